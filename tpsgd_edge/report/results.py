@@ -1,0 +1,279 @@
+"""What each verb found: frozen results that print, JSON, Markdown and HTML read.
+
+`to_json` of every result gives a document with the same keys (`KEYS`), null where the verb does not know.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.spec import Spec
+from tpsgd_edge.toolchain.sizes import Sizes
+from tpsgd_edge.verify import Verdict
+
+Json = dict[str, object]
+Metric = Literal["accuracy", "r2"]
+
+KEYS = (
+    "verdict",
+    "steps",
+    "metric",
+    "accuracy_before",
+    "accuracy_after",
+    "ram_bytes",
+    "flash_bytes",
+    "instructions_per_step",
+    "instructions_per_inference",
+    "samples_per_second",
+    "platform",
+    "formats",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCost:
+    """What one layer is and costs.
+
+    Attributes:
+        shape: as people write it, "64 -> 32".
+        about: activation, local loss and projection in words.
+        weights: number of weights and biases.
+        ram_bytes: its part of the state struct.
+        flash_bytes: its constants: projection, stored weights, tables of its own.
+        instructions_inference, instructions_step: on the platform, None where not counted.
+    """
+
+    layer: str
+    kind: str
+    shape: str
+    about: str
+    weights: int
+    ram_bytes: int
+    flash_bytes: int
+    instructions_inference: int | None = None
+    instructions_step: int | None = None
+
+    def to_json(self) -> Json:
+        """The fields by name."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """One buffer in the training arena; buffers whose lifetimes do not meet may overlap. In bytes."""
+
+    name: str
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Bytes that the firmware may use: of the spec, else of the platform; None without a limit."""
+
+    ram: int | None = None
+    flash: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """Where training stood on the test set. `accuracy` is the metric of the result; epoch 0 is before training."""
+
+    epoch: float
+    samples_seen: int
+    accuracy: float
+    loss: float | None = None
+
+    def to_json(self) -> Json:
+        """The fields by name."""
+        return {
+            "epoch": self.epoch,
+            "samples_seen": self.samples_seen,
+            "accuracy": finite(self.accuracy),
+            "loss": finite(self.loss),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    """A rendered and perhaps compiled project.
+
+    Attributes:
+        folder: where the project was written, None when it was only rendered.
+        files: paths inside the folder.
+        sizes: None where nothing was compiled.
+        formats: number formats of each layer, in words.
+        arena: buffers of the training arena.
+        digests: hexadecimal digests by name ("project", "first weights").
+    """
+
+    spec: Spec
+    platform: str
+    folder: Path | None
+    files: tuple[str, ...]
+    compiled: bool
+    sizes: Sizes | None
+    budget: Budget
+    compiler: str | None
+    formats: Mapping[str, str]
+    layers: tuple[LayerCost, ...]
+    arena: tuple[Buffer, ...] = ()
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> Json:
+        """The common keys, and folder, files, compiler, budget, layers."""
+        return _document(self.spec, self.platform, self.formats) | {
+            **_sizes_json(self.sizes),
+            "folder": str(self.folder) if self.folder is not None else None,
+            "files": list(self.files),
+            "compiler": self.compiler,
+            "budget_bytes": {"ram": self.budget.ram, "flash": self.budget.flash},
+            "layers": [layer.to_json() for layer in self.layers],
+            "digests": dict(self.digests),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyResult:
+    """Reference against device.
+
+    Attributes:
+        steps: training steps that were compared.
+        seconds: wall-clock time of the run on the device or emulator.
+        emulator: what ran it, with its version; None on the host.
+    """
+
+    spec: Spec
+    platform: str
+    verdict: Verdict
+    steps: int
+    seconds: float
+    emulator: str | None
+    formats: Mapping[str, str]
+    instructions_per_step: int | None = None
+    instructions_per_inference: int | None = None
+
+    def to_json(self) -> Json:
+        """The common keys, and the mismatch in words."""
+        return _document(self.spec, self.platform, self.formats) | {
+            "verdict": "equal" if self.verdict.equal else "mismatch",
+            "steps": self.steps,
+            "instructions_per_step": self.instructions_per_step,
+            "instructions_per_inference": self.instructions_per_inference,
+            "emulator": self.emulator,
+            "seconds": round(self.seconds, 3),
+            "mismatch": None if self.verdict.equal else str(self.verdict),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SimulateResult:
+    """A whole training run with the generated code.
+
+    Attributes:
+        metric: what `accuracy_*`, the curve and `baselines` hold: the share of test samples that are right, or R^2.
+        confusion: test samples by true class (row) and predicted class (column), (K, K); None for regression.
+        class_names: names of the K classes; empty for regression.
+        baselines: the same metric of what this net is compared with ("hidden layers at random").
+    """
+
+    spec: Spec
+    platform: str
+    epochs: int
+    metric: Metric
+    accuracy_before: float
+    accuracy_after: float
+    curve: tuple[CurvePoint, ...]
+    confusion: NDArray[np.int64] | None
+    samples_per_second: float | None
+    class_names: tuple[str, ...]
+    formats: Mapping[str, str]
+    sizes: Sizes | None = None
+    instructions_per_step: int | None = None
+    instructions_per_inference: int | None = None
+    baselines: Mapping[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> Json:
+        """The common keys, and epochs, learning curve, confusion matrix."""
+        speed = self.samples_per_second
+        return _document(self.spec, self.platform, self.formats) | {
+            **_sizes_json(self.sizes),
+            "metric": self.metric,
+            "accuracy_before": finite(self.accuracy_before),
+            "accuracy_after": finite(self.accuracy_after),
+            "instructions_per_step": self.instructions_per_step,
+            "instructions_per_inference": self.instructions_per_inference,
+            "samples_per_second": None if speed is None else round(speed, 1),
+            "epochs": self.epochs,
+            "curve": [point.to_json() for point in self.curve],
+            "confusion": None if self.confusion is None else self.confusion.tolist(),
+            "class_names": list(self.class_names),
+            "baselines": {name: finite(value) for name, value in self.baselines.items()},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ReportResult:
+    """All three verbs on one spec, and where the HTML was written."""
+
+    build: BuildResult
+    verify: VerifyResult
+    simulate: SimulateResult
+    html: Path | None = None
+
+    @property
+    def spec(self) -> Spec:
+        """What was asked for."""
+        return self.build.spec
+
+    def to_json(self) -> Json:
+        """The keys of all three; where several know a key, the first that is not null."""
+        parts = [self.build.to_json(), self.verify.to_json(), self.simulate.to_json()]
+        merged: Json = {}
+        for part in parts:
+            for key, value in part.items():
+                if merged.get(key) is None:
+                    merged[key] = value
+        return merged | {"html": str(self.html) if self.html is not None else None}
+
+
+def finite(value: float | None) -> float | None:
+    """The value, or None where JSON has no word for it.
+
+    >>> finite(0.5), finite(float("nan")), finite(None)
+    (0.5, None, None)
+    """
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _document(spec: Spec, platform: str, formats: Mapping[str, str]) -> Json:
+    return {
+        "name": spec.name,
+        "spec": {"file": spec.source, "sha256": spec.digest},
+        **dict.fromkeys(KEYS),
+        "platform": platform,
+        "formats": dict(formats),
+    }
+
+
+def _sizes_json(sizes: Sizes | None) -> Json:
+    if sizes is None:
+        return {"ram_bytes": None, "flash_bytes": None}
+    return {
+        "ram_bytes": {
+            "weights": sizes.ram_weights,
+            "arena": sizes.ram_arena,
+            "stack": sizes.ram_stack,
+            "total": sizes.ram_total,
+        },
+        "flash_bytes": {
+            "code": sizes.flash_code,
+            "constants": sizes.flash_constants,
+            "total": sizes.flash_total,
+        },
+    }
