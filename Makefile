@@ -1,0 +1,74 @@
+# Everything happens in .venv; nothing outside this folder is written but pip's own cache.
+
+VENV ?= .venv
+# The first of these that is new enough.
+PYTHON ?= $(firstword $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p; done))
+TEST_JOBS ?= 2
+
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+NEEDS := $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
+# One thread for each worker: two workers with two threads each would share two cores.
+TEST_ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+PYTEST := $(TEST_ENV) $(BIN)/python -m pytest -n $(TEST_JOBS) --dist worksteal -rs
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check lint format wheel clean distclean
+
+help:
+	@echo 'make demo       set up .venv, train the digits network on an emulated Cortex-M4F, write a report'
+	@echo 'make test       set up what is missing, run every test'
+	@echo 'make check      run the quick tests'
+	@echo 'make lint       ruff, mypy, clang-format'
+	@echo 'make format     let ruff and clang-format rewrite the sources'
+	@echo 'make wheel      build dist/*.whl'
+	@echo 'make clean      remove what was built; make distclean: .venv as well'
+
+demo: $(VENV)/.demo
+	$(BIN)/tpsgd-edge report examples/digits.toml
+
+test: $(VENV)/.test
+	$(PYTEST)
+
+check: $(VENV)/.test
+	$(PYTEST) -m 'not slow'
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	find firmware -name '*.[ch]' -exec $(BIN)/clang-format --dry-run -Werror {} +
+
+format: $(VENV)/.test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	find firmware -name '*.[ch]' -exec $(BIN)/clang-format -i {} +
+
+wheel: $(VENV)/.demo
+	rm -rf dist
+	$(BIN)/python -m pip --disable-pip-version-check wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+clean:
+	rm -rf build dist out .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find tpsgd_edge tests tools -name __pycache__ -type d -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV)
+
+$(VENV)/pyvenv.cfg:
+	@test -n '$(PYTHON)' || { echo 'error: no Python 3.11 or newer found' >&2; \
+		echo '  help:  install one, or name it: make PYTHON=/path/to/python3.12' >&2; exit 3; }
+	$(PYTHON) -m venv $(VENV)
+
+# The build backend is installed under the constraints too, which build isolation would not heed.
+$(VENV)/.demo: $(NEEDS)
+	$(PIP_INSTALL) hatchling editables
+	$(PIP_INSTALL) --no-build-isolation --editable '.[emulator]'
+	@touch $@
+
+# torch comes with the exact version of constraints.txt; an open range would fetch gigabytes of CUDA.
+$(VENV)/.test: $(VENV)/.demo
+	$(PIP_INSTALL) --no-build-isolation --editable '.[emulator,dev,sklearn,torch]'
+	@touch $@
