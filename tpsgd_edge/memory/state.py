@@ -1,0 +1,71 @@
+"""The state struct: everything that training changes (docs/ARITHMETIC.md, section 13)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
+
+
+@dataclass(frozen=True, slots=True)
+class StateTensor:
+    """One member of the state struct: `member` in C, `name` in traces and messages."""
+
+    name: str
+    member: str
+    type: str
+    shape: tuple[int, ...]
+    offset: int
+
+    @property
+    def count(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def n_bytes(self) -> int:
+        """Size in bytes."""
+        return self.count * DTYPES[self.type].itemsize
+
+
+@dataclass(frozen=True, slots=True)
+class StateLayout:
+    """Members of the struct in memory order: 4-byte members first, then 2, then 1; no padding but at the end."""
+
+    tensors: tuple[StateTensor, ...]
+    size: int
+
+    def read(self, raw: bytes) -> dict[str, NDArray[np.generic]]:
+        """The tensors in a raw copy of the struct, by name."""
+        return {
+            t.name: np.frombuffer(raw, DTYPES[t.type], t.count, t.offset).reshape(t.shape)
+            for t in self.tensors
+        }
+
+
+def state_layout(model: QuantizedModel) -> StateLayout:
+    """Where each tensor lies in the state struct."""
+    members: list[tuple[str, str, str, tuple[int, ...]]] = [
+        ("rng", "rng", "u32", ()),
+        ("step", "step", "u32", ()),
+    ]
+    for layer in model.layers:
+        members.append((f"{layer.name}.b", f"{layer.name}_b", layer.bias_type, (layer.n_out,)))
+    by_size = sorted(model.layers, key=lambda layer: -DTYPES[layer.weight_type].itemsize)
+    for layer in by_size:
+        shape = (layer.n_out, layer.n_in)
+        members.append((f"{layer.name}.w", f"{layer.name}_w", layer.weight_type, shape))
+
+    tensors, offset = [], 0
+    for name, member, type_, shape in members:
+        tensor = StateTensor(name, member, type_, shape, offset)
+        tensors.append(tensor)
+        offset += tensor.n_bytes
+    return StateLayout(tuple(tensors), -(-offset // 4) * 4)
+
+
+def digest_order(model: QuantizedModel) -> tuple[str, ...]:
+    """Names of the state's tensors in the order of the model's digest."""
+    names = [f"{layer.name}.{tensor}" for layer in model.layers for tensor in "wb"]
+    return (*names, "rng", "step")

@@ -1,0 +1,277 @@
+"""One fully connected layer in numbers."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.arithmetic.random import Purpose, stream
+from tpsgd_edge.errors import SpecError
+from tpsgd_edge.graph import Dense, Graph, Weights
+from tpsgd_edge.quantize.first_weights import initial_bound
+from tpsgd_edge.quantize.losses import LOG2E, LossContext, make_loss
+from tpsgd_edge.quantize.model import (
+    DTYPES,
+    Interval,
+    Loss,
+    Projection,
+    QuantizedDense,
+    Requantize,
+    SeededInit,
+    StoredInit,
+    ValueType,
+)
+from tpsgd_edge.quantize.projection import make_projection
+from tpsgd_edge.quantize.scales import (
+    BIAS_BITS,
+    INPUT_MAX,
+    as_requantize,
+    weight_bits,
+    weight_range,
+)
+from tpsgd_edge.spec import LossSpec, Spec, layer_loss
+
+# Unit of the pre-activation z; activations that are not listed use the unit of y.
+_Z_UNIT = {
+    ("tanh", "s8"): 2.0**-5,
+    ("tanh", "s16"): 2.0**-13,
+    ("sigmoid", "s8"): 2.0**-4,
+    ("sigmoid", "s16"): 2.0**-12,
+}
+_SMALLEST_WEIGHT_BITS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class DenseContext:
+    """What a layer's numbers depend on beside the layer itself."""
+
+    spec: Spec
+    graph: Graph
+    index: int
+    value_type: ValueType
+    x_scale: float
+    full_scale: float
+    label_scale: float
+    unit_offset: int
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the layer meets the labels themselves."""
+        return self.index == len(self.graph.layers) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Formats:
+    """Types and scales of one layer."""
+
+    weight_type: ValueType
+    x_type: ValueType
+    y_type: ValueType
+    weight_bits: int
+    weight_scale: float
+    y_scale: float
+    bias_shift: int
+
+
+def quantize_dense(layer: Dense, context: DenseContext) -> QuantizedDense:
+    """All integers of the layer.
+
+    Raises:
+        SpecError: more inputs than the accumulator can be proved for, a learning rate out of reach.
+    """
+    spec, labels = context.spec, context.graph.labels
+    loss_spec = layer_loss(spec, context.index, labels.kind)
+    first = context.graph.weights.get(layer.name)
+    bound = initial_bound(context.graph, context.index)
+    formats = _formats(layer, context, loss_spec, first, bound)
+    loss, error_scale, projection = _loss(layer, context, loss_spec)
+    update_shift = _update_shift(formats)
+    is_float = formats.weight_type == "f32"
+    rate = _learning_rate(spec, context)
+    one = 1 / (context.x_scale**2 * 2**formats.bias_shift)
+    low, high = _z_limits(layer.activation, formats.y_type)
+    return QuantizedDense(
+        name=layer.name,
+        n_in=layer.n_in,
+        n_out=layer.n_out,
+        activation=layer.activation,
+        weight_type=formats.weight_type,
+        x_type=formats.x_type,
+        y_type=formats.y_type,
+        is_last=context.is_last,
+        weight_bits=formats.weight_bits,
+        weight_scale=formats.weight_scale,
+        x_scale=context.x_scale,
+        y_scale=formats.y_scale,
+        bias_shift=formats.bias_shift,
+        bias_one=0 if is_float else max(1, min(2**30, math.floor(one + 0.5))),
+        z=None if is_float else _z_factor(layer, context, formats, loss_spec),
+        z_min=low,
+        z_max=high,
+        accumulator=None if is_float else _accumulator(layer, formats),
+        loss=loss,
+        projection=projection,
+        rate=None if is_float else _rate(layer, context, formats, rate * error_scale, update_shift),
+        rate_f32=float(np.float32(rate)) if is_float else 0.0,
+        update_shift=update_shift,
+        dead_zone=_dead_zone(spec, error_scale, is_float=is_float),
+        unit_offset=context.unit_offset,
+        init=_init(layer, context, formats, first, bound),
+    )
+
+
+def _formats(
+    layer: Dense,
+    context: DenseContext,
+    loss: LossSpec,
+    first: Weights | None,
+    bound: float,
+) -> _Formats:
+    layer_spec = context.spec.model.layers[context.index]
+    x_type = context.value_type
+    if x_type == "f32":
+        return _Formats("f32", "f32", "f32", 0, 1.0, 1.0, 0)
+    weight_type: ValueType = layer_spec.weights or context.spec.numbers.weights
+    bits = weight_bits(weight_type, x_type, layer.n_in)
+    if weight_type == "s16" and bits < _SMALLEST_WEIGHT_BITS:
+        raise SpecError(
+            f"layer '{layer.name}' can overflow its accumulator",
+            where=f"[model], layer '{layer.name}'",
+            found=f"{layer.n_in:,} inputs of s16 x s8 leave {bits} bits a weight; s32 holds 2,147,483,647",
+            help='use weights = "s8" or activations = "s16", or split the layer',
+        )
+    largest = float(np.abs(first.w).max()) if first is not None else bound
+    reach = layer_spec.weight_range or weight_range(weight_type, layer.n_in, largest)
+    y_type: ValueType = "s16" if context.is_last else x_type
+    if loss.kind == "softmax_cross_entropy":
+        y_scale = 1 / (256 * LOG2E)
+    else:
+        y_scale = context.full_scale / (INPUT_MAX[y_type])
+    shift = 8 if x_type == "s16" else 0
+    return _Formats(weight_type, x_type, y_type, bits, reach / 2**bits, y_scale, shift)
+
+
+def _update_shift(formats: _Formats) -> int:
+    if formats.weight_type == "f32":
+        return 0
+    return {"s16": 8, "s8": 14}[formats.weight_type] + formats.bias_shift
+
+
+def _z_factor(layer: Dense, context: DenseContext, formats: _Formats, loss: LossSpec) -> Requantize:
+    unit = _Z_UNIT.get((layer.activation, formats.y_type), formats.y_scale)
+    factor = as_requantize(formats.weight_scale * context.x_scale / unit, max_shift=62)
+    if factor is None:
+        raise SpecError(
+            f"the outputs of layer '{layer.name}' cannot be expressed in its inputs' units",
+            where=f"[model], layer '{layer.name}'",
+            found=f"weights in steps of {formats.weight_scale:.3g}, inputs in steps of {context.x_scale:.3g}",
+            help='scale the data, for example with scaling = "standard"',
+        )
+    return factor
+
+
+def _z_limits(activation: str, y_type: str) -> tuple[int, int]:
+    if y_type == "f32":
+        return 0, 0
+    limits = np.iinfo(DTYPES[y_type])
+    return (0 if activation == "relu" else int(limits.min)), int(limits.max)
+
+
+def _accumulator(layer: Dense, formats: _Formats) -> Interval:
+    reach = layer.n_in * 2**formats.weight_bits * INPUT_MAX[formats.x_type]
+    reach += 2 ** (BIAS_BITS + formats.bias_shift)
+    limit = 2**31 if formats.x_type == "s8" else 2**47
+    if reach >= limit:
+        raise SpecError(
+            f"layer '{layer.name}' can overflow its accumulator",
+            where=f"[model], layer '{layer.name}'",
+            found=f"{layer.n_in:,} inputs reach {reach:,}; the accumulator holds {limit - 1:,}",
+            help="split the layer",
+        )
+    return Interval(-reach, reach)
+
+
+def _loss(
+    layer: Dense, context: DenseContext, loss: LossSpec
+) -> tuple[Loss, float, Projection | None]:
+    spec, labels = context.spec, context.graph.labels
+    parameters, error_scale = make_loss(
+        loss,
+        LossContext(
+            layer=layer.name,
+            n_out=layer.n_out,
+            n_labels=labels.count,
+            labels=labels.kind,
+            activation=layer.activation,
+            is_last=context.is_last,
+            is_float=context.value_type == "f32",
+            full_scale=context.full_scale,
+            label_scale=context.label_scale,
+            projection=spec.projection.kind,
+            target_scale=spec.projection.scale,
+        ),
+    )
+    if context.is_last:
+        return parameters, error_scale, None
+    projection = make_projection(
+        spec.projection,
+        model_seed=spec.seed,
+        layer=context.index,
+        n_out=layer.n_out,
+        n_labels=labels.count,
+    )
+    return parameters, error_scale, projection
+
+
+def _learning_rate(spec: Spec, context: DenseContext) -> float:
+    rule, layer = spec.rule, spec.model.layers[context.index]
+    default = rule.output_learning_rate if context.is_last else None
+    return layer.learning_rate or default or rule.learning_rate
+
+
+def _rate(
+    layer: Dense, context: DenseContext, formats: _Formats, rate: float, update_shift: int
+) -> Requantize:
+    factor = rate * context.x_scale / formats.weight_scale * 2.0 ** (update_shift - 14)
+    result = as_requantize(factor, max_shift=30)
+    if result is None:
+        raise SpecError(
+            f"the learning rate of layer '{layer.name}' is out of the integers' reach",
+            where=f"[rule] learning_rate, layer '{layer.name}'",
+            found=f"{_learning_rate(context.spec, context):g}",
+            help=f"choose a {'larger' if factor < 1 else 'smaller'} one",
+        )
+    return result
+
+
+def _dead_zone(spec: Spec, error_scale: float, *, is_float: bool) -> int | float:
+    width = spec.rule.dead_zone
+    if is_float:
+        return float(np.float32(width))
+    return min(32767, round(width / error_scale * 2**14))
+
+
+def _init(
+    layer: Dense,
+    context: DenseContext,
+    formats: _Formats,
+    first: Weights | None,
+    bound: float,
+) -> SeededInit | StoredInit:
+    if first is None:
+        seed = stream(context.spec.seed, Purpose.WEIGHTS, context.index)
+        if formats.weight_type == "f32":
+            return SeededInit(seed, float(np.float32(bound / 2**15)))
+        return SeededInit(seed, math.floor(bound / formats.weight_scale + 0.5))
+    if formats.weight_type == "f32":
+        return StoredInit(first.w.astype("<f4"), first.b.astype("<f4"))
+    limit = 2**formats.weight_bits
+    bias_unit = formats.weight_scale * context.x_scale * 2**formats.bias_shift
+    w = _round_clip(first.w / formats.weight_scale, -limit, limit - 1)
+    b = _round_clip(first.b / bias_unit, -(2**BIAS_BITS), 2**BIAS_BITS)
+    return StoredInit(w.astype(DTYPES[formats.weight_type]), b.astype("<i4"))
+
+
+def _round_clip(values: NDArray[np.float64], low: int, high: int) -> NDArray[np.float64]:
+    return np.clip(np.floor(values + 0.5), low, high)

@@ -1,0 +1,181 @@
+"""Local losses as integer parameters (docs/ARITHMETIC.md, section 6)."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tpsgd_edge.arithmetic.expression import compile_expression
+from tpsgd_edge.errors import SpecError
+from tpsgd_edge.quantize.model import Loss, Target, TargetF32
+from tpsgd_edge.quantize.projection import UNIT
+from tpsgd_edge.quantize.scales import as_requantize
+from tpsgd_edge.spec import LossSpec
+
+LOG2E = math.log2(math.e)
+
+
+@dataclass(frozen=True, slots=True)
+class LossContext:
+    """What the parameters of a layer's loss depend on.
+
+    Attributes:
+        full_scale: R of the layer (for f32: of the activation, 1 where it has none).
+        label_scale: R of the last layer.
+        target_scale: amplitude of targets as a share of the output's range.
+    """
+
+    layer: str
+    n_out: int
+    n_labels: int
+    labels: str
+    activation: str
+    is_last: bool
+    is_float: bool
+    full_scale: float
+    label_scale: float
+    projection: str
+    target_scale: float
+
+
+def make_loss(spec: LossSpec, context: LossContext) -> tuple[Loss, float]:
+    """The loss in numbers, and its error_scale."""
+    make = _MAKE[spec.kind]
+    return make(spec, context)
+
+
+def _softmax_cross_entropy(spec: LossSpec, c: LossContext) -> tuple[Loss, float]:
+    return Loss(spec.kind), 1.0
+
+
+def _projected_cross_entropy(spec: LossSpec, c: LossContext) -> tuple[Loss, float]:
+    gain = UNIT[c.projection] / (math.sqrt(c.n_out) * spec.temperature) * LOG2E
+    return _label_space(spec, c, gain * c.full_scale / 2**7 * 256, gain, 1.0)
+
+
+def _projected_l2(spec: LossSpec, c: LossContext) -> tuple[Loss, float]:
+    if c.n_labels * 127 * 32768 >= 2**31 and not c.is_float:
+        raise SpecError(
+            f"layer '{c.layer}' can overflow its local error",
+            where=f"[model], layer '{c.layer}'",
+            found=f"{c.n_labels} label values under projected_l2; s32 holds 515",
+            help='use loss = "l2" for this layer',
+        )
+    gain = UNIT[c.projection] / math.sqrt(c.n_out)
+    factor = gain * c.full_scale / 2**7 * 2**15 / c.label_scale
+    return _label_space(spec, c, factor, gain, c.label_scale)
+
+
+def _label_space(
+    spec: LossSpec, c: LossContext, factor: float, gain: float, unit: float
+) -> tuple[Loss, float]:
+    if c.is_float:
+        scale = UNIT[c.projection]
+        return Loss(spec.kind, readout_f32=_f32(gain), error_scale_f32=_f32(scale)), 1.0
+    readout = as_requantize(factor, max_shift=62)
+    if readout is None:
+        raise SpecError(
+            f"the read-out of layer '{c.layer}' cannot be expressed in integers",
+            where=f"[model], layer '{c.layer}'",
+            found=f"a factor of {factor:.3g}",
+            help="choose a temperature nearer to 1",
+        )
+    shift = 5 if c.projection == "gaussian" else 0
+    error_scale = 2.0**shift * UNIT[c.projection] * unit
+    return Loss(spec.kind, readout=readout, error_shift=shift), error_scale
+
+
+def _in_target_space(spec: LossSpec, c: LossContext) -> tuple[Loss, float]:
+    target: Target | TargetF32 = _target_f32(c) if c.is_float else _target(c)
+    return Loss(spec.kind, target=target), c.full_scale
+
+
+def _l1(spec: LossSpec, c: LossContext) -> tuple[Loss, float]:
+    return _in_target_space(spec, c)[0], 1.0
+
+
+def _with_delta(spec: LossSpec, c: LossContext) -> tuple[Loss, float]:
+    loss, error_scale = _in_target_space(spec, c)
+    delta = _f32(spec.delta) if c.is_float else min(32767, round(spec.delta / c.full_scale * 2**14))
+    return replace(loss, delta=delta), error_scale
+
+
+def _custom(spec: LossSpec, c: LossContext) -> tuple[Loss, float]:
+    r = c.full_scale * (np.arange(256) - 128) / 64
+    values = compile_expression(spec.expression or "")(r)
+    loss, _ = _in_target_space(spec, c)
+    if c.is_float:
+        scale = _f32(64 / c.full_scale)
+        return replace(loss, table=values.astype("<f4"), custom_scale_f32=scale), 1.0
+    largest = float(np.abs(values).max())
+    if largest == 0:
+        raise SpecError(
+            f"the custom loss of layer '{c.layer}' is zero everywhere",
+            where=f"[model], layer '{c.layer}', loss",
+            found=f"expression = {spec.expression!r}",
+            help="give -dJ/dy as an expression in r = t - y, for example tanh(4 * r)",
+        )
+    table = np.floor(values / largest * 32767 + 0.5).astype("<i2")
+    return replace(loss, table=table), largest * 2**14 / 32767
+
+
+# Activation -> (centre, half range) of what a target may be, as a share of the full scale.
+_TARGET_RANGE = {
+    "tanh": (0.0, 1.0),
+    "hard_tanh": (0.0, 1.0),
+    "linear": (0.0, 1.0),
+    "sigmoid": (0.5, 0.5),
+    "relu": (0.25, 0.25),
+}
+
+
+def _target(c: LossContext) -> Target:
+    real = _real_target(c)
+    if c.is_last:
+        return Target(on=_q15(real.on / c.full_scale), off=_q15(real.off / c.full_scale))
+    amplitude = real.mult / c.full_scale * 2**15
+    # Entries of a gaussian projection are 37 times larger: keep as many bits of t_mult as fit.
+    shift = max(0, min(15, 14 - math.frexp(amplitude)[1])) if amplitude < 2**14 else 0
+    mult = min(32767, round(amplitude * 2**shift))
+    return Target(mid=_q15(real.mid / c.full_scale), mult=mult, shift=shift)
+
+
+def _target_f32(c: LossContext) -> TargetF32:
+    real = _real_target(c)
+    return TargetF32(_f32(real.mid), _f32(real.mult), _f32(real.on), _f32(real.off))
+
+
+def _real_target(c: LossContext) -> TargetF32:
+    """Targets in real units: for hidden layers mid + p * mult, for the last layer on and off."""
+    centre, half = _TARGET_RANGE[c.activation]
+    reach = half * c.target_scale
+    if c.is_last:
+        if c.activation in ("linear", "relu"):
+            return TargetF32(on=1.0, off=0.0)
+        return TargetF32(on=centre + reach, off=centre - reach)
+    # Two standard deviations of a gaussian entry stay within the range, and the sum over a label vector too.
+    entry = UNIT["gaussian"] / 2 if c.projection == "gaussian" else 1.0
+    spread = math.sqrt(c.n_labels) if c.labels == "vector" else 1.0
+    return TargetF32(mid=centre * c.full_scale, mult=reach * entry / spread * c.full_scale)
+
+
+def _q15(value: float) -> int:
+    return max(-32768, min(32767, round(value * 2**15)))
+
+
+def _f32(value: float) -> float:
+    return float(np.float32(value))
+
+
+_MAKE: dict[str, Callable[[LossSpec, LossContext], tuple[Loss, float]]] = {
+    "softmax_cross_entropy": _softmax_cross_entropy,
+    "projected_cross_entropy": _projected_cross_entropy,
+    "projected_l2": _projected_l2,
+    "l2": _in_target_space,
+    "l1": _l1,
+    "huber": _with_delta,
+    "dead_zone": _with_delta,
+    "cross_entropy": _in_target_space,
+    "custom": _custom,
+}

@@ -1,0 +1,126 @@
+"""One model, from real numbers to the integers that the device will see."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.frontend.data import Dataset, input_scaling, label_scaling
+from tpsgd_edge.graph import Graph
+from tpsgd_edge.quantize.dense import DenseContext, quantize_dense
+from tpsgd_edge.quantize.first_weights import initial_weights
+from tpsgd_edge.quantize.model import (
+    InputScaling,
+    LabelFormat,
+    QuantizedDense,
+    QuantizedModel,
+    ValueType,
+)
+from tpsgd_edge.quantize.scales import BOUNDED, input_scale, power_of_two_above
+from tpsgd_edge.quantize.schedule import make_schedule
+from tpsgd_edge.spec import Spec
+
+# Samples that scales are chosen from, spread evenly over the training set.
+_CALIBRATION_SAMPLES = 2048
+
+
+def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
+    """The quantized model.
+
+    Raises:
+        SpecError: formats that cannot be proved safe, or a learning rate out of the integers' reach.
+    """
+    value_type: ValueType = "f32" if spec.numbers.weights == "f32" else spec.numbers.activations
+    mean, deviation = input_scaling(spec, dataset.x_train)
+    calibration = _calibration_samples(dataset.x_train, mean, deviation)
+    inputs = InputScaling(mean, deviation, input_scale(calibration, value_type))
+    full_scales = _full_scales(spec, graph, dataset, calibration, value_type)
+
+    layers: list[QuantizedDense] = []
+    x_scale, offset = inputs.scale, 0
+    for index, dense in enumerate(graph.layers):
+        context = DenseContext(
+            spec=spec,
+            graph=graph,
+            index=index,
+            value_type=value_type,
+            x_scale=x_scale,
+            full_scale=full_scales[index],
+            label_scale=full_scales[-1],
+            unit_offset=offset,
+        )
+        layers.append(quantize_dense(dense, context))
+        x_scale, offset = layers[-1].y_scale, offset + dense.n_out
+    return QuantizedModel(
+        name=spec.name,
+        seed=spec.seed,
+        value_type=value_type,
+        layers=tuple(layers),
+        labels=_label_format(spec, dataset, full_scales[-1]),
+        inputs=inputs,
+        schedule=make_schedule(spec.rule, samples=len(dataset.x_train)),
+        gate=_gate(spec, value_type),
+    )
+
+
+def _calibration_samples(
+    x: NDArray[np.float32], mean: NDArray[np.float64], deviation: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    step = max(1, len(x) // _CALIBRATION_SAMPLES)
+    return np.asarray((x[::step] - mean) / deviation, np.float64)
+
+
+_FLOAT = {
+    "tanh": np.tanh,
+    "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
+    "relu": lambda z: np.maximum(z, 0),
+    "hard_tanh": lambda z: np.clip(z, -1, 1),
+    "linear": lambda z: z,
+}
+
+
+def _full_scales(
+    spec: Spec,
+    graph: Graph,
+    dataset: Dataset,
+    calibration: NDArray[np.float64],
+    value_type: ValueType,
+) -> list[float]:
+    """R of each layer: 1 where the activation is bounded, else from the range seen on the samples."""
+    scales = []
+    y = calibration
+    for index, layer in enumerate(graph.layers):
+        weights = initial_weights(graph, index, spec.seed)
+        y = _FLOAT[layer.activation](y @ weights.w.T + weights.b)
+        if layer.activation in BOUNDED or value_type == "f32":
+            scales.append(1.0)
+        elif layer is graph.layers[-1]:
+            scales.append(_label_reach(spec, dataset))
+        else:
+            # Outputs grow while a layer learns: four times the range that is seen before.
+            scales.append(
+                power_of_two_above(4 * max(float(np.quantile(np.abs(y), 0.999)), 2.0**-8))
+            )
+    return scales
+
+
+def _label_reach(spec: Spec, dataset: Dataset) -> float:
+    """R of a last layer whose outputs are compared with labels: a power of two that holds them."""
+    if dataset.labels.kind == "class":
+        return 2.0
+    mean, deviation = label_scaling(spec, dataset.y_train)
+    largest = float(np.abs((dataset.y_train - mean) / deviation).max())
+    return power_of_two_above(1.25 * max(largest, 2.0**-8))
+
+
+def _label_format(spec: Spec, dataset: Dataset, scale: float) -> LabelFormat:
+    labels = dataset.labels
+    if labels.kind == "class":
+        return LabelFormat("class", labels.count, 1.0, np.zeros(1), np.ones(1))
+    mean, deviation = label_scaling(spec, dataset.y_train)
+    return LabelFormat("vector", labels.count, scale, mean, deviation)
+
+
+def _gate(spec: Spec, value_type: ValueType) -> int | float | None:
+    gate = spec.rule.error_gate
+    if gate is None or value_type == "f32":
+        return gate if gate is None else float(np.float32(gate))
+    return round(gate * 2**15)

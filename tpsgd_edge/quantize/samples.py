@@ -1,0 +1,76 @@
+"""Raw samples and labels in the model's own formats."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tpsgd_edge.errors import DataError
+from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
+
+# Larger inputs would void the proof that f32 stays finite (docs/ARITHMETIC.md, section 12).
+_F32_INPUT_MAX = 2.0**20
+
+
+def quantize_inputs(model: QuantizedModel, raw: ArrayLike) -> NDArray[np.generic]:
+    """Samples as the device takes them.
+
+    Args:
+        raw: shape (n, n_in), in the units of the data set.
+
+    Returns:
+        Shape (n, n_in), dtype of `model.value_type`.
+
+    Raises:
+        DataError: a wrong number of inputs, NaN or infinity.
+    """
+    values = np.asarray(raw)
+    if values.ndim != 2 or values.shape[1] != model.n_in:
+        raise DataError(
+            "the samples do not fit the model",
+            where="x",
+            found=f"shape {values.shape}, expected (n, {model.n_in})",
+        )
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        row, column = np.argwhere(~np.isfinite(values))[0]
+        raise DataError(
+            "the samples hold NaN or infinity",
+            where=f"x[{row}][{column}]",
+            found=str(values[row, column]),
+            help="drop or repair these samples first",
+        )
+    out = np.empty(values.shape, DTYPES[model.value_type])
+    # In blocks: a whole data set in float64 would take eight times its size.
+    for start in range(0, len(values), 4096):
+        block = slice(start, start + 4096)
+        scaled = (values[block] - model.inputs.mean) / model.inputs.deviation
+        out[block] = _to_type(scaled / model.inputs.scale, model.value_type)
+    return out
+
+
+def quantize_labels(model: QuantizedModel, raw: ArrayLike) -> NDArray[np.generic]:
+    """Labels as the device takes them.
+
+    Returns:
+        Class indices, shape (n,), uint16; or vectors, shape (n, K), int16 or float32.
+    """
+    values = np.asarray(raw)
+    labels = model.labels
+    if labels.kind == "class":
+        if values.size and not (0 <= values.min() and values.max() < labels.count):
+            raise DataError(
+                "a label is out of range",
+                where="y",
+                found=f"labels from {values.min()} to {values.max()}",
+                help=f"labels of this model run from 0 to {labels.count - 1}",
+            )
+        return values.astype("<u2")
+    scaled = (values - labels.mean) / labels.deviation
+    if model.output_type == "f32":
+        return scaled.astype("<f4")
+    return _to_type(scaled / labels.scale * 2**15, "s16")
+
+
+def _to_type(values: NDArray[np.float64], value_type: str) -> NDArray[np.generic]:
+    if value_type == "f32":
+        return np.clip(values, -_F32_INPUT_MAX, _F32_INPUT_MAX).astype("<f4")
+    limits = np.iinfo(DTYPES[value_type])
+    return np.clip(np.floor(values + 0.5), limits.min, limits.max).astype(DTYPES[value_type])

@@ -1,0 +1,73 @@
+"""Real factors as integers, and the scales of inputs, weights and outputs."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.quantize.model import Requantize
+
+# Largest magnitudes that the integer input formats reach (section 11).
+INPUT_MAX = {"s8": 128, "s16": 32768}
+# Full scale of activations whose range is bounded by themselves.
+BOUNDED = frozenset({"tanh", "sigmoid", "hard_tanh"})
+BIAS_BITS = 27
+
+# Real range of the weights of a layer as a multiple of 1 / sqrt(n_in), before rounding to a power of two.
+# s16 has bits to spare for large weights; s8 learns better from finer steps (docs/RESULTS.md).
+_RANGE_GAIN = {"s16": 28.0, "s8": 10.0}
+
+
+def as_requantize(factor: float, *, max_shift: int) -> Requantize | None:
+    """The factor as mult / 2^shift with mult in [2^14, 2^15]; None where the shift would leave 1..max_shift.
+
+    >>> as_requantize(0.75, max_shift=62)
+    Requantize(mult=24576, shift=15)
+    """
+    exponent = math.frexp(factor)[1]
+    shift = 15 - exponent
+    mult = math.floor(math.ldexp(factor, shift) + 0.5)
+    if not 1 <= shift <= max_shift:
+        return None
+    return Requantize(mult, shift)
+
+
+def power_of_two_above(value: float) -> float:
+    """The smallest power of two that is not below the value.
+
+    >>> power_of_two_above(3.0), power_of_two_above(0.25)
+    (4.0, 0.25)
+    """
+    return math.ldexp(1.0, math.ceil(math.log2(value)))
+
+
+def weight_bits(weight_type: str, x_type: str, n_in: int) -> int:
+    """k: the widest weights for which the accumulator is proved not to overflow (section 2)."""
+    if weight_type == "s8":
+        return 7
+    if x_type == "s16":
+        return 15
+    room = (2**31 - 1 - 2**BIAS_BITS) // (n_in * INPUT_MAX["s8"])
+    return min(15, room.bit_length() - 1) if room > 0 else 0
+
+
+def weight_range(weight_type: str, n_in: int, largest: float) -> float:
+    """Real magnitude that 2^k stands for: a power of two that leaves room for learning.
+
+    Args:
+        largest: the largest magnitude among the first weights.
+    """
+    typical = 2.0 ** round(math.log2(_RANGE_GAIN[weight_type] / math.sqrt(n_in)))
+    return max(typical, power_of_two_above(1.25 * largest) if largest > 0 else 0.0)
+
+
+def input_scale(x: NDArray[np.float64], x_type: str) -> float:
+    """Real value of one unit of the input, so that all but 1 in 10,000 values fit.
+
+    Args:
+        x: calibration samples after the data's own scaling, shape (n, n_in).
+    """
+    if x_type == "f32":
+        return 1.0
+    reach = float(np.quantile(np.abs(x), 0.9999)) or float(np.abs(x).max()) or 1.0
+    return reach / (INPUT_MAX[x_type] - 1)
