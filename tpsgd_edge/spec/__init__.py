@@ -1,0 +1,66 @@
+"""What the user asked for: the TOML file, parsed, checked and frozen.
+
+Every key is checked on reading. Whatever is wrong with the spec alone ends in one `SpecError` that lists all
+of it; what can only be judged with the model or the data at hand is checked by the stage that sees it.
+"""
+
+from tpsgd_edge.spec.load import load_spec, spec_from_dict
+from tpsgd_edge.spec.rules import (
+    LabelsKind,
+    check_labels_kind,
+    layer_activation,
+    layer_learning_rate,
+    layer_loss,
+    layer_weights,
+)
+from tpsgd_edge.spec.sections import (
+    Activation,
+    ActivationFormat,
+    DataSpec,
+    DenseSpec,
+    HiddenLoss,
+    LossKind,
+    LossSpec,
+    ModelSpec,
+    NumbersSpec,
+    OutputLoss,
+    PlatformSpec,
+    PretrainSpec,
+    ProjectionSpec,
+    RuleSpec,
+    Spec,
+    WeightFormat,
+    check_c_name,
+    check_model_name,
+    parse_bytes,
+)
+
+__all__ = [
+    "Activation",
+    "ActivationFormat",
+    "DataSpec",
+    "DenseSpec",
+    "HiddenLoss",
+    "LabelsKind",
+    "LossKind",
+    "LossSpec",
+    "ModelSpec",
+    "NumbersSpec",
+    "OutputLoss",
+    "PlatformSpec",
+    "PretrainSpec",
+    "ProjectionSpec",
+    "RuleSpec",
+    "Spec",
+    "WeightFormat",
+    "check_c_name",
+    "check_labels_kind",
+    "check_model_name",
+    "layer_activation",
+    "layer_learning_rate",
+    "layer_loss",
+    "layer_weights",
+    "load_spec",
+    "parse_bytes",
+    "spec_from_dict",
+]

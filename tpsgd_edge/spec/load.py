@@ -1,0 +1,151 @@
+"""Reading a spec: TOML, overrides, checks."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from tpsgd_edge.errors import SpecError
+from tpsgd_edge.spec.problems import did_you_mean, problems_of, raise_problems
+from tpsgd_edge.spec.rules import spec_problems
+from tpsgd_edge.spec.sections import Spec
+
+# A spec is some hundred lines; whatever is larger than this is another kind of file.
+_LARGEST_FILE = 1 << 20
+
+
+def load_spec(path: str | Path, overrides: Sequence[str] = ()) -> Spec:
+    """The spec in a TOML file.
+
+    Args:
+        path: the file; relative paths in it start at its folder.
+        overrides: `key.sub=value` each, applied in order. The value is read as TOML, and as text where it
+            is none. Entries of a list go by index or by name: `model.layers.fc1.units=64`.
+
+    Raises:
+        SpecError: what is wrong with the file, the overrides or their content, all of it at once.
+    """
+    path = Path(path)
+    content = _parse(_read(path), path)
+    for override in overrides:
+        _apply(content, override)
+    return spec_from_dict(content, folder=path.parent, source=path.name)
+
+
+def spec_from_dict(
+    content: Mapping[str, Any], folder: str | Path = ".", source: str = "spec"
+) -> Spec:
+    """The spec in a nested dict, as `tomllib` reads one from a file.
+
+    Args:
+        content: sections and keys.
+        folder: where relative paths in it start.
+        source: what messages call it.
+
+    Raises:
+        SpecError: everything that is wrong with it.
+    """
+    try:
+        spec = Spec.model_validate(content)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        raise_problems(problems_of(details, Spec, content), source=source)
+        raise
+    spec._folder, spec._source = Path(folder), source  # noqa: SLF001 - not a key of the file
+    raise_problems(spec_problems(spec), source=source)
+    return spec
+
+
+def _read(path: Path) -> bytes:
+    if path.is_dir():
+        toml = sorted(p.name for p in path.glob("*.toml"))
+        raise SpecError(
+            f"'{path}' is a folder, not a spec",
+            help=f"name the file, such as {path / toml[0]}" if toml else "name a .toml file",
+        )
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_LARGEST_FILE + 1)
+    except FileNotFoundError:
+        raise SpecError(
+            f"there is no spec '{path}'",
+            help="check the path, or make a starter with: tpsgd-edge new NAME",
+        ) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SpecError(f"the spec '{path}' cannot be read", found=reason) from None
+    if len(raw) > _LARGEST_FILE:
+        raise SpecError(f"'{path}' is too large for a spec", found="more than 1 MiB")
+    return raw
+
+
+def _parse(raw: bytes, path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(raw.decode())
+    except UnicodeDecodeError as error:
+        raise SpecError(
+            f"'{path.name}' is not text in UTF-8",
+            where=f"{path.name}, byte {error.start}",
+            found=f"0x{raw[error.start]:02x}",
+            help="a spec is a TOML file",
+        ) from None
+    except RecursionError:
+        raise SpecError(f"'{path.name}' is nested too deeply", where=path.name) from None
+    except ValueError as error:
+        raise SpecError(
+            f"'{path.name}' is not valid TOML",
+            where=path.name,
+            found=str(error),
+            help="text goes in quotes, sections look like [model]; see https://toml.io",
+        ) from None
+
+
+def _apply(content: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    steps = [step.strip() for step in key.split(".")]
+    if not equals or not all(steps):
+        raise SpecError(
+            "an override looks like section.key=value",
+            where=f"--set {override}",
+            help="for example --set rule.learning_rate=0.01",
+        )
+    place: Any = content
+    for depth, step in enumerate(steps[:-1]):
+        place = _enter(place, step, where=f"--set {override}", above=".".join(steps[:depth]))
+    last = steps[-1]
+    if isinstance(place, list):
+        place[_index(place, last, where=f"--set {override}")] = _value(text)
+    else:
+        place[last] = _value(text)
+
+
+def _enter(place: Any, step: str, *, where: str, above: str) -> Any:
+    if isinstance(place, list):
+        entry = place[_index(place, step, where=where)]
+    else:
+        entry = place.setdefault(step, {})
+    if not isinstance(entry, dict | list):
+        name = f"{above}.{step}" if above else step
+        raise SpecError(f"'{name}' is a value, not a section", where=where, found=f"{entry!r:.60}")
+    return entry
+
+
+def _index(entries: list[Any], step: str, *, where: str) -> int:
+    names = [entry.get("name") if isinstance(entry, dict) else None for entry in entries]
+    if step in names:
+        return names.index(step)
+    if step.isdecimal() and len(step) < 10 and int(step) < len(entries):
+        return int(step)
+    known = [name for name in names if isinstance(name, str)]
+    raise SpecError(f"there is no entry '{step}'", where=where, help=did_you_mean(step, known))
+
+
+def _value(text: str) -> Any:
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        return text.strip()
+    # A line break in the text could have smuggled in a second key.
+    return parsed["value"] if set(parsed) == {"value"} else text.strip()

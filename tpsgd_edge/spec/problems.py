@@ -1,0 +1,242 @@
+"""What is wrong with a spec, in the house's words instead of pydantic's."""
+
+import difflib
+import types
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from tpsgd_edge.errors import SpecError
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong; the parts are those of `TpsgdError`."""
+
+    what: str
+    where: str | None = None
+    found: str | None = None
+    help: str | None = None
+
+
+def raise_problems(problems: Sequence[Problem], *, source: str) -> None:
+    """Raise one `SpecError` that tells all problems; nothing happens where there are none."""
+    if not problems:
+        return
+    first = problems[0]
+    if len(problems) == 1:
+        where = f"{source}, {first.where}" if first.where else source
+        raise SpecError(first.what, where=where, found=first.found, help=first.help)
+    lines = [f"{len(problems)} things are wrong in {source}"]
+    for number, problem in enumerate(problems, 1):
+        lines.append(f"  {number}. {problem.what}")
+        parts = (("where", problem.where), ("found", problem.found), ("help", problem.help))
+        lines += [f"     {label + ':':<6} {text}" for label, text in parts if text]
+    raise SpecError("\n".join(lines))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Help for a word that is not among the known ones: the nearest, or all of them.
+
+    >>> did_you_mean("learing_rate", ["learning_rate", "loss"])
+    "did you mean 'learning_rate'?"
+    >>> did_you_mean("?", ["tanh", "relu"])
+    'known: tanh, relu'
+    """
+    names = list(known)
+    close = difflib.get_close_matches(word, names, n=1)
+    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(names)}"
+
+
+def problems_of(
+    errors: Sequence[ErrorDetails], root: type[BaseModel], content: Mapping[str, Any]
+) -> list[Problem]:
+    """Pydantic's errors as problems. `content` is what was validated, to name layers."""
+    # A list whose entries are wrong counts as too short, because only good entries count.
+    wrong = {error["loc"][:-n] for error in errors for n in range(1, len(error["loc"]))}
+    return [
+        _problem(error, root, content)
+        for error in errors
+        if not (error["type"] == "too_short" and error["loc"] in wrong)
+    ]
+
+
+def _problem(error: ErrorDetails, root: type[BaseModel], content: Mapping[str, Any]) -> Problem:
+    path, kind = error["loc"], error["type"]
+    where = _place(path, content)
+    key = str(path[-1]) if path else ""
+    found = f"{key} = {_shown(error['input'])}" if key else None
+    context = error.get("ctx", {})
+    if kind == "extra_forbidden":
+        names = list(_section_at(root, path[:-1]).model_fields)
+        return Problem(f"unknown key '{key}'", where, None, did_you_mean(key, names))
+    if kind == "missing":
+        return Problem(f"'{key}' is missing", where, None, _example(root, path))
+    if kind == "value_error":
+        return Problem(str(context["error"]), where, None if "name" in key else _short(found))
+    if kind == "literal_error":
+        values = [str(value) for value in _literals(root, path)]
+        close = difflib.get_close_matches(str(error["input"]), values, n=1)
+        hint = f"did you mean '{close[0]}'? " if close else ""
+        return Problem(
+            f"unknown value of '{key}'", where, found, f"{hint}allowed: {', '.join(values)}"
+        )
+    if kind in _RANGE_ERRORS:
+        return Problem(f"'{key}' is out of range", where, found, _range(root, path))
+    if kind in ("too_short", "too_long"):
+        return Problem(f"'{key}' has too few or too many entries", where, None, _range(root, path))
+    expected = _TYPE_WORDS.get(kind)
+    if expected is None:
+        return Problem(f"'{key}' is not valid: {error['msg']}", where, found)
+    what = f"'{key}' must be {expected}" if key else f"a spec must be {expected}"
+    return Problem(what, where, found, _type_help(kind, key, error["input"]))
+
+
+_RANGE_ERRORS = frozenset(
+    ("greater_than", "greater_than_equal", "less_than", "less_than_equal", "finite_number")
+)
+_TYPE_WORDS = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing_size": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "model_type": "a table of keys",
+    "model_attributes_type": "a table of keys",
+    "dict_type": "a table of keys",
+    "tuple_type": "a list",
+    "list_type": "a list",
+}
+
+
+def _type_help(kind: str, key: str, value: object) -> str | None:
+    number = kind.startswith(("int", "float"))
+    if number and isinstance(value, str) and value.replace(".", "", 1).isdigit():
+        return f"write {key} = {value}, without quotes"
+    if kind == "string_type" and not isinstance(value, list | dict):
+        return f'write {key} = "{_shown(value)}", in quotes'
+    return None
+
+
+def _place(path: tuple[int | str, ...], content: Mapping[str, Any]) -> str | None:
+    """`[section], layer 'name'` around the last key of a path, which the problem names itself."""
+    parts: list[str] = []
+    around = path if path and isinstance(path[-1], int) else path[:-1]
+    for depth, step in enumerate(around):
+        if isinstance(step, int):
+            parts[-1] = _entry(content, path[: depth + 1])
+        else:
+            parts.append(f"[{step}]" if depth == 0 else step)
+    return ", ".join(parts) or None
+
+
+def _entry(content: Mapping[str, Any], path: tuple[int | str, ...]) -> str:
+    entry: Any = content
+    try:
+        for step in path:
+            entry = entry[step]
+        name = entry["name"]
+    except (KeyError, IndexError, TypeError):
+        name = None
+    if isinstance(name, str):
+        return f"layer '{name[:40]}'"
+    return f"{path[-2]}[{path[-1]}]"
+
+
+def _shown(value: object) -> str:
+    """A value as TOML writes it, cut short."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}"
+    if isinstance(value, int) and value.bit_length() > 200:
+        return f"a number of {value.bit_length()} bits"
+    text = f'"{value}"' if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _short(found: str | None) -> str | None:
+    return found if found is not None and not found.endswith(("a table", "a list")) else None
+
+
+def _section_at(root: type[BaseModel], path: Sequence[int | str]) -> type[BaseModel]:
+    section = root
+    for step in path:
+        if isinstance(step, str) and step in section.model_fields:
+            section = _model_in(section.model_fields[step].annotation) or section
+    return section
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_model_in(part) for part in get_args(annotation) if part is not Ellipsis)
+    return next((model for model in found if model is not None), None)
+
+
+def _metadata(root: type[BaseModel], path: Sequence[int | str]) -> dict[str, Any]:
+    """The bounds of the field at the end of a path: ge, gt, le, lt, min_length, max_length."""
+    field = _section_at(root, path[:-1]).model_fields[str(path[-1])]
+    bounds: dict[str, Any] = {}
+    for item in [*field.metadata, *_annotations(field.annotation)]:
+        for name in ("ge", "gt", "le", "lt", "min_length", "max_length"):
+            if getattr(item, name, None) is not None:
+                bounds[name] = getattr(item, name)
+    return bounds
+
+
+def _annotations(annotation: Any) -> list[Any]:
+    if get_origin(annotation) is Annotated:
+        metadata: list[Any] = []
+        for item in annotation.__metadata__:
+            metadata += getattr(item, "metadata", [item])
+        return metadata
+    if get_origin(annotation) in (Union, types.UnionType):
+        return [item for part in get_args(annotation) for item in _annotations(part)]
+    return []
+
+
+def _range(root: type[BaseModel], path: Sequence[int | str]) -> str:
+    bounds = _metadata(root, path)
+    if "min_length" in bounds:
+        return f"allowed: {bounds['min_length']} to {bounds['max_length']} entries"
+    words = [
+        f"{word} {bounds[name]:,}"
+        for name, word in (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below"))
+        if name in bounds
+    ]
+    return f"allowed: {', '.join(words)}"
+
+
+def _literals(root: type[BaseModel], path: Sequence[int | str]) -> list[object]:
+    def values(annotation: Any) -> list[object]:
+        if get_origin(annotation) is Literal:
+            return list(get_args(annotation))
+        return [value for part in get_args(annotation) for value in values(part)]
+
+    return values(_section_at(root, path[:-1]).model_fields[str(path[-1])].annotation)
+
+
+_EXAMPLES = {
+    ("name",): 'add name = "my_model" at the top',
+    ("model",): "add a [model] section with layers",
+    (
+        "model",
+        "layers",
+    ): 'add layers = [{ name = "fc1", units = 32 }, { name = "fc2", units = 10 }]',
+    ("data",): 'add [data] with file = "my_data.npz"',
+    ("data", "file"): 'add file = "my_data.npz"',
+}
+
+
+def _example(root: type[BaseModel], path: tuple[int | str, ...]) -> str:
+    names = tuple(str(step) for step in path)
+    if names in _EXAMPLES:
+        return _EXAMPLES[names]
+    return f"add {names[-1]} = {'32' if names[-1] == 'units' else '...'}"

@@ -1,0 +1,157 @@
+"""What is left open in a spec, resolved, and what its sections must not ask for together."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from tpsgd_edge.spec.problems import Problem, raise_problems
+from tpsgd_edge.spec.sections import Activation, LossSpec, Spec, WeightFormat
+
+LabelsKind = Literal["class", "vector"]
+
+_LABEL_SPACE = ("projected_cross_entropy", "projected_l2")
+# Losses that compare probabilities of classes.
+_CLASSES_ONLY = ("projected_cross_entropy", "softmax_cross_entropy")
+_DEFAULT_HIDDEN: dict[LabelsKind, LossSpec] = {
+    "class": LossSpec(kind="projected_cross_entropy"),
+    "vector": LossSpec(kind="projected_l2"),
+}
+_DEFAULT_OUTPUT: dict[LabelsKind, LossSpec] = {
+    "class": LossSpec(kind="softmax_cross_entropy"),
+    "vector": LossSpec(kind="l2"),
+}
+
+
+def layer_loss(spec: Spec, index: int, labels_kind: LabelsKind) -> LossSpec:
+    """The loss of a layer: its own, or the rule's, or the best measured for the kind of labels."""
+    default = _DEFAULT_OUTPUT if _is_last(spec, index) else _DEFAULT_HIDDEN
+    return _asked_loss(spec, index) or default[labels_kind]
+
+
+def layer_activation(spec: Spec, index: int) -> Activation:
+    """The activation of a layer: its own, or linear for the last and tanh for the others."""
+    return spec.model.layers[index].activation or ("linear" if _is_last(spec, index) else "tanh")
+
+
+def layer_weights(spec: Spec, index: int) -> WeightFormat:
+    """The weight format of a layer: its own, or that of [numbers]."""
+    return spec.model.layers[index].weights or spec.numbers.weights
+
+
+def layer_learning_rate(spec: Spec, index: int) -> float:
+    """The learning rate of a layer: its own, or for the last `output_learning_rate`, or the rule's."""
+    own = spec.model.layers[index].learning_rate
+    if own is None and _is_last(spec, index):
+        own = spec.rule.output_learning_rate
+    return own if own is not None else spec.rule.learning_rate
+
+
+def check_labels_kind(spec: Spec, labels_kind: LabelsKind) -> None:
+    """Raise a `SpecError` for every loss that these labels do not allow.
+
+    `load_spec` does it where the spec itself names the task; with task = "auto" only the data tell.
+    """
+    raise_problems(list(_loss_problems(spec, labels_kind)), source=spec.source)
+
+
+def spec_problems(spec: Spec) -> list[Problem]:
+    """Everything that the sections of a spec, each good by itself, must not ask for together."""
+    kinds: dict[str, LabelsKind | None] = {
+        "auto": None,
+        "classification": "class",
+        "regression": "vector",
+    }
+    return [*_format_problems(spec), *_loss_problems(spec, kinds[spec.data.task])]
+
+
+def _is_last(spec: Spec, index: int) -> bool:
+    return index == len(spec.model.layers) - 1
+
+
+def _asked_loss(spec: Spec, index: int) -> LossSpec | None:
+    own = spec.model.layers[index].loss
+    return own or (spec.rule.output_loss if _is_last(spec, index) else spec.rule.loss)
+
+
+def _loss_place(spec: Spec, index: int) -> str:
+    layer = spec.model.layers[index]
+    key = "output_loss" if _is_last(spec, index) else "loss"
+    in_rule = layer.loss is None and getattr(spec.rule, key) is not None
+    return (
+        f"[rule], {key}, for layer '{layer.name}'" if in_rule else f"[model], layer '{layer.name}'"
+    )
+
+
+def _format_problems(spec: Spec) -> Iterator[Problem]:
+    formats = [layer_weights(spec, index) for index in range(len(spec.model.layers))]
+    if "f32" in formats and set(formats) != {"f32"}:
+        mixed = ", ".join(
+            f"{layer.name} {format_}"
+            for layer, format_ in zip(spec.model.layers, formats, strict=True)
+        )
+        yield Problem(
+            "f32 and integer layers cannot be mixed",
+            where="[model] and [numbers]",
+            found=mixed,
+            help='set numbers.weights = "f32" for the whole model, or "s16" or "s8" for these layers',
+        )
+
+
+def _loss_problems(spec: Spec, kind: LabelsKind | None) -> Iterator[Problem]:
+    for index in range(len(spec.model.layers)):
+        loss = _asked_loss(spec, index) if kind is None else layer_loss(spec, index, kind)
+        if loss is not None:
+            yield from _layer_problems(spec, index, loss.kind, kind)
+    yield from _gate_problems(spec, kind)
+
+
+def _layer_problems(
+    spec: Spec, index: int, loss: str, labels_kind: LabelsKind | None
+) -> Iterator[Problem]:
+    last, activation = _is_last(spec, index), layer_activation(spec, index)
+    name, where = spec.model.layers[index].name, _loss_place(spec, index)
+    if last and loss in _LABEL_SPACE:
+        yield Problem(
+            f"the last layer '{name}' cannot have the loss '{loss}': it has the label itself as its target",
+            where=where,
+            help='set output_loss = "softmax_cross_entropy" for classes, "l2" for real values',
+        )
+    elif not last and loss == "softmax_cross_entropy":
+        yield Problem(
+            f"the hidden layer '{name}' cannot have the loss 'softmax_cross_entropy'",
+            where=where,
+            help='use loss = "projected_cross_entropy", its kin for hidden layers',
+        )
+    elif loss in _CLASSES_ONLY and labels_kind == "vector":
+        yield Problem(
+            f"the loss '{loss}' of layer '{name}' needs classes, but the labels are real values",
+            where=where,
+            help=f'use "{"l2" if last else "projected_l2"}" for real values',
+        )
+    elif loss == "softmax_cross_entropy" and activation != "linear":
+        yield Problem(
+            f"the loss 'softmax_cross_entropy' of layer '{name}' needs the activation 'linear'",
+            where=where,
+            found=f'activation = "{activation}"',
+            help='set activation = "linear", or another output_loss such as "l2"',
+        )
+    elif loss == "cross_entropy" and activation != "sigmoid":
+        yield Problem(
+            f"the loss 'cross_entropy' of layer '{name}' needs the activation 'sigmoid'",
+            where=where,
+            found=f'activation = "{activation}"',
+            help='set activation = "sigmoid", or another loss',
+        )
+
+
+def _gate_problems(spec: Spec, kind: LabelsKind | None) -> Iterator[Problem]:
+    if spec.rule.error_gate is None:
+        return
+    last = len(spec.model.layers) - 1
+    loss = _asked_loss(spec, last) if kind is None else layer_loss(spec, last, kind)
+    if loss is not None and loss.kind != "softmax_cross_entropy":
+        yield Problem(
+            "an error gate needs the output loss 'softmax_cross_entropy': it asks for a class's probability",
+            where="[rule], error_gate",
+            found=f"the last layer has the loss '{loss.kind}'",
+            help='remove error_gate, or set output_loss = "softmax_cross_entropy"',
+        )

@@ -1,0 +1,309 @@
+"""The sections of a spec: every key, its type, its range and its default.
+
+What concerns one key or one section is checked here, in the words of `value_error`s; what concerns several
+sections is in `rules.py`. Pydantic's own messages become the house's words in `problems.py`.
+"""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    field_validator,
+    model_validator,
+)
+
+Activation = Literal["tanh", "sigmoid", "relu", "hard_tanh", "linear"]
+WeightFormat = Literal["s16", "s8", "f32"]
+ActivationFormat = Literal["s8", "s16"]
+HiddenLoss = Literal[
+    "projected_cross_entropy",
+    "projected_l2",
+    "l2",
+    "l1",
+    "huber",
+    "dead_zone",
+    "cross_entropy",
+    "custom",
+]
+OutputLoss = Literal[
+    "softmax_cross_entropy", "l2", "l1", "huber", "dead_zone", "cross_entropy", "custom"
+]
+LossKind = Literal[HiddenLoss, "softmax_cross_entropy"]
+
+# Words that C11 reserves; a layer or model may not be called so.
+C_KEYWORDS = frozenset(
+    "auto break case char const continue default do double else enum extern float for goto if inline "
+    "int long register restrict return short signed sizeof static struct switch typedef union "
+    "unsigned void volatile while".split()
+)
+# Members, parameters and functions of every generated project, and names that compilers predefine.
+C_TAKEN = frozenset(
+    "rng step model x label labels output outputs arena main bool linux unix".split()
+)
+# NAME.h would hide these headers (or, for `model`, repeat the names of port/model_port.h), and Windows
+# knows no file called con, aux, nul or prn.
+FILES_TAKEN = frozenset(
+    "assert complex ctype errno fenv inttypes iso646 limits locale math setjmp signal stdalign stdarg "
+    "stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar unistd "
+    "wchar wctype model model_port con aux nul prn".split()
+)
+C_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def check_c_name(name: str) -> str:
+    """The name itself; ValueError where C does not allow it or a generated project takes it."""
+    if not C_NAME.fullmatch(name):
+        raise ValueError(
+            f"{name!r} is not a lower-case C name: a letter, then up to 30 letters, digits or underscores"
+        )
+    if name in C_KEYWORDS:
+        raise ValueError(f"{name!r} is a word of the C language")
+    if name in C_TAKEN or name.startswith("tps_") or name.endswith("_t"):
+        raise ValueError(f"{name!r} is taken by the generated code")
+    return name
+
+
+def check_model_name(name: str) -> str:
+    """The name itself; ValueError where it cannot name C functions and files."""
+    if check_c_name(name) in FILES_TAKEN:
+        raise ValueError(f"{name!r} is taken: {name}.h would hide another file")
+    return name
+
+
+Positive = Annotated[float, Field(gt=0, le=1e6)]
+
+
+_LOSS_SETTINGS = {
+    "delta": ("huber", "dead_zone"),
+    "temperature": ("projected_cross_entropy",),
+    "expression": ("custom",),
+}
+
+
+class LossSpec(_Section):
+    """One local loss. `delta` is in units of the layer's output; `expression` is -dJ/dy in `r` = t - y."""
+
+    kind: LossKind
+    delta: Positive = 0.25
+    temperature: Positive = 1.0
+    expression: str | None = None
+
+    @model_validator(mode="after")
+    def _settings_belong_to_the_kind(self) -> "LossSpec":
+        if self.kind == "custom" and self.expression is None:
+            raise ValueError('a custom loss needs an expression, such as "tanh(4 * r)"')
+        for key, kinds in _LOSS_SETTINGS.items():
+            if key in self.model_fields_set and self.kind not in kinds:
+                raise ValueError(
+                    f"{key!r} means nothing to the loss {self.kind!r}; it goes with {', '.join(kinds)}"
+                )
+        return self
+
+
+class DenseSpec(_Section):
+    """A fully connected layer."""
+
+    kind: Literal["dense"] = "dense"
+    name: str
+    units: Annotated[int, Field(ge=1, le=65535)]
+    activation: Activation | None = None
+    weights: WeightFormat | None = None
+    loss: LossSpec | None = None
+    learning_rate: Positive | None = None
+    weight_range: Positive | None = None
+
+    _c_name = field_validator("name")(check_c_name)
+
+    @field_validator("loss", mode="before")
+    @classmethod
+    def _loss_by_name(cls, value: object) -> object:
+        return {"kind": value} if isinstance(value, str) else value
+
+
+class PretrainSpec(_Section):
+    """Training in floating point before quantization (needs torch)."""
+
+    method: Literal["backprop", "tpsgd"] = "tpsgd"
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 5
+    learning_rate: Positive = 0.01
+    batch: Annotated[int, Field(ge=1)] = 32
+
+
+def _check_members(names: list[str]) -> None:
+    # A layer owns the C names NAME, NAME_w and NAME_b.
+    for name in names:
+        for member in (f"{name}_w", f"{name}_b"):
+            if member in names:
+                raise ValueError(f"layer {member!r} has the C name of a tensor of layer {name!r}")
+
+
+class ModelSpec(_Section):
+    """The network: layers from input to output, and where their first weights come from."""
+
+    layers: Annotated[tuple[DenseSpec, ...], Field(min_length=1, max_length=64)]
+    weights_file: str | None = None
+    pretrain: PretrainSpec | None = None
+
+    @field_validator("layers", mode="before")
+    @classmethod
+    def _list_is_a_tuple(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> "ModelSpec":
+        names = [layer.name for layer in self.layers]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"layer names must differ; used twice: {', '.join(twice)}")
+        _check_members(names)
+        if self.weights_file is not None and self.pretrain is not None:
+            raise ValueError("weights come from a file or from pre-training, not from both")
+        return self
+
+
+class NumbersSpec(_Section):
+    """Number formats. With weights = "f32" everything is binary32 and `activations` is not used."""
+
+    weights: WeightFormat = "s16"
+    activations: ActivationFormat = "s8"
+
+
+class RuleSpec(_Section):
+    """The learning rule: local losses, learning rate and schedule, dead zone, error gate."""
+
+    # None: the best measured for the kind of labels (`rules.layer_loss`).
+    loss: LossSpec | None = None
+    output_loss: LossSpec | None = None
+    learning_rate: Positive = 0.003
+    output_learning_rate: Positive | None = None
+    schedule: Literal["constant", "linear", "cosine", "exponential"] = "linear"
+    final_rate: Annotated[float, Field(gt=0, le=1)] = 0.01
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 10
+    dead_zone: Annotated[float, Field(ge=0, lt=2)] = 0.0
+    error_gate: Annotated[float, Field(gt=0, le=1)] | None = None
+
+    @field_validator("loss", "output_loss", mode="before")
+    @classmethod
+    def _loss_by_name(cls, value: object) -> object:
+        return {"kind": value} if isinstance(value, str) else value
+
+
+class ProjectionSpec(_Section):
+    """The fixed random matrices. `scale` is the target's amplitude as a share of the output's range."""
+
+    kind: Literal["sign", "ternary", "gaussian"] = "sign"
+    storage: Literal["seed", "packed", "s8"] = "seed"
+    scale: Annotated[float, Field(gt=0, le=1)] = 0.8
+
+    @model_validator(mode="after")
+    def _gaussian_is_not_packed(self) -> "ProjectionSpec":
+        if self.kind == "gaussian" and self.storage == "packed":
+            raise ValueError('2 bits hold sign and ternary entries; use storage = "s8" or "seed"')
+        return self
+
+
+class DataSpec(_Section):
+    """Where samples come from and how they are split and scaled."""
+
+    file: str
+    labels_file: str | None = None
+    test_file: str | None = None
+    test_labels_file: str | None = None
+    x: str = "x"
+    y: str = "y"
+    task: Literal["auto", "classification", "regression"] = "auto"
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    scaling: Literal["none", "unit", "standard"] = "unit"
+    limit: Annotated[int, Field(ge=1)] | None = None
+
+
+_BYTES = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([KM]?)i?B?", re.IGNORECASE | re.ASCII)
+
+
+def parse_bytes(text: str) -> int:
+    """A memory size in bytes; K is 1,024.
+
+    >>> parse_bytes("20K"), parse_bytes("1.5 MB"), parse_bytes("512")
+    (20480, 1572864, 512)
+    """
+    match = _BYTES.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"a memory size looks like 20K, 1M or 512, not {text!r}")
+    return int(float(match[1]) * {"": 1, "K": 1024, "M": 1024 * 1024}[match[2].upper()])
+
+
+class PlatformSpec(_Section):
+    """The hardware and its budget."""
+
+    name: str = "host"
+    ram: str | int | None = None
+    flash: str | int | None = None
+
+    # Before the union of types, whose own messages would name each type apart.
+    @field_validator("ram", "flash", mode="before")
+    @classmethod
+    def _is_a_size(cls, value: object) -> object:
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise ValueError(f"a memory size looks like 20K, 1M or 512, not {value!r:.40}")
+        if isinstance(value, str):
+            value = parse_bytes(value)
+        if not 0 < value < 2**50:
+            raise ValueError("a memory size is a positive number of bytes")
+        return value
+
+    @property
+    def ram_bytes(self) -> int | None:
+        """RAM budget in bytes, None without one."""
+        return parse_bytes(str(self.ram)) if self.ram is not None else None
+
+    @property
+    def flash_bytes(self) -> int | None:
+        """Flash budget in bytes, None without one."""
+        return parse_bytes(str(self.flash)) if self.flash is not None else None
+
+
+class Spec(_Section):
+    """One training project, as `load_spec` or `spec_from_dict` made it."""
+
+    name: str
+    seed: Annotated[int, Field(ge=0, le=0xFFFFFFFF)] = 1
+    model: ModelSpec
+    numbers: NumbersSpec = NumbersSpec()
+    rule: RuleSpec = RuleSpec()
+    projection: ProjectionSpec = ProjectionSpec()
+    data: DataSpec
+    platform: PlatformSpec = PlatformSpec()
+
+    _c_name = field_validator("name")(check_model_name)
+    _folder: Path = PrivateAttr(default_factory=Path)
+    _source: str = PrivateAttr(default="spec")
+
+    @property
+    def folder(self) -> Path:
+        """Where relative paths in the spec start: the folder of its file."""
+        return self._folder
+
+    @property
+    def source(self) -> str:
+        """The file's own name, without its folder: what messages and generated files may mention."""
+        return self._source
+
+    @property
+    def digest(self) -> str:
+        """ "sha256:..." of what the spec says, defaults and overrides included; not of its form or place."""
+        content: dict[str, Any] = self.model_dump(mode="json")
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
