@@ -1,0 +1,220 @@
+"""The data set of a spec, from whatever file holds it to a `Dataset`."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.errors import DataError
+from tpsgd_edge.frontend.csv_file import read_csv
+from tpsgd_edge.frontend.idx import read_idx
+from tpsgd_edge.frontend.labels import read_labels
+from tpsgd_edge.frontend.npz import read_npz
+from tpsgd_edge.frontend.samples import RawSamples, check_samples
+from tpsgd_edge.frontend.scaling import input_scaling, label_scaling
+from tpsgd_edge.frontend.split import drawn_order
+from tpsgd_edge.graph import Labels
+from tpsgd_edge.spec import Spec
+
+__all__ = ["Dataset", "dataset_from_arrays", "input_scaling", "label_scaling", "load_dataset"]
+
+FASHION_MNIST = "fashion-mnist"
+_FASHION_FOLDER = Path("/usr/share/datasets/fashion-mnist")
+_FASHION_CLASSES = (
+    "T-shirt",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+)
+_NPZ, _CSV = (".npz",), (".csv", ".tsv", ".txt")
+_IDX = (".gz", ".idx", "-ubyte")
+_FORMATS = 'data can be .npz, .csv, .tsv or IDX (plain or .gz), or file = "fashion-mnist"'
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Samples as they are, flattened, and their labels; the training set in an order drawn from the seed.
+
+    Attributes:
+        x_train, x_test: float32 (n, n_in), not scaled.
+        y_train, y_test: int64 class indices (n,), or float64 vectors (n, K), not scaled.
+        class_names: empty for vectors.
+        input_shape: of one sample before it was flattened.
+        source: the file's name, without its folder.
+    """
+
+    x_train: NDArray[np.float32]
+    y_train: NDArray[Any]
+    x_test: NDArray[np.float32]
+    y_test: NDArray[Any]
+    labels: Labels
+    class_names: tuple[str, ...]
+    input_shape: tuple[int, ...]
+    source: str
+
+
+def load_dataset(spec: Spec) -> Dataset:
+    """The data set that the spec names, read, checked and split.
+
+    Raises:
+        DataError: what is wrong with the file or with what it holds.
+    """
+    train, test = _read_sets(spec)
+    dataset = _make_dataset(spec, train, test, source=Path(spec.data.file).name)
+    if spec.data.file == FASHION_MNIST:
+        return replace(dataset, class_names=_FASHION_CLASSES)
+    return dataset
+
+
+def dataset_from_arrays(
+    spec: Spec,
+    x: NDArray[Any],
+    y: NDArray[Any],
+    x_test: NDArray[Any] | None = None,
+    y_test: NDArray[Any] | None = None,
+) -> Dataset:
+    """A data set from arrays, checked and split as `load_dataset` does.
+
+    Raises:
+        DataError: what is wrong with the arrays.
+    """
+    train = RawSamples(np.asarray(x), np.asarray(y), "arrays x, y")
+    test = None
+    if x_test is not None and y_test is not None:
+        test = RawSamples(np.asarray(x_test), np.asarray(y_test), "arrays x_test, y_test")
+    return _make_dataset(spec, train, test, source="arrays")
+
+
+def _make_dataset(spec: Spec, train: RawSamples, test: RawSamples | None, source: str) -> Dataset:
+    check_samples(train)
+    if test is not None:
+        check_samples(test)
+        if train.x.shape[1:] != test.x.shape[1:]:
+            raise DataError(
+                "training and test samples differ in shape",
+                where=test.where,
+                found=f"{train.x.shape[1:]} for training, {test.x.shape[1:]} for test",
+            )
+    units = spec.model.layers[-1].units
+    labelled = read_labels(train, test, task=spec.data.task, units=units)
+    order = drawn_order(spec.seed, len(train.x))
+    if test is None or labelled.y_test is None:
+        n_test = _test_count(spec, train)
+        held_out, order = order[:n_test], order[n_test:]
+        x_test, y_test = _flat(train.x[held_out]), labelled.y_train[held_out]
+    else:
+        x_test, y_test = _flat(test.x), labelled.y_test
+    order = order[: spec.data.limit]
+    return Dataset(
+        x_train=_flat(train.x[order]),
+        y_train=labelled.y_train[order],
+        x_test=x_test,
+        y_test=y_test,
+        labels=labelled.labels,
+        class_names=labelled.class_names,
+        input_shape=train.x.shape[1:],
+        source=source,
+    )
+
+
+def _flat(x: NDArray[Any]) -> NDArray[np.float32]:
+    return x.reshape(len(x), -1).astype(np.float32)
+
+
+def _test_count(spec: Spec, train: RawSamples) -> int:
+    count = len(train.x)
+    n_test = max(1, round(count * spec.data.test_fraction))
+    if n_test >= count:
+        raise DataError(
+            "there are too few samples to keep some for the test",
+            where=train.where,
+            found=f"{count} samples, test_fraction = {spec.data.test_fraction:g}",
+            help="give more samples, a smaller test_fraction, or a test_file",
+        )
+    return n_test
+
+
+def _read_sets(spec: Spec) -> tuple[RawSamples, RawSamples | None]:
+    data = spec.data
+    if data.file == FASHION_MNIST:
+        return _read_fashion("train"), _read_fashion("t10k")
+    path = spec.folder / data.file
+    suffix = _suffix(path)
+    if data.test_file is not None:
+        test_path = spec.folder / data.test_file
+        test = _read_one(spec, test_path, data.test_labels_file, key="test_labels_file")
+        return _read_one(spec, path, data.labels_file, key="labels_file"), test
+    if suffix in _NPZ:
+        return _read_npz_sets(spec, path)
+    return _read_one(spec, path, data.labels_file, key="labels_file"), None
+
+
+def _suffix(path: Path) -> str:
+    name = path.name.lower()
+    for suffix in (*_NPZ, *_CSV, *_IDX):
+        if name.endswith(suffix):
+            return suffix
+    raise DataError(
+        f"the data file '{path.name}' is of an unknown kind",
+        where="[data], file",
+        found=f"the ending '{path.suffix}'",
+        help=_FORMATS,
+    )
+
+
+def _read_one(spec: Spec, path: Path, labels_file: str | None, *, key: str) -> RawSamples:
+    suffix = _suffix(path)
+    if suffix in _NPZ:
+        arrays = read_npz(path)
+        return _pick(arrays, spec.data.x, spec.data.y, path)
+    if suffix in _CSV:
+        return read_csv(path, spec.data.y)
+    if labels_file is None:
+        raise DataError(
+            f"'{path.name}' holds samples only; the file of their labels is not named",
+            where=f"[data], {key}",
+            help=f'add {key} = "...-labels-idx1-ubyte.gz"',
+        )
+    return RawSamples(read_idx(path), read_idx(spec.folder / labels_file), path.name)
+
+
+def _read_npz_sets(spec: Spec, path: Path) -> tuple[RawSamples, RawSamples | None]:
+    arrays = read_npz(path)
+    x_name, y_name = spec.data.x, spec.data.y
+    train = _pick(arrays, x_name, y_name, path)
+    if f"{x_name}_test" not in arrays and f"{y_name}_test" not in arrays:
+        return train, None
+    return train, _pick(arrays, f"{x_name}_test", f"{y_name}_test", path)
+
+
+def _pick(arrays: dict[str, NDArray[Any]], x_name: str, y_name: str, path: Path) -> RawSamples:
+    for name in (x_name, y_name):
+        if name not in arrays:
+            raise DataError(
+                f"'{path.name}' has no array '{name}'",
+                where=path.name,
+                found=f"arrays: {', '.join(sorted(arrays)) or 'none'}"[:200],
+                help="name the arrays in the spec: data.x and data.y",
+            )
+    return RawSamples(arrays[x_name], arrays[y_name], f"{path.name}, arrays {x_name} and {y_name}")
+
+
+def _read_fashion(part: str) -> RawSamples:
+    if not _FASHION_FOLDER.is_dir():
+        raise DataError(
+            "Fashion-MNIST is not installed",
+            where='[data], file = "fashion-mnist"',
+            found=f"no folder {_FASHION_FOLDER}",
+            help="on Debian or Ubuntu: apt-get install dataset-fashion-mnist",
+        )
+    images = read_idx(_FASHION_FOLDER / f"{part}-images-idx3-ubyte.gz")
+    labels = read_idx(_FASHION_FOLDER / f"{part}-labels-idx1-ubyte.gz")
+    return RawSamples(images, labels, f"{FASHION_MNIST}, {part}")

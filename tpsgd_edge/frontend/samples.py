@@ -1,0 +1,113 @@
+"""Samples as a file holds them, before anything about labels is decided."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.errors import DataError
+
+# More inputs or samples than this are a mistake: the first layer would not fit any microcontroller, the
+# set not a computer's memory.
+LARGEST_INPUT = 65_535
+LARGEST_SET = 1 << 32
+
+
+@dataclass(frozen=True, slots=True)
+class RawSamples:
+    """Arrays with one entry for each sample, in the file's order.
+
+    Attributes:
+        x: (n, ...) numbers.
+        y: (n,) or (n, K): numbers, or text of `<U` type.
+        where: what messages call the place: a file's name, and the arrays or rows in it.
+        lines: of each sample in a text file; empty for others.
+    """
+
+    x: NDArray[Any]
+    y: NDArray[Any]
+    where: str
+    lines: tuple[int, ...] = ()
+
+    def place(self, index: int) -> str:
+        """Where sample `index` is."""
+        return f"line {self.lines[index]}" if self.lines else f"sample {index}"
+
+
+def read_bytes(path: Path, *, limit: int = 1 << 33) -> bytes:
+    """The content of a file; `DataError` where it cannot be read."""
+    try:
+        if path.stat().st_size > limit:
+            raise DataError(
+                f"the data file '{path.name}' is too large",
+                where=path.name,
+                found=f"{path.stat().st_size:,} bytes; {limit:,} are allowed",
+            )
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from None
+
+
+def unreadable(path: Path, error: Exception) -> DataError:
+    """The error for a file that is missing or closed to us."""
+    if isinstance(error, FileNotFoundError):
+        return DataError(
+            f"there is no data file '{path.name}'",
+            where=f"[data], {path}",
+            help="paths start at the folder of the spec",
+        )
+    reason = getattr(error, "strerror", None) or str(error)
+    return DataError(f"the data file '{path.name}' cannot be read", where=str(path), found=reason)
+
+
+def check_samples(raw: RawSamples) -> None:
+    """Raise a `DataError` unless x and y belong together and x holds finite numbers."""
+    x, y = raw.x, raw.y
+    if x.dtype.kind not in "biuf":
+        raise DataError("samples must be numbers", where=raw.where, found=f"x of type {x.dtype}")
+    if y.dtype.kind not in "biufU":
+        raise DataError(
+            "labels must be numbers or text", where=raw.where, found=f"y of type {y.dtype}"
+        )
+    if x.ndim < 2 or y.ndim not in (1, 2):
+        raise DataError(
+            "samples or labels have the wrong shape",
+            where=raw.where,
+            found=f"x {x.shape}, y {y.shape}",
+            help="x has one row for each sample; y has one label, or one row of values, for each",
+        )
+    if len(x) != len(y):
+        raise DataError(
+            "there are not as many labels as samples",
+            where=raw.where,
+            found=f"{len(x):,} samples, {len(y):,} labels",
+        )
+    if x.size == 0 or y.size == 0:
+        raise DataError("the data set is empty", where=raw.where, found=f"x {x.shape}, y {y.shape}")
+    if x[0].size > LARGEST_INPUT:
+        raise DataError(
+            "a sample is too large",
+            where=raw.where,
+            found=f"{x[0].size:,} values; {LARGEST_INPUT:,} are allowed",
+        )
+    check_finite(raw, x, "x")
+    check_finite(raw, y, "y")
+
+
+def check_finite(raw: RawSamples, values: NDArray[Any], name: str) -> None:
+    """Raise a `DataError` that names the first value that is NaN, infinite or too large for binary32."""
+    if values.dtype.kind != "f":
+        return
+    good = np.abs(values) <= np.finfo(np.float32).max
+    if good.all():
+        return
+    at = np.unravel_index(int(np.argmin(good)), values.shape)
+    index = ", ".join(str(int(i)) for i in at)
+    raise DataError(
+        f"'{name}' holds NaN, infinity or a number too large",
+        where=f"{raw.where}, {raw.place(int(at[0]))}",
+        found=f"{name}[{index}] = {values[at]}; {int((~good).sum()):,} such values in all",
+        help="remove or repair these samples",
+    )

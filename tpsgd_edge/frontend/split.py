@@ -1,0 +1,20 @@
+"""The order of samples, drawn from the seed."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.arithmetic.random import PHI, draws, mix
+
+# The next number after the purposes in docs/ARITHMETIC.md, section 3.
+_PURPOSE_ORDER = 3
+
+
+def drawn_order(seed: int, count: int) -> NDArray[np.intp]:
+    """A permutation of 0 .. count - 1: the indices in the order of `count` random words.
+
+    >>> drawn_order(1, 5).tolist() == drawn_order(1, 5).tolist()
+    True
+    """
+    base = mix(mix(seed + PHI * (_PURPOSE_ORDER + 1)) + PHI)
+    # Words may repeat in large sets; a stable sort still gives one answer.
+    return np.argsort(draws(base, count), kind="stable")
