@@ -2,8 +2,8 @@
 
     python tools/make_digits.py
 
-The same bytes come out on every machine: members are stored, not compressed, and carry no date. Origin and
-licences are in examples/README.md.
+The same bytes come out on every machine: members are stored, not compressed, and carry no date.
+Origin and licences are in examples/README.md.
 """
 
 import zipfile

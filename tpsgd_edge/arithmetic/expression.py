@@ -60,8 +60,8 @@ def compile_expression(text: str, *, where: str = "[rule], loss") -> Callable[[V
         where: the place in the spec that messages name.
 
     Raises:
-        SpecError: the text is no such expression; the function itself raises it for every r where the
-            value is not finite.
+        SpecError: the text is no such expression; the function itself raises it where a value is
+            not finite.
     """
     try:
         if len(text) > _LONGEST:
@@ -141,7 +141,7 @@ def _evaluate(node: ast.expr, r: Values) -> Values:
         case ast.Call(func=ast.Name(id=name), args=args):
             values = [_evaluate(argument, r) for argument in args]
             if name == "where":
-                values[0] = values[0] != 0  # type: ignore[assignment]
+                values[0] = values[0] != 0
             return FUNCTIONS[name][0](*values)
         case _:
             return r

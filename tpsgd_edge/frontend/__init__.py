@@ -1,1 +1,1 @@
-"""What the user brings: data sets and layers, read, checked and turned into a `Dataset` and a `Graph`."""
+"""What the user brings: data and layers, read, checked and turned into `Dataset` and `Graph`."""

@@ -1,4 +1,4 @@
-"""Samples in a CSV file: one line each, numbers, and the label in the last column or in named ones."""
+"""Samples in a CSV file: numbers, and the label in the last column or in named ones."""
 
 import csv
 import io
@@ -38,7 +38,8 @@ def read_csv(path: Path, label: str) -> RawSamples:
 
     Args:
         path: UTF-8 text; cells parted by comma, semicolon or tab.
-        label: the label's column, or several parted by commas; "y" is the last one where none is called y.
+        label: the label's column, or several parted by commas; "y" is the last one where none is
+            called y.
 
     Raises:
         DataError: missing, ragged, truncated or not numeric, with the line and the column.
@@ -104,7 +105,7 @@ def _with_header(name: str, rows: list[tuple[str, ...]], lines: list[int]) -> _T
 
 
 def _is_header(rows: list[tuple[str, ...]]) -> bool:
-    """Names only; or a name above a last column of numbers, as where columns are called 0, 1, ..."""
+    """Names only; or a name above a last column of numbers, as where columns are called 0, 1 .."""
     if not rows:
         return False
     first = rows[0]

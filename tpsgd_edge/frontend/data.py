@@ -41,7 +41,9 @@ _FORMATS = 'data can be .npz, .csv, .tsv or IDX (plain or .gz), or file = "fashi
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Samples as they are, flattened, and their labels; the training set in an order drawn from the seed.
+    """Samples as they are, flattened, and their labels.
+
+    The training set is in an order drawn from the seed.
 
     Attributes:
         x_train, x_test: float32 (n, n_in), not scaled.

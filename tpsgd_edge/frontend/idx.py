@@ -1,7 +1,6 @@
 """Arrays in IDX files, the format of MNIST, plain or in gzip."""
 
 import gzip
-import io
 import struct
 import zlib
 from math import prod
@@ -28,8 +27,8 @@ def read_idx(path: Path) -> NDArray[Any]:
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
             file.seek(0)
-            with gzip.open(file) if packed else io.BufferedReader(file) as stream:  # type: ignore[arg-type]
-                return _read_stream(stream, path)  # type: ignore[arg-type]
+            stream: Any = gzip.GzipFile(fileobj=file) if packed else file
+            return _read_stream(stream, path)
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise DataError(
             f"'{path.name}' is not a complete gzip file", where=path.name, found=str(error)

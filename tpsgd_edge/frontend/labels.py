@@ -1,5 +1,6 @@
 """What labels mean: classes, by number or by name, or vectors of real values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ Task = Literal["auto", "classification", "regression"]
 
 @dataclass(frozen=True, slots=True)
 class LabelledBy:
-    """Labels of the training and the test set: int64 class indices (n,), or float64 vectors (n, K)."""
+    """Labels of both sets: int64 class indices (n,), or float64 vectors (n, K)."""
 
     labels: Labels
     class_names: tuple[str, ...]
@@ -46,7 +47,7 @@ def read_labels(
                 found=f"{vectors[0].shape[1]} values for training, {vectors[1].shape[1]} for test",
             )
         count = vectors[0].shape[1]
-        return LabelledBy(Labels("vector", count), (), vectors[0], (vectors[1:] or [None])[0])
+        return LabelledBy(Labels("vector", count), (), vectors[0], _second(vectors))
     flat = [_flat(raw) for raw in sets]
     if flat[0].dtype.kind == "U":
         names = _class_names(sets, flat)
@@ -63,7 +64,11 @@ def read_labels(
             found=f"{len(classes[0]):,} labels '{names[int(classes[0][0])]}'",
             help="a classifier needs two classes or more",
         )
-    return LabelledBy(Labels("class", len(names)), names, classes[0], (classes[1:] or [None])[0])
+    return LabelledBy(Labels("class", len(names)), names, classes[0], _second(classes))
+
+
+def _second(sets: Sequence[NDArray[Any]]) -> NDArray[Any] | None:
+    return sets[1] if len(sets) > 1 else None
 
 
 def _are_vectors(raw: RawSamples, task: Task) -> bool:

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.errors import DataError
 
-# More inputs or samples than this are a mistake: the first layer would not fit any microcontroller, the
-# set not a computer's memory.
+# More is a mistake: the first layer would not fit any microcontroller, the set (bytes) no memory.
 LARGEST_INPUT = 65_535
 LARGEST_SET = 1 << 32
 
@@ -97,7 +96,7 @@ def check_samples(raw: RawSamples) -> None:
 
 
 def check_finite(raw: RawSamples, values: NDArray[Any], name: str) -> None:
-    """Raise a `DataError` that names the first value that is NaN, infinite or too large for binary32."""
+    """Raise a `DataError` that names the first value that binary32 cannot hold."""
     if values.dtype.kind != "f":
         return
     good = np.abs(values) <= np.finfo(np.float32).max

@@ -11,10 +11,10 @@ Scaling = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def input_scaling(spec: Spec, x_train: NDArray[np.float32]) -> Scaling:
-    """Mean and deviation as `data.scaling` asks: one entry for all inputs, or one for each (standard).
+    """Mean and deviation as `data.scaling` asks: one entry for all inputs, or one for each.
 
-    none leaves samples as they are, unit divides by the largest magnitude, standard makes each input's
-    mean 0 and deviation 1; an input that never changes has deviation 1.
+    none leaves samples as they are, unit divides by the largest magnitude, standard makes each
+    input's mean 0 and deviation 1; an input that never changes has deviation 1.
     """
     if spec.data.scaling == "standard":
         return _standard(x_train)

@@ -1,10 +1,11 @@
 """What the user asked for: the TOML file, parsed, checked and frozen.
 
-Every key is checked on reading. Whatever is wrong with the spec alone ends in one `SpecError` that lists all
-of it; what can only be judged with the model or the data at hand is checked by the stage that sees it.
+Every key is checked on reading. Whatever is wrong with the spec alone ends in one `SpecError` that
+lists all of it; what only the data can tell is checked by the stage that has them.
 """
 
 from tpsgd_edge.spec.load import load_spec, spec_from_dict
+from tpsgd_edge.spec.names import check_c_name, check_model_name
 from tpsgd_edge.spec.rules import (
     LabelsKind,
     check_labels_kind,
@@ -30,8 +31,6 @@ from tpsgd_edge.spec.sections import (
     RuleSpec,
     Spec,
     WeightFormat,
-    check_c_name,
-    check_model_name,
     parse_bytes,
 )
 

@@ -21,8 +21,8 @@ def load_spec(path: str | Path, overrides: Sequence[str] = ()) -> Spec:
 
     Args:
         path: the file; relative paths in it start at its folder.
-        overrides: `key.sub=value` each, applied in order. The value is read as TOML, and as text where it
-            is none. Entries of a list go by index or by name: `model.layers.fc1.units=64`.
+        overrides: `key.sub=value` each, applied in order. The value is read as TOML, and as text
+            where it is none. Entries of a list go by index or by name: `model.layers.fc1.units=64`.
 
     Raises:
         SpecError: what is wrong with the file, the overrides or their content, all of it at once.
@@ -53,7 +53,7 @@ def spec_from_dict(
         details = error.errors(include_url=False)
         raise_problems(problems_of(details, Spec, content), source=source)
         raise
-    spec._folder, spec._source = Path(folder), source  # noqa: SLF001 - not a key of the file
+    spec._folder, spec._source = Path(folder), source
     raise_problems(spec_problems(spec), source=source)
     return spec
 

@@ -38,7 +38,7 @@ def layer_weights(spec: Spec, index: int) -> WeightFormat:
 
 
 def layer_learning_rate(spec: Spec, index: int) -> float:
-    """The learning rate of a layer: its own, or for the last `output_learning_rate`, or the rule's."""
+    """The learning rate of a layer: its own, the output's for the last, or the rule's."""
     own = spec.model.layers[index].learning_rate
     if own is None and _is_last(spec, index):
         own = spec.rule.output_learning_rate
@@ -92,7 +92,7 @@ def _format_problems(spec: Spec) -> Iterator[Problem]:
             "f32 and integer layers cannot be mixed",
             where="[model] and [numbers]",
             found=mixed,
-            help='set numbers.weights = "f32" for the whole model, or "s16" or "s8" for these layers',
+            help='set numbers.weights = "f32" for the whole model, or "s16" or "s8" here',
         )
 
 
@@ -111,8 +111,9 @@ def _layer_problems(
     name, where = spec.model.layers[index].name, _loss_place(spec, index)
     if last and loss in _LABEL_SPACE:
         yield Problem(
-            f"the last layer '{name}' cannot have the loss '{loss}': it has the label itself as its target",
+            f"the last layer '{name}' cannot have the loss '{loss}'",
             where=where,
+            found="its target is the label itself, without a projection",
             help='set output_loss = "softmax_cross_entropy" for classes, "l2" for real values',
         )
     elif not last and loss == "softmax_cross_entropy":
@@ -150,7 +151,7 @@ def _gate_problems(spec: Spec, kind: LabelsKind | None) -> Iterator[Problem]:
     loss = _asked_loss(spec, last) if kind is None else layer_loss(spec, last, kind)
     if loss is not None and loss.kind != "softmax_cross_entropy":
         yield Problem(
-            "an error gate needs the output loss 'softmax_cross_entropy': it asks for a class's probability",
+            "an error gate needs the output loss 'softmax_cross_entropy'",
             where="[rule], error_gate",
             found=f"the last layer has the loss '{loss.kind}'",
             help='remove error_gate, or set output_loss = "softmax_cross_entropy"',

@@ -1,7 +1,7 @@
 """The sections of a spec: every key, its type, its range and its default.
 
-What concerns one key or one section is checked here, in the words of `value_error`s; what concerns several
-sections is in `rules.py`. Pydantic's own messages become the house's words in `problems.py`.
+What concerns one key or one section is checked here; what concerns several is in `rules.py`. The
+names that C leaves free are in `names.py`. `problems.py` puts pydantic's messages in better words.
 """
 
 import hashlib
@@ -18,6 +18,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+
+from tpsgd_edge.spec.names import check_c_name, check_model_name
 
 Activation = Literal["tanh", "sigmoid", "relu", "hard_tanh", "linear"]
 WeightFormat = Literal["s16", "s8", "f32"]
@@ -37,48 +39,9 @@ OutputLoss = Literal[
 ]
 LossKind = Literal[HiddenLoss, "softmax_cross_entropy"]
 
-# Words that C11 reserves; a layer or model may not be called so.
-C_KEYWORDS = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline "
-    "int long register restrict return short signed sizeof static struct switch typedef union "
-    "unsigned void volatile while".split()
-)
-# Members, parameters and functions of every generated project, and names that compilers predefine.
-C_TAKEN = frozenset(
-    "rng step model x label labels output outputs arena main bool linux unix".split()
-)
-# NAME.h would hide these headers (or, for `model`, repeat the names of port/model_port.h), and Windows
-# knows no file called con, aux, nul or prn.
-FILES_TAKEN = frozenset(
-    "assert complex ctype errno fenv inttypes iso646 limits locale math setjmp signal stdalign stdarg "
-    "stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar unistd "
-    "wchar wctype model model_port con aux nul prn".split()
-)
-C_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
-
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-def check_c_name(name: str) -> str:
-    """The name itself; ValueError where C does not allow it or a generated project takes it."""
-    if not C_NAME.fullmatch(name):
-        raise ValueError(
-            f"{name!r} is not a lower-case C name: a letter, then up to 30 letters, digits or underscores"
-        )
-    if name in C_KEYWORDS:
-        raise ValueError(f"{name!r} is a word of the C language")
-    if name in C_TAKEN or name.startswith("tps_") or name.endswith("_t"):
-        raise ValueError(f"{name!r} is taken by the generated code")
-    return name
-
-
-def check_model_name(name: str) -> str:
-    """The name itself; ValueError where it cannot name C functions and files."""
-    if check_c_name(name) in FILES_TAKEN:
-        raise ValueError(f"{name!r} is taken: {name}.h would hide another file")
-    return name
 
 
 Positive = Annotated[float, Field(gt=0, le=1e6)]
@@ -92,7 +55,10 @@ _LOSS_SETTINGS = {
 
 
 class LossSpec(_Section):
-    """One local loss. `delta` is in units of the layer's output; `expression` is -dJ/dy in `r` = t - y."""
+    """One local loss.
+
+    `delta` is in units of the layer's output; `expression` is -dJ/dy in `r` = t - y.
+    """
 
     kind: LossKind
     delta: Positive = 0.25
@@ -105,9 +71,8 @@ class LossSpec(_Section):
             raise ValueError('a custom loss needs an expression, such as "tanh(4 * r)"')
         for key, kinds in _LOSS_SETTINGS.items():
             if key in self.model_fields_set and self.kind not in kinds:
-                raise ValueError(
-                    f"{key!r} means nothing to the loss {self.kind!r}; it goes with {', '.join(kinds)}"
-                )
+                which = " or ".join(repr(kind) for kind in kinds)
+                raise ValueError(f"{key!r} goes with the loss {which}, not with {self.kind!r}")
         return self
 
 
@@ -200,7 +165,10 @@ class RuleSpec(_Section):
 
 
 class ProjectionSpec(_Section):
-    """The fixed random matrices. `scale` is the target's amplitude as a share of the output's range."""
+    """The fixed random matrices.
+
+    `scale` is the target's amplitude as a share of the output's range.
+    """
 
     kind: Literal["sign", "ternary", "gaussian"] = "sign"
     storage: Literal["seed", "packed", "s8"] = "seed"
@@ -298,12 +266,12 @@ class Spec(_Section):
 
     @property
     def source(self) -> str:
-        """The file's own name, without its folder: what messages and generated files may mention."""
+        """The file's own name, without its folder, for messages and generated files."""
         return self._source
 
     @property
     def digest(self) -> str:
-        """ "sha256:..." of what the spec says, defaults and overrides included; not of its form or place."""
+        """A SHA-256 of what the spec says, with defaults and overrides, in whatever form."""
         content: dict[str, Any] = self.model_dump(mode="json")
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
