@@ -89,8 +89,8 @@ def __dir__() -> list[str]:
 class _Package(ModuleType):
     """Keeps the functions `verify` and `report` from being hidden by the submodules of these names.
 
-    Importing a submodule binds it in its package. ``from tpsgd_edge.verify import compare`` does not
-    need that binding, and ``tpsgd_edge.verify(spec)`` must not depend on who was imported before.
+    Importing a submodule binds it in its package. ``from tpsgd_edge.verify import compare`` does
+    not need that binding, and ``tpsgd_edge.verify(spec)`` must not depend on earlier imports.
     """
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -1,0 +1,175 @@
+"""Every local error against torch's autograd of the loss written down; e = -dJ/dy."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tpsgd_edge.graph import Dense, Graph, Labels
+from tpsgd_edge.quantize.losses import LossContext, make_loss
+from tpsgd_edge.quantize.model import TargetF32
+from tpsgd_edge.quantize.projection import UNIT, make_projection
+from tpsgd_edge.rule.activations import ACTIVATIONS
+from tpsgd_edge.rule.losses import LocalLoss, local_delta, local_error, local_losses, target
+from tpsgd_edge.rule.projection import PROJECTION_UNIT, projection_matrix
+from tpsgd_edge.spec import LossSpec, ProjectionSpec
+
+N_IN, N_HIDDEN, N_LABELS, BATCH = 7, 12, 5, 9
+KINDS = ("sign", "ternary", "gaussian")
+DELTA = 0.3
+
+
+def layers(activation: str, labels: str = "class") -> Graph:
+    first = Dense("first", N_IN, N_HIDDEN, activation)
+    last = Dense("last", N_HIDDEN, N_LABELS, activation)
+    return Graph("net", (first, last), Labels(labels, N_LABELS), {})
+
+
+def hidden_loss(spec: LossSpec, activation: str, kind: str = "sign") -> LocalLoss:
+    both = (spec, LossSpec(kind="l2"))
+    projection = ProjectionSpec(kind=kind)
+    return local_losses(layers(activation), both, projection, seed=3, dtype=torch.float64)[0]
+
+
+def rows(labels: str) -> Tensor:
+    generator = torch.Generator().manual_seed(5)
+    if labels == "class":
+        classes = torch.randint(N_LABELS, (BATCH,), generator=generator)
+        return functional.one_hot(classes, N_LABELS).double()
+    return torch.randn((BATCH, N_LABELS), generator=generator, dtype=torch.float64)
+
+
+# The losses J as anyone would write them, for y in front of the target t.
+LOSS_ON_TARGET = {
+    "l2": lambda t, y: 0.5 * ((t - y) ** 2).sum(),
+    "l1": lambda t, y: (t - y).abs().sum(),
+    "huber": lambda t, y: functional.huber_loss(y, t, reduction="sum", delta=DELTA),
+    "dead_zone": lambda t, y: 0.5 * (functional.relu((t - y).abs() - DELTA) ** 2).sum(),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "activation", "projection", "labels"),
+    list(itertools.product(LOSS_ON_TARGET, ACTIVATIONS, KINDS, ("class", "vector"))),
+)
+def test_losses_in_target_space_follow_autograd(kind, activation, projection, labels):
+    settings = {"delta": DELTA} if kind in ("huber", "dead_zone") else {}
+    loss = hidden_loss(LossSpec(kind=kind, **settings), activation, projection)
+    z = torch.randn((BATCH, N_HIDDEN), dtype=torch.float64, requires_grad=True)
+    y = ACTIVATIONS[activation].function(z)
+    j = LOSS_ON_TARGET[kind](target(loss, rows(labels)), y)
+    dj_dy, dj_dz = torch.autograd.grad(j, (y, z))
+    with torch.no_grad():
+        torch.testing.assert_close(local_error(loss, y, rows(labels)), -dj_dy)
+        torch.testing.assert_close(local_delta(loss, y, rows(labels)), -dj_dz)
+
+
+@pytest.mark.parametrize("projection", KINDS)
+def test_cross_entropy_on_sigmoid_units_cancels_the_derivative(projection):
+    loss = hidden_loss(LossSpec(kind="cross_entropy"), "sigmoid", projection)
+    z = torch.randn((BATCH, N_HIDDEN), dtype=torch.float64, requires_grad=True)
+    t = target(loss, rows("class"))
+    j = functional.binary_cross_entropy_with_logits(z, t, reduction="sum")
+    (dj_dz,) = torch.autograd.grad(j, z)
+    with torch.no_grad():
+        torch.testing.assert_close(local_delta(loss, torch.sigmoid(z), rows("class")), -dj_dz)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("projection", KINDS)
+def test_projected_cross_entropy_is_autograd_over_its_gain(projection, temperature):
+    spec = LossSpec(kind="projected_cross_entropy", temperature=temperature)
+    loss = hidden_loss(spec, "tanh", projection)
+    y = torch.rand((BATCH, N_HIDDEN), dtype=torch.float64, requires_grad=True)
+    gain = 1 / (math.sqrt(N_HIDDEN) * temperature)
+    logits = gain * y @ loss.projection
+    j = functional.cross_entropy(logits, rows("class"), reduction="sum")
+    (dj_dy,) = torch.autograd.grad(j, y)
+    with torch.no_grad():
+        torch.testing.assert_close(local_error(loss, y, rows("class")), -dj_dy / gain)
+
+
+@pytest.mark.parametrize("labels", ["class", "vector"])
+@pytest.mark.parametrize("projection", KINDS)
+def test_projected_l2_is_autograd_over_its_gain(projection, labels):
+    loss = hidden_loss(LossSpec(kind="projected_l2"), "tanh", projection)
+    y = torch.rand((BATCH, N_HIDDEN), dtype=torch.float64, requires_grad=True)
+    gain = 1 / math.sqrt(N_HIDDEN)
+    j = 0.5 * ((rows(labels) - gain * y @ loss.projection) ** 2).sum()
+    (dj_dy,) = torch.autograd.grad(j, y)
+    with torch.no_grad():
+        torch.testing.assert_close(local_error(loss, y, rows(labels)), -dj_dy / gain)
+
+
+def test_softmax_cross_entropy_follows_autograd():
+    both = (LossSpec(kind="l2"), LossSpec(kind="softmax_cross_entropy"))
+    loss = local_losses(layers("linear"), both, ProjectionSpec(), seed=3)[1]
+    z = torch.randn((BATCH, N_LABELS), dtype=torch.float64, requires_grad=True)
+    j = functional.cross_entropy(z, rows("class"), reduction="sum")
+    (dj_dz,) = torch.autograd.grad(j, z)
+    with torch.no_grad():
+        torch.testing.assert_close(local_delta(loss, z, rows("class")), -dj_dz)
+
+
+def test_a_custom_loss_is_its_expression_in_r():
+    loss = hidden_loss(LossSpec(kind="custom", expression="tanh(4 * r)"), "tanh")
+    y = torch.rand((BATCH, N_HIDDEN), dtype=torch.float64)
+    r = target(loss, rows("class")) - y
+    torch.testing.assert_close(local_error(loss, y, rows("class")), torch.tanh(4 * r))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(3, 1), (4, 10), (5, 32), (3, 33), (2, 100)])
+def test_projections_are_those_of_the_device(kind, shape):
+    spec, (n_out, n_labels) = ProjectionSpec(kind=kind), shape
+    device = make_projection(spec, model_seed=9, layer=2, n_out=n_out, n_labels=n_labels)
+    np.testing.assert_array_equal(
+        projection_matrix(kind, seed=9, layer=2, shape=shape), device.values
+    )
+    assert PROJECTION_UNIT[kind] == UNIT[kind]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_unit_gives_a_projection_variance_one(kind):
+    entries = projection_matrix(kind, seed=1, layer=0, shape=(1000, 40)) * PROJECTION_UNIT[kind]
+    assert abs(entries.var() - 1) < 0.02
+    assert abs(entries.mean()) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("activation", "labels", "projection", "is_last"),
+    list(itertools.product(ACTIVATIONS, ("class", "vector"), KINDS, (False, True))),
+)
+def test_targets_are_those_of_an_f32_device(activation, labels, projection, is_last):
+    spec = ProjectionSpec(kind=projection, scale=0.7)
+    both = (LossSpec(kind="l2"), LossSpec(kind="l2"))
+    loss = local_losses(layers(activation, labels), both, spec, seed=3)[int(is_last)]
+    device = make_loss(
+        LossSpec(kind="l2"),
+        LossContext(
+            layer="layer",
+            n_out=N_LABELS if is_last else N_HIDDEN,
+            n_labels=N_LABELS,
+            labels=labels,
+            activation=activation,
+            is_last=is_last,
+            is_float=True,
+            full_scale=1.0,
+            label_scale=1.0,
+            projection=projection,
+            target_scale=spec.scale,
+        ),
+    )[0].target
+    assert isinstance(device, TargetF32)
+    if not is_last:
+        expected = (device.mid, device.mult)
+        found = (loss.mid, loss.mult * PROJECTION_UNIT[projection])
+    elif labels == "class":
+        expected, found = (device.off, device.on), (loss.mid, loss.mid + loss.mult)
+    else:
+        expected, found = (0.0, 1.0), (loss.mid, loss.mult)
+    assert found == pytest.approx(expected, rel=1e-6, abs=1e-7)

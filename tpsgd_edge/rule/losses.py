@@ -1,0 +1,165 @@
+"""Local losses in torch: what each layer is told to change (docs/ARITHMETIC.md, sections 6 and 12).
+
+Labels are rows here, shape (batch, K): the label vectors, or one-hot rows for classes, so that P y*
+is one matrix product for both. An error e = -dJ/dy has the shape of y, (batch, n_out).
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tpsgd_edge.arithmetic.expression import compile_expression
+from tpsgd_edge.graph import Dense, Graph
+from tpsgd_edge.rule.activations import ACTIVATIONS
+from tpsgd_edge.rule.projection import PROJECTION_UNIT, projection_matrix
+from tpsgd_edge.spec import LossSpec, ProjectionSpec
+
+# Activation -> (centre, half range) of what a target may be, at a full scale of 1.
+_TARGET_RANGE = {
+    "tanh": (0.0, 1.0),
+    "hard_tanh": (0.0, 1.0),
+    "linear": (0.0, 1.0),
+    "sigmoid": (0.5, 0.5),
+    "relu": (0.25, 0.25),
+}
+# Under these losses f'(z) cancels.
+_MATCHES_ACTIVATION = frozenset({"softmax_cross_entropy", "cross_entropy"})
+
+
+@dataclass(frozen=True, slots=True)
+class LocalLoss:
+    """One layer's loss and all it needs.
+
+    Attributes:
+        projection: P with entries of variance 1, shape (n_out, K); None in the last layer.
+        mid, mult: a target is mid + mult * (P y*), in the last layer mid + mult * y*.
+        gain: 1 / (sqrt(n_out) * temperature), the g of the losses in label space.
+    """
+
+    kind: str
+    activation: str
+    projection: Tensor | None
+    mid: float
+    mult: float
+    gain: float
+    delta: float
+    expression: str | None
+
+
+def local_losses(
+    graph: Graph,
+    specs: tuple[LossSpec, ...],
+    projection: ProjectionSpec,
+    *,
+    seed: int,
+    dtype: torch.dtype = torch.float32,
+) -> tuple[LocalLoss, ...]:
+    """The loss of each layer, with the projections that a device with this seed has."""
+    losses = []
+    for index, (layer, spec) in enumerate(zip(graph.layers, specs, strict=True)):
+        is_last = index == len(graph.layers) - 1
+        p, mid, mult = None, *_output_target(layer, graph.labels.kind, projection)
+        if not is_last:
+            shape = (layer.n_out, graph.labels.count)
+            whole = projection_matrix(projection.kind, seed=seed, layer=index, shape=shape)
+            p = torch.tensor(whole * PROJECTION_UNIT[projection.kind], dtype=dtype)
+            mid, mult = _hidden_target(layer, graph, projection)
+        gain = 1 / (math.sqrt(layer.n_out) * spec.temperature)
+        losses.append(
+            LocalLoss(spec.kind, layer.activation, p, mid, mult, gain, spec.delta, spec.expression)
+        )
+    return tuple(losses)
+
+
+def local_delta(loss: LocalLoss, y: Tensor, labels: Tensor) -> Tensor:
+    """delta = e * f'(z), shape (batch, n_out): the layer's W learns along delta x^T."""
+    e = local_error(loss, y, labels)
+    if loss.kind in _MATCHES_ACTIVATION:
+        return e
+    return e * ACTIVATIONS[loss.activation].derivative(y)
+
+
+def local_error(loss: LocalLoss, y: Tensor, labels: Tensor) -> Tensor:
+    """e of each unit; for a loss that matches the activation, e already is delta."""
+    return _ERROR[loss.kind](loss, y, labels)
+
+
+def target(loss: LocalLoss, labels: Tensor) -> Tensor:
+    """The learning targets P y*, moved and scaled into the range of the activation."""
+    projected = labels if loss.projection is None else labels @ loss.projection.T
+    return loss.mid + loss.mult * projected
+
+
+def _hidden_target(layer: Dense, graph: Graph, spec: ProjectionSpec) -> tuple[float, float]:
+    centre, half = _TARGET_RANGE[layer.activation]
+    # The largest sign and ternary entries, and two deviations of a gaussian, reach as far.
+    entry = 0.5 if spec.kind == "gaussian" else 1 / PROJECTION_UNIT[spec.kind]
+    spread = math.sqrt(graph.labels.count) if graph.labels.kind == "vector" else 1.0
+    return centre, half * spec.scale * entry / spread
+
+
+def _output_target(layer: Dense, labels: str, spec: ProjectionSpec) -> tuple[float, float]:
+    if labels == "vector" or layer.activation in ("linear", "relu"):
+        return 0.0, 1.0
+    centre, half = _TARGET_RANGE[layer.activation]
+    reach = half * spec.scale
+    return centre - reach, 2 * reach
+
+
+def _softmax_cross_entropy(loss: LocalLoss, y: Tensor, labels: Tensor) -> Tensor:
+    return labels - torch.softmax(y, dim=1)
+
+
+def _projected_cross_entropy(loss: LocalLoss, y: Tensor, labels: Tensor) -> Tensor:
+    p = _projection(loss)
+    return (labels - torch.softmax(loss.gain * (y @ p), dim=1)) @ p.T
+
+
+def _projected_l2(loss: LocalLoss, y: Tensor, labels: Tensor) -> Tensor:
+    p = _projection(loss)
+    return (labels - loss.gain * (y @ p)) @ p.T
+
+
+def _projection(loss: LocalLoss) -> Tensor:
+    if loss.projection is None:
+        raise ValueError(f"the last layer has no projection for the loss {loss.kind!r}")
+    return loss.projection
+
+
+def _residual(loss: LocalLoss, y: Tensor, labels: Tensor) -> Tensor:
+    return target(loss, labels) - y
+
+
+def _l1(loss: LocalLoss, y: Tensor, labels: Tensor) -> Tensor:
+    return _residual(loss, y, labels).sign()
+
+
+def _huber(loss: LocalLoss, y: Tensor, labels: Tensor) -> Tensor:
+    return _residual(loss, y, labels).clamp(-loss.delta, loss.delta)
+
+
+def _dead_zone(loss: LocalLoss, y: Tensor, labels: Tensor) -> Tensor:
+    return torch.nn.functional.softshrink(_residual(loss, y, labels), loss.delta)
+
+
+def _custom(loss: LocalLoss, y: Tensor, labels: Tensor) -> Tensor:
+    r = _residual(loss, y, labels).to(torch.float64).numpy()
+    values = compile_expression(loss.expression or "")(r)
+    return torch.from_numpy(np.broadcast_to(values, r.shape).copy()).to(y.dtype)
+
+
+_ERROR: dict[str, Callable[[LocalLoss, Tensor, Tensor], Tensor]] = {
+    "softmax_cross_entropy": _softmax_cross_entropy,
+    "projected_cross_entropy": _projected_cross_entropy,
+    "projected_l2": _projected_l2,
+    "l2": _residual,
+    "l1": _l1,
+    "huber": _huber,
+    "dead_zone": _dead_zone,
+    "cross_entropy": _residual,
+    "custom": _custom,
+}

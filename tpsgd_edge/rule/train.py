@@ -1,0 +1,157 @@
+"""Training in floating point by any of the rules."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tpsgd_edge.errors import SpecError
+from tpsgd_edge.graph import Graph, Labels
+from tpsgd_edge.rule.losses import LocalLoss, local_losses
+from tpsgd_edge.rule.network import FloatNetwork, first_network
+from tpsgd_edge.rule.rules import RULES, Deltas, RuleName
+from tpsgd_edge.spec import LossSpec, ProjectionSpec
+
+# Factor on the learning rate at a share 0..1 of the training, given the factor at its end.
+_SCHEDULE: dict[str, Callable[[float, float], float]] = {
+    "constant": lambda share, final: 1.0,
+    "linear": lambda share, final: 1 - (1 - final) * share,
+    "cosine": lambda share, final: final + (1 - final) * (1 + math.cos(math.pi * share)) / 2,
+    "exponential": lambda share, final: float(final**share),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    rule: RuleName
+    losses: tuple[LocalLoss, ...]
+    rates: tuple[float, ...]
+    momentum: float
+    dead_zone: float
+    error_gate: float | None
+
+
+def train_float(
+    graph: Graph,
+    x: NDArray[np.floating],
+    labels: NDArray[np.generic],
+    *,
+    rule: RuleName,
+    losses: Sequence[LossSpec],
+    learning_rate: float | Sequence[float],
+    projection: ProjectionSpec | None = None,
+    epochs: int = 10,
+    batch: int = 32,
+    schedule: str = "linear",
+    final_rate: float = 0.01,
+    momentum: float = 0.0,
+    dead_zone: float = 0.0,
+    error_gate: float | None = None,
+    seed: int = 1,
+    after_epoch: Callable[[int, FloatNetwork], None] | None = None,
+) -> FloatNetwork:
+    """The trained network; the same arguments give the same network on the same machine.
+
+    First weights and projections are those of a device with this seed. The update is the mean over
+    a batch, so with batch = 1 the rate is that of the device.
+
+    Args:
+        x: samples (n, n_in), scaled.
+        labels: class indices (n,), or label vectors (n, K), scaled.
+        losses: one for each layer; backprop and last_layer use the last one only.
+        learning_rate: one for all layers, or one for each.
+        schedule: constant, linear, cosine or exponential, down to `final_rate` times the rate.
+        error_gate: hidden layers learn only where the class gets less than this probability.
+        after_epoch: called with the epoch, from 1, and the network as it is then.
+
+    Raises:
+        SpecError: the weights leave the finite numbers.
+    """
+    net = first_network(graph, seed=seed)
+    made = local_losses(graph, tuple(losses), projection or ProjectionSpec(), seed=seed)
+    settings = _Settings(rule, made, _rates(graph, learning_rate), momentum, dead_zone, error_gate)
+    samples = torch.tensor(np.asarray(x, np.float32))
+    targets = label_rows(labels, graph.labels)
+    velocity = [torch.zeros_like(tensor) for tensor in (*net.w, *net.b)]
+    factor = _SCHEDULE[schedule]
+    steps = epochs * math.ceil(len(samples) / batch)
+    step = 0
+    with torch.inference_mode():
+        for epoch in range(1, epochs + 1):
+            for chosen in _batches(len(samples), batch, seed=seed, epoch=epoch):
+                decay = factor(step / steps, final_rate)
+                _train_batch(net, samples[chosen], targets[chosen], settings, decay, velocity)
+                step += 1
+            _check_finite(net, epoch)
+            if after_epoch is not None:
+                after_epoch(epoch, net)
+    return net
+
+
+def label_rows(labels: NDArray[np.generic], kind: Labels) -> Tensor:
+    """Labels as rows (n, K): one-hot for classes, else the vectors."""
+    if kind.kind == "vector":
+        return torch.tensor(np.asarray(labels, np.float32).reshape(-1, kind.count))
+    classes = torch.tensor(np.asarray(labels, np.int64))
+    return torch.nn.functional.one_hot(classes, kind.count).to(torch.float32)
+
+
+def _rates(graph: Graph, learning_rate: float | Sequence[float]) -> tuple[float, ...]:
+    if isinstance(learning_rate, Sequence):
+        return tuple(learning_rate)
+    return (learning_rate,) * len(graph.layers)
+
+
+def _batches(count: int, batch: int, *, seed: int, epoch: int) -> Iterator[Tensor]:
+    order = np.random.default_rng((seed, epoch)).permutation(count)
+    for start in range(0, count, batch):
+        yield torch.from_numpy(order[start : start + batch])
+
+
+def _train_batch(
+    net: FloatNetwork,
+    x: Tensor,
+    labels: Tensor,
+    settings: _Settings,
+    decay: float,
+    velocity: list[Tensor],
+) -> None:
+    activity = net.activity(x)
+    deltas = RULES[settings.rule](net, activity, labels, settings.losses)
+    if settings.error_gate is not None:
+        deltas = _gated(deltas, activity[-1], labels, settings.error_gate)
+    n = len(net.layers)
+    for index, delta in enumerate(deltas):
+        if delta is None:
+            continue
+        kept = torch.where(delta.abs() < settings.dead_zone, 0, delta)
+        step = settings.rates[index] * decay / len(x)
+        for tensor, change, moving in (
+            (net.w[index], kept.T @ activity[index], velocity[index]),
+            (net.b[index], kept.sum(dim=0), velocity[n + index]),
+        ):
+            moving.mul_(settings.momentum).add_(change, alpha=step)
+            tensor.add_(moving)
+
+
+def _gated(deltas: Deltas, outputs: Tensor, labels: Tensor, gate: float) -> Deltas:
+    """Hidden deltas become zero for samples whose class is as probable as the gate."""
+    probability = (torch.softmax(outputs, dim=1) * labels).sum(dim=1, keepdim=True)
+    learns = (probability < gate).to(outputs.dtype)
+    hidden = [None if delta is None else delta * learns for delta in deltas[:-1]]
+    return [*hidden, deltas[-1]]
+
+
+def _check_finite(net: FloatNetwork, epoch: int) -> None:
+    for layer, w in zip(net.layers, net.w, strict=True):
+        if not bool(torch.isfinite(w).all()):
+            raise SpecError(
+                f"training in floating point diverges in layer '{layer.name}'",
+                where=f"epoch {epoch}",
+                found="weights that are NaN or infinite",
+                help="choose a smaller learning rate, or scale the data",
+            )
