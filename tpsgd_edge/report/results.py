@@ -1,9 +1,11 @@
-"""What each verb found: frozen results that print, JSON, Markdown and HTML read.
+"""What each verb found: frozen results that the terminal, JSON, Markdown and HTML read.
 
-`to_json` of every result gives a document with the same keys (`KEYS`), null where the verb does not know.
+`to_json` of every result gives a document with the same keys (`KEYS`), null where the verb does not
+know.
 """
 
 import math
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.memory.plan import Buffer
 from tpsgd_edge.spec import Spec
 from tpsgd_edge.toolchain.sizes import Sizes
 from tpsgd_edge.verify import Verdict
@@ -64,15 +67,6 @@ class LayerCost:
 
 
 @dataclass(frozen=True, slots=True)
-class Buffer:
-    """One buffer in the training arena; buffers whose lifetimes do not meet may overlap. In bytes."""
-
-    name: str
-    offset: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
 class Budget:
     """Bytes that the firmware may use: of the spec, else of the platform; None without a limit."""
 
@@ -82,7 +76,10 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """Where training stood on the test set. `accuracy` is the metric of the result; epoch 0 is before training."""
+    """Where training stood on the test set; epoch 0 is before training.
+
+    `accuracy` is in the metric of the result.
+    """
 
     epoch: float
     samples_seen: int
@@ -108,7 +105,7 @@ class BuildResult:
         files: paths inside the folder.
         sizes: None where nothing was compiled.
         formats: number formats of each layer, in words.
-        arena: buffers of the training arena.
+        arena: buffers of the training arena, from the memory plan.
         digests: hexadecimal digests by name ("project", "first weights").
     """
 
@@ -158,16 +155,29 @@ class VerifyResult:
     instructions_per_step: int | None = None
     instructions_per_inference: int | None = None
 
+    @property
+    def is_equal(self) -> bool:
+        """Whether every step agrees, bit for bit."""
+        return self.verdict.verdict == "equal"
+
+    @property
+    def mismatch(self) -> str | None:
+        """The first difference in words, and the command that shows it again; None when equal."""
+        if self.is_equal:
+            return None
+        command = f"tpsgd-edge verify {shlex.quote(self.spec.source)} --platform {self.platform}"
+        return f"{self.verdict.describe()}\n  repeat: {command} --steps {self.verdict.step}"
+
     def to_json(self) -> Json:
         """The common keys, and the mismatch in words."""
         return _document(self.spec, self.platform, self.formats) | {
-            "verdict": "equal" if self.verdict.equal else "mismatch",
+            "verdict": self.verdict.verdict,
             "steps": self.steps,
             "instructions_per_step": self.instructions_per_step,
             "instructions_per_inference": self.instructions_per_inference,
             "emulator": self.emulator,
             "seconds": round(self.seconds, 3),
-            "mismatch": None if self.verdict.equal else str(self.verdict),
+            "mismatch": self.mismatch,
         }
 
 
@@ -176,8 +186,10 @@ class SimulateResult:
     """A whole training run with the generated code.
 
     Attributes:
-        metric: what `accuracy_*`, the curve and `baselines` hold: the share of test samples that are right, or R^2.
-        confusion: test samples by true class (row) and predicted class (column), (K, K); None for regression.
+        metric: what `accuracy_*`, the curve and `baselines` hold: the share of test samples that are
+            right, or R^2.
+        confusion: test samples by true class (row) and predicted class (column), (K, K); None for
+            regression.
         class_names: names of the K classes; empty for regression.
         baselines: the same metric of what this net is compared with ("hidden layers at random").
     """
@@ -254,7 +266,7 @@ def finite(value: float | None) -> float | None:
 def _document(spec: Spec, platform: str, formats: Mapping[str, str]) -> Json:
     return {
         "name": spec.name,
-        "spec": {"file": spec.source, "sha256": spec.digest},
+        "spec": {"file": spec.source, "digest": spec.digest},
         **dict.fromkeys(KEYS),
         "platform": platform,
         "formats": dict(formats),

@@ -1,0 +1,115 @@
+"""The learning curve as an SVG that sits in the page and takes its colours from it."""
+
+import io
+import math
+import re
+
+from matplotlib import rc_context, rcdefaults, rcParams
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from tpsgd_edge.report.results import SimulateResult
+from tpsgd_edge.report.text import metric_name, metric_text
+
+# Matplotlib wants real colours; these stand for variables of the page, which knows light and dark.
+_INK, _FAINT, _LINE, _OTHER = "#010101", "#020202", "#030303", "#040404"
+_VARIABLES = {
+    _INK: "var(--muted)",
+    _FAINT: "var(--rule)",
+    _LINE: "var(--accent)",
+    _OTHER: "var(--second)",
+}
+_SETTINGS: dict[str, object] = {
+    "svg.hashsalt": "tpsgd-edge",
+    "svg.fonttype": "none",
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "axes.edgecolor": _FAINT,
+    "axes.labelcolor": _INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "grid.color": _FAINT,
+    "grid.linewidth": 0.8,
+    "text.color": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+}
+_MARKED_POINTS = 24
+
+
+def learning_curve_svg(result: SimulateResult) -> str:
+    """An inline <svg> with the metric on the test set over epochs; the loss below where it is known."""
+    with rc_context():
+        # Not the user's matplotlibrc: the same result must give the same bytes everywhere.
+        rcdefaults()
+        rcParams.update(_SETTINGS)
+        has_loss = any(point.loss is not None for point in result.curve)
+        figure = Figure(figsize=(5.6, 4.4 if has_loss else 3.5), layout="constrained")
+        if has_loss:
+            above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2.4, 1))
+            _draw_loss(below, result)
+            below.set_xlabel("epoch")
+        else:
+            above = figure.subplots()
+            above.set_xlabel("epoch")
+        _draw_metric(above, result)
+        text = io.StringIO()
+        FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None, "Creator": None})
+    return _inline(text.getvalue())
+
+
+def _draw_metric(axes: Axes, result: SimulateResult) -> None:
+    x = [point.epoch for point in result.curve]
+    y = [point.accuracy for point in result.curve]
+    for name, value in sorted(result.baselines.items(), key=lambda item: item[1]):
+        axes.axhline(value, color=_OTHER, linewidth=1.2, linestyle=(0, (4, 3)))
+        label = f"{name} {metric_text(result.metric, value)}"
+        axes.annotate(
+            label,
+            (1, value),
+            (0, -4),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            ha="right",
+            va="top",
+            color=_OTHER,
+            fontsize=9,
+        )
+    marker = "o" if len(x) <= _MARKED_POINTS else None
+    axes.plot(x, y, color=_LINE, linewidth=2, marker=marker, markersize=4)
+    axes.set_ylabel(f"{metric_name(result.metric)} on the test set")
+    lowest = min((v for v in (*y, *result.baselines.values()) if math.isfinite(v)), default=0.0)
+    # R^2 before training can be any negative number, and would flatten all that follows.
+    floor = 0.0 if result.metric == "accuracy" else -1.0
+    axes.set_ylim(max(floor, lowest - 0.05), 1.01)
+    if result.metric == "accuracy":
+        axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    axes.margins(x=0.02)
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+
+
+def _draw_loss(axes: Axes, result: SimulateResult) -> None:
+    points = [(point.epoch, point.loss) for point in result.curve if point.loss is not None]
+    axes.plot(*zip(*points, strict=True), color=_INK, linewidth=1.4)
+    axes.set_ylabel("loss")
+    axes.set_ylim(bottom=0)
+
+
+def _inline(svg: str) -> str:
+    """The <svg> element alone, in the page's colours and fonts, free to shrink with the page."""
+    body = svg[svg.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.DOTALL)
+    body = re.sub(r'<svg [^>]*viewBox="([^"]+)"[^>]*>', r'<svg viewBox="\1" role="img">', body, count=1)
+    body = re.sub(r"font: (\d+(?:\.\d+)?)px [^;\"]*", r"font-size: \1px", body)
+    for colour, variable in _VARIABLES.items():
+        body = body.replace(colour, variable)
+    return body

@@ -1,0 +1,85 @@
+"""The handful of numbers that matter, in words: the same in the terminal, in Markdown and in HTML."""
+
+from dataclasses import dataclass
+
+from tpsgd_edge.report.results import BuildResult, ReportResult, SimulateResult, VerifyResult
+from tpsgd_edge.report.text import (
+    UNKNOWN,
+    bytes_text,
+    count_text,
+    metric_name,
+    metric_text,
+    of_budget,
+    short_bytes,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One number: what it is called, the number at a glance, and what stands behind it."""
+
+    name: str
+    value: str
+    detail: str
+
+
+def summary(result: ReportResult) -> tuple[Line, ...]:
+    """Accuracy, memory, work and verdict of a whole run."""
+    return (
+        accuracy_line(result.simulate),
+        *memory_lines(result.build),
+        *instruction_lines(result.verify),
+        verdict_line(result.verify),
+    )
+
+
+def accuracy_line(result: SimulateResult) -> Line:
+    """The metric before and after training."""
+    before = metric_text(result.metric, result.accuracy_before)
+    after = metric_text(result.metric, result.accuracy_after)
+    baselines = (
+        f"{name} {metric_text(result.metric, value)}" for name, value in result.baselines.items()
+    )
+    detail = "; ".join((f"test set, {_plural(result.epochs, 'epoch')}", *baselines))
+    return Line(metric_name(result.metric), f"{before} → {after}", detail)
+
+
+def memory_lines(result: BuildResult) -> tuple[Line, ...]:
+    """RAM, stack and flash; empty where nothing was compiled."""
+    sizes, budget = result.sizes, result.budget
+    if sizes is None:
+        return ()
+    stack = sizes.ram_stack
+    return (
+        Line("RAM", short_bytes(sizes.ram_total), of_budget(sizes.ram_total, budget.ram)),
+        Line(
+            "Stack",
+            UNKNOWN if stack is None else short_bytes(stack),
+            "not measured" if stack is None else f"{bytes_text(stack)} measured, part of RAM",
+        ),
+        Line("Flash", short_bytes(sizes.flash_total), of_budget(sizes.flash_total, budget.flash)),
+    )
+
+
+def instruction_lines(result: VerifyResult) -> tuple[Line, ...]:
+    """Instructions of one training step and of one inference; empty where they were not counted."""
+    step, inference = result.instructions_per_step, result.instructions_per_inference
+    if step is None:
+        return ()
+    if not inference:
+        return (Line("Instructions a step", count_text(step), "one training step"),)
+    detail = f"training; {step / inference:.1f} times an inference ({count_text(inference)})"
+    return (Line("Instructions a step", count_text(step), detail),)
+
+
+def verdict_line(result: VerifyResult) -> Line:
+    """Whether reference and device agree."""
+    ran = result.platform if result.emulator is None else f"{result.platform}, {result.emulator}"
+    if result.mismatch is None:
+        detail = f"bit for bit, {_plural(result.steps, 'training step')} on {ran}"
+        return Line("Verdict", "equal", detail)
+    return Line("Verdict", "mismatch", result.mismatch.splitlines()[0].removeprefix("mismatch: "))
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"

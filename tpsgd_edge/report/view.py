@@ -1,0 +1,239 @@
+"""All that the HTML report says, every string and number ready: the template only prints."""
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from markupsafe import Markup
+
+from tpsgd_edge import __version__
+from tpsgd_edge.report.confusion import HeatTable, heat_table
+from tpsgd_edge.report.memory_map import (
+    ArenaMap,
+    MemoryMap,
+    arena_map,
+    layer_colour,
+    memory_maps,
+)
+from tpsgd_edge.report.plots import learning_curve_svg
+from tpsgd_edge.report.results import LayerCost, ReportResult
+from tpsgd_edge.report.summary import Line, summary, verdict_line
+from tpsgd_edge.report.text import bytes_text, count_text, metric_name
+from tpsgd_edge.spec import Spec
+
+
+@dataclass(frozen=True, slots=True)
+class CostCell:
+    """One number over a bar; `width` is its percentage of the largest in the column `head`."""
+
+    head: str
+    text: str
+    width: str
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRow:
+    """One layer in words and in numbers."""
+
+    name: str
+    colour: str
+    shape: str
+    about: str
+    formats: str
+    costs: tuple[CostCell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A name and what it stands for."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportView:
+    """The context of report.html.j2."""
+
+    version: str
+    title: str
+    platform: str
+    is_equal: bool
+    badge: str
+    mismatch: str
+    chips: tuple[str, ...]
+    lede: str
+    numbers: tuple[Line, ...]
+    curve_note: str
+    curve: Markup
+    confusion: HeatTable | None
+    maps: tuple[MemoryMap, ...]
+    arena: ArenaMap | None
+    cost_heads: tuple[str, ...]
+    cost_totals: tuple[CostCell, ...]
+    layers: tuple[LayerRow, ...]
+    settings: tuple[Fact, ...]
+    commands: tuple[str, ...]
+    versions: tuple[Fact, ...]
+    digests: tuple[Fact, ...]
+
+
+_COSTS = (
+    ("weights", "weights"),
+    ("RAM", "ram_bytes"),
+    ("flash", "flash_bytes"),
+    ("instructions, inference", "instructions_inference"),
+    ("instructions, training step", "instructions_step"),
+)
+
+
+def report_view(result: ReportResult) -> ReportView:
+    """The view of a result."""
+    build, verify, simulate, spec = result.build, result.verify, result.simulate, result.spec
+    costs = [cost for cost in _COSTS if _is_known(build.layers, cost[1])]
+    return ReportView(
+        version=__version__,
+        title=spec.name,
+        platform=build.platform,
+        is_equal=verify.is_equal,
+        badge=_badge(result),
+        mismatch=verify.mismatch or "",
+        chips=_chips(result),
+        lede=_lede(result),
+        numbers=tuple(_unbroken(line) for line in summary(result)[:-1]),
+        curve_note=_curve_note(result),
+        curve=Markup(learning_curve_svg(simulate)),  # noqa: S704 - our own SVG
+        confusion=None
+        if simulate.confusion is None
+        else heat_table(simulate.confusion, simulate.class_names),
+        maps=memory_maps(build),
+        arena=arena_map(build.arena, build.layers),
+        cost_heads=tuple(head for head, _ in costs),
+        cost_totals=tuple(
+            CostCell(head, _cost_text(key, _total(build.layers, key)), "") for head, key in costs
+        ),
+        layers=_layer_rows(result, costs),
+        settings=_settings(spec),
+        commands=_commands(result),
+        versions=_versions(result),
+        digests=(
+            Fact("spec", spec.digest),
+            *(Fact(name, value) for name, value in build.digests.items()),
+        ),
+    )
+
+
+def _badge(result: ReportResult) -> str:
+    steps = f"{result.verify.steps:,} steps"
+    return f"bit for bit equal, {steps}" if result.verify.is_equal else "mismatch"
+
+
+def _chips(result: ReportResult) -> tuple[str, ...]:
+    layers = result.build.layers
+    # "64 -> 32" and "32 -> 10" read better as one chain; the result's shapes are its links.
+    sizes = [layers[0].shape.split(" -> ")[0], *(c.shape.split(" -> ")[-1] for c in layers)]
+    formats = result.build.formats.get(layers[0].layer)
+    return (" → ".join(sizes), *([formats] if formats else ()), result.build.platform)
+
+
+def _lede(result: ReportResult) -> str:
+    text = (
+        "This network learns on the device: tpSGD updates each layer during the forward pass, "
+        "with no gradient stored and nothing sent back."
+    )
+    if not result.verify.is_equal:
+        return f"{text} The generated C and the Python reference do not agree; see below."
+    return (
+        f"{text} The generated C and the Python reference agree {verdict_line(result.verify).detail}."
+    )
+
+
+def _unbroken(line: Line) -> Line:
+    """The line with no break between a number and its unit."""
+    return replace(line, detail=re.sub(r"(?<=\d) (?=%|B|KiB|MiB)", "\N{NO-BREAK SPACE}", line.detail))
+
+
+def _curve_note(result: ReportResult) -> str:
+    curve = result.simulate.curve
+    seen = f", {curve[-1].samples_seen:,} samples" if curve else ""
+    name = metric_name(result.simulate.metric)
+    return f"{name} on the test set while the generated code trains, one sample at a time{seen}."
+
+
+def _layer_rows(result: ReportResult, columns: Sequence[tuple[str, str]]) -> tuple[LayerRow, ...]:
+    layers = result.build.layers
+    return tuple(
+        LayerRow(
+            name=cost.layer,
+            colour=layer_colour(index),
+            shape=cost.shape.replace("->", "→"),
+            about=cost.about,
+            formats=result.build.formats.get(cost.layer, ""),
+            costs=tuple(_cost_cell(cost, layers, head, key) for head, key in columns),
+        )
+        for index, cost in enumerate(layers)
+    )
+
+
+def _cost_cell(cost: LayerCost, layers: Sequence[LayerCost], head: str, key: str) -> CostCell:
+    value: int | None = getattr(cost, key)
+    largest = max(getattr(other, key) or 0 for other in layers)
+    width = f"{100 * (value or 0) / largest:.2f}%" if largest else "0%"
+    return CostCell(head, _cost_text(key, value), width)
+
+
+def _is_known(layers: Sequence[LayerCost], key: str) -> bool:
+    return any(getattr(cost, key) is not None for cost in layers)
+
+
+def _total(layers: Sequence[LayerCost], key: str) -> int:
+    return sum(getattr(cost, key) or 0 for cost in layers)
+
+
+def _cost_text(key: str, value: int | None) -> str:
+    return bytes_text(value) if key.endswith("_bytes") else count_text(value)
+
+
+def _settings(spec: Spec) -> tuple[Fact, ...]:
+    rule, projection, data = spec.rule, spec.projection, spec.data
+    rate = f"{rule.learning_rate:g}, {rule.schedule}"
+    if rule.schedule != "constant":
+        rate += f" to {100 * rule.final_rate:g} %"
+    facts = [
+        Fact("learning rate", rate),
+        Fact("epochs", f"{rule.epochs:,}"),
+        Fact("projection", f"{projection.kind}, {_STORAGE[projection.storage]}"),
+        Fact("error gate", "none" if rule.error_gate is None else f"below {rule.error_gate:g}"),
+        Fact("dead zone", f"{rule.dead_zone:g}" if rule.dead_zone else "none"),
+        Fact("data", f"{data.file}, scaling {data.scaling}"),
+        Fact("seed", str(spec.seed)),
+    ]
+    return tuple(facts)
+
+
+_STORAGE = {
+    "seed": "drawn again on the device",
+    "packed": "stored in 2 bits an entry",
+    "s8": "stored in a byte an entry",
+}
+
+
+def _commands(result: ReportResult) -> tuple[str, ...]:
+    spec = f"{shlex.quote(result.spec.source)} --platform {shlex.quote(result.build.platform)}"
+    steps, epochs = f"--steps {result.verify.steps}", f"--epochs {result.simulate.epochs}"
+    return (
+        f"tpsgd-edge build {spec}",
+        f"tpsgd-edge verify {spec} {steps}",
+        f"tpsgd-edge simulate {spec} {epochs}",
+        f"tpsgd-edge report {spec} {steps} {epochs}",
+    )
+
+
+def _versions(result: ReportResult) -> tuple[Fact, ...]:
+    facts = [Fact("tpsgd-edge", __version__)]
+    if result.build.compiler is not None:
+        facts.append(Fact("compiler", result.build.compiler))
+    if result.verify.emulator is not None:
+        facts.append(Fact("emulator", result.verify.emulator))
+    return tuple(facts)
