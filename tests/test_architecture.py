@@ -1,0 +1,211 @@
+"""The shape of the code base, checked: floors, doors, sizes, words."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "tpsgd_edge"
+
+# From the ground up. A module imports only from its own part and from floors below; parts that share
+# a floor are neighbours and do not see each other.
+FLOORS = (
+    {"errors", "assets"},
+    {"arithmetic", "spec", "trace"},
+    {"graph"},
+    {"rule", "frontend"},
+    {"quantize"},
+    {"memory"},
+    {"reference", "codegen"},  # so that the oracle can never learn from the generator
+    {"toolchain"},
+    {"verify"},
+    {"report"},
+    {"pipeline", "estimator"},
+    {"cli"},
+)
+FLOOR_OF = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}
+
+# Where packages come in that a floor above should not know of.
+DOORS = {
+    "click": {"cli"},
+    "ctypes": {"toolchain"},
+    "elftools": {"toolchain"},
+    "jinja2": {"codegen", "report"},
+    "matplotlib": {"report"},
+    "onnx": {"frontend"},
+    "pydantic": {"spec"},
+    "pydantic_core": {"spec"},
+    "rich": {"cli"},
+    "sklearn": {"estimator"},
+    "subprocess": {"toolchain"},
+    "torch": {"rule", "frontend"},
+    "unicorn": {"toolchain"},
+}
+# Modules of the entrance that must load nothing heavy before they know what is asked for.
+HEAVY = {"jinja2", "matplotlib", "numpy", "pydantic", "rich", "sklearn", "torch", "unicorn"}
+
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 60
+# A sign of the style rather than of a single function.
+MAX_MEDIAN_FUNCTION_LINES = 15
+
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+C_SOURCES = sorted((ROOT / "firmware").rglob("*.[chS]"))
+TEMPLATES = sorted(path for path in (ROOT / "codegen_templates").rglob("*") if path.is_file())
+MAX_TEMPLATE_LINES = 80
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports_of(tree: ast.AST) -> Iterator[str]:
+    """Dotted names of everything imported, at the top or inside functions."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def functions_of(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def lines_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def public_definitions(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
+    """Public classes, functions and methods, by dotted name."""
+    kinds = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    for node in tree.body:
+        if not isinstance(node, kinds) or node.name.startswith("_"):
+            continue
+        yield node.name, node
+        if isinstance(node, ast.ClassDef):
+            for member in node.body:
+                if isinstance(member, kinds) and not member.name.startswith("_"):
+                    yield f"{node.name}.{member.name}", member
+
+
+def test_every_part_has_a_floor():
+    parts = {part_of(path) for path in SOURCES} - {"__init__", "__main__"}
+    assert parts <= FLOOR_OF.keys()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_imports_point_down(path):
+    part = part_of(path)
+    if part in {"__init__", "__main__"}:
+        pytest.skip("the package's front door names everything, lazily")
+    for module in imports_of(parse(path)):
+        root, _, rest = module.partition(".")
+        other = rest.partition(".")[0]
+        if root != "tpsgd_edge" or other == part or other.startswith("__"):
+            continue
+        assert other in FLOOR_OF, f"{part} takes {other!r} from the package's front door"
+        assert FLOOR_OF[other] < FLOOR_OF[part], f"{part} may not import {other}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_packages_enter_by_their_door(path):
+    for module in imports_of(parse(path)):
+        root = module.partition(".")[0]
+        allowed = DOORS.get(root)
+        assert allowed is None or part_of(path) in allowed, f"{root} belongs in {sorted(allowed)}"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in SOURCES if part_of(path) in {"__init__", "__main__", "cli"}],
+    ids=name_of,
+)
+def test_the_entrance_loads_nothing_heavy(path):
+    statements = [
+        node for node in parse(path).body if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    top = ast.Module(body=list(statements), type_ignores=[])
+    for module in imports_of(top):
+        root, _, rest = module.partition(".")
+        assert root not in HEAVY, f"{root} at the top of the module"
+        if root == "tpsgd_edge":
+            assert rest.partition(".")[0] in {"cli", "errors", "__version__"}, (
+                f"{module} at the top"
+            )
+
+
+@pytest.mark.parametrize("path", SOURCES + C_SOURCES, ids=name_of)
+def test_files_stay_short(path):
+    assert path.read_text(encoding="utf-8").count("\n") <= MAX_FILE_LINES
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=name_of)
+def test_templates_stay_short(path):
+    assert path.read_text(encoding="utf-8").count("\n") <= MAX_TEMPLATE_LINES
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_functions_stay_short(path):
+    for node in functions_of(parse(path)):
+        assert lines_of(node) <= MAX_FUNCTION_LINES, f"{node.name} has {lines_of(node)} lines"
+
+
+def test_most_functions_are_small():
+    sizes = sorted(lines_of(node) for path in SOURCES for node in functions_of(parse(path)))
+    assert sizes[len(sizes) // 2] <= MAX_MEDIAN_FUNCTION_LINES
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_public_names_have_docstrings(path):
+    tree = parse(path)
+    missing = [name for name, node in public_definitions(tree) if not ast.get_docstring(node)]
+    if path.read_text(encoding="utf-8").strip():
+        missing += [] if ast.get_docstring(tree) else ["the module"]
+    assert not missing
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_dataclasses_are_frozen(path):
+    if part_of(path) == "reference":
+        pytest.skip("a reference layer holds weights that learn")
+    for node in ast.walk(parse(path)):
+        if not isinstance(node, ast.ClassDef):
+            continue
+        for decorator in node.decorator_list:
+            words = ast.unparse(decorator)
+            if words.startswith("dataclass"):
+                assert "frozen=True" in words, f"{node.name} can change"
+                assert "slots=True" in words, f"{node.name} has no slots"
+
+
+@pytest.mark.parametrize("path", SOURCES + C_SOURCES + TEMPLATES, ids=name_of)
+def test_tpsgd_has_no_backward_pass(path):
+    if path.suffix == ".py" and part_of(path) == "rule":
+        pytest.skip("backpropagation lives here, for comparison")
+    found = re.findall(r"\bbackward\w*", path.read_text(encoding="utf-8"), re.IGNORECASE)
+    assert not found
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_nothing_prints_or_exits_but_the_command_line(path):
+    if part_of(path) in {"cli", "__main__"}:
+        pytest.skip("the command line prints and exits")
+    for node in ast.walk(parse(path)):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            assert called not in {"print", "exit", "sys.exit", "os._exit"}, f"line {node.lineno}"
