@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "tpsgd_edge"
 
-# From the ground up. A module imports only from its own part and from floors below; parts that share
-# a floor are neighbours and do not see each other.
+# From the ground up. A module imports only from its own part and from floors below; parts that
+# share a floor are neighbours and do not see each other.
 FLOORS = (
     {"errors", "assets"},
     {"arithmetic", "spec", "trace"},
