@@ -59,12 +59,6 @@ def spec_from_dict(
 
 
 def _read(path: Path) -> bytes:
-    if path.is_dir():
-        toml = sorted(p.name for p in path.glob("*.toml"))
-        raise SpecError(
-            f"'{path}' is a folder, not a spec",
-            help=f"name the file, such as {path / toml[0]}" if toml else "name a .toml file",
-        )
     try:
         with path.open("rb") as file:
             raw = file.read(_LARGEST_FILE + 1)
@@ -73,9 +67,15 @@ def _read(path: Path) -> bytes:
             f"there is no spec '{path}'",
             help="check the path, or make a starter with: tpsgd-edge new NAME",
         ) from None
+    except IsADirectoryError:
+        toml = sorted(path.glob("*.toml"))
+        raise SpecError(
+            f"'{path}' is a folder, not a spec",
+            help=f"name the file, such as {toml[0]}" if toml else "name a .toml file",
+        ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise SpecError(f"the spec '{path}' cannot be read", found=reason) from None
+        raise SpecError(f"the spec '{str(path)[:200]}' cannot be read", found=reason) from None
     if len(raw) > _LARGEST_FILE:
         raise SpecError(f"'{path}' is too large for a spec", found="more than 1 MiB")
     return raw

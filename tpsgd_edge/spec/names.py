@@ -2,25 +2,25 @@
 
 import re
 
-C_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
+_C_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 _KEYWORDS = """
     auto break case char const continue default do double else enum extern float for goto if inline
-    int long register restrict return short signed sizeof static struct switch typedef union unsigned
-    void volatile while
+    int long register restrict return short signed sizeof static struct switch typedef union
+    unsigned void volatile while
 """
 # Members, parameters and functions of every generated project, and names that compilers predefine.
 _TAKEN = "rng step model x label labels output outputs arena main bool linux unix"
-# NAME.h would hide a header of the C library or of the port; Windows has no file con, aux, nul, prn.
+# NAME.h would hide a header of the C library or of the port; Windows has no file con, aux, ..
 _FILES_TAKEN = """
-    assert complex ctype errno fenv inttypes iso646 limits locale math setjmp signal stdalign stdarg
-    stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar unistd
-    wchar wctype model_port con aux nul prn
+    assert complex ctype errno fenv inttypes iso646 limits locale math setjmp signal stdalign
+    stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar
+    unistd wchar wctype model_port con aux nul prn
 """
 
 
 def check_c_name(name: str) -> str:
     """The name itself; ValueError where C does not allow it or a generated project takes it."""
-    if not C_NAME.fullmatch(name):
+    if not _C_NAME.fullmatch(name):
         raise ValueError(
             f"{name[:40]!r} is not a lower-case C name: a letter, "
             "then up to 30 letters, digits or underscores"

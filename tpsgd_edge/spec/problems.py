@@ -68,6 +68,8 @@ def _problem(error: ErrorDetails, root: type[BaseModel], content: Mapping[str, A
     path, kind = error["loc"], error["type"]
     where = _place(path, content)
     key = str(path[-1]) if path else ""
+    if path and isinstance(path[-1], int):
+        key = f"{path[-2]}[{path[-1]}]"
     found = f"{key} = {_shown(error['input'])}" if key else None
     context = error.get("ctx", {})
     if kind == "extra_forbidden":
