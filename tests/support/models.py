@@ -1,0 +1,428 @@
+"""Random models and samples that obey the ranges of docs/ARITHMETIC.md, extreme values among them.
+
+Everything follows from the generator that is handed in, so that one seed names one model:
+
+    model = random_model(np.random.default_rng(17))
+    x, labels = random_samples(np.random.default_rng(18), model, steps=20)
+
+Each keyword of `random_model` that is None is drawn.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.arithmetic.random import Purpose, draws, stream
+from tpsgd_edge.quantize.model import (
+    DTYPES,
+    InputScaling,
+    Interval,
+    LabelFormat,
+    Loss,
+    Projection,
+    QuantizedDense,
+    QuantizedModel,
+    Requantize,
+    Schedule,
+    SeededInit,
+    StoredInit,
+    Target,
+    TargetF32,
+    ValueType,
+)
+
+Rng = np.random.Generator
+
+VALUE_TYPES = ("s8", "s16", "f32")
+ACTIVATIONS = ("tanh", "sigmoid", "relu", "hard_tanh", "linear")
+PROJECTIONS = ("sign", "ternary", "gaussian")
+TARGET_LOSSES = ("l2", "l1", "huber", "dead_zone", "custom")
+TYPE_RANGE = {"s8": (-128, 127), "s16": (-32768, 32767)}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What all layers of a model share while it is drawn."""
+
+    seed: int
+    value_type: ValueType
+    label_kind: str
+    label_count: int
+
+
+def loss_choices(label_kind: str, activation: str, *, is_last: bool) -> tuple[str, ...]:
+    """The losses that fit."""
+    kinds = TARGET_LOSSES
+    if activation == "sigmoid":
+        kinds += ("cross_entropy",)
+    if is_last:
+        fits = label_kind == "class" and activation == "linear"
+        return (*kinds, "softmax_cross_entropy") if fits else kinds
+    return (*kinds, "projected_l2") + (
+        ("projected_cross_entropy",) if label_kind == "class" else ()
+    )
+
+
+def random_model(
+    rng: Rng,
+    *,
+    value_type: ValueType | None = None,
+    label_kind: str | None = None,
+    label_count: int | None = None,
+    n_in: int | None = None,
+    hidden: Sequence[int] | None = None,
+    max_width: int = 24,
+    activations: Sequence[str] | None = None,
+    losses: Sequence[str] | None = None,
+    weight_types: Sequence[ValueType] | None = None,
+    projection: str | None = None,
+    storage: str | None = None,
+    gate: bool | None = None,
+    dead_zone: bool | None = None,
+    stored_weights: bool | None = None,
+    lively: bool | None = None,
+    name: str = "net",
+) -> QuantizedModel:
+    """A model of dense layers with consistent parameters.
+
+    Args:
+        hidden: widths of the hidden layers; empty for a net of one layer.
+        activations, losses, weight_types: one for each layer, the last layer included.
+        gate: with an error gate, where the last loss allows one.
+        stored_weights: first weights from flash, extremes among them; else from the seed.
+        lively: factors and rates such that values move and units learn; else anything allowed.
+    """
+    value_type = value_type or _choose(rng, VALUE_TYPES)
+    label_kind = label_kind or _choose(rng, ("class", "class", "vector"))
+    count = label_count or int(rng.integers(1 + (label_kind == "class"), 13))
+    shape = Shape(int(rng.integers(2**32)), value_type, label_kind, count)
+    if hidden is None:
+        hidden = rng.integers(1, max_width + 1, size=rng.integers(0, 4)).tolist()
+    widths = [n_in or int(rng.integers(1, 2 * max_width + 1)), *hidden, count]
+    depth = len(widths) - 1
+    layers, offset = [], 0
+    for i in range(depth):
+        is_last = i == depth - 1
+        activation, loss = _activation_and_loss(
+            rng, shape, activations and activations[i], losses and losses[i], is_last=is_last
+        )
+        weight_type: ValueType = "f32"
+        if value_type != "f32":
+            weight_type = weight_types[i] if weight_types else _choose(rng, ("s8", "s16"))
+        layer = _random_layer(
+            rng,
+            shape,
+            index=i,
+            sizes=(widths[i], widths[i + 1]),
+            activation=activation,
+            loss_kind=loss,
+            weight_type=weight_type,
+            offset=offset,
+            is_last=is_last,
+            projection=projection,
+            storage=storage,
+            dead_zone=_maybe(rng, dead_zone, 0.3),
+            stored=_maybe(rng, stored_weights, 0.5),
+            lively=_maybe(rng, lively, 0.8),
+        )
+        layers.append(layer)
+        offset += layer.n_out
+    can_gate = label_kind == "class" and layers[-1].loss.kind == "softmax_cross_entropy"
+    one = np.ones(1)
+    return QuantizedModel(
+        name=name,
+        seed=shape.seed,
+        value_type=value_type,
+        layers=tuple(layers),
+        labels=LabelFormat(label_kind, count, 1.0, np.zeros(1), one),
+        inputs=InputScaling(np.zeros(1), one, 1.0 if value_type == "f32" else 2.0**-7),
+        schedule=_random_schedule(rng),
+        gate=_random_gate(rng, shape) if can_gate and _maybe(rng, gate, 0.3) else None,
+    )
+
+
+def random_samples(
+    rng: Rng, model: QuantizedModel, steps: int
+) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
+    """x (steps, n_in) and labels (steps,) or (steps, K), in the model's types."""
+    x = np.stack([_random_input(rng, model.value_type, model.n_in) for _ in range(steps)])
+    count = model.labels.count
+    if model.labels.kind == "class":
+        return x, rng.integers(0, count, steps).astype(np.uint16)
+    label_type: ValueType = "f32" if model.value_type == "f32" else "s16"
+    labels = np.stack([_random_input(rng, label_type, count) for _ in range(steps)])
+    return x, labels
+
+
+def projection_values(kind: str, seed: int, n_out: int, count: int) -> NDArray[np.int8]:
+    """P (n_out, count) of section 9."""
+    k = np.arange(count)
+    if kind == "gaussian":
+        words = draws(seed, n_out * count).reshape(n_out, count).astype(np.int64)
+        total = sum((words >> (8 * byte)) & 255 for byte in range(4))
+        return np.minimum((total - 510 + 2) >> 2, 127).astype(np.int8)
+    per_word = 32 if kind == "sign" else 16
+    row = -(-count // per_word)
+    words = draws(seed, n_out * row).reshape(n_out, row).astype(np.int64)[:, k // per_word]
+    if kind == "sign":
+        return (2 * ((words >> (k & 31)) & 1) - 1).astype(np.int8)
+    bits = (words >> (2 * (k & 15))) & 3
+    return ((bits & 1) - (bits >> 1)).astype(np.int8)
+
+
+# ------------------------------------------------------------------ one layer
+
+
+def _random_layer(
+    rng: Rng,
+    shape: Shape,
+    *,
+    index: int,
+    sizes: tuple[int, int],
+    activation: str,
+    loss_kind: str,
+    weight_type: ValueType,
+    offset: int,
+    is_last: bool,
+    projection: str | None,
+    storage: str | None,
+    dead_zone: bool,
+    stored: bool,
+    lively: bool,
+) -> QuantizedDense:
+    n_in, n_out = sizes
+    real = shape.value_type == "f32"
+    y_type: ValueType = "s16" if is_last and not real else shape.value_type
+    bits = 0 if real else weight_bits(weight_type, shape.value_type, n_in)
+    bias_shift = 8 if shape.value_type == "s16" else 0
+    low, high = TYPE_RANGE.get(y_type, (0, 0))
+    x_max = {"s8": 2**7, "s16": 2**15, "f32": 0}[shape.value_type]
+    bound = n_in * 2**bits * x_max + 2 ** (27 + bias_shift)
+    p = None
+    if not is_last:
+        p = _random_projection(rng, shape, index, n_out, projection, storage)
+    update_shift = {"s8": 14, "s16": 8, "f32": 0}[weight_type]
+    return QuantizedDense(
+        name=f"fc{index + 1}",
+        n_in=n_in,
+        n_out=n_out,
+        activation=activation,
+        weight_type=weight_type,
+        x_type=shape.value_type,
+        y_type=y_type,
+        is_last=is_last,
+        weight_bits=bits,
+        weight_scale=1.0 if real else 2.0**-bits,
+        x_scale=1.0 if real else 1 / x_max,
+        y_scale=1.0 if real else 1 / (high + 1),
+        bias_shift=bias_shift,
+        bias_one=0 if real else int(_log_uniform(rng, 1, 2**30)),
+        z=None if real else _random_z(rng, n_in, bits, x_max, high, lively=lively),
+        z_min=0 if activation == "relu" else low,
+        z_max=high,
+        accumulator=None if real else Interval(-bound, bound),
+        loss=_random_loss(rng, shape, loss_kind, n_out, p, is_last=is_last, lively=lively),
+        projection=p,
+        rate=None if real else _requantize(rng, *((8, 26) if lively else (1, 30))),
+        rate_f32=_f32(_log_uniform(rng, 1e-4, 0.1 if lively else 1e6)) if real else 0.0,
+        update_shift=update_shift + (bias_shift if not real else 0),
+        dead_zone=_random_dead_zone(rng, real=real) if dead_zone else 0,
+        unit_offset=offset,
+        init=_random_init(rng, shape, index, sizes, weight_type, bits, stored=stored),
+    )
+
+
+def weight_bits(weight_type: ValueType, value_type: ValueType, n_in: int) -> int:
+    """k of section 2."""
+    if weight_type == "s8":
+        return 7
+    if value_type == "s16":
+        return 15
+    return max(k for k in range(16) if n_in * 2 ** (k + 7) + 2**27 <= 2**31 - 1)
+
+
+def _activation_and_loss(
+    rng: Rng, shape: Shape, activation: str | None, loss: str | None, *, is_last: bool
+) -> tuple[str, str]:
+    pairs = [
+        (a, kind)
+        for a in ACTIVATIONS
+        for kind in loss_choices(shape.label_kind, a, is_last=is_last)
+        if activation in (None, a) and loss in (None, kind)
+    ]
+    # A softmax on top is the common case; drawn evenly it would be one of 26.
+    usual = [pair for pair in pairs if pair[1] == "softmax_cross_entropy"]
+    return _choose(rng, usual if usual and rng.random() < 0.5 else pairs)
+
+
+def _random_projection(
+    rng: Rng, shape: Shape, index: int, n_out: int, kind: str | None, storage: str | None
+) -> Projection:
+    if kind is None:
+        kind = _choose(rng, PROJECTIONS[:2] if storage == "packed" else PROJECTIONS)
+    if storage is None:
+        storage = _choose(rng, ("seed", "s8") if kind == "gaussian" else ("seed", "packed", "s8"))
+    seed = stream(shape.seed, Purpose.PROJECTION, index)
+    return Projection(kind, storage, seed, projection_values(kind, seed, n_out, shape.label_count))
+
+
+def _random_z(
+    rng: Rng, n_in: int, bits: int, x_max: int, z_max: int, *, lively: bool
+) -> Requantize:
+    if not lively:
+        return _requantize(rng, 1, 62)
+    # The shift at which an accumulator of typical size fills the range of z, give or take.
+    typical = np.sqrt(n_in) * 2**bits * x_max / 4
+    middle = round(np.log2(typical / z_max)) + 15
+    return _requantize(rng, max(1, middle - 3), max(1, middle + 1))
+
+
+def _random_loss(
+    rng: Rng,
+    shape: Shape,
+    kind: str,
+    n_out: int,
+    projection: Projection | None,
+    *,
+    is_last: bool,
+    lively: bool,
+) -> Loss:
+    if shape.value_type == "f32":
+        return _random_loss_f32(rng, kind, n_out, is_last=is_last)
+    if kind == "softmax_cross_entropy":
+        return Loss(kind)
+    if kind.startswith("projected"):
+        shift = 5 if projection is not None and projection.kind == "gaussian" else 0
+        # v of typical size for lively models: sums of sqrt(n_out) * 64, logits of some hundreds.
+        readout = _requantize(rng, *((12, 18) if lively else (1, 62)))
+        return Loss(kind, readout=readout, error_shift=shift)
+    s16 = TYPE_RANGE["s16"]
+    return Loss(
+        kind,
+        target=Target(
+            mid=0 if is_last else _extreme(rng, *s16),
+            mult=0 if is_last else _extreme(rng, 0, 32767),
+            shift=0 if is_last else int(rng.integers(0, 16)),
+            on=_extreme(rng, *s16) if is_last else 0,
+            off=_extreme(rng, *s16) if is_last else 0,
+        ),
+        delta=_extreme(rng, 0, 32767) if kind in ("huber", "dead_zone") else 0,
+        table=rng.integers(-32767, 32768, 256).astype(np.int16) if kind == "custom" else None,
+    )
+
+
+def _random_loss_f32(rng: Rng, kind: str, n_out: int, *, is_last: bool) -> Loss:
+    if kind == "softmax_cross_entropy":
+        return Loss(kind)
+    if kind.startswith("projected"):
+        readout = _f32(_log_uniform(rng, 0.1, 10) / np.sqrt(n_out))
+        return Loss(kind, readout_f32=readout, error_scale_f32=_f32(rng.uniform(0.02, 1.5)))
+    return Loss(
+        kind,
+        target=TargetF32(
+            mid=0.0 if is_last else _f32(rng.normal()),
+            mult=0.0 if is_last else _f32(rng.normal()),
+            on=_f32(rng.normal()) if is_last else 0.0,
+            off=_f32(rng.normal()) if is_last else 0.0,
+        ),
+        delta=_f32(rng.uniform(0, 1)) if kind in ("huber", "dead_zone") else 0.0,
+        table=rng.normal(size=256).astype(np.float32) if kind == "custom" else None,
+        custom_scale_f32=_f32(64 / 2.0 ** rng.integers(0, 4)) if kind == "custom" else 0.0,
+    )
+
+
+def _random_init(
+    rng: Rng,
+    shape: Shape,
+    index: int,
+    sizes: tuple[int, int],
+    weight_type: ValueType,
+    bits: int,
+    *,
+    stored: bool,
+) -> SeededInit | StoredInit:
+    n_in, n_out = sizes
+    real = weight_type == "f32"
+    if not stored:
+        seed = stream(shape.seed, Purpose.WEIGHTS, index)
+        bound = _f32(1.5 / np.sqrt(n_in) / 2**15) if real else int(rng.integers(0, 2**bits + 1))
+        return SeededInit(seed, bound)
+    if real:
+        w = (rng.normal(size=(n_out, n_in)) / np.sqrt(n_in)).astype(np.float32)
+        w.flat[:1] = np.float32(-0.0)
+        return StoredInit(w, rng.normal(size=n_out).astype(np.float32))
+    limit = 2**bits
+    if rng.random() < 0.3:
+        w = rng.choice([-limit, limit - 1], (n_out, n_in))
+    else:
+        w = np.clip(rng.normal(0, limit / 4, (n_out, n_in)), -limit, limit - 1)
+    b = rng.choice([-(2**27), 0, 2**27, int(rng.integers(-(2**20), 2**20))], n_out)
+    return StoredInit(w.astype(DTYPES[weight_type]), b.astype(DTYPES["s32"]))
+
+
+# ------------------------------------------------------------------ parts
+
+
+def _random_schedule(rng: Rng) -> Schedule:
+    decay = rng.integers(0, 2**15 + 1, size=rng.integers(1, 33))
+    decay[0] = 2**15
+    return Schedule(tuple(int(d) for d in decay), int(rng.integers(1, 20)))
+
+
+def _random_gate(rng: Rng, shape: Shape) -> int | float:
+    share = rng.uniform(0, 1)
+    return _f32(share) if shape.value_type == "f32" else int(share * 2**15)
+
+
+def _random_dead_zone(rng: Rng, *, real: bool) -> int | float:
+    return _f32(_log_uniform(rng, 1e-3, 0.3)) if real else int(_log_uniform(rng, 1, 2**14))
+
+
+def _random_input(rng: Rng, value_type: ValueType, count: int) -> NDArray[np.generic]:
+    style = rng.integers(4)
+    if value_type == "f32":
+        values = [
+            rng.normal(size=count),
+            rng.normal(size=count) * (rng.random(count) < 0.3),
+            rng.uniform(-1, 1, count) * 2.0 ** rng.integers(-20, 8),
+            np.zeros(count),
+        ][style]
+        return values.astype(np.float32)
+    low, high = TYPE_RANGE[value_type]
+    values = [
+        rng.integers(low, high + 1, count),
+        rng.integers(low, high + 1, count) * (rng.random(count) < 0.3),
+        rng.choice([low, high], count),
+        np.clip(rng.normal(0, high / 8, count), low, high),
+    ][style]
+    return values.astype(DTYPES[value_type])
+
+
+def _requantize(rng: Rng, low: int, high: int) -> Requantize:
+    mult = int(rng.choice([2**14, 2**15, int(rng.integers(2**14, 2**15 + 1))], p=[0.1, 0.1, 0.8]))
+    return Requantize(mult, int(rng.integers(low, high + 1)))
+
+
+def _extreme(rng: Rng, low: int, high: int) -> int:
+    if rng.random() < 0.2:
+        return int(rng.choice([low, high]))
+    return int(rng.integers(low, high + 1))
+
+
+def _log_uniform(rng: Rng, low: float, high: float) -> float:
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def _f32(value: float) -> float:
+    return float(np.float32(value))
+
+
+def _choose(rng: Rng, options):
+    return options[int(rng.integers(len(options)))]
+
+
+def _maybe(rng: Rng, given: bool | None, share: float) -> bool:  # noqa: FBT001 - passed on
+    drawn = bool(rng.random() < share)
+    return drawn if given is None else given

@@ -1,0 +1,400 @@
+"""docs/ARITHMETIC.md once more, in scalars and loops: slow, and easy to hold against the page.
+
+Nothing here uses numpy but for `np.float32` scalars. Integers are Python's, which cannot overflow.
+"""
+
+import math
+
+import numpy as np
+
+from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel, SeededInit
+
+M32 = 0xFFFFFFFF
+PHI = 0x9E3779B9
+
+
+# ------------------------------------------------------------------ 1, 3
+
+
+def clip(v, lo, hi):
+    return lo if v < lo else hi if v > hi else v
+
+
+def sat_s16(v):
+    return clip(v, -32768, 32767)
+
+
+def rshift_round(v, s):
+    return math.floor(v / 2**s + 0.5) if abs(v) < 2**40 else (v + (1 << s >> 1)) >> s
+
+
+def mix(h):
+    h &= M32
+    h ^= h >> 16
+    h = (h * 0x7FEB352D) & M32
+    h ^= h >> 15
+    h = (h * 0x846CA68B) & M32
+    h ^= h >> 16
+    return h
+
+
+def draw(base, i):
+    return mix(base + PHI * (i + 1))
+
+
+def stream(seed, purpose, layer):
+    return mix(mix(seed + PHI * (purpose + 1)) + PHI * (layer + 1))
+
+
+def random_round(v, s, r):
+    return (v + (r >> (32 - s))) >> s
+
+
+# ------------------------------------------------------------------ 4, 5
+
+
+def _function(name, x):
+    return math.tanh(x) if name == "tanh" else 1 / (1 + math.exp(-x))
+
+
+def activation(name, y_type, z):
+    if name not in ("tanh", "sigmoid"):
+        return z
+    unit = 2**-5 if name == "tanh" else 2**-4
+    if y_type == "s8":
+        return min(127, math.floor(128 * _function(name, z * unit) + 0.5))
+
+    def entry(i):
+        return min(32767, math.floor(32768 * _function(name, (i - 128) * unit) + 0.5))
+
+    a = (z >> 8) + 128
+    return entry(a) + rshift_round((entry(a + 1) - entry(a)) * (z & 255), 8)
+
+
+def derivative(name, y_type, y):
+    y15 = y << 8 if y_type == "s8" else y
+    low, high = (-128, 127) if y_type == "s8" else (-32768, 32767)
+    return {
+        "tanh": 32768 - ((y15 * y15) >> 15),
+        "sigmoid": (y15 * (32768 - y15)) >> 15,
+        "relu": 32768 if y > 0 else 0,
+        "hard_tanh": 0 if y in (low, high) else 32768,
+        "linear": 32768,
+    }[name]
+
+
+# ------------------------------------------------------------------ 6
+
+
+def softmax(logits):
+    m = max(logits)
+    e = []
+    for value in logits:
+        d = m - value
+        h = d >> 8
+        power = math.floor(32768 * 2 ** (-((d & 255) >> 2) / 64) + 0.5)
+        e.append(0 if h > 15 else power >> h)
+    q = 2**31 // sum(e)
+    return [(value * q) >> 16 for value in e]
+
+
+def target(layer: QuantizedDense, j, label):
+    t = layer.loss.target
+    is_class = isinstance(label, int)
+    if layer.is_last:
+        return label[j] if not is_class else t.on if j == label else t.off
+    p = [int(v) for v in layer.projection.values[j]]
+    if is_class:
+        return sat_s16(t.mid + rshift_round(p[label] * t.mult, t.shift))
+    total = sum(a * b for a, b in zip(p, label, strict=True))
+    return sat_s16(t.mid + rshift_round(total * t.mult, t.shift + 15))
+
+
+def target_space_error(loss, r):
+    delta = loss.delta
+    if loss.kind in ("l2", "cross_entropy"):
+        return r
+    if loss.kind == "l1":
+        return 16384 if r > 0 else -16384 if r < 0 else 0
+    if loss.kind == "huber":
+        return clip(r, -delta, delta)
+    if loss.kind == "dead_zone":
+        return r - delta if r > delta else r + delta if r < -delta else 0
+    assert loss.kind == "custom"
+    return int(loss.table[clip(rshift_round(r, 8), -128, 127) + 128])
+
+
+def label_errors(layer: QuantizedDense, y, label):
+    """q of the losses in label space, or e of the softmax cross entropy."""
+    if layer.loss.kind == "softmax_cross_entropy":
+        v = y
+    else:
+        p, g = layer.projection.values, layer.loss.readout
+        y8 = y if layer.y_type == "s8" else [value >> 8 for value in y]
+        s = [sum(int(p[j][k]) * y8[j] for j in range(len(y))) for k in range(p.shape[1])]
+        v = [sat_s16(rshift_round(value * g.mult, g.shift)) for value in s]
+    if layer.loss.kind == "projected_l2":
+        if isinstance(label, int):
+            label = [32767 if k == label else 0 for k in range(len(v))]
+        return [(a - b) >> 1 for a, b in zip(label, v, strict=True)]
+    return [((32768 if k == label else 0) - p_k) >> 1 for k, p_k in enumerate(softmax(v))]
+
+
+def local_errors(layer: QuantizedDense, y, label):
+    loss = layer.loss
+    if loss.kind == "softmax_cross_entropy":
+        return label_errors(layer, y, label)
+    if loss.kind.startswith("projected"):
+        q = label_errors(layer, y, label)
+        p = layer.projection.values
+        totals = [sum(int(p[j][k]) * q[k] for k in range(len(q))) for j in range(len(y))]
+        return [clip(rshift_round(t, loss.error_shift), -32767, 32767) for t in totals]
+    errors = []
+    for j, value in enumerate(y):
+        y15 = value << 8 if layer.y_type == "s8" else value
+        errors.append(target_space_error(loss, (target(layer, j, label) - y15) >> 1))
+    return errors
+
+
+# ------------------------------------------------------------------ 4, 7, 8: one layer
+
+
+def forward(layer: QuantizedDense, w, b, x):
+    y = []
+    for j in range(layer.n_out):
+        acc = b[j] << layer.bias_shift
+        for i in range(layer.n_in):
+            acc += w[j][i] * x[i]
+        z = clip(rshift_round(acc * layer.z.mult, layer.z.shift), layer.z_min, layer.z_max)
+        y.append(activation(layer.activation, layer.y_type, z))
+    return y
+
+
+def learn(layer: QuantizedDense, w, b, x, y, label, rng, decay):
+    base = rng + PHI * layer.unit_offset
+    k, u = layer.weight_bits, layer.update_shift
+    for j, error in enumerate(local_errors(layer, y, label)):
+        delta = error
+        if not layer.loss.cancels_derivative:
+            delta = rshift_round(error * derivative(layer.activation, layer.y_type, y[j]), 15)
+        if abs(delta) < layer.dead_zone:
+            delta = 0
+        a = (layer.rate.mult * decay) >> 15
+        d = sat_s16(random_round(delta * a, layer.rate.shift, draw(base, j)))
+        if d == 0:
+            continue
+        rho = mix(draw(base, j))
+        for i in range(layer.n_in):
+            word = (rho + PHI * (i + 1)) & M32
+            w[j][i] = clip(w[j][i] + random_round(d * x[i], u, word), -(2**k), 2**k - 1)
+        word = (rho + PHI * (layer.n_in + 1)) & M32
+        b[j] = clip(b[j] + random_round(d * layer.bias_one, u, word), -(2**27), 2**27)
+
+
+# ------------------------------------------------------------------ 12: one layer in binary32
+
+F = np.float32
+LOG2E, TWO_LOG2E = F(float.fromhex("0x1.715476p+0")), F(float.fromhex("0x1.715476p+1"))
+C = [
+    F(float.fromhex(text))
+    for text in (
+        "0x1.62e43ep-1",
+        "0x1.ebf194p-3",
+        "0x1.c7f4aep-5",
+        "0x1.2d5c5ep-7",
+        "0x1.d52664p-10",
+    )
+]
+
+
+def exp2_f32(x):
+    x = clip(x, F(-126), F(126))
+    i = math.floor(float(x))
+    f = F(x - F(i))
+    value = C[4]
+    for coefficient in (C[3], C[2], C[1], C[0], F(1)):
+        value = F(coefficient + F(f * value))
+    return F(value * F(2.0**i))
+
+
+def sum_f32(values):
+    total = F(0)
+    for value in values:
+        total = F(total + value)
+    return total
+
+
+def softmax_f32(logits):
+    m = max(logits)
+    e = [exp2_f32(F(value - m)) for value in logits]
+    inverse = F(F(1) / sum_f32(e))
+    return [F(value * inverse) for value in e]
+
+
+def activation_f32(name, z):
+    one = F(1)
+    if name == "tanh":
+        return F(one - F(F(2) / F(exp2_f32(F(z * TWO_LOG2E)) + one)))
+    if name == "sigmoid":
+        return F(one / F(one + exp2_f32(F(F(-z) * LOG2E))))
+    if name == "relu":
+        return z if z > 0 else F(0)
+    return clip(z, F(-1), one) if name == "hard_tanh" else z
+
+
+def derivative_f32(name, y):
+    one = F(1)
+    return {
+        "tanh": F(one - F(y * y)),
+        "sigmoid": F(y * F(one - y)),
+        "relu": one if y > 0 else F(0),
+        "hard_tanh": one if -1 < y < 1 else F(0),
+        "linear": one,
+    }[name]
+
+
+def forward_f32(layer: QuantizedDense, w, b, x):
+    y = []
+    for j in range(layer.n_out):
+        lanes = [sum_f32(F(w[j][i] * x[i]) for i in range(m, layer.n_in, 8)) for m in range(8)]
+        even = F(F(lanes[0] + lanes[4]) + F(lanes[2] + lanes[6]))
+        odd = F(F(lanes[1] + lanes[5]) + F(lanes[3] + lanes[7]))
+        acc = F(F(even + odd) + b[j])
+        y.append(activation_f32(layer.activation, clip(acc, F(-(2**20)), F(2**20))))
+    return y
+
+
+def target_f32(layer: QuantizedDense, j, label):
+    t = layer.loss.target
+    is_class = isinstance(label, int)
+    if layer.is_last:
+        return label[j] if not is_class else F(t.on if j == label else t.off)
+    p = [F(int(v)) for v in layer.projection.values[j]]
+    if is_class:
+        return F(F(t.mid) + F(p[label] * F(t.mult)))
+    total = sum_f32(F(a * b) for a, b in zip(p, label, strict=True))
+    return F(F(t.mid) + F(total * F(t.mult)))
+
+
+def target_space_error_f32(loss, r):
+    delta = F(loss.delta)
+    if loss.kind in ("l2", "cross_entropy"):
+        return r
+    if loss.kind == "l1":
+        return F(1) if r > 0 else F(-1) if r < 0 else F(0)
+    if loss.kind == "huber":
+        return clip(r, -delta, delta)
+    if loss.kind == "dead_zone":
+        return F(r - delta) if r > delta else F(r + delta) if r < -delta else F(0)
+    scaled = F(F(r * F(loss.custom_scale_f32)) + F(128.5))
+    return loss.table[clip(math.floor(float(scaled)), 0, 255)]
+
+
+def local_errors_f32(layer: QuantizedDense, y, label):
+    loss, units = layer.loss, range(layer.n_out)
+    if loss.kind == "softmax_cross_entropy":
+        p = softmax_f32([F(value * LOG2E) for value in y])
+        return [F(F(k == label) - p_k) for k, p_k in enumerate(p)]
+    if not loss.kind.startswith("projected"):
+        return [target_space_error_f32(loss, F(target_f32(layer, j, label) - y[j])) for j in units]
+    p = [[F(int(v)) for v in row] for row in layer.projection.values]
+    classes = range(len(p[0]))
+    v = [F(sum_f32(F(p[j][k] * y[j]) for j in units) * F(loss.readout_f32)) for k in classes]
+    if loss.kind == "projected_l2":
+        wanted = [F(k == label) for k in classes] if isinstance(label, int) else label
+        q = [F(wanted[k] - v[k]) for k in classes]
+    else:
+        q = [F(F(k == label) - p_k) for k, p_k in enumerate(softmax_f32(v))]
+    scale = F(loss.error_scale_f32)
+    return [F(sum_f32(F(p[j][k] * q[k]) for k in classes) * scale) for j in units]
+
+
+def learn_f32(layer: QuantizedDense, w, b, x, y, label, rng, decay):
+    a = F(F(layer.rate_f32) * F(decay / 2**15))
+    for j, error in enumerate(local_errors_f32(layer, y, label)):
+        delta = error
+        if not layer.loss.cancels_derivative:
+            delta = F(error * derivative_f32(layer.activation, y[j]))
+        if abs(delta) < F(layer.dead_zone):
+            delta = F(0)
+        d = clip(F(a * delta), F(-1024), F(1024))
+        if d == 0:
+            continue
+        for i in range(layer.n_in):
+            w[j][i] = F(w[j][i] + F(d * x[i]))
+        b[j] = F(b[j] + d)
+
+
+# ------------------------------------------------------------------ 7, 8, 10: the model
+
+
+class ScalarModel:
+    """A model and its state in nested lists: w[l][j][i], b[l][j], rng, step."""
+
+    def __init__(self, model: QuantizedModel) -> None:
+        self.model = model
+        self.real = model.value_type == "f32"
+        self.rng, self.step = stream(model.seed, 0, 0), 0
+        self.w, self.b = [], []
+        for layer in model.layers:
+            w, b = self._initial(layer)
+            self.w.append(w)
+            self.b.append(b)
+
+    def _initial(self, layer):
+        init, k = layer.init, layer.weight_bits
+        if not isinstance(init, SeededInit):
+            if self.real:
+                return [list(row) for row in init.w], list(init.b)
+            return init.w.tolist(), init.b.tolist()
+        w = []
+        for j in range(layer.n_out):
+            row = []
+            for i in range(layer.n_in):
+                u = (draw(init.seed, j * layer.n_in + i) >> 16) - 32768
+                if self.real:
+                    row.append(F(F(u) * F(init.bound)))
+                else:
+                    row.append(clip(rshift_round(u * init.bound, 15), -(2**k), 2**k - 1))
+            w.append(row)
+        return w, [F(0) if self.real else 0] * layer.n_out
+
+    def outputs(self, x):
+        """Values between the layers, x first."""
+        values = [list(x) if self.real else [int(v) for v in x]]
+        run = forward_f32 if self.real else forward
+        for layer, w, b in zip(self.model.layers, self.w, self.b, strict=True):
+            values.append(run(layer, w, b, values[-1]))
+        return values
+
+    def train_step(self, x, label):
+        if self.model.labels.kind == "class":
+            label = int(label)
+        else:
+            label = list(label) if self.real else [int(v) for v in label]
+        values = self.outputs(x)
+        schedule = self.model.schedule
+        segment = min(self.step // schedule.segment_steps, len(schedule.decay) - 1)
+        closed = False
+        if self.model.gate is not None:
+            y = values[-1]
+            p = softmax_f32([F(v * LOG2E) for v in y]) if self.real else softmax(y)
+            closed = not p[label] < self.model.gate
+        run = learn_f32 if self.real else learn
+        for index, layer in enumerate(self.model.layers):
+            if closed and not layer.is_last:
+                continue
+            run(
+                layer,
+                self.w[index],
+                self.b[index],
+                values[index],
+                values[index + 1],
+                label,
+                self.rng,
+                schedule.decay[segment],
+            )
+        units = sum(layer.n_out for layer in self.model.layers)
+        self.rng = (self.rng + PHI * units) & M32
+        self.step = min(self.step + 1, M32)
+        return values[-1]

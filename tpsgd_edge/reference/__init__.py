@@ -1,0 +1,16 @@
+"""The oracle: the arithmetic of docs/ARITHMETIC.md in numpy, written from that page alone.
+
+It never sees the generator or the C, so that an error in one cannot hide in the other.
+
+    reference.py   one model with its state: outputs, training steps
+    tracing.py     a run, digested step by step
+    initial.py     first weights
+    layer.py       what a layer kind has to offer, and the table of kinds
+    integer/       the formats a8 and a16
+    binary32/      the format f32
+"""
+
+from tpsgd_edge.reference.reference import Reference
+from tpsgd_edge.reference.tracing import trace
+
+__all__ = ["Reference", "trace"]

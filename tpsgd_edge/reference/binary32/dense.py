@@ -1,0 +1,113 @@
+"""The dense layer in binary32: forward, step size, update (docs/ARITHMETIC.md, section 12)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.quantize.model import QuantizedDense, Schedule
+from tpsgd_edge.reference.binary32.functions import (
+    ACTIVATIONS,
+    DERIVATIVES,
+    F32,
+    LOG2E,
+    ZERO,
+    clip,
+    softmax,
+)
+from tpsgd_edge.reference.binary32.loss import Label, LossConstants, local_error, prepare_loss
+
+LANES = 8
+Z_LIMIT = np.float32(2**20)
+STEP_LIMIT = np.float32(2**10)
+
+
+@dataclass(slots=True, eq=False)
+class Binary32Dense:
+    """One dense layer with its state.
+
+    Attributes:
+        w_t: the weights transposed, with rows of zero up to a multiple of 8: (8 * rounds, n_out).
+            So one round of the eight lanes is one contiguous block.
+    """
+
+    layer: QuantizedDense
+    schedule: Schedule
+    loss: LossConstants
+    rate: np.float32
+    dead_zone: np.float32
+    w_t: F32
+    b: F32
+
+    @classmethod
+    def prepare(
+        cls, layer: QuantizedDense, schedule: Schedule, label_kind: str, label_count: int
+    ) -> "Binary32Dense":
+        """The layer with its constants at hand, and weights of zero."""
+        rounds = -(-layer.n_in // LANES)
+        return cls(
+            layer=layer,
+            schedule=schedule,
+            loss=prepare_loss(layer, label_kind, label_count),
+            rate=np.float32(layer.rate_f32),
+            dead_zone=np.float32(layer.dead_zone),
+            w_t=np.zeros((rounds * LANES, layer.n_out), np.float32),
+            b=np.zeros(layer.n_out, np.float32),
+        )
+
+    def set_state(self, w: NDArray[Any], b: NDArray[Any]) -> None:
+        """Take weights (n_out, n_in) and biases (n_out,)."""
+        self.w_t[: self.layer.n_in] = w.T
+        self.b[...] = b
+
+    def weights(self) -> NDArray[Any]:
+        """w as the device keeps it; a copy."""
+        return np.ascontiguousarray(self.w_t[: self.layer.n_in].T)
+
+    def biases(self) -> NDArray[Any]:
+        """b as the device keeps it; a view."""
+        return self.b
+
+    def forward(self, x: F32) -> F32:
+        """y, shape (n_out,), of x, shape (n_in,)."""
+        z = clip(self._accumulate(x) + self.b, -Z_LIMIT, Z_LIMIT)
+        return ACTIVATIONS[self.layer.activation](z)
+
+    def _accumulate(self, x: F32) -> F32:
+        padded = np.zeros((len(self.w_t), 1), np.float32)
+        padded[: len(x), 0] = x
+        products = (self.w_t * padded).reshape(-1, LANES * self.layer.n_out)
+        # Over the first, slow axis of at least 8 columns numpy adds row after row: the contract's
+        # order. A lane starts at +0.0 and is never -0.0, so the padding of zeros changes nothing.
+        lanes = np.add.reduce(products, axis=0, initial=ZERO).reshape(LANES, -1)
+        even = (lanes[0] + lanes[4]) + (lanes[2] + lanes[6])
+        odd = (lanes[1] + lanes[5]) + (lanes[3] + lanes[7])
+        total: F32 = even + odd
+        return total
+
+    def probability(self, y: F32, label: Label) -> float:
+        """p of the class, of outputs y under softmax cross entropy: what the gate looks at."""
+        return float(softmax(y * LOG2E)[label])
+
+    def learn(self, x: F32, y: F32, label: Label, words: NDArray[np.uint32], step: int) -> bool:
+        """Update w and b; `words` is not used. Returns whether a unit learned."""
+        d = self._step_sizes(y, label, step)
+        units = d.nonzero()[0]
+        if not units.size:
+            return False
+        # A unit with d = 0 is left out, for adding 0.0 would turn a weight of -0.0 into 0.0.
+        where = slice(None) if units.size == d.size else units
+        self.w_t[: len(x), where] += x[:, np.newaxis] * d[where]
+        self.b[where] += d[where]
+        return True
+
+    def _step_sizes(self, y: F32, label: Label, step: int) -> F32:
+        layer = self.layer
+        delta = local_error(self.loss, y, label)
+        if not layer.loss.cancels_derivative:
+            delta = delta * DERIVATIVES[layer.activation](y)
+        delta = np.where(np.abs(delta) < self.dead_zone, ZERO, delta)
+        segment = min(step // self.schedule.segment_steps, len(self.schedule.decay) - 1)
+        a = self.rate * np.float32(self.schedule.decay_f32[segment])
+        return clip(a * delta, -STEP_LIMIT, STEP_LIMIT)

@@ -1,0 +1,122 @@
+"""Sums and functions in binary32 (docs/ARITHMETIC.md, section 12)."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+F32 = NDArray[np.float32]
+
+
+def constant(text: str) -> np.float32:
+    """A binary32 value from its hexadecimal notation.
+
+    >>> float(constant("0x1.8p+1"))
+    3.0
+    """
+    return np.float32(float.fromhex(text))
+
+
+ZERO, ONE, TWO = np.float32(0), np.float32(1), np.float32(2)
+C1 = constant("0x1.62e43ep-1")
+C2 = constant("0x1.ebf194p-3")
+C3 = constant("0x1.c7f4aep-5")
+C4 = constant("0x1.2d5c5ep-7")
+C5 = constant("0x1.d52664p-10")
+LOG2E = constant("0x1.715476p+0")
+TWO_LOG2E = constant("0x1.715476p+1")
+EXPONENT_LIMIT = np.float32(126)
+
+
+def clip(v: F32, lo: np.float32, hi: np.float32) -> F32:
+    """`v` limited to the chosen range [lo, hi]."""
+    limited: F32 = np.minimum(np.maximum(v, lo), hi)
+    return limited
+
+
+def sum_in_order(terms: F32) -> F32:
+    """Sums over the first axis, one addition after the other, from 0.0.
+
+    `accumulate` adds in order by definition; `sum` adds in pairs along an axis that is contiguous.
+    """
+    # A start at the first term instead of 0.0 can only differ in a zero's sign; + 0.0 mends it.
+    total: F32 = np.add.accumulate(terms, axis=0)[-1] + ZERO
+    return total
+
+
+def exp2(x: F32) -> F32:
+    """2^x, with x limited to [-126, 126]."""
+    x = clip(x, -EXPONENT_LIMIT, EXPONENT_LIMIT)
+    i = np.floor(x)
+    f = x - i
+    mantissa = ONE + f * (C1 + f * (C2 + f * (C3 + f * (C4 + f * C5))))
+    return np.ldexp(mantissa, i.astype(np.int32))
+
+
+def softmax(logits: F32) -> F32:
+    """Probabilities, shape (K,), of logits that count powers of two."""
+    e = exp2(logits - logits.max())
+    return e * (ONE / sum_in_order(e))
+
+
+def label_minus_softmax(logits: F32, label: int) -> F32:
+    """(k = label ? 1 : 0) - p_k, shape (K,)."""
+    wanted = np.zeros_like(logits)
+    wanted[label] = ONE
+    return wanted - softmax(logits)
+
+
+def _tanh(z: F32) -> F32:
+    return ONE - TWO / (exp2(z * TWO_LOG2E) + ONE)
+
+
+def _sigmoid(z: F32) -> F32:
+    return ONE / (ONE + exp2(-z * LOG2E))
+
+
+def _relu(z: F32) -> F32:
+    return np.where(z > ZERO, z, ZERO)
+
+
+def _hard_tanh(z: F32) -> F32:
+    return clip(z, -ONE, ONE)
+
+
+def _linear(z: F32) -> F32:
+    return z
+
+
+def _derivative_tanh(y: F32) -> F32:
+    return ONE - y * y
+
+
+def _derivative_sigmoid(y: F32) -> F32:
+    return y * (ONE - y)
+
+
+def _derivative_relu(y: F32) -> F32:
+    return np.where(y > ZERO, ONE, ZERO)
+
+
+def _derivative_hard_tanh(y: F32) -> F32:
+    return np.where((y > -ONE) & (y < ONE), ONE, ZERO)
+
+
+def _derivative_linear(y: F32) -> F32:
+    return np.ones_like(y)
+
+
+ACTIVATIONS: Mapping[str, Callable[[F32], F32]] = {
+    "tanh": _tanh,
+    "sigmoid": _sigmoid,
+    "relu": _relu,
+    "hard_tanh": _hard_tanh,
+    "linear": _linear,
+}
+DERIVATIVES: Mapping[str, Callable[[F32], F32]] = {
+    "tanh": _derivative_tanh,
+    "sigmoid": _derivative_sigmoid,
+    "relu": _derivative_relu,
+    "hard_tanh": _derivative_hard_tanh,
+    "linear": _derivative_linear,
+}

@@ -1,0 +1,86 @@
+"""Activations and their derivatives in integers (docs/ARITHMETIC.md, sections 4 and 5)."""
+
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+
+import numpy as np
+
+from tpsgd_edge.arithmetic.ops import S8_MAX, S8_MIN, S16_MAX, S16_MIN, Int64, rshift_round, widen
+from tpsgd_edge.arithmetic.tables import table_s8, table_s16
+from tpsgd_edge.quantize.model import QuantizedDense, ValueType
+
+ONE_Q15 = 2**15
+TYPE_RANGE: Mapping[str, tuple[int, int]] = {"s8": (S8_MIN, S8_MAX), "s16": (S16_MIN, S16_MAX)}
+
+
+def activate(layer: QuantizedDense, z: Int64) -> Int64:
+    """Outputs y of the layer's activation, shape of `z`, in the range of the layer's `y_type`."""
+    return ACTIVATIONS[layer.activation](layer.y_type, z)
+
+
+def derivative(layer: QuantizedDense, y: Int64) -> Int64:
+    """g15 = f'(z) in Q15, from the output alone."""
+    return DERIVATIVES[layer.activation](layer.y_type, y)
+
+
+def to_q15(y_type: ValueType, y: Int64) -> Int64:
+    """y15: an output in Q15 of its full scale."""
+    return y << 8 if y_type == "s8" else y
+
+
+@cache
+def _wide_table(activation: str, y_type: ValueType) -> Int64:
+    return widen(table_s8(activation) if y_type == "s8" else table_s16(activation))
+
+
+def _tabulated(activation: str, y_type: ValueType, z: Int64) -> Int64:
+    table = _wide_table(activation, y_type)
+    if y_type == "s8":
+        return np.take(table, z + 128)
+    a = (z >> 8) + 128
+    low: Int64 = table[a]
+    return low + rshift_round((table[a + 1] - low) * (z & 255), 8)
+
+
+def _identity(y_type: ValueType, z: Int64) -> Int64:
+    # relu and hard_tanh are in z_min, z_max and in the unit of z.
+    return z
+
+
+def _derivative_tanh(y_type: ValueType, y: Int64) -> Int64:
+    y15 = to_q15(y_type, y)
+    return ONE_Q15 - ((y15 * y15) >> 15)
+
+
+def _derivative_sigmoid(y_type: ValueType, y: Int64) -> Int64:
+    y15 = to_q15(y_type, y)
+    return (y15 * (ONE_Q15 - y15)) >> 15
+
+
+def _derivative_relu(y_type: ValueType, y: Int64) -> Int64:
+    return np.where(y > 0, ONE_Q15, 0)
+
+
+def _derivative_hard_tanh(y_type: ValueType, y: Int64) -> Int64:
+    low, high = TYPE_RANGE[y_type]
+    return np.where((y == low) | (y == high), 0, ONE_Q15)
+
+
+def _derivative_linear(y_type: ValueType, y: Int64) -> Int64:
+    return np.full_like(y, ONE_Q15)
+
+
+ACTIVATIONS: Mapping[str, Callable[[ValueType, Int64], Int64]] = {
+    "tanh": partial(_tabulated, "tanh"),
+    "sigmoid": partial(_tabulated, "sigmoid"),
+    "relu": _identity,
+    "hard_tanh": _identity,
+    "linear": _identity,
+}
+DERIVATIVES: Mapping[str, Callable[[ValueType, Int64], Int64]] = {
+    "tanh": _derivative_tanh,
+    "sigmoid": _derivative_sigmoid,
+    "relu": _derivative_relu,
+    "hard_tanh": _derivative_hard_tanh,
+    "linear": _derivative_linear,
+}
