@@ -17,7 +17,7 @@ _MOST_PAIRS = 5
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One count; `heat` from 0 to 1 is its share of the row, on a scale that lets single errors show."""
+    """One count. `heat`, from 0 to 1, is its share of the row on a scale where one error shows."""
 
     count: str
     kind: str
@@ -36,7 +36,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class HeatTable:
-    """Rows are true classes, columns predictions. `rows` is empty where there are too many classes."""
+    """Rows are true classes, columns predictions. Too many classes leave `rows` empty."""
 
     names: tuple[str, ...]
     rows: tuple[Row, ...]

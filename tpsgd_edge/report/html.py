@@ -1,4 +1,4 @@
-"""The report as one self-contained HTML file: no script, nothing loaded, no date and no clock in it."""
+"""The report as one self-contained HTML file: no script, nothing loaded, no date, no clock."""
 
 import contextlib
 import os

@@ -6,7 +6,7 @@ from tpsgd_edge.report.text import bytes_text, count_text
 
 
 def render_markdown(result: ReportResult) -> str:
-    """The key numbers and the cost of each layer as two Markdown tables, and the mismatch if there is one."""
+    """Two Markdown tables, key numbers and cost per layer, and the mismatch if there is one."""
     build = result.build
     lines = [
         f"## {_cell(result.spec.name)} on {_cell(build.platform)}",

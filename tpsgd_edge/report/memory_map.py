@@ -81,7 +81,7 @@ class MemoryMap:
 
 @dataclass(frozen=True, slots=True)
 class ArenaMap:
-    """The training arena: rows of buffers, such that buffers which share bytes lie in different rows."""
+    """The training arena: buffers that share bytes lie in different rows."""
 
     size: str
     rows: tuple[tuple[Segment, ...], ...]

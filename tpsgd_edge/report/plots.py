@@ -3,10 +3,10 @@
 import io
 import math
 import re
+from typing import Any
 
 from matplotlib import rc_context, rcdefaults, rcParams
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
@@ -21,7 +21,7 @@ _VARIABLES = {
     _LINE: "var(--accent)",
     _OTHER: "var(--second)",
 }
-_SETTINGS: dict[str, object] = {
+_SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "tpsgd-edge",
     "svg.fonttype": "none",
     "font.family": "DejaVu Sans",
@@ -47,7 +47,7 @@ _MARKED_POINTS = 24
 
 
 def learning_curve_svg(result: SimulateResult) -> str:
-    """An inline <svg> with the metric on the test set over epochs; the loss below where it is known."""
+    """An inline <svg>: the metric on the test set over epochs, and below it the loss if known."""
     with rc_context():
         # Not the user's matplotlibrc: the same result must give the same bytes everywhere.
         rcdefaults()
@@ -63,7 +63,7 @@ def learning_curve_svg(result: SimulateResult) -> str:
             above.set_xlabel("epoch")
         _draw_metric(above, result)
         text = io.StringIO()
-        FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None, "Creator": None})
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     return _inline(text.getvalue())
 
 
@@ -108,7 +108,9 @@ def _inline(svg: str) -> str:
     """The <svg> element alone, in the page's colours and fonts, free to shrink with the page."""
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.DOTALL)
-    body = re.sub(r'<svg [^>]*viewBox="([^"]+)"[^>]*>', r'<svg viewBox="\1" role="img">', body, count=1)
+    body = re.sub(
+        r'<svg [^>]*viewBox="([^"]+)"[^>]*>', r'<svg viewBox="\1" role="img">', body, count=1
+    )
     body = re.sub(r"font: (\d+(?:\.\d+)?)px [^;\"]*", r"font-size: \1px", body)
     for colour, variable in _VARIABLES.items():
         body = body.replace(colour, variable)

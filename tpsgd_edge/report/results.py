@@ -186,8 +186,8 @@ class SimulateResult:
     """A whole training run with the generated code.
 
     Attributes:
-        metric: what `accuracy_*`, the curve and `baselines` hold: the share of test samples that are
-            right, or R^2.
+        metric: what `accuracy_*`, the curve and `baselines` hold: the share of test samples that
+            are right, or R^2.
         confusion: test samples by true class (row) and predicted class (column), (K, K); None for
             regression.
         class_names: names of the K classes; empty for regression.

@@ -1,4 +1,4 @@
-"""The handful of numbers that matter, in words: the same in the terminal, in Markdown and in HTML."""
+"""The handful of numbers that matter, in words, for the terminal, Markdown and HTML."""
 
 from dataclasses import dataclass
 

@@ -103,7 +103,7 @@ def report_view(result: ReportResult) -> ReportView:
         lede=_lede(result),
         numbers=tuple(_unbroken(line) for line in summary(result)[:-1]),
         curve_note=_curve_note(result),
-        curve=Markup(learning_curve_svg(simulate)),  # noqa: S704 - our own SVG
+        curve=Markup(learning_curve_svg(simulate)),
         confusion=None
         if simulate.confusion is None
         else heat_table(simulate.confusion, simulate.class_names),
@@ -144,14 +144,15 @@ def _lede(result: ReportResult) -> str:
     )
     if not result.verify.is_equal:
         return f"{text} The generated C and the Python reference do not agree; see below."
-    return (
-        f"{text} The generated C and the Python reference agree {verdict_line(result.verify).detail}."
-    )
+    agree = verdict_line(result.verify).detail
+    return f"{text} The generated C and the Python reference agree {agree}."
 
 
 def _unbroken(line: Line) -> Line:
     """The line with no break between a number and its unit."""
-    return replace(line, detail=re.sub(r"(?<=\d) (?=%|B|KiB|MiB)", "\N{NO-BREAK SPACE}", line.detail))
+    return replace(
+        line, detail=re.sub(r"(?<=\d) (?=%|B|KiB|MiB)", "\N{NO-BREAK SPACE}", line.detail)
+    )
 
 
 def _curve_note(result: ReportResult) -> str:

@@ -1,0 +1,296 @@
+"""The verbs and their options. What a verb needs is imported when it runs."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+import click
+
+from tpsgd_edge import __version__
+from tpsgd_edge.cli.outcome import Outcome, Settings, outcome
+
+if TYPE_CHECKING:
+    from tpsgd_edge.spec import Spec
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Decorator = Callable[[Callable[P, R]], Callable[P, R]]
+
+
+class _InOrder(click.Group):
+    """Lists its commands in the order of their use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+def _set_debug(ctx: click.Context, _: click.Parameter, value: object) -> None:
+    if value:
+        ctx.ensure_object(Settings).debug = True
+
+
+debug_option = click.option(
+    "--debug",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_set_debug,
+    help="Show tracebacks.",
+)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document and nothing else."
+)
+platform_option = click.option(
+    "--platform", metavar="P", help="Build for this platform instead of the spec's."
+)
+emulator_option = click.option(
+    "--emulator",
+    type=click.Choice(["auto", "unicorn", "qemu"]),
+    default="auto",
+    show_default=True,
+    help="What runs the code of a device.",
+)
+steps_option = click.option(
+    "--steps", type=click.IntRange(min=1), metavar="N", help="Training steps to compare."
+)
+epochs_option = click.option(
+    "--epochs", type=click.IntRange(min=1), metavar="N", help="Passes over the training data."
+)
+
+
+def spec_options(function: Callable[P, R]) -> Callable[P, R]:
+    """SPEC and the options of every verb that reads one."""
+    options = (
+        click.argument("spec_path", metavar="SPEC", type=click.Path(path_type=Path)),
+        platform_option,
+        click.option(
+            "--set",
+            "overrides",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Override a key of the spec, such as rule.epochs=3. Repeatable.",
+        ),
+        json_option,
+        debug_option,
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@click.group(
+    cls=_InOrder,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 good, 1 mismatch, 2 the spec or data are at fault, "
+    "3 a tool is missing or failed.",
+)
+@click.version_option(__version__, prog_name="tpsgd-edge", message="%(prog)s %(version)s")
+@debug_option
+def cli() -> None:
+    """Firmware that trains itself: small networks learn on microcontrollers, proved bit for bit.
+
+    Start with `tpsgd-edge new first`, then `tpsgd-edge report first/first.toml`.
+    """
+
+
+@cli.command("new")
+@click.argument("name")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="DIR", help="The new folder.  [default: NAME]"
+)
+@json_option
+@debug_option
+def new_command(*, name: str, out: Path | None, as_json: bool) -> Outcome:
+    """Make a starter: spec, tiny data, README."""
+    from tpsgd_edge.cli.tables import show_new
+    from tpsgd_edge.starter import create_project
+
+    files = create_project(name, out or Path(name))
+    document = {"name": name, "files": [str(path) for path in files]}
+    return outcome(document, lambda: show_new(files), as_json=as_json)
+
+
+@cli.command("build")
+@spec_options
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="DIR", help="Where the C project goes."
+)
+@click.option("--no-compile", is_flag=True, help="Render the project only; no compiler is needed.")
+def build_command(
+    *,
+    spec_path: Path,
+    platform: str | None,
+    overrides: tuple[str, ...],
+    as_json: bool,
+    out: Path | None,
+    no_compile: bool,
+) -> Outcome:
+    """Render the C project, compile it, print its sizes.
+
+    The sizes stand beside the budget of [platform] in the spec, over which the build fails.
+    """
+    from tpsgd_edge.cli.progress import progress_bar
+    from tpsgd_edge.cli.tables import show_build
+    from tpsgd_edge.pipeline import build
+
+    spec = _load(spec_path, platform, overrides)
+    with progress_bar() as progress:
+        result = build(spec, out=out, compile=not no_compile, progress=progress)
+    return outcome(result.to_json(), lambda: show_build(result), as_json=as_json)
+
+
+@cli.command("verify")
+@spec_options
+@steps_option
+@emulator_option
+def verify_command(
+    *,
+    spec_path: Path,
+    platform: str | None,
+    overrides: tuple[str, ...],
+    as_json: bool,
+    steps: int | None,
+    emulator: str,
+) -> Outcome:
+    """Compare reference and device, bit for bit.
+
+    Every tensor after every training step: the Python reference against the generated C, run on
+    this computer or on an emulated core.
+    """
+    from tpsgd_edge.cli.progress import progress_bar
+    from tpsgd_edge.cli.tables import show_verify
+    from tpsgd_edge.pipeline import verify
+
+    spec = _load(spec_path, platform, overrides)
+    with progress_bar() as progress:
+        result = verify(spec, steps=steps, emulator=emulator, progress=progress)
+    return outcome(
+        result.to_json(),
+        lambda: show_verify(result),
+        as_json=as_json,
+        is_mismatch=not result.is_equal,
+    )
+
+
+@cli.command("simulate")
+@spec_options
+@epochs_option
+def simulate_command(
+    *,
+    spec_path: Path,
+    platform: str | None,
+    overrides: tuple[str, ...],
+    as_json: bool,
+    epochs: int | None,
+) -> Outcome:
+    """Train with the generated code; learning curve.
+
+    All of the training data, epoch by epoch, at the full speed of this computer.
+    """
+    from tpsgd_edge.cli.progress import progress_bar
+    from tpsgd_edge.cli.tables import show_simulate
+    from tpsgd_edge.pipeline import simulate
+
+    spec = _load(spec_path, platform, overrides)
+    with progress_bar() as progress:
+        result = simulate(spec, epochs=epochs, progress=progress)
+    return outcome(result.to_json(), lambda: show_simulate(result), as_json=as_json)
+
+
+@cli.command("report")
+@spec_options
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="FILE", help="Where the HTML report goes."
+)
+@click.option(
+    "--markdown", is_flag=True, help="Print Markdown tables, for the summary of a CI run."
+)
+@steps_option
+@epochs_option
+@emulator_option
+def report_command(
+    *,
+    spec_path: Path,
+    platform: str | None,
+    overrides: tuple[str, ...],
+    as_json: bool,
+    out: Path | None,
+    markdown: bool,
+    steps: int | None,
+    epochs: int | None,
+    emulator: str,
+) -> Outcome:
+    """All three, one table and an HTML report.
+
+    Builds, verifies and simulates, and writes one self-contained HTML file: learning curve,
+    confusion matrix, memory map drawn to scale, cost per layer.
+    """
+    from tpsgd_edge.cli.progress import progress_bar
+    from tpsgd_edge.cli.tables import show_report
+    from tpsgd_edge.pipeline import report
+    from tpsgd_edge.report.markdown import render_markdown
+
+    spec = _load(spec_path, platform, overrides)
+    with progress_bar() as progress:
+        result = report(
+            spec, out=out, steps=steps, epochs=epochs, emulator=emulator, progress=progress
+        )
+    return outcome(
+        result.to_json(),
+        lambda: render_markdown(result) if markdown else show_report(result),
+        as_json=as_json,
+        is_mismatch=not result.verify.is_equal,
+    )
+
+
+@cli.command("platforms")
+@json_option
+@debug_option
+def platforms_command(*, as_json: bool) -> Outcome:
+    """The platforms: what builds and runs them."""
+    from tpsgd_edge.cli.tables import show_platforms
+    from tpsgd_edge.toolchain.platforms import all_platforms
+
+    platforms = all_platforms()
+    document = {
+        "platforms": [
+            {
+                "name": platform.name,
+                "title": platform.title,
+                "compilers": list(platform.flags),
+                "emulators": list(platform.emulators),
+                "notes": platform.notes,
+            }
+            for platform in platforms
+        ]
+    }
+    return outcome(document, lambda: show_platforms(platforms), as_json=as_json)
+
+
+@cli.command("doctor")
+@json_option
+@debug_option
+def doctor_command(*, as_json: bool) -> Outcome:
+    """The tools: installed, missing, how to get them."""
+    from tpsgd_edge.cli.tables import show_doctor
+    from tpsgd_edge.toolchain.doctor import survey
+
+    tools = survey()
+    keys = ("name", "version", "path", "purpose", "help")
+    document = {
+        "tools": [
+            {key: None if (v := getattr(tool, key)) is None else str(v) for key in keys}
+            for tool in tools
+        ]
+    }
+    return outcome(document, lambda: show_doctor(tools), as_json=as_json)
+
+
+def _load(path: Path, platform: str | None, overrides: tuple[str, ...]) -> "Spec":
+    import json
+
+    from tpsgd_edge.spec import load_spec
+
+    # JSON's strings are TOML's too, so that a name is never read as a number.
+    chosen = () if platform is None else (f"platform.name={json.dumps(platform)}",)
+    return load_spec(path, (*overrides, *chosen))

@@ -1,0 +1,99 @@
+"""Running a command: what it prints, what it says when it fails, and its exit code.
+
+Exit codes: 0 good, 1 mismatch, 2 the spec, the data or the command line are at fault, 3 a tool is
+missing or failed, 70 a defect of tpsgd-edge itself, 130 interrupted, 141 nobody reads the output.
+"""
+
+import io
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn, TextIO
+
+import click
+
+from tpsgd_edge.cli.commands import cli
+from tpsgd_edge.cli.outcome import Outcome, Settings
+from tpsgd_edge.errors import TpsgdError
+
+EXIT_MISMATCH = 1
+EXIT_USAGE = 2
+EXIT_DEFECT = 70
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
+
+
+def main() -> NoReturn:
+    """Run the command of `sys.argv` and leave with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; results go to stdout, errors to stderr."""
+    settings = Settings()
+    _never_fail_on_a_character(sys.stdout, sys.stderr)
+    try:
+        code = _invoke(arguments, settings)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = _stop_writing()
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        code = EXIT_INTERRUPTED
+    except Exception as error:
+        code = _explain(error, debug=settings.debug)
+    return code
+
+
+def _invoke(arguments: Sequence[str], settings: Settings) -> int:
+    try:
+        result = cli.main(
+            list(arguments), prog_name="tpsgd-edge", standalone_mode=False, obj=settings
+        )
+    except click.ClickException as error:
+        error.show()
+        return EXIT_USAGE
+    except SystemExit:
+        # Click leaves by sys.exit only where its own output, help or version, met a closed pipe.
+        raise BrokenPipeError from None
+    if not isinstance(result, Outcome):
+        # --help and --version have printed already, and leave their exit code.
+        return int(result or 0)
+    sys.stdout.write(result.text)
+    return EXIT_MISMATCH if result.is_mismatch else 0
+
+
+def _explain(error: Exception, *, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error)
+    if isinstance(error, TpsgdError):
+        _complain(error.message())
+        return error.exit_code
+    if isinstance(error, OSError):
+        where = f"\n  where: {error.filename}" if error.filename else ""
+        _complain(f"{error.strerror or error}{where}")
+        return EXIT_USAGE
+    _complain(
+        f"{type(error).__name__}: {error}\n"
+        "  where: inside tpsgd-edge\n"
+        "  help:  this is a defect; run again with --debug and report what it prints"
+    )
+    return EXIT_DEFECT
+
+
+def _complain(message: str) -> None:
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
+
+
+def _stop_writing() -> int:
+    # Without this the interpreter would try once more to flush, and complain, on its way out.
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    return EXIT_BROKEN_PIPE
+
+
+def _never_fail_on_a_character(*streams: TextIO) -> None:
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")

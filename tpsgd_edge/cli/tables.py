@@ -1,0 +1,199 @@
+"""What people see on the terminal."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tpsgd_edge.report.results import (
+    BuildResult,
+    CurvePoint,
+    ReportResult,
+    SimulateResult,
+    VerifyResult,
+)
+from tpsgd_edge.report.summary import (
+    Line,
+    accuracy_line,
+    instruction_lines,
+    summary,
+    verdict_line,
+)
+from tpsgd_edge.report.text import UNKNOWN, bytes_text, count_text, metric_text, percent_text
+from tpsgd_edge.toolchain.doctor import Tool
+from tpsgd_edge.toolchain.platforms import Platform
+
+_PIPED_WIDTH = 120
+_CURVE_ROWS = 20
+_CURVE_WIDTH = 40
+
+
+def show_report(result: ReportResult) -> str:
+    """The key numbers of a whole run, and where the HTML is."""
+    title = f"{result.spec.name} on {result.build.platform}"
+    items: list[RenderableType] = [_lines(title, summary(result))]
+    items += _mismatch(result.verify)
+    if result.html is not None:
+        items.append(f"report: {result.html}")
+    return _render(*items)
+
+
+def show_build(result: BuildResult) -> str:
+    """Sizes against the budget, the cost of each layer, and where the project is."""
+    items: list[RenderableType] = []
+    if result.sizes is not None:
+        items.append(_sizes(result))
+    items.append(_layers(result))
+    if result.folder is not None:
+        compiler = f", compiled with {result.compiler}" if result.compiled else ", not compiled"
+        items.append(f"project: {result.folder} ({len(result.files)} files{compiler})")
+    return _render(*items)
+
+
+def show_verify(result: VerifyResult) -> str:
+    """The verdict, and the work that was counted."""
+    title = f"{result.spec.name} on {result.platform}"
+    lines = (verdict_line(result), *instruction_lines(result))
+    return _render(_lines(title, lines), *_mismatch(result))
+
+
+def show_simulate(result: SimulateResult) -> str:
+    """The metric before and after, and the learning curve as bars."""
+    lines = [accuracy_line(result)]
+    if result.samples_per_second is not None:
+        speed = f"{result.samples_per_second:,.0f} samples a second"
+        lines.append(Line("Speed", speed, "on this computer, training"))
+    return _render(_lines(f"{result.spec.name} on {result.platform}", lines), _curve(result))
+
+
+def show_platforms(platforms: Iterable[Platform]) -> str:
+    """One row for each platform."""
+    table = _table("name", "core", "compilers", "runs on", "notes")
+    for platform in platforms:
+        runs_on = ", ".join(platform.emulators) or ("itself" if platform.is_host else UNKNOWN)
+        compilers = ", ".join(platform.flags)
+        table.add_row(platform.name, platform.title, compilers, runs_on, platform.notes)
+    return _render(table)
+
+
+def show_doctor(tools: Iterable[Tool]) -> str:
+    """One row for each tool; what is missing says how to get it."""
+    table = _table("", "tool", "version", "for", "where, or how to get it")
+    for tool in tools:
+        found = tool.path is not None or tool.version is not None
+        mark = Text("✓", "green") if found else Text("✗", "red")
+        place = str(tool.path or "") if found else tool.help
+        table.add_row(mark, tool.name, tool.version or "", tool.purpose, place)
+    return _render(table)
+
+
+def show_new(files: Sequence[Path]) -> str:
+    """What was made, and what to do with it."""
+    made = [f"made {path}" for path in files]
+    spec = next((path for path in files if path.suffix == ".toml"), None)
+    return _render(*made, *([] if spec is None else [f"next: tpsgd-edge report {spec}"]))
+
+
+def _lines(title: str, lines: Iterable[Line]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    table.show_header = False
+    for style in ("", "bold", "dim"):
+        table.add_column(style=style)
+    for line in lines:
+        table.add_row(line.name, Text(line.value, _COLOURS.get(line.value, "")), line.detail)
+    return table
+
+
+_COLOURS = {"equal": "bold green", "mismatch": "bold red"}
+
+
+def _mismatch(result: VerifyResult) -> list[RenderableType]:
+    return [] if result.mismatch is None else [Text(result.mismatch, "red")]
+
+
+def _sizes(result: BuildResult) -> Table:
+    sizes, budget = result.sizes, result.budget
+    assert sizes is not None
+    table = _table(f"{result.spec.name} on {result.platform}", "bytes", "of the budget")
+    table.columns[1].justify = table.columns[2].justify = "right"
+    for name, part in (
+        ("RAM: weights", sizes.ram_weights),
+        ("RAM: arena", sizes.ram_arena),
+        ("RAM: stack", sizes.ram_stack),
+    ):
+        table.add_row(name, count_text(part), "")
+    table.add_row("RAM", *_against(sizes.ram_total, budget.ram), style="bold", end_section=True)
+    for name, part in (
+        ("flash: code", sizes.flash_code),
+        ("flash: constants", sizes.flash_constants),
+    ):
+        table.add_row(name, count_text(part), "")
+    table.add_row("flash", *_against(sizes.flash_total, budget.flash), style="bold")
+    return table
+
+
+def _against(used: int, budget: int | None) -> tuple[str, str]:
+    share = "" if budget is None else f"{percent_text(used, budget)} of {bytes_text(budget)}"
+    return count_text(used), share
+
+
+def _layers(result: BuildResult) -> Table:
+    table = _table("layer", "shape", "formats", "weights", "RAM", "flash", "inference", "step")
+    for column in table.columns[3:]:
+        column.justify = "right"
+    for cost in result.layers:
+        table.add_row(
+            cost.layer,
+            cost.shape,
+            result.formats.get(cost.layer, ""),
+            count_text(cost.weights),
+            bytes_text(cost.ram_bytes),
+            bytes_text(cost.flash_bytes),
+            count_text(cost.instructions_inference),
+            count_text(cost.instructions_step),
+        )
+    if all(cost.instructions_step is None for cost in result.layers):
+        table.columns = table.columns[:6]
+    return table
+
+
+def _curve(result: SimulateResult) -> Table:
+    table = _table("epoch", result.metric, "")
+    table.columns[0].justify = table.columns[1].justify = "right"
+    for point in _thinned(result.curve):
+        filled = round(_CURVE_WIDTH * min(max(point.accuracy, 0.0), 1.0))
+        table.add_row(
+            f"{point.epoch:g}",
+            metric_text(result.metric, point.accuracy),
+            Text("█" * filled, "blue").append("░" * (_CURVE_WIDTH - filled), "dim"),
+        )
+    return table
+
+
+def _thinned(curve: Sequence[CurvePoint]) -> list[CurvePoint]:
+    """At most `_CURVE_ROWS` points: the first, the last, and evenly between."""
+    if len(curve) <= _CURVE_ROWS:
+        return list(curve)
+    last = len(curve) - 1
+    return [curve[round(i * last / (_CURVE_ROWS - 1))] for i in range(_CURVE_ROWS)]
+
+
+def _table(*heads: str) -> Table:
+    return Table(*heads, box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
+
+
+def _render(*items: RenderableType) -> str:
+    # Neither names nor paths are markup.
+    console = Console(markup=False, highlight=False, emoji=False, width=_width())
+    with console.capture() as capture:
+        for item in items:
+            console.print(item, soft_wrap=isinstance(item, str | Text))
+    return capture.get()
+
+
+def _width() -> int | None:
+    return None if sys.stdout.isatty() else _PIPED_WIDTH
