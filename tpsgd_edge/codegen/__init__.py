@@ -1,0 +1,7 @@
+"""QuantizedModel + MemoryPlan -> ModelView -> Jinja -> CProject."""
+
+from tpsgd_edge.codegen.project import CProject
+from tpsgd_edge.codegen.render import render
+from tpsgd_edge.codegen.view import Origin, SelfTest
+
+__all__ = ["CProject", "Origin", "SelfTest", "render"]

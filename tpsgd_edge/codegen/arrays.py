@@ -1,0 +1,85 @@
+"""Large constants: stored first weights, stored projections, loss tables, samples of the self-test."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.codegen.c import C_TYPES, c_float, c_rows
+from tpsgd_edge.quantize.model import Projection, QuantizedDense, QuantizedModel, StoredInit
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayView:
+    """One constant array."""
+
+    name: str
+    c_type: str
+    shape: str
+    note: str
+    lines: tuple[str, ...]
+
+
+def model_arrays(
+    model: QuantizedModel, samples: NDArray[np.generic], labels: NDArray[np.generic]
+) -> tuple[ArrayView, ...]:
+    """All constants that lie in flash beside the layers' structs."""
+    arrays: list[ArrayView] = []
+    for layer in model.layers:
+        arrays.extend(_layer_arrays(layer))
+    label_type = "u16" if model.labels.kind == "class" else model.output_type
+    arrays.append(_array(f"{model.name}_selftest_x", model.value_type, samples))
+    arrays.append(_array(f"{model.name}_selftest_labels", label_type, labels))
+    return tuple(arrays)
+
+
+def _layer_arrays(layer: QuantizedDense) -> Iterator[ArrayView]:
+    if isinstance(layer.init, StoredInit):
+        w, b = layer.init.w.ravel(), layer.init.b
+        yield _array(f"{layer.name}_first_w", layer.weight_type, w, " /* [n_out][n_in] */")
+        yield _array(f"{layer.name}_first_b", layer.bias_type, b)
+    if layer.projection is not None and layer.projection.storage != "seed":
+        yield _projection_array(layer.name, layer.projection)
+    if layer.loss.table is not None:
+        loss_type = "f32" if layer.weight_type == "f32" else "s16"
+        yield _array(f"{layer.name}_loss_table", loss_type, layer.loss.table)
+
+
+def _projection_array(layer: str, projection: Projection) -> ArrayView:
+    if projection.storage == "s8":
+        return _array(f"{layer}_projection", "s8", projection.values.ravel(), " /* P */")
+    packed = pack_entries(projection.values)
+    lines = tuple(c_rows((f"0x{byte:02X}" for byte in packed.ravel()), 16))
+    return ArrayView(f"{layer}_projection", "uint8_t", f"[{packed.size}]", " /* P */", lines)
+
+
+def pack_entries(values: NDArray[np.int8]) -> NDArray[np.uint8]:
+    """Entries of -1, 0 and 1 as 2 bits each, rows starting at a byte (docs/ARITHMETIC.md, 9).
+
+    >>> pack_entries(np.array([[1, -1, 0, 1, 1]], np.int8))
+    array([[77,  1]], dtype=uint8)
+    """
+    n_out, n_labels = values.shape
+    padded = np.zeros((n_out, -(-n_labels // 4) * 4), np.uint8)
+    padded[:, :n_labels] = values.view(np.uint8) & 3
+    quads = padded.reshape(n_out, -1, 4) << np.array([0, 2, 4, 6], np.uint8)
+    return np.bitwise_or.reduce(quads, axis=2)
+
+
+def _array(name: str, type_: str, values: NDArray[np.generic], note: str = "") -> ArrayView:
+    shape = "".join(f"[{n}]" for n in values.shape)
+    return ArrayView(name, C_TYPES[type_], shape, note, tuple(_lines(values)))
+
+
+def _lines(values: NDArray[np.generic]) -> Iterator[str]:
+    if values.ndim > 1:
+        for row in values:
+            yield "{"
+            yield from ("    " + line for line in _lines(row))
+            yield "},"
+        return
+    if values.dtype.kind == "f":
+        yield from c_rows((c_float(float(v)) for v in values), 8)
+    else:
+        yield from c_rows(values.tolist(), 16)

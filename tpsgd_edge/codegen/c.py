@@ -1,0 +1,60 @@
+"""Small pieces of C text."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+C_TYPES = {
+    "s8": "int8_t",
+    "s16": "int16_t",
+    "s32": "int32_t",
+    "u16": "uint16_t",
+    "u32": "uint32_t",
+    "f32": "float",
+}
+_COLUMNS = 100
+
+
+def c_float(value: float) -> str:
+    """The shortest decimal literal that is read back as the same binary32 value.
+
+    >>> c_float(0.003), c_float(1.0), c_float(1e-9)
+    ('0.003f', '1.0f', '1e-09f')
+    """
+    text = str(np.float32(value))
+    return f"{text}f" if any(c in text for c in ".e") else f"{text}.0f"
+
+
+def c_uint(value: int) -> str:
+    """A 32-bit constant in hexadecimal.
+
+    >>> c_uint(48879)
+    '0x0000BEEFu'
+    """
+    return f"0x{value:08X}u"
+
+
+def c_rows(values: Iterable[object], per_line: int = 16) -> Iterator[str]:
+    """Values as lines of an initializer.
+
+    >>> list(c_rows([1, 2, 3], per_line=2))
+    ['1, 2,', '3,']
+    """
+    texts = [str(value) for value in values]
+    for start in range(0, len(texts), per_line):
+        yield ", ".join(texts[start : start + per_line]) + ","
+
+
+def c_call(function: str, arguments: Sequence[str], *, indent: int = 4) -> tuple[str, ...]:
+    """A call as lines of at most 100 columns at the given indentation.
+
+    >>> c_call("f", ["a", "b"])
+    ('f(a, b);',)
+    """
+    lines = [f"{function}("]
+    for position, argument in enumerate(arguments):
+        piece = argument + (", " if position < len(arguments) - 1 else ");")
+        if len(lines[-1]) + len(piece.rstrip()) + indent > _COLUMNS:
+            lines.append("    ")
+        lines[-1] += piece
+    return tuple(line.rstrip() for line in lines)

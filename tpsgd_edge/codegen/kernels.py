@@ -1,0 +1,185 @@
+"""Which kernels a model needs: each is rendered once, whatever the number of layers that share it."""
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from tpsgd_edge.arithmetic.tables import TABULATED
+from tpsgd_edge.codegen.c import C_TYPES
+from tpsgd_edge.codegen.error_kernels import ErrorKernel, error_kernel
+from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardKernel:
+    """`tps_dense_forward_<suffix>`. `table` is the output type where a layer needs a table, else empty."""
+
+    suffix: str
+    w: str
+    x: str
+    y: str
+    acc: str
+    product: str
+    bias: str
+    table: str
+    activation: str
+
+
+@dataclass(frozen=True, slots=True)
+class InitKernel:
+    """`tps_dense_init_<suffix>`."""
+
+    suffix: str
+    w: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateKernel:
+    """`tps_dense_gate_<suffix>`: closed where `switch` holds, else scaled by `slope`."""
+
+    suffix: str
+    activation: str
+    y: str
+    y15: str
+    switch: str
+    slope: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateKernel:
+    """`tps_dense_update_<suffix>`."""
+
+    suffix: str
+    w: str
+    x: str
+    shift: int
+
+
+@dataclass(frozen=True, slots=True)
+class SoftmaxKernel:
+    """`tps_softmax_<type>`."""
+
+    type: str
+    c_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """All kernels of a model."""
+
+    forward: tuple[ForwardKernel, ...]
+    init: tuple[InitKernel, ...]
+    gate: tuple[GateKernel, ...]
+    update: tuple[UpdateKernel, ...]
+    error: tuple[ErrorKernel, ...]
+    softmax: tuple[SoftmaxKernel, ...]
+
+
+def needed_kernels(model: QuantizedModel) -> Kernels:
+    """The kernels that the layers of the model use, in the order of first use."""
+    layers = model.layers
+    seeded = [layer for layer in layers if hasattr(layer.init, "seed")]
+    gated = [layer for layer in layers if has_gate(layer)]
+    return Kernels(
+        forward=_unique(_forward_kernel(layer, layers) for layer in layers),
+        init=_unique(InitKernel(layer.weight_type, C_TYPES[layer.weight_type]) for layer in seeded),
+        gate=_unique(_gate_kernel(layer) for layer in gated),
+        update=_unique(_update_kernel(layer) for layer in layers),
+        error=_unique(error_kernel(layer, model.labels) for layer in layers),
+        softmax=_unique(_softmax_kernels(model)),
+    )
+
+
+def has_gate(layer: QuantizedDense) -> bool:
+    """Whether the error is multiplied by f'(z)."""
+    return not layer.loss.cancels_derivative and layer.activation != "linear"
+
+
+def forward_suffix(layer: QuantizedDense) -> str:
+    """Name of the layer's forward kernel behind `tps_dense_forward_`."""
+    if layer.weight_type == "f32":
+        return f"{layer.activation}_f32"
+    return f"{layer.weight_type}_{layer.x_type}_{layer.y_type}"
+
+
+def gate_suffix(layer: QuantizedDense) -> str:
+    """Name of the layer's gate kernel behind `tps_dense_gate_`."""
+    return f"{layer.activation}_{layer.y_type}"
+
+
+def update_suffix(layer: QuantizedDense) -> str:
+    """Name of the layer's update kernel behind `tps_dense_update_`."""
+    return "f32" if layer.weight_type == "f32" else f"{layer.weight_type}_{layer.x_type}"
+
+
+def _unique(kernels: Iterable[Key]) -> tuple[Key, ...]:
+    return tuple(dict.fromkeys(kernels))
+
+
+def _forward_kernel(layer: QuantizedDense, layers: tuple[QuantizedDense, ...]) -> ForwardKernel:
+    suffix = forward_suffix(layer)
+    sharing = [other for other in layers if forward_suffix(other) == suffix]
+    wide = layer.x_type == "s16"
+    return ForwardKernel(
+        suffix=suffix,
+        w=C_TYPES[layer.weight_type],
+        x=C_TYPES[layer.x_type],
+        y=C_TYPES[layer.y_type],
+        acc="int64_t" if wide else "int32_t",
+        product="(int32_t)w[i] * x[i]",
+        bias="(int64_t)b[j] * 256" if wide else "b[j]",
+        table=layer.y_type if any(other.activation in TABULATED for other in sharing) else "",
+        activation=layer.activation if layer.weight_type == "f32" else "",
+    )
+
+
+_SLOPES = {
+    "tanh": "32768 - ((y15 * y15) >> 15)",
+    "sigmoid": "(y15 * (32768 - y15)) >> 15",
+}
+_SWITCHES = {
+    "relu": "y[j] <= 0",
+    "hard_tanh": "y[j] == {limit}_MIN || y[j] == {limit}_MAX",
+}
+_SLOPES_F32 = {
+    "tanh": "1.0f - y[j] * y[j]",
+    "sigmoid": "y[j] * (1.0f - y[j])",
+    "relu": "y[j] > 0.0f ? 1.0f : 0.0f",
+    "hard_tanh": "y[j] > -1.0f && y[j] < 1.0f ? 1.0f : 0.0f",
+}
+
+
+def _gate_kernel(layer: QuantizedDense) -> GateKernel:
+    if layer.weight_type == "f32":
+        slope, switch = _SLOPES_F32[layer.activation], ""
+    else:
+        slope = _SLOPES.get(layer.activation, "")
+        limit = {"s8": "INT8", "s16": "INT16"}[layer.y_type]
+        switch = _SWITCHES.get(layer.activation, "").format(limit=limit)
+    return GateKernel(
+        suffix=gate_suffix(layer),
+        activation=layer.activation,
+        y=C_TYPES[layer.y_type],
+        y15="y[j] * 256" if layer.y_type == "s8" else "y[j]",
+        switch=switch,
+        slope=slope,
+    )
+
+
+def _update_kernel(layer: QuantizedDense) -> UpdateKernel:
+    return UpdateKernel(
+        suffix=update_suffix(layer),
+        w=C_TYPES[layer.weight_type],
+        x=C_TYPES[layer.x_type],
+        shift=layer.update_shift,
+    )
+
+
+def _softmax_kernels(model: QuantizedModel) -> Iterable[SoftmaxKernel]:
+    for layer in model.layers:
+        if layer.loss.kind == "projected_cross_entropy":
+            yield SoftmaxKernel("s32", "int32_t")
+        elif layer.loss.kind == "softmax_cross_entropy":
+            yield SoftmaxKernel("s16", "int16_t")

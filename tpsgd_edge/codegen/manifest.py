@@ -1,0 +1,79 @@
+"""manifest.json: what the project was made from, how inputs are scaled, where memory goes."""
+
+from collections.abc import Mapping
+
+from tpsgd_edge.codegen.view import RUNTIME_VERSION, Origin
+from tpsgd_edge.memory import ArenaPlan, MemoryPlan
+from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel
+
+
+def manifest(
+    model: QuantizedModel, plan: MemoryPlan, origin: Origin, digests: Mapping[str, str]
+) -> dict[str, object]:
+    """The manifest as a JSON document.
+
+    Args:
+        digests: SHA-256 of each file by its path.
+    """
+    return {
+        "name": model.name,
+        "tool": {"name": "tpsgd-edge", "version": origin.tool_version},
+        "runtime_version": RUNTIME_VERSION,
+        "spec": {"file": origin.spec_file, "digest": origin.spec_digest},
+        "seed": model.seed,
+        "input": {
+            "type": model.value_type,
+            "count": model.n_in,
+            "mean": model.inputs.mean.tolist(),
+            "deviation": model.inputs.deviation.tolist(),
+            "scale": model.inputs.scale,
+        },
+        "labels": {
+            "kind": model.labels.kind,
+            "count": model.labels.count,
+            "mean": model.labels.mean.tolist(),
+            "deviation": model.labels.deviation.tolist(),
+            "scale": model.labels.scale,
+        },
+        "layers": [_layer(layer) for layer in model.layers],
+        "memory": {
+            "state": {
+                "bytes": plan.state.size,
+                "tensors": [
+                    {"name": t.name, "type": t.type, "shape": list(t.shape), "offset": t.offset}
+                    for t in plan.state.tensors
+                ],
+            },
+            "training_arena": _arena(plan.training),
+            "inference_arena": _arena(plan.inference),
+        },
+        "files": dict(digests),
+    }
+
+
+def _layer(layer: QuantizedDense) -> dict[str, object]:
+    accumulator = layer.accumulator
+    return {
+        "name": layer.name,
+        "kind": "dense",
+        "inputs": layer.n_in,
+        "outputs": layer.n_out,
+        "activation": layer.activation,
+        "loss": layer.loss.kind,
+        "weights": layer.weight_type,
+        "output_type": layer.y_type,
+        "weight_scale": layer.weight_scale,
+        "input_scale": layer.x_scale,
+        "output_scale": layer.y_scale,
+        "accumulator": None if accumulator is None else [accumulator.low, accumulator.high],
+    }
+
+
+def _arena(plan: ArenaPlan) -> dict[str, object]:
+    return {
+        "bytes": plan.size,
+        "buffers": [
+            {"name": b.name, "type": b.type, "count": b.count, "offset": b.offset}
+            for b in plan.buffers
+        ],
+    }

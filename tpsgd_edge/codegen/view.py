@@ -1,0 +1,344 @@
+"""What the templates see: every string and number ready to print."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from numpy.typing import NDArray
+import numpy as np
+
+from tpsgd_edge.arithmetic.random import Purpose, stream
+from tpsgd_edge.arithmetic.tables import TABULATED, exp2_table, table_s8, table_s16
+from tpsgd_edge.codegen.arrays import ArrayView, model_arrays
+from tpsgd_edge.codegen.c import C_TYPES, c_float, c_uint
+from tpsgd_edge.codegen.kernels import Kernels, needed_kernels
+from tpsgd_edge.codegen.layers import LayerView, Uses, layer_views, uses_of
+from tpsgd_edge.codegen.stages import StageView, inference_stages, init_lines, training_stages
+from tpsgd_edge.memory import ArenaPlan, MemoryPlan, StateTensor, digest_order
+from tpsgd_edge.quantize.model import QuantizedModel
+
+# The version of firmware/runtime/ and of the kernel templates that generated code needs.
+RUNTIME_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a project comes from, as printed in its files."""
+
+    tool_version: str
+    spec_file: str
+    spec_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTest:
+    """Samples in the model's formats, and the digest of the model after training on them once."""
+
+    x: NDArray[np.generic]
+    labels: NDArray[np.generic]
+    digest: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectionView:
+    """Storage of the projections: see tps_projection.h.j2."""
+
+    kind: str
+    storage: str
+    summary: str
+    c_type: str
+    words_per_row: int
+    entries_per_word: int
+    word_shift: int
+    entry_bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class StateView:
+    """One member of the state struct."""
+
+    member: str
+    declaration: str
+    note: str
+    address: str
+    lvalue: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableView:
+    """One activation table."""
+
+    name: str
+    c_type: str
+    values: tuple[int, ...]
+
+    @property
+    def count(self) -> int:
+        """Number of entries."""
+        return len(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class ArenaView:
+    """Members of the arena union."""
+
+    size: int
+    buffers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleView:
+    """The decay table, for models whose learning rate changes."""
+
+    values: tuple[str, ...]
+    segment_steps: int
+    note: str
+
+    @property
+    def count(self) -> int:
+        """Number of segments."""
+        return len(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelView:
+    """Everything that any template prints."""
+
+    name: str
+    upper: str
+    tool_version: str
+    spec_file: str
+    spec_digest: str
+    runtime_version: int
+    seed: int
+    n_in: int
+    n_out: int
+    n_labels: int
+    is_float: bool
+    is_classifier: bool
+    x_c: str
+    out_c: str
+    label_c: str
+    decay_c: str
+    label_parameter: str
+    layer_struct: str
+    input_note: str
+    outputs_note: str
+    summary_rows: tuple[str, ...]
+    headers: tuple[str, ...]
+    layers: tuple[LayerView, ...]
+    uses: Uses
+    kernels: Kernels
+    projection: ProjectionView | None
+    tables: tuple[TableView, ...]
+    exp2_table: tuple[int, ...]
+    state: tuple[StateView, ...]
+    digest: tuple[StateView, ...]
+    training_arena: ArenaView
+    inference_arena: ArenaView
+    first_rng: str
+    rng_advance: str
+    init_lines: tuple[str, ...]
+    inference: tuple[StageView, ...]
+    training: tuple[StageView, ...]
+    last_y: str
+    gate: str
+    schedule: ScheduleView | None
+    decay: str
+    arrays: tuple[ArrayView, ...]
+    selftest_count: int
+    selftest_digest: str
+
+
+def model_view(
+    model: QuantizedModel, plan: MemoryPlan, origin: Origin, selftest: SelfTest
+) -> ModelView:
+    """The view of a model."""
+    is_float = model.value_type == "f32"
+    is_class = model.labels.kind == "class"
+    label_c = "uint16_t" if is_class else C_TYPES[model.output_type]
+    first_rng = stream(model.seed, Purpose.TRAINING, 0)
+    return ModelView(
+        name=model.name,
+        upper=model.name.upper(),
+        tool_version=origin.tool_version,
+        spec_file=origin.spec_file,
+        spec_digest=origin.spec_digest,
+        runtime_version=RUNTIME_VERSION,
+        seed=model.seed,
+        n_in=model.n_in,
+        n_out=model.n_out,
+        n_labels=model.labels.count,
+        is_float=is_float,
+        is_classifier=is_class,
+        x_c=C_TYPES[model.value_type],
+        out_c=C_TYPES[model.output_type],
+        label_c=label_c,
+        decay_c="float" if is_float else "uint16_t",
+        label_parameter="uint16_t label"
+        if is_class
+        else f"const {label_c} label[{model.name.upper()}_N_LABELS]",
+        layer_struct="tps_dense_f32" if is_float else "tps_dense",
+        input_note=_input_note(model),
+        outputs_note=_outputs_note(model),
+        summary_rows=tuple(_summary_rows(model)),
+        headers=tuple(_headers(model)),
+        layers=layer_views(model),
+        uses=uses_of(model),
+        kernels=needed_kernels(model),
+        projection=_projection_view(model),
+        tables=tuple(_tables(model)),
+        exp2_table=tuple(int(v) for v in exp2_table()),
+        state=tuple(_state_view(t) for t in plan.state.tensors),
+        digest=tuple(_digest_views(model, plan)),
+        training_arena=_arena_view(plan.training),
+        inference_arena=_arena_view(plan.inference),
+        first_rng=c_uint(first_rng),
+        rng_advance=f"TPS_PHI * {model.total_units}",
+        init_lines=init_lines(model),
+        inference=inference_stages(model, plan),
+        training=training_stages(model, plan),
+        last_y=f"arena.{model.layers[-1].name}_y.at",
+        gate=_gate(model),
+        schedule=_schedule_view(model),
+        decay=_decay(model),
+        arrays=model_arrays(model, selftest.x, selftest.labels),
+        selftest_count=len(selftest.x),
+        selftest_digest=c_uint(selftest.digest),
+    )
+
+
+def _input_note(model: QuantizedModel) -> str:
+    unit = (
+        "" if model.value_type == "f32" else f" / {model.inputs.scale:.6g}, rounded and saturated"
+    )
+    per = "" if model.inputs.mean.size == 1 else " of each input"
+    if model.inputs.mean.size == 1:
+        mean, deviation = float(model.inputs.mean[0]), float(model.inputs.deviation[0])
+        return f"x = (raw - {mean:.6g}) / {deviation:.6g}{unit}"
+    return f"x = (raw - mean) / deviation{per}{unit}; see manifest.json"
+
+
+def _outputs_note(model: QuantizedModel) -> str:
+    if model.value_type == "f32":
+        return "real numbers"
+    if model.layers[-1].loss.kind == "softmax_cross_entropy":
+        return "256 units are a factor of two in probability"
+    return f"one unit is {model.layers[-1].y_scale:.6g}"
+
+
+def _summary_rows(model: QuantizedModel) -> Iterator[str]:
+    yield "layer             in    out  weights  activation  loss"
+    for layer in model.layers:
+        yield (
+            f"{layer.name:<14}{layer.n_in:>6} {layer.n_out:>6}  {layer.weight_type:<7}  "
+            f"{layer.activation:<10}  {layer.loss.kind}"
+        )
+
+
+def _headers(model: QuantizedModel) -> Iterator[str]:
+    suffix = "_f32" if model.value_type == "f32" else ""
+    yield f"{model.name}_data.h"
+    yield "tps_crc32.h"
+    yield f"tps_dense{suffix}.h"
+    yield f"tps_error{suffix}.h"
+    yield "tps_random.h"
+    if any(True for _ in _tables(model)):
+        yield "tps_tables.h"
+
+
+def _projection_view(model: QuantizedModel) -> ProjectionView | None:
+    projection = next((layer.projection for layer in model.layers if layer.projection), None)
+    if projection is None:
+        return None
+    bits = {"sign": 1, "ternary": 2, "gaussian": 32}[projection.kind]
+    per_word = 32 // bits
+    if projection.storage == "packed":
+        bits, per_word = 2, 4
+    elif projection.storage == "s8":
+        bits, per_word = 8, 1
+    where = {
+        "seed": "drawn again from the seed at each use, no flash",
+        "packed": "2 bits an entry in flash",
+        "s8": "one byte an entry in flash",
+    }[projection.storage]
+    return ProjectionView(
+        kind=projection.kind,
+        storage=projection.storage,
+        summary=f"Here: {projection.kind} entries, {where}.",
+        c_type="int8_t" if projection.storage == "s8" else "uint8_t",
+        words_per_row=-(-model.labels.count // per_word),
+        entries_per_word=per_word,
+        word_shift=per_word.bit_length() - 1,
+        entry_bits=bits,
+    )
+
+
+def _tables(model: QuantizedModel) -> Iterator[TableView]:
+    used = {(layer.activation, layer.y_type) for layer in model.layers}
+    for activation, y_type in sorted(used):
+        if activation not in TABULATED or y_type == "f32":
+            continue
+        table = table_s8(activation) if y_type == "s8" else table_s16(activation)
+        values = tuple(int(v) for v in table)
+        yield TableView(f"tps_{activation}_table_{y_type}", C_TYPES[y_type], values)
+
+
+def _state_view(tensor: StateTensor) -> StateView:
+    c_type = C_TYPES[tensor.type]
+    product = " * ".join(str(n) for n in tensor.shape)
+    is_scalar = not tensor.shape
+    notes = {
+        "rng": "  /* state of the random numbers */",
+        "step": " /* training steps so far */",
+    }
+    note = notes.get(tensor.name, "")
+    if len(tensor.shape) == 2:
+        note = f" /* [{tensor.shape[0]}][{tensor.shape[1]}] */"
+    return StateView(
+        member=tensor.member,
+        declaration=f"{c_type} {tensor.member}" + ("" if is_scalar else f"[{product}]"),
+        note=note,
+        address=f"{'&' if is_scalar else ''}model->{tensor.member}",
+        lvalue=f"model->{tensor.member}",
+    )
+
+
+def _digest_views(model: QuantizedModel, plan: MemoryPlan) -> Iterator[StateView]:
+    by_name = {tensor.name: tensor for tensor in plan.state.tensors}
+    for name in digest_order(model):
+        yield _state_view(by_name[name])
+
+
+def _arena_view(plan: ArenaPlan) -> ArenaView:
+    lines = []
+    for buffer in plan.buffers:
+        skip = f"unsigned char skip[{buffer.offset}]; " if buffer.offset else ""
+        array = f"{C_TYPES[buffer.type]} at[{buffer.count}];"
+        lines.append(f"struct {{ {skip}{array} }} {buffer.name};")
+    return ArenaView(plan.size, tuple(lines))
+
+
+def _gate(model: QuantizedModel) -> str:
+    if model.gate is None or len(model.layers) == 1:
+        return ""
+    return c_float(model.gate) if model.value_type == "f32" else str(model.gate)
+
+
+def _schedule_view(model: QuantizedModel) -> ScheduleView | None:
+    schedule = model.schedule
+    if len(schedule.decay) == 1:
+        return None
+    if model.value_type == "f32":
+        values = tuple(c_float(d) for d in schedule.decay_f32)
+    else:
+        values = tuple(str(d) for d in schedule.decay)
+    note = "" if model.value_type == "f32" else ", Q15"
+    return ScheduleView(values, schedule.segment_steps, note)
+
+
+def _decay(model: QuantizedModel) -> str:
+    if len(model.schedule.decay) > 1:
+        return "decay_at(model->step)"
+    if model.value_type == "f32":
+        return c_float(model.schedule.decay_f32[0])
+    return str(model.schedule.decay[0])

@@ -1,0 +1,16 @@
+"""Where everything lies in RAM: the state struct, and one arena for what lives only within a step."""
+
+from tpsgd_edge.memory.plan import ArenaPlan, Buffer, MemoryPlan, Stage, plan_memory
+from tpsgd_edge.memory.state import StateLayout, StateTensor, digest_order, state_layout
+
+__all__ = [
+    "ArenaPlan",
+    "Buffer",
+    "MemoryPlan",
+    "Stage",
+    "StateLayout",
+    "StateTensor",
+    "digest_order",
+    "plan_memory",
+    "state_layout",
+]

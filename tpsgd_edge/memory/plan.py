@@ -1,0 +1,173 @@
+"""Lifetimes of the buffers of one step, and their offsets in one arena.
+
+A schedule is a list of stages: forward and learn, each of one layer. A buffer lives from the stage that
+writes it to the last stage that reads it. Buffers that never live at the same time may share bytes.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from tpsgd_edge.memory.state import StateLayout, state_layout
+from tpsgd_edge.quantize.model import DTYPES, QuantizedDense, QuantizedModel, ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of a schedule. After a stage that `gates`, the rest runs only where the gate is open."""
+
+    kind: Literal["forward", "learn"]
+    layer: int
+    gates: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """An array in the arena.
+
+    Attributes:
+        role: y (outputs of a layer), e (its local errors, then its steps), s (read-out of a
+            label-space loss).
+        lives: inclusive intervals of stages.
+    """
+
+    name: str
+    layer: str
+    role: Literal["y", "e", "s"]
+    type: ValueType | Literal["s32"]
+    count: int
+    lives: tuple[tuple[int, int], ...]
+    offset: int = 0
+
+    @property
+    def n_bytes(self) -> int:
+        """Size in bytes."""
+        return self.count * DTYPES[self.type].itemsize
+
+    @property
+    def end(self) -> int:
+        """First byte behind the buffer."""
+        return self.offset + self.n_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ArenaPlan:
+    """Buffers with offsets, in the order of the network, and the arena's size in bytes."""
+
+    schedule: tuple[Stage, ...]
+    buffers: tuple[Buffer, ...]
+    size: int
+
+    def find(self, layer: str, role: str) -> Buffer:
+        """The buffer of a layer in a role."""
+        return next(b for b in self.buffers if b.layer == layer and b.role == role)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPlan:
+    """The state struct, and the arena of a project that trains and of one that only predicts."""
+
+    state: StateLayout
+    inference: ArenaPlan
+    training: ArenaPlan
+
+
+def plan_memory(model: QuantizedModel) -> MemoryPlan:
+    """The memory plan of the model.
+
+    With an error gate the network's answer must be known before the hidden layers learn. Their
+    outputs are then kept if the arena grows by no more than 4 bytes for each unit of the widest
+    layer, and computed a second time otherwise.
+    """
+    inference = _plan(model, _inference_schedule(model))
+    training = min(
+        (_plan(model, schedule) for schedule in _training_schedules(model)),
+        key=lambda plan: (plan.size > _affordable(model, inference), len(plan.schedule)),
+    )
+    return MemoryPlan(state_layout(model), inference, training)
+
+
+def _affordable(model: QuantizedModel, inference: ArenaPlan) -> int:
+    return inference.size + 4 * max(layer.n_out for layer in model.layers)
+
+
+def _inference_schedule(model: QuantizedModel) -> tuple[Stage, ...]:
+    return tuple(Stage("forward", i) for i in range(len(model.layers)))
+
+
+def _training_schedules(model: QuantizedModel) -> Iterator[tuple[Stage, ...]]:
+    last = len(model.layers) - 1
+    if model.gate is None or last == 0:
+        yield tuple(_forward_and_learn(range(last + 1)))
+        return
+    answer = (*_inference_schedule(model), Stage("learn", last, gates=True))
+    yield (*answer, *(Stage("learn", i) for i in range(last)))
+    yield (*answer, *_forward_and_learn(range(last)))
+
+
+def _forward_and_learn(layers: Sequence[int]) -> Iterator[Stage]:
+    for layer in layers:
+        yield Stage("forward", layer)
+        yield Stage("learn", layer)
+
+
+def _plan(model: QuantizedModel, schedule: tuple[Stage, ...]) -> ArenaPlan:
+    buffers = list(_buffers(model, schedule))
+    placed: list[Buffer] = []
+    # Largest first: the classic greedy order, optimal for a chain of layers.
+    for buffer in sorted(buffers, key=lambda b: -b.n_bytes):
+        placed.append(replace(buffer, offset=_lowest_offset(buffer, placed)))
+    order = {buffer.name: position for position, buffer in enumerate(buffers)}
+    placed.sort(key=lambda b: order[b.name])
+    size = max(buffer.end for buffer in placed)
+    return ArenaPlan(schedule, tuple(placed), -(-size // 4) * 4)
+
+
+def _buffers(model: QuantizedModel, schedule: tuple[Stage, ...]) -> Iterator[Buffer]:
+    for index, layer in enumerate(model.layers):
+        lives = tuple(_lives(schedule, index, is_last=layer.is_last))
+        yield Buffer(f"{layer.name}_y", layer.name, "y", layer.y_type, layer.n_out, lives)
+        learns = tuple(
+            (t, t) for t, s in enumerate(schedule) if (s.kind, s.layer) == ("learn", index)
+        )
+        if not learns:
+            continue
+        if layer.loss.in_label_space:
+            type_: Literal["f32", "s32"] = layer.bias_type
+            yield Buffer(f"{layer.name}_s", layer.name, "s", type_, model.labels.count, learns)
+        yield Buffer(f"{layer.name}_e", layer.name, "e", _error_type(layer), layer.n_out, learns)
+
+
+def _error_type(layer: QuantizedDense) -> ValueType:
+    return "f32" if layer.weight_type == "f32" else "s16"
+
+
+def _lives(schedule: tuple[Stage, ...], layer: int, *, is_last: bool) -> Iterator[tuple[int, int]]:
+    """Intervals from each forward stage of the layer to the last use of its outputs."""
+    written = [t for t, s in enumerate(schedule) if s == Stage("forward", layer)]
+    for start, following in zip(written, [*written[1:], len(schedule)], strict=True):
+        uses = [t for t in range(start, following) if _reads(schedule[t], layer)]
+        # The last outputs stay readable after the step.
+        yield start, len(schedule) - 1 if is_last else max(uses, default=start)
+
+
+def _reads(stage: Stage, layer: int) -> bool:
+    return stage.layer == layer + 1 or (stage.layer == layer and stage.kind == "learn")
+
+
+def _lowest_offset(buffer: Buffer, placed: Sequence[Buffer]) -> int:
+    align = DTYPES[buffer.type].itemsize
+    conflicts = sorted((b for b in placed if _conflict(buffer, b)), key=lambda b: b.offset)
+    offset = 0
+    for other in conflicts:
+        if offset + buffer.n_bytes <= other.offset:
+            break
+        offset = max(offset, -(-other.end // align) * align)
+    return offset
+
+
+def _conflict(a: Buffer, b: Buffer) -> bool:
+    overlap = any(s <= end and start <= e for s, e in a.lives for start, end in b.lives)
+    # Types of 2 and 4 bytes never share memory: an optimizer may assume that they do not alias.
+    sizes = {DTYPES[a.type].itemsize, DTYPES[b.type].itemsize}
+    return overlap or sizes == {2, 4}
