@@ -68,7 +68,7 @@ def compile_expression(text: str, *, where: str = "[rule], loss") -> Callable[[V
             raise _refuse(text, where, f"{len(text)} characters; {_LONGEST} are allowed")
         tree = ast.parse(text.strip(), mode="eval").body
         _check(tree, text, where)
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, OverflowError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else str(error)
         raise _refuse(text, where, reason) from None
     except (RecursionError, MemoryError):
@@ -106,7 +106,7 @@ def _check(node: ast.expr, text: str, where: str) -> None:
     """Raise for whatever `_evaluate` does not know."""
     match node:
         case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
-            float(value)  # an integer too large for a float is no number here
+            float(value)  # an OverflowError where an integer is too large
         case ast.Name(id="r"):
             pass
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:

@@ -77,14 +77,14 @@ def check_samples(raw: RawSamples) -> None:
             found=f"x {x.shape}, y {y.shape}",
             help="x has one row for each sample; y has one label, or one row of values, for each",
         )
+    if x.size == 0 or y.size == 0:
+        raise DataError("the data set is empty", where=raw.where, found=f"x {x.shape}, y {y.shape}")
     if len(x) != len(y):
         raise DataError(
             "there are not as many labels as samples",
             where=raw.where,
             found=f"{len(x):,} samples, {len(y):,} labels",
         )
-    if x.size == 0 or y.size == 0:
-        raise DataError("the data set is empty", where=raw.where, found=f"x {x.shape}, y {y.shape}")
     if x[0].size > LARGEST_INPUT:
         raise DataError(
             "a sample is too large",
