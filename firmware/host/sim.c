@@ -1,0 +1,73 @@
+/*
+ * sim.c -- the model as a shared library of the host, driven in-process
+ *
+ * The state belongs to the caller, so that one library serves many models of a kind. The arena is the library's:
+ * one thread at a time. The twin is tpsgd_edge/toolchain/host_device.py.
+ */
+#include "model_port.h"
+
+#include <stddef.h>
+
+#if defined(_WIN32)
+#define EXPORT __declspec(dllexport)
+#else
+#define EXPORT __attribute__((visibility("default")))
+#endif
+
+EXPORT void tps_sim_info(uint32_t info[5]);
+EXPORT void tps_sim_init(model_t *model);
+EXPORT void tps_sim_outputs(const model_t *model, const model_x_t *x, model_output_t *outputs, uint32_t count);
+EXPORT uint32_t tps_sim_train(model_t *model, const model_x_t *x, const model_label_t *labels,
+                              const uint32_t *order, uint32_t count);
+EXPORT const model_output_t *tps_sim_last_output(void);
+EXPORT uint32_t tps_sim_selftest(model_t *model);
+
+/* Bytes of the state and of one x, label and outputs; number of tensors. */
+void tps_sim_info(uint32_t info[5])
+{
+    info[0] = sizeof(model_t);
+    info[1] = MODEL_N_IN * sizeof(model_x_t);
+    info[2] = MODEL_LABEL_COUNT * sizeof(model_label_t);
+    info[3] = MODEL_N_OUT * sizeof(model_output_t);
+    info[4] = MODEL_N_TENSORS;
+}
+
+void tps_sim_init(model_t *model)
+{
+    model_init(model);
+}
+
+/* outputs[count][MODEL_N_OUT] of x[count][MODEL_N_IN]. */
+void tps_sim_outputs(const model_t *model, const model_x_t *x, model_output_t *outputs, uint32_t count)
+{
+    for (; count > 0; count--, x += MODEL_N_IN, outputs += MODEL_N_OUT) {
+        model_outputs(model, x, outputs);
+    }
+}
+
+/* Train on the samples order[0..count-1]. Returns how many were refused. */
+uint32_t tps_sim_train(model_t *model, const model_x_t *x, const model_label_t *labels, const uint32_t *order,
+                       uint32_t count)
+{
+    uint32_t refused = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        const model_x_t *sample = x + (size_t)order[i] * MODEL_N_IN;
+        const model_label_t *label = labels + (size_t)order[i] * MODEL_LABEL_COUNT;
+        refused += model_train_step(model, sample, label) != TPS_OK;
+    }
+    return refused;
+}
+
+const model_output_t *tps_sim_last_output(void)
+{
+    return model_last_output();
+}
+
+uint32_t tps_sim_selftest(model_t *model)
+{
+    const uint32_t status = (uint32_t)model_selftest(model);
+
+    model_init(model);
+    return status;
+}

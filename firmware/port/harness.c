@@ -1,0 +1,197 @@
+/*
+ * harness.c -- feeds samples to the model and reports what it did
+ *
+ * One loop over a stream of commands. A command is two u32, opcode and count, then its payload; all
+ * numbers are little-endian, as every supported core is. The twin is tpsgd_edge/toolchain/protocol.py.
+ *
+ *   opcode          payload                reply
+ *   0 info          -                      6 x u32: protocol version, bytes of the state, of a sample,
+ *                                          of an input, of the outputs, number of tensors (0: inference only)
+ *   1 init          -                      -
+ *   2 train         count samples          u32: samples that were refused (bad label)
+ *   3 trace         count samples          per sample: u32 CRC-32 of each tensor, then of the outputs;
+ *                                          at the end the outputs of the last step
+ *   4 outputs       count inputs           per input: the outputs
+ *   5 dump          -                      the state struct
+ *   6 load          the state struct       -
+ *   7 selftest      -                      u32: enum tps_status; the model is initialised afterwards
+ *   8 stack         -                      u32: bytes of stack that the model used since the last such command
+ *
+ * An input is x padded to a multiple of 4 bytes; a sample is an input, then the label, padded likewise.
+ */
+#include "model_port.h"
+#include "tps_port.h"
+
+#define PROTOCOL_VERSION 1u
+
+enum opcode { INFO, INIT, TRAIN, TRACE, OUTPUTS, DUMP, LOAD, SELFTEST, STACK };
+
+struct input {
+    _Alignas(4) model_x_t x[MODEL_N_IN];
+};
+
+/* The model, in a section of its own so that its size can be told from that of the rest. */
+#if defined(__ELF__)
+__attribute__((section(".bss.tps_port_model")))
+#endif
+static model_t tps_port_model;
+
+/* Where the stack pointer stood when the model was called. */
+static const void *stack_at_call;
+
+static void reply_u32(uint32_t value)
+{
+    tps_port_write(&value, sizeof value);
+}
+
+static int read_all(void *bytes, uint32_t count)
+{
+    return tps_port_read(bytes, count) == count;
+}
+
+static int reply_outputs(uint32_t count)
+{
+    static struct input input;
+    static model_output_t outputs[MODEL_N_OUT];
+
+    stack_at_call = tps_port_stack_pointer();
+    while (count-- > 0) {
+        if (!read_all(&input, sizeof input)) {
+            return 0;
+        }
+        model_outputs(&tps_port_model, input.x, outputs);
+        tps_port_write(outputs, sizeof outputs);
+    }
+    return 1;
+}
+
+#ifdef MODEL_INFERENCE_ONLY
+
+static void reply_info(void)
+{
+    const uint32_t info[6] = {
+        PROTOCOL_VERSION, sizeof(model_t), 0, sizeof(struct input), MODEL_N_OUT * sizeof(model_output_t), 0,
+    };
+    tps_port_write(info, sizeof info);
+}
+
+static int serve_training(uint32_t opcode, uint32_t count)
+{
+    (void)opcode;
+    (void)count;
+    return 0;
+}
+
+#else
+
+#include "tps_crc32.h"
+
+struct sample {
+    struct input input;
+    _Alignas(4) model_label_t label[MODEL_LABEL_COUNT];
+};
+
+static struct sample sample;
+
+static void reply_info(void)
+{
+    const uint32_t info[6] = {
+        PROTOCOL_VERSION,     sizeof(model_t),
+        sizeof(struct sample), sizeof(struct input),
+        MODEL_N_OUT * sizeof(model_output_t), MODEL_N_TENSORS,
+    };
+    tps_port_write(info, sizeof info);
+}
+
+static int train(uint32_t count)
+{
+    uint32_t refused = 0;
+
+    stack_at_call = tps_port_stack_pointer();
+    while (count-- > 0) {
+        if (!read_all(&sample, sizeof sample)) {
+            return 0;
+        }
+        refused += model_train_step(&tps_port_model, sample.input.x, sample.label) != TPS_OK;
+    }
+    reply_u32(refused);
+    return 1;
+}
+
+static void reply_digests(void)
+{
+    const uint8_t *state = (const uint8_t *)&tps_port_model;
+
+    for (uint32_t i = 0; i < MODEL_N_TENSORS; i++) {
+        reply_u32(tps_crc32(0, state + model_tensors[i].offset, model_tensors[i].size));
+    }
+    reply_u32(tps_crc32(0, model_last_output(), MODEL_N_OUT * sizeof(model_output_t)));
+}
+
+static int trace(uint32_t count)
+{
+    while (count-- > 0) {
+        if (!read_all(&sample, sizeof sample)) {
+            return 0;
+        }
+        (void)model_train_step(&tps_port_model, sample.input.x, sample.label);
+        reply_digests();
+    }
+    tps_port_write(model_last_output(), MODEL_N_OUT * sizeof(model_output_t));
+    return 1;
+}
+
+static int serve_training(uint32_t opcode, uint32_t count)
+{
+    switch (opcode) {
+    case TRAIN:
+        return train(count);
+    case TRACE:
+        return trace(count);
+    case SELFTEST:
+        reply_u32((uint32_t)model_selftest(&tps_port_model));
+        model_init(&tps_port_model);
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+#endif
+
+static int serve(uint32_t opcode, uint32_t count)
+{
+    switch (opcode) {
+    case INFO:
+        reply_info();
+        return 1;
+    case INIT:
+        model_init(&tps_port_model);
+        return 1;
+    case OUTPUTS:
+        return reply_outputs(count);
+    case DUMP:
+        tps_port_write(&tps_port_model, sizeof tps_port_model);
+        return 1;
+    case LOAD:
+        return read_all(&tps_port_model, sizeof tps_port_model);
+    case STACK:
+        reply_u32(tps_port_stack_used(stack_at_call));
+        return 1;
+    default:
+        return serve_training(opcode, count);
+    }
+}
+
+enum tps_port_exit tps_port_serve(void)
+{
+    uint32_t command[2];
+    uint32_t got;
+
+    while ((got = tps_port_read(command, sizeof command)) == sizeof command) {
+        if (!serve(command[0], command[1])) {
+            return TPS_PORT_BAD_COMMAND;
+        }
+    }
+    return got == 0 ? TPS_PORT_END : TPS_PORT_BAD_COMMAND;
+}

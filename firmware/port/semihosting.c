@@ -1,0 +1,48 @@
+/*
+ * semihosting.c -- the harness's streams as two files of the debugger or emulator
+ *
+ * commands.bin is read, replies.bin is written, both in the folder that the emulator runs in.
+ */
+#include "semihosting.h"
+
+#include "tps_boot.h"
+#include "tps_port.h"
+
+static uint32_t commands;
+static uint32_t replies;
+
+static uint32_t open_file(const char *name, uint32_t length, uint32_t mode)
+{
+    const uint32_t arguments[3] = {(uint32_t)(uintptr_t)name, mode, length};
+    return tps_semihosting_call(SYS_OPEN, arguments);
+}
+
+void tps_port_open(void)
+{
+    static const char commands_name[] = "commands.bin";
+    static const char replies_name[] = "replies.bin";
+
+    commands = open_file(commands_name, sizeof commands_name - 1, SYS_OPEN_RB);
+    replies = open_file(replies_name, sizeof replies_name - 1, SYS_OPEN_WB);
+}
+
+uint32_t tps_port_read(void *bytes, uint32_t count)
+{
+    const uint32_t arguments[3] = {commands, (uint32_t)(uintptr_t)bytes, count};
+    return count - tps_semihosting_call(SYS_READ, arguments);
+}
+
+void tps_port_write(const void *bytes, uint32_t count)
+{
+    const uint32_t arguments[3] = {replies, (uint32_t)(uintptr_t)bytes, count};
+    (void)tps_semihosting_call(SYS_WRITE, arguments);
+}
+
+_Noreturn void tps_port_exit(enum tps_port_exit code)
+{
+    const uint32_t arguments[2] = {ADP_STOPPED_APPLICATION_EXIT, (uint32_t)code};
+
+    for (;;) {
+        (void)tps_semihosting_call(SYS_EXIT_EXTENDED, arguments);
+    }
+}

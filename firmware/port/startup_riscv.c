@@ -1,0 +1,26 @@
+/*
+ * startup_riscv.c -- entry of a RISC-V core in machine mode
+ */
+#include "tps_boot.h"
+
+void tps_port_reset(void);
+_Noreturn void tps_port_trap(void);
+
+/* mtvec wants an address that is a multiple of 4. */
+__attribute__((aligned(4))) _Noreturn void tps_port_trap(void)
+{
+    tps_port_exit(TPS_PORT_FAULT);
+}
+
+/* At the start of flash: the core begins there, without a stack. */
+__attribute__((naked, section(".vectors"), used)) void tps_port_reset(void)
+{
+    __asm volatile(".option push\n"
+                   ".option norelax\n"
+                   "la gp, __global_pointer$\n"
+                   ".option pop\n"
+                   "la sp, __stack_top\n"
+                   "la t0, tps_port_trap\n"
+                   "csrw mtvec, t0\n"
+                   "j tps_port_boot\n");
+}

@@ -1,0 +1,362 @@
+"""A project written by hand in the form of a generated one, with a numpy twin.
+
+Two layers of s16 weights, 5 inputs in s8, 4 hidden values, 3 classes. What it "learns" is of no use; that
+it changes every tensor in a way that a twin can follow is.
+"""
+
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tpsgd_edge.toolchain.interface import ModelInterface
+
+from tpsgd_edge.memory.state import StateLayout, StateTensor
+
+N_IN, N_HIDDEN, N_OUT = 5, 4, 3
+
+_HEADER = """
+#ifndef FAKE_H
+#define FAKE_H
+
+#include "tps_status.h"
+
+#include <stdint.h>
+
+#define FAKE_N_IN 5
+#define FAKE_N_OUT 3
+
+struct fake_model {
+    uint32_t rng;
+    uint32_t step;
+    int32_t fc1_b[4];
+    int32_t fc2_b[3];
+    int16_t fc1_w[20];
+    int16_t fc2_w[12];
+};
+
+void fake_init(struct fake_model *model);
+void fake_outputs(const struct fake_model *model, const int8_t x[5], int16_t outputs[3]);
+#ifndef FAKE_INFERENCE_ONLY
+enum tps_status fake_train_step(struct fake_model *model, const int8_t x[5], uint16_t label);
+const int16_t *fake_last_output(void);
+enum tps_status fake_selftest(struct fake_model *model);
+#endif
+
+#endif
+"""
+
+_STATUS = """
+#ifndef TPS_STATUS_H
+#define TPS_STATUS_H
+enum tps_status { TPS_OK, TPS_BAD_LABEL, TPS_SELFTEST_FAILED };
+#endif
+"""
+
+_DENSE_H = """
+#ifndef TPS_DENSE_H
+#define TPS_DENSE_H
+
+#include <stdint.h>
+
+struct tps_dense {
+    uint16_t n_in;
+    uint16_t n_out;
+    uint32_t divisor;
+};
+
+void tps_dense_forward(const struct tps_dense *layer, const int16_t *w, const int32_t *b, const int16_t *x,
+                       int16_t *y);
+void tps_dense_update(const struct tps_dense *layer, int16_t *w, int32_t *b, const int16_t *x, uint16_t unit);
+
+#endif
+"""
+
+# The divisions call the compiler's runtime on every core without a 64-bit divider, the half a soft float.
+_DENSE_C = """
+#include "tps_dense.h"
+
+void tps_dense_forward(const struct tps_dense *layer, const int16_t *w, const int32_t *b, const int16_t *x,
+                       int16_t *y)
+{
+    for (uint16_t j = 0; j < layer->n_out; j++) {
+        int64_t acc = b[j];
+        for (uint16_t i = 0; i < layer->n_in; i++) {
+            acc += (int64_t)w[j * layer->n_in + i] * x[i];
+        }
+        y[j] = (int16_t)((float)(acc / (int64_t)layer->divisor) * 0.5f);
+    }
+}
+
+void tps_dense_update(const struct tps_dense *layer, int16_t *w, int32_t *b, const int16_t *x, uint16_t unit)
+{
+    for (uint16_t i = 0; i < layer->n_in; i++) {
+        w[unit * layer->n_in + i] = (int16_t)(w[unit * layer->n_in + i] + x[i]);
+    }
+    b[unit] += 1;
+}
+"""
+
+_MODEL_C = """
+#include "fake.h"
+
+#include "tps_dense.h"
+
+static const struct tps_dense fc1 = {5, 4, 3};
+static const struct tps_dense fc2 = {4, 3, 5};
+
+static int16_t arena_x[5];
+static int16_t arena_y[4];
+#ifndef FAKE_INFERENCE_ONLY
+static int16_t arena_out[3];
+#endif
+
+static void forward(const struct fake_model *model, const int8_t x[5], int16_t outputs[3])
+{
+    for (uint16_t i = 0; i < 5; i++) {
+        arena_x[i] = x[i];
+    }
+    tps_dense_forward(&fc1, model->fc1_w, model->fc1_b, arena_x, arena_y);
+    tps_dense_forward(&fc2, model->fc2_w, model->fc2_b, arena_y, outputs);
+}
+
+void fake_init(struct fake_model *model)
+{
+    model->rng = 12345;
+    model->step = 0;
+    for (uint16_t i = 0; i < 4; i++) {
+        model->fc1_b[i] = i;
+    }
+    for (uint16_t i = 0; i < 3; i++) {
+        model->fc2_b[i] = -(int32_t)i;
+    }
+    for (uint16_t i = 0; i < 20; i++) {
+        model->fc1_w[i] = (int16_t)(7 * i - 50);
+    }
+    for (uint16_t i = 0; i < 12; i++) {
+        model->fc2_w[i] = (int16_t)(11 * i - 60);
+    }
+}
+
+void fake_outputs(const struct fake_model *model, const int8_t x[5], int16_t outputs[3])
+{
+    forward(model, x, outputs);
+}
+
+#ifndef FAKE_INFERENCE_ONLY
+
+enum tps_status fake_train_step(struct fake_model *model, const int8_t x[5], uint16_t label)
+{
+    if (label >= 3) {
+        return TPS_BAD_LABEL;
+    }
+    forward(model, x, arena_out);
+    tps_dense_update(&fc1, model->fc1_w, model->fc1_b, arena_x, label);
+    tps_dense_update(&fc2, model->fc2_w, model->fc2_b, arena_y, label);
+    model->rng += UINT32_C(0x9E3779B9);
+    model->step++;
+    return TPS_OK;
+}
+
+const int16_t *fake_last_output(void)
+{
+    return arena_out;
+}
+
+enum tps_status fake_selftest(struct fake_model *model)
+{
+    static const int8_t x[5] = {1, 2, 3, 4, 5};
+
+    fake_init(model);
+    (void)fake_train_step(model, x, 1);
+    return model->fc1_b[1] == 2 && model->step == 1 ? TPS_OK : TPS_SELFTEST_FAILED;
+}
+
+#endif
+"""
+
+_CRC_H = """
+#ifndef TPS_CRC32_H
+#define TPS_CRC32_H
+#include <stdint.h>
+uint32_t tps_crc32(uint32_t crc, const void *bytes, uint32_t count);
+#endif
+"""
+
+_CRC_C = """
+#include "tps_crc32.h"
+
+uint32_t tps_crc32(uint32_t crc, const void *bytes, uint32_t count)
+{
+    const uint8_t *byte = bytes;
+
+    crc = ~crc;
+    while (count-- > 0) {
+        crc ^= *byte++;
+        for (int bit = 0; bit < 8; bit++) {
+            crc = (crc >> 1) ^ (UINT32_C(0xEDB88320) & (0u - (crc & 1u)));
+        }
+    }
+    return ~crc;
+}
+"""
+
+_MODEL_PORT = """
+#ifndef MODEL_PORT_H
+#define MODEL_PORT_H
+
+#include "fake.h"
+
+#include <stddef.h>
+
+typedef struct fake_model model_t;
+typedef int8_t model_x_t;
+typedef int16_t model_output_t;
+
+#define MODEL_N_IN FAKE_N_IN
+#define MODEL_N_OUT FAKE_N_OUT
+
+static inline void model_init(model_t *model)
+{
+    fake_init(model);
+}
+
+static inline void model_outputs(const model_t *model, const model_x_t *x, model_output_t *outputs)
+{
+    fake_outputs(model, x, outputs);
+}
+
+#ifndef FAKE_INFERENCE_ONLY
+
+typedef uint16_t model_label_t;
+
+#define MODEL_LABEL_COUNT 1
+#define MODEL_N_TENSORS 6
+
+static const struct {
+    uint32_t offset;
+    uint32_t size;
+} model_tensors[MODEL_N_TENSORS] = {
+    {offsetof(model_t, fc1_w), 40}, {offsetof(model_t, fc1_b), 16}, {offsetof(model_t, fc2_w), 24},
+    {offsetof(model_t, fc2_b), 12}, {offsetof(model_t, rng), 4},    {offsetof(model_t, step), 4},
+};
+
+static inline enum tps_status model_train_step(model_t *model, const model_x_t *x, const model_label_t *label)
+{
+    return fake_train_step(model, x, *label);
+}
+
+static inline const model_output_t *model_last_output(void)
+{
+    return fake_last_output();
+}
+
+static inline enum tps_status model_selftest(model_t *model)
+{
+    return fake_selftest(model);
+}
+
+#endif
+
+#endif
+"""
+
+SOURCES = ("fake.c", "tps_dense.c", "tps_crc32.c")
+FILES = {
+    "fake.h": _HEADER,
+    "fake.c": _MODEL_C,
+    "tps_status.h": _STATUS,
+    "tps_dense.h": _DENSE_H,
+    "tps_dense.c": _DENSE_C,
+    "tps_crc32.h": _CRC_H,
+    "tps_crc32.c": _CRC_C,
+    "port/model_port.h": _MODEL_PORT,
+}
+
+_TENSORS = (
+    StateTensor("rng", "rng", "u32", (), 0),
+    StateTensor("step", "step", "u32", (), 4),
+    StateTensor("fc1.b", "fc1_b", "s32", (N_HIDDEN,), 8),
+    StateTensor("fc2.b", "fc2_b", "s32", (N_OUT,), 24),
+    StateTensor("fc1.w", "fc1_w", "s16", (N_HIDDEN, N_IN), 36),
+    StateTensor("fc2.w", "fc2_w", "s16", (N_OUT, N_HIDDEN), 76),
+)
+
+INTERFACE = ModelInterface(
+    name="fake",
+    x_type="s8",
+    n_in=N_IN,
+    label_type="u16",
+    label_count=1,
+    labels_are_classes=True,
+    output_type="s16",
+    n_out=N_OUT,
+    layout=StateLayout(_TENSORS, 100),
+    tensors=("fc1.w", "fc1.b", "fc2.w", "fc2.b", "rng", "step"),
+    layers=("fc1", "fc2"),
+)
+
+
+def write_project(folder: Path, extra: dict[str, str] | None = None) -> Path:
+    """Write the project's files, and `extra` ones by path."""
+    for path, text in (FILES | (extra or {})).items():
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text.lstrip())
+    return folder
+
+
+def samples(count: int, seed: int = 0) -> tuple[NDArray[np.int8], NDArray[np.uint16]]:
+    """Random samples: x of shape (count, 5) and class labels."""
+    rng = np.random.default_rng(seed)
+    x = rng.integers(-128, 128, (count, N_IN)).astype(np.int8)
+    return x, rng.integers(0, N_OUT, count).astype(np.uint16)
+
+
+def _initial() -> dict[str, NDArray[np.generic]]:
+    return {
+        "rng": np.uint32(12345)[...],
+        "step": np.uint32(0)[...],
+        "fc1.b": np.arange(4, dtype=np.int32),
+        "fc2.b": -np.arange(3, dtype=np.int32),
+        "fc1.w": (7 * np.arange(20, dtype=np.int16) - 50).reshape(4, 5),
+        "fc2.w": (11 * np.arange(12, dtype=np.int16) - 60).reshape(3, 4),
+    }
+
+
+@dataclass
+class Twin:
+    """The same model in numpy."""
+
+    state: dict[str, NDArray[np.generic]] = field(default_factory=_initial)
+
+    def outputs(self, x: NDArray[np.int8]) -> NDArray[np.int16]:
+        """Outputs of one sample, int16 (3,)."""
+        return self._forward(x)[1]
+
+    def train_step(self, x: NDArray[np.int8], label: int) -> NDArray[np.int16]:
+        """Train on one sample; its outputs before the update."""
+        hidden, outputs = self._forward(x)
+        self.state["fc1.w"][label] += x.astype(np.int16)
+        self.state["fc2.w"][label] += hidden
+        self.state["fc1.b"][label] += 1
+        self.state["fc2.b"][label] += 1
+        self.state["rng"] = np.uint32((int(self.state["rng"]) + 0x9E3779B9) & 0xFFFFFFFF)[...]
+        self.state["step"] = np.uint32(int(self.state["step"]) + 1)[...]
+        return outputs
+
+    def digests(self, outputs: NDArray[np.int16]) -> list[int]:
+        """CRC-32 of each tensor in digest order, then of the outputs."""
+        arrays = [*(self.state[name] for name in INTERFACE.tensors), outputs]
+        return [zlib.crc32(array.tobytes()) for array in arrays]
+
+    def _forward(self, x: NDArray[np.int8]) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+        hidden = _dense(self.state["fc1.w"], self.state["fc1.b"], x, 3)
+        return hidden, _dense(self.state["fc2.w"], self.state["fc2.b"], hidden, 5)
+
+
+def _dense(w, b, x, divisor) -> NDArray[np.int16]:
+    acc = w.astype(np.int64) @ x.astype(np.int64) + b
+    quotient = np.sign(acc) * (np.abs(acc) // divisor)  # C truncates
+    return np.trunc(quotient.astype(np.float32) * np.float32(0.5)).astype(np.int16)

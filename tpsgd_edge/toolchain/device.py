@@ -1,0 +1,55 @@
+"""A model that runs somewhere else than in Python, whatever it runs on."""
+
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.toolchain.interface import Array, ModelInterface
+from tpsgd_edge.trace import Trace
+
+
+class Device(Protocol):
+    """One model and its state. A context manager: leaving it ends processes and frees memory.
+
+    Everything raises ToolError when the code below crashes or does not answer, and DataError when
+    samples do not fit the model.
+    """
+
+    interface: ModelInterface
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None: ...
+
+    def init(self) -> None:
+        """Set the state that training starts from. Opening a device does this too."""
+
+    def train(
+        self, x: Array, labels: Array, *, order: NDArray[np.integer] | None = None
+    ) -> int:
+        """Train once on each sample, or on samples `order`. Returns how many labels were refused."""
+
+    def trace(self, x: Array, labels: Array) -> Trace:
+        """Train once on each sample, with the digests of every step."""
+
+    def outputs(self, x: Array) -> Array:
+        """Outputs of the last layer, shape (n, n_out)."""
+
+    def state(self) -> bytes:
+        """A copy of the state struct."""
+
+    def load_state(self, state: bytes) -> None:
+        """Put back what `state` gave."""
+
+    def selftest(self) -> bool:
+        """Whether the built-in self-test passes. The state is initialised afterwards."""
+
+    def stack_bytes(self) -> int:
+        """Bytes of stack that the model used since the last such call; 0 where it is not measured."""

@@ -1,0 +1,99 @@
+"""What is read from an ELF file: segments, sections and symbols."""
+
+import bisect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from tpsgd_edge.errors import ToolError
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A function or an object with its address (without Arm's Thumb bit) and size in bytes."""
+
+    name: str
+    address: int
+    size: int
+    is_function: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Elf:
+    """A linked program.
+
+    Attributes:
+        entry: address where it starts, as the header has it.
+        segments: load address -> bytes.
+        sections: name -> size in bytes, of those that occupy memory.
+        symbols: by address.
+    """
+
+    entry: int
+    segments: Mapping[int, bytes]
+    sections: Mapping[str, int]
+    symbols: tuple[Symbol, ...]
+
+    def find(self, name: str) -> Symbol:
+        """The symbol of this name.
+
+        Raises:
+            ToolError: there is none.
+        """
+        for symbol in self.symbols:
+            if symbol.name == name:
+                return symbol
+        raise ToolError(f"the binary has no symbol '{name}'", help="build the project again")
+
+    def function_at(self, address: int) -> str:
+        """Name of the function that holds an address, "?" where there is none."""
+        functions = _functions(self.symbols)
+        index = bisect.bisect_right(functions, address, key=lambda s: s.address) - 1
+        if index < 0 or address >= functions[index].address + max(functions[index].size, 1):
+            return "?"
+        return functions[index].name
+
+
+def read_elf(path: Path) -> Elf:
+    """Read a program.
+
+    Raises:
+        ToolError: the file is missing or no ELF.
+    """
+    from elftools.common.exceptions import ELFError
+    from elftools.elf.elffile import ELFFile
+
+    try:
+        with path.open("rb") as file:
+            elf = ELFFile(file)
+            return Elf(
+                elf.header["e_entry"],
+                {
+                    s["p_paddr"]: s.data()
+                    for s in elf.iter_segments("PT_LOAD")
+                    if s["p_filesz"] > 0
+                },
+                {s.name: s["sh_size"] for s in elf.iter_sections() if s["sh_flags"] & _ALLOC},
+                tuple(sorted(_symbols(elf), key=lambda s: s.address)),
+            )
+    except (OSError, ELFError) as error:
+        raise ToolError("cannot read the binary", where=path.name, found=str(error)) from error
+
+
+_ALLOC = 0x2  # SHF_ALLOC
+
+
+def _symbols(elf: object) -> Iterator[Symbol]:
+    table = elf.get_section_by_name(".symtab")  # type: ignore[attr-defined]
+    for symbol in table.iter_symbols() if table else ():
+        kind = symbol["st_info"]["type"]
+        if kind in ("STT_FUNC", "STT_OBJECT"):
+            is_function = kind == "STT_FUNC"
+            address = symbol["st_value"] & (~1 if is_function else ~0)
+            yield Symbol(symbol.name, address, symbol["st_size"], is_function)
+
+
+@cache
+def _functions(symbols: tuple[Symbol, ...]) -> tuple[Symbol, ...]:
+    return tuple(symbol for symbol in symbols if symbol.is_function)

@@ -1,0 +1,178 @@
+"""The model as a shared library of this computer, driven in-process (firmware/host/sim.c)."""
+
+import ctypes
+import zlib
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.errors import DataError, ToolError
+from tpsgd_edge.toolchain.interface import Array, ModelInterface
+from tpsgd_edge.toolchain.protocol import check_state
+from tpsgd_edge.trace import Trace
+
+# Python sees a Ctrl-C between two calls: some milliseconds to a fraction of a second apart.
+_SAMPLES_PER_CALL = 1024
+
+
+class HostDevice:
+    """A device in this process: as fast as the C, one thread at a time (the arena is shared)."""
+
+    def __init__(self, library: Path, interface: ModelInterface) -> None:
+        self.interface = interface
+        self._lib = _load(library)
+        self._state = np.zeros(interface.layout.size // 4, np.uint32)
+        self._check()
+        self.init()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        """Nothing to free: the library stays loaded, the state is Python's."""
+
+    def init(self) -> None:
+        """See Device."""
+        self._lib.tps_sim_init(self._model)
+
+    def train(self, x: Array, labels: Array, *, order: NDArray[np.integer] | None = None) -> int:
+        """See Device."""
+        inputs, targets = self._samples(x, labels)
+        indices = _indices(order, len(inputs))
+        refused = 0
+        for start in range(0, len(indices), _SAMPLES_PER_CALL):
+            part = indices[start : start + _SAMPLES_PER_CALL]
+            refused += self._lib.tps_sim_train(
+                self._model, _address(inputs), _address(targets), _address(part), len(part)
+            )
+        return refused
+
+    def trace(self, x: Array, labels: Array) -> Trace:
+        """See Device."""
+        interface = self.interface
+        inputs, targets = self._samples(x, labels)
+        tensors = self._views()
+        digests = np.zeros((len(inputs), len(tensors) + 1), np.uint32)
+        output = np.zeros(0, np.uint8)
+        for i in range(len(inputs)):
+            index = np.array([i], np.uint32)
+            self._lib.tps_sim_train(
+                self._model, _address(inputs), _address(targets), _address(index), 1
+            )
+            output = self._last_output()
+            digests[i] = [zlib.crc32(tensor) for tensor in (*tensors, output)]
+        final = dict(interface.layout.read(self.state()))
+        if len(inputs):
+            final["output"] = interface.outputs(output.tobytes())[0]
+        return Trace(interface.trace_names, digests, final)
+
+    def outputs(self, x: Array) -> Array:
+        """See Device."""
+        inputs = self.interface.inputs(x)
+        raw = np.zeros((len(inputs), self.interface.output_bytes), np.uint8)
+        for start in range(0, len(inputs), _SAMPLES_PER_CALL):
+            part, out = inputs[start : start + _SAMPLES_PER_CALL], raw[start:]
+            self._lib.tps_sim_outputs(self._model, _address(part), _address(out), len(part))
+        return self.interface.outputs(raw.tobytes())
+
+    def state(self) -> bytes:
+        """See Device."""
+        return self._state.tobytes()
+
+    def load_state(self, state: bytes) -> None:
+        """See Device."""
+        check_state(self.interface, state)
+        self._state[:] = np.frombuffer(state, np.uint32)
+
+    def selftest(self) -> bool:
+        """See Device."""
+        return int(self._lib.tps_sim_selftest(self._model)) == 0
+
+    def stack_bytes(self) -> int:
+        """See Device. Not measured on the host."""
+        return 0
+
+    @property
+    def _model(self) -> ctypes.c_void_p:
+        return _address(self._state)
+
+    def _samples(self, x: Array, labels: Array) -> tuple[Array, Array]:
+        inputs, targets = self.interface.inputs(x), self.interface.labels(labels)
+        if len(inputs) != len(targets):
+            raise DataError(
+                "samples and labels differ in number", found=f"{len(inputs)} and {len(targets)}"
+            )
+        return inputs, targets
+
+    def _views(self) -> list[NDArray[np.uint8]]:
+        """The bytes of each tensor in the state, in digest order."""
+        raw = self._state.view(np.uint8)
+        spans = {t.name: raw[t.offset : t.offset + t.n_bytes] for t in self.interface.layout.tensors}
+        return [spans[name] for name in self.interface.tensors]
+
+    def _last_output(self) -> NDArray[np.uint8]:
+        address = self._lib.tps_sim_last_output()
+        return np.frombuffer(ctypes.string_at(address, self.interface.output_bytes), np.uint8)
+
+    def _check(self) -> None:
+        interface = self.interface
+        info = np.zeros(5, np.uint32)
+        self._lib.tps_sim_info(_address(info))
+        expected = (
+            interface.layout.size,
+            interface.x_bytes,
+            interface.label_bytes,
+            interface.output_bytes,
+            len(interface.tensors),
+        )
+        if tuple(info.tolist()) != expected:
+            raise ToolError(
+                "the library was built from another model",
+                where=interface.name,
+                found=f"{tuple(info.tolist())}, expected {expected}",
+                help="build it again from this spec",
+            )
+
+
+def _load(library: Path) -> ctypes.CDLL:
+    try:
+        lib = ctypes.CDLL(str(library.resolve()))
+    except OSError as error:
+        raise ToolError(
+            "the simulation library does not load", where=str(library), found=str(error)
+        ) from error
+    pointer, u32 = ctypes.c_void_p, ctypes.c_uint32
+    for name, result, arguments in (
+        ("info", None, [pointer]),
+        ("init", None, [pointer]),
+        ("outputs", None, [pointer, pointer, pointer, u32]),
+        ("train", u32, [pointer, pointer, pointer, pointer, u32]),
+        ("last_output", pointer, []),
+        ("selftest", u32, [pointer]),
+    ):
+        function = getattr(lib, f"tps_sim_{name}")
+        function.restype, function.argtypes = result, arguments
+    return lib
+
+
+def _address(array: Array) -> ctypes.c_void_p:
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+def _indices(order: NDArray[np.integer] | None, count: int) -> NDArray[np.uint32]:
+    if order is None:
+        return np.arange(count, dtype=np.uint32)
+    if len(order) and not 0 <= int(order.min()) <= int(order.max()) < count:
+        raise DataError(
+            "the order names samples that do not exist",
+            found=f"{int(order.min())} to {int(order.max())} of {count} samples",
+        )
+    return np.ascontiguousarray(order, np.uint32)

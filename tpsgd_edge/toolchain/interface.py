@@ -1,0 +1,107 @@
+"""What a runner knows of a model: sizes and types of what goes in and comes out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.errors import DataError
+from tpsgd_edge.memory.state import StateLayout, digest_order, state_layout
+from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
+
+Array = NDArray[np.generic]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInterface:
+    """The outside of a generated model.
+
+    Attributes:
+        x_type, label_type, output_type: as in `DTYPES`.
+        label_count: entries of a label: 1 for a class, K for a vector.
+        tensors: the state's tensors in digest order.
+        layers: names, first to last.
+    """
+
+    name: str
+    x_type: str
+    n_in: int
+    label_type: str
+    label_count: int
+    labels_are_classes: bool
+    output_type: str
+    n_out: int
+    layout: StateLayout
+    tensors: tuple[str, ...]
+    layers: tuple[str, ...]
+
+    @property
+    def x_bytes(self) -> int:
+        """Bytes of one input sample."""
+        return self.n_in * DTYPES[self.x_type].itemsize
+
+    @property
+    def label_bytes(self) -> int:
+        """Bytes of one label."""
+        return self.label_count * DTYPES[self.label_type].itemsize
+
+    @property
+    def output_bytes(self) -> int:
+        """Bytes of the outputs of one sample."""
+        return self.n_out * DTYPES[self.output_type].itemsize
+
+    @property
+    def trace_names(self) -> tuple[str, ...]:
+        """Tensors of a trace: the state's, then "output"."""
+        return (*self.tensors, "output")
+
+    def inputs(self, x: Array) -> Array:
+        """`x` as C wants it, shape (n, n_in).
+
+        Raises:
+            DataError: another shape, or another type.
+        """
+        return _checked("x", x, self.x_type, (self.n_in,))
+
+    def labels(self, labels: Array) -> Array:
+        """`labels` as C wants them, shape (n,) for classes, else (n, label_count).
+
+        Raises:
+            DataError: another shape, or another type.
+        """
+        shape = () if self.labels_are_classes else (self.label_count,)
+        return _checked("labels", labels, self.label_type, shape)
+
+    def outputs(self, raw: bytes) -> Array:
+        """Outputs in the bytes of a reply, shape (n, n_out)."""
+        return np.frombuffer(raw, DTYPES[self.output_type]).reshape(-1, self.n_out)
+
+
+def interface_of(model: QuantizedModel) -> ModelInterface:
+    """The interface of a quantized model."""
+    is_class = model.labels.kind == "class"
+    vector_type = "f32" if model.value_type == "f32" else "s16"
+    return ModelInterface(
+        name=model.name,
+        x_type=model.value_type,
+        n_in=model.n_in,
+        label_type="u16" if is_class else vector_type,
+        label_count=1 if is_class else model.labels.count,
+        labels_are_classes=is_class,
+        output_type=model.output_type,
+        n_out=model.n_out,
+        layout=state_layout(model),
+        tensors=digest_order(model),
+        layers=tuple(layer.name for layer in model.layers),
+    )
+
+
+def _checked(what: str, array: Array, type_: str, shape: tuple[int, ...]) -> Array:
+    dtype = DTYPES[type_]
+    if array.dtype != dtype or array.shape[1:] != shape:
+        raise DataError(
+            f"{what} do not fit the model" if what == "labels" else f"{what} does not fit the model",
+            found=f"{array.dtype} of shape {array.shape}, "
+            f"expected {dtype} of shape {('n', *shape)}".replace("'", ""),
+        )
+    return np.ascontiguousarray(array)

@@ -1,0 +1,60 @@
+"""Opens a binary where it runs: in this process, as a process, or on an emulated core."""
+
+from typing import Literal
+
+from tpsgd_edge.errors import ToolError
+from tpsgd_edge.toolchain.build import Binary
+from tpsgd_edge.toolchain.device import Device
+from tpsgd_edge.toolchain.host_device import HostDevice
+from tpsgd_edge.toolchain.interface import ModelInterface
+from tpsgd_edge.toolchain.platforms import Platform
+from tpsgd_edge.toolchain.process_link import ProcessLink
+from tpsgd_edge.toolchain.protocol import StreamDevice
+from tpsgd_edge.toolchain.qemu_link import QemuLink, qemu_command
+from tpsgd_edge.toolchain.unicorn_link import UnicornLink, import_unicorn
+
+Emulator = Literal["unicorn", "qemu"]
+
+
+def open_device(
+    binary: Binary,
+    interface: ModelInterface,
+    *,
+    emulator: Emulator | None = None,
+    timeout: float = 600.0,
+) -> Device:
+    """The model of a binary, initialised.
+
+    Args:
+        emulator: for firmware; the platform's first choice that is installed where not given.
+        timeout: seconds that one call may take before it counts as hung.
+
+    Raises:
+        ToolError: no emulator, or the binary does not start or belongs to another model.
+    """
+    if binary.kind == "library":
+        return HostDevice(binary.path, interface)
+    if binary.kind == "program":
+        return StreamDevice(ProcessLink(binary.path, timeout=timeout), interface)
+    if (emulator or find_emulator(binary.platform)) == "unicorn":
+        return StreamDevice(UnicornLink(binary, timeout=timeout), interface)
+    return StreamDevice(QemuLink(binary, interface, timeout=timeout), interface)
+
+
+def find_emulator(platform: Platform) -> Emulator:
+    """The first choice for a platform that is installed.
+
+    Raises:
+        ToolError: none is; it says how to get one.
+    """
+    missing: ToolError | None = None
+    for name in platform.emulators:
+        try:
+            if name == "unicorn":
+                import_unicorn()
+                return "unicorn"
+            qemu_command(platform)
+            return "qemu"
+        except ToolError as error:
+            missing = missing or error
+    raise missing or ToolError(f"no emulator runs {platform.title}")

@@ -1,0 +1,166 @@
+"""What each kind of core compiles with and runs on: one small TOML file each, in platforms/."""
+
+import difflib
+import string
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from tpsgd_edge.assets import firmware_dir
+from tpsgd_edge.errors import SpecError
+
+Family = Literal["zig", "gcc", "clang"]
+_FOLDER = Path(__file__).resolve().parent / "platforms"
+_PORT_FILES = (
+    "tps_port.h",
+    "tps_boot.h",
+    "semihosting.h",
+    "harness.c",
+    "boot.c",
+    "semihosting.c",
+    "memory.c",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A range of addresses."""
+
+    origin: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryMap:
+    """Memory of an emulated core; a real board's budget is the spec's. `stack` bytes end the RAM in use."""
+
+    flash: Region
+    ram: Region
+    stack: int
+
+
+@dataclass(frozen=True, slots=True)
+class Qemu:
+    """A QEMU program, and the arguments that choose a machine."""
+
+    command: str
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """A kind of core.
+
+    Attributes:
+        port: which start-up file it takes: cortex_m or riscv; None for the host.
+        flags: compiler flags that choose the core, by family of compilers.
+        memory: None for the host.
+        unicorn: name of a CPU model of unicorn, None where it has none.
+        qemu: None where QEMU does not run it.
+    """
+
+    name: str
+    title: str
+    notes: str
+    arch: Literal["host", "arm", "riscv"]
+    port: str | None
+    flags: Mapping[Family, tuple[str, ...]]
+    memory: MemoryMap | None
+    unicorn: str | None
+    qemu: Qemu | None
+
+    @property
+    def is_host(self) -> bool:
+        """Whether this is the computer that the builder runs on."""
+        return self.arch == "host"
+
+    @property
+    def emulators(self) -> tuple[str, ...]:
+        """What runs it, first choice first: unicorn, qemu."""
+        return tuple(n for n, runs in (("unicorn", self.unicorn), ("qemu", self.qemu)) if runs)
+
+
+def load_platform(name: str) -> Platform:
+    """The platform of this name.
+
+    Raises:
+        SpecError: there is none.
+    """
+    known = _names()
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=2, cutoff=0.4)
+        raise SpecError(
+            f"unknown platform '{name}'",
+            where="platform.name",
+            help=f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}",
+        )
+    return _read(name)
+
+
+def all_platforms() -> tuple[Platform, ...]:
+    """Every platform: the host first, then by name."""
+    return tuple(_read(name) for name in _names())
+
+
+def port_files(platform: Platform) -> dict[str, str]:
+    """Harness, start-up code and linker script, path -> text. Nothing for the host."""
+    if platform.port is None:
+        return {}
+    folder = firmware_dir() / "port"
+    names = (*_PORT_FILES, f"startup_{platform.port}.c")
+    files = {f"port/{name}": (folder / name).read_text(encoding="utf-8") for name in names}
+    return files | {"port/link.ld": _linker_script(platform, folder)}
+
+
+def port_sources(platform: Platform) -> tuple[str, ...]:
+    """Those of `port_files` that are compiled."""
+    return tuple(path for path in port_files(platform) if path.endswith(".c"))
+
+
+def _linker_script(platform: Platform, folder: Path) -> str:
+    memory = platform.memory
+    assert memory is not None
+    template = string.Template((folder / "link.ld.in").read_text(encoding="utf-8"))
+    return template.substitute(
+        title=platform.title,
+        port=platform.port,
+        flash_origin=f"0x{memory.flash.origin:08x}",
+        flash_size=f"0x{memory.flash.size:08x}",
+        ram_origin=f"0x{memory.ram.origin:08x}",
+        ram_size=f"0x{memory.ram.size:08x}",
+        stack_size=f"0x{memory.stack:x}",
+    )
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    names = sorted(path.stem for path in _FOLDER.glob("*.toml"))
+    return tuple(sorted(names, key=lambda name: name != "host"))
+
+
+@cache
+def _read(name: str) -> Platform:
+    raw = tomllib.loads((_FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
+    emulators = raw.get("emulators", {})
+    return Platform(
+        name=name,
+        title=raw["title"],
+        notes=raw["notes"],
+        arch=raw["arch"],
+        port=raw.get("port"),
+        flags={family: tuple(flags) for family, flags in raw["compilers"].items()},
+        memory=_memory(raw["memory"]) if "memory" in raw else None,
+        unicorn=emulators.get("unicorn"),
+        qemu=_qemu(emulators["qemu"]) if "qemu" in emulators else None,
+    )
+
+
+def _memory(raw: dict[str, Any]) -> MemoryMap:
+    return MemoryMap(Region(**raw["flash"]), Region(**raw["ram"]), raw["stack"])
+
+
+def _qemu(raw: dict[str, Any]) -> Qemu:
+    return Qemu(raw["command"], tuple(raw["arguments"]))

@@ -1,0 +1,72 @@
+"""The harness as a program of this computer (firmware/host/stdio.c)."""
+
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+
+from tpsgd_edge.errors import ToolError
+from tpsgd_edge.toolchain.process import failure, tool_environment
+
+
+class ProcessLink:
+    """A child process with pipes. Its stderr, such as a sanitizer's report, is kept for the error."""
+
+    # The child may be writing while this process still writes: what it says must fit into the pipe.
+    max_reply = 32768
+
+    def __init__(self, program: Path, *, timeout: float) -> None:
+        self._program = str(program.resolve())
+        self._timeout = timeout
+        self._stderr = tempfile.TemporaryFile()
+        try:
+            self._child = subprocess.Popen(
+                [self._program],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._stderr,
+                env=tool_environment(),
+            )
+        except OSError as error:
+            self._stderr.close()
+            raise ToolError(
+                "the harness could not start", where=self._program, found=str(error)
+            ) from error
+
+    def exchange(self, request: bytes, reply_size: int) -> bytes:
+        """See Link."""
+        commands, replies = self._child.stdin, self._child.stdout
+        assert commands is not None
+        assert replies is not None
+        watchdog = threading.Timer(self._timeout, self._child.kill)
+        watchdog.start()
+        try:
+            commands.write(request)
+            commands.flush()
+            reply = replies.read(reply_size)
+        except BrokenPipeError:
+            reply = b""
+        finally:
+            watchdog.cancel()
+        if len(reply) != reply_size or self._child.poll() is not None:
+            raise self._failure()
+        return reply
+
+    def close(self) -> None:
+        """See Link."""
+        if self._child.poll() is None:
+            self._child.kill()
+        self._child.wait()
+        for stream in (self._child.stdin, self._child.stdout):
+            if stream is not None:
+                try:
+                    stream.close()
+                except BrokenPipeError:
+                    continue  # What was still to be written has no reader any more.
+        self._stderr.close()
+
+    def _failure(self) -> ToolError:
+        code = self._child.wait()
+        self._stderr.seek(0)
+        said = self._stderr.read().decode("utf-8", "replace")
+        return failure("the harness", [self._program], code, said)

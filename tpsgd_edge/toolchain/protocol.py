@@ -1,0 +1,166 @@
+"""The harness's commands (firmware/port/harness.c), over any link that carries bytes both ways."""
+
+import struct
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.errors import DataError, ToolError
+from tpsgd_edge.toolchain.interface import Array, ModelInterface
+from tpsgd_edge.trace import Trace
+
+VERSION = 1
+INFO, INIT, TRAIN, TRACE, OUTPUTS, DUMP, LOAD, SELFTEST, STACK = range(9)
+
+
+class Link(Protocol):
+    """A way to a harness. `max_reply`: a longer reply to one request could block it."""
+
+    max_reply: int
+
+    def exchange(self, request: bytes, reply_size: int) -> bytes:
+        """Send one command and wait for its whole reply."""
+
+    def close(self) -> None:
+        """End what runs at the other end."""
+
+
+class StreamDevice:
+    """A device behind a link."""
+
+    def __init__(self, link: Link, interface: ModelInterface) -> None:
+        self.interface = interface
+        self._link = link
+        try:
+            self._shake_hands()
+            self.init()
+        except BaseException:
+            link.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        self._link.close()
+
+    def init(self) -> None:
+        """See Device."""
+        self._command(INIT)
+
+    def train(self, x: Array, labels: Array, *, order: NDArray[np.integer] | None = None) -> int:
+        """See Device."""
+        samples = _samples(self.interface, x, labels)
+        if order is not None:
+            samples = samples[order]
+        reply = self._command(TRAIN, len(samples), samples.tobytes(), 4)
+        return int.from_bytes(reply, "little")
+
+    def trace(self, x: Array, labels: Array) -> Trace:
+        """See Device."""
+        interface = self.interface
+        samples = _samples(interface, x, labels)
+        names = interface.trace_names
+        step_bytes = 4 * len(names)
+        parts, final = [], {}
+        for part in _split(samples, (self._link.max_reply - interface.output_bytes) // step_bytes):
+            size = len(part) * step_bytes
+            reply = self._command(TRACE, len(part), part.tobytes(), size + interface.output_bytes)
+            parts.append(reply[:size])
+            final = {"output": interface.outputs(reply[size:])[0]}
+        digests = np.frombuffer(b"".join(parts), "<u4").reshape(-1, len(names))
+        return Trace(names, digests, interface.layout.read(self.state()) | final)
+
+    def outputs(self, x: Array) -> Array:
+        """See Device."""
+        interface = self.interface
+        inputs = _padded(interface.inputs(x))
+        replies = [
+            self._command(OUTPUTS, len(part), part.tobytes(), len(part) * interface.output_bytes)
+            for part in _split(inputs, self._link.max_reply // interface.output_bytes)
+        ]
+        return interface.outputs(b"".join(replies))
+
+    def state(self) -> bytes:
+        """See Device."""
+        return self._command(DUMP, reply_size=self.interface.layout.size)
+
+    def load_state(self, state: bytes) -> None:
+        """See Device."""
+        check_state(self.interface, state)
+        self._command(LOAD, payload=state)
+
+    def selftest(self) -> bool:
+        """See Device."""
+        return self._command(SELFTEST, reply_size=4) == bytes(4)
+
+    def stack_bytes(self) -> int:
+        """See Device."""
+        return int.from_bytes(self._command(STACK, reply_size=4), "little")
+
+    def _command(
+        self, opcode: int, count: int = 0, payload: bytes = b"", reply_size: int = 0
+    ) -> bytes:
+        return self._link.exchange(struct.pack("<II", opcode, count) + payload, reply_size)
+
+    def _shake_hands(self) -> None:
+        interface = self.interface
+        found = struct.unpack("<6I", self._command(INFO, reply_size=24))
+        x_bytes = _round_up(interface.x_bytes)
+        sample_bytes = x_bytes + _round_up(interface.label_bytes)
+        trained = (VERSION, interface.layout.size, sample_bytes, x_bytes, interface.output_bytes)
+        expected = (*trained, len(interface.tensors))
+        # Firmware for inference only has neither samples nor a table of tensors.
+        if found not in (expected, (*trained[:2], 0, *trained[3:], 0)):
+            raise ToolError(
+                "the binary was built from another model",
+                where=interface.name,
+                found=f"{found}, expected {expected}",
+                help="build it again from this spec",
+            )
+
+
+def check_state(interface: ModelInterface, state: bytes) -> None:
+    """Raise DataError where `state` has not the struct's size."""
+    if len(state) != interface.layout.size:
+        raise DataError(
+            "the state is not one of this model",
+            where=interface.name,
+            found=f"{len(state)} bytes, expected {interface.layout.size}",
+        )
+
+
+def _samples(interface: ModelInterface, x: Array, labels: Array) -> NDArray[np.uint8]:
+    """Samples as the harness reads them, one row of bytes each."""
+    inputs, targets = interface.inputs(x), interface.labels(labels)
+    if len(inputs) != len(targets):
+        raise DataError(
+            "samples and labels differ in number", found=f"{len(inputs)} and {len(targets)}"
+        )
+    return np.hstack([_padded(inputs), _padded(targets)])
+
+
+def _padded(rows: Array) -> NDArray[np.uint8]:
+    """Each row's bytes, with zeros up to a multiple of 4."""
+    count = len(rows)
+    width = rows.itemsize * int(np.prod(rows.shape[1:], dtype=np.int64))
+    padded = np.zeros((count, _round_up(width)), np.uint8)
+    if count:
+        padded[:, :width] = rows.reshape(count, -1).view(np.uint8).reshape(count, width)
+    return padded
+
+
+def _split(rows: NDArray[np.uint8], size: int) -> list[NDArray[np.uint8]]:
+    size = max(size, 1)
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def _round_up(size: int) -> int:
+    return -(-size // 4) * 4

@@ -1,0 +1,96 @@
+"""Firmware in QEMU: one batch for each request, over two files (firmware/port/semihosting.c)."""
+
+import shutil
+import struct
+import tempfile
+from pathlib import Path
+
+from tpsgd_edge.errors import ToolError
+from tpsgd_edge.toolchain.build import Binary
+from tpsgd_edge.toolchain.interface import ModelInterface
+from tpsgd_edge.toolchain.platforms import Platform
+from tpsgd_edge.toolchain.process import run_tool
+from tpsgd_edge.toolchain.protocol import DUMP, INFO, LOAD, STACK
+
+_MACHINE = ("-nographic", "-monitor", "none", "-serial", "none")
+_SEMIHOSTING = ("-semihosting-config", "enable=on,target=native")
+
+
+class QemuLink:
+    """Boots the firmware for each request with the state of the last one, which makes a batch a session."""
+
+    max_reply = 1 << 26
+
+    def __init__(self, binary: Binary, interface: ModelInterface, *, timeout: float) -> None:
+        self._command = (*qemu_command(binary.platform), "-kernel", str(binary.path.resolve()))
+        self._state_size = interface.layout.size
+        self._state: bytes | None = None
+        self._stack = 0
+        self._timeout = timeout
+        self._folder = tempfile.TemporaryDirectory(prefix="tpsgd-qemu-")
+
+    def exchange(self, request: bytes, reply_size: int) -> bytes:
+        """See Link."""
+        opcode, _ = struct.unpack_from("<II", request)
+        if opcode == STACK:
+            stack, self._stack = self._stack, 0
+            return struct.pack("<I", stack)
+        if opcode == INFO:
+            return self._run(request, reply_size)
+        before = _command(LOAD) + self._state if self._state is not None else b""
+        after = _command(STACK) + _command(DUMP)
+        reply = self._run(before + request + after, reply_size + 4 + self._state_size)
+        (stack,) = struct.unpack_from("<I", reply, reply_size)
+        self._stack = max(self._stack, stack)
+        self._state = reply[reply_size + 4 :]
+        return reply[:reply_size]
+
+    def close(self) -> None:
+        """See Link."""
+        self._folder.cleanup()
+
+    def _run(self, commands: bytes, reply_size: int) -> bytes:
+        folder = Path(self._folder.name)
+        replies = folder / "replies.bin"
+        replies.unlink(missing_ok=True)
+        (folder / "commands.bin").write_bytes(commands)
+        run_tool(self._command, purpose="QEMU", timeout=self._timeout, cwd=folder)
+        reply = replies.read_bytes() if replies.exists() else b""
+        if len(reply) != reply_size:
+            raise ToolError(
+                "the emulated firmware stopped",
+                where=self._command[0],
+                found=f"a reply of {len(reply)} bytes, expected {reply_size}",
+            )
+        return reply
+
+
+def qemu_command(platform: Platform) -> tuple[str, ...]:
+    """How to start QEMU for a platform, without the firmware.
+
+    Raises:
+        ToolError: QEMU does not run the platform, or is not installed.
+    """
+    qemu = platform.qemu
+    if qemu is None:
+        raise ToolError(
+            f"QEMU does not run {platform.title}", where=f"platform '{platform.name}'"
+        )
+    program = shutil.which(qemu.command)
+    if program is None:
+        raise ToolError(
+            f"the emulator {qemu.command} is not installed",
+            where=f"platform '{platform.name}'",
+            help=install_qemu(qemu.command),
+        )
+    return (program, *qemu.arguments, *_MACHINE, *_SEMIHOSTING)
+
+
+def install_qemu(command: str) -> str:
+    """How to get a QEMU program."""
+    packages = {"qemu-system-arm": "qemu-system-arm", "qemu-system-riscv32": "qemu-system-misc"}
+    return f"on Debian and Ubuntu: apt install {packages.get(command, command)}"
+
+
+def _command(opcode: int) -> bytes:
+    return struct.pack("<II", opcode, 0)
