@@ -347,7 +347,7 @@ def _random_init(
     real = weight_type == "f32"
     if not stored:
         seed = stream(shape.seed, Purpose.WEIGHTS, index)
-        bound = _f32(1.5 / np.sqrt(n_in) / 2**15) if real else int(rng.integers(0, 2**bits + 1))
+        bound = _f32(1.5 / np.sqrt(n_in) / 2**15) if real else _extreme(rng, 0, 2**bits - 1)
         return SeededInit(seed, bound)
     if real:
         w = (rng.normal(size=(n_out, n_in)) / np.sqrt(n_in)).astype(np.float32)

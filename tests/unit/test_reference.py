@@ -133,7 +133,6 @@ def lively_net(seed: int = 11, value_type="s8", **wanted) -> QuantizedModel:
         np.random.default_rng(seed),
         value_type=value_type,
         label_kind="class",
-        label_count=5,
         n_in=10,
         hidden=[12],
         activations=["tanh", "linear"],
@@ -141,7 +140,7 @@ def lively_net(seed: int = 11, value_type="s8", **wanted) -> QuantizedModel:
         stored_weights=False,
         dead_zone=False,
         lively=True,
-        **{"gate": False, **wanted},
+        **{"gate": False, "label_count": 5, **wanted},
     )
 
 
@@ -195,6 +194,27 @@ def test_a_weight_of_negative_zero_survives_a_unit_that_does_not_learn():
     reference.load_state(state)
     reference.train_step(*(part[0] for part in samples(model, 1)))
     assert np.signbit(reference.state()["fc1.w"]).all()
+
+
+@pytest.mark.parametrize("value_type", VALUE_TYPES)
+def test_the_dead_zone_spares_what_is_as_large_as_itself(value_type):
+    # Two classes and logits of zero: |delta| is 1/2, in Q14 for integers.
+    half = 0.5 if value_type == "f32" else 2**13
+    model = lively_net(value_type=value_type, label_count=2, weight_types=["s16", "s16"])
+    layer = dataclasses.replace(model.layers[1], dead_zone=half, rate_f32=1.0)
+    if value_type != "f32":
+        layer = dataclasses.replace(layer, rate=Requantize(32768, 20))
+    for dead_zone, learns in ((half, True), (half * (1 + 2**-13), False)):
+        last = dataclasses.replace(layer, dead_zone=type(half)(dead_zone))
+        schedule = dataclasses.replace(model.schedule, decay=(32768,))
+        reference = Reference(
+            dataclasses.replace(model, layers=(model.layers[0], last), schedule=schedule)
+        )
+        reference.load_state(
+            {n: t * 0 if n[:2] == "fc" else t for n, t in reference.state().items()}
+        )
+        reference.train_step(*(part[0] for part in samples(model, 1)))
+        assert (1 in reference.changed) == learns
 
 
 def test_weights_and_biases_stop_at_their_bounds():
