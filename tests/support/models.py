@@ -5,15 +5,28 @@ Everything follows from the generator that is handed in, so that one seed names 
     model = random_model(np.random.default_rng(17))
     x, labels = random_samples(np.random.default_rng(18), model, steps=20)
 
-Each keyword of `random_model` that is None is drawn.
+Each keyword of `random_model` (see `Wanted`) that is left out is drawn.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.support.draws import (
+    TYPE_RANGE,
+    Rng,
+    choose,
+    extreme,
+    f32,
+    log_uniform,
+    maybe,
+    random_input,
+    requantize,
+)
 from tpsgd_edge.arithmetic.random import Purpose, draws, stream
 from tpsgd_edge.quantize.model import (
     DTYPES,
@@ -33,13 +46,10 @@ from tpsgd_edge.quantize.model import (
     ValueType,
 )
 
-Rng = np.random.Generator
-
 VALUE_TYPES = ("s8", "s16", "f32")
 ACTIVATIONS = ("tanh", "sigmoid", "relu", "hard_tanh", "linear")
 PROJECTIONS = ("sign", "ternary", "gaussian")
 TARGET_LOSSES = ("l2", "l1", "huber", "dead_zone", "custom")
-TYPE_RANGE = {"s8": (-128, 127), "s16": (-32768, 32767)}
 
 
 @dataclass(frozen=True)
@@ -65,81 +75,55 @@ def loss_choices(label_kind: str, activation: str, *, is_last: bool) -> tuple[st
     )
 
 
-def random_model(
-    rng: Rng,
-    *,
-    value_type: ValueType | None = None,
-    label_kind: str | None = None,
-    label_count: int | None = None,
-    n_in: int | None = None,
-    hidden: Sequence[int] | None = None,
-    max_width: int = 24,
-    activations: Sequence[str] | None = None,
-    losses: Sequence[str] | None = None,
-    weight_types: Sequence[ValueType] | None = None,
-    projection: str | None = None,
-    storage: str | None = None,
-    gate: bool | None = None,
-    dead_zone: bool | None = None,
-    stored_weights: bool | None = None,
-    lively: bool | None = None,
-    name: str = "net",
-) -> QuantizedModel:
-    """A model of dense layers with consistent parameters.
+@dataclass(frozen=True)
+class Wanted:
+    """What a test asks of a random model; whatever is None is drawn.
 
-    Args:
+    Attributes:
         hidden: widths of the hidden layers; empty for a net of one layer.
         activations, losses, weight_types: one for each layer, the last layer included.
         gate: with an error gate, where the last loss allows one.
         stored_weights: first weights from flash, extremes among them; else from the seed.
         lively: factors and rates such that values move and units learn; else anything allowed.
     """
-    value_type = value_type or _choose(rng, VALUE_TYPES)
-    label_kind = label_kind or _choose(rng, ("class", "class", "vector"))
-    count = label_count or int(rng.integers(1 + (label_kind == "class"), 13))
+
+    value_type: ValueType | None = None
+    label_kind: str | None = None
+    label_count: int | None = None
+    n_in: int | None = None
+    hidden: Sequence[int] | None = None
+    max_width: int = 24
+    activations: Sequence[str] | None = None
+    losses: Sequence[str] | None = None
+    weight_types: Sequence[ValueType] | None = None
+    projection: str | None = None
+    storage: str | None = None
+    gate: bool | None = None
+    dead_zone: bool | None = None
+    stored_weights: bool | None = None
+    lively: bool | None = None
+    name: str = "net"
+
+
+def random_model(rng: Rng, **wanted: Any) -> QuantizedModel:
+    """A model of dense layers with consistent parameters; keywords as in `Wanted`."""
+    wish = Wanted(**wanted)
+    value_type = wish.value_type or choose(rng, VALUE_TYPES)
+    label_kind = wish.label_kind or choose(rng, ("class", "class", "vector"))
+    count = wish.label_count or int(rng.integers(1 + (label_kind == "class"), 13))
     shape = Shape(int(rng.integers(2**32)), value_type, label_kind, count)
-    if hidden is None:
-        hidden = rng.integers(1, max_width + 1, size=rng.integers(0, 4)).tolist()
-    widths = [n_in or int(rng.integers(1, 2 * max_width + 1)), *hidden, count]
-    depth = len(widths) - 1
-    layers, offset = [], 0
-    for i in range(depth):
-        is_last = i == depth - 1
-        activation, loss = _activation_and_loss(
-            rng, shape, activations and activations[i], losses and losses[i], is_last=is_last
-        )
-        weight_type: ValueType = "f32"
-        if value_type != "f32":
-            weight_type = weight_types[i] if weight_types else _choose(rng, ("s8", "s16"))
-        layer = _random_layer(
-            rng,
-            shape,
-            index=i,
-            sizes=(widths[i], widths[i + 1]),
-            activation=activation,
-            loss_kind=loss,
-            weight_type=weight_type,
-            offset=offset,
-            is_last=is_last,
-            projection=projection,
-            storage=storage,
-            dead_zone=_maybe(rng, dead_zone, 0.3),
-            stored=_maybe(rng, stored_weights, 0.5),
-            lively=_maybe(rng, lively, 0.8),
-        )
-        layers.append(layer)
-        offset += layer.n_out
+    layers = _random_layers(rng, shape, wish)
     can_gate = label_kind == "class" and layers[-1].loss.kind == "softmax_cross_entropy"
     one = np.ones(1)
     return QuantizedModel(
-        name=name,
+        name=wish.name,
         seed=shape.seed,
         value_type=value_type,
-        layers=tuple(layers),
+        layers=layers,
         labels=LabelFormat(label_kind, count, 1.0, np.zeros(1), one),
         inputs=InputScaling(np.zeros(1), one, 1.0 if value_type == "f32" else 2.0**-7),
         schedule=_random_schedule(rng),
-        gate=_random_gate(rng, shape) if can_gate and _maybe(rng, gate, 0.3) else None,
+        gate=_random_gate(rng, shape) if can_gate and maybe(rng, wish.gate, 0.3) else None,
     )
 
 
@@ -147,12 +131,12 @@ def random_samples(
     rng: Rng, model: QuantizedModel, steps: int
 ) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
     """x (steps, n_in) and labels (steps,) or (steps, K), in the model's types."""
-    x = np.stack([_random_input(rng, model.value_type, model.n_in) for _ in range(steps)])
+    x = np.stack([random_input(rng, model.value_type, model.n_in) for _ in range(steps)])
     count = model.labels.count
     if model.labels.kind == "class":
         return x, rng.integers(0, count, steps).astype(np.uint16)
     label_type: ValueType = "f32" if model.value_type == "f32" else "s16"
-    labels = np.stack([_random_input(rng, label_type, count) for _ in range(steps)])
+    labels = np.stack([random_input(rng, label_type, count) for _ in range(steps)])
     return x, labels
 
 
@@ -173,6 +157,42 @@ def projection_values(kind: str, seed: int, n_out: int, count: int) -> NDArray[n
 
 
 # ------------------------------------------------------------------ one layer
+
+
+def _random_layers(rng: Rng, shape: Shape, wish: Wanted) -> tuple[QuantizedDense, ...]:
+    hidden, width = wish.hidden, wish.max_width
+    if hidden is None:
+        hidden = rng.integers(1, width + 1, size=rng.integers(0, 4)).tolist()
+    widths = [wish.n_in or int(rng.integers(1, 2 * width + 1)), *hidden, shape.label_count]
+    layers, offset = [], 0
+    for i, sizes in enumerate(pairwise(widths)):
+        is_last = i == len(hidden)
+        activation = wish.activations[i] if wish.activations else None
+        loss = wish.losses[i] if wish.losses else None
+        activation, loss = _activation_and_loss(rng, shape, activation, loss, is_last=is_last)
+        weight_type: ValueType = "f32"
+        if shape.value_type != "f32":
+            types = wish.weight_types
+            weight_type = types[i] if types else choose(rng, ("s8", "s16"))
+        layer = _random_layer(
+            rng,
+            shape,
+            index=i,
+            sizes=sizes,
+            activation=activation,
+            loss_kind=loss,
+            weight_type=weight_type,
+            offset=offset,
+            is_last=is_last,
+            projection=wish.projection,
+            storage=wish.storage,
+            dead_zone=maybe(rng, wish.dead_zone, 0.3),
+            stored=maybe(rng, wish.stored_weights, 0.5),
+            lively=maybe(rng, wish.lively, 0.8),
+        )
+        layers.append(layer)
+        offset += layer.n_out
+    return tuple(layers)
 
 
 def _random_layer(
@@ -218,15 +238,15 @@ def _random_layer(
         x_scale=1.0 if real else 1 / x_max,
         y_scale=1.0 if real else 1 / (high + 1),
         bias_shift=bias_shift,
-        bias_one=0 if real else int(_log_uniform(rng, 1, 2**30)),
+        bias_one=0 if real else int(log_uniform(rng, 1, 2**30)),
         z=None if real else _random_z(rng, n_in, bits, x_max, high, lively=lively),
         z_min=0 if activation == "relu" else low,
         z_max=high,
         accumulator=None if real else Interval(-bound, bound),
         loss=_random_loss(rng, shape, loss_kind, n_out, p, is_last=is_last, lively=lively),
         projection=p,
-        rate=None if real else _requantize(rng, *((8, 26) if lively else (1, 30))),
-        rate_f32=_f32(_log_uniform(rng, 1e-4, 0.1 if lively else 1e6)) if real else 0.0,
+        rate=None if real else requantize(rng, *((8, 26) if lively else (1, 30))),
+        rate_f32=f32(log_uniform(rng, 1e-4, 0.1 if lively else 1e6)) if real else 0.0,
         update_shift=update_shift + (bias_shift if not real else 0),
         dead_zone=_random_dead_zone(rng, real=real) if dead_zone else 0,
         unit_offset=offset,
@@ -254,16 +274,16 @@ def _activation_and_loss(
     ]
     # A softmax on top is the common case; drawn evenly it would be one of 26.
     usual = [pair for pair in pairs if pair[1] == "softmax_cross_entropy"]
-    return _choose(rng, usual if usual and rng.random() < 0.5 else pairs)
+    return choose(rng, usual if usual and rng.random() < 0.5 else pairs)
 
 
 def _random_projection(
     rng: Rng, shape: Shape, index: int, n_out: int, kind: str | None, storage: str | None
 ) -> Projection:
     if kind is None:
-        kind = _choose(rng, PROJECTIONS[:2] if storage == "packed" else PROJECTIONS)
+        kind = choose(rng, PROJECTIONS[:2] if storage == "packed" else PROJECTIONS)
     if storage is None:
-        storage = _choose(rng, ("seed", "s8") if kind == "gaussian" else ("seed", "packed", "s8"))
+        storage = choose(rng, ("seed", "s8") if kind == "gaussian" else ("seed", "packed", "s8"))
     seed = stream(shape.seed, Purpose.PROJECTION, index)
     return Projection(kind, storage, seed, projection_values(kind, seed, n_out, shape.label_count))
 
@@ -272,11 +292,11 @@ def _random_z(
     rng: Rng, n_in: int, bits: int, x_max: int, z_max: int, *, lively: bool
 ) -> Requantize:
     if not lively:
-        return _requantize(rng, 1, 62)
+        return requantize(rng, 1, 62)
     # The shift at which an accumulator of typical size fills the range of z, give or take.
     typical = np.sqrt(n_in) * 2**bits * x_max / 4
     middle = round(np.log2(typical / z_max)) + 15
-    return _requantize(rng, max(1, middle - 3), max(1, middle + 1))
+    return requantize(rng, max(1, middle - 3), max(1, middle + 1))
 
 
 def _random_loss(
@@ -296,19 +316,19 @@ def _random_loss(
     if kind.startswith("projected"):
         shift = 5 if projection is not None and projection.kind == "gaussian" else 0
         # v of typical size for lively models: sums of sqrt(n_out) * 64, logits of some hundreds.
-        readout = _requantize(rng, *((12, 18) if lively else (1, 62)))
+        readout = requantize(rng, *((12, 18) if lively else (1, 62)))
         return Loss(kind, readout=readout, error_shift=shift)
     s16 = TYPE_RANGE["s16"]
     return Loss(
         kind,
         target=Target(
-            mid=0 if is_last else _extreme(rng, *s16),
-            mult=0 if is_last else _extreme(rng, 0, 32767),
+            mid=0 if is_last else extreme(rng, *s16),
+            mult=0 if is_last else extreme(rng, 0, 32767),
             shift=0 if is_last else int(rng.integers(0, 16)),
-            on=_extreme(rng, *s16) if is_last else 0,
-            off=_extreme(rng, *s16) if is_last else 0,
+            on=extreme(rng, *s16) if is_last else 0,
+            off=extreme(rng, *s16) if is_last else 0,
         ),
-        delta=_extreme(rng, 0, 32767) if kind in ("huber", "dead_zone") else 0,
+        delta=extreme(rng, 0, 32767) if kind in ("huber", "dead_zone") else 0,
         table=rng.integers(-32767, 32768, 256).astype(np.int16) if kind == "custom" else None,
     )
 
@@ -317,19 +337,19 @@ def _random_loss_f32(rng: Rng, kind: str, n_out: int, *, is_last: bool) -> Loss:
     if kind == "softmax_cross_entropy":
         return Loss(kind)
     if kind.startswith("projected"):
-        readout = _f32(_log_uniform(rng, 0.1, 10) / np.sqrt(n_out))
-        return Loss(kind, readout_f32=readout, error_scale_f32=_f32(rng.uniform(0.02, 1.5)))
+        readout = f32(log_uniform(rng, 0.1, 10) / np.sqrt(n_out))
+        return Loss(kind, readout_f32=readout, error_scale_f32=f32(rng.uniform(0.02, 1.5)))
     return Loss(
         kind,
         target=TargetF32(
-            mid=0.0 if is_last else _f32(rng.normal()),
-            mult=0.0 if is_last else _f32(rng.normal()),
-            on=_f32(rng.normal()) if is_last else 0.0,
-            off=_f32(rng.normal()) if is_last else 0.0,
+            mid=0.0 if is_last else f32(rng.normal()),
+            mult=0.0 if is_last else f32(rng.normal()),
+            on=f32(rng.normal()) if is_last else 0.0,
+            off=f32(rng.normal()) if is_last else 0.0,
         ),
-        delta=_f32(rng.uniform(0, 1)) if kind in ("huber", "dead_zone") else 0.0,
+        delta=f32(rng.uniform(0, 1)) if kind in ("huber", "dead_zone") else 0.0,
         table=rng.normal(size=256).astype(np.float32) if kind == "custom" else None,
-        custom_scale_f32=_f32(64 / 2.0 ** rng.integers(0, 4)) if kind == "custom" else 0.0,
+        custom_scale_f32=f32(64 / 2.0 ** rng.integers(0, 4)) if kind == "custom" else 0.0,
     )
 
 
@@ -347,7 +367,7 @@ def _random_init(
     real = weight_type == "f32"
     if not stored:
         seed = stream(shape.seed, Purpose.WEIGHTS, index)
-        bound = _f32(1.5 / np.sqrt(n_in) / 2**15) if real else _extreme(rng, 0, 2**bits - 1)
+        bound = f32(1.5 / np.sqrt(n_in) / 2**15) if real else extreme(rng, 0, 2**bits - 1)
         return SeededInit(seed, bound)
     if real:
         w = (rng.normal(size=(n_out, n_in)) / np.sqrt(n_in)).astype(np.float32)
@@ -373,56 +393,8 @@ def _random_schedule(rng: Rng) -> Schedule:
 
 def _random_gate(rng: Rng, shape: Shape) -> int | float:
     share = rng.uniform(0, 1)
-    return _f32(share) if shape.value_type == "f32" else int(share * 2**15)
+    return f32(share) if shape.value_type == "f32" else int(share * 2**15)
 
 
 def _random_dead_zone(rng: Rng, *, real: bool) -> int | float:
-    return _f32(_log_uniform(rng, 1e-3, 0.3)) if real else int(_log_uniform(rng, 1, 2**14))
-
-
-def _random_input(rng: Rng, value_type: ValueType, count: int) -> NDArray[np.generic]:
-    style = rng.integers(4)
-    if value_type == "f32":
-        values = [
-            rng.normal(size=count),
-            rng.normal(size=count) * (rng.random(count) < 0.3),
-            rng.uniform(-1, 1, count) * 2.0 ** rng.integers(-20, 8),
-            np.zeros(count),
-        ][style]
-        return values.astype(np.float32)
-    low, high = TYPE_RANGE[value_type]
-    values = [
-        rng.integers(low, high + 1, count),
-        rng.integers(low, high + 1, count) * (rng.random(count) < 0.3),
-        rng.choice([low, high], count),
-        np.clip(rng.normal(0, high / 8, count), low, high),
-    ][style]
-    return values.astype(DTYPES[value_type])
-
-
-def _requantize(rng: Rng, low: int, high: int) -> Requantize:
-    mult = int(rng.choice([2**14, 2**15, int(rng.integers(2**14, 2**15 + 1))], p=[0.1, 0.1, 0.8]))
-    return Requantize(mult, int(rng.integers(low, high + 1)))
-
-
-def _extreme(rng: Rng, low: int, high: int) -> int:
-    if rng.random() < 0.2:
-        return int(rng.choice([low, high]))
-    return int(rng.integers(low, high + 1))
-
-
-def _log_uniform(rng: Rng, low: float, high: float) -> float:
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
-
-
-def _f32(value: float) -> float:
-    return float(np.float32(value))
-
-
-def _choose(rng: Rng, options):
-    return options[int(rng.integers(len(options)))]
-
-
-def _maybe(rng: Rng, given: bool | None, share: float) -> bool:  # noqa: FBT001 - passed on
-    drawn = bool(rng.random() < share)
-    return drawn if given is None else given
+    return f32(log_uniform(rng, 1e-3, 0.3)) if real else int(log_uniform(rng, 1, 2**14))

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import scalar
-from tests.support.models import ACTIVATIONS, TYPE_RANGE, random_model
+from tests.support.draws import TYPE_RANGE
+from tests.support.models import ACTIVATIONS, random_model
 from tpsgd_edge.quantize.model import Loss, Requantize, Target
 from tpsgd_edge.reference.integer.activation import (
     ACTIVATIONS as ACTIVATION_TABLE,
