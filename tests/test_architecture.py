@@ -25,7 +25,7 @@ FLOORS = (
     {"toolchain"},
     {"verify"},
     {"report"},
-    {"pipeline", "estimator"},
+    {"pipeline", "estimator", "starter"},
     {"cli"},
 )
 FLOOR_OF = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}
