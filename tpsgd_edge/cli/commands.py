@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 import click
 
 from tpsgd_edge import __version__
-from tpsgd_edge.cli.outcome import Outcome, Settings, outcome
+from tpsgd_edge.cli.outcome import Outcome, outcome
 
 if TYPE_CHECKING:
     from tpsgd_edge.spec import Spec
@@ -26,7 +26,8 @@ class _InOrder(click.Group):
 
 def _set_debug(ctx: click.Context, _: click.Parameter, value: object) -> None:
     if value:
-        ctx.ensure_object(Settings).debug = True
+        # Where `run` finds it, even if what fails is the next option.
+        ctx.find_root().obj["debug"] = True
 
 
 debug_option = click.option(

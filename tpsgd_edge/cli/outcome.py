@@ -5,13 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 
-@dataclass(slots=True)
-class Settings:
-    """What options decide for the whole run; the one thing here that changes while it is read."""
-
-    debug: bool = False
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """Text for stdout, and whether reference and device differ."""

@@ -14,8 +14,8 @@ from typing import NoReturn, TextIO
 import click
 
 from tpsgd_edge.cli.commands import cli
-from tpsgd_edge.cli.outcome import Outcome, Settings
-from tpsgd_edge.errors import TpsgdError
+from tpsgd_edge.cli.outcome import Outcome
+from tpsgd_edge.errors import ToolError, TpsgdError
 
 EXIT_MISMATCH = 1
 EXIT_USAGE = 2
@@ -31,7 +31,7 @@ def main() -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; results go to stdout, errors to stderr."""
-    settings = Settings()
+    settings = {"debug": False}
     _never_fail_on_a_character(sys.stdout, sys.stderr)
     try:
         code = _invoke(arguments, settings)
@@ -42,11 +42,11 @@ def run(arguments: Sequence[str]) -> int:
         click.echo("interrupted", err=True)
         code = EXIT_INTERRUPTED
     except Exception as error:
-        code = _explain(error, debug=settings.debug)
+        code = _explain(error, debug=settings["debug"])
     return code
 
 
-def _invoke(arguments: Sequence[str], settings: Settings) -> int:
+def _invoke(arguments: Sequence[str], settings: dict[str, bool]) -> int:
     try:
         result = cli.main(
             list(arguments), prog_name="tpsgd-edge", standalone_mode=False, obj=settings
@@ -67,6 +67,11 @@ def _invoke(arguments: Sequence[str], settings: Settings) -> int:
 def _explain(error: Exception, *, debug: bool) -> int:
     if debug:
         traceback.print_exception(error)
+    if isinstance(error, ModuleNotFoundError) and not _is_ours(error.name):
+        error = ToolError(
+            f"the Python package '{error.name}' is missing",
+            help="install tpsgd-edge again, with what it depends on",
+        )
     if isinstance(error, TpsgdError):
         _complain(error.message())
         return error.exit_code
@@ -80,6 +85,10 @@ def _explain(error: Exception, *, debug: bool) -> int:
         "  help:  this is a defect; run again with --debug and report what it prints"
     )
     return EXIT_DEFECT
+
+
+def _is_ours(module: str | None) -> bool:
+    return module is None or module.partition(".")[0] == "tpsgd_edge"
 
 
 def _complain(message: str) -> None:

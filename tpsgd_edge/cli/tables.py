@@ -1,8 +1,10 @@
 """What people see on the terminal."""
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
@@ -24,8 +26,10 @@ from tpsgd_edge.report.summary import (
     verdict_line,
 )
 from tpsgd_edge.report.text import UNKNOWN, bytes_text, count_text, metric_text, percent_text
-from tpsgd_edge.toolchain.doctor import Tool
-from tpsgd_edge.toolchain.platforms import Platform
+
+if TYPE_CHECKING:
+    from tpsgd_edge.toolchain.doctor import Tool
+    from tpsgd_edge.toolchain.platforms import Platform
 
 _PIPED_WIDTH = 120
 _CURVE_ROWS = 20
@@ -70,7 +74,7 @@ def show_simulate(result: SimulateResult) -> str:
     return _render(_lines(f"{result.spec.name} on {result.platform}", lines), _curve(result))
 
 
-def show_platforms(platforms: Iterable[Platform]) -> str:
+def show_platforms(platforms: Iterable["Platform"]) -> str:
     """One row for each platform."""
     table = _table("name", "core", "compilers", "runs on", "notes")
     for platform in platforms:
@@ -80,7 +84,7 @@ def show_platforms(platforms: Iterable[Platform]) -> str:
     return _render(table)
 
 
-def show_doctor(tools: Iterable[Tool]) -> str:
+def show_doctor(tools: Iterable["Tool"]) -> str:
     """One row for each tool; what is missing says how to get it."""
     table = _table("", "tool", "version", "for", "where, or how to get it")
     for tool in tools:
@@ -121,18 +125,18 @@ def _sizes(result: BuildResult) -> Table:
     table = _table(f"{result.spec.name} on {result.platform}", "bytes", "of the budget")
     table.columns[1].justify = table.columns[2].justify = "right"
     for name, part in (
-        ("RAM: weights", sizes.ram_weights),
-        ("RAM: arena", sizes.ram_arena),
-        ("RAM: stack", sizes.ram_stack),
+        ("RAM: weights", sizes.ram.weights),
+        ("RAM: arena", sizes.ram.arena),
+        ("RAM: stack", sizes.ram.stack or None),
     ):
         table.add_row(name, count_text(part), "")
-    table.add_row("RAM", *_against(sizes.ram_total, budget.ram), style="bold", end_section=True)
+    table.add_row("RAM", *_against(sizes.ram.total, budget.ram), style="bold", end_section=True)
     for name, part in (
-        ("flash: code", sizes.flash_code),
-        ("flash: constants", sizes.flash_constants),
+        ("flash: code", sizes.flash.code),
+        ("flash: constants", sizes.flash.constants),
     ):
         table.add_row(name, count_text(part), "")
-    table.add_row("flash", *_against(sizes.flash_total, budget.flash), style="bold")
+    table.add_row("flash", *_against(sizes.flash.total, budget.flash), style="bold")
     return table
 
 
@@ -192,7 +196,8 @@ def _render(*items: RenderableType) -> str:
     with console.capture() as capture:
         for item in items:
             console.print(item, soft_wrap=isinstance(item, str | Text))
-    return capture.get()
+    # Rows are padded to the width of the table.
+    return re.sub(r" +$", "", capture.get(), flags=re.MULTILINE)
 
 
 def _width() -> int | None:

@@ -99,23 +99,21 @@ def ram_parts(sizes: Sizes, layers: Sequence[LayerCost]) -> tuple[Part, ...]:
         Part(f"{layer.layer} weights", layer_colour(i), layer.ram_bytes)
         for i, layer in enumerate(layers)
     ]
-    parts.append(Part("rng, step", "state", sizes.ram_weights - _sum(parts)))
-    parts.append(Part("arena", "arena", sizes.ram_arena))
-    parts.append(Part("stack", "stack", sizes.ram_stack or 0))
-    parts.append(Part("other", "other", sizes.ram_total - _sum(parts)))
+    parts.append(Part("rng, step", "state", sizes.ram.weights - _sum(parts)))
+    parts.append(Part("arena", "arena", sizes.ram.arena))
+    parts.append(Part("stack", "stack", sizes.ram.stack))
     return tuple(part for part in parts if part.size > 0)
 
 
 def flash_parts(sizes: Sizes, layers: Sequence[LayerCost]) -> tuple[Part, ...]:
     """What lies in flash; the sizes add up to `flash_total`."""
-    parts = [Part("code", "code", sizes.flash_code)]
+    parts = [Part("code", "code", sizes.flash.code)]
     constants = [
         Part(f"{layer.layer} constants", layer_colour(i), layer.flash_bytes)
         for i, layer in enumerate(layers)
     ]
     parts += constants
-    parts.append(Part("tables, self-test", "tables", sizes.flash_constants - _sum(constants)))
-    parts.append(Part("other", "other", sizes.flash_total - _sum(parts)))
+    parts.append(Part("tables, self-test", "tables", sizes.flash.constants - _sum(constants)))
     return tuple(part for part in parts if part.size > 0)
 
 

@@ -38,6 +38,7 @@ _SETTINGS: dict[Any, Any] = {
     "grid.color": _FAINT,
     "grid.linewidth": 0.8,
     "text.color": _INK,
+    "text.parse_math": False,
     "xtick.color": _INK,
     "ytick.color": _INK,
     "xtick.major.size": 0,

@@ -278,14 +278,15 @@ def _sizes_json(sizes: Sizes | None) -> Json:
         return {"ram_bytes": None, "flash_bytes": None}
     return {
         "ram_bytes": {
-            "weights": sizes.ram_weights,
-            "arena": sizes.ram_arena,
-            "stack": sizes.ram_stack,
-            "total": sizes.ram_total,
+            "weights": sizes.ram.weights,
+            "arena": sizes.ram.arena,
+            # No run leaves it at 0: not measured.
+            "stack": sizes.ram.stack or None,
+            "total": sizes.ram.total,
         },
         "flash_bytes": {
-            "code": sizes.flash_code,
-            "constants": sizes.flash_constants,
-            "total": sizes.flash_total,
+            "code": sizes.flash.code,
+            "constants": sizes.flash.constants,
+            "total": sizes.flash.total,
         },
     }

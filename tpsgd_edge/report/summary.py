@@ -49,15 +49,15 @@ def memory_lines(result: BuildResult) -> tuple[Line, ...]:
     sizes, budget = result.sizes, result.budget
     if sizes is None:
         return ()
-    stack = sizes.ram_stack
+    stack = sizes.ram.stack or None
     return (
-        Line("RAM", short_bytes(sizes.ram_total), of_budget(sizes.ram_total, budget.ram)),
+        Line("RAM", short_bytes(sizes.ram.total), of_budget(sizes.ram.total, budget.ram)),
         Line(
             "Stack",
             UNKNOWN if stack is None else short_bytes(stack),
             "not measured" if stack is None else f"{bytes_text(stack)} measured, part of RAM",
         ),
-        Line("Flash", short_bytes(sizes.flash_total), of_budget(sizes.flash_total, budget.flash)),
+        Line("Flash", short_bytes(sizes.flash.total), of_budget(sizes.flash.total, budget.flash)),
     )
 
 
@@ -75,10 +75,10 @@ def instruction_lines(result: VerifyResult) -> tuple[Line, ...]:
 def verdict_line(result: VerifyResult) -> Line:
     """Whether reference and device agree."""
     ran = result.platform if result.emulator is None else f"{result.platform}, {result.emulator}"
-    if result.mismatch is None:
+    if result.is_equal:
         detail = f"bit for bit, {_plural(result.steps, 'training step')} on {ran}"
         return Line("Verdict", "equal", detail)
-    return Line("Verdict", "mismatch", result.mismatch.splitlines()[0].removeprefix("mismatch: "))
+    return Line("Verdict", "mismatch", f"at step {result.verdict.step} on {ran}")
 
 
 def _plural(count: int, word: str) -> str:
