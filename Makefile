@@ -11,7 +11,7 @@ PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet 
 NEEDS := $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
 # One thread for each worker: two workers with two threads each would share two cores.
 TEST_ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
-PYTEST := $(TEST_ENV) $(BIN)/python -m pytest -n $(TEST_JOBS) --dist worksteal -rs
+PYTEST := $(TEST_ENV) $(BIN)/python -m pytest -n $(TEST_JOBS) --dist worksteal -rsfE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
