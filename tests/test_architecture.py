@@ -25,6 +25,7 @@ FLOORS = (
     {"toolchain"},
     {"verify"},
     {"report"},
+    {"budget", "costs", "simulation"},
     {"pipeline", "estimator", "starter"},
     {"cli"},
 )
