@@ -4,11 +4,8 @@ import contextlib
 import os
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from tpsgd_edge.errors import OutputError
 from tpsgd_edge.report.results import ReportResult
-from tpsgd_edge.report.view import report_view
 
 # What the head of every report holds; a file without it is not ours to overwrite.
 _MARK = b'<meta name="generator" content="tpsgd-edge'
@@ -17,6 +14,11 @@ _HEAD_BYTES = 512
 
 def render_html(result: ReportResult) -> str:
     """The report; the same result gives the same bytes."""
+    # Matplotlib and jinja2 take a third of a second, which only a report should wait for.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    from tpsgd_edge.report.view import report_view
+
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,
