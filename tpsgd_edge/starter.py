@@ -48,20 +48,20 @@ _README = Template("""\
 
 A small network that learns on the device to tell three spirals of points apart.
 
-    tpsgd-edge build $name.toml       render the C project, compile it, compare sizes with the budget
+    tpsgd-edge build $name.toml       render the C project, compile it, hold it to its budget
     tpsgd-edge verify $name.toml      Python reference against the generated code, bit for bit
     tpsgd-edge simulate $name.toml    train with the generated code; the learning curve
     tpsgd-edge report $name.toml      everything in one HTML file
 
-The first three take `--platform host` to run here instead of on an emulated core; `tpsgd-edge doctor`
-says what is installed and how to get the rest.
+The first three take `--platform host` to run here instead of on an emulated core;
+`tpsgd-edge doctor` says what is installed and how to get the rest.
 
 | file | what it is |
 |---|---|
 | $name.toml | the spec: change a key and build again |
 | $name.csv | $count points x1, x2 and their kind; put your own data in its place |
 
-With your own data, let the last layer have one unit for each class, or for each value to be learned.
+With your own data, give the last layer one unit for each class, or for each value to learn.
 """)
 
 

@@ -61,7 +61,8 @@ def test_missing_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["d.npz", "d.csv", "d.gz"])
 def test_a_folder_is_no_file(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
-    message = error_of(make_spec(tmp_path, name, labels_file="y.gz"))
+    labels = {"labels_file": "y.gz"} if name == "d.gz" else {}
+    message = error_of(make_spec(tmp_path, name, **labels))
     assert f"the data file '{name}' cannot be read" in message
 
 
@@ -287,6 +288,13 @@ def test_idx_without_labels(tmp_path: Path) -> None:
     assert "[data], test_labels_file" in message
 
 
+@pytest.mark.parametrize("name", ["d.npz", "d.csv"])
+def test_labels_apart_are_for_idx_alone(tmp_path: Path, name: str) -> None:
+    message = error_of(make_spec(tmp_path, name, labels_file="y.gz"))
+    assert f"'{name}' holds its labels itself" in message
+    assert "remove labels_file; only IDX files have their labels apart" in message
+
+
 def test_fashion_mnist_says_how_to_install_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,8 +328,9 @@ def test_no_bytes_crash_a_reader(
     tmp_path: Path, raw: bytes, name: str, start: bytes, task: str
 ) -> None:
     (tmp_path / name).write_bytes(start + raw)
+    labels = {"labels_file": name} if name in ("d.gz", "d.idx") else {}
     with contextlib.suppress(DataError):
-        load_dataset(make_spec(tmp_path, name, labels_file=name, task=task))
+        load_dataset(make_spec(tmp_path, name, task=task, **labels))
 
 
 SMALL = io.BytesIO()

@@ -325,6 +325,14 @@ def test_all_mistakes_at_once() -> None:
             '2 bits hold sign and ternary entries; use storage = "s8" or "seed"',
         ),
         (
+            [("data.test_labels_file", "y.gz")],
+            "test_labels_file goes with a test_file",
+        ),
+        (
+            [("data.file", "fashion-mnist"), ("data.test_file", "t.npz")],
+            'file = "fashion-mnist" brings its own labels and test set',
+        ),
+        (
             [("model.weights_file", "w.npz"), ("model.pretrain", {})],
             "weights come from a file or from pre-training, not from both",
         ),

@@ -16,11 +16,10 @@ from tpsgd_edge.frontend.samples import RawSamples, check_samples
 from tpsgd_edge.frontend.scaling import input_scaling, label_scaling
 from tpsgd_edge.frontend.split import drawn_order
 from tpsgd_edge.graph import Labels
-from tpsgd_edge.spec import Spec
+from tpsgd_edge.spec import FASHION_MNIST, Spec
 
 __all__ = ["Dataset", "dataset_from_arrays", "input_scaling", "label_scaling", "load_dataset"]
 
-FASHION_MNIST = "fashion-mnist"
 _FASHION_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 _FASHION_CLASSES = (
     "T-shirt",
@@ -154,7 +153,7 @@ def _read_sets(spec: Spec) -> tuple[RawSamples, RawSamples | None]:
         test_path = spec.folder / data.test_file
         test = _read_one(spec, test_path, data.test_labels_file, key="test_labels_file")
         return _read_one(spec, path, data.labels_file, key="labels_file"), test
-    if suffix in _NPZ:
+    if suffix in _NPZ and data.labels_file is None:
         return _read_npz_sets(spec, path)
     return _read_one(spec, path, data.labels_file, key="labels_file"), None
 
@@ -174,6 +173,13 @@ def _suffix(path: Path) -> str:
 
 def _read_one(spec: Spec, path: Path, labels_file: str | None, *, key: str) -> RawSamples:
     suffix = _suffix(path)
+    if labels_file is not None and suffix not in _IDX:
+        raise DataError(
+            f"'{path.name}' holds its labels itself",
+            where=f"[data], {key}",
+            found=f'{key} = "{labels_file}"',
+            help=f"remove {key}; only IDX files have their labels apart",
+        )
     if suffix in _NPZ:
         arrays = read_npz(path)
         return _pick(arrays, spec.data.x, spec.data.y, path)

@@ -15,6 +15,7 @@ from tpsgd_edge.spec.rules import (
     layer_weights,
 )
 from tpsgd_edge.spec.sections import (
+    FASHION_MNIST,
     Activation,
     ActivationFormat,
     DataSpec,
@@ -35,6 +36,7 @@ from tpsgd_edge.spec.sections import (
 )
 
 __all__ = [
+    "FASHION_MNIST",
     "Activation",
     "ActivationFormat",
     "DataSpec",

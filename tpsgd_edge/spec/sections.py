@@ -181,6 +181,9 @@ class ProjectionSpec(_Section):
         return self
 
 
+FASHION_MNIST = "fashion-mnist"
+
+
 class DataSpec(_Section):
     """Where samples come from and how they are split and scaled."""
 
@@ -194,6 +197,15 @@ class DataSpec(_Section):
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     scaling: Literal["none", "unit", "standard"] = "unit"
     limit: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _files_belong_together(self) -> "DataSpec":
+        if self.test_labels_file is not None and self.test_file is None:
+            raise ValueError("test_labels_file goes with a test_file")
+        others = (self.labels_file, self.test_file, self.test_labels_file)
+        if self.file == FASHION_MNIST and others != (None, None, None):
+            raise ValueError(f'file = "{FASHION_MNIST}" brings its own labels and test set')
+        return self
 
 
 _BYTES = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([KM]?)i?B?", re.IGNORECASE | re.ASCII)
