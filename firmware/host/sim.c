@@ -1,8 +1,8 @@
 /*
  * sim.c -- the model as a shared library of the host, driven in-process
  *
- * The state belongs to the caller, so that one library serves many models of a kind. The arena is the library's:
- * one thread at a time. The twin is tpsgd_edge/toolchain/host_device.py.
+ * The state belongs to the caller, so that one library serves many models of a kind. The arena is
+ * the library's: one thread at a time. The twin is tpsgd_edge/toolchain/host_device.py.
  */
 #include "model_port.h"
 
@@ -16,7 +16,8 @@
 
 EXPORT void tps_sim_info(uint32_t info[5]);
 EXPORT void tps_sim_init(model_t *model);
-EXPORT void tps_sim_outputs(const model_t *model, const model_x_t *x, model_output_t *outputs, uint32_t count);
+EXPORT void tps_sim_outputs(const model_t *model, const model_x_t *x, model_output_t *outputs,
+                            uint32_t count);
 EXPORT uint32_t tps_sim_train(model_t *model, const model_x_t *x, const model_label_t *labels,
                               const uint32_t *order, uint32_t count);
 EXPORT const model_output_t *tps_sim_last_output(void);
@@ -38,7 +39,8 @@ void tps_sim_init(model_t *model)
 }
 
 /* outputs[count][MODEL_N_OUT] of x[count][MODEL_N_IN]. */
-void tps_sim_outputs(const model_t *model, const model_x_t *x, model_output_t *outputs, uint32_t count)
+void tps_sim_outputs(const model_t *model, const model_x_t *x, model_output_t *outputs,
+                     uint32_t count)
 {
     for (; count > 0; count--, x += MODEL_N_IN, outputs += MODEL_N_OUT) {
         model_outputs(model, x, outputs);
@@ -46,8 +48,8 @@ void tps_sim_outputs(const model_t *model, const model_x_t *x, model_output_t *o
 }
 
 /* Train on the samples order[0..count-1]. Returns how many were refused. */
-uint32_t tps_sim_train(model_t *model, const model_x_t *x, const model_label_t *labels, const uint32_t *order,
-                       uint32_t count)
+uint32_t tps_sim_train(model_t *model, const model_x_t *x, const model_label_t *labels,
+                       const uint32_t *order, uint32_t count)
 {
     uint32_t refused = 0;
 

@@ -1,7 +1,8 @@
 /*
  * semihosting.h -- calls from the core to the debugger or emulator
  *
- * "Semihosting for AArch32 and AArch64", Arm, release 3.0, and the RISC-V semihosting specification 1.0.
+ * "Semihosting for AArch32 and AArch64", Arm, release 3.0, and the RISC-V semihosting
+ * specification 1.0.
  */
 #ifndef TPS_SEMIHOSTING_H
 #define TPS_SEMIHOSTING_H
@@ -22,30 +23,6 @@ enum { SYS_OPEN_RB = 1, SYS_OPEN_WB = 5 };
 #define ADP_STOPPED_APPLICATION_EXIT UINT32_C(0x20026)
 
 /* One call with its block of arguments. Returns what the operation says. */
-static inline uint32_t tps_semihosting_call(uint32_t operation, const void *arguments)
-{
-#if defined(__arm__)
-    register uint32_t result __asm("r0") = operation;
-    register const void *block __asm("r1") = arguments;
-    __asm volatile("bkpt 0xab" : "+r"(result) : "r"(block) : "memory");
-#elif defined(__riscv)
-    /* The two shifts around ebreak are the mark of a call; the three must be uncompressed, in one page. */
-    register uint32_t result __asm("a0") = operation;
-    register const void *block __asm("a1") = arguments;
-    __asm volatile(".option push\n"
-                   ".option norvc\n"
-                   ".balign 16\n"
-                   "slli zero, zero, 0x1f\n"
-                   "ebreak\n"
-                   "srai zero, zero, 7\n"
-                   ".option pop\n"
-                   : "+r"(result)
-                   : "r"(block)
-                   : "memory");
-#else
-#error "semihosting is known for Arm and RISC-V only"
-#endif
-    return result;
-}
+uint32_t tps_semihosting_call(uint32_t operation, const void *arguments);
 
 #endif

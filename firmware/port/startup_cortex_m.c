@@ -35,5 +35,6 @@ extern const struct vector_table tps_port_vectors;
 __attribute__((section(".vectors"), used)) const struct vector_table tps_port_vectors = {
     __stack_top,
     tps_port_reset,
-    {fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault},
+    {fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault,
+     fault},
 };

@@ -15,12 +15,13 @@ __attribute__((aligned(4))) _Noreturn void tps_port_trap(void)
 /* At the start of flash: the core begins there, without a stack. */
 __attribute__((naked, section(".vectors"), used)) void tps_port_reset(void)
 {
-    __asm volatile(".option push\n"
-                   ".option norelax\n"
-                   "la gp, __global_pointer$\n"
-                   ".option pop\n"
-                   "la sp, __stack_top\n"
-                   "la t0, tps_port_trap\n"
-                   "csrw mtvec, t0\n"
-                   "j tps_port_boot\n");
+    __asm volatile(
+        ".option push\n"
+        ".option norelax\n"
+        "la gp, __global_pointer$\n"
+        ".option pop\n"
+        "la sp, __stack_top\n"
+        "la t0, tps_port_trap\n"
+        ".word 0x30529073\n" /* csrw mtvec, t0; assemblers refuse its name without zicsr */
+        "j tps_port_boot\n");
 }

@@ -8,7 +8,8 @@
 
 #include <stdint.h>
 
-/* From the linker script. The stack grows down from __stack_top; below __stack_limit it has run over. */
+/* From the linker script. The stack grows down from __stack_top; below __stack_limit it has run
+ * over. */
 extern uint32_t __stack_limit[];
 extern uint32_t __stack_top[];
 

@@ -1,8 +1,9 @@
 /*
  * tps_port.h -- what the harness asks of the machine below it
  *
- * A device answers over semihosting (semihosting.c), a host over stdin and stdout (firmware/host/stdio.c).
- * None of this is part of the model: a product calls NAME.h and leaves port/ out.
+ * A device answers over semihosting (semihosting.c), a host over stdin and stdout
+ * (firmware/host/stdio.c). None of this is part of the model: a product calls NAME.h and leaves
+ * port/ out.
  */
 #ifndef TPS_PORT_H
 #define TPS_PORT_H

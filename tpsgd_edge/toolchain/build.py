@@ -15,7 +15,7 @@ from typing import Literal
 
 from tpsgd_edge.assets import firmware_dir
 from tpsgd_edge.errors import OutputError
-from tpsgd_edge.toolchain.compilers import Compiler
+from tpsgd_edge.toolchain.compilers import Compiler, find_compiler
 from tpsgd_edge.toolchain.platforms import Platform, load_platform, port_sources
 from tpsgd_edge.toolchain.process import run_tool
 
@@ -40,6 +40,7 @@ FREESTANDING = (
     "-ffunction-sections",
     "-fdata-sections",
     "-fno-common",
+    "-fomit-frame-pointer",
 )
 SANITIZE = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 # zig instruments by default, and its runtime for that is not there on a device.
@@ -219,20 +220,29 @@ def _link(
     scratch: Path,
 ) -> None:
     built = scratch / "built.elf"
-    libraries = [] if compiler.family == "zig" else ["-lgcc"]
     command = [
         *compiler.command,
         *_driver(compiler),
         *device_flags(platform, compiler),
         *LINK[compiler.family],
         "-Wl,-T,port/link.ld",
+        "-Wl,--entry=tps_port_reset",
         *(str(path) for path in objects),
-        *libraries,
+        *_runtime_library(platform, compiler),
         "-o",
         str(built),
     ]
     run_tool(command, purpose=f"linking for {platform.name}", timeout=TIMEOUT, cwd=folder)
     os.replace(built, elf)
+
+
+def _runtime_library(platform: Platform, compiler: Compiler) -> list[str]:
+    """Soft float, division and the like: zig brings its own, clang for bare metal borrows gcc's."""
+    if compiler.family != "clang":
+        return [] if compiler.family == "zig" else ["-lgcc"]
+    gcc = find_compiler(platform, "gcc")
+    question = [*gcc.command, *platform.flags["gcc"], "-print-libgcc-file-name"]
+    return [run_tool(question, purpose="asking gcc for its runtime library", timeout=60).strip()]
 
 
 def _scratch(build_dir: Path) -> tempfile.TemporaryDirectory[str]:

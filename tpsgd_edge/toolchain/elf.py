@@ -24,13 +24,11 @@ class Elf:
     """A linked program.
 
     Attributes:
-        entry: address where it starts, as the header has it.
         segments: load address -> bytes.
         sections: name -> size in bytes, of those that occupy memory.
         symbols: by address.
     """
 
-    entry: int
     segments: Mapping[int, bytes]
     sections: Mapping[str, int]
     symbols: tuple[Symbol, ...]
@@ -68,7 +66,6 @@ def read_elf(path: Path) -> Elf:
         with path.open("rb") as file:
             elf = ELFFile(file)
             return Elf(
-                elf.header["e_entry"],
                 {
                     s["p_paddr"]: s.data()
                     for s in elf.iter_segments("PT_LOAD")

@@ -1,7 +1,10 @@
 """A core in unicorn that runs firmware and answers its semihosting calls."""
 
 import struct
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -12,12 +15,13 @@ from tpsgd_edge.toolchain.elf import read_elf
 from tpsgd_edge.toolchain.platforms import Region
 
 SYS_OPEN, SYS_WRITE, SYS_READ, SYS_EXIT_EXTENDED = 0x01, 0x05, 0x06, 0x20
-_BREAKPOINT = {"arm": 7, "riscv": 3}  # exception numbers that unicorn hands to the interrupt hook
-_BREAKPOINT_SIZE = {"arm": 2, "riscv": 4}
+_ARM_BREAKPOINT = 7  # the exception number of BKPT
+_EBREAK = bytes.fromhex("73001000")
+_CALL_BYTES = {"arm": 2, "riscv": 4}
 _PAGE = 0x1000
 _SYSTEM_CONTROL = Region(0xE000E000, _PAGE)  # where start-up code switches the FPU on
 # Emulation pauses this often, so that Python sees a Ctrl-C even when the firmware hangs.
-_SLICE_SECONDS = 2.0
+_PULSE_SECONDS = 1.0
 
 
 def import_unicorn() -> ModuleType:
@@ -51,16 +55,16 @@ class UnicornLink:
         unicorn = import_unicorn()
         self.elf = read_elf(binary.path)
         self.arch = platform.arch
-        self.exit_code: int | None = None
         self._timeout = timeout
         self._commands = memoryview(b"")
         self._replies = bytearray()
-        self._fault: str | None = None
+        self._exception: int | None = None
+        self._waiting = False
         self._unicorn = unicorn
         self.uc = _new_core(unicorn, platform.arch, platform.unicorn)
         self._registers = _registers(platform.arch)
         self._load(platform.memory.flash, platform.memory.ram)
-        self.uc.hook_add(unicorn.UC_HOOK_INTR, self._on_interrupt)
+        self.uc.hook_add(unicorn.UC_HOOK_INTR, self._on_exception)
 
     def exchange(self, request: bytes, reply_size: int) -> bytes:
         """Run on with these commands until the firmware waits for more; its replies.
@@ -70,12 +74,9 @@ class UnicornLink:
         """
         self._commands = memoryview(request)
         self._replies.clear()
-        deadline = time.monotonic() + self._timeout
-        waiting = False
-        while not waiting:
-            waiting = self._run_slice()
-            if not waiting and time.monotonic() > deadline:
-                raise self._error(f"no answer within {self._timeout:g} s")
+        self._waiting = False
+        with _pulse(self.uc):
+            self._run(time.monotonic() + self._timeout)
         if len(self._replies) != reply_size:
             raise self._error(f"a reply of {len(self._replies)} bytes, expected {reply_size}")
         return bytes(self._replies)
@@ -92,59 +93,66 @@ class UnicornLink:
         """Where a function that is just entered will return to."""
         return int(self.uc.reg_read(self._registers.link)) & ~1
 
-    def _run_slice(self) -> bool:
-        """Run for a while. True when the firmware waits for commands."""
-        unicorn = self._unicorn
-        pc = self._pc()
-        try:
-            self.uc.emu_start(
-                pc | 1 if self.arch == "arm" else pc,
-                0xFFFFFFFF,
-                timeout=int(_SLICE_SECONDS * 1e6),
-            )
-        except unicorn.UcError as error:
-            raise self._error(str(error)) from error
-        if self._fault is not None:
-            raise self._error(self._fault)
-        if self.exit_code is not None:
-            raise self._error(f"the firmware ended with exit code {self.exit_code}")
-        return not self.uc.query(unicorn.UC_QUERY_TIMEOUT)
+    def _run(self, deadline: float) -> None:
+        """Run until the firmware waits for commands."""
+        while not self._waiting:
+            if self._run_to_call():
+                self._semihosting()
+            elif time.monotonic() > deadline:
+                raise self._error(f"no answer within {self._timeout:g} s")
 
-    def _on_interrupt(self, uc: Any, number: int, _: object) -> None:
-        if number != _BREAKPOINT[self.arch]:
-            self._fault = f"the core took exception {number}"
-            uc.emu_stop()
-            return
-        result = self._semihosting(
-            uc.reg_read(self._registers.first), uc.reg_read(self._registers.second)
+    def _run_to_call(self) -> bool:
+        """Run for a while. Whether the core stands at a semihosting call now."""
+        self._exception = None
+        try:
+            self.uc.emu_start(self._code_address(self._pc()), 0xFFFFFFFF)
+        except self._unicorn.UcError as error:
+            # Unicorn has no hook that could go on after ebreak: it ends here.
+            if self.arch == "riscv" and self.uc.mem_read(self._pc(), 4) == _EBREAK:
+                return True
+            raise self._error(str(error)) from error
+        if self._exception not in (None, _ARM_BREAKPOINT):
+            raise self._error(f"the core took exception {self._exception}")
+        return self._exception is not None
+
+    def _on_exception(self, uc: Any, number: int, _: object) -> None:
+        self._exception = number
+        uc.emu_stop()
+
+    def _semihosting(self) -> None:
+        """Carry out the call at which the core stands, and step over it unless it has to wait."""
+        registers = self._registers
+        result = self._call(
+            self.uc.reg_read(registers.first), self.uc.reg_read(registers.second)
         )
         if result is None:
-            uc.emu_stop()
+            self._waiting = True
             return
-        uc.reg_write(self._registers.first, result)
-        after = self._pc() + _BREAKPOINT_SIZE[self.arch]
-        uc.reg_write(self._registers.pc, after | 1 if self.arch == "arm" else after)
+        self.uc.reg_write(registers.first, result)
+        after = self._pc() + _CALL_BYTES[self.arch]
+        self.uc.reg_write(registers.pc, self._code_address(after))
 
-    def _semihosting(self, operation: int, block: int) -> int | None:
-        """Carry out a call. None stops the core: it waits for commands, or has ended."""
-        if operation == SYS_READ:
-            _, address, count = self._words(block, 3)
-            if not self._commands:
-                return None
-            part, self._commands = self._commands[:count], self._commands[count:]
-            self.uc.mem_write(address, bytes(part))
-            return int(count - len(part))
-        if operation == SYS_WRITE:
-            _, address, count = self._words(block, 3)
-            self._replies += self.uc.mem_read(address, count)
-            return 0
+    def _call(self, operation: int, block: int) -> int | None:
+        """One operation's result; None where it reads commands and there are none."""
         if operation == SYS_OPEN:
             return 1
         if operation == SYS_EXIT_EXTENDED:
-            self.exit_code = self._words(block, 2)[1]
-        else:
-            self._fault = f"unknown semihosting operation 0x{operation:x}"
-        return None
+            raise self._error(f"the firmware ended with exit code {self._words(block, 2)[1]}")
+        if operation not in (SYS_READ, SYS_WRITE):
+            raise self._error(f"unknown semihosting operation 0x{operation:x}")
+        _, address, count = self._words(block, 3)
+        if operation == SYS_WRITE:
+            self._replies += self.uc.mem_read(address, count)
+            return 0
+        if not self._commands:
+            return None
+        part, self._commands = self._commands[:count], self._commands[count:]
+        self.uc.mem_write(address, bytes(part))
+        return int(count - len(part))
+
+    def _code_address(self, address: int) -> int:
+        """As a jump wants it: with the Thumb bit on Arm."""
+        return address | 1 if self.arch == "arm" else address
 
     def _words(self, address: int, count: int) -> tuple[int, ...]:
         return struct.unpack(f"<{count}I", self.uc.mem_read(address, 4 * count))
@@ -166,12 +174,30 @@ class UnicornLink:
         uc.mem_map(ram.origin, ram.size, unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE)
         for address, content in self.elf.segments.items():
             uc.mem_write(address, content)
-        pc = self.elf.entry
+        pc = flash.origin  # where the linker script puts the entry of a RISC-V core
         if self.arch == "arm":
             uc.mem_map(_SYSTEM_CONTROL.origin, _SYSTEM_CONTROL.size)
             stack, pc = self._words(flash.origin, 2)
             uc.reg_write(self._registers.stack, stack)
         uc.reg_write(self._registers.pc, pc)
+
+
+@contextmanager
+def _pulse(uc: Any) -> Iterator[None]:
+    """Stop the core now and then, from another thread; whoever runs it decides whether to go on."""
+    done = threading.Event()
+
+    def beat() -> None:
+        while not done.wait(_PULSE_SECONDS):
+            uc.emu_stop()
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 class _Registers:
