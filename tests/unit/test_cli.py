@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -196,6 +197,21 @@ def test_ctrl_c_is_130_and_no_traceback(stages, spec_file, capsys):
     out, err = capsys.readouterr()
     assert out == ""
     assert err.strip() == "interrupted"
+
+
+def test_a_real_interrupt_ends_at_once(spec_file):
+    code = (
+        "import sys, time; from tpsgd_edge import pipeline; from tpsgd_edge.cli import run;"
+        "pipeline.simulate = lambda *a, **k: (print('ready', flush=True), time.sleep(60));"
+        f"sys.exit(run(['simulate', {spec_file!r}]))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout.readline() == "ready\n"
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=20)
+    assert (child.returncode, out, err.strip()) == (130, "", "interrupted")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from tpsgd_edge.report.text import (
     metric_name,
     metric_text,
     of_budget,
+    plural,
     short_bytes,
 )
 
@@ -40,7 +41,7 @@ def accuracy_line(result: SimulateResult) -> Line:
     baselines = (
         f"{name} {metric_text(result.metric, value)}" for name, value in result.baselines.items()
     )
-    detail = "; ".join((f"test set, {_plural(result.epochs, 'epoch')}", *baselines))
+    detail = "; ".join((f"test set, {plural(result.epochs, 'epoch')}", *baselines))
     return Line(metric_name(result.metric), f"{before} → {after}", detail)
 
 
@@ -76,10 +77,6 @@ def verdict_line(result: VerifyResult) -> Line:
     """Whether reference and device agree."""
     ran = result.platform if result.emulator is None else f"{result.platform}, {result.emulator}"
     if result.is_equal:
-        detail = f"bit for bit, {_plural(result.steps, 'training step')} on {ran}"
+        detail = f"bit for bit, {plural(result.steps, 'training step')} on {ran}"
         return Line("Verdict", "equal", detail)
     return Line("Verdict", "mismatch", f"at step {result.verdict.step} on {ran}")
-
-
-def _plural(count: int, word: str) -> str:
-    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"

@@ -76,3 +76,12 @@ def of_budget(used: int, budget: int | None) -> str:
     if budget is None:
         return bytes_text(used)
     return f"{bytes_text(used)} of {short_bytes(budget)} ({percent_text(used, budget)})"
+
+
+def plural(count: int, word: str) -> str:
+    """A number of things.
+
+    >>> plural(1, "step"), plural(1000, "step")
+    ('1 step', '1,000 steps')
+    """
+    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"

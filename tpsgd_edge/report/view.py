@@ -19,7 +19,7 @@ from tpsgd_edge.report.memory_map import (
 from tpsgd_edge.report.plots import learning_curve_svg
 from tpsgd_edge.report.results import LayerCost, ReportResult
 from tpsgd_edge.report.summary import Line, summary, verdict_line
-from tpsgd_edge.report.text import bytes_text, count_text, metric_name
+from tpsgd_edge.report.text import bytes_text, count_text, metric_name, plural
 from tpsgd_edge.spec import Spec
 
 
@@ -114,7 +114,7 @@ def report_view(result: ReportResult) -> ReportView:
             CostCell(head, _cost_text(key, _total(build.layers, key)), "") for head, key in costs
         ),
         layers=_layer_rows(result, costs),
-        settings=_settings(spec),
+        settings=_settings(spec, simulate.epochs),
         commands=_commands(result),
         versions=_versions(result),
         digests=(
@@ -196,21 +196,28 @@ def _cost_text(key: str, value: int | None) -> str:
     return bytes_text(value) if key.endswith("_bytes") else count_text(value)
 
 
-def _settings(spec: Spec) -> tuple[Fact, ...]:
+def _settings(spec: Spec, epochs: int) -> tuple[Fact, ...]:
     rule, projection, data = spec.rule, spec.projection, spec.data
     rate = f"{rule.learning_rate:g}, {rule.schedule}"
     if rule.schedule != "constant":
         rate += f" to {100 * rule.final_rate:g} %"
-    facts = [
+    return (
         Fact("learning rate", rate),
-        Fact("epochs", f"{rule.epochs:,}"),
+        Fact("epochs", f"{epochs:,}"),
+        Fact("first weights", _first_weights(spec)),
         Fact("projection", f"{projection.kind}, {_STORAGE[projection.storage]}"),
         Fact("error gate", "none" if rule.error_gate is None else f"below {rule.error_gate:g}"),
         Fact("dead zone", f"{rule.dead_zone:g}" if rule.dead_zone else "none"),
         Fact("data", f"{data.file}, scaling {data.scaling}"),
         Fact("seed", str(spec.seed)),
-    ]
-    return tuple(facts)
+    )
+
+
+def _first_weights(spec: Spec) -> str:
+    pretrain, file = spec.model.pretrain, spec.model.weights_file
+    if pretrain is not None:
+        return f"pre-trained, {pretrain.method}, {plural(pretrain.epochs, 'epoch')}"
+    return "drawn from the seed" if file is None else file
 
 
 _STORAGE = {
