@@ -1,6 +1,7 @@
 """What a run did, step by step: the form in which reference and device are compared."""
 
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,3 +27,22 @@ class Trace:
     def steps(self) -> int:
         """Number of training steps."""
         return len(self.digests)
+
+
+def digest(tensors: Iterable[NDArray[np.generic]]) -> int:
+    """CRC-32 of the tensors one after the other (docs/ARITHMETIC.md, section 13).
+
+    >>> hex(digest([np.array([1, 2], "<u2"), np.array([3], "<u1")]))
+    '0x61cf5b79'
+    """
+    crc = 0
+    for tensor in tensors:
+        crc = zlib.crc32(np.ascontiguousarray(tensor).tobytes(), crc)
+    return crc
+
+
+def join(parts: Sequence[Trace]) -> Trace:
+    """Traces of runs that follow each other, as one."""
+    return Trace(
+        parts[0].tensors, np.concatenate([part.digests for part in parts]), parts[-1].final
+    )

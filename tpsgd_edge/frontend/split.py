@@ -18,3 +18,8 @@ def drawn_order(seed: int, count: int) -> NDArray[np.intp]:
     base = mix(mix(seed + PHI * (_PURPOSE_ORDER + 1)) + PHI)
     # Words may repeat in large sets; a stable sort still gives one answer.
     return np.argsort(draws(base, count), kind="stable")
+
+
+def epoch_order(seed: int, epoch: int, count: int) -> NDArray[np.intp]:
+    """The order of the training samples in an epoch (the first is 0): another permutation each time."""
+    return drawn_order(mix(seed + PHI * (epoch + 1)), count)

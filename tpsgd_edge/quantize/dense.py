@@ -263,7 +263,8 @@ def _init(
         seed = stream(context.spec.seed, Purpose.WEIGHTS, context.index)
         if formats.weight_type == "f32":
             return SeededInit(seed, float(np.float32(bound / 2**15)))
-        return SeededInit(seed, math.floor(bound / formats.weight_scale + 0.5))
+        units = math.floor(bound / formats.weight_scale + 0.5)
+        return SeededInit(seed, min(units, 2**formats.weight_bits - 1))
     if formats.weight_type == "f32":
         return StoredInit(first.w.astype("<f4"), first.b.astype("<f4"))
     limit = 2**formats.weight_bits

@@ -74,3 +74,11 @@ def _to_type(values: NDArray[np.float64], value_type: str) -> NDArray[np.generic
         return np.clip(values, -_F32_INPUT_MAX, _F32_INPUT_MAX).astype("<f4")
     limits = np.iinfo(DTYPES[value_type])
     return np.clip(np.floor(values + 0.5), limits.min, limits.max).astype(DTYPES[value_type])
+
+
+def read_outputs(model: QuantizedModel, outputs: ArrayLike) -> NDArray[np.float64]:
+    """Outputs of a model with vector labels in the units of the data set, shape (n, K)."""
+    real = np.asarray(outputs, np.float64)
+    if model.output_type != "f32":
+        real = real * model.layers[-1].y_scale
+    return np.asarray(real * model.labels.deviation + model.labels.mean, np.float64)

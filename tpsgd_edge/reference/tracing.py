@@ -12,14 +12,17 @@ from tpsgd_edge.reference.reference import Reference
 from tpsgd_edge.trace import Trace
 
 
-def trace(model: QuantizedModel, x: Array, labels: Array) -> Trace:
-    """Train once on each sample in turn, from the first weights.
+def trace(
+    model: QuantizedModel, x: Array, labels: Array, *, reference: Reference | None = None
+) -> Trace:
+    """Train once on each sample in turn.
 
     Args:
+        reference: where to go on; without it training starts from the first weights.
         x: samples, shape (steps, n_in), in the model's value type.
         labels: class indices, shape (steps,), or label vectors, shape (steps, K).
     """
-    reference = Reference(model)
+    reference = reference or Reference(model)
     names = (*digest_order(model), "output")
     digests = np.zeros((len(x), len(names)), np.uint32)
     current = _digests(reference.state())

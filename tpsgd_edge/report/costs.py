@@ -1,0 +1,103 @@
+"""What each layer is and costs, and whether the whole fits the budget."""
+
+import numpy as np
+
+from tpsgd_edge.errors import BudgetError
+from tpsgd_edge.memory import MemoryPlan
+from tpsgd_edge.quantize.model import DTYPES, QuantizedDense, QuantizedModel, StoredInit
+from tpsgd_edge.report.results import Budget, LayerCost
+from tpsgd_edge.spec import Spec
+from tpsgd_edge.toolchain.sizes import Sizes
+
+
+def formats_of(model: QuantizedModel) -> dict[str, str]:
+    """Number formats of each layer, in words.
+
+    The words name weights, inputs and outputs, as in "s16 weights, s8 -> s8".
+    """
+    return {
+        layer.name: f"{layer.weight_type} weights, {layer.x_type} -> {layer.y_type}"
+        for layer in model.layers
+    }
+
+
+def layer_costs(model: QuantizedModel, plan: MemoryPlan) -> tuple[LayerCost, ...]:
+    """Shape, weights and bytes of each layer; instructions are not known here."""
+    tensors = {tensor.name: tensor.n_bytes for tensor in plan.state.tensors}
+    return tuple(
+        LayerCost(
+            layer=layer.name,
+            kind="dense",
+            shape=f"{layer.n_in} -> {layer.n_out}",
+            about=_about(layer),
+            weights=layer.n_weights + layer.n_out,
+            ram_bytes=tensors[f"{layer.name}.w"] + tensors[f"{layer.name}.b"],
+            flash_bytes=_constant_bytes(layer),
+        )
+        for layer in model.layers
+    )
+
+
+def _about(layer: QuantizedDense) -> str:
+    text = f"{layer.activation}, {layer.loss.kind.replace('_', ' ')}"
+    if layer.projection is not None:
+        text += f", {layer.projection.kind} projection"
+    return text
+
+
+def _constant_bytes(layer: QuantizedDense) -> int:
+    """Bytes of the arrays that this layer alone keeps in flash."""
+    count = 0
+    if isinstance(layer.init, StoredInit):
+        count += layer.init.w.nbytes + layer.init.b.nbytes
+    if layer.projection is not None and layer.projection.storage != "seed":
+        n_out, n_labels = layer.projection.values.shape
+        per_row = n_labels if layer.projection.storage == "s8" else -(-n_labels // 4)
+        count += n_out * per_row
+    if layer.loss.table is not None:
+        entry = "f32" if layer.weight_type == "f32" else "s16"
+        count += int(np.prod(layer.loss.table.shape)) * DTYPES[entry].itemsize
+    return count
+
+
+def budget_of(spec: Spec) -> Budget:
+    """The budget that the spec sets."""
+    return Budget(spec.platform.ram_bytes, spec.platform.flash_bytes)
+
+
+def check_budget(spec: Spec, sizes: Sizes, layers: tuple[LayerCost, ...]) -> None:
+    """Compare sizes with the budget of the spec.
+
+    Raises:
+        BudgetError: RAM or flash exceed it; the message holds the table and names the largest part.
+    """
+    budget = budget_of(spec)
+    ram = [(f"layer '{layer.layer}'", layer.ram_bytes) for layer in layers]
+    ram += [("arena", sizes.ram.arena), ("stack", sizes.ram.stack)]
+    ram.append(("rng and step", sizes.ram.total - sum(size for _, size in ram)))
+    flash = [(f"constants of '{layer.layer}'", layer.flash_bytes) for layer in layers]
+    flash.append(("code", sizes.flash.code))
+    flash.append(("tables, self-test", sizes.flash.total - sum(size for _, size in flash)))
+    _check("RAM", ram, budget.ram, where=f"{spec.source}, [platform] ram")
+    _check("flash", flash, budget.flash, where=f"{spec.source}, [platform] flash")
+
+
+def _check(kind: str, parts: list[tuple[str, int]], budget: int | None, *, where: str) -> None:
+    total = sum(size for _, size in parts)
+    if budget is None or total <= budget:
+        return
+    rows = [f"{size:>12,}  {name}" for name, size in parts if size > 0]
+    rows.append(f"{total:>12,}  in all, {total - budget:,} over the budget of {budget:,} bytes")
+    name, size = max(parts, key=lambda part: part[1])
+    raise BudgetError(
+        f"the model needs more {kind} than the budget allows",
+        where=where,
+        found="\n" + "\n".join(rows),
+        help=f"{name} takes {size:,} bytes: {_advice(kind)}, or raise the budget",
+    )
+
+
+def _advice(kind: str) -> str:
+    if kind == "RAM":
+        return 'fewer units, or weights = "s8"'
+    return 'weights drawn from the seed, or projection storage = "seed"'

@@ -1,0 +1,101 @@
+"""From the spec to a compiled project."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tpsgd_edge import __version__
+from tpsgd_edge.codegen import CProject, Origin, SelfTest, render
+from tpsgd_edge.frontend.data import Dataset, input_scaling, label_scaling, load_dataset
+from tpsgd_edge.frontend.network import build_graph
+from tpsgd_edge.graph import Graph
+from tpsgd_edge.memory import MemoryPlan, digest_order, plan_memory
+from tpsgd_edge.quantize import QuantizedModel, quantize, quantize_inputs, quantize_labels
+from tpsgd_edge.reference import Reference
+from tpsgd_edge.rule import pretrain
+from tpsgd_edge.spec import Spec
+from tpsgd_edge.toolchain.build import Binary, compile_firmware, compile_simulation
+from tpsgd_edge.toolchain.compilers import find_compiler
+from tpsgd_edge.toolchain.folder import write_project
+from tpsgd_edge.toolchain.platforms import Platform, load_platform, port_files
+from tpsgd_edge.trace import digest
+
+_SELFTEST_SAMPLES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Everything that is known before code is generated."""
+
+    spec: Spec
+    dataset: Dataset
+    model: QuantizedModel
+    plan: MemoryPlan
+    platform: Platform
+
+
+def prepare(spec: Spec, dataset: Dataset | None = None) -> Prepared:
+    """From the spec to a quantized model with a memory plan. Reads the data, writes nothing."""
+    platform = load_platform(spec.platform.name)
+    dataset = load_dataset(spec) if dataset is None else dataset
+    graph = build_graph(spec, dataset)
+    if spec.model.pretrain is not None:
+        graph = _pretrained(spec, graph, dataset)
+    model = quantize(spec, graph, dataset)
+    return Prepared(spec, dataset, model, plan_memory(model), platform)
+
+
+def _pretrained(spec: Spec, graph: Graph, dataset: Dataset) -> Graph:
+    mean, deviation = input_scaling(spec, dataset.x_train)
+    y = dataset.y_train
+    if dataset.labels.kind == "vector":
+        centre, spread = label_scaling(spec, y)
+        y = (y - centre) / spread
+    return replace(graph, weights=pretrain(spec, graph, (dataset.x_train - mean) / deviation, y))
+
+
+def render_project(prepared: Prepared) -> CProject:
+    """The C project, with samples and digest for its self-test."""
+    model, dataset, spec = prepared.model, prepared.dataset, prepared.spec
+    x = quantize_inputs(model, dataset.x_train[:_SELFTEST_SAMPLES])
+    labels = quantize_labels(model, dataset.y_train[:_SELFTEST_SAMPLES])
+    reference = Reference(model)
+    for sample, label in zip(x, labels, strict=True):
+        reference.train_step(sample, label)
+    state = reference.state()
+    selftest = SelfTest(x, labels, digest(state[name] for name in digest_order(model)))
+    origin = Origin(__version__, spec.source, spec.digest)
+    return render(model, prepared.plan, origin, selftest, port_files(prepared.platform))
+
+
+@contextmanager
+def scratch_project(project: CProject) -> Iterator[Path]:
+    """The project in a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="tpsgd-edge-") as folder:
+        write_project(project.files, Path(folder) / project.name)
+        yield Path(folder) / project.name
+
+
+def compile_for_device(
+    prepared: Prepared, project: CProject, folder: Path, *, inference_only: bool = False
+) -> Binary:
+    """Firmware for the platform of the spec, built in `folder`/build."""
+    return compile_firmware(
+        folder,
+        project.name,
+        project.sources,
+        prepared.platform,
+        find_compiler(prepared.platform),
+        build_dir=folder / "build",
+        inference_only=inference_only,
+    )
+
+
+def compile_for_host(project: CProject, folder: Path) -> Binary:
+    """The project as a library for this computer, built in `folder`/build."""
+    host = load_platform("host")
+    return compile_simulation(
+        folder, project.name, project.sources, find_compiler(host), build_dir=folder / "build"
+    )

@@ -1,0 +1,117 @@
+"""Training runs with the generated code: epochs, learning curve, scores."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.frontend.data import Dataset
+from tpsgd_edge.frontend.split import epoch_order
+from tpsgd_edge.quantize import QuantizedModel, quantize_inputs, quantize_labels
+from tpsgd_edge.quantize.model import QuantizedDense, Requantize
+from tpsgd_edge.quantize.samples import read_outputs
+from tpsgd_edge.toolchain.device import Device
+
+Progress = Callable[[str, int, int], None]
+Array = NDArray[np.generic]
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """A data set in the formats of a model; `y_test` stays as the data set has it."""
+
+    x: Array
+    labels: Array
+    x_test: Array
+    y_test: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How well outputs meet labels.
+
+    `value` is the share of right answers, or R^2; `confusion` (K, K) has true classes in rows.
+    """
+
+    value: float
+    confusion: NDArray[np.int64] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What a training run came to: scores on the test set before the first and after each epoch."""
+
+    scores: tuple[Score, ...]
+    seconds: float
+    steps: int
+
+
+def quantize_samples(model: QuantizedModel, dataset: Dataset) -> Samples:
+    """The data set as the model takes it."""
+    return Samples(
+        quantize_inputs(model, dataset.x_train),
+        quantize_labels(model, dataset.y_train),
+        quantize_inputs(model, dataset.x_test),
+        dataset.y_test,
+    )
+
+
+def train(
+    device: Device,
+    model: QuantizedModel,
+    samples: Samples,
+    *,
+    epochs: int,
+    progress: Progress,
+    stage: str = "training",
+) -> Training:
+    """Train on the device for whole epochs, from the first state, in an order drawn from the seed."""
+    device.init()
+    scores = [score(model, device.outputs(samples.x_test), samples.y_test)]
+    seconds = 0.0
+    for epoch in range(epochs):
+        progress(stage, epoch, epochs)
+        order = epoch_order(model.seed, epoch, len(samples.x))
+        start = time.perf_counter()
+        device.train(samples.x, samples.labels, order=order)
+        seconds += time.perf_counter() - start
+        scores.append(score(model, device.outputs(samples.x_test), samples.y_test))
+    progress(stage, epochs, epochs)
+    return Training(tuple(scores), seconds, epochs * len(samples.x))
+
+
+def score(model: QuantizedModel, outputs: Array, y: Array) -> Score:
+    """Score outputs of the model, shape (n, n_out), against labels of the data set."""
+    if model.labels.kind == "class":
+        predicted = outputs.argmax(axis=1)
+        count = model.labels.count
+        pairs = np.asarray(y, np.int64) * count + predicted
+        confusion = np.bincount(pairs, minlength=count * count).reshape(count, count)
+        return Score(float(np.mean(predicted == y)) if len(y) else float("nan"), confusion)
+    predicted_values = read_outputs(model, outputs)
+    values = np.asarray(y, np.float64).reshape(predicted_values.shape)
+    residual = ((values - predicted_values) ** 2).sum()
+    spread = ((values - values.mean(axis=0)) ** 2).sum()
+    return Score(float(1 - residual / spread) if spread > 0 else float("nan"), None)
+
+
+def metric_of(model: QuantizedModel) -> Literal["accuracy", "r2"]:
+    """What the scores of a model measure."""
+    return "accuracy" if model.labels.kind == "class" else "r2"
+
+
+def with_frozen_hidden_layers(model: QuantizedModel) -> QuantizedModel:
+    """The same model with a learning rate of 0 in all hidden layers.
+
+    They stay at random while the last layer learns: the distance to this yardstick is what hidden
+    layers learn.
+    """
+    *hidden, last = model.layers
+    return replace(model, layers=(*(_frozen(layer) for layer in hidden), last))
+
+
+def _frozen(layer: QuantizedDense) -> QuantizedDense:
+    return replace(layer, rate=layer.rate and Requantize(0, layer.rate.shift), rate_f32=0.0)
