@@ -12,7 +12,9 @@ from tpsgd_edge.report.text import percent_text
 _MOST_CLASSES = 40
 # Up to this many, every cell has room for its number.
 _MOST_NUMBERED = 20
-_MOST_PAIRS = 5
+_MOST_PAIRS = 3
+# Longer names of columns are turned by a quarter.
+_LONGEST_UPRIGHT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class HeatTable:
     names: tuple[str, ...]
     rows: tuple[Row, ...]
     has_numbers: bool
+    style: str
     pairs: tuple[str, ...]
 
 
@@ -51,8 +54,15 @@ def heat_table(confusion: NDArray[np.int64], names: Sequence[str]) -> HeatTable:
         names=tuple(names),
         rows=tuple(_row(confusion, i, names) for i in range(len(names))) if few else (),
         has_numbers=len(names) <= _MOST_NUMBERED,
+        style=_style(names),
         pairs=_pairs(confusion, names),
     )
+
+
+def _style(names: Sequence[str]) -> str:
+    upright = all(len(name) <= _LONGEST_UPRIGHT for name in names)
+    room = "numbered" if len(names) <= _MOST_NUMBERED else "dense"
+    return room if upright and room == "numbered" else f"{room} turned"
 
 
 def _row(confusion: NDArray[np.int64], i: int, names: Sequence[str]) -> Row:

@@ -54,7 +54,7 @@ def learning_curve_svg(result: SimulateResult) -> str:
         rcdefaults()
         rcParams.update(_SETTINGS)
         has_loss = any(point.loss is not None for point in result.curve)
-        figure = Figure(figsize=(5.6, 4.4 if has_loss else 3.5), layout="constrained")
+        figure = Figure(figsize=(5.6, 4.4), layout="constrained")
         if has_loss:
             above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2.4, 1))
             _draw_loss(below, result)
