@@ -11,6 +11,7 @@ from tpsgd_edge.cli.outcome import Outcome, outcome
 
 if TYPE_CHECKING:
     from tpsgd_edge.spec import Spec
+    from tpsgd_edge.toolchain.open_device import EmulatorChoice
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -151,7 +152,7 @@ def verify_command(
     overrides: tuple[str, ...],
     as_json: bool,
     steps: int | None,
-    emulator: str,
+    emulator: "EmulatorChoice",
 ) -> Outcome:
     """Compare reference and device, bit for bit.
 
@@ -201,7 +202,10 @@ def simulate_command(
 @cli.command("report")
 @spec_options
 @click.option(
-    "--out", type=click.Path(path_type=Path), metavar="FILE", help="Where the HTML report goes."
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The HTML file.  [default: NAME-PLATFORM.html]",
 )
 @click.option(
     "--markdown", is_flag=True, help="Print Markdown tables, for the summary of a CI run."
@@ -219,7 +223,7 @@ def report_command(
     markdown: bool,
     steps: int | None,
     epochs: int | None,
-    emulator: str,
+    emulator: "EmulatorChoice",
 ) -> Outcome:
     """All three, one table and an HTML report.
 
