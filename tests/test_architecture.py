@@ -24,8 +24,9 @@ FLOORS = (
     {"reference", "codegen"},  # so that the oracle can never learn from the generator
     {"toolchain"},
     {"verify"},
+    {"stages"},
+    {"stages"},
     {"report"},
-    {"budget", "costs", "simulation"},
     {"pipeline", "estimator", "starter"},
     {"cli"},
 )

@@ -1,5 +1,6 @@
 """The rendered project: a mapping from path to text, and what a build system needs to know of it."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,3 +17,11 @@ class CProject:
     name: str
     files: Mapping[str, str]
     sources: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all paths and texts: "sha256:..."."""
+        whole = hashlib.sha256()
+        for path, text in sorted(self.files.items()):
+            whole.update(f"{path}\0{text}\0".encode())
+        return f"sha256:{whole.hexdigest()}"

@@ -1,5 +1,7 @@
 """What each layer is and costs, and whether the whole fits the budget."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from tpsgd_edge.errors import BudgetError
@@ -7,6 +9,7 @@ from tpsgd_edge.memory import MemoryPlan
 from tpsgd_edge.quantize.model import DTYPES, QuantizedDense, QuantizedModel, StoredInit
 from tpsgd_edge.report.results import Budget, LayerCost
 from tpsgd_edge.spec import Spec
+from tpsgd_edge.toolchain.counting import Count, Counts
 from tpsgd_edge.toolchain.sizes import Sizes
 
 
@@ -36,6 +39,26 @@ def layer_costs(model: QuantizedModel, plan: MemoryPlan) -> tuple[LayerCost, ...
         )
         for layer in model.layers
     )
+
+
+def with_instructions(
+    layers: tuple[LayerCost, ...], counts: Counts | None
+) -> tuple[LayerCost, ...]:
+    """The same with instructions per inference and per training step, where they were counted."""
+    if counts is None:
+        return layers
+    return tuple(
+        replace(
+            layer,
+            instructions_inference=_per_run(counts.inference, layer.layer),
+            instructions_step=_per_run(counts.step, layer.layer) if counts.step else None,
+        )
+        for layer in layers
+    )
+
+
+def _per_run(count: Count, layer: str) -> int:
+    return round(count.by_layer.get(layer, 0) / count.runs)
 
 
 def _about(layer: QuantizedDense) -> str:

@@ -1,0 +1,238 @@
+"""The way through, stage by stage. Read this file first.
+
+    spec -> data set -> graph -> quantized model -> memory plan -> C project -> binary -> trace
+                                 quantized model -> reference ----------------> trace -> verdict
+"""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from tpsgd_edge.codegen import CProject
+from tpsgd_edge.report.costs import (
+    budget_of,
+    check_budget,
+    formats_of,
+    layer_costs,
+    with_instructions,
+)
+from tpsgd_edge.report.html import write_html
+from tpsgd_edge.report.results import (
+    BuildResult,
+    CurvePoint,
+    ReportResult,
+    SimulateResult,
+    VerifyResult,
+)
+from tpsgd_edge.spec import Spec
+from tpsgd_edge.stages import (
+    Firmware,
+    Prepared,
+    Progress,
+    Training,
+    compile_for_host,
+    default_steps,
+    inspect_firmware,
+    metric_of,
+    prepare,
+    prove,
+    quantize_samples,
+    render_project,
+    scratch_project,
+    train,
+    with_frozen_hidden_layers,
+)
+from tpsgd_edge.toolchain.folder import write_project
+from tpsgd_edge.toolchain.interface import interface_of
+from tpsgd_edge.toolchain.open_device import Emulator, find_emulator, open_device
+
+
+def build(
+    spec: Spec,
+    *,
+    out: Path | None = None,
+    compile: bool = True,  # noqa: A002 - the word that users type
+    progress: Progress | None = None,
+) -> BuildResult:
+    """Render the C project into a folder, compile it, measure it against the budget.
+
+    Args:
+        out: the folder; build/NAME-PLATFORM where not given.
+        compile: False stops when the project is written.
+
+    Raises:
+        TpsgdError: the spec or data are at fault, a tool is missing, the budget is exceeded.
+    """
+    report = progress or _silent
+    report("preparing", 0, 3)
+    prepared = prepare(spec)
+    report("preparing", 1, 3)
+    project = render_project(prepared)
+    folder = out or Path("build") / f"{spec.name}-{spec.platform.name}"
+    write_project(project.files, folder)
+    report("preparing", 2, 3)
+    firmware = inspect_firmware(prepared, project, folder) if compile else None
+    result = _build_result(prepared, project, folder, firmware)
+    report("preparing", 3, 3)
+    if result.sizes is not None:
+        check_budget(spec, result.sizes, result.layers)
+    return result
+
+
+def verify(
+    spec: Spec,
+    *,
+    steps: int | None = None,
+    emulator: Emulator | None = None,
+    progress: Progress | None = None,
+) -> VerifyResult:
+    """Train reference and device side by side and compare every tensor after every step.
+
+    Args:
+        steps: training steps; 1,000 where not given, or as many as the spec trains for.
+
+    Raises:
+        TpsgdError: the spec or data are at fault, or a tool is missing. A mismatch is no error.
+    """
+    prepared = prepare(spec)
+    project = render_project(prepared)
+    count = steps or default_steps(prepared)
+    with scratch_project(project) as folder:
+        firmware = inspect_firmware(prepared, project, folder)
+        return _verify(prepared, firmware, count, emulator, progress or _silent)
+
+
+def simulate(
+    spec: Spec, *, epochs: int | None = None, progress: Progress | None = None
+) -> SimulateResult:
+    """Train on this computer with the generated code, for whole epochs.
+
+    Args:
+        epochs: those of the spec where not given.
+
+    Raises:
+        TpsgdError: the spec or data are at fault, or there is no compiler.
+    """
+    return _simulate(prepare(spec), epochs or spec.rule.epochs, progress or _silent)
+
+
+def report(
+    spec: Spec,
+    *,
+    out: Path | None = None,
+    steps: int | None = None,
+    epochs: int | None = None,
+    emulator: Emulator | None = None,
+    progress: Progress | None = None,
+) -> ReportResult:
+    """Build, verify and simulate, and write one HTML file about it.
+
+    Args:
+        out: the file; NAME-PLATFORM.html where not given.
+        steps: as for `verify`; where not given, the whole training if it is small, else 1,000.
+    """
+    tell = progress or _silent
+    prepared = prepare(spec)
+    project = render_project(prepared)
+    count = steps or default_steps(prepared, whole_training=True)
+    with scratch_project(project) as folder:
+        firmware = inspect_firmware(prepared, project, folder)
+        built = replace(_build_result(prepared, project, folder, firmware), folder=None)
+        verified = _verify(prepared, firmware, count, emulator, tell)
+    simulated = _simulate(prepared, epochs or spec.rule.epochs, tell)
+    simulated = replace(
+        simulated,
+        sizes=built.sizes,
+        instructions_per_step=verified.instructions_per_step,
+        instructions_per_inference=verified.instructions_per_inference,
+    )
+    result = ReportResult(built, verified, simulated)
+    path = out or Path(f"{spec.name}-{spec.platform.name}.html")
+    return replace(result, html=write_html(result, path))
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+def _build_result(
+    prepared: Prepared, project: CProject, folder: Path | None, firmware: Firmware | None
+) -> BuildResult:
+    model, spec = prepared.model, prepared.spec
+    layers = layer_costs(model, prepared.plan)
+    return BuildResult(
+        spec=spec,
+        platform=prepared.platform.name,
+        folder=folder,
+        files=tuple(project.files),
+        compiled=firmware is not None,
+        sizes=firmware.sizes if firmware else None,
+        budget=budget_of(spec),
+        compiler=firmware.binary.compiler.title if firmware else None,
+        formats=formats_of(model),
+        layers=with_instructions(layers, firmware.counts if firmware else None),
+        arena=prepared.plan.training.buffers,
+        digests={"spec": spec.digest, "project": project.digest},
+    )
+
+
+def _verify(
+    prepared: Prepared,
+    firmware: Firmware,
+    steps: int,
+    emulator: Emulator | None,
+    progress: Progress,
+) -> VerifyResult:
+    binary, counts = firmware.binary, firmware.counts
+    start = time.perf_counter()
+    with open_device(binary, interface_of(prepared.model), emulator=emulator) as device:
+        verdict = prove(device, prepared, steps, progress)
+    used = None if prepared.platform.is_host else emulator or find_emulator(prepared.platform)
+    return VerifyResult(
+        spec=prepared.spec,
+        platform=prepared.platform.name,
+        verdict=verdict,
+        steps=verdict.steps,
+        seconds=time.perf_counter() - start,
+        emulator=used,
+        formats=formats_of(prepared.model),
+        instructions_per_step=counts.step.per_run if counts and counts.step else None,
+        instructions_per_inference=counts.inference.per_run if counts else None,
+    )
+
+
+def _simulate(prepared: Prepared, epochs: int, progress: Progress) -> SimulateResult:
+    model, dataset = prepared.model, prepared.dataset
+    training = _train_on_host(prepared, epochs, progress, "training")
+    baselines = {}
+    if len(model.layers) > 1:
+        frozen = replace(prepared, model=with_frozen_hidden_layers(model))
+        yardstick = _train_on_host(frozen, epochs, progress, "hidden layers at random")
+        baselines["hidden layers at random"] = yardstick.scores[-1].value
+    scores = training.scores
+    samples = len(dataset.x_train)
+    return SimulateResult(
+        spec=prepared.spec,
+        platform=prepared.platform.name,
+        epochs=epochs,
+        metric=metric_of(model),
+        accuracy_before=scores[0].value,
+        accuracy_after=scores[-1].value,
+        curve=tuple(CurvePoint(i, i * samples, s.value) for i, s in enumerate(scores)),
+        confusion=scores[-1].confusion,
+        samples_per_second=training.steps / training.seconds if training.seconds else None,
+        class_names=dataset.class_names,
+        formats=formats_of(model),
+        baselines=baselines,
+    )
+
+
+def _train_on_host(prepared: Prepared, epochs: int, progress: Progress, stage: str) -> Training:
+    project = render_project(prepared)
+    samples = quantize_samples(prepared.model, prepared.dataset)
+    with scratch_project(project) as folder:
+        binary = compile_for_host(project, folder)
+        with open_device(binary, interface_of(prepared.model)) as device:
+            return train(
+                device, prepared.model, samples, epochs=epochs, progress=progress, stage=stage
+            )
