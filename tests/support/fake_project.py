@@ -1,7 +1,7 @@
 """A project written by hand in the form of a generated one, with a numpy twin.
 
-Two layers of s16 weights, 5 inputs in s8, 4 hidden values, 3 classes. What it "learns" is of no use; that
-it changes every tensor in a way that a twin can follow is.
+Two layers of s16 weights, 5 inputs in s8, 4 hidden values, 3 classes. What it "learns" is useless;
+that it changes every tensor in a way that a twin can follow is.
 """
 
 import zlib
@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tpsgd_edge.toolchain.interface import ModelInterface
 
 from tpsgd_edge.memory.state import StateLayout, StateTensor
+from tpsgd_edge.toolchain.interface import ModelInterface
 
 N_IN, N_HIDDEN, N_OUT = 5, 4, 3
 
@@ -66,19 +66,20 @@ struct tps_dense {
     uint32_t divisor;
 };
 
-void tps_dense_forward(const struct tps_dense *layer, const int16_t *w, const int32_t *b, const int16_t *x,
-                       int16_t *y);
-void tps_dense_update(const struct tps_dense *layer, int16_t *w, int32_t *b, const int16_t *x, uint16_t unit);
+void tps_dense_forward(const struct tps_dense *layer, const int16_t *w, const int32_t *b,
+                       const int16_t *x, int16_t *y);
+void tps_dense_update(const struct tps_dense *layer, int16_t *w, int32_t *b,
+                      const int16_t *x, uint16_t unit);
 
 #endif
 """
 
-# The divisions call the compiler's runtime on every core without a 64-bit divider, the half a soft float.
+# The division calls the compiler's runtime on every core, the half does where there is no FPU.
 _DENSE_C = """
 #include "tps_dense.h"
 
-void tps_dense_forward(const struct tps_dense *layer, const int16_t *w, const int32_t *b, const int16_t *x,
-                       int16_t *y)
+void tps_dense_forward(const struct tps_dense *layer, const int16_t *w, const int32_t *b,
+                       const int16_t *x, int16_t *y)
 {
     for (uint16_t j = 0; j < layer->n_out; j++) {
         int64_t acc = b[j];
@@ -89,7 +90,8 @@ void tps_dense_forward(const struct tps_dense *layer, const int16_t *w, const in
     }
 }
 
-void tps_dense_update(const struct tps_dense *layer, int16_t *w, int32_t *b, const int16_t *x, uint16_t unit)
+void tps_dense_update(const struct tps_dense *layer, int16_t *w, int32_t *b,
+                      const int16_t *x, uint16_t unit)
 {
     for (uint16_t i = 0; i < layer->n_in; i++) {
         w[unit * layer->n_in + i] = (int16_t)(w[unit * layer->n_in + i] + x[i]);
@@ -103,8 +105,8 @@ _MODEL_C = """
 
 #include "tps_dense.h"
 
-static const struct tps_dense fc1 = {5, 4, 3};
-static const struct tps_dense fc2 = {4, 3, 5};
+static const struct tps_dense fc1_layer = {5, 4, 3};
+static const struct tps_dense fc2_layer = {4, 3, 5};
 
 static int16_t arena_x[5];
 static int16_t arena_y[4];
@@ -117,8 +119,8 @@ static void forward(const struct fake_model *model, const int8_t x[5], int16_t o
     for (uint16_t i = 0; i < 5; i++) {
         arena_x[i] = x[i];
     }
-    tps_dense_forward(&fc1, model->fc1_w, model->fc1_b, arena_x, arena_y);
-    tps_dense_forward(&fc2, model->fc2_w, model->fc2_b, arena_y, outputs);
+    tps_dense_forward(&fc1_layer, model->fc1_w, model->fc1_b, arena_x, arena_y);
+    tps_dense_forward(&fc2_layer, model->fc2_w, model->fc2_b, arena_y, outputs);
 }
 
 void fake_init(struct fake_model *model)
@@ -152,8 +154,8 @@ enum tps_status fake_train_step(struct fake_model *model, const int8_t x[5], uin
         return TPS_BAD_LABEL;
     }
     forward(model, x, arena_out);
-    tps_dense_update(&fc1, model->fc1_w, model->fc1_b, arena_x, label);
-    tps_dense_update(&fc2, model->fc2_w, model->fc2_b, arena_y, label);
+    tps_dense_update(&fc1_layer, model->fc1_w, model->fc1_b, arena_x, label);
+    tps_dense_update(&fc2_layer, model->fc2_w, model->fc2_b, arena_y, label);
     model->rng += UINT32_C(0x9E3779B9);
     model->step++;
     return TPS_OK;
@@ -210,6 +212,10 @@ _MODEL_PORT = """
 
 #include <stddef.h>
 
+#ifdef FAKE_INFERENCE_ONLY
+#define MODEL_INFERENCE_ONLY
+#endif
+
 typedef struct fake_model model_t;
 typedef int8_t model_x_t;
 typedef int16_t model_output_t;
@@ -242,7 +248,8 @@ static const struct {
     {offsetof(model_t, fc2_b), 12}, {offsetof(model_t, rng), 4},    {offsetof(model_t, step), 4},
 };
 
-static inline enum tps_status model_train_step(model_t *model, const model_x_t *x, const model_label_t *label)
+static inline enum tps_status model_train_step(
+    model_t *model, const model_x_t *x, const model_label_t *label)
 {
     return fake_train_step(model, x, *label);
 }

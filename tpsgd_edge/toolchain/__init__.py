@@ -1,1 +1,1 @@
-"""Everything between a rendered project folder and a Trace: platforms, compilers, emulators, sizes."""
+"""Everything between a project folder and a Trace: platforms, compilers, emulators, sizes."""

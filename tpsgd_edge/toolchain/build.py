@@ -1,11 +1,10 @@
-"""From a project folder to something that runs: firmware, a shared library or a program of the host.
+"""From a project folder to something that runs: firmware, or a library or program of the host.
 
 What was built from the same bytes with the same command is not built again.
 """
 
 import hashlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -103,7 +102,7 @@ def compile_firmware(
         "-Iport",
     ]
     label = f"{platform.name}-inference" if inference_only else platform.name
-    digest = _digest(folder, [folder], [compiler.title, *compiler.command, *flags, *own])
+    digest = _digest([folder, folder / "port"], [compiler.title, *compiler.command, *flags, *own])
     elf = build_dir / f"{name}-{label}-{digest}.elf"
     warnings = ""
     if not elf.is_file():
@@ -158,7 +157,9 @@ def compile_simulation(
         *special,
     ]
     own = [source for source in sources if not source.startswith("port/")]
-    digest = _digest(folder, [folder, host, port], [compiler.title, *compiler.command, *flags, *own])
+    digest = _digest(
+        [folder, folder / "port", host, port], [compiler.title, *compiler.command, *flags, *own]
+    )
     suffix = "" if kind == "program" else ".so"
     path = build_dir / f"{name}-host{'-sanitized' if sanitize else ''}-{digest}{suffix}"
     warnings = ""
@@ -191,7 +192,7 @@ def _driver(compiler: Compiler) -> tuple[str, ...]:
 
 
 def _inference_flags(name: str, *, inference_only: bool) -> list[str]:
-    return [f"-D{name.upper()}_INFERENCE_ONLY", "-DMODEL_INFERENCE_ONLY"] if inference_only else []
+    return [f"-D{name.upper()}_INFERENCE_ONLY"] if inference_only else []
 
 
 def _compile_objects(
@@ -255,11 +256,11 @@ def _scratch(build_dir: Path) -> tempfile.TemporaryDirectory[str]:
         ) from error
 
 
-def _digest(root: Path, folders: Iterable[Path], words: Iterable[str]) -> str:
+def _digest(folders: Iterable[Path], words: Iterable[str]) -> str:
     """Names the result by everything that goes into it: C files, linker script, command."""
     digest = hashlib.sha256("\0".join(words).encode())
     for folder in folders:
-        for path in sorted(folder.rglob("*")):
+        for path in sorted(folder.glob("*")):
             if path.suffix in (".c", ".h", ".ld") and path.is_file():
                 digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]

@@ -31,10 +31,8 @@ class Device(Protocol):
     def init(self) -> None:
         """Set the state that training starts from. Opening a device does this too."""
 
-    def train(
-        self, x: Array, labels: Array, *, order: NDArray[np.integer] | None = None
-    ) -> int:
-        """Train once on each sample, or on samples `order`. Returns how many labels were refused."""
+    def train(self, x: Array, labels: Array, *, order: NDArray[np.integer] | None = None) -> int:
+        """Train once on each sample, or on `order` of them. Returns how many were refused."""
 
     def trace(self, x: Array, labels: Array) -> Trace:
         """Train once on each sample, with the digests of every step."""
@@ -52,4 +50,4 @@ class Device(Protocol):
         """Whether the built-in self-test passes. The state is initialised afterwards."""
 
     def stack_bytes(self) -> int:
-        """Bytes of stack that the model used since the last such call; 0 where it is not measured."""
+        """Bytes of stack that the model used since the last such call; 0 where unknown."""

@@ -48,9 +48,12 @@ class Elf:
         """Name of the function that holds an address, "?" where there is none."""
         functions = _functions(self.symbols)
         index = bisect.bisect_right(functions, address, key=lambda s: s.address) - 1
-        if index < 0 or address >= functions[index].address + max(functions[index].size, 1):
+        if index < 0:
             return "?"
-        return functions[index].name
+        # Functions in assembly may have no size: they last until the next one.
+        function = functions[index]
+        inside = function.size == 0 or address < function.address + function.size
+        return function.name if inside else "?"
 
 
 def read_elf(path: Path) -> Elf:
@@ -66,11 +69,7 @@ def read_elf(path: Path) -> Elf:
         with path.open("rb") as file:
             elf = ELFFile(file)
             return Elf(
-                {
-                    s["p_paddr"]: s.data()
-                    for s in elf.iter_segments("PT_LOAD")
-                    if s["p_filesz"] > 0
-                },
+                {s["p_paddr"]: s.data() for s in elf.iter_segments("PT_LOAD") if s["p_filesz"] > 0},
                 {s.name: s["sh_size"] for s in elf.iter_sections() if s["sh_flags"] & _ALLOC},
                 tuple(sorted(_symbols(elf), key=lambda s: s.address)),
             )

@@ -68,7 +68,7 @@ class HostDevice:
                 self._model, _address(inputs), _address(targets), _address(index), 1
             )
             output = self._last_output()
-            digests[i] = [zlib.crc32(tensor) for tensor in (*tensors, output)]
+            digests[i] = [zlib.crc32(tensor.data) for tensor in (*tensors, output)]
         final = dict(interface.layout.read(self.state()))
         if len(inputs):
             final["output"] = interface.outputs(output.tobytes())[0]
@@ -115,7 +115,9 @@ class HostDevice:
     def _views(self) -> list[NDArray[np.uint8]]:
         """The bytes of each tensor in the state, in digest order."""
         raw = self._state.view(np.uint8)
-        spans = {t.name: raw[t.offset : t.offset + t.n_bytes] for t in self.interface.layout.tensors}
+        spans = {
+            t.name: raw[t.offset : t.offset + t.n_bytes] for t in self.interface.layout.tensors
+        }
         return [spans[name] for name in self.interface.tensors]
 
     def _last_output(self) -> NDArray[np.uint8]:

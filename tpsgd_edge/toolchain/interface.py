@@ -100,7 +100,9 @@ def _checked(what: str, array: Array, type_: str, shape: tuple[int, ...]) -> Arr
     dtype = DTYPES[type_]
     if array.dtype != dtype or array.shape[1:] != shape:
         raise DataError(
-            f"{what} do not fit the model" if what == "labels" else f"{what} does not fit the model",
+            f"{what} do not fit the model"
+            if what == "labels"
+            else f"{what} does not fit the model",
             found=f"{array.dtype} of shape {array.shape}, "
             f"expected {dtype} of shape {('n', *shape)}".replace("'", ""),
         )

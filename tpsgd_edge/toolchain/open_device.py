@@ -14,19 +14,20 @@ from tpsgd_edge.toolchain.qemu_link import QemuLink, qemu_command
 from tpsgd_edge.toolchain.unicorn_link import UnicornLink, import_unicorn
 
 Emulator = Literal["unicorn", "qemu"]
+EmulatorChoice = Literal["auto", "unicorn", "qemu"]
 
 
 def open_device(
     binary: Binary,
     interface: ModelInterface,
     *,
-    emulator: Emulator | None = None,
+    emulator: EmulatorChoice = "auto",
     timeout: float = 600.0,
 ) -> Device:
     """The model of a binary, initialised.
 
     Args:
-        emulator: for firmware; the platform's first choice that is installed where not given.
+        emulator: for firmware; "auto" is the platform's first choice that is installed.
         timeout: seconds that one call may take before it counts as hung.
 
     Raises:
@@ -36,7 +37,9 @@ def open_device(
         return HostDevice(binary.path, interface)
     if binary.kind == "program":
         return StreamDevice(ProcessLink(binary.path, timeout=timeout), interface)
-    if (emulator or find_emulator(binary.platform)) == "unicorn":
+    if emulator == "auto":
+        emulator = find_emulator(binary.platform)
+    if emulator == "unicorn":
         return StreamDevice(UnicornLink(binary, timeout=timeout), interface)
     return StreamDevice(QemuLink(binary, interface, timeout=timeout), interface)
 

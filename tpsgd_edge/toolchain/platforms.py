@@ -35,7 +35,7 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class MemoryMap:
-    """Memory of an emulated core; a real board's budget is the spec's. `stack` bytes end the RAM in use."""
+    """Memory of an emulated core, `stack` bytes set apart. A board's budget is the spec's."""
 
     flash: Region
     ram: Region

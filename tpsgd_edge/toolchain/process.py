@@ -34,9 +34,7 @@ def run_tool(
     except OSError as error:
         raise ToolError(f"{purpose} could not start", where=words[0], found=str(error)) from error
     except subprocess.TimeoutExpired as error:
-        raise ToolError(
-            f"{purpose} took longer than {timeout:g} s", where=shown(words)
-        ) from error
+        raise ToolError(f"{purpose} took longer than {timeout:g} s", where=shown(words)) from error
     said = (done.stdout + done.stderr).decode("utf-8", "replace")
     if done.returncode != 0:
         raise failure(purpose, words, done.returncode, said)

@@ -10,15 +10,15 @@ from tpsgd_edge.toolchain.process import failure, tool_environment
 
 
 class ProcessLink:
-    """A child process with pipes. Its stderr, such as a sanitizer's report, is kept for the error."""
+    """A child process with pipes. Its stderr, such as a sanitizer's report, goes to the error."""
 
-    # The child may be writing while this process still writes: what it says must fit into the pipe.
+    # The child may write while this process still writes: all of it must fit into the pipe.
     max_reply = 32768
 
     def __init__(self, program: Path, *, timeout: float) -> None:
         self._program = str(program.resolve())
         self._timeout = timeout
-        self._stderr = tempfile.TemporaryFile()
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - close() closes it
         try:
             self._child = subprocess.Popen(
                 [self._program],

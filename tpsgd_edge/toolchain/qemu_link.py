@@ -17,7 +17,7 @@ _SEMIHOSTING = ("-semihosting-config", "enable=on,target=native")
 
 
 class QemuLink:
-    """Boots the firmware for each request with the state of the last one, which makes a batch a session."""
+    """Boots the firmware for each request, with the state that the last one left."""
 
     max_reply = 1 << 26
 
@@ -73,9 +73,7 @@ def qemu_command(platform: Platform) -> tuple[str, ...]:
     """
     qemu = platform.qemu
     if qemu is None:
-        raise ToolError(
-            f"QEMU does not run {platform.title}", where=f"platform '{platform.name}'"
-        )
+        raise ToolError(f"QEMU does not run {platform.title}", where=f"platform '{platform.name}'")
     program = shutil.which(qemu.command)
     if program is None:
         raise ToolError(

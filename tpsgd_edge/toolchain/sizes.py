@@ -23,7 +23,7 @@ class Ram:
 
 @dataclass(frozen=True, slots=True)
 class Flash:
-    """Bytes of flash: instructions with their literals, and constants with first values of static data."""
+    """Bytes of flash: instructions with literals, constants with first values of static data."""
 
     code: int
     constants: int
@@ -36,7 +36,7 @@ class Flash:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """What a model takes. `port_*` is the harness, its buffers and start-up code: not in a product."""
+    """What a model takes. `port_*` is harness, buffers and start-up code: not in a product."""
 
     ram: Ram
     flash: Flash
@@ -51,8 +51,8 @@ class Sizes:
 def measure(binary: Binary) -> Sizes:
     """Sizes of firmware, with no stack yet: that is measured by running (Device.stack_bytes).
 
-    The linker script (firmware/port/link.ld.in) sorts input sections into output sections, whose sizes are
-    read here: padding and literal pools count where they lie.
+    The linker script (firmware/port/link.ld.in) sorts input sections into output sections, whose
+    sizes are read here: padding and literal pools count where they lie.
 
         .weights             the harness's one model struct (symbol tps_port_model)
         .data, .bss          static data of everything but the harness: the arena
@@ -77,7 +77,10 @@ def measure(binary: Binary) -> Sizes:
             where=binary.path.name,
             found=f"no section {', '.join(sorted(missing))}",
         )
-    size = lambda name: sections.get(name, 0)  # noqa: E731
+
+    def size(name: str) -> int:
+        return sections.get(name, 0)
+
     return Sizes(
         Ram(weights=size(".weights"), arena=size(".data") + size(".bss"), stack=0),
         Flash(code=size(".text"), constants=size(".rodata") + size(".data")),

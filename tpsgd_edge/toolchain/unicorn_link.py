@@ -24,6 +24,14 @@ _SYSTEM_CONTROL = Region(0xE000E000, _PAGE)  # where start-up code switches the 
 _PULSE_SECONDS = 1.0
 
 
+def _is_long_thumb(halfword: int) -> bool:
+    return halfword >> 11 in (0b11101, 0b11110, 0b11111)
+
+
+def _is_long_riscv(halfword: int) -> bool:
+    return halfword & 3 == 3
+
+
 def import_unicorn() -> ModuleType:
     """The package unicorn.
 
@@ -36,11 +44,11 @@ def import_unicorn() -> ModuleType:
         raise ToolError(
             "the emulator unicorn is not installed", found=str(error), help=INSTALL_ZIG
         ) from error
-    return unicorn  # type: ignore[no-any-return]
+    return unicorn
 
 
 class UnicornLink:
-    """Firmware from its reset on. It runs while there are commands to read, and waits when there are none."""
+    """Firmware from its reset on. It runs while there are commands to read, then waits."""
 
     max_reply = 1 << 26
 
@@ -93,6 +101,17 @@ class UnicornLink:
         """Where a function that is just entered will return to."""
         return int(self.uc.reg_read(self._registers.link)) & ~1
 
+    def instructions(self, address: int, size: int) -> int:
+        """Instructions in a block of code, of 2 or 4 bytes each."""
+        code = self.uc.mem_read(address, size)
+        halfwords = struct.unpack(f"<{size // 2}H", code)
+        is_long = _is_long_thumb if self.arch == "arm" else _is_long_riscv
+        count = position = 0
+        while position < len(halfwords):
+            position += 2 if is_long(halfwords[position]) else 1
+            count += 1
+        return count
+
     def _run(self, deadline: float) -> None:
         """Run until the firmware waits for commands."""
         while not self._waiting:
@@ -122,9 +141,7 @@ class UnicornLink:
     def _semihosting(self) -> None:
         """Carry out the call at which the core stands, and step over it unless it has to wait."""
         registers = self._registers
-        result = self._call(
-            self.uc.reg_read(registers.first), self.uc.reg_read(registers.second)
-        )
+        result = self._call(self.uc.reg_read(registers.first), self.uc.reg_read(registers.second))
         if result is None:
             self._waiting = True
             return

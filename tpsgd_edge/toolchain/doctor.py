@@ -1,0 +1,105 @@
+"""What is installed of what can be used, and how to get the rest."""
+
+import importlib.metadata
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tpsgd_edge.errors import ToolError
+from tpsgd_edge.toolchain.compilers import INSTALL_ZIG, find_zig
+from tpsgd_edge.toolchain.process import run_tool
+from tpsgd_edge.toolchain.qemu_link import install_qemu
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A compiler, an emulator or an optional package.
+
+    Attributes:
+        version: None where it is not found.
+        path: of the program; None for a package.
+        purpose: what it is used for.
+        help: how to get it.
+    """
+
+    name: str
+    version: str | None
+    path: Path | None
+    purpose: str
+    help: str
+
+
+# Program, how to ask for its version, purpose, how to get it.
+_PROGRAMS = (
+    ("gcc", "-dumpfullversion", "builds for the host", "on Debian and Ubuntu: apt install gcc"),
+    ("clang", "-dumpversion", "builds for every platform", "on Debian: apt install clang lld"),
+    (
+        "arm-none-eabi-gcc",
+        "-dumpfullversion",
+        "builds for Cortex-M",
+        "on Debian and Ubuntu: apt install gcc-arm-none-eabi",
+    ),
+    (
+        "riscv64-unknown-elf-gcc",
+        "-dumpfullversion",
+        "builds for RISC-V",
+        "on Debian and Ubuntu: apt install gcc-riscv64-unknown-elf",
+    ),
+    (
+        "qemu-system-arm",
+        "--version",
+        "runs Cortex-M, the M55 among them",
+        install_qemu("qemu-system-arm"),
+    ),
+    ("qemu-system-riscv32", "--version", "runs RISC-V", install_qemu("qemu-system-riscv32")),
+)
+_PACKAGES = (
+    ("unicorn", "runs and counts every platform but the Cortex-M55", INSTALL_ZIG),
+    ("torch", "pre-training in floating point", "pip install 'tpsgd-edge[torch]'"),
+    ("scikit-learn", "TPSGDClassifier, TPSGDRegressor", "pip install 'tpsgd-edge[sklearn]'"),
+)
+
+
+def survey() -> tuple[Tool, ...]:
+    """Every tool that can be used, found or not."""
+    return (_zig(), *_programs(), *_packages())
+
+
+def _zig() -> Tool:
+    command = find_zig()
+    return Tool(
+        "zig",
+        _ask([*command, "version"]) if command else None,
+        Path(command[0]) if command else None,
+        "builds for every platform",
+        INSTALL_ZIG,
+    )
+
+
+def _programs() -> Iterator[Tool]:
+    for name, question, purpose, help_ in _PROGRAMS:
+        path = shutil.which(name)
+        version = _ask([path, question]) if path else None
+        yield Tool(name, version, Path(path) if path else None, purpose, help_)
+
+
+def _packages() -> Iterator[Tool]:
+    for name, purpose, help_ in _PACKAGES:
+        yield Tool(name, _package_version(name), None, purpose, help_)
+
+
+def _package_version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _ask(command: list[str]) -> str | None:
+    """The version in the first line of an answer, None where there is no answer."""
+    try:
+        lines = run_tool(command, purpose="asking for the version", timeout=30).splitlines()
+    except ToolError:
+        return None
+    return lines[0].removeprefix("QEMU emulator version ").strip() if lines else None
