@@ -187,7 +187,11 @@ def _thinned(curve: Sequence[CurvePoint]) -> list[CurvePoint]:
 
 
 def _table(*heads: str) -> Table:
-    return Table(*heads, box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    table = Table(*heads, box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for column in table.columns:
+        # A path that is cut short is of no use.
+        column.overflow = "fold"
+    return table
 
 
 def _render(*items: RenderableType) -> str:
@@ -196,8 +200,9 @@ def _render(*items: RenderableType) -> str:
     with console.capture() as capture:
         for item in items:
             console.print(item, soft_wrap=isinstance(item, str | Text))
-    # Rows are padded to the width of the table.
-    return re.sub(r" +$", "", capture.get(), flags=re.MULTILINE)
+    # Rows are padded to the width of the table, and tables with blank lines.
+    text = re.sub(r" +$", "", capture.get(), flags=re.MULTILINE)
+    return re.sub(r"\n{3,}", "\n\n", text).strip("\n") + "\n"
 
 
 def _width() -> int | None:
