@@ -112,6 +112,8 @@ def test_options_reach_the_pipeline(stages, spec_file):
         "compile": False,
         "progress": None,
     }
+    run(["verify", spec_file])
+    assert stages["verify"].call_args.kwargs == {"steps": None, "emulator": None, "progress": None}
     run(["report", spec_file, "--steps", "9", "--epochs", "2", "--emulator", "qemu"])
     assert stages["report"].call_args.kwargs == {
         "out": None,

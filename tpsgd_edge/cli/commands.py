@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 
 import click
 
@@ -11,7 +11,6 @@ from tpsgd_edge.cli.outcome import Outcome, outcome
 
 if TYPE_CHECKING:
     from tpsgd_edge.spec import Spec
-    from tpsgd_edge.toolchain.open_device import EmulatorChoice
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -152,7 +151,7 @@ def verify_command(
     overrides: tuple[str, ...],
     as_json: bool,
     steps: int | None,
-    emulator: "EmulatorChoice",
+    emulator: Literal["auto", "unicorn", "qemu"],
 ) -> Outcome:
     """Compare reference and device, bit for bit.
 
@@ -165,7 +164,8 @@ def verify_command(
 
     spec = _load(spec_path, platform, overrides)
     with progress_bar() as progress:
-        result = verify(spec, steps=steps, emulator=emulator, progress=progress)
+        chosen = None if emulator == "auto" else emulator
+        result = verify(spec, steps=steps, emulator=chosen, progress=progress)
     return outcome(
         result.to_json(),
         lambda: show_verify(result),
@@ -223,7 +223,7 @@ def report_command(
     markdown: bool,
     steps: int | None,
     epochs: int | None,
-    emulator: "EmulatorChoice",
+    emulator: Literal["auto", "unicorn", "qemu"],
 ) -> Outcome:
     """All three, one table and an HTML report.
 
@@ -237,8 +237,9 @@ def report_command(
 
     spec = _load(spec_path, platform, overrides)
     with progress_bar() as progress:
+        chosen = None if emulator == "auto" else emulator
         result = report(
-            spec, out=out, steps=steps, epochs=epochs, emulator=emulator, progress=progress
+            spec, out=out, steps=steps, epochs=epochs, emulator=chosen, progress=progress
         )
     return outcome(
         result.to_json(),

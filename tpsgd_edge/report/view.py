@@ -134,7 +134,7 @@ def _chips(result: ReportResult) -> tuple[str, ...]:
     # "64 -> 32" and "32 -> 10" read better as one chain; the result's shapes are its links.
     sizes = [layers[0].shape.split(" -> ")[0], *(c.shape.split(" -> ")[-1] for c in layers)]
     formats = result.build.formats.get(layers[0].layer)
-    return (" → ".join(sizes), *([formats] if formats else ()), result.build.platform)
+    return (" → ".join(sizes), *([_arrows(formats)] if formats else ()), result.build.platform)
 
 
 def _lede(result: ReportResult) -> str:
@@ -168,13 +168,17 @@ def _layer_rows(result: ReportResult, columns: Sequence[tuple[str, str]]) -> tup
         LayerRow(
             name=cost.layer,
             colour=layer_colour(index),
-            shape=cost.shape.replace("->", "→"),
+            shape=_arrows(cost.shape),
             about=cost.about,
-            formats=result.build.formats.get(cost.layer, ""),
+            formats=_arrows(result.build.formats.get(cost.layer, "")),
             costs=tuple(_cost_cell(cost, layers, head, key) for head, key in columns),
         )
         for index, cost in enumerate(layers)
     )
+
+
+def _arrows(text: str) -> str:
+    return text.replace("->", "→")
 
 
 def _cost_cell(cost: LayerCost, layers: Sequence[LayerCost], head: str, key: str) -> CostCell:
