@@ -51,7 +51,7 @@ wheel: $(VENV)/.demo
 	$(BIN)/python -m pip --disable-pip-version-check wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 clean:
-	rm -rf build dist out .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist out digits-*.html .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find tpsgd_edge tests tools -name __pycache__ -type d -exec rm -rf {} +
 
 distclean: clean
