@@ -3,16 +3,10 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 Report = Callable[[str, int, int], None]
 
@@ -23,18 +17,31 @@ def progress_bar() -> Iterator[Report | None]:
     if not sys.stderr.isatty():
         yield None
         return
-    with Progress(
-        TextColumn("{task.description}"),
+    with _bars() as bars:
+        yield _reporter(bars)
+
+
+def _bars() -> "Progress":
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
         TimeRemainingColumn(compact=True),
         console=Console(stderr=True),
         transient=True,
-    ) as bars:
-        yield _reporter(bars)
+    )
 
 
-def _reporter(bars: Progress) -> Report:
+def _reporter(bars: "Progress") -> Report:
     tasks: dict[str, TaskID] = {}
 
     def report(stage: str, done: int, total: int) -> None:
