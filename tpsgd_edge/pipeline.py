@@ -1,7 +1,7 @@
 """The way through, stage by stage. Read this file first.
 
-    spec -> data set -> graph -> quantized model -> memory plan -> C project -> binary -> trace
-                                 quantized model -> reference ----------------> trace -> verdict
+spec -> data set -> graph -> quantized model -> memory plan -> C project -> binary -> trace
+                             quantized model -> reference ----------------> trace -> verdict
 """
 
 import time

@@ -12,6 +12,11 @@
 _Static_assert((-1 >> 1) == -1, "needs an arithmetic right shift");
 _Static_assert((int8_t)0x80 == -128, "needs two's complement");
 
+/* Computers with vector units take other ways to the same numbers. */
+#if defined(__SSE2__) || defined(__ARM_NEON)
+#define TPS_VECTORS
+#endif
+
 static inline int32_t tps_clip(int32_t v, int32_t lo, int32_t hi)
 {
     return v < lo ? lo : v > hi ? hi : v;

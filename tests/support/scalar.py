@@ -185,10 +185,15 @@ def learn(layer: QuantizedDense, w, b, x, y, label, rng, decay):
             continue
         rho = mix(draw(base, j))
         for i in range(layer.n_in):
-            word = (rho + PHI * (i + 1)) & M32
-            w[j][i] = clip(w[j][i] + random_round(d * x[i], u, word), -(2**k), 2**k - 1)
-        word = (rho + PHI * (layer.n_in + 1)) & M32
-        b[j] = clip(b[j] + random_round(d * layer.bias_one, u, word), -(2**27), 2**27)
+            change = (d * x[i] + dither(rho, i, u)) >> u
+            w[j][i] = clip(w[j][i] + change, -(2**k), 2**k - 1)
+        change = (d * layer.bias_one + dither(rho, layer.n_in, u)) >> u
+        b[j] = clip(b[j] + change, -(2**27), 2**27)
+
+
+def dither(rho, i, u):
+    word = ((rho >> 16) + 0x9E37 * (i + 1)) % 2**16
+    return word >> (16 - u) if u <= 16 else word << (u - 16)
 
 
 # ------------------------------------------------------------------ 12: one layer in binary32

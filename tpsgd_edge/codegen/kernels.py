@@ -14,17 +14,22 @@ Key = TypeVar("Key", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class ForwardKernel:
-    """`tps_dense_forward_<suffix>`. `table` is the output type where a layer needs a table, else empty."""
+    """`tps_dense_forward_<suffix>`.
+
+    Attributes:
+        table: the output type where a layer needs a table, else empty.
+        widens: on computers with vector units, inputs are widened to 16 bits first.
+    """
 
     suffix: str
     w: str
     x: str
     y: str
     acc: str
-    product: str
     bias: str
     table: str
     activation: str
+    widens: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +54,17 @@ class GateKernel:
 
 @dataclass(frozen=True, slots=True)
 class UpdateKernel:
-    """`tps_dense_update_<suffix>`."""
+    """`tps_dense_update_<suffix>`.
+
+    `has_narrow`: small steps can be worked on in 16 bits, for computers with vector units.
+    """
 
     suffix: str
     w: str
     x: str
     shift: int
+    dither: str
+    has_narrow: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,16 +132,17 @@ def _forward_kernel(layer: QuantizedDense, layers: tuple[QuantizedDense, ...]) -
     suffix = forward_suffix(layer)
     sharing = [other for other in layers if forward_suffix(other) == suffix]
     wide = layer.x_type == "s16"
+    widens = (layer.weight_type, layer.x_type) == ("s16", "s8")
     return ForwardKernel(
         suffix=suffix,
         w=C_TYPES[layer.weight_type],
         x=C_TYPES[layer.x_type],
         y=C_TYPES[layer.y_type],
         acc="int64_t" if wide else "int32_t",
-        product="(int32_t)w[i] * x[i]",
         bias="(int64_t)b[j] * 256" if wide else "b[j]",
         table=layer.y_type if any(other.activation in TABULATED for other in sharing) else "",
         activation=layer.activation if layer.weight_type == "f32" else "",
+        widens=widens,
     )
 
 
@@ -174,7 +185,15 @@ def _update_kernel(layer: QuantizedDense) -> UpdateKernel:
         w=C_TYPES[layer.weight_type],
         x=C_TYPES[layer.x_type],
         shift=layer.update_shift,
+        dither=_dither(layer.update_shift),
+        has_narrow=(layer.weight_type, layer.x_type) == ("s16", "s8"),
     )
+
+
+def _dither(shift: int) -> str:
+    if shift == 16:
+        return "word"
+    return f"(word >> {16 - shift})" if shift < 16 else f"(word << {shift - 16})"
 
 
 def _softmax_kernels(model: QuantizedModel) -> Iterable[SoftmaxKernel]:

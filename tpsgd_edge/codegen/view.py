@@ -51,6 +51,16 @@ class ProjectionView:
     word_shift: int
     entry_bits: int
 
+    @property
+    def one_word(self) -> bool:
+        """Whether one random word holds a whole row."""
+        return self.storage == "seed" and self.kind != "gaussian" and self.words_per_row == 1
+
+    @property
+    def entry_shift(self) -> str:
+        """C for the position of entry k in its word."""
+        return "k" if self.entry_bits == 1 else f"{self.entry_bits} * k"
+
 
 @dataclass(frozen=True, slots=True)
 class StateView:
@@ -113,6 +123,7 @@ class ModelView:
     n_in: int
     n_out: int
     n_labels: int
+    widest_input: int
     is_float: bool
     is_classifier: bool
     x_c: str
@@ -168,6 +179,7 @@ def model_view(
         n_in=model.n_in,
         n_out=model.n_out,
         n_labels=model.labels.count,
+        widest_input=max(layer.n_in for layer in model.layers),
         is_float=is_float,
         is_classifier=is_class,
         x_c=C_TYPES[model.value_type],

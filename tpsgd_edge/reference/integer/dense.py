@@ -7,14 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.ops import (
-    U32_MASK,
     Int64,
     clip,
     random_round,
     rshift_round,
     sat_s16,
 )
-from tpsgd_edge.arithmetic.random import PHI, mix_array, weyl
+from tpsgd_edge.arithmetic.random import mix_array
 from tpsgd_edge.quantize.model import DTYPES, QuantizedDense, Requantize, Schedule
 from tpsgd_edge.reference.integer.activation import activate, derivative
 from tpsgd_edge.reference.integer.loss import Label, LossConstants, local_error, prepare_loss
@@ -32,7 +31,7 @@ class IntegerDense:
     loss: LossConstants
     z: Requantize
     rate: Requantize
-    row_words: NDArray[np.uint32]
+    row_words: NDArray[np.uint16]
     w: NDArray[Any]
     w_wide: NDArray[np.float64]
     b: Int64
@@ -51,7 +50,7 @@ class IntegerDense:
             loss=prepare_loss(layer, label_kind, label_count),
             z=layer.z,
             rate=layer.rate,
-            row_words=weyl(0, layer.n_in),
+            row_words=_words_along_a_row(layer.n_in),
             w=np.zeros(shape, DTYPES[layer.weight_type]),
             w_wide=np.zeros(shape),
             b=np.zeros(layer.n_out, np.int64),
@@ -118,10 +117,8 @@ class IntegerDense:
         self, rows: Int64, d: Int64, x: NDArray[Any], rho: NDArray[np.uint32]
     ) -> None:
         u, limit = self.layer.update_shift, 1 << self.layer.weight_bits
-        draws = rho[:, np.newaxis] + self.row_words
-        draws >>= np.uint32(32 - u)
-        # s32 suffices and halves the time: |d * x| + 2^u < 2^31 (section 11), each draw below 2^u.
-        change = draws.view(np.int32)
+        # s32 suffices and halves the time: |d * x| + 2^u < 2^31 (section 11), each dither below 2^u.
+        change = _dither(rho[:, np.newaxis], self.row_words, u)
         change += np.multiply.outer(d.astype(np.int32), x.astype(np.int32))
         change >>= u
         change += self.w[rows]
@@ -132,6 +129,25 @@ class IntegerDense:
 
     def _update_biases(self, rows: Int64, d: Int64, rho: NDArray[np.uint32]) -> None:
         layer = self.layer
-        draws = rho + np.uint32(PHI * (layer.n_in + 1) & U32_MASK)
-        change = random_round(d * layer.bias_one, layer.update_shift, draws)
+        last = np.uint16(_PHI16 * (layer.n_in + 1) & 0xFFFF)
+        dither = _dither(rho, last, layer.update_shift)
+        change = (d * layer.bias_one + dither) >> layer.update_shift
         self.b[rows] = clip(self.b[rows] + change, -BIAS_LIMIT, BIAS_LIMIT)
+
+
+# The step of the Weyl sequence along a row (section 8).
+_PHI16 = 0x9E37
+
+
+def _words_along_a_row(count: int) -> NDArray[np.uint16]:
+    """What each input adds to the start of its row, modulo 2^16."""
+    return np.arange(1, count + 1, dtype=np.uint16) * np.uint16(_PHI16)
+
+
+def _dither(
+    rho: NDArray[np.uint32], words: NDArray[np.uint16] | np.uint16, shift: int
+) -> NDArray[np.int32]:
+    """Dither below 2^shift from the rows' random words and the words along a row."""
+    start = (rho >> np.uint32(16)).astype(np.uint16)
+    dither = (start + words).astype(np.int32)
+    return dither >> (16 - shift) if shift <= 16 else dither << (shift - 16)
