@@ -4,10 +4,9 @@ Every executed block of code is counted with the instructions it holds. An instr
 block skips counts too: the core takes it up, and spends a cycle on it.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from tpsgd_edge.errors import ToolError
 from tpsgd_edge.toolchain.build import Binary
@@ -17,6 +16,7 @@ from tpsgd_edge.toolchain.unicorn_link import UnicornLink, import_unicorn
 
 # What the breakdown calls everything that no layer's kernel does.
 MODEL = "model"
+_TIMEOUT = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,6 @@ def count_instructions(
     labels: Array,
     *,
     state: bytes | None = None,
-    timeout: float = 600.0,
 ) -> Counts:
     """Count the instructions of an inference, then of a training step, on each of some samples.
 
@@ -66,7 +65,7 @@ def count_instructions(
     Raises:
         ToolError: unicorn is not installed, or has no model of the platform.
     """
-    link = UnicornLink(binary, timeout=timeout)
+    link = UnicornLink(binary, timeout=_TIMEOUT, pausing=False)
     with StreamDevice(link, interface) as device:
         if state is not None:
             device.load_state(state)
@@ -79,7 +78,9 @@ def count_instructions(
     return Counts(step, inference)
 
 
-def _counted(link: UnicornLink, interface: ModelInterface, function: str, run: Any) -> Count:
+def _counted(
+    link: UnicornLink, interface: ModelInterface, function: str, run: Callable[[], object]
+) -> Count:
     entry = link.elf.find(function).address
     counter = _Counter(link, entry, _layer_addresses(link, interface.layers))
     hook = link.uc.hook_add(import_unicorn().UC_HOOK_BLOCK, counter.on_block)
@@ -96,62 +97,64 @@ def _layer_addresses(link: UnicornLink, layers: Sequence[str]) -> dict[int, str]
     return {s.address: names[s.name] for s in link.elf.symbols if s.name in names}
 
 
-@dataclass(slots=True)
-class _Call:
-    """A kernel at work for a layer, until the core comes to `end`."""
-
-    layer: str
-    end: int
+# Executions of each block, by address and size.
+_Blocks = defaultdict[tuple[int, int], int]
 
 
 class _Counter:
-    """Adds up blocks between entry and return of one function."""
+    """Counts blocks between entry and return of one function, apart for each layer."""
 
     def __init__(self, link: UnicornLink, entry: int, layers: Mapping[int, str]) -> None:
         self._link = link
         self._entry = entry
         self._layers = layers
-        self._functions = {s.address for s in link.elf.symbols if s.is_function} - {entry}
-        self._lengths: dict[tuple[int, int], int] = {}
-        self._end: int | None = None  # where the function returns to, while it runs
-        self._calls: list[_Call] = []
+        self._functions = {s.address for s in link.elf.symbols if s.is_function}
         self._runs = 0
-        self._by_block: Counter[int] = Counter()
-        self._by_layer: Counter[str] = Counter()
+        # Kernels at work, as (layer, return address); at the bottom the counted function itself.
+        self._calls: list[tuple[str, int]] = []
+        # Where the layer may change: entries of functions, and addresses that calls return to.
+        self._turns = set(self._functions)
+        self._blocks: dict[str, _Blocks] = {}
+        self._outside: _Blocks = defaultdict(int)
+        self._current = self._outside
 
     def on_block(self, uc: object, address: int, size: int, data: object) -> None:
         """A block of `size` bytes at `address` is about to run."""
-        if self._end is None:
-            if address != self._entry:
-                return
-            self._end = self._link.return_address()
-            self._runs += 1
-        elif address == self._end:
-            self._end = None
-            self._calls.clear()
-            return
-        length = self._lengths.get((address, size))
-        if length is None:
-            length = self._lengths[address, size] = self._link.instructions(address, size)
-        while self._calls and self._calls[-1].end == address:
-            self._calls.pop()
-        if address in self._functions:
-            self._enter()
-        self._by_block[address] += length
-        self._by_layer[self._calls[-1].layer if self._calls else MODEL] += length
+        # Called millions of times.
+        if address in self._turns:
+            self._turn(address)
+        self._current[address, size] += 1
 
     def count(self) -> Count:
         """What has been counted."""
-        if self._end is not None:
+        if self._calls:
             raise ToolError("a counted function did not return")
+        by_layer: Counter[str] = Counter()
         by_function: Counter[str] = Counter()
-        for address, length in self._by_block.items():
-            by_function[self._link.elf.function_at(address)] += length
-        total = self._by_block.total()
-        return Count(self._runs, total, dict(self._by_layer), dict(by_function.most_common()))
+        for layer, blocks in self._blocks.items():
+            for (address, size), executions in blocks.items():
+                instructions = executions * self._link.instructions(address, size)
+                by_layer[layer] += instructions
+                by_function[self._link.elf.function_at(address)] += instructions
+        return Count(self._runs, by_layer.total(), dict(by_layer), dict(by_function.most_common()))
 
-    def _enter(self) -> None:
-        """A function is entered: a kernel where its first argument is a layer."""
-        layer = self._layers.get(self._link.argument())
-        if layer is not None:
-            self._calls.append(_Call(layer, self._link.return_address()))
+    def _turn(self, address: int) -> None:
+        """Follow calls and returns, as far as they change what is counted."""
+        while self._calls and self._calls[-1][1] == address:
+            self._calls.pop()
+        if address == self._entry and not self._calls:
+            self._runs += 1
+            self._call(MODEL)
+        elif self._calls and address in self._functions:
+            layer = self._layers.get(self._link.argument())
+            if layer is not None:
+                self._call(layer)
+        if self._calls:
+            self._current = self._blocks.setdefault(self._calls[-1][0], defaultdict(int))
+        else:
+            self._current = self._outside
+
+    def _call(self, layer: str) -> None:
+        end = self._link.return_address()
+        self._calls.append((layer, end))
+        self._turns.add(end)

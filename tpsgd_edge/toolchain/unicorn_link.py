@@ -4,7 +4,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import ModuleType
 from typing import Any
 
@@ -52,7 +52,8 @@ class UnicornLink:
 
     max_reply = 1 << 26
 
-    def __init__(self, binary: Binary, *, timeout: float) -> None:
+    def __init__(self, binary: Binary, *, timeout: float, pausing: bool = True) -> None:
+        """`pausing` lets Ctrl-C and timeout in; a block hook sees a block that it hits twice."""
         platform = binary.platform
         if platform.unicorn is None or platform.memory is None:
             raise ToolError(
@@ -64,6 +65,7 @@ class UnicornLink:
         self.elf = read_elf(binary.path)
         self.arch = platform.arch
         self._timeout = timeout
+        self._pausing = pausing
         self._commands = memoryview(b"")
         self._replies = bytearray()
         self._exception: int | None = None
@@ -83,7 +85,7 @@ class UnicornLink:
         self._commands = memoryview(request)
         self._replies.clear()
         self._waiting = False
-        with _pulse(self.uc):
+        with _pulse(self.uc) if self._pausing else nullcontext():
             self._run(time.monotonic() + self._timeout)
         if len(self._replies) != reply_size:
             raise self._error(f"a reply of {len(self._replies)} bytes, expected {reply_size}")
