@@ -42,9 +42,14 @@ from tpsgd_edge.stages import (
     train,
     with_frozen_hidden_layers,
 )
-from tpsgd_edge.toolchain.folder import write_project
+from tpsgd_edge.toolchain.folder import write_binary, write_project
 from tpsgd_edge.toolchain.interface import interface_of
-from tpsgd_edge.toolchain.open_device import Emulator, find_emulator, open_device
+from tpsgd_edge.toolchain.open_device import (
+    Emulator,
+    emulator_title,
+    find_emulator,
+    open_device,
+)
 
 
 def build(
@@ -52,7 +57,6 @@ def build(
     *,
     out: Path | None = None,
     compile: bool = True,  # noqa: A002 - the word that users type
-    progress: Progress | None = None,
 ) -> BuildResult:
     """Render the C project into a folder, compile it, measure it against the budget.
 
@@ -63,19 +67,20 @@ def build(
     Raises:
         TpsgdError: the spec or data are at fault, a tool is missing, the budget is exceeded.
     """
-    report = progress or _silent
-    report("preparing", 0, 3)
     prepared = prepare(spec)
-    report("preparing", 1, 3)
     project = render_project(prepared)
+    firmware, elf = None, b""
+    if compile:
+        # In a folder of its own first: what exceeds the budget is not written at all.
+        with scratch_project(project) as folder:
+            firmware = inspect_firmware(prepared, project, folder)
+            elf = firmware.binary.path.read_bytes()
     folder = out or Path("build") / f"{spec.name}-{spec.platform.name}"
-    write_project(project.files, folder)
-    report("preparing", 2, 3)
-    firmware = inspect_firmware(prepared, project, folder) if compile else None
     result = _build_result(prepared, project, folder, firmware)
-    report("preparing", 3, 3)
-    if result.sizes is not None:
-        check_budget(spec, result.sizes, result.layers)
+    _check_budget(result)
+    write_project(project.files, folder)
+    if firmware is not None:
+        write_binary(elf, folder / "build" / f"{spec.name}{firmware.binary.path.suffix}")
     return result
 
 
@@ -138,6 +143,7 @@ def report(
     with scratch_project(project) as folder:
         firmware = inspect_firmware(prepared, project, folder)
         built = replace(_build_result(prepared, project, folder, firmware), folder=None)
+        _check_budget(built)
         verified = _verify(prepared, firmware, count, emulator, tell)
     simulated = _simulate(prepared, epochs or spec.rule.epochs, tell)
     simulated = replace(
@@ -176,6 +182,11 @@ def _build_result(
     )
 
 
+def _check_budget(result: BuildResult) -> None:
+    if result.sizes is not None:
+        check_budget(result.spec, result.sizes, result.layers)
+
+
 def _verify(
     prepared: Prepared,
     firmware: Firmware,
@@ -187,18 +198,23 @@ def _verify(
     start = time.perf_counter()
     with open_device(binary, interface_of(prepared.model), emulator=emulator) as device:
         verdict = prove(device, prepared, steps, progress)
-    used = None if prepared.platform.is_host else emulator or find_emulator(prepared.platform)
     return VerifyResult(
         spec=prepared.spec,
         platform=prepared.platform.name,
         verdict=verdict,
         steps=verdict.steps,
         seconds=time.perf_counter() - start,
-        emulator=used,
+        emulator=_emulator_title(prepared, emulator),
         formats=formats_of(prepared.model),
         instructions_per_step=counts.step.per_run if counts and counts.step else None,
         instructions_per_inference=counts.inference.per_run if counts else None,
     )
+
+
+def _emulator_title(prepared: Prepared, emulator: Emulator | None) -> str | None:
+    if prepared.platform.is_host:
+        return None
+    return emulator_title(emulator or find_emulator(prepared.platform))
 
 
 def _simulate(prepared: Prepared, epochs: int, progress: Progress) -> SimulateResult:

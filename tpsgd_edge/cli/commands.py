@@ -130,13 +130,11 @@ def build_command(
 
     The sizes stand beside the budget of [platform] in the spec, over which the build fails.
     """
-    from tpsgd_edge.cli.progress import progress_bar
     from tpsgd_edge.cli.tables import show_build
     from tpsgd_edge.pipeline import build
 
     spec = _load(spec_path, platform, overrides)
-    with progress_bar() as progress:
-        result = build(spec, out=out, compile=not no_compile, progress=progress)
+    result = build(spec, out=out, compile=not no_compile)
     return outcome(result.to_json(), lambda: show_build(result), as_json=as_json)
 
 

@@ -165,7 +165,7 @@ class VerifyResult:
         """The first difference in words, and the command that shows it again; None when equal."""
         if self.is_equal:
             return None
-        command = f"tpsgd-edge verify {shlex.quote(self.spec.source)} --platform {self.platform}"
+        command = f"tpsgd-edge verify {command_arguments(self.spec, self.platform)}"
         return f"{self.verdict.describe()}\n  repeat: {command} --steps {self.verdict.step}"
 
     def to_json(self) -> Json:
@@ -252,6 +252,15 @@ class ReportResult:
                 if merged.get(key) is None:
                     merged[key] = value
         return merged | {"html": str(self.html) if self.html is not None else None}
+
+
+def command_arguments(spec: Spec, platform: str) -> str:
+    """What makes a command run on the same spec: its file, the platform, all overrides."""
+    words = [spec.source, "--platform", platform]
+    for override in spec.overrides:
+        if not override.startswith("platform.name="):
+            words += ["--set", override]
+    return shlex.join(words)
 
 
 def finite(value: float | None) -> float | None:

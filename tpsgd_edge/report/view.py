@@ -1,7 +1,6 @@
 """All that the HTML report says, every string and number ready: the template only prints."""
 
 import re
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -17,7 +16,7 @@ from tpsgd_edge.report.memory_map import (
     memory_maps,
 )
 from tpsgd_edge.report.plots import learning_curve_svg
-from tpsgd_edge.report.results import LayerCost, ReportResult
+from tpsgd_edge.report.results import LayerCost, ReportResult, command_arguments
 from tpsgd_edge.report.summary import Line, summary, verdict_line
 from tpsgd_edge.report.text import bytes_text, count_text, metric_name, plural
 from tpsgd_edge.spec import Spec
@@ -232,7 +231,7 @@ _STORAGE = {
 
 
 def _commands(result: ReportResult) -> tuple[str, ...]:
-    spec = f"{shlex.quote(result.spec.source)} --platform {shlex.quote(result.build.platform)}"
+    spec = command_arguments(result.spec, result.build.platform)
     steps, epochs = f"--steps {result.verify.steps}", f"--epochs {result.simulate.epochs}"
     return (
         f"tpsgd-edge build {spec}",

@@ -31,7 +31,9 @@ def load_spec(path: str | Path, overrides: Sequence[str] = ()) -> Spec:
     content = _parse(_read(path), path)
     for override in overrides:
         _apply(content, override)
-    return spec_from_dict(content, folder=path.parent, source=path.name)
+    spec = spec_from_dict(content, folder=path.parent, source=path.name)
+    spec._overrides = tuple(overrides)
+    return spec
 
 
 def spec_from_dict(

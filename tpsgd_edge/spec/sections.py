@@ -270,6 +270,7 @@ class Spec(_Section):
     _c_name = field_validator("name")(check_model_name)
     _folder: Path = PrivateAttr(default_factory=Path)
     _source: str = PrivateAttr(default="spec")
+    _overrides: tuple[str, ...] = PrivateAttr(default=())
 
     @property
     def folder(self) -> Path:
@@ -280,6 +281,11 @@ class Spec(_Section):
     def source(self) -> str:
         """The file's own name, without its folder, for messages and generated files."""
         return self._source
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """The `key=value` settings that were applied on reading."""
+        return self._overrides
 
     @property
     def digest(self) -> str:

@@ -27,12 +27,31 @@ def write_project(files: Mapping[str, str], folder: Path) -> None:
         for path in earlier - set(files):
             (folder / path).unlink(missing_ok=True)
     except OSError as error:
-        raise OutputError(
-            "the project cannot be written",
-            where=str(folder),
-            found=error.strerror or str(error),
-            help="free some space, or give another folder with --out",
-        ) from error
+        raise _not_written(folder, error) from error
+
+
+def write_binary(content: bytes, path: Path) -> None:
+    """Write one file of a build, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.new")
+        beside.write_bytes(content)
+        os.replace(beside, path)
+    except OSError as error:
+        raise _not_written(path.parent, error) from error
+
+
+def _not_written(folder: Path, error: OSError) -> OutputError:
+    return OutputError(
+        "the project cannot be written",
+        where=str(folder),
+        found=error.strerror or str(error),
+        help="free some space, or give another folder with --out",
+    )
 
 
 def _earlier_files(folder: Path) -> set[str]:

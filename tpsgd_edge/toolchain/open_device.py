@@ -61,3 +61,10 @@ def find_emulator(platform: Platform) -> Emulator:
         except ToolError as error:
             missing = missing or error
     raise missing or ToolError(f"no emulator runs {platform.title}")
+
+
+def emulator_title(emulator: Emulator) -> str:
+    """Name of an emulator, with its version where the package says one."""
+    if emulator == "unicorn":
+        return f"unicorn {import_unicorn().__version__}"
+    return "QEMU"
