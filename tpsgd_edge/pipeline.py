@@ -196,7 +196,7 @@ def _verify(
 ) -> VerifyResult:
     binary, counts = firmware.binary, firmware.counts
     start = time.perf_counter()
-    with open_device(binary, interface_of(prepared.model), emulator=emulator) as device:
+    with open_device(binary, interface_of(prepared.model), emulator=emulator or "auto") as device:
         verdict = prove(device, prepared, steps, progress)
     return VerifyResult(
         spec=prepared.spec,

@@ -13,7 +13,8 @@ class Trace:
     """Digests of every tensor after every training step.
 
     Attributes:
-        tensors: names: the state's tensors in digest order, then "output", the last layer's output in the
+        tensors: names: the state's tensors in digest order, then "output", the last layer's output
+            in the
             forward pass of the step.
         digests: CRC-32 of each tensor, shape (steps, len(tensors)), uint32.
         final: the tensors themselves after the last step.

@@ -58,7 +58,7 @@ def test_npz(tmp_path: Path) -> None:
     data = load_dataset(make_spec(tmp_path))
     assert data.x_train.shape == (40, 6)
     assert data.x_test.shape == (10, 6)
-    assert data.x_train.dtype == np.float32
+    assert data.x_train.dtype == np.uint8
     assert data.y_train.dtype == np.int64
     assert (data.labels.kind, data.labels.count) == ("class", 3)
     assert data.class_names == ("0", "1", "2")

@@ -27,7 +27,7 @@ def table_s8(activation: str) -> NDArray[np.int8]:
 
 @cache
 def table_s16(activation: str) -> NDArray[np.int16]:
-    """T16: outputs at every 256th z and one beyond the end, to interpolate between, shape (257,)."""
+    """T16: outputs at every 256th z and one beyond the end, for interpolation, shape (257,)."""
     return _tabulate(activation, count=257, full_scale=2**15).astype(np.int16)
 
 

@@ -1,4 +1,4 @@
-"""Large constants: stored first weights, stored projections, loss tables, samples of the self-test."""
+"""Large constants: stored first weights and projections, loss tables, self-test samples."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ def pack_entries(values: NDArray[np.int8]) -> NDArray[np.uint8]:
     padded = np.zeros((n_out, -(-n_labels // 4) * 4), np.uint8)
     padded[:, :n_labels] = values.view(np.uint8) & 3
     quads = padded.reshape(n_out, -1, 4) << np.array([0, 2, 4, 6], np.uint8)
-    return np.bitwise_or.reduce(quads, axis=2)
+    return np.asarray(np.bitwise_or.reduce(quads, axis=2), np.uint8)
 
 
 def _array(name: str, type_: str, values: NDArray[np.generic], note: str = "") -> ArrayView:

@@ -92,7 +92,8 @@ _EXPRESSIONS_F32 = {
     "cross_entropy": "r",
     "l1": "r > 0.0f ? 1.0f : r < 0.0f ? -1.0f : 0.0f",
     "huber": "tps_clip_f32(r, -layer->delta, layer->delta)",
-    "dead_zone": "r > layer->delta ? r - layer->delta : r < -layer->delta ? r + layer->delta : 0.0f",
+    "dead_zone": "r > layer->delta ? r - layer->delta "
+    ": r < -layer->delta ? r + layer->delta : 0.0f",
     "custom": "layer->loss_table[(int32_t)tps_clip_f32("
     "r * layer->loss_table_scale + 128.5f, 0.0f, 255.0f)]",
 }

@@ -1,4 +1,4 @@
-"""Which kernels a model needs: each is rendered once, whatever the number of layers that share it."""
+"""Which kernels a model needs: each is rendered once, however many layers share it."""
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass

@@ -61,7 +61,8 @@ def layer_views(model: QuantizedModel) -> tuple[LayerView, ...]:
 
 
 def _fields(layer: QuantizedDense, *, is_class: bool) -> Iterator[str]:
-    assert layer.z is not None and layer.rate is not None
+    assert layer.z is not None
+    assert layer.rate is not None
     yield f"n_in = {layer.n_in}"
     yield f"n_out = {layer.n_out}"
     yield f"z_mult = {layer.z.mult}"

@@ -1,4 +1,4 @@
-"""The rendered project: a mapping from path to text, and what a build system needs to know of it."""
+"""The rendered project: texts by path, and what a build system needs to know of it."""
 
 import hashlib
 from collections.abc import Mapping

@@ -57,7 +57,7 @@ def read_labels(
         classes = [_class_indices(raw, y, units) for raw, y in zip(sets, flat, strict=True)]
         count = max(int(y.max()) for y in classes) + 1
         names = tuple(str(index) for index in range(count))
-    if len(names) < 2 or len(np.unique(classes[0])) < 2:
+    if len(names) < 2 or (classes[0] == classes[0][0]).all():
         raise DataError(
             "all labels are the same class",
             where=train.where,

@@ -10,7 +10,7 @@ from tpsgd_edge.spec import Spec, layer_activation
 Scaling = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
-def input_scaling(spec: Spec, x_train: NDArray[np.float32]) -> Scaling:
+def input_scaling(spec: Spec, x_train: NDArray[Any]) -> Scaling:
     """Mean and deviation as `data.scaling` asks: one entry for all inputs, or one for each.
 
     none leaves samples as they are, unit divides by the largest magnitude, standard makes each

@@ -22,7 +22,7 @@ class Dense:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What a sample is labelled with: one of `count` classes, or a vector of `count` real values."""
+    """What a sample is labelled with: one of `count` classes, or `count` real values."""
 
     kind: Literal["class", "vector"]
     count: int
@@ -38,7 +38,10 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A chain of layers. `weights` holds first weights by layer name; a layer without is drawn from the seed."""
+    """A chain of layers.
+
+    `weights` holds first weights by layer name; those of other layers are drawn from the seed.
+    """
 
     name: str
     layers: tuple[Dense, ...]
@@ -57,7 +60,8 @@ class Graph:
         if last.n_out != self.labels.count:
             kind = "classes" if self.labels.kind == "class" else "label values"
             raise SpecError(
-                f"the last layer '{last.name}' has {last.n_out} units for {self.labels.count} {kind}",
+                f"the last layer '{last.name}' has {last.n_out} units "
+                f"for {self.labels.count} {kind}",
                 where=f"[model], layer '{last.name}'",
                 found=f"units = {last.n_out}",
                 help=f"set units = {self.labels.count}",

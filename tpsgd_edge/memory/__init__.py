@@ -1,4 +1,4 @@
-"""Where everything lies in RAM: the state struct, and one arena for what lives only within a step."""
+"""Where everything lies in RAM: the state struct, and an arena for what lives within a step."""
 
 from tpsgd_edge.memory.plan import ArenaPlan, Buffer, MemoryPlan, Stage, plan_memory
 from tpsgd_edge.memory.state import StateLayout, StateTensor, digest_order, state_layout

@@ -1,6 +1,7 @@
 """Lifetimes of the buffers of one step, and their offsets in one arena.
 
-A schedule is a list of stages: forward and learn, each of one layer. A buffer lives from the stage that
+A schedule is a list of stages: forward and learn, each of one layer. A buffer lives from the stage
+    that
 writes it to the last stage that reads it. Buffers that never live at the same time may share bytes.
 """
 
@@ -14,7 +15,7 @@ from tpsgd_edge.quantize.model import DTYPES, QuantizedDense, QuantizedModel, Va
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage of a schedule. After a stage that `gates`, the rest runs only where the gate is open."""
+    """One stage of a schedule. After one that `gates`, the rest runs only with the gate open."""
 
     kind: Literal["forward", "learn"]
     layer: int

@@ -31,7 +31,7 @@ class StateTensor:
 
 @dataclass(frozen=True, slots=True)
 class StateLayout:
-    """Members of the struct in memory order: 4-byte members first, then 2, then 1; no padding but at the end."""
+    """Members of the struct in memory order: of 4 bytes, then 2, then 1; padding at the end."""
 
     tensors: tuple[StateTensor, ...]
     size: int
@@ -54,8 +54,8 @@ def state_layout(model: QuantizedModel) -> StateLayout:
         members.append((f"{layer.name}.b", f"{layer.name}_b", layer.bias_type, (layer.n_out,)))
     by_size = sorted(model.layers, key=lambda layer: -DTYPES[layer.weight_type].itemsize)
     for layer in by_size:
-        shape = (layer.n_out, layer.n_in)
-        members.append((f"{layer.name}.w", f"{layer.name}_w", layer.weight_type, shape))
+        matrix = (layer.n_out, layer.n_in)
+        members.append((f"{layer.name}.w", f"{layer.name}_w", layer.weight_type, matrix))
 
     tensors, offset = [], 0
     for name, member, type_, shape in members:

@@ -21,6 +21,7 @@ from tpsgd_edge.quantize.model import (
     SeededInit,
     StoredInit,
     ValueType,
+    limits,
 )
 from tpsgd_edge.quantize.projection import make_projection
 from tpsgd_edge.quantize.scales import (
@@ -138,7 +139,8 @@ def _formats(
         raise SpecError(
             f"layer '{layer.name}' can overflow its accumulator",
             where=f"[model], layer '{layer.name}'",
-            found=f"{layer.n_in:,} inputs of s16 x s8 leave {bits} bits a weight; s32 holds 2,147,483,647",
+            found=f"{layer.n_in:,} inputs of s16 x s8 leave {bits} bits a weight; "
+            "s32 holds 2,147,483,647",
             help='use weights = "s8" or activations = "s16", or split the layer',
         )
     largest = float(np.abs(first.w).max()) if first is not None else bound
@@ -165,7 +167,8 @@ def _z_factor(layer: Dense, context: DenseContext, formats: _Formats, loss: Loss
         raise SpecError(
             f"the outputs of layer '{layer.name}' cannot be expressed in its inputs' units",
             where=f"[model], layer '{layer.name}'",
-            found=f"weights in steps of {formats.weight_scale:.3g}, inputs in steps of {context.x_scale:.3g}",
+            found=f"weights in steps of {formats.weight_scale:.3g}, "
+            f"inputs in steps of {context.x_scale:.3g}",
             help='scale the data, for example with scaling = "standard"',
         )
     return factor
@@ -174,8 +177,8 @@ def _z_factor(layer: Dense, context: DenseContext, formats: _Formats, loss: Loss
 def _z_limits(activation: str, y_type: str) -> tuple[int, int]:
     if y_type == "f32":
         return 0, 0
-    limits = np.iinfo(DTYPES[y_type])
-    return (0 if activation == "relu" else int(limits.min)), int(limits.max)
+    low, high = limits(y_type)
+    return (0 if activation == "relu" else low), high
 
 
 def _accumulator(layer: Dense, formats: _Formats) -> Interval:

@@ -154,7 +154,8 @@ def _real_target(c: LossContext) -> TargetF32:
         if c.activation in ("linear", "relu"):
             return TargetF32(on=1.0, off=0.0)
         return TargetF32(on=centre + reach, off=centre - reach)
-    # Two standard deviations of a gaussian entry stay within the range, and the sum over a label vector too.
+    # Two standard deviations of a gaussian entry stay within the range, and the sum over a label
+    # vector too.
     entry = UNIT["gaussian"] / 2 if c.projection == "gaussian" else 1.0
     spread = math.sqrt(c.n_labels) if c.labels == "vector" else 1.0
     return TargetF32(mid=centre * c.full_scale, mult=reach * entry / spread * c.full_scale)

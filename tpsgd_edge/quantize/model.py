@@ -1,6 +1,7 @@
 """The quantized model: every integer that the device will see (docs/ARITHMETIC.md).
 
-Nothing here is derived again downstream: reference and generator read the same numbers, and only these.
+Nothing here is derived again downstream: reference and generator read the same numbers, and only
+    these.
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,16 @@ DTYPES: dict[str, np.dtype[np.generic]] = {
     "u32": np.dtype("<u4"),
     "f32": np.dtype("<f4"),
 }
+
+
+def limits(value_type: str) -> tuple[int, int]:
+    """Smallest and largest value of an integer type.
+
+    >>> limits("s8")
+    (-128, 127)
+    """
+    reach = 2 ** (8 * DTYPES[value_type].itemsize - 1)
+    return -reach, reach - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +51,8 @@ class Interval:
 class Projection:
     """A fixed random matrix P (section 9).
 
-    `values` has shape (n_out, n_labels), int8; it follows from `seed` and `kind` whatever the storage.
+    `values` has shape (n_out, n_labels), int8; it follows from `seed` and `kind` whatever the
+    storage.
     """
 
     kind: Literal["sign", "ternary", "gaussian"]
@@ -51,7 +63,10 @@ class Projection:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Integer parameters of a target (section 6.1). Hidden layers use mid, mult, shift; the last on, off."""
+    """Integer parameters of a target (section 6.1).
+
+    Hidden layers use mid, mult and shift, the last one on and off.
+    """
 
     mid: int = 0
     mult: int = 0
@@ -116,7 +131,7 @@ class SeededInit:
 
 @dataclass(frozen=True, slots=True)
 class StoredInit:
-    """First weights kept in flash: w (n_out, n_in) in the weight format, b (n_out,) int32 or float32."""
+    """First weights kept in flash: w (n_out, n_in) in the weight format, b (n_out,) s32 or f32."""
 
     w: NDArray[np.generic]
     b: NDArray[np.generic]
@@ -127,9 +142,11 @@ class QuantizedDense:
     """A fully connected layer in numbers. Integer fields are unused (0 or None) in an f32 layer.
 
     Attributes:
-        x_type, y_type: types of input and output; y_type is s16 in the last layer of an integer model.
+        x_type, y_type: types of input and output; y_type is s16 in the last layer of an integer
+            model.
         weight_bits: k: weights stay in [-2^k, 2^k - 1].
-        weight_scale, x_scale, y_scale: real value of one unit; for people and for tools, not for the device.
+        weight_scale, x_scale, y_scale: real value of one unit; for people and for tools, not for
+            the device.
         rate: learning rate as (rate_mult, rate_shift); mult in [2^14, 2^15], 1 <= shift <= 30.
         rate_f32: learning rate of an f32 layer.
         dead_zone: s16 in Q14 of the error scale (f32: real).
@@ -178,7 +195,8 @@ class QuantizedDense:
 class Schedule:
     """Decay of the learning rate (section 8).
 
-    `decay` holds 1 to 32 factors in Q15 (u16); `decay_f32` the same for f32 models, each decay / 2^15.
+    `decay` holds 1 to 32 factors in Q15 (u16); `decay_f32` the same for f32 models, each decay /
+    2^15.
     A segment lasts `segment_steps` training steps.
     """
 
@@ -193,7 +211,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class InputScaling:
-    """How raw samples become x: x = sat(round((raw - mean) / deviation / scale)); f32 models skip the last step.
+    """How raw samples become x: x = sat(round((raw - mean) / deviation / scale)).
 
     `mean` and `deviation` have one entry for all inputs, or one for each.
     """

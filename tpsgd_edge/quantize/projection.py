@@ -40,7 +40,8 @@ def _draw_gaussian(seed: int, n_out: int, n_labels: int) -> NDArray[np.int8]:
     four_bytes = sum(
         (words >> np.uint32(8 * i) & np.uint32(255)).astype(np.int64) for i in range(4)
     )
-    return np.clip((np.asarray(four_bytes) - 510 + 2) >> 2, -128, 127).astype(np.int8)
+    rounded = (np.asarray(four_bytes) - 510 + 2) >> 2
+    return np.asarray(np.clip(rounded, -128, 127), np.int8)
 
 
 def _fields(seed: int, n_out: int, n_labels: int, *, width: int) -> NDArray[np.uint32]:

@@ -1,5 +1,7 @@
 """One model, from real numbers to the integers that the device will see."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,7 +28,8 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
     """The quantized model.
 
     Raises:
-        SpecError: formats that cannot be proved safe, or a learning rate out of the integers' reach.
+        SpecError: formats that cannot be proved safe, or a learning rate out of the integers'
+            reach.
     """
     value_type: ValueType = "f32" if spec.numbers.weights == "f32" else spec.numbers.activations
     mean, deviation = input_scaling(spec, dataset.x_train)
@@ -62,13 +65,13 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
 
 
 def _calibration_samples(
-    x: NDArray[np.float32], mean: NDArray[np.float64], deviation: NDArray[np.float64]
+    x: NDArray[np.generic], mean: NDArray[np.float64], deviation: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     step = max(1, len(x) // _CALIBRATION_SAMPLES)
     return np.asarray((x[::step] - mean) / deviation, np.float64)
 
 
-_FLOAT = {
+_FLOAT: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
     "tanh": np.tanh,
     "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
     "relu": lambda z: np.maximum(z, 0),
@@ -84,7 +87,7 @@ def _full_scales(
     calibration: NDArray[np.float64],
     value_type: ValueType,
 ) -> list[float]:
-    """R of each layer: 1 where the activation is bounded, else from the range seen on the samples."""
+    """R of each layer: 1 where the activation is bounded, else from the range of the samples."""
     scales = []
     y = calibration
     for index, layer in enumerate(graph.layers):
@@ -107,7 +110,7 @@ def _label_reach(spec: Spec, dataset: Dataset) -> float:
     if dataset.labels.kind == "class":
         return 2.0
     mean, deviation = label_scaling(spec, dataset.y_train)
-    largest = float(np.abs((dataset.y_train - mean) / deviation).max())
+    largest = float(np.abs((np.asarray(dataset.y_train, np.float64) - mean) / deviation).max())
     return power_of_two_above(1.25 * max(largest, 2.0**-8))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tpsgd_edge.errors import DataError
-from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
+from tpsgd_edge.quantize.model import DTYPES, QuantizedModel, limits
 
 # Larger inputs would void the proof that f32 stays finite (docs/ARITHMETIC.md, section 12).
 _F32_INPUT_MAX = 2.0**20
@@ -55,7 +55,7 @@ def quantize_labels(model: QuantizedModel, raw: ArrayLike) -> NDArray[np.generic
     values = np.asarray(raw)
     labels = model.labels
     if labels.kind == "class":
-        if values.size and not (0 <= values.min() and values.max() < labels.count):
+        if values.size and (values.min() < 0 or values.max() >= labels.count):
             raise DataError(
                 "a label is out of range",
                 where="y",
@@ -72,8 +72,8 @@ def quantize_labels(model: QuantizedModel, raw: ArrayLike) -> NDArray[np.generic
 def _to_type(values: NDArray[np.float64], value_type: str) -> NDArray[np.generic]:
     if value_type == "f32":
         return np.clip(values, -_F32_INPUT_MAX, _F32_INPUT_MAX).astype("<f4")
-    limits = np.iinfo(DTYPES[value_type])
-    return np.clip(np.floor(values + 0.5), limits.min, limits.max).astype(DTYPES[value_type])
+    low, high = limits(value_type)
+    return np.clip(np.floor(values + 0.5), low, high).astype(DTYPES[value_type])
 
 
 def read_outputs(model: QuantizedModel, outputs: ArrayLike) -> NDArray[np.float64]:

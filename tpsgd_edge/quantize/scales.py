@@ -13,13 +13,14 @@ INPUT_MAX = {"s8": 128, "s16": 32768}
 BOUNDED = frozenset({"tanh", "sigmoid", "hard_tanh"})
 BIAS_BITS = 27
 
-# Real range of the weights of a layer as a multiple of 1 / sqrt(n_in), before rounding to a power of two.
+# Real range of the weights of a layer as a multiple of 1 / sqrt(n_in), before rounding to a power
+# of two.
 # s16 has bits to spare for large weights; s8 learns better from finer steps (docs/RESULTS.md).
 _RANGE_GAIN = {"s16": 28.0, "s8": 10.0}
 
 
 def as_requantize(factor: float, *, max_shift: int) -> Requantize | None:
-    """The factor as mult / 2^shift with mult in [2^14, 2^15]; None where the shift would leave 1..max_shift.
+    """The factor as mult / 2^shift, mult in [2^14, 2^15]; None where shift leaves 1..max_shift.
 
     >>> as_requantize(0.75, max_shift=62)
     Requantize(mult=24576, shift=15)

@@ -32,7 +32,7 @@ def default_steps(prepared: Prepared, *, whole_training: bool = False) -> int:
 
 
 def prove(device: Device, prepared: Prepared, steps: int, progress: Progress) -> Verdict:
-    """Train both from the first state on the same samples and compare every tensor after every step.
+    """Train both on the same samples and compare every tensor after every step.
 
     After a mismatch both are run again up to that step, so that the verdict names the first value.
     """

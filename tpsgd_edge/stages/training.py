@@ -68,7 +68,7 @@ def train(
     progress: Progress,
     stage: str = "training",
 ) -> Training:
-    """Train on the device for whole epochs, from the first state, in an order drawn from the seed."""
+    """Train for whole epochs, from the first state, in an order drawn from the seed."""
     device.init()
     scores = [score(model, device.outputs(samples.x_test), samples.y_test)]
     seconds = 0.0

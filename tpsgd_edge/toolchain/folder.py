@@ -12,7 +12,7 @@ _MANIFEST = "manifest.json"
 
 
 def write_project(files: Mapping[str, str], folder: Path) -> None:
-    """Write a project; files whose content is the same are left alone, so that `make` stays quick.
+    """Write a project; files that hold the same already are left alone: `make` stays quick.
 
     A folder may be new, empty, or hold an earlier project of ours. Everything is first written beside
     its place, then moved there, the manifest last.

@@ -117,7 +117,7 @@ class IntegerDense:
         self, rows: Int64, d: Int64, x: NDArray[Any], rho: NDArray[np.uint32]
     ) -> None:
         u, limit = self.layer.update_shift, 1 << self.layer.weight_bits
-        # s32 suffices and halves the time: |d * x| + 2^u < 2^31 (section 11), each dither below 2^u.
+        # s32 suffices and halves the time: |d * x| + 2^u < 2^31 (section 11), dither < 2^u.
         change = _dither(rho[:, np.newaxis], self.row_words, u)
         change += np.multiply.outer(d.astype(np.int32), x.astype(np.int32))
         change >>= u
