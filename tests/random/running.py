@@ -1,0 +1,183 @@
+"""Random networks on real code: build, run, compare with the reference."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.random.networks import (
+    Array,
+    Recipe,
+    late_state,
+    project_of,
+    samples_of,
+    state_bytes,
+)
+from tpsgd_edge.codegen import CProject
+from tpsgd_edge.errors import ToolError
+from tpsgd_edge.quantize.model import QuantizedModel
+from tpsgd_edge.reference import Reference, trace
+from tpsgd_edge.toolchain.build import SANITIZE, Binary, compile_simulation
+from tpsgd_edge.toolchain.compilers import Compiler, find_compiler
+from tpsgd_edge.toolchain.device import Device
+from tpsgd_edge.toolchain.folder import write_project
+from tpsgd_edge.toolchain.interface import interface_of
+from tpsgd_edge.toolchain.open_device import open_device
+from tpsgd_edge.toolchain.platforms import load_platform
+from tpsgd_edge.toolchain.process import run_tool
+from tpsgd_edge.verify import compare
+
+
+@dataclass(frozen=True)
+class Build:
+    """A way to build for this computer."""
+
+    family: str | None
+    optimize: str
+    sanitize: bool = False
+    inference_only: bool = False
+
+    def compiler(self) -> Compiler:
+        """The compiler, or the test skips."""
+        try:
+            compiler = find_compiler(load_platform("host"), self.family)
+        except ToolError as error:
+            pytest.skip(str(error))
+        if self.sanitize and (reason := _no_sanitizers(compiler)):
+            pytest.skip(reason)
+        return compiler
+
+
+# Without optimization a network takes a quarter of the time, and the sanitizers see more.
+SANITIZED = Build(None, "-O0", sanitize=True)
+OTHER_BUILDS = {
+    "optimized and sanitized": Build(None, "-O2", sanitize=True),
+    "as fast as it gets": Build(None, "-O3"),
+    "clang": Build("clang", "-O1", sanitize=True),
+    "zig": Build("zig", "-O3"),
+    "inference only": Build(None, "-O0", sanitize=True, inference_only=True),
+}
+
+
+@contextmanager
+def repeatable(recipe: Recipe) -> Iterator[None]:
+    """Adds to whatever fails the one command that repeats it."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"repeat: python -m pytest tests/random --network={recipe}")
+        raise
+
+
+@contextmanager
+def written(project: CProject) -> Iterator[Path]:
+    """The project in a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="tpsgd-random-") as folder:
+        write_project(project.files, Path(folder) / project.name)
+        yield Path(folder) / project.name
+
+
+def run_recipe(recipe: Recipe, build: Build) -> None:
+    """Build one network for this computer and compare all it does with the reference."""
+    model = recipe.model()
+    x, labels = samples_of(model, recipe.seed)
+    project = project_of(model, x[:4], labels[:4])
+    with written(project) as folder:
+        binary = host_binary(project, folder, build)
+        with open_device(binary, interface_of(model), timeout=60) as device:
+            if build.inference_only:
+                assert_same_inference(model, device, recipe.seed)
+            else:
+                assert_same(model, device, recipe.seed)
+
+
+def host_binary(project: CProject, folder: Path, build: Build) -> Binary:
+    """The project built for this computer; a warning fails."""
+    compiler = build.compiler()
+    define = (f"-D{project.name.upper()}_INFERENCE_ONLY",) if build.inference_only else ()
+    return compile_simulation(
+        folder,
+        project.name,
+        project.sources,
+        replace(compiler, command=(*compiler.command, *define)),
+        build_dir=folder / "build",
+        sanitize=build.sanitize,
+        optimize=build.optimize,
+        warnings_as_errors=True,
+    )
+
+
+def assert_same(model: QuantizedModel, device: Device, seed: int) -> None:
+    """Training, outputs, self-test and refusals of a fresh device are the reference's."""
+    x, labels = samples_of(model, seed)
+    reference = Reference(model)
+    assert_same_steps(model, device, reference, x, labels)
+    assert_same_outputs(device, reference, x)
+    assert device.selftest(), "the self-test fails"
+    assert_refuses(model, device, x)
+    _load_late_state(model, device, reference, seed)
+    assert_same_outputs(device, reference, x)
+    assert_same_steps(model, device, reference, x[:5], labels[:5])
+
+
+def assert_same_inference(model: QuantizedModel, device: Device, seed: int) -> None:
+    """Outputs of a fresh device and of one with weights at their limits are the reference's."""
+    x, _ = samples_of(model, seed)
+    reference = Reference(model)
+    assert_same_outputs(device, reference, x)
+    _load_late_state(model, device, reference, seed)
+    assert_same_outputs(device, reference, x)
+
+
+def assert_same_steps(
+    model: QuantizedModel, device: Device, reference: Reference, x: Array, labels: Array
+) -> None:
+    """Both train on; every tensor and output must agree after every step."""
+    verdict = compare(trace(model, x, labels, reference=reference), device.trace(x, labels))
+    assert verdict.verdict == "equal", verdict.describe()
+
+
+def assert_same_outputs(device: Device, reference: Reference, x: Array) -> None:
+    """Outputs without training must agree."""
+    expected = np.stack([reference.output(sample) for sample in x])
+    actual = device.outputs(x)
+    assert actual.tobytes() == expected.tobytes(), f"outputs {actual}, expected {expected}"
+
+
+def assert_refuses(model: QuantizedModel, device: Device, x: Array) -> None:
+    """A class that does not exist is refused, and changes nothing."""
+    if model.labels.kind != "class":
+        return
+    before = device.state()
+    for label in (model.labels.count, 65535):
+        assert device.train(x[:1], np.array([label], np.uint16)) == 1, f"label {label} is taken"
+    assert device.state() == before, "a refused label changes the state"
+
+
+def _load_late_state(
+    model: QuantizedModel, device: Device, reference: Reference, seed: int
+) -> None:
+    late = late_state(model, seed)
+    reference.load_state(late)
+    device.load_state(state_bytes(model, late))
+
+
+@cache
+def _no_sanitizers(compiler: Compiler) -> str:
+    """Why the compiler cannot build with sanitizers; empty where it can."""
+    if compiler.family == "zig":
+        return "zig brings no address sanitizer: install gcc or clang"
+    with tempfile.TemporaryDirectory(prefix="tpsgd-random-") as folder:
+        source = Path(folder) / "main.c"
+        source.write_text("int main(void) { return 0; }\n")
+        try:
+            command = [*compiler.command, *SANITIZE, str(source), "-o", f"{folder}/main"]
+            run_tool(command, purpose="linking with sanitizers", timeout=60)
+        except ToolError as error:
+            return f"{compiler.title} has no sanitizers: {error}"
+    return ""
