@@ -1,6 +1,7 @@
 """One model, from real numbers to the integers that the device will see."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +66,7 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
 
 
 def _calibration_samples(
-    x: NDArray[np.generic], mean: NDArray[np.float64], deviation: NDArray[np.float64]
+    x: NDArray[Any], mean: NDArray[np.float64], deviation: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     step = max(1, len(x) // _CALIBRATION_SAMPLES)
     return np.asarray((x[::step] - mean) / deviation, np.float64)
