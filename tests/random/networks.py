@@ -71,13 +71,14 @@ def recipes(draw: st.DrawFn, *, max_width: int = 24) -> Recipe:
     projection = draw(st.sampled_from(PROJECTIONS))
     storages = ("seed", "s8") if projection == "gaussian" else ("seed", "s8", "packed")
     widths = st.integers(1, max_width)
+    fewest = 1 + (label_kind == "class")
     # A list of any length would be empty half of the time.
     depth = draw(st.sampled_from((0, 1, 1, 2, 2, 3)))
     return Recipe(
         seed=draw(st.integers(0, 2**32 - 1)),
         value_type=draw(st.sampled_from(VALUE_TYPES)),
         label_kind=label_kind,
-        label_count=draw(st.integers(1 + (label_kind == "class"), 12)),
+        label_count=draw(st.integers(fewest, 12) | st.integers(13, 70)),
         n_in=draw(st.integers(1, 2 * max_width)),
         hidden=tuple(draw(widths) for _ in range(depth)),
         projection=projection,
@@ -94,7 +95,7 @@ def random_recipe(rng: Rng, **given: Any) -> Recipe:
         seed=int(rng.integers(2**32)),
         value_type=str(rng.choice(VALUE_TYPES)),
         label_kind=label_kind,
-        label_count=int(rng.integers(1 + (label_kind == "class"), 13)),
+        label_count=int(rng.integers(1 + (label_kind == "class"), rng.choice([13, 71]))),
         n_in=int(rng.integers(1, 49)),
         hidden=tuple(rng.integers(1, 25, rng.integers(0, 4)).tolist()),
         projection=projection,
