@@ -1,9 +1,10 @@
 """The quantized model: every integer that the device will see (docs/ARITHMETIC.md).
 
 Nothing here is derived again downstream: reference and generator read the same numbers, and only
-    these.
+these.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -181,6 +182,26 @@ class QuantizedDense:
     init: SeededInit | StoredInit
 
     @property
+    def kind(self) -> str:
+        """The layer kind, as in the spec."""
+        return "dense"
+
+    @property
+    def x_count(self) -> int:
+        """Values in the layer's input."""
+        return self.n_in
+
+    @property
+    def y_count(self) -> int:
+        """Values in the layer's output; units that draw random numbers."""
+        return self.n_out
+
+    @property
+    def n_target(self) -> int:
+        """Values that the local loss compares: rows of the projection."""
+        return self.n_out
+
+    @property
     def n_weights(self) -> int:
         """Entries of w, without biases."""
         return self.n_in * self.n_out
@@ -189,6 +210,100 @@ class QuantizedDense:
     def bias_type(self) -> Literal["s32", "f32"]:
         """Type of b."""
         return "f32" if self.weight_type == "f32" else "s32"
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """Shapes of a convolution (section 14). Maps are (height, width, channels).
+
+    Attributes:
+        x_shape, y_shape: input and output map.
+        kernel, stride: rows and columns.
+        padding: rows of zeros above the map, columns to its left.
+        windows: kr, kc: windows over which the output map is averaged for the local loss.
+    """
+
+    x_shape: tuple[int, int, int]
+    y_shape: tuple[int, int, int]
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    groups: int
+    windows: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedConv2d(QuantizedDense):
+    """A convolution: a dense layer from a patch (n_in values) to n_out channels, at each position."""
+
+    geometry: Geometry
+
+    @property
+    def kind(self) -> str:
+        """The layer kind, as in the spec."""
+        return "conv2d"
+
+    @property
+    def x_count(self) -> int:
+        """Values in the input map."""
+        return math.prod(self.geometry.x_shape)
+
+    @property
+    def y_count(self) -> int:
+        """Values in the output map; units that draw random numbers."""
+        return math.prod(self.geometry.y_shape)
+
+    @property
+    def n_target(self) -> int:
+        """Values of the averaged map: rows of the projection."""
+        return math.prod(self.geometry.windows) * self.n_out
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedPool:
+    """Pooling (section 14): learns nothing; type and scale stay.
+
+    Attributes:
+        mode: max or average; global pooling is the average over the whole map.
+        x_shape, y_shape: maps (height, width, channels).
+    """
+
+    name: str
+    mode: Literal["max", "average"]
+    x_shape: tuple[int, int, int]
+    y_shape: tuple[int, int, int]
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    x_type: ValueType
+    x_scale: float
+
+    @property
+    def kind(self) -> str:
+        """What the templates call it."""
+        return f"{self.mode}_pool"
+
+    @property
+    def y_type(self) -> ValueType:
+        """Type of the output: that of the input."""
+        return self.x_type
+
+    @property
+    def y_scale(self) -> float:
+        """Real value of one unit of the output: that of the input."""
+        return self.x_scale
+
+    @property
+    def x_count(self) -> int:
+        """Values in the input map."""
+        return math.prod(self.x_shape)
+
+    @property
+    def y_count(self) -> int:
+        """Values in the output map."""
+        return math.prod(self.y_shape)
+
+
+QuantizedLayer = QuantizedDense | QuantizedConv2d | QuantizedPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,28 +363,38 @@ class QuantizedModel:
     name: str
     seed: int
     value_type: ValueType
-    layers: tuple[QuantizedDense, ...]
+    layers: tuple[QuantizedLayer, ...]
     labels: LabelFormat
     inputs: InputScaling
     schedule: Schedule
     gate: int | float | None
 
     @property
+    def trained(self) -> tuple[QuantizedDense, ...]:
+        """The layers that have weights, first to last."""
+        return tuple(layer for layer in self.layers if isinstance(layer, QuantizedDense))
+
+    @property
+    def last(self) -> QuantizedDense:
+        """The layer that meets the labels."""
+        return self.trained[-1]
+
+    @property
     def n_in(self) -> int:
         """Values in one input sample."""
-        return self.layers[0].n_in
+        return self.layers[0].x_count
 
     @property
     def n_out(self) -> int:
         """Outputs of the last layer."""
-        return self.layers[-1].n_out
+        return self.last.n_out
 
     @property
     def output_type(self) -> ValueType:
         """Type of the last layer's outputs."""
-        return self.layers[-1].y_type
+        return self.last.y_type
 
     @property
     def total_units(self) -> int:
-        """Sum of all n_out: what `rng` advances by, times PHI."""
-        return sum(layer.n_out for layer in self.layers)
+        """Units that draw random numbers: what `rng` advances by, times PHI."""
+        return sum(layer.y_count for layer in self.trained)
