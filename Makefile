@@ -1,9 +1,9 @@
 # Everything happens in .venv; nothing outside this folder is written but pip's own cache.
 
 VENV ?= .venv
-# The first of these that is new enough.
+# The first of these that is new enough. (make drops the output of a command that ends in "not found".)
 PYTHON ?= $(firstword $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
-	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p; done))
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p; done; true))
 TEST_JOBS ?= 2
 
 BIN := $(VENV)/bin
