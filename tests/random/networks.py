@@ -72,6 +72,8 @@ def recipes(draw: st.DrawFn, *, max_width: int = 24) -> Recipe:
     storages = ("seed", "s8") if projection == "gaussian" else ("seed", "s8", "packed")
     widths = st.integers(1, max_width)
     fewest = 1 + (label_kind == "class")
+    # From 481 inputs on, s16 weights have fewer bits, and other ways of working on them open.
+    n_in = st.one_of(*[st.integers(1, 2 * max_width)] * 5, st.integers(481, 700))
     # A list of any length would be empty half of the time.
     depth = draw(st.sampled_from((0, 1, 1, 2, 2, 3)))
     return Recipe(
@@ -79,7 +81,7 @@ def recipes(draw: st.DrawFn, *, max_width: int = 24) -> Recipe:
         value_type=draw(st.sampled_from(VALUE_TYPES)),
         label_kind=label_kind,
         label_count=draw(st.integers(fewest, 12) | st.integers(13, 70)),
-        n_in=draw(st.integers(1, 2 * max_width)),
+        n_in=draw(n_in),
         hidden=tuple(draw(widths) for _ in range(depth)),
         projection=projection,
         storage=draw(st.sampled_from(storages)),
@@ -96,7 +98,7 @@ def random_recipe(rng: Rng, **given: Any) -> Recipe:
         value_type=str(rng.choice(VALUE_TYPES)),
         label_kind=label_kind,
         label_count=int(rng.integers(1 + (label_kind == "class"), rng.choice([13, 71]))),
-        n_in=int(rng.integers(1, 49)),
+        n_in=int(rng.integers(1, 49)) if rng.random() < 0.8 else int(rng.integers(481, 701)),
         hidden=tuple(rng.integers(1, 25, rng.integers(0, 4)).tolist()),
         projection=projection,
         storage=str(rng.choice(storages)),

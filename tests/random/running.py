@@ -41,6 +41,7 @@ class Build:
     optimize: str
     sanitize: bool = False
     inference_only: bool = False
+    options: tuple[str, ...] = ()
 
     def compiler(self) -> Compiler:
         """The compiler, or the test skips."""
@@ -61,6 +62,8 @@ OTHER_BUILDS = {
     "clang": Build("clang", "-O1", sanitize=True),
     "zig": Build("zig", "-O3"),
     "inference only": Build(None, "-O0", sanitize=True, inference_only=True),
+    # What cores without vector units run.
+    "plain": Build(None, "-O0", sanitize=True, options=("-U__SSE2__", "-U__ARM_NEON")),
 }
 
 
@@ -104,7 +107,7 @@ def host_binary(project: CProject, folder: Path, build: Build) -> Binary:
         folder,
         project.name,
         project.sources,
-        replace(compiler, command=(*compiler.command, *define)),
+        replace(compiler, command=(*compiler.command, *define, *build.options)),
         build_dir=folder / "build",
         sanitize=build.sanitize,
         optimize=build.optimize,
