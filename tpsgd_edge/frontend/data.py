@@ -107,7 +107,7 @@ def _make_dataset(spec: Spec, train: RawSamples, test: RawSamples | None, source
                 where=test.where,
                 found=f"{train.x.shape[1:]} for training, {test.x.shape[1:]} for test",
             )
-    units = spec.model.layers[-1].units
+    units = spec.model.n_out
     labelled = read_labels(train, test, task=spec.data.task, units=units)
     order = drawn_order(spec.seed, len(train.x))
     if test is None or labelled.y_test is None:

@@ -1,44 +1,168 @@
 """The layers of a spec as a `Graph`."""
 
+import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.expression import compile_expression
-from tpsgd_edge.errors import DataError
+from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.npz import read_npz
-from tpsgd_edge.graph import Dense, Graph, Weights
-from tpsgd_edge.spec import Spec, check_labels_kind, layer_activation, layer_loss
+from tpsgd_edge.graph import Conv2d, Dense, Graph, Layer, Pair, Shape, Weights, conv2d, pool
+from tpsgd_edge.spec import (
+    Conv1dSpec,
+    Conv2dSpec,
+    DenseSpec,
+    FlattenSpec,
+    GlobalAvgPoolSpec,
+    PoolSpec,
+    Spec,
+    TrainedSpec,
+    check_labels_kind,
+    layer_activation,
+    layer_loss,
+)
 
 
 def build_graph(spec: Spec, dataset: Dataset) -> Graph:
     """The network of a spec for the samples and labels of a data set, with the weights of its file.
 
     Raises:
-        SpecError: layers that do not fit the labels, losses that do not, or no expression of r.
+        SpecError: layers that do not fit the samples, each other or the labels, losses that do not,
+            or no expression of r.
         DataError: weights that are missing, malformed or do not fit.
     """
     check_labels_kind(spec, dataset.labels.kind)
-    for index in range(len(spec.model.layers)):
+    for index, trained in enumerate(spec.model.trained):
         loss = layer_loss(spec, index, dataset.labels.kind)
         if loss.expression is not None:
-            name = spec.model.layers[index].name
-            compile_expression(loss.expression, where=f"{spec.source}, loss of layer '{name}'")
-    n_in = int(np.prod(dataset.input_shape))
-    layers = []
-    for index, layer in enumerate(spec.model.layers):
-        layers.append(Dense(layer.name, n_in, layer.units, layer_activation(spec, index)))
-        n_in = layer.units
-    weights = {} if spec.model.weights_file is None else _read_weights(spec)
-    return Graph(spec.name, tuple(layers), dataset.labels, weights)
+            where = f"{spec.source}, loss of layer '{trained.name}'"
+            compile_expression(loss.expression, where=where)
+    layers = _layers(spec, sample_shape(spec, dataset.input_shape))
+    graph = Graph(spec.name, layers, dataset.labels, {})
+    if spec.model.weights_file is None:
+        return graph
+    return Graph(spec.name, layers, dataset.labels, _read_weights(spec, graph))
 
 
-def _read_weights(spec: Spec) -> dict[str, Weights]:
+def sample_shape(spec: Spec, shape: tuple[int, ...]) -> Shape:
+    """Samples of `shape` as maps (height, width, channels).
+
+    What `data.input_shape` says; else images (h, w) have one channel, and vectors are 1 x 1. Where
+    the first layer on maps is a conv1d, samples (t,) and (t, c) are sequences: 1 x t x c.
+
+    Raises:
+        SpecError: an input shape that does not hold as many values as a sample.
+    """
+    asked, count = spec.data.input_shape, math.prod(shape)
+    if asked is not None:
+        if math.prod(asked) != count:
+            raise SpecError(
+                "data.input_shape does not fit the samples",
+                where="[data], input_shape",
+                found=f"{_by(asked)} = {math.prod(asked):,} values; samples of {_by(shape)} have "
+                f"{count:,}",
+            )
+        return asked
+    on_maps = [la for la in spec.model.layers if not isinstance(la, DenseSpec | FlattenSpec)]
+    if on_maps and isinstance(on_maps[0], Conv1dSpec) and len(shape) < 3:
+        return (1, shape[0], math.prod(shape[1:]))
+    if len(shape) == 2:
+        return (shape[0], shape[1], 1)
+    return (shape[0], shape[1], shape[2]) if len(shape) == 3 else (1, 1, count)
+
+
+def _layers(spec: Spec, shape: Shape) -> tuple[Layer, ...]:
+    layers: list[Layer] = []
+    trained = 0
+    for name, layer in zip(spec.model.names, spec.model.layers, strict=True):
+        activation = ""
+        if isinstance(layer, TrainedSpec):
+            activation, trained = layer_activation(spec, trained), trained + 1
+        made = _MAKE[layer.kind](layer, name, shape, activation)
+        if made is None:
+            shape = (1, 1, math.prod(shape))
+        else:
+            layers.append(made)
+            shape = (1, 1, made.n_out) if isinstance(made, Dense) else made.y_shape
+    return tuple(layers)
+
+
+def _make_dense(layer: DenseSpec, name: str, shape: Shape, activation: str) -> Layer:
+    return Dense(name, math.prod(shape), layer.units, activation)
+
+
+def _make_conv2d(layer: Conv2dSpec, name: str, shape: Shape, activation: str) -> Layer:
+    return _convolution(layer, shape, layer.kernel, layer.stride, activation)
+
+
+def _make_conv1d(layer: Conv1dSpec, name: str, shape: Shape, activation: str) -> Layer:
+    if shape[0] != 1:
+        raise SpecError(
+            f"layer '{name}' needs sequences: maps that are one row high",
+            where=f"[model], layer '{name}'",
+            found=f"a map of {_by(shape)}",
+            help='use kind = "conv2d", or set data.input_shape = [1, steps, channels]',
+        )
+    return _convolution(layer, shape, (1, layer.kernel), (1, layer.stride), activation)
+
+
+def _convolution(
+    layer: Conv1dSpec | Conv2dSpec, shape: Shape, kernel: Pair, stride: Pair, activation: str
+) -> Conv2d:
+    return conv2d(
+        layer.name,
+        shape,
+        filters=layer.filters,
+        kernel=kernel,
+        stride=stride,
+        padding=layer.padding,
+        groups=layer.groups,
+        target_pool=layer.target_pool,
+        activation=activation,
+    )
+
+
+def _make_pool(layer: PoolSpec, name: str, shape: Shape, activation: str) -> Layer:
+    size = _on_map(layer.size, shape)
+    stride = size if layer.stride is None else _on_map(layer.stride, shape)
+    return pool(name, "max" if layer.kind == "max_pool" else "average", shape, size, stride)
+
+
+def _make_global_pool(layer: GlobalAvgPoolSpec, name: str, shape: Shape, activation: str) -> Layer:
+    return pool(name, "average", shape, shape[:2], (1, 1))
+
+
+def _on_map(lengths: int | Pair, shape: Shape) -> Pair:
+    """Rows and columns of a pooling window; of one number columns only, on a map of one row."""
+    if isinstance(lengths, tuple):
+        return lengths
+    return (1 if shape[0] == 1 else lengths, lengths)
+
+
+_MAKE: dict[str, Callable[[Any, Any, Shape, str], Layer | None]] = {
+    "dense": _make_dense,
+    "conv2d": _make_conv2d,
+    "conv1d": _make_conv1d,
+    "max_pool": _make_pool,
+    "avg_pool": _make_pool,
+    "global_avg_pool": _make_global_pool,
+    "flatten": lambda layer, name, shape, activation: None,
+}
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " x ".join(str(length) for length in shape)
+
+
+def _read_weights(spec: Spec, graph: Graph) -> dict[str, Weights]:
     path = spec.folder / (spec.model.weights_file or "")
     arrays = read_npz(path)
-    needed = [f"{layer.name}.{tensor}" for layer in spec.model.layers for tensor in "wb"]
+    needed = [f"{layer.name}.{tensor}" for layer in graph.trained for tensor in "wb"]
     missing = [name for name in needed if name not in arrays]
     if missing:
         raise DataError(
@@ -49,11 +173,20 @@ def _read_weights(spec: Spec) -> dict[str, Weights]:
         )
     return {
         layer.name: Weights(
-            _real(arrays[f"{layer.name}.w"], f"{layer.name}.w", path),
+            _rows(_real(arrays[f"{layer.name}.w"], f"{layer.name}.w", path), layer),
             _real(arrays[f"{layer.name}.b"], f"{layer.name}.b", path),
         )
-        for layer in spec.model.layers
+        for layer in graph.trained
     }
+
+
+def _rows(w: NDArray[np.float64], layer: Layer) -> NDArray[np.float64]:
+    """Filters (filters, rows, columns, channels) as rows; whatever else stays, to be refused."""
+    if isinstance(layer, Conv2d):
+        filters = (layer.n_out, *layer.kernel, layer.x_shape[2] // layer.groups)
+        if w.shape == filters:
+            return w.reshape(layer.n_out, layer.n_in)
+    return w
 
 
 def _real(array: NDArray[np.generic], name: str, path: Path) -> NDArray[np.float64]:

@@ -1,5 +1,30 @@
 """The model as a list of layers with shapes, before any number format."""
 
-from tpsgd_edge.graph.graph import Dense, Graph, Labels, Weights
+from tpsgd_edge.graph.graph import Graph, Labels, Weights
+from tpsgd_edge.graph.layers import (
+    Conv2d,
+    Dense,
+    Layer,
+    Pair,
+    Pool,
+    Shape,
+    TrainedLayer,
+    window_bounds,
+)
+from tpsgd_edge.graph.shapes import conv2d, pool
 
-__all__ = ["Dense", "Graph", "Labels", "Weights"]
+__all__ = [
+    "Conv2d",
+    "Dense",
+    "Graph",
+    "Labels",
+    "Layer",
+    "Pair",
+    "Pool",
+    "Shape",
+    "TrainedLayer",
+    "Weights",
+    "conv2d",
+    "pool",
+    "window_bounds",
+]

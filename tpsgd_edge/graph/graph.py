@@ -1,4 +1,4 @@
-"""Layer kinds, shapes and their checks."""
+"""A model as a chain of layers, and its checks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,16 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.errors import DataError, SpecError
+from tpsgd_edge.graph.layers import Conv2d, Dense, Layer, Pool, TrainedLayer
 
-
-@dataclass(frozen=True, slots=True)
-class Dense:
-    """A fully connected layer: y = f(W x + b), W of shape (n_out, n_in)."""
-
-    name: str
-    n_in: int
-    n_out: int
-    activation: str
+# Far above what any microcontroller holds, far below what makes this computer run out of memory.
+LARGEST = 1 << 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +24,10 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Real-valued weights (n_out, n_in) and biases (n_out,) of one layer."""
+    """Real-valued weights (n_out, n_in) and biases (n_out,) of one layer.
+
+    A row of a convolution is one filter, flattened from (rows, columns, channels of its group).
+    """
 
     w: NDArray[np.float64]
     b: NDArray[np.float64]
@@ -38,44 +35,87 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A chain of layers.
+    """A chain of layers, the last one dense.
 
     `weights` holds first weights by layer name; those of other layers are drawn from the seed.
     """
 
     name: str
-    layers: tuple[Dense, ...]
+    layers: tuple[Layer, ...]
     labels: Labels
     weights: Mapping[str, Weights]
 
     def __post_init__(self) -> None:
-        for before, after in zip(self.layers, self.layers[1:], strict=False):
-            if before.n_out != after.n_in:
-                raise SpecError(
-                    f"layer '{after.name}' does not fit layer '{before.name}'",
-                    where=f"[model], layer '{after.name}'",
-                    found=f"{before.n_out} outputs meet {after.n_in} inputs",
-                )
-        last = self.layers[-1]
-        if last.n_out != self.labels.count:
-            kind = "classes" if self.labels.kind == "class" else "label values"
-            raise SpecError(
-                f"the last layer '{last.name}' has {last.n_out} units "
-                f"for {self.labels.count} {kind}",
-                where=f"[model], layer '{last.name}'",
-                found=f"units = {last.n_out}",
-                help=f"set units = {self.labels.count}",
-            )
         for layer in self.layers:
+            _check_size(layer)
+        for before, after in zip(self.layers, self.layers[1:], strict=False):
+            _check_pair(before, after)
+        _check_last(self.layers[-1], self.labels)
+        for layer in self.trained:
             _check_weights(layer, self.weights.get(layer.name))
+
+    @property
+    def trained(self) -> tuple[TrainedLayer, ...]:
+        """The layers with weights; the index in here is that of seeds, losses and rates."""
+        return tuple(layer for layer in self.layers if isinstance(layer, TrainedLayer))
 
     @property
     def n_in(self) -> int:
         """Values in one input sample."""
-        return self.layers[0].n_in
+        return self.layers[0].x_count
 
 
-def _check_weights(layer: Dense, weights: Weights | None) -> None:
+def _check_size(layer: Layer) -> None:
+    counts = {"inputs": layer.x_count, "outputs": layer.y_count}
+    if isinstance(layer, TrainedLayer):
+        counts["weights"] = layer.n_in * layer.n_out
+    for what, count in counts.items():
+        if count > LARGEST:
+            raise SpecError(
+                f"layer '{layer.name}' has too many {what}",
+                where=f"[model], layer '{layer.name}'",
+                found=f"{count:,}; {LARGEST:,} are allowed",
+            )
+
+
+def _check_pair(before: Layer, after: Layer) -> None:
+    if before.y_count != after.x_count:
+        raise SpecError(
+            f"layer '{after.name}' does not fit layer '{before.name}'",
+            where=f"[model], layer '{after.name}'",
+            found=f"{before.y_count} outputs meet {after.x_count} inputs",
+        )
+    if isinstance(before, Dense) or isinstance(after, Dense):
+        return
+    flat = (1, 1, before.y_count)
+    if after.x_shape not in (before.y_shape, flat):
+        raise SpecError(
+            f"layer '{after.name}' reads another map than layer '{before.name}' makes",
+            where=f"[model], layer '{after.name}'",
+            found=f"{before.y_shape} meets {after.x_shape}",
+        )
+
+
+def _check_last(last: Layer, labels: Labels) -> None:
+    where = f"[model], layer '{last.name}'"
+    if isinstance(last, Conv2d | Pool):
+        raise SpecError(
+            f"the last layer '{last.name}' is not dense",
+            where=where,
+            found=last.kind,
+            help="end with a dense layer: one unit for each class or label value",
+        )
+    if last.n_out != labels.count:
+        kind = "classes" if labels.kind == "class" else "label values"
+        raise SpecError(
+            f"the last layer '{last.name}' has {last.n_out} units for {labels.count} {kind}",
+            where=where,
+            found=f"units = {last.n_out}",
+            help=f"set units = {labels.count}",
+        )
+
+
+def _check_weights(layer: TrainedLayer, weights: Weights | None) -> None:
     if weights is None:
         return
     for tensor, array, shape in (

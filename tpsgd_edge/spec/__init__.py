@@ -4,6 +4,23 @@ Every key is checked on reading. Whatever is wrong with the spec alone ends in o
 lists all of it; what only the data can tell is checked by the stage that has them.
 """
 
+from tpsgd_edge.spec.layers import (
+    Activation,
+    Conv1dSpec,
+    Conv2dSpec,
+    ConvSpec,
+    DenseSpec,
+    FlattenSpec,
+    GlobalAvgPoolSpec,
+    HiddenLoss,
+    LayerSpec,
+    LossKind,
+    LossSpec,
+    OutputLoss,
+    PoolSpec,
+    TrainedSpec,
+    WeightFormat,
+)
 from tpsgd_edge.spec.load import load_spec, spec_from_dict
 from tpsgd_edge.spec.names import check_c_name, check_model_name
 from tpsgd_edge.spec.rules import (
@@ -16,22 +33,15 @@ from tpsgd_edge.spec.rules import (
 )
 from tpsgd_edge.spec.sections import (
     FASHION_MNIST,
-    Activation,
     ActivationFormat,
     DataSpec,
-    DenseSpec,
-    HiddenLoss,
-    LossKind,
-    LossSpec,
     ModelSpec,
     NumbersSpec,
-    OutputLoss,
     PlatformSpec,
     PretrainSpec,
     ProjectionSpec,
     RuleSpec,
     Spec,
-    WeightFormat,
     parse_bytes,
 )
 
@@ -39,20 +49,28 @@ __all__ = [
     "FASHION_MNIST",
     "Activation",
     "ActivationFormat",
+    "Conv1dSpec",
+    "Conv2dSpec",
+    "ConvSpec",
     "DataSpec",
     "DenseSpec",
+    "FlattenSpec",
+    "GlobalAvgPoolSpec",
     "HiddenLoss",
     "LabelsKind",
+    "LayerSpec",
     "LossKind",
     "LossSpec",
     "ModelSpec",
     "NumbersSpec",
     "OutputLoss",
     "PlatformSpec",
+    "PoolSpec",
     "PretrainSpec",
     "ProjectionSpec",
     "RuleSpec",
     "Spec",
+    "TrainedSpec",
     "WeightFormat",
     "check_c_name",
     "check_labels_kind",

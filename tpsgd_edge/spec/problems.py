@@ -65,36 +65,50 @@ def problems_of(
 
 
 def _problem(error: ErrorDetails, root: type[BaseModel], content: Mapping[str, Any]) -> Problem:
-    path, kind = error["loc"], error["type"]
+    path, kind = _without_tags(error["loc"]), error["type"]
     where = _place(path, content)
     key = str(path[-1]) if path else ""
     if path and isinstance(path[-1], int):
         key = f"{path[-2]}[{path[-1]}]"
     found = f"{key} = {_shown(error['input'])}" if key else None
     context = error.get("ctx", {})
+    section = _section_at(root, error["loc"][:-1])
+    if kind == "union_tag_invalid":
+        return _unknown_kind(context["tag"], context["expected_tags"], where)
     if kind == "extra_forbidden":
-        names = list(_section_at(root, path[:-1]).model_fields)
-        return Problem(f"unknown key '{key}'", where, None, did_you_mean(key, names))
+        return Problem(
+            f"unknown key '{key}'", where, None, did_you_mean(key, list(section.model_fields))
+        )
     if kind == "missing":
-        return Problem(f"'{key}' is missing", where, None, _example(root, path))
+        return Problem(f"'{key}' is missing", where, None, _example(path))
     if kind == "value_error":
         return Problem(str(context["error"]), where, None if "name" in key else _short(found))
     if kind == "literal_error":
-        values = [str(value) for value in _literals(root, path)]
-        close = difflib.get_close_matches(str(error["input"]), values, n=1)
-        hint = f"did you mean '{close[0]}'? " if close else ""
-        return Problem(
-            f"unknown value of '{key}'", where, found, f"{hint}allowed: {', '.join(values)}"
-        )
+        values = [str(value) for value in _literals(section, key)]
+        help_text = _allowed(str(error["input"]), values)
+        return Problem(f"unknown value of '{key}'", where, found, help_text)
     if kind in _RANGE_ERRORS:
-        return Problem(f"'{key}' is out of range", where, found, _range(root, path))
+        return Problem(f"'{key}' is out of range", where, found, _range(section, key))
     if kind in ("too_short", "too_long"):
-        return Problem(f"'{key}' has too few or too many entries", where, None, _range(root, path))
+        return Problem(
+            f"'{key}' has too few or too many entries", where, None, _range(section, key)
+        )
     expected = _TYPE_WORDS.get(kind)
     if expected is None:
         return Problem(f"'{key}' is not valid: {error['msg']}", where, found)
     what = f"'{key}' must be {expected}" if key else f"a spec must be {expected}"
     return Problem(what, where, found, _type_help(kind, key, error["input"]))
+
+
+def _unknown_kind(kind: str, known: str, where: str | None) -> Problem:
+    kinds = known.replace("'", "").split(", ")
+    return Problem("unknown value of 'kind'", where, f'kind = "{kind}"', _allowed(kind, kinds))
+
+
+def _allowed(word: str, values: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, values, n=1)
+    hint = f"did you mean '{close[0]}'? " if close else ""
+    return f"{hint}allowed: {', '.join(values)}"
 
 
 _RANGE_ERRORS = frozenset(
@@ -167,24 +181,37 @@ def _short(found: str | None) -> str | None:
     return found if found is not None and not found.endswith(("a table", "a list")) else None
 
 
+def _without_tags(path: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """The path as the user wrote it: pydantic adds the kind of an entry after its index."""
+    before = ("", *path)
+    return tuple(step for i, step in enumerate(path) if not isinstance(before[i], int))
+
+
 def _section_at(root: type[BaseModel], path: Sequence[int | str]) -> type[BaseModel]:
-    section = root
+    section, models = root, [root]
     for step in path:
         if isinstance(step, str) and step in section.model_fields:
-            section = _model_in(section.model_fields[step].annotation) or section
+            models = _models_in(section.model_fields[step].annotation)
+            section = models[0] if models else section
+        elif isinstance(step, str):
+            section = next((model for model in models if step in _kinds(model)), section)
     return section
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def _kinds(model: type[BaseModel]) -> list[object]:
+    return _literals(model, "kind") if "kind" in model.model_fields else []
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    found = (_model_in(part) for part in get_args(annotation) if part is not Ellipsis)
-    return next((model for model in found if model is not None), None)
+        return [annotation]
+    parts = [part for part in get_args(annotation) if part is not Ellipsis]
+    return [model for part in parts for model in _models_in(part)]
 
 
-def _metadata(root: type[BaseModel], path: Sequence[int | str]) -> dict[str, Any]:
-    """The bounds of the field at the end of a path: ge, gt, le, lt, min_length, max_length."""
-    field = _section_at(root, path[:-1]).model_fields[str(path[-1])]
+def _metadata(section: type[BaseModel], key: str) -> dict[str, Any]:
+    """The bounds of a field: ge, gt, le, lt, min_length, max_length."""
+    field = section.model_fields[key]
     bounds: dict[str, Any] = {}
     for item in [*field.metadata, *_annotations(field.annotation)]:
         for name in ("ge", "gt", "le", "lt", "min_length", "max_length"):
@@ -204,8 +231,8 @@ def _annotations(annotation: Any) -> list[Any]:
     return []
 
 
-def _range(root: type[BaseModel], path: Sequence[int | str]) -> str:
-    bounds = _metadata(root, path)
+def _range(section: type[BaseModel], key: str) -> str:
+    bounds = _metadata(section, key)
     if "min_length" in bounds:
         return f"allowed: {bounds['min_length']} to {bounds['max_length']} entries"
     words = [
@@ -216,13 +243,13 @@ def _range(root: type[BaseModel], path: Sequence[int | str]) -> str:
     return f"allowed: {', '.join(words)}"
 
 
-def _literals(root: type[BaseModel], path: Sequence[int | str]) -> list[object]:
+def _literals(section: type[BaseModel], key: str) -> list[object]:
     def values(annotation: Any) -> list[object]:
         if get_origin(annotation) is Literal:
             return list(get_args(annotation))
         return [value for part in get_args(annotation) for value in values(part)]
 
-    return values(_section_at(root, path[:-1]).model_fields[str(path[-1])].annotation)
+    return values(section.model_fields[key].annotation)
 
 
 _EXAMPLES = {
@@ -237,8 +264,8 @@ _EXAMPLES = {
 }
 
 
-def _example(root: type[BaseModel], path: tuple[int | str, ...]) -> str:
+def _example(path: tuple[int | str, ...]) -> str:
     names = tuple(str(step) for step in path)
     if names in _EXAMPLES:
         return _EXAMPLES[names]
-    return f"add {names[-1]} = {'32' if names[-1] == 'units' else '...'}"
+    return f"add {names[-1]} = {'32' if names[-1] in ('units', 'filters') else '...'}"

@@ -1,10 +1,14 @@
-"""What is left open in a spec, resolved, and what its sections must not ask for together."""
+"""What is left open in a spec, resolved, and what its sections must not ask for together.
+
+A layer's index counts the layers with weights only: `spec.model.trained`.
+"""
 
 from collections.abc import Iterator
 from typing import Literal
 
+from tpsgd_edge.spec.layers import Activation, DenseSpec, LossSpec, WeightFormat
 from tpsgd_edge.spec.problems import Problem, raise_problems
-from tpsgd_edge.spec.sections import Activation, LossSpec, Spec, WeightFormat
+from tpsgd_edge.spec.sections import Spec
 
 LabelsKind = Literal["class", "vector"]
 
@@ -29,17 +33,17 @@ def layer_loss(spec: Spec, index: int, labels_kind: LabelsKind) -> LossSpec:
 
 def layer_activation(spec: Spec, index: int) -> Activation:
     """The activation of a layer: its own, or linear for the last and tanh for the others."""
-    return spec.model.layers[index].activation or ("linear" if _is_last(spec, index) else "tanh")
+    return spec.model.trained[index].activation or ("linear" if _is_last(spec, index) else "tanh")
 
 
 def layer_weights(spec: Spec, index: int) -> WeightFormat:
     """The weight format of a layer: its own, or that of [numbers]."""
-    return spec.model.layers[index].weights or spec.numbers.weights
+    return spec.model.trained[index].weights or spec.numbers.weights
 
 
 def layer_learning_rate(spec: Spec, index: int) -> float:
     """The learning rate of a layer: its own, the output's for the last, or the rule's."""
-    own = spec.model.layers[index].learning_rate
+    own = spec.model.trained[index].learning_rate
     if own is None and _is_last(spec, index):
         own = spec.rule.output_learning_rate
     return own if own is not None else spec.rule.learning_rate
@@ -60,20 +64,23 @@ def spec_problems(spec: Spec) -> list[Problem]:
         "classification": "class",
         "regression": "vector",
     }
+    unfinished = list(_last_layer_problems(spec))
+    if unfinished:
+        return unfinished
     return [*_format_problems(spec), *_loss_problems(spec, kinds[spec.data.task])]
 
 
 def _is_last(spec: Spec, index: int) -> bool:
-    return index == len(spec.model.layers) - 1
+    return index == len(spec.model.trained) - 1
 
 
 def _asked_loss(spec: Spec, index: int) -> LossSpec | None:
-    own = spec.model.layers[index].loss
+    own = spec.model.trained[index].loss
     return own or (spec.rule.output_loss if _is_last(spec, index) else spec.rule.loss)
 
 
 def _loss_place(spec: Spec, index: int) -> str:
-    layer = spec.model.layers[index]
+    layer = spec.model.trained[index]
     key = "output_loss" if _is_last(spec, index) else "loss"
     in_rule = layer.loss is None and getattr(spec.rule, key) is not None
     return (
@@ -81,12 +88,23 @@ def _loss_place(spec: Spec, index: int) -> str:
     )
 
 
+def _last_layer_problems(spec: Spec) -> Iterator[Problem]:
+    last = spec.model.layers[-1]
+    if not isinstance(last, DenseSpec):
+        yield Problem(
+            "the last layer must be dense: it gives one output for each class or label value",
+            where=f"[model], layers[{len(spec.model.layers) - 1}]",
+            found=f'kind = "{last.kind}"',
+            help='end the layers with { name = "out", units = 10 }',
+        )
+
+
 def _format_problems(spec: Spec) -> Iterator[Problem]:
-    formats = [layer_weights(spec, index) for index in range(len(spec.model.layers))]
+    formats = [layer_weights(spec, index) for index in range(len(spec.model.trained))]
     if "f32" in formats and set(formats) != {"f32"}:
         mixed = ", ".join(
             f"{layer.name} {format_}"
-            for layer, format_ in zip(spec.model.layers, formats, strict=True)
+            for layer, format_ in zip(spec.model.trained, formats, strict=True)
         )
         yield Problem(
             "f32 and integer layers cannot be mixed",
@@ -97,7 +115,7 @@ def _format_problems(spec: Spec) -> Iterator[Problem]:
 
 
 def _loss_problems(spec: Spec, kind: LabelsKind | None) -> Iterator[Problem]:
-    for index in range(len(spec.model.layers)):
+    for index in range(len(spec.model.trained)):
         loss = _asked_loss(spec, index) if kind is None else layer_loss(spec, index, kind)
         if loss is not None:
             yield from _layer_problems(spec, index, loss.kind, kind)
@@ -108,7 +126,7 @@ def _layer_problems(
     spec: Spec, index: int, loss: str, labels_kind: LabelsKind | None
 ) -> Iterator[Problem]:
     last, activation = _is_last(spec, index), layer_activation(spec, index)
-    name, where = spec.model.layers[index].name, _loss_place(spec, index)
+    name, where = spec.model.trained[index].name, _loss_place(spec, index)
     if last and loss in _LABEL_SPACE:
         yield Problem(
             f"the last layer '{name}' cannot have the loss '{loss}'",
@@ -147,7 +165,7 @@ def _layer_problems(
 def _gate_problems(spec: Spec, kind: LabelsKind | None) -> Iterator[Problem]:
     if spec.rule.error_gate is None:
         return
-    last = len(spec.model.layers) - 1
+    last = len(spec.model.trained) - 1
     loss = _asked_loss(spec, last) if kind is None else layer_loss(spec, last, kind)
     if loss is not None and loss.kind != "softmax_cross_entropy":
         yield Problem(

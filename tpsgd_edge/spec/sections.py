@@ -1,7 +1,8 @@
 """The sections of a spec: every key, its type, its range and its default.
 
 What concerns one key or one section is checked here; what concerns several is in `rules.py`. The
-names that C leaves free are in `names.py`. `problems.py` puts pydantic's messages in better words.
+layer kinds are in `layers.py`, the names that C leaves free in `names.py`. `problems.py` puts
+pydantic's messages in better words.
 """
 
 import hashlib
@@ -10,93 +11,25 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    field_validator,
-    model_validator,
+from pydantic import Field, PrivateAttr, field_validator, model_validator
+
+from tpsgd_edge.spec.base import Positive, Section
+from tpsgd_edge.spec.layers import (
+    DenseSpec,
+    FlattenSpec,
+    GlobalAvgPoolSpec,
+    LayerSpec,
+    LossSpec,
+    PoolSpec,
+    TrainedSpec,
+    WeightFormat,
 )
+from tpsgd_edge.spec.names import check_model_name
 
-from tpsgd_edge.spec.names import check_c_name, check_model_name
-
-Activation = Literal["tanh", "sigmoid", "relu", "hard_tanh", "linear"]
-WeightFormat = Literal["s16", "s8", "f32"]
 ActivationFormat = Literal["s8", "s16"]
-HiddenLoss = Literal[
-    "projected_cross_entropy",
-    "projected_l2",
-    "l2",
-    "l1",
-    "huber",
-    "dead_zone",
-    "cross_entropy",
-    "custom",
-]
-OutputLoss = Literal[
-    "softmax_cross_entropy", "l2", "l1", "huber", "dead_zone", "cross_entropy", "custom"
-]
-LossKind = Literal[HiddenLoss, "softmax_cross_entropy"]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-Positive = Annotated[float, Field(gt=0, le=1e6)]
-
-
-_LOSS_SETTINGS = {
-    "delta": ("huber", "dead_zone"),
-    "temperature": ("projected_cross_entropy",),
-    "expression": ("custom",),
-}
-
-
-class LossSpec(_Section):
-    """One local loss.
-
-    `delta` is in units of the layer's output; `expression` is -dJ/dy in `r` = t - y.
-    """
-
-    kind: LossKind
-    delta: Positive = 0.25
-    temperature: Positive = 1.0
-    expression: str | None = None
-
-    @model_validator(mode="after")
-    def _settings_belong_to_the_kind(self) -> "LossSpec":
-        if self.kind == "custom" and self.expression is None:
-            raise ValueError('a custom loss needs an expression, such as "tanh(4 * r)"')
-        for key, kinds in _LOSS_SETTINGS.items():
-            if key in self.model_fields_set and self.kind not in kinds:
-                which = " or ".join(repr(kind) for kind in kinds)
-                raise ValueError(f"{key!r} goes with the loss {which}, not with {self.kind!r}")
-        return self
-
-
-class DenseSpec(_Section):
-    """A fully connected layer."""
-
-    kind: Literal["dense"] = "dense"
-    name: str
-    units: Annotated[int, Field(ge=1, le=65535)]
-    activation: Activation | None = None
-    weights: WeightFormat | None = None
-    loss: LossSpec | None = None
-    learning_rate: Positive | None = None
-    weight_range: Positive | None = None
-
-    _c_name = field_validator("name")(check_c_name)
-
-    @field_validator("loss", mode="before")
-    @classmethod
-    def _loss_by_name(cls, value: object) -> object:
-        return {"kind": value} if isinstance(value, str) else value
-
-
-class PretrainSpec(_Section):
+class PretrainSpec(Section):
     """Training in floating point before quantization (needs torch)."""
 
     method: Literal["backprop", "tpsgd"] = "tpsgd"
@@ -113,10 +46,10 @@ def _check_members(names: list[str]) -> None:
                 raise ValueError(f"layer {member!r} has the C name of a tensor of layer {name!r}")
 
 
-class ModelSpec(_Section):
+class ModelSpec(Section):
     """The network: layers from input to output, and where their first weights come from."""
 
-    layers: Annotated[tuple[DenseSpec, ...], Field(min_length=1, max_length=64)]
+    layers: Annotated[tuple[LayerSpec, ...], Field(min_length=1, max_length=64)]
     weights_file: str | None = None
     pretrain: PretrainSpec | None = None
 
@@ -127,7 +60,7 @@ class ModelSpec(_Section):
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "ModelSpec":
-        names = [layer.name for layer in self.layers]
+        names = [name for name in self.names if name is not None]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"layer names must differ; used twice: {', '.join(twice)}")
@@ -136,15 +69,39 @@ class ModelSpec(_Section):
             raise ValueError("weights come from a file or from pre-training, not from both")
         return self
 
+    @property
+    def names(self) -> tuple[str | None, ...]:
+        """The name of each layer: pooling without one is pool1, pool2, ...; flatten has none."""
+        count = 0
+        names: list[str | None] = []
+        for layer in self.layers:
+            name = None if isinstance(layer, FlattenSpec) else layer.name
+            if isinstance(layer, PoolSpec | GlobalAvgPoolSpec):
+                count += 1
+                name = name or f"pool{count}"
+            names.append(name)
+        return tuple(names)
 
-class NumbersSpec(_Section):
+    @property
+    def trained(self) -> tuple[TrainedSpec, ...]:
+        """The layers with weights; their index is what `layer_loss` and its kin count by."""
+        return tuple(layer for layer in self.layers if isinstance(layer, TrainedSpec))
+
+    @property
+    def n_out(self) -> int:
+        """Units of the last layer; 0 where it is not dense, which `load_spec` refuses."""
+        last = self.layers[-1]
+        return last.units if isinstance(last, DenseSpec) else 0
+
+
+class NumbersSpec(Section):
     """Number formats. With weights = "f32" everything is binary32 and `activations` is not used."""
 
     weights: WeightFormat = "s16"
     activations: ActivationFormat = "s8"
 
 
-class RuleSpec(_Section):
+class RuleSpec(Section):
     """The learning rule: local losses, learning rate and schedule, dead zone, error gate."""
 
     # None: the best measured for the kind of labels (`rules.layer_loss`).
@@ -164,7 +121,7 @@ class RuleSpec(_Section):
         return {"kind": value} if isinstance(value, str) else value
 
 
-class ProjectionSpec(_Section):
+class ProjectionSpec(Section):
     """The fixed random matrices.
 
     `scale` is the target's amplitude as a share of the output's range.
@@ -184,7 +141,7 @@ class ProjectionSpec(_Section):
 FASHION_MNIST = "fashion-mnist"
 
 
-class DataSpec(_Section):
+class DataSpec(Section):
     """Where samples come from and how they are split and scaled."""
 
     file: str
@@ -197,6 +154,18 @@ class DataSpec(_Section):
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     scaling: Literal["none", "unit", "standard"] = "unit"
     limit: Annotated[int, Field(ge=1)] | None = None
+    # Height, width and channels of a sample; None: what the data set's own shape says.
+    input_shape: tuple[int, int, int] | None = None
+
+    @field_validator("input_shape", mode="before")
+    @classmethod
+    def _three_lengths(cls, value: object) -> object:
+        if value is None:
+            return None
+        lengths = tuple(value) if isinstance(value, list | tuple) else ()
+        if len(lengths) != 3 or not all(type(n) is int and 1 <= n <= 65535 for n in lengths):
+            raise ValueError("'input_shape' looks like [28, 28, 1]: height, width, channels")
+        return lengths
 
     @model_validator(mode="after")
     def _files_belong_together(self) -> "DataSpec":
@@ -223,7 +192,7 @@ def parse_bytes(text: str) -> int:
     return int(float(match[1]) * {"": 1, "K": 1024, "M": 1024 * 1024}[match[2].upper()])
 
 
-class PlatformSpec(_Section):
+class PlatformSpec(Section):
     """The hardware and its budget."""
 
     name: str = "host"
@@ -255,7 +224,7 @@ class PlatformSpec(_Section):
         return parse_bytes(str(self.flash)) if self.flash is not None else None
 
 
-class Spec(_Section):
+class Spec(Section):
     """One training project, as `load_spec` or `spec_from_dict` made it."""
 
     name: str

@@ -1,0 +1,145 @@
+"""Layer kinds of a graph (docs/ARITHMETIC.md, sections 4 and 14).
+
+A map is (height, width, channels); a vector is a map of 1 x 1 x n, so flattening needs no layer.
+`x_count` and `y_count` are the values that a layer reads and makes. A layer with weights has n_out
+rows of n_in weights each and n_target values that its local loss compares.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+Shape = tuple[int, int, int]
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Dense:
+    """A fully connected layer: y = f(W x + b), W of shape (n_out, n_in)."""
+
+    name: str
+    n_in: int
+    n_out: int
+    activation: str
+
+    @property
+    def kind(self) -> Literal["dense"]:
+        """The layer kind, as in the spec."""
+        return "dense"
+
+    @property
+    def x_count(self) -> int:
+        """Values in the layer's input."""
+        return self.n_in
+
+    @property
+    def y_count(self) -> int:
+        """Values in the layer's output."""
+        return self.n_out
+
+    @property
+    def n_target(self) -> int:
+        """Values that the local loss compares."""
+        return self.n_out
+
+
+@dataclass(frozen=True, slots=True)
+class Conv2d:
+    """A convolution: y = f(W patch + b) at each position, W of shape (n_out, n_in).
+
+    Attributes:
+        x_shape, y_shape: maps.
+        kernel, stride: rows and columns.
+        padding: rows of zeros above the map, columns to its left; as many below and to the right
+            as the output needs.
+        groups: parts of the channels that do not see each other.
+        windows: kr, kc: over how many windows the output map is averaged for the local loss.
+    """
+
+    name: str
+    x_shape: Shape
+    y_shape: Shape
+    kernel: Pair
+    stride: Pair
+    padding: Pair
+    groups: int
+    windows: Pair
+    activation: str
+
+    @property
+    def kind(self) -> Literal["conv2d"]:
+        """The layer kind; a convolution in one dimension has maps of height 1."""
+        return "conv2d"
+
+    @property
+    def fan_in(self) -> int:
+        """Weights of one filter: kernel rows x columns x channels in its group."""
+        return math.prod(self.kernel) * (self.x_shape[2] // self.groups)
+
+    @property
+    def n_in(self) -> int:
+        """Inputs of one unit: the fan-in."""
+        return self.fan_in
+
+    @property
+    def n_out(self) -> int:
+        """Filters: channels of the output map."""
+        return self.y_shape[2]
+
+    @property
+    def x_count(self) -> int:
+        """Values in the input map."""
+        return math.prod(self.x_shape)
+
+    @property
+    def y_count(self) -> int:
+        """Values in the output map."""
+        return math.prod(self.y_shape)
+
+    @property
+    def n_target(self) -> int:
+        """Values of the averaged map, which the local loss compares."""
+        return math.prod(self.windows) * self.n_out
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Pooling: the largest or the mean value of each window, for each channel.
+
+    Windows lie inside the map. Global pooling is the average with a kernel as large as the map.
+    """
+
+    name: str
+    mode: Literal["max", "average"]
+    x_shape: Shape
+    y_shape: Shape
+    kernel: Pair
+    stride: Pair
+
+    @property
+    def kind(self) -> Literal["max_pool", "average_pool"]:
+        """The layer kind."""
+        return "max_pool" if self.mode == "max" else "average_pool"
+
+    @property
+    def x_count(self) -> int:
+        """Values in the input map."""
+        return math.prod(self.x_shape)
+
+    @property
+    def y_count(self) -> int:
+        """Values in the output map."""
+        return math.prod(self.y_shape)
+
+
+TrainedLayer = Dense | Conv2d
+Layer = TrainedLayer | Pool
+
+
+def window_bounds(length: int, windows: int) -> tuple[int, ...]:
+    """Where windows over `length` rows begin and end: windows + 1 bounds (section 14).
+
+    >>> window_bounds(5, 2)
+    (0, 2, 5)
+    """
+    return tuple(a * length // windows for a in range(windows + 1))

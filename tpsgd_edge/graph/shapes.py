@@ -1,0 +1,109 @@
+"""Layers on maps from what a user says of them: shapes, padding, and what is impossible."""
+
+from typing import Literal
+
+from tpsgd_edge.errors import SpecError
+from tpsgd_edge.graph.layers import Conv2d, Pair, Pool, Shape
+
+
+def conv2d(
+    name: str,
+    x_shape: Shape,
+    *,
+    filters: int,
+    kernel: Pair = (3, 3),
+    stride: Pair = (1, 1),
+    padding: Literal["valid", "same"] = "valid",
+    groups: int | Literal["depthwise"] = 1,
+    target_pool: int | Literal["position"] = 2,
+    activation: str = "tanh",
+) -> Conv2d:
+    """A convolution on maps of `x_shape`.
+
+    "same" pads such that a stride of s makes ceil(rows / s) rows, the odd row of zeros below.
+
+    Raises:
+        SpecError: a kernel larger than its padded input, or groups that do not divide the channels.
+    """
+    parts = x_shape[2] if groups == "depthwise" else groups
+    _check_groups(name, x_shape[2], filters, parts)
+    rows = _positions(x_shape[0], kernel[0], stride[0], padding)
+    columns = _positions(x_shape[1], kernel[1], stride[1], padding)
+    if rows[0] < 1 or columns[0] < 1:
+        raise SpecError(
+            f"the kernel of layer '{name}' is larger than its input",
+            where=_place(name),
+            found=f"a kernel of {_by(kernel)} on a map of {_by(x_shape)}",
+            help=_kernel_help(x_shape, padding),
+        )
+    y_shape = (rows[0], columns[0], filters)
+    # Fewer rows than windows: every row is one.
+    windows = tuple(n if target_pool == "position" else min(target_pool, n) for n in y_shape[:2])
+    return Conv2d(
+        name,
+        x_shape,
+        y_shape,
+        kernel,
+        stride,
+        padding=(rows[1], columns[1]),
+        groups=parts,
+        windows=(windows[0], windows[1]),
+        activation=activation,
+    )
+
+
+def pool(
+    name: str, mode: Literal["max", "average"], x_shape: Shape, kernel: Pair, stride: Pair
+) -> Pool:
+    """Pooling of maps of `x_shape`.
+
+    Raises:
+        SpecError: windows larger than the map.
+    """
+    if kernel[0] > x_shape[0] or kernel[1] > x_shape[1]:
+        raise SpecError(
+            f"the windows of layer '{name}' are larger than its input",
+            where=_place(name),
+            found=f"a size of {_by(kernel)} on a map of {_by(x_shape)}",
+            help='choose a smaller size, or kind = "global_avg_pool" for the whole map',
+        )
+    rows = (x_shape[0] - kernel[0]) // stride[0] + 1
+    columns = (x_shape[1] - kernel[1]) // stride[1] + 1
+    return Pool(name, mode, x_shape, (rows, columns, x_shape[2]), kernel, stride)
+
+
+def _positions(length: int, kernel: int, stride: int, padding: str) -> Pair:
+    """How many positions there are, and how many zeros come before the first value."""
+    if padding == "valid":
+        return (length - kernel) // stride + 1 if kernel <= length else 0, 0
+    count = -(-length // stride)
+    zeros = max((count - 1) * stride + kernel - length, 0)
+    # A longer kernel has weights that meet nothing but zeros.
+    return (count, zeros // 2) if kernel < 2 * length else (0, 0)
+
+
+def _check_groups(name: str, channels: int, filters: int, groups: int) -> None:
+    for count, word in ((channels, "input channels"), (filters, "filters")):
+        if count % groups:
+            raise SpecError(
+                f"the groups of layer '{name}' do not divide its {word}",
+                where=_place(name),
+                found=f"{groups} groups, {count} {word}",
+                help=f"filters and input channels ({channels}) must be multiples of the groups",
+            )
+
+
+def _kernel_help(x_shape: Shape, padding: str) -> str:
+    if x_shape[:2] == (1, 1):
+        return "vectors are maps of 1 x 1; for samples that are images set data.input_shape"
+    if x_shape[0] == 1:
+        return 'this map is one row high: use kind = "conv1d", or a kernel of 1 row'
+    return "choose a smaller kernel" + (', or padding = "same"' if padding == "valid" else "")
+
+
+def _place(name: str) -> str:
+    return f"[model], layer '{name}'"
+
+
+def _by(lengths: tuple[int, ...]) -> str:
+    return " x ".join(str(length) for length in lengths)

@@ -1,0 +1,14 @@
+"""What all sections of a spec share."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Section(BaseModel):
+    """A table of keys: none may be unknown, no type is guessed, nothing changes afterwards."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+Positive = Annotated[float, Field(gt=0, le=1e6)]

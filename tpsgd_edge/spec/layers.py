@@ -1,0 +1,215 @@
+"""The layer kinds of a spec: one section each, told apart by `kind`.
+
+Layers that learn share `TrainedSpec`: weights, a local loss and a learning rate. What only the
+shape of the data can tell is checked where the graph is built.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+
+from tpsgd_edge.spec.base import Positive, Section
+from tpsgd_edge.spec.names import check_c_name
+
+Activation = Literal["tanh", "sigmoid", "relu", "hard_tanh", "linear"]
+WeightFormat = Literal["s16", "s8", "f32"]
+HiddenLoss = Literal[
+    "projected_cross_entropy",
+    "projected_l2",
+    "l2",
+    "l1",
+    "huber",
+    "dead_zone",
+    "cross_entropy",
+    "custom",
+]
+OutputLoss = Literal[
+    "softmax_cross_entropy", "l2", "l1", "huber", "dead_zone", "cross_entropy", "custom"
+]
+LossKind = Literal[HiddenLoss, "softmax_cross_entropy"]
+
+_LOSS_SETTINGS = {
+    "delta": ("huber", "dead_zone"),
+    "temperature": ("projected_cross_entropy",),
+    "expression": ("custom",),
+}
+_LARGEST = 65535
+
+
+class LossSpec(Section):
+    """One local loss.
+
+    `delta` is in units of the layer's output; `expression` is -dJ/dy in `r` = t - y.
+    """
+
+    kind: LossKind
+    delta: Positive = 0.25
+    temperature: Positive = 1.0
+    expression: str | None = None
+
+    @model_validator(mode="after")
+    def _settings_belong_to_the_kind(self) -> "LossSpec":
+        if self.kind == "custom" and self.expression is None:
+            raise ValueError('a custom loss needs an expression, such as "tanh(4 * r)"')
+        for key, kinds in _LOSS_SETTINGS.items():
+            if key in self.model_fields_set and self.kind not in kinds:
+                which = " or ".join(repr(kind) for kind in kinds)
+                raise ValueError(f"{key!r} goes with the loss {which}, not with {self.kind!r}")
+        return self
+
+
+class TrainedSpec(Section):
+    """What every layer with weights has."""
+
+    name: str
+    activation: Activation | None = None
+    weights: WeightFormat | None = None
+    loss: LossSpec | None = None
+    learning_rate: Positive | None = None
+    weight_range: Positive | None = None
+
+    _c_name = field_validator("name")(check_c_name)
+
+    @field_validator("loss", mode="before")
+    @classmethod
+    def _loss_by_name(cls, value: object) -> object:
+        return {"kind": value} if isinstance(value, str) else value
+
+
+class DenseSpec(TrainedSpec):
+    """A fully connected layer."""
+
+    kind: Literal["dense"] = "dense"
+    units: Annotated[int, Field(ge=1, le=_LARGEST)]
+
+
+class ConvSpec(TrainedSpec):
+    """What convolutions in one and two dimensions share.
+
+    `target_pool` is k: the local loss sees the map averaged over k x k windows; "position" makes
+    every position a window.
+    """
+
+    filters: Annotated[int, Field(ge=1, le=_LARGEST)]
+    padding: Literal["valid", "same"] = "valid"
+    groups: int | Literal["depthwise"] = 1
+    target_pool: int | Literal["position"] = 2
+
+    # Before the unions of types, whose own messages would name each type apart.
+    @field_validator("groups", mode="before")
+    @classmethod
+    def _groups_are_a_number_or_depthwise(cls, value: object) -> object:
+        return _number_or(value, "depthwise", key="groups")
+
+    @field_validator("target_pool", mode="before")
+    @classmethod
+    def _target_pool_is_a_number_or_position(cls, value: object) -> object:
+        return _number_or(value, "position", key="target_pool")
+
+
+class Conv2dSpec(ConvSpec):
+    """A convolution over rows and columns."""
+
+    kind: Literal["conv2d"]
+    kernel: tuple[int, int] = (3, 3)
+    stride: tuple[int, int] = (1, 1)
+
+    @field_validator("kernel", mode="before")
+    @classmethod
+    def _kernel_is_a_pair(cls, value: object) -> object:
+        return _pair(value, key="kernel")
+
+    @field_validator("stride", mode="before")
+    @classmethod
+    def _stride_is_a_pair(cls, value: object) -> object:
+        return _pair(value, key="stride")
+
+
+class Conv1dSpec(ConvSpec):
+    """A convolution along the columns of a map that is one row high: steps of time."""
+
+    kind: Literal["conv1d"]
+    kernel: Annotated[int, Field(ge=1, le=_LARGEST)] = 3
+    stride: Annotated[int, Field(ge=1, le=_LARGEST)] = 1
+
+
+class PoolSpec(Section):
+    """Pooling: the largest or the mean value of each window.
+
+    A single number is rows and columns, or columns alone where the map is one row high. The stride
+    is the size unless it is given.
+    """
+
+    kind: Literal["max_pool", "avg_pool"]
+    name: str | None = None
+    size: int | tuple[int, int] = 2
+    stride: int | tuple[int, int] | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _c_name(cls, name: str | None) -> str | None:
+        return None if name is None else check_c_name(name)
+
+    @field_validator("size", mode="before")
+    @classmethod
+    def _size_is_one_or_two_numbers(cls, value: object) -> object:
+        return value if _is_length(value) else _pair(value, key="size")
+
+    @field_validator("stride", mode="before")
+    @classmethod
+    def _stride_is_one_or_two_numbers(cls, value: object) -> object:
+        return value if value is None or _is_length(value) else _pair(value, key="stride")
+
+
+class GlobalAvgPoolSpec(Section):
+    """The mean of each channel over the whole map."""
+
+    kind: Literal["global_avg_pool"]
+    name: str | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _c_name(cls, name: str | None) -> str | None:
+        return None if name is None else check_c_name(name)
+
+
+class FlattenSpec(Section):
+    """The map as a vector; dense layers flatten what they read without being told."""
+
+    kind: Literal["flatten"]
+
+
+def _kind(value: Any) -> str:
+    kind = value.get("kind", "dense") if isinstance(value, dict) else getattr(value, "kind", None)
+    if kind is None and not isinstance(value, dict):
+        return "dense"  # whose own check says that this is no table
+    return kind if isinstance(kind, str) else repr(kind)[:60]
+
+
+LayerSpec = Annotated[
+    Annotated[DenseSpec, Tag("dense")]
+    | Annotated[Conv2dSpec, Tag("conv2d")]
+    | Annotated[Conv1dSpec, Tag("conv1d")]
+    | Annotated[PoolSpec, Tag("max_pool")]
+    | Annotated[PoolSpec, Tag("avg_pool")]
+    | Annotated[GlobalAvgPoolSpec, Tag("global_avg_pool")]
+    | Annotated[FlattenSpec, Tag("flatten")],
+    Discriminator(_kind),
+]
+
+
+def _is_length(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _LARGEST
+
+
+def _pair(value: object, *, key: str) -> tuple[object, ...]:
+    values = tuple(value) if isinstance(value, list | tuple) else (value, value)
+    if len(values) != 2 or not all(_is_length(entry) for entry in values):
+        raise ValueError(f"{key!r} looks like 3, or [3, 5] for rows and columns; 1 to {_LARGEST:,}")
+    return values
+
+
+def _number_or(value: object, word: str, *, key: str) -> object:
+    if not _is_length(value) and value != word:
+        raise ValueError(f'{key!r} is a number from 1 to {_LARGEST:,}, or "{word}"')
+    return value
