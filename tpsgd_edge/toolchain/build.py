@@ -6,7 +6,7 @@ What was built from the same bytes with the same command is not built again.
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Literal
 
 from tpsgd_edge.assets import firmware_dir
 from tpsgd_edge.errors import OutputError
-from tpsgd_edge.toolchain.compilers import Compiler, find_compiler
+from tpsgd_edge.toolchain.compilers import Compiler, find_compiler, zig_environment
 from tpsgd_edge.toolchain.platforms import Platform, load_platform, port_sources
 from tpsgd_edge.toolchain.process import run_tool
 
@@ -41,6 +41,7 @@ FREESTANDING = (
     "-fno-common",
     "-fomit-frame-pointer",
 )
+LIBRARY = ("-shared", "-fPIC", "-fvisibility=hidden")
 SANITIZE = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 # zig instruments by default, and its runtime for that is not there on a device.
 ZIG = ("-fno-sanitize=all",)
@@ -91,26 +92,26 @@ def compile_firmware(
         ToolError: the compiler fails; its message is in the error.
         OutputError: `build_dir` cannot be written.
     """
-    own = [source for source in sources if not source.startswith("port/")]
     flags = [
         *device_flags(platform, compiler),
         optimize,
-        *WARNINGS,
-        *(["-Werror"] if warnings_as_errors else []),
-        *_inference_flags(name, inference_only=inference_only),
+        *_warning_flags(as_errors=warnings_as_errors),
+        *([f"-D{name.upper()}_INFERENCE_ONLY"] if inference_only else []),
         "-I.",
         "-Iport",
     ]
-    label = f"{platform.name}-inference" if inference_only else platform.name
+    own = _without_port(sources)
+    label = f"{name}-{platform.name}{'-inference' if inference_only else ''}"
     digest = _digest([folder, folder / "port"], [compiler.title, *compiler.command, *flags, *own])
-    elf = build_dir / f"{name}-{label}-{digest}.elf"
-    warnings = ""
-    if not elf.is_file():
-        with _scratch(build_dir) as scratch:
-            objects, warnings = _compile_objects(
-                folder, [*own, *port_sources(platform)], compiler, flags, Path(scratch)
-            )
-            _link(folder, objects, platform, compiler, elf, Path(scratch))
+
+    def make(scratch: Path) -> tuple[Path, str]:
+        objects, said = _compile_objects(
+            folder, [*own, *port_sources(platform)], compiler, flags, scratch
+        )
+        return _link(folder, objects, platform, compiler, scratch), said
+
+    elf = build_dir / f"{label}-{digest}.elf"
+    warnings = _unless_built(elf, make)
     return Binary(elf, "firmware", name, platform, compiler, inference_only, warnings)
 
 
@@ -139,45 +140,28 @@ def compile_simulation(
         OutputError: `build_dir` cannot be written.
     """
     platform = load_platform("host")
-    host = firmware_dir() / "host"
-    port = firmware_dir() / "port"
-    if sanitize:
-        kind: Kind = "program"
-        harness = [port / "harness.c", host / "stdio.c"]
-        special = [*SANITIZE, optimize or "-O1"]
-    else:
-        kind, harness = "library", [host / "sim.c"]
-        special = ["-shared", "-fPIC", "-fvisibility=hidden", optimize or "-O3"]
-        special += platform.flags[compiler.family]
+    host, port = firmware_dir() / "host", firmware_dir() / "port"
+    harness = (port / "harness.c", host / "stdio.c") if sanitize else (host / "sim.c",)
     flags = [
-        *LANGUAGE,
-        *WARNINGS,
-        *(["-Werror"] if warnings_as_errors else []),
-        *(ZIG if compiler.family == "zig" else ()),
-        *special,
+        *_host_flags(platform, compiler, optimize, sanitize=sanitize),
+        *_warning_flags(as_errors=warnings_as_errors),
+        *(f"-I{f.as_posix()}" for f in (folder.resolve(), folder.resolve() / "port", port)),
     ]
-    own = [source for source in sources if not source.startswith("port/")]
-    digest = _digest(
-        [folder, folder / "port", host, port], [compiler.title, *compiler.command, *flags, *own]
-    )
-    suffix = "" if kind == "program" else ".so"
-    path = build_dir / f"{name}-host{'-sanitized' if sanitize else ''}-{digest}{suffix}"
-    warnings = ""
-    if not path.is_file():
-        with _scratch(build_dir) as scratch:
-            unit = Path(scratch) / "unit.c"
-            lines = [f'#include "{p}"' for p in (*own, *(h.as_posix() for h in harness))]
-            unit.write_text("\n".join(lines) + "\n", encoding="utf-8")
-            built = Path(scratch) / "built"
-            warnings = run_tool(
-                [*compiler.command, *_driver(compiler), *flags]
-                + [f"-I{f.as_posix()}" for f in (folder.resolve(), folder.resolve() / "port", port)]
-                + [str(unit), "-o", str(built)],
-                purpose=f"compiling '{name}' for the host",
-                timeout=TIMEOUT,
-                cwd=folder,
-            )
-            os.replace(built, path)
+    own = _without_port(sources)
+    folders = [folder, folder / "port", host, port]
+    digest = _digest(folders, [compiler.title, *compiler.command, *flags, *own])
+
+    def make(scratch: Path) -> tuple[Path, str]:
+        unit, built = scratch / "unit.c", scratch / "built"
+        included = (*own, *(path.as_posix() for path in harness))
+        unit.write_text("".join(f'#include "{path}"\n' for path in included), encoding="utf-8")
+        arguments = [*flags, str(unit), "-o", str(built)]
+        purpose = f"compiling '{name}' for the host"
+        return built, _compile(compiler, arguments, folder, scratch, purpose=purpose)
+
+    path = build_dir / f"{name}-host-{digest}{'-sanitized' if sanitize else '.so'}"
+    warnings = _unless_built(path, make)
+    kind: Kind = "program" if sanitize else "library"
     return Binary(path, kind, name, platform, compiler, warnings=warnings)
 
 
@@ -187,12 +171,36 @@ def device_flags(platform: Platform, compiler: Compiler) -> list[str]:
     return [*platform.flags[compiler.family], *LANGUAGE, *FREESTANDING, *zig]
 
 
-def _driver(compiler: Compiler) -> tuple[str, ...]:
-    return ("cc",) if compiler.family == "zig" else ()
+def _host_flags(
+    platform: Platform, compiler: Compiler, optimize: str | None, *, sanitize: bool
+) -> list[str]:
+    common = [*LANGUAGE, *(ZIG if compiler.family == "zig" else ())]
+    if sanitize:
+        return [*common, *SANITIZE, optimize or "-O1"]
+    return [*common, *LIBRARY, optimize or "-O3", *platform.flags[compiler.family]]
 
 
-def _inference_flags(name: str, *, inference_only: bool) -> list[str]:
-    return [f"-D{name.upper()}_INFERENCE_ONLY"] if inference_only else []
+def _warning_flags(*, as_errors: bool) -> list[str]:
+    return [*WARNINGS, *(["-Werror"] if as_errors else [])]
+
+
+def _without_port(sources: Iterable[str]) -> list[str]:
+    return [source for source in sources if not source.startswith("port/")]
+
+
+def _compile(
+    compiler: Compiler, arguments: Sequence[str], cwd: Path, scratch: Path, *, purpose: str
+) -> str:
+    """Run the compiler; what it said."""
+    if compiler.family != "zig":
+        return run_tool([*compiler.command, *arguments], purpose=purpose, timeout=TIMEOUT, cwd=cwd)
+    return run_tool(
+        [*compiler.command, "cc", *arguments],
+        purpose=purpose,
+        timeout=TIMEOUT,
+        cwd=cwd,
+        environment=zig_environment(scratch),
+    )
 
 
 def _compile_objects(
@@ -203,9 +211,8 @@ def _compile_objects(
     def compile_one(source: str) -> tuple[Path, str]:
         target = (scratch / source).with_suffix(".o")
         target.parent.mkdir(parents=True, exist_ok=True)
-        command = [*compiler.command, *_driver(compiler), *flags, "-c", source, "-o", str(target)]
-        said = run_tool(command, purpose=f"compiling {source}", timeout=TIMEOUT, cwd=folder)
-        return target, said
+        arguments = [*flags, "-c", source, "-o", str(target)]
+        return target, _compile(compiler, arguments, folder, scratch, purpose=f"compiling {source}")
 
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         results = list(pool.map(compile_one, sources))
@@ -213,17 +220,10 @@ def _compile_objects(
 
 
 def _link(
-    folder: Path,
-    objects: Sequence[Path],
-    platform: Platform,
-    compiler: Compiler,
-    elf: Path,
-    scratch: Path,
-) -> None:
+    folder: Path, objects: Sequence[Path], platform: Platform, compiler: Compiler, scratch: Path
+) -> Path:
     built = scratch / "built.elf"
-    command = [
-        *compiler.command,
-        *_driver(compiler),
+    arguments = [
         *device_flags(platform, compiler),
         *LINK[compiler.family],
         "-Wl,-T,port/link.ld",
@@ -233,8 +233,8 @@ def _link(
         "-o",
         str(built),
     ]
-    run_tool(command, purpose=f"linking for {platform.name}", timeout=TIMEOUT, cwd=folder)
-    os.replace(built, elf)
+    _compile(compiler, arguments, folder, scratch, purpose=f"linking for {platform.name}")
+    return built
 
 
 def _runtime_library(platform: Platform, compiler: Compiler) -> list[str]:
@@ -246,13 +246,22 @@ def _runtime_library(platform: Platform, compiler: Compiler) -> list[str]:
     return [run_tool(question, purpose="asking gcc for its runtime library", timeout=60).strip()]
 
 
-def _scratch(build_dir: Path) -> tempfile.TemporaryDirectory[str]:
+def _unless_built(path: Path, make: Callable[[Path], tuple[Path, str]]) -> str:
+    """Have `make` build in a scratch folder, move the result to `path`; what the compiler said."""
+    if path.is_file():
+        return ""
     try:
-        build_dir.mkdir(parents=True, exist_ok=True)
-        return tempfile.TemporaryDirectory(prefix="build-", dir=build_dir.resolve())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="build-", dir=path.parent.resolve()) as scratch:
+            built, said = make(Path(scratch))
+            os.replace(built, path)
+            return said
     except OSError as error:
         raise OutputError(
-            "the build folder cannot be written", where=str(build_dir), found=str(error)
+            "the build folder cannot be written",
+            where=str(path.parent),
+            found=error.strerror or str(error),
+            help="free some space, or give another folder with --out",
         ) from error
 
 

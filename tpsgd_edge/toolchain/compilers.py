@@ -1,5 +1,6 @@
 """Which compiler builds for a platform, and where it is."""
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -77,6 +78,21 @@ def find_zig() -> tuple[str, ...] | None:
         return (sys.executable, "-m", "ziglang")
     found = shutil.which("zig")
     return (found,) if found else None
+
+
+def zig_environment(scratch: Path) -> dict[str, str]:
+    """What zig needs beside this process's environment: a cache in `scratch` if there is no other.
+
+    zig keeps its runtime libraries in the user's cache folder, and hangs where it cannot make that.
+    """
+    if os.name == "nt" or "ZIG_GLOBAL_CACHE_DIR" in os.environ:
+        return {}
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    with contextlib.suppress(OSError):
+        os.makedirs(cache, exist_ok=True)
+    if os.environ.get("HOME") and os.access(cache, os.W_OK | os.X_OK):
+        return {}
+    return {"ZIG_GLOBAL_CACHE_DIR": str(scratch / "zig-cache")}
 
 
 def _candidates(platform: Platform, wanted: str | None) -> Iterator[Compiler]:

@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tpsgd_edge.errors import ToolError
@@ -11,11 +11,19 @@ _LAST_LINES = 12
 
 
 def run_tool(
-    command: Sequence[str | Path], *, purpose: str, timeout: float, cwd: Path | None = None
+    command: Sequence[str | Path],
+    *,
+    purpose: str,
+    timeout: float,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> str:
     """Run a tool to its end and return what it wrote, stdout then stderr.
 
     A child does not outlive an interrupt (Ctrl-C) or the timeout.
+
+    Args:
+        environment: added to that of this process.
 
     Raises:
         ToolError: it is missing, failed, or took longer than `timeout` seconds.
@@ -25,7 +33,7 @@ def run_tool(
         done = subprocess.run(
             words,
             cwd=cwd,
-            env=tool_environment(),
+            env=tool_environment() | dict(environment or {}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=timeout,
