@@ -24,6 +24,7 @@ from tpsgd_edge.spec import (
     TrainedSpec,
     check_labels_kind,
     layer_activation,
+    layer_index,
     layer_loss,
 )
 
@@ -37,10 +38,10 @@ def build_graph(spec: Spec, dataset: Dataset) -> Graph:
         DataError: weights that are missing, malformed or do not fit.
     """
     check_labels_kind(spec, dataset.labels.kind)
-    for index, trained in enumerate(spec.model.trained):
-        loss = layer_loss(spec, index, dataset.labels.kind)
+    for layer in spec.model.trained:
+        loss = layer_loss(spec, layer_index(spec, layer.name), dataset.labels.kind)
         if loss.expression is not None:
-            where = f"{spec.source}, loss of layer '{trained.name}'"
+            where = f"{spec.source}, loss of layer '{layer.name}'"
             compile_expression(loss.expression, where=where)
     layers = _layers(spec, sample_shape(spec, dataset.input_shape))
     graph = Graph(spec.name, layers, dataset.labels, {})
@@ -78,12 +79,9 @@ def sample_shape(spec: Spec, shape: tuple[int, ...]) -> Shape:
 
 def _layers(spec: Spec, shape: Shape) -> tuple[Layer, ...]:
     layers: list[Layer] = []
-    trained = 0
-    for name, layer in zip(spec.model.names, spec.model.layers, strict=True):
-        activation = ""
-        if isinstance(layer, TrainedSpec):
-            activation, trained = layer_activation(spec, trained), trained + 1
-        made = _MAKE[layer.kind](layer, name, shape, activation)
+    for index, layer in enumerate(spec.model.layers):
+        activation = layer_activation(spec, index) if isinstance(layer, TrainedSpec) else ""
+        made = _MAKE[layer.kind](layer, spec.model.names[index], shape, activation)
         if made is None:
             shape = (1, 1, math.prod(shape))
         else:

@@ -31,7 +31,7 @@ def label_scaling(spec: Spec, y_train: NDArray[Any]) -> Scaling:
     """
     if y_train.ndim == 1:
         return np.zeros(1), np.ones(1)
-    activation = layer_activation(spec, len(spec.model.trained) - 1)
+    activation = layer_activation(spec, len(spec.model.layers) - 1)
     if activation == "linear":
         return _standard(y_train)
     low, high = y_train.min(axis=0).astype(np.float64), y_train.max(axis=0).astype(np.float64)

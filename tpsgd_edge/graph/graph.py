@@ -56,7 +56,7 @@ class Graph:
 
     @property
     def trained(self) -> tuple[TrainedLayer, ...]:
-        """The layers with weights; the index in here is that of seeds, losses and rates."""
+        """The layers with weights, first to last."""
         return tuple(layer for layer in self.layers if isinstance(layer, TrainedLayer))
 
     @property

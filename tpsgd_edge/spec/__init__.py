@@ -27,9 +27,11 @@ from tpsgd_edge.spec.rules import (
     LabelsKind,
     check_labels_kind,
     layer_activation,
+    layer_index,
     layer_learning_rate,
     layer_loss,
     layer_weights,
+    trained_layer,
 )
 from tpsgd_edge.spec.sections import (
     FASHION_MNIST,
@@ -76,10 +78,12 @@ __all__ = [
     "check_labels_kind",
     "check_model_name",
     "layer_activation",
+    "layer_index",
     "layer_learning_rate",
     "layer_loss",
     "layer_weights",
     "load_spec",
     "parse_bytes",
     "spec_from_dict",
+    "trained_layer",
 ]

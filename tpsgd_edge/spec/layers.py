@@ -133,7 +133,18 @@ class Conv1dSpec(ConvSpec):
     stride: Annotated[int, Field(ge=1, le=_LARGEST)] = 1
 
 
-class PoolSpec(Section):
+class UntrainedSpec(Section):
+    """What layers without weights share: a name that may be left out."""
+
+    name: str | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _c_name(cls, name: str | None) -> str | None:
+        return None if name is None else check_c_name(name)
+
+
+class PoolSpec(UntrainedSpec):
     """Pooling: the largest or the mean value of each window.
 
     A single number is rows and columns, or columns alone where the map is one row high. The stride
@@ -141,14 +152,8 @@ class PoolSpec(Section):
     """
 
     kind: Literal["max_pool", "avg_pool"]
-    name: str | None = None
     size: int | tuple[int, int] = 2
     stride: int | tuple[int, int] | None = None
-
-    @field_validator("name")
-    @classmethod
-    def _c_name(cls, name: str | None) -> str | None:
-        return None if name is None else check_c_name(name)
 
     @field_validator("size", mode="before")
     @classmethod
@@ -161,19 +166,13 @@ class PoolSpec(Section):
         return value if value is None or _is_length(value) else _pair(value, key="stride")
 
 
-class GlobalAvgPoolSpec(Section):
+class GlobalAvgPoolSpec(UntrainedSpec):
     """The mean of each channel over the whole map."""
 
     kind: Literal["global_avg_pool"]
-    name: str | None = None
-
-    @field_validator("name")
-    @classmethod
-    def _c_name(cls, name: str | None) -> str | None:
-        return None if name is None else check_c_name(name)
 
 
-class FlattenSpec(Section):
+class FlattenSpec(UntrainedSpec):
     """The map as a vector; dense layers flatten what they read without being told."""
 
     kind: Literal["flatten"]

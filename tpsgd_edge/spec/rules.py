@@ -1,12 +1,12 @@
 """What is left open in a spec, resolved, and what its sections must not ask for together.
 
-A layer's index counts the layers with weights only: `spec.model.trained`.
+A layer's index is its place in `spec.model.layers`; `layer_index` finds it by name.
 """
 
 from collections.abc import Iterator
 from typing import Literal
 
-from tpsgd_edge.spec.layers import Activation, DenseSpec, LossSpec, WeightFormat
+from tpsgd_edge.spec.layers import Activation, DenseSpec, LossSpec, TrainedSpec, WeightFormat
 from tpsgd_edge.spec.problems import Problem, raise_problems
 from tpsgd_edge.spec.sections import Spec
 
@@ -25,6 +25,19 @@ _DEFAULT_OUTPUT: dict[LabelsKind, LossSpec] = {
 }
 
 
+def layer_index(spec: Spec, name: str) -> int:
+    """The place of a layer in the spec, which also lists layers that the graph has not."""
+    return spec.model.names.index(name)
+
+
+def trained_layer(spec: Spec, index: int) -> TrainedSpec:
+    """A layer with weights; TypeError where the index is that of another layer."""
+    layer = spec.model.layers[index]
+    if not isinstance(layer, TrainedSpec):
+        raise TypeError(f"layer {index} of the spec has no weights: {layer.kind}")
+    return layer
+
+
 def layer_loss(spec: Spec, index: int, labels_kind: LabelsKind) -> LossSpec:
     """The loss of a layer: its own, or the rule's, or the best measured for the kind of labels."""
     default = _DEFAULT_OUTPUT if _is_last(spec, index) else _DEFAULT_HIDDEN
@@ -33,17 +46,17 @@ def layer_loss(spec: Spec, index: int, labels_kind: LabelsKind) -> LossSpec:
 
 def layer_activation(spec: Spec, index: int) -> Activation:
     """The activation of a layer: its own, or linear for the last and tanh for the others."""
-    return spec.model.trained[index].activation or ("linear" if _is_last(spec, index) else "tanh")
+    return trained_layer(spec, index).activation or ("linear" if _is_last(spec, index) else "tanh")
 
 
 def layer_weights(spec: Spec, index: int) -> WeightFormat:
     """The weight format of a layer: its own, or that of [numbers]."""
-    return spec.model.trained[index].weights or spec.numbers.weights
+    return trained_layer(spec, index).weights or spec.numbers.weights
 
 
 def layer_learning_rate(spec: Spec, index: int) -> float:
     """The learning rate of a layer: its own, the output's for the last, or the rule's."""
-    own = spec.model.trained[index].learning_rate
+    own = trained_layer(spec, index).learning_rate
     if own is None and _is_last(spec, index):
         own = spec.rule.output_learning_rate
     return own if own is not None else spec.rule.learning_rate
@@ -71,16 +84,16 @@ def spec_problems(spec: Spec) -> list[Problem]:
 
 
 def _is_last(spec: Spec, index: int) -> bool:
-    return index == len(spec.model.trained) - 1
+    return index == len(spec.model.layers) - 1
 
 
 def _asked_loss(spec: Spec, index: int) -> LossSpec | None:
-    own = spec.model.trained[index].loss
+    own = trained_layer(spec, index).loss
     return own or (spec.rule.output_loss if _is_last(spec, index) else spec.rule.loss)
 
 
 def _loss_place(spec: Spec, index: int) -> str:
-    layer = spec.model.trained[index]
+    layer = trained_layer(spec, index)
     key = "output_loss" if _is_last(spec, index) else "loss"
     in_rule = layer.loss is None and getattr(spec.rule, key) is not None
     return (
@@ -100,12 +113,9 @@ def _last_layer_problems(spec: Spec) -> Iterator[Problem]:
 
 
 def _format_problems(spec: Spec) -> Iterator[Problem]:
-    formats = [layer_weights(spec, index) for index in range(len(spec.model.trained))]
-    if "f32" in formats and set(formats) != {"f32"}:
-        mixed = ", ".join(
-            f"{layer.name} {format_}"
-            for layer, format_ in zip(spec.model.trained, formats, strict=True)
-        )
+    formats = {layer.name: layer.weights or spec.numbers.weights for layer in spec.model.trained}
+    if "f32" in formats.values() and set(formats.values()) != {"f32"}:
+        mixed = ", ".join(f"{name} {format_}" for name, format_ in formats.items())
         yield Problem(
             "f32 and integer layers cannot be mixed",
             where="[model] and [numbers]",
@@ -115,7 +125,8 @@ def _format_problems(spec: Spec) -> Iterator[Problem]:
 
 
 def _loss_problems(spec: Spec, kind: LabelsKind | None) -> Iterator[Problem]:
-    for index in range(len(spec.model.trained)):
+    for layer in spec.model.trained:
+        index = layer_index(spec, layer.name)
         loss = _asked_loss(spec, index) if kind is None else layer_loss(spec, index, kind)
         if loss is not None:
             yield from _layer_problems(spec, index, loss.kind, kind)
@@ -126,7 +137,7 @@ def _layer_problems(
     spec: Spec, index: int, loss: str, labels_kind: LabelsKind | None
 ) -> Iterator[Problem]:
     last, activation = _is_last(spec, index), layer_activation(spec, index)
-    name, where = spec.model.trained[index].name, _loss_place(spec, index)
+    name, where = trained_layer(spec, index).name, _loss_place(spec, index)
     if last and loss in _LABEL_SPACE:
         yield Problem(
             f"the last layer '{name}' cannot have the loss '{loss}'",
@@ -165,7 +176,7 @@ def _layer_problems(
 def _gate_problems(spec: Spec, kind: LabelsKind | None) -> Iterator[Problem]:
     if spec.rule.error_gate is None:
         return
-    last = len(spec.model.trained) - 1
+    last = len(spec.model.layers) - 1
     loss = _asked_loss(spec, last) if kind is None else layer_loss(spec, last, kind)
     if loss is not None and loss.kind != "softmax_cross_entropy":
         yield Problem(

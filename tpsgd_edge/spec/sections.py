@@ -16,7 +16,6 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 from tpsgd_edge.spec.base import Positive, Section
 from tpsgd_edge.spec.layers import (
     DenseSpec,
-    FlattenSpec,
     GlobalAvgPoolSpec,
     LayerSpec,
     LossSpec,
@@ -71,11 +70,11 @@ class ModelSpec(Section):
 
     @property
     def names(self) -> tuple[str | None, ...]:
-        """The name of each layer: pooling without one is pool1, pool2, ...; flatten has none."""
+        """The name of each layer: pooling without one is pool1, pool2, ...; flatten needs none."""
         count = 0
         names: list[str | None] = []
         for layer in self.layers:
-            name = None if isinstance(layer, FlattenSpec) else layer.name
+            name = layer.name
             if isinstance(layer, PoolSpec | GlobalAvgPoolSpec):
                 count += 1
                 name = name or f"pool{count}"
@@ -84,7 +83,7 @@ class ModelSpec(Section):
 
     @property
     def trained(self) -> tuple[TrainedSpec, ...]:
-        """The layers with weights; their index is what `layer_loss` and its kin count by."""
+        """The layers with weights."""
         return tuple(layer for layer in self.layers if isinstance(layer, TrainedSpec))
 
     @property
