@@ -26,7 +26,7 @@ def model_arrays(
 ) -> tuple[ArrayView, ...]:
     """All constants that lie in flash beside the layers' structs."""
     arrays: list[ArrayView] = []
-    for layer in model.layers:
+    for layer in model.trained:
         arrays.extend(_layer_arrays(layer))
     label_type = "u16" if model.labels.kind == "class" else model.output_type
     arrays.append(_array(f"{model.name}_selftest_x", model.value_type, samples))

@@ -7,7 +7,12 @@ from typing import TypeVar
 from tpsgd_edge.arithmetic.tables import TABULATED
 from tpsgd_edge.codegen.c import C_TYPES
 from tpsgd_edge.codegen.error_kernels import ErrorKernel, error_kernel
-from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel
+from tpsgd_edge.quantize.model import (
+    QuantizedConv2d,
+    QuantizedDense,
+    QuantizedModel,
+    QuantizedPool,
+)
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -68,6 +73,35 @@ class UpdateKernel:
 
 
 @dataclass(frozen=True, slots=True)
+class ConvKernel:
+    """`tps_conv2d_forward_<suffix>` or `tps_conv2d_learn_<suffix>`: a dense kernel everywhere.
+
+    Attributes:
+        dense: suffix of that kernel.
+        gate: suffix of the gate kernel, empty where the error needs none.
+        w, b, x, y, e: C types.
+    """
+
+    suffix: str
+    dense: str
+    gate: str
+    w: str
+    b: str
+    x: str
+    y: str
+    e: str
+
+
+@dataclass(frozen=True, slots=True)
+class MapKernel:
+    """A kernel that averages or pools maps of one type. `limit` is the C prefix of its range."""
+
+    suffix: str
+    c_type: str
+    limit: str
+
+
+@dataclass(frozen=True, slots=True)
 class SoftmaxKernel:
     """`tps_softmax_<type>`."""
 
@@ -85,11 +119,18 @@ class Kernels:
     update: tuple[UpdateKernel, ...]
     error: tuple[ErrorKernel, ...]
     softmax: tuple[SoftmaxKernel, ...]
+    conv_forward: tuple[ConvKernel, ...]
+    conv_learn: tuple[ConvKernel, ...]
+    map_average: tuple[MapKernel, ...]
+    max_pool: tuple[MapKernel, ...]
+    average_pool: tuple[MapKernel, ...]
 
 
 def needed_kernels(model: QuantizedModel) -> Kernels:
     """The kernels that the layers of the model use, in the order of first use."""
-    layers = model.layers
+    layers = model.trained
+    convs = [layer for layer in layers if isinstance(layer, QuantizedConv2d)]
+    pools = [layer for layer in model.layers if isinstance(layer, QuantizedPool)]
     seeded = [layer for layer in layers if hasattr(layer.init, "seed")]
     gated = [layer for layer in layers if has_gate(layer)]
     return Kernels(
@@ -99,6 +140,11 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
         update=_unique(_update_kernel(layer) for layer in layers),
         error=_unique(error_kernel(layer, model.labels) for layer in layers),
         softmax=_unique(_softmax_kernels(model)),
+        conv_forward=_unique(_conv_forward_kernel(layer) for layer in convs),
+        conv_learn=_unique(_conv_learn_kernel(layer) for layer in convs),
+        map_average=_unique(_map_kernel(layer.y_type) for layer in convs),
+        max_pool=_unique(_map_kernel(pool.x_type) for pool in pools if pool.mode == "max"),
+        average_pool=_unique(_map_kernel(pool.x_type) for pool in pools if pool.mode == "average"),
     )
 
 
@@ -117,6 +163,12 @@ def forward_suffix(layer: QuantizedDense) -> str:
 def gate_suffix(layer: QuantizedDense) -> str:
     """Name of the layer's gate kernel behind `tps_dense_gate_`."""
     return f"{layer.activation}_{layer.y_type}"
+
+
+def conv_learn_suffix(layer: QuantizedDense) -> str:
+    """Name of the convolution's learn kernel behind `tps_conv2d_learn_`."""
+    slope = layer.activation if has_gate(layer) else "open"
+    return f"{update_suffix(layer)}_{slope}_{layer.y_type}"
 
 
 def update_suffix(layer: QuantizedDense) -> str:
@@ -196,8 +248,36 @@ def _dither(shift: int) -> str:
     return f"(word >> {16 - shift})" if shift < 16 else f"(word << {shift - 16})"
 
 
+def _conv_forward_kernel(layer: QuantizedDense) -> ConvKernel:
+    suffix = forward_suffix(layer)
+    return _conv_kernel(layer, suffix, suffix, "")
+
+
+def _conv_learn_kernel(layer: QuantizedDense) -> ConvKernel:
+    gate = gate_suffix(layer) if has_gate(layer) else ""
+    return _conv_kernel(layer, conv_learn_suffix(layer), update_suffix(layer), gate)
+
+
+def _conv_kernel(layer: QuantizedDense, suffix: str, dense: str, gate: str) -> ConvKernel:
+    return ConvKernel(
+        suffix=suffix,
+        dense=dense,
+        gate=gate,
+        w=C_TYPES[layer.weight_type],
+        b=C_TYPES[layer.bias_type],
+        x=C_TYPES[layer.x_type],
+        y=C_TYPES[layer.y_type],
+        e="float" if layer.weight_type == "f32" else "int16_t",
+    )
+
+
+def _map_kernel(value_type: str) -> MapKernel:
+    limit = {"s8": "INT8", "s16": "INT16", "f32": ""}[value_type]
+    return MapKernel(value_type, C_TYPES[value_type], limit)
+
+
 def _softmax_kernels(model: QuantizedModel) -> Iterable[SoftmaxKernel]:
-    for layer in model.layers:
+    for layer in model.trained:
         if layer.loss.kind == "projected_cross_entropy":
             yield SoftmaxKernel("s32", "int32_t")
         elif layer.loss.kind == "softmax_cross_entropy":

@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from tpsgd_edge.arithmetic.tables import TABULATED
 from tpsgd_edge.codegen.c import c_float, c_uint
 from tpsgd_edge.quantize.model import (
+    Geometry,
+    QuantizedConv2d,
     QuantizedDense,
+    QuantizedLayer,
     QuantizedModel,
+    QuantizedPool,
     SeededInit,
     Target,
     TargetF32,
@@ -16,10 +20,15 @@ from tpsgd_edge.quantize.model import (
 
 @dataclass(frozen=True, slots=True)
 class LayerView:
-    """One layer: designated initializers of its struct."""
+    """One layer: designated initializers of its struct.
+
+    `unit` holds those of the dense layer that a convolution applies at each position.
+    """
 
     name: str
+    struct: str
     fields: tuple[str, ...]
+    unit: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +46,7 @@ class Uses:
 
 def uses_of(model: QuantizedModel) -> Uses:
     """The groups that any layer of the model needs."""
-    layers = model.layers
+    layers = model.trained
     tabulated = {layer.y_type for layer in layers if layer.activation in TABULATED}
     targets = [layer for layer in layers if layer.loss.target is not None]
     return Uses(
@@ -53,11 +62,42 @@ def uses_of(model: QuantizedModel) -> Uses:
 
 def layer_views(model: QuantizedModel) -> tuple[LayerView, ...]:
     """The constants of all layers."""
+    return tuple(_layer_view(model, layer) for layer in model.layers)
+
+
+def _layer_view(model: QuantizedModel, layer: QuantizedLayer) -> LayerView:
+    if isinstance(layer, QuantizedPool):
+        return LayerView(layer.name, "tps_pool", tuple(_pool_fields(layer)))
     is_class = model.labels.kind == "class"
-    fields = _fields_f32 if model.value_type == "f32" else _fields
-    return tuple(
-        LayerView(layer.name, tuple(fields(layer, is_class=is_class))) for layer in model.layers
-    )
+    is_float = model.value_type == "f32"
+    dense = "tps_dense_f32" if is_float else "tps_dense"
+    fields = tuple((_fields_f32 if is_float else _fields)(layer, is_class=is_class))
+    if any(isinstance(other, QuantizedConv2d) for other in model.layers):
+        fields = (*fields, f"n_target = {layer.n_target}")
+    if isinstance(layer, QuantizedConv2d):
+        geometry = tuple(_geometry_fields(layer.geometry))
+        return LayerView(layer.name, "tps_conv2d", geometry, unit=fields)
+    return LayerView(layer.name, dense, fields)
+
+
+def _geometry_fields(g: Geometry) -> Iterator[str]:
+    yield from _numbers(rows=g.x_shape[0], columns=g.x_shape[1], channels=g.x_shape[2])
+    yield from _numbers(out_rows=g.y_shape[0], out_columns=g.y_shape[1])
+    yield from _numbers(kernel_rows=g.kernel[0], kernel_columns=g.kernel[1])
+    yield from _numbers(row_stride=g.stride[0], column_stride=g.stride[1])
+    yield from _numbers(top=g.padding[0], left=g.padding[1], groups=g.groups)
+    yield from _numbers(window_rows=g.windows[0], window_columns=g.windows[1])
+
+
+def _pool_fields(pool: QuantizedPool) -> Iterator[str]:
+    yield from _numbers(columns=pool.x_shape[1], channels=pool.x_shape[2])
+    yield from _numbers(out_rows=pool.y_shape[0], out_columns=pool.y_shape[1])
+    yield from _numbers(kernel_rows=pool.kernel[0], kernel_columns=pool.kernel[1])
+    yield from _numbers(row_stride=pool.stride[0], column_stride=pool.stride[1])
+
+
+def _numbers(**values: int) -> Iterator[str]:
+    return (f"{name} = {value}" for name, value in values.items())
 
 
 def _fields(layer: QuantizedDense, *, is_class: bool) -> Iterator[str]:

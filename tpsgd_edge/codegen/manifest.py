@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from tpsgd_edge.codegen.view import RUNTIME_VERSION, Origin
 from tpsgd_edge.memory import ArenaPlan, MemoryPlan
-from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel
+from tpsgd_edge.quantize.model import QuantizedDense, QuantizedLayer, QuantizedModel
 
 
 def manifest(
@@ -51,17 +51,25 @@ def manifest(
     }
 
 
-def _layer(layer: QuantizedDense) -> dict[str, object]:
+def _layer(layer: QuantizedLayer) -> dict[str, object]:
+    shape: dict[str, object] = {
+        "name": layer.name,
+        "kind": layer.kind,
+        "input_values": layer.x_count,
+        "output_values": layer.y_count,
+        "output_type": layer.y_type,
+    }
+    return shape | _weights(layer) if isinstance(layer, QuantizedDense) else shape
+
+
+def _weights(layer: QuantizedDense) -> dict[str, object]:
     accumulator = layer.accumulator
     return {
-        "name": layer.name,
-        "kind": "dense",
         "inputs": layer.n_in,
         "outputs": layer.n_out,
         "activation": layer.activation,
         "loss": layer.loss.kind,
         "weights": layer.weight_type,
-        "output_type": layer.y_type,
         "weight_scale": layer.weight_scale,
         "input_scale": layer.x_scale,
         "output_scale": layer.y_scale,

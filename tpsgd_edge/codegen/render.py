@@ -56,6 +56,12 @@ def _templates(view: ModelView) -> Iterator[tuple[str, str]]:
     for part in ("dense", "error"):
         yield f"tps_{part}{float_}.h", f"tps_{part}{float_}.h.j2"
         yield f"tps_{part}{float_}.c", f"tps_{part}{float_}.c.j2"
+    if view.has_conv:
+        yield "tps_conv2d.h", "tps_conv2d.h.j2"
+        yield "tps_conv2d.c", "tps_conv2d.c.j2"
+    if view.has_pool:
+        yield "tps_pool.h", "tps_pool.h.j2"
+        yield "tps_pool.c", "tps_pool.c.j2"
     if view.projection is not None:
         yield "tps_projection.h", "tps_projection.h.j2"
     if view.tables:

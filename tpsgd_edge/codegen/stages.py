@@ -5,9 +5,22 @@ from dataclasses import dataclass
 
 from tpsgd_edge.codegen.c import c_call, c_float, c_uint
 from tpsgd_edge.codegen.error_kernels import error_suffix
-from tpsgd_edge.codegen.kernels import forward_suffix, gate_suffix, has_gate, update_suffix
+from tpsgd_edge.codegen.kernels import (
+    conv_learn_suffix,
+    forward_suffix,
+    gate_suffix,
+    has_gate,
+    update_suffix,
+)
 from tpsgd_edge.memory import MemoryPlan, Stage
-from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel, SeededInit
+from tpsgd_edge.quantize.model import (
+    QuantizedConv2d,
+    QuantizedDense,
+    QuantizedLayer,
+    QuantizedModel,
+    QuantizedPool,
+    SeededInit,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +66,10 @@ def _with_gate(
 def init_lines(model: QuantizedModel) -> tuple[str, ...]:
     """Statements that bring weights and biases to their first values."""
     lines: list[str] = []
-    for layer in model.layers:
+    for layer in model.trained:
         name = layer.name
         if isinstance(layer.init, SeededInit):
-            arguments = [f"&{name}_layer", f"model->{name}_w", f"model->{name}_b"]
+            arguments = [_unit(layer), f"model->{name}_w", f"model->{name}_b"]
             function = f"tps_dense_init_{layer.weight_type}"
             lines.extend(c_call(function, [*arguments, c_uint(layer.init.seed)]))
             continue
@@ -69,25 +82,36 @@ def init_lines(model: QuantizedModel) -> tuple[str, ...]:
 
 def _forward(model: QuantizedModel, index: int, indent: int) -> StageView:
     layer = model.layers[index]
+    if isinstance(layer, QuantizedPool):
+        arguments = [f"&{layer.name}_layer", _input(model, index), _buffer(layer, "y")]
+        lines = c_call(f"tps_{layer.kind}_{layer.x_type}", arguments, indent=indent)
+        return StageView(f"{layer.name}: {_shapes(layer.x_shape, layer.y_shape)}", lines)
     comment = f"{layer.name}: {layer.n_in} -> {layer.n_out}, {layer.activation}"
-    if layer.accumulator is not None:
-        comment += f"; |acc| <= {layer.accumulator.high:,}"
     function = f"tps_dense_forward_{forward_suffix(layer)}"
     arguments = [*_weights(layer), _input(model, index), _buffer(layer, "y")]
+    if isinstance(layer, QuantizedConv2d):
+        shapes = _shapes(layer.geometry.x_shape, layer.geometry.y_shape)
+        comment = f"{layer.name}: {shapes}, {layer.activation}"
+        function = f"tps_conv2d_forward_{forward_suffix(layer)}"
+        arguments.insert(-1, _buffer(layer, "p"))
+    if layer.accumulator is not None:
+        comment += f"; |acc| <= {layer.accumulator.high:,}"
     return StageView(comment, c_call(function, arguments, indent=indent))
 
 
 def _learn(model: QuantizedModel, index: int, indent: int) -> StageView:
-    lines = [line for call in _learn_calls(model, index) for line in c_call(*call, indent=indent)]
     layer = model.layers[index]
+    assert isinstance(layer, QuantizedDense)
+    calls = _conv_calls if isinstance(layer, QuantizedConv2d) else _dense_calls
+    lines = [line for call in calls(model, index, layer) for line in c_call(*call, indent=indent)]
     return StageView(f"{layer.name} learns: {layer.loss.kind.replace('_', ' ')}", tuple(lines))
 
 
-def _learn_calls(model: QuantizedModel, index: int) -> Iterator[tuple[str, list[str]]]:
-    layer = model.layers[index]
-    this, y, e = f"&{layer.name}_layer", _buffer(layer, "y"), _buffer(layer, "e")
-    scratch = [_buffer(layer, "s")] if layer.loss.in_label_space else []
-    yield f"tps_error_{error_suffix(layer)}", [this, y, "label", *scratch, e]
+def _dense_calls(
+    model: QuantizedModel, index: int, layer: QuantizedDense
+) -> Iterator[tuple[str, list[str]]]:
+    this, y, e = _unit(layer), _buffer(layer, "y"), _buffer(layer, "e")
+    yield f"tps_error_{error_suffix(layer)}", [this, y, "label", *_scratch(layer), e]
     if has_gate(layer):
         yield f"tps_dense_gate_{gate_suffix(layer)}", [this, y, e]
     update = f"tps_dense_update_{update_suffix(layer)}"
@@ -96,16 +120,46 @@ def _learn_calls(model: QuantizedModel, index: int) -> Iterator[tuple[str, list[
         yield "tps_dense_steps_f32", [this, "decay", e]
         yield update, arguments
         return
-    draw = f"model->rng + TPS_PHI * {layer.unit_offset}" if layer.unit_offset else "model->rng"
-    yield "tps_dense_steps", [this, "decay", draw, e]
-    yield update, [*arguments, draw]
+    yield "tps_dense_steps", [this, "decay", _draw(layer), e]
+    yield update, [*arguments, _draw(layer)]
+
+
+def _conv_calls(
+    model: QuantizedModel, index: int, layer: QuantizedDense
+) -> Iterator[tuple[str, list[str]]]:
+    y, m, e = (_buffer(layer, role) for role in "yme")
+    yield f"tps_map_average_{layer.y_type}", [f"&{layer.name}_layer", y, m]
+    yield f"tps_error_{error_suffix(layer)}", [_unit(layer), m, "label", *_scratch(layer), e]
+    arguments = [*_weights(layer), _input(model, index), y, e]
+    arguments += [_buffer(layer, "p"), _buffer(layer, "d"), "decay"]
+    draw = [] if layer.weight_type == "f32" else [_draw(layer)]
+    yield f"tps_conv2d_learn_{conv_learn_suffix(layer)}", [*arguments, *draw]
+
+
+def _scratch(layer: QuantizedDense) -> list[str]:
+    return [_buffer(layer, "s")] if layer.loss.in_label_space else []
+
+
+def _draw(layer: QuantizedDense) -> str:
+    offset = layer.unit_offset
+    return f"model->rng + TPS_PHI * {offset}u" if offset else "model->rng"
+
+
+def _unit(layer: QuantizedDense) -> str:
+    """The struct of the dense layer: of a convolution, the one at each position."""
+    member = ".unit" if isinstance(layer, QuantizedConv2d) else ""
+    return f"&{layer.name}_layer{member}"
+
+
+def _shapes(x: tuple[int, int, int], y: tuple[int, int, int]) -> str:
+    return " -> ".join("x".join(str(n) for n in shape) for shape in (x, y))
 
 
 def _gate_lines(model: QuantizedModel) -> tuple[str, ...]:
     gate = model.gate
     assert gate is not None
     text = c_float(gate) if model.value_type == "f32" else str(gate)
-    last = model.layers[-1]
+    last = model.last
     return c_call("learn_hidden = tps_gate_is_open", [_buffer(last, "y"), "label", text])
 
 
@@ -117,5 +171,5 @@ def _input(model: QuantizedModel, index: int) -> str:
     return "x" if index == 0 else _buffer(model.layers[index - 1], "y")
 
 
-def _buffer(layer: QuantizedDense, role: str) -> str:
+def _buffer(layer: QuantizedLayer, role: str) -> str:
     return f"arena.{layer.name}_{role}.at"

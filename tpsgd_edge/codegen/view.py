@@ -14,7 +14,12 @@ from tpsgd_edge.codegen.kernels import Kernels, needed_kernels
 from tpsgd_edge.codegen.layers import LayerView, Uses, layer_views, uses_of
 from tpsgd_edge.codegen.stages import StageView, inference_stages, init_lines, training_stages
 from tpsgd_edge.memory import ArenaPlan, MemoryPlan, StateTensor, digest_order
-from tpsgd_edge.quantize.model import QuantizedModel
+from tpsgd_edge.quantize.model import (
+    QuantizedConv2d,
+    QuantizedDense,
+    QuantizedModel,
+    QuantizedPool,
+)
 
 # The version of firmware/runtime/ and of the kernel templates that generated code needs.
 RUNTIME_VERSION = 1
@@ -132,6 +137,9 @@ class ModelView:
     decay_c: str
     label_parameter: str
     layer_struct: str
+    has_conv: bool
+    has_pool: bool
+    target_count: str
     input_note: str
     outputs_note: str
     summary_rows: tuple[str, ...]
@@ -167,6 +175,7 @@ def model_view(
     is_float = model.value_type == "f32"
     is_class = model.labels.kind == "class"
     label_c = "uint16_t" if is_class else C_TYPES[model.output_type]
+    has_conv = any(isinstance(layer, QuantizedConv2d) for layer in model.layers)
     first_rng = stream(model.seed, Purpose.TRAINING, 0)
     return ModelView(
         name=model.name,
@@ -179,7 +188,7 @@ def model_view(
         n_in=model.n_in,
         n_out=model.n_out,
         n_labels=model.labels.count,
-        widest_input=max(layer.n_in for layer in model.layers),
+        widest_input=max(layer.n_in for layer in model.trained),
         is_float=is_float,
         is_classifier=is_class,
         x_c=C_TYPES[model.value_type],
@@ -190,6 +199,9 @@ def model_view(
         if is_class
         else f"const {label_c} label[{model.name.upper()}_N_LABELS]",
         layer_struct="tps_dense_f32" if is_float else "tps_dense",
+        has_conv=has_conv,
+        has_pool=any(isinstance(layer, QuantizedPool) for layer in model.layers),
+        target_count="layer->n_target" if has_conv else "layer->n_out",
         input_note=_input_note(model),
         outputs_note=_outputs_note(model),
         summary_rows=tuple(_summary_rows(model)),
@@ -205,11 +217,11 @@ def model_view(
         training_arena=_arena_view(plan.training),
         inference_arena=_arena_view(plan.inference),
         first_rng=c_uint(first_rng),
-        rng_advance=f"TPS_PHI * {model.total_units}",
+        rng_advance=f"TPS_PHI * {model.total_units}u",
         init_lines=init_lines(model),
         inference=inference_stages(model, plan),
         training=training_stages(model, plan),
-        last_y=f"arena.{model.layers[-1].name}_y.at",
+        last_y=f"arena.{model.last.name}_y.at",
         gate=_gate(model),
         schedule=_schedule_view(model),
         decay=_decay(model),
@@ -233,33 +245,38 @@ def _input_note(model: QuantizedModel) -> str:
 def _outputs_note(model: QuantizedModel) -> str:
     if model.value_type == "f32":
         return "real numbers"
-    if model.layers[-1].loss.kind == "softmax_cross_entropy":
+    if model.last.loss.kind == "softmax_cross_entropy":
         return "256 units are a factor of two in probability"
-    return f"one unit is {model.layers[-1].y_scale:.6g}"
+    return f"one unit is {model.last.y_scale:.6g}"
 
 
 def _summary_rows(model: QuantizedModel) -> Iterator[str]:
     yield "layer             in    out  weights  activation  loss"
     for layer in model.layers:
-        yield (
-            f"{layer.name:<14}{layer.n_in:>6} {layer.n_out:>6}  {layer.weight_type:<7}  "
-            f"{layer.activation:<10}  {layer.loss.kind}"
-        )
+        row = f"{layer.name:<14}{layer.x_count:>6} {layer.y_count:>6}  "
+        if isinstance(layer, QuantizedDense):
+            yield f"{row}{layer.weight_type:<7}  {layer.activation:<10}  {layer.loss.kind}"
+        else:
+            yield f"{row}{layer.kind.replace('_', ' ')}"
 
 
 def _headers(model: QuantizedModel) -> Iterator[str]:
     suffix = "_f32" if model.value_type == "f32" else ""
     yield f"{model.name}_data.h"
+    if any(isinstance(layer, QuantizedConv2d) for layer in model.layers):
+        yield "tps_conv2d.h"
     yield "tps_crc32.h"
     yield f"tps_dense{suffix}.h"
     yield f"tps_error{suffix}.h"
+    if any(isinstance(layer, QuantizedPool) for layer in model.layers):
+        yield "tps_pool.h"
     yield "tps_random.h"
     if any(True for _ in _tables(model)):
         yield "tps_tables.h"
 
 
 def _projection_view(model: QuantizedModel) -> ProjectionView | None:
-    projection = next((layer.projection for layer in model.layers if layer.projection), None)
+    projection = next((layer.projection for layer in model.trained if layer.projection), None)
     if projection is None:
         return None
     bits = {"sign": 1, "ternary": 2, "gaussian": 32}[projection.kind]
@@ -286,7 +303,7 @@ def _projection_view(model: QuantizedModel) -> ProjectionView | None:
 
 
 def _tables(model: QuantizedModel) -> Iterator[TableView]:
-    used = {(layer.activation, layer.y_type) for layer in model.layers}
+    used = {(layer.activation, layer.y_type) for layer in model.trained}
     for activation, y_type in sorted(used):
         if activation not in TABULATED or y_type == "f32":
             continue

@@ -10,7 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from tpsgd_edge.memory.state import StateLayout, state_layout
-from tpsgd_edge.quantize.model import DTYPES, QuantizedDense, QuantizedModel, ValueType
+from tpsgd_edge.quantize.model import (
+    DTYPES,
+    QuantizedConv2d,
+    QuantizedDense,
+    QuantizedModel,
+    ValueType,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +33,15 @@ class Buffer:
     """An array in the arena.
 
     Attributes:
-        role: y (outputs of a layer), e (its local errors, then its steps), s (read-out of a
-            label-space loss).
+        role: y (outputs of a layer), e (its local errors; of a dense layer then its steps),
+            s (read-out of a label-space loss); of a convolution also p (one patch of the input),
+            m (its map, averaged over windows), d (errors, then steps, of one position).
         lives: inclusive intervals of stages.
     """
 
     name: str
     layer: str
-    role: Literal["y", "e", "s"]
+    role: Literal["y", "e", "s", "p", "m", "d"]
     type: ValueType | Literal["s32"]
     count: int
     lives: tuple[tuple[int, int], ...]
@@ -89,7 +96,7 @@ def plan_memory(model: QuantizedModel) -> MemoryPlan:
 
 
 def _affordable(model: QuantizedModel, inference: ArenaPlan) -> int:
-    return inference.size + 4 * max(layer.n_out for layer in model.layers)
+    return inference.size + 4 * max(layer.n_out for layer in model.trained)
 
 
 def _inference_schedule(model: QuantizedModel) -> tuple[Stage, ...]:
@@ -99,17 +106,25 @@ def _inference_schedule(model: QuantizedModel) -> tuple[Stage, ...]:
 def _training_schedules(model: QuantizedModel) -> Iterator[tuple[Stage, ...]]:
     last = len(model.layers) - 1
     if model.gate is None or last == 0:
-        yield tuple(_forward_and_learn(range(last + 1)))
+        yield tuple(_forward_and_learn(model, last + 1))
         return
     answer = (*_inference_schedule(model), Stage("learn", last, gates=True))
-    yield (*answer, *(Stage("learn", i) for i in range(last)))
-    yield (*answer, *_forward_and_learn(range(last)))
+    yield (*answer, *(Stage("learn", i) for i in range(last) if _learns(model, i)))
+    again = list(_forward_and_learn(model, last))
+    while again and again[-1].kind == "forward":
+        again.pop()  # Nothing that learns comes after it.
+    yield (*answer, *again)
 
 
-def _forward_and_learn(layers: Sequence[int]) -> Iterator[Stage]:
-    for layer in layers:
+def _forward_and_learn(model: QuantizedModel, count: int) -> Iterator[Stage]:
+    for layer in range(count):
         yield Stage("forward", layer)
-        yield Stage("learn", layer)
+        if _learns(model, layer):
+            yield Stage("learn", layer)
+
+
+def _learns(model: QuantizedModel, layer: int) -> bool:
+    return isinstance(model.layers[layer], QuantizedDense)
 
 
 def _plan(model: QuantizedModel, schedule: tuple[Stage, ...]) -> ArenaPlan:
@@ -126,17 +141,32 @@ def _plan(model: QuantizedModel, schedule: tuple[Stage, ...]) -> ArenaPlan:
 
 def _buffers(model: QuantizedModel, schedule: tuple[Stage, ...]) -> Iterator[Buffer]:
     for index, layer in enumerate(model.layers):
-        lives = tuple(_lives(schedule, index, is_last=layer.is_last))
-        yield Buffer(f"{layer.name}_y", layer.name, "y", layer.y_type, layer.n_out, lives)
-        learns = tuple(
-            (t, t) for t, s in enumerate(schedule) if (s.kind, s.layer) == ("learn", index)
-        )
-        if not learns:
-            continue
-        if layer.loss.in_label_space:
-            type_: Literal["f32", "s32"] = layer.bias_type
-            yield Buffer(f"{layer.name}_s", layer.name, "s", type_, model.labels.count, learns)
-        yield Buffer(f"{layer.name}_e", layer.name, "e", _error_type(layer), layer.n_out, learns)
+        lives = tuple(_lives(schedule, index, is_last=index == len(model.layers) - 1))
+        yield Buffer(f"{layer.name}_y", layer.name, "y", layer.y_type, layer.y_count, lives)
+        if isinstance(layer, QuantizedConv2d):
+            works = _times(schedule, index, "forward") + _times(schedule, index, "learn")
+            yield Buffer(f"{layer.name}_p", layer.name, "p", layer.x_type, layer.n_in, works)
+        learns = _times(schedule, index, "learn")
+        if learns and isinstance(layer, QuantizedDense):
+            yield from _learning_buffers(layer, model.labels.count, learns)
+
+
+def _learning_buffers(
+    layer: QuantizedDense, n_labels: int, lives: tuple[tuple[int, int], ...]
+) -> Iterator[Buffer]:
+    name, type_ = layer.name, _error_type(layer)
+    if layer.loss.in_label_space:
+        yield Buffer(f"{name}_s", name, "s", layer.bias_type, n_labels, lives)
+    if isinstance(layer, QuantizedConv2d):
+        yield Buffer(f"{name}_m", name, "m", layer.y_type, layer.n_target, lives)
+        yield Buffer(f"{name}_d", name, "d", type_, layer.n_out, lives)
+    yield Buffer(f"{name}_e", name, "e", type_, layer.n_target, lives)
+
+
+def _times(
+    schedule: tuple[Stage, ...], layer: int, kind: Literal["forward", "learn"]
+) -> tuple[tuple[int, int], ...]:
+    return tuple((t, t) for t, s in enumerate(schedule) if (s.kind, s.layer) == (kind, layer))
 
 
 def _error_type(layer: QuantizedDense) -> ValueType:

@@ -50,9 +50,9 @@ def state_layout(model: QuantizedModel) -> StateLayout:
         ("rng", "rng", "u32", ()),
         ("step", "step", "u32", ()),
     ]
-    for layer in model.layers:
+    for layer in model.trained:
         members.append((f"{layer.name}.b", f"{layer.name}_b", layer.bias_type, (layer.n_out,)))
-    by_size = sorted(model.layers, key=lambda layer: -DTYPES[layer.weight_type].itemsize)
+    by_size = sorted(model.trained, key=lambda layer: -DTYPES[layer.weight_type].itemsize)
     for layer in by_size:
         matrix = (layer.n_out, layer.n_in)
         members.append((f"{layer.name}.w", f"{layer.name}_w", layer.weight_type, matrix))
@@ -67,5 +67,5 @@ def state_layout(model: QuantizedModel) -> StateLayout:
 
 def digest_order(model: QuantizedModel) -> tuple[str, ...]:
     """Names of the state's tensors in the order of the model's digest."""
-    names = [f"{layer.name}.{tensor}" for layer in model.layers for tensor in "wb"]
+    names = [f"{layer.name}.{tensor}" for layer in model.trained for tensor in "wb"]
     return (*names, "rng", "step")

@@ -1,21 +1,23 @@
-"""One fully connected layer in numbers."""
+"""One layer with weights in numbers: fully connected, or a convolution."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.graph import Dense, Graph, Weights
+from tpsgd_edge.graph import Conv2d, Graph, TrainedLayer, Weights
 from tpsgd_edge.quantize.first_weights import initial_bound
 from tpsgd_edge.quantize.losses import LOG2E, LossContext, make_loss
 from tpsgd_edge.quantize.model import (
     DTYPES,
+    Geometry,
     Interval,
     Loss,
     Projection,
+    QuantizedConv2d,
     QuantizedDense,
     Requantize,
     SeededInit,
@@ -31,7 +33,15 @@ from tpsgd_edge.quantize.scales import (
     weight_bits,
     weight_range,
 )
-from tpsgd_edge.spec import LossSpec, Spec, layer_loss
+from tpsgd_edge.spec import (
+    LossSpec,
+    Spec,
+    layer_index,
+    layer_learning_rate,
+    layer_loss,
+    layer_weights,
+    trained_layer,
+)
 
 # Unit of the pre-activation z; activations that are not listed use the unit of y.
 _Z_UNIT = {
@@ -61,6 +71,11 @@ class DenseContext:
         """Whether the layer meets the labels themselves."""
         return self.index == len(self.graph.layers) - 1
 
+    @property
+    def spec_index(self) -> int:
+        """Place of the layer in the spec, which also lists layers that the graph has not."""
+        return layer_index(self.spec, self.graph.layers[self.index].name)
+
 
 @dataclass(frozen=True, slots=True)
 class _Formats:
@@ -75,21 +90,37 @@ class _Formats:
     bias_shift: int
 
 
-def quantize_dense(layer: Dense, context: DenseContext) -> QuantizedDense:
+def quantize_conv2d(layer: Conv2d, context: DenseContext) -> QuantizedConv2d:
+    """All integers of a convolution: those of a dense layer from a patch, and its geometry."""
+    dense = quantize_dense(layer, context)
+    geometry = Geometry(
+        x_shape=layer.x_shape,
+        y_shape=layer.y_shape,
+        kernel=layer.kernel,
+        stride=layer.stride,
+        padding=layer.padding,
+        groups=layer.groups,
+        windows=layer.windows,
+    )
+    values = {field.name: getattr(dense, field.name) for field in fields(dense)}
+    return QuantizedConv2d(**values, geometry=geometry)
+
+
+def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense:
     """All integers of the layer.
 
     Raises:
         SpecError: more inputs than the accumulator can be proved for, a learning rate out of reach.
     """
     spec, labels = context.spec, context.graph.labels
-    loss_spec = layer_loss(spec, context.index, labels.kind)
+    loss_spec = layer_loss(spec, context.spec_index, labels.kind)
     first = context.graph.weights.get(layer.name)
     bound = initial_bound(context.graph, context.index)
     formats = _formats(layer, context, loss_spec, first, bound)
     loss, error_scale, projection = _loss(layer, context, loss_spec)
     update_shift = _update_shift(formats)
     is_float = formats.weight_type == "f32"
-    rate = _learning_rate(spec, context)
+    rate = layer_learning_rate(spec, context.spec_index)
     one = 1 / (context.x_scale**2 * 2**formats.bias_shift)
     low, high = _z_limits(layer.activation, formats.y_type)
     return QuantizedDense(
@@ -123,17 +154,17 @@ def quantize_dense(layer: Dense, context: DenseContext) -> QuantizedDense:
 
 
 def _formats(
-    layer: Dense,
+    layer: TrainedLayer,
     context: DenseContext,
     loss: LossSpec,
     first: Weights | None,
     bound: float,
 ) -> _Formats:
-    layer_spec = context.spec.model.layers[context.index]
+    layer_spec = trained_layer(context.spec, context.spec_index)
     x_type = context.value_type
     if x_type == "f32":
         return _Formats("f32", "f32", "f32", 0, 1.0, 1.0, 0)
-    weight_type: ValueType = layer_spec.weights or context.spec.numbers.weights
+    weight_type: ValueType = layer_weights(context.spec, context.spec_index)
     bits = weight_bits(weight_type, x_type, layer.n_in)
     if weight_type == "s16" and bits < _SMALLEST_WEIGHT_BITS:
         raise SpecError(
@@ -160,7 +191,9 @@ def _update_shift(formats: _Formats) -> int:
     return {"s16": 8, "s8": 14}[formats.weight_type] + formats.bias_shift
 
 
-def _z_factor(layer: Dense, context: DenseContext, formats: _Formats, loss: LossSpec) -> Requantize:
+def _z_factor(
+    layer: TrainedLayer, context: DenseContext, formats: _Formats, loss: LossSpec
+) -> Requantize:
     unit = _Z_UNIT.get((layer.activation, formats.y_type), formats.y_scale)
     factor = as_requantize(formats.weight_scale * context.x_scale / unit, max_shift=62)
     if factor is None:
@@ -181,7 +214,7 @@ def _z_limits(activation: str, y_type: str) -> tuple[int, int]:
     return (0 if activation == "relu" else low), high
 
 
-def _accumulator(layer: Dense, formats: _Formats) -> Interval:
+def _accumulator(layer: TrainedLayer, formats: _Formats) -> Interval:
     reach = layer.n_in * 2**formats.weight_bits * INPUT_MAX[formats.x_type]
     reach += 2 ** (BIAS_BITS + formats.bias_shift)
     limit = 2**31 if formats.x_type == "s8" else 2**47
@@ -196,14 +229,14 @@ def _accumulator(layer: Dense, formats: _Formats) -> Interval:
 
 
 def _loss(
-    layer: Dense, context: DenseContext, loss: LossSpec
+    layer: TrainedLayer, context: DenseContext, loss: LossSpec
 ) -> tuple[Loss, float, Projection | None]:
     spec, labels = context.spec, context.graph.labels
     parameters, error_scale = make_loss(
         loss,
         LossContext(
             layer=layer.name,
-            n_out=layer.n_out,
+            n_target=layer.n_target,
             n_labels=labels.count,
             labels=labels.kind,
             activation=layer.activation,
@@ -221,20 +254,14 @@ def _loss(
         spec.projection,
         model_seed=spec.seed,
         layer=context.index,
-        n_out=layer.n_out,
+        n_out=layer.n_target,
         n_labels=labels.count,
     )
     return parameters, error_scale, projection
 
 
-def _learning_rate(spec: Spec, context: DenseContext) -> float:
-    rule, layer = spec.rule, spec.model.layers[context.index]
-    default = rule.output_learning_rate if context.is_last else None
-    return layer.learning_rate or default or rule.learning_rate
-
-
 def _rate(
-    layer: Dense, context: DenseContext, formats: _Formats, rate: float, update_shift: int
+    layer: TrainedLayer, context: DenseContext, formats: _Formats, rate: float, update_shift: int
 ) -> Requantize:
     factor = rate * context.x_scale / formats.weight_scale * 2.0 ** (update_shift - 14)
     result = as_requantize(factor, max_shift=30)
@@ -242,7 +269,7 @@ def _rate(
         raise SpecError(
             f"the learning rate of layer '{layer.name}' is out of the integers' reach",
             where=f"[rule] learning_rate, layer '{layer.name}'",
-            found=f"{_learning_rate(context.spec, context):g}",
+            found=f"{layer_learning_rate(context.spec, context.spec_index):g}",
             help=f"choose a {'larger' if factor < 1 else 'smaller'} one",
         )
     return result
@@ -256,7 +283,7 @@ def _dead_zone(spec: Spec, error_scale: float, *, is_float: bool) -> int | float
 
 
 def _init(
-    layer: Dense,
+    layer: TrainedLayer,
     context: DenseContext,
     formats: _Formats,
     first: Weights | None,

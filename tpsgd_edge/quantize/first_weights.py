@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from tpsgd_edge.arithmetic.random import Purpose, draws, stream
-from tpsgd_edge.graph import Graph, Weights
+from tpsgd_edge.graph import Graph, Pool, TrainedLayer, Weights
 
 
 def initial_bound(graph: Graph, index: int) -> float:
@@ -14,12 +14,12 @@ def initial_bound(graph: Graph, index: int) -> float:
     A last layer that starts at zero gives every class the same probability.
     """
     is_last_of_several = index == len(graph.layers) - 1 > 0
-    return 0.0 if is_last_of_several else 1 / math.sqrt(graph.layers[index].n_in)
+    return 0.0 if is_last_of_several else 1 / math.sqrt(_trained(graph, index).n_in)
 
 
 def initial_weights(graph: Graph, index: int, seed: int) -> Weights:
     """First weights in real numbers, as given or as drawn from the seed."""
-    layer = graph.layers[index]
+    layer = _trained(graph, index)
     given = graph.weights.get(layer.name)
     if given is not None:
         return given
@@ -27,3 +27,9 @@ def initial_weights(graph: Graph, index: int, seed: int) -> Weights:
     uniform = (words >> np.uint32(16)).astype(np.float64) / 2**15 - 1
     w = uniform.reshape(layer.n_out, layer.n_in) * initial_bound(graph, index)
     return Weights(w, np.zeros(layer.n_out))
+
+
+def _trained(graph: Graph, index: int) -> TrainedLayer:
+    layer = graph.layers[index]
+    assert not isinstance(layer, Pool)
+    return layer

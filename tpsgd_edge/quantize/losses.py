@@ -21,13 +21,14 @@ class LossContext:
     """What the parameters of a layer's loss depend on.
 
     Attributes:
+        n_target: values that the loss compares.
         full_scale: R of the layer (for f32: of the activation, 1 where it has none).
         label_scale: R of the last layer.
         target_scale: amplitude of targets as a share of the output's range.
     """
 
     layer: str
-    n_out: int
+    n_target: int
     n_labels: int
     labels: str
     activation: str
@@ -50,7 +51,7 @@ def _softmax_cross_entropy(spec: LossSpec, c: LossContext) -> tuple[Loss, float]
 
 
 def _projected_cross_entropy(spec: LossSpec, c: LossContext) -> tuple[Loss, float]:
-    gain = UNIT[c.projection] / (math.sqrt(c.n_out) * spec.temperature) * LOG2E
+    gain = UNIT[c.projection] / (math.sqrt(c.n_target) * spec.temperature) * LOG2E
     return _label_space(spec, c, gain * c.full_scale / 2**7 * 256, gain, 1.0)
 
 
@@ -62,7 +63,7 @@ def _projected_l2(spec: LossSpec, c: LossContext) -> tuple[Loss, float]:
             found=f"{c.n_labels} label values under projected_l2; s32 holds 515",
             help='use loss = "l2" for this layer',
         )
-    gain = UNIT[c.projection] / math.sqrt(c.n_out)
+    gain = UNIT[c.projection] / math.sqrt(c.n_target)
     factor = gain * c.full_scale / 2**7 * 2**15 / c.label_scale
     return _label_space(spec, c, factor, gain, c.label_scale)
 

@@ -234,7 +234,7 @@ class Geometry:
 
 @dataclass(frozen=True, slots=True)
 class QuantizedConv2d(QuantizedDense):
-    """A convolution: a dense layer from a patch (n_in values) to n_out channels, at each position."""
+    """A convolution: a dense layer from a patch (n_in values) to n_out channels, everywhere."""
 
     geometry: Geometry
 

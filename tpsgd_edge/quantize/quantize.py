@@ -1,20 +1,20 @@
 """One model, from real numbers to the integers that the device will see."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.frontend.data import Dataset, input_scaling, label_scaling
-from tpsgd_edge.graph import Graph
-from tpsgd_edge.quantize.dense import DenseContext, quantize_dense
-from tpsgd_edge.quantize.first_weights import initial_weights
+from tpsgd_edge.graph import Conv2d, Graph, Layer, Pool
+from tpsgd_edge.quantize.calibrate import forward
+from tpsgd_edge.quantize.dense import DenseContext, quantize_conv2d, quantize_dense
 from tpsgd_edge.quantize.model import (
     InputScaling,
     LabelFormat,
-    QuantizedDense,
+    QuantizedLayer,
     QuantizedModel,
+    QuantizedPool,
     ValueType,
 )
 from tpsgd_edge.quantize.scales import BOUNDED, input_scale, power_of_two_above
@@ -38,9 +38,9 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
     inputs = InputScaling(mean, deviation, input_scale(calibration, value_type))
     full_scales = _full_scales(spec, graph, dataset, calibration, value_type)
 
-    layers: list[QuantizedDense] = []
+    layers: list[QuantizedLayer] = []
     x_scale, offset = inputs.scale, 0
-    for index, dense in enumerate(graph.layers):
+    for index, layer in enumerate(graph.layers):
         context = DenseContext(
             spec=spec,
             graph=graph,
@@ -51,8 +51,10 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
             label_scale=full_scales[-1],
             unit_offset=offset,
         )
-        layers.append(quantize_dense(dense, context))
-        x_scale, offset = layers[-1].y_scale, offset + dense.n_out
+        layers.append(_quantize_layer(layer, context))
+        x_scale = layers[-1].y_scale
+        if not isinstance(layer, Pool):
+            offset += layer.y_count
     return QuantizedModel(
         name=spec.name,
         seed=spec.seed,
@@ -72,13 +74,21 @@ def _calibration_samples(
     return np.asarray((x[::step] - mean) / deviation, np.float64)
 
 
-_FLOAT: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
-    "tanh": np.tanh,
-    "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
-    "relu": lambda z: np.maximum(z, 0),
-    "hard_tanh": lambda z: np.clip(z, -1, 1),
-    "linear": lambda z: z,
-}
+def _quantize_layer(layer: Layer, context: DenseContext) -> QuantizedLayer:
+    if isinstance(layer, Pool):
+        return QuantizedPool(
+            name=layer.name,
+            mode=layer.mode,
+            x_shape=layer.x_shape,
+            y_shape=layer.y_shape,
+            kernel=layer.kernel,
+            stride=layer.stride,
+            x_type=context.value_type,
+            x_scale=context.x_scale,
+        )
+    if isinstance(layer, Conv2d):
+        return quantize_conv2d(layer, context)
+    return quantize_dense(layer, context)
 
 
 def _full_scales(
@@ -89,20 +99,18 @@ def _full_scales(
     value_type: ValueType,
 ) -> list[float]:
     """R of each layer: 1 where the activation is bounded, else from the range of the samples."""
-    scales = []
-    y = calibration
-    for index, layer in enumerate(graph.layers):
-        weights = initial_weights(graph, index, spec.seed)
-        y = _FLOAT[layer.activation](y @ weights.w.T + weights.b)
-        if layer.activation in BOUNDED or value_type == "f32":
+    scales: list[float] = []
+    for layer, y in zip(graph.layers, forward(graph, calibration, spec.seed), strict=True):
+        if isinstance(layer, Pool):
+            scales.append(scales[-1] if scales else 1.0)
+        elif layer.activation in BOUNDED or value_type == "f32":
             scales.append(1.0)
         elif layer is graph.layers[-1]:
             scales.append(_label_reach(spec, dataset))
         else:
             # Outputs grow while a layer learns: four times the range that is seen before.
-            scales.append(
-                power_of_two_above(4 * max(float(np.quantile(np.abs(y), 0.999)), 2.0**-8))
-            )
+            reach = max(float(np.quantile(np.abs(y), 0.999)), 2.0**-8)
+            scales.append(power_of_two_above(4 * reach))
     return scales
 
 

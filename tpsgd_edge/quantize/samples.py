@@ -80,5 +80,5 @@ def read_outputs(model: QuantizedModel, outputs: ArrayLike) -> NDArray[np.float6
     """Outputs of a model with vector labels in the units of the data set, shape (n, K)."""
     real = np.asarray(outputs, np.float64)
     if model.output_type != "f32":
-        real = real * model.layers[-1].y_scale
+        real = real * model.last.y_scale
     return np.asarray(real * model.labels.deviation + model.labels.mean, np.float64)

@@ -1,12 +1,20 @@
 """What each layer is and costs, and whether the whole fits the budget."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from tpsgd_edge.errors import BudgetError
 from tpsgd_edge.memory import MemoryPlan
-from tpsgd_edge.quantize.model import DTYPES, QuantizedDense, QuantizedModel, StoredInit
+from tpsgd_edge.quantize.model import (
+    DTYPES,
+    QuantizedConv2d,
+    QuantizedDense,
+    QuantizedLayer,
+    QuantizedModel,
+    StoredInit,
+)
 from tpsgd_edge.report.results import Budget, LayerCost
 from tpsgd_edge.spec import Spec
 from tpsgd_edge.toolchain.counting import Count, Counts
@@ -20,25 +28,36 @@ def formats_of(model: QuantizedModel) -> dict[str, str]:
     """
     return {
         layer.name: f"{layer.weight_type} weights, {layer.x_type} -> {layer.y_type}"
-        for layer in model.layers
+        for layer in model.trained
     }
 
 
 def layer_costs(model: QuantizedModel, plan: MemoryPlan) -> tuple[LayerCost, ...]:
     """Shape, weights and bytes of each layer; instructions are not known here."""
     tensors = {tensor.name: tensor.n_bytes for tensor in plan.state.tensors}
-    return tuple(
-        LayerCost(
-            layer=layer.name,
-            kind="dense",
-            shape=f"{layer.n_in} -> {layer.n_out}",
-            about=_about(layer),
-            weights=layer.n_weights + layer.n_out,
-            ram_bytes=tensors[f"{layer.name}.w"] + tensors[f"{layer.name}.b"],
-            flash_bytes=_constant_bytes(layer),
-        )
-        for layer in model.layers
+    return tuple(_layer_cost(layer, tensors) for layer in model.layers)
+
+
+def _layer_cost(layer: QuantizedLayer, tensors: Mapping[str, int]) -> LayerCost:
+    if not isinstance(layer, QuantizedDense):
+        shape = f"{_shape(layer.x_shape)} -> {_shape(layer.y_shape)}"
+        return LayerCost(layer.name, layer.kind, shape, layer.kind.replace("_", " "), 0, 0, 0)
+    shape = f"{layer.n_in} -> {layer.n_out}"
+    if isinstance(layer, QuantizedConv2d):
+        shape = f"{_shape(layer.geometry.x_shape)} -> {_shape(layer.geometry.y_shape)}"
+    return LayerCost(
+        layer=layer.name,
+        kind=layer.kind,
+        shape=shape,
+        about=_about(layer),
+        weights=layer.n_weights + layer.n_out,
+        ram_bytes=tensors[f"{layer.name}.w"] + tensors[f"{layer.name}.b"],
+        flash_bytes=_constant_bytes(layer),
     )
+
+
+def _shape(shape: tuple[int, int, int]) -> str:
+    return "x".join(str(n) for n in shape)
 
 
 def with_instructions(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.split import epoch_order
 from tpsgd_edge.quantize import QuantizedModel, quantize_inputs, quantize_labels
-from tpsgd_edge.quantize.model import QuantizedDense, Requantize
+from tpsgd_edge.quantize.model import QuantizedDense, QuantizedLayer, Requantize
 from tpsgd_edge.quantize.samples import read_outputs
 from tpsgd_edge.toolchain.device import Device
 
@@ -113,5 +113,7 @@ def with_frozen_hidden_layers(model: QuantizedModel) -> QuantizedModel:
     return replace(model, layers=(*(_frozen(layer) for layer in hidden), last))
 
 
-def _frozen(layer: QuantizedDense) -> QuantizedDense:
+def _frozen(layer: QuantizedLayer) -> QuantizedLayer:
+    if not isinstance(layer, QuantizedDense):
+        return layer
     return replace(layer, rate=layer.rate and Requantize(0, layer.rate.shift), rate_f32=0.0)

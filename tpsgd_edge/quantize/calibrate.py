@@ -1,0 +1,82 @@
+"""What ranges values take before training, in real numbers."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from tpsgd_edge.graph import Conv2d, Dense, Graph, Pool
+from tpsgd_edge.quantize.first_weights import initial_weights
+
+Real = NDArray[np.float64]
+
+# Maps are large: this many samples show their range.
+_MAP_SAMPLES = 64
+
+_ACTIVATION: dict[str, Callable[[Real], Real]] = {
+    "tanh": np.tanh,
+    "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
+    "relu": lambda z: np.maximum(z, 0),
+    "hard_tanh": lambda z: np.clip(z, -1, 1),
+    "linear": lambda z: z,
+}
+
+
+def forward(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
+    """Outputs of each layer with its first weights, shape (samples, values).
+
+    Args:
+        x: samples after the data's own scaling, shape (n, n_in).
+    """
+    if any(not isinstance(layer, Dense) for layer in graph.layers):
+        x = x[:_MAP_SAMPLES]
+    for index, layer in enumerate(graph.layers):
+        if isinstance(layer, Pool):
+            x = _pool(layer, x)
+            yield x
+            continue
+        weights = initial_weights(graph, index, seed)
+        if isinstance(layer, Conv2d):
+            z = _convolve(layer, x, weights.w) + np.tile(weights.b, _positions(layer))
+        else:
+            z = x @ weights.w.T + weights.b
+        x = _ACTIVATION[layer.activation](z)
+        yield x
+
+
+def _positions(layer: Conv2d) -> int:
+    return layer.y_shape[0] * layer.y_shape[1]
+
+
+def _convolve(layer: Conv2d, x: Real, w: Real) -> Real:
+    """Pre-activations without biases, shape (n, y_count)."""
+    (rows, columns, channels), (out_rows, out_columns, filters) = layer.x_shape, layer.y_shape
+    (top, left), (kh, kw), groups = layer.padding, layer.kernel, layer.groups
+    # Rows and columns of zeros behind the map: enough for the last window.
+    below = max(0, (out_rows - 1) * layer.stride[0] + kh - top - rows)
+    right = max(0, (out_columns - 1) * layer.stride[1] + kw - left - columns)
+    padded = np.pad(
+        x.reshape(len(x), rows, columns, channels), ((0, 0), (top, below), (left, right), (0, 0))
+    )
+    windows = _windows(padded, layer.kernel, layer.stride)[:, :out_rows, :out_columns]
+    parts = []
+    for group in range(groups):
+        inputs = slice(group * channels // groups, (group + 1) * channels // groups)
+        outputs = slice(group * filters // groups, (group + 1) * filters // groups)
+        patches = windows[:, :, :, inputs].transpose(0, 1, 2, 4, 5, 3)
+        flat = patches.reshape(*patches.shape[:3], -1)
+        parts.append(flat @ w[outputs].T)
+    return np.concatenate(parts, axis=3).reshape(len(x), -1)
+
+
+def _pool(layer: Pool, x: Real) -> Real:
+    windows = _windows(x.reshape(len(x), *layer.x_shape), layer.kernel, layer.stride)
+    pooled = windows.max(axis=(4, 5)) if layer.mode == "max" else windows.mean(axis=(4, 5))
+    return np.asarray(pooled.reshape(len(x), -1), np.float64)
+
+
+def _windows(maps: Real, kernel: tuple[int, int], stride: tuple[int, int]) -> Real:
+    """Windows of maps (n, h, w, c), shape (n, oh, ow, c, kh, kw)."""
+    windows = sliding_window_view(maps, kernel, axis=(1, 2))
+    return np.asarray(windows[:, :: stride[0], :: stride[1]])
