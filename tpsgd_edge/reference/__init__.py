@@ -6,6 +6,7 @@ It never sees the generator or the C, so that an error in one cannot hide in the
     tracing.py     a run, digested step by step
     initial.py     first weights
     layer.py       what a layer kind has to offer, and the table of kinds
+    maps.py        where patches and windows lie in a map
     integer/       the formats a8 and a16
     binary32/      the format f32
 """

@@ -6,23 +6,38 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.quantize.model import QuantizedDense, Schedule
+from tpsgd_edge.quantize.model import (
+    QuantizedDense,
+    QuantizedLayer,
+    QuantizedModel,
+    QuantizedPool,
+    Schedule,
+)
+from tpsgd_edge.reference.binary32.conv2d import Binary32Conv2d
 from tpsgd_edge.reference.binary32.dense import Binary32Dense
+from tpsgd_edge.reference.binary32.functions import probability as binary32_probability
+from tpsgd_edge.reference.binary32.pool import Binary32AveragePool, Binary32MaxPool
+from tpsgd_edge.reference.integer.conv2d import IntegerConv2d
 from tpsgd_edge.reference.integer.dense import IntegerDense
+from tpsgd_edge.reference.integer.pool import IntegerAveragePool, IntegerMaxPool
+from tpsgd_edge.reference.integer.softmax import probability as integer_probability
 
 Array = NDArray[Any]
 
 
 class ReferenceLayer(Protocol):
-    """One layer with its state. Values are int64 or float32, labels `int` or such an array."""
-
-    layer: QuantizedDense
+    """One layer. Values are int64 or float32."""
 
     def forward(self, x: Any) -> Array:
-        """The layer's outputs."""
+        """The layer's outputs, shape (y_count,), of its inputs, shape (x_count,)."""
 
-    def probability(self, y: Any, label: Any) -> float:
-        """Probability of the class, of a last layer's outputs."""
+
+class TrainedLayer(ReferenceLayer, Protocol):
+    """One layer with its state. Labels are `int` or an array of int64 or float32."""
+
+    @property
+    def layer(self) -> QuantizedDense:
+        """The numbers of the layer."""
 
     def learn(self, x: Any, y: Any, label: Any, words: NDArray[np.uint32], step: int) -> bool:
         """One update; whether anything may have changed."""
@@ -37,8 +52,33 @@ class ReferenceLayer(Protocol):
         """Take w and b."""
 
 
-PREPARE: Mapping[str, Callable[[QuantizedDense, Schedule, str, int], ReferenceLayer]] = {
-    "s8": IntegerDense.prepare,
-    "s16": IntegerDense.prepare,
-    "f32": Binary32Dense.prepare,
+def prepare(layer: QuantizedLayer, model: QuantizedModel) -> ReferenceLayer:
+    """The layer with its constants at hand, and weights of zero."""
+    key = layer.kind, layer.x_type
+    if isinstance(layer, QuantizedPool):
+        return POOLS[key](layer)
+    return TRAINED[key](layer, model.schedule, model.labels.kind, model.labels.count)
+
+
+# By the layer's kind and the type of its inputs.
+TRAINED: Mapping[tuple[str, str], Callable[[Any, Schedule, str, int], TrainedLayer]] = {
+    ("dense", "s8"): IntegerDense.prepare,
+    ("dense", "s16"): IntegerDense.prepare,
+    ("dense", "f32"): Binary32Dense.prepare,
+    ("conv2d", "s8"): IntegerConv2d.prepare,
+    ("conv2d", "s16"): IntegerConv2d.prepare,
+    ("conv2d", "f32"): Binary32Conv2d.prepare,
+}
+POOLS: Mapping[tuple[str, str], Callable[[QuantizedPool], ReferenceLayer]] = {
+    ("max_pool", "s8"): IntegerMaxPool.prepare,
+    ("max_pool", "s16"): IntegerMaxPool.prepare,
+    ("max_pool", "f32"): Binary32MaxPool.prepare,
+    ("average_pool", "s8"): IntegerAveragePool.prepare,
+    ("average_pool", "s16"): IntegerAveragePool.prepare,
+    ("average_pool", "f32"): Binary32AveragePool.prepare,
+}
+PROBABILITY: Mapping[str, Callable[[Any, int], float]] = {
+    "s8": integer_probability,
+    "s16": integer_probability,
+    "f32": binary32_probability,
 }

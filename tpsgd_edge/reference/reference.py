@@ -1,7 +1,7 @@
 """One model with its state: outputs and training steps."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,27 +9,29 @@ from numpy.typing import NDArray
 from tpsgd_edge.arithmetic.ops import U32_MASK
 from tpsgd_edge.arithmetic.random import PHI, Purpose, mix_array, stream, weyl
 from tpsgd_edge.errors import DataError
-from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
+from tpsgd_edge.quantize.model import DTYPES, QuantizedDense, QuantizedModel
 from tpsgd_edge.reference.initial import initial_weights
-from tpsgd_edge.reference.layer import PREPARE, Array
+from tpsgd_edge.reference.layer import PROBABILITY, Array, TrainedLayer, prepare
 
 
 class Reference:
     """The model as the device must behave, bit for bit.
 
     Attributes:
-        changed: indices of the layers whose w or b the last `train_step` may have changed.
+        changed: indices, among all layers, of those whose w or b the last `train_step` may have
+            changed.
     """
 
     def __init__(self, model: QuantizedModel) -> None:
-        labels = model.labels
         self.model = model
         self.changed: tuple[int, ...] = ()
-        self._layers = tuple(
-            PREPARE[model.value_type](layer, model.schedule, labels.kind, labels.count)
-            for layer in model.layers
-        )
-        for layer in self._layers:
+        self._layers = tuple(prepare(layer, model) for layer in model.layers)
+        self._trained = {
+            index: cast(TrainedLayer, layer)
+            for index, layer in enumerate(self._layers)
+            if isinstance(model.layers[index], QuantizedDense)
+        }
+        for layer in self._trained.values():
             layer.set_state(*initial_weights(layer.layer))
         self._rng = stream(model.seed, Purpose.TRAINING, 0)
         self._step = 0
@@ -62,9 +64,9 @@ class Reference:
         words = mix_array(np.uint32(self._rng) + self._unit_words)
         changed = []
         for index in self._learners(values[-1], wide_label):
-            layer = self._layers[index]
+            layer = self._trained[index]
             first = layer.layer.unit_offset
-            own = words[first : first + layer.layer.n_out]
+            own = words[first : first + layer.layer.y_count]
             if layer.learn(values[index], values[index + 1], wide_label, own, self._step):
                 changed.append(index)
         self.changed = tuple(changed)
@@ -75,7 +77,7 @@ class Reference:
     def state(self) -> dict[str, Array]:
         """Copies of all tensors of the state, by name, in the order of the model's digest."""
         tensors = {}
-        for layer in self._layers:
+        for layer in self._trained.values():
             tensors[f"{layer.layer.name}.w"] = layer.weights().copy()
             tensors[f"{layer.layer.name}.b"] = layer.biases().copy()
         return {**tensors, **self.counters()}
@@ -86,8 +88,8 @@ class Reference:
         return {"rng": np.array(self._rng, u32), "step": np.array(self._step, u32)}
 
     def layer_tensors(self, index: int) -> dict[str, Array]:
-        """The tensors of one layer, to read only, until the next step."""
-        layer = self._layers[index]
+        """The tensors of one layer that is trained, to read only, until the next step."""
+        layer = self._trained[index]
         name = layer.layer.name
         return {f"{name}.w": layer.weights(), f"{name}.b": layer.biases()}
 
@@ -99,7 +101,7 @@ class Reference:
         """
         for name, tensor in self.state().items():
             _check_tensor(name, tensor, state.get(name))
-        for layer in self._layers:
+        for layer in self._trained.values():
             name = layer.layer.name
             layer.set_state(state[f"{name}.w"], state[f"{name}.b"])
         self._rng, self._step = int(state["rng"]), int(state["step"])
@@ -112,12 +114,12 @@ class Reference:
             values.append(layer.forward(values[-1]))
         return values
 
-    def _learners(self, outputs: Array, label: Any) -> range:
+    def _learners(self, outputs: Array, label: Any) -> Sequence[int]:
         """The layers that learn from this sample."""
-        count, gate = len(self._layers), self._gate
-        if gate is None or self._layers[-1].probability(outputs, label) < gate:
-            return range(count)
-        return range(count - 1, count)
+        trained, gate = tuple(self._trained), self._gate
+        if gate is None or PROBABILITY[self.model.value_type](outputs, label) < gate:
+            return trained
+        return trained[-1:]
 
     def _narrow(self, outputs: Array) -> Array:
         # The activation has saturated them already.

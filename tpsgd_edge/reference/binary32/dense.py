@@ -1,4 +1,4 @@
-"""The dense layer in binary32: forward, step size, update (docs/ARITHMETIC.md, section 12)."""
+"""The dense layer in binary32: docs/ARITHMETIC.md, section 12."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,20 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.quantize.model import QuantizedDense, Schedule
-from tpsgd_edge.reference.binary32.functions import (
-    ACTIVATIONS,
-    DERIVATIVES,
-    F32,
-    LOG2E,
-    ZERO,
-    clip,
-    softmax,
-)
+from tpsgd_edge.reference.binary32.functions import F32, ZERO
 from tpsgd_edge.reference.binary32.loss import Label, LossConstants, local_error, prepare_loss
-
-LANES = 8
-Z_LIMIT = np.float32(2**20)
-STEP_LIMIT = np.float32(2**10)
+from tpsgd_edge.reference.binary32.update import (
+    LANES,
+    decay_at,
+    join_lanes,
+    outputs,
+    step_sizes,
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -35,8 +30,6 @@ class Binary32Dense:
     layer: QuantizedDense
     schedule: Schedule
     loss: LossConstants
-    rate: np.float32
-    dead_zone: np.float32
     w_t: F32
     b: F32
 
@@ -50,8 +43,6 @@ class Binary32Dense:
             layer=layer,
             schedule=schedule,
             loss=prepare_loss(layer, label_kind, label_count),
-            rate=np.float32(layer.rate_f32),
-            dead_zone=np.float32(layer.dead_zone),
             w_t=np.zeros((rounds * LANES, layer.n_out), np.float32),
             b=np.zeros(layer.n_out, np.float32),
         )
@@ -71,8 +62,7 @@ class Binary32Dense:
 
     def forward(self, x: F32) -> F32:
         """y, shape (n_out,), of x, shape (n_in,)."""
-        z = clip(self._accumulate(x) + self.b, -Z_LIMIT, Z_LIMIT)
-        return ACTIVATIONS[self.layer.activation](z)
+        return outputs(self.layer, self._accumulate(x) + self.b)
 
     def _accumulate(self, x: F32) -> F32:
         padded = np.zeros((len(self.w_t), 1), np.float32)
@@ -81,18 +71,12 @@ class Binary32Dense:
         # Over the first, slow axis of at least 8 columns numpy adds row after row: the contract's
         # order. A lane starts at +0.0 and is never -0.0, so the padding of zeros changes nothing.
         lanes = np.add.reduce(products, axis=0, initial=ZERO).reshape(LANES, -1)
-        even = (lanes[0] + lanes[4]) + (lanes[2] + lanes[6])
-        odd = (lanes[1] + lanes[5]) + (lanes[3] + lanes[7])
-        total: F32 = even + odd
-        return total
-
-    def probability(self, y: F32, label: Label) -> float:
-        """p of the class, of outputs y under softmax cross entropy: what the gate looks at."""
-        return float(softmax(y * LOG2E)[label])
+        return join_lanes(lanes)
 
     def learn(self, x: F32, y: F32, label: Label, words: NDArray[np.uint32], step: int) -> bool:
         """Update w and b; `words` is not used. Returns whether a unit learned."""
-        d = self._step_sizes(y, label, step)
+        e = local_error(self.loss, y, label)
+        d = step_sizes(self.layer, decay_at(self.schedule, step), e, y)
         units = d.nonzero()[0]
         if not units.size:
             return False
@@ -101,13 +85,3 @@ class Binary32Dense:
         self.w_t[: len(x), where] += x[:, np.newaxis] * d[where]
         self.b[where] += d[where]
         return True
-
-    def _step_sizes(self, y: F32, label: Label, step: int) -> F32:
-        layer = self.layer
-        delta = local_error(self.loss, y, label)
-        if not layer.loss.cancels_derivative:
-            delta = delta * DERIVATIVES[layer.activation](y)
-        delta = np.where(np.abs(delta) < self.dead_zone, ZERO, delta)
-        segment = min(step // self.schedule.segment_steps, len(self.schedule.decay) - 1)
-        a = self.rate * np.float32(self.schedule.decay_f32[segment])
-        return clip(a * delta, -STEP_LIMIT, STEP_LIMIT)

@@ -59,6 +59,11 @@ def softmax(logits: F32) -> F32:
     return e * (ONE / sum_in_order(e))
 
 
+def probability(y: F32, label: int) -> float:
+    """p of the class, of a last layer's outputs: what the error gate looks at."""
+    return float(softmax(y * LOG2E)[label])
+
+
 def label_minus_softmax(logits: F32, label: int) -> F32:
     """(k = label ? 1 : 0) - p_k, shape (K,)."""
     wanted = np.zeros_like(logits)

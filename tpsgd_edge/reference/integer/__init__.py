@@ -1,1 +1,1 @@
-"""The integer formats a8 and a16: activation, softmax, local loss, dense layer."""
+"""The integer formats a8 and a16: activation, softmax, local loss, layers of each kind."""

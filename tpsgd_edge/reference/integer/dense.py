@@ -1,4 +1,4 @@
-"""The dense layer in integers: forward, step size, update (docs/ARITHMETIC.md, 4, 7 and 8)."""
+"""The dense layer in integers: docs/ARITHMETIC.md, sections 4 to 8."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,20 +6,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.arithmetic.ops import (
-    Int64,
-    clip,
-    random_round,
-    rshift_round,
-    sat_s16,
-)
+from tpsgd_edge.arithmetic.ops import Int64, clip
 from tpsgd_edge.arithmetic.random import mix_array
-from tpsgd_edge.quantize.model import DTYPES, QuantizedDense, Requantize, Schedule
-from tpsgd_edge.reference.integer.activation import activate, derivative
+from tpsgd_edge.quantize.model import DTYPES, QuantizedDense, Schedule
 from tpsgd_edge.reference.integer.loss import Label, LossConstants, local_error, prepare_loss
-from tpsgd_edge.reference.integer.softmax import softmax
-
-BIAS_LIMIT = 2**27
+from tpsgd_edge.reference.integer.update import (
+    BIAS_LIMIT,
+    bias_changes,
+    decay_at,
+    dither,
+    outputs,
+    step_sizes,
+    words_along_a_row,
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -29,8 +28,6 @@ class IntegerDense:
     layer: QuantizedDense
     schedule: Schedule
     loss: LossConstants
-    z: Requantize
-    rate: Requantize
     row_words: NDArray[np.uint16]
     w: NDArray[Any]
     w_wide: NDArray[np.float64]
@@ -41,16 +38,12 @@ class IntegerDense:
         cls, layer: QuantizedDense, schedule: Schedule, label_kind: str, label_count: int
     ) -> "IntegerDense":
         """The layer with its constants at hand, and weights of zero."""
-        assert layer.z is not None
-        assert layer.rate is not None
         shape = (layer.n_out, layer.n_in)
         return cls(
             layer=layer,
             schedule=schedule,
             loss=prepare_loss(layer, label_kind, label_count),
-            z=layer.z,
-            rate=layer.rate,
-            row_words=_words_along_a_row(layer.n_in),
+            row_words=words_along_a_row(layer.n_in),
             w=np.zeros(shape, DTYPES[layer.weight_type]),
             w_wide=np.zeros(shape),
             b=np.zeros(layer.n_out, np.int64),
@@ -77,12 +70,7 @@ class IntegerDense:
         # So binary64, exact to 2^53, gives the integer result in any order, at the speed of BLAS.
         acc = (self.w_wide @ x.astype(np.float64)).astype(np.int64)
         acc += self.b << layer.bias_shift
-        z = clip(rshift_round(acc * self.z.mult, self.z.shift), layer.z_min, layer.z_max)
-        return activate(layer, z)
-
-    def probability(self, y: Int64, label: Label) -> int:
-        """p of the class in Q15, of outputs y under softmax cross entropy: for the error gate."""
-        return int(softmax(y)[label])
+        return outputs(layer, acc)
 
     def learn(
         self,
@@ -93,7 +81,8 @@ class IntegerDense:
         step: int,
     ) -> bool:
         """Update w and b; `words` has one random word a unit. Returns whether a unit learned."""
-        d = self._step_sizes(y, label, words, step)
+        e = local_error(self.loss, y, label)
+        d = step_sizes(self.layer, decay_at(self.schedule, step), e, y, words)
         rows = d.nonzero()[0]
         if not rows.size:
             return False
@@ -102,23 +91,12 @@ class IntegerDense:
         self._update_biases(rows, d[rows], rho)
         return True
 
-    def _step_sizes(self, y: Int64, label: Label, words: NDArray[np.uint32], step: int) -> Int64:
-        layer = self.layer
-        delta = local_error(self.loss, y, label)
-        if not layer.loss.cancels_derivative:
-            delta = rshift_round(delta * derivative(layer, y), 15)
-        if layer.dead_zone:
-            delta = np.where(np.abs(delta) < layer.dead_zone, 0, delta)
-        segment = min(step // self.schedule.segment_steps, len(self.schedule.decay) - 1)
-        a = (self.rate.mult * self.schedule.decay[segment]) >> 15
-        return sat_s16(random_round(delta * a, self.rate.shift, words))
-
     def _update_weights(
         self, rows: Int64, d: Int64, x: NDArray[Any], rho: NDArray[np.uint32]
     ) -> None:
         u, limit = self.layer.update_shift, 1 << self.layer.weight_bits
         # s32 suffices and halves the time: |d * x| + 2^u < 2^31 (section 11), dither < 2^u.
-        change = _dither(rho[:, np.newaxis], self.row_words, u)
+        change = dither(rho[:, np.newaxis], self.row_words[:-1], u)
         change += np.multiply.outer(d.astype(np.int32), x.astype(np.int32))
         change >>= u
         change += self.w[rows]
@@ -128,26 +106,5 @@ class IntegerDense:
         self.w_wide[rows] = change
 
     def _update_biases(self, rows: Int64, d: Int64, rho: NDArray[np.uint32]) -> None:
-        layer = self.layer
-        last = np.uint16(_PHI16 * (layer.n_in + 1) & 0xFFFF)
-        dither = _dither(rho, last, layer.update_shift)
-        change = (d * layer.bias_one + dither) >> layer.update_shift
+        change = bias_changes(self.layer, d, rho, self.row_words[-1])
         self.b[rows] = clip(self.b[rows] + change, -BIAS_LIMIT, BIAS_LIMIT)
-
-
-# The step of the Weyl sequence along a row (section 8).
-_PHI16 = 0x9E37
-
-
-def _words_along_a_row(count: int) -> NDArray[np.uint16]:
-    """What each input adds to the start of its row, modulo 2^16."""
-    return np.arange(1, count + 1, dtype=np.uint16) * np.uint16(_PHI16)
-
-
-def _dither(
-    rho: NDArray[np.uint32], words: NDArray[np.uint16] | np.uint16, shift: int
-) -> NDArray[np.int32]:
-    """Dither below 2^shift from the rows' random words and the words along a row."""
-    start = (rho >> np.uint32(16)).astype(np.uint16)
-    dither = (start + words).astype(np.int32)
-    return dither >> (16 - shift) if shift <= 16 else dither << (shift - 16)

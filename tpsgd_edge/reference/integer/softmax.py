@@ -16,6 +16,11 @@ def softmax(logits: Int64) -> Int64:
     return (e * (2**31 // int(e.sum()))) >> 16
 
 
+def probability(y: Int64, label: int) -> int:
+    """p of the class in Q15, of a last layer's outputs: what the error gate looks at."""
+    return int(softmax(y)[label])
+
+
 def label_minus_softmax(logits: Int64, label: int) -> Int64:
     """((k = label ? 32768 : 0) - p_k) >> 1: the cross entropy's error in Q14, shape (K,)."""
     error = -softmax(logits)

@@ -1,0 +1,46 @@
+"""Pooling in binary32 (docs/ARITHMETIC.md, section 14)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tpsgd_edge.quantize.model import QuantizedPool
+from tpsgd_edge.reference.binary32.functions import F32, ONE, sum_in_order
+from tpsgd_edge.reference.maps import Index, pool_index
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Binary32MaxPool:
+    """The largest value of each window."""
+
+    windows: Index
+
+    @classmethod
+    def prepare(cls, pool: QuantizedPool) -> "Binary32MaxPool":
+        """The layer with its windows at hand."""
+        return cls(pool_index(pool))
+
+    def forward(self, x: F32) -> F32:
+        """The output map, flat, of the input map, flat."""
+        values = x.take(self.windows)
+        largest: F32 = values[0]
+        for value in values[1:]:
+            # Of 0.0 and -0.0 the first stays; np.maximum does not say which.
+            largest = np.where(value > largest, value, largest)
+        return largest
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Binary32AveragePool:
+    """The mean of each window."""
+
+    windows: Index
+
+    @classmethod
+    def prepare(cls, pool: QuantizedPool) -> "Binary32AveragePool":
+        """The layer with its windows at hand."""
+        return cls(pool_index(pool))
+
+    def forward(self, x: F32) -> F32:
+        """The output map, flat, of the input map, flat."""
+        return sum_in_order(x.take(self.windows)) * (ONE / np.float32(len(self.windows)))

@@ -1,0 +1,38 @@
+"""What binary32 layers of all kinds share: lanes, outputs, step sizes (section 12)."""
+
+import numpy as np
+
+from tpsgd_edge.quantize.model import QuantizedDense, Schedule
+from tpsgd_edge.reference.binary32.functions import ACTIVATIONS, DERIVATIVES, F32, ZERO, clip
+
+LANES = 8
+Z_LIMIT = np.float32(2**20)
+STEP_LIMIT = np.float32(2**10)
+
+
+def join_lanes(lanes: F32) -> F32:
+    """The accumulator of eight lanes, which lie along the first axis."""
+    even = (lanes[0] + lanes[4]) + (lanes[2] + lanes[6])
+    odd = (lanes[1] + lanes[5]) + (lanes[3] + lanes[7])
+    total: F32 = even + odd
+    return total
+
+
+def outputs(layer: QuantizedDense, acc: F32) -> F32:
+    """y of accumulators that hold the biases already, in their shape."""
+    return ACTIVATIONS[layer.activation](clip(acc, -Z_LIMIT, Z_LIMIT))
+
+
+def step_sizes(layer: QuantizedDense, decay: np.float32, e: F32, y: F32) -> F32:
+    """d of units with the local errors e and the outputs y, (units,)."""
+    delta = e
+    if not layer.loss.cancels_derivative:
+        delta = delta * DERIVATIVES[layer.activation](y)
+    delta = np.where(np.abs(delta) < np.float32(layer.dead_zone), ZERO, delta)
+    return clip(np.float32(layer.rate_f32) * decay * delta, -STEP_LIMIT, STEP_LIMIT)
+
+
+def decay_at(schedule: Schedule, step: int) -> np.float32:
+    """The factor of the learning rate."""
+    segment = min(step // schedule.segment_steps, len(schedule.decay) - 1)
+    return np.float32(schedule.decay_f32[segment])

@@ -1,0 +1,158 @@
+"""The convolution in integers (docs/ARITHMETIC.md, section 14)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.arithmetic.ops import Int64, clip, rshift_round
+from tpsgd_edge.arithmetic.random import mix_array
+from tpsgd_edge.quantize.model import DTYPES, QuantizedConv2d, Schedule
+from tpsgd_edge.reference.integer.activation import TYPE_RANGE
+from tpsgd_edge.reference.integer.loss import Label, LossConstants, local_error, prepare_loss
+from tpsgd_edge.reference.integer.update import (
+    BIAS_LIMIT,
+    bias_changes,
+    decay_at,
+    dither,
+    outputs,
+    step_sizes,
+    words_along_a_row,
+)
+from tpsgd_edge.reference.integer.walk import clipped_walks
+from tpsgd_edge.reference.maps import (
+    Index,
+    padded,
+    patch_index,
+    target_areas,
+    target_index,
+    target_of_unit,
+)
+
+# Changes of weights that are worked out together: what stays in a cache. A piece has fewer than
+# 2^16 units and a change is at most 2^14 + 1, so that their sums fit s32.
+_PIECE = 2**16
+
+
+@dataclass(slots=True, eq=False)
+class IntegerConv2d:
+    """One convolution with its state.
+
+    Attributes:
+        patches: `patch_index` of the layer.
+        in_window, window_of, inverse_area: of the local target: units of each window, window of
+            each unit, A of each window.
+        row_words: along a row of w, then one for the bias.
+        w_wide: repeats w in binary64, for exact products, (groups, n_out / groups, n_in).
+    """
+
+    layer: QuantizedConv2d
+    schedule: Schedule
+    loss: LossConstants
+    patches: Index
+    in_window: Index
+    window_of: Index
+    inverse_area: Int64
+    row_words: NDArray[np.uint16]
+    w: NDArray[Any]
+    w_wide: NDArray[np.float64]
+    b: Int64
+
+    @classmethod
+    def prepare(
+        cls, layer: QuantizedConv2d, schedule: Schedule, label_kind: str, label_count: int
+    ) -> "IntegerConv2d":
+        """The layer with its constants at hand, and weights of zero."""
+        geometry = layer.geometry
+        areas = target_areas(geometry)
+        wide = (geometry.groups, layer.n_out // geometry.groups, layer.n_in)
+        return cls(
+            layer=layer,
+            schedule=schedule,
+            loss=prepare_loss(layer, label_kind, label_count),
+            patches=patch_index(geometry),
+            in_window=target_index(geometry),
+            window_of=target_of_unit(geometry),
+            inverse_area=inverse(areas),
+            row_words=words_along_a_row(layer.n_in),
+            w=np.zeros((layer.n_out, layer.n_in), DTYPES[layer.weight_type]),
+            w_wide=np.zeros(wide),
+            b=np.zeros(layer.n_out, np.int64),
+        )
+
+    def set_state(self, w: NDArray[Any], b: NDArray[Any]) -> None:
+        """Take weights (n_out, n_in) and biases (n_out,)."""
+        self.w[...] = w
+        self.w_wide[...] = w.reshape(self.w_wide.shape)
+        self.b[...] = b
+
+    def weights(self) -> NDArray[Any]:
+        """w as the device keeps it; a view."""
+        return self.w
+
+    def biases(self) -> NDArray[Any]:
+        """b as the device keeps it; a copy."""
+        return self.b.astype(DTYPES["s32"])
+
+    def forward(self, x: NDArray[Any]) -> Int64:
+        """The output map, flat, of the input map, flat."""
+        layer = self.layer
+        patches = padded(x, np.float64).take(self.patches)
+        # Exact in binary64, in any order, as in the dense layer.
+        acc = np.matmul(self.w_wide, patches.transpose(1, 2, 0)).astype(np.int64)
+        by_position = acc.reshape(layer.n_out, -1).T + (self.b << layer.bias_shift)
+        return outputs(layer, by_position.ravel())
+
+    def learn(
+        self,
+        x: NDArray[Any],
+        y: Int64,
+        label: Label,
+        words: NDArray[np.uint32],
+        step: int,
+    ) -> bool:
+        """Update w and b; `words` has one random word a unit. Returns whether a unit learned."""
+        layer = self.layer
+        e = local_error(self.loss, self._averaged(y), label)[self.window_of]
+        d = step_sizes(layer, decay_at(self.schedule, step), e, y, words)
+        # Rows of w do not see each other: one after the other, each through its positions.
+        output, position = d.reshape(-1, layer.n_out).T.nonzero()
+        if not output.size:
+            return False
+        units = position * layer.n_out + output
+        d, rho = d[units], mix_array(words[units])
+        group = output // self.w_wide.shape[1]
+        patches = padded(x, np.int32).take(self.patches).reshape(-1, layer.n_in)
+        patch = position * layer.geometry.groups + group
+        per_piece = max(1, _PIECE // layer.n_in)
+        for start in range(0, len(units), per_piece):
+            part = slice(start, start + per_piece)
+            self._update(output[part], d[part], patches.take(patch[part], axis=0), rho[part])
+        return True
+
+    def _averaged(self, y: Int64) -> Int64:
+        total = padded(y, np.int64).take(self.in_window).sum(axis=0)
+        return clip(rshift_round(total * self.inverse_area, 15), *TYPE_RANGE[self.layer.y_type])
+
+    def _update(
+        self, output: Index, d: Int64, x: NDArray[np.int32], rho: NDArray[np.uint32]
+    ) -> None:
+        """Update rows `output` of w, ascending, by the steps d on the patches x, (units, n_in)."""
+        layer, limit = self.layer, 1 << self.layer.weight_bits
+        first = np.flatnonzero(np.diff(output, prepend=-1))
+        rows = output[first]
+        x *= d.astype(np.int32)[:, np.newaxis]
+        x += dither(rho[:, np.newaxis], self.row_words[:-1], layer.update_shift)
+        x >>= layer.update_shift
+        w = clipped_walks(self.w[rows], x, first, -limit, limit - 1)
+        self.w[rows] = w
+        self.w_wide.reshape(self.w.shape)[rows] = w
+        change = bias_changes(layer, d, rho, self.row_words[-1])[:, np.newaxis]
+        b = clipped_walks(self.b[rows, np.newaxis], change, first, -BIAS_LIMIT, BIAS_LIMIT)
+        self.b[rows] = b[:, 0]
+
+
+def inverse(area: Any) -> Int64:
+    """A: 1 / area in Q15, rounded."""
+    return np.asarray((2**15 + area // 2) // area)

@@ -1,0 +1,49 @@
+"""Pooling in integers (docs/ARITHMETIC.md, section 14)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from tpsgd_edge.arithmetic.ops import Int64, clip, rshift_round
+from tpsgd_edge.quantize.model import QuantizedPool
+from tpsgd_edge.reference.integer.activation import TYPE_RANGE
+from tpsgd_edge.reference.integer.conv2d import inverse
+from tpsgd_edge.reference.maps import Index, pool_index
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IntegerMaxPool:
+    """The largest value of each window."""
+
+    windows: Index
+
+    @classmethod
+    def prepare(cls, pool: QuantizedPool) -> "IntegerMaxPool":
+        """The layer with its windows at hand."""
+        return cls(pool_index(pool))
+
+    def forward(self, x: NDArray[Any]) -> Int64:
+        """The output map, flat, of the input map, flat."""
+        largest: Int64 = x.take(self.windows).max(axis=0)
+        return largest
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IntegerAveragePool:
+    """The mean of each window, rounded."""
+
+    pool: QuantizedPool
+    windows: Index
+    inverse_area: int
+
+    @classmethod
+    def prepare(cls, pool: QuantizedPool) -> "IntegerAveragePool":
+        """The layer with its windows at hand."""
+        windows = pool_index(pool)
+        return cls(pool, windows, int(inverse(len(windows))))
+
+    def forward(self, x: NDArray[Any]) -> Int64:
+        """The output map, flat, of the input map, flat."""
+        total = x.take(self.windows).sum(axis=0)
+        return clip(rshift_round(total * self.inverse_area, 15), *TYPE_RANGE[self.pool.y_type])

@@ -1,0 +1,86 @@
+"""Where the values of a map lie: patches, windows of pools and of targets (section 14).
+
+All functions give arrays of indices into a flat map of n values, shape as said; index n, one
+behind the last value, stands for a zero (`padded` appends it).
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.quantize.model import Geometry, QuantizedPool
+
+Index = NDArray[np.intp]
+
+
+def padded(values: NDArray[Any], dtype: Any) -> NDArray[Any]:
+    """The values in another type, and a zero behind them, shape (n + 1,)."""
+    longer = np.zeros(len(values) + 1, dtype)
+    longer[:-1] = values
+    return longer
+
+
+def patch_index(geometry: Geometry) -> Index:
+    """The patch of each position and group: (positions, groups, kh * kw * ci / groups)."""
+    h, w, channels = geometry.x_shape
+    groups = geometry.groups
+    row = _reach(geometry.y_shape[0], geometry.kernel[0], geometry.stride[0], geometry.padding[0])
+    column = _reach(
+        geometry.y_shape[1], geometry.kernel[1], geometry.stride[1], geometry.padding[1]
+    )
+    row = row[:, np.newaxis, np.newaxis, :, np.newaxis, np.newaxis]
+    column = column[np.newaxis, :, np.newaxis, np.newaxis, :, np.newaxis]
+    channel = np.arange(channels).reshape(groups, 1, 1, -1)
+    inside = (row >= 0) & (row < h) & (column >= 0) & (column < w)
+    index = np.where(inside, (row * w + column) * channels + channel, h * w * channels)
+    return index.reshape(len(index) * index.shape[1], groups, -1)
+
+
+def pool_index(pool: QuantizedPool) -> Index:
+    """The window of each output, row by row: (kh * kw, outputs)."""
+    _, w, channels = pool.x_shape
+    row = _reach(pool.y_shape[0], pool.kernel[0], pool.stride[0], 0)
+    column = _reach(pool.y_shape[1], pool.kernel[1], pool.stride[1], 0)
+    # Axes: row and column in the window, row and column and channel of the output.
+    row = row.T[:, np.newaxis, :, np.newaxis, np.newaxis]
+    column = column.T[np.newaxis, :, np.newaxis, :, np.newaxis]
+    index = (row * w + column) * channels + np.arange(channels)
+    return index.reshape(pool.kernel[0] * pool.kernel[1], -1)
+
+
+def target_index(geometry: Geometry) -> Index:
+    """The units of each target window, row by row, then padding: (largest area, n_target)."""
+    owner = target_of_unit(geometry)
+    areas = target_areas(geometry)
+    index = np.full((areas.max(), len(areas)), len(owner), np.intp)
+    # A stable sort keeps a window's units in the order of the map, that is, row by row.
+    units = np.argsort(owner, kind="stable")
+    place = np.arange(len(units)) - np.repeat(np.cumsum(areas) - areas, areas)
+    index[place, owner[units]] = units
+    return index
+
+
+def target_of_unit(geometry: Geometry) -> Index:
+    """The target entry that each unit of the output map belongs to, shape (units,)."""
+    height, width, channels = geometry.y_shape
+    rows, columns = geometry.windows
+    row = _window_of(height, rows)[:, np.newaxis, np.newaxis]
+    column = _window_of(width, columns)[:, np.newaxis]
+    index: Index = (row * columns + column) * channels + np.arange(channels)
+    return index.ravel()
+
+
+def target_areas(geometry: Geometry) -> NDArray[np.int64]:
+    """Units in the window of each target entry, shape (n_target,)."""
+    return np.bincount(target_of_unit(geometry))
+
+
+def _reach(outputs: int, kernel: int, stride: int, padding: int) -> Index:
+    """Rows (or columns) of the input under each row of the output, (outputs, kernel)."""
+    return np.arange(outputs)[:, np.newaxis] * stride - padding + np.arange(kernel)
+
+
+def _window_of(size: int, windows: int) -> Index:
+    starts = np.arange(windows) * size // windows
+    return np.searchsorted(starts, np.arange(size), side="right") - 1
