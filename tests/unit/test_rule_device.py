@@ -9,7 +9,7 @@ from tpsgd_edge.graph import Labels
 from tpsgd_edge.quantize import quantize
 from tpsgd_edge.reference import Reference
 from tpsgd_edge.rule.train import train_float
-from tpsgd_edge.spec import layer_loss, spec_from_dict
+from tpsgd_edge.spec import Spec, layer_loss, spec_from_dict
 
 N_IN, N_LABELS = 9, 4
 
@@ -22,7 +22,9 @@ def dataset(kind: str) -> Dataset:
     return Dataset(x, y, x, y, Labels(kind, N_LABELS), names, (N_IN,), "data.npz")
 
 
-def f32_spec(loss: str, activation: str, projection: str, output_loss: str):
+def f32_spec(
+    loss: str, activation: str, projection: str, output_loss: str, output_activation: str
+) -> Spec:
     return spec_from_dict(
         {
             "name": "net",
@@ -31,7 +33,7 @@ def f32_spec(loss: str, activation: str, projection: str, output_loss: str):
                 "layers": [
                     {"name": "fc1", "units": 16, "activation": activation},
                     {"name": "fc2", "units": 12, "activation": activation},
-                    {"name": "fc3", "units": N_LABELS},
+                    {"name": "fc3", "units": N_LABELS, "activation": output_activation},
                 ]
             },
             "numbers": {"weights": "f32"},
@@ -65,8 +67,20 @@ CASES = [
 
 
 @pytest.mark.parametrize(("kind", "loss", "activation", "projection", "output_loss"), CASES)
-def test_one_step_is_that_of_an_f32_device(kind, loss, activation, projection, output_loss):
-    spec, data = f32_spec(loss, activation, projection, output_loss), dataset(kind)
+def test_every_loss_does_what_an_f32_device_does(kind, loss, activation, projection, output_loss):
+    check_one_step(f32_spec(loss, activation, projection, output_loss, "linear"), dataset(kind))
+
+
+@pytest.mark.parametrize("projection", ["sign", "ternary", "gaussian"])
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu", "hard_tanh", "linear"])
+@pytest.mark.parametrize("kind", ["class", "vector"])
+def test_every_target_is_that_of_an_f32_device(kind, activation, projection):
+    check_one_step(f32_spec("l2", activation, projection, "l2", activation), dataset(kind))
+
+
+def check_one_step(spec: Spec, data: Dataset) -> None:
+    """One training step by the reference and by the float rule, from the same seed."""
+    kind = data.labels.kind
     graph = build_graph(spec, data)
     device = Reference(quantize(spec, graph, data))
     before = {name: array.copy() for name, array in device.state().items()}
@@ -91,4 +105,5 @@ def test_one_step_is_that_of_an_f32_device(kind, loss, activation, projection, o
         for tensor, found in (("w", weights.w), ("b", weights.b)):
             np.testing.assert_allclose(found, after[f"{name}.{tensor}"], rtol=1e-5, atol=1e-6)
             changed += not np.array_equal(after[f"{name}.{tensor}"], before[f"{name}.{tensor}"])
+    # Rectified units that start at zero have no slope; all other layers move.
     assert changed >= 4, "nothing to compare"

@@ -10,8 +10,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from tpsgd_edge.graph import Dense, Graph, Labels
-from tpsgd_edge.quantize.losses import LossContext, make_loss
-from tpsgd_edge.quantize.model import TargetF32
 from tpsgd_edge.quantize.projection import UNIT, make_projection
 from tpsgd_edge.rule.activations import ACTIVATIONS
 from tpsgd_edge.rule.losses import LocalLoss, local_delta, local_error, local_losses, target
@@ -138,38 +136,3 @@ def test_the_unit_gives_a_projection_variance_one(kind):
     entries = projection_matrix(kind, seed=1, layer=0, shape=(1000, 40)) * PROJECTION_UNIT[kind]
     assert abs(entries.var() - 1) < 0.02
     assert abs(entries.mean()) < 0.02
-
-
-@pytest.mark.parametrize(
-    ("activation", "labels", "projection", "is_last"),
-    list(itertools.product(ACTIVATIONS, ("class", "vector"), KINDS, (False, True))),
-)
-def test_targets_are_those_of_an_f32_device(activation, labels, projection, is_last):
-    spec = ProjectionSpec(kind=projection, scale=0.7)
-    both = (LossSpec(kind="l2"), LossSpec(kind="l2"))
-    loss = local_losses(layers(activation, labels), both, spec, seed=3)[int(is_last)]
-    device = make_loss(
-        LossSpec(kind="l2"),
-        LossContext(
-            layer="layer",
-            n_out=N_LABELS if is_last else N_HIDDEN,
-            n_labels=N_LABELS,
-            labels=labels,
-            activation=activation,
-            is_last=is_last,
-            is_float=True,
-            full_scale=1.0,
-            label_scale=1.0,
-            projection=projection,
-            target_scale=spec.scale,
-        ),
-    )[0].target
-    assert isinstance(device, TargetF32)
-    if not is_last:
-        expected = (device.mid, device.mult)
-        found = (loss.mid, loss.mult * PROJECTION_UNIT[projection])
-    elif labels == "class":
-        expected, found = (device.off, device.on), (loss.mid, loss.mid + loss.mult)
-    else:
-        expected, found = (0.0, 1.0), (loss.mid, loss.mult)
-    assert found == pytest.approx(expected, rel=1e-6, abs=1e-7)

@@ -4,8 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.graph import Graph, Weights
+from tpsgd_edge.rule.layers import dense_layers
 from tpsgd_edge.rule.train import train_float
-from tpsgd_edge.spec import PretrainSpec, Spec, layer_loss
+from tpsgd_edge.spec import PretrainSpec, Spec, layer_index, layer_loss
 
 # The usual value: a rate of 0.01 then does in a few epochs what 0.1 would do without.
 _MOMENTUM = 0.9
@@ -16,7 +17,10 @@ def pretrain_network(
 ) -> dict[str, Weights]:
     """Weights by layer name; arguments as for `tpsgd_edge.rule.pretrain`."""
     settings = spec.model.pretrain or PretrainSpec()
-    losses = [layer_loss(spec, index, graph.labels.kind) for index in range(len(graph.layers))]
+    losses = [
+        layer_loss(spec, layer_index(spec, layer.name), graph.labels.kind)
+        for layer in dense_layers(graph)
+    ]
     return train_float(
         graph,
         x,

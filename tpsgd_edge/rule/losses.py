@@ -15,6 +15,7 @@ from torch import Tensor
 from tpsgd_edge.arithmetic.expression import compile_expression
 from tpsgd_edge.graph import Dense, Graph
 from tpsgd_edge.rule.activations import ACTIVATIONS
+from tpsgd_edge.rule.layers import dense_layers
 from tpsgd_edge.rule.projection import PROJECTION_UNIT, projection_matrix
 from tpsgd_edge.spec import LossSpec, ProjectionSpec
 
@@ -60,8 +61,9 @@ def local_losses(
 ) -> tuple[LocalLoss, ...]:
     """The loss of each layer, with the projections that a device with this seed has."""
     losses = []
-    for index, (layer, spec) in enumerate(zip(graph.layers, specs, strict=True)):
-        is_last = index == len(graph.layers) - 1
+    layers = dense_layers(graph)
+    for index, (layer, spec) in enumerate(zip(layers, specs, strict=True)):
+        is_last = layer is layers[-1]
         p, mid, mult = None, *_output_target(layer, graph.labels.kind, projection)
         if not is_last:
             shape = (layer.n_out, graph.labels.count)

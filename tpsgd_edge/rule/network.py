@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tpsgd_edge.graph import Dense, Graph, Weights
 from tpsgd_edge.rule.activations import ACTIVATIONS
+from tpsgd_edge.rule.layers import dense_layers
 from tpsgd_edge.rule.projection import first_weights
 
 
@@ -52,9 +53,10 @@ class FloatNetwork:
 
 def first_network(graph: Graph, *, seed: int) -> FloatNetwork:
     """The network before training, as a device with this seed starts."""
-    first = [first_weights(graph, index, seed=seed) for index in range(len(graph.layers))]
+    layers = dense_layers(graph)
+    first = [first_weights(graph, index, seed=seed) for index in range(len(layers))]
     return FloatNetwork(
-        graph.layers,
+        layers,
         tuple(torch.tensor(weights.w, dtype=torch.float32) for weights in first),
         tuple(torch.tensor(weights.b, dtype=torch.float32) for weights in first),
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.random import Purpose, draws, stream
 from tpsgd_edge.graph import Graph, Weights
+from tpsgd_edge.rule.layers import dense_layers
 
 # Factor that makes the variance of the entries 1.
 PROJECTION_UNIT = {"sign": 1.0, "ternary": math.sqrt(2.0), "gaussian": 1 / 36.95}
@@ -33,11 +34,12 @@ def first_weights(graph: Graph, index: int, *, seed: int) -> Weights:
 
     The last of several layers starts at zero, which gives every class the same probability.
     """
-    layer = graph.layers[index]
+    layers = dense_layers(graph)
+    layer = layers[index]
     given = graph.weights.get(layer.name)
     if given is not None:
         return given
-    is_last_of_several = index == len(graph.layers) - 1 > 0
+    is_last_of_several = index == len(layers) - 1 > 0
     bound = 0.0 if is_last_of_several else 1 / math.sqrt(layer.n_in)
     words = draws(stream(seed, Purpose.WEIGHTS, index), layer.n_out * layer.n_in)
     uniform = (words >> np.uint32(16)).astype(np.float64) / 2**15 - 1
