@@ -5,12 +5,14 @@ Everything follows from the generator that is handed in, so that one seed names 
     model = random_model(np.random.default_rng(17))
     x, labels = random_samples(np.random.default_rng(18), model, steps=20)
 
-Each keyword of `random_model` (see `Wanted`) that is left out is drawn.
+Each keyword of `random_model` (see `Wanted`) that is left out is drawn, but for `maps`: without
+it, or `map_plans`, all layers are dense.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -27,29 +29,42 @@ from tests.support.draws import (
     random_input,
     requantize,
 )
+from tests.support.losses import ACTIVATIONS, activation_and_loss, loss_choices, random_loss
+from tests.support.maps import MapPlan, MapShape, PoolPlan, random_map, random_map_plans
 from tpsgd_edge.arithmetic.random import Purpose, draws, stream
 from tpsgd_edge.quantize.model import (
     DTYPES,
+    Geometry,
     InputScaling,
     Interval,
     LabelFormat,
-    Loss,
     Projection,
+    QuantizedConv2d,
     QuantizedDense,
+    QuantizedLayer,
     QuantizedModel,
+    QuantizedPool,
     Requantize,
     Schedule,
     SeededInit,
     StoredInit,
-    Target,
-    TargetF32,
     ValueType,
 )
 
+__all__ = [
+    "ACTIVATIONS",
+    "PROJECTIONS",
+    "VALUE_TYPES",
+    "Wanted",
+    "loss_choices",
+    "projection_values",
+    "random_model",
+    "random_samples",
+    "weight_bits",
+]
+
 VALUE_TYPES = ("s8", "s16", "f32")
-ACTIVATIONS = ("tanh", "sigmoid", "relu", "hard_tanh", "linear")
 PROJECTIONS = ("sign", "ternary", "gaussian")
-TARGET_LOSSES = ("l2", "l1", "huber", "dead_zone", "custom")
 
 
 @dataclass(frozen=True)
@@ -62,29 +77,19 @@ class Shape:
     label_count: int
 
 
-def loss_choices(label_kind: str, activation: str, *, is_last: bool) -> tuple[str, ...]:
-    """The losses that fit."""
-    kinds = TARGET_LOSSES
-    if activation == "sigmoid":
-        kinds += ("cross_entropy",)
-    if is_last:
-        fits = label_kind == "class" and activation == "linear"
-        return (*kinds, "softmax_cross_entropy") if fits else kinds
-    return (*kinds, "projected_l2") + (
-        ("projected_cross_entropy",) if label_kind == "class" else ()
-    )
-
-
 @dataclass(frozen=True)
 class Wanted:
     """What a test asks of a random model; whatever is None is drawn.
 
     Attributes:
-        hidden: widths of the hidden layers; empty for a net of one layer.
-        activations, losses, weight_types: one for each layer, the last layer included.
+        hidden: widths of the hidden dense layers; empty for a net of one layer.
+        activations, losses, weight_types: one for each trained layer, the last layer included.
         gate: with an error gate, where the last loss allows one.
         stored_weights: first weights from flash, extremes among them; else from the seed.
         lively: factors and rates such that values move and units learn; else anything allowed.
+        maps: convolutions and pools before the dense layers; None: in half of the models.
+        x_shape: the input map; the default with `n_in` is one row.
+        map_plans: the layers on maps, from the input on; then `maps` and `x_shape` are not used.
     """
 
     value_type: ValueType | None = None
@@ -102,11 +107,14 @@ class Wanted:
     dead_zone: bool | None = None
     stored_weights: bool | None = None
     lively: bool | None = None
+    maps: bool | None = False
+    x_shape: MapShape | None = None
+    map_plans: Sequence[MapPlan] | None = None
     name: str = "net"
 
 
 def random_model(rng: Rng, **wanted: Any) -> QuantizedModel:
-    """A model of dense layers with consistent parameters; keywords as in `Wanted`."""
+    """A model with consistent parameters; keywords as in `Wanted`."""
     wish = Wanted(**wanted)
     value_type = wish.value_type or choose(rng, VALUE_TYPES)
     label_kind = wish.label_kind or choose(rng, ("class", "class", "vector"))
@@ -159,26 +167,31 @@ def projection_values(kind: str, seed: int, n_out: int, count: int) -> NDArray[n
 # ------------------------------------------------------------------ one layer
 
 
-def _random_layers(rng: Rng, shape: Shape, wish: Wanted) -> tuple[QuantizedDense, ...]:
-    hidden, width = wish.hidden, wish.max_width
-    if hidden is None:
-        hidden = rng.integers(1, width + 1, size=rng.integers(0, 4)).tolist()
-    widths = [wish.n_in or int(rng.integers(1, 2 * width + 1)), *hidden, shape.label_count]
-    layers, offset = [], 0
-    for i, sizes in enumerate(pairwise(widths)):
-        is_last = i == len(hidden)
-        activation = wish.activations[i] if wish.activations else None
-        loss = wish.losses[i] if wish.losses else None
-        activation, loss = _activation_and_loss(rng, shape, activation, loss, is_last=is_last)
+def _random_layers(rng: Rng, shape: Shape, wish: Wanted) -> tuple[QuantizedLayer, ...]:
+    map_plans = _map_plans(rng, wish)
+    widths = _widths(rng, shape, wish, map_plans)
+    plans: list[MapPlan | tuple[int, int]] = [*map_plans, *pairwise(widths)]
+    layers: list[QuantizedLayer] = []
+    turn = offset = 0
+    for index, plan in enumerate(plans):
+        if isinstance(plan, PoolPlan):
+            layers.append(_pool(shape, index, plan))
+            continue
+        is_last = index == len(plans) - 1
+        activation = wish.activations[turn] if wish.activations else None
+        loss = wish.losses[turn] if wish.losses else None
+        activation, loss = activation_and_loss(
+            rng, shape.label_kind, activation, loss, is_last=is_last
+        )
         weight_type: ValueType = "f32"
         if shape.value_type != "f32":
             types = wish.weight_types
-            weight_type = types[i] if types else choose(rng, ("s8", "s16"))
+            weight_type = types[turn] if types else choose(rng, ("s8", "s16"))
         layer = _random_layer(
             rng,
             shape,
-            index=i,
-            sizes=sizes,
+            index=index,
+            plan=plan,
             activation=activation,
             loss_kind=loss,
             weight_type=weight_type,
@@ -191,8 +204,49 @@ def _random_layers(rng: Rng, shape: Shape, wish: Wanted) -> tuple[QuantizedDense
             lively=maybe(rng, wish.lively, 0.8),
         )
         layers.append(layer)
-        offset += layer.n_out
+        turn += 1
+        offset += layer.y_count
     return tuple(layers)
+
+
+def _pool(shape: Shape, index: int, plan: PoolPlan) -> QuantizedPool:
+    return QuantizedPool(
+        name=f"pool{index + 1}",
+        mode=plan.mode,
+        x_shape=plan.x_shape,
+        y_shape=plan.y_shape,
+        kernel=plan.kernel,
+        stride=plan.stride,
+        x_type=shape.value_type,
+        x_scale=_x_scale(shape),
+    )
+
+
+def _x_scale(shape: Shape) -> float:
+    return {"s8": 2.0**-7, "s16": 2.0**-15, "f32": 1.0}[shape.value_type]
+
+
+def _map_plans(rng: Rng, wish: Wanted) -> Sequence[MapPlan]:
+    if wish.map_plans is not None:
+        return wish.map_plans
+    maps = rng.random() < 0.5 if wish.maps is None else wish.maps
+    if not maps:
+        return ()
+    x_shape = wish.x_shape or ((1, wish.n_in, 1) if wish.n_in else random_map(rng))
+    return random_map_plans(rng, x_shape)
+
+
+def _widths(rng: Rng, shape: Shape, wish: Wanted, map_plans: Sequence[MapPlan]) -> list[int]:
+    """Widths between the dense layers, from their input to the outputs."""
+    hidden, width = wish.hidden, wish.max_width
+    if hidden is None:
+        most = 2 if map_plans else 4
+        hidden = rng.integers(1, width + 1, size=rng.integers(0, most)).tolist()
+    if map_plans:
+        n_in = prod(map_plans[-1].y_shape)
+    else:
+        n_in = wish.n_in or int(rng.integers(1, 2 * width + 1))
+    return [n_in, *hidden, shape.label_count]
 
 
 def _random_layer(
@@ -200,7 +254,7 @@ def _random_layer(
     shape: Shape,
     *,
     index: int,
-    sizes: tuple[int, int],
+    plan: Geometry | tuple[int, int],
     activation: str,
     loss_kind: str,
     weight_type: ValueType,
@@ -212,7 +266,8 @@ def _random_layer(
     stored: bool,
     lively: bool,
 ) -> QuantizedDense:
-    n_in, n_out = sizes
+    n_in, n_out = sizes = _row_and_rows(plan)
+    n_target = n_out * prod(plan.windows) if isinstance(plan, Geometry) else n_out
     real = shape.value_type == "f32"
     y_type: ValueType = "s16" if is_last and not real else shape.value_type
     bits = 0 if real else weight_bits(weight_type, shape.value_type, n_in)
@@ -222,9 +277,9 @@ def _random_layer(
     bound = n_in * 2**bits * x_max + 2 ** (27 + bias_shift)
     p = None
     if not is_last:
-        p = _random_projection(rng, shape, index, n_out, projection, storage)
+        p = _random_projection(rng, shape, index, n_target, projection, storage)
     update_shift = {"s8": 14, "s16": 8, "f32": 0}[weight_type]
-    return QuantizedDense(
+    layer = QuantizedDense(
         name=f"fc{index + 1}",
         n_in=n_in,
         n_out=n_out,
@@ -235,7 +290,7 @@ def _random_layer(
         is_last=is_last,
         weight_bits=bits,
         weight_scale=1.0 if real else 2.0**-bits,
-        x_scale=1.0 if real else 1 / x_max,
+        x_scale=_x_scale(shape),
         y_scale=1.0 if real else 1 / (high + 1),
         bias_shift=bias_shift,
         bias_one=0 if real else int(log_uniform(rng, 1, 2**30)),
@@ -243,7 +298,9 @@ def _random_layer(
         z_min=0 if activation == "relu" else low,
         z_max=high,
         accumulator=None if real else Interval(-bound, bound),
-        loss=_random_loss(rng, shape, loss_kind, n_out, p, is_last=is_last, lively=lively),
+        loss=random_loss(
+            rng, shape.value_type, loss_kind, n_target, p, is_last=is_last, lively=lively
+        ),
         projection=p,
         rate=None if real else requantize(rng, *((8, 26) if lively else (1, 30))),
         rate_f32=f32(log_uniform(rng, 1e-4, 0.1 if lively else 1e6)) if real else 0.0,
@@ -252,6 +309,19 @@ def _random_layer(
         unit_offset=offset,
         init=_random_init(rng, shape, index, sizes, weight_type, bits, stored=stored),
     )
+    return _on_map(layer, f"conv{index + 1}", plan) if isinstance(plan, Geometry) else layer
+
+
+def _row_and_rows(plan: Geometry | tuple[int, int]) -> tuple[int, int]:
+    """n_in and n_out: the size of a row of w, and the number of rows."""
+    if not isinstance(plan, Geometry):
+        return plan
+    return prod(plan.kernel) * plan.x_shape[2] // plan.groups, plan.y_shape[2]
+
+
+def _on_map(layer: QuantizedDense, name: str, geometry: Geometry) -> QuantizedConv2d:
+    numbers = {field.name: getattr(layer, field.name) for field in fields(layer)}
+    return QuantizedConv2d(**numbers | {"name": name}, geometry=geometry)
 
 
 def weight_bits(weight_type: ValueType, value_type: ValueType, n_in: int) -> int:
@@ -261,20 +331,6 @@ def weight_bits(weight_type: ValueType, value_type: ValueType, n_in: int) -> int
     if value_type == "s16":
         return 15
     return max(k for k in range(16) if n_in * 2 ** (k + 7) + 2**27 <= 2**31 - 1)
-
-
-def _activation_and_loss(
-    rng: Rng, shape: Shape, activation: str | None, loss: str | None, *, is_last: bool
-) -> tuple[str, str]:
-    pairs = [
-        (a, kind)
-        for a in ACTIVATIONS
-        for kind in loss_choices(shape.label_kind, a, is_last=is_last)
-        if activation in (None, a) and loss in (None, kind)
-    ]
-    # A softmax on top is the common case; drawn evenly it would be one of 26.
-    usual = [pair for pair in pairs if pair[1] == "softmax_cross_entropy"]
-    return choose(rng, usual if usual and rng.random() < 0.5 else pairs)
 
 
 def _random_projection(
@@ -297,60 +353,6 @@ def _random_z(
     typical = np.sqrt(n_in) * 2**bits * x_max / 4
     middle = round(np.log2(typical / z_max)) + 15
     return requantize(rng, max(1, middle - 3), max(1, middle + 1))
-
-
-def _random_loss(
-    rng: Rng,
-    shape: Shape,
-    kind: str,
-    n_out: int,
-    projection: Projection | None,
-    *,
-    is_last: bool,
-    lively: bool,
-) -> Loss:
-    if shape.value_type == "f32":
-        return _random_loss_f32(rng, kind, n_out, is_last=is_last)
-    if kind == "softmax_cross_entropy":
-        return Loss(kind)
-    if kind.startswith("projected"):
-        shift = 5 if projection is not None and projection.kind == "gaussian" else 0
-        # v of typical size for lively models: sums of sqrt(n_out) * 64, logits of some hundreds.
-        readout = requantize(rng, *((12, 18) if lively else (1, 62)))
-        return Loss(kind, readout=readout, error_shift=shift)
-    s16 = TYPE_RANGE["s16"]
-    return Loss(
-        kind,
-        target=Target(
-            mid=0 if is_last else extreme(rng, *s16),
-            mult=0 if is_last else extreme(rng, 0, 32767),
-            shift=0 if is_last else int(rng.integers(0, 16)),
-            on=extreme(rng, *s16) if is_last else 0,
-            off=extreme(rng, *s16) if is_last else 0,
-        ),
-        delta=extreme(rng, 0, 32767) if kind in ("huber", "dead_zone") else 0,
-        table=rng.integers(-32767, 32768, 256).astype(np.int16) if kind == "custom" else None,
-    )
-
-
-def _random_loss_f32(rng: Rng, kind: str, n_out: int, *, is_last: bool) -> Loss:
-    if kind == "softmax_cross_entropy":
-        return Loss(kind)
-    if kind.startswith("projected"):
-        readout = f32(log_uniform(rng, 0.1, 10) / np.sqrt(n_out))
-        return Loss(kind, readout_f32=readout, error_scale_f32=f32(rng.uniform(0.02, 1.5)))
-    return Loss(
-        kind,
-        target=TargetF32(
-            mid=0.0 if is_last else f32(rng.normal()),
-            mult=0.0 if is_last else f32(rng.normal()),
-            on=f32(rng.normal()) if is_last else 0.0,
-            off=f32(rng.normal()) if is_last else 0.0,
-        ),
-        delta=f32(rng.uniform(0, 1)) if kind in ("huber", "dead_zone") else 0.0,
-        table=rng.normal(size=256).astype(np.float32) if kind == "custom" else None,
-        custom_scale_f32=f32(64 / 2.0 ** rng.integers(0, 4)) if kind == "custom" else 0.0,
-    )
 
 
 def _random_init(

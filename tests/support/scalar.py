@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel, SeededInit
+from tpsgd_edge.quantize.model import QuantizedDense
 
 M32 = 0xFFFFFFFF
 PHI = 0x9E3779B9
@@ -159,36 +159,46 @@ def local_errors(layer: QuantizedDense, y, label):
 # ------------------------------------------------------------------ 4, 7, 8: one layer
 
 
+def output(layer: QuantizedDense, row, bias, x):
+    """y of one unit."""
+    acc = bias << layer.bias_shift
+    for i in range(layer.n_in):
+        acc += row[i] * x[i]
+    z = clip(rshift_round(acc * layer.z.mult, layer.z.shift), layer.z_min, layer.z_max)
+    return activation(layer.activation, layer.y_type, z)
+
+
 def forward(layer: QuantizedDense, w, b, x):
-    y = []
-    for j in range(layer.n_out):
-        acc = b[j] << layer.bias_shift
-        for i in range(layer.n_in):
-            acc += w[j][i] * x[i]
-        z = clip(rshift_round(acc * layer.z.mult, layer.z.shift), layer.z_min, layer.z_max)
-        y.append(activation(layer.activation, layer.y_type, z))
-    return y
+    return [output(layer, w[j], b[j], x) for j in range(layer.n_out)]
+
+
+def step_size(layer: QuantizedDense, error, y, word, decay):
+    """d of one unit with the local error, the output and the random word."""
+    delta = error
+    if not layer.loss.cancels_derivative:
+        delta = rshift_round(error * derivative(layer.activation, layer.y_type, y), 15)
+    if abs(delta) < layer.dead_zone:
+        delta = 0
+    a = (layer.rate.mult * decay) >> 15
+    return sat_s16(random_round(delta * a, layer.rate.shift, word))
+
+
+def update(layer: QuantizedDense, w, b, j, x, d, rho):
+    """Section 8 for row j, in place, with the inputs x of a unit that has d != 0."""
+    k, u = layer.weight_bits, layer.update_shift
+    for i in range(layer.n_in):
+        change = (d * x[i] + dither(rho, i, u)) >> u
+        w[j][i] = clip(w[j][i] + change, -(2**k), 2**k - 1)
+    change = (d * layer.bias_one + dither(rho, layer.n_in, u)) >> u
+    b[j] = clip(b[j] + change, -(2**27), 2**27)
 
 
 def learn(layer: QuantizedDense, w, b, x, y, label, rng, decay):
     base = rng + PHI * layer.unit_offset
-    k, u = layer.weight_bits, layer.update_shift
     for j, error in enumerate(local_errors(layer, y, label)):
-        delta = error
-        if not layer.loss.cancels_derivative:
-            delta = rshift_round(error * derivative(layer.activation, layer.y_type, y[j]), 15)
-        if abs(delta) < layer.dead_zone:
-            delta = 0
-        a = (layer.rate.mult * decay) >> 15
-        d = sat_s16(random_round(delta * a, layer.rate.shift, draw(base, j)))
-        if d == 0:
-            continue
-        rho = mix(draw(base, j))
-        for i in range(layer.n_in):
-            change = (d * x[i] + dither(rho, i, u)) >> u
-            w[j][i] = clip(w[j][i] + change, -(2**k), 2**k - 1)
-        change = (d * layer.bias_one + dither(rho, layer.n_in, u)) >> u
-        b[j] = clip(b[j] + change, -(2**27), 2**27)
+        d = step_size(layer, error, y[j], draw(base, j), decay)
+        if d != 0:
+            update(layer, w, b, j, x, d, mix(draw(base, j)))
 
 
 def dither(rho, i, u):
@@ -258,15 +268,16 @@ def derivative_f32(name, y):
     }[name]
 
 
+def output_f32(layer: QuantizedDense, row, bias, x):
+    lanes = [sum_f32(F(row[i] * x[i]) for i in range(m, layer.n_in, 8)) for m in range(8)]
+    even = F(F(lanes[0] + lanes[4]) + F(lanes[2] + lanes[6]))
+    odd = F(F(lanes[1] + lanes[5]) + F(lanes[3] + lanes[7]))
+    acc = F(F(even + odd) + bias)
+    return activation_f32(layer.activation, clip(acc, F(-(2**20)), F(2**20)))
+
+
 def forward_f32(layer: QuantizedDense, w, b, x):
-    y = []
-    for j in range(layer.n_out):
-        lanes = [sum_f32(F(w[j][i] * x[i]) for i in range(m, layer.n_in, 8)) for m in range(8)]
-        even = F(F(lanes[0] + lanes[4]) + F(lanes[2] + lanes[6]))
-        odd = F(F(lanes[1] + lanes[5]) + F(lanes[3] + lanes[7]))
-        acc = F(F(even + odd) + b[j])
-        y.append(activation_f32(layer.activation, clip(acc, F(-(2**20)), F(2**20))))
-    return y
+    return [output_f32(layer, w[j], b[j], x) for j in range(layer.n_out)]
 
 
 def target_f32(layer: QuantizedDense, j, label):
@@ -296,7 +307,7 @@ def target_space_error_f32(loss, r):
 
 
 def local_errors_f32(layer: QuantizedDense, y, label):
-    loss, units = layer.loss, range(layer.n_out)
+    loss, units = layer.loss, range(len(y))
     if loss.kind == "softmax_cross_entropy":
         p = softmax_f32([F(value * LOG2E) for value in y])
         return [F(F(k == label) - p_k) for k, p_k in enumerate(p)]
@@ -314,92 +325,24 @@ def local_errors_f32(layer: QuantizedDense, y, label):
     return [F(sum_f32(F(p[j][k] * q[k]) for k in classes) * scale) for j in units]
 
 
-def learn_f32(layer: QuantizedDense, w, b, x, y, label, rng, decay):
+def step_size_f32(layer: QuantizedDense, error, y, decay):
+    delta = error
+    if not layer.loss.cancels_derivative:
+        delta = F(error * derivative_f32(layer.activation, y))
+    if abs(delta) < F(layer.dead_zone):
+        delta = F(0)
     a = F(F(layer.rate_f32) * F(decay / 2**15))
+    return clip(F(a * delta), F(-1024), F(1024))
+
+
+def update_f32(layer: QuantizedDense, w, b, j, x, d):
+    for i in range(layer.n_in):
+        w[j][i] = F(w[j][i] + F(d * x[i]))
+    b[j] = F(b[j] + d)
+
+
+def learn_f32(layer: QuantizedDense, w, b, x, y, label, rng, decay):
     for j, error in enumerate(local_errors_f32(layer, y, label)):
-        delta = error
-        if not layer.loss.cancels_derivative:
-            delta = F(error * derivative_f32(layer.activation, y[j]))
-        if abs(delta) < F(layer.dead_zone):
-            delta = F(0)
-        d = clip(F(a * delta), F(-1024), F(1024))
-        if d == 0:
-            continue
-        for i in range(layer.n_in):
-            w[j][i] = F(w[j][i] + F(d * x[i]))
-        b[j] = F(b[j] + d)
-
-
-# ------------------------------------------------------------------ 7, 8, 10: the model
-
-
-class ScalarModel:
-    """A model and its state in nested lists: w[l][j][i], b[l][j], rng, step."""
-
-    def __init__(self, model: QuantizedModel) -> None:
-        self.model = model
-        self.real = model.value_type == "f32"
-        self.rng, self.step = stream(model.seed, 0, 0), 0
-        self.w, self.b = [], []
-        for layer in model.layers:
-            w, b = self._initial(layer)
-            self.w.append(w)
-            self.b.append(b)
-
-    def _initial(self, layer):
-        init, k = layer.init, layer.weight_bits
-        if not isinstance(init, SeededInit):
-            if self.real:
-                return [list(row) for row in init.w], list(init.b)
-            return init.w.tolist(), init.b.tolist()
-        w = []
-        for j in range(layer.n_out):
-            row = []
-            for i in range(layer.n_in):
-                u = (draw(init.seed, j * layer.n_in + i) >> 16) - 32768
-                if self.real:
-                    row.append(F(F(u) * F(init.bound)))
-                else:
-                    row.append(clip(rshift_round(u * init.bound, 15), -(2**k), 2**k - 1))
-            w.append(row)
-        return w, [F(0) if self.real else 0] * layer.n_out
-
-    def outputs(self, x):
-        """Values between the layers, x first."""
-        values = [list(x) if self.real else [int(v) for v in x]]
-        run = forward_f32 if self.real else forward
-        for layer, w, b in zip(self.model.layers, self.w, self.b, strict=True):
-            values.append(run(layer, w, b, values[-1]))
-        return values
-
-    def train_step(self, x, label):
-        if self.model.labels.kind == "class":
-            label = int(label)
-        else:
-            label = list(label) if self.real else [int(v) for v in label]
-        values = self.outputs(x)
-        schedule = self.model.schedule
-        segment = min(self.step // schedule.segment_steps, len(schedule.decay) - 1)
-        closed = False
-        if self.model.gate is not None:
-            y = values[-1]
-            p = softmax_f32([F(v * LOG2E) for v in y]) if self.real else softmax(y)
-            closed = not p[label] < self.model.gate
-        run = learn_f32 if self.real else learn
-        for index, layer in enumerate(self.model.layers):
-            if closed and not layer.is_last:
-                continue
-            run(
-                layer,
-                self.w[index],
-                self.b[index],
-                values[index],
-                values[index + 1],
-                label,
-                self.rng,
-                schedule.decay[segment],
-            )
-        units = sum(layer.n_out for layer in self.model.layers)
-        self.rng = (self.rng + PHI * units) & M32
-        self.step = min(self.step + 1, M32)
-        return values[-1]
+        d = step_size_f32(layer, error, y[j], decay)
+        if d != 0:
+            update_f32(layer, w, b, j, x, d)

@@ -1,0 +1,104 @@
+"""Shapes of random layers on maps: convolutions and pools."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from tests.support.draws import Rng, choose
+from tpsgd_edge.quantize.model import Geometry
+
+MapShape = tuple[int, int, int]
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class PoolPlan:
+    """The shapes of a pooling layer."""
+
+    mode: Literal["max", "average"]
+    x_shape: MapShape
+    y_shape: MapShape
+    kernel: Pair
+    stride: Pair
+
+
+MapPlan = Geometry | PoolPlan
+
+
+def conv_plan(
+    x_shape: MapShape,
+    channels: int,
+    kernel: Pair,
+    *,
+    stride: Pair = (1, 1),
+    before: Pair = (0, 0),
+    after: Pair = (0, 0),
+    groups: int = 1,
+    windows: Pair = (1, 1),
+) -> Geometry:
+    """A convolution with that many zeros before and after the rows and columns of the map."""
+    sizes = [
+        (x + b + a - k) // s + 1
+        for x, b, a, k, s in zip(x_shape[:2], before, after, kernel, stride, strict=True)
+    ]
+    y_shape = (sizes[0], sizes[1], channels)
+    return Geometry(x_shape, y_shape, kernel, stride, before, groups, windows)
+
+
+def pool_plan(
+    x_shape: MapShape, mode: Literal["max", "average"], kernel: Pair, stride: Pair | None = None
+) -> PoolPlan:
+    """A pool; without a stride its windows lie side by side."""
+    stride = stride or kernel
+    rows, columns = ((x_shape[i] - kernel[i]) // stride[i] + 1 for i in (0, 1))
+    return PoolPlan(mode, x_shape, (rows, columns, x_shape[2]), kernel, stride)
+
+
+def random_map(rng: Rng) -> MapShape:
+    """A small map; one in four has a single row."""
+    height = 1 if rng.random() < 0.25 else int(rng.integers(1, 7))
+    return height, int(rng.integers(1, 7)), int(rng.integers(1, 4))
+
+
+def random_map_plans(rng: Rng, x_shape: MapShape) -> list[MapPlan]:
+    """A chain of one to four convolutions and pools."""
+    plans: list[MapPlan] = []
+    for _ in range(int(rng.integers(1, 5))):
+        draw = _random_conv if rng.random() < 0.6 else _random_pool
+        plans.append(draw(rng, x_shape))
+        x_shape = plans[-1].y_shape
+    return plans
+
+
+def _random_conv(rng: Rng, x_shape: MapShape) -> Geometry:
+    rows, columns = (_random_reach(rng, size) for size in x_shape[:2])
+    kernel, before, after = zip(rows, columns, strict=True)
+    channels = x_shape[2]
+    groups = choose(rng, [1, channels, *(g for g in range(1, channels + 1) if not channels % g)])
+    plan = conv_plan(
+        x_shape,
+        groups * int(rng.integers(1, max(2, 6 // groups))),
+        kernel,
+        stride=(int(rng.integers(1, 3)), int(rng.integers(1, 3))),
+        before=before,
+        after=after,
+        groups=groups,
+    )
+    windows = tuple(int(rng.integers(1, size + 1)) for size in plan.y_shape[:2])
+    return replace(plan, windows=windows)
+
+
+def _random_reach(rng: Rng, size: int) -> tuple[int, int, int]:
+    """A kernel of 1 to 3 rows, and zeros before and after `size` rows for it."""
+    kernel = int(rng.integers(1, 4))
+    before, after = (int(n) for n in rng.integers(0, kernel, 2))
+    missing = max(0, kernel - size - before - after)
+    return kernel, before + missing // 2, after + missing - missing // 2
+
+
+def _random_pool(rng: Rng, x_shape: MapShape) -> PoolPlan:
+    mode = choose(rng, ("max", "average"))
+    if rng.random() < 0.2:
+        return pool_plan(x_shape, mode, x_shape[:2], (1, 1))
+    kernel = tuple(int(rng.integers(1, min(3, size) + 1)) for size in x_shape[:2])
+    stride = tuple(int(s) for s in rng.integers(1, 4, 2))
+    return pool_plan(x_shape, mode, kernel, stride)

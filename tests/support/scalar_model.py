@@ -1,0 +1,129 @@
+"""docs/ARITHMETIC.md once more, in scalars and loops: whole models, sections 7, 8 and 10."""
+
+from tests.support.scalar import (
+    LOG2E,
+    M32,
+    PHI,
+    F,
+    clip,
+    draw,
+    forward,
+    forward_f32,
+    learn,
+    learn_f32,
+    rshift_round,
+    softmax,
+    softmax_f32,
+    stream,
+)
+from tests.support.scalar_maps import (
+    average_pool,
+    average_pool_f32,
+    conv_forward,
+    conv_forward_f32,
+    conv_learn,
+    conv_learn_f32,
+    max_pool,
+)
+from tpsgd_edge.quantize.model import QuantizedModel, SeededInit
+
+POOLS = ("max_pool", "average_pool")
+# By the layer's kind, and whether the model is in f32.
+FORWARD = {
+    ("dense", False): forward,
+    ("dense", True): forward_f32,
+    ("conv2d", False): conv_forward,
+    ("conv2d", True): conv_forward_f32,
+    ("max_pool", False): max_pool,
+    ("max_pool", True): max_pool,
+    ("average_pool", False): average_pool,
+    ("average_pool", True): average_pool_f32,
+}
+LEARN = {
+    ("dense", False): learn,
+    ("dense", True): learn_f32,
+    ("conv2d", False): conv_learn,
+    ("conv2d", True): conv_learn_f32,
+}
+
+
+class ScalarModel:
+    """A model and its state in nested lists: w[l][j][i], b[l][j], rng, step.
+
+    A pool's w and b are empty.
+    """
+
+    def __init__(self, model: QuantizedModel) -> None:
+        self.model = model
+        self.real = model.value_type == "f32"
+        self.rng, self.step = stream(model.seed, 0, 0), 0
+        self.w, self.b = [], []
+        for layer in model.layers:
+            w, b = ([], []) if layer.kind in POOLS else self._initial(layer)
+            self.w.append(w)
+            self.b.append(b)
+
+    def _initial(self, layer):
+        init, k = layer.init, layer.weight_bits
+        if not isinstance(init, SeededInit):
+            if self.real:
+                return [list(row) for row in init.w], list(init.b)
+            return init.w.tolist(), init.b.tolist()
+        w = []
+        for j in range(layer.n_out):
+            row = []
+            for i in range(layer.n_in):
+                u = (draw(init.seed, j * layer.n_in + i) >> 16) - 32768
+                if self.real:
+                    row.append(F(F(u) * F(init.bound)))
+                else:
+                    row.append(clip(rshift_round(u * init.bound, 15), -(2**k), 2**k - 1))
+            w.append(row)
+        return w, [F(0) if self.real else 0] * layer.n_out
+
+    def _units(self, layer):
+        if layer.kind in POOLS:
+            return 0
+        if layer.kind == "dense":
+            return layer.n_out
+        oh, ow, co = layer.geometry.y_shape
+        return oh * ow * co
+
+    def outputs(self, x):
+        """Values between the layers, x first."""
+        values = [list(x) if self.real else [int(v) for v in x]]
+        for layer, w, b in zip(self.model.layers, self.w, self.b, strict=True):
+            values.append(FORWARD[layer.kind, self.real](layer, w, b, values[-1]))
+        return values
+
+    def train_step(self, x, label):
+        if self.model.labels.kind == "class":
+            label = int(label)
+        else:
+            label = list(label) if self.real else [int(v) for v in label]
+        values = self.outputs(x)
+        schedule = self.model.schedule
+        segment = min(self.step // schedule.segment_steps, len(schedule.decay) - 1)
+        closed = False
+        if self.model.gate is not None:
+            y = values[-1]
+            p = softmax_f32([F(v * LOG2E) for v in y]) if self.real else softmax(y)
+            closed = not p[label] < self.model.gate
+        last = len(self.model.layers) - 1
+        for index, layer in enumerate(self.model.layers):
+            if layer.kind in POOLS or (closed and index != last):
+                continue
+            LEARN[layer.kind, self.real](
+                layer,
+                self.w[index],
+                self.b[index],
+                values[index],
+                values[index + 1],
+                label,
+                self.rng,
+                schedule.decay[segment],
+            )
+        units = sum(self._units(layer) for layer in self.model.layers)
+        self.rng = (self.rng + PHI * units) & M32
+        self.step = min(self.step + 1, M32)
+        return values[-1]
