@@ -23,7 +23,7 @@ def pretrain(
 
     Raises:
         ToolError: torch is not installed.
-        SpecError: the training diverges, or a layer is not dense.
+        SpecError: the training diverges.
     """
     try:
         from tpsgd_edge.rule.from_spec import pretrain_network

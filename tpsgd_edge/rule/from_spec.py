@@ -4,7 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.graph import Graph, Weights
-from tpsgd_edge.rule.layers import dense_layers
 from tpsgd_edge.rule.train import train_float
 from tpsgd_edge.spec import PretrainSpec, Spec, layer_index, layer_loss
 
@@ -19,7 +18,7 @@ def pretrain_network(
     settings = spec.model.pretrain or PretrainSpec()
     losses = [
         layer_loss(spec, layer_index(spec, layer.name), graph.labels.kind)
-        for layer in dense_layers(graph)
+        for layer in graph.trained
     ]
     return train_float(
         graph,

@@ -1,23 +1,152 @@
-"""The layer kinds that can be trained in floating point."""
+"""What each layer kind does in torch: forward, the gradient of its input, the sums of its update.
 
-from tpsgd_edge.errors import SpecError
-from tpsgd_edge.graph import Dense, Graph
+Values are rows (batch, count); a map is flattened as in docs/ARITHMETIC.md, section 14, which is
+torch's channels-last order. Functions that need the weights take them as rows (n_out, n_in).
+"""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.nn.grad import conv2d_input, conv2d_weight
+
+from tpsgd_edge.graph import Conv2d, Dense, Layer, Pool, Shape
 
 
-def dense_layers(graph: Graph) -> tuple[Dense, ...]:
-    """The layers of a dense network.
+@dataclass(frozen=True, slots=True)
+class LayerKind:
+    """The functions of one kind.
 
-    Raises:
-        SpecError: there is a layer of another kind.
+    Attributes:
+        forward: (layer, x, w, b) -> z; for pooling, y.
+        input_gradient: (layer, x, w, dJ/dz) -> dJ/dx.
+        update: (layer, x, delta) -> sums over batch and positions of delta x^T and of delta.
     """
-    layers = []
-    for layer in graph.layers:
-        if not isinstance(layer, Dense):
-            raise SpecError(
-                "only dense layers can be trained in floating point",
-                where=f"[model], layer '{layer.name}'",
-                found=layer.kind,
-                help="leave [model.pretrain] out: the device trains every layer from the seed",
-            )
-        layers.append(layer)
-    return tuple(layers)
+
+    forward: Callable[[Any, Tensor, Tensor, Tensor], Tensor]
+    input_gradient: Callable[[Any, Tensor, Tensor, Tensor], Tensor]
+    update: Callable[[Any, Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+def forward(layer: Layer, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    """Pre-activations z of a layer with weights, outputs of pooling: (batch, y_count)."""
+    return LAYERS[layer.kind].forward(layer, x, w, b)
+
+
+def input_gradient(layer: Layer, x: Tensor, w: Tensor, grad: Tensor) -> Tensor:
+    """dJ/dx (batch, x_count) from dJ/dz (batch, y_count); for backpropagation only."""
+    return LAYERS[layer.kind].input_gradient(layer, x, w, grad)
+
+
+def update_sums(layer: Layer, x: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
+    """What W (n_out, n_in) and b (n_out,) learn from delta (batch, y_count), times the rate.
+
+    Not divided by the number of positions: the learning rate takes that in.
+    """
+    return LAYERS[layer.kind].update(layer, x, delta)
+
+
+def _dense_forward(layer: Dense, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    return torch.addmm(b, x, w.T)
+
+
+def _dense_gradient(layer: Dense, x: Tensor, w: Tensor, grad: Tensor) -> Tensor:
+    return grad @ w
+
+
+def _dense_update(layer: Dense, x: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
+    return delta.T @ x, delta.sum(dim=0)
+
+
+def _conv_forward(layer: Conv2d, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    padded = functional.pad(_map(x, layer.x_shape), _zeros(layer))
+    y = functional.conv2d(padded, _filters(layer, w), b, layer.stride, groups=layer.groups)
+    return _flat(y)
+
+
+def _conv_gradient(layer: Conv2d, x: Tensor, w: Tensor, grad: Tensor) -> Tensor:
+    left, right, top, bottom = _zeros(layer)
+    rows, columns, channels = layer.x_shape
+    size = [len(grad), channels, top + rows + bottom, left + columns + right]
+    maps = _map(grad, layer.y_shape)
+    full = conv2d_input(size, _filters(layer, w), maps, layer.stride, groups=layer.groups)
+    return _flat(full[:, :, top : top + rows, left : left + columns])
+
+
+def _conv_update(layer: Conv2d, x: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
+    padded = functional.pad(_map(x, layer.x_shape), _zeros(layer))
+    size = [layer.n_out, layer.x_shape[2] // layer.groups, *layer.kernel]
+    maps = _map(delta, layer.y_shape)
+    dw = conv2d_weight(padded, size, maps, layer.stride, groups=layer.groups)
+    return dw.permute(0, 2, 3, 1).reshape(layer.n_out, layer.n_in), maps.sum(dim=(0, 2, 3))
+
+
+def _pool_forward(layer: Pool, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    maps = _map(x, layer.x_shape)
+    if layer.mode == "max":
+        return _flat(functional.max_pool2d(maps, layer.kernel, layer.stride))
+    return _flat(functional.avg_pool2d(maps, layer.kernel, layer.stride))
+
+
+def _pool_gradient(layer: Pool, x: Tensor, w: Tensor, grad: Tensor) -> Tensor:
+    maps, upper = _map(x, layer.x_shape), _map(grad, layer.y_shape)
+    lower = torch.zeros_like(maps, memory_format=torch.contiguous_format)
+    if layer.mode == "max":
+        _, at = functional.max_pool2d(maps, layer.kernel, layer.stride, return_indices=True)
+        lower.flatten(2).scatter_add_(2, at.flatten(2), upper.flatten(2))
+        return _flat(lower)
+    share = upper / (layer.kernel[0] * layer.kernel[1])
+    for row, column in itertools.product(*map(range, layer.kernel)):
+        lower[_shifted(layer, row, column)] += share
+    return _flat(lower)
+
+
+def _shifted(layer: Pool, row: int, column: int) -> tuple[slice, ...]:
+    """Where element (row, column) of every window lies in the map."""
+    (down, across), (rows, columns, _) = layer.stride, layer.y_shape
+    return (
+        slice(None),
+        slice(None),
+        slice(row, row + down * (rows - 1) + 1, down),
+        slice(column, column + across * (columns - 1) + 1, across),
+    )
+
+
+def _pool_update(layer: Pool, x: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
+    raise TypeError(f"layer '{layer.name}' has no weights")
+
+
+def _map(values: Tensor, shape: Shape) -> Tensor:
+    """Rows as maps (batch, channels, height, width), without a copy."""
+    return values.view(len(values), *shape).permute(0, 3, 1, 2)
+
+
+def _flat(maps: Tensor) -> Tensor:
+    return maps.permute(0, 2, 3, 1).reshape(len(maps), -1)
+
+
+def _filters(layer: Conv2d, w: Tensor) -> Tensor:
+    channels = layer.x_shape[2] // layer.groups
+    return w.view(layer.n_out, *layer.kernel, channels).permute(0, 3, 1, 2)
+
+
+def _zeros(layer: Conv2d) -> tuple[int, int, int, int]:
+    """Zeros to the left, to the right, above and below the map, as torch lists them."""
+    behind = []
+    for axis in (0, 1):
+        read = (layer.y_shape[axis] - 1) * layer.stride[axis] + layer.kernel[axis]
+        behind.append(max(0, read - layer.x_shape[axis] - layer.padding[axis]))
+    return layer.padding[1], behind[1], layer.padding[0], behind[0]
+
+
+LAYERS: dict[str, LayerKind] = {
+    "dense": LayerKind(_dense_forward, _dense_gradient, _dense_update),
+    "conv2d": LayerKind(_conv_forward, _conv_gradient, _conv_update),
+    "max_pool": LayerKind(_pool_forward, _pool_gradient, _pool_update),
+    "average_pool": LayerKind(_pool_forward, _pool_gradient, _pool_update),
+}
+"""One entry for each `kind` of a graph's layers."""

@@ -1,7 +1,7 @@
 """Local losses in torch: what each layer is told to change (docs/ARITHMETIC.md, sections 6 and 12).
 
 Labels are rows here, shape (batch, K): the label vectors, or one-hot rows for classes, so that P y*
-is one matrix product for both. An error e = -dJ/dy has the shape of y, (batch, n_out).
+is one matrix product for both. The loss of a map sees it averaged over windows: (batch, n_target).
 """
 
 import math
@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from tpsgd_edge.arithmetic.expression import compile_expression
-from tpsgd_edge.graph import Dense, Graph
+from tpsgd_edge.graph import Graph, TrainedLayer
 from tpsgd_edge.rule.activations import ACTIVATIONS
-from tpsgd_edge.rule.layers import dense_layers
 from tpsgd_edge.rule.projection import PROJECTION_UNIT, projection_matrix
+from tpsgd_edge.rule.windows import Windows, make_windows
 from tpsgd_edge.spec import LossSpec, ProjectionSpec
 
 # Activation -> (centre, half range) of what a target may be, at a full scale of 1.
@@ -36,9 +36,10 @@ class LocalLoss:
     """One layer's loss and all it needs.
 
     Attributes:
-        projection: P with entries of variance 1, shape (n_out, K); None in the last layer.
+        projection: P with entries of variance 1, shape (n_target, K); None in the last layer.
         mid, mult: a target is mid + mult * (P y*), in the last layer mid + mult * y*.
-        gain: 1 / (sqrt(n_out) * temperature), the g of the losses in label space.
+        gain: 1 / (sqrt(n_target) * temperature), the g of the losses in label space.
+        windows: of a map; None where the loss sees the units themselves.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class LocalLoss:
     gain: float
     delta: float
     expression: str | None
+    windows: Windows | None = None
 
 
 def local_losses(
@@ -58,35 +60,42 @@ def local_losses(
     *,
     seed: int,
     dtype: torch.dtype = torch.float32,
-) -> tuple[LocalLoss, ...]:
-    """The loss of each layer, with the projections that a device with this seed has."""
-    losses = []
-    layers = dense_layers(graph)
-    for index, (layer, spec) in enumerate(zip(layers, specs, strict=True)):
-        is_last = layer is layers[-1]
-        p, mid, mult = None, *_output_target(layer, graph.labels.kind, projection)
-        if not is_last:
-            shape = (layer.n_out, graph.labels.count)
-            whole = projection_matrix(projection.kind, seed=seed, layer=index, shape=shape)
-            p = torch.tensor(whole * PROJECTION_UNIT[projection.kind], dtype=dtype)
-            mid, mult = _hidden_target(layer, graph, projection)
-        gain = 1 / (math.sqrt(layer.n_out) * spec.temperature)
-        losses.append(
-            LocalLoss(spec.kind, layer.activation, p, mid, mult, gain, spec.delta, spec.expression)
-        )
-    return tuple(losses)
+) -> tuple[LocalLoss | None, ...]:
+    """The loss of each layer, with the projections that a device with this seed has.
+
+    `specs` has one entry for each layer with weights; what comes back also has a None for each
+    layer without.
+    """
+    if len(specs) != len(graph.trained):
+        raise ValueError(f"{len(specs)} losses for {len(graph.trained)} layers with weights")
+    given = iter(specs)
+    return tuple(
+        _local_loss(graph, index, next(given), projection, seed=seed, dtype=dtype)
+        if isinstance(layer, TrainedLayer)
+        else None
+        for index, layer in enumerate(graph.layers)
+    )
 
 
 def local_delta(loss: LocalLoss, y: Tensor, labels: Tensor) -> Tensor:
-    """delta = e * f'(z), shape (batch, n_out): the layer's W learns along delta x^T."""
-    e = local_error(loss, y, labels)
+    """delta = e * f'(z), shape (batch, y_count): the layer's W learns along delta x^T.
+
+    On a map, e is that of the unit's window and f'(z) the unit's own.
+    """
+    if loss.windows is None:
+        e = local_error(loss, y, labels)
+    else:
+        e = loss.windows.spread(local_error(loss, loss.windows.averaged(y), labels))
     if loss.kind in _MATCHES_ACTIVATION:
         return e
     return e * ACTIVATIONS[loss.activation].derivative(y)
 
 
 def local_error(loss: LocalLoss, y: Tensor, labels: Tensor) -> Tensor:
-    """e of each unit; for a loss that matches the activation, e already is delta."""
+    """e of each value that the loss sees (batch, n_target), units or averages of a map.
+
+    For a loss that matches the activation, e already is delta.
+    """
     return _ERROR[loss.kind](loss, y, labels)
 
 
@@ -96,7 +105,38 @@ def target(loss: LocalLoss, labels: Tensor) -> Tensor:
     return loss.mid + loss.mult * projected
 
 
-def _hidden_target(layer: Dense, graph: Graph, spec: ProjectionSpec) -> tuple[float, float]:
+def _local_loss(
+    graph: Graph,
+    index: int,
+    spec: LossSpec,
+    projection: ProjectionSpec,
+    *,
+    seed: int,
+    dtype: torch.dtype,
+) -> LocalLoss:
+    layer = graph.layers[index]
+    if not isinstance(layer, TrainedLayer):
+        raise TypeError(f"layer '{layer.name}' has no weights")
+    p, mid, mult = None, *_output_target(layer, graph.labels.kind, projection)
+    if index < len(graph.layers) - 1:
+        shape = (layer.n_target, graph.labels.count)
+        whole = projection_matrix(projection.kind, seed=seed, layer=index, shape=shape)
+        p = torch.tensor(whole * PROJECTION_UNIT[projection.kind], dtype=dtype)
+        mid, mult = _hidden_target(layer, graph, projection)
+    return LocalLoss(
+        kind=spec.kind,
+        activation=layer.activation,
+        projection=p,
+        mid=mid,
+        mult=mult,
+        gain=1 / (math.sqrt(layer.n_target) * spec.temperature),
+        delta=spec.delta,
+        expression=spec.expression,
+        windows=make_windows(layer, dtype),
+    )
+
+
+def _hidden_target(layer: TrainedLayer, graph: Graph, spec: ProjectionSpec) -> tuple[float, float]:
     centre, half = _TARGET_RANGE[layer.activation]
     # The largest sign and ternary entries, and two deviations of a gaussian, reach as far.
     entry = 0.5 if spec.kind == "gaussian" else 1 / PROJECTION_UNIT[spec.kind]
@@ -104,7 +144,7 @@ def _hidden_target(layer: Dense, graph: Graph, spec: ProjectionSpec) -> tuple[fl
     return centre, half * spec.scale * entry / spread
 
 
-def _output_target(layer: Dense, labels: str, spec: ProjectionSpec) -> tuple[float, float]:
+def _output_target(layer: TrainedLayer, labels: str, spec: ProjectionSpec) -> tuple[float, float]:
     if labels == "vector" or layer.activation in ("linear", "relu"):
         return 0.0, 1.0
     centre, half = _TARGET_RANGE[layer.activation]

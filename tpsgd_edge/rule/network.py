@@ -7,17 +7,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tpsgd_edge.graph import Dense, Graph, Weights
+from tpsgd_edge.graph import Graph, Layer, TrainedLayer, Weights
 from tpsgd_edge.rule.activations import ACTIVATIONS
-from tpsgd_edge.rule.layers import dense_layers
+from tpsgd_edge.rule.layers import forward
 from tpsgd_edge.rule.projection import first_weights
+
+# Samples at a time: maps of a whole data set would fill the memory.
+_CHUNK = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class FloatNetwork:
-    """Layers and their weights; w[l] has shape (n_out, n_in), b[l] (n_out,), binary32."""
+    """Layers and their weights, binary32.
 
-    layers: tuple[Dense, ...]
+    w[l] has shape (n_out, n_in), b[l] (n_out,); both are empty for a layer without weights.
+    """
+
+    layers: tuple[Layer, ...]
     w: tuple[Tensor, ...]
     b: tuple[Tensor, ...]
 
@@ -25,14 +31,17 @@ class FloatNetwork:
         """The input x and the output of every layer, each (batch, units)."""
         values = [x]
         for layer, w, b in zip(self.layers, self.w, self.b, strict=True):
-            z = torch.addmm(b, values[-1], w.T)
-            values.append(ACTIVATIONS[layer.activation].function(z))
+            z = forward(layer, values[-1], w, b)
+            if isinstance(layer, TrainedLayer):
+                z = ACTIVATIONS[layer.activation].function(z)
+            values.append(z)
         return values
 
     def outputs(self, x: NDArray[np.floating]) -> NDArray[np.float32]:
         """Outputs of the last layer, shape (n, n_out), for samples (n, n_in)."""
         with torch.inference_mode():
-            y = self.activity(torch.as_tensor(np.asarray(x, np.float32)))[-1]
+            chunks = torch.as_tensor(np.asarray(x, np.float32)).split(_CHUNK)
+            y = torch.cat([self.activity(chunk)[-1] for chunk in chunks])
         return np.asarray(y.numpy(), np.float32)
 
     def predict(self, x: NDArray[np.floating]) -> NDArray[np.int64]:
@@ -48,15 +57,19 @@ class FloatNetwork:
         return {
             layer.name: Weights(w.double().numpy().copy(), b.double().numpy().copy())
             for layer, w, b in zip(self.layers, self.w, self.b, strict=True)
+            if isinstance(layer, TrainedLayer)
         }
 
 
 def first_network(graph: Graph, *, seed: int) -> FloatNetwork:
     """The network before training, as a device with this seed starts."""
-    layers = dense_layers(graph)
-    first = [first_weights(graph, index, seed=seed) for index in range(len(layers))]
+    none = Weights(np.empty(0), np.empty(0))
+    first = [
+        first_weights(graph, index, seed=seed) if isinstance(layer, TrainedLayer) else none
+        for index, layer in enumerate(graph.layers)
+    ]
     return FloatNetwork(
-        layers,
+        graph.layers,
         tuple(torch.tensor(weights.w, dtype=torch.float32) for weights in first),
         tuple(torch.tensor(weights.b, dtype=torch.float32) for weights in first),
     )

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.random import Purpose, draws, stream
-from tpsgd_edge.graph import Graph, Weights
-from tpsgd_edge.rule.layers import dense_layers
+from tpsgd_edge.graph import Graph, TrainedLayer, Weights
 
 # Factor that makes the variance of the entries 1.
 PROJECTION_UNIT = {"sign": 1.0, "ternary": math.sqrt(2.0), "gaussian": 1 / 36.95}
@@ -20,7 +19,7 @@ PROJECTION_UNIT = {"sign": 1.0, "ternary": math.sqrt(2.0), "gaussian": 1 / 36.95
 def projection_matrix(
     kind: str, *, seed: int, layer: int, shape: tuple[int, int]
 ) -> NDArray[np.float64]:
-    """P of one layer in whole numbers, shape (n_out, K): what the device would store or draw.
+    """P of one layer in whole numbers, shape (n_target, K): what the device would store or draw.
 
     >>> projection_matrix("sign", seed=1, layer=0, shape=(2, 3))
     array([[-1., -1.,  1.],
@@ -34,12 +33,13 @@ def first_weights(graph: Graph, index: int, *, seed: int) -> Weights:
 
     The last of several layers starts at zero, which gives every class the same probability.
     """
-    layers = dense_layers(graph)
-    layer = layers[index]
+    layer = graph.layers[index]
+    if not isinstance(layer, TrainedLayer):
+        raise TypeError(f"layer '{layer.name}' has no weights")
     given = graph.weights.get(layer.name)
     if given is not None:
         return given
-    is_last_of_several = index == len(layers) - 1 > 0
+    is_last_of_several = index == len(graph.layers) - 1 > 0
     bound = 0.0 if is_last_of_several else 1 / math.sqrt(layer.n_in)
     words = draws(stream(seed, Purpose.WEIGHTS, index), layer.n_out * layer.n_in)
     uniform = (words >> np.uint32(16)).astype(np.float64) / 2**15 - 1

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.graph import Graph, Labels
-from tpsgd_edge.rule.losses import LocalLoss, local_losses
+from tpsgd_edge.graph import Graph, Labels, TrainedLayer
+from tpsgd_edge.rule.layers import update_sums
+from tpsgd_edge.rule.losses import local_losses
 from tpsgd_edge.rule.network import FloatNetwork, first_network
-from tpsgd_edge.rule.rules import RULES, Deltas, RuleName
+from tpsgd_edge.rule.rules import RULES, Deltas, Losses, RuleName
 from tpsgd_edge.spec import LossSpec, ProjectionSpec
 
 # Factor on the learning rate at a share 0..1 of the training, given the factor at its end.
@@ -28,7 +29,7 @@ _SCHEDULE: dict[str, Callable[[float, float], float]] = {
 @dataclass(frozen=True, slots=True)
 class _Settings:
     rule: RuleName
-    losses: tuple[LocalLoss, ...]
+    losses: Losses
     rates: tuple[float, ...]
     momentum: float
     dead_zone: float
@@ -62,8 +63,8 @@ def train_float(
     Args:
         x: samples (n, n_in), scaled.
         labels: class indices (n,), or label vectors (n, K), scaled.
-        losses: one for each layer; backprop and last_layer use the last one only.
-        learning_rate: one for all layers, or one for each.
+        losses: one for each layer with weights; backprop and last_layer use the last one only.
+        learning_rate: one for all layers, or one for each layer with weights.
         schedule: constant, linear, cosine or exponential, down to `final_rate` times the rate.
         error_gate: hidden layers learn only where the class gets less than this probability.
         after_epoch: called with the epoch, from 1, and the network as it is then.
@@ -101,9 +102,11 @@ def label_rows(labels: NDArray[np.generic], kind: Labels) -> Tensor:
 
 
 def _rates(graph: Graph, learning_rate: float | Sequence[float]) -> tuple[float, ...]:
-    if isinstance(learning_rate, Sequence):
-        return tuple(learning_rate)
-    return (learning_rate,) * len(graph.layers)
+    """A rate for each layer, those without weights included."""
+    if not isinstance(learning_rate, Sequence):
+        return (learning_rate,) * len(graph.layers)
+    given = iter(learning_rate)
+    return tuple(next(given) if isinstance(la, TrainedLayer) else 0.0 for la in graph.layers)
 
 
 def _batches(count: int, batch: int, *, seed: int, epoch: int) -> Iterator[Tensor]:
@@ -130,9 +133,10 @@ def _train_batch(
             continue
         kept = torch.where(delta.abs() < settings.dead_zone, 0, delta)
         step = settings.rates[index] * decay / len(x)
+        dw, db = update_sums(net.layers[index], activity[index], kept)
         for tensor, change, moving in (
-            (net.w[index], kept.T @ activity[index], velocity[index]),
-            (net.b[index], kept.sum(dim=0), velocity[n + index]),
+            (net.w[index], dw, velocity[index]),
+            (net.b[index], db, velocity[n + index]),
         ):
             moving.mul_(settings.momentum).add_(change, alpha=step)
             tensor.add_(moving)
