@@ -1,0 +1,81 @@
+"""Platform files, and the port that goes with a project."""
+
+import re
+
+import pytest
+
+from tpsgd_edge.errors import SpecError
+from tpsgd_edge.toolchain.platforms import (
+    all_platforms,
+    load_platform,
+    port_files,
+    port_sources,
+)
+
+DEVICES = [platform for platform in all_platforms() if not platform.is_host]
+
+
+def test_all_platforms_are_there_and_the_host_comes_first():
+    assert [platform.name for platform in all_platforms()] == [
+        "host",
+        "cortex-m0plus",
+        "cortex-m3",
+        "cortex-m33",
+        "cortex-m4f",
+        "cortex-m55",
+        "cortex-m7",
+        "rv32imc",
+    ]
+
+
+def test_an_unknown_platform_names_those_that_are_close():
+    with pytest.raises(SpecError) as caught:
+        load_platform("cortex-m4")
+    assert caught.value.what == "unknown platform 'cortex-m4'"
+    assert "did you mean cortex-m4f" in caught.value.help
+
+
+def test_a_platform_like_no_other_gets_the_list():
+    with pytest.raises(SpecError) as caught:
+        load_platform("z80")
+    assert "known: host, cortex-m0plus" in caught.value.help
+
+
+def test_only_the_m55_needs_qemu():
+    assert {p.name for p in DEVICES if p.emulators[0] != "unicorn"} == {"cortex-m55"}
+    assert all("qemu" in p.emulators for p in DEVICES)
+
+
+def test_every_platform_builds_with_every_family():
+    assert all(set(p.flags) == {"zig", "gcc", "clang"} for p in all_platforms())
+
+
+def test_the_host_has_no_port():
+    assert port_files(load_platform("host")) == {}
+
+
+@pytest.mark.parametrize("platform", DEVICES, ids=lambda p: p.name)
+def test_the_linker_script_has_the_numbers_of_the_platform(platform):
+    script = port_files(platform)["port/link.ld"]
+    assert f"ORIGIN = 0x{platform.memory.flash.origin:08x}" in script
+    assert f"ORIGIN = 0x{platform.memory.ram.origin:08x}" in script
+    assert f"startup_{platform.port}.o" in script
+    assert re.findall(r"\$", script) == ["$"]  # __global_pointer$
+
+
+@pytest.mark.parametrize("platform", DEVICES, ids=lambda p: p.name)
+def test_a_port_has_the_start_up_code_of_its_core_only(platform):
+    assert set(port_sources(platform)) == {
+        "port/harness.c",
+        "port/boot.c",
+        "port/semihosting.c",
+        "port/memory.c",
+        f"port/startup_{platform.port}.c",
+    }
+
+
+@pytest.mark.parametrize("platform", DEVICES, ids=lambda p: p.name)
+def test_memory_holds_the_largest_model_in_every_format(platform):
+    largest = (784 * 256 + 256 + 256 * 10 + 10) * 4
+    assert platform.memory.ram.size > largest + platform.memory.stack
+    assert platform.memory.flash.size > largest
