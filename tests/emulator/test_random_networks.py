@@ -1,0 +1,116 @@
+"""A fixed set of random networks on every emulated core: no bit differs from the reference."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.random.networks import Recipe, project_of, random_recipe, samples_of
+from tests.random.running import assert_same, assert_same_inference, written
+from tests.support.models import ACTIVATIONS, PROJECTIONS, VALUE_TYPES, loss_choices
+from tpsgd_edge.errors import ToolError
+from tpsgd_edge.toolchain.build import compile_firmware
+from tpsgd_edge.toolchain.compilers import Compiler, find_compiler
+from tpsgd_edge.toolchain.interface import interface_of
+from tpsgd_edge.toolchain.open_device import find_emulator, open_device
+from tpsgd_edge.toolchain.platforms import Platform, all_platforms, load_platform, port_files
+
+pytestmark = pytest.mark.emulator
+
+NETWORKS = 20
+# With these seeds the set covers all kinds; the last test says whether it still does.
+_FIRST_SEED = 220
+CORES = [platform.name for platform in all_platforms() if not platform.is_host]
+_STORAGES = [
+    (kind, storage)
+    for storage in ("seed", "s8", "packed")
+    for kind in PROJECTIONS
+    if (kind, storage) != ("gaussian", "packed")
+]
+# The first networks run in `make check` too.
+NUMBERS = [
+    number if number < 2 else pytest.param(number, marks=pytest.mark.slow)
+    for number in range(NETWORKS)
+]
+
+
+def recipe_of(number: int) -> Recipe:
+    """One of the set: all formats and projections in turn, the rest drawn from the number."""
+    projection, storage = _STORAGES[number % len(_STORAGES)]
+    return random_recipe(
+        np.random.default_rng(_FIRST_SEED + number),
+        value_type=VALUE_TYPES[number % 3],
+        label_kind="vector" if number % 4 == 3 else "class",
+        projection=projection,
+        storage=storage,
+    )
+
+
+def needed(platform: Platform, family: str | None = None) -> Compiler:
+    """The compiler for a core that can also be emulated, or the test skips."""
+    try:
+        find_emulator(platform)
+        return find_compiler(platform, family)
+    except ToolError as error:
+        pytest.skip(str(error))
+
+
+def run_network(
+    number: int, core: str, *, family: str | None = None, inference_only: bool = False
+) -> None:
+    """Build one network for a core, run it there and compare all it does with the reference."""
+    platform = load_platform(core)
+    compiler = needed(platform, family)
+    recipe = recipe_of(number)
+    model = recipe.model()
+    x, labels = samples_of(model, recipe.seed)
+    project = project_of(model, x[:4], labels[:4])
+    project = replace(project, files={**project.files, **port_files(platform)})
+    with written(project) as folder:
+        binary = compile_firmware(
+            folder,
+            project.name,
+            project.sources,
+            platform,
+            compiler,
+            build_dir=folder / "build",
+            inference_only=inference_only,
+            warnings_as_errors=True,
+        )
+        with open_device(binary, interface_of(model)) as device:
+            check = assert_same_inference if inference_only else assert_same
+            check(model, device, recipe.seed)
+
+
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_core_does_what_the_reference_does(core, number):
+    run_network(number, core)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("number", [3, 4, 5])
+def test_gcc_makes_the_same_of_it(core, number):
+    run_network(number, core, family="gcc")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("number", [6, 7, 8])
+def test_firmware_that_only_predicts_does_too(core, number):
+    run_network(number, core, inference_only=True)
+
+
+def test_the_set_covers_all_kinds():
+    models = [recipe_of(number).model() for number in range(NETWORKS)]
+    layers = [layer for model in models for layer in model.layers]
+    assert {layer.activation for layer in layers} == set(ACTIVATIONS)
+    assert {layer.weight_type for layer in layers} == set(VALUE_TYPES)
+    assert {model.gate is None for model in models} == {True, False}
+    assert {len(model.schedule.decay) == 1 for model in models} == {True, False}
+    for is_last in (False, True):
+        wanted = set(loss_choices("class", "sigmoid", is_last=is_last))
+        wanted |= set(loss_choices("class", "linear", is_last=is_last))
+        found = {layer.loss.kind for layer in layers if layer.is_last == is_last}
+        assert found == wanted
