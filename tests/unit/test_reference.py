@@ -15,41 +15,17 @@ from tests.support.models import (
     loss_choices,
     projection_values,
     random_model,
-    random_samples,
 )
+from tests.support.same_training import assert_same_training, samples
 from tests.support.scalar import PHI, stream
-from tests.support.scalar_model import ScalarModel
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.memory.state import digest_order
-from tpsgd_edge.quantize.model import DTYPES, QuantizedModel, QuantizedPool, Requantize
+from tpsgd_edge.quantize.model import DTYPES, QuantizedModel, Requantize
 from tpsgd_edge.reference import Reference, trace
-
-
-def samples(model: QuantizedModel, steps: int, seed: int = 1):
-    return random_samples(np.random.default_rng(seed), model, steps)
 
 
 def small(seed: int = 3, **wanted) -> QuantizedModel:
     return random_model(np.random.default_rng(seed), max_width=6, **wanted)
-
-
-def assert_same_training(model: QuantizedModel, steps: int, seed: int = 1) -> Reference:
-    """Train reference and scalar loops side by side; every output and the last state must agree."""
-    reference, naive = Reference(model), ScalarModel(model)
-    for x, label in zip(*samples(model, steps, seed), strict=True):
-        output = reference.train_step(x, label)
-        expected = np.array(naive.train_step(x, label), DTYPES[model.output_type])
-        assert output.tobytes() == expected.tobytes()
-    state = reference.state()
-    for layer, w, b in zip(model.layers, naive.w, naive.b, strict=True):
-        if isinstance(layer, QuantizedPool):
-            continue
-        for name, values, type_ in (("w", w, layer.weight_type), ("b", b, layer.bias_type)):
-            expected = np.array(values, DTYPES[type_])
-            assert state[f"{layer.name}.{name}"].tobytes() == expected.tobytes(), name
-    assert int(state["rng"]) == naive.rng
-    assert int(state["step"]) == naive.step
-    return reference
 
 
 HIDDEN_CASES = [

@@ -36,7 +36,8 @@ class Reference:
         self._rng = stream(model.seed, Purpose.TRAINING, 0)
         self._step = 0
         # draw(base_l, j) = mix(rng + PHI * (units of earlier layers + j + 1)): one run over all.
-        self._unit_words = weyl(0, model.total_units)
+        self._total_units = model.total_units
+        self._unit_words = weyl(0, self._total_units)
         real = model.value_type == "f32"
         self._wide = np.dtype(np.float32 if real else np.int64)
         self._gate = float(np.float32(model.gate)) if real and model.gate else model.gate
@@ -70,7 +71,7 @@ class Reference:
             if layer.learn(values[index], values[index + 1], wide_label, own, self._step):
                 changed.append(index)
         self.changed = tuple(changed)
-        self._rng = (self._rng + PHI * self.model.total_units) & U32_MASK
+        self._rng = (self._rng + PHI * self._total_units) & U32_MASK
         self._step = min(self._step + 1, U32_MASK)
         return self._narrow(values[-1])
 

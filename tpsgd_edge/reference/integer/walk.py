@@ -35,10 +35,13 @@ def _in_columns(
     changes: Integers, first: NDArray[np.intp], row: NDArray[np.intp], column: NDArray[np.intp]
 ) -> Integers:
     """The changes of the chosen values, one column each, filled up with zeros."""
-    count = np.diff(first, append=len(changes))[row]
+    rows, n = changes.shape
+    count = np.diff(first, append=rows)[row]
     turn = np.arange(count.max())[:, np.newaxis]
-    index = np.minimum(first[row] + turn, len(changes) - 1)
-    return np.where(turn < count, changes[index, column], 0)
+    # Behind the last row `take` gives any value, and the product a zero.
+    taken: Integers = changes.take((first[row] + turn) * n + column, mode="clip")
+    taken *= turn < count
+    return taken
 
 
 def _walk(start: Integers, changes: Integers, low: int, high: int) -> Integers:
