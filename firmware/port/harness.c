@@ -1,22 +1,23 @@
 /*
  * harness.c -- feeds samples to the model and reports what it did
  *
- * One loop over a stream of commands. A command is two u32, opcode and count, then its payload; all
- * numbers are little-endian, as every supported core is. The twin is
- * tpsgd_edge/toolchain/protocol.py.
+ * One loop over a stream of commands. A command is two u32, opcode and count, then its payload. All
+ * numbers are little-endian, as every supported core is. The twin is toolchain/protocol.py.
  *
- *   opcode          payload                reply
- *   0 info          -                      6 x u32: protocol version, bytes of the state, of a
- * sample, of an input, of the outputs, number of tensors (0: inference only) 1 init          - - 2
- * train         count samples          u32: samples that were refused (bad label) 3 trace count
- * samples          per sample: u32 CRC-32 of each tensor, then of the outputs; at the end the
- * outputs of the last step 4 outputs       count inputs           per input: the outputs 5 dump -
- * the state struct 6 load          the state struct       - 7 selftest      - u32: enum tps_status;
- * the model is initialised afterwards 8 stack         -                      u32: bytes of stack
- * that the model used since the last such command
+ *   opcode      payload         reply
+ *   0 info      -               u32 each: protocol version, bytes of the state, of a sample, of an
+ *                               input and of the outputs, number of tensors (inference only: 0)
+ *   1 init      -               -
+ *   2 train     count samples   u32: samples that were refused (bad label)
+ *   3 trace     count samples   per sample u32 CRC-32 of each tensor, then of the outputs;
+ *                               at the end the outputs of the last step
+ *   4 outputs   count inputs    per input: the outputs
+ *   5 dump      -               the state struct
+ *   6 load      the state       -
+ *   7 selftest  -               u32: enum tps_status; the model is initialised afterwards
+ *   8 stack     -               u32: bytes of stack the model used since the last such command
  *
- * An input is x padded to a multiple of 4 bytes; a sample is an input, then the label, padded
- * likewise.
+ * An input is x, padded to a multiple of 4 bytes. A sample is an input, then the label, padded too.
  */
 #include "model_port.h"
 #include "tps_port.h"

@@ -14,8 +14,7 @@ static uint32_t replies;
 #if defined(__arm__)
 #define CALL "bkpt 0xab\n\tbx lr"
 #elif defined(__riscv)
-/* The two shifts around ebreak are the mark of a call. All three must be uncompressed and in one
- * page. */
+/* The shifts around ebreak mark a call; all three must be uncompressed and in one page. */
 #define CALL                                                                                       \
     ".option push\n\t.option norvc\n\t"                                                            \
     "slli zero, zero, 0x1f\n\tebreak\n\tsrai zero, zero, 7\n\tret\n\t"                             \
@@ -24,11 +23,11 @@ static uint32_t replies;
 #error "semihosting is known for Arm and RISC-V only"
 #endif
 
+#define UNUSED __attribute__((unused))
+
 /* The arguments are where the call wants them: in the first two registers. */
-__attribute__((naked, noinline, aligned(16))) uint32_t tps_semihosting_call(uint32_t operation
-                                                                            __attribute__((unused)),
-                                                                            const void *arguments
-                                                                            __attribute__((unused)))
+__attribute__((naked, noinline, aligned(16))) uint32_t
+tps_semihosting_call(uint32_t operation UNUSED, const void *arguments UNUSED)
 {
     __asm volatile(CALL);
 }
