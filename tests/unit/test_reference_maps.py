@@ -80,6 +80,7 @@ def test_convolutions_train_as_scalar_loops_do(value_type, label_kind, activatio
 
 SHAPES = {
     "one filter at one place": chain(conv(1, (6, 5))),
+    "one weight, many places": chain(conv(1, (1, 1), windows=(3, 3)), x_shape=(9, 7, 1)),
     "padding": chain(conv(2, before=(1, 1), after=(1, 1), windows=(6, 5))),
     "padding on one side": chain(conv(2, (3, 2), before=(2, 0), after=(0, 1), windows=(3, 2))),
     "more padding than map": chain(conv(2, before=(2, 1), after=(2, 1)), x_shape=(1, 1, 2)),

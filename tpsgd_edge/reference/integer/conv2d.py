@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.arithmetic.ops import Int64, clip, rshift_round
+from tpsgd_edge.arithmetic.ops import Int64
 from tpsgd_edge.arithmetic.random import mix_array
 from tpsgd_edge.quantize.model import DTYPES, QuantizedConv2d, Schedule
-from tpsgd_edge.reference.integer.activation import TYPE_RANGE
+from tpsgd_edge.reference.integer.average import average, inverse
 from tpsgd_edge.reference.integer.loss import Label, LossConstants, local_error, prepare_loss
 from tpsgd_edge.reference.integer.update import (
     BIAS_LIMIT,
@@ -133,7 +133,7 @@ class IntegerConv2d:
 
     def _averaged(self, y: Int64) -> Int64:
         total = padded(y, np.int64).take(self.in_window).sum(axis=0)
-        return clip(rshift_round(total * self.inverse_area, 15), *TYPE_RANGE[self.layer.y_type])
+        return average(total, self.inverse_area, self.layer.y_type)
 
     def _update(
         self, output: Index, d: Int64, x: NDArray[np.int32], rho: NDArray[np.uint32]
@@ -151,8 +151,3 @@ class IntegerConv2d:
         change = bias_changes(layer, d, rho, self.row_words[-1])[:, np.newaxis]
         b = clipped_walks(self.b[rows, np.newaxis], change, first, -BIAS_LIMIT, BIAS_LIMIT)
         self.b[rows] = b[:, 0]
-
-
-def inverse(area: Any) -> Int64:
-    """A: 1 / area in Q15, rounded."""
-    return np.asarray((2**15 + area // 2) // area)

@@ -5,10 +5,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tpsgd_edge.arithmetic.ops import Int64, clip, rshift_round
+from tpsgd_edge.arithmetic.ops import Int64
 from tpsgd_edge.quantize.model import QuantizedPool
-from tpsgd_edge.reference.integer.activation import TYPE_RANGE
-from tpsgd_edge.reference.integer.conv2d import inverse
+from tpsgd_edge.reference.integer.average import average, inverse
 from tpsgd_edge.reference.maps import Index, pool_index
 
 
@@ -35,15 +34,15 @@ class IntegerAveragePool:
 
     pool: QuantizedPool
     windows: Index
-    inverse_area: int
+    inverse_area: Int64
 
     @classmethod
     def prepare(cls, pool: QuantizedPool) -> "IntegerAveragePool":
         """The layer with its windows at hand."""
         windows = pool_index(pool)
-        return cls(pool, windows, int(inverse(len(windows))))
+        return cls(pool, windows, inverse(len(windows)))
 
     def forward(self, x: NDArray[Any]) -> Int64:
         """The output map, flat, of the input map, flat."""
         total = x.take(self.windows).sum(axis=0)
-        return clip(rshift_round(total * self.inverse_area, 15), *TYPE_RANGE[self.pool.y_type])
+        return average(total, self.inverse_area, self.pool.y_type)
