@@ -15,6 +15,7 @@ class ErrorKernel:
         label: the C parameter that takes the sample's label.
         scratch_parameter: a further C parameter of the losses in label space.
         target_lines, expression: of the target-space losses; define `target`, and e from `r`.
+        read_out: suffix of the read-out kernel, of the label-space losses in integers.
         wanted: of the label-space losses: the label's entry k.
     """
 
@@ -23,13 +24,18 @@ class ErrorKernel:
     family: str
     y: str
     y15: str
-    y8: str
+    read_out: str
     label: str
     scratch_parameter: str
     target_lines: tuple[str, ...]
     expression: str
     is_cross_entropy: bool
     wanted: str
+
+
+def reads_out(layer: QuantizedDense) -> bool:
+    """Whether the loss reads the layer out through P^T by kernels in integers."""
+    return layer.loss.in_label_space and layer.y_type != "f32"
 
 
 def error_suffix(layer: QuantizedDense) -> str:
@@ -57,7 +63,7 @@ def error_kernel(layer: QuantizedDense, labels: LabelFormat) -> ErrorKernel:
         family=family,
         y=C_TYPES[layer.y_type],
         y15="y[j] * 256" if layer.y_type == "s8" else "y[j]",
-        y8="(y[j] >> 8)" if layer.y_type == "s16" else "y[j]",
+        read_out=layer.y_type if reads_out(layer) else "",
         label="uint16_t label" if is_class else f"const {label_type} *label",
         scratch_parameter=f", {scratch} *s" if in_label_space else "",
         target_lines=_target_lines(layer, is_class=is_class) if is_target else (),

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from tpsgd_edge.arithmetic.tables import TABULATED
 from tpsgd_edge.codegen.c import C_TYPES
-from tpsgd_edge.codegen.error_kernels import ErrorKernel, error_kernel
+from tpsgd_edge.codegen.error_kernels import ErrorKernel, error_kernel, reads_out
 from tpsgd_edge.quantize.model import (
     QuantizedConv2d,
     QuantizedDense,
@@ -102,6 +102,15 @@ class MapKernel:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadoutKernel:
+    """`tps_read_out_<type>`. `y8` is C for an output of this type in 8 bits."""
+
+    type: str
+    c_type: str
+    y8: str
+
+
+@dataclass(frozen=True, slots=True)
 class SoftmaxKernel:
     """`tps_softmax_<type>`."""
 
@@ -118,6 +127,7 @@ class Kernels:
     gate: tuple[GateKernel, ...]
     update: tuple[UpdateKernel, ...]
     error: tuple[ErrorKernel, ...]
+    read_out: tuple[ReadoutKernel, ...]
     softmax: tuple[SoftmaxKernel, ...]
     conv_forward: tuple[ConvKernel, ...]
     conv_learn: tuple[ConvKernel, ...]
@@ -139,6 +149,7 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
         gate=_unique(_gate_kernel(layer) for layer in gated),
         update=_unique(_update_kernel(layer) for layer in layers),
         error=_unique(error_kernel(layer, model.labels) for layer in layers),
+        read_out=_unique(_readout_kernel(layer) for layer in layers if reads_out(layer)),
         softmax=_unique(_softmax_kernels(model)),
         conv_forward=_unique(_conv_forward_kernel(layer) for layer in convs),
         conv_learn=_unique(_conv_learn_kernel(layer) for layer in convs),
@@ -274,6 +285,11 @@ def _conv_kernel(layer: QuantizedDense, suffix: str, dense: str, gate: str) -> C
 def _map_kernel(value_type: str) -> MapKernel:
     limit = {"s8": "INT8", "s16": "INT16", "f32": ""}[value_type]
     return MapKernel(value_type, C_TYPES[value_type], limit)
+
+
+def _readout_kernel(layer: QuantizedDense) -> ReadoutKernel:
+    y8 = "(y[j] >> 8)" if layer.y_type == "s16" else "y[j]"
+    return ReadoutKernel(layer.y_type, C_TYPES[layer.y_type], y8)
 
 
 def _softmax_kernels(model: QuantizedModel) -> Iterable[SoftmaxKernel]:

@@ -64,6 +64,9 @@ def _templates(view: ModelView) -> Iterator[tuple[str, str]]:
         yield "tps_pool.c", "tps_pool.c.j2"
     if view.projection is not None:
         yield "tps_projection.h", "tps_projection.h.j2"
+    if view.kernels.read_out:
+        yield "tps_readout.h", "tps_readout.h.j2"
+        yield "tps_readout.c", "tps_readout.c.j2"
     if view.tables:
         yield "tps_tables.h", "tps_tables.h.j2"
         yield "tps_tables.c", "tps_tables.c.j2"
