@@ -13,6 +13,8 @@ C_TYPES = {
     "f32": "float",
 }
 _COLUMNS = 100
+# Indentation of the innermost initializer.
+_DEEPEST = 8
 
 
 def c_float(value: float) -> str:
@@ -35,12 +37,15 @@ def c_uint(value: int) -> str:
 
 
 def c_rows(values: Iterable[object], per_line: int = 16) -> Iterator[str]:
-    """Values as lines of an initializer.
+    """Values as lines of an initializer: `per_line` of them, fewer where they are wide.
 
     >>> list(c_rows([1, 2, 3], per_line=2))
     ['1, 2,', '3,']
     """
     texts = [str(value) for value in values]
+    widest = max((len(text) for text in texts), default=0) + len(", ")
+    while per_line > 1 and per_line * widest > _COLUMNS - _DEEPEST:
+        per_line //= 2
     for start in range(0, len(texts), per_line):
         yield ", ".join(texts[start : start + per_line]) + ","
 
