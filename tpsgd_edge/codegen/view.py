@@ -195,9 +195,7 @@ def model_view(
         out_c=C_TYPES[model.output_type],
         label_c=label_c,
         decay_c="float" if is_float else "uint16_t",
-        label_parameter="uint16_t label"
-        if is_class
-        else f"const {label_c} label[{model.name.upper()}_N_LABELS]",
+        label_parameter=_label_parameter(model, label_c),
         layer_struct="tps_dense_f32" if is_float else "tps_dense",
         has_conv=has_conv,
         has_pool=any(isinstance(layer, QuantizedPool) for layer in model.layers),
@@ -229,6 +227,12 @@ def model_view(
         selftest_count=len(selftest.x),
         selftest_digest=c_uint(selftest.digest),
     )
+
+
+def _label_parameter(model: QuantizedModel, label_c: str) -> str:
+    if model.labels.kind == "class":
+        return "uint16_t label"
+    return f"const {label_c} label[{model.name.upper()}_N_LABELS]"
 
 
 def _input_note(model: QuantizedModel) -> str:
