@@ -54,6 +54,7 @@ class Build:
         return compiler
 
 
+PLAIN = Build(None, "-O0")
 # Without optimization a network takes a quarter of the time, and the sanitizers see more.
 SANITIZED = Build(None, "-O0", sanitize=True)
 OTHER_BUILDS = {

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.random.networks import STEPS, project_of, samples_of
-from tests.random.running import Build, host_binary, written
+from tests.random.running import PLAIN, host_binary, written
 from tests.support.models import random_model
 from tpsgd_edge.codegen import CProject
 from tpsgd_edge.quantize.model import (
@@ -25,7 +25,7 @@ from tpsgd_edge.toolchain.open_device import open_device
 from tpsgd_edge.verify import Verdict, compare
 
 SEED = 5
-PLAIN = Build(None, "-O0")
+
 SEGMENT = 4
 
 
@@ -115,7 +115,7 @@ MUTATIONS = {
     "learning rate": ("net.c", field("fc3", "rate_shift") + r"\d+", r"\g<1>9", "fc3.w"),
     "dead zone": ("net.c", field("fc3", "dead_zone") + "0", r"\g<1>3000", "fc3.w"),
     "limit of weights": ("net.c", field("fc2", "weight_max") + "127", r"\g<1>30", "fc2.w"),
-    "random words of a layer": ("net.c", r"TPS_PHI \* 6\b", "TPS_PHI * 7", "fc2.b"),
+    "random words of a layer": ("net.c", r"TPS_PHI \* 6", "TPS_PHI * 7", "fc2.b"),
     "first random state": ("net.c", "model->rng = 0x.", "model->rng = 0x1", "fc1.w"),
     "advance of the random state": ("net.c", r"TPS_PHI \* 18", "TPS_PHI * 19", "rng"),
     "steps counted": ("net.c", "(model->step [+]= )", r"\g<1>1u; \g<1>", "step"),

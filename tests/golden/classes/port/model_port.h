@@ -1,0 +1,67 @@
+/*
+ * model_port.h -- "petals" under the names that the harness uses. Generated; do not edit.
+ */
+#ifndef MODEL_PORT_H
+#define MODEL_PORT_H
+
+#include <stddef.h>
+
+#include "petals.h"
+#include "tps_crc32.h"
+
+#ifdef PETALS_INFERENCE_ONLY
+#define MODEL_INFERENCE_ONLY
+#endif
+
+typedef struct petals_model model_t;
+typedef int8_t model_x_t;
+typedef uint16_t model_label_t;
+typedef int16_t model_output_t;
+
+#define MODEL_N_IN PETALS_N_IN
+#define MODEL_N_OUT PETALS_N_OUT
+#define MODEL_LABEL_COUNT 1
+#define MODEL_N_TENSORS 6
+
+/* Tensors of the state, in the order of the model's digest. */
+static const struct {
+    uint32_t offset;
+    uint32_t size;
+} model_tensors[MODEL_N_TENSORS] = {
+    {offsetof(model_t, fc1_w), sizeof(((model_t *)0)->fc1_w)},
+    {offsetof(model_t, fc1_b), sizeof(((model_t *)0)->fc1_b)},
+    {offsetof(model_t, fc2_w), sizeof(((model_t *)0)->fc2_w)},
+    {offsetof(model_t, fc2_b), sizeof(((model_t *)0)->fc2_b)},
+    {offsetof(model_t, rng), sizeof(((model_t *)0)->rng)},
+    {offsetof(model_t, step), sizeof(((model_t *)0)->step)},
+};
+
+static inline void model_init(model_t *model)
+{
+    petals_init(model);
+}
+
+static inline void model_outputs(const model_t *model, const model_x_t *x, model_output_t *outputs)
+{
+    petals_outputs(model, x, outputs);
+}
+
+#ifndef MODEL_INFERENCE_ONLY
+static inline enum tps_status model_train_step(
+    model_t *model, const model_x_t *x, const model_label_t *label)
+{
+    return petals_train_step(model, x, *label);
+}
+
+static inline const model_output_t *model_last_output(void)
+{
+    return petals_last_output();
+}
+
+static inline enum tps_status model_selftest(model_t *model)
+{
+    return petals_selftest(model);
+}
+#endif
+
+#endif

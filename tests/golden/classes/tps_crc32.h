@@ -1,0 +1,10 @@
+/* tps_crc32.h -- CRC-32 (IEEE 802.3), as zlib computes it */
+#ifndef TPS_CRC32_H
+#define TPS_CRC32_H
+
+#include <stdint.h>
+
+/* The CRC of what crc covers, followed by count bytes. The CRC of nothing is 0. */
+uint32_t tps_crc32(uint32_t crc, const void *bytes, uint32_t count);
+
+#endif

@@ -1,0 +1,56 @@
+/*
+ * tps_fixed.h -- rounding and saturating
+ *
+ * Every rounding and every saturation of the integer kernels is one of these.
+ * docs/ARITHMETIC.md, section 1, is the contract.
+ */
+#ifndef TPS_FIXED_H
+#define TPS_FIXED_H
+
+#include <stdint.h>
+
+_Static_assert((-1 >> 1) == -1, "needs an arithmetic right shift");
+_Static_assert((int8_t)0x80 == -128, "needs two's complement");
+
+/* Computers with vector units take other ways to the same numbers. */
+#if defined(__SSE2__) || defined(__ARM_NEON)
+#define TPS_VECTORS
+#endif
+
+/* Before a loop over labels: unrolled, it would keep a copy of them all on the stack. */
+#ifdef __clang__
+#define TPS_ROLLED _Pragma("clang loop unroll(disable)")
+#else
+#define TPS_ROLLED
+#endif
+
+static inline int32_t tps_clip(int32_t v, int32_t lo, int32_t hi)
+{
+    return v < lo ? lo : v > hi ? hi : v;
+}
+
+static inline int16_t tps_sat_s16(int32_t v)
+{
+    return (int16_t)tps_clip(v, INT16_MIN, INT16_MAX);
+}
+
+/*
+ * floor(v / 2^shift + 1/2): nearest, ties towards plus infinity.
+ * Requires shift <= 30 and v <= INT32_MAX - 2^(shift - 1).
+ */
+static inline int32_t tps_rshift_round(int32_t v, uint8_t shift)
+{
+    return shift == 0 ? v : (v + (INT32_C(1) << (shift - 1))) >> shift;
+}
+
+/*
+ * v * mult / 2^shift, rounded, limited to [lo, hi].
+ * Requires |v| < 2^47, mult <= 2^15, 1 <= shift <= 62, lo and hi of 16 bits.
+ */
+static inline int32_t tps_requantize(int64_t v, uint16_t mult, uint8_t shift, int32_t lo, int32_t hi)
+{
+    const int64_t rounded = (v * mult + (INT64_C(1) << (shift - 1))) >> shift;
+    return (int32_t)(rounded < lo ? lo : rounded > hi ? hi : rounded);
+}
+
+#endif

@@ -1,0 +1,67 @@
+/*
+ * model_port.h -- "plane" under the names that the harness uses. Generated; do not edit.
+ */
+#ifndef MODEL_PORT_H
+#define MODEL_PORT_H
+
+#include <stddef.h>
+
+#include "plane.h"
+#include "tps_crc32.h"
+
+#ifdef PLANE_INFERENCE_ONLY
+#define MODEL_INFERENCE_ONLY
+#endif
+
+typedef struct plane_model model_t;
+typedef float model_x_t;
+typedef float model_label_t;
+typedef float model_output_t;
+
+#define MODEL_N_IN PLANE_N_IN
+#define MODEL_N_OUT PLANE_N_OUT
+#define MODEL_LABEL_COUNT 2
+#define MODEL_N_TENSORS 6
+
+/* Tensors of the state, in the order of the model's digest. */
+static const struct {
+    uint32_t offset;
+    uint32_t size;
+} model_tensors[MODEL_N_TENSORS] = {
+    {offsetof(model_t, fc1_w), sizeof(((model_t *)0)->fc1_w)},
+    {offsetof(model_t, fc1_b), sizeof(((model_t *)0)->fc1_b)},
+    {offsetof(model_t, fc2_w), sizeof(((model_t *)0)->fc2_w)},
+    {offsetof(model_t, fc2_b), sizeof(((model_t *)0)->fc2_b)},
+    {offsetof(model_t, rng), sizeof(((model_t *)0)->rng)},
+    {offsetof(model_t, step), sizeof(((model_t *)0)->step)},
+};
+
+static inline void model_init(model_t *model)
+{
+    plane_init(model);
+}
+
+static inline void model_outputs(const model_t *model, const model_x_t *x, model_output_t *outputs)
+{
+    plane_outputs(model, x, outputs);
+}
+
+#ifndef MODEL_INFERENCE_ONLY
+static inline enum tps_status model_train_step(
+    model_t *model, const model_x_t *x, const model_label_t *label)
+{
+    return plane_train_step(model, x, label);
+}
+
+static inline const model_output_t *model_last_output(void)
+{
+    return plane_last_output();
+}
+
+static inline enum tps_status model_selftest(model_t *model)
+{
+    return plane_selftest(model);
+}
+#endif
+
+#endif

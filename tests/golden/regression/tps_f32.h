@@ -1,0 +1,87 @@
+/*
+ * tps_f32.h -- elementary functions in binary32
+ *
+ * docs/ARITHMETIC.md, section 12: every operation once, in the order written,
+ * never fused. Compile with -ffp-contract=off.
+ */
+#ifndef TPS_F32_H
+#define TPS_F32_H
+
+#include <stdint.h>
+
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF
+#endif
+
+#define TPS_LOG2E 0x1.715476p+0f
+
+static inline float tps_clip_f32(float v, float lo, float hi)
+{
+    return v < lo ? lo : v > hi ? hi : v;
+}
+
+/* 2^x for x in [-126, 126], beyond that the value at the end. */
+static inline float tps_exp2_f32(float x)
+{
+    x = tps_clip_f32(x, -126.0f, 126.0f);
+    int32_t whole = (int32_t)x; /* rounds towards zero */
+    if ((float)whole > x) {
+        whole--;
+    }
+    const float f = x - (float)whole;
+    float p = 0x1.d52664p-10f;
+    p = 0x1.2d5c5ep-7f + f * p;
+    p = 0x1.c7f4aep-5f + f * p;
+    p = 0x1.ebf194p-3f + f * p;
+    p = 0x1.62e43ep-1f + f * p;
+    p = 1.0f + f * p;
+    const union {
+        uint32_t bits;
+        float value;
+    } power = {.bits = (uint32_t)(whole + 127) << 23};
+    return power.value * p;
+}
+
+static inline float tps_tanh_f32(float z)
+{
+    return 1.0f - 2.0f / (tps_exp2_f32(z * (2 * TPS_LOG2E)) + 1.0f);
+}
+
+static inline float tps_sigmoid_f32(float z)
+{
+    return 1.0f / (1.0f + tps_exp2_f32(-z * TPS_LOG2E));
+}
+
+static inline float tps_relu_f32(float z)
+{
+    return z > 0.0f ? z : 0.0f;
+}
+
+static inline float tps_hard_tanh_f32(float z)
+{
+    return tps_clip_f32(z, -1.0f, 1.0f);
+}
+
+static inline float tps_linear_f32(float z)
+{
+    return z;
+}
+
+/* sum of w[i] * x[i] in eight lanes, so that a vector unit can follow the order. */
+static inline float tps_dot_f32(const float *w, const float *x, uint32_t n)
+{
+    float lane[8] = {0.0f};
+    uint32_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        for (uint32_t m = 0; m < 8; m++) {
+            lane[m] += w[i + m] * x[i + m];
+        }
+    }
+    for (uint32_t m = 0; i < n; i++, m++) {
+        lane[m] += w[i] * x[i];
+    }
+    return ((lane[0] + lane[4]) + (lane[2] + lane[6])) +
+           ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+}
+
+#endif
