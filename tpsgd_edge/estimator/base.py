@@ -1,0 +1,151 @@
+"""What the two estimators share: parameters, the way to a model, training."""
+
+import math
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from tpsgd_edge.estimator.library import HostCode, running
+from tpsgd_edge.frontend.data import Dataset
+from tpsgd_edge.frontend.split import epoch_order
+from tpsgd_edge.graph import Labels
+from tpsgd_edge.quantize import quantize_inputs, quantize_labels
+from tpsgd_edge.spec import Spec, spec_from_dict
+from tpsgd_edge.stages import prepare, render_project
+
+# A step learns from one sample, so a small set needs many epochs; and the more inputs there are,
+# the further a step moves the outputs. A middle way, from 16 small sets of 1 to 200 inputs and
+# on Fashion-MNIST: more steps overfit the noisy ones, fewer leave the curved ones half learned.
+_MIN_STEPS, _MIN_EPOCHS = 10_000, 10
+_RATE_OF_ONE_INPUT = 0.03
+
+
+class BaseTPSGD(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """The parameters, and training and outputs of a model with labels as the device takes them."""
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (64,),
+        *,
+        activation: str = "tanh",
+        weights: str = "s16",
+        activations: str = "s8",
+        loss: Any = None,
+        learning_rate: float | None = None,
+        epochs: int | None = None,
+        schedule: str = "linear",
+        projection: str = "sign",
+        scaling: str = "standard",
+        random_state: Any = None,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.weights = weights
+        self.activations = activations
+        self.loss = loss
+        self.learning_rate = learning_rate
+        self.epochs = epochs
+        self.schedule = schedule
+        self.projection = projection
+        self.scaling = scaling
+        self.random_state = random_state
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "state_")
+
+    def _fit(self, x: NDArray[np.float32], y: NDArray[Any], labels: Labels) -> Self:
+        """Train a new model. `y` holds class indices (n,) or vectors (n, K)."""
+        epochs = _plain(self.epochs)
+        if epochs is None:
+            epochs = max(_MIN_EPOCHS, math.ceil(_MIN_STEPS / len(x)))
+        self._start(x, y, labels, epochs=epochs, schedule=_plain(self.schedule))
+        return self._train(x, y, epochs=epochs)
+
+    def _partial_fit(self, x: NDArray[np.float32], y: NDArray[Any], labels: Labels) -> Self:
+        """Train for one epoch, a new model if there is none."""
+        if not self.__sklearn_is_fitted__():
+            # Nobody knows how many epochs will come, so there is no end to come down to.
+            self._start(x, y, labels, epochs=1, schedule="constant")
+        return self._train(x, y, epochs=1)
+
+    def _start(
+        self, x: NDArray[np.float32], y: NDArray[Any], labels: Labels, *, epochs: Any, schedule: Any
+    ) -> None:
+        dataset = Dataset(
+            x_train=x,
+            y_train=y,
+            x_test=x[:0],
+            y_test=y[:0],
+            labels=labels,
+            class_names=(),
+            input_shape=x.shape[1:],
+            source="arrays",
+        )
+        prepared = prepare(self._spec(dataset, epochs, schedule), dataset)
+        code = HostCode(prepared.model, render_project(prepared))
+        with running(code) as device:
+            state = device.state()
+        self.model_, self.project_, self.state_ = code.model, code.project, state
+        self.n_iter_ = 0
+
+    def _train(self, x: NDArray[np.float32], y: NDArray[Any], *, epochs: int) -> Self:
+        model = self.model_
+        inputs, labels = quantize_inputs(model, x), quantize_labels(model, y)
+        with running(HostCode(model, self.project_), self.state_) as device:
+            for epoch in range(self.n_iter_, self.n_iter_ + epochs):
+                device.train(inputs, labels, order=epoch_order(model.seed, epoch, len(inputs)))
+            self.state_ = device.state()
+        self.n_iter_ += epochs
+        return self
+
+    def _outputs(self, X: Any) -> NDArray[np.generic]:
+        """What the device answers, shape (n, n_out), in the model's output type."""
+        check_is_fitted(self)
+        x = validate_data(self, X, reset=False, dtype=np.float32)
+        with running(HostCode(self.model_, self.project_), self.state_) as device:
+            return device.outputs(quantize_inputs(self.model_, x))
+
+    def _spec(self, dataset: Dataset, epochs: Any, schedule: Any) -> Spec:
+        is_class = dataset.labels.kind == "class"
+        content = {
+            "name": "classifier" if is_class else "regressor",
+            "seed": _seed(self.random_state),
+            "model": {"layers": self._layers(dataset.labels.count)},
+            "numbers": {"weights": _plain(self.weights), "activations": _plain(self.activations)},
+            "rule": self._rule(dataset) | {"epochs": epochs, "schedule": schedule},
+            "projection": {"kind": _plain(self.projection)},
+            "data": {
+                "file": dataset.source,
+                "task": "classification" if is_class else "regression",
+                "scaling": _plain(self.scaling),
+            },
+        }
+        return spec_from_dict(content, source=type(self).__name__)
+
+    def _layers(self, n_out: int) -> list[dict[str, Any]]:
+        sizes = np.ravel(self.hidden_layer_sizes).tolist()
+        layers = [{"units": units, "activation": _plain(self.activation)} for units in sizes]
+        layers.append({"units": n_out})
+        return [{"name": f"fc{i}"} | layer for i, layer in enumerate(layers, 1)]
+
+    def _rule(self, dataset: Dataset) -> dict[str, Any]:
+        rate = _plain(self.learning_rate)
+        if rate is None:
+            rate = _RATE_OF_ONE_INPUT / math.sqrt(dataset.x_train.shape[1])
+        rule = {"learning_rate": rate}
+        return rule if self.loss is None else rule | {"loss": _plain(self.loss)}
+
+
+def _seed(random_state: Any) -> int:
+    if isinstance(random_state, int | np.integer):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**32, dtype=np.uint32))
+
+
+def _plain(value: Any) -> Any:
+    """Python's own value where numpy's was given, as the grid of a search often holds."""
+    return value.item() if isinstance(value, np.generic) else value

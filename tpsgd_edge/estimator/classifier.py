@@ -1,0 +1,121 @@
+"""A classifier that learns as the device will."""
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import validate_data
+
+from tpsgd_edge.estimator.base import BaseTPSGD
+from tpsgd_edge.graph import Labels
+
+
+class TPSGDClassifier(ClassifierMixin, BaseTPSGD):  # type: ignore[misc]
+    """A network that tells classes apart, trained by the generated C right here.
+
+    What it learns and what it answers is, to the bit, what the firmware would with the same samples
+    in the same order. Fitting needs a C compiler, and about half a second for it.
+
+    >>> from sklearn.datasets import load_iris
+    >>> x, y = load_iris(return_X_y=True)
+    >>> classifier = TPSGDClassifier((16,), random_state=1).fit(x, y)
+    >>> bool(classifier.score(x, y) > 0.9)
+    True
+
+    Args:
+        hidden_layer_sizes: units of each hidden layer; () for none.
+        activation: of the hidden layers: tanh, sigmoid, relu, hard_tanh or linear.
+        weights: s16, s8 (one byte a weight), or f32, where everything is binary32.
+        activations: s8 or s16.
+        loss: of the hidden layers, by name or as the table of a spec; None: the best measured.
+            The last layer has softmax cross entropy.
+        learning_rate: None: 0.03 / sqrt(n_features), which suits the scaling "standard".
+        epochs: None: as many as make 10,000 steps, at least 10.
+        schedule: how `fit` lowers the learning rate: constant, linear, cosine or exponential.
+        projection: sign, ternary or gaussian.
+        scaling: of the inputs: standard, unit or none.
+        random_state: an integer is the seed of the spec; else the seed is drawn from it.
+
+    Attributes:
+        classes_: the labels, in the order of the outputs.
+        n_iter_: epochs so far.
+        model_: the `QuantizedModel`.
+        project_: the `CProject`: `files` is the text of each file by path.
+        state_: the C's state struct after training: all that has been learned.
+    """
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Train a new model. X has shape (n, n_features), y holds n labels of any kind.
+
+        Raises:
+            ValueError: samples or labels that are no good.
+            SpecError: parameters that are no good.
+            ToolError: there is no C compiler.
+        """
+        x, y = validate_data(self, X, y, dtype=np.float32)
+        check_classification_targets(y)
+        self.classes_ = _checked_classes(y)
+        return self._fit(x, self._indices(y), self._labels)
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
+        """Train for one epoch, from where the model is, at a learning rate that stays.
+
+        After `fit` the learning rate is at the end of its schedule; with schedule="constant" it
+        stays there too.
+
+        Args:
+            X, y: some samples. Scales are chosen from those of the first call: let there be many.
+            classes: all labels that will ever come; needed in the first call.
+
+        Raises:
+            ValueError: samples or labels that are no good, no classes in the first call.
+        """
+        first = not self.__sklearn_is_fitted__()
+        if first and classes is None:
+            raise ValueError("the first call of partial_fit needs classes: all labels to come")
+        x, y = validate_data(self, X, y, reset=first, dtype=np.float32)
+        check_classification_targets(y)
+        if first:
+            self.classes_ = _checked_classes(classes)
+        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(f"classes = {classes} differs from the first call's {self.classes_}")
+        return self._partial_fit(x, self._indices(y), self._labels)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The most probable label of each sample, shape (n,)."""
+        outputs = self._outputs(X)
+        return np.asarray(self.classes_[outputs.argmax(axis=1)])
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Logits, shape (n, n_classes); of two classes their difference, shape (n,)."""
+        logits = self._logits(X)
+        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """The softmax of the logits, in float64, shape (n, n_classes)."""
+        logits = self._logits(X)
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+    @property
+    def _labels(self) -> Labels:
+        return Labels("class", len(self.classes_))
+
+    def _indices(self, y: NDArray[Any]) -> NDArray[np.int64]:
+        known = np.isin(y, self.classes_)
+        if not known.all():
+            raise ValueError(f"y holds the label {y[~known][0]}, which is not in classes_")
+        return np.searchsorted(self.classes_, y).astype(np.int64)
+
+    def _logits(self, X: Any) -> NDArray[np.float64]:
+        outputs = self._outputs(X)
+        return outputs.astype(np.float64) * self.model_.layers[-1].y_scale
+
+
+def _checked_classes(labels: Any) -> NDArray[Any]:
+    classes = np.unique(labels)
+    if len(classes) < 2:
+        raise ValueError(f"there is 1 class, {classes[0]}; a classifier needs two or more")
+    return classes
