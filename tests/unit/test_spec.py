@@ -7,8 +7,11 @@ import pytest
 
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.spec import (
+    Conv2dSpec,
+    DenseSpec,
     Spec,
     layer_activation,
+    layer_index,
     layer_learning_rate,
     layer_loss,
     layer_weights,
@@ -37,7 +40,8 @@ def write(folder: Path, text: str, name: str = "digits.toml") -> Path:
 
 def test_reads_a_spec_with_its_place(tmp_path: Path) -> None:
     spec = load_spec(write(tmp_path, DIGITS))
-    assert (spec.name, spec.seed, spec.model.layers[0].units) == ("digits", 7, 32)
+    assert (spec.name, spec.seed) == ("digits", 7)
+    assert [layer.units for layer in spec.model.layers if isinstance(layer, DenseSpec)] == [32, 10]
     assert (spec.folder, spec.source) == (tmp_path, "digits.toml")
 
 
@@ -67,6 +71,57 @@ def test_defaults_for_classes_and_vectors(tmp_path: Path) -> None:
     assert layer_loss(spec, 1, "vector").kind == "l2"
     assert [layer_activation(spec, i) for i in (0, 1)] == ["tanh", "linear"]
     assert [layer_weights(spec, i) for i in (0, 1)] == ["s16", "s16"]
+
+
+MAPS = """
+name = "maps"
+
+[model]
+layers = [
+    { kind = "conv2d", name = "conv1", filters = 8 },
+    { kind = "max_pool", size = 2 },
+    { kind = "conv2d", name = "conv2", filters = 16, kernel = [5, 3], groups = "depthwise" },
+    { kind = "avg_pool", size = [2, 3], stride = 1, name = "mean" },
+    { kind = "global_avg_pool" },
+    { kind = "flatten" },
+    { name = "fc", units = 10 },
+]
+
+[data]
+file = "images.npz"
+input_shape = [28, 28, 1]
+"""
+
+
+def test_layers_on_maps(tmp_path: Path) -> None:
+    spec = load_spec(write(tmp_path, MAPS), ["model.layers.conv1.target_pool=position"])
+    model = spec.model
+    kinds = ["conv2d", "max_pool", "conv2d", "avg_pool", "global_avg_pool", "flatten", "dense"]
+    assert [layer.kind for layer in model.layers] == kinds
+    assert model.names == ("conv1", "pool1", "conv2", "mean", "pool3", None, "fc")
+    assert [layer.name for layer in model.trained] == ["conv1", "conv2", "fc"]
+    first, second = model.layers[0], model.layers[2]
+    assert isinstance(first, Conv2dSpec)
+    assert isinstance(second, Conv2dSpec)
+    assert (first.kernel, first.stride, first.padding, first.groups, first.target_pool) == (
+        (3, 3),
+        (1, 1),
+        "valid",
+        1,
+        "position",
+    )
+    assert (second.kernel, second.groups, second.target_pool) == ((5, 3), "depthwise", 2)
+    assert [layer_index(spec, name) for name in ("conv2", "pool3", "fc")] == [2, 4, 6]
+    assert [layer_activation(spec, i) for i in (0, 2, 6)] == ["tanh", "tanh", "linear"]
+    assert layer_loss(spec, 2, "class").kind == "projected_cross_entropy"
+    assert layer_loss(spec, 6, "class").kind == "softmax_cross_entropy"
+    assert (model.n_out, spec.data.input_shape) == (10, (28, 28, 1))
+
+
+def test_a_layer_without_weights_has_no_settings(tmp_path: Path) -> None:
+    spec = load_spec(write(tmp_path, MAPS))
+    with pytest.raises(TypeError, match="layer 1 of the spec has no weights: max_pool"):
+        layer_learning_rate(spec, 1)
 
 
 def test_what_a_layer_says_comes_before_what_the_rule_says(tmp_path: Path) -> None:

@@ -342,6 +342,136 @@ def test_what_does_not_go_together(changes: list[tuple[str, Any]], words: str) -
     assert words in error_of(*changes)
 
 
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (
+            {"kind": "conv2", "name": "conv1", "filters": 3},
+            "unknown value of 'kind'\n"
+            "  where: digits.toml, [model], layer 'conv1'\n"
+            '  found: kind = "conv2"\n'
+            "  help:  did you mean 'conv2d'? allowed: dense, conv2d, conv1d, max_pool, avg_pool, "
+            "global_avg_pool, flatten",
+        ),
+        (
+            {"kind": 3, "name": "conv1"},
+            "unknown value of 'kind'\n"
+            "  where: digits.toml, [model], layer 'conv1'\n"
+            '  found: kind = "3"\n'
+            "  help:  allowed: dense, conv2d, conv1d, max_pool, avg_pool, global_avg_pool, flatten",
+        ),
+        (
+            {"kind": "conv2d", "name": "conv1"},
+            "'filters' is missing\n"
+            "  where: digits.toml, [model], layer 'conv1'\n"
+            "  help:  add filters = 32",
+        ),
+        (
+            {"kind": "conv2d", "name": "conv1", "filters": 3, "kernal": 3},
+            "unknown key 'kernal'\n"
+            "  where: digits.toml, [model], layer 'conv1'\n"
+            "  help:  did you mean 'kernel'?",
+        ),
+        (
+            {"kind": "conv2d", "name": "conv1", "filters": 0},
+            "'filters' is out of range\n"
+            "  where: digits.toml, [model], layer 'conv1'\n"
+            "  found: filters = 0\n"
+            "  help:  allowed: at least 1, at most 65,535",
+        ),
+        (
+            {"kind": "conv2d", "name": "conv1", "filters": 3, "padding": "sane"},
+            "unknown value of 'padding'\n"
+            "  where: digits.toml, [model], layer 'conv1'\n"
+            '  found: padding = "sane"\n'
+            "  help:  did you mean 'same'? allowed: valid, same",
+        ),
+        (
+            {"kind": "conv2d", "name": "conv1", "filters": 3, "kernel": [3, 0]},
+            "'kernel' looks like 3, or [3, 5] for rows and columns; 1 to 65,535\n"
+            "  where: digits.toml, [model], layer 'conv1'\n"
+            "  found: kernel = a list of 2",
+        ),
+        (
+            {"kind": "conv2d", "name": "conv1", "filters": 3, "stride": True},
+            "'stride' looks like 3, or [3, 5] for rows and columns; 1 to 65,535\n"
+            "  where: digits.toml, [model], layer 'conv1'\n"
+            "  found: stride = true",
+        ),
+        (
+            {"kind": "conv2d", "name": "conv1", "filters": 3, "groups": "deepwise"},
+            "'groups' is a number from 1 to 65,535, or \"depthwise\"\n"
+            "  where: digits.toml, [model], layer 'conv1'\n"
+            '  found: groups = "deepwise"',
+        ),
+        (
+            {"kind": "conv2d", "name": "conv1", "filters": 3, "target_pool": 0},
+            "'target_pool' is a number from 1 to 65,535, or \"position\"\n"
+            "  where: digits.toml, [model], layer 'conv1'\n"
+            "  found: target_pool = 0",
+        ),
+        (
+            {"kind": "conv1d", "name": "conv1", "filters": 3, "kernel": [3, 3]},
+            "'kernel' must be a whole number\n"
+            "  where: digits.toml, [model], layer 'conv1'\n"
+            "  found: kernel = a list of 2",
+        ),
+        (
+            {"kind": "max_pool", "size": "2"},
+            "'size' looks like 3, or [3, 5] for rows and columns; 1 to 65,535\n"
+            "  where: digits.toml, [model], layers[0]\n"
+            '  found: size = "2"',
+        ),
+        (
+            {"kind": "flatten", "units": 3},
+            "unknown key 'units'\n"
+            "  where: digits.toml, [model], layers[0]\n"
+            "  help:  known: name, kind",
+        ),
+        (
+            {"kind": "max_pool", "name": "fc2"},
+            "layer names must differ; used twice: fc2\n  where: digits.toml",
+        ),
+        (
+            {"kind": "max_pool", "name": "Pool"},
+            "'Pool' is not a lower-case C name: a letter, then up to 30 letters, digits or "
+            "underscores\n  where: digits.toml, [model], layer 'Pool'",
+        ),
+        (
+            {"kind": "conv2d", "name": "conv1", "filters": 3, "weights": "f32"},
+            "f32 and integer layers cannot be mixed\n"
+            "  where: digits.toml, [model] and [numbers]\n"
+            "  found: conv1 f32, fc2 s16\n"
+            '  help:  set numbers.weights = "f32" for the whole model, or "s16" or "s8" here',
+        ),
+        (
+            {"kind": "conv2d", "name": "conv1", "filters": 3, "loss": "softmax_cross_entropy"},
+            "the hidden layer 'conv1' cannot have the loss 'softmax_cross_entropy'\n"
+            "  where: digits.toml, [model], layer 'conv1'\n"
+            '  help:  use loss = "projected_cross_entropy", its kin for hidden layers',
+        ),
+    ],
+)
+def test_layers_on_maps(layer: dict[str, Any], message: str) -> None:
+    assert error_of(("model.layers.0", layer)) == message
+
+
+@pytest.mark.parametrize("kind", ["max_pool", "global_avg_pool", "flatten"])
+def test_the_last_layer_must_be_dense(kind: str) -> None:
+    assert error_of(("model.layers.1", {"kind": kind})) == (
+        "the last layer must be dense: it gives one output for each class or label value\n"
+        "  where: digits.toml, [model], layers[1]\n"
+        f'  found: kind = "{kind}"\n'
+        '  help:  end the layers with { name = "out", units = 10 }'
+    )
+
+
+@pytest.mark.parametrize("shape", [3, [28, 28], [28, 28, 0], [1.0, 2, 3], "28", [True, 1, 1]])
+def test_input_shapes(shape: object) -> None:
+    message = error_of(("data.input_shape", shape))
+    assert "'input_shape' looks like [28, 28, 1]: height, width, channels" in message
+
+
 def test_losses_are_judged_again_when_the_data_tell_the_labels() -> None:
     spec = spec_from_dict(changed(("model.layers.1.activation", "tanh")))
     check_labels_kind(spec, "vector")
@@ -357,7 +487,8 @@ def test_long_and_odd_values_are_shown_short() -> None:
 
 KEYS = st.sampled_from(
     "name seed model layers units activation weights loss kind delta expression temperature rule "
-    "output_loss learning_rate error_gate numbers data file task platform ram pretrain x".split()
+    "output_loss learning_rate error_gate numbers data file task platform ram pretrain x filters "
+    "kernel stride padding groups target_pool size input_shape".split()
 ) | st.text(max_size=5)
 VALUES = st.recursive(
     st.none()
@@ -367,6 +498,7 @@ VALUES = st.recursive(
     | st.floats()
     | st.text(max_size=8)
     | st.sampled_from(["l2", "huber", "custom", "tanh", "s8", "f32", "20K", "r", "fc1"])
+    | st.sampled_from(["conv2d", "conv1d", "max_pool", "flatten", "dense", "same", "position"])
     | st.dates(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
     max_leaves=12,
@@ -374,7 +506,8 @@ VALUES = st.recursive(
 PATHS = st.sampled_from(
     "name seed model model.layers model.layers.0 model.layers.1.loss model.layers.1.units rule "
     "rule.loss rule.output_loss rule.dead_zone numbers numbers.weights projection data data.task "
-    "platform platform.ram platform.flash model.pretrain model.layers.0.name".split()
+    "platform platform.ram platform.flash model.pretrain model.layers.0.name model.layers.0.kind "
+    "data.input_shape model.layers.1 model.layers.1.kind".split()
 )
 
 
