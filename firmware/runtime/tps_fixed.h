@@ -17,13 +17,6 @@ _Static_assert((int8_t)0x80 == -128, "needs two's complement");
 #define TPS_VECTORS
 #endif
 
-/* Before a loop over labels: unrolled, it would keep a copy of them all on the stack. */
-#ifdef __clang__
-#define TPS_ROLLED _Pragma("clang loop unroll(disable)")
-#else
-#define TPS_ROLLED
-#endif
-
 static inline int32_t tps_clip(int32_t v, int32_t lo, int32_t hi)
 {
     return v < lo ? lo : v > hi ? hi : v;
