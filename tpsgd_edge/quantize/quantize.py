@@ -100,7 +100,9 @@ def _full_scales(
 ) -> list[float]:
     """R of each layer: 1 where the activation is bounded, else from the range of the samples."""
     scales: list[float] = []
-    for layer, y in zip(graph.layers, forward(graph, calibration, spec.seed), strict=True):
+    # Runs only as far as ranges are asked for.
+    outputs = enumerate(forward(graph, calibration, spec.seed))
+    for index, layer in enumerate(graph.layers):
         if isinstance(layer, Pool):
             scales.append(scales[-1] if scales else 1.0)
         elif layer.activation in BOUNDED or value_type == "f32":
@@ -108,6 +110,7 @@ def _full_scales(
         elif layer is graph.layers[-1]:
             scales.append(_label_reach(spec, dataset))
         else:
+            y = next(y for at, y in outputs if at == index)
             # Outputs grow while a layer learns: four times the range that is seen before.
             reach = max(float(np.quantile(np.abs(y), 0.999)), 2.0**-8)
             scales.append(power_of_two_above(4 * reach))
