@@ -86,6 +86,7 @@ class Run:
 
 # Rates to choose from: of single samples in the generated code, of the mean of 32 in torch.
 CODE_RATES = (0.001, 0.002, 0.003, 0.005, 0.01, 0.02)
+RANDOM_RATES = (0.003, 0.005, 0.01, 0.02, 0.05)
 TORCH_RATES = (0.02, 0.05, 0.1, 0.2, 0.5)
 HIDDEN_RATES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
 
@@ -94,6 +95,8 @@ def rates_of(run: Run) -> tuple[float, ...]:
     """The learning rates that are tried for a run."""
     if run.in_torch:
         return TORCH_RATES
+    if run.rule == "random":
+        return RANDOM_RATES
     return HIDDEN_RATES if run.settings else CODE_RATES
 
 

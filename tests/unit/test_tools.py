@@ -1,0 +1,158 @@
+"""The scripts in tools/: each starts, and does its work on something small."""
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tools import bench_host, check_ram, platform_table, results_dense
+from tpsgd_edge.errors import ToolError
+from tpsgd_edge.frontend.data import dataset_from_arrays
+from tpsgd_edge.spec import load_spec
+from tpsgd_edge.stages import prepare
+from tpsgd_edge.toolchain.compilers import find_compiler
+from tpsgd_edge.toolchain.open_device import find_emulator
+from tpsgd_edge.toolchain.platforms import load_platform
+from tpsgd_edge.toolchain.sizes import Ram
+
+ROOT = Path(__file__).parent.parent.parent
+SCRIPTS = sorted(path.name for path in (ROOT / "tools").glob("*.py"))
+DIGITS = ROOT / "examples" / "digits.toml"
+DENSE = ROOT / "docs" / "results" / "dense.json"
+
+
+@pytest.fixture
+def host_compiler() -> None:
+    try:
+        find_compiler(load_platform("host"))
+    except ToolError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("script", [name for name in SCRIPTS if name != "make_digits.py"])
+def test_help(script: str) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / script), "--help"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.startswith(f"usage: {script}")
+
+
+class TestDense:
+    run = results_dense.Run(64, "s16", "tpsgd", 0.0)
+
+    def table(self, path: Path, accuracies: dict[float, float]) -> results_dense.Table:
+        """Results of trials by learning rate, and nothing else."""
+        results = {
+            self.run.trial(rate).key: {"accuracy": accuracy, "samples_per_second": 1.0}
+            for rate, accuracy in accuracies.items()
+        }
+        path.write_text(json.dumps(results))
+        return results_dense.Table(path, may_train=False)
+
+    def test_the_best_held_out_rate_is_chosen(self, tmp_path: Path) -> None:
+        table = self.table(tmp_path / "r.json", {0.001: 0.7, 0.003: 0.9, 0.01: 0.8})
+        assert table.tuned(self.run).rate == 0.003
+
+    def test_nothing_is_trained_that_is_not_asked_for(self, tmp_path: Path) -> None:
+        table = self.table(tmp_path / "r.json", {})
+        assert table.result(self.run) is None
+        assert "| 784-64-10 |" in "\n".join(results_dense.accuracy_table(table))
+
+    def test_what_is_there_is_not_trained_again(self, tmp_path: Path) -> None:
+        self.table(tmp_path / "r.json", {0.003: 0.9})
+        table = results_dense.Table(tmp_path / "r.json", may_train=True)
+        assert table.result(self.run.trial(0.003)) == {"accuracy": 0.9, "samples_per_second": 1.0}
+
+    def test_runs_differ_in_their_keys(self) -> None:
+        rows = [run for _, _, run in results_dense.accuracy_rows()]
+        keys = {run.key for run in rows} | {replace(run, seed=2).key for run in rows}
+        assert len(keys) == 2 * len(rows)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("rule", ["tpsgd", "random", "torch tpsgd", "torch backprop"])
+    def test_one_run(self, rule: str, monkeypatch: pytest.MonkeyPatch, host_compiler: None) -> None:
+        if rule.startswith("torch"):
+            pytest.importorskip("torch")
+        rng = np.random.default_rng(1)
+        y = np.arange(400) % 10
+        x = np.repeat(np.eye(10), 78, axis=1)[y] + 0.1 * rng.random((400, 780))
+        x = np.hstack([x, np.zeros((400, 4))])
+        run = results_dense.Run(8, "s16", rule, 0.1, epochs=8)
+        data = dataset_from_arrays(results_dense.spec_of(run), x, y)
+        monkeypatch.setattr(results_dense, "_whole_data", lambda seed: data)
+        result = results_dense.execute(run)
+        assert result["accuracy"] > 0.5
+        assert result["samples_per_second"] > 0
+
+    def test_the_tables_in_the_documentation_are_those_of_the_results(self) -> None:
+        text = (ROOT / "docs" / "RESULTS.md").read_text(encoding="utf-8")
+        table = results_dense.Table(DENSE, may_train=False)
+        for name in ("accuracy", "losses", "projections", "rates", "speed"):
+            assert "\n".join(results_dense.TABLES[name](table)) in text, name
+
+
+class TestHost:
+    def test_a_short_contest(self, capsys: pytest.CaptureFixture[str], host_compiler: None) -> None:
+        prepared = prepare(load_spec(DIGITS, ["platform.name=host"]))
+        bench_host.contest(prepared, 240, 2, None)
+        said = capsys.readouterr().out
+        assert re.search(r"^generated code, .*: [\d,]+ samples/s \(240 samples in", said)
+        assert re.search(r"^numpy reference: [\d,]+ samples/s \(2 samples in", said, re.MULTILINE)
+
+    def test_without_torch_it_says_so(
+        self,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+        host_compiler: None,
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "torch", None)
+        prepared = prepare(load_spec(DIGITS, ["platform.name=host"]))
+        bench_host.contest(prepared, 240, 2, None)
+        assert "torch is not installed: no ratio" in capsys.readouterr().out
+
+
+class TestRam:
+    def test_what_is_allowed(self) -> None:
+        net = check_ram.Net((64, 32, 10))
+        assert net.allowed == 4 * 32 + 64
+        inference = Ram(weights=100, arena=10, stack=20)
+        fits = check_ram.Cost(net, "m", inference, Ram(100, 10 + 128, 20 + 64))
+        assert fits.fits
+        assert not replace(fits, training=Ram(100, 10 + 128, 20 + 65)).fits
+
+    def test_titles_tell_networks_apart(self) -> None:
+        titles = [net.title for net in check_ram.NETS]
+        assert len(set(titles)) == len(titles)
+
+    @pytest.mark.slow
+    @pytest.mark.emulator
+    @pytest.mark.parametrize("platform", ["cortex-m0plus", "rv32imc"])
+    def test_digits_train_in_the_ram_that_is_allowed(self, platform: str) -> None:
+        try:
+            find_compiler(load_platform(platform))
+            find_emulator(load_platform(platform))
+        except ToolError as error:
+            pytest.skip(str(error))
+        cost = check_ram.cost_of(check_ram.NETS[0], platform)
+        assert cost.inference.stack > 0
+        assert 0 < cost.added <= cost.net.allowed
+
+
+def test_platform_table(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, host_compiler: None
+) -> None:
+    arguments = ["platform_table.py", str(DIGITS), "--platform", "host", "--steps", "20"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    assert platform_table.main() == 0
+    assert "| this computer |  |  |  |  |  |  |  |  |  | equal, 20 steps, in-process |" in (
+        capsys.readouterr().out
+    )
