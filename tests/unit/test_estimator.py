@@ -20,7 +20,7 @@ from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from tpsgd_edge import TPSGDClassifier, TPSGDRegressor
-from tpsgd_edge.errors import SpecError
+from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.estimator import library
 from tpsgd_edge.frontend.split import epoch_order
 from tpsgd_edge.memory import state_layout
@@ -176,6 +176,11 @@ def test_a_wrong_parameter_is_a_spec_error():
     with pytest.raises(SpecError, match="did you mean 'tanh'") as caught:
         small(activation="tanhh").fit(*IRIS)
     assert "TPSGDClassifier" in caught.value.message()
+
+
+def test_more_inputs_than_the_c_counts_are_refused():
+    with pytest.raises(DataError, match="a sample is too large"):
+        small().fit(np.zeros((4, 65_536), np.float32), [0, 1, 0, 1])
 
 
 def test_the_first_state_is_not_an_answer():

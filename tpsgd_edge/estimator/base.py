@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tpsgd_edge.estimator.library import HostCode, running
 from tpsgd_edge.frontend.data import Dataset
+from tpsgd_edge.frontend.samples import RawSamples, check_samples
 from tpsgd_edge.frontend.split import epoch_order
 from tpsgd_edge.graph import Labels
 from tpsgd_edge.quantize import quantize_inputs, quantize_labels
@@ -75,6 +76,8 @@ class BaseTPSGD(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     def _start(
         self, x: NDArray[np.float32], y: NDArray[Any], labels: Labels, *, epochs: Any, schedule: Any
     ) -> None:
+        check_samples(RawSamples(x, y, "X, y"))
+        # Nothing is held out, and a class may be missing in the first samples.
         dataset = Dataset(
             x_train=x,
             y_train=y,

@@ -51,6 +51,7 @@ class TPSGDClassifier(ClassifierMixin, BaseTPSGD):  # type: ignore[misc]
 
         Raises:
             ValueError: samples or labels that are no good.
+            DataError: samples of more than 65,535 values.
             SpecError: parameters that are no good.
             ToolError: there is no C compiler.
         """

@@ -50,6 +50,7 @@ class TPSGDRegressor(RegressorMixin, MultiOutputMixin, BaseTPSGD):  # type: igno
 
         Raises:
             ValueError: samples or values that are no good.
+            DataError: samples of more than 65,535 values.
             SpecError: parameters that are no good.
             ToolError: there is no C compiler.
         """
