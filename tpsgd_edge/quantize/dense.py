@@ -51,6 +51,7 @@ _Z_UNIT = {
     ("sigmoid", "s16"): 2.0**-12,
 }
 _SMALLEST_WEIGHT_BITS = 8
+_LARGEST_COUNT = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,7 @@ def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense
     Raises:
         SpecError: more inputs than the accumulator can be proved for, a learning rate out of reach.
     """
+    _check_counts(layer)
     spec, labels = context.spec, context.graph.labels
     loss_spec = layer_loss(spec, context.spec_index, labels.kind)
     first = context.graph.weights.get(layer.name)
@@ -151,6 +153,18 @@ def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense
         unit_offset=context.unit_offset,
         init=_init(layer, context, formats, first, bound),
     )
+
+
+def _check_counts(layer: TrainedLayer) -> None:
+    """Counts of a layer are 16 bits wide in the generated code."""
+    for what, count in (("inputs", layer.n_in), ("units", layer.n_out)):
+        if count > _LARGEST_COUNT:
+            raise SpecError(
+                f"layer '{layer.name}' has too many {what}",
+                where=f"[model], layer '{layer.name}'",
+                found=f"{count:,} {what}; the generated code counts to {_LARGEST_COUNT:,}",
+                help="split the layer, or give it less",
+            )
 
 
 def _formats(

@@ -12,10 +12,10 @@ _MANIFEST = "manifest.json"
 
 
 def write_project(files: Mapping[str, str], folder: Path) -> None:
-    """Write a project; files that hold the same already are left alone: `make` stays quick.
+    """Write a project; files that hold the same already are left alone.
 
-    A folder may be new, empty, or hold an earlier project of ours. Everything is first written beside
-    its place, then moved there, the manifest last.
+    A folder may be new, empty, or hold an earlier project of ours. Everything is first written
+    beside its place, then moved there, the manifest last.
 
     Raises:
         OutputError: the folder holds something else, or cannot be written.
