@@ -1,11 +1,11 @@
 """Lifetimes of the buffers of one step, and their offsets in one arena.
 
 A schedule is a list of stages: forward and learn, each of one layer. A buffer lives from the stage
-    that
-writes it to the last stage that reads it. Buffers that never live at the same time may share bytes.
+that writes it to the last stage that reads it. Buffers that never live at the same time may share
+bytes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -85,18 +85,15 @@ def plan_memory(model: QuantizedModel) -> MemoryPlan:
 
     With an error gate the network's answer must be known before the hidden layers learn. Their
     outputs are then kept if the arena grows by no more than 4 bytes for each unit of the widest
-    layer, and computed a second time otherwise.
+    layer, and computed a second time where that takes less.
     """
     inference = _plan(model, _inference_schedule(model))
+    affordable = inference.size + 4 * max(layer.n_out for layer in model.trained)
     training = min(
         (_plan(model, schedule) for schedule in _training_schedules(model)),
-        key=lambda plan: (plan.size > _affordable(model, inference), len(plan.schedule)),
+        key=lambda plan: (max(0, plan.size - affordable), len(plan.schedule)),
     )
     return MemoryPlan(state_layout(model), inference, training)
-
-
-def _affordable(model: QuantizedModel, inference: ArenaPlan) -> int:
-    return inference.size + 4 * max(layer.n_out for layer in model.trained)
 
 
 def _inference_schedule(model: QuantizedModel) -> tuple[Stage, ...]:
@@ -127,16 +124,34 @@ def _learns(model: QuantizedModel, layer: int) -> bool:
     return isinstance(model.layers[layer], QuantizedDense)
 
 
+# Greedy placement is optimal in none of these orders, but seldom far from it in the best of them.
+_ORDERS: tuple[Callable[[Buffer], int], ...] = (
+    lambda buffer: -buffer.n_bytes,
+    lambda buffer: -buffer.lives[-1][1],
+    lambda buffer: -buffer.n_bytes * sum(end - start + 1 for start, end in buffer.lives),
+)
+
+
 def _plan(model: QuantizedModel, schedule: tuple[Stage, ...]) -> ArenaPlan:
     buffers = list(_buffers(model, schedule))
-    placed: list[Buffer] = []
-    # Largest first: the classic greedy order, optimal for a chain of layers.
-    for buffer in sorted(buffers, key=lambda b: -b.n_bytes):
-        placed.append(replace(buffer, offset=_lowest_offset(buffer, placed)))
     order = {buffer.name: position for position, buffer in enumerate(buffers)}
-    placed.sort(key=lambda b: order[b.name])
+    # By size among equals: the sort is stable.
+    largest_first = sorted(buffers, key=_ORDERS[0])
+    placed = min(
+        (_place(sorted(largest_first, key=key)) for key in _ORDERS),
+        key=lambda placed: max(buffer.end for buffer in placed),
+    )
+    placed.sort(key=lambda buffer: order[buffer.name])
     size = max(buffer.end for buffer in placed)
     return ArenaPlan(schedule, tuple(placed), -(-size // 4) * 4)
+
+
+def _place(buffers: Sequence[Buffer]) -> list[Buffer]:
+    """The buffers one after the other, each at the lowest offset that is free while it lives."""
+    placed: list[Buffer] = []
+    for buffer in buffers:
+        placed.append(replace(buffer, offset=_lowest_offset(buffer, placed)))
+    return placed
 
 
 def _buffers(model: QuantizedModel, schedule: tuple[Stage, ...]) -> Iterator[Buffer]:
