@@ -1,0 +1,192 @@
+"""The arena: what is still to be read is not overwritten, and training needs little more of it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.support.draws import choose
+from tests.support.models import PROJECTIONS, random_model
+from tpsgd_edge.memory import (
+    ArenaPlan,
+    Buffer,
+    MemoryPlan,
+    digest_order,
+    plan_memory,
+    state_layout,
+)
+from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
+
+
+def models(count: int, **wanted: Any) -> Iterator[QuantizedModel]:
+    """Random models, some of them wide."""
+    for seed in range(count):
+        rng = np.random.default_rng(seed)
+        hidden = rng.integers(1, choose(rng, (5, 30, 200)), rng.integers(0, 5)).tolist()
+        projection = choose(rng, PROJECTIONS)
+        yield random_model(rng, **({"hidden": hidden, "projection": projection} | wanted))
+
+
+class Memory:
+    """The arena with an owner for each byte: the buffer that was written there last."""
+
+    def __init__(self, size: int) -> None:
+        self._owners: list[str | None] = [None] * size
+
+    def write(self, buffer: Buffer) -> None:
+        self._owners[buffer.offset : buffer.end] = [buffer.name] * buffer.n_bytes
+
+    def read(self, buffer: Buffer) -> None:
+        owners = set(self._owners[buffer.offset : buffer.end])
+        assert owners == {buffer.name}, f"{buffer.name} is overwritten by {owners}"
+
+
+# Besides y and p (one patch of the input) everything is made and used up in learning.
+_WRITTEN = {"forward": "yp", "learn": "esmdp"}
+
+
+def run(model: QuantizedModel, plan: ArenaPlan, *, gate_open: bool) -> None:
+    """Walk through the stages of a step as the C does, writing and reading buffers."""
+    memory = Memory(plan.size)
+    for stage in plan.schedule:
+        own = model.layers[stage.layer].name
+        written = [b for b in plan.buffers if b.layer == own and b.role in _WRITTEN[stage.kind]]
+        for buffer in written:
+            memory.write(buffer)
+        # Outputs are written while inputs are still read, so all must be there together.
+        inputs = [plan.find(model.layers[stage.layer - 1].name, "y")] if stage.layer else []
+        for buffer in (*inputs, *written, plan.find(own, "y")):
+            memory.read(buffer)
+        if stage.gates and not gate_open:
+            break
+    memory.read(plan.find(model.layers[-1].name, "y"))
+
+
+def test_no_value_is_overwritten_before_its_last_use():
+    for model in (*models(300), *models(150, maps=True)):
+        plan = plan_memory(model)
+        run(model, plan.inference, gate_open=True)
+        run(model, plan.training, gate_open=True)
+        run(model, plan.training, gate_open=False)
+
+
+def test_an_overlap_would_be_found():
+    model = random_model(np.random.default_rng(1), hidden=[8, 8], value_type="s16")
+    plan = plan_memory(model).inference
+    moved = tuple(replace(buffer, offset=0) for buffer in plan.buffers)
+    with pytest.raises(AssertionError, match="fc1_y is overwritten by"):
+        run(model, replace(plan, buffers=moved), gate_open=True)
+
+
+def both_arenas(plan: MemoryPlan) -> tuple[ArenaPlan, ArenaPlan]:
+    return plan.inference, plan.training
+
+
+def test_buffers_are_aligned_inside_the_arena_and_the_arena_is_words():
+    for model in (*models(200), *models(100, maps=True)):
+        for arena in both_arenas(plan_memory(model)):
+            assert arena.size % 4 == 0
+            assert arena.size - 4 < max(buffer.end for buffer in arena.buffers) <= arena.size
+            for buffer in arena.buffers:
+                assert buffer.offset % DTYPES[buffer.type].itemsize == 0
+
+
+def test_types_that_an_optimizer_tells_apart_never_share_bytes():
+    """s16 and s32 in the same bytes would break C's rules of aliasing; bytes alias anything."""
+    for model in (*models(200), *models(100, maps=True)):
+        for arena in both_arenas(plan_memory(model)):
+            for a, b in combinations(arena.buffers, 2):
+                if {DTYPES[a.type].itemsize, DTYPES[b.type].itemsize} == {2, 4}:
+                    assert a.end <= b.offset or b.end <= a.offset
+
+
+def test_training_costs_four_bytes_a_unit_of_the_widest_layer_and_four_a_label():
+    """Labels count where a read-out needs them, and where f32 outputs outlive a second pass."""
+    for model in models(600):
+        plan = plan_memory(model)
+        widest = max(layer.n_out for layer in model.trained)
+        reads_out = any(layer.loss.in_label_space for layer in model.trained)
+        gated = model.gate is not None and len(model.layers) > 1 and model.value_type == "f32"
+        allowed = plan.inference.size + 4 * widest + 4 * model.labels.count * (reads_out + gated)
+        assert plan.training.size <= allowed
+
+
+def test_inference_needs_little_more_than_two_neighbours():
+    shares = []
+    for model in models(300):
+        arena = plan_memory(model).inference
+        sizes = [arena.find(layer.name, "y").n_bytes for layer in model.layers]
+        least = max(a + b for a, b in zip([0, *sizes], sizes, strict=False))
+        assert arena.size >= least
+        shares.append((arena.size - 3) / least)
+    assert max(shares) < 1.5
+    assert np.mean(shares) < 1.05
+
+
+def gated(hidden: list[int]) -> QuantizedModel:
+    return random_model(
+        np.random.default_rng(1),
+        value_type="s8",
+        label_kind="class",
+        label_count=4,
+        hidden=hidden,
+        losses=["l2"] * len(hidden) + ["softmax_cross_entropy"],
+        gate=True,
+    )
+
+
+def stages(model: QuantizedModel) -> list[str]:
+    schedule = plan_memory(model).training.schedule
+    return [f"{s.kind} {s.layer}{' gates' if s.gates else ''}" for s in schedule]
+
+
+def test_a_gate_keeps_the_outputs_of_a_small_net():
+    assert stages(gated([8, 8])) == [
+        "forward 0",
+        "forward 1",
+        "forward 2",
+        "learn 2 gates",
+        "learn 0",
+        "learn 1",
+    ]
+
+
+def test_a_gate_computes_a_deep_net_a_second_time():
+    model = gated([30] * 8)
+    first = [f"forward {i}" for i in range(9)] + ["learn 8 gates"]
+    again = [f"{kind} {i}" for i in range(8) for kind in ("forward", "learn")]
+    assert stages(model) == first + again
+
+
+def test_without_a_gate_a_layer_learns_before_the_next_one_runs():
+    model = replace(gated([8, 8]), gate=None)
+    assert stages(model) == [f"{kind} {i}" for i in range(3) for kind in ("forward", "learn")]
+
+
+def test_a_gate_without_hidden_layers_is_none():
+    assert stages(gated([])) == ["forward 0", "learn 0"]
+
+
+def test_the_state_has_no_gaps_and_is_read_back():
+    for model in (*models(100), *models(50, maps=True)):
+        layout = state_layout(model)
+        assert sorted(t.name for t in layout.tensors) == sorted(digest_order(model))
+        end = 0
+        for tensor in layout.tensors:
+            assert tensor.offset == end
+            assert tensor.offset % DTYPES[tensor.type].itemsize == 0
+            end += tensor.n_bytes
+        assert end <= layout.size < end + 4
+        raw = np.random.default_rng(1).integers(0, 256, layout.size, np.uint8).tobytes()
+        tensors = layout.read(raw)
+        parts = [tensors[t.name].tobytes() for t in layout.tensors]
+        assert b"".join(parts) == raw[:end]
+        assert all(tensors[t.name].shape == t.shape for t in layout.tensors)
+
+
+def test_digests_go_layer_by_layer_and_end_with_the_counters():
+    model = random_model(np.random.default_rng(1), hidden=[3])
+    assert digest_order(model) == ("fc1.w", "fc1.b", "fc2.w", "fc2.b", "rng", "step")
