@@ -9,7 +9,7 @@ from tpsgd_edge.graph import Labels
 from tpsgd_edge.quantize import quantize
 from tpsgd_edge.reference import Reference
 from tpsgd_edge.rule.train import train_float
-from tpsgd_edge.spec import Spec, layer_loss, spec_from_dict
+from tpsgd_edge.spec import Spec, layer_index, layer_loss, spec_from_dict
 
 N_IN, N_LABELS = 9, 4
 
@@ -91,7 +91,7 @@ def check_one_step(spec: Spec, data: Dataset) -> None:
         data.x_train[:1],
         np.asarray(data.y_train[:1]),
         rule="tpsgd",
-        losses=[layer_loss(spec, index, kind) for index in range(3)],
+        losses=[layer_loss(spec, layer_index(spec, la.name), kind) for la in graph.trained],
         learning_rate=(0.05, 0.05, 0.1),
         projection=spec.projection,
         epochs=1,

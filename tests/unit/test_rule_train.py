@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from tpsgd_edge.errors import SpecError, ToolError
-from tpsgd_edge.graph import Dense, Graph, Labels, Pool, Weights
+from tpsgd_edge.graph import Dense, Graph, Labels, Weights
 from tpsgd_edge.quantize.first_weights import initial_weights
 from tpsgd_edge.rule import pretrain
 from tpsgd_edge.rule.activations import ACTIVATIONS
@@ -286,14 +286,6 @@ def test_pretrain_gives_weights_that_tell_the_classes(method):
     assert list(weights) == ["fc1", "fc2"]
     trained = Graph(graph.name, graph.layers, graph.labels, weights)
     assert first_network(trained, seed=9).accuracy(x, y) > 0.85
-
-
-def test_only_dense_layers_can_be_pretrained():
-    map_ = Pool("pool", "max", (2, 1, 1), (1, 1, 1), (2, 1), (2, 1))
-    graph = Graph("net", (map_, Dense("fc1", 1, 5, "linear")), Labels("class", 5), {})
-    with pytest.raises(SpecError, match="only dense layers") as caught:
-        pretrain(rings_spec("tpsgd"), graph, np.zeros((1, 2)), np.zeros(1, np.int64))
-    assert "layer 'pool'" in str(caught.value)
 
 
 def test_missing_torch_says_how_to_get_it(monkeypatch):

@@ -73,7 +73,9 @@ def _conv_gradient(layer: Conv2d, x: Tensor, w: Tensor, grad: Tensor) -> Tensor:
     rows, columns, channels = layer.x_shape
     size = [len(grad), channels, top + rows + bottom, left + columns + right]
     maps = _map(grad, layer.y_shape)
-    full = conv2d_input(size, _filters(layer, w), maps, layer.stride, groups=layer.groups)
+    full: Tensor = conv2d_input(  # type: ignore[no-untyped-call]
+        size, _filters(layer, w), maps, layer.stride, groups=layer.groups
+    )
     return _flat(full[:, :, top : top + rows, left : left + columns])
 
 
@@ -81,7 +83,9 @@ def _conv_update(layer: Conv2d, x: Tensor, delta: Tensor) -> tuple[Tensor, Tenso
     padded = functional.pad(_map(x, layer.x_shape), _zeros(layer))
     size = [layer.n_out, layer.x_shape[2] // layer.groups, *layer.kernel]
     maps = _map(delta, layer.y_shape)
-    dw = conv2d_weight(padded, size, maps, layer.stride, groups=layer.groups)
+    dw: Tensor = conv2d_weight(  # type: ignore[no-untyped-call]
+        padded, size, maps, layer.stride, groups=layer.groups
+    )
     return dw.permute(0, 2, 3, 1).reshape(layer.n_out, layer.n_in), maps.sum(dim=(0, 2, 3))
 
 

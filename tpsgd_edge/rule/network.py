@@ -40,7 +40,7 @@ class FloatNetwork:
     def outputs(self, x: NDArray[np.floating]) -> NDArray[np.float32]:
         """Outputs of the last layer, shape (n, n_out), for samples (n, n_in)."""
         with torch.inference_mode():
-            chunks = torch.as_tensor(np.asarray(x, np.float32)).split(_CHUNK)
+            chunks = torch.split(torch.as_tensor(np.asarray(x, np.float32)), _CHUNK)
             y = torch.cat([self.activity(chunk)[-1] for chunk in chunks])
         return np.asarray(y.numpy(), np.float32)
 
