@@ -52,8 +52,9 @@ class TestDense:
     def table(self, path: Path, accuracies: dict[float, float]) -> results_dense.Table:
         """Results of trials by learning rate, and nothing else."""
         results = {
-            self.run.trial(rate).key: {"accuracy": accuracy, "samples_per_second": 1.0}
+            trial.key: {"accuracy": accuracy, "samples_per_second": 1.0}
             for rate, accuracy in accuracies.items()
+            for trial in self.run.trials(rate)
         }
         path.write_text(json.dumps(results))
         return results_dense.Table(path, may_train=False)
@@ -70,7 +71,10 @@ class TestDense:
     def test_what_is_there_is_not_trained_again(self, tmp_path: Path) -> None:
         self.table(tmp_path / "r.json", {0.003: 0.9})
         table = results_dense.Table(tmp_path / "r.json", may_train=True)
-        assert table.result(self.run.trial(0.003)) == {"accuracy": 0.9, "samples_per_second": 1.0}
+        assert table.result(self.run.trials(0.003)[2]) == {
+            "accuracy": 0.9,
+            "samples_per_second": 1.0,
+        }
 
     def test_runs_differ_in_their_keys(self) -> None:
         rows = [run for _, _, run in results_dense.accuracy_rows()]
