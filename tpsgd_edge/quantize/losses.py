@@ -23,7 +23,7 @@ class LossContext:
     Attributes:
         n_target: values that the loss compares.
         full_scale: R of the layer (for f32: of the activation, 1 where it has none).
-        label_scale: R of the last layer.
+        label_scale: real value of the largest label: R of the last layer, 1 for classes.
         target_scale: amplitude of targets as a share of the output's range.
     """
 

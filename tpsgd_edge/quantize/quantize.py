@@ -37,6 +37,7 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
     calibration = _calibration_samples(dataset.x_train, mean, deviation)
     inputs = InputScaling(mean, deviation, input_scale(calibration, value_type))
     full_scales = _full_scales(spec, graph, dataset, calibration, value_type)
+    labels = _label_format(spec, dataset, full_scales[-1])
 
     layers: list[QuantizedLayer] = []
     x_scale, offset = inputs.scale, 0
@@ -48,7 +49,7 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
             value_type=value_type,
             x_scale=x_scale,
             full_scale=full_scales[index],
-            label_scale=full_scales[-1],
+            label_scale=labels.scale,
             unit_offset=offset,
         )
         layers.append(_quantize_layer(layer, context))
@@ -60,7 +61,7 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
         seed=spec.seed,
         value_type=value_type,
         layers=tuple(layers),
-        labels=_label_format(spec, dataset, full_scales[-1]),
+        labels=labels,
         inputs=inputs,
         schedule=make_schedule(spec.rule, samples=len(dataset.x_train)),
         gate=_gate(spec, value_type),
