@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike, NDArray
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel, limits
 
-# Larger inputs would void the proof that f32 stays finite (docs/ARITHMETIC.md, section 12).
+# Larger inputs or labels would void the proof that f32 stays finite (docs/ARITHMETIC.md, section 12).
 _F32_INPUT_MAX = 2.0**20
 
 
@@ -65,7 +65,7 @@ def quantize_labels(model: QuantizedModel, raw: ArrayLike) -> NDArray[np.generic
         return values.astype("<u2")
     scaled = (values - labels.mean) / labels.deviation
     if model.output_type == "f32":
-        return scaled.astype("<f4")
+        return _to_type(scaled, "f32")
     return _to_type(scaled / labels.scale * 2**15, "s16")
 
 
