@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike, NDArray
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel, limits
 
-# Larger inputs or labels would void the proof that f32 stays finite (docs/ARITHMETIC.md, section 12).
+# Beyond it f32 would not be proved to stay finite (docs/ARITHMETIC.md, section 12).
 _F32_INPUT_MAX = 2.0**20
 
 
