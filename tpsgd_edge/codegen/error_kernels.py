@@ -100,8 +100,8 @@ _EXPRESSIONS_F32 = {
     "huber": "tps_clip_f32(r, -layer->delta, layer->delta)",
     "dead_zone": "r > layer->delta ? r - layer->delta "
     ": r < -layer->delta ? r + layer->delta : 0.0f",
-    "custom": "layer->loss_table[(int32_t)tps_clip_f32("
-    "r * layer->loss_table_scale + 128.5f, 0.0f, 255.0f)]",
+    "custom": "layer->loss_table[\n"
+    "            (int32_t)tps_clip_f32(r * layer->loss_table_scale + 128.5f, 0.0f, 255.0f)]",
 }
 
 
@@ -116,8 +116,10 @@ def _target_lines(layer: QuantizedDense, *, is_class: bool) -> tuple[str, ...]:
         on_or_off = "j == label ? layer->target_on : layer->target_off"
         return (f"const {c_type} target = {on_or_off if is_class else 'label[j]'};",)
     if is_class and is_float:
-        entry = "(float)tps_entry(layer, j, label)"
-        return (f"const float target = layer->target_mid + {entry} * layer->target_mult;",)
+        return (
+            "const float entry = (float)tps_entry(layer, j, label);",
+            "const float target = layer->target_mid + entry * layer->target_mult;",
+        )
     if is_class:
         return (
             "const int32_t scaled = tps_entry(layer, j, label) * layer->target_mult;",

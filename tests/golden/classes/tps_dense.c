@@ -26,12 +26,13 @@ static void add_four_rows(const int16_t *w, const int16_t *x, uint32_t n, int32_
 
 static inline int8_t output_s16_s8_s8(const struct tps_dense *layer, int32_t acc)
 {
-    const int32_t z = tps_requantize(acc, layer->z_mult, layer->z_shift, layer->z_min, layer->z_max);
+    const int32_t z =
+        tps_requantize(acc, layer->z_mult, layer->z_shift, layer->z_min, layer->z_max);
     return (int8_t)(layer->table_s8 ? layer->table_s8[z + 128] : z);
 }
 
-void tps_dense_forward_s16_s8_s8(const struct tps_dense *layer, const int16_t *w, const int32_t *b,
-                        const int8_t *x, int8_t *y)
+void tps_dense_forward_s16_s8_s8(const struct tps_dense *layer, const int16_t *w,
+                        const int32_t *b, const int8_t *x, int8_t *y)
 {
     const uint32_t n_in = layer->n_in;
     const uint32_t n_out = layer->n_out;
@@ -61,12 +62,13 @@ void tps_dense_forward_s16_s8_s8(const struct tps_dense *layer, const int16_t *w
 
 static inline int16_t output_s16_s8_s16(const struct tps_dense *layer, int32_t acc)
 {
-    const int32_t z = tps_requantize(acc, layer->z_mult, layer->z_shift, layer->z_min, layer->z_max);
+    const int32_t z =
+        tps_requantize(acc, layer->z_mult, layer->z_shift, layer->z_min, layer->z_max);
     return (int16_t)z;
 }
 
-void tps_dense_forward_s16_s8_s16(const struct tps_dense *layer, const int16_t *w, const int32_t *b,
-                        const int8_t *x, int16_t *y)
+void tps_dense_forward_s16_s8_s16(const struct tps_dense *layer, const int16_t *w,
+                        const int32_t *b, const int8_t *x, int16_t *y)
 {
     const uint32_t n_in = layer->n_in;
     const uint32_t n_out = layer->n_out;
@@ -172,7 +174,9 @@ void tps_dense_update_s16_s8(const struct tps_dense *layer, int16_t *w, int32_t 
         }
         word = (uint16_t)(word + TPS_PHI16);
         const int64_t sum = b[j] + ((step * (int64_t)layer->bias_one + (word >> 8)) >> 8);
-        b[j] = (int32_t)(sum < -TPS_BIAS_MAX ? -TPS_BIAS_MAX : sum > TPS_BIAS_MAX ? TPS_BIAS_MAX : sum);
+        b[j] = (int32_t)(sum < -TPS_BIAS_MAX  ? -TPS_BIAS_MAX
+                         : sum > TPS_BIAS_MAX ? TPS_BIAS_MAX
+                                              : sum);
     }
 }
 #endif

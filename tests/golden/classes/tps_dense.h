@@ -13,10 +13,10 @@
  * y = f(requantize(w x + b))
  * Requires the bound on |w x + b| that the generator proved and prints above each call.
  */
-void tps_dense_forward_s16_s8_s8(const struct tps_dense *layer, const int16_t *w, const int32_t *b,
-                        const int8_t *x, int8_t *y);
-void tps_dense_forward_s16_s8_s16(const struct tps_dense *layer, const int16_t *w, const int32_t *b,
-                        const int8_t *x, int16_t *y);
+void tps_dense_forward_s16_s8_s8(const struct tps_dense *layer, const int16_t *w,
+                        const int32_t *b, const int8_t *x, int8_t *y);
+void tps_dense_forward_s16_s8_s16(const struct tps_dense *layer, const int16_t *w,
+                        const int32_t *b, const int8_t *x, int16_t *y);
 
 /* First weights, drawn from the seed; biases 0. */
 void tps_dense_init_s16(const struct tps_dense *layer, int16_t *w, int32_t *b, uint32_t seed);
@@ -26,7 +26,8 @@ void tps_dense_init_s16(const struct tps_dense *layer, int16_t *w, int32_t *b, u
 void tps_dense_gate_tanh_s8(const struct tps_dense *layer, const int8_t *y, int16_t *e);
 
 /*
- * Errors become steps: d = e * rate * decay, rounded at random, so that most are 0 and the mean is exact.
+ * Errors become steps: d = e * rate * decay, rounded at random, so that most are 0 and the mean is
+ * exact.
  * Requires decay <= 32768 (Q15). Unit j uses random word j of the stream draw.
  * Returns 0 where all steps are 0.
  */

@@ -8,12 +8,14 @@
 void tps_error_projected_cross_entropy_s8(const struct tps_dense *layer, const int8_t *y,
     uint16_t label, int32_t *s, int16_t *e)
 {
-    /* The layer's own answer through its fixed classifier P^T, what it lacks in label space, and that for each unit. */
+    /* The layer's own answer through its fixed classifier P^T ... */
     tps_read_out_s8(layer, y, TPS_N_LABELS, s);
+    /* ... what it lacks in label space ... */
     const struct tps_softmax softmax = tps_softmax_s32(s, TPS_N_LABELS);
     for (uint32_t k = 0; k < TPS_N_LABELS; k++) {
         s[k] = ((k == label ? 32768 : 0) - tps_probability(&softmax, s[k])) >> 1;
     }
+    /* ... and that, spread over the units by P. */
     tps_spread(layer, s, TPS_N_LABELS, e);
 }
 

@@ -17,13 +17,6 @@ _Static_assert((int8_t)0x80 == -128, "needs two's complement");
 #define TPS_VECTORS
 #endif
 
-/* Before a loop over labels: unrolled, it would keep a copy of them all on the stack. */
-#ifdef __clang__
-#define TPS_ROLLED _Pragma("clang loop unroll(disable)")
-#else
-#define TPS_ROLLED
-#endif
-
 static inline int32_t tps_clip(int32_t v, int32_t lo, int32_t hi)
 {
     return v < lo ? lo : v > hi ? hi : v;
@@ -47,7 +40,8 @@ static inline int32_t tps_rshift_round(int32_t v, uint8_t shift)
  * v * mult / 2^shift, rounded, limited to [lo, hi].
  * Requires |v| < 2^47, mult <= 2^15, 1 <= shift <= 62, lo and hi of 16 bits.
  */
-static inline int32_t tps_requantize(int64_t v, uint16_t mult, uint8_t shift, int32_t lo, int32_t hi)
+static inline int32_t tps_requantize(int64_t v, uint16_t mult, uint8_t shift, int32_t lo,
+                                     int32_t hi)
 {
     const int64_t rounded = (v * mult + (INT64_C(1) << (shift - 1))) >> shift;
     return (int32_t)(rounded < lo ? lo : rounded > hi ? hi : rounded);

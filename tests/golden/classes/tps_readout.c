@@ -3,7 +3,8 @@
 #include "tps_fixed.h"
 #include "tps_projection.h"
 
-void tps_read_out_s8(const struct tps_dense *layer, const int8_t *y, uint32_t n_labels, int32_t *s)
+void tps_read_out_s8(const struct tps_dense *layer, const int8_t *y,
+                      uint32_t n_labels, int32_t *s)
 {
     for (uint32_t k = 0; k < n_labels; k++) {
         s[k] = 0;
@@ -15,7 +16,8 @@ void tps_read_out_s8(const struct tps_dense *layer, const int8_t *y, uint32_t n_
         }
     }
     for (uint32_t k = 0; k < n_labels; k++) {
-        s[k] = tps_requantize(s[k], layer->readout_mult, layer->readout_shift, INT16_MIN, INT16_MAX);
+        s[k] = tps_requantize(s[k], layer->readout_mult, layer->readout_shift, INT16_MIN,
+                              INT16_MAX);
     }
 }
 

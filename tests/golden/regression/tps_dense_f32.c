@@ -3,8 +3,8 @@
 #include "tps_f32.h"
 #include "tps_random.h"
 
-void tps_dense_forward_relu_f32(const struct tps_dense_f32 *layer, const float *w, const float *b,
-                            const float *x, float *y)
+void tps_dense_forward_relu_f32(const struct tps_dense_f32 *layer, const float *w,
+                            const float *b, const float *x, float *y)
 {
     for (uint32_t j = 0; j < layer->n_out; j++) {
         const float acc = tps_dot_f32(w, x, layer->n_in) + b[j];
@@ -13,8 +13,8 @@ void tps_dense_forward_relu_f32(const struct tps_dense_f32 *layer, const float *
     }
 }
 
-void tps_dense_forward_linear_f32(const struct tps_dense_f32 *layer, const float *w, const float *b,
-                            const float *x, float *y)
+void tps_dense_forward_linear_f32(const struct tps_dense_f32 *layer, const float *w,
+                            const float *b, const float *x, float *y)
 {
     for (uint32_t j = 0; j < layer->n_out; j++) {
         const float acc = tps_dot_f32(w, x, layer->n_in) + b[j];

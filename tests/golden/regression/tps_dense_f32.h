@@ -10,11 +10,11 @@
 #include "tps_layer.h"
 
 /* y = relu(w x + b) */
-void tps_dense_forward_relu_f32(const struct tps_dense_f32 *layer, const float *w, const float *b,
-                            const float *x, float *y);
+void tps_dense_forward_relu_f32(const struct tps_dense_f32 *layer, const float *w,
+                            const float *b, const float *x, float *y);
 /* y = linear(w x + b) */
-void tps_dense_forward_linear_f32(const struct tps_dense_f32 *layer, const float *w, const float *b,
-                            const float *x, float *y);
+void tps_dense_forward_linear_f32(const struct tps_dense_f32 *layer, const float *w,
+                            const float *b, const float *x, float *y);
 
 /* First weights, drawn from the seed; biases 0. */
 void tps_dense_init_f32(const struct tps_dense_f32 *layer, float *w, float *b, uint32_t seed);

@@ -12,6 +12,12 @@
 #ifdef __clang__
 #pragma STDC FP_CONTRACT OFF
 #endif
+#ifdef __FAST_MATH__
+#error "f32 arithmetic is exact only without -ffast-math"
+#endif
+#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 2)
+#error "the float vectors of MVE flush subnormal numbers to zero: compile with +nomve.fp"
+#endif
 
 #define TPS_LOG2E 0x1.715476p+0f
 
