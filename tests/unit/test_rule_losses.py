@@ -3,17 +3,15 @@
 import itertools
 import math
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tpsgd_edge.arithmetic.projection import UNIT, draw_projection
 from tpsgd_edge.graph import Dense, Graph, Labels
-from tpsgd_edge.quantize.projection import UNIT, make_projection
 from tpsgd_edge.rule.activations import ACTIVATIONS
 from tpsgd_edge.rule.losses import LocalLoss, local_delta, local_error, local_losses, target
-from tpsgd_edge.rule.projection import PROJECTION_UNIT, projection_matrix
 from tpsgd_edge.spec import LossSpec, ProjectionSpec
 
 N_IN, N_HIDDEN, N_LABELS, BATCH = 7, 12, 5, 9
@@ -121,18 +119,7 @@ def test_a_custom_loss_is_its_expression_in_r():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("shape", [(3, 1), (4, 10), (5, 32), (3, 33), (2, 100)])
-def test_projections_are_those_of_the_device(kind, shape):
-    spec, (n_out, n_labels) = ProjectionSpec(kind=kind), shape
-    device = make_projection(spec, model_seed=9, layer=2, n_out=n_out, n_labels=n_labels)
-    np.testing.assert_array_equal(
-        projection_matrix(kind, seed=9, layer=2, shape=shape), device.values
-    )
-    assert PROJECTION_UNIT[kind] == UNIT[kind]
-
-
-@pytest.mark.parametrize("kind", KINDS)
 def test_the_unit_gives_a_projection_variance_one(kind):
-    entries = projection_matrix(kind, seed=1, layer=0, shape=(1000, 40)) * PROJECTION_UNIT[kind]
+    entries = draw_projection(kind, 1, (1000, 40)) * UNIT[kind]
     assert abs(entries.var() - 1) < 0.02
     assert abs(entries.mean()) < 0.02

@@ -10,12 +10,10 @@ from torch.nn import functional
 
 from tpsgd_edge.errors import SpecError, ToolError
 from tpsgd_edge.graph import Dense, Graph, Labels, Weights
-from tpsgd_edge.quantize.first_weights import initial_weights
 from tpsgd_edge.rule import pretrain
 from tpsgd_edge.rule.activations import ACTIVATIONS
 from tpsgd_edge.rule.losses import local_losses
 from tpsgd_edge.rule.network import FloatNetwork, first_network
-from tpsgd_edge.rule.projection import first_weights
 from tpsgd_edge.rule.rules import RULES, backprop, last_layer, tpsgd
 from tpsgd_edge.rule.train import train_float
 from tpsgd_edge.spec import LossSpec, ProjectionSpec, spec_from_dict
@@ -248,14 +246,6 @@ def test_divergence_is_an_error_with_advice():
             learning_rate=10.0,
         )
     assert "smaller learning rate" in str(caught.value)
-
-
-def test_first_weights_are_those_of_the_device():
-    graph = chain(6, 8, 7, 4)
-    for index in range(3):
-        ours, device = first_weights(graph, index, seed=3), initial_weights(graph, index, 3)
-        np.testing.assert_array_equal(ours.w, device.w)
-        np.testing.assert_array_equal(ours.b, device.b)
 
 
 def test_given_weights_are_where_training_starts():

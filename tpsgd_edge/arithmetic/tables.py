@@ -18,6 +18,16 @@ TABULATED: dict[str, tuple[Callable[[float], float], float]] = {
     "sigmoid": (_sigmoid, 2.0**-4),
 }
 
+# Activation -> (centre, half range) of what a target may be, as a share of the
+# full scale.
+TARGET_RANGE = {
+    "tanh": (0.0, 1.0),
+    "hard_tanh": (0.0, 1.0),
+    "linear": (0.0, 1.0),
+    "sigmoid": (0.5, 0.5),
+    "relu": (0.25, 0.25),
+}
+
 
 @cache
 def table_s8(activation: str) -> NDArray[np.int8]:

@@ -7,7 +7,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from tpsgd_edge.graph import Conv2d, Dense, Graph, Pool
-from tpsgd_edge.quantize.first_weights import initial_weights
+from tpsgd_edge.graph.first_weights import initial_weights
 
 Real = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph import Conv2d, Graph, TrainedLayer, Weights
-from tpsgd_edge.quantize.first_weights import initial_bound
+from tpsgd_edge.graph.first_weights import initial_bound
 from tpsgd_edge.quantize.losses import LOG2E, LossContext, make_loss
 from tpsgd_edge.quantize.model import (
     DTYPES,

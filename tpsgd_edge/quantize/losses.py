@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tpsgd_edge.arithmetic.expression import compile_expression
+from tpsgd_edge.arithmetic.projection import UNIT
+from tpsgd_edge.arithmetic.tables import TARGET_RANGE
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.quantize.model import Loss, Target, TargetF32
-from tpsgd_edge.quantize.projection import UNIT
 from tpsgd_edge.quantize.scales import as_requantize
 from tpsgd_edge.spec import LossSpec
 
@@ -121,16 +122,6 @@ def _custom(spec: LossSpec, c: LossContext) -> tuple[Loss, float]:
     return replace(loss, table=table), largest * 2**14 / 32767
 
 
-# Activation -> (centre, half range) of what a target may be, as a share of the full scale.
-_TARGET_RANGE = {
-    "tanh": (0.0, 1.0),
-    "hard_tanh": (0.0, 1.0),
-    "linear": (0.0, 1.0),
-    "sigmoid": (0.5, 0.5),
-    "relu": (0.25, 0.25),
-}
-
-
 def _target(c: LossContext) -> Target:
     real = _real_target(c)
     if c.is_last:
@@ -149,7 +140,7 @@ def _target_f32(c: LossContext) -> TargetF32:
 
 def _real_target(c: LossContext) -> TargetF32:
     """Targets in real units: for hidden layers mid + p * mult, for the last layer on and off."""
-    centre, half = _TARGET_RANGE[c.activation]
+    centre, half = TARGET_RANGE[c.activation]
     reach = half * c.target_scale
     if c.is_last:
         if c.activation in ("linear", "relu"):

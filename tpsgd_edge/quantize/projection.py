@@ -1,19 +1,9 @@
-"""Fixed random projections as small integers (docs/ARITHMETIC.md, section 9)."""
+"""The projection of one layer."""
 
-import math
-from collections.abc import Callable
-
-import numpy as np
-from numpy.typing import NDArray
-
-from tpsgd_edge.arithmetic.random import Purpose, draws, stream
+from tpsgd_edge.arithmetic.projection import draw_projection
+from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.quantize.model import Projection
 from tpsgd_edge.spec import ProjectionSpec
-
-# Factor that makes the variance of the entries 1.
-UNIT = {"sign": 1.0, "ternary": math.sqrt(2.0), "gaussian": 1 / 36.95}
-# Largest magnitude of an entry, for the overflow proofs.
-LARGEST = {"sign": 1, "ternary": 1, "gaussian": 128}
 
 
 def make_projection(
@@ -21,41 +11,5 @@ def make_projection(
 ) -> Projection:
     """The projection of one layer; its values do not depend on how it is stored."""
     seed = stream(model_seed, Purpose.PROJECTION, layer)
-    values = _DRAW[spec.kind](seed, n_out, n_labels)
+    values = draw_projection(spec.kind, seed, (n_out, n_labels))
     return Projection(spec.kind, spec.storage, seed, values)
-
-
-def _draw_sign(seed: int, n_out: int, n_labels: int) -> NDArray[np.int8]:
-    bits = _fields(seed, n_out, n_labels, width=1)
-    return np.where(bits == 1, 1, -1).astype(np.int8)
-
-
-def _draw_ternary(seed: int, n_out: int, n_labels: int) -> NDArray[np.int8]:
-    pairs = _fields(seed, n_out, n_labels, width=2)
-    return ((pairs & 1).astype(np.int8) - (pairs >> 1).astype(np.int8)).astype(np.int8)
-
-
-def _draw_gaussian(seed: int, n_out: int, n_labels: int) -> NDArray[np.int8]:
-    words = draws(seed, n_out * n_labels).reshape(n_out, n_labels)
-    four_bytes = sum(
-        (words >> np.uint32(8 * i) & np.uint32(255)).astype(np.int64) for i in range(4)
-    )
-    rounded = (np.asarray(four_bytes) - 510 + 2) >> 2
-    return np.asarray(np.clip(rounded, -128, 127), np.int8)
-
-
-def _fields(seed: int, n_out: int, n_labels: int, *, width: int) -> NDArray[np.uint32]:
-    """Bit fields of `width` bits, one for each entry, low bits first, rows starting at a word."""
-    per_word = 32 // width
-    n_words = -(-n_labels // per_word)
-    words = draws(seed, n_out * n_words).reshape(n_out, n_words, 1)
-    shifts = np.arange(per_word, dtype=np.uint32) * np.uint32(width)
-    fields = words >> shifts & np.uint32(2**width - 1)
-    return fields.reshape(n_out, n_words * per_word)[:, :n_labels]
-
-
-_DRAW: dict[str, Callable[[int, int, int], NDArray[np.int8]]] = {
-    "sign": _draw_sign,
-    "ternary": _draw_ternary,
-    "gaussian": _draw_gaussian,
-}

@@ -13,20 +13,14 @@ import torch
 from torch import Tensor
 
 from tpsgd_edge.arithmetic.expression import compile_expression
+from tpsgd_edge.arithmetic.projection import UNIT, draw_projection
+from tpsgd_edge.arithmetic.random import Purpose, stream
+from tpsgd_edge.arithmetic.tables import TARGET_RANGE
 from tpsgd_edge.graph import Graph, TrainedLayer
 from tpsgd_edge.rule.activations import ACTIVATIONS
-from tpsgd_edge.rule.projection import PROJECTION_UNIT, projection_matrix
 from tpsgd_edge.rule.windows import Windows, make_windows
 from tpsgd_edge.spec import LossSpec, ProjectionSpec
 
-# Activation -> (centre, half range) of what a target may be, at a full scale of 1.
-_TARGET_RANGE = {
-    "tanh": (0.0, 1.0),
-    "hard_tanh": (0.0, 1.0),
-    "linear": (0.0, 1.0),
-    "sigmoid": (0.5, 0.5),
-    "relu": (0.25, 0.25),
-}
 # Under these losses f'(z) cancels.
 _MATCHES_ACTIVATION = frozenset({"softmax_cross_entropy", "cross_entropy"})
 
@@ -120,8 +114,8 @@ def _local_loss(
     p, mid, mult = None, *_output_target(layer, graph.labels.kind, projection)
     if index < len(graph.layers) - 1:
         shape = (layer.n_target, graph.labels.count)
-        whole = projection_matrix(projection.kind, seed=seed, layer=index, shape=shape)
-        p = torch.tensor(whole * PROJECTION_UNIT[projection.kind], dtype=dtype)
+        whole = draw_projection(projection.kind, stream(seed, Purpose.PROJECTION, index), shape)
+        p = torch.tensor(whole * UNIT[projection.kind], dtype=dtype)
         mid, mult = _hidden_target(layer, graph, projection)
     return LocalLoss(
         kind=spec.kind,
@@ -137,9 +131,9 @@ def _local_loss(
 
 
 def _hidden_target(layer: TrainedLayer, graph: Graph, spec: ProjectionSpec) -> tuple[float, float]:
-    centre, half = _TARGET_RANGE[layer.activation]
+    centre, half = TARGET_RANGE[layer.activation]
     # The largest sign and ternary entries, and two deviations of a gaussian, reach as far.
-    entry = 0.5 if spec.kind == "gaussian" else 1 / PROJECTION_UNIT[spec.kind]
+    entry = 0.5 if spec.kind == "gaussian" else 1 / UNIT[spec.kind]
     spread = math.sqrt(graph.labels.count) if graph.labels.kind == "vector" else 1.0
     return centre, half * spec.scale * entry / spread
 
@@ -147,7 +141,7 @@ def _hidden_target(layer: TrainedLayer, graph: Graph, spec: ProjectionSpec) -> t
 def _output_target(layer: TrainedLayer, labels: str, spec: ProjectionSpec) -> tuple[float, float]:
     if labels == "vector" or layer.activation in ("linear", "relu"):
         return 0.0, 1.0
-    centre, half = _TARGET_RANGE[layer.activation]
+    centre, half = TARGET_RANGE[layer.activation]
     reach = half * spec.scale
     return centre - reach, 2 * reach
 

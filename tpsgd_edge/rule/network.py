@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tpsgd_edge.graph import Graph, Layer, TrainedLayer, Weights
+from tpsgd_edge.graph.first_weights import initial_weights
 from tpsgd_edge.rule.activations import ACTIVATIONS
 from tpsgd_edge.rule.layers import forward
-from tpsgd_edge.rule.projection import first_weights
 
 # Samples at a time: maps of a whole data set would fill the memory.
 _CHUNK = 1024
@@ -65,7 +65,7 @@ def first_network(graph: Graph, *, seed: int) -> FloatNetwork:
     """The network before training, as a device with this seed starts."""
     none = Weights(np.empty(0), np.empty(0))
     first = [
-        first_weights(graph, index, seed=seed) if isinstance(layer, TrainedLayer) else none
+        initial_weights(graph, index, seed) if isinstance(layer, TrainedLayer) else none
         for index, layer in enumerate(graph.layers)
     ]
     return FloatNetwork(

@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from tpsgd_edge.arithmetic.random import Purpose, draws, stream
-from tpsgd_edge.graph import Graph, Pool, TrainedLayer, Weights
+from tpsgd_edge.graph.graph import Graph, Weights
+from tpsgd_edge.graph.layers import Pool, TrainedLayer
 
 
 def initial_bound(graph: Graph, index: int) -> float:
@@ -31,5 +32,6 @@ def initial_weights(graph: Graph, index: int, seed: int) -> Weights:
 
 def _trained(graph: Graph, index: int) -> TrainedLayer:
     layer = graph.layers[index]
-    assert not isinstance(layer, Pool)
+    if isinstance(layer, Pool):
+        raise TypeError(f"layer '{layer.name}' has no weights")
     return layer
