@@ -98,9 +98,10 @@ def rates_of(run: Run) -> tuple[float, ...]:
         return TORCH_RATES
     if run.rule == "random":
         return RANDOM_RATES
-    return HIDDEN_RATES if run.settings else CODE_RATES
+    return HIDDEN_RATES if run.settings and "weight_range" not in run.key else CODE_RATES
 
 
+BACKPROP = "backpropagation in torch, batch 32"
 NETWORKS = ((256, "s16"), (256, "s8"), (256, "f32"), (64, "s16"))
 
 
@@ -112,7 +113,7 @@ def accuracy_rows() -> Iterator[tuple[str, str, Run]]:
         yield name, f"hidden layer left at random, {weights}", Run(units, weights, "random", 0)
         if weights == "f32" or units == 64:
             yield name, "tpSGD in torch, batch 32", Run(units, "f32", "torch tpsgd", 0)
-            yield name, "backpropagation in torch, batch 32", Run(units, "f32", "torch backprop", 0)
+            yield name, BACKPROP, Run(units, "f32", "torch backprop", 0)
 
 
 def _hidden(*settings: str) -> Run:
@@ -120,39 +121,51 @@ def _hidden(*settings: str) -> Run:
     return Run(64, "s16", "tpsgd", 0, ("rule.output_learning_rate=0.003", *settings), 1, FEW_EPOCHS)
 
 
+GATE = "rule.error_gate=0.7"
+LOSSES = {
+    "projected_cross_entropy": (),
+    "projected_l2": ("rule.loss=projected_l2",),
+    "l2": ("rule.loss=l2",),
+    "l1": ("rule.loss=l1",),
+    "huber, delta 0.25": ('rule.loss={kind="huber", delta=0.25}',),
+    "dead_zone, delta 0.25": ('rule.loss={kind="dead_zone", delta=0.25}',),
+    "cross_entropy on sigmoid units": (
+        "model.layers.fc1.activation=sigmoid",
+        "rule.loss=cross_entropy",
+    ),
+    "custom: tanh(4 r)": ('rule.loss={kind="custom", expression="tanh(4 * r)"}',),
+}
+
+
 def loss_rows() -> Iterator[tuple[str, Run]]:
-    """Hidden losses of 784-64-10 in s16."""
-    gate = "rule.error_gate=0.7"
-    yield "projected_cross_entropy", _hidden()
-    yield "projected_cross_entropy, error_gate 0.7", _hidden(gate)
-    yield "projected_l2", _hidden("rule.loss=projected_l2")
-    for loss in ("l2", "l1"):
-        yield loss, _hidden(f"rule.loss={loss}")
-        yield f"{loss}, error_gate 0.7", _hidden(f"rule.loss={loss}", gate)
-    for kind in ("huber", "dead_zone"):
-        loss = f'rule.loss={{kind="{kind}", delta=0.25}}'
-        yield f"{kind}, delta 0.25", _hidden(loss)
-        yield f"{kind}, delta 0.25, error_gate 0.7", _hidden(loss, gate)
-    sigmoid = ("model.layers.fc1.activation=sigmoid", "rule.loss=cross_entropy")
-    yield "cross_entropy on sigmoid units", _hidden(*sigmoid)
-    yield "cross_entropy on sigmoid units, error_gate 0.7", _hidden(*sigmoid, gate)
-    custom = 'rule.loss={kind="custom", expression="tanh(4 * r)"}'
-    yield "custom: tanh(4 r)", _hidden(custom)
-    yield "custom: tanh(4 r), error_gate 0.7", _hidden(custom, gate)
+    """Hidden losses of 784-64-10 in s16, each without and with an error gate."""
+    for about, settings in LOSSES.items():
+        yield about, _hidden(*settings)
+        yield f"{about}, error_gate 0.7", _hidden(*settings, GATE)
 
 
 def projection_rows() -> Iterator[tuple[str, Run]]:
-    """Kinds of projections of 784-64-10 in s16."""
-    for loss in ("projected_cross_entropy", "l2"):
-        gate = () if loss == "projected_cross_entropy" else ("rule.error_gate=0.7",)
+    """Kinds of projections of 784-64-10 in s16. Sign is the default: the same runs as above."""
+    for about, settings in (("projected_cross_entropy", ()), ("l2", ("rule.loss=l2", GATE))):
+        gate = ", error_gate 0.7" if settings else ""
         for kind in ("sign", "ternary", "gaussian"):
-            # The plain loss and the sign projection are the defaults: the same runs as above.
             chosen = () if kind == "sign" else (f"projection.kind={kind}",)
-            named = () if loss == "projected_cross_entropy" else (f"rule.loss={loss}",)
-            yield (
-                f"{kind}, {', '.join((loss, *('error_gate 0.7' for _ in gate)))}",
-                _hidden(*named, *gate, *chosen),
+            yield f"{kind}, {about}{gate}", _hidden(*settings, *chosen)
+
+
+def range_rows() -> Iterator[tuple[str, Run]]:
+    """How large a weight the formats hold, layer by layer, for 784-64-10."""
+    for weights, first, last in (("s8", 0.5, 1), ("s16", 1, 4)):
+        ranges = [(first * factor, last) for factor in (0.25, 0.5, 1, 2, 4)]
+        ranges += [(first, last * factor) for factor in (0.25, 0.5, 2, 4)]
+        for fc1, fc2 in ranges:
+            settings = (
+                f"model.layers.fc1.weight_range={float(fc1)}",
+                f"model.layers.fc2.weight_range={float(fc2)}",
             )
+            default = " (default)" if (fc1, fc2) == (first, last) else ""
+            about = f"{weights}, fc1 ±{fc1:g}, fc2 ±{fc2:g}{default}"
+            yield about, Run(64, weights, "tpsgd", 0, settings, 1, FEW_EPOCHS)
 
 
 class Table:
@@ -195,31 +208,26 @@ class Table:
 
 
 def accuracy_table(table: Table) -> Iterator[str]:
-    """Test accuracy over the seeds."""
-    yield "| network | trained by | learning rate | test accuracy, % (mean, spread) | seeds |"
-    yield "|---|---|---:|---:|---|"
-    for network, about, open_run in accuracy_rows():
-        run = table.tuned(open_run)
-        runs = [table.result(replace(run, seed=seed)) for seed in SEEDS]
-        values = [100 * r["accuracy"] for r in runs if r is not None]
-        yield f"| {network} | {about} | {run.rate:g} | {spread(values)} | {each(values)} |"
+    """Test accuracy over the seeds; speed as a multiple of that of backpropagation in torch."""
+    yield "| network | trained by | learning rate | test accuracy, % | of each seed | speed |"
+    yield "|---|---|---:|---:|---|---:|"
+    rows = [(*names, table.tuned(run)) for *names, run in accuracy_rows()]
+    speeds = {}
+    for network, about, run in rows:
+        results = _of_seeds(table, run)
+        if results:
+            speeds[network, about] = mean(r["samples_per_second"] for r in results)
+    for network, about, run in rows:
+        values = [100 * r["accuracy"] for r in _of_seeds(table, run)]
+        own, unit = speeds.get((network, about)), speeds.get((network, BACKPROP))
+        speed = f"{own / unit:.2f}" if own and unit and run.rule != "random" else ""
+        figures = f"{run.rate:g} | {spread(values)} | {each(values)} | {speed}"
+        yield f"| {network} | {about} | {figures} |"
 
 
-def speed_table(table: Table) -> Iterator[str]:
-    """Samples a second against backpropagation in torch, from the same runs."""
-    yield "| network | trained by | speed |"
-    yield "|---|---|---:|"
-    speeds: dict[tuple[str, str], float] = {}
-    for network, about, open_run in accuracy_rows():
-        run = table.tuned(open_run)
-        runs = [table.result(replace(run, seed=seed)) for seed in SEEDS]
-        values = [r["samples_per_second"] for r in runs if r is not None]
-        if values and run.rule != "random":
-            speeds[network, about] = mean(values)
-    for (network, about), speed in speeds.items():
-        yardstick = speeds.get((network, "backpropagation in torch, batch 32"))
-        if yardstick:
-            yield f"| {network} | {about} | {speed / yardstick:.2f} |"
+def _of_seeds(table: Table, run: Run) -> list[Result]:
+    results = [table.result(replace(run, seed=seed)) for seed in SEEDS]
+    return [result for result in results if result is not None]
 
 
 def small_table(table: Table, rows: Sequence[tuple[str, Run]], title: str) -> Iterator[str]:
@@ -266,9 +274,9 @@ def each(values: Sequence[float]) -> str:
 
 TABLES = {
     "accuracy": accuracy_table,
-    "speed": speed_table,
     "losses": lambda table: small_table(table, list(loss_rows()), "loss of the hidden layer"),
     "projections": lambda table: small_table(table, list(projection_rows()), "projection"),
+    "ranges": lambda table: small_table(table, list(range_rows()), "range of the weights"),
     "rates": rate_table,
 }
 
@@ -303,14 +311,9 @@ def data_of(seed: int, *, held_out: bool) -> Dataset:
     whole = _whole_data(seed)
     if not held_out:
         return whole
-    x, y = whole.x_train, whole.y_train
-    return replace(
-        whole,
-        x_train=x[:-HELD_OUT],
-        y_train=y[:-HELD_OUT],
-        x_test=x[-HELD_OUT:],
-        y_test=y[-HELD_OUT:],
-    )
+    x, y, count = whole.x_train, whole.y_train, -HELD_OUT
+    kept = replace(whole, x_train=x[:count], y_train=y[:count])
+    return replace(kept, x_test=x[count:], y_test=y[count:])
 
 
 class _TimedDevice:
