@@ -352,7 +352,7 @@ def _arena_view(plan: ArenaPlan) -> ArenaView:
 
 
 def _gate(model: QuantizedModel) -> str:
-    if model.gate is None or len(model.layers) == 1:
+    if model.gate is None or len(model.trained) == 1:
         return ""
     return c_float(model.gate) if model.value_type == "f32" else str(model.gate)
 

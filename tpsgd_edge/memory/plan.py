@@ -102,7 +102,7 @@ def _inference_schedule(model: QuantizedModel) -> tuple[Stage, ...]:
 
 def _training_schedules(model: QuantizedModel) -> Iterator[tuple[Stage, ...]]:
     last = len(model.layers) - 1
-    if model.gate is None or last == 0:
+    if model.gate is None or len(model.trained) == 1:
         yield tuple(_forward_and_learn(model, last + 1))
         return
     answer = (*_inference_schedule(model), Stage("learn", last, gates=True))
