@@ -131,7 +131,7 @@ def late_state(model: QuantizedModel, seed: int) -> dict[str, Array]:
     """A state with weights and biases at their limits and two steps left to count."""
     rng = np.random.default_rng(seed)
     state: dict[str, Array] = {}
-    for layer in model.layers:
+    for layer in model.trained:
         for name, shape, limit in (
             ("w", (layer.n_out, layer.n_in), 2**layer.weight_bits),
             ("b", (layer.n_out,), 2**27),
