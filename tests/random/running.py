@@ -88,16 +88,20 @@ def written(project: CProject) -> Iterator[Path]:
 
 def run_recipe(recipe: Recipe, build: Build) -> None:
     """Build one network for this computer and compare all it does with the reference."""
-    model = recipe.model()
-    x, labels = samples_of(model, recipe.seed)
+    run_model(recipe.model(), recipe.seed, build)
+
+
+def run_model(model: QuantizedModel, seed: int, build: Build) -> None:
+    """The same of a model, with samples from a seed."""
+    x, labels = samples_of(model, seed)
     project = project_of(model, x[:4], labels[:4])
     with written(project) as folder:
         binary = host_binary(project, folder, build)
         with open_device(binary, interface_of(model), timeout=60) as device:
             if build.inference_only:
-                assert_same_inference(model, device, recipe.seed)
+                assert_same_inference(model, device, seed)
             else:
-                assert_same(model, device, recipe.seed)
+                assert_same(model, device, seed)
 
 
 def host_binary(project: CProject, folder: Path, build: Build) -> Binary:
