@@ -170,6 +170,16 @@ def test_a_gate_without_hidden_layers_is_none():
     assert stages(gated([])) == ["forward 0", "learn 0"]
 
 
+def test_a_gate_above_pools_alone_is_none():
+    wanted = {"maps": True, "gate": True, "label_kind": "class", "projection": "sign"}
+    found = [m for m in models(200, **wanted) if len(m.trained) == 1 and m.gate is not None]
+    assert found
+    for model in found:
+        schedule = plan_memory(model).training.schedule
+        assert not any(stage.gates for stage in schedule)
+        assert [stage.kind for stage in schedule].count("forward") == len(model.layers)
+
+
 def test_the_state_has_no_gaps_and_is_read_back():
     for model in (*models(100), *models(50, maps=True)):
         layout = state_layout(model)
