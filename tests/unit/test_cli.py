@@ -110,7 +110,6 @@ def test_options_reach_the_pipeline(stages, spec_file):
     assert stages["build"].call_args.kwargs == {
         "out": Path("somewhere"),
         "compile": False,
-        "progress": None,
     }
     run(["verify", spec_file])
     assert stages["verify"].call_args.kwargs == {"steps": None, "emulator": None, "progress": None}
