@@ -1,6 +1,6 @@
 """Random networks on maps: convolutions, pools and dense layers, no bit away from the reference.
 
-A failing test names its seed; `pytest 'tests/random/test_random_maps.py::...[seed]'` repeats it alone.
+A failing test names its seed, and `pytest tests/random/test_random_maps.py -k SEED` repeats it.
 """
 
 import numpy as np

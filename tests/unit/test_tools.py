@@ -66,7 +66,7 @@ class TestDense:
     def test_nothing_is_trained_that_is_not_asked_for(self, tmp_path: Path) -> None:
         table = self.table(tmp_path / "r.json", {})
         assert table.result(self.run) is None
-        assert "| 784-64-10 |" in "\n".join(results_dense.accuracy_table(table))
+        assert "| 784-64-10 |" not in "\n".join(results_dense.accuracy_table(table))
 
     def test_what_is_there_is_not_trained_again(self, tmp_path: Path) -> None:
         self.table(tmp_path / "r.json", {0.003: 0.9})
