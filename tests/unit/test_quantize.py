@@ -134,6 +134,32 @@ def test_each_layer_may_have_its_own_rate(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("target_pool", "share"), [(1, 1 / 20), (2, 4 / 20), (9, 1), ("position", 1)]
+)
+@pytest.mark.parametrize("weights", ["s16", "f32"])
+def test_the_rate_of_a_map_is_that_of_its_averages(tmp_path, weights, target_pool, share):
+    """kr * kc / (oh * ow), 1 / (mean area of the windows), is part of the rate (section 14)."""
+    conv = {"kind": "conv2d", "name": "conv1", "filters": 2, "kernel": 3}
+    layers = [{**conv, "target_pool": target_pool}, {"name": "fc", "units": 3}]
+    spec = make_spec(
+        tmp_path,
+        model={"layers": layers},
+        numbers={"weights": weights},
+        rule={"learning_rate": 0.02},
+        data={"input_shape": [6, 7, 1]},
+    )
+    layer = quantized(spec, x=RNG.uniform(-1, 1, (50, 42))).trained[0]
+    if weights == "f32":
+        assert layer.rate_f32 == pytest.approx(0.02 * share)
+        return
+    assert layer.rate is not None
+    unit = layer.x_scale / layer.weight_scale * 2.0 ** (layer.update_shift - 14)
+    met = layer.rate.mult / 2**layer.rate.shift / unit
+    error_scale = 1.0  # of projected cross entropy under signs
+    assert met == pytest.approx(0.02 * share * error_scale, rel=2**-14)
+
+
 # ------------------------------------------------------------------ schedule
 
 

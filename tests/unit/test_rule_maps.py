@@ -162,6 +162,34 @@ def test_a_tpsgd_update_is_autograd_of_the_averaged_map(j_of, target_pool, activ
         torch.testing.assert_close(found, -area / gain * grad)
 
 
+@pytest.mark.parametrize("target_pool", [1, 2, "position"])
+def test_training_follows_the_true_gradient_of_the_averages(target_pool):
+    """1 / area of the windows is part of the learning rate: one rate for maps and vectors."""
+    layer = conv2d("conv1", (5, 7, 1), filters=4, kernel=(2, 2), target_pool=target_pool)
+    graph = Graph("net", (layer, Dense("fc", 96, 3, "linear")), Labels("class", 3), {})
+    spec = LossSpec(kind="l2")
+    loss = local_losses(graph, (spec, LAST), ProjectionSpec(), seed=3)[0]
+    x, y = samples(graph).float(), np.array([0, 1, 2, 0])
+    first = first_network(graph, seed=3)
+    net = train_float(
+        graph,
+        x.numpy(),
+        y,
+        rule="tpsgd",
+        losses=(spec, LAST),
+        learning_rate=0.5,
+        epochs=1,
+        batch=4,
+        schedule="constant",
+        seed=3,
+    )
+    w = first.w[0].clone().requires_grad_()
+    maps = torch.tanh(forward(layer, x, w, first.b[0]))
+    seen = maps if loss.windows is None else loss.windows.averaged(maps)
+    j = 0.5 * ((target(loss, ONE_HOT.float()) - seen) ** 2).sum(dim=1).mean()
+    torch.testing.assert_close(net.w[0], w.detach() - 0.5 * torch.autograd.grad(j, w)[0])
+
+
 def test_windows_of_unequal_size():
     layer = conv2d("conv1", (5, 3, 1), filters=2, kernel=(1, 1), target_pool=2)
     windows = make_windows(layer, torch.float64)
@@ -252,7 +280,7 @@ def test_filters_learn_what_random_ones_miss(rule, low, high):
     x, y = bars(300)
     losses = (HIDDEN, LAST)
     net = train_float(
-        bars_graph(), x, y, rule=rule, losses=losses, learning_rate=(0.03, 1), epochs=12, batch=10
+        bars_graph(), x, y, rule=rule, losses=losses, learning_rate=(1, 1), epochs=12, batch=10
     )
     assert low < net.accuracy(x, y) < high
 

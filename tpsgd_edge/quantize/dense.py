@@ -122,7 +122,7 @@ def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense
     loss, error_scale, projection = _loss(layer, context, loss_spec)
     update_shift = _update_shift(formats)
     is_float = formats.weight_type == "f32"
-    rate = layer_learning_rate(spec, context.spec_index)
+    rate = _learning_rate(layer, context)
     one = 1 / (context.x_scale**2 * 2**formats.bias_shift)
     low, high = _z_limits(layer.activation, formats.y_type)
     return QuantizedDense(
@@ -272,6 +272,12 @@ def _loss(
         n_labels=labels.count,
     )
     return parameters, error_scale, projection
+
+
+def _learning_rate(layer: TrainedLayer, context: DenseContext) -> float:
+    """The spec's rate, on a map times 1 / (mean area of the windows): section 14."""
+    rate = layer_learning_rate(context.spec, context.spec_index)
+    return rate * layer.n_target / layer.y_count
 
 
 def _rate(

@@ -64,7 +64,8 @@ def train_float(
         x: samples (n, n_in), scaled.
         labels: class indices (n,), or label vectors (n, K), scaled.
         losses: one for each layer with weights; backprop and last_layer use the last one only.
-        learning_rate: one for all layers, or one for each layer with weights.
+        learning_rate: one for all layers, or one for each layer with weights. tpSGD divides a map's by
+            the mean area of the windows whose averages its loss sees.
         schedule: constant, linear, cosine or exponential, down to `final_rate` times the rate.
         error_gate: hidden layers learn only where the class gets less than this probability.
         after_epoch: called with the epoch, from 1, and the network as it is then.
@@ -74,7 +75,8 @@ def train_float(
     """
     net = first_network(graph, seed=seed)
     made = local_losses(graph, tuple(losses), projection or ProjectionSpec(), seed=seed)
-    settings = _Settings(rule, made, _rates(graph, learning_rate), momentum, dead_zone, error_gate)
+    rates = _rates(graph, learning_rate, rule)
+    settings = _Settings(rule, made, rates, momentum, dead_zone, error_gate)
     samples = torch.tensor(np.asarray(x, np.float32))
     targets = label_rows(labels, graph.labels)
     velocity = [torch.zeros_like(tensor) for tensor in (*net.w, *net.b)]
@@ -101,11 +103,18 @@ def label_rows(labels: NDArray[np.generic], kind: Labels) -> Tensor:
     return torch.nn.functional.one_hot(classes, kind.count).to(torch.float32)
 
 
-def _rates(graph: Graph, learning_rate: float | Sequence[float]) -> tuple[float, ...]:
-    """A rate for each layer, those without weights included."""
-    if not isinstance(learning_rate, Sequence):
-        return (learning_rate,) * len(graph.layers)
-    given = iter(learning_rate)
+def _rates(
+    graph: Graph, learning_rate: float | Sequence[float], rule: RuleName
+) -> tuple[float, ...]:
+    """A rate for each layer, those without weights included.
+
+    The rate of a map's own loss takes in 1 / area of the windows (docs/ARITHMETIC.md, section 14).
+    """
+    trained = graph.trained
+    rates = learning_rate if isinstance(learning_rate, Sequence) else [learning_rate] * len(trained)
+    if rule == "tpsgd":
+        rates = [r * la.n_target / la.y_count for r, la in zip(rates, trained, strict=True)]
+    given = iter(rates)
     return tuple(next(given) if isinstance(la, TrainedLayer) else 0.0 for la in graph.layers)
 
 

@@ -101,7 +101,11 @@ class NumbersSpec(Section):
 
 
 class RuleSpec(Section):
-    """The learning rule: local losses, learning rate and schedule, dead zone, error gate."""
+    """The learning rule: local losses, learning rate and schedule, dead zone, error gate.
+
+    One learning rate suits all layers: of a convolution it is the rate of the averages over windows
+    that its loss sees.
+    """
 
     # None: the best measured for the kind of labels (`rules.layer_loss`).
     loss: LossSpec | None = None
