@@ -64,8 +64,8 @@ def train_float(
         x: samples (n, n_in), scaled.
         labels: class indices (n,), or label vectors (n, K), scaled.
         losses: one for each layer with weights; backprop and last_layer use the last one only.
-        learning_rate: one for all layers, or one for each layer with weights. tpSGD divides that of a
-            map by the mean area of the windows whose averages its loss sees.
+        learning_rate: one for all layers, or one for each layer with weights. tpSGD divides that
+            of a map by the mean area of the windows whose averages its loss sees.
         schedule: constant, linear, cosine or exponential, down to `final_rate` times the rate.
         error_gate: hidden layers learn only where the class gets less than this probability.
         after_epoch: called with the epoch, from 1, and the network as it is then.
