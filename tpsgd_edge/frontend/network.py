@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,19 @@ from tpsgd_edge.arithmetic.expression import compile_expression
 from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.npz import read_npz
-from tpsgd_edge.graph import Conv2d, Dense, Graph, Layer, Pair, Shape, Weights, conv2d, pool
+from tpsgd_edge.graph import (
+    Conv2d,
+    Dense,
+    Graph,
+    Layer,
+    Pair,
+    Pool,
+    Rnn,
+    Shape,
+    Weights,
+    conv2d,
+    pool,
+)
 from tpsgd_edge.spec import (
     Conv1dSpec,
     Conv2dSpec,
@@ -20,6 +33,7 @@ from tpsgd_edge.spec import (
     FlattenSpec,
     GlobalAvgPoolSpec,
     PoolSpec,
+    RnnSpec,
     Spec,
     TrainedSpec,
     check_labels_kind,
@@ -43,18 +57,20 @@ def build_graph(spec: Spec, dataset: Dataset) -> Graph:
         if loss.expression is not None:
             where = f"{spec.source}, loss of layer '{layer.name}'"
             compile_expression(loss.expression, where=where)
-    layers = _layers(spec, sample_shape(spec, dataset.input_shape))
-    graph = Graph(spec.name, layers, dataset.labels, {})
+    shape = sample_shape(spec, dataset.input_shape)
+    layers = _layers(spec, shape)
+    steps = shape[1] if isinstance(layers[0], Rnn) else 1
+    graph = Graph(spec.name, layers, dataset.labels, {}, steps)
     if spec.model.weights_file is None:
         return graph
-    return Graph(spec.name, layers, dataset.labels, _read_weights(spec, graph))
+    return replace(graph, weights=_read_weights(spec, graph))
 
 
 def sample_shape(spec: Spec, shape: tuple[int, ...]) -> Shape:
     """Samples of `shape` as maps (height, width, channels).
 
     What `data.input_shape` says; else images (h, w) have one channel, and vectors are 1 x 1. Where
-    the first layer on maps is a conv1d, samples (t,) and (t, c) are sequences: 1 x t x c.
+    the first layer on maps is a conv1d or rnn, samples (t,) and (t, c) are sequences: 1 x t x c.
 
     Raises:
         SpecError: an input shape that does not hold as many values as a sample.
@@ -70,7 +86,7 @@ def sample_shape(spec: Spec, shape: tuple[int, ...]) -> Shape:
             )
         return asked
     on_maps = [la for la in spec.model.layers if not isinstance(la, DenseSpec | FlattenSpec)]
-    if on_maps and isinstance(on_maps[0], Conv1dSpec) and len(shape) < 3:
+    if on_maps and isinstance(on_maps[0], Conv1dSpec | RnnSpec) and len(shape) < 3:
         return (1, shape[0], math.prod(shape[1:]))
     if len(shape) == 2:
         return (shape[0], shape[1], 1)
@@ -86,12 +102,28 @@ def _layers(spec: Spec, shape: Shape) -> tuple[Layer, ...]:
             shape = (1, 1, math.prod(shape))
         else:
             layers.append(made)
-            shape = (1, 1, made.n_out) if isinstance(made, Dense) else made.y_shape
+            shape = _shape_behind(made)
     return tuple(layers)
+
+
+def _shape_behind(layer: Layer) -> Shape:
+    """The map that a layer makes; of a recurrent layer at one step."""
+    return layer.y_shape if isinstance(layer, Conv2d | Pool) else (1, 1, layer.n_out)
 
 
 def _make_dense(layer: DenseSpec, name: str, shape: Shape, activation: str) -> Layer:
     return Dense(name, math.prod(shape), layer.units, activation)
+
+
+def _make_rnn(layer: RnnSpec, name: str, shape: Shape, activation: str) -> Layer:
+    if shape[0] != 1:
+        raise SpecError(
+            f"layer '{name}' needs sequences: maps that are one row high",
+            where=f"[model], layer '{name}'",
+            found=f"a map of {_by(shape)}",
+            help="set data.input_shape = [1, steps, values of one step]",
+        )
+    return Rnn(name, shape[2], layer.units, layer.leak, activation)
 
 
 def _make_conv2d(layer: Conv2dSpec, name: str, shape: Shape, activation: str) -> Layer:
@@ -146,6 +178,7 @@ _MAKE: dict[str, Callable[[Any, Any, Shape, str], Layer | None]] = {
     "dense": _make_dense,
     "conv2d": _make_conv2d,
     "conv1d": _make_conv1d,
+    "rnn": _make_rnn,
     "max_pool": _make_pool,
     "avg_pool": _make_pool,
     "global_avg_pool": _make_global_pool,

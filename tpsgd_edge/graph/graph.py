@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.errors import DataError, SpecError
-from tpsgd_edge.graph.layers import Conv2d, Dense, Layer, Pool, TrainedLayer
+from tpsgd_edge.graph.layers import Conv2d, Dense, Layer, Pool, Rnn, TrainedLayer
 
 # Far above what any microcontroller holds, far below what makes this computer run out of memory.
 LARGEST = 1 << 26
@@ -16,10 +16,14 @@ LARGEST = 1 << 26
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What a sample is labelled with: one of `count` classes, or `count` real values."""
+    """What a sample is labelled with: one of `count` classes, or `count` real values.
+
+    With `each_step` every step of a sequence has a label of its own.
+    """
 
     kind: Literal["class", "vector"]
     count: int
+    each_step: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +39,24 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A chain of layers, the last one dense.
+    """A chain of layers, the last one dense; recurrent layers come first.
 
     `weights` holds first weights by layer name; those of other layers are drawn from the seed.
+    `steps` is the length of the sequences that recurrent layers read.
     """
 
     name: str
     layers: tuple[Layer, ...]
     labels: Labels
     weights: Mapping[str, Weights]
+    steps: int = 1
 
     def __post_init__(self) -> None:
         for layer in self.layers:
             _check_size(layer)
         for before, after in zip(self.layers, self.layers[1:], strict=False):
             _check_pair(before, after)
+        _check_steps(self)
         _check_last(self.layers[-1], self.labels)
         for layer in self.trained:
             _check_weights(layer, self.weights.get(layer.name))
@@ -60,9 +67,14 @@ class Graph:
         return tuple(layer for layer in self.layers if isinstance(layer, TrainedLayer))
 
     @property
+    def recurrent(self) -> tuple[Rnn, ...]:
+        """The recurrent layers, first to last."""
+        return tuple(layer for layer in self.layers if isinstance(layer, Rnn))
+
+    @property
     def n_in(self) -> int:
         """Values in one input sample."""
-        return self.layers[0].x_count
+        return self.steps * self.layers[0].x_count
 
 
 def _check_size(layer: Layer) -> None:
@@ -85,7 +97,14 @@ def _check_pair(before: Layer, after: Layer) -> None:
             where=f"[model], layer '{after.name}'",
             found=f"{before.y_count} outputs meet {after.x_count} inputs",
         )
-    if isinstance(before, Dense) or isinstance(after, Dense):
+    if isinstance(after, Rnn) and not isinstance(before, Rnn):
+        raise SpecError(
+            f"the recurrent layer '{after.name}' cannot follow layer '{before.name}'",
+            where=f"[model], layer '{after.name}'",
+            found=f"'{before.name}' ({before.kind.replace('_', ' ')}) makes no sequence of steps",
+            help="recurrent layers come first, one behind the other",
+        )
+    if isinstance(before, Dense | Rnn) or isinstance(after, Dense | Rnn):
         return
     flat = (1, 1, before.y_count)
     if after.x_shape not in (before.y_shape, flat):
@@ -96,9 +115,18 @@ def _check_pair(before: Layer, after: Layer) -> None:
         )
 
 
+def _check_steps(graph: Graph) -> None:
+    if graph.steps < 1 or (graph.labels.each_step and not graph.recurrent):
+        raise SpecError(
+            "sequences have no steps" if graph.steps < 1 else "only sequences have steps to label",
+            where="[data]",
+            found=f"{graph.steps} steps, {len(graph.recurrent)} recurrent layers",
+        )
+
+
 def _check_last(last: Layer, labels: Labels) -> None:
     where = f"[model], layer '{last.name}'"
-    if isinstance(last, Conv2d | Pool):
+    if isinstance(last, Conv2d | Pool | Rnn):
         raise SpecError(
             f"the last layer '{last.name}' is not dense",
             where=where,

@@ -1,4 +1,4 @@
-"""Layer kinds of a graph (docs/ARITHMETIC.md, sections 4 and 14).
+"""Layer kinds of a graph (docs/ARITHMETIC.md, sections 4, 14 and 15).
 
 A map is (height, width, channels); a vector is a map of 1 x 1 x n, so flattening needs no layer.
 `x_count` and `y_count` are the values that a layer reads and makes. A layer with weights has n_out
@@ -103,6 +103,46 @@ class Conv2d:
 
 
 @dataclass(frozen=True, slots=True)
+class Rnn:
+    """A recurrent layer: h += leak * (f(W [x; h] + b) - h) at each step of a sequence.
+
+    `n_x` values come in at a step; W has shape (n_out, n_in) with n_in = n_x + n_out, the columns
+    of x first. The output is h.
+    """
+
+    name: str
+    n_x: int
+    n_out: int
+    leak: float
+    activation: str
+
+    @property
+    def kind(self) -> Literal["rnn"]:
+        """The layer kind, as in the spec."""
+        return "rnn"
+
+    @property
+    def n_in(self) -> int:
+        """Inputs of one unit: those of the layer and its own outputs."""
+        return self.n_x + self.n_out
+
+    @property
+    def x_count(self) -> int:
+        """Values in the layer's input at one step."""
+        return self.n_x
+
+    @property
+    def y_count(self) -> int:
+        """Values in the layer's output."""
+        return self.n_out
+
+    @property
+    def n_target(self) -> int:
+        """Values that the local loss compares."""
+        return self.n_out
+
+
+@dataclass(frozen=True, slots=True)
 class Pool:
     """Pooling: the largest or the mean value of each window, for each channel.
 
@@ -132,7 +172,7 @@ class Pool:
         return math.prod(self.y_shape)
 
 
-TrainedLayer = Dense | Conv2d
+TrainedLayer = Dense | Conv2d | Rnn
 Layer = TrainedLayer | Pool
 
 

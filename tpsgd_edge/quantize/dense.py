@@ -2,13 +2,14 @@
 
 import math
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.graph import Conv2d, Graph, TrainedLayer, Weights
+from tpsgd_edge.graph import Conv2d, Graph, Rnn, TrainedLayer, Weights
 from tpsgd_edge.graph.first_weights import initial_bound
 from tpsgd_edge.quantize.losses import LOG2E, LossContext, make_loss
 from tpsgd_edge.quantize.model import (
@@ -19,6 +20,7 @@ from tpsgd_edge.quantize.model import (
     Projection,
     QuantizedConv2d,
     QuantizedDense,
+    QuantizedRnn,
     Requantize,
     SeededInit,
     StoredInit,
@@ -103,8 +105,20 @@ def quantize_conv2d(layer: Conv2d, context: DenseContext) -> QuantizedConv2d:
         groups=layer.groups,
         windows=layer.windows,
     )
-    values = {field.name: getattr(dense, field.name) for field in fields(dense)}
-    return QuantizedConv2d(**values, geometry=geometry)
+    return QuantizedConv2d(**_values(dense), geometry=geometry)
+
+
+def quantize_rnn(layer: Rnn, context: DenseContext) -> QuantizedRnn:
+    """All integers of a recurrent layer: those of a dense layer from [x; own output], and leak."""
+    dense = quantize_dense(layer, context)
+    leak = layer.leak
+    if dense.weight_type == "f32":
+        return QuantizedRnn(**_values(dense), leak=float(np.float32(leak)))
+    return QuantizedRnn(**_values(dense), leak=max(1, round(leak * 2**15)))
+
+
+def _values(dense: QuantizedDense) -> dict[str, Any]:
+    return {field.name: getattr(dense, field.name) for field in fields(dense)}
 
 
 def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense:
@@ -319,9 +333,19 @@ def _init(
         return StoredInit(first.w.astype("<f4"), first.b.astype("<f4"))
     limit = 2**formats.weight_bits
     bias_unit = formats.weight_scale * context.x_scale * 2**formats.bias_shift
-    w = _round_clip(first.w / formats.weight_scale, -limit, limit - 1)
+    w = _round_clip(first.w / _weight_units(layer, context, formats), -limit, limit - 1)
     b = _round_clip(first.b / bias_unit, -(2**BIAS_BITS), 2**BIAS_BITS)
     return StoredInit(w.astype(DTYPES[formats.weight_type]), b.astype("<i4"))
+
+
+def _weight_units(
+    layer: TrainedLayer, context: DenseContext, formats: _Formats
+) -> NDArray[np.float64]:
+    """Real value of one unit of the weights in each column, shape (n_in,)."""
+    units = np.full(layer.n_in, formats.weight_scale)
+    if isinstance(layer, Rnn):
+        units[layer.n_x :] *= context.x_scale / formats.y_scale
+    return units
 
 
 def _round_clip(values: NDArray[np.float64], low: int, high: int) -> NDArray[np.float64]:

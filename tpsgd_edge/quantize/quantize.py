@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.frontend.data import Dataset, input_scaling, label_scaling
-from tpsgd_edge.graph import Conv2d, Graph, Layer, Pool
+from tpsgd_edge.graph import Conv2d, Graph, Layer, Pool, Rnn
 from tpsgd_edge.quantize.calibrate import forward
-from tpsgd_edge.quantize.dense import DenseContext, quantize_conv2d, quantize_dense
+from tpsgd_edge.quantize.dense import DenseContext, quantize_conv2d, quantize_dense, quantize_rnn
 from tpsgd_edge.quantize.model import (
     InputScaling,
     LabelFormat,
@@ -63,8 +63,12 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
         layers=tuple(layers),
         labels=labels,
         inputs=inputs,
-        schedule=make_schedule(spec.rule, samples=len(dataset.x_train)),
+        schedule=make_schedule(
+            spec.rule,
+            samples=len(dataset.x_train) * (graph.steps if labels.each_step else 1),
+        ),
         gate=_gate(spec, value_type),
+        steps=graph.steps,
     )
 
 
@@ -89,6 +93,8 @@ def _quantize_layer(layer: Layer, context: DenseContext) -> QuantizedLayer:
         )
     if isinstance(layer, Conv2d):
         return quantize_conv2d(layer, context)
+    if isinstance(layer, Rnn):
+        return quantize_rnn(layer, context)
     return quantize_dense(layer, context)
 
 
@@ -130,9 +136,10 @@ def _label_reach(spec: Spec, dataset: Dataset) -> float:
 def _label_format(spec: Spec, dataset: Dataset, scale: float) -> LabelFormat:
     labels = dataset.labels
     if labels.kind == "class":
-        return LabelFormat("class", labels.count, 1.0, np.zeros(1), np.ones(1))
+        one = np.ones(1)
+        return LabelFormat("class", labels.count, 1.0, 0 * one, one, labels.each_step)
     mean, deviation = label_scaling(spec, dataset.y_train)
-    return LabelFormat("vector", labels.count, scale, mean, deviation)
+    return LabelFormat("vector", labels.count, scale, mean, deviation, labels.each_step)
 
 
 def _gate(spec: Spec, value_type: ValueType) -> int | float | None:

@@ -18,6 +18,7 @@ from tpsgd_edge.spec.layers import (
     LossSpec,
     OutputLoss,
     PoolSpec,
+    RnnSpec,
     TrainedSpec,
     WeightFormat,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "PoolSpec",
     "PretrainSpec",
     "ProjectionSpec",
+    "RnnSpec",
     "RuleSpec",
     "Spec",
     "TrainedSpec",

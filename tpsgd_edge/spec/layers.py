@@ -133,6 +133,18 @@ class Conv1dSpec(ConvSpec):
     stride: Annotated[int, Field(ge=1, le=_LARGEST)] = 1
 
 
+class RnnSpec(TrainedSpec):
+    """A recurrent layer: it reads a sequence step by step and also its own last output.
+
+    Its state moves towards the new activation by the share `leak` at each step; 1 is the plain
+    (Elman) layer.
+    """
+
+    kind: Literal["rnn"]
+    units: Annotated[int, Field(ge=1, le=_LARGEST)]
+    leak: Annotated[float, Field(gt=0, le=1)] = 0.15
+
+
 class UntrainedSpec(Section):
     """What layers without weights share: a name that may be left out."""
 
@@ -189,6 +201,7 @@ LayerSpec = Annotated[
     Annotated[DenseSpec, Tag("dense")]
     | Annotated[Conv2dSpec, Tag("conv2d")]
     | Annotated[Conv1dSpec, Tag("conv1d")]
+    | Annotated[RnnSpec, Tag("rnn")]
     | Annotated[PoolSpec, Tag("max_pool")]
     | Annotated[PoolSpec, Tag("avg_pool")]
     | Annotated[GlobalAvgPoolSpec, Tag("global_avg_pool")]

@@ -3,10 +3,18 @@
 A layer's index is its place in `spec.model.layers`; `layer_index` finds it by name.
 """
 
+import itertools
 from collections.abc import Iterator
 from typing import Literal
 
-from tpsgd_edge.spec.layers import Activation, DenseSpec, LossSpec, TrainedSpec, WeightFormat
+from tpsgd_edge.spec.layers import (
+    Activation,
+    DenseSpec,
+    LossSpec,
+    RnnSpec,
+    TrainedSpec,
+    WeightFormat,
+)
 from tpsgd_edge.spec.problems import Problem, raise_problems
 from tpsgd_edge.spec.sections import Spec
 
@@ -80,7 +88,11 @@ def spec_problems(spec: Spec) -> list[Problem]:
     unfinished = list(_last_layer_problems(spec))
     if unfinished:
         return unfinished
-    return [*_format_problems(spec), *_loss_problems(spec, kinds[spec.data.task])]
+    return [
+        *_order_problems(spec),
+        *_format_problems(spec),
+        *_loss_problems(spec, kinds[spec.data.task]),
+    ]
 
 
 def _is_last(spec: Spec, index: int) -> bool:
@@ -110,6 +122,17 @@ def _last_layer_problems(spec: Spec) -> Iterator[Problem]:
             found=f'kind = "{last.kind}"',
             help='end the layers with { name = "out", units = 10 }',
         )
+
+
+def _order_problems(spec: Spec) -> Iterator[Problem]:
+    for before, after in itertools.pairwise(spec.model.layers):
+        if isinstance(after, RnnSpec) and not isinstance(before, RnnSpec):
+            yield Problem(
+                f"the recurrent layer '{after.name}' cannot follow a layer that is not recurrent",
+                where=f"[model], layer '{after.name}'",
+                found=f'kind = "{before.kind}" before it, which makes no sequence of steps',
+                help="recurrent layers come first, one behind the other",
+            )
 
 
 def _format_problems(spec: Spec) -> Iterator[Problem]:

@@ -1,0 +1,214 @@
+"""Layers in numbers, one class for each kind (docs/ARITHMETIC.md, sections 4, 14 and 15)."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from tpsgd_edge.quantize.parameters import (
+    Interval,
+    Loss,
+    Projection,
+    Requantize,
+    SeededInit,
+    StoredInit,
+    ValueType,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedDense:
+    """A fully connected layer in numbers. Integer fields are unused (0 or None) in an f32 layer.
+
+    Attributes:
+        x_type, y_type: types of input and output; y_type is s16 in the last layer of an integer
+            model.
+        weight_bits: k: weights stay in [-2^k, 2^k - 1].
+        weight_scale, x_scale, y_scale: real value of one unit; for people and for tools, not for
+            the device.
+        rate: learning rate as (rate_mult, rate_shift); mult in [2^14, 2^15], 1 <= shift <= 30.
+        rate_f32: learning rate of an f32 layer.
+        dead_zone: s16 in Q14 of the error scale (f32: real).
+        accumulator: proved bounds of acc.
+    """
+
+    name: str
+    n_in: int
+    n_out: int
+    activation: str
+    weight_type: ValueType
+    x_type: ValueType
+    y_type: ValueType
+    is_last: bool
+    weight_bits: int
+    weight_scale: float
+    x_scale: float
+    y_scale: float
+    bias_shift: int
+    bias_one: int
+    z: Requantize | None
+    z_min: int
+    z_max: int
+    accumulator: Interval | None
+    loss: Loss
+    projection: Projection | None
+    rate: Requantize | None
+    rate_f32: float
+    update_shift: int
+    dead_zone: int | float
+    unit_offset: int
+    init: SeededInit | StoredInit
+
+    @property
+    def kind(self) -> str:
+        """The layer kind, as in the spec."""
+        return "dense"
+
+    @property
+    def x_count(self) -> int:
+        """Values in the layer's input."""
+        return self.n_in
+
+    @property
+    def y_count(self) -> int:
+        """Values in the layer's output; units that draw random numbers."""
+        return self.n_out
+
+    @property
+    def n_target(self) -> int:
+        """Values that the local loss compares: rows of the projection."""
+        return self.n_out
+
+    @property
+    def n_weights(self) -> int:
+        """Entries of w, without biases."""
+        return self.n_in * self.n_out
+
+    @property
+    def bias_type(self) -> Literal["s32", "f32"]:
+        """Type of b."""
+        return "f32" if self.weight_type == "f32" else "s32"
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """Shapes of a convolution (section 14). Maps are (height, width, channels).
+
+    Attributes:
+        x_shape, y_shape: input and output map.
+        kernel, stride: rows and columns.
+        padding: rows of zeros above the map, columns to its left.
+        windows: kr, kc: windows over which the output map is averaged for the local loss.
+    """
+
+    x_shape: tuple[int, int, int]
+    y_shape: tuple[int, int, int]
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    groups: int
+    windows: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedConv2d(QuantizedDense):
+    """A convolution: a dense layer from a patch (n_in values) to n_out channels, everywhere."""
+
+    geometry: Geometry
+
+    @property
+    def kind(self) -> str:
+        """The layer kind, as in the spec."""
+        return "conv2d"
+
+    @property
+    def x_count(self) -> int:
+        """Values in the input map."""
+        return math.prod(self.geometry.x_shape)
+
+    @property
+    def y_count(self) -> int:
+        """Values in the output map; units that draw random numbers."""
+        return math.prod(self.geometry.y_shape)
+
+    @property
+    def n_target(self) -> int:
+        """Values of the averaged map: rows of the projection."""
+        return math.prod(self.geometry.windows) * self.n_out
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedRnn(QuantizedDense):
+    """A recurrent layer (section 15): a dense layer from [x; own last output] to its units.
+
+    Attributes:
+        leak: u16 in Q15 (f32: real).
+    """
+
+    leak: int | float
+
+    @property
+    def kind(self) -> str:
+        """The layer kind, as in the spec."""
+        return "rnn"
+
+    @property
+    def n_x(self) -> int:
+        """Values in the layer's own input at one step."""
+        return self.n_in - self.n_out
+
+    @property
+    def x_count(self) -> int:
+        """Values in the layer's input at one step."""
+        return self.n_x
+
+    @property
+    def state_type(self) -> Literal["s16", "f32"]:
+        """Type of h and trace."""
+        return "f32" if self.weight_type == "f32" else "s16"
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedPool:
+    """Pooling (section 14): learns nothing; type and scale stay.
+
+    Attributes:
+        mode: max or average; global pooling is the average over the whole map.
+        x_shape, y_shape: maps (height, width, channels).
+    """
+
+    name: str
+    mode: Literal["max", "average"]
+    x_shape: tuple[int, int, int]
+    y_shape: tuple[int, int, int]
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    x_type: ValueType
+    x_scale: float
+
+    @property
+    def kind(self) -> str:
+        """What the templates call it."""
+        return f"{self.mode}_pool"
+
+    @property
+    def y_type(self) -> ValueType:
+        """Type of the output: that of the input."""
+        return self.x_type
+
+    @property
+    def y_scale(self) -> float:
+        """Real value of one unit of the output: that of the input."""
+        return self.x_scale
+
+    @property
+    def x_count(self) -> int:
+        """Values in the input map."""
+        return math.prod(self.x_shape)
+
+    @property
+    def y_count(self) -> int:
+        """Values in the output map."""
+        return math.prod(self.y_shape)
+
+
+QuantizedLayer = QuantizedDense | QuantizedConv2d | QuantizedRnn | QuantizedPool

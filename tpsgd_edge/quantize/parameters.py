@@ -1,0 +1,133 @@
+"""Number types and the parameters that layers are made of."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+ValueType = Literal["s8", "s16", "f32"]
+DTYPES: dict[str, np.dtype[np.generic]] = {
+    "s8": np.dtype("<i1"),
+    "s16": np.dtype("<i2"),
+    "s32": np.dtype("<i4"),
+    "u16": np.dtype("<u2"),
+    "u32": np.dtype("<u4"),
+    "f32": np.dtype("<f4"),
+}
+
+
+def limits(value_type: str) -> tuple[int, int]:
+    """Smallest and largest value of an integer type.
+
+    >>> limits("s8")
+    (-128, 127)
+    """
+    reach = 2 ** (8 * DTYPES[value_type].itemsize - 1)
+    return -reach, reach - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Requantize:
+    """A positive real factor as mult / 2^shift, mult in [2^14, 2^15] (section 4)."""
+
+    mult: int
+    shift: int
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Inclusive bounds that hold for every input and every state of training (section 11)."""
+
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """A fixed random matrix P (section 9).
+
+    `values` has shape (n_out, n_labels), int8; it follows from `seed` and `kind` whatever the
+    storage.
+    """
+
+    kind: Literal["sign", "ternary", "gaussian"]
+    storage: Literal["seed", "packed", "s8"]
+    seed: int
+    values: NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Integer parameters of a target (section 6.1).
+
+    Hidden layers use mid, mult and shift, the last one on and off.
+    """
+
+    mid: int = 0
+    mult: int = 0
+    shift: int = 0
+    on: int = 0
+    off: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TargetF32:
+    """Real parameters of a target, already rounded to binary32 (section 12)."""
+
+    mid: float = 0.0
+    mult: float = 0.0
+    on: float = 0.0
+    off: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One local loss (section 6).
+
+    Attributes:
+        kind: as in the spec: projected_cross_entropy, projected_l2, l2, l1, huber, dead_zone,
+            cross_entropy, custom or softmax_cross_entropy.
+        target: for the losses in target space.
+        delta: of huber and dead_zone, s16 in Q14 of R (f32: real).
+        readout: g of the losses in label space (f32: `readout_f32`).
+        error_shift: e_shift of the losses in label space (f32: `error_scale_f32`).
+        table: C of a custom loss, 256 entries, int16 (f32: float32).
+        custom_scale_f32: 64 / R.
+    """
+
+    kind: str
+    target: Target | TargetF32 | None = None
+    delta: int | float = 0
+    readout: Requantize | None = None
+    readout_f32: float = 0.0
+    error_shift: int = 0
+    error_scale_f32: float = 0.0
+    table: NDArray[np.int16] | NDArray[np.float32] | None = None
+    custom_scale_f32: float = 0.0
+
+    @property
+    def in_label_space(self) -> bool:
+        """Whether P^T y is compared with the label, instead of y with P y*."""
+        return self.kind in ("projected_cross_entropy", "projected_l2")
+
+    @property
+    def cancels_derivative(self) -> bool:
+        """Whether delta = e, because the loss matches the activation (section 7)."""
+        return self.kind in ("softmax_cross_entropy", "cross_entropy")
+
+
+@dataclass(frozen=True, slots=True)
+class SeededInit:
+    """First weights drawn on the device from the seed (section 10). `bound` is a; real for f32."""
+
+    seed: int
+    bound: int | float
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInit:
+    """First weights kept in flash: w (n_out, n_in) in the weight format, b (n_out,) s32 or f32."""
+
+    w: NDArray[np.generic]
+    b: NDArray[np.generic]
