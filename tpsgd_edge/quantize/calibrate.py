@@ -6,7 +6,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from tpsgd_edge.graph import Conv2d, Dense, Graph, Pool
+from tpsgd_edge.graph import Conv2d, Dense, Graph, Pool, Rnn, Weights
 from tpsgd_edge.graph.first_weights import initial_weights
 
 Real = NDArray[np.float64]
@@ -26,12 +26,22 @@ _ACTIVATION: dict[str, Callable[[Real], Real]] = {
 def forward(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
     """Outputs of each layer with its first weights, shape (samples, values).
 
+    Of a recurrent layer come the activations c of all steps (samples * steps, n_out): its outputs
+    are averages of them. What follows the recurrent layers runs at the last step.
+
     Args:
         x: samples after the data's own scaling, shape (n, n_in).
     """
     if any(not isinstance(layer, Dense) for layer in graph.layers):
         x = x[:_MAP_SAMPLES]
+    sequence = x.reshape(len(x), graph.steps, -1)
+    for index, rnn in enumerate(graph.recurrent):
+        c, sequence = _run(rnn, sequence, initial_weights(graph, index, seed))
+        yield c
+    x = sequence[:, -1]
     for index, layer in enumerate(graph.layers):
+        if isinstance(layer, Rnn):
+            continue
         if isinstance(layer, Pool):
             x = _pool(layer, x)
             yield x
@@ -43,6 +53,18 @@ def forward(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
             z = x @ weights.w.T + weights.b
         x = _ACTIVATION[layer.activation](z)
         yield x
+
+
+def _run(layer: Rnn, x: Real, weights: Weights) -> tuple[Real, Real]:
+    """Activations c of all steps (n * steps, n_out), and states h (n, steps, n_out)."""
+    h = np.zeros((len(x), layer.n_out))
+    seen, states = [], []
+    for step in range(x.shape[1]):
+        z = np.concatenate([x[:, step], h], axis=1) @ weights.w.T + weights.b
+        seen.append(_ACTIVATION[layer.activation](z))
+        h = h + layer.leak * (seen[-1] - h)
+        states.append(h)
+    return np.concatenate(seen), np.stack(states, axis=1)
 
 
 def _positions(layer: Conv2d) -> int:
