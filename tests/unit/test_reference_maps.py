@@ -331,7 +331,7 @@ def test_every_kind_and_format_is_in_the_tables():
     for value_type in VALUE_TYPES:
         model = small(chain(conv(1), pool("max"), pool("average", (1, 1))), value_type=value_type)
         seen |= {(layer.kind, value_type) for layer in model.layers}
-    assert seen == {*TRAINED, *POOLS}
+    assert seen == {key for key in (*TRAINED, *POOLS) if key[0] != "rnn"}
 
 
 def test_random_models_hold_every_kind_and_shape():

@@ -3,6 +3,7 @@
 It never sees the generator or the C, so that an error in one cannot hide in the other.
 
     reference.py   one model with its state: outputs, training steps
+    samples.py     samples and labels from outside
     tracing.py     a run, digested step by step
     initial.py     first weights
     layer.py       what a layer kind has to offer, and the table of kinds

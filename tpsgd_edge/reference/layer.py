@@ -17,9 +17,11 @@ from tpsgd_edge.reference.binary32.conv2d import Binary32Conv2d
 from tpsgd_edge.reference.binary32.dense import Binary32Dense
 from tpsgd_edge.reference.binary32.functions import probability as binary32_probability
 from tpsgd_edge.reference.binary32.pool import Binary32AveragePool, Binary32MaxPool
+from tpsgd_edge.reference.binary32.rnn import Binary32Rnn
 from tpsgd_edge.reference.integer.conv2d import IntegerConv2d
 from tpsgd_edge.reference.integer.dense import IntegerDense
 from tpsgd_edge.reference.integer.pool import IntegerAveragePool, IntegerMaxPool
+from tpsgd_edge.reference.integer.rnn import IntegerRnn
 from tpsgd_edge.reference.integer.softmax import probability as integer_probability
 
 Array = NDArray[Any]
@@ -52,6 +54,13 @@ class TrainedLayer(ReferenceLayer, Protocol):
         """Take w and b."""
 
 
+class RecurrentLayer(TrainedLayer, Protocol):
+    """One layer that reads sequences: `forward` is its next step, `learn` follows a step."""
+
+    def reset(self) -> None:
+        """Begin a sequence."""
+
+
 def prepare(layer: QuantizedLayer, model: QuantizedModel) -> ReferenceLayer:
     """The layer with its constants at hand, and weights of zero."""
     key = layer.kind, layer.x_type
@@ -68,6 +77,9 @@ TRAINED: Mapping[tuple[str, str], Callable[[Any, Schedule, str, int], TrainedLay
     ("conv2d", "s8"): IntegerConv2d.prepare,
     ("conv2d", "s16"): IntegerConv2d.prepare,
     ("conv2d", "f32"): Binary32Conv2d.prepare,
+    ("rnn", "s8"): IntegerRnn.prepare,
+    ("rnn", "s16"): IntegerRnn.prepare,
+    ("rnn", "f32"): Binary32Rnn.prepare,
 }
 POOLS: Mapping[tuple[str, str], Callable[[QuantizedPool], ReferenceLayer]] = {
     ("max_pool", "s8"): IntegerMaxPool.prepare,

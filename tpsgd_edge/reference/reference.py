@@ -1,6 +1,6 @@
 """One model with its state: outputs and training steps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -11,7 +11,15 @@ from tpsgd_edge.arithmetic.random import PHI, Purpose, mix_array, stream, weyl
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.quantize.model import DTYPES, QuantizedDense, QuantizedModel
 from tpsgd_edge.reference.initial import initial_weights
-from tpsgd_edge.reference.layer import PROBABILITY, Array, TrainedLayer, prepare
+from tpsgd_edge.reference.layer import (
+    PROBABILITY,
+    Array,
+    RecurrentLayer,
+    ReferenceLayer,
+    TrainedLayer,
+    prepare,
+)
+from tpsgd_edge.reference.samples import checked_labels, checked_sample
 
 
 class Reference:
@@ -25,10 +33,13 @@ class Reference:
     def __init__(self, model: QuantizedModel) -> None:
         self.model = model
         self.changed: tuple[int, ...] = ()
-        self._layers = tuple(prepare(layer, model) for layer in model.layers)
+        layers = tuple(prepare(layer, model) for layer in model.layers)
+        count = len(model.recurrent)
+        self._recurrent = cast(tuple[RecurrentLayer, ...], layers[:count])
+        self._behind = layers[count:]
         self._trained = {
             index: cast(TrainedLayer, layer)
-            for index, layer in enumerate(self._layers)
+            for index, layer in enumerate(layers)
             if isinstance(model.layers[index], QuantizedDense)
         }
         for layer in self._trained.values():
@@ -39,40 +50,42 @@ class Reference:
         self._total_units = model.total_units
         self._unit_words = weyl(0, self._total_units)
         real = model.value_type == "f32"
-        self._wide = np.dtype(np.float32 if real else np.int64)
         self._gate = float(np.float32(model.gate)) if real and model.gate else model.gate
 
     def output(self, x: Array) -> Array:
-        """The last layer's outputs, shape (n_out,), in the model's output type.
+        """The last layer's outputs, in the model's output type.
+
+        Shape (n_out,); (T, n_out) where each step has a label, and so an answer.
 
         Raises:
             DataError: x has another shape or type than the model's input.
         """
-        return self._narrow(self._forward(self._checked(x))[-1])
+        answers = [self._narrow(values[-1]) for values in self._walk(checked_sample(self.model, x))]
+        return np.stack(answers) if self.model.labels.each_step else answers[0]
 
     def train_step(self, x: Array, label: int | Array) -> Array:
-        """One training step; the outputs as they were before it, in the model's output type.
+        """One training step, or one after each step of a sequence where each has a label.
 
         Args:
-            x: one sample, shape (n_in,), in the model's value type.
-            label: class index, or label vector of shape (K,) in s16 (f32 models: f32).
+            x: one sample, shape (n_in,), in the model's value type; the steps of a sequence
+                follow each other.
+            label: class index, or label vector of shape (K,) in s16 (f32 models: f32). Where each
+                step has a label: classes of shape (T,), or vectors of shape (T, K).
+
+        Returns:
+            The outputs as they were before the (last) training step, (n_out,), in the model's
+            output type.
 
         Raises:
             DataError: sample or label do not fit the model.
         """
-        wide_label = self._checked_label(label)
-        values = self._forward(self._checked(x))
-        words = mix_array(np.uint32(self._rng) + self._unit_words)
-        changed = []
-        for index in self._learners(values[-1], wide_label):
-            layer = self._trained[index]
-            first = layer.layer.unit_offset
-            own = words[first : first + layer.layer.y_count]
-            if layer.learn(values[index], values[index + 1], wide_label, own, self._step):
-                changed.append(index)
-        self.changed = tuple(changed)
-        self._rng = (self._rng + PHI * self._total_units) & U32_MASK
-        self._step = min(self._step + 1, U32_MASK)
+        labels = checked_labels(self.model, label)
+        changed: set[int] = set()
+        for values, own_label in zip(
+            self._walk(checked_sample(self.model, x)), labels, strict=True
+        ):
+            changed.update(self._learn(values, own_label))
+        self.changed = tuple(sorted(changed))
         return self._narrow(values[-1])
 
     def state(self) -> dict[str, Array]:
@@ -107,13 +120,32 @@ class Reference:
             layer.set_state(state[f"{name}.w"], state[f"{name}.b"])
         self._rng, self._step = int(state["rng"]), int(state["step"])
 
-    def _forward(self, x: Array) -> list[Array]:
-        # A layer's weights do not change before its own forward pass, so all of these may come
-        # before all updates, with an error gate or without.
-        values = [x]
-        for layer in self._layers:
-            values.append(layer.forward(values[-1]))
-        return values
+    def _walk(self, x: Array) -> Iterator[list[Array]]:
+        """Values between the layers, x first, at each step that has a label, one by one.
+
+        The next step sees what was learned at this one.
+        """
+        model = self.model
+        for layer in self._recurrent:
+            layer.reset()
+        for step, x_t in enumerate(x.reshape(model.steps, -1)):
+            values = _forward(self._recurrent, [x_t])
+            if model.labels.each_step or step == model.steps - 1:
+                yield _forward(self._behind, values)
+
+    def _learn(self, values: Sequence[Array], label: Any) -> list[int]:
+        """One training step; the layers that it may have changed."""
+        words = mix_array(np.uint32(self._rng) + self._unit_words)
+        changed = []
+        for index in self._learners(values[-1], label):
+            layer = self._trained[index]
+            first = layer.layer.unit_offset
+            own = words[first : first + layer.layer.y_count]
+            if layer.learn(values[index], values[index + 1], label, own, self._step):
+                changed.append(index)
+        self._rng = (self._rng + PHI * self._total_units) & U32_MASK
+        self._step = min(self._step + 1, U32_MASK)
+        return changed
 
     def _learners(self, outputs: Array, label: Any) -> Sequence[int]:
         """The layers that learn from this sample."""
@@ -126,34 +158,15 @@ class Reference:
         # The activation has saturated them already.
         return outputs.astype(DTYPES[self.model.output_type])
 
-    def _checked(self, x: Array) -> Array:
-        expected = DTYPES[self.model.value_type]
-        if x.shape != (self.model.n_in,) or x.dtype != expected:
-            raise DataError(
-                "the sample does not fit the model",
-                where=f"model '{self.model.name}'",
-                found=f"shape {x.shape} of {x.dtype}, expected ({self.model.n_in},) of {expected}",
-            )
-        return x.astype(self._wide)
 
-    def _checked_label(self, label: int | Array) -> int | Array:
-        labels, where = self.model.labels, f"model '{self.model.name}'"
-        if labels.kind == "class":
-            index = int(label)
-            if not 0 <= index < labels.count:
-                found = f"label {index}, expected 0 to {labels.count - 1}"
-                raise DataError("the label is out of range", where=where, found=found)
-            return index
-        vector = np.asarray(label)
-        expected = DTYPES["f32" if self.model.value_type == "f32" else "s16"]
-        if vector.shape != (labels.count,) or vector.dtype != expected:
-            raise DataError(
-                "the label does not fit the model",
-                where=where,
-                found=f"shape {vector.shape} of {vector.dtype}, "
-                f"expected ({labels.count},) of {expected}",
-            )
-        return vector.astype(self._wide)
+def _forward(layers: Sequence[ReferenceLayer], values: Sequence[Array]) -> list[Array]:
+    """`values`, and what the layers make of the last of them, one after the other."""
+    # A layer's weights do not change before its own forward pass, so all of these may come
+    # before all updates, with an error gate or without.
+    values = list(values)
+    for layer in layers:
+        values.append(layer.forward(values[-1]))
+    return values
 
 
 def _check_tensor(name: str, own: Array, given: NDArray[Any] | None) -> None:

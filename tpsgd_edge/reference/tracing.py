@@ -15,12 +15,13 @@ from tpsgd_edge.trace import Trace
 def trace(
     model: QuantizedModel, x: Array, labels: Array, *, reference: Reference | None = None
 ) -> Trace:
-    """Train once on each sample in turn.
+    """Train on each sample in turn; digests after each of them.
 
     Args:
         reference: where to go on; without it training starts from the first weights.
-        x: samples, shape (steps, n_in), in the model's value type.
-        labels: class indices, shape (steps,), or label vectors, shape (steps, K).
+        x: samples, shape (samples, n_in), in the model's value type.
+        labels: class indices, shape (samples,), or label vectors, shape (samples, K); where each
+            step of a sequence has a label, (samples, T) or (samples, T, K).
     """
     reference = reference or Reference(model)
     names = (*digest_order(model), "output")
