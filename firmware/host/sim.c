@@ -29,7 +29,7 @@ void tps_sim_info(uint32_t info[5])
     info[0] = sizeof(model_t);
     info[1] = MODEL_N_IN * sizeof(model_x_t);
     info[2] = MODEL_LABEL_COUNT * sizeof(model_label_t);
-    info[3] = MODEL_N_OUT * sizeof(model_output_t);
+    info[3] = MODEL_OUTPUT_COUNT * sizeof(model_output_t);
     info[4] = MODEL_N_TENSORS;
 }
 
@@ -38,11 +38,11 @@ void tps_sim_init(model_t *model)
     model_init(model);
 }
 
-/* outputs[count][MODEL_N_OUT] of x[count][MODEL_N_IN]. */
+/* outputs[count][MODEL_OUTPUT_COUNT] of x[count][MODEL_N_IN]. */
 void tps_sim_outputs(const model_t *model, const model_x_t *x, model_output_t *outputs,
                      uint32_t count)
 {
-    for (; count > 0; count--, x += MODEL_N_IN, outputs += MODEL_N_OUT) {
+    for (; count > 0; count--, x += MODEL_N_IN, outputs += MODEL_OUTPUT_COUNT) {
         model_outputs(model, x, outputs);
     }
 }

@@ -52,7 +52,7 @@ static int read_all(void *bytes, uint32_t count)
 static int reply_outputs(uint32_t count)
 {
     static struct input input;
-    static model_output_t outputs[MODEL_N_OUT];
+    static model_output_t outputs[MODEL_OUTPUT_COUNT];
 
     stack_at_call = tps_port_stack_pointer();
     while (count-- > 0) {
@@ -74,7 +74,7 @@ static void reply_info(void)
         sizeof(model_t),
         0,
         sizeof(struct input),
-        MODEL_N_OUT * sizeof(model_output_t),
+        MODEL_OUTPUT_COUNT * sizeof(model_output_t),
         0,
     };
     tps_port_write(info, sizeof info);
@@ -105,7 +105,7 @@ static void reply_info(void)
         sizeof(model_t),
         sizeof(struct sample),
         sizeof(struct input),
-        MODEL_N_OUT * sizeof(model_output_t),
+        MODEL_OUTPUT_COUNT * sizeof(model_output_t),
         MODEL_N_TENSORS,
     };
     tps_port_write(info, sizeof info);

@@ -223,6 +223,7 @@ typedef int16_t model_output_t;
 
 #define MODEL_N_IN FAKE_N_IN
 #define MODEL_N_OUT FAKE_N_OUT
+#define MODEL_OUTPUT_COUNT FAKE_N_OUT
 
 static inline void model_init(model_t *model)
 {

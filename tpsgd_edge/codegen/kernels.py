@@ -12,6 +12,7 @@ from tpsgd_edge.quantize.model import (
     QuantizedDense,
     QuantizedModel,
     QuantizedPool,
+    QuantizedRnn,
 )
 
 Key = TypeVar("Key", bound=Hashable)
@@ -102,6 +103,16 @@ class MapKernel:
 
 
 @dataclass(frozen=True, slots=True)
+class RnnKernel:
+    """`tps_rnn_step_<suffix>`; `suffix` is that of the dense kernel which it calls."""
+
+    suffix: str
+    w: str
+    b: str
+    x: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReadoutKernel:
     """`tps_read_out_<type>`. `y8` is C for an output of this type in 8 bits."""
 
@@ -134,6 +145,7 @@ class Kernels:
     map_average: tuple[MapKernel, ...]
     max_pool: tuple[MapKernel, ...]
     average_pool: tuple[MapKernel, ...]
+    rnn: tuple[RnnKernel, ...]
 
 
 def needed_kernels(model: QuantizedModel) -> Kernels:
@@ -156,6 +168,7 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
         map_average=_unique(_map_kernel(layer.y_type) for layer in convs),
         max_pool=_unique(_map_kernel(pool.x_type) for pool in pools if pool.mode == "max"),
         average_pool=_unique(_map_kernel(pool.x_type) for pool in pools if pool.mode == "average"),
+        rnn=_unique(_rnn_kernel(layer) for layer in model.recurrent),
     )
 
 
@@ -279,6 +292,15 @@ def _conv_kernel(layer: QuantizedDense, suffix: str, dense: str, gate: str) -> C
         x=C_TYPES[layer.x_type],
         y=C_TYPES[layer.y_type],
         e="float" if layer.weight_type == "f32" else "int16_t",
+    )
+
+
+def _rnn_kernel(layer: QuantizedRnn) -> RnnKernel:
+    return RnnKernel(
+        suffix=forward_suffix(layer),
+        w=C_TYPES[layer.weight_type],
+        b=C_TYPES[layer.bias_type],
+        x=C_TYPES[layer.x_type],
     )
 
 

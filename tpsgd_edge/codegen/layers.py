@@ -12,6 +12,7 @@ from tpsgd_edge.quantize.model import (
     QuantizedLayer,
     QuantizedModel,
     QuantizedPool,
+    QuantizedRnn,
     SeededInit,
     Target,
     TargetF32,
@@ -22,7 +23,8 @@ from tpsgd_edge.quantize.model import (
 class LayerView:
     """One layer: designated initializers of its struct.
 
-    `unit` holds those of the dense layer that a convolution applies at each position.
+    `unit` holds those of the dense layer that a convolution applies at each position, a recurrent
+    layer at each step.
     """
 
     name: str
@@ -77,6 +79,9 @@ def _layer_view(model: QuantizedModel, layer: QuantizedLayer) -> LayerView:
     if isinstance(layer, QuantizedConv2d):
         geometry = tuple(_geometry_fields(layer.geometry))
         return LayerView(layer.name, "tps_conv2d", geometry, unit=fields)
+    if isinstance(layer, QuantizedRnn):
+        leak = c_float(layer.leak) if is_float else str(layer.leak)
+        return LayerView(layer.name, "tps_rnn", (f"leak = {leak}",), unit=fields)
     return LayerView(layer.name, dense, fields)
 
 

@@ -1,7 +1,7 @@
 """The schedule as calls of kernels, in the order of the memory plan."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tpsgd_edge.codegen.c import c_call, c_float, c_uint
 from tpsgd_edge.codegen.error_kernels import error_suffix
@@ -19,29 +19,48 @@ from tpsgd_edge.quantize.model import (
     QuantizedLayer,
     QuantizedModel,
     QuantizedPool,
+    QuantizedRnn,
     SeededInit,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class StageView:
-    """One stage of a step. Stages between `opens_gate` and `closes_gate` are indented once more."""
+    """One stage of a step. Stages between `opens_gate` and `closes_gate` are indented once more.
+
+    `training_lines` follow where the project trains.
+    """
 
     comment: str
     lines: tuple[str, ...]
     opens_gate: bool = False
     closes_gate: bool = False
     indent: str = ""
+    training_lines: tuple[str, ...] = ()
+
+
+def step_stages(model: QuantizedModel) -> tuple[StageView, ...]:
+    """One step of the recurrent layers, each of which remembers what it will learn from."""
+    return tuple(
+        replace(_forward(model, index, 4), training_lines=_remember(layer))
+        for index, layer in enumerate(model.recurrent)
+    )
+
+
+def _remember(layer: QuantizedRnn) -> tuple[str, ...]:
+    arguments = [f"&{layer.name}_layer", _buffer(layer, "p"), f"stream.{layer.name}_trace"]
+    return c_call(f"tps_rnn_remember_{layer.x_type}", arguments)
 
 
 def inference_stages(model: QuantizedModel, plan: MemoryPlan) -> tuple[StageView, ...]:
-    """Forward passes of all layers."""
-    return tuple(_forward(model, stage.layer, 4) for stage in plan.inference.schedule)
+    """Forward passes of all layers; behind recurrent layers, of the others."""
+    schedule = plan.inference.schedule[len(model.recurrent) :]
+    return tuple(_MAKE[stage.kind](model, stage.layer, 4) for stage in schedule)
 
 
 def training_stages(model: QuantizedModel, plan: MemoryPlan) -> tuple[StageView, ...]:
-    """Forward and learn stages of one training step."""
-    schedule = plan.training.schedule
+    """The stages of one training step; behind recurrent layers, those of learning."""
+    schedule = plan.training.schedule[len(model.recurrent) :]
     gate = next((i for i, stage in enumerate(schedule) if stage.gates), len(schedule))
     return tuple(
         _with_gate(
@@ -55,8 +74,7 @@ def _with_gate(
     model: QuantizedModel, stage: Stage, *, is_gated: bool, opens: bool, closes: bool
 ) -> StageView:
     indent = 8 if is_gated else 4
-    make = _forward if stage.kind == "forward" else _learn
-    view = make(model, stage.layer, indent)
+    view = _MAKE[stage.kind](model, stage.layer, indent)
     lines = view.lines
     if stage.gates:
         lines = (*_gate_lines(model), *lines)
@@ -94,9 +112,21 @@ def _forward(model: QuantizedModel, index: int, indent: int) -> StageView:
         comment = f"{layer.name}: {shapes}, {layer.activation}"
         function = f"tps_conv2d_forward_{forward_suffix(layer)}"
         arguments.insert(-1, _buffer(layer, "p"))
+    if isinstance(layer, QuantizedRnn):
+        comment = f"{layer.name}: {layer.n_x} and own {layer.n_out} -> {layer.n_out}, "
+        comment += layer.activation
+        function = f"tps_rnn_step_{forward_suffix(layer)}"
+        arguments[-1:] = [f"stream.{layer.name}_h", _buffer(layer, "p"), _buffer(layer, "y")]
     if layer.accumulator is not None:
         comment += f"; |acc| <= {layer.accumulator.high:,}"
     return StageView(comment, c_call(function, arguments, indent=indent))
+
+
+def _recall(model: QuantizedModel, index: int, indent: int) -> StageView:
+    layer = model.layers[index]
+    arguments = [f"&{layer.name}_layer", f"stream.{layer.name}_h", _buffer(layer, "y")]
+    lines = c_call(f"tps_rnn_output_{layer.y_type}", arguments, indent=indent)
+    return StageView(f"{layer.name}: output of the latest step", lines)
 
 
 def _learn(model: QuantizedModel, index: int, indent: int) -> StageView:
@@ -115,7 +145,12 @@ def _dense_calls(
     if has_gate(layer):
         yield f"tps_dense_gate_{gate_suffix(layer)}", [this, y, e]
     update = f"tps_dense_update_{update_suffix(layer)}"
-    arguments = [*_weights(layer), _input(model, index), e]
+    x = _input(model, index)
+    if isinstance(layer, QuantizedRnn):
+        x = _buffer(layer, "p")
+        arguments = [f"&{layer.name}_layer", f"stream.{layer.name}_trace", x]
+        yield f"tps_rnn_trace_{layer.x_type}", arguments
+    arguments = [this, *_weights(layer)[1:], x, e]
     if layer.weight_type == "f32":
         yield "tps_dense_steps_f32", [this, "decay", e]
         yield update, arguments
@@ -147,7 +182,7 @@ def _draw(layer: QuantizedDense) -> str:
 
 def _unit(layer: QuantizedDense) -> str:
     """The struct of the dense layer: of a convolution, the one at each position."""
-    member = ".unit" if isinstance(layer, QuantizedConv2d) else ""
+    member = ".unit" if isinstance(layer, QuantizedConv2d | QuantizedRnn) else ""
     return f"&{layer.name}_layer{member}"
 
 
@@ -173,3 +208,6 @@ def _input(model: QuantizedModel, index: int) -> str:
 
 def _buffer(layer: QuantizedLayer, role: str) -> str:
     return f"arena.{layer.name}_{role}.at"
+
+
+_MAKE = {"forward": _forward, "recall": _recall, "learn": _learn}

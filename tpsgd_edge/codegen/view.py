@@ -12,7 +12,13 @@ from tpsgd_edge.codegen.arrays import ArrayView, model_arrays
 from tpsgd_edge.codegen.c import C_TYPES, c_float, c_uint
 from tpsgd_edge.codegen.kernels import Kernels, needed_kernels
 from tpsgd_edge.codegen.layers import LayerView, Uses, layer_views, uses_of
-from tpsgd_edge.codegen.stages import StageView, inference_stages, init_lines, training_stages
+from tpsgd_edge.codegen.stages import (
+    StageView,
+    inference_stages,
+    init_lines,
+    step_stages,
+    training_stages,
+)
 from tpsgd_edge.memory import ArenaPlan, MemoryPlan, StateTensor, digest_order
 from tpsgd_edge.quantize.model import (
     QuantizedConv2d,
@@ -101,6 +107,30 @@ class ArenaView:
 
 
 @dataclass(frozen=True, slots=True)
+class SequenceView:
+    """What models with recurrent layers have beside the others.
+
+    Attributes:
+        stream: members of the stream struct.
+        traces: those that only training needs.
+        step: the stages of one step.
+        each_step: whether every step has a label.
+        label_one, label_all: C for the label of one step, and for those of a sequence.
+        outputs: C for the number of outputs for a sequence.
+    """
+
+    steps: int
+    step_in: int
+    stream: tuple[str, ...]
+    traces: tuple[str, ...]
+    step: tuple[StageView, ...]
+    each_step: bool
+    label_one: str
+    label_all: str
+    outputs: str
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduleView:
     """The decay table, for models whose learning rate changes."""
 
@@ -131,14 +161,21 @@ class ModelView:
     widest_input: int
     is_float: bool
     is_classifier: bool
+    value_type: str
     x_c: str
     out_c: str
     label_c: str
     decay_c: str
+    state_c: str
+    leak_c: str
     label_parameter: str
+    label_by_value: bool
+    label_count: int
+    output_count: int
     layer_struct: str
     has_conv: bool
     has_pool: bool
+    sequence: SequenceView | None
     target_count: str
     input_note: str
     outputs_note: str
@@ -191,14 +228,21 @@ def model_view(
         widest_input=max(layer.n_in for layer in model.trained),
         is_float=is_float,
         is_classifier=is_class,
+        value_type=model.value_type,
         x_c=C_TYPES[model.value_type],
         out_c=C_TYPES[model.output_type],
         label_c=label_c,
         decay_c="float" if is_float else "uint16_t",
+        state_c="float" if is_float else "int16_t",
+        leak_c="float" if is_float else "uint16_t",
         label_parameter=_label_parameter(model, label_c),
+        label_by_value=is_class and not model.labels.each_step,
+        label_count=model.answers * (1 if is_class else model.labels.count),
+        output_count=model.answers * model.n_out,
         layer_struct="tps_dense_f32" if is_float else "tps_dense",
         has_conv=has_conv,
         has_pool=any(isinstance(layer, QuantizedPool) for layer in model.layers),
+        sequence=_sequence_view(model, plan, label_c),
         target_count="layer->n_target" if has_conv else "layer->n_out",
         input_note=_input_note(model),
         outputs_note=_outputs_note(model),
@@ -223,9 +267,40 @@ def model_view(
         gate=_gate(model),
         schedule=_schedule_view(model),
         decay=_decay(model),
-        arrays=model_arrays(model, selftest.x, selftest.labels),
+        arrays=model_arrays(model, selftest.x, _rows(selftest.labels)),
         selftest_count=len(selftest.x),
         selftest_digest=c_uint(selftest.digest),
+    )
+
+
+def _rows(labels: NDArray[np.generic]) -> NDArray[np.generic]:
+    """The entries of each sample's labels in one row, where there are several."""
+    return labels if labels.ndim < 3 else labels.reshape(len(labels), -1)
+
+
+def _sequence_view(model: QuantizedModel, plan: MemoryPlan, label_c: str) -> SequenceView | None:
+    if not model.recurrent:
+        return None
+    one = _label_parameter(model, label_c)
+    members = {role: [b for b in plan.stream if b.role == role] for role in ("h", "trace")}
+    declared = {
+        role: tuple(f"{C_TYPES[b.type]} {b.name}[{b.count}];" for b in buffers)
+        for role, buffers in members.items()
+    }
+    count = "N_STEPS" if model.labels.kind == "class" else "N_STEPS * {0}_N_LABELS"
+    upper = model.name.upper()
+    return SequenceView(
+        steps=model.steps,
+        step_in=model.layers[0].x_count,
+        stream=declared["h"],
+        traces=declared["trace"],
+        step=step_stages(model),
+        each_step=model.labels.each_step,
+        label_one=one,
+        label_all=f"const {label_c} labels[{upper}_{count.format(upper)}]"
+        if model.labels.each_step
+        else one,
+        outputs=f"{upper}_N_STEPS * {upper}_N_OUT" if model.labels.each_step else f"{upper}_N_OUT",
     )
 
 
@@ -275,6 +350,8 @@ def _headers(model: QuantizedModel) -> Iterator[str]:
     if any(isinstance(layer, QuantizedPool) for layer in model.layers):
         yield "tps_pool.h"
     yield "tps_random.h"
+    if model.recurrent:
+        yield "tps_rnn.h"
     if any(True for _ in _tables(model)):
         yield "tps_tables.h"
 

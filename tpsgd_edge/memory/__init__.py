@@ -1,6 +1,13 @@
 """Where everything lies in RAM: the state struct, and an arena for what lives within a step."""
 
-from tpsgd_edge.memory.plan import ArenaPlan, Buffer, MemoryPlan, Stage, plan_memory
+from tpsgd_edge.memory.plan import (
+    ArenaPlan,
+    Buffer,
+    MemoryPlan,
+    Stage,
+    StreamBuffer,
+    plan_memory,
+)
 from tpsgd_edge.memory.state import StateLayout, StateTensor, digest_order, state_layout
 
 __all__ = [
@@ -10,6 +17,7 @@ __all__ = [
     "Stage",
     "StateLayout",
     "StateTensor",
+    "StreamBuffer",
     "digest_order",
     "plan_memory",
     "state_layout",

@@ -1,8 +1,12 @@
 """Lifetimes of the buffers of one step, and their offsets in one arena.
 
-A schedule is a list of stages: forward and learn, each of one layer. A buffer lives from the stage
-that writes it to the last stage that reads it. Buffers that never live at the same time may share
-bytes.
+A schedule is a list of stages: forward, recall and learn, each of one layer. A buffer lives from
+the stage that writes it to the last stage that reads it. Buffers that never live at the same time
+may share bytes.
+
+Recurrent layers keep their state outside of the arena, in the stream. A schedule begins with their
+forward stages, one step of a sequence; what comes behind runs at steps that learn or are asked for
+an answer, and recalls their outputs from the stream, so that other calls may come in between.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +19,7 @@ from tpsgd_edge.quantize.model import (
     QuantizedConv2d,
     QuantizedDense,
     QuantizedModel,
+    QuantizedRnn,
     ValueType,
 )
 
@@ -23,7 +28,7 @@ from tpsgd_edge.quantize.model import (
 class Stage:
     """One stage of a schedule. After one that `gates`, the rest runs only with the gate open."""
 
-    kind: Literal["forward", "learn"]
+    kind: Literal["forward", "recall", "learn"]
     layer: int
     gates: bool = False
 
@@ -35,7 +40,8 @@ class Buffer:
     Attributes:
         role: y (outputs of a layer), e (its local errors; of a dense layer then its steps),
             s (read-out of a label-space loss); of a convolution also p (one patch of the input),
-            m (its map, averaged over windows), d (errors, then steps, of one position).
+            m (its map, averaged over windows), d (errors, then steps, of one position); of a
+            recurrent layer p (its input and own output; then its trace).
         lives: inclusive intervals of stages.
     """
 
@@ -72,12 +78,36 @@ class ArenaPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamBuffer:
+    """What a recurrent layer keeps from step to step. Only training needs the `trace`."""
+
+    layer: str
+    role: Literal["h", "trace"]
+    type: ValueType
+    count: int
+
+    @property
+    def name(self) -> str:
+        """The member in C."""
+        return f"{self.layer}_{self.role}"
+
+    @property
+    def n_bytes(self) -> int:
+        """Size in bytes."""
+        return self.count * DTYPES[self.type].itemsize
+
+
+@dataclass(frozen=True, slots=True)
 class MemoryPlan:
-    """The state struct, and the arena of a project that trains and of one that only predicts."""
+    """The state struct, and the arena of a project that trains and of one that only predicts.
+
+    `stream` holds what lasts as long as a sequence.
+    """
 
     state: StateLayout
     inference: ArenaPlan
     training: ArenaPlan
+    stream: tuple[StreamBuffer, ...] = ()
 
 
 def plan_memory(model: QuantizedModel) -> MemoryPlan:
@@ -93,29 +123,44 @@ def plan_memory(model: QuantizedModel) -> MemoryPlan:
         (_plan(model, schedule) for schedule in _training_schedules(model)),
         key=lambda plan: (max(0, plan.size - affordable), len(plan.schedule)),
     )
-    return MemoryPlan(state_layout(model), inference, training)
+    return MemoryPlan(state_layout(model), inference, training, tuple(_stream(model)))
+
+
+def _stream(model: QuantizedModel) -> Iterator[StreamBuffer]:
+    for layer in model.recurrent:
+        yield StreamBuffer(layer.name, "h", layer.state_type, layer.n_out)
+        yield StreamBuffer(layer.name, "trace", layer.state_type, layer.n_in)
+
+
+def _one_step(model: QuantizedModel) -> tuple[Stage, ...]:
+    return tuple(Stage("forward", i) for i in range(len(model.recurrent)))
 
 
 def _inference_schedule(model: QuantizedModel) -> tuple[Stage, ...]:
-    return tuple(Stage("forward", i) for i in range(len(model.layers)))
+    step = _one_step(model)
+    recall = [Stage("recall", len(step) - 1)] if step else []
+    return (*step, *recall, *(Stage("forward", i) for i in range(len(step), len(model.layers))))
 
 
 def _training_schedules(model: QuantizedModel) -> Iterator[tuple[Stage, ...]]:
     last = len(model.layers) - 1
     if model.gate is None or len(model.trained) == 1:
-        yield tuple(_forward_and_learn(model, last + 1))
+        yield (*_one_step(model), *_make_and_learn(model, last + 1))
         return
     answer = (*_inference_schedule(model), Stage("learn", last, gates=True))
-    yield (*answer, *(Stage("learn", i) for i in range(last) if _learns(model, i)))
-    again = list(_forward_and_learn(model, last))
-    while again and again[-1].kind == "forward":
+    recurrent = len(model.recurrent)
+    kept = (Stage("learn", i) for i in range(recurrent, last) if _learns(model, i))
+    yield (*answer, *_make_and_learn(model, recurrent), *kept)
+    again = list(_make_and_learn(model, last))
+    while again and again[-1].kind != "learn":
         again.pop()  # Nothing that learns comes after it.
     yield (*answer, *again)
 
 
-def _forward_and_learn(model: QuantizedModel, count: int) -> Iterator[Stage]:
+def _make_and_learn(model: QuantizedModel, count: int) -> Iterator[Stage]:
+    """The outputs of each of the first layers, and its learning at once."""
     for layer in range(count):
-        yield Stage("forward", layer)
+        yield Stage("recall" if layer < len(model.recurrent) else "forward", layer)
         if _learns(model, layer):
             yield Stage("learn", layer)
 
@@ -156,9 +201,9 @@ def _place(buffers: Sequence[Buffer]) -> list[Buffer]:
 
 def _buffers(model: QuantizedModel, schedule: tuple[Stage, ...]) -> Iterator[Buffer]:
     for index, layer in enumerate(model.layers):
-        lives = tuple(_lives(schedule, index, is_last=index == len(model.layers) - 1))
+        lives = tuple(_lives(model, schedule, index))
         yield Buffer(f"{layer.name}_y", layer.name, "y", layer.y_type, layer.y_count, lives)
-        if isinstance(layer, QuantizedConv2d):
+        if isinstance(layer, QuantizedConv2d | QuantizedRnn):
             works = _times(schedule, index, "forward") + _times(schedule, index, "learn")
             yield Buffer(f"{layer.name}_p", layer.name, "p", layer.x_type, layer.n_in, works)
         learns = _times(schedule, index, "learn")
@@ -188,17 +233,25 @@ def _error_type(layer: QuantizedDense) -> ValueType:
     return "f32" if layer.weight_type == "f32" else "s16"
 
 
-def _lives(schedule: tuple[Stage, ...], layer: int, *, is_last: bool) -> Iterator[tuple[int, int]]:
-    """Intervals from each forward stage of the layer to the last use of its outputs."""
-    written = [t for t, s in enumerate(schedule) if s == Stage("forward", layer)]
+def _lives(
+    model: QuantizedModel, schedule: tuple[Stage, ...], layer: int
+) -> Iterator[tuple[int, int]]:
+    """Intervals from each stage that makes the layer's outputs to their last use."""
+    makes = ("forward", "recall")
+    written = [t for t, s in enumerate(schedule) if s.layer == layer and s.kind in makes]
+    is_last = layer == len(model.layers) - 1
     for start, following in zip(written, [*written[1:], len(schedule)], strict=True):
-        uses = [t for t in range(start, following) if _reads(schedule[t], layer)]
+        uses = [t for t in range(start, following) if _reads(model, schedule[t], layer)]
         # The last outputs stay readable after the step.
         yield start, len(schedule) - 1 if is_last else max(uses, default=start)
 
 
-def _reads(stage: Stage, layer: int) -> bool:
-    return stage.layer == layer + 1 or (stage.layer == layer and stage.kind == "learn")
+def _reads(model: QuantizedModel, stage: Stage, layer: int) -> bool:
+    if stage.layer == layer:
+        return stage.kind == "learn"
+    # A recurrent layer learns from its trace.
+    is_recurrent = layer + 1 < len(model.recurrent)
+    return stage.layer == layer + 1 and (stage.kind == "forward" or not is_recurrent)
 
 
 def _lowest_offset(buffer: Buffer, placed: Sequence[Buffer]) -> int:

@@ -19,6 +19,8 @@ class ModelInterface:
     Attributes:
         x_type, label_type, output_type: as in `DTYPES`.
         label_count: entries of a label: 1 for a class, K for a vector.
+        answers: labels and outputs of one sample: 1, or as many as a sequence has steps; None
+            stands for 1 and no axis of its own.
         tensors: the state's tensors in digest order.
         layers: names, first to last.
     """
@@ -34,6 +36,7 @@ class ModelInterface:
     layout: StateLayout
     tensors: tuple[str, ...]
     layers: tuple[str, ...]
+    answers: int | None = None
 
     @property
     def x_bytes(self) -> int:
@@ -43,12 +46,17 @@ class ModelInterface:
     @property
     def label_bytes(self) -> int:
         """Bytes of one label."""
-        return self.label_count * DTYPES[self.label_type].itemsize
+        return (self.answers or 1) * self.label_count * DTYPES[self.label_type].itemsize
+
+    @property
+    def answer_bytes(self) -> int:
+        """Bytes of the outputs at one step, or of a sample that has no steps."""
+        return self.n_out * DTYPES[self.output_type].itemsize
 
     @property
     def output_bytes(self) -> int:
-        """Bytes of the outputs of one sample."""
-        return self.n_out * DTYPES[self.output_type].itemsize
+        """Bytes of all outputs of one sample."""
+        return (self.answers or 1) * self.answer_bytes
 
     @property
     def trace_names(self) -> tuple[str, ...]:
@@ -66,15 +74,25 @@ class ModelInterface:
     def labels(self, labels: Array) -> Array:
         """`labels` as C wants them, shape (n,) for classes, else (n, label_count).
 
+        Where each step has a label: (n, answers) and (n, answers, label_count).
+
         Raises:
             DataError: another shape, or another type.
         """
-        shape = () if self.labels_are_classes else (self.label_count,)
-        return _checked("labels", labels, self.label_type, shape)
+        one = () if self.labels_are_classes else (self.label_count,)
+        return _checked("labels", labels, self.label_type, (*self._steps, *one))
 
     def outputs(self, raw: bytes) -> Array:
-        """Outputs in the bytes of a reply, shape (n, n_out)."""
-        return np.frombuffer(raw, DTYPES[self.output_type]).reshape(-1, self.n_out)
+        """Outputs in the bytes of a reply, shape (n, n_out) or (n, answers, n_out)."""
+        return np.frombuffer(raw, DTYPES[self.output_type]).reshape(-1, *self._steps, self.n_out)
+
+    def last_output(self, raw: bytes) -> Array:
+        """The outputs at the last step of training, shape (n_out,)."""
+        return np.frombuffer(raw, DTYPES[self.output_type])
+
+    @property
+    def _steps(self) -> tuple[int, ...]:
+        return () if self.answers is None else (self.answers,)
 
 
 def interface_of(model: QuantizedModel) -> ModelInterface:
@@ -90,6 +108,7 @@ def interface_of(model: QuantizedModel) -> ModelInterface:
         labels_are_classes=is_class,
         output_type=model.output_type,
         n_out=model.n_out,
+        answers=model.steps if model.labels.each_step else None,
         layout=state_layout(model),
         tensors=digest_order(model),
         layers=tuple(layer.name for layer in model.layers),

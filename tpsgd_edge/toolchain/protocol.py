@@ -70,11 +70,12 @@ class StreamDevice:
         names = interface.trace_names
         step_bytes = 4 * len(names)
         parts, final = [], {}
-        for part in _split(samples, (self._link.max_reply - interface.output_bytes) // step_bytes):
+        answer = interface.answer_bytes
+        for part in _split(samples, (self._link.max_reply - answer) // step_bytes):
             size = len(part) * step_bytes
-            reply = self._command(TRACE, len(part), part.tobytes(), size + interface.output_bytes)
+            reply = self._command(TRACE, len(part), part.tobytes(), size + answer)
             parts.append(reply[:size])
-            final = {"output": interface.outputs(reply[size:])[0]}
+            final = {"output": interface.last_output(reply[size:])}
         digests = np.frombuffer(b"".join(parts), "<u4").reshape(-1, len(names))
         return Trace(names, digests, interface.layout.read(self.state()) | final)
 

@@ -20,7 +20,9 @@ typedef int16_t model_output_t;
 
 #define MODEL_N_IN PETALS_N_IN
 #define MODEL_N_OUT PETALS_N_OUT
+/* Entries of a sample's labels, and outputs for one sample. */
 #define MODEL_LABEL_COUNT 1
+#define MODEL_OUTPUT_COUNT 3
 #define MODEL_N_TENSORS 6
 
 /* Tensors of the state, in the order of the model's digest. */
