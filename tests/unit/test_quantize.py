@@ -126,6 +126,17 @@ def test_the_learning_rate_is_met(tmp_path, weights, activations, rate):
         assert met == pytest.approx(wanted, rel=2**-14)
 
 
+def test_rates_below_15_bits_keep_the_bits_that_are_left(tmp_path):
+    spec = make_spec(tmp_path, hidden={"loss": "l2"}, rule={"learning_rate": 1e-5})
+    layer = quantized(spec).trained[0]
+    assert layer.rate is not None
+    assert layer.rate.shift == 30
+    assert 2**9 <= layer.rate.mult < 2**14
+    unit = layer.x_scale / layer.weight_scale * 2.0 ** (layer.update_shift - 14)
+    met = layer.rate.mult / 2**layer.rate.shift / unit
+    assert met == pytest.approx(1e-5, rel=2**-10)
+
+
 def test_each_layer_may_have_its_own_rate(tmp_path):
     spec = make_spec(tmp_path, hidden={"learning_rate": 0.25}, numbers={"weights": "f32"})
     assert [layer.rate_f32 for layer in quantized(spec).trained] == [

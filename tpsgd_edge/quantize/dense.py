@@ -54,6 +54,9 @@ _Z_UNIT = {
 }
 _SMALLEST_WEIGHT_BITS = 8
 _LARGEST_COUNT = 65_535
+_RATE_SHIFT = 30
+# Below it a decay to 1 % leaves little but its rounding.
+_SMALLEST_RATE = 2**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +301,11 @@ def _rate(
     layer: TrainedLayer, context: DenseContext, formats: _Formats, rate: float, update_shift: int
 ) -> Requantize:
     factor = rate * context.x_scale / formats.weight_scale * 2.0 ** (update_shift - 14)
-    result = as_requantize(factor, max_shift=30)
+    result = as_requantize(factor, max_shift=_RATE_SHIFT)
+    # The rates of large maps are below what 15 bits reach.
+    mult = round(factor * 2.0**_RATE_SHIFT)
+    if result is None and _SMALLEST_RATE <= mult < 2**14:
+        result = Requantize(mult, _RATE_SHIFT)
     if result is None:
         raise SpecError(
             f"the learning rate of layer '{layer.name}' is out of the integers' reach",
