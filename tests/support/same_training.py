@@ -25,6 +25,8 @@ def assert_same_training(model: QuantizedModel, steps: int, seed: int = 1) -> Re
         output = reference.train_step(x, label)
         expected = np.array(naive.train_step(x, label), DTYPES[model.output_type])
         assert output.tobytes() == expected.tobytes()
+    answer = np.array(naive.output(x), DTYPES[model.output_type])
+    assert reference.output(x).tobytes() == answer.tobytes()
     state = reference.state()
     for layer, w, b in zip(model.layers, naive.w, naive.b, strict=True):
         if layer.kind in POOLS:

@@ -1,4 +1,4 @@
-"""docs/ARITHMETIC.md once more, in scalars and loops: whole models, sections 7, 8 and 10."""
+"""docs/ARITHMETIC.md once more, in scalars and loops: whole models, sections 7, 8, 10 and 15."""
 
 from tests.support.scalar import (
     LOG2E,
@@ -25,6 +25,7 @@ from tests.support.scalar_maps import (
     conv_learn_f32,
     max_pool,
 )
+from tests.support.scalar_rnn import Memory, rnn_learn, rnn_learn_f32, rnn_step, rnn_step_f32
 from tpsgd_edge.quantize.model import QuantizedModel, SeededInit
 
 POOLS = ("max_pool", "average_pool")
@@ -44,6 +45,8 @@ LEARN = {
     ("dense", True): learn_f32,
     ("conv2d", False): conv_learn,
     ("conv2d", True): conv_learn_f32,
+    ("rnn", False): rnn_learn,
+    ("rnn", True): rnn_learn_f32,
 }
 
 
@@ -84,46 +87,76 @@ class ScalarModel:
     def _units(self, layer):
         if layer.kind in POOLS:
             return 0
-        if layer.kind == "dense":
+        if layer.kind in ("dense", "rnn"):
             return layer.n_out
         oh, ow, co = layer.geometry.y_shape
         return oh * ow * co
 
-    def outputs(self, x):
-        """Values between the layers, x first."""
-        values = [list(x) if self.real else [int(v) for v in x]]
-        for layer, w, b in zip(self.model.layers, self.w, self.b, strict=True):
-            values.append(FORWARD[layer.kind, self.real](layer, w, b, values[-1]))
-        return values
+    def output(self, x):
+        """The outputs; where each step has a label, a list of them for each step."""
+        answers = [values[-1] for values in self._walk(x)]
+        return answers if self.model.labels.each_step else answers[-1]
 
     def train_step(self, x, label):
+        """The outputs at the last step, as they were before what was learned there."""
+        each_step = self.model.labels.each_step
+        for step, values in enumerate(self._walk(x)):
+            if each_step:
+                self._learn(values, label[step])
+            elif step == self.model.steps - 1:
+                self._learn(values, label)
+        return values[-1]
+
+    def _walk(self, x):
+        """Values between the layers, the input first, at each step of a sequence."""
+        x = list(x) if self.real else [int(v) for v in x]
+        n = len(x) // self.model.steps
+        self.memory = [Memory(la) if la.kind == "rnn" else None for la in self.model.layers]
+        for t in range(self.model.steps):
+            values = [x[t * n : t * n + n]]
+            for index in range(len(self.model.layers)):
+                values.append(self._forward(index, values[-1]))
+            yield values
+
+    def _forward(self, index, x):
+        layer, w, b = self.model.layers[index], self.w[index], self.b[index]
+        if layer.kind == "rnn":
+            step = rnn_step_f32 if self.real else rnn_step
+            return step(layer, w, b, self.memory[index], x)
+        return FORWARD[layer.kind, self.real](layer, w, b, x)
+
+    def _learn(self, values, label):
         if self.model.labels.kind == "class":
             label = int(label)
         else:
             label = list(label) if self.real else [int(v) for v in label]
-        values = self.outputs(x)
-        schedule = self.model.schedule
-        segment = min(self.step // schedule.segment_steps, len(schedule.decay) - 1)
-        closed = False
-        if self.model.gate is not None:
-            y = values[-1]
-            p = softmax_f32([F(v * LOG2E) for v in y]) if self.real else softmax(y)
-            closed = not p[label] < self.model.gate
+        closed = self._gate_is_closed(values[-1], label)
         last = len(self.model.layers) - 1
         for index, layer in enumerate(self.model.layers):
-            if layer.kind in POOLS or (closed and index != last):
-                continue
-            LEARN[layer.kind, self.real](
-                layer,
-                self.w[index],
-                self.b[index],
-                values[index],
-                values[index + 1],
-                label,
-                self.rng,
-                schedule.decay[segment],
-            )
+            if layer.kind not in POOLS and (index == last or not closed):
+                self._learn_layer(index, values, label)
         units = sum(self._units(layer) for layer in self.model.layers)
         self.rng = (self.rng + PHI * units) & M32
         self.step = min(self.step + 1, M32)
-        return values[-1]
+
+    def _gate_is_closed(self, y, label):
+        if self.model.gate is None:
+            return False
+        p = softmax_f32([F(v * LOG2E) for v in y]) if self.real else softmax(y)
+        return not p[label] < self.model.gate
+
+    def _learn_layer(self, index, values, label):
+        layer, schedule = self.model.layers[index], self.model.schedule
+        segment = min(self.step // schedule.segment_steps, len(schedule.decay) - 1)
+        # A recurrent layer learns from what its memory holds of the inputs.
+        x = self.memory[index] if layer.kind == "rnn" else values[index]
+        LEARN[layer.kind, self.real](
+            layer,
+            self.w[index],
+            self.b[index],
+            x,
+            values[index + 1],
+            label,
+            self.rng,
+            schedule.decay[segment],
+        )

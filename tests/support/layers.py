@@ -1,0 +1,230 @@
+"""One random layer at a time, of any kind, within the ranges of docs/ARITHMETIC.md."""
+
+from dataclasses import dataclass, fields
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.support.draws import (
+    TYPE_RANGE,
+    Rng,
+    choose,
+    extreme,
+    f32,
+    log_uniform,
+    requantize,
+)
+from tests.support.losses import random_loss
+from tests.support.maps import PoolPlan
+from tests.support.sequences import RnnPlan
+from tpsgd_edge.arithmetic.random import Purpose, draws, stream
+from tpsgd_edge.quantize.model import (
+    DTYPES,
+    Geometry,
+    Interval,
+    Projection,
+    QuantizedConv2d,
+    QuantizedDense,
+    QuantizedPool,
+    QuantizedRnn,
+    Requantize,
+    SeededInit,
+    StoredInit,
+    ValueType,
+)
+
+PROJECTIONS = ("sign", "ternary", "gaussian")
+# A dense layer is planned as its inputs and outputs.
+TrainedPlan = Geometry | RnnPlan | tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What all layers of a model share while it is drawn."""
+
+    seed: int
+    value_type: ValueType
+    label_kind: str
+    label_count: int
+
+
+def pool_layer(shape: Shape, index: int, plan: PoolPlan) -> QuantizedPool:
+    """The pool of a plan."""
+    return QuantizedPool(
+        name=f"pool{index + 1}",
+        mode=plan.mode,
+        x_shape=plan.x_shape,
+        y_shape=plan.y_shape,
+        kernel=plan.kernel,
+        stride=plan.stride,
+        x_type=shape.value_type,
+        x_scale=_x_scale(shape),
+    )
+
+
+def _x_scale(shape: Shape) -> float:
+    return {"s8": 2.0**-7, "s16": 2.0**-15, "f32": 1.0}[shape.value_type]
+
+
+def random_layer(
+    rng: Rng,
+    shape: Shape,
+    *,
+    index: int,
+    plan: TrainedPlan,
+    activation: str,
+    loss_kind: str,
+    weight_type: ValueType,
+    offset: int,
+    is_last: bool,
+    projection: str | None,
+    storage: str | None,
+    dead_zone: bool,
+    stored: bool,
+    lively: bool,
+) -> QuantizedDense:
+    """The layer of a plan; what the plan leaves open is drawn."""
+    n_in, n_out = sizes = _row_and_rows(plan)
+    n_target = n_out * prod(plan.windows) if isinstance(plan, Geometry) else n_out
+    real = shape.value_type == "f32"
+    y_type: ValueType = "s16" if is_last and not real else shape.value_type
+    bits = 0 if real else weight_bits(weight_type, shape.value_type, n_in)
+    bias_shift = 8 if shape.value_type == "s16" else 0
+    low, high = TYPE_RANGE.get(y_type, (0, 0))
+    x_max = {"s8": 2**7, "s16": 2**15, "f32": 0}[shape.value_type]
+    bound = n_in * 2**bits * x_max + 2 ** (27 + bias_shift)
+    p = None
+    if not is_last:
+        p = _random_projection(rng, shape, index, n_target, projection, storage)
+    update_shift = {"s8": 14, "s16": 8, "f32": 0}[weight_type]
+    layer = QuantizedDense(
+        name=f"fc{index + 1}",
+        n_in=n_in,
+        n_out=n_out,
+        activation=activation,
+        weight_type=weight_type,
+        x_type=shape.value_type,
+        y_type=y_type,
+        is_last=is_last,
+        weight_bits=bits,
+        weight_scale=1.0 if real else 2.0**-bits,
+        x_scale=_x_scale(shape),
+        y_scale=1.0 if real else 1 / (high + 1),
+        bias_shift=bias_shift,
+        bias_one=0 if real else int(log_uniform(rng, 1, 2**30)),
+        z=None if real else _random_z(rng, n_in, bits, x_max, high, lively=lively),
+        z_min=0 if activation == "relu" else low,
+        z_max=high,
+        accumulator=None if real else Interval(-bound, bound),
+        loss=random_loss(
+            rng, shape.value_type, loss_kind, n_target, p, is_last=is_last, lively=lively
+        ),
+        projection=p,
+        rate=None if real else requantize(rng, *((8, 26) if lively else (1, 30))),
+        rate_f32=f32(log_uniform(rng, 1e-4, 0.1 if lively else 1e6)) if real else 0.0,
+        update_shift=update_shift + (bias_shift if not real else 0),
+        dead_zone=_random_dead_zone(rng, real=real) if dead_zone else 0,
+        unit_offset=offset,
+        init=_random_init(rng, shape, index, sizes, weight_type, bits, stored=stored),
+    )
+    return _as_planned(layer, index, plan)
+
+
+def _row_and_rows(plan: TrainedPlan) -> tuple[int, int]:
+    """n_in and n_out: the size of a row of w, and the number of rows."""
+    if isinstance(plan, RnnPlan):
+        return plan.n_x + plan.n_out, plan.n_out
+    if isinstance(plan, tuple):
+        return plan
+    return prod(plan.kernel) * plan.x_shape[2] // plan.groups, plan.y_shape[2]
+
+
+def _as_planned(dense: QuantizedDense, index: int, plan: TrainedPlan) -> QuantizedDense:
+    """The layer in its own kind, with what a dense layer does not have."""
+    numbers = {field.name: getattr(dense, field.name) for field in fields(dense)}
+    if isinstance(plan, Geometry):
+        return QuantizedConv2d(**numbers | {"name": f"conv{index + 1}"}, geometry=plan)
+    if isinstance(plan, RnnPlan):
+        return QuantizedRnn(**numbers | {"name": f"rnn{index + 1}"}, leak=plan.leak)
+    return dense
+
+
+def weight_bits(weight_type: ValueType, value_type: ValueType, n_in: int) -> int:
+    """k of section 2."""
+    if weight_type == "s8":
+        return 7
+    if value_type == "s16":
+        return 15
+    return max(k for k in range(16) if n_in * 2 ** (k + 7) + 2**27 <= 2**31 - 1)
+
+
+def _random_projection(
+    rng: Rng, shape: Shape, index: int, n_out: int, kind: str | None, storage: str | None
+) -> Projection:
+    if kind is None:
+        kind = choose(rng, PROJECTIONS[:2] if storage == "packed" else PROJECTIONS)
+    if storage is None:
+        storage = choose(rng, ("seed", "s8") if kind == "gaussian" else ("seed", "packed", "s8"))
+    seed = stream(shape.seed, Purpose.PROJECTION, index)
+    return Projection(kind, storage, seed, projection_values(kind, seed, n_out, shape.label_count))
+
+
+def _random_z(
+    rng: Rng, n_in: int, bits: int, x_max: int, z_max: int, *, lively: bool
+) -> Requantize:
+    if not lively:
+        return requantize(rng, 1, 62)
+    # The shift at which an accumulator of typical size fills the range of z, give or take.
+    typical = np.sqrt(n_in) * 2**bits * x_max / 4
+    middle = round(np.log2(typical / z_max)) + 15
+    return requantize(rng, max(1, middle - 3), max(1, middle + 1))
+
+
+def _random_init(
+    rng: Rng,
+    shape: Shape,
+    index: int,
+    sizes: tuple[int, int],
+    weight_type: ValueType,
+    bits: int,
+    *,
+    stored: bool,
+) -> SeededInit | StoredInit:
+    n_in, n_out = sizes
+    real = weight_type == "f32"
+    if not stored:
+        seed = stream(shape.seed, Purpose.WEIGHTS, index)
+        bound = f32(1.5 / np.sqrt(n_in) / 2**15) if real else extreme(rng, 0, 2**bits - 1)
+        return SeededInit(seed, bound)
+    if real:
+        w = (rng.normal(size=(n_out, n_in)) / np.sqrt(n_in)).astype(np.float32)
+        w.flat[:1] = np.float32(-0.0)
+        return StoredInit(w, rng.normal(size=n_out).astype(np.float32))
+    limit = 2**bits
+    if rng.random() < 0.3:
+        w = rng.choice([-limit, limit - 1], (n_out, n_in))
+    else:
+        w = np.clip(rng.normal(0, limit / 4, (n_out, n_in)), -limit, limit - 1)
+    b = rng.choice([-(2**27), 0, 2**27, int(rng.integers(-(2**20), 2**20))], n_out)
+    return StoredInit(w.astype(DTYPES[weight_type]), b.astype(DTYPES["s32"]))
+
+
+def projection_values(kind: str, seed: int, n_out: int, count: int) -> NDArray[np.int8]:
+    """P (n_out, count) of section 9."""
+    k = np.arange(count)
+    if kind == "gaussian":
+        words = draws(seed, n_out * count).reshape(n_out, count).astype(np.int64)
+        total = sum((words >> (8 * byte)) & 255 for byte in range(4))
+        return np.minimum((total - 510 + 2) >> 2, 127).astype(np.int8)
+    per_word = 32 if kind == "sign" else 16
+    row = -(-count // per_word)
+    words = draws(seed, n_out * row).reshape(n_out, row).astype(np.int64)[:, k // per_word]
+    if kind == "sign":
+        return (2 * ((words >> (k & 31)) & 1) - 1).astype(np.int8)
+    bits = (words >> (2 * (k & 15))) & 3
+    return ((bits & 1) - (bits >> 1)).astype(np.int8)
+
+
+def _random_dead_zone(rng: Rng, *, real: bool) -> int | float:
+    return f32(log_uniform(rng, 1e-3, 0.3)) if real else int(log_uniform(rng, 1, 2**14))
