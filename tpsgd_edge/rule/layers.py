@@ -1,7 +1,9 @@
 """What each layer kind does in torch: forward, the gradient of its input, the sums of its update.
 
 Values are rows (batch, count); a map is flattened as in docs/ARITHMETIC.md, section 14, which is
-torch's channels-last order. Functions that need the weights take them as rows (n_out, n_in).
+torch's channels-last order. A recurrent layer reads v = [x; own last output] of one step, as a
+dense layer; `sequence.py` carries it through time. Functions that need the weights take them as
+rows (n_out, n_in).
 """
 
 import itertools
@@ -14,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.grad import conv2d_input, conv2d_weight
 
-from tpsgd_edge.graph import Conv2d, Dense, Layer, Pool, Shape
+from tpsgd_edge.graph import Conv2d, Dense, Layer, Pool, Rnn, Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +52,15 @@ def update_sums(layer: Layer, x: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]
     return LAYERS[layer.kind].update(layer, x, delta)
 
 
-def _dense_forward(layer: Dense, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+def _dense_forward(layer: Dense | Rnn, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
     return torch.addmm(b, x, w.T)
 
 
-def _dense_gradient(layer: Dense, x: Tensor, w: Tensor, grad: Tensor) -> Tensor:
+def _dense_gradient(layer: Dense | Rnn, x: Tensor, w: Tensor, grad: Tensor) -> Tensor:
     return grad @ w
 
 
-def _dense_update(layer: Dense, x: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
+def _dense_update(layer: Dense | Rnn, x: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
     return delta.T @ x, delta.sum(dim=0)
 
 
@@ -149,6 +151,7 @@ def _zeros(layer: Conv2d) -> tuple[int, int, int, int]:
 
 LAYERS: dict[str, LayerKind] = {
     "dense": LayerKind(_dense_forward, _dense_gradient, _dense_update),
+    "rnn": LayerKind(_dense_forward, _dense_gradient, _dense_update),
     "conv2d": LayerKind(_conv_forward, _conv_gradient, _conv_update),
     "max_pool": LayerKind(_pool_forward, _pool_gradient, _pool_update),
     "average_pool": LayerKind(_pool_forward, _pool_gradient, _pool_update),

@@ -1,5 +1,7 @@
 """A network in floating point: its weights and its forward pass."""
 
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,10 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tpsgd_edge.graph import Graph, Layer, TrainedLayer, Weights
+from tpsgd_edge.graph import Graph, Layer, Rnn, TrainedLayer, Weights
 from tpsgd_edge.graph.first_weights import initial_weights
 from tpsgd_edge.rule.activations import ACTIVATIONS
 from tpsgd_edge.rule.layers import forward
+from tpsgd_edge.rule.sequence import Step, run
 
 # Samples at a time: maps of a whole data set would fill the memory.
 _CHUNK = 1024
@@ -21,16 +24,45 @@ class FloatNetwork:
     """Layers and their weights, binary32.
 
     w[l] has shape (n_out, n_in), b[l] (n_out,); both are empty for a layer without weights.
+    With `each_step`, every step of a sequence has an output.
     """
 
     layers: tuple[Layer, ...]
     w: tuple[Tensor, ...]
     b: tuple[Tensor, ...]
+    each_step: bool = False
+
+    @property
+    def recurrent(self) -> tuple[Rnn, ...]:
+        """The recurrent layers, which come first."""
+        return tuple(layer for layer in self.layers if isinstance(layer, Rnn))
 
     def activity(self, x: Tensor) -> list[Tensor]:
-        """The input x and the output of every layer, each (batch, units)."""
-        values = [x]
-        for layer, w, b in zip(self.layers, self.w, self.b, strict=True):
+        """The input x (batch, n_in) and the output of every layer, each (batch, units).
+
+        Behind sequences, outputs are those of the last step; with `each_step` those of every step:
+        (batch, steps, units).
+        """
+        if not self.recurrent:
+            return self.behind([x])
+        states = ([step.h for step in steps] for steps in self.run(x))
+        kept = deque(states, maxlen=None if self.each_step else 1)
+        rows = [torch.stack(of_layer, dim=1).flatten(0, 1) for of_layer in zip(*kept, strict=True)]
+        values = self.behind([x, *rows])
+        if not self.each_step:
+            return values
+        return [x, *(value.view(len(x), len(kept), -1) for value in values[1:])]
+
+    def run(self, x: Tensor) -> Iterator[list[Step]]:
+        """The recurrent layers after each step of samples x (batch, n_in)."""
+        sequences = x.view(len(x), -1, self.layers[0].x_count)
+        return run(self.recurrent, self.w, self.b, sequences)
+
+    def behind(self, values: list[Tensor]) -> list[Tensor]:
+        """`values`, the input and the outputs of the first layers, and those of all others."""
+        values = list(values)
+        first = len(values) - 1
+        for layer, w, b in zip(self.layers[first:], self.w[first:], self.b[first:], strict=True):
             z = forward(layer, values[-1], w, b)
             if isinstance(layer, TrainedLayer):
                 z = ACTIVATIONS[layer.activation].function(z)
@@ -38,15 +70,15 @@ class FloatNetwork:
         return values
 
     def outputs(self, x: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Outputs of the last layer, shape (n, n_out), for samples (n, n_in)."""
+        """Outputs of the last layer for samples (n, n_in): (n, n_out), or (n, steps, n_out)."""
         with torch.inference_mode():
             chunks = torch.split(torch.as_tensor(np.asarray(x, np.float32)), _CHUNK)
             y = torch.cat([self.activity(chunk)[-1] for chunk in chunks])
         return np.asarray(y.numpy(), np.float32)
 
     def predict(self, x: NDArray[np.floating]) -> NDArray[np.int64]:
-        """The class of each sample, shape (n,)."""
-        return np.asarray(self.outputs(x).argmax(axis=1), np.int64)
+        """The class of each sample, shape (n,), or of each step, (n, steps)."""
+        return np.asarray(self.outputs(x).argmax(axis=-1), np.int64)
 
     def accuracy(self, x: NDArray[np.floating], classes: NDArray[np.integer]) -> float:
         """Share of samples whose class is predicted, 0..1."""
@@ -72,4 +104,5 @@ def first_network(graph: Graph, *, seed: int) -> FloatNetwork:
         graph.layers,
         tuple(torch.tensor(weights.w, dtype=torch.float32) for weights in first),
         tuple(torch.tensor(weights.b, dtype=torch.float32) for weights in first),
+        graph.labels.each_step,
     )

@@ -3,6 +3,7 @@
 A rule sees the activity of a batch and the labels, and gives a delta for each layer, or None for a
 layer that it leaves as it is, pooling among them. A layer learns by W += rate * (sum of delta x^T)
 and b += rate * (sum of delta), averaged over the batch; in a convolution the sum is over positions.
+In a recurrent layer y is the state after the latest step, and x its trace (`lessons.py`).
 """
 
 from collections.abc import Callable
@@ -34,25 +35,38 @@ def last_layer(
 ) -> Deltas:
     """Hidden layers left at random, the yardstick for what hidden layers learn."""
     hidden: Deltas = [None] * (len(losses) - 1)
-    return [*hidden, _last_delta(activity, labels, losses)]
+    return [*hidden, last_delta(activity, labels, losses)]
 
 
 def backprop(
     network: FloatNetwork, activity: list[Tensor], labels: Tensor, losses: Losses
 ) -> Deltas:
-    """Backpropagation of the last layer's loss; the hidden layers' own losses are not used."""
-    grad = _last_delta(activity, labels, losses)
+    """Backpropagation of the last layer's loss; the hidden layers' own losses are not used.
+
+    Through recurrent layers: `tpsgd_edge.rule.lessons`.
+    """
+    return pass_down(network, activity, last_delta(activity, labels, losses))[0]
+
+
+def pass_down(
+    network: FloatNetwork, activity: list[Tensor], grad: Tensor, first: int = 0
+) -> tuple[Deltas, Tensor]:
+    """Deltas of the layers from `first` on, and the gradient at z of that layer (of a pool: y).
+
+    `grad` is the delta of the last layer.
+    """
     deltas: Deltas = [grad]
-    for index in range(len(losses) - 1, 0, -1):
+    for index in range(len(network.layers) - 1, first, -1):
         above, below = network.layers[index], network.layers[index - 1]
         grad = input_gradient(above, activity[index], network.w[index], grad)
         if isinstance(below, TrainedLayer):
             grad = grad * ACTIVATIONS[below.activation].derivative(activity[index])
         deltas.append(grad if isinstance(below, TrainedLayer) else None)
-    return deltas[::-1]
+    return deltas[::-1], grad
 
 
-def _last_delta(activity: list[Tensor], labels: Tensor, losses: Losses) -> Tensor:
+def last_delta(activity: list[Tensor], labels: Tensor, losses: Losses) -> Tensor:
+    """The delta of the last layer, whose target is the label itself."""
     if losses[-1] is None:
         raise ValueError("the last layer has no loss")
     return local_delta(losses[-1], activity[-1], labels)

@@ -1,7 +1,7 @@
 """Training in floating point by any of the rules."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +12,10 @@ from torch import Tensor
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph import Graph, Labels, TrainedLayer
 from tpsgd_edge.rule.layers import update_sums
+from tpsgd_edge.rule.lessons import Lesson, lessons
 from tpsgd_edge.rule.losses import local_losses
 from tpsgd_edge.rule.network import FloatNetwork, first_network
-from tpsgd_edge.rule.rules import RULES, Deltas, Losses, RuleName
+from tpsgd_edge.rule.rules import Losses, RuleName
 from tpsgd_edge.spec import LossSpec, ProjectionSpec
 
 # Factor on the learning rate at a share 0..1 of the training, given the factor at its end.
@@ -34,6 +35,7 @@ class _Settings:
     momentum: float
     dead_zone: float
     error_gate: float | None
+    clip_norm: float | None
 
 
 def train_float(
@@ -52,22 +54,26 @@ def train_float(
     momentum: float = 0.0,
     dead_zone: float = 0.0,
     error_gate: float | None = None,
+    clip_norm: float | None = None,
     seed: int = 1,
     after_epoch: Callable[[int, FloatNetwork], None] | None = None,
 ) -> FloatNetwork:
     """The trained network; the same arguments give the same network on the same machine.
 
     First weights and projections are those of a device with this seed. The update is the mean over
-    a batch, so with batch = 1 the rate is that of the device.
+    a batch, so with batch = 1 the rate is that of the device. With a label at each step tpSGD
+    learns after each one, backpropagation from the sum over steps.
 
     Args:
-        x: samples (n, n_in), scaled.
-        labels: class indices (n,), or label vectors (n, K), scaled.
+        x: samples (n, n_in), scaled; sequences step by step.
+        labels: class indices (n,), or label vectors (n, K), scaled; of each step (n, steps) or
+            (n, steps, K).
         losses: one for each layer with weights; backprop and last_layer use the last one only.
         learning_rate: one for all layers, or one for each layer with weights. tpSGD divides that
             of a map by the mean area of the windows whose averages its loss sees.
         schedule: constant, linear, cosine or exponential, down to `final_rate` times the rate.
         error_gate: hidden layers learn only where the class gets less than this probability.
+        clip_norm: largest norm of the gradient of a batch, all layers together.
         after_epoch: called with the epoch, from 1, and the network as it is then.
 
     Raises:
@@ -76,9 +82,9 @@ def train_float(
     net = first_network(graph, seed=seed)
     made = local_losses(graph, tuple(losses), projection or ProjectionSpec(), seed=seed)
     rates = _rates(graph, learning_rate, rule)
-    settings = _Settings(rule, made, rates, momentum, dead_zone, error_gate)
+    settings = _Settings(rule, made, rates, momentum, dead_zone, error_gate, clip_norm)
     samples = torch.tensor(np.asarray(x, np.float32))
-    targets = label_rows(labels, graph.labels)
+    targets = label_rows(labels, graph.labels).view(len(samples), -1, graph.labels.count)
     velocity = [torch.zeros_like(tensor) for tensor in (*net.w, *net.b)]
     factor = _SCHEDULE[schedule]
     steps = epochs * math.ceil(len(samples) / batch)
@@ -96,10 +102,11 @@ def train_float(
 
 
 def label_rows(labels: NDArray[np.generic], kind: Labels) -> Tensor:
-    """Labels as rows (n, K): one-hot for classes, else the vectors."""
+    """Labels as rows, one-hot for classes, else the vectors: (n, K), of each step (n, steps, K)."""
+    shape = (len(labels), -1) if kind.each_step else (-1,)
     if kind.kind == "vector":
-        return torch.tensor(np.asarray(labels, np.float32).reshape(-1, kind.count))
-    classes = torch.tensor(np.asarray(labels, np.int64))
+        return torch.tensor(np.asarray(labels, np.float32).reshape(*shape, kind.count))
+    classes = torch.tensor(np.asarray(labels, np.int64).reshape(shape))
     return torch.nn.functional.one_hot(classes, kind.count).to(torch.float32)
 
 
@@ -132,17 +139,34 @@ def _train_batch(
     decay: float,
     velocity: list[Tensor],
 ) -> None:
-    activity = net.activity(x)
-    deltas = RULES[settings.rule](net, activity, labels, settings.losses)
-    if settings.error_gate is not None:
-        deltas = _gated(deltas, activity[-1], labels, settings.error_gate)
+    for lesson in lessons(
+        net,
+        x,
+        labels,
+        rule=settings.rule,
+        losses=settings.losses,
+        error_gate=settings.error_gate,
+    ):
+        _learn(net, lesson, settings, decay, velocity, len(x))
+
+
+def _learn(
+    net: FloatNetwork,
+    lesson: Lesson,
+    settings: _Settings,
+    decay: float,
+    velocity: list[Tensor],
+    samples: int,
+) -> None:
+    changes = {
+        index: update_sums(net.layers[index], lesson.inputs[index], _outside(delta, settings))
+        for index, delta in enumerate(lesson.deltas)
+        if delta is not None
+    }
+    clip = _clip_factor(changes.values(), settings.clip_norm, samples)
     n = len(net.layers)
-    for index, delta in enumerate(deltas):
-        if delta is None:
-            continue
-        kept = torch.where(delta.abs() < settings.dead_zone, 0, delta)
-        step = settings.rates[index] * decay / len(x)
-        dw, db = update_sums(net.layers[index], activity[index], kept)
+    for index, (dw, db) in changes.items():
+        step = settings.rates[index] * decay * clip / samples
         for tensor, change, moving in (
             (net.w[index], dw, velocity[index]),
             (net.b[index], db, velocity[n + index]),
@@ -151,12 +175,19 @@ def _train_batch(
             tensor.add_(moving)
 
 
-def _gated(deltas: Deltas, outputs: Tensor, labels: Tensor, gate: float) -> Deltas:
-    """Hidden deltas become zero for samples whose class is as probable as the gate."""
-    probability = (torch.softmax(outputs, dim=1) * labels).sum(dim=1, keepdim=True)
-    learns = (probability < gate).to(outputs.dtype)
-    hidden = [None if delta is None else delta * learns for delta in deltas[:-1]]
-    return [*hidden, deltas[-1]]
+def _outside(delta: Tensor, settings: _Settings) -> Tensor:
+    """Zero in the dead zone, delta outside."""
+    return torch.where(delta.abs() < settings.dead_zone, 0, delta)
+
+
+def _clip_factor(
+    changes: Iterable[tuple[Tensor, Tensor]], largest: float | None, samples: int
+) -> float:
+    """What brings the norm of the mean change of all layers down to the largest allowed."""
+    if largest is None:
+        return 1.0
+    squares = [float(change.square().sum()) for pair in changes for change in pair]
+    return min(1.0, largest * samples / max(math.sqrt(sum(squares)), 1e-30))
 
 
 def _check_finite(net: FloatNetwork, epoch: int) -> None:

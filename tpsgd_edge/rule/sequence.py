@@ -1,0 +1,88 @@
+"""Recurrent layers in torch: one step, a whole sequence, and the way back through time.
+
+docs/ARITHMETIC.md, section 15. A recurrent layer at one step is a dense layer from v = [x; own last
+output], whose state h moves towards the new activation c.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tpsgd_edge.graph import Rnn
+from tpsgd_edge.rule.activations import ACTIVATIONS
+from tpsgd_edge.rule.layers import forward, input_gradient
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One layer at one step.
+
+    Attributes:
+        v: what it read, its input and its last output: (batch, n_in).
+        c: the new activation (batch, n_out).
+        h: the state and output after the step (batch, n_out).
+    """
+
+    v: Tensor
+    c: Tensor
+    h: Tensor
+
+
+def run(
+    layers: Sequence[Rnn], w: Sequence[Tensor], b: Sequence[Tensor], x: Tensor
+) -> Iterator[list[Step]]:
+    """All layers after each step of sequences x (batch, steps, n_x), from zero states.
+
+    The weights are those of the moment, so they may change in place between steps.
+    """
+    states = [x.new_zeros(len(x), layer.n_out) for layer in layers]
+    for below in x.unbind(dim=1):
+        done: list[Step] = []
+        for index, layer in enumerate(layers):
+            value = done[-1].h if done else below
+            done.append(_step(layer, value, states[index], w[index], b[index]))
+        states = [step.h for step in done]
+        yield done
+
+
+def first_traces(layers: Sequence[Rnn], x: Tensor) -> list[Tensor]:
+    """The traces (batch, n_in) of all layers before the first step."""
+    return [x.new_zeros(len(x), layer.n_in) for layer in layers]
+
+
+def next_traces(
+    layers: Sequence[Rnn], traces: Sequence[Tensor], steps: Sequence[Step]
+) -> list[Tensor]:
+    """What each layer has read of late: its inputs v, low-passed as its state is."""
+    return [
+        _toward(trace, step.v, layer.leak)
+        for layer, trace, step in zip(layers, traces, steps, strict=True)
+    ]
+
+
+def through_time(
+    layer: Rnn, w: Tensor, steps: Sequence[Step], grads: Sequence[Tensor]
+) -> tuple[list[Tensor], list[Tensor]]:
+    """dJ/dz (batch, n_out) and dJ/dx (batch, n_x) at each step, from dJ/dh at each step."""
+    deltas, below = [], []
+    carried = torch.zeros_like(grads[-1])
+    for step, grad in zip(reversed(steps), reversed(grads), strict=True):
+        total = grad + carried
+        delta = layer.leak * total * ACTIVATIONS[layer.activation].derivative(step.c)
+        lower = input_gradient(layer, step.v, w, delta)
+        carried = (1 - layer.leak) * total + lower[:, layer.n_x :]
+        deltas.append(delta)
+        below.append(lower[:, : layer.n_x])
+    return deltas[::-1], below[::-1]
+
+
+def _step(layer: Rnn, x: Tensor, h: Tensor, w: Tensor, b: Tensor) -> Step:
+    v = torch.cat((x, h), dim=1)
+    c = ACTIVATIONS[layer.activation].function(forward(layer, v, w, b))
+    return Step(v, c, _toward(h, c, layer.leak))
+
+
+def _toward(a: Tensor, b: Tensor, leak: float) -> Tensor:
+    return a + (b - a) * leak
