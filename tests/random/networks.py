@@ -106,6 +106,14 @@ def random_recipe(rng: Rng, **given: Any) -> Recipe:
     return replace(recipe, **given)
 
 
+def network(seed: int, **wanted: Any) -> QuantizedModel:
+    """A network of a seed; one kind of projection in one storage, as a spec asks for it."""
+    rng = np.random.default_rng(seed)
+    kind = str(rng.choice(PROJECTIONS))
+    storages = ("seed", "s8") if kind == "gaussian" else ("seed", "s8", "packed")
+    return random_model(rng, projection=kind, storage=str(rng.choice(storages)), **wanted)
+
+
 def samples_of(model: QuantizedModel, seed: int) -> tuple[Array, Array]:
     """Samples; among them all inputs, and all entries of a label vector, at an end of the range."""
     x, labels = random_samples(np.random.default_rng(seed), model, STEPS)

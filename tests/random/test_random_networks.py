@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, seed, settings
 
+from tests.random.counts import CI, NOW
 from tests.random.networks import Recipe, random_recipe, recipes
 from tests.random.running import OTHER_BUILDS, SANITIZED, Build, repeatable, run_recipe
 
-# 10 x 50 under sanitizers and 30 in each other build in CI; 10 x 4 and 4 elsewhere.
-_IN_CI = settings().max_examples >= 200
+DENSE = NOW["dense"]
 BLOCKS = 10
-NETWORKS_PER_BLOCK = 50 if _IN_CI else 4
-NETWORKS_PER_BUILD = 30 if _IN_CI else 4
 
 
 def check_networks(count: int, first_seed: int, build: Build) -> None:
@@ -34,13 +32,13 @@ def check_networks(count: int, first_seed: int, build: Build) -> None:
 
 @pytest.mark.parametrize("block", range(BLOCKS))
 def test_sanitized_code_does_what_the_reference_does(block):
-    check_networks(NETWORKS_PER_BLOCK, block, SANITIZED)
+    check_networks(DENSE.sanitized // BLOCKS, block, SANITIZED)
 
 
 @pytest.mark.parametrize("name", OTHER_BUILDS)
 def test_other_builds_do_what_the_reference_does(name):
     first_seed = BLOCKS + list(OTHER_BUILDS).index(name)
-    check_networks(NETWORKS_PER_BUILD, first_seed, OTHER_BUILDS[name])
+    check_networks(DENSE.per_build, first_seed, OTHER_BUILDS[name])
 
 
 @pytest.mark.parametrize(
@@ -54,3 +52,8 @@ def test_a_recipe_is_read_back_from_its_text():
     for number in range(50):
         recipe = random_recipe(np.random.default_rng(number))
         assert Recipe.parse(str(recipe)) == recipe
+
+
+def test_ci_runs_a_thousand_networks_of_all_kinds():
+    assert CI["dense"].sanitized % BLOCKS == 0
+    assert sum(count.sanitized for count in CI.values()) == 1000

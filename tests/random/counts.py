@@ -1,0 +1,29 @@
+"""How many random networks are built and run on this computer: 1,000 under sanitizers in CI."""
+
+from dataclasses import dataclass
+
+from hypothesis import settings
+
+
+@dataclass(frozen=True)
+class Count:
+    """Networks of one kind: under sanitizers, and in each of the other builds."""
+
+    sanitized: int
+    per_build: int
+
+
+# Mixtures have convolutions and pools behind recurrent layers.
+CI = {
+    "dense": Count(500, 30),
+    "maps": Count(200, 10),
+    "sequences": Count(200, 10),
+    "mixtures": Count(100, 5),
+}
+ELSEWHERE = {
+    "dense": Count(40, 4),
+    "maps": Count(12, 1),
+    "sequences": Count(12, 1),
+    "mixtures": Count(6, 1),
+}
+NOW = CI if settings().max_examples >= 200 else ELSEWHERE
