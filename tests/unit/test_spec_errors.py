@@ -350,15 +350,15 @@ def test_what_does_not_go_together(changes: list[tuple[str, Any]], words: str) -
             "unknown value of 'kind'\n"
             "  where: digits.toml, [model], layer 'conv1'\n"
             '  found: kind = "conv2"\n'
-            "  help:  did you mean 'conv2d'? allowed: dense, conv2d, conv1d, max_pool, avg_pool, "
-            "global_avg_pool, flatten",
+            "  help:  did you mean 'conv2d'? allowed: dense, conv2d, conv1d, rnn, max_pool, "
+            "avg_pool, global_avg_pool, flatten",
         ),
         (
             {"kind": 3, "name": "conv1"},
             "unknown value of 'kind'\n"
             "  where: digits.toml, [model], layer 'conv1'\n"
             '  found: kind = "3"\n'
-            "  help:  allowed: dense, conv2d, conv1d, max_pool, avg_pool, global_avg_pool, flatten",
+            "  help:  allowed: dense, conv2d, conv1d, rnn, max_pool, avg_pool, global_avg_pool, flatten",
         ),
         (
             {"kind": "conv2d", "name": "conv1"},

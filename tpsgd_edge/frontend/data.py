@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.frontend.csv_file import read_csv
 from tpsgd_edge.frontend.idx import read_idx
-from tpsgd_edge.frontend.labels import read_labels
+from tpsgd_edge.frontend.labels import LabelledBy, read_labels
 from tpsgd_edge.frontend.npz import read_npz
 from tpsgd_edge.frontend.samples import RawSamples, check_samples
 from tpsgd_edge.frontend.scaling import input_scaling, label_scaling
 from tpsgd_edge.frontend.split import drawn_order
 from tpsgd_edge.graph import Labels
-from tpsgd_edge.spec import FASHION_MNIST, Spec
+from tpsgd_edge.spec import FASHION_MNIST, RnnSpec, Spec
 
 __all__ = ["Dataset", "dataset_from_arrays", "input_scaling", "label_scaling", "load_dataset"]
 
@@ -49,7 +49,8 @@ class Dataset:
     Attributes:
         x_train, x_test: float32 (n, n_in), not scaled; uint8 where the file holds bytes, because
             four times the memory costs more time than all else in a build.
-        y_train, y_test: int64 class indices (n,), or float64 vectors (n, K), not scaled.
+        y_train, y_test: int64 class indices (n,), or float64 vectors (n, K), not scaled; (n, T) and
+            (n, T, K) where each step of a sequence has a label.
         class_names: empty for vectors.
         input_shape: of one sample before it was flattened.
         source: the file's name, without its folder.
@@ -98,17 +99,17 @@ def dataset_from_arrays(
 
 
 def _make_dataset(spec: Spec, train: RawSamples, test: RawSamples | None, source: str) -> Dataset:
-    check_samples(train)
+    steps = _steps(spec, train)
+    check_samples(train, steps=steps)
     if test is not None:
-        check_samples(test)
+        check_samples(test, steps=steps)
         if train.x.shape[1:] != test.x.shape[1:]:
             raise DataError(
                 "training and test samples differ in shape",
                 where=test.where,
                 found=f"{train.x.shape[1:]} for training, {test.x.shape[1:]} for test",
             )
-    units = spec.model.n_out
-    labelled = read_labels(train, test, task=spec.data.task, units=units)
+    labelled = _read_all_labels(spec, train, test, steps)
     order = drawn_order(spec.seed, len(train.x))
     if test is None or labelled.y_test is None:
         n_test = _test_count(spec, train)
@@ -127,6 +128,44 @@ def _make_dataset(spec: Spec, train: RawSamples, test: RawSamples | None, source
         input_shape=train.x.shape[1:],
         source=source,
     )
+
+
+def _steps(spec: Spec, raw: RawSamples) -> int | None:
+    """The length of the sequences that a recurrent model reads; None for other models."""
+    if not isinstance(spec.model.layers[0], RnnSpec) or raw.x.ndim < 2:
+        return None
+    shape = spec.data.input_shape or (1, *raw.x.shape[1:])
+    return int(shape[1])
+
+
+def _read_all_labels(
+    spec: Spec, train: RawSamples, test: RawSamples | None, steps: int | None
+) -> LabelledBy:
+    """Labels of both sets; where each step of a sequence has one, they are read as a long list."""
+    units, task = spec.model.n_out, spec.data.task
+    if not _has_step_labels(train, steps, units):
+        return read_labels(train, test, task=task, units=units)
+    rows = _steps_in_a_row(train), test and _steps_in_a_row(test)
+    labelled = read_labels(*rows, task=task, units=units)
+    y_train, y_test = labelled.y_train, labelled.y_test
+    return replace(
+        labelled,
+        labels=replace(labelled.labels, each_step=True),
+        y_train=y_train.reshape(-1, steps or 1, *y_train.shape[1:]),
+        y_test=None if y_test is None else y_test.reshape(-1, steps or 1, *y_test.shape[1:]),
+    )
+
+
+def _has_step_labels(raw: RawSamples, steps: int | None, units: int) -> bool:
+    """Whether labels are (n, steps) of classes, (n, steps) of one value or (n, steps, K)."""
+    if steps is None or raw.y.ndim == 3:
+        return raw.y.ndim == 3
+    is_vector = raw.y.dtype.kind == "f" and units != 1
+    return raw.y.ndim == 2 and raw.y.shape[1] == steps > 1 and not is_vector
+
+
+def _steps_in_a_row(raw: RawSamples) -> RawSamples:
+    return RawSamples(raw.x, raw.y.reshape(-1, *raw.y.shape[2:]), f"{raw.where}, step by step")
 
 
 def _flat(x: NDArray[Any]) -> Samples:

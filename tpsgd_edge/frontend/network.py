@@ -13,6 +13,7 @@ from tpsgd_edge.arithmetic.expression import compile_expression
 from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.npz import read_npz
+from tpsgd_edge.frontend.scaling import Scaling, input_scaling
 from tpsgd_edge.graph import (
     Conv2d,
     Dense,
@@ -64,6 +65,12 @@ def build_graph(spec: Spec, dataset: Dataset) -> Graph:
     if spec.model.weights_file is None:
         return graph
     return replace(graph, weights=_read_weights(spec, graph))
+
+
+def dataset_scaling(spec: Spec, dataset: Dataset) -> Scaling:
+    """Mean and deviation of the inputs, as `input_scaling` gives them for the samples' shape."""
+    channels = sample_shape(spec, dataset.input_shape)[2]
+    return input_scaling(spec, dataset.x_train, channels)
 
 
 def sample_shape(spec: Spec, shape: tuple[int, ...]) -> Shape:

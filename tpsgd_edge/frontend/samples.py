@@ -20,7 +20,7 @@ class RawSamples:
 
     Attributes:
         x: (n, ...) numbers.
-        y: (n,) or (n, K): numbers, or text of `<U` type.
+        y: (n,), (n, K) or, of sequences, (n, T, K): numbers, or text of `<U` type.
         where: what messages call the place: a file's name, and the arrays or rows in it.
         lines: of each sample in a text file; empty for others.
     """
@@ -61,8 +61,12 @@ def unreadable(path: Path, error: Exception) -> DataError:
     return DataError(f"the data file '{path.name}' cannot be read", where=str(path), found=reason)
 
 
-def check_samples(raw: RawSamples) -> None:
-    """Raise a `DataError` unless x and y belong together and x holds finite numbers."""
+def check_samples(raw: RawSamples, *, steps: int | None = None) -> None:
+    """Raise a `DataError` unless x and y belong together and x holds finite numbers.
+
+    Args:
+        steps: of sequences, whose steps may have labels of their own: y (n, steps, K).
+    """
     x, y = raw.x, raw.y
     if x.dtype.kind not in "biuf":
         raise DataError("samples must be numbers", where=raw.where, found=f"x of type {x.dtype}")
@@ -70,7 +74,8 @@ def check_samples(raw: RawSamples) -> None:
         raise DataError(
             "labels must be numbers or text", where=raw.where, found=f"y of type {y.dtype}"
         )
-    if x.ndim < 2 or y.ndim not in (1, 2):
+    has_step_labels = y.ndim == 3 and steps is not None and y.shape[1] == steps
+    if x.ndim < 2 or not (y.ndim in (1, 2) or has_step_labels):
         raise DataError(
             "samples or labels have the wrong shape",
             where=raw.where,

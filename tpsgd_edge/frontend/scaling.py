@@ -10,17 +10,26 @@ from tpsgd_edge.spec import Spec, layer_activation
 Scaling = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
-def input_scaling(spec: Spec, x_train: NDArray[Any]) -> Scaling:
+def input_scaling(spec: Spec, x_train: NDArray[Any], channels: int = 1) -> Scaling:
     """Mean and deviation as `data.scaling` asks: one entry for all inputs, or one for each.
 
     none leaves samples as they are, unit divides by the largest magnitude, standard makes each
-    input's mean 0 and deviation 1; an input that never changes has deviation 1.
+    input's mean 0 and deviation 1, standard_channels each channel's, standard_all that of all
+    together; what never changes has deviation 1.
+
+    Args:
+        channels: of the map that a sample is; they follow each other fastest.
     """
-    if spec.data.scaling == "standard":
+    scaling = spec.data.scaling
+    if scaling == "standard":
         return _standard(x_train)
-    largest = (
-        max(float(x_train.max()), -float(x_train.min())) if spec.data.scaling == "unit" else 1.0
-    )
+    if scaling == "standard_all":
+        return _standard(x_train, shared=1)
+    if scaling == "standard_channels":
+        mean, deviation = _standard(x_train, shared=channels)
+        positions = x_train.shape[1] // channels
+        return np.tile(mean, positions), np.tile(deviation, positions)
+    largest = max(float(x_train.max()), -float(x_train.min())) if scaling == "unit" else 1.0
     return np.zeros(1), np.array([largest or 1.0])
 
 
@@ -29,8 +38,9 @@ def label_scaling(spec: Spec, y_train: NDArray[Any]) -> Scaling:
 
     A linear last layer learns standardised labels; one that is bounded gets its whole range.
     """
-    if y_train.ndim == 1:
+    if y_train.dtype.kind in "iu":
         return np.zeros(1), np.ones(1)
+    y_train = y_train.reshape(-1, y_train.shape[-1])  # of each step, where each has a label
     activation = layer_activation(spec, len(spec.model.layers) - 1)
     if activation == "linear":
         return _standard(y_train)
@@ -40,17 +50,26 @@ def label_scaling(spec: Spec, y_train: NDArray[Any]) -> Scaling:
     return (low + high) / 2, _positive((high - low) / 2)
 
 
-def _standard(values: NDArray[Any]) -> Scaling:
+def _standard(values: NDArray[Any], *, shared: int | None = None) -> Scaling:
+    """Of each column; of columns i, i + shared, i + 2 * shared, ... together for i < shared."""
+    columns = values.shape[1]
+    shared = shared or columns
+    count = len(values) * (columns // shared)
     # Sums along the first axis add row by row, so every machine gets the same bits.
-    mean = values.sum(axis=0, dtype=np.float64) / len(values)
+    mean = _fold(values.sum(axis=0, dtype=np.float64), shared) / count
     # In parts, because float64 copies of a whole set of images would fill the memory.
-    squares = np.zeros_like(mean)
+    squares = np.zeros(columns)
+    every = np.tile(mean, columns // shared)
     for start in range(0, len(values), 4096):
-        squares += ((values[start : start + 4096] - mean) ** 2).sum(axis=0, dtype=np.float64)
-    deviation = np.sqrt(squares / len(values))
+        squares += ((values[start : start + 4096] - every) ** 2).sum(axis=0, dtype=np.float64)
+    deviation = np.sqrt(_fold(squares, shared) / count)
     # A constant value leaves rounding noise instead of an exact 0.
     noise = 1e-12 * np.abs(mean)
     return mean, np.where(deviation > noise, deviation, 1.0)
+
+
+def _fold(sums: NDArray[np.float64], shared: int) -> NDArray[np.float64]:
+    return np.asarray(sums.reshape(-1, shared).sum(axis=0), np.float64)
 
 
 def _positive(deviation: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.frontend.data import Dataset, input_scaling, label_scaling
+from tpsgd_edge.frontend.data import Dataset, label_scaling
+from tpsgd_edge.frontend.network import dataset_scaling
 from tpsgd_edge.graph import Conv2d, Graph, Layer, Pool, Rnn
 from tpsgd_edge.quantize.calibrate import forward
 from tpsgd_edge.quantize.dense import DenseContext, quantize_conv2d, quantize_dense, quantize_rnn
@@ -33,7 +34,7 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
             reach.
     """
     value_type: ValueType = "f32" if spec.numbers.weights == "f32" else spec.numbers.activations
-    mean, deviation = input_scaling(spec, dataset.x_train)
+    mean, deviation = dataset_scaling(spec, dataset)
     calibration = _calibration_samples(dataset.x_train, mean, deviation)
     inputs = InputScaling(mean, deviation, input_scale(calibration, value_type))
     full_scales = _full_scales(spec, graph, dataset, calibration, value_type)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tpsgd_edge import __version__
 from tpsgd_edge.codegen import CProject, Origin, SelfTest, render
-from tpsgd_edge.frontend.data import Dataset, input_scaling, label_scaling, load_dataset
-from tpsgd_edge.frontend.network import build_graph
+from tpsgd_edge.frontend.data import Dataset, label_scaling, load_dataset
+from tpsgd_edge.frontend.network import build_graph, dataset_scaling
 from tpsgd_edge.graph import Graph
 from tpsgd_edge.memory import MemoryPlan, digest_order, plan_memory
 from tpsgd_edge.quantize import QuantizedModel, quantize, quantize_inputs, quantize_labels
@@ -48,7 +48,7 @@ def prepare(spec: Spec, dataset: Dataset | None = None) -> Prepared:
 
 
 def _pretrained(spec: Spec, graph: Graph, dataset: Dataset) -> Graph:
-    mean, deviation = input_scaling(spec, dataset.x_train)
+    mean, deviation = dataset_scaling(spec, dataset)
     y = dataset.y_train
     if dataset.labels.kind == "vector":
         centre, spread = label_scaling(spec, y)

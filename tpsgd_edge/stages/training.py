@@ -84,14 +84,18 @@ def train(
 
 
 def score(model: QuantizedModel, outputs: Array, y: Array) -> Score:
-    """Score outputs of the model, shape (n, n_out), against labels of the data set."""
+    """Score outputs of the model, shape (n, n_out), against labels of the data set.
+
+    Where each step has a label, every step counts: outputs (n, T, n_out).
+    """
     if model.labels.kind == "class":
-        predicted = outputs.argmax(axis=1)
+        predicted = outputs.argmax(axis=-1).ravel()
+        y = np.ravel(y)
         count = model.labels.count
         pairs = np.asarray(y, np.int64) * count + predicted
         confusion = np.bincount(pairs, minlength=count * count).reshape(count, count)
         return Score(float(np.mean(predicted == y)) if len(y) else float("nan"), confusion)
-    predicted_values = read_outputs(model, outputs)
+    predicted_values = read_outputs(model, outputs).reshape(-1, model.n_out)
     values = np.asarray(y, np.float64).reshape(predicted_values.shape)
     residual = ((values - predicted_values) ** 2).sum()
     spread = ((values - values.mean(axis=0)) ** 2).sum()
