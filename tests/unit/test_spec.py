@@ -110,7 +110,7 @@ def test_layers_on_maps(tmp_path: Path) -> None:
         1,
         "position",
     )
-    assert (second.kernel, second.groups, second.target_pool) == ((5, 3), "depthwise", 2)
+    assert (second.kernel, second.groups, second.target_pool) == ((5, 3), "depthwise", 4)
     assert [layer_index(spec, name) for name in ("conv2", "pool3", "fc")] == [2, 4, 6]
     assert [layer_activation(spec, i) for i in (0, 2, 6)] == ["tanh", "tanh", "linear"]
     assert layer_loss(spec, 2, "class").kind == "projected_cross_entropy"

@@ -15,7 +15,7 @@ def conv2d(
     stride: Pair = (1, 1),
     padding: Literal["valid", "same"] = "valid",
     groups: int | Literal["depthwise"] = 1,
-    target_pool: int | Literal["position"] = 2,
+    target_pool: int | Literal["position"] = 4,
     activation: str = "tanh",
 ) -> Conv2d:
     """A convolution on maps of `x_shape`.

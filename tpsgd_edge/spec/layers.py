@@ -93,7 +93,7 @@ class ConvSpec(TrainedSpec):
     filters: Annotated[int, Field(ge=1, le=_LARGEST)]
     padding: Literal["valid", "same"] = "valid"
     groups: int | Literal["depthwise"] = 1
-    target_pool: int | Literal["position"] = 2
+    target_pool: int | Literal["position"] = 4
 
     # Before the unions of types, whose own messages would name each type apart.
     @field_validator("groups", mode="before")
