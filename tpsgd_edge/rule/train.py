@@ -66,8 +66,7 @@ def train_float(
 
     Args:
         x: samples (n, n_in), scaled; sequences step by step.
-        labels: class indices (n,), or label vectors (n, K), scaled; of each step (n, steps) or
-            (n, steps, K).
+        labels: classes (n,) or scaled vectors (n, K); of each step (n, steps) or (n, steps, K).
         losses: one for each layer with weights; backprop and last_layer use the last one only.
         learning_rate: one for all layers, or one for each layer with weights. tpSGD divides that
             of a map by the mean area of the windows whose averages its loss sees.
@@ -86,13 +85,12 @@ def train_float(
     samples = torch.tensor(np.asarray(x, np.float32))
     targets = label_rows(labels, graph.labels).view(len(samples), -1, graph.labels.count)
     velocity = [torch.zeros_like(tensor) for tensor in (*net.w, *net.b)]
-    factor = _SCHEDULE[schedule]
     steps = epochs * math.ceil(len(samples) / batch)
     step = 0
     with torch.inference_mode():
         for epoch in range(1, epochs + 1):
             for chosen in _batches(len(samples), batch, seed=seed, epoch=epoch):
-                decay = factor(step / steps, final_rate)
+                decay = _SCHEDULE[schedule](step / steps, final_rate)
                 _train_batch(net, samples[chosen], targets[chosen], settings, decay, velocity)
                 step += 1
             _check_finite(net, epoch)
