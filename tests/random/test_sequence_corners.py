@@ -1,0 +1,199 @@
+"""Corners of recurrent networks that random ones seldom meet: all kernels, full accumulators."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.random.networks import project_of, samples_of
+from tests.random.running import PLAIN, SANITIZED, host_binary, run_model, written
+from tests.random.test_corners import STORAGES
+from tests.random.test_proof_can_fail import changed
+from tests.support.models import ACTIVATIONS, VALUE_TYPES, loss_choices, random_model
+from tests.support.sequences import rnn_plans
+from tpsgd_edge.codegen import CProject
+from tpsgd_edge.quantize.model import (
+    DTYPES,
+    QuantizedDense,
+    QuantizedModel,
+    Requantize,
+    Schedule,
+    StoredInit,
+)
+from tpsgd_edge.reference import Reference, trace
+from tpsgd_edge.toolchain.interface import interface_of
+from tpsgd_edge.toolchain.open_device import open_device
+from tpsgd_edge.verify import Verdict, compare
+
+LEAKS = (1.0, 0.15, 2.0**-15, 0.5)
+SEED = 5
+
+
+@pytest.mark.parametrize("each_step", [False, True])
+@pytest.mark.parametrize("value_type", VALUE_TYPES)
+@pytest.mark.parametrize("label_kind", ["class", "vector"])
+def test_every_activation_with_every_loss_in_one_deep_network(value_type, label_kind, each_step):
+    pairs = [(a, k) for a in ACTIVATIONS for k in loss_choices(label_kind, a, is_last=False)]
+    last = ("linear", "softmax_cross_entropy" if label_kind == "class" else "l2")
+    activations, losses = zip(*pairs, last, strict=True)
+    leaks = (LEAKS * len(pairs))[: len(pairs)]
+    model = random_model(
+        np.random.default_rng(len(pairs)),
+        value_type=value_type,
+        label_kind=label_kind,
+        label_count=3,
+        rnn_plans=rnn_plans(value_type, [3] * (len(pairs) + 1), leaks),
+        steps=3,
+        each_step=each_step,
+        hidden=[],
+        activations=activations,
+        losses=losses,
+        weight_types=["s8", "s16"] * len(pairs),
+        projection="ternary",
+        storage="seed",
+        lively=True,
+    )
+    run_model(model, SEED, SANITIZED)
+
+
+@pytest.mark.parametrize("value_type", ["s16", "f32"])
+@pytest.mark.parametrize(("projection", "storage"), STORAGES)
+def test_every_projection_with_label_vectors_at_each_step(projection, storage, value_type):
+    model = random_model(
+        np.random.default_rng(7),
+        value_type=value_type,
+        label_kind="vector",
+        label_count=37,
+        rnn_plans=rnn_plans(value_type, [2, 5, 4], [0.3, 1.0]),
+        steps=4,
+        each_step=True,
+        hidden=[3],
+        losses=["l2", "projected_l2", "l2", "l2"],
+        projection=projection,
+        storage=storage,
+        lively=True,
+    )
+    run_model(model, SEED, SANITIZED)
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize(
+    ("value_type", "weight_type", "n_x", "n_out"),
+    [
+        ("s8", "s16", 470, 10),
+        ("s8", "s16", 5, 475),
+        ("s8", "s8", 700, 20),
+        ("s16", "s16", 900, 20),
+    ],
+)
+def test_an_accumulator_at_its_proved_bound(value_type, weight_type, n_x, n_out, sign):
+    """Inputs, own outputs, weights and biases at an end of their range from the second step on."""
+    model = random_model(
+        np.random.default_rng(11),
+        value_type=value_type,
+        rnn_plans=rnn_plans(value_type, [n_x, n_out], [1.0]),
+        steps=3,
+        activations=["linear", "linear"],
+        hidden=[],
+        label_count=2,
+        weight_types=[weight_type, "s8"],
+    )
+    layer = model.layers[0]
+    high = 2**layer.weight_bits - 1
+    # Inputs of the low end: rows of low weights lift the outputs to the high end, where high
+    # weights keep them; rows of high weights press them to the low end.
+    w = np.full((n_out, layer.n_in), high, DTYPES[weight_type])
+    w[:, :n_x] = -high - 1 if sign > 0 else high
+    init = StoredInit(w, np.full(n_out, sign * 2**27, DTYPES["s32"]))
+    lowest = -128 if value_type == "s8" else -32768
+    own = -1 - lowest if sign > 0 else lowest
+    reach = n_x * int(w[0, 0]) * lowest + n_out * high * own + sign * 2 ** (27 + layer.bias_shift)
+    assert abs(reach) >= 0.98 * layer.accumulator.high
+    layer = replace(layer, init=init, z=Requantize(2**15, 16))
+    run_model(replace(model, layers=(layer, *model.layers[1:])), SEED, SANITIZED)
+
+
+# ------------------------------------------------------------------ one changed constant
+
+
+def lively_model(*, each_step: bool) -> QuantizedModel:
+    """Two recurrent layers in which everything moves."""
+    model = random_model(
+        np.random.default_rng(SEED),
+        value_type="s8",
+        label_kind="class",
+        label_count=5,
+        rnn_plans=rnn_plans("s8", [4, 6, 7], [0.3, 1.0]),
+        steps=5,
+        each_step=each_step,
+        hidden=[],
+        activations=["tanh", "tanh", "linear"],
+        losses=["projected_cross_entropy", "projected_l2", "softmax_cross_entropy"],
+        weight_types=["s16", "s8", "s16"],
+        projection="sign",
+        storage="seed",
+        gate=False,
+        dead_zone=False,
+        lively=True,
+    )
+    layers = tuple(_calmed(layer) for layer in model.layers)
+    return replace(model, layers=layers, schedule=Schedule((2**15, 2**14), 4))
+
+
+def _calmed(layer: QuantizedDense) -> QuantizedDense:
+    """The layer with weights of middling size, no biases, and a rate at which all units learn."""
+    w = np.random.default_rng(SEED).normal(0, 2**layer.weight_bits / 4, (layer.n_out, layer.n_in))
+    init = StoredInit(w.astype(DTYPES[layer.weight_type]), np.zeros(layer.n_out, DTYPES["s32"]))
+    return replace(layer, bias_one=2**14, rate=Requantize(20001, 16), init=init)
+
+
+def verdict_of(model: QuantizedModel, project: CProject) -> Verdict:
+    x, labels = samples_of(model, SEED)
+    with written(project) as folder:
+        binary = host_binary(project, folder, PLAIN)
+        with open_device(binary, interface_of(model)) as device:
+            return compare(trace(model, x, labels), device.trace(x, labels))
+
+
+@pytest.mark.parametrize("each_step", [False, True])
+def test_the_unchanged_code_is_equal_and_all_its_tensors_move(each_step):
+    model = lively_model(each_step=each_step)
+    x, labels = samples_of(model, SEED)
+    assert verdict_of(model, project_of(model, x[:4], labels[:4])).verdict == "equal"
+    reference = Reference(model)
+    before = reference.state()
+    for sample, label in zip(x, labels, strict=True):
+        reference.train_step(sample, label)
+    after = reference.state()
+    assert all((before[name] != after[name]).any() for name in before)
+
+
+# What is changed, whether steps have labels, in which file, how, and the first tensor that must
+# differ.
+MUTATIONS = {
+    "leak": (False, "net.c", r"(\.leak = )\d+", r"\g<1>9000", "output"),
+    "leak of the trace": (False, "tps_rnn.c", "leak, trace", "leak / 2, trace", "rnn1.w"),
+    "start of a sequence": (True, "net.c", r"stream = \(.*?\)\{0\}", "(void)stream", "output"),
+    "own last output": (False, "tps_rnn.c", r"(v \+ n_x\));", r"\g<1>; v[n_x] = 0;", "output"),
+    "rounding": (True, "tps_rnn.c", r"tps_rshift_round\((state\[i\]), 8\)", r"\1 >> 8", "output"),
+    "input of an update": (False, "net.c", r"b, arena.rnn1_p", "b, arena.rnn2_p", "rnn1.w"),
+    "label of a step": (True, "net.c", r"labels\[t\]\);", "labels[0]);", "output"),
+    "one update for each": (
+        True,
+        "net.c",
+        r"net_learn\(model, l",
+        "if (t) net_learn(model, l",
+        "rng",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_one_changed_place_is_a_mismatch_in_its_tensor(name):
+    each_step, file, pattern, replacement, tensor = MUTATIONS[name]
+    model = lively_model(each_step=each_step)
+    x, labels = samples_of(model, SEED)
+    project = changed(project_of(model, x[:4], labels[:4]), file, pattern, replacement)
+    verdict = verdict_of(model, project)
+    assert verdict.verdict == "mismatch"
+    assert verdict.tensor == tensor, verdict.describe()
