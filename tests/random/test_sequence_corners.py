@@ -183,7 +183,7 @@ MUTATIONS = {
         "net.c",
         r"net_learn\(model, l",
         "if (t) net_learn(model, l",
-        "rng",
+        "output",
     ),
 }
 

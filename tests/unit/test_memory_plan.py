@@ -10,10 +10,12 @@ import pytest
 
 from tests.support.draws import choose
 from tests.support.models import PROJECTIONS, random_model
+from tests.support.sequences import rnn_plans
 from tpsgd_edge.memory import (
     ArenaPlan,
     Buffer,
     MemoryPlan,
+    Stage,
     digest_order,
     plan_memory,
     state_layout,
@@ -44,8 +46,9 @@ class Memory:
         assert owners == {buffer.name}, f"{buffer.name} is overwritten by {owners}"
 
 
-# Besides y and p (one patch of the input) everything is made and used up in learning.
-_WRITTEN = {"forward": "yp", "learn": "esmdp"}
+# Besides y and p (one patch of the input; of a recurrent layer all that it reads) everything is
+# made and used up in learning.
+_WRITTEN = {"forward": "yp", "recall": "y", "learn": "esmdp"}
 
 
 def run(model: QuantizedModel, plan: ArenaPlan, *, gate_open: bool) -> None:
@@ -57,7 +60,8 @@ def run(model: QuantizedModel, plan: ArenaPlan, *, gate_open: bool) -> None:
         for buffer in written:
             memory.write(buffer)
         # Outputs are written while inputs are still read, so all must be there together.
-        inputs = [plan.find(model.layers[stage.layer - 1].name, "y")] if stage.layer else []
+        reads = stage.layer > 0 and _reads_inputs(model, stage)
+        inputs = [plan.find(model.layers[stage.layer - 1].name, "y")] if reads else []
         for buffer in (*inputs, *written, plan.find(own, "y")):
             memory.read(buffer)
         if stage.gates and not gate_open:
@@ -65,8 +69,14 @@ def run(model: QuantizedModel, plan: ArenaPlan, *, gate_open: bool) -> None:
     memory.read(plan.find(model.layers[-1].name, "y"))
 
 
+def _reads_inputs(model: QuantizedModel, stage: Stage) -> bool:
+    """Recurrent layers recall their outputs from the stream, and learn from what it keeps."""
+    return stage.kind == "forward" or stage.layer >= len(model.recurrent)
+
+
 def test_no_value_is_overwritten_before_its_last_use():
-    for model in (*models(300), *models(150, maps=True)):
+    sequences = models(200, recurrent=True, maps=None, hidden=None)
+    for model in (*models(300), *models(150, maps=True), *sequences):
         plan = plan_memory(model)
         run(model, plan.inference, gate_open=True)
         run(model, plan.training, gate_open=True)
@@ -86,7 +96,7 @@ def both_arenas(plan: MemoryPlan) -> tuple[ArenaPlan, ArenaPlan]:
 
 
 def test_buffers_are_aligned_inside_the_arena_and_the_arena_is_words():
-    for model in (*models(200), *models(100, maps=True)):
+    for model in (*models(200), *models(100, maps=True), *models(100, recurrent=True)):
         for arena in both_arenas(plan_memory(model)):
             assert arena.size % 4 == 0
             assert arena.size - 4 < max(buffer.end for buffer in arena.buffers) <= arena.size
@@ -96,7 +106,7 @@ def test_buffers_are_aligned_inside_the_arena_and_the_arena_is_words():
 
 def test_types_that_an_optimizer_tells_apart_never_share_bytes():
     """s16 and s32 in the same bytes would break C's rules of aliasing; bytes alias anything."""
-    for model in (*models(200), *models(100, maps=True)):
+    for model in (*models(200), *models(100, maps=True), *models(100, recurrent=True)):
         for arena in both_arenas(plan_memory(model)):
             for a, b in combinations(arena.buffers, 2):
                 if {DTYPES[a.type].itemsize, DTYPES[b.type].itemsize} == {2, 4}:
@@ -180,8 +190,52 @@ def test_a_gate_above_pools_alone_is_none():
         assert [stage.kind for stage in schedule].count("forward") == len(model.layers)
 
 
+def recurrent(value_type: str, **wanted: Any) -> QuantizedModel:
+    return random_model(
+        np.random.default_rng(1),
+        value_type=value_type,
+        label_kind="class",
+        label_count=4,
+        rnn_plans=rnn_plans(value_type, [3, 5, 6], [0.15, 1.0]),
+        hidden=[7],
+        losses=["l2", "l2", "l2", "softmax_cross_entropy"],
+        **wanted,
+    )
+
+
+def test_one_step_of_a_sequence_comes_first_and_may_stand_alone():
+    step = ["forward 0", "forward 1"]
+    learn = ["recall 0", "learn 0", "recall 1", "learn 1"]
+    behind = ["forward 2", "learn 2", "forward 3", "learn 3"]
+    model = recurrent("s8", gate=False)
+    assert stages(model) == step + learn + behind
+    inference = plan_memory(model).inference.schedule
+    assert [(stage.kind, stage.layer) for stage in inference] == [
+        ("forward", 0),
+        ("forward", 1),
+        ("recall", 1),
+        ("forward", 2),
+        ("forward", 3),
+    ]
+
+
+@pytest.mark.parametrize(("value_type", "size"), [("s8", 2), ("s16", 2), ("f32", 4)])
+def test_a_stream_holds_states_and_traces(value_type, size):
+    stream = plan_memory(recurrent(value_type)).stream
+    assert [(buffer.name, buffer.n_bytes) for buffer in stream] == [
+        ("rnn1_h", 5 * size),
+        ("rnn1_trace", 8 * size),
+        ("rnn2_h", 6 * size),
+        ("rnn2_trace", 11 * size),
+    ]
+
+
+def test_without_recurrent_layers_nothing_is_kept_between_steps():
+    assert all(plan_memory(model).stream == () for model in models(20, maps=None))
+
+
 def test_the_state_has_no_gaps_and_is_read_back():
-    for model in (*models(100), *models(50, maps=True)):
+    for model in (*models(100), *models(50, maps=True), *models(50, recurrent=True)):
         layout = state_layout(model)
         assert sorted(t.name for t in layout.tensors) == sorted(digest_order(model))
         end = 0
