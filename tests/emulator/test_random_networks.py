@@ -9,6 +9,7 @@ from tests.random.networks import Recipe, project_of, random_recipe, samples_of
 from tests.random.running import assert_same, assert_same_inference, written
 from tests.support.models import ACTIVATIONS, PROJECTIONS, VALUE_TYPES, loss_choices
 from tpsgd_edge.errors import ToolError
+from tpsgd_edge.quantize import QuantizedModel
 from tpsgd_edge.toolchain.build import compile_firmware
 from tpsgd_edge.toolchain.compilers import Compiler, find_compiler
 from tpsgd_edge.toolchain.interface import interface_of
@@ -59,11 +60,22 @@ def run_network(
     number: int, core: str, *, family: str | None = None, inference_only: bool = False
 ) -> None:
     """Build one network for a core, run it there and compare all it does with the reference."""
+    recipe = recipe_of(number)
+    run_on(core, recipe.model(), recipe.seed, family=family, inference_only=inference_only)
+
+
+def run_on(
+    core: str,
+    model: QuantizedModel,
+    seed: int,
+    *,
+    family: str | None = None,
+    inference_only: bool = False,
+) -> None:
+    """The same for any model, with the samples of a seed."""
     platform = load_platform(core)
     compiler = needed(platform, family)
-    recipe = recipe_of(number)
-    model = recipe.model()
-    x, labels = samples_of(model, recipe.seed)
+    x, labels = samples_of(model, seed)
     project = project_of(model, x[:4], labels[:4])
     project = replace(project, files={**project.files, **port_files(platform)})
     with written(project) as folder:
@@ -79,7 +91,7 @@ def run_network(
         )
         with open_device(binary, interface_of(model)) as device:
             check = assert_same_inference if inference_only else assert_same
-            check(model, device, recipe.seed)
+            check(model, device, seed)
 
 
 @pytest.mark.parametrize("core", CORES)
