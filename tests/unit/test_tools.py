@@ -127,7 +127,8 @@ class TestHost:
 class TestRam:
     def test_what_is_allowed(self) -> None:
         net = check_ram.Net((64, 32, 10))
-        assert net.allowed == 4 * 32 + 64
+        assert net.allowed(1000) == 4 * 32 + 64
+        assert check_ram.Net(example="fashion_cnn").allowed(1000) == 100
         inference = Ram(weights=100, arena=10, stack=20)
         fits = check_ram.Cost(net, "m", inference, Ram(100, 10 + 128, 20 + 64))
         assert fits.fits
@@ -148,7 +149,19 @@ class TestRam:
             pytest.skip(str(error))
         cost = check_ram.cost_of(check_ram.NETS[0], platform)
         assert cost.inference.stack > 0
-        assert 0 < cost.added <= cost.net.allowed
+        assert 0 < cost.added <= cost.allowed
+
+    @pytest.mark.slow
+    @pytest.mark.emulator
+    def test_convolutions_train_in_the_ram_of_inference_and_a_tenth(self) -> None:
+        try:
+            find_compiler(load_platform("cortex-m4f"))
+            find_emulator(load_platform("cortex-m4f"))
+        except ToolError as error:
+            pytest.skip(str(error))
+        cost = check_ram.cost_of(check_ram.Net(example="fashion_cnn"), "cortex-m4f")
+        assert cost.training.arena == cost.inference.arena
+        assert cost.fits
 
 
 def test_platform_table(
