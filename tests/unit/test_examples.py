@@ -1,0 +1,29 @@
+"""Every example becomes a project, where its data are there."""
+
+from pathlib import Path
+
+import pytest
+
+from tpsgd_edge.errors import DataError
+from tpsgd_edge.spec import load_spec
+from tpsgd_edge.stages import prepare, render_project
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_becomes_a_project(path: Path) -> None:
+    spec = load_spec(path)
+    assert spec.name == path.stem
+    try:
+        prepared = prepare(spec)
+    except DataError as error:
+        assert "there is no data file" in error.what or "is not installed" in error.what
+        pytest.skip(error.what)
+    assert f"{spec.name}.c" in render_project(prepared).files
+
+
+def test_the_readme_lists_all() -> None:
+    text = (EXAMPLES[0].parent / "README.md").read_text(encoding="utf-8")
+    missing = [path.name for path in EXAMPLES if f"| {path.name} |" not in text]
+    assert missing == []
