@@ -10,8 +10,8 @@ STEPS = 5
 GRAPH = Graph(
     "net",
     (
-        Rnn("rnn1", 2, 4, 0.5, "relu"),
-        Rnn("rnn2", 4, 3, 1.0, "tanh"),
+        Rnn("rnn1", 2, 4, (0.5,), "relu"),
+        Rnn("rnn2", 4, 3, (1.0,), "tanh"),
         Dense("fc1", 3, 6, "relu"),
         Dense("fc2", 6, 2, "linear"),
     ),

@@ -196,7 +196,7 @@ def recurrent(value_type: str, **wanted: Any) -> QuantizedModel:
         value_type=value_type,
         label_kind="class",
         label_count=4,
-        rnn_plans=rnn_plans(value_type, [3, 5, 6], [0.15, 1.0]),
+        rnn_plans=rnn_plans(value_type, [3, 5, 6], [(1, 3), (0,)], [(1, 3), (2,)]),
         hidden=[7],
         losses=["l2", "l2", "l2", "softmax_cross_entropy"],
         **wanted,
@@ -224,7 +224,7 @@ def test_a_stream_holds_states_and_traces(value_type, size):
     stream = plan_memory(recurrent(value_type)).stream
     assert [(buffer.name, buffer.n_bytes) for buffer in stream] == [
         ("rnn1_h", 5 * size),
-        ("rnn1_trace", 8 * size),
+        ("rnn1_trace", 2 * 8 * size),
         ("rnn2_h", 6 * size),
         ("rnn2_trace", 11 * size),
     ]

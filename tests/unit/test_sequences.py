@@ -36,7 +36,7 @@ def test_a_recurrent_layer_reads_one_step_at_a_time() -> None:
     assert isinstance(first, Rnn)
     assert isinstance(second, Rnn)
     assert (graph.steps, graph.n_in) == (STEPS, STEPS * CHANNELS)
-    assert (first.n_x, first.n_in, first.n_out, first.leak) == (CHANNELS, CHANNELS + 4, 4, 0.25)
+    assert (first.n_x, first.n_in, first.n_out, first.leaks) == (CHANNELS, CHANNELS + 4, 4, (0.25,))
     assert (second.n_x, second.n_in, second.n_out) == (4, 9, 5)
     assert (out.x_count, graph.labels.each_step) == (5, False)
 

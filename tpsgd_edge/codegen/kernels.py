@@ -13,6 +13,7 @@ from tpsgd_edge.quantize.model import (
     QuantizedModel,
     QuantizedPool,
     QuantizedRnn,
+    SeededInit,
 )
 
 Key = TypeVar("Key", bound=Hashable)
@@ -104,12 +105,13 @@ class MapKernel:
 
 @dataclass(frozen=True, slots=True)
 class RnnKernel:
-    """`tps_rnn_step_<suffix>`; `suffix` is that of the dense kernel which it calls."""
+    """`tps_rnn_step_<suffix>` or `tps_rnn_update_<suffix>`, after the dense kernel it calls."""
 
     suffix: str
     w: str
     b: str
     x: str
+    e: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,9 @@ class Kernels:
     map_average: tuple[MapKernel, ...]
     max_pool: tuple[MapKernel, ...]
     average_pool: tuple[MapKernel, ...]
-    rnn: tuple[RnnKernel, ...]
+    rnn_init: tuple[InitKernel, ...]
+    rnn_step: tuple[RnnKernel, ...]
+    rnn_update: tuple[RnnKernel, ...]
 
 
 def needed_kernels(model: QuantizedModel) -> Kernels:
@@ -153,11 +157,11 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
     layers = model.trained
     convs = [layer for layer in layers if isinstance(layer, QuantizedConv2d)]
     pools = [layer for layer in model.layers if isinstance(layer, QuantizedPool)]
-    seeded = [layer for layer in layers if hasattr(layer.init, "seed")]
+    seeded = [layer for layer in layers if isinstance(layer.init, SeededInit)]
     gated = [layer for layer in layers if has_gate(layer)]
     return Kernels(
         forward=_unique(_forward_kernel(layer, layers) for layer in layers),
-        init=_unique(InitKernel(layer.weight_type, C_TYPES[layer.weight_type]) for layer in seeded),
+        init=_unique(_init_kernel(layer) for layer in seeded if layer.kind != "rnn"),
         gate=_unique(_gate_kernel(layer) for layer in gated),
         update=_unique(_update_kernel(layer) for layer in layers),
         error=_unique(error_kernel(layer, model.labels) for layer in layers),
@@ -168,7 +172,9 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
         map_average=_unique(_map_kernel(layer.y_type) for layer in convs),
         max_pool=_unique(_map_kernel(pool.x_type) for pool in pools if pool.mode == "max"),
         average_pool=_unique(_map_kernel(pool.x_type) for pool in pools if pool.mode == "average"),
-        rnn=_unique(_rnn_kernel(layer) for layer in model.recurrent),
+        rnn_init=_unique(_init_kernel(layer) for layer in seeded if layer.kind == "rnn"),
+        rnn_step=_unique(_rnn_kernel(layer, forward_suffix(layer)) for layer in model.recurrent),
+        rnn_update=_unique(_rnn_kernel(layer, update_suffix(layer)) for layer in model.recurrent),
     )
 
 
@@ -202,6 +208,10 @@ def update_suffix(layer: QuantizedDense) -> str:
 
 def _unique(kernels: Iterable[Key]) -> tuple[Key, ...]:
     return tuple(dict.fromkeys(kernels))
+
+
+def _init_kernel(layer: QuantizedDense) -> InitKernel:
+    return InitKernel(layer.weight_type, C_TYPES[layer.weight_type])
 
 
 def _forward_kernel(layer: QuantizedDense, layers: tuple[QuantizedDense, ...]) -> ForwardKernel:
@@ -295,12 +305,13 @@ def _conv_kernel(layer: QuantizedDense, suffix: str, dense: str, gate: str) -> C
     )
 
 
-def _rnn_kernel(layer: QuantizedRnn) -> RnnKernel:
+def _rnn_kernel(layer: QuantizedRnn, suffix: str) -> RnnKernel:
     return RnnKernel(
-        suffix=forward_suffix(layer),
+        suffix=suffix,
         w=C_TYPES[layer.weight_type],
         b=C_TYPES[layer.bias_type],
         x=C_TYPES[layer.x_type],
+        e="float" if layer.weight_type == "f32" else "int16_t",
     )
 
 

@@ -80,9 +80,19 @@ def _layer_view(model: QuantizedModel, layer: QuantizedLayer) -> LayerView:
         geometry = tuple(_geometry_fields(layer.geometry))
         return LayerView(layer.name, "tps_conv2d", geometry, unit=fields)
     if isinstance(layer, QuantizedRnn):
-        leak = c_float(layer.leak) if is_float else str(layer.leak)
-        return LayerView(layer.name, "tps_rnn", (f"leak = {leak}",), unit=fields)
+        return LayerView(layer.name, "tps_rnn", tuple(_rnn_fields(layer)), unit=fields)
     return LayerView(layer.name, dense, fields)
+
+
+def _rnn_fields(layer: QuantizedRnn) -> Iterator[str]:
+    if layer.weight_type != "f32":
+        yield f"own_shift = {layer.own_shift}"
+    if isinstance(layer.init, SeededInit):
+        is_float = layer.weight_type == "f32"
+        yield f"input_bound = {c_float(layer.input_bound) if is_float else layer.input_bound}"
+    for what, shifts in (("group", layer.leak_shifts), ("trace", layer.trace_shifts)):
+        yield f"{what}s = {len(shifts)}"
+        yield f"{what}_shift = (const uint8_t[]){{{', '.join(map(str, shifts))}}}"
 
 
 def _geometry_fields(g: Geometry) -> Iterator[str]:

@@ -89,6 +89,9 @@ def init_lines(model: QuantizedModel) -> tuple[str, ...]:
         if isinstance(layer.init, SeededInit):
             arguments = [_unit(layer), f"model->{name}_w", f"model->{name}_b"]
             function = f"tps_dense_init_{layer.weight_type}"
+            if isinstance(layer, QuantizedRnn):
+                arguments[0] = f"&{name}_layer"
+                function = f"tps_rnn_init_{layer.weight_type}"
             lines.extend(c_call(function, [*arguments, c_uint(layer.init.seed)]))
             continue
         for tensor, count in (("w", layer.n_weights), ("b", layer.n_out)):
@@ -145,12 +148,10 @@ def _dense_calls(
     if has_gate(layer):
         yield f"tps_dense_gate_{gate_suffix(layer)}", [this, y, e]
     update = f"tps_dense_update_{update_suffix(layer)}"
-    x = _input(model, index)
+    arguments = [*_weights(layer), _input(model, index), e]
     if isinstance(layer, QuantizedRnn):
-        x = _buffer(layer, "p")
-        arguments = [f"&{layer.name}_layer", f"stream.{layer.name}_trace", x]
-        yield f"tps_rnn_trace_{layer.x_type}", arguments
-    arguments = [this, *_weights(layer)[1:], x, e]
+        update = f"tps_rnn_update_{update_suffix(layer)}"
+        arguments[-2:] = [f"stream.{layer.name}_trace", _buffer(layer, "p"), e]
     if layer.weight_type == "f32":
         yield "tps_dense_steps_f32", [this, "decay", e]
         yield update, arguments

@@ -7,16 +7,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.random import Purpose, stream
-from tpsgd_edge.arithmetic.tables import TABULATED, exp2_table, table_s8, table_s16
+from tpsgd_edge.arithmetic.tables import exp2_table
 from tpsgd_edge.codegen.arrays import ArrayView, model_arrays
 from tpsgd_edge.codegen.c import C_TYPES, c_float, c_uint
+from tpsgd_edge.codegen.constants import (
+    ProjectionView,
+    ScheduleView,
+    TableView,
+    activation_tables,
+    projection_view,
+    schedule_view,
+)
 from tpsgd_edge.codegen.kernels import Kernels, needed_kernels
 from tpsgd_edge.codegen.layers import LayerView, Uses, layer_views, uses_of
+from tpsgd_edge.codegen.sequence import LabelsView, SequenceView, labels_view, sequence_view
 from tpsgd_edge.codegen.stages import (
     StageView,
     inference_stages,
     init_lines,
-    step_stages,
     training_stages,
 )
 from tpsgd_edge.memory import ArenaPlan, MemoryPlan, StateTensor, digest_order
@@ -48,29 +56,11 @@ class SelfTest:
     labels: NDArray[np.generic]
     digest: int
 
-
-@dataclass(frozen=True, slots=True)
-class ProjectionView:
-    """Storage of the projections: see tps_projection.h.j2."""
-
-    kind: str
-    storage: str
-    summary: str
-    c_type: str
-    words_per_row: int
-    entries_per_word: int
-    word_shift: int
-    entry_bits: int
-
     @property
-    def one_word(self) -> bool:
-        """Whether one random word holds a whole row."""
-        return self.storage == "seed" and self.kind != "gaussian" and self.words_per_row == 1
-
-    @property
-    def entry_shift(self) -> str:
-        """C for the position of entry k in its word."""
-        return "k" if self.entry_bits == 1 else f"{self.entry_bits} * k"
+    def label_rows(self) -> NDArray[np.generic]:
+        """Labels with all entries of a sample in one row, where there are several."""
+        many = self.labels.ndim > 1
+        return self.labels.reshape(len(self.labels), -1) if many else self.labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,63 +75,11 @@ class StateView:
 
 
 @dataclass(frozen=True, slots=True)
-class TableView:
-    """One activation table."""
-
-    name: str
-    c_type: str
-    values: tuple[int, ...]
-
-    @property
-    def count(self) -> int:
-        """Number of entries."""
-        return len(self.values)
-
-
-@dataclass(frozen=True, slots=True)
 class ArenaView:
     """Members of the arena union."""
 
     size: int
     buffers: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SequenceView:
-    """What models with recurrent layers have beside the others.
-
-    Attributes:
-        stream: members of the stream struct.
-        traces: those that only training needs.
-        step: the stages of one step.
-        each_step: whether every step has a label.
-        label_one, label_all: C for the label of one step, and for those of a sequence.
-        outputs: C for the number of outputs for a sequence.
-    """
-
-    steps: int
-    step_in: int
-    stream: tuple[str, ...]
-    traces: tuple[str, ...]
-    step: tuple[StageView, ...]
-    each_step: bool
-    label_one: str
-    label_all: str
-    outputs: str
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduleView:
-    """The decay table, for models whose learning rate changes."""
-
-    values: tuple[str, ...]
-    segment_steps: int
-    note: str
-
-    @property
-    def count(self) -> int:
-        """Number of segments."""
-        return len(self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,14 +102,9 @@ class ModelView:
     value_type: str
     x_c: str
     out_c: str
-    label_c: str
+    labels: LabelsView
     decay_c: str
     state_c: str
-    leak_c: str
-    label_parameter: str
-    label_by_value: bool
-    label_count: int
-    output_count: int
     layer_struct: str
     has_conv: bool
     has_pool: bool
@@ -211,7 +144,6 @@ def model_view(
     """The view of a model."""
     is_float = model.value_type == "f32"
     is_class = model.labels.kind == "class"
-    label_c = "uint16_t" if is_class else C_TYPES[model.output_type]
     has_conv = any(isinstance(layer, QuantizedConv2d) for layer in model.layers)
     first_rng = stream(model.seed, Purpose.TRAINING, 0)
     return ModelView(
@@ -231,18 +163,13 @@ def model_view(
         value_type=model.value_type,
         x_c=C_TYPES[model.value_type],
         out_c=C_TYPES[model.output_type],
-        label_c=label_c,
+        labels=labels_view(model),
         decay_c="float" if is_float else "uint16_t",
         state_c="float" if is_float else "int16_t",
-        leak_c="float" if is_float else "uint16_t",
-        label_parameter=_label_parameter(model, label_c),
-        label_by_value=is_class and not model.labels.each_step,
-        label_count=model.answers * (1 if is_class else model.labels.count),
-        output_count=model.answers * model.n_out,
         layer_struct="tps_dense_f32" if is_float else "tps_dense",
         has_conv=has_conv,
         has_pool=any(isinstance(layer, QuantizedPool) for layer in model.layers),
-        sequence=_sequence_view(model, plan, label_c),
+        sequence=sequence_view(model, plan),
         target_count="layer->n_target" if has_conv else "layer->n_out",
         input_note=_input_note(model),
         outputs_note=_outputs_note(model),
@@ -251,8 +178,8 @@ def model_view(
         layers=layer_views(model),
         uses=uses_of(model),
         kernels=needed_kernels(model),
-        projection=_projection_view(model),
-        tables=tuple(_tables(model)),
+        projection=projection_view(model),
+        tables=tuple(activation_tables(model)),
         exp2_table=tuple(int(v) for v in exp2_table()),
         state=tuple(_state_view(t) for t in plan.state.tensors),
         digest=tuple(_digest_views(model, plan)),
@@ -265,49 +192,12 @@ def model_view(
         training=training_stages(model, plan),
         last_y=f"arena.{model.last.name}_y.at",
         gate=_gate(model),
-        schedule=_schedule_view(model),
+        schedule=schedule_view(model),
         decay=_decay(model),
-        arrays=model_arrays(model, selftest.x, _rows(selftest.labels)),
+        arrays=model_arrays(model, selftest.x, selftest.label_rows),
         selftest_count=len(selftest.x),
         selftest_digest=c_uint(selftest.digest),
     )
-
-
-def _rows(labels: NDArray[np.generic]) -> NDArray[np.generic]:
-    """The entries of each sample's labels in one row, where there are several."""
-    return labels if labels.ndim < 3 else labels.reshape(len(labels), -1)
-
-
-def _sequence_view(model: QuantizedModel, plan: MemoryPlan, label_c: str) -> SequenceView | None:
-    if not model.recurrent:
-        return None
-    one = _label_parameter(model, label_c)
-    members = {role: [b for b in plan.stream if b.role == role] for role in ("h", "trace")}
-    declared = {
-        role: tuple(f"{C_TYPES[b.type]} {b.name}[{b.count}];" for b in buffers)
-        for role, buffers in members.items()
-    }
-    count = "N_STEPS" if model.labels.kind == "class" else "N_STEPS * {0}_N_LABELS"
-    upper = model.name.upper()
-    return SequenceView(
-        steps=model.steps,
-        step_in=model.layers[0].x_count,
-        stream=declared["h"],
-        traces=declared["trace"],
-        step=step_stages(model),
-        each_step=model.labels.each_step,
-        label_one=one,
-        label_all=f"const {label_c} labels[{upper}_{count.format(upper)}]"
-        if model.labels.each_step
-        else one,
-        outputs=f"{upper}_N_STEPS * {upper}_N_OUT" if model.labels.each_step else f"{upper}_N_OUT",
-    )
-
-
-def _label_parameter(model: QuantizedModel, label_c: str) -> str:
-    if model.labels.kind == "class":
-        return "uint16_t label"
-    return f"const {label_c} label[{model.name.upper()}_N_LABELS]"
 
 
 def _input_note(model: QuantizedModel) -> str:
@@ -352,45 +242,8 @@ def _headers(model: QuantizedModel) -> Iterator[str]:
     yield "tps_random.h"
     if model.recurrent:
         yield "tps_rnn.h"
-    if any(True for _ in _tables(model)):
+    if any(True for _ in activation_tables(model)):
         yield "tps_tables.h"
-
-
-def _projection_view(model: QuantizedModel) -> ProjectionView | None:
-    projection = next((layer.projection for layer in model.trained if layer.projection), None)
-    if projection is None:
-        return None
-    bits = {"sign": 1, "ternary": 2, "gaussian": 32}[projection.kind]
-    per_word = 32 // bits
-    if projection.storage == "packed":
-        bits, per_word = 2, 4
-    elif projection.storage == "s8":
-        bits, per_word = 8, 1
-    where = {
-        "seed": "drawn again from the seed at each use, no flash",
-        "packed": "2 bits an entry in flash",
-        "s8": "one byte an entry in flash",
-    }[projection.storage]
-    return ProjectionView(
-        kind=projection.kind,
-        storage=projection.storage,
-        summary=f"Here: {projection.kind} entries, {where}.",
-        c_type="int8_t" if projection.storage == "s8" else "uint8_t",
-        words_per_row=-(-model.labels.count // per_word),
-        entries_per_word=per_word,
-        word_shift=per_word.bit_length() - 1,
-        entry_bits=bits,
-    )
-
-
-def _tables(model: QuantizedModel) -> Iterator[TableView]:
-    used = {(layer.activation, layer.y_type) for layer in model.trained}
-    for activation, y_type in sorted(used):
-        if activation not in TABULATED or y_type == "f32":
-            continue
-        table = table_s8(activation) if y_type == "s8" else table_s16(activation)
-        values = tuple(int(v) for v in table)
-        yield TableView(f"tps_{activation}_table_{y_type}", C_TYPES[y_type], values)
 
 
 def _state_view(tensor: StateTensor) -> StateView:
@@ -432,18 +285,6 @@ def _gate(model: QuantizedModel) -> str:
     if model.gate is None or len(model.trained) == 1:
         return ""
     return c_float(model.gate) if model.value_type == "f32" else str(model.gate)
-
-
-def _schedule_view(model: QuantizedModel) -> ScheduleView | None:
-    schedule = model.schedule
-    if len(schedule.decay) == 1:
-        return None
-    if model.value_type == "f32":
-        values = tuple(c_float(d) for d in schedule.decay_f32)
-    else:
-        values = tuple(str(d) for d in schedule.decay)
-    note = "" if model.value_type == "f32" else ", Q15"
-    return ScheduleView(values, schedule.segment_steps, note)
 
 
 def _decay(model: QuantizedModel) -> str:

@@ -61,7 +61,8 @@ def build_graph(spec: Spec, dataset: Dataset) -> Graph:
     shape = sample_shape(spec, dataset.input_shape)
     layers = _layers(spec, shape)
     steps = shape[1] if isinstance(layers[0], Rnn) else 1
-    graph = Graph(spec.name, layers, dataset.labels, {}, steps)
+    each = steps > 1 and (dataset.labels.each_step or spec.rule.learn_at == "each_step")
+    graph = Graph(spec.name, layers, dataset.labels, {}, steps, each)
     if spec.model.weights_file is None:
         return graph
     return replace(graph, weights=_read_weights(spec, graph))
@@ -130,7 +131,15 @@ def _make_rnn(layer: RnnSpec, name: str, shape: Shape, activation: str) -> Layer
             found=f"a map of {_by(shape)}",
             help="set data.input_shape = [1, steps, values of one step]",
         )
-    return Rnn(name, shape[2], layer.units, layer.leak, activation)
+    return Rnn(
+        name,
+        n_x=shape[2],
+        n_out=layer.units,
+        leaks=layer.leak,
+        activation=activation,
+        trace_leak=layer.trace_leak,
+        input_gain=layer.input_gain,
+    )
 
 
 def _make_conv2d(layer: Conv2dSpec, name: str, shape: Shape, activation: str) -> Layer:

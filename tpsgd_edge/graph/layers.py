@@ -5,6 +5,7 @@ A map is (height, width, channels); a vector is a map of 1 x 1 x n, so flattenin
 rows of n_in weights each and n_target values that its local loss compares.
 """
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Literal
@@ -108,18 +109,44 @@ class Rnn:
 
     `n_x` values come in at a step; W has shape (n_out, n_in) with n_in = n_x + n_out, the columns
     of x first. The output is h.
+
+    Attributes:
+        leaks: one for each group of units; group g begins at unit floor(g * n_out / groups).
+        trace_leak: of the trace that all units learn from; None: one trace for each group, with the
+            leak of the group.
+        input_gain: first weights of inputs against those of own outputs.
     """
 
     name: str
     n_x: int
     n_out: int
-    leak: float
+    leaks: tuple[float, ...]
     activation: str
+    trace_leak: float | None = None
+    input_gain: float = 1.0
 
     @property
     def kind(self) -> Literal["rnn"]:
         """The layer kind, as in the spec."""
         return "rnn"
+
+    @property
+    def group_bounds(self) -> tuple[int, ...]:
+        """The first unit of each group, and n_out."""
+        groups = len(self.leaks)
+        return tuple(g * self.n_out // groups for g in range(groups + 1))
+
+    @property
+    def unit_leaks(self) -> tuple[float, ...]:
+        """The leak of each unit."""
+        ends = itertools.pairwise(self.group_bounds)
+        groups = zip(self.leaks, ends, strict=True)
+        return tuple(leak for leak, (start, end) in groups for _ in range(start, end))
+
+    @property
+    def trace_leaks(self) -> tuple[float, ...]:
+        """The leak of each trace: one for each group of units, or one for all."""
+        return self.leaks if self.trace_leak is None else (self.trace_leak,)
 
     @property
     def n_in(self) -> int:

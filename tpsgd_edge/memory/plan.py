@@ -129,7 +129,8 @@ def plan_memory(model: QuantizedModel) -> MemoryPlan:
 def _stream(model: QuantizedModel) -> Iterator[StreamBuffer]:
     for layer in model.recurrent:
         yield StreamBuffer(layer.name, "h", layer.state_type, layer.n_out)
-        yield StreamBuffer(layer.name, "trace", layer.state_type, layer.n_in)
+        traces = len(layer.trace_shifts)
+        yield StreamBuffer(layer.name, "trace", layer.state_type, traces * layer.n_in)
 
 
 def _one_step(model: QuantizedModel) -> tuple[Stage, ...]:

@@ -57,12 +57,12 @@ def forward(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
 
 def _run(layer: Rnn, x: Real, weights: Weights) -> tuple[Real, Real]:
     """Activations c of all steps (n * steps, n_out), and states h (n, steps, n_out)."""
-    h = np.zeros((len(x), layer.n_out))
+    h, leaks = np.zeros((len(x), layer.n_out)), np.array(layer.unit_leaks)
     seen, states = [], []
     for step in range(x.shape[1]):
         z = np.concatenate([x[:, step], h], axis=1) @ weights.w.T + weights.b
         seen.append(_ACTIVATION[layer.activation](z))
-        h = h + layer.leak * (seen[-1] - h)
+        h = h + leaks * (seen[-1] - h)
         states.append(h)
     return np.concatenate(seen), np.stack(states, axis=1)
 

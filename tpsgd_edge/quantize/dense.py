@@ -54,6 +54,7 @@ _Z_UNIT = {
 }
 _SMALLEST_WEIGHT_BITS = 8
 _LARGEST_COUNT = 65_535
+_LARGEST_SHIFT = 15
 _RATE_SHIFT = 30
 # Below it a decay to 1 % leaves little but its rounding.
 _SMALLEST_RATE = 2**9
@@ -112,12 +113,43 @@ def quantize_conv2d(layer: Conv2d, context: DenseContext) -> QuantizedConv2d:
 
 
 def quantize_rnn(layer: Rnn, context: DenseContext) -> QuantizedRnn:
-    """All integers of a recurrent layer: those of a dense layer from [x; own output], and leak."""
+    """All integers of a recurrent layer: those of a dense layer from [x; own output], and leaks."""
     dense = quantize_dense(layer, context)
-    leak = layer.leak
+    return QuantizedRnn(
+        **_values(dense),
+        leak_shifts=tuple(_shift(leak) for leak in layer.leaks),
+        trace_shifts=tuple(_shift(leak) for leak in layer.trace_leaks),
+        own_shift=0 if dense.weight_type == "f32" else _own_shift(dense),
+        input_bound=_input_bound(layer, dense),
+    )
+
+
+def _shift(leak: float) -> int:
+    return -math.frexp(leak)[1] + 1
+
+
+def _own_shift(layer: QuantizedDense) -> int:
+    """For which a unit of the layer's own output is a unit of its input."""
+    ratio = math.log2(layer.x_scale / layer.y_scale)
+    shift = round(ratio) + (8 if layer.x_type == "s8" else 0)
+    if ratio != round(ratio) or not 0 <= round(ratio) <= shift <= _LARGEST_SHIFT:
+        raise SpecError(
+            f"the recurrent layer '{layer.name}' reads inputs and own outputs of unlike ranges",
+            where=f"[model], layer '{layer.name}'",
+            found=f"inputs up to {layer.x_scale * INPUT_MAX[layer.x_type]:g}, "
+            f"outputs up to {layer.y_scale * INPUT_MAX[layer.y_type]:g}",
+            help="outputs must not reach further: use tanh, or the activation of the layer below",
+        )
+    return shift
+
+
+def _input_bound(layer: Rnn, dense: QuantizedDense) -> int | float:
+    if isinstance(dense.init, StoredInit):
+        return 0
+    bound = float(dense.init.bound) * layer.input_gain
     if dense.weight_type == "f32":
-        return QuantizedRnn(**_values(dense), leak=float(np.float32(leak)))
-    return QuantizedRnn(**_values(dense), leak=max(1, round(leak * 2**15)))
+        return float(np.float32(bound))
+    return min(math.floor(bound + 0.5), (1 << dense.weight_bits) - 1)
 
 
 def _values(dense: QuantizedDense) -> dict[str, Any]:
@@ -135,7 +167,8 @@ def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense
     loss_spec = layer_loss(spec, context.spec_index, labels.kind)
     first = context.graph.weights.get(layer.name)
     bound = initial_bound(context.graph, context.index)
-    formats = _formats(layer, context, loss_spec, first, bound)
+    gain = layer.input_gain if isinstance(layer, Rnn) else 1.0
+    formats = _formats(layer, context, loss_spec, first, bound * max(gain, 1.0))
     loss, error_scale, projection = _loss(layer, context, loss_spec)
     update_shift = _update_shift(formats)
     is_float = formats.weight_type == "f32"
@@ -340,19 +373,9 @@ def _init(
         return StoredInit(first.w.astype("<f4"), first.b.astype("<f4"))
     limit = 2**formats.weight_bits
     bias_unit = formats.weight_scale * context.x_scale * 2**formats.bias_shift
-    w = _round_clip(first.w / _weight_units(layer, context, formats), -limit, limit - 1)
+    w = _round_clip(first.w / formats.weight_scale, -limit, limit - 1)
     b = _round_clip(first.b / bias_unit, -(2**BIAS_BITS), 2**BIAS_BITS)
     return StoredInit(w.astype(DTYPES[formats.weight_type]), b.astype("<i4"))
-
-
-def _weight_units(
-    layer: TrainedLayer, context: DenseContext, formats: _Formats
-) -> NDArray[np.float64]:
-    """Real value of one unit of the weights in each column, shape (n_in,)."""
-    units = np.full(layer.n_in, formats.weight_scale)
-    if isinstance(layer, Rnn):
-        units[layer.n_x :] *= context.x_scale / formats.y_scale
-    return units
 
 
 def _round_clip(values: NDArray[np.float64], low: int, high: int) -> NDArray[np.float64]:

@@ -141,10 +141,16 @@ class QuantizedRnn(QuantizedDense):
     """A recurrent layer (section 15): a dense layer from [x; own last output] to its units.
 
     Attributes:
-        leak: u16 in Q15 (f32: real).
+        leak_shifts: s of each group of units.
+        trace_shifts: r of each trace: as many as groups, or one.
+        own_shift: from the state to an input of the layer itself; not used by an f32 layer.
+        input_bound: as the bound of `SeededInit`, for the columns of the inputs.
     """
 
-    leak: int | float
+    leak_shifts: tuple[int, ...]
+    trace_shifts: tuple[int, ...]
+    own_shift: int
+    input_bound: int | float
 
     @property
     def kind(self) -> str:
@@ -155,6 +161,12 @@ class QuantizedRnn(QuantizedDense):
     def n_x(self) -> int:
         """Values in the layer's own input at one step."""
         return self.n_in - self.n_out
+
+    @property
+    def group_bounds(self) -> tuple[int, ...]:
+        """The first unit of each group, and n_out."""
+        groups = len(self.leak_shifts)
+        return tuple(g * self.n_out // groups for g in range(groups + 1))
 
     @property
     def x_count(self) -> int:

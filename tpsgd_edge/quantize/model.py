@@ -113,6 +113,7 @@ class QuantizedModel:
         gate: error gate, u16 in Q15 (f32: real), None without one.
         seed: of the spec; `stream(seed, 0, 0)` is the first `rng`.
         steps: length of the sequences that recurrent layers read; 1 without such layers.
+        learns_each_step: of a sequence; else after its last one.
     """
 
     name: str
@@ -124,6 +125,7 @@ class QuantizedModel:
     schedule: Schedule
     gate: int | float | None
     steps: int = 1
+    learns_each_step: bool = False
 
     @property
     def recurrent(self) -> tuple[QuantizedRnn, ...]:

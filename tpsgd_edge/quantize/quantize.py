@@ -18,7 +18,12 @@ from tpsgd_edge.quantize.model import (
     QuantizedPool,
     ValueType,
 )
-from tpsgd_edge.quantize.scales import BOUNDED, input_scale, power_of_two_above
+from tpsgd_edge.quantize.scales import (
+    BOUNDED,
+    input_scale,
+    power_of_two_above,
+    recurrent_input_scale,
+)
 from tpsgd_edge.quantize.schedule import make_schedule
 from tpsgd_edge.spec import Spec
 
@@ -36,8 +41,11 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
     value_type: ValueType = "f32" if spec.numbers.weights == "f32" else spec.numbers.activations
     mean, deviation = dataset_scaling(spec, dataset)
     calibration = _calibration_samples(dataset.x_train, mean, deviation)
-    inputs = InputScaling(mean, deviation, input_scale(calibration, value_type))
     full_scales = _full_scales(spec, graph, dataset, calibration, value_type)
+    scale = input_scale(calibration, value_type)
+    if graph.recurrent and value_type != "f32":
+        scale = recurrent_input_scale(scale, full_scales[0], value_type)
+    inputs = InputScaling(mean, deviation, scale)
     labels = _label_format(spec, dataset, full_scales[-1])
 
     layers: list[QuantizedLayer] = []
@@ -66,10 +74,11 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
         inputs=inputs,
         schedule=make_schedule(
             spec.rule,
-            samples=len(dataset.x_train) * (graph.steps if labels.each_step else 1),
+            samples=len(dataset.x_train) * (graph.steps if graph.learns_each_step else 1),
         ),
         gate=_gate(spec, value_type),
         steps=graph.steps,
+        learns_each_step=graph.learns_each_step,
     )
 
 

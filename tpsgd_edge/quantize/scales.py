@@ -72,3 +72,15 @@ def input_scale(x: NDArray[np.float64], x_type: str) -> float:
         return 1.0
     reach = float(np.quantile(np.abs(x), 0.9999)) or float(np.abs(x).max()) or 1.0
     return reach / (INPUT_MAX[x_type] - 1)
+
+
+def recurrent_input_scale(scale: float, full_scale: float, x_type: str) -> float:
+    """The scale nearest to `scale` that is a power of two times that of the layer's own outputs.
+
+    A recurrent layer reads both in the same units, which must not be finer than its outputs.
+
+    Args:
+        full_scale: R of the layer.
+    """
+    own = full_scale / INPUT_MAX[x_type]
+    return own * 2.0 ** max(0, round(math.log2(scale / own)))

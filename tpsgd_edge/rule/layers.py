@@ -64,6 +64,17 @@ def _dense_update(layer: Dense | Rnn, x: Tensor, delta: Tensor) -> tuple[Tensor,
     return delta.T @ x, delta.sum(dim=0)
 
 
+def _rnn_update(layer: Rnn, x: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
+    """Of inputs (batch, n_in), or of traces (batch, 1 or groups, n_in): each group has its own."""
+    if x.ndim == 2:
+        return _dense_update(layer, x, delta)
+    ends = layer.group_bounds if x.shape[1] > 1 else (0, layer.n_out)
+    parts = [
+        delta[:, start:end].T @ x[:, n] for n, (start, end) in enumerate(itertools.pairwise(ends))
+    ]
+    return torch.cat(parts), delta.sum(dim=0)
+
+
 def _conv_forward(layer: Conv2d, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
     padded = functional.pad(_map(x, layer.x_shape), _zeros(layer))
     y = functional.conv2d(padded, _filters(layer, w), b, layer.stride, groups=layer.groups)
@@ -151,7 +162,7 @@ def _zeros(layer: Conv2d) -> tuple[int, int, int, int]:
 
 LAYERS: dict[str, LayerKind] = {
     "dense": LayerKind(_dense_forward, _dense_gradient, _dense_update),
-    "rnn": LayerKind(_dense_forward, _dense_gradient, _dense_update),
+    "rnn": LayerKind(_dense_forward, _dense_gradient, _rnn_update),
     "conv2d": LayerKind(_conv_forward, _conv_gradient, _conv_update),
     "max_pool": LayerKind(_pool_forward, _pool_gradient, _pool_update),
     "average_pool": LayerKind(_pool_forward, _pool_gradient, _pool_update),

@@ -38,26 +38,29 @@ def run(
     The weights are those of the moment, so they may change in place between steps.
     """
     states = [x.new_zeros(len(x), layer.n_out) for layer in layers]
+    leaks = [x.new_tensor(layer.unit_leaks) for layer in layers]
     for below in x.unbind(dim=1):
         done: list[Step] = []
         for index, layer in enumerate(layers):
             value = done[-1].h if done else below
-            done.append(_step(layer, value, states[index], w[index], b[index]))
+            v = torch.cat((value, states[index]), dim=1)
+            c = ACTIVATIONS[layer.activation].function(forward(layer, v, w[index], b[index]))
+            done.append(Step(v, c, _toward(states[index], c, leaks[index])))
         states = [step.h for step in done]
         yield done
 
 
 def first_traces(layers: Sequence[Rnn], x: Tensor) -> list[Tensor]:
-    """The traces (batch, n_in) of all layers before the first step."""
-    return [x.new_zeros(len(x), layer.n_in) for layer in layers]
+    """The traces (batch, traces, n_in) of all layers before the first step."""
+    return [x.new_zeros(len(x), len(layer.trace_leaks), layer.n_in) for layer in layers]
 
 
 def next_traces(
     layers: Sequence[Rnn], traces: Sequence[Tensor], steps: Sequence[Step]
 ) -> list[Tensor]:
-    """What each layer has read of late: its inputs v, low-passed as its state is."""
+    """What each layer has read of late: its inputs v, low-passed as its units are."""
     return [
-        _toward(trace, step.v, layer.leak)
+        _toward(trace, step.v.unsqueeze(1), step.v.new_tensor(layer.trace_leaks).unsqueeze(1))
         for layer, trace, step in zip(layers, traces, steps, strict=True)
     ]
 
@@ -67,22 +70,17 @@ def through_time(
 ) -> tuple[list[Tensor], list[Tensor]]:
     """dJ/dz (batch, n_out) and dJ/dx (batch, n_x) at each step, from dJ/dh at each step."""
     deltas, below = [], []
+    leaks = grads[-1].new_tensor(layer.unit_leaks)
     carried = torch.zeros_like(grads[-1])
     for step, grad in zip(reversed(steps), reversed(grads), strict=True):
         total = grad + carried
-        delta = layer.leak * total * ACTIVATIONS[layer.activation].derivative(step.c)
+        delta = leaks * total * ACTIVATIONS[layer.activation].derivative(step.c)
         lower = input_gradient(layer, step.v, w, delta)
-        carried = (1 - layer.leak) * total + lower[:, layer.n_x :]
+        carried = (1 - leaks) * total + lower[:, layer.n_x :]
         deltas.append(delta)
         below.append(lower[:, : layer.n_x])
     return deltas[::-1], below[::-1]
 
 
-def _step(layer: Rnn, x: Tensor, h: Tensor, w: Tensor, b: Tensor) -> Step:
-    v = torch.cat((x, h), dim=1)
-    c = ACTIVATIONS[layer.activation].function(forward(layer, v, w, b))
-    return Step(v, c, _toward(h, c, layer.leak))
-
-
-def _toward(a: Tensor, b: Tensor, leak: float) -> Tensor:
+def _toward(a: Tensor, b: Tensor, leak: Tensor) -> Tensor:
     return a + (b - a) * leak

@@ -83,7 +83,7 @@ def train_float(
     rates = _rates(graph, learning_rate, rule)
     settings = _Settings(rule, made, rates, momentum, dead_zone, error_gate, clip_norm)
     samples = torch.tensor(np.asarray(x, np.float32))
-    targets = label_rows(labels, graph.labels).view(len(samples), -1, graph.labels.count)
+    targets = _step_labels(graph, labels, rule)
     velocity = [torch.zeros_like(tensor) for tensor in (*net.w, *net.b)]
     steps = epochs * math.ceil(len(samples) / batch)
     step = 0
@@ -106,6 +106,14 @@ def label_rows(labels: NDArray[np.generic], kind: Labels) -> Tensor:
         return torch.tensor(np.asarray(labels, np.float32).reshape(*shape, kind.count))
     classes = torch.tensor(np.asarray(labels, np.int64).reshape(shape))
     return torch.nn.functional.one_hot(classes, kind.count).to(torch.float32)
+
+
+def _step_labels(graph: Graph, labels: NDArray[np.generic], rule: RuleName) -> Tensor:
+    """Labels (n, m, K) of the last m steps, m = 1 or all that a sequence has."""
+    rows = label_rows(labels, graph.labels).view(len(labels), -1, graph.labels.count)
+    if graph.learns_each_step and rule != "backprop":
+        return rows.expand(-1, graph.steps, -1)
+    return rows
 
 
 def _rates(

@@ -4,6 +4,7 @@ Layers that learn share `TrainedSpec`: weights, a local loss and a learning rate
 shape of the data can tell is checked where the graph is built.
 """
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
@@ -34,6 +35,9 @@ _LOSS_SETTINGS = {
     "expression": ("custom",),
 }
 _LARGEST = 65535
+# Leaks are shifts on the device.
+_LARGEST_SHIFT = 15
+_MOST_GROUPS = 16
 
 
 class LossSpec(Section):
@@ -137,12 +141,36 @@ class RnnSpec(TrainedSpec):
     """A recurrent layer: it reads a sequence step by step and also its own last output.
 
     Its state moves towards the new activation by the share `leak` at each step; 1 is the plain
-    (Elman) layer.
+    (Elman) layer, a list gives each of as many groups of units its own. Leaks are powers of two.
+    What it learns from, it remembers as long; `trace_leak` says otherwise. `input_gain` is the size
+    of the first weights of inputs against those of its own outputs.
     """
 
     kind: Literal["rnn"]
     units: Annotated[int, Field(ge=1, le=_LARGEST)]
-    leak: Annotated[float, Field(gt=0, le=1)] = 0.15
+    leak: tuple[float, ...] = (0.5, 0.25, 0.125, 0.0625)
+    trace_leak: float | None = None
+    input_gain: Positive = 1.0
+
+    # Before the union of types, whose own messages would name each type apart.
+    @field_validator("leak", mode="before")
+    @classmethod
+    def _leaks_are_powers_of_two(cls, value: object) -> object:
+        leaks = tuple(value) if isinstance(value, list | tuple) else (value,)
+        if not 1 <= len(leaks) <= _MOST_GROUPS:
+            raise ValueError(f"'leak' is one number, or 1 to {_MOST_GROUPS} in a list")
+        return tuple(_leak(leak, key="leak") for leak in leaks)
+
+    @field_validator("trace_leak", mode="before")
+    @classmethod
+    def _trace_leak_is_a_power_of_two(cls, value: object) -> object:
+        return None if value is None else _leak(value, key="trace_leak")
+
+    @model_validator(mode="after")
+    def _groups_have_units(self) -> "RnnSpec":
+        if len(self.leak) > self.units:
+            raise ValueError(f"there are more leaks ({len(self.leak)}) than units ({self.units})")
+        return self
 
 
 class UntrainedSpec(Section):
@@ -212,6 +240,16 @@ LayerSpec = Annotated[
 
 def _is_length(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _LARGEST
+
+
+def _leak(value: object, *, key: str) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1:
+        shift = -math.log2(value)
+        if shift == int(shift) and shift <= _LARGEST_SHIFT:
+            return float(value)
+        near = 2.0 ** -min(round(shift), _LARGEST_SHIFT)
+        raise ValueError(f"{key!r} must be a power of two: 1, 0.5, 0.25, ...; near it is {near:g}")
+    raise ValueError(f"{key!r} must be a number above 0 and at most 1, not {value!r:.40}")
 
 
 def _pair(value: object, *, key: str) -> tuple[object, ...]:

@@ -117,6 +117,8 @@ class RuleSpec(Section):
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 10
     dead_zone: Annotated[float, Field(ge=0, lt=2)] = 0.0
     error_gate: Annotated[float, Field(gt=0, le=1)] | None = None
+    # When a sequence that has one label teaches it.
+    learn_at: Literal["last_step", "each_step"] = "last_step"
 
     @field_validator("loss", "output_loss", mode="before")
     @classmethod

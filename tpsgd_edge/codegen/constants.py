@@ -1,0 +1,112 @@
+"""Constants that all layers of a model share: projections, tables, the learning rate's decay."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tpsgd_edge.arithmetic.tables import TABULATED, table_s8, table_s16
+from tpsgd_edge.codegen.c import C_TYPES, c_float
+from tpsgd_edge.quantize.model import QuantizedModel
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectionView:
+    """Storage of the projections: see tps_projection.h.j2."""
+
+    kind: str
+    storage: str
+    summary: str
+    c_type: str
+    words_per_row: int
+    entries_per_word: int
+    word_shift: int
+    entry_bits: int
+
+    @property
+    def one_word(self) -> bool:
+        """Whether one random word holds a whole row."""
+        return self.storage == "seed" and self.kind != "gaussian" and self.words_per_row == 1
+
+    @property
+    def entry_shift(self) -> str:
+        """C for the position of entry k in its word."""
+        return "k" if self.entry_bits == 1 else f"{self.entry_bits} * k"
+
+
+@dataclass(frozen=True, slots=True)
+class TableView:
+    """One activation table."""
+
+    name: str
+    c_type: str
+    values: tuple[int, ...]
+
+    @property
+    def count(self) -> int:
+        """Number of entries."""
+        return len(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleView:
+    """The decay table, for models whose learning rate changes."""
+
+    values: tuple[str, ...]
+    segment_steps: int
+    note: str
+
+    @property
+    def count(self) -> int:
+        """Number of segments."""
+        return len(self.values)
+
+
+def projection_view(model: QuantizedModel) -> ProjectionView | None:
+    """How the projections are stored; None without any."""
+    projection = next((layer.projection for layer in model.trained if layer.projection), None)
+    if projection is None:
+        return None
+    bits = {"sign": 1, "ternary": 2, "gaussian": 32}[projection.kind]
+    per_word = 32 // bits
+    if projection.storage == "packed":
+        bits, per_word = 2, 4
+    elif projection.storage == "s8":
+        bits, per_word = 8, 1
+    where = {
+        "seed": "drawn again from the seed at each use, no flash",
+        "packed": "2 bits an entry in flash",
+        "s8": "one byte an entry in flash",
+    }[projection.storage]
+    return ProjectionView(
+        kind=projection.kind,
+        storage=projection.storage,
+        summary=f"Here: {projection.kind} entries, {where}.",
+        c_type="int8_t" if projection.storage == "s8" else "uint8_t",
+        words_per_row=-(-model.labels.count // per_word),
+        entries_per_word=per_word,
+        word_shift=per_word.bit_length() - 1,
+        entry_bits=bits,
+    )
+
+
+def activation_tables(model: QuantizedModel) -> Iterator[TableView]:
+    """The tables of all activations that have one."""
+    used = {(layer.activation, layer.y_type) for layer in model.trained}
+    for activation, y_type in sorted(used):
+        if activation not in TABULATED or y_type == "f32":
+            continue
+        table = table_s8(activation) if y_type == "s8" else table_s16(activation)
+        values = tuple(int(v) for v in table)
+        yield TableView(f"tps_{activation}_table_{y_type}", C_TYPES[y_type], values)
+
+
+def schedule_view(model: QuantizedModel) -> ScheduleView | None:
+    """The decay of the learning rate; None where it stays."""
+    schedule = model.schedule
+    if len(schedule.decay) == 1:
+        return None
+    if model.value_type == "f32":
+        values = tuple(c_float(d) for d in schedule.decay_f32)
+    else:
+        values = tuple(str(d) for d in schedule.decay)
+    note = "" if model.value_type == "f32" else ", Q15"
+    return ScheduleView(values, schedule.segment_steps, note)

@@ -1,0 +1,95 @@
+"""Labels, and what models with recurrent layers have beside the others."""
+
+from dataclasses import dataclass
+
+from tpsgd_edge.codegen.c import C_TYPES
+from tpsgd_edge.codegen.stages import StageView, step_stages
+from tpsgd_edge.memory import MemoryPlan
+from tpsgd_edge.quantize.model import QuantizedModel
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsView:
+    """How labels go into C functions.
+
+    Attributes:
+        c_type: of one entry.
+        parameter: C for the label of a sample, or of one step.
+        by_value: whether a sample has a single entry.
+        count: entries for one sample.
+        outputs: outputs for one sample.
+    """
+
+    c_type: str
+    parameter: str
+    by_value: bool
+    count: int
+    outputs: int
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceView:
+    """What models with recurrent layers have beside the others.
+
+    Attributes:
+        stream: members of the stream struct.
+        traces: those that only training needs.
+        step: the stages of one step.
+        each_step: whether every step has a label.
+        learns_each_step: whether training learns after every step.
+        label_one, label_all: C for the label of one step, and for those of a sequence.
+        outputs: C for the number of outputs for a sequence.
+    """
+
+    steps: int
+    step_in: int
+    stream: tuple[str, ...]
+    traces: tuple[str, ...]
+    step: tuple[StageView, ...]
+    each_step: bool
+    learns_each_step: bool
+    label_one: str
+    label_all: str
+    outputs: str
+
+
+def labels_view(model: QuantizedModel) -> LabelsView:
+    """The labels of a model."""
+    is_class = model.labels.kind == "class"
+    c_type = "uint16_t" if is_class else C_TYPES[model.output_type]
+    vector = f"const {c_type} label[{model.name.upper()}_N_LABELS]"
+    return LabelsView(
+        c_type=c_type,
+        parameter="uint16_t label" if is_class else vector,
+        by_value=is_class and not model.labels.each_step,
+        count=model.answers * (1 if is_class else model.labels.count),
+        outputs=model.answers * model.n_out,
+    )
+
+
+def sequence_view(model: QuantizedModel, plan: MemoryPlan) -> SequenceView | None:
+    """The sequences of a model; None without recurrent layers."""
+    if not model.recurrent:
+        return None
+    upper, labels = model.name.upper(), labels_view(model)
+    each = model.labels.each_step
+    entries = "" if model.labels.kind == "class" else f" * {upper}_N_LABELS"
+    return SequenceView(
+        steps=model.steps,
+        step_in=model.layers[0].x_count,
+        stream=_members(plan, "h"),
+        traces=_members(plan, "trace"),
+        step=step_stages(model),
+        each_step=each,
+        learns_each_step=model.learns_each_step,
+        label_one=labels.parameter,
+        label_all=f"const {labels.c_type} labels[{upper}_N_STEPS{entries}]"
+        if each
+        else labels.parameter,
+        outputs=f"{upper}_N_STEPS * {upper}_N_OUT" if each else f"{upper}_N_OUT",
+    )
+
+
+def _members(plan: MemoryPlan, role: str) -> tuple[str, ...]:
+    buffers = [buffer for buffer in plan.stream if buffer.role == role]
+    return tuple(f"{C_TYPES[b.type]} {b.name}[{b.count}];" for b in buffers)
