@@ -49,8 +49,15 @@ def test_the_networks_of_ci_hold_all_kinds_of_sequences():
     assert {(m.value_type, m.gate is not None) for m in models} >= {
         (value_type, gated) for value_type in VALUE_TYPES for gated in (False, True)
     }
-    leaks = [layer.leak for model in models for layer in model.recurrent]
-    assert {1, 2**15, 2.0**-15} <= set(leaks)
+    layers = [layer for model in models for layer in model.recurrent]
+    assert {shift for layer in layers for shift in layer.leak_shifts} == set(range(16))
+    assert {(len(la.leak_shifts) > 1, len(la.trace_shifts) > 1) for la in layers} == {
+        (False, False),
+        (True, False),
+        (True, True),
+    }
+    assert {layer.own_shift for layer in layers} == set(range(16))
+    assert {m.learns_each_step for m in models if not m.labels.each_step} == {False, True}
     kinds = [{layer.kind for layer in model.layers} for model in models]
     assert {"rnn", "conv2d", "dense"} in kinds
     assert {"rnn", "max_pool", "average_pool", "conv2d", "dense"} in kinds

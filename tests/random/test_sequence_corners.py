@@ -25,7 +25,7 @@ from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import open_device
 from tpsgd_edge.verify import Verdict, compare
 
-LEAKS = (1.0, 0.15, 2.0**-15, 0.5)
+SHIFTS = ((0,), (1, 3, 5), (15,), (1, 0))
 SEED = 5
 
 
@@ -36,13 +36,15 @@ def test_every_activation_with_every_loss_in_one_deep_network(value_type, label_
     pairs = [(a, k) for a in ACTIVATIONS for k in loss_choices(label_kind, a, is_last=False)]
     last = ("linear", "softmax_cross_entropy" if label_kind == "class" else "l2")
     activations, losses = zip(*pairs, last, strict=True)
-    leaks = (LEAKS * len(pairs))[: len(pairs)]
+    shifts = (SHIFTS * len(pairs))[: len(pairs)]
+    traces = ((SHIFTS[2:] + SHIFTS[:2]) * len(pairs))[: len(pairs)]
+    traces = [t if len(t) == len(s) else t[:1] for s, t in zip(shifts, traces, strict=True)]
     model = random_model(
         np.random.default_rng(len(pairs)),
         value_type=value_type,
         label_kind=label_kind,
         label_count=3,
-        rnn_plans=rnn_plans(value_type, [3] * (len(pairs) + 1), leaks),
+        rnn_plans=rnn_plans(value_type, [3] * (len(pairs) + 1), shifts, traces),
         steps=3,
         each_step=each_step,
         hidden=[],
@@ -64,7 +66,7 @@ def test_every_projection_with_label_vectors_at_each_step(projection, storage, v
         value_type=value_type,
         label_kind="vector",
         label_count=37,
-        rnn_plans=rnn_plans(value_type, [2, 5, 4], [0.3, 1.0]),
+        rnn_plans=rnn_plans(value_type, [2, 5, 4], [(1, 3), (0,)]),
         steps=4,
         each_step=True,
         hidden=[3],
@@ -91,7 +93,7 @@ def test_an_accumulator_at_its_proved_bound(value_type, weight_type, n_x, n_out,
     model = random_model(
         np.random.default_rng(11),
         value_type=value_type,
-        rnn_plans=rnn_plans(value_type, [n_x, n_out], [1.0]),
+        rnn_plans=rnn_plans(value_type, [n_x, n_out], [(0,)]),
         steps=3,
         activations=["linear", "linear"],
         hidden=[],
@@ -123,7 +125,7 @@ def lively_model(*, each_step: bool) -> QuantizedModel:
         value_type="s8",
         label_kind="class",
         label_count=5,
-        rnn_plans=rnn_plans("s8", [4, 6, 7], [0.3, 1.0]),
+        rnn_plans=rnn_plans("s8", [4, 6, 7], [(2, 1), (0,)]),
         steps=5,
         each_step=each_step,
         hidden=[],
@@ -171,12 +173,14 @@ def test_the_unchanged_code_is_equal_and_all_its_tensors_move(each_step):
 # What is changed, whether steps have labels, in which file, how, and the first tensor that must
 # differ.
 MUTATIONS = {
-    "leak": (False, "net.c", r"(\.leak = )\d+", r"\g<1>9000", "output"),
-    "leak of the trace": (False, "tps_rnn.c", "leak, trace", "leak / 2, trace", "rnn1.w"),
+    "leak": (False, "net.c", r"(group_shift = .*?\{)2", r"\g<1>3", "output"),
+    "leak of the trace": (False, "net.c", r"(trace_shift = .*?\{)2", r"\g<1>3", "rnn1.w"),
+    "unit of own outputs": (False, "net.c", r"(own_shift = )8", r"\g<1>7", "output"),
     "start of a sequence": (True, "net.c", r"stream = \(.*?\)\{0\}", "(void)stream", "output"),
     "own last output": (False, "tps_rnn.c", r"(v \+ n_x\));", r"\g<1>; v[n_x] = 0;", "output"),
-    "rounding": (True, "tps_rnn.c", r"tps_rshift_round\((state\[i\]), 8\)", r"\1 >> 8", "output"),
-    "input of an update": (False, "net.c", r"b, arena.rnn1_p", "b, arena.rnn2_p", "rnn1.w"),
+    "rounding": (True, "tps_rnn.c", r"tps_rshift_round\((state.i.), s", r"(\1 >> s", "output"),
+    "trace of a group": (False, "tps_rnn.c", r"trace \+= layer->unit.n_in", "trace++", "rnn1.w"),
+    "words of a group": (False, "tps_rnn.c", r"draw \+ TPS_PHI \* first", "draw", "rnn1.w"),
     "label of a step": (True, "net.c", r"labels\[t\]\);", "labels[0]);", "output"),
     "one update for each": (
         True,

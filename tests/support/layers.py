@@ -128,7 +128,7 @@ def random_layer(
         unit_offset=offset,
         init=_random_init(rng, shape, index, sizes, weight_type, bits, stored=stored),
     )
-    return _as_planned(layer, index, plan)
+    return _as_planned(rng, layer, index, plan)
 
 
 def _row_and_rows(plan: TrainedPlan) -> tuple[int, int]:
@@ -140,14 +140,28 @@ def _row_and_rows(plan: TrainedPlan) -> tuple[int, int]:
     return prod(plan.kernel) * plan.x_shape[2] // plan.groups, plan.y_shape[2]
 
 
-def _as_planned(dense: QuantizedDense, index: int, plan: TrainedPlan) -> QuantizedDense:
+def _as_planned(rng: Rng, dense: QuantizedDense, index: int, plan: TrainedPlan) -> QuantizedDense:
     """The layer in its own kind, with what a dense layer does not have."""
     numbers = {field.name: getattr(dense, field.name) for field in fields(dense)}
     if isinstance(plan, Geometry):
         return QuantizedConv2d(**numbers | {"name": f"conv{index + 1}"}, geometry=plan)
     if isinstance(plan, RnnPlan):
-        return QuantizedRnn(**numbers | {"name": f"rnn{index + 1}"}, leak=plan.leak)
+        return QuantizedRnn(
+            **numbers | {"name": f"rnn{index + 1}"},
+            leak_shifts=plan.leak_shifts,
+            trace_shifts=plan.trace_shifts,
+            own_shift=0 if dense.weight_type == "f32" else plan.own_shift,
+            input_bound=_random_input_bound(rng, dense),
+        )
     return dense
+
+
+def _random_input_bound(rng: Rng, dense: QuantizedDense) -> int | float:
+    if isinstance(dense.init, StoredInit):
+        return 0
+    if dense.weight_type == "f32":
+        return f32(dense.init.bound * log_uniform(rng, 0.1, 10))
+    return extreme(rng, 0, 2**dense.weight_bits - 1)
 
 
 def weight_bits(weight_type: ValueType, value_type: ValueType, n_in: int) -> int:

@@ -77,10 +77,12 @@ class ScalarModel:
             row = []
             for i in range(layer.n_in):
                 u = (draw(init.seed, j * layer.n_in + i) >> 16) - 32768
+                reads_input = layer.kind == "rnn" and i < layer.n_in - layer.n_out
+                bound = layer.input_bound if reads_input else init.bound
                 if self.real:
-                    row.append(F(F(u) * F(init.bound)))
+                    row.append(F(F(u) * F(bound)))
                 else:
-                    row.append(clip(rshift_round(u * init.bound, 15), -(2**k), 2**k - 1))
+                    row.append(clip(rshift_round(u * bound, 15), -(2**k), 2**k - 1))
             w.append(row)
         return w, [F(0) if self.real else 0] * layer.n_out
 
@@ -99,11 +101,10 @@ class ScalarModel:
 
     def train_step(self, x, label):
         """The outputs at the last step, as they were before what was learned there."""
-        each_step = self.model.labels.each_step
         for step, values in enumerate(self._walk(x)):
-            if each_step:
+            if self.model.labels.each_step:
                 self._learn(values, label[step])
-            elif step == self.model.steps - 1:
+            elif self.model.learns_each_step or step == self.model.steps - 1:
                 self._learn(values, label)
         return values[-1]
 

@@ -1,61 +1,103 @@
 """docs/ARITHMETIC.md once more, in scalars and loops: section 15."""
 
-from tests.support.scalar import F, clip, forward, forward_f32, learn, learn_f32, rshift_round
+from tests.support.scalar import (
+    PHI,
+    F,
+    clip,
+    draw,
+    forward,
+    forward_f32,
+    local_errors,
+    local_errors_f32,
+    mix,
+    rshift_round,
+    step_size,
+    step_size_f32,
+    update,
+    update_f32,
+)
 from tpsgd_edge.quantize.model import QuantizedRnn
 
 
 class Memory:
-    """What a recurrent layer keeps during one sequence: h[j] and trace[i]."""
+    """What a recurrent layer keeps during one sequence: h[j] and trace[n][i]."""
 
     def __init__(self, layer: QuantizedRnn) -> None:
         zero = F(0) if layer.x_type == "f32" else 0
         self.h = [zero for _ in range(layer.n_out)]
-        self.trace = [zero for _ in range(layer.n_in)]
+        self.trace = [[zero] * layer.n_in for _ in layer.trace_shifts]
 
 
-def narrow(value_type, a):
-    return clip(rshift_round(a, 8), -128, 127) if value_type == "s8" else a
+def narrow(value_type, a, s):
+    low, high = (-128, 127) if value_type == "s8" else (-32768, 32767)
+    return clip(rshift_round(a, s), low, high)
+
+
+def output_of(value_type, a):
+    """A state as an output, a trace as an input."""
+    return narrow(value_type, a, 8 if value_type == "s8" else 0)
 
 
 def wide(value_type, v):
     return v << 8 if value_type == "s8" else v
 
 
-def toward(a, b, leak):
-    return a + rshift_round((b - a) * leak, 15)
+def toward(a, b, s):
+    return a + rshift_round(b - a, s)
 
 
-def toward_f32(a, b, leak):
-    return F(a + F(F(b - a) * F(leak)))
+def toward_f32(a, b, s):
+    return F(a + F(F(b - a) * F(2.0**-s)))
+
+
+def group(layer: QuantizedRnn, j):
+    """The group of unit j: group g begins at unit floor(g * n_out / G)."""
+    groups = len(layer.leak_shifts)
+    return max(g for g in range(groups) if g * layer.n_out // groups <= j)
 
 
 def rnn_step(layer: QuantizedRnn, w, b, memory: Memory, x):
     """One step: the layer's output; h and trace move on."""
     kind = layer.x_type
-    v = [*x, *(narrow(kind, value) for value in memory.h)]
+    v = [*x, *(narrow(kind, value, layer.own_shift) for value in memory.h)]
     c = forward(layer, w, b, v)
     for j in range(layer.n_out):
-        memory.h[j] = toward(memory.h[j], wide(kind, c[j]), layer.leak)
-    for i in range(layer.n_in):
-        memory.trace[i] = toward(memory.trace[i], wide(kind, v[i]), layer.leak)
-    assert all(-32768 <= value <= 32767 for value in memory.h + memory.trace)
-    return [narrow(kind, value) for value in memory.h]
+        shift = layer.leak_shifts[group(layer, j)]
+        memory.h[j] = toward(memory.h[j], wide(kind, c[j]), shift)
+    for row, shift in zip(memory.trace, layer.trace_shifts, strict=True):
+        for i in range(layer.n_in):
+            row[i] = toward(row[i], wide(kind, v[i]), shift)
+    assert all(-32768 <= value <= 32767 for row in (memory.h, *memory.trace) for value in row)
+    return [output_of(kind, value) for value in memory.h]
 
 
 def rnn_step_f32(layer: QuantizedRnn, w, b, memory: Memory, x):
     v = [*x, *memory.h]
     c = forward_f32(layer, w, b, v)
     for j in range(layer.n_out):
-        memory.h[j] = toward_f32(memory.h[j], c[j], layer.leak)
-    for i in range(layer.n_in):
-        memory.trace[i] = toward_f32(memory.trace[i], v[i], layer.leak)
+        memory.h[j] = toward_f32(memory.h[j], c[j], layer.leak_shifts[group(layer, j)])
+    for row, shift in zip(memory.trace, layer.trace_shifts, strict=True):
+        for i in range(layer.n_in):
+            row[i] = toward_f32(row[i], v[i], shift)
     return list(memory.h)
 
 
+def trace_of(layer: QuantizedRnn, memory: Memory, j):
+    """What the update of unit j reads, before it is narrowed."""
+    return memory.trace[group(layer, j) if len(memory.trace) > 1 else 0]
+
+
 def rnn_learn(layer: QuantizedRnn, w, b, memory: Memory, y, label, rng, decay):
-    x = [narrow(layer.x_type, value) for value in memory.trace]
-    learn(layer, w, b, x, y, label, rng, decay)
+    base = rng + PHI * layer.unit_offset
+    for j, error in enumerate(local_errors(layer, y, label)):
+        d = step_size(layer, error, y[j], draw(base, j), decay)
+        x = [output_of(layer.x_type, value) for value in trace_of(layer, memory, j)]
+        if d != 0:
+            update(layer, w, b, j, x, d, mix(draw(base, j)))
 
 
 def rnn_learn_f32(layer: QuantizedRnn, w, b, memory: Memory, y, label, rng, decay):
-    learn_f32(layer, w, b, memory.trace, y, label, rng, decay)
+    for j, error in enumerate(local_errors_f32(layer, y, label)):
+        d = step_size_f32(layer, error, y[j], decay)
+        if d != 0:
+            update_f32(layer, w, b, j, trace_of(layer, memory, j), d)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.support.draws import Rng, f32, log_uniform
+from tests.support.draws import Rng
 from tpsgd_edge.quantize.model import ValueType
 
 MOST_STEPS = 9
@@ -11,35 +11,55 @@ MOST_STEPS = 9
 
 @dataclass(frozen=True)
 class RnnPlan:
-    """The shape of a recurrent layer; leak as the layer has it: u16 in Q15, or real in f32."""
+    """The shape of a recurrent layer, and its shifts as in `QuantizedRnn`."""
 
     n_x: int
     n_out: int
-    leak: int | float
+    leak_shifts: tuple[int, ...]
+    trace_shifts: tuple[int, ...]
+    own_shift: int
 
 
 def rnn_plans(
-    value_type: ValueType, widths: Sequence[int], leaks: Sequence[float]
+    value_type: ValueType,
+    widths: Sequence[int],
+    leak_shifts: Sequence[tuple[int, ...]],
+    trace_shifts: Sequence[tuple[int, ...]] | None = None,
 ) -> list[RnnPlan]:
-    """A chain of layers: `widths` from the input of one step on, real leaks."""
-    pairs = zip(widths, widths[1:], leaks, strict=False)
-    return [RnnPlan(n_x, n_out, leak_in(value_type, leak)) for n_x, n_out, leak in pairs]
+    """A chain of layers: `widths` from the input of one step on, shifts of each layer.
+
+    Traces move as the states do where not given. Inputs and outputs are in the same units.
+    """
+    own = _usual_own_shift(value_type)
+    traces = trace_shifts or leak_shifts
+    return [
+        RnnPlan(n_x, n_out, leaks, trace, own)
+        for n_x, n_out, leaks, trace in zip(widths, widths[1:], leak_shifts, traces, strict=False)
+    ]
 
 
 def random_rnn_plans(rng: Rng, value_type: ValueType, n_x: int, max_width: int) -> list[RnnPlan]:
     """A chain of one to three layers that reads `n_x` values a step."""
-    count = int(rng.choice([1, 1, 2, 3]))
-    widths = [n_x, *rng.integers(1, max_width + 1, count).tolist()]
-    return rnn_plans(value_type, widths, [_random_leak(rng) for _ in range(count)])
+    plans = []
+    for n_out in rng.integers(1, max_width + 1, int(rng.choice([1, 1, 2, 3]))).tolist():
+        groups = int(rng.integers(1, min(n_out, 5) + 1))
+        leaks = tuple(_random_shift(rng) for _ in range(groups))
+        style = rng.random()
+        trace = leaks if style < 0.4 else tuple(_random_shift(rng) for _ in range(groups))
+        if style > 0.7:
+            trace = trace[:1]
+        own = _usual_own_shift(value_type) if rng.random() < 0.6 else int(rng.integers(16))
+        plans.append(RnnPlan(n_x, n_out, leaks, trace, own))
+        n_x = n_out
+    return plans
 
 
-def leak_in(value_type: ValueType, leak: float) -> int | float:
-    """A real leak in the layer's type."""
-    return f32(leak) if value_type == "f32" else max(1, round(leak * 2**15))
+def _usual_own_shift(value_type: ValueType) -> int:
+    return 8 if value_type == "s8" else 0
 
 
-def _random_leak(rng: Rng) -> float:
-    """Often one of the ends of its range or the usual value, else of any order of magnitude."""
-    if rng.random() < 0.5:
-        return float(rng.choice([2**-15, 0.15, 1.0, 1.0]))
-    return log_uniform(rng, 2**-15, 1)
+def _random_shift(rng: Rng) -> int:
+    """Often the plain layer, or a usual one; else any."""
+    if rng.random() < 0.6:
+        return int(rng.choice([0, 0, 1, 2, 3]))
+    return int(rng.integers(16))

@@ -60,11 +60,13 @@ class Reference:
         Raises:
             DataError: x has another shape or type than the model's input.
         """
-        answers = [self._narrow(values[-1]) for values in self._walk(checked_sample(self.model, x))]
-        return np.stack(answers) if self.model.labels.each_step else answers[0]
+        each_step = self.model.labels.each_step
+        walk = self._walk(checked_sample(self.model, x), each_step=each_step)
+        answers = [self._narrow(values[-1]) for values in walk]
+        return np.stack(answers) if each_step else answers[0]
 
     def train_step(self, x: Array, label: int | Array) -> Array:
-        """One training step, or one after each step of a sequence where each has a label.
+        """One training step; of a sequence one after its last step, or one after each of them.
 
         Args:
             x: one sample, shape (n_in,), in the model's value type; the steps of a sequence
@@ -79,11 +81,13 @@ class Reference:
         Raises:
             DataError: sample or label do not fit the model.
         """
+        each_step = self.model.learns_each_step or self.model.labels.each_step
         labels = checked_labels(self.model, label)
+        if each_step and len(labels) == 1:
+            labels *= self.model.steps
         changed: set[int] = set()
-        for values, own_label in zip(
-            self._walk(checked_sample(self.model, x)), labels, strict=True
-        ):
+        walk = self._walk(checked_sample(self.model, x), each_step=each_step)
+        for values, own_label in zip(walk, labels, strict=True):
             changed.update(self._learn(values, own_label))
         self.changed = tuple(sorted(changed))
         return self._narrow(values[-1])
@@ -120,17 +124,17 @@ class Reference:
             layer.set_state(state[f"{name}.w"], state[f"{name}.b"])
         self._rng, self._step = int(state["rng"]), int(state["step"])
 
-    def _walk(self, x: Array) -> Iterator[list[Array]]:
-        """Values between the layers, x first, at each step that has a label, one by one.
+    def _walk(self, x: Array, *, each_step: bool) -> Iterator[list[Array]]:
+        """Values between the layers, x first, at the last step of a sequence or at each one.
 
         The next step sees what was learned at this one.
         """
-        model = self.model
+        steps = self.model.steps
         for layer in self._recurrent:
             layer.reset()
-        for step, x_t in enumerate(x.reshape(model.steps, -1)):
+        for step, x_t in enumerate(x.reshape(steps, -1)):
             values = _forward(self._recurrent, [x_t])
-            if model.labels.each_step or step == model.steps - 1:
+            if each_step or step == steps - 1:
                 yield _forward(self._behind, values)
 
     def _learn(self, values: Sequence[Array], label: Any) -> list[int]:

@@ -74,7 +74,11 @@ class Binary32Dense:
         return join_lanes(lanes)
 
     def learn(self, x: F32, y: F32, label: Label, words: NDArray[np.uint32], step: int) -> bool:
-        """Update w and b; `words` is not used. Returns whether a unit learned."""
+        """Update w and b; `words` is not used. Returns whether a unit learned.
+
+        Args:
+            x: what the update reads, (n_in,), or (n_out, n_in) where units read unlike values.
+        """
         e = local_error(self.loss, y, label)
         d = step_sizes(self.layer, decay_at(self.schedule, step), e, y)
         units = d.nonzero()[0]
@@ -82,6 +86,7 @@ class Binary32Dense:
             return False
         # A unit with d = 0 is left out, for adding 0.0 would turn a weight of -0.0 into 0.0.
         where = slice(None) if units.size == d.size else units
-        self.w_t[: len(x), where] += x[:, np.newaxis] * d[where]
+        columns = x[:, np.newaxis] if x.ndim == 1 else x.T[:, where]
+        self.w_t[: self.layer.n_in, where] += columns * d[where]
         self.b[where] += d[where]
         return True

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.quantize.model import QuantizedDense, QuantizedRnn, Schedule
 from tpsgd_edge.reference.binary32.dense import Binary32Dense
-from tpsgd_edge.reference.binary32.functions import F32
+from tpsgd_edge.reference.binary32.functions import F32, ONE
 from tpsgd_edge.reference.binary32.loss import Label
+from tpsgd_edge.reference.maps import Index
 
 
 @dataclass(slots=True, eq=False)
@@ -17,12 +18,17 @@ class Binary32Rnn:
     """One recurrent layer: a dense layer from [x; own last output], and what a sequence leaves.
 
     Attributes:
+        group: of each unit, shape (n_out,).
+        leaks: of each unit, shape (n_out,).
+        trace_leaks: of each trace, shape (traces, 1).
         h: the state, shape (n_out,).
-        trace: what the layer has read of late, shape (n_in,).
+        trace: what the layer has read of late, shape (traces, n_in).
     """
 
     dense: Binary32Dense
-    leak: np.float32
+    group: Index
+    leaks: F32
+    trace_leaks: F32
     h: F32
     trace: F32
 
@@ -31,11 +37,14 @@ class Binary32Rnn:
         cls, layer: QuantizedRnn, schedule: Schedule, label_kind: str, label_count: int
     ) -> "Binary32Rnn":
         """The layer with its constants at hand, weights of zero, before a sequence."""
+        group = np.repeat(np.arange(len(layer.leak_shifts)), np.diff(layer.group_bounds))
         return cls(
             dense=Binary32Dense.prepare(layer, schedule, label_kind, label_count),
-            leak=np.float32(layer.leak),
+            group=group,
+            leaks=_leaks(layer.leak_shifts)[group],
+            trace_leaks=_leaks(layer.trace_shifts)[:, np.newaxis],
             h=np.zeros(layer.n_out, np.float32),
-            trace=np.zeros(layer.n_in, np.float32),
+            trace=np.zeros((len(layer.trace_shifts), layer.n_in), np.float32),
         )
 
     @property
@@ -60,13 +69,19 @@ class Binary32Rnn:
         self.h, self.trace = np.zeros_like(self.h), np.zeros_like(self.trace)
 
     def forward(self, x: F32) -> F32:
-        """The next step of the sequence: o, shape (n_out,), of x, shape (n_x,)."""
+        """The next step of the sequence: y, shape (n_out,), of x, shape (n_x,)."""
         v = np.concatenate([x, self.h])
         c = self.dense.forward(v)
-        self.h = self.h + (c - self.h) * self.leak
-        self.trace = self.trace + (v - self.trace) * self.leak
+        self.h = self.h + (c - self.h) * self.leaks
+        self.trace = self.trace + (v - self.trace) * self.trace_leaks
         return self.h
 
     def learn(self, x: F32, y: F32, label: Label, words: NDArray[np.uint32], step: int) -> bool:
         """Update w and b; in place of `x` the trace counts. Returns whether a unit learned."""
-        return self.dense.learn(self.trace, y, label, words, step)
+        read = self.trace[0] if len(self.trace) == 1 else self.trace[self.group]
+        return self.dense.learn(read, y, label, words, step)
+
+
+def _leaks(shifts: tuple[int, ...]) -> F32:
+    leaks: F32 = np.ldexp(ONE, -np.array(shifts)).astype(np.float32)
+    return leaks

@@ -80,14 +80,19 @@ class IntegerDense:
         words: NDArray[np.uint32],
         step: int,
     ) -> bool:
-        """Update w and b; `words` has one random word a unit. Returns whether a unit learned."""
+        """Update w and b. Returns whether a unit learned.
+
+        Args:
+            x: what the update reads, (n_in,), or (n_out, n_in) where units read unlike values.
+            words: one random word a unit.
+        """
         e = local_error(self.loss, y, label)
         d = step_sizes(self.layer, decay_at(self.schedule, step), e, y, words)
         rows = d.nonzero()[0]
         if not rows.size:
             return False
         rho = mix_array(words[rows])
-        self._update_weights(rows, d[rows], x, rho)
+        self._update_weights(rows, d[rows], x if x.ndim == 1 else x[rows], rho)
         self._update_biases(rows, d[rows], rho)
         return True
 
@@ -97,7 +102,7 @@ class IntegerDense:
         u, limit = self.layer.update_shift, 1 << self.layer.weight_bits
         # s32 suffices and halves the time: |d * x| + 2^u < 2^31 (section 11), dither < 2^u.
         change = dither(rho[:, np.newaxis], self.row_words[:-1], u)
-        change += np.multiply.outer(d.astype(np.int32), x.astype(np.int32))
+        change += d.astype(np.int32)[:, np.newaxis] * x.astype(np.int32)
         change >>= u
         change += self.w[rows]
         np.maximum(change, -limit, out=change)

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.arithmetic.ops import Int64, rshift_round, sat_s8
+from tpsgd_edge.arithmetic.ops import Int64, clip, rshift_round
 from tpsgd_edge.quantize.model import QuantizedDense, QuantizedRnn, Schedule, ValueType
-from tpsgd_edge.reference.integer.activation import to_q15
+from tpsgd_edge.reference.integer.activation import TYPE_RANGE, to_q15
 from tpsgd_edge.reference.integer.dense import IntegerDense
 from tpsgd_edge.reference.integer.loss import Label
+from tpsgd_edge.reference.maps import Index
 
 
 @dataclass(slots=True, eq=False)
@@ -18,12 +19,18 @@ class IntegerRnn:
     """One recurrent layer: a dense layer from [x; own last output], and what a sequence leaves.
 
     Attributes:
+        group: of each unit, shape (n_out,).
+        leak_shifts: of each unit, shape (n_out,).
+        trace_shifts: of each trace, shape (traces, 1).
         h: the state in Q15 of R, shape (n_out,).
-        trace: what the layer has read of late in Q15, shape (n_in,).
+        trace: what the layer has read of late in Q15, shape (traces, n_in).
     """
 
     dense: IntegerDense
-    leak: int
+    own_shift: int
+    group: Index
+    leak_shifts: Int64
+    trace_shifts: Int64
     h: Int64
     trace: Int64
 
@@ -32,11 +39,15 @@ class IntegerRnn:
         cls, layer: QuantizedRnn, schedule: Schedule, label_kind: str, label_count: int
     ) -> "IntegerRnn":
         """The layer with its constants at hand, weights of zero, before a sequence."""
+        group = np.repeat(np.arange(len(layer.leak_shifts)), np.diff(layer.group_bounds))
         return cls(
             dense=IntegerDense.prepare(layer, schedule, label_kind, label_count),
-            leak=int(layer.leak),
+            own_shift=layer.own_shift,
+            group=group,
+            leak_shifts=np.array(layer.leak_shifts)[group],
+            trace_shifts=np.array(layer.trace_shifts)[:, np.newaxis],
             h=np.zeros(layer.n_out, np.int64),
-            trace=np.zeros(layer.n_in, np.int64),
+            trace=np.zeros((len(layer.trace_shifts), layer.n_in), np.int64),
         )
 
     @property
@@ -61,25 +72,31 @@ class IntegerRnn:
         self.h, self.trace = np.zeros_like(self.h), np.zeros_like(self.trace)
 
     def forward(self, x: Int64) -> Int64:
-        """The next step of the sequence: o, shape (n_out,), of x, shape (n_x,)."""
+        """The next step of the sequence: y, shape (n_out,), of x, shape (n_x,)."""
         value_type = self.layer.x_type
-        v = np.concatenate([x, narrow(value_type, self.h)])
+        v = np.concatenate([x, narrow(value_type, self.h, self.own_shift)])
         c = self.dense.forward(v)
-        self.h = toward(self.h, to_q15(value_type, c), self.leak)
-        self.trace = toward(self.trace, to_q15(value_type, v), self.leak)
-        return narrow(value_type, self.h)
+        self.h = toward(self.h, to_q15(value_type, c), self.leak_shifts)
+        self.trace = toward(self.trace, to_q15(value_type, v), self.trace_shifts)
+        return from_q15(value_type, self.h)
 
     def learn(self, x: Int64, y: Int64, label: Label, words: NDArray[np.uint32], step: int) -> bool:
         """Update w and b; in place of `x` the trace counts. Returns whether a unit learned."""
-        read = narrow(self.layer.x_type, self.trace)
+        read = from_q15(self.layer.x_type, self.trace)
+        read = read[0] if len(read) == 1 else read[self.group]
         return self.dense.learn(read, y, label, words, step)
 
 
-def narrow(value_type: ValueType, v: Int64) -> Int64:
-    """Values in Q15 of their full scale in the type of x."""
-    return sat_s8(rshift_round(v, 8)) if value_type == "s8" else v
+def from_q15(value_type: ValueType, v: Int64) -> Int64:
+    """Values in Q15 of their full scale as outputs in it."""
+    return narrow(value_type, v, 8 if value_type == "s8" else 0)
 
 
-def toward(a: Int64, b: Int64, leak: int) -> Int64:
-    """`a`, moved towards `b` by the share `leak`, in Q15."""
-    return a + rshift_round((b - a) * leak, 15)
+def narrow(value_type: ValueType, v: Int64, shift: int) -> Int64:
+    """Values in units that are 2^shift times as large, limited to the range of the type."""
+    return clip(rshift_round(v, shift), *TYPE_RANGE[value_type])
+
+
+def toward(a: Int64, b: Int64, shift: Int64) -> Int64:
+    """`a`, moved towards `b` by the share 2^-shift, with a shift for each unit or row."""
+    return a + ((b - a + ((1 << shift) >> 1)) >> shift)
