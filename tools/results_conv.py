@@ -1,0 +1,384 @@
+"""Accuracy of convolutional networks: the tables of docs/RESULTS.md.
+
+    python tools/results_conv.py docs/results/conv.json
+
+trains what the file does not hold yet, adds each run to it as soon as it is done, and prints the
+tables. It goes on where it was stopped. `--print` trains nothing; `--part NAME` does one table.
+
+The networks are those of examples/. Learning rates are chosen on samples that are held out of the
+training set; the test set is looked at with the chosen rates only. HAPT is left out where
+tools/make_hapt.py was not run.
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from statistics import mean, stdev
+
+# One thread: sums in torch have one order.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+
+from tpsgd_edge.frontend.data import Dataset, dataset_from_arrays, load_dataset
+from tpsgd_edge.frontend.network import build_graph, dataset_scaling
+from tpsgd_edge.graph import Conv2d, Graph, Weights
+from tpsgd_edge.graph.first_weights import initial_weights
+from tpsgd_edge.spec import Spec, layer_index, layer_loss, load_spec
+from tpsgd_edge.stages import (
+    compile_for_host,
+    prepare,
+    quantize_samples,
+    render_project,
+    scratch_project,
+    train,
+    with_frozen_hidden_layers,
+)
+from tpsgd_edge.toolchain.interface import interface_of
+from tpsgd_edge.toolchain.open_device import open_device
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+HELD_OUT = {"fashion_cnn": 6_000, "vgg_small": 6_000, "har_conv1d": 1_800}
+BATCH = 8
+
+Rates = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training run.
+
+    Attributes:
+        net: the example.
+        rule: "backprop", "tpsgd" and "random" (hidden layers left at random) train in torch,
+            in floating point and batches of 8; "code" and "code random" run the generated code.
+        rates: of convolutions and of dense layers.
+        settings: overrides of the spec.
+        trained: how many convolutions learn; None is all.
+        first: factor on the first weights of the convolutions.
+        held_out: scored on a part of the training set instead of the test set.
+    """
+
+    net: str
+    rule: str
+    rates: Rates = (0.0, 0.0)
+    settings: tuple[str, ...] = ()
+    weights: str = "f32"
+    trained: int | None = None
+    first: float = 1.0
+    seed: int = 1
+    held_out: bool = False
+
+    @property
+    def key(self) -> str:
+        """Its name in the file of results."""
+        words = [self.net, self.weights, self.rule, *self.settings]
+        words += [] if self.trained is None else [f"trained={self.trained}"]
+        words += [] if self.first == 1 else [f"first={self.first:g}"]
+        words += [f"rates={self.rates[0]:g},{self.rates[1]:g}", f"seed={self.seed}"]
+        return " ".join([*words, "held out" if self.held_out else "test"])
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a table: the run with its rates still open, the rates, the seeds that choose."""
+
+    about: str
+    run: Run
+    tries: tuple[Rates, ...]
+    tuned_by: tuple[int, ...] = (1,)
+
+    @property
+    def trials(self) -> tuple[Run, ...]:
+        """The runs that try learning rates out, one for each seed."""
+        return tuple(replace(self.run, seed=seed) for seed in self.tuned_by)
+
+
+def _last(*rates: float) -> tuple[Rates, ...]:
+    return tuple((0.0, rate) for rate in rates)
+
+
+def _all(*rates: float) -> tuple[Rates, ...]:
+    return tuple((rate, rate) for rate in rates)
+
+
+CODE = (
+    *((0.0005, last) for last in (0.0125, 0.025, 0.04)),
+    *((hidden, 0.025) for hidden in (0.001, 0.002, 0.004)),
+)
+WINDOWS = {
+    k: tuple(f"model.layers.{name}.target_pool={k}" for name in ("conv1", "conv2"))
+    for k in ("1", "2", "4", "8", "position")
+}
+REACH = (("conv1", 1.0), ("conv2", 0.25), ("fc", 0.25))
+NARROW = tuple(f"model.layers.{name}.weight_range={reach}" for name, reach in REACH)
+BACKPROP = "backpropagation in torch"
+TORCH = "tpSGD in torch"
+RANDOM = "hidden layers left at random, torch"
+
+
+def network_rows(net: str, backprop: tuple[Rates, ...], tpsgd: tuple[Rates, ...]) -> Iterator[Row]:
+    """What trains a network, in floating point and as generated code."""
+    seeds = (1, 2) if net == "fashion_cnn" else (1,)
+    yield Row(BACKPROP, Run(net, "backprop"), backprop, seeds)
+    yield Row(TORCH, Run(net, "tpsgd"), tpsgd, seeds)
+    position = Run(net, "tpsgd", settings=WINDOWS["position"])
+    yield Row(f"{TORCH}, a target for each position", position, tpsgd, seeds)
+    yield Row(RANDOM, Run(net, "random"), _last(0.1, 0.3, 1, 3), seeds)
+    scaled = Run(net, "random", first=3)
+    yield Row(f"{RANDOM}, three times as large", scaled, _last(0.1, 0.3, 1), seeds)
+    for weights in ("s16", "s8"):
+        run = Run(net, "code", weights=weights)
+        yield Row(f"tpSGD, generated code, {weights}", run, CODE)
+    if net == "fashion_cnn":
+        narrow = replace(run, settings=NARROW)
+        yield Row("the same, weights in narrower ranges", narrow, CODE[1:4])
+    frozen = Run(net, "code random", weights="s16")
+    yield Row("hidden layers left at random, s16", frozen, _last(0.02, 0.1, 0.3))
+
+
+def target_rows() -> Iterator[Row]:
+    """Local targets and losses of fashion_cnn's convolutions."""
+    net, rates = "fashion_cnn", ((0.002, 0.1), (0.004, 0.1), (0.01, 0.1))
+    for k in WINDOWS:
+        about = "one for each position" if k == "position" else f"windows of the map: {k} x {k}"
+        yield Row(about, Run(net, "tpsgd", settings=WINDOWS[k]), rates)
+    for temperature in (0.25, 0.5, 2.0):
+        loss = f'rule.loss={{kind="projected_cross_entropy", temperature={temperature}}}'
+        yield Row(f"4 x 4, temperature {temperature}", Run(net, "tpsgd", settings=(loss,)), rates)
+    for gate in (0.7, 0.9):
+        run = Run(net, "tpsgd", settings=(f"rule.error_gate={gate}",))
+        yield Row(f"4 x 4, error_gate {gate}", run, rates)
+    l2 = (*WINDOWS["2"], "rule.loss=l2")
+    large = ((0.015, 0.1), (0.06, 0.1))
+    yield Row("2 x 2, l2", Run(net, "tpsgd", settings=l2), large)
+    gated = Run(net, "tpsgd", settings=(*l2, "rule.error_gate=0.7"))
+    yield Row("2 x 2, l2, error_gate 0.7", gated, large)
+    wide = ("model.layers.conv1.filters=16", "model.layers.conv2.filters=32")
+    yield Row("4 x 4, 16 and 32 filters", Run(net, "tpsgd", settings=wide), rates)
+    random = Run(net, "random", settings=wide, first=3)
+    yield Row("16 and 32 filters at random, three times as large", random, _last(0.1, 0.3, 1))
+    yield Row("16 and 32 filters, backpropagation", Run(net, "backprop", settings=wide), _all(0.1))
+
+
+CONVOLUTIONS = 6
+VGG_RATES = ((0.005, 0.1), (0.005, 0.3), (0.02, 0.1), (0.02, 0.3))
+
+
+def depth_rows() -> Iterator[Row]:
+    """vgg_small with its first 0, 1, ... convolutions trained, the others left at random."""
+    for count in range(CONVOLUTIONS + 1):
+        about = f"tpSGD, {count} of {CONVOLUTIONS} convolutions trained"
+        run = Run("vgg_small", "tpsgd", trained=count)
+        yield Row(about, run, VGG_RATES if count else _last(0.1, 0.3, 1))
+    scaled = Run("vgg_small", "tpsgd", trained=0, first=3)
+    yield Row("convolutions at random, three times as large", scaled, _last(0.03, 0.1, 0.3))
+    yield Row(BACKPROP, Run("vgg_small", "backprop"), _all(0.05, 0.1, 0.2, 0.4))
+
+
+class Table:
+    """Trains what is missing, and remembers it."""
+
+    def __init__(self, path: Path, *, may_train: bool) -> None:
+        self.path = path
+        self.may_train = may_train
+        self.results: dict[str, dict[str, float]] = (
+            json.loads(path.read_text()) if path.exists() else {}
+        )
+
+    def result(self, run: Run) -> Mapping[str, float] | None:
+        """What the run gave; None where it is missing and nothing may be trained."""
+        if run.key not in self.results and self.may_train:
+            print(run.key, end=": ", flush=True)
+            self.results[run.key] = {"accuracy": execute(run)}
+            print(f"{self.results[run.key]['accuracy']:.4f}", flush=True)
+            text = json.dumps(dict(sorted(self.results.items())), indent=1) + "\n"
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            fresh = self.path.with_suffix(".tmp")
+            fresh.write_text(text)
+            fresh.replace(self.path)
+        return self.results.get(run.key)
+
+    def held_out(self, row: Row) -> dict[Rates, float]:
+        """Mean accuracy on held-out samples by learning rates; of those that were tried only."""
+        means = {}
+        for rates in row.tries:
+            trials = [replace(run, rates=rates, held_out=True) for run in row.trials]
+            results = [found for run in trials if (found := self.result(run)) is not None]
+            if results:
+                means[rates] = mean(found["accuracy"] for found in results)
+        return means
+
+    def tuned(self, row: Row) -> Run:
+        """The run with the learning rates that are best on the held-out samples."""
+        found = self.held_out(row)
+        return (
+            replace(row.run, rates=max(found, key=lambda rates: found[rates])) if found else row.run
+        )
+
+
+def table_of(rows: Sequence[Row], table: Table, *, seeds: Sequence[int]) -> Iterator[str]:
+    """Held-out accuracy, and test accuracy over the seeds, at the best rates."""
+    yield "| trained by | learning rates | held out, % | test, % | of each seed |"
+    yield "|---|---:|---:|---:|---|"
+    for row in rows:
+        run = table.tuned(row)
+        results = [table.result(replace(run, seed=seed)) for seed in seeds]
+        values = [100 * result["accuracy"] for result in results if result is not None]
+        if not values:
+            continue  # Not trained yet.
+        rates = f"{run.rates[0]:g}, {run.rates[1]:g}"
+        each = ", ".join(f"{value:.2f}" for value in values)
+        held_out = f"{100 * table.held_out(row)[run.rates]:.2f}"
+        yield f"| {row.about} | {rates} | {held_out} | {spread(values)} | {each} |"
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean and standard deviation: 88.10 ± 0.10."""
+    return f"{mean(values):.2f}" + (f" ± {stdev(values):.2f}" if len(values) > 1 else "")
+
+
+SEEDS = (1, 2, 3)
+CNN_RATES = ((0.002, 0.1), (0.004, 0.1), (0.004, 0.2), (0.008, 0.1))
+HAR_RATES = ((0.004, 0.1), (0.01, 0.05), (0.01, 0.1), (0.02, 0.1), (0.04, 0.1))
+CNN_ROWS = tuple(network_rows("fashion_cnn", _all(0.05, 0.1, 0.2), CNN_RATES))
+HAR_ROWS = tuple(network_rows("har_conv1d", _all(0.01, 0.02, 0.05), HAR_RATES))
+TABLES = {
+    "fashion_cnn": lambda table: table_of(CNN_ROWS, table, seeds=SEEDS),
+    "targets": lambda table: table_of(tuple(target_rows()), table, seeds=(1,)),
+    "vgg_small": lambda table: table_of(tuple(depth_rows()), table, seeds=(1,)),
+    "har_conv1d": lambda table: table_of(HAR_ROWS, table, seeds=SEEDS),
+}
+
+
+def execute(run: Run) -> float:
+    """Train, and score after the last epoch: the share of right answers."""
+    spec = spec_of(run)
+    dataset = data_of(run)
+    return (_train_code if run.rule.startswith("code") else _train_in_torch)(run, spec, dataset)
+
+
+def spec_of(run: Run) -> Spec:
+    """The example with what the run changes."""
+    changes = [
+        "platform.name=host",
+        "platform.ram=64M",
+        f"seed={run.seed}",
+        f"numbers.weights={run.weights}",
+        f"rule.output_learning_rate={run.rates[1]!r}",
+    ]
+    if run.rule == "code":
+        changes.append(f"rule.learning_rate={run.rates[0]!r}")
+    return load_spec(EXAMPLES / f"{run.net}.toml", [*changes, *run.settings])
+
+
+def data_of(run: Run) -> Dataset:
+    """The data set; a run on held-out samples gets some of the training set as its test set."""
+    if run.net == "har_conv1d":
+        return _hapt(run)
+    count = HELD_OUT[run.net]
+    spec = load_spec(EXAMPLES / f"{run.net}.toml", [f"seed={run.seed}"])
+    limit = spec.data.limit or 0
+    whole = _fashion(run.seed, limit + count)
+    x, y = whole.x_train, whole.y_train
+    kept = replace(whole, x_train=x[:limit], y_train=y[:limit])
+    return replace(kept, x_test=x[limit:], y_test=y[limit:]) if run.held_out else kept
+
+
+@cache
+def _fashion(seed: int, count: int) -> Dataset:
+    settings = [f"seed={seed}", f"data.limit={count}"]
+    return load_dataset(load_spec(EXAMPLES / "fashion_cnn.toml", settings))
+
+
+def _hapt(run: Run) -> Dataset:
+    """The file is in the order of the people: those at its end are held out."""
+    spec = spec_of(run)
+    if not run.held_out:
+        return load_dataset(spec)
+    with np.load(EXAMPLES / "hapt_train.npz") as arrays:
+        x, y = arrays["x"], arrays["y"]
+    count = -HELD_OUT[run.net]
+    return dataset_from_arrays(spec, x[:count], y[:count], x[count:], y[count:])
+
+
+def _train_code(run: Run, spec: Spec, dataset: Dataset) -> float:
+    prepared = prepare(spec, dataset)
+    if run.rule == "code random":
+        prepared = replace(prepared, model=with_frozen_hidden_layers(prepared.model))
+    project, model = render_project(prepared), prepared.model
+    with scratch_project(project) as folder:
+        binary = compile_for_host(project, folder)
+        with open_device(binary, interface_of(model)) as device:
+            samples = quantize_samples(model, dataset)
+            epochs = spec.rule.epochs
+            done = train(device, model, samples, epochs=epochs, progress=lambda *_: None)
+    return done.scores[-1].value
+
+
+def _train_in_torch(run: Run, spec: Spec, dataset: Dataset) -> float:
+    import torch
+
+    from tpsgd_edge.rule.train import train_float
+
+    torch.set_num_threads(1)
+    middle, deviation = dataset_scaling(spec, dataset)
+    graph = build_graph(spec, dataset)
+    net = train_float(
+        replace(graph, weights=_first_weights(graph, run)),
+        ((dataset.x_train - middle) / deviation).astype("float32"),
+        dataset.y_train,
+        rule="backprop" if run.rule == "backprop" else "tpsgd",
+        losses=[layer_loss(spec, layer_index(spec, la.name), "class") for la in graph.trained],
+        learning_rate=_rates_of(graph, run),
+        projection=spec.projection,
+        epochs=spec.rule.epochs,
+        batch=BATCH,
+        error_gate=spec.rule.error_gate if run.rule == "tpsgd" else None,
+        seed=run.seed,
+    )
+    return net.accuracy((dataset.x_test - middle) / deviation, dataset.y_test)
+
+
+def _first_weights(graph: Graph, run: Run) -> dict[str, Weights]:
+    if run.first == 1:
+        return {}
+    weights = {}
+    for index, layer in enumerate(graph.layers):
+        if layer in graph.trained:
+            drawn = initial_weights(graph, index, run.seed)
+            factor = run.first if isinstance(layer, Conv2d) else 1.0
+            weights[layer.name] = Weights(drawn.w * factor, drawn.b)
+    return weights
+
+
+def _rates_of(graph: Graph, run: Run) -> list[float]:
+    """A learning rate for each layer with weights; 0 for convolutions that stay at random."""
+    convolutions = [layer for layer in graph.layers if isinstance(layer, Conv2d)]
+    learning = convolutions[: run.trained]
+    rates = {True: run.rates[0], False: 0.0}
+    return [
+        rates[layer in learning] if layer in convolutions else run.rates[1]
+        for layer in graph.trained
+    ]
+
+
+def main() -> None:
+    """Train what is missing, print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("results", type=Path, help="JSON file of all runs; made where missing")
+    parser.add_argument("--print", action="store_true", dest="only_print", help="train nothing")
+    parser.add_argument("--part", choices=TABLES, action="append", help="only this table")
+    arguments = parser.parse_args()
+    table = Table(arguments.results, may_train=not arguments.only_print)
+    texts = {name: "\n".join(TABLES[name](table)) for name in arguments.part or TABLES}
+    for name, text in texts.items():
+        print(f"\n{name}\n\n{text}")
+
+
+if __name__ == "__main__":
+    main()
