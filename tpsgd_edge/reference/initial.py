@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.arithmetic.ops import clip, rshift_round, widen
+from tpsgd_edge.arithmetic.ops import Int64, clip, rshift_round, widen
 from tpsgd_edge.arithmetic.random import draws
 from tpsgd_edge.quantize.model import DTYPES, QuantizedDense, QuantizedRnn, SeededInit
 
@@ -18,15 +18,23 @@ def initial_weights(layer: QuantizedDense) -> tuple[Array, Array]:
     init = layer.init
     if not isinstance(init, SeededInit):
         return init.w.astype(w_type), init.b.astype(b_type)
-    u = widen(draws(init.seed, layer.n_weights) >> np.uint32(16)) - 2**15
-    u = u.reshape(layer.n_out, layer.n_in)
-    bounds = _bounds(layer, init)
-    if layer.weight_type == "f32":
-        w: Array = u.astype(np.float32) * bounds.astype(np.float32)
-    else:
+    u = widen(draws(init.seed, layer.n_weights + layer.n_out) >> np.uint32(16)) - 2**15
+    u_w, u_b = u[: layer.n_weights].reshape(layer.n_out, layer.n_in), u[layer.n_weights :]
+    w = _drawn(layer, u_w, _bounds(layer, init))
+    if layer.weight_type != "f32":
         limit = 1 << layer.weight_bits
-        w = clip(rshift_round(u * bounds.astype(np.int64), 15), -limit, limit - 1)
-    return w.astype(w_type), np.zeros(layer.n_out, b_type)
+        w = clip(w, -limit, limit - 1)
+    if not isinstance(layer, QuantizedRnn):
+        return w.astype(w_type), np.zeros(layer.n_out, b_type)
+    return w.astype(w_type), _drawn(layer, u_b, np.array(layer.bias_bound)).astype(b_type)
+
+
+def _drawn(layer: QuantizedDense, u: Int64, bounds: Array) -> Array:
+    """Values in +-bounds from random words of 16 bits with a sign."""
+    if layer.weight_type == "f32":
+        values: Array = u.astype(np.float32) * bounds.astype(np.float32)
+        return values
+    return rshift_round(u * bounds.astype(np.int64), 15)
 
 
 def _bounds(layer: QuantizedDense, init: SeededInit) -> Array:

@@ -1,6 +1,6 @@
 """One model with its state: outputs and training steps."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -60,13 +60,14 @@ class Reference:
         Raises:
             DataError: x has another shape or type than the model's input.
         """
-        each_step = self.model.labels.each_step
-        walk = self._walk(checked_sample(self.model, x), each_step=each_step)
-        answers = [self._narrow(values[-1]) for values in walk]
-        return np.stack(answers) if each_step else answers[0]
+        model = self.model
+        steps = range(model.steps - model.answers, model.steps)
+        walk = self._walk(checked_sample(model, x), steps)
+        answers = [self._narrow(_forward(self._behind, values)[-1]) for _, values in walk]
+        return np.stack(answers) if model.labels.each_step else answers[0]
 
     def train_step(self, x: Array, label: int | Array) -> Array:
-        """One training step; of a sequence one after its last step, or one after each of them.
+        """One training step; of a sequence one after each of the model's `learning_steps`.
 
         Args:
             x: one sample, shape (n_in,), in the model's value type; the steps of a sequence
@@ -75,20 +76,23 @@ class Reference:
                 step has a label: classes of shape (T,), or vectors of shape (T, K).
 
         Returns:
-            The outputs as they were before the (last) training step, (n_out,), in the model's
-            output type.
+            The outputs at the last step, as they were before what is learned there, (n_out,), in
+            the model's output type.
 
         Raises:
             DataError: sample or label do not fit the model.
         """
-        each_step = self.model.learns_each_step or self.model.labels.each_step
-        labels = checked_labels(self.model, label)
-        if each_step and len(labels) == 1:
-            labels *= self.model.steps
+        model, steps = self.model, self.model.learning_steps
+        labels = checked_labels(model, label)
+        if not model.labels.each_step:
+            labels *= len(steps)
         changed: set[int] = set()
-        walk = self._walk(checked_sample(self.model, x), each_step=each_step)
-        for values, own_label in zip(walk, labels, strict=True):
-            changed.update(self._learn(values, own_label))
+        walk = self._walk(checked_sample(model, x), steps)
+        for (step, values), own_label in zip(walk, labels, strict=True):
+            all_learn = model.labels.each_step or step == steps[-1]
+            if all_learn or self._gate is not None:
+                values = _forward(self._behind, values)
+            changed.update(self._learn(values, own_label, all_learn=all_learn))
         self.changed = tuple(sorted(changed))
         return self._narrow(values[-1])
 
@@ -124,24 +128,23 @@ class Reference:
             layer.set_state(state[f"{name}.w"], state[f"{name}.b"])
         self._rng, self._step = int(state["rng"]), int(state["step"])
 
-    def _walk(self, x: Array, *, each_step: bool) -> Iterator[list[Array]]:
-        """Values between the layers, x first, at the last step of a sequence or at each one.
+    def _walk(self, x: Array, steps: Container[int]) -> Iterator[tuple[int, list[Array]]]:
+        """Some steps of a sequence, each with what its recurrent layers make, x first.
 
         The next step sees what was learned at this one.
         """
-        steps = self.model.steps
         for layer in self._recurrent:
             layer.reset()
-        for step, x_t in enumerate(x.reshape(steps, -1)):
+        for step, x_t in enumerate(x.reshape(self.model.steps, -1)):
             values = _forward(self._recurrent, [x_t])
-            if each_step or step == steps - 1:
-                yield _forward(self._behind, values)
+            if step in steps:
+                yield step, values
 
-    def _learn(self, values: Sequence[Array], label: Any) -> list[int]:
+    def _learn(self, values: Sequence[Array], label: Any, *, all_learn: bool) -> list[int]:
         """One training step; the layers that it may have changed."""
         words = mix_array(np.uint32(self._rng) + self._unit_words)
         changed = []
-        for index in self._learners(values[-1], label):
+        for index in self._learners(values[-1], label, all_learn=all_learn):
             layer = self._trained[index]
             first = layer.layer.unit_offset
             own = words[first : first + layer.layer.y_count]
@@ -151,12 +154,13 @@ class Reference:
         self._step = min(self._step + 1, U32_MASK)
         return changed
 
-    def _learners(self, outputs: Array, label: Any) -> Sequence[int]:
-        """The layers that learn from this sample."""
+    def _learners(self, outputs: Array, label: Any, *, all_learn: bool) -> Sequence[int]:
+        """The layers that learn here: all or the recurrent ones, where the gate lets them."""
         trained, gate = tuple(self._trained), self._gate
+        wanting = trained if all_learn else trained[: len(self._recurrent)]
         if gate is None or PROBABILITY[self.model.value_type](outputs, label) < gate:
-            return trained
-        return trained[-1:]
+            return wanting
+        return trained[-1:] if all_learn else ()
 
     def _narrow(self, outputs: Array) -> Array:
         # The activation has saturated them already.

@@ -73,14 +73,25 @@ class Binary32Dense:
         lanes = np.add.reduce(products, axis=0, initial=ZERO).reshape(LANES, -1)
         return join_lanes(lanes)
 
-    def learn(self, x: F32, y: F32, label: Label, words: NDArray[np.uint32], step: int) -> bool:
+    def learn(
+        self,
+        x: F32,
+        y: F32,
+        label: Label,
+        words: NDArray[np.uint32],
+        step: int,
+        *,
+        c: F32 | None = None,
+    ) -> bool:
         """Update w and b; `words` is not used. Returns whether a unit learned.
 
         Args:
             x: what the update reads, (n_in,), or (n_out, n_in) where units read unlike values.
+            c: activations that the derivative is taken from, where these are not y.
         """
         e = local_error(self.loss, y, label)
-        d = step_sizes(self.layer, decay_at(self.schedule, step), e, y)
+        c = y if c is None else c
+        d = step_sizes(self.layer, decay_at(self.schedule, step), e, c)
         units = d.nonzero()[0]
         if not units.size:
             return False

@@ -19,17 +19,21 @@ class Binary32Rnn:
 
     Attributes:
         group: of each unit, shape (n_out,).
-        leaks: of each unit, shape (n_out,).
-        trace_leaks: of each trace, shape (traces, 1).
+        leaks: of each group, shape (groups,).
+        has_traces: whether it learns from traces, else from the present.
         h: the state, shape (n_out,).
-        trace: what the layer has read of late, shape (traces, n_in).
+        v, c: input and activation of the latest step, shapes (n_in,) and (n_out,).
+        trace: what each group has read of late, shape (groups, n_in); without traces nothing
+            moves it.
     """
 
     dense: Binary32Dense
     group: Index
     leaks: F32
-    trace_leaks: F32
+    has_traces: bool
     h: F32
+    v: F32
+    c: F32
     trace: F32
 
     @classmethod
@@ -41,10 +45,12 @@ class Binary32Rnn:
         return cls(
             dense=Binary32Dense.prepare(layer, schedule, label_kind, label_count),
             group=group,
-            leaks=_leaks(layer.leak_shifts)[group],
-            trace_leaks=_leaks(layer.trace_shifts)[:, np.newaxis],
+            leaks=np.ldexp(ONE, -np.array(layer.leak_shifts)).astype(np.float32),
+            has_traces=layer.has_traces,
             h=np.zeros(layer.n_out, np.float32),
-            trace=np.zeros((len(layer.trace_shifts), layer.n_in), np.float32),
+            v=np.zeros(layer.n_in, np.float32),
+            c=np.zeros(layer.n_out, np.float32),
+            trace=np.zeros((len(layer.leak_shifts), layer.n_in), np.float32),
         )
 
     @property
@@ -70,18 +76,15 @@ class Binary32Rnn:
 
     def forward(self, x: F32) -> F32:
         """The next step of the sequence: y, shape (n_out,), of x, shape (n_x,)."""
-        v = np.concatenate([x, self.h])
-        c = self.dense.forward(v)
-        self.h = self.h + (c - self.h) * self.leaks
-        self.trace = self.trace + (v - self.trace) * self.trace_leaks
+        self.v = np.concatenate([x, self.h])
+        self.c = self.dense.forward(self.v)
+        self.h = self.h + (self.c - self.h) * self.leaks[self.group]
+        if self.has_traces:
+            self.trace = self.trace + (self.v - self.trace) * self.leaks[:, np.newaxis]
         return self.h
 
     def learn(self, x: F32, y: F32, label: Label, words: NDArray[np.uint32], step: int) -> bool:
-        """Update w and b; in place of `x` the trace counts. Returns whether a unit learned."""
-        read = self.trace[0] if len(self.trace) == 1 else self.trace[self.group]
-        return self.dense.learn(read, y, label, words, step)
-
-
-def _leaks(shifts: tuple[int, ...]) -> F32:
-    leaks: F32 = np.ldexp(ONE, -np.array(shifts)).astype(np.float32)
-    return leaks
+        """Update w and b; in place of `x` counts what was kept. Returns whether a unit learned."""
+        if not self.has_traces:
+            return self.dense.learn(self.v, y, label, words, step, c=self.c)
+        return self.dense.learn(self.trace[self.group], y, label, words, step)

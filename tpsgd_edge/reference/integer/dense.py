@@ -79,15 +79,19 @@ class IntegerDense:
         label: Label,
         words: NDArray[np.uint32],
         step: int,
+        *,
+        c: Int64 | None = None,
     ) -> bool:
         """Update w and b. Returns whether a unit learned.
 
         Args:
             x: what the update reads, (n_in,), or (n_out, n_in) where units read unlike values.
             words: one random word a unit.
+            c: activations that the derivative is taken from, where these are not y.
         """
         e = local_error(self.loss, y, label)
-        d = step_sizes(self.layer, decay_at(self.schedule, step), e, y, words)
+        c = y if c is None else c
+        d = step_sizes(self.layer, decay_at(self.schedule, step), e, c, words)
         rows = d.nonzero()[0]
         if not rows.size:
             return False

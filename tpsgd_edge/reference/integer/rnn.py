@@ -20,18 +20,22 @@ class IntegerRnn:
 
     Attributes:
         group: of each unit, shape (n_out,).
-        leak_shifts: of each unit, shape (n_out,).
-        trace_shifts: of each trace, shape (traces, 1).
+        leak_shifts: of each group, shape (groups,).
+        has_traces: whether it learns from traces, else from the present.
         h: the state in Q15 of R, shape (n_out,).
-        trace: what the layer has read of late in Q15, shape (traces, n_in).
+        v, c: input and activation of the latest step, shapes (n_in,) and (n_out,).
+        trace: what each group has read of late in Q15, shape (groups, n_in); without traces
+            nothing moves it.
     """
 
     dense: IntegerDense
     own_shift: int
     group: Index
     leak_shifts: Int64
-    trace_shifts: Int64
+    has_traces: bool
     h: Int64
+    v: Int64
+    c: Int64
     trace: Int64
 
     @classmethod
@@ -44,10 +48,12 @@ class IntegerRnn:
             dense=IntegerDense.prepare(layer, schedule, label_kind, label_count),
             own_shift=layer.own_shift,
             group=group,
-            leak_shifts=np.array(layer.leak_shifts)[group],
-            trace_shifts=np.array(layer.trace_shifts)[:, np.newaxis],
+            leak_shifts=np.array(layer.leak_shifts),
+            has_traces=layer.has_traces,
             h=np.zeros(layer.n_out, np.int64),
-            trace=np.zeros((len(layer.trace_shifts), layer.n_in), np.int64),
+            v=np.zeros(layer.n_in, np.int64),
+            c=np.zeros(layer.n_out, np.int64),
+            trace=np.zeros((len(layer.leak_shifts), layer.n_in), np.int64),
         )
 
     @property
@@ -74,17 +80,20 @@ class IntegerRnn:
     def forward(self, x: Int64) -> Int64:
         """The next step of the sequence: y, shape (n_out,), of x, shape (n_x,)."""
         value_type = self.layer.x_type
-        v = np.concatenate([x, narrow(value_type, self.h, self.own_shift)])
-        c = self.dense.forward(v)
-        self.h = toward(self.h, to_q15(value_type, c), self.leak_shifts)
-        self.trace = toward(self.trace, to_q15(value_type, v), self.trace_shifts)
+        self.v = np.concatenate([x, narrow(value_type, self.h, self.own_shift)])
+        self.c = self.dense.forward(self.v)
+        shifts = self.leak_shifts
+        self.h = toward(self.h, to_q15(value_type, self.c), shifts[self.group])
+        if self.has_traces:
+            self.trace = toward(self.trace, to_q15(value_type, self.v), shifts[:, np.newaxis])
         return from_q15(value_type, self.h)
 
     def learn(self, x: Int64, y: Int64, label: Label, words: NDArray[np.uint32], step: int) -> bool:
-        """Update w and b; in place of `x` the trace counts. Returns whether a unit learned."""
+        """Update w and b; in place of `x` counts what was kept. Returns whether a unit learned."""
+        if not self.has_traces:
+            return self.dense.learn(self.v, y, label, words, step, c=self.c)
         read = from_q15(self.layer.x_type, self.trace)
-        read = read[0] if len(read) == 1 else read[self.group]
-        return self.dense.learn(read, y, label, words, step)
+        return self.dense.learn(read[self.group], y, label, words, step)
 
 
 def from_q15(value_type: ValueType, v: Int64) -> Int64:
