@@ -174,7 +174,11 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
         average_pool=_unique(_map_kernel(pool.x_type) for pool in pools if pool.mode == "average"),
         rnn_init=_unique(_init_kernel(layer) for layer in seeded if layer.kind == "rnn"),
         rnn_step=_unique(_rnn_kernel(layer, forward_suffix(layer)) for layer in model.recurrent),
-        rnn_update=_unique(_rnn_kernel(layer, update_suffix(layer)) for layer in model.recurrent),
+        rnn_update=_unique(
+            _rnn_kernel(layer, update_suffix(layer))
+            for layer in model.recurrent
+            if layer.has_traces
+        ),
     )
 
 

@@ -89,10 +89,10 @@ def _rnn_fields(layer: QuantizedRnn) -> Iterator[str]:
         yield f"own_shift = {layer.own_shift}"
     if isinstance(layer.init, SeededInit):
         is_float = layer.weight_type == "f32"
-        yield f"input_bound = {c_float(layer.input_bound) if is_float else layer.input_bound}"
-    for what, shifts in (("group", layer.leak_shifts), ("trace", layer.trace_shifts)):
-        yield f"{what}s = {len(shifts)}"
-        yield f"{what}_shift = (const uint8_t[]){{{', '.join(map(str, shifts))}}}"
+        for name, bound in (("input", layer.input_bound), ("bias", layer.bias_bound)):
+            yield f"{name}_bound = {c_float(bound) if is_float else bound}"
+    yield f"groups = {len(layer.leak_shifts)}"
+    yield f"group_shift = (const uint8_t[]){{{', '.join(map(str, layer.leak_shifts))}}}"
 
 
 def _geometry_fields(g: Geometry) -> Iterator[str]:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from tpsgd_edge.codegen.c import C_TYPES
-from tpsgd_edge.codegen.stages import StageView, step_stages
+from tpsgd_edge.codegen.stages import StageView, step_stages, teaching_stages
 from tpsgd_edge.memory import MemoryPlan
-from tpsgd_edge.quantize.model import QuantizedModel
+from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,9 @@ class SequenceView:
         stream: members of the stream struct.
         traces: those that only training needs.
         step: the stages of one step.
+        teach: the stages of learning in the middle of a sequence.
         each_step: whether every step has a label.
-        learns_each_step: whether training learns after every step.
+        learn_every: steps after which recurrent layers learn; 0 for the end of a sequence only.
         label_one, label_all: C for the label of one step, and for those of a sequence.
         outputs: C for the number of outputs for a sequence.
     """
@@ -46,8 +47,9 @@ class SequenceView:
     stream: tuple[str, ...]
     traces: tuple[str, ...]
     step: tuple[StageView, ...]
+    teach: tuple[StageView, ...]
     each_step: bool
-    learns_each_step: bool
+    learn_every: int
     label_one: str
     label_all: str
     outputs: str
@@ -77,11 +79,12 @@ def sequence_view(model: QuantizedModel, plan: MemoryPlan) -> SequenceView | Non
     return SequenceView(
         steps=model.steps,
         step_in=model.layers[0].x_count,
-        stream=_members(plan, "h"),
+        stream=_members(plan, "h", "v", "c"),
         traces=_members(plan, "trace"),
         step=step_stages(model),
         each_step=each,
-        learns_each_step=model.learns_each_step,
+        teach=teaching_stages(model, plan),
+        learn_every=0 if len(model.learning_steps) == 1 else model.learn_every,
         label_one=labels.parameter,
         label_all=f"const {labels.c_type} labels[{upper}_N_STEPS{entries}]"
         if each
@@ -90,6 +93,9 @@ def sequence_view(model: QuantizedModel, plan: MemoryPlan) -> SequenceView | Non
     )
 
 
-def _members(plan: MemoryPlan, role: str) -> tuple[str, ...]:
-    buffers = [buffer for buffer in plan.stream if buffer.role == role]
+def _members(plan: MemoryPlan, *roles: str) -> tuple[str, ...]:
+    # Larger types first: no padding.
+    buffers = sorted(
+        (b for b in plan.stream if b.role in roles), key=lambda b: -DTYPES[b.type].itemsize
+    )
     return tuple(f"{C_TYPES[b.type]} {b.name}[{b.count}];" for b in buffers)

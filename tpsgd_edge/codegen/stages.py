@@ -1,6 +1,6 @@
 """The schedule as calls of kernels, in the order of the memory plan."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tpsgd_edge.codegen.c import c_call, c_float, c_uint
@@ -48,19 +48,31 @@ def step_stages(model: QuantizedModel) -> tuple[StageView, ...]:
 
 
 def _remember(layer: QuantizedRnn) -> tuple[str, ...]:
+    if not layer.has_traces:
+        return ()
     arguments = [f"&{layer.name}_layer", _buffer(layer, "p"), f"stream.{layer.name}_trace"]
     return c_call(f"tps_rnn_remember_{layer.x_type}", arguments)
 
 
 def inference_stages(model: QuantizedModel, plan: MemoryPlan) -> tuple[StageView, ...]:
     """Forward passes of all layers; behind recurrent layers, of the others."""
-    schedule = plan.inference.schedule[len(model.recurrent) :]
-    return tuple(_MAKE[stage.kind](model, stage.layer, 4) for stage in schedule)
+    _, _, answer = plan.inference.parts
+    return tuple(_MAKE[stage.kind](model, stage.layer, 4) for stage in answer)
 
 
 def training_stages(model: QuantizedModel, plan: MemoryPlan) -> tuple[StageView, ...]:
     """The stages of one training step; behind recurrent layers, those of learning."""
-    schedule = plan.training.schedule[len(model.recurrent) :]
+    _, _, learning = plan.training.parts
+    return _gated(model, learning)
+
+
+def teaching_stages(model: QuantizedModel, plan: MemoryPlan) -> tuple[StageView, ...]:
+    """What recurrent layers alone do to learn in the middle of a sequence."""
+    _, teach, _ = plan.training.parts
+    return _gated(model, teach)
+
+
+def _gated(model: QuantizedModel, schedule: Sequence[Stage]) -> tuple[StageView, ...]:
     gate = next((i for i, stage in enumerate(schedule) if stage.gates), len(schedule))
     return tuple(
         _with_gate(
@@ -76,7 +88,9 @@ def _with_gate(
     indent = 8 if is_gated else 4
     view = _MAKE[stage.kind](model, stage.layer, indent)
     lines = view.lines
-    if stage.gates:
+    if stage.gates and stage.kind == "forward":
+        lines = (*lines, *_gate_lines(model))
+    elif stage.gates:
         lines = (*_gate_lines(model), *lines)
     return StageView(view.comment, lines, opens, is_gated and closes, "    " if is_gated else "")
 
@@ -119,7 +133,7 @@ def _forward(model: QuantizedModel, index: int, indent: int) -> StageView:
         comment = f"{layer.name}: {layer.n_x} and own {layer.n_out} -> {layer.n_out}, "
         comment += layer.activation
         function = f"tps_rnn_step_{forward_suffix(layer)}"
-        arguments[-1:] = [f"stream.{layer.name}_h", _buffer(layer, "p"), _buffer(layer, "y")]
+        arguments[-1:] = [f"stream.{layer.name}_h", *_present(layer), _buffer(layer, "y")]
     if layer.accumulator is not None:
         comment += f"; |acc| <= {layer.accumulator.high:,}"
     return StageView(comment, c_call(function, arguments, indent=indent))
@@ -146,12 +160,16 @@ def _dense_calls(
     this, y, e = _unit(layer), _buffer(layer, "y"), _buffer(layer, "e")
     yield f"tps_error_{error_suffix(layer)}", [this, y, "label", *_scratch(layer), e]
     if has_gate(layer):
-        yield f"tps_dense_gate_{gate_suffix(layer)}", [this, y, e]
+        learns_from_c = isinstance(layer, QuantizedRnn) and not layer.has_traces
+        slope = f"stream.{layer.name}_c" if learns_from_c else y
+        yield f"tps_dense_gate_{gate_suffix(layer)}", [this, slope, e]
     update = f"tps_dense_update_{update_suffix(layer)}"
     arguments = [*_weights(layer), _input(model, index), e]
-    if isinstance(layer, QuantizedRnn):
+    if isinstance(layer, QuantizedRnn) and layer.has_traces:
         update = f"tps_rnn_update_{update_suffix(layer)}"
         arguments[-2:] = [f"stream.{layer.name}_trace", _buffer(layer, "p"), e]
+    elif isinstance(layer, QuantizedRnn):
+        arguments = [this, *_weights(layer)[1:], f"stream.{layer.name}_v", e]
     if layer.weight_type == "f32":
         yield "tps_dense_steps_f32", [this, "decay", e]
         yield update, arguments
@@ -170,6 +188,13 @@ def _conv_calls(
     arguments += [_buffer(layer, "p"), _buffer(layer, "d"), "decay"]
     draw = [] if layer.weight_type == "f32" else [_draw(layer)]
     yield f"tps_conv2d_learn_{conv_learn_suffix(layer)}", [*arguments, *draw]
+
+
+def _present(layer: QuantizedRnn) -> list[str]:
+    """Where the input and the activation of the latest step go."""
+    if layer.has_traces:
+        return [_buffer(layer, "p"), _buffer(layer, "y")]
+    return [f"stream.{layer.name}_v", f"stream.{layer.name}_c"]
 
 
 def _scratch(layer: QuantizedDense) -> list[str]:

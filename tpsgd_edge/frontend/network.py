@@ -61,8 +61,9 @@ def build_graph(spec: Spec, dataset: Dataset) -> Graph:
     shape = sample_shape(spec, dataset.input_shape)
     layers = _layers(spec, shape)
     steps = shape[1] if isinstance(layers[0], Rnn) else 1
-    each = steps > 1 and (dataset.labels.each_step or spec.rule.learn_at == "each_step")
-    graph = Graph(spec.name, layers, dataset.labels, {}, steps, each)
+    is_stream = isinstance(layers[0], Rnn) and not dataset.labels.each_step
+    learn_every = spec.rule.learn_every if is_stream else 0
+    graph = Graph(spec.name, layers, dataset.labels, {}, steps, learn_every)
     if spec.model.weights_file is None:
         return graph
     return replace(graph, weights=_read_weights(spec, graph))
@@ -135,10 +136,12 @@ def _make_rnn(layer: RnnSpec, name: str, shape: Shape, activation: str) -> Layer
         name,
         n_x=shape[2],
         n_out=layer.units,
-        leaks=layer.leak,
+        leaks=layer.leak[: layer.units],
         activation=activation,
-        trace_leak=layer.trace_leak,
+        has_traces=layer.learns_from == "trace",
         input_gain=layer.input_gain,
+        recurrent_gain=layer.recurrent_gain,
+        bias_range=layer.bias_range,
     )
 
 

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.random import Purpose, draws, stream
 from tpsgd_edge.graph.graph import Graph, Weights
@@ -12,12 +13,13 @@ from tpsgd_edge.graph.layers import Pool, Rnn, TrainedLayer
 def initial_bound(graph: Graph, index: int) -> float:
     """Largest first weight: 1 / sqrt(n_in), and 0 in the last of several layers.
 
-    Of a recurrent layer that is the bound for its own outputs.
-
-    A last layer that starts at zero gives every class the same probability.
+    Of a recurrent layer it is the bound for its own outputs, which have a gain. A last layer that
+    starts at zero gives every class the same probability.
     """
     is_last_of_several = index == len(graph.layers) - 1 > 0
-    return 0.0 if is_last_of_several else 1 / math.sqrt(_trained(graph, index).n_in)
+    layer = _trained(graph, index)
+    gain = layer.recurrent_gain if isinstance(layer, Rnn) else 1.0
+    return 0.0 if is_last_of_several else gain / math.sqrt(layer.n_in)
 
 
 def initial_weights(graph: Graph, index: int, seed: int) -> Weights:
@@ -26,12 +28,17 @@ def initial_weights(graph: Graph, index: int, seed: int) -> Weights:
     given = graph.weights.get(layer.name)
     if given is not None:
         return given
-    words = draws(stream(seed, Purpose.WEIGHTS, index), layer.n_out * layer.n_in)
-    uniform = (words >> np.uint32(16)).astype(np.float64) / 2**15 - 1
-    w = uniform.reshape(layer.n_out, layer.n_in) * initial_bound(graph, index)
-    if isinstance(layer, Rnn):
-        w[:, : layer.n_x] *= layer.input_gain
-    return Weights(w, np.zeros(layer.n_out))
+    count = layer.n_out * layer.n_in
+    uniform = _uniform(stream(seed, Purpose.WEIGHTS, index), count + layer.n_out)
+    w = uniform[:count].reshape(layer.n_out, layer.n_in) * initial_bound(graph, index)
+    if not isinstance(layer, Rnn):
+        return Weights(w, np.zeros(layer.n_out))
+    w[:, : layer.n_x] *= layer.input_gain / layer.recurrent_gain
+    return Weights(w, uniform[count:] * layer.bias_range)
+
+
+def _uniform(base: int, count: int) -> NDArray[np.float64]:
+    return (draws(base, count) >> np.uint32(16)).astype(np.float64) / 2**15 - 1
 
 
 def _trained(graph: Graph, index: int) -> TrainedLayer:

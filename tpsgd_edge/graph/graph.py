@@ -42,8 +42,8 @@ class Graph:
     """A chain of layers, the last one dense; recurrent layers come first.
 
     `weights` holds first weights by layer name; those of other layers are drawn from the seed.
-    `steps` is the length of the sequences that recurrent layers read; with `learns_each_step` a
-    label of the whole sequence is learned after every step.
+    `steps` is the length of the sequences that recurrent layers read. With `learn_every` they learn
+    the label of a sequence after every so many steps, counted back from the last; 0: at its end.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Graph:
     labels: Labels
     weights: Mapping[str, Weights]
     steps: int = 1
-    learns_each_step: bool = False
+    learn_every: int = 0
 
     def __post_init__(self) -> None:
         for layer in self.layers:

@@ -112,9 +112,9 @@ class Rnn:
 
     Attributes:
         leaks: one for each group of units; group g begins at unit floor(g * n_out / groups).
-        trace_leak: of the trace that all units learn from; None: one trace for each group, with the
-            leak of the group.
-        input_gain: first weights of inputs against those of own outputs.
+        has_traces: whether it learns from a trace for each group, else from the present.
+        input_gain, recurrent_gain: first weights of inputs and of own outputs, times sqrt(n_in).
+        bias_range: first biases are drawn from [-bias_range, bias_range].
     """
 
     name: str
@@ -122,8 +122,10 @@ class Rnn:
     n_out: int
     leaks: tuple[float, ...]
     activation: str
-    trace_leak: float | None = None
+    has_traces: bool = False
     input_gain: float = 1.0
+    recurrent_gain: float = 1.0
+    bias_range: float = 0.0
 
     @property
     def kind(self) -> Literal["rnn"]:
@@ -142,11 +144,6 @@ class Rnn:
         ends = itertools.pairwise(self.group_bounds)
         groups = zip(self.leaks, ends, strict=True)
         return tuple(leak for leak, (start, end) in groups for _ in range(start, end))
-
-    @property
-    def trace_leaks(self) -> tuple[float, ...]:
-        """The leak of each trace: one for each group of units, or one for all."""
-        return self.leaks if self.trace_leak is None else (self.trace_leak,)
 
     @property
     def n_in(self) -> int:

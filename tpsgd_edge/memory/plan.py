@@ -5,8 +5,9 @@ the stage that writes it to the last stage that reads it. Buffers that never liv
 may share bytes.
 
 Recurrent layers keep their state outside of the arena, in the stream. A schedule begins with their
-forward stages, one step of a sequence; what comes behind runs at steps that learn or are asked for
-an answer, and recalls their outputs from the stream, so that other calls may come in between.
+forward stages, one step of a sequence. Where they learn in the middle of a sequence, the stages of
+that follow. The rest runs at steps that learn or are asked for an answer. Outputs are recalled from
+the stream, so that other calls may come in between.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +27,10 @@ from tpsgd_edge.quantize.model import (
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage of a schedule. After one that `gates`, the rest runs only with the gate open."""
+    """One stage of a schedule.
+
+    After one that `gates`, the rest of its part runs only with the gate open.
+    """
 
     kind: Literal["forward", "recall", "learn"]
     layer: int
@@ -41,7 +45,7 @@ class Buffer:
         role: y (outputs of a layer), e (its local errors; of a dense layer then its steps),
             s (read-out of a label-space loss); of a convolution also p (one patch of the input),
             m (its map, averaged over windows), d (errors, then steps, of one position); of a
-            recurrent layer p (its input and own output; then its trace).
+            recurrent layer with traces p (its input and own output; then one of its traces).
         lives: inclusive intervals of stages.
     """
 
@@ -66,11 +70,23 @@ class Buffer:
 
 @dataclass(frozen=True, slots=True)
 class ArenaPlan:
-    """Buffers with offsets, in the order of the network, and the arena's size in bytes."""
+    """Buffers with offsets, in the order of the network, and the arena's size in bytes.
+
+    The schedule has three parts: `n_step` stages of one step of the recurrent layers, `n_teach` of
+    their learning in the middle of a sequence, and the rest.
+    """
 
     schedule: tuple[Stage, ...]
     buffers: tuple[Buffer, ...]
     size: int
+    n_step: int = 0
+    n_teach: int = 0
+
+    @property
+    def parts(self) -> tuple[tuple[Stage, ...], ...]:
+        """The three parts of the schedule."""
+        end = self.n_step + self.n_teach
+        return self.schedule[: self.n_step], self.schedule[self.n_step : end], self.schedule[end:]
 
     def find(self, layer: str, role: str) -> Buffer:
         """The buffer of a layer in a role."""
@@ -79,10 +95,10 @@ class ArenaPlan:
 
 @dataclass(frozen=True, slots=True)
 class StreamBuffer:
-    """What a recurrent layer keeps from step to step. Only training needs the `trace`."""
+    """What a recurrent layer keeps from step to step. Only training needs a `trace`."""
 
     layer: str
-    role: Literal["h", "trace"]
+    role: Literal["h", "v", "c", "trace"]
     type: ValueType
     count: int
 
@@ -117,10 +133,10 @@ def plan_memory(model: QuantizedModel) -> MemoryPlan:
     outputs are then kept if the arena grows by no more than 4 bytes for each unit of the widest
     layer, and computed a second time where that takes less.
     """
-    inference = _plan(model, _inference_schedule(model))
+    inference = _plan(model, (), _answer(model))
     affordable = inference.size + 4 * max(layer.n_out for layer in model.trained)
     training = min(
-        (_plan(model, schedule) for schedule in _training_schedules(model)),
+        (_plan(model, _teach(model), rest) for rest in _learning(model)),
         key=lambda plan: (max(0, plan.size - affordable), len(plan.schedule)),
     )
     return MemoryPlan(state_layout(model), inference, training, tuple(_stream(model)))
@@ -129,26 +145,43 @@ def plan_memory(model: QuantizedModel) -> MemoryPlan:
 def _stream(model: QuantizedModel) -> Iterator[StreamBuffer]:
     for layer in model.recurrent:
         yield StreamBuffer(layer.name, "h", layer.state_type, layer.n_out)
-        traces = len(layer.trace_shifts)
-        yield StreamBuffer(layer.name, "trace", layer.state_type, traces * layer.n_in)
+        if layer.has_traces:
+            traces = len(layer.leak_shifts)
+            yield StreamBuffer(layer.name, "trace", layer.state_type, traces * layer.n_in)
+        else:
+            yield StreamBuffer(layer.name, "v", layer.x_type, layer.n_in)
+            yield StreamBuffer(layer.name, "c", layer.y_type, layer.n_out)
 
 
 def _one_step(model: QuantizedModel) -> tuple[Stage, ...]:
     return tuple(Stage("forward", i) for i in range(len(model.recurrent)))
 
 
-def _inference_schedule(model: QuantizedModel) -> tuple[Stage, ...]:
-    step = _one_step(model)
-    recall = [Stage("recall", len(step) - 1)] if step else []
-    return (*step, *recall, *(Stage("forward", i) for i in range(len(step), len(model.layers))))
+def _answer(model: QuantizedModel) -> tuple[Stage, ...]:
+    """What makes the outputs, behind the recurrent layers."""
+    recurrent = len(model.recurrent)
+    recall = [Stage("recall", recurrent - 1)] if recurrent else []
+    return (*recall, *(Stage("forward", i) for i in range(recurrent, len(model.layers))))
 
 
-def _training_schedules(model: QuantizedModel) -> Iterator[tuple[Stage, ...]]:
+def _teach(model: QuantizedModel) -> tuple[Stage, ...]:
+    """Learning of the recurrent layers alone."""
+    if model.labels.each_step or len(model.learning_steps) == 1:
+        return ()
+    learning = tuple(_make_and_learn(model, len(model.recurrent)))
+    if model.gate is None:
+        return learning
+    *before, last = _answer(model)
+    return (*before, replace(last, gates=True), *learning)
+
+
+def _learning(model: QuantizedModel) -> Iterator[tuple[Stage, ...]]:
+    """Learning of all layers, in the ways that there are."""
     last = len(model.layers) - 1
     if model.gate is None or len(model.trained) == 1:
-        yield (*_one_step(model), *_make_and_learn(model, last + 1))
+        yield tuple(_make_and_learn(model, last + 1))
         return
-    answer = (*_inference_schedule(model), Stage("learn", last, gates=True))
+    answer = (*_answer(model), Stage("learn", last, gates=True))
     recurrent = len(model.recurrent)
     kept = (Stage("learn", i) for i in range(recurrent, last) if _learns(model, i))
     yield (*answer, *_make_and_learn(model, recurrent), *kept)
@@ -178,7 +211,11 @@ _ORDERS: tuple[Callable[[Buffer], int], ...] = (
 )
 
 
-def _plan(model: QuantizedModel, schedule: tuple[Stage, ...]) -> ArenaPlan:
+def _plan(
+    model: QuantizedModel, teach: tuple[Stage, ...], rest: tuple[Stage, ...]
+) -> ArenaPlan:
+    step = _one_step(model)
+    schedule = (*step, *teach, *rest)
     buffers = list(_buffers(model, schedule))
     order = {buffer.name: position for position, buffer in enumerate(buffers)}
     # By size among equals: the sort is stable.
@@ -189,7 +226,7 @@ def _plan(model: QuantizedModel, schedule: tuple[Stage, ...]) -> ArenaPlan:
     )
     placed.sort(key=lambda buffer: order[buffer.name])
     size = max(buffer.end for buffer in placed)
-    return ArenaPlan(schedule, tuple(placed), -(-size // 4) * 4)
+    return ArenaPlan(schedule, tuple(placed), -(-size // 4) * 4, len(step), len(teach))
 
 
 def _place(buffers: Sequence[Buffer]) -> list[Buffer]:
@@ -204,7 +241,9 @@ def _buffers(model: QuantizedModel, schedule: tuple[Stage, ...]) -> Iterator[Buf
     for index, layer in enumerate(model.layers):
         lives = tuple(_lives(model, schedule, index))
         yield Buffer(f"{layer.name}_y", layer.name, "y", layer.y_type, layer.y_count, lives)
-        if isinstance(layer, QuantizedConv2d | QuantizedRnn):
+        if isinstance(layer, QuantizedConv2d) or (
+            isinstance(layer, QuantizedRnn) and layer.has_traces
+        ):
             works = _times(schedule, index, "forward") + _times(schedule, index, "learn")
             yield Buffer(f"{layer.name}_p", layer.name, "p", layer.x_type, layer.n_in, works)
         learns = _times(schedule, index, "learn")

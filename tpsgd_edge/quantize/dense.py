@@ -118,9 +118,10 @@ def quantize_rnn(layer: Rnn, context: DenseContext) -> QuantizedRnn:
     return QuantizedRnn(
         **_values(dense),
         leak_shifts=tuple(_shift(leak) for leak in layer.leaks),
-        trace_shifts=tuple(_shift(leak) for leak in layer.trace_leaks),
+        has_traces=layer.has_traces,
         own_shift=0 if dense.weight_type == "f32" else _own_shift(dense),
         input_bound=_input_bound(layer, dense),
+        bias_bound=_bias_bound(layer, dense),
     )
 
 
@@ -146,10 +147,18 @@ def _own_shift(layer: QuantizedDense) -> int:
 def _input_bound(layer: Rnn, dense: QuantizedDense) -> int | float:
     if isinstance(dense.init, StoredInit):
         return 0
-    bound = float(dense.init.bound) * layer.input_gain
+    bound = float(dense.init.bound) * layer.input_gain / layer.recurrent_gain
     if dense.weight_type == "f32":
         return float(np.float32(bound))
-    return min(math.floor(bound + 0.5), (1 << dense.weight_bits) - 1)
+    most: int = (1 << dense.weight_bits) - 1
+    return min(math.floor(bound + 0.5), most)
+
+
+def _bias_bound(layer: Rnn, dense: QuantizedDense) -> int | float:
+    if dense.weight_type == "f32":
+        return float(np.float32(layer.bias_range / 2**15))
+    unit = dense.weight_scale * dense.x_scale * 2.0**dense.bias_shift
+    return min(math.floor(layer.bias_range / unit + 0.5), 1 << BIAS_BITS)
 
 
 def _values(dense: QuantizedDense) -> dict[str, Any]:
@@ -167,7 +176,7 @@ def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense
     loss_spec = layer_loss(spec, context.spec_index, labels.kind)
     first = context.graph.weights.get(layer.name)
     bound = initial_bound(context.graph, context.index)
-    gain = layer.input_gain if isinstance(layer, Rnn) else 1.0
+    gain = layer.input_gain / layer.recurrent_gain if isinstance(layer, Rnn) else 1.0
     formats = _formats(layer, context, loss_spec, first, bound * max(gain, 1.0))
     loss, error_scale, projection = _loss(layer, context, loss_spec)
     update_shift = _update_shift(formats)

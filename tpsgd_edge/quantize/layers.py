@@ -142,15 +142,17 @@ class QuantizedRnn(QuantizedDense):
 
     Attributes:
         leak_shifts: s of each group of units.
-        trace_shifts: r of each trace: as many as groups, or one.
+        has_traces: whether it learns from traces, else from the present.
         own_shift: from the state to an input of the layer itself; not used by an f32 layer.
-        input_bound: as the bound of `SeededInit`, for the columns of the inputs.
+        input_bound, bias_bound: as the bound of `SeededInit`, for the columns of the inputs and for
+            biases.
     """
 
     leak_shifts: tuple[int, ...]
-    trace_shifts: tuple[int, ...]
+    has_traces: bool
     own_shift: int
     input_bound: int | float
+    bias_bound: int | float
 
     @property
     def kind(self) -> str:

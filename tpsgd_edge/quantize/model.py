@@ -113,7 +113,8 @@ class QuantizedModel:
         gate: error gate, u16 in Q15 (f32: real), None without one.
         seed: of the spec; `stream(seed, 0, 0)` is the first `rng`.
         steps: length of the sequences that recurrent layers read; 1 without such layers.
-        learns_each_step: of a sequence; else after its last one.
+        learn_every: steps after which recurrent layers learn the label of a sequence, 0 for its end
+            only (and where each step has a label).
     """
 
     name: str
@@ -125,7 +126,7 @@ class QuantizedModel:
     schedule: Schedule
     gate: int | float | None
     steps: int = 1
-    learns_each_step: bool = False
+    learn_every: int = 0
 
     @property
     def recurrent(self) -> tuple[QuantizedRnn, ...]:
@@ -151,6 +152,13 @@ class QuantizedModel:
     def answers(self) -> int:
         """Labels and outputs of one sample: one, or one for each step."""
         return self.steps if self.labels.each_step else 1
+
+    @property
+    def learning_steps(self) -> tuple[int, ...]:
+        """The steps of a sequence after which something learns; the last one always."""
+        last = self.steps - 1
+        every = 1 if self.labels.each_step else self.learn_every
+        return (*range(last % every, last, every), last) if every else (last,)
 
     @property
     def n_out(self) -> int:

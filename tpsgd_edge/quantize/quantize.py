@@ -72,14 +72,17 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
         layers=tuple(layers),
         labels=labels,
         inputs=inputs,
-        schedule=make_schedule(
-            spec.rule,
-            samples=len(dataset.x_train) * (graph.steps if graph.learns_each_step else 1),
-        ),
+        schedule=make_schedule(spec.rule, samples=len(dataset.x_train) * _lessons(graph)),
         gate=_gate(spec, value_type),
         steps=graph.steps,
-        learns_each_step=graph.learns_each_step,
+        learn_every=graph.learn_every,
     )
+
+
+def _lessons(graph: Graph) -> int:
+    """How often a model learns from one sample."""
+    every = 1 if graph.labels.each_step else graph.learn_every
+    return 1 + (graph.steps - 1) // every if every else 1
 
 
 def _calibration_samples(

@@ -142,15 +142,18 @@ class RnnSpec(TrainedSpec):
 
     Its state moves towards the new activation by the share `leak` at each step; 1 is the plain
     (Elman) layer, a list gives each of as many groups of units its own. Leaks are powers of two.
-    What it learns from, it remembers as long; `trace_leak` says otherwise. `input_gain` is the size
-    of the first weights of inputs against those of its own outputs.
+    It learns from what it reads and is in the "present", or from a "trace" of what it read of late,
+    which fades as its state does. First weights are drawn from +-gain / sqrt(inputs), first biases
+    from +-bias_range.
     """
 
     kind: Literal["rnn"]
     units: Annotated[int, Field(ge=1, le=_LARGEST)]
-    leak: tuple[float, ...] = (0.5, 0.25, 0.125, 0.0625)
-    trace_leak: float | None = None
-    input_gain: Positive = 1.0
+    leak: tuple[float, ...] = (1.0, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125, 0.0625)
+    learns_from: Literal["present", "trace"] | None = None
+    input_gain: Positive = 2.0
+    recurrent_gain: Positive = 2.0
+    bias_range: Annotated[float, Field(ge=0, le=1000)] = 0.0
 
     # Before the union of types, whose own messages would name each type apart.
     @field_validator("leak", mode="before")
@@ -159,16 +162,11 @@ class RnnSpec(TrainedSpec):
         leaks = tuple(value) if isinstance(value, list | tuple) else (value,)
         if not 1 <= len(leaks) <= _MOST_GROUPS:
             raise ValueError(f"'leak' is one number, or 1 to {_MOST_GROUPS} in a list")
-        return tuple(_leak(leak, key="leak") for leak in leaks)
-
-    @field_validator("trace_leak", mode="before")
-    @classmethod
-    def _trace_leak_is_a_power_of_two(cls, value: object) -> object:
-        return None if value is None else _leak(value, key="trace_leak")
+        return tuple(_leak(leak) for leak in leaks)
 
     @model_validator(mode="after")
     def _groups_have_units(self) -> "RnnSpec":
-        if len(self.leak) > self.units:
+        if len(self.leak) > self.units and "leak" in self.model_fields_set:
             raise ValueError(f"there are more leaks ({len(self.leak)}) than units ({self.units})")
         return self
 
@@ -242,14 +240,14 @@ def _is_length(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _LARGEST
 
 
-def _leak(value: object, *, key: str) -> float:
+def _leak(value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1:
         shift = -math.log2(value)
         if shift == int(shift) and shift <= _LARGEST_SHIFT:
             return float(value)
         near = 2.0 ** -min(round(shift), _LARGEST_SHIFT)
-        raise ValueError(f"{key!r} must be a power of two: 1, 0.5, 0.25, ...; near it is {near:g}")
-    raise ValueError(f"{key!r} must be a number above 0 and at most 1, not {value!r:.40}")
+        raise ValueError(f"'leak' must be a power of two: 1, 0.5, 0.25, ...; near it is {near:g}")
+    raise ValueError(f"'leak' must be a number above 0 and at most 1, not {value!r:.40}")
 
 
 def _pair(value: object, *, key: str) -> tuple[object, ...]:

@@ -117,8 +117,8 @@ class RuleSpec(Section):
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 10
     dead_zone: Annotated[float, Field(ge=0, lt=2)] = 0.0
     error_gate: Annotated[float, Field(gt=0, le=1)] | None = None
-    # When a sequence that has one label teaches it.
-    learn_at: Literal["last_step", "each_step"] = "last_step"
+    # A sequence with one label teaches recurrent layers after every so many steps, 0: at its end.
+    learn_every: Annotated[int, Field(ge=0, le=65535)] = 1
 
     @field_validator("loss", "output_loss", mode="before")
     @classmethod
