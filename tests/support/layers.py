@@ -149,9 +149,10 @@ def _as_planned(rng: Rng, dense: QuantizedDense, index: int, plan: TrainedPlan) 
         return QuantizedRnn(
             **numbers | {"name": f"rnn{index + 1}"},
             leak_shifts=plan.leak_shifts,
-            trace_shifts=plan.trace_shifts,
+            has_traces=plan.has_traces,
             own_shift=0 if dense.weight_type == "f32" else plan.own_shift,
             input_bound=_random_input_bound(rng, dense),
+            bias_bound=_random_bias_bound(rng, dense),
         )
     return dense
 
@@ -162,6 +163,14 @@ def _random_input_bound(rng: Rng, dense: QuantizedDense) -> int | float:
     if dense.weight_type == "f32":
         return f32(dense.init.bound * log_uniform(rng, 0.1, 10))
     return extreme(rng, 0, 2**dense.weight_bits - 1)
+
+
+def _random_bias_bound(rng: Rng, dense: QuantizedDense) -> int | float:
+    if isinstance(dense.init, StoredInit) or rng.random() < 0.2:
+        return 0
+    if dense.weight_type == "f32":
+        return f32(log_uniform(rng, 1e-2, 10) / 2**15)
+    return 2**27 if rng.random() < 0.2 else int(log_uniform(rng, 1, 2**27))
 
 
 def weight_bits(weight_type: ValueType, value_type: ValueType, n_in: int) -> int:

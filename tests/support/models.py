@@ -75,7 +75,7 @@ class Wanted:
         rnn_plans: the recurrent layers; then `recurrent` and `n_in` are not used.
         steps: length of the sequences of recurrent layers.
         each_step: with recurrent layers, a label for each step instead of one for a sample.
-        learns_each_step: where a sample has one label, whether each step learns it.
+        learn_every: as in `QuantizedModel`, where a sample has one label.
     """
 
     value_type: ValueType | None = None
@@ -100,7 +100,7 @@ class Wanted:
     rnn_plans: Sequence[RnnPlan] | None = None
     steps: int | None = None
     each_step: bool | None = None
-    learns_each_step: bool | None = None
+    learn_every: int | None = None
     name: str = "net"
 
 
@@ -114,9 +114,9 @@ def random_model(rng: Rng, **wanted: Any) -> QuantizedModel:
     layers = _random_layers(rng, shape, wish)
     can_gate = label_kind == "class" and layers[-1].loss.kind == "softmax_cross_entropy"
     one = np.ones(1)
-    steps, each_step, learns_each_step = 1, False, False
+    steps, each_step, learn_every = 1, False, 0
     if isinstance(layers[0], QuantizedRnn):
-        steps, each_step, learns_each_step = _steps(rng, wish)
+        steps, each_step, learn_every = _steps(rng, wish)
     return QuantizedModel(
         name=wish.name,
         seed=shape.seed,
@@ -127,7 +127,7 @@ def random_model(rng: Rng, **wanted: Any) -> QuantizedModel:
         schedule=_random_schedule(rng),
         gate=_random_gate(rng, shape) if can_gate and maybe(rng, wish.gate, 0.3) else None,
         steps=steps,
-        learns_each_step=learns_each_step,
+        learn_every=learn_every,
     )
 
 
@@ -269,8 +269,11 @@ def _random_gate(rng: Rng, shape: Shape) -> int | float:
     return f32(share) if shape.value_type == "f32" else int(share * 2**15)
 
 
-def _steps(rng: Rng, wish: Wanted) -> tuple[int, bool, bool]:
-    """Length of the sequences, whether each step has a label, and whether each one learns."""
+def _steps(rng: Rng, wish: Wanted) -> tuple[int, bool, int]:
+    """Length of the sequences, whether each step has a label, and `learn_every`."""
     steps = wish.steps or int(rng.integers(1, MOST_STEPS + 1))
     each_step = maybe(rng, wish.each_step, 0.4)
-    return steps, each_step, maybe(rng, wish.learns_each_step, 0.4) or each_step
+    # The end only, each step, some steps, or more than a sequence has.
+    drawn = int(rng.choice([0, 1, rng.integers(1, steps + 1), rng.integers(1, steps + 3)]))
+    learn_every = drawn if wish.learn_every is None else wish.learn_every
+    return steps, each_step, 0 if each_step else learn_every

@@ -29,6 +29,7 @@ from tests.support.scalar_rnn import Memory, rnn_learn, rnn_learn_f32, rnn_step,
 from tpsgd_edge.quantize.model import QuantizedModel, SeededInit
 
 POOLS = ("max_pool", "average_pool")
+BEHIND = ("dense", "conv2d")
 # By the layer's kind, and whether the model is in f32.
 FORWARD = {
     ("dense", False): forward,
@@ -84,7 +85,16 @@ class ScalarModel:
                 else:
                     row.append(clip(rshift_round(u * bound, 15), -(2**k), 2**k - 1))
             w.append(row)
-        return w, [F(0) if self.real else 0] * layer.n_out
+        if layer.kind != "rnn":
+            return w, [F(0) if self.real else 0] * layer.n_out
+        b = []
+        for j in range(layer.n_out):
+            u = (draw(init.seed, layer.n_out * layer.n_in + j) >> 16) - 32768
+            if self.real:
+                b.append(F(F(u) * F(layer.bias_bound)))
+            else:
+                b.append(rshift_round(u * layer.bias_bound, 15))
+        return w, b
 
     def _units(self, layer):
         if layer.kind in POOLS:
@@ -101,11 +111,15 @@ class ScalarModel:
 
     def train_step(self, x, label):
         """The outputs at the last step, as they were before what was learned there."""
-        for step, values in enumerate(self._walk(x)):
-            if self.model.labels.each_step:
-                self._learn(values, label[step])
-            elif self.model.learns_each_step or step == self.model.steps - 1:
-                self._learn(values, label)
+        model = self.model
+        count, every = model.steps, model.learn_every
+        for t, values in enumerate(self._walk(x)):
+            if model.labels.each_step:
+                self._learn(values, label[t], ("rnn", *BEHIND))
+            elif t == count - 1:
+                self._learn(values, label, ("rnn", *BEHIND))
+            elif every != 0 and (count - 1 - t) % every == 0:
+                self._learn(values, label, ("rnn",))
         return values[-1]
 
     def _walk(self, x):
@@ -126,7 +140,8 @@ class ScalarModel:
             return step(layer, w, b, self.memory[index], x)
         return FORWARD[layer.kind, self.real](layer, w, b, x)
 
-    def _learn(self, values, label):
+    def _learn(self, values, label, kinds):
+        """Learn in the layers of these kinds."""
         if self.model.labels.kind == "class":
             label = int(label)
         else:
@@ -134,7 +149,7 @@ class ScalarModel:
         closed = self._gate_is_closed(values[-1], label)
         last = len(self.model.layers) - 1
         for index, layer in enumerate(self.model.layers):
-            if layer.kind not in POOLS and (index == last or not closed):
+            if layer.kind in kinds and (index == last or not closed):
                 self._learn_layer(index, values, label)
         units = sum(self._units(layer) for layer in self.model.layers)
         self.rng = (self.rng + PHI * units) & M32
@@ -149,7 +164,7 @@ class ScalarModel:
     def _learn_layer(self, index, values, label):
         layer, schedule = self.model.layers[index], self.model.schedule
         segment = min(self.step // schedule.segment_steps, len(schedule.decay) - 1)
-        # A recurrent layer learns from what its memory holds of the inputs.
+        # A recurrent layer learns from what its memory holds.
         x = self.memory[index] if layer.kind == "rnn" else values[index]
         LEARN[layer.kind, self.real](
             layer,

@@ -20,12 +20,13 @@ from tpsgd_edge.quantize.model import QuantizedRnn
 
 
 class Memory:
-    """What a recurrent layer keeps during one sequence: h[j] and trace[n][i]."""
+    """What a recurrent layer keeps during one sequence: h[j], v[i], c[j] and trace[g][i]."""
 
     def __init__(self, layer: QuantizedRnn) -> None:
         zero = F(0) if layer.x_type == "f32" else 0
         self.h = [zero for _ in range(layer.n_out)]
-        self.trace = [[zero] * layer.n_in for _ in layer.trace_shifts]
+        self.v, self.c = None, None
+        self.trace = [[zero] * layer.n_in for _ in layer.leak_shifts]
 
 
 def narrow(value_type, a, s):
@@ -57,47 +58,58 @@ def group(layer: QuantizedRnn, j):
 
 
 def rnn_step(layer: QuantizedRnn, w, b, memory: Memory, x):
-    """One step: the layer's output; h and trace move on."""
-    kind = layer.x_type
+    """One step: the layer's output; the memory moves on."""
+    kind, shifts = layer.x_type, layer.leak_shifts
     v = [*x, *(narrow(kind, value, layer.own_shift) for value in memory.h)]
     c = forward(layer, w, b, v)
+    memory.v, memory.c = v, c
     for j in range(layer.n_out):
-        shift = layer.leak_shifts[group(layer, j)]
-        memory.h[j] = toward(memory.h[j], wide(kind, c[j]), shift)
-    for row, shift in zip(memory.trace, layer.trace_shifts, strict=True):
+        memory.h[j] = toward(memory.h[j], wide(kind, c[j]), shifts[group(layer, j)])
+    for g, row in enumerate(memory.trace):
         for i in range(layer.n_in):
-            row[i] = toward(row[i], wide(kind, v[i]), shift)
+            row[i] = toward(row[i], wide(kind, v[i]), shifts[g])
     assert all(-32768 <= value <= 32767 for row in (memory.h, *memory.trace) for value in row)
     return [output_of(kind, value) for value in memory.h]
 
 
 def rnn_step_f32(layer: QuantizedRnn, w, b, memory: Memory, x):
+    shifts = layer.leak_shifts
     v = [*x, *memory.h]
     c = forward_f32(layer, w, b, v)
+    memory.v, memory.c = v, c
     for j in range(layer.n_out):
-        memory.h[j] = toward_f32(memory.h[j], c[j], layer.leak_shifts[group(layer, j)])
-    for row, shift in zip(memory.trace, layer.trace_shifts, strict=True):
+        memory.h[j] = toward_f32(memory.h[j], c[j], shifts[group(layer, j)])
+    for g, row in enumerate(memory.trace):
         for i in range(layer.n_in):
-            row[i] = toward_f32(row[i], v[i], shift)
+            row[i] = toward_f32(row[i], v[i], shifts[g])
     return list(memory.h)
 
 
-def trace_of(layer: QuantizedRnn, memory: Memory, j):
-    """What the update of unit j reads, before it is narrowed."""
-    return memory.trace[group(layer, j) if len(memory.trace) > 1 else 0]
+def x_of_update(layer: QuantizedRnn, memory: Memory, j):
+    """x of section 8 for unit j."""
+    if not layer.has_traces:
+        return memory.v
+    row = memory.trace[group(layer, j)]
+    return row if layer.x_type == "f32" else [output_of(layer.x_type, value) for value in row]
+
+
+def y_of_derivative(layer: QuantizedRnn, memory: Memory, y):
+    """y of section 5, of the layer with the output y."""
+    return y if layer.has_traces else memory.c
 
 
 def rnn_learn(layer: QuantizedRnn, w, b, memory: Memory, y, label, rng, decay):
     base = rng + PHI * layer.unit_offset
+    slope = y_of_derivative(layer, memory, y)
     for j, error in enumerate(local_errors(layer, y, label)):
-        d = step_size(layer, error, y[j], draw(base, j), decay)
-        x = [output_of(layer.x_type, value) for value in trace_of(layer, memory, j)]
+        d = step_size(layer, error, slope[j], draw(base, j), decay)
         if d != 0:
-            update(layer, w, b, j, x, d, mix(draw(base, j)))
+            update(layer, w, b, j, x_of_update(layer, memory, j), d, mix(draw(base, j)))
 
 
 def rnn_learn_f32(layer: QuantizedRnn, w, b, memory: Memory, y, label, rng, decay):
+    slope = y_of_derivative(layer, memory, y)
     for j, error in enumerate(local_errors_f32(layer, y, label)):
-        d = step_size_f32(layer, error, y[j], decay)
+        d = step_size_f32(layer, error, slope[j], decay)
         if d != 0:
-            update_f32(layer, w, b, j, trace_of(layer, memory, j), d)
+            update_f32(layer, w, b, j, x_of_update(layer, memory, j), d)

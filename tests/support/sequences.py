@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from tests.support.draws import Rng
 from tpsgd_edge.quantize.model import ValueType
@@ -11,12 +12,12 @@ MOST_STEPS = 9
 
 @dataclass(frozen=True)
 class RnnPlan:
-    """The shape of a recurrent layer, and its shifts as in `QuantizedRnn`."""
+    """The shape of a recurrent layer; the rest as in `QuantizedRnn`."""
 
     n_x: int
     n_out: int
     leak_shifts: tuple[int, ...]
-    trace_shifts: tuple[int, ...]
+    has_traces: bool
     own_shift: int
 
 
@@ -24,18 +25,15 @@ def rnn_plans(
     value_type: ValueType,
     widths: Sequence[int],
     leak_shifts: Sequence[tuple[int, ...]],
-    trace_shifts: Sequence[tuple[int, ...]] | None = None,
+    has_traces: Sequence[bool],
 ) -> list[RnnPlan]:
-    """A chain of layers: `widths` from the input of one step on, shifts of each layer.
+    """A chain of layers: `widths` from the input of one step on, then what each layer has.
 
-    Traces move as the states do where not given. Inputs and outputs are in the same units.
+    Inputs and outputs are in the same units.
     """
     own = _usual_own_shift(value_type)
-    traces = trace_shifts or leak_shifts
-    return [
-        RnnPlan(n_x, n_out, leaks, trace, own)
-        for n_x, n_out, leaks, trace in zip(widths, widths[1:], leak_shifts, traces, strict=False)
-    ]
+    each = zip(pairwise(widths), leak_shifts, has_traces, strict=True)
+    return [RnnPlan(n_x, n_out, leaks, traces, own) for (n_x, n_out), leaks, traces in each]
 
 
 def random_rnn_plans(rng: Rng, value_type: ValueType, n_x: int, max_width: int) -> list[RnnPlan]:
@@ -44,12 +42,9 @@ def random_rnn_plans(rng: Rng, value_type: ValueType, n_x: int, max_width: int) 
     for n_out in rng.integers(1, max_width + 1, int(rng.choice([1, 1, 2, 3]))).tolist():
         groups = int(rng.integers(1, min(n_out, 5) + 1))
         leaks = tuple(_random_shift(rng) for _ in range(groups))
-        style = rng.random()
-        trace = leaks if style < 0.4 else tuple(_random_shift(rng) for _ in range(groups))
-        if style > 0.7:
-            trace = trace[:1]
+        has_traces = bool(rng.random() < 0.5)
         own = _usual_own_shift(value_type) if rng.random() < 0.6 else int(rng.integers(16))
-        plans.append(RnnPlan(n_x, n_out, leaks, trace, own))
+        plans.append(RnnPlan(n_x, n_out, leaks, has_traces, own))
         n_x = n_out
     return plans
 
