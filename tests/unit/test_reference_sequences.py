@@ -18,18 +18,23 @@ from tpsgd_edge.reference import Reference, trace
 ELMAN = (0,)
 
 
-def small(value_type, widths, leak_shifts, **wanted: Any) -> QuantizedModel:
+def small(value_type, widths, leak_shifts, *, has_traces=False, **wanted: Any) -> QuantizedModel:
     """Recurrent layers, `widths` from the values of one step on, then what is asked for."""
-    wish = {"hidden": [], "rnn_plans": rnn_plans(value_type, widths, leak_shifts), **wanted}
+    plans = rnn_plans(value_type, widths, leak_shifts, [has_traces] * len(leak_shifts))
+    wish = {"hidden": [], "rnn_plans": plans, **wanted}
     return random_model(np.random.default_rng(3), value_type=value_type, **wish)
 
 
 # ------------------------------------------------------------------ what a sequence is
 
 
+@pytest.mark.parametrize("has_traces", [False, True])
 @pytest.mark.parametrize("value_type", VALUE_TYPES)
-def test_a_plain_layer_at_its_first_step_is_a_dense_layer_that_also_reads_zeros(value_type):
-    model = small(value_type, [3, 4], [ELMAN], steps=1, each_step=False, stored_weights=True)
+def test_a_plain_layer_at_its_first_step_is_a_dense_layer_that_also_reads_zeros(
+    value_type, has_traces
+):
+    wanted = {"steps": 1, "each_step": False, "stored_weights": True}
+    model = small(value_type, [3, 4], [ELMAN], has_traces=has_traces, **wanted)
     rnn, last = model.layers
     assert isinstance(rnn, QuantizedRnn)
     own = [field.name for field in dataclasses.fields(QuantizedDense)]
@@ -44,8 +49,10 @@ def test_a_plain_layer_at_its_first_step_is_a_dense_layer_that_also_reads_zeros(
 
 @pytest.mark.parametrize("value_type", VALUE_TYPES)
 @pytest.mark.parametrize("each_step", [False, True])
-def test_a_sequence_leaves_nothing_behind(value_type, each_step):
-    model = small(value_type, [2, 3, 3], [(2, 1), ELMAN], steps=4, each_step=each_step, lively=True)
+@pytest.mark.parametrize("has_traces", [False, True])
+def test_a_sequence_leaves_nothing_behind(value_type, each_step, has_traces):
+    wanted = {"has_traces": has_traces, "steps": 4, "each_step": each_step, "lively": True}
+    model = small(value_type, [2, 3, 3], [(2, 1), ELMAN], **wanted)
     x, labels = samples(model, 4)
     first, second = Reference(model), Reference(model)
     for sample, label in zip(x, labels, strict=True):
@@ -74,7 +81,7 @@ def labelled_steps(value_type="s8", **wanted: Any) -> QuantizedModel:
         "label_count": 3,
         "steps": 4,
         "each_step": True,
-        "learns_each_step": False,
+        "learn_every": 0,
         "activations": ["tanh", "linear"],
         "losses": ["l2", "softmax_cross_entropy"],
         "dead_zone": False,
@@ -96,25 +103,75 @@ def test_every_labelled_step_counts(value_type):
     assert int(reference.state()["rng"]) == (stream(model.seed, 0, 0) + 12 * units * PHI) % 2**32
 
 
-@pytest.mark.parametrize(("learns_each_step", "steps"), [(False, 3), (True, 12)])
-def test_a_sample_with_one_label_is_one_step_or_one_for_each(learns_each_step, steps):
-    model = labelled_steps(each_step=False, learns_each_step=learns_each_step)
+# For four steps: after which of them something learns.
+LEARNING_STEPS = {0: (3,), 1: (0, 1, 2, 3), 2: (1, 3), 3: (0, 3), 4: (3,), 5: (3,), 65535: (3,)}
+
+
+@pytest.mark.parametrize(("learn_every", "steps"), LEARNING_STEPS.items())
+def test_learning_steps_are_counted_back_from_the_last(learn_every, steps):
+    model = labelled_steps(each_step=False, learn_every=learn_every)
+    assert model.learning_steps == steps
     reference, (x, labels) = Reference(model), samples(model, 3)
     for sample, label in zip(x, labels, strict=True):
         reference.train_step(sample, label)
-    assert int(reference.state()["step"]) == steps
+    units = 6 + 3
+    learned = 3 * len(steps)
+    assert int(reference.state()["step"]) == learned
+    expected = (stream(model.seed, 0, 0) + learned * units * PHI) % 2**32
+    assert int(reference.state()["rng"]) == expected
     assert reference.output(x[0]).shape == (model.n_out,)
 
 
+def test_with_a_label_for_each_step_learn_every_says_nothing():
+    model = dataclasses.replace(labelled_steps(), learn_every=3)
+    assert model.learning_steps == (0, 1, 2, 3)
+    x, labels = samples(model, 4)
+    expected = trace(dataclasses.replace(model, learn_every=0), x, labels)
+    assert np.array_equal(trace(model, x, labels).digests, expected.digests)
+
+
 @pytest.mark.parametrize("value_type", VALUE_TYPES)
-def test_one_label_learned_at_each_step_is_that_label_for_each_step(value_type):
-    model = labelled_steps(value_type, each_step=False, learns_each_step=True)
+@pytest.mark.parametrize("has_traces", [False, True])
+def test_an_early_step_teaches_recurrent_layers_alone(value_type, has_traces):
+    model = labelled_steps(value_type, has_traces=has_traces, each_step=False, learn_every=1)
     labels = dataclasses.replace(model.labels, each_step=True)
     once, each = Reference(model), Reference(dataclasses.replace(model, labels=labels))
-    for x, label in zip(*samples(model, 4), strict=True):
-        expected = each.train_step(x, np.full(4, label))
-        assert np.array_equal(once.train_step(x, label), expected)
-    assert all(np.array_equal(once.state()[name], t) for name, t in each.state().items())
+    (x, *_), (label, *_) = samples(model, 1)
+    once.train_step(x, label)
+    # What the last layer learns does not reach the recurrent one.
+    each.train_step(x, np.full(4, label))
+    for name in ("rnn1.w", "rnn1.b", "rng", "step"):
+        assert np.array_equal(once.state()[name], each.state()[name])
+
+
+@pytest.mark.parametrize("value_type", VALUE_TYPES)
+def test_the_last_layer_learns_once_with_the_random_numbers_of_its_turn(value_type):
+    model = labelled_steps(value_type, each_step=False, learn_every=1)
+    deaf = dataclasses.replace(model.layers[0], dead_zone=32767)
+    model = dataclasses.replace(model, layers=(deaf, model.layers[1]))
+    (x, *_), (label, *_) = samples(model, 1)
+    often, late = Reference(model), Reference(dataclasses.replace(model, learn_every=0))
+    rng = (stream(model.seed, 0, 0) + 3 * 9 * PHI) % 2**32
+    counters = {"rng": np.array(rng, np.uint32), "step": np.array(3, np.uint32)}
+    late.load_state({**late.state(), **counters})
+    assert np.array_equal(often.train_step(x, label), late.train_step(x, label))
+    assert all(np.array_equal(often.state()[name], t) for name, t in late.state().items())
+    assert often.changed == (1,)
+
+
+@pytest.mark.parametrize("value_type", VALUE_TYPES)
+def test_a_closed_gate_keeps_early_steps_from_teaching(value_type):
+    never, always = (0.0, 2.0) if value_type == "f32" else (0, 2**16 - 1)
+    for gate, moves in ((never, False), (always, True)):
+        model = labelled_steps(value_type, each_step=False, learn_every=2)
+        reference = Reference(dataclasses.replace(model, gate=gate))
+        before = reference.state()
+        for x, label in zip(*samples(model, 3), strict=True):
+            reference.train_step(x, label)
+        after = reference.state()
+        assert np.array_equal(before["rnn1.w"], after["rnn1.w"]) != moves
+        assert not np.array_equal(before["fc2.w"], after["fc2.w"])
+        assert int(after["step"]) == 6
 
 
 @pytest.mark.parametrize("value_type", VALUE_TYPES)
