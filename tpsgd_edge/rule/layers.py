@@ -65,13 +65,11 @@ def _dense_update(layer: Dense | Rnn, x: Tensor, delta: Tensor) -> tuple[Tensor,
 
 
 def _rnn_update(layer: Rnn, x: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
-    """Of inputs (batch, n_in), or of traces (batch, 1 or groups, n_in): each group has its own."""
+    """Of inputs (batch, n_in), or of traces (batch, groups, n_in): each group has its own."""
     if x.ndim == 2:
         return _dense_update(layer, x, delta)
-    ends = layer.group_bounds if x.shape[1] > 1 else (0, layer.n_out)
-    parts = [
-        delta[:, start:end].T @ x[:, n] for n, (start, end) in enumerate(itertools.pairwise(ends))
-    ]
+    ends = itertools.pairwise(layer.group_bounds)
+    parts = [delta[:, start:end].T @ x[:, group] for group, (start, end) in enumerate(ends)]
     return torch.cat(parts), delta.sum(dim=0)
 
 

@@ -1,6 +1,6 @@
 """What a batch teaches: for each layer the inputs and the deltas whose products move its weights.
 
-One lesson a batch; with a label at each step and a forward rule, one lesson after each step.
+One lesson a batch; with recurrent layers and a forward rule, one after each step that teaches.
 Labels are (batch, m, K) here: those of the last m steps of each sample, m = 1 or all steps.
 """
 
@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from tpsgd_edge.rule.layers import input_gradient
+from tpsgd_edge.rule.losses import local_delta
 from tpsgd_edge.rule.network import FloatNetwork
 from tpsgd_edge.rule.rules import RULES, Deltas, Losses, RuleName, last_delta, pass_down
-from tpsgd_edge.rule.sequence import first_traces, next_traces, through_time
+from tpsgd_edge.rule.sequence import Step, Traces, first_traces, next_traces, through_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Lesson:
     """W of layer l learns the sum of deltas[l] inputs[l]^T over rows, b the sum of deltas[l].
 
     Rows are samples; after backpropagation through time, samples at steps. A layer whose delta is
-    None learns nothing.
+    None learns nothing; layers behind the last that learns may have no inputs here.
     """
 
     inputs: list[Tensor]
@@ -36,15 +37,17 @@ def lessons(
     rule: RuleName,
     losses: Losses,
     error_gate: float | None = None,
+    learn_every: int = 0,
 ) -> Iterator[Lesson]:
     """The lessons of a batch x (batch, n_in).
 
     Each has to be learned before the next is asked for: what follows runs with the new weights.
+    `learn_every` is that of the graph; backpropagation has no use for it.
     """
     if rule == "backprop" and network.recurrent:
         yield _backprop_through_time(network, x, labels, losses, error_gate)
     elif network.recurrent:
-        yield from _forward_lessons(network, x, labels, rule, losses, error_gate)
+        yield from _forward_lessons(network, x, labels, rule, losses, error_gate, learn_every)
     else:
         activity = network.activity(x)
         deltas = RULES[rule](network, activity, labels[:, -1], losses)
@@ -59,20 +62,42 @@ def _forward_lessons(
     rule: RuleName,
     losses: Losses,
     error_gate: float | None,
+    learn_every: int,
 ) -> Iterator[Lesson]:
-    """A rule that sees one step: inputs of recurrent layers are traces, outputs are states."""
+    """A rule that sees one step, or traces of the past (docs/ARITHMETIC.md, section 15)."""
     layers = network.recurrent
+    first, count = len(layers), x.shape[1] // layers[0].n_x
+    every = learn_every if rule == "tpsgd" else 0
     traces = first_traces(layers, x)
-    silent = x.shape[1] // layers[0].n_x - labels.shape[1]
-    for count, steps in enumerate(network.run(x)):
+    for t, steps in enumerate(network.run(x)):
         traces = next_traces(layers, traces, steps)
-        if count < silent:
+        is_for_all = labels.shape[1] == count or t == count - 1
+        if not is_for_all and (every == 0 or (count - 1 - t) % every != 0):
             continue
-        label = labels[:, count - silent]
-        activity = network.behind([x, *(step.h for step in steps)])
-        deltas = RULES[rule](network, activity, label, losses)
+        label = labels.expand(-1, count, -1)[:, t]
+        activity = [x, *(step.h for step in steps)]
+        if is_for_all or error_gate is not None:
+            activity = network.behind(activity)
+        upper: Deltas = [None] * (len(losses) - first)
+        if is_for_all:
+            upper = RULES[rule](network, activity[first:], label, losses[first:])
+        lower: Deltas = [None] * first
+        if rule == "tpsgd":
+            lower = _recurrent_deltas(steps, traces, label, losses)
         learns = _learns(activity[-1], label, error_gate)
-        yield Lesson([*traces, *activity[len(layers) : -1]], _gated(deltas, learns))
+        read = [s.v if trace is None else trace for s, trace in zip(steps, traces, strict=True)]
+        yield Lesson([*read, *activity[first:-1]], _gated([*lower, *upper], learns))
+
+
+def _recurrent_deltas(
+    steps: list[Step], traces: Traces, label: Tensor, losses: Losses
+) -> Deltas:
+    """The error is that of the output h; f' is that of the present, or of h beside a trace."""
+    return [
+        local_delta(loss, step.h, label, step.c if trace is None else step.h)
+        for loss, step, trace in zip(losses, steps, traces, strict=False)
+        if loss is not None
+    ]
 
 
 def _backprop_through_time(

@@ -71,10 +71,13 @@ def local_losses(
     )
 
 
-def local_delta(loss: LocalLoss, y: Tensor, labels: Tensor) -> Tensor:
+def local_delta(
+    loss: LocalLoss, y: Tensor, labels: Tensor, activation: Tensor | None = None
+) -> Tensor:
     """delta = e * f'(z), shape (batch, y_count): the layer's W learns along delta x^T.
 
-    On a map, e is that of the unit's window and f'(z) the unit's own.
+    On a map, e is that of the unit's window and f'(z) the unit's own. `activation` is f(z) where
+    the output y is not.
     """
     if loss.windows is None:
         e = local_error(loss, y, labels)
@@ -82,7 +85,7 @@ def local_delta(loss: LocalLoss, y: Tensor, labels: Tensor) -> Tensor:
         e = loss.windows.spread(local_error(loss, loss.windows.averaged(y), labels))
     if loss.kind in _MATCHES_ACTIVATION:
         return e
-    return e * ACTIVATIONS[loss.activation].derivative(y)
+    return e * ACTIVATIONS[loss.activation].derivative(y if activation is None else activation)
 
 
 def local_error(loss: LocalLoss, y: Tensor, labels: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 A rule sees the activity of a batch and the labels, and gives a delta for each layer, or None for a
 layer that it leaves as it is, pooling among them. A layer learns by W += rate * (sum of delta x^T)
 and b += rate * (sum of delta), averaged over the batch; in a convolution the sum is over positions.
-In a recurrent layer y is the state after the latest step, and x its trace (`lessons.py`).
+Recurrent layers get theirs in `lessons.py`.
 """
 
 from collections.abc import Callable
@@ -43,7 +43,7 @@ def backprop(
 ) -> Deltas:
     """Backpropagation of the last layer's loss; the hidden layers' own losses are not used.
 
-    Through recurrent layers: `tpsgd_edge.rule.lessons`.
+    Not for networks with recurrent layers.
     """
     return pass_down(network, activity, last_delta(activity, labels, losses))[0]
 

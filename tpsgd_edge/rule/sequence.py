@@ -14,6 +14,9 @@ from tpsgd_edge.graph import Rnn
 from tpsgd_edge.rule.activations import ACTIVATIONS
 from tpsgd_edge.rule.layers import forward, input_gradient
 
+# Of each layer; None where it learns from the present.
+Traces = list[Tensor | None]
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -50,17 +53,20 @@ def run(
         yield done
 
 
-def first_traces(layers: Sequence[Rnn], x: Tensor) -> list[Tensor]:
-    """The traces (batch, traces, n_in) of all layers before the first step."""
-    return [x.new_zeros(len(x), len(layer.trace_leaks), layer.n_in) for layer in layers]
-
-
-def next_traces(
-    layers: Sequence[Rnn], traces: Sequence[Tensor], steps: Sequence[Step]
-) -> list[Tensor]:
-    """What each layer has read of late: its inputs v, low-passed as its units are."""
+def first_traces(layers: Sequence[Rnn], x: Tensor) -> Traces:
+    """The traces (batch, groups, n_in) before the first step of the layers that have them."""
     return [
-        _toward(trace, step.v.unsqueeze(1), step.v.new_tensor(layer.trace_leaks).unsqueeze(1))
+        x.new_zeros(len(x), len(layer.leaks), layer.n_in) if layer.has_traces else None
+        for layer in layers
+    ]
+
+
+def next_traces(layers: Sequence[Rnn], traces: Traces, steps: Sequence[Step]) -> Traces:
+    """What each group of units has read of late: the inputs v, low-passed as its states are."""
+    return [
+        None
+        if trace is None
+        else _toward(trace, step.v.unsqueeze(1), trace.new_tensor(layer.leaks).unsqueeze(1))
         for layer, trace, step in zip(layers, traces, steps, strict=True)
     ]
 

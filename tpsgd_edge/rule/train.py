@@ -36,6 +36,7 @@ class _Settings:
     dead_zone: float
     error_gate: float | None
     clip_norm: float | None
+    learn_every: int
 
 
 def train_float(
@@ -62,7 +63,8 @@ def train_float(
 
     First weights and projections are those of a device with this seed. The update is the mean over
     a batch, so with batch = 1 the rate is that of the device. With a label at each step tpSGD
-    learns after each one, backpropagation from the sum over steps.
+    learns after each one, backpropagation from the sum over steps. Where tpSGD learns more than
+    once from a sample, each time moves the weights by the whole rate.
 
     Args:
         x: samples (n, n_in), scaled; sequences step by step.
@@ -81,9 +83,11 @@ def train_float(
     net = first_network(graph, seed=seed)
     made = local_losses(graph, tuple(losses), projection or ProjectionSpec(), seed=seed)
     rates = _rates(graph, learning_rate, rule)
-    settings = _Settings(rule, made, rates, momentum, dead_zone, error_gate, clip_norm)
+    settings = _Settings(
+        rule, made, rates, momentum, dead_zone, error_gate, clip_norm, graph.learn_every
+    )
     samples = torch.tensor(np.asarray(x, np.float32))
-    targets = _step_labels(graph, labels, rule)
+    targets = label_rows(labels, graph.labels).view(len(samples), -1, graph.labels.count)
     velocity = [torch.zeros_like(tensor) for tensor in (*net.w, *net.b)]
     steps = epochs * math.ceil(len(samples) / batch)
     step = 0
@@ -106,14 +110,6 @@ def label_rows(labels: NDArray[np.generic], kind: Labels) -> Tensor:
         return torch.tensor(np.asarray(labels, np.float32).reshape(*shape, kind.count))
     classes = torch.tensor(np.asarray(labels, np.int64).reshape(shape))
     return torch.nn.functional.one_hot(classes, kind.count).to(torch.float32)
-
-
-def _step_labels(graph: Graph, labels: NDArray[np.generic], rule: RuleName) -> Tensor:
-    """Labels (n, m, K) of the last m steps, m = 1 or all that a sequence has."""
-    rows = label_rows(labels, graph.labels).view(len(labels), -1, graph.labels.count)
-    if graph.learns_each_step and rule != "backprop":
-        return rows.expand(-1, graph.steps, -1)
-    return rows
 
 
 def _rates(
@@ -152,6 +148,7 @@ def _train_batch(
         rule=settings.rule,
         losses=settings.losses,
         error_gate=settings.error_gate,
+        learn_every=settings.learn_every,
     ):
         _learn(net, lesson, settings, decay, velocity, len(x))
 
