@@ -46,15 +46,28 @@ class Memory:
         assert owners == {buffer.name}, f"{buffer.name} is overwritten by {owners}"
 
 
-# Besides y and p (one patch of the input; of a recurrent layer all that it reads) everything is
-# made and used up in learning.
+# Besides y and p (one patch of the input; of a recurrent layer with traces all that it reads)
+# everything is made and used up in learning.
 _WRITTEN = {"forward": "yp", "recall": "y", "learn": "esmdp"}
 
 
 def run(model: QuantizedModel, plan: ArenaPlan, *, gate_open: bool) -> None:
-    """Walk through the stages of a step as the C does, writing and reading buffers."""
+    """Walk through the stages as the C does, writing and reading buffers.
+
+    Each part of the schedule is a function of its own, and relies on nothing in the arena.
+    """
+    step, teach, rest = plan.parts
+    for part in (step, teach):
+        _run_part(model, plan, part, gate_open=gate_open)
+    memory = _run_part(model, plan, rest, gate_open=gate_open)
+    memory.read(plan.find(model.layers[-1].name, "y"))
+
+
+def _run_part(
+    model: QuantizedModel, plan: ArenaPlan, stages: tuple[Stage, ...], *, gate_open: bool
+) -> Memory:
     memory = Memory(plan.size)
-    for stage in plan.schedule:
+    for stage in stages:
         own = model.layers[stage.layer].name
         written = [b for b in plan.buffers if b.layer == own and b.role in _WRITTEN[stage.kind]]
         for buffer in written:
@@ -66,7 +79,7 @@ def run(model: QuantizedModel, plan: ArenaPlan, *, gate_open: bool) -> None:
             memory.read(buffer)
         if stage.gates and not gate_open:
             break
-    memory.read(plan.find(model.layers[-1].name, "y"))
+    return memory
 
 
 def _reads_inputs(model: QuantizedModel, stage: Stage) -> bool:
@@ -191,42 +204,68 @@ def test_a_gate_above_pools_alone_is_none():
 
 
 def recurrent(value_type: str, **wanted: Any) -> QuantizedModel:
+    """Two recurrent layers, the first one with traces."""
     return random_model(
         np.random.default_rng(1),
         value_type=value_type,
         label_kind="class",
         label_count=4,
-        rnn_plans=rnn_plans(value_type, [3, 5, 6], [(1, 3), (0,)], [(1, 3), (2,)]),
+        rnn_plans=rnn_plans(value_type, [3, 5, 6], [(1, 3), (0, 2)], [True, False]),
         hidden=[7],
         losses=["l2", "l2", "l2", "softmax_cross_entropy"],
-        **wanted,
+        **{"steps": 4, "each_step": False, "learn_every": 0, "gate": False} | wanted,
     )
 
 
-def test_one_step_of_a_sequence_comes_first_and_may_stand_alone():
-    step = ["forward 0", "forward 1"]
-    learn = ["recall 0", "learn 0", "recall 1", "learn 1"]
+STEP = ["forward 0", "forward 1"]
+TEACH = ["recall 0", "learn 0", "recall 1", "learn 1"]
+
+
+def parts(model: QuantizedModel) -> list[list[str]]:
+    names = stages(model)
+    step, teach, _ = plan_memory(model).training.parts
+    first, second = len(step), len(step) + len(teach)
+    return [names[:first], names[first:second], names[second:]]
+
+
+@pytest.mark.parametrize("wanted", [{}, {"learn_every": 4}, {"each_step": True}, {"steps": 1}])
+def test_one_step_of_a_sequence_comes_first_and_may_stand_alone(wanted):
     behind = ["forward 2", "learn 2", "forward 3", "learn 3"]
-    model = recurrent("s8", gate=False)
-    assert stages(model) == step + learn + behind
-    inference = plan_memory(model).inference.schedule
-    assert [(stage.kind, stage.layer) for stage in inference] == [
+    model = recurrent("s8", **wanted)
+    assert parts(model) == [STEP, [], TEACH + behind]
+    inference = plan_memory(model).inference
+    assert [(stage.kind, stage.layer) for stage in inference.schedule] == [
         ("forward", 0),
         ("forward", 1),
         ("recall", 1),
         ("forward", 2),
         ("forward", 3),
     ]
+    assert [len(part) for part in inference.parts] == [2, 0, 3]
 
 
-@pytest.mark.parametrize(("value_type", "size"), [("s8", 2), ("s16", 2), ("f32", 4)])
-def test_a_stream_holds_states_and_traces(value_type, size):
+def test_recurrent_layers_may_learn_alone():
+    _, teach, rest = parts(recurrent("s8", learn_every=3))
+    assert teach == TEACH
+    assert rest[:4] == TEACH
+
+
+def test_a_gate_asks_for_the_answer_before_recurrent_layers_learn_alone():
+    _, teach, rest = parts(recurrent("s8", learn_every=1, gate=True))
+    answer = ["recall 1", "forward 2", "forward 3"]
+    assert teach == [*answer[:2], "forward 3 gates", *TEACH]
+    assert rest[:4] == [*answer, "learn 3 gates"]
+
+
+@pytest.mark.parametrize(("value_type", "x", "size"), [("s8", 1, 2), ("s16", 2, 2), ("f32", 4, 4)])
+def test_a_stream_holds_states_and_what_layers_learn_from(value_type, x, size):
     stream = plan_memory(recurrent(value_type)).stream
     assert [(buffer.name, buffer.n_bytes) for buffer in stream] == [
         ("rnn1_h", 5 * size),
         ("rnn1_trace", 2 * 8 * size),
         ("rnn2_h", 6 * size),
-        ("rnn2_trace", 11 * size),
+        ("rnn2_v", 11 * x),
+        ("rnn2_c", 6 * x),
     ]
 
 
