@@ -13,7 +13,7 @@ from tests.random.networks import network, samples_of
 from tests.random.running import OTHER_BUILDS, SANITIZED, run_model
 from tests.support.models import VALUE_TYPES
 from tests.support.sequences import MOST_STEPS
-from tpsgd_edge.quantize.model import QuantizedModel
+from tpsgd_edge.quantize.model import QuantizedModel, SeededInit
 from tpsgd_edge.reference import Reference
 
 SEQUENCES, MIXTURES = NOW["sequences"], NOW["mixtures"]
@@ -51,13 +51,18 @@ def test_the_networks_of_ci_hold_all_kinds_of_sequences():
     }
     layers = [layer for model in models for layer in model.recurrent]
     assert {shift for layer in layers for shift in layer.leak_shifts} == set(range(16))
-    assert {(len(la.leak_shifts) > 1, len(la.trace_shifts) > 1) for la in layers} == {
-        (False, False),
-        (True, False),
-        (True, True),
-    }
+    assert len({(len(la.leak_shifts) > 1, la.has_traces, la.x_type) for la in layers}) == 12
     assert {layer.own_shift for layer in layers} == set(range(16))
-    assert {m.learns_each_step for m in models if not m.labels.each_step} == {False, True}
+    teaching = [m for m in models if not m.labels.each_step and len(m.learning_steps) > 1]
+    assert len({(m.value_type, m.labels.kind, m.learn_every > 1) for m in teaching}) == 12
+    assert {(m.value_type, m.gate is not None) for m in teaching} >= {
+        (value_type, True) for value_type in VALUE_TYPES
+    }
+    assert any(m.learn_every > m.steps for m in models)
+    drawn = [layer for layer in layers if isinstance(layer.init, SeededInit)]
+    assert {(la.x_type, la.bias_bound > 0) for la in drawn} == {
+        (value_type, biased) for value_type in VALUE_TYPES for biased in (False, True)
+    }
     kinds = [{layer.kind for layer in model.layers} for model in models]
     assert {"rnn", "conv2d", "dense"} in kinds
     assert {"rnn", "max_pool", "average_pool", "conv2d", "dense"} in kinds

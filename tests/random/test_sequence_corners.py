@@ -1,6 +1,7 @@
 """Corners of recurrent networks that random ones seldom meet: all kernels, full accumulators."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from tpsgd_edge.quantize.model import (
     QuantizedModel,
     Requantize,
     Schedule,
+    SeededInit,
     StoredInit,
 )
 from tpsgd_edge.reference import Reference, trace
@@ -29,22 +31,23 @@ SHIFTS = ((0,), (1, 3, 5), (15,), (1, 0))
 SEED = 5
 
 
+@pytest.mark.parametrize("has_traces", [False, True])
 @pytest.mark.parametrize("each_step", [False, True])
 @pytest.mark.parametrize("value_type", VALUE_TYPES)
 @pytest.mark.parametrize("label_kind", ["class", "vector"])
-def test_every_activation_with_every_loss_in_one_deep_network(value_type, label_kind, each_step):
+def test_every_activation_with_every_loss_in_one_deep_network(
+    value_type, label_kind, each_step, has_traces
+):
     pairs = [(a, k) for a in ACTIVATIONS for k in loss_choices(label_kind, a, is_last=False)]
     last = ("linear", "softmax_cross_entropy" if label_kind == "class" else "l2")
     activations, losses = zip(*pairs, last, strict=True)
     shifts = (SHIFTS * len(pairs))[: len(pairs)]
-    traces = ((SHIFTS[2:] + SHIFTS[:2]) * len(pairs))[: len(pairs)]
-    traces = [t if len(t) == len(s) else t[:1] for s, t in zip(shifts, traces, strict=True)]
     model = random_model(
         np.random.default_rng(len(pairs)),
         value_type=value_type,
         label_kind=label_kind,
         label_count=3,
-        rnn_plans=rnn_plans(value_type, [3] * (len(pairs) + 1), shifts, traces),
+        rnn_plans=rnn_plans(value_type, [3] * (len(pairs) + 1), shifts, [has_traces] * len(pairs)),
         steps=3,
         each_step=each_step,
         hidden=[],
@@ -66,7 +69,7 @@ def test_every_projection_with_label_vectors_at_each_step(projection, storage, v
         value_type=value_type,
         label_kind="vector",
         label_count=37,
-        rnn_plans=rnn_plans(value_type, [2, 5, 4], [(1, 3), (0,)]),
+        rnn_plans=rnn_plans(value_type, [2, 5, 4], [(1, 3), (0,)], [True, False]),
         steps=4,
         each_step=True,
         hidden=[3],
@@ -78,6 +81,7 @@ def test_every_projection_with_label_vectors_at_each_step(projection, storage, v
     run_model(model, SEED, SANITIZED)
 
 
+@pytest.mark.parametrize("has_traces", [False, True])
 @pytest.mark.parametrize("sign", [-1, 1])
 @pytest.mark.parametrize(
     ("value_type", "weight_type", "n_x", "n_out"),
@@ -88,12 +92,12 @@ def test_every_projection_with_label_vectors_at_each_step(projection, storage, v
         ("s16", "s16", 900, 20),
     ],
 )
-def test_an_accumulator_at_its_proved_bound(value_type, weight_type, n_x, n_out, sign):
+def test_an_accumulator_at_its_proved_bound(value_type, weight_type, n_x, n_out, sign, has_traces):
     """Inputs, own outputs, weights and biases at an end of their range from the second step on."""
     model = random_model(
         np.random.default_rng(11),
         value_type=value_type,
-        rnn_plans=rnn_plans(value_type, [n_x, n_out], [(0,)]),
+        rnn_plans=rnn_plans(value_type, [n_x, n_out], [(0,)], [has_traces]),
         steps=3,
         activations=["linear", "linear"],
         hidden=[],
@@ -115,19 +119,49 @@ def test_an_accumulator_at_its_proved_bound(value_type, weight_type, n_x, n_out,
     run_model(replace(model, layers=(layer, *model.layers[1:])), SEED, SANITIZED)
 
 
+@pytest.mark.parametrize("gate", [False, True])
+@pytest.mark.parametrize("value_type", VALUE_TYPES)
+@pytest.mark.parametrize("learn_every", [1, 2, 5, 6, 7])
+def test_recurrent_layers_learn_in_the_middle_of_a_sequence(value_type, learn_every, gate):
+    model = random_model(
+        np.random.default_rng(learn_every),
+        value_type=value_type,
+        label_kind="class",
+        rnn_plans=rnn_plans(value_type, [2, 5, 4], [(1, 3), (0, 2)], [gate, not gate]),
+        steps=6,
+        each_step=False,
+        learn_every=learn_every,
+        hidden=[3],
+        losses=["l2", "projected_l2", "l2", "softmax_cross_entropy"],
+        projection="ternary",
+        storage="packed",
+        stored_weights=False,
+        gate=gate,
+        lively=True,
+    )
+    run_model(model, SEED, SANITIZED)
+
+
 # ------------------------------------------------------------------ one changed constant
 
+WAYS: dict[str, dict[str, Any]] = {
+    "traces": {"traces": [True, True], "each_step": False, "learn_every": 0},
+    "present": {"traces": [False, False], "each_step": False, "learn_every": 0},
+    "middle": {"traces": [False, True], "each_step": False, "learn_every": 2},
+    "each step": {"traces": [True, False], "each_step": True, "learn_every": 0},
+}
 
-def lively_model(*, each_step: bool) -> QuantizedModel:
+
+def lively_model(way: str) -> QuantizedModel:
     """Two recurrent layers in which everything moves."""
+    wanted = dict(WAYS[way])
     model = random_model(
         np.random.default_rng(SEED),
         value_type="s8",
         label_kind="class",
         label_count=5,
-        rnn_plans=rnn_plans("s8", [4, 6, 7], [(2, 1), (0,)]),
+        rnn_plans=rnn_plans("s8", [4, 6, 7], [(2, 1), (0,)], wanted.pop("traces")),
         steps=5,
-        each_step=each_step,
         hidden=[],
         activations=["tanh", "tanh", "linear"],
         losses=["projected_cross_entropy", "projected_l2", "softmax_cross_entropy"],
@@ -137,6 +171,7 @@ def lively_model(*, each_step: bool) -> QuantizedModel:
         gate=False,
         dead_zone=False,
         lively=True,
+        **wanted,
     )
     layers = tuple(_calmed(layer) for layer in model.layers)
     return replace(model, layers=layers, schedule=Schedule((2**15, 2**14), 4))
@@ -157,9 +192,9 @@ def verdict_of(model: QuantizedModel, project: CProject) -> Verdict:
             return compare(trace(model, x, labels), device.trace(x, labels))
 
 
-@pytest.mark.parametrize("each_step", [False, True])
-def test_the_unchanged_code_is_equal_and_all_its_tensors_move(each_step):
-    model = lively_model(each_step=each_step)
+@pytest.mark.parametrize("way", WAYS)
+def test_the_unchanged_code_is_equal_and_all_its_tensors_move(way):
+    model = lively_model(way)
     x, labels = samples_of(model, SEED)
     assert verdict_of(model, project_of(model, x[:4], labels[:4])).verdict == "equal"
     reference = Reference(model)
@@ -170,34 +205,88 @@ def test_the_unchanged_code_is_equal_and_all_its_tensors_move(each_step):
     assert all((before[name] != after[name]).any() for name in before)
 
 
-# What is changed, whether steps have labels, in which file, how, and the first tensor that must
+# What is changed, in which way of learning, in which file, how, and the first tensor that must
 # differ.
+_TEACH = r"(net_teach\(model, label\);)"
 MUTATIONS = {
-    "leak": (False, "net.c", r"(group_shift = .*?\{)2", r"\g<1>3", "output"),
-    "leak of the trace": (False, "net.c", r"(trace_shift = .*?\{)2", r"\g<1>3", "rnn1.w"),
-    "unit of own outputs": (False, "net.c", r"(own_shift = )8", r"\g<1>7", "output"),
-    "start of a sequence": (True, "net.c", r"stream = \(.*?\)\{0\}", "(void)stream", "output"),
-    "own last output": (False, "tps_rnn.c", r"(v \+ n_x\));", r"\g<1>; v[n_x] = 0;", "output"),
-    "rounding": (True, "tps_rnn.c", r"tps_rshift_round\((state.i.), s", r"(\1 >> s", "output"),
-    "trace of a group": (False, "tps_rnn.c", r"trace \+= layer->unit.n_in", "trace++", "rnn1.w"),
-    "words of a group": (False, "tps_rnn.c", r"draw \+ TPS_PHI \* first", "draw", "rnn1.w"),
-    "label of a step": (True, "net.c", r"labels\[t\]\);", "labels[0]);", "output"),
+    "leak": ("present", "net.c", r"(group_shift = .*?\{)2", r"\g<1>3", "output"),
+    "leak of a trace": ("traces", "tps_rnn.c", r"(in, layer->group_shift\[)g", r"\1 0", "rnn1.w"),
+    "unit of own outputs": ("present", "net.c", r"(own_shift = )8", r"\g<1>7", "rnn1.w"),
+    "start of a sequence": ("each step", "net.c", r"stream = \(.*?\)\{0\}", "", "output"),
+    "own last output": ("traces", "tps_rnn.c", r"(v \+ n_x\));", r"\1; v[n_x] = 0;", "rnn1.w"),
+    "rounding": ("each step", "tps_rnn.c", r"tps_rshift_round\((state.i.), s", r"(\1 >> s", "output"),
+    "trace of a group": (
+        "traces",
+        "tps_rnn.c",
+        r"(g\+\+, trace \+= )unit.n_in",
+        r"\g<1>1",
+        "rnn1.w",
+    ),
+    "words of a group": ("traces", "tps_rnn.c", r"draw \+ TPS_PHI \* first", "draw", "rnn1.w"),
+    "derivative of the state": (
+        "present",
+        "net.c",
+        r"(gate_tanh_s8\(&rnn1_layer.unit, )stream.rnn1_c",
+        r"\1arena.rnn1_y.at",
+        "rnn1.w",
+    ),
+    "error of the activation": (
+        "present",
+        "net.c",
+        r"(entropy_s8\(&rnn1_layer.unit, )arena.rnn1_y.at",
+        r"\1stream.rnn1_c",
+        "rnn1.w",
+    ),
+    "label of a step": ("each step", "net.c", r"labels\[t\]\);", "labels[0]);", "output"),
     "one update for each": (
-        True,
+        "each step",
         "net.c",
         r"net_learn\(model, l",
-        "if (t) net_learn(model, l",
+        r"if (t) \g<0>",
         "output",
     ),
+    "nothing in the middle": ("middle", "net.c", _TEACH, "", "output"),
+    "middle of another step": ("middle", "net.c", "1 - t", "2 - t", "output"),
+    "all layers in the middle": ("middle", "net.c", _TEACH, "net_learn(model, label);", "output"),
+    "step of the middle": ("middle", "net.c", r"model->step \+=", "if (0) \\g<0>", "step"),
+    "words of the middle": ("middle", "net.c", r"model->rng \+=", "if (0) \\g<0>", "rnn1.w"),
 }
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_one_changed_place_is_a_mismatch_in_its_tensor(name):
-    each_step, file, pattern, replacement, tensor = MUTATIONS[name]
-    model = lively_model(each_step=each_step)
+    way, file, pattern, replacement, tensor = MUTATIONS[name]
+    model = lively_model(way)
     x, labels = samples_of(model, SEED)
     project = changed(project_of(model, x[:4], labels[:4]), file, pattern, replacement)
     verdict = verdict_of(model, project)
     assert verdict.verdict == "mismatch"
     assert verdict.tensor == tensor, verdict.describe()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement", "tensor"),
+    [
+        (r"seed, count \+ j", "seed, j", "rnn1.b"),
+        (r"\+ \(1 << 14\)", "", "rnn1.b"),
+        (r"(i % n_in < n_x \? layer->)input_bound", r"\1unit.init_bound", "output"),
+    ],
+    ids=["place of biases", "rounding of biases", "bound of inputs"],
+)
+def test_a_change_of_first_values_is_found(pattern, replacement, tensor):
+    model = lively_model("present")
+    seeded = [
+        replace(
+            layer,
+            init=SeededInit(SEED + i, 90),
+            **{"input_bound": 40, "bias_bound": 999} if i < 2 else {},
+        )
+        for i, layer in enumerate(model.layers)
+    ]
+    # A rate at which nothing moves: only first values count.
+    model = replace(model, layers=tuple(replace(layer, dead_zone=32767) for layer in seeded))
+    x, labels = samples_of(model, SEED)
+    project = project_of(model, x[:4], labels[:4])
+    assert verdict_of(model, project).verdict == "equal"
+    verdict = verdict_of(model, changed(project, "tps_rnn.c", pattern, replacement))
+    assert (verdict.verdict, verdict.tensor) == ("mismatch", tensor), verdict.describe()
