@@ -81,7 +81,6 @@ def test_every_projection_with_label_vectors_at_each_step(projection, storage, v
     run_model(model, SEED, SANITIZED)
 
 
-@pytest.mark.parametrize("has_traces", [False, True])
 @pytest.mark.parametrize("sign", [-1, 1])
 @pytest.mark.parametrize(
     ("value_type", "weight_type", "n_x", "n_out"),
@@ -92,12 +91,12 @@ def test_every_projection_with_label_vectors_at_each_step(projection, storage, v
         ("s16", "s16", 900, 20),
     ],
 )
-def test_an_accumulator_at_its_proved_bound(value_type, weight_type, n_x, n_out, sign, has_traces):
+def test_an_accumulator_at_its_proved_bound(value_type, weight_type, n_x, n_out, sign):
     """Inputs, own outputs, weights and biases at an end of their range from the second step on."""
     model = random_model(
         np.random.default_rng(11),
         value_type=value_type,
-        rnn_plans=rnn_plans(value_type, [n_x, n_out], [(0,)], [has_traces]),
+        rnn_plans=rnn_plans(value_type, [n_x, n_out], [(0,)], [sign > 0]),
         steps=3,
         activations=["linear", "linear"],
         hidden=[],
@@ -121,7 +120,7 @@ def test_an_accumulator_at_its_proved_bound(value_type, weight_type, n_x, n_out,
 
 @pytest.mark.parametrize("gate", [False, True])
 @pytest.mark.parametrize("value_type", VALUE_TYPES)
-@pytest.mark.parametrize("learn_every", [1, 2, 5, 6, 7])
+@pytest.mark.parametrize("learn_every", [1, 2, 5, 6])
 def test_recurrent_layers_learn_in_the_middle_of_a_sequence(value_type, learn_every, gate):
     model = random_model(
         np.random.default_rng(learn_every),
@@ -214,7 +213,13 @@ MUTATIONS = {
     "unit of own outputs": ("present", "net.c", r"(own_shift = )8", r"\g<1>7", "rnn1.w"),
     "start of a sequence": ("each step", "net.c", r"stream = \(.*?\)\{0\}", "", "output"),
     "own last output": ("traces", "tps_rnn.c", r"(v \+ n_x\));", r"\1; v[n_x] = 0;", "rnn1.w"),
-    "rounding": ("each step", "tps_rnn.c", r"tps_rshift_round\((state.i.), s", r"(\1 >> s", "output"),
+    "rounding": (
+        "each step",
+        "tps_rnn.c",
+        r"tps_rshift_round\((state.i.), s",
+        r"(\1 >> s",
+        "output",
+    ),
     "trace of a group": (
         "traces",
         "tps_rnn.c",
