@@ -1,0 +1,68 @@
+"""A fixed set of random recurrent networks on every emulated core: no bit differs."""
+
+import pytest
+
+from tests.emulator.test_random_networks import CORES, run_on
+from tests.random.networks import network
+from tests.support.models import VALUE_TYPES
+from tpsgd_edge.quantize.model import QuantizedModel, SeededInit
+
+pytestmark = pytest.mark.emulator
+
+NETWORKS = 12
+# With these seeds the set covers all kinds; the last test says whether it still does.
+_FIRST_SEED = 5289
+NUMBERS = [
+    number if number < 2 else pytest.param(number, marks=pytest.mark.slow)
+    for number in range(NETWORKS)
+]
+
+
+def model_of(number: int) -> QuantizedModel:
+    """One of the set: the formats in turn, the rest drawn from the number; two with maps behind."""
+    return network(
+        _FIRST_SEED + number,
+        value_type=VALUE_TYPES[number % 3],
+        recurrent=True,
+        maps=number >= NETWORKS - 2,
+    )
+
+
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_core_does_what_the_reference_does(core, number):
+    run_on(core, model_of(number), number)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("number", [3, 4, 5])
+def test_gcc_makes_the_same_of_it(core, number):
+    run_on(core, model_of(number), number, family="gcc")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("number", [6, 7, 8])
+def test_firmware_that_only_predicts_does_too(core, number):
+    run_on(core, model_of(number), number, inference_only=True)
+
+
+def test_the_set_covers_all_kinds():
+    models = [model_of(number) for number in range(NETWORKS)]
+    layers = [layer for model in models for layer in model.recurrent]
+    assert len({(layer.weight_type, layer.has_traces) for layer in layers}) == 6
+    assert len({(layer.x_type, layer.has_traces) for layer in layers}) == 6
+    assert {len(layer.leak_shifts) > 1 for layer in layers} == {True, False}
+    assert {0 in layer.leak_shifts for layer in layers} == {True, False}
+    assert {isinstance(layer.init, SeededInit) for layer in layers} == {True, False}
+    assert any(isinstance(la.init, SeededInit) and la.bias_bound > 0 for la in layers)
+    assert {model.gate is None for model in models} == {True, False}
+    teaching = {m.value_type for m in models if not m.labels.each_step and m.learning_steps[1:]}
+    assert teaching == set(VALUE_TYPES)
+    assert {m.value_type for m in models if m.labels.each_step} == set(VALUE_TYPES)
+    assert {layer.kind for layer in models[-1].layers} > {"rnn", "dense"}
+    # What runs in `make check` learns in the middle of a sequence, from the present and traces.
+    quick = [layer for model in models[:2] for layer in model.recurrent]
+    assert {layer.has_traces for layer in quick} == {True, False}
+    assert any(not m.labels.each_step and m.learning_steps[1:] for m in models[:2])
