@@ -11,41 +11,45 @@ import sys
 from pathlib import Path
 
 _ROW = re.compile(r"\| tpSGD, (\d) of (\d) convolutions trained \|.*\| ([0-9.]+) \| [0-9.]+ \|")
-_BACKPROP = re.compile(r"\| backpropagation in torch \|.*\| ([0-9.]+) \| [0-9.]+ \|")
+_LEVEL = re.compile(
+    r"\| (convolutions at random[^|]*|backpropagation)[^|]* \|.*\| ([0-9.]+) \| .*\|"
+)
 
 
-def read_points(text: str) -> tuple[dict[int, float], float]:
-    """Test accuracy by the number of trained convolutions, and that of backpropagation.
+def read_points(text: str) -> tuple[dict[int, float], dict[str, float]]:
+    """Test accuracy by the number of trained convolutions, and what it is compared with.
 
     Raises:
         ValueError: no such table.
     """
     rows = list(_ROW.finditer(text))
-    below = _BACKPROP.search(text, rows[-1].end()) if rows else None
-    if below is None:
+    if not rows:
         raise ValueError("there is no table of vgg_small: see tools/results_conv.py")
-    return {int(row[1]): float(row[3]) for row in rows}, float(below[1])
+    below = text[rows[-1].end() :].partition("\n\n")[0]
+    levels = {row[1].strip(): float(row[2]) for row in _LEVEL.finditer(below)}
+    return {int(row[1]): float(row[3]) for row in rows}, levels
 
 
-def draw(points: dict[int, float], level: float, path: Path) -> None:
+def draw(points: dict[int, float], levels: dict[str, float], path: Path) -> None:
     """Write the picture."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), layout="constrained", facecolor="white")
     axes = figure.subplots()
-    axes.axhline(level, color="#777777", linestyle="--", linewidth=1.5)
-    label = f"backpropagation, all layers: {level:.1f} %"
-    axes.annotate(label, (min(points), level), (0, 5), textcoords="offset points")
+    for about, level in levels.items():
+        axes.axhline(level, color="#777777", linestyle="--", linewidth=1.5)
+        label = f"{about}: {level:.1f} %"
+        axes.annotate(label, (min(points), level), (0, 5), textcoords="offset points")
     counts, values = list(points), list(points.values())
     axes.plot(counts, values, marker="o", color="#0b5fa5", linewidth=2)
     for count, value in points.items():
         axes.annotate(f"{value:.1f}", (count, value), (-9, -16), textcoords="offset points")
-    low = min(values)
+    low, high = min(values), max(values + list(levels.values()))
     axes.set(
         title="A deep net trained by local losses: vgg_small on Fashion-MNIST",
         xlabel=f"convolutions trained by tpSGD, from the first on (of {max(points)})",
         ylabel="test accuracy, %",
-        ylim=(low - 0.15 * (level - low), level + 0.12 * (level - low)),
+        ylim=(low - 0.15 * (high - low), high + 0.12 * (high - low)),
     )
     axes.grid(axis="y", color="#dddddd")
     axes.spines[["top", "right"]].set_visible(False)

@@ -146,7 +146,9 @@ def target_rows() -> Iterator[Row]:
     net, rates = "fashion_cnn", ((0.002, 0.1), (0.004, 0.1), (0.01, 0.1))
     for k in WINDOWS:
         about = "one for each position" if k == "position" else f"windows of the map: {k} x {k}"
-        yield Row(about, Run(net, "tpsgd", settings=WINDOWS[k]), rates)
+        larger = {"1": 8, "2": 3}.get(k, 1)
+        tries = tuple((larger * rate, last) for rate, last in rates)
+        yield Row(about, Run(net, "tpsgd", settings=WINDOWS[k]), tries)
     for temperature in (0.25, 0.5, 2.0):
         loss = f'rule.loss={{kind="projected_cross_entropy", temperature={temperature}}}'
         yield Row(f"4 x 4, temperature {temperature}", Run(net, "tpsgd", settings=(loss,)), rates)

@@ -10,7 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tools import bench_host, check_ram, platform_table, results_dense
+from tools import (
+    bench_host,
+    check_ram,
+    platform_table,
+    plot_layers,
+    results_conv,
+    results_dense,
+)
 from tpsgd_edge.errors import ToolError
 from tpsgd_edge.frontend.data import dataset_from_arrays
 from tpsgd_edge.spec import load_spec
@@ -24,6 +31,8 @@ ROOT = Path(__file__).parent.parent.parent
 SCRIPTS = sorted(path.name for path in (ROOT / "tools").glob("*.py"))
 DIGITS = ROOT / "examples" / "digits.toml"
 DENSE = ROOT / "docs" / "results" / "dense.json"
+CONV = ROOT / "docs" / "results" / "conv.json"
+RESULTS = ROOT / "docs" / "RESULTS.md"
 
 
 @pytest.fixture
@@ -102,6 +111,73 @@ class TestDense:
         table = results_dense.Table(DENSE, may_train=False)
         for name in ("accuracy", "losses", "projections", "rates"):
             assert "\n".join(results_dense.TABLES[name](table)) in text, name
+
+
+class TestConv:
+    run = results_conv.Run("fashion_cnn", "tpsgd")
+    row = results_conv.Row("about", run, ((0.1, 0.2), (0.3, 0.4)), (1, 2))
+
+    def table(self, path: Path, accuracies: list[float]) -> results_conv.Table:
+        """Results of the trials of two rates by two seeds, and nothing else."""
+        trials = [
+            replace(run, rates=r, held_out=True) for r in self.row.tries for run in self.row.trials
+        ]
+        results = {run.key: {"accuracy": a} for run, a in zip(trials, accuracies, strict=True)}
+        path.write_text(json.dumps(results))
+        return results_conv.Table(path, may_train=False)
+
+    def test_the_best_held_out_rates_are_chosen(self, tmp_path: Path) -> None:
+        table = self.table(tmp_path / "r.json", [0.9, 0.5, 0.8, 0.8])
+        assert table.tuned(self.row).rates == (0.3, 0.4)
+
+    def test_nothing_is_trained_that_is_not_asked_for(self, tmp_path: Path) -> None:
+        table = self.table(tmp_path / "r.json", [0.9, 0.5, 0.8, 0.8])
+        assert table.result(self.run) is None
+        assert len(list(results_conv.table_of([self.row], table, seeds=(1,)))) == 2
+
+    def test_runs_differ_in_their_keys(self) -> None:
+        rows = [*results_conv.CNN_ROWS, *results_conv.HAR_ROWS, *results_conv.depth_rows()]
+        keys = {row.run.key for row in rows} | {replace(row.run, seed=2).key for row in rows}
+        assert len(keys) == 2 * len(rows)
+
+    def test_only_the_first_convolutions_learn(self) -> None:
+        run = results_conv.Run("vgg_small", "tpsgd", (0.5, 0.25), trained=2)
+        data = dataset_from_arrays(
+            results_conv.spec_of(run), np.zeros((20, 28, 28)), np.arange(20) % 10
+        )
+        graph = results_conv.build_graph(results_conv.spec_of(run), data)
+        assert results_conv._rates_of(graph, run) == [0.5, 0.5, 0, 0, 0, 0, 0.25, 0.25]
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("rule", ["tpsgd", "random", "backprop", "code", "code random"])
+    def test_one_run(self, rule: str, monkeypatch: pytest.MonkeyPatch, host_compiler: None) -> None:
+        if not rule.startswith("code"):
+            pytest.importorskip("torch")
+        rng = np.random.default_rng(1)
+        y = np.arange(200) % 10
+        x = np.kron(np.eye(10)[y].reshape(-1, 2, 5), np.ones((14, 5)))
+        x = np.pad(x, ((0, 0), (0, 0), (1, 2))) + 0.1 * rng.random((200, 28, 28))
+        rates = (0.001, 0.1) if rule.startswith("code") else (0.1, 0.3)
+        run = results_conv.Run("fashion_cnn", rule, rates, weights="s16")
+        data = dataset_from_arrays(results_conv.spec_of(run), x, y)
+        monkeypatch.setattr(results_conv, "data_of", lambda run: data)
+        assert results_conv.execute(run) > 0.5
+
+    def test_the_tables_in_the_documentation_are_those_of_the_results(self) -> None:
+        text = RESULTS.read_text(encoding="utf-8")
+        table = results_conv.Table(CONV, may_train=False)
+        for name, lines in results_conv.TABLES.items():
+            assert "\n".join(lines(table)) in text, name
+
+    def test_the_plot_shows_the_table(self, tmp_path: Path) -> None:
+        points, levels = plot_layers.read_points(RESULTS.read_text(encoding="utf-8"))
+        assert list(points) == list(range(results_conv.CONVOLUTIONS + 1))
+        assert len(levels) == 2
+        pytest.importorskip("matplotlib")
+        plot_layers.draw(points, levels, tmp_path / "plot.png")
+        assert (tmp_path / "plot.png").read_bytes()[:4] == b"\x89PNG"
+        with pytest.raises(ValueError, match="no table of vgg_small"):
+            plot_layers.read_points("text")
 
 
 class TestHost:
