@@ -211,7 +211,8 @@ def test_a_target_for_each_position_needs_no_windows(target_pool):
 
 
 def test_cross_entropy_on_sigmoid_filters_spreads_the_error_alone():
-    layer = conv2d("conv1", (4, 4, 1), filters=2, kernel=(1, 1), activation="sigmoid")
+    shape = {"filters": 2, "kernel": (1, 1), "target_pool": 2}
+    layer = conv2d("conv1", (4, 4, 1), **shape, activation="sigmoid")
     graph = Graph("net", (layer, Dense("fc", 32, 3, "linear")), Labels("class", 3), {})
     specs = (LossSpec(kind="cross_entropy"), LAST)
     loss = local_losses(graph, specs, ProjectionSpec(), seed=3, dtype=torch.float64)[0]

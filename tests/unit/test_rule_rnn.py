@@ -1,4 +1,4 @@
-"""Float training of recurrent layers: against numpy by hand, autograd, torch.nn.RNN and devices."""
+"""Float training of recurrent layers: against numpy by hand, autograd and torch.nn.RNN."""
 
 import numpy as np
 import pytest
@@ -6,19 +6,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tpsgd_edge.frontend.data import Dataset
-from tpsgd_edge.frontend.network import build_graph
 from tpsgd_edge.graph import Dense, Graph, Labels, Layer, Rnn, Weights
-from tpsgd_edge.quantize import quantize
-from tpsgd_edge.reference import Reference
-from tpsgd_edge.rule import pretrain
 from tpsgd_edge.rule.layers import update_sums
 from tpsgd_edge.rule.lessons import Lesson, lessons
 from tpsgd_edge.rule.losses import local_losses
 from tpsgd_edge.rule.network import FloatNetwork, first_network
 from tpsgd_edge.rule.rules import Losses
 from tpsgd_edge.rule.train import label_rows, train_float
-from tpsgd_edge.spec import LossSpec, ProjectionSpec, Spec, spec_from_dict
+from tpsgd_edge.spec import LossSpec, ProjectionSpec
 
 HIDDEN = LossSpec(kind="projected_cross_entropy")
 LAST = LossSpec(kind="softmax_cross_entropy")
@@ -26,13 +21,22 @@ STEPS, BATCH, N_X, N_CLASSES = 6, 4, 3, 3
 CLASSES = np.array([0, 1, 2, 0])
 
 
-def small_net(*leaks: float, activation: str = "tanh", each_step: bool = False) -> Graph:
+def small_net(
+    *leaks: float | tuple[float, ...],
+    activation: str = "tanh",
+    each_step: bool = False,
+    traces: tuple[bool, ...] = (False,) * 3,
+    learn_every: int = 0,
+) -> Graph:
     """Recurrent layers of 5 units, a dense layer of 4, and one of 3."""
     layers: list[Layer] = []
     for index, leak in enumerate(leaks):
-        layers.append(Rnn(f"rnn{index}", 5 if layers else N_X, 5, (leak,), activation))
+        groups = leak if isinstance(leak, tuple) else (leak,)
+        n_x = 5 if layers else N_X
+        layers.append(Rnn(f"rnn{index}", n_x, 5, groups, activation, traces[index]))
     layers += [Dense("fc1", 5, 4, activation), Dense("fc2", 4, N_CLASSES, "linear")]
-    return Graph("net", tuple(layers), Labels("class", N_CLASSES, each_step), {}, STEPS)
+    labels = Labels("class", N_CLASSES, each_step)
+    return Graph("net", tuple(layers), labels, {}, STEPS, learn_every)
 
 
 def random_network(graph: Graph, *, seed: int = 1) -> FloatNetwork:
@@ -68,45 +72,156 @@ def labels_of(graph: Graph) -> Tensor:
 
 
 def changes(graph: Graph, lesson: Lesson) -> list[tuple[Tensor, Tensor]]:
+    """What each layer learns, as far as the layers that learn reach."""
+    learning = [delta for delta in lesson.deltas if delta is not None]
+    assert all(a is b for a, b in zip(learning, lesson.deltas, strict=False))
     return [
         update_sums(layer, x, delta)
-        for layer, x, delta in zip(graph.layers, lesson.inputs, lesson.deltas, strict=True)
+        for layer, x, delta in zip(graph.layers, lesson.inputs, learning, strict=False)
     ]
 
 
 # ------------------------------------------------------------------ tpSGD
 
 
-def test_tpsgd_by_hand():
-    """Section 15 in numpy, one sample after the other."""
-    graph = small_net(0.3, 0.6)
-    net, losses = random_network(graph), losses_of(graph)
-    (lesson,) = lessons(net, samples(), labels_of(graph), rule="tpsgd", losses=losses)
-    w, b = [t.numpy() for t in net.w], [t.numpy() for t in net.b]
-    dw, db = [np.zeros_like(t) for t in w], [np.zeros_like(t) for t in b]
-    for sample, label in zip(samples().numpy(), CLASSES, strict=True):
-        h, traces = [np.zeros(5), np.zeros(5)], [np.zeros(N_X + 5), np.zeros(10)]
-        for x in sample.reshape(STEPS, N_X):
-            for index, leak in enumerate((0.3, 0.6)):
-                v = np.concatenate([h[0] if index else x, h[index]])
-                h[index] = (1 - leak) * h[index] + leak * np.tanh(w[index] @ v + b[index])
-                traces[index] = (1 - leak) * traces[index] + leak * v
-        for index in range(2):
-            p = losses[index].projection.numpy()
-            q = np.exp(p.T @ h[index] / np.sqrt(5))
-            error = p @ (np.eye(N_CLASSES)[label] - q / q.sum())
-            delta = error * (1 - h[index] ** 2)
-            dw[index] += np.outer(delta, traces[index])
-            db[index] += delta
-    for index, (found_w, found_b) in enumerate(changes(graph, lesson)[:2]):
-        np.testing.assert_allclose(found_w.numpy(), dw[index], atol=1e-12)
-        np.testing.assert_allclose(found_b.numpy(), db[index], atol=1e-12)
+RATE = 0.4
+SLOPE = {"tanh": lambda y: 1 - y**2, "sigmoid": lambda y: y * (1 - y)}
+FUNCTION = {"tanh": np.tanh, "sigmoid": lambda z: 1 / (1 + np.exp(-z))}
 
 
+class ByHand:
+    """Section 15 in numpy, one sample after the other; all samples learn together."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph, self.net = graph, random_network(graph)
+        self.w, self.b = ([t.numpy().copy() for t in ts] for ts in (self.net.w, self.net.b))
+        self.projections = [loss.projection for loss in losses_of(graph)[:-1]]
+
+    def train(self, x: np.ndarray, learning_steps: list[int]) -> None:
+        memories = [self.empty() for _ in x]
+        for t in range(STEPS):
+            sums = [(np.zeros_like(w), np.zeros(len(w))) for w in self.w]
+            for sample, label, memory in zip(x, CLASSES, memories, strict=True):
+                learned = self.step(memory, sample[t * N_X : (t + 1) * N_X], label)
+                for (dw, db), (delta, v) in zip(sums, learned, strict=True):
+                    dw += delta[:, None] * v
+                    db += delta
+            learners = len(self.w) if t == STEPS - 1 else len(self.graph.recurrent)
+            for index in range(learners) if t in learning_steps else ():
+                self.w[index] += RATE * sums[index][0]
+                self.b[index] += RATE * sums[index][1]
+
+    def empty(self) -> list[dict[str, np.ndarray]]:
+        return [{"h": np.zeros(5), "trace": np.zeros((5, la.n_in))} for la in self.graph.recurrent]
+
+    def step(self, memory: list, below: np.ndarray, label: int) -> list:
+        """For each layer its delta, and what it learns from, of each unit or of all."""
+        found = []
+        for index, layer in enumerate(self.graph.layers):
+            f, slope = FUNCTION.get(layer.activation), SLOPE.get(layer.activation)
+            v = below
+            if isinstance(layer, Rnn):
+                own, leak = memory[index], np.array(layer.unit_leaks)
+                v = np.concatenate([below, own["h"]])
+                c = f(self.w[index] @ v + self.b[index])
+                own["h"] = (1 - leak) * own["h"] + leak * c
+                # A trace for each unit: those of a group are the same.
+                own["trace"] = (1 - leak[:, None]) * own["trace"] + leak[:, None] * v
+                y = own["h"]
+                seen, v = (y, own["trace"]) if layer.has_traces else (c, v)
+            else:
+                z = self.w[index] @ v + self.b[index]
+                y = seen = f(z) if f else z
+            found.append((self.error(index, y, label) * (slope(seen) if slope else 1), v))
+            below = y
+        return found
+
+    def error(self, index: int, y: np.ndarray, label: int) -> np.ndarray:
+        wanted = np.eye(N_CLASSES)[label]
+        if index == len(self.w) - 1:
+            return wanted - np.exp(y) / np.exp(y).sum()
+        p = self.projections[index].numpy()
+        q = np.exp(p.T @ y / np.sqrt(len(y)))
+        return p @ (wanted - q / q.sum())
+
+
+LEARNING_STEPS = {
+    0: [5],
+    1: [0, 1, 2, 3, 4, 5],
+    2: [1, 3, 5],
+    3: [2, 5],
+    4: [1, 5],
+    5: [0, 5],
+    6: [5],
+    41: [5],
+}
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
+@pytest.mark.parametrize("traces", [(False, False), (True, True), (False, True)])
+@pytest.mark.parametrize("learn_every", LEARNING_STEPS)
+def test_tpsgd_by_hand(learn_every, traces, activation):
+    graph = small_net((0.3, 1.0), (0.1, 0.4, 0.7), traces=traces, activation=activation)
+    expected = ByHand(graph)
+    expected.train(samples().numpy(), LEARNING_STEPS[learn_every])
+    net, reach = expected.net, []
+    taught = lessons(
+        net,
+        samples(),
+        labels_of(graph),
+        rule="tpsgd",
+        losses=losses_of(graph),
+        learn_every=learn_every,
+    )
+    for lesson in taught:
+        learned = changes(graph, lesson)
+        reach.append(len(learned))
+        for (dw, db), w, b in zip(learned, net.w, net.b, strict=False):
+            w += RATE * dw
+            b += RATE * db
+    assert reach == [*[2] * (len(LEARNING_STEPS[learn_every]) - 1), 4]
+    for found, by_hand in zip((*net.w, *net.b), (*expected.w, *expected.b), strict=True):
+        np.testing.assert_allclose(found.numpy(), by_hand, atol=1e-12)
+
+
+@pytest.mark.parametrize("traces", [(False, False), (True, True)])
+@pytest.mark.parametrize("learn_every", [1, 2, 4])
+def test_a_gate_asks_for_the_answer_at_its_step(learn_every, traces):
+    """Lessons nobody learns from: each is that of the sequence up to its step."""
+    graph = small_net(0.3, (0.2, 0.6), traces=traces)
+    net, x, labels, losses = random_network(graph), samples(), labels_of(graph), losses_of(graph)
+    common = {"rule": "tpsgd", "losses": losses, "error_gate": 0.33}
+    steps, shut = LEARNING_STEPS[learn_every], set()
+    taught = list(lessons(net, x, labels, learn_every=learn_every, **common))
+    assert len(taught) == len(steps)
+    for t, lesson in zip(steps, taught, strict=True):
+        (alone,) = lessons(net, x[:, : (t + 1) * N_X], labels, **common)
+        expected = changes(graph, alone)[: 4 if t == STEPS - 1 else 2]
+        torch.testing.assert_close(changes(graph, lesson), expected)
+        shut |= {int((lesson.deltas[0] == 0).all(dim=1).sum())}
+    assert not shut <= {0, BATCH}
+
+
+@pytest.mark.parametrize("rule", ["backprop", "last_layer"])
+@pytest.mark.parametrize("has_traces", [False, True])
+def test_other_rules_know_neither_learn_every_nor_traces(rule, has_traces):
+    common = {"rule": rule, "losses": (HIDDEN, HIDDEN, LAST), "learning_rate": 0.3}
+    plain, other = (
+        train_float(graph, samples().numpy(), CLASSES, **common)
+        for graph in (small_net(0.5), small_net(0.5, traces=(has_traces,), learn_every=2))
+    )
+    for tensor, expected in zip((*other.w, *other.b), (*plain.w, *plain.b), strict=True):
+        assert torch.equal(tensor, expected)
+    first = first_network(small_net(0.5), seed=1)
+    assert torch.equal(plain.w[0], first.w[0]) == (rule == "last_layer")
+
+
+@pytest.mark.parametrize("has_traces", [False, True])
 @pytest.mark.parametrize("rule", ["tpsgd", "backprop", "last_layer"])
-def test_one_step_without_leak_is_a_dense_layer_to_the_bit(rule):
+def test_one_step_without_leak_is_a_dense_layer_to_the_bit(rule, has_traces):
     labels, out = Labels("class", 3), Dense("out", 5, 3, "linear")
-    recurrent = Graph("net", (Rnn("hidden", N_X, 5, (1.0,), "tanh"), out), labels, {})
+    hidden = Rnn("hidden", N_X, 5, (1.0,), "tanh", has_traces)
+    recurrent = Graph("net", (hidden, out), labels, {}, learn_every=1)
     dense = Graph("net", (Dense("hidden", N_X + 5, 5, "tanh"), out), labels, {})
     x = samples()[:, :N_X].numpy()
     padded = np.concatenate([x, np.zeros((BATCH, 5))], axis=1)
@@ -118,16 +233,19 @@ def test_one_step_without_leak_is_a_dense_layer_to_the_bit(rule):
     assert torch.equal(first.w[0], first_network(recurrent, seed=1).w[0]) == (rule == "last_layer")
 
 
-def test_a_label_at_each_step_is_one_lesson_after_each_step():
+@pytest.mark.parametrize("has_traces", [False, True])
+def test_a_label_at_each_step_is_one_lesson_after_each_step(has_traces):
     """Lessons nobody learns from: each is that of the sequence up to its step."""
-    graph = small_net(0.3, each_step=True)
+    graph = small_net((0.3, 0.6), each_step=True, traces=(has_traces,))
     net, x, labels, losses = random_network(graph), samples(), labels_of(graph), losses_of(graph)
     taught = list(lessons(net, x, labels, rule="tpsgd", losses=losses))
     assert len(taught) == STEPS
     for step, lesson in enumerate(taught):
         head, label = x[:, : (step + 1) * N_X], labels[:, step : step + 1]
         (alone,) = lessons(net, head, label, rule="tpsgd", losses=losses)
-        torch.testing.assert_close(changes(graph, lesson), changes(graph, alone))
+        learned = changes(graph, lesson)
+        assert len(learned) == len(graph.layers)
+        torch.testing.assert_close(learned, changes(graph, alone))
 
 
 # ------------------------------------------------------------------ backpropagation through time
@@ -141,7 +259,7 @@ def unrolled(graph: Graph, w: list[Tensor], b: list[Tensor], x: Tensor, f=torch.
             n_x = layer.n_x
             below = h[index - 1] if index else x_t
             z = below @ w[index][:, :n_x].T + h[index] @ w[index][:, n_x:].T + b[index]
-            leak = layer.leaks[0]
+            leak = torch.tensor(layer.unit_leaks, dtype=x.dtype)
             h[index] = (1 - leak) * h[index] + leak * f(z)
         outputs.append(f(h[-1] @ w[-2].T + b[-2]) @ w[-1].T + b[-1])
     return torch.stack(outputs, dim=1)
@@ -149,7 +267,7 @@ def unrolled(graph: Graph, w: list[Tensor], b: list[Tensor], x: Tensor, f=torch.
 
 @pytest.mark.parametrize("each_step", [False, True])
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
-@pytest.mark.parametrize("leaks", [(1.0,), (0.2,), (0.3, 0.6), (0.5, 1.0, 0.1)])
+@pytest.mark.parametrize("leaks", [(1.0,), (0.2,), (0.3, (0.6, 0.2)), (0.5, 1.0, (1.0, 0.1))])
 def test_backprop_follows_autograd(leaks, activation, each_step):
     graph = small_net(*leaks, activation=activation, each_step=each_step)
     net, x, labels = random_network(graph), samples(), labels_of(graph)
@@ -228,139 +346,3 @@ def test_a_clipped_gradient_keeps_its_direction():
     assert float(clipped.norm()) == pytest.approx(0.1, rel=1e-4)
     torch.testing.assert_close(clipped / 0.1, free / free.norm(), rtol=1e-3, atol=1e-6)
     torch.testing.assert_close(moved(clip_norm=100.0), free)
-
-
-# ------------------------------------------------------------------ as a device does
-
-
-def dataset(kind: str, *, each_step: bool) -> Dataset:
-    random = np.random.default_rng(2)
-    x = random.standard_normal((40, STEPS * N_X)).astype(np.float32)
-    each = (STEPS,) if each_step else ()
-    if kind == "class":
-        y, names = random.integers(0, N_CLASSES, (40, *each)), tuple("abc")
-    else:
-        y, names = random.normal(size=(40, *each, N_CLASSES)), ()
-    labels = Labels(kind, N_CLASSES, each_step)
-    return Dataset(x, y, x, y, labels, names, (STEPS, N_X), "data.npz")
-
-
-def f32_spec(kind: str, leaks: tuple[float, ...], *, gate: bool) -> Spec:
-    recurrent = [
-        {"name": f"rnn{i}", "kind": "rnn", "units": 7, "leak": leak} for i, leak in enumerate(leaks)
-    ]
-    dense = [{"name": "fc1", "units": 6}, {"name": "fc2", "units": N_CLASSES}]
-    rule = {"learning_rate": 0.05, "schedule": "constant", "dead_zone": 0.01}
-    rule |= {"loss": "projected_l2" if kind == "vector" else "projected_cross_entropy"}
-    rule |= {"error_gate": 0.35} if gate else {}
-    return spec_from_dict(
-        {
-            "name": "net",
-            "seed": 11,
-            "model": {"layers": [*recurrent, *dense]},
-            "numbers": {"weights": "f32"},
-            "rule": rule,
-            "data": {"file": "data.npz", "scaling": "none"},
-        }
-    )
-
-
-@pytest.mark.parametrize("each_step", [False, True])
-@pytest.mark.parametrize(("kind", "gate"), [("class", False), ("class", True), ("vector", False)])
-@pytest.mark.parametrize("leaks", [(0.125,), (1.0, 0.25)])
-def test_tpsgd_does_what_an_f32_device_does(leaks, kind, gate, each_step):
-    spec, data = f32_spec(kind, leaks, gate=gate), dataset(kind, each_step=each_step)
-    graph = build_graph(spec, data)
-    device, n = Reference(quantize(spec, graph, data)), 5
-    order = np.random.default_rng((11, 1)).permutation(n)
-    for index in order:
-        label = data.y_train[index]
-        device.train_step(data.x_train[index], label if kind == "class" else label.astype("f4"))
-    hidden = LossSpec(kind="projected_l2") if kind == "vector" else HIDDEN
-    net = train_float(
-        graph,
-        data.x_train[:n],
-        np.asarray(data.y_train[:n]),
-        rule="tpsgd",
-        losses=(*[hidden] * (len(leaks) + 1), LossSpec(kind="l2") if kind == "vector" else LAST),
-        learning_rate=0.05,
-        epochs=1,
-        batch=1,
-        schedule="constant",
-        dead_zone=0.01,
-        error_gate=0.35 if gate else None,
-        seed=11,
-    )
-    state = device.state()
-    for name, weights in net.weights().items():
-        np.testing.assert_allclose(weights.w, state[f"{name}.w"], rtol=1e-4, atol=2e-6)
-        np.testing.assert_allclose(weights.b, state[f"{name}.b"], rtol=1e-4, atol=2e-6)
-    x = data.x_train[n]
-    np.testing.assert_allclose(net.outputs(x[None])[0], device.output(x), rtol=1e-3, atol=1e-5)
-    first = first_network(graph, seed=11)
-    assert not any(torch.equal(a, b) for a, b in zip(net.w, first.w, strict=True))
-
-
-# ------------------------------------------------------------------ what is learned
-
-
-def quadrants(n: int = 600) -> tuple[np.ndarray, np.ndarray]:
-    """The class is the quadrant of the sum of the first two of eight values over all steps."""
-    x = np.random.default_rng(1).standard_normal((n, STEPS, 8))
-    first, second = x[:, :, :2].sum(axis=1).T
-    return x.reshape(n, -1), 2 * (first > 0) + (second > 0)
-
-
-def sequence_net(n_x: int = 8, *, each_step: bool = False) -> Graph:
-    layers = (Rnn("rnn1", n_x, 24, (0.25,), "tanh"), Dense("out", 24, 4, "linear"))
-    return Graph("net", layers, Labels("class", 4, each_step), {}, STEPS)
-
-
-def test_what_the_rules_learn():
-    x, y = quadrants()
-    common = {"losses": (HIDDEN, LAST), "batch": 8, "epochs": 15}
-    nets = [
-        train_float(sequence_net(), x, y, rule=rule, learning_rate=rate, **common)
-        for rule, rate in (("last_layer", 0.2), ("tpsgd", 0.05), ("backprop", 0.2))
-    ]
-    random, local, best = (net.accuracy(x, y) for net in nets)
-    assert random + 0.05 < local < best
-
-
-@pytest.mark.parametrize("rule", ["tpsgd", "backprop"])
-def test_labels_of_each_step_are_learned(rule):
-    random = np.random.default_rng(1)
-    x = random.standard_normal((300, STEPS, 2))
-    y = 2 * (x[:, :, 0].cumsum(axis=1) > 0) + (x[:, :, 1] > 0)
-    graph = sequence_net(2, each_step=True)
-    x = x.reshape(300, -1)
-    common = {"losses": (HIDDEN, LAST), "learning_rate": 0.05, "batch": 4, "epochs": 15}
-    net = train_float(graph, x, y, rule=rule, **common)
-    assert net.outputs(x).shape == (300, STEPS, 4)
-    assert net.accuracy(x, y) > 0.75 > 2 * first_network(graph, seed=1).accuracy(x, y)
-
-
-@pytest.mark.parametrize("method", ["backprop", "tpsgd"])
-def test_pretrain_of_a_recurrent_spec(method):
-    spec = spec_from_dict(
-        {
-            "name": "net",
-            "model": {
-                "layers": [
-                    {"name": "rnn1", "kind": "rnn", "units": 24, "leak": 0.25},
-                    {"name": "out", "units": 4},
-                ],
-                "pretrain": {"method": method, "epochs": 10, "batch": 8},
-            },
-            "data": {"file": "sequences.npz"},
-        }
-    )
-    x, y = quadrants()
-    graph = sequence_net()
-    weights = pretrain(spec, graph, x, y)
-    trained = Graph(graph.name, graph.layers, graph.labels, weights, STEPS)
-    assert (
-        first_network(trained, seed=9).accuracy(x, y)
-        > 0.6
-        > 2 * first_network(graph, seed=9).accuracy(x, y)
-    )

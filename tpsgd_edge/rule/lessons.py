@@ -89,9 +89,7 @@ def _forward_lessons(
         yield Lesson([*read, *activity[first:-1]], _gated([*lower, *upper], learns))
 
 
-def _recurrent_deltas(
-    steps: list[Step], traces: Traces, label: Tensor, losses: Losses
-) -> Deltas:
+def _recurrent_deltas(steps: list[Step], traces: Traces, label: Tensor, losses: Losses) -> Deltas:
     """The error is that of the output h; f' is that of the present, or of h beside a trace."""
     return [
         local_delta(loss, step.h, label, step.c if trace is None else step.h)

@@ -62,9 +62,8 @@ def train_float(
     """The trained network; the same arguments give the same network on the same machine.
 
     First weights and projections are those of a device with this seed. The update is the mean over
-    a batch, so with batch = 1 the rate is that of the device. With a label at each step tpSGD
-    learns after each one, backpropagation from the sum over steps. Where tpSGD learns more than
-    once from a sample, each time moves the weights by the whole rate.
+    a batch, so with batch = 1 the rate is that of the device. In a sequence tpSGD learns after each
+    step that a device learns after, backpropagation from the sum over all labels.
 
     Args:
         x: samples (n, n_in), scaled; sequences step by step.
@@ -83,9 +82,8 @@ def train_float(
     net = first_network(graph, seed=seed)
     made = local_losses(graph, tuple(losses), projection or ProjectionSpec(), seed=seed)
     rates = _rates(graph, learning_rate, rule)
-    settings = _Settings(
-        rule, made, rates, momentum, dead_zone, error_gate, clip_norm, graph.learn_every
-    )
+    every = graph.learn_every
+    settings = _Settings(rule, made, rates, momentum, dead_zone, error_gate, clip_norm, every)
     samples = torch.tensor(np.asarray(x, np.float32))
     targets = label_rows(labels, graph.labels).view(len(samples), -1, graph.labels.count)
     velocity = [torch.zeros_like(tensor) for tensor in (*net.w, *net.b)]
