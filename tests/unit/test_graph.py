@@ -22,6 +22,8 @@ CLASSES = Labels("class", 10)
         ({"padding": "same", "kernel": (4, 5)}, (28, 26, 8), (1, 2)),
         ({"padding": "same", "stride": (2, 3)}, (14, 9, 8), (0, 0)),
         ({"padding": "same", "kernel": (1, 1), "stride": (3, 30)}, (10, 1, 8), (0, 0)),
+        ({"padding": (1, 0, 2, 0)}, (29, 24, 8), (1, 0)),
+        ({"padding": (1, 2, 1, 1), "stride": (2, 2)}, (14, 14, 8), (1, 2)),
     ],
 )
 def test_output_maps(settings, y_shape, padding):
@@ -41,6 +43,12 @@ def test_same_padding_leaves_no_input_unread_that_a_window_could_reach(kernel, s
     assert rows == -(-length // stride)
     if kernel >= stride:
         assert 0 <= below - top <= 1 or (top, below) == (0, 0)
+
+
+def test_padding_is_smaller_than_the_kernel():
+    message = error_of(lambda: conv2d("conv1", (8, 8, 1), filters=2, padding=(0, 3, 0, 0)))
+    assert "the padding of layer 'conv1' is not smaller than its kernel" in message
+    assert "padding = [0, 3, 0, 0] for a kernel of 3 x 3" in message
 
 
 def test_counts_of_every_kind():

@@ -175,6 +175,27 @@ def test_samples_as_maps(
     assert first.x_shape == expected
 
 
+@pytest.mark.parametrize(
+    ("layer", "y_shape", "zeros"),
+    [
+        ({"padding": 1}, (3, 2, 3), (1, 1)),
+        ({"padding": [0, 2]}, (1, 4, 3), (0, 2)),
+        ({"padding": [2, 1, 0, 0]}, (3, 1, 3), (2, 1)),
+        ({"kind": "conv1d", "padding": [0, 2]}, (1, 3, 3), (0, 0)),
+        ({"kind": "conv1d", "padding": 1}, (1, 3, 3), (0, 1)),
+    ],
+)
+def test_padding_in_numbers(
+    tmp_path: Path, layer: dict[str, Any], y_shape: Any, zeros: Any
+) -> None:
+    conv = {"kind": "conv2d", "name": "conv1", "filters": 3, "kernel": 3, **layer}
+    spec = make_spec(tmp_path, [conv, {"name": "fc2", "units": 4}])
+    x = X if conv["kind"] == "conv2d" else X[:, :, 0]
+    made = build_graph(spec, dataset_from_arrays(spec, x, Y)).layers[0]
+    assert isinstance(made, Conv2d)
+    assert (made.y_shape, made.padding) == (y_shape, zeros)
+
+
 @pytest.mark.parametrize(("x_shape", "channels"), [((30,), 1), ((30, 6), 6), ((1, 30, 2), 2)])
 def test_sequences(tmp_path: Path, x_shape: tuple[int, ...], channels: int) -> None:
     layers = [
@@ -187,7 +208,7 @@ def test_sequences(tmp_path: Path, x_shape: tuple[int, ...], channels: int) -> N
     conv, first, second, _ = graph.layers
     assert isinstance(conv, Conv2d)
     assert (conv.x_shape, conv.y_shape) == ((1, 30, channels), (1, 13, 4))
-    assert (conv.kernel, conv.stride, conv.windows) == ((1, 5), (1, 2), (1, 2))
+    assert (conv.kernel, conv.stride, conv.windows) == ((1, 5), (1, 2), (1, 4))
     assert isinstance(first, Pool)
     assert isinstance(second, Pool)
     assert (first.y_shape, second.y_shape) == ((1, 4, 4), (1, 3, 4))

@@ -57,7 +57,7 @@ def test_the_good_one_is_good() -> None:
             "unknown key 'momentum'\n"
             "  where: digits.toml, [rule]\n"
             "  help:  known: loss, output_loss, learning_rate, output_learning_rate, schedule, "
-            "final_rate, epochs, dead_zone, error_gate",
+            "final_rate, epochs, dead_zone, error_gate, learn_every",
         ),
         (
             "modle",
@@ -358,7 +358,8 @@ def test_what_does_not_go_together(changes: list[tuple[str, Any]], words: str) -
             "unknown value of 'kind'\n"
             "  where: digits.toml, [model], layer 'conv1'\n"
             '  found: kind = "3"\n'
-            "  help:  allowed: dense, conv2d, conv1d, rnn, max_pool, avg_pool, global_avg_pool, flatten",
+            "  help:  allowed: dense, conv2d, conv1d, rnn, max_pool, avg_pool, global_avg_pool, "
+            "flatten",
         ),
         (
             {"kind": "conv2d", "name": "conv1"},
@@ -381,10 +382,10 @@ def test_what_does_not_go_together(changes: list[tuple[str, Any]], words: str) -
         ),
         (
             {"kind": "conv2d", "name": "conv1", "filters": 3, "padding": "sane"},
-            "unknown value of 'padding'\n"
+            '\'padding\' is "valid", "same" or numbers of zeros: '
+            "1, [1, 2] for rows and columns, or [above, left, below, right]\n"
             "  where: digits.toml, [model], layer 'conv1'\n"
-            '  found: padding = "sane"\n'
-            "  help:  did you mean 'same'? allowed: valid, same",
+            '  found: padding = "sane"',
         ),
         (
             {"kind": "conv2d", "name": "conv1", "filters": 3, "kernel": [3, 0]},

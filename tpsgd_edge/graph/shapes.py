@@ -5,6 +5,8 @@ from typing import Literal
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph.layers import Conv2d, Pair, Pool, Shape
 
+Padding = Literal["valid", "same"] | tuple[int, int, int, int]
+
 
 def conv2d(
     name: str,
@@ -13,22 +15,27 @@ def conv2d(
     filters: int,
     kernel: Pair = (3, 3),
     stride: Pair = (1, 1),
-    padding: Literal["valid", "same"] = "valid",
+    padding: Padding = "valid",
     groups: int | Literal["depthwise"] = 1,
     target_pool: int | Literal["position"] = 4,
     activation: str = "tanh",
 ) -> Conv2d:
     """A convolution on maps of `x_shape`.
 
-    "same" pads such that a stride of s makes ceil(rows / s) rows, the odd row of zeros below.
+    "same" pads such that a stride of s makes ceil(rows / s) rows, the odd row of zeros below. Four
+    numbers are rows of zeros above, columns to the left, rows below, columns to the right.
 
     Raises:
-        SpecError: a kernel larger than its padded input, or groups that do not divide the channels.
+        SpecError: a kernel larger than its padded input or not larger than its padding, or groups
+            that do not divide the channels.
     """
     parts = x_shape[2] if groups == "depthwise" else groups
     _check_groups(name, x_shape[2], filters, parts)
-    rows = _positions(x_shape[0], kernel[0], stride[0], padding)
-    columns = _positions(x_shape[1], kernel[1], stride[1], padding)
+    _check_padding(name, kernel, padding)
+    above, left, below, right = (0, 0, 0, 0) if isinstance(padding, str) else padding
+    same = padding == "same"
+    rows = _positions(x_shape[0], kernel[0], stride[0], None if same else (above, below))
+    columns = _positions(x_shape[1], kernel[1], stride[1], None if same else (left, right))
     if rows[0] < 1 or columns[0] < 1:
         raise SpecError(
             f"the kernel of layer '{name}' is larger than its input",
@@ -72,14 +79,31 @@ def pool(
     return Pool(name, mode, x_shape, (rows, columns, x_shape[2]), kernel, stride)
 
 
-def _positions(length: int, kernel: int, stride: int, padding: str) -> Pair:
-    """How many positions there are, and how many zeros come before the first value."""
-    if padding == "valid":
-        return (length - kernel) // stride + 1 if kernel <= length else 0, 0
+def _positions(length: int, kernel: int, stride: int, zeros: Pair | None) -> Pair:
+    """How many positions there are, and how many zeros come before the first value.
+
+    `zeros` come before and after the values; None for as many as "same" asks for.
+    """
+    if zeros is not None:
+        room = length + sum(zeros) - kernel
+        return (room // stride + 1, zeros[0]) if room >= 0 else (0, 0)
     count = -(-length // stride)
-    zeros = max((count - 1) * stride + kernel - length, 0)
+    missing = max((count - 1) * stride + kernel - length, 0)
     # A longer kernel has weights that meet nothing but zeros.
-    return (count, zeros // 2) if kernel < 2 * length else (0, 0)
+    return (count, missing // 2) if kernel < 2 * length else (0, 0)
+
+
+def _check_padding(name: str, kernel: Pair, padding: Padding) -> None:
+    if isinstance(padding, str):
+        return
+    above, left, below, right = padding
+    if max(above, below) >= kernel[0] or max(left, right) >= kernel[1]:
+        raise SpecError(
+            f"the padding of layer '{name}' is not smaller than its kernel",
+            where=_place(name),
+            found=f"padding = {list(padding)} for a kernel of {_by(kernel)}",
+            help="a window of nothing but zeros says nothing: leave such rows and columns out",
+        )
 
 
 def _check_groups(name: str, channels: int, filters: int, groups: int) -> None:
@@ -93,7 +117,7 @@ def _check_groups(name: str, channels: int, filters: int, groups: int) -> None:
             )
 
 
-def _kernel_help(x_shape: Shape, padding: str) -> str:
+def _kernel_help(x_shape: Shape, padding: Padding) -> str:
     if x_shape[:2] == (1, 1):
         return "vectors are maps of 1 x 1; for samples that are images set data.input_shape"
     if x_shape[0] == 1:

@@ -91,11 +91,12 @@ class ConvSpec(TrainedSpec):
     """What convolutions in one and two dimensions share.
 
     `target_pool` is k: the local loss sees the map averaged over k x k windows; "position" makes
-    every position a window.
+    every position a window. `padding` can also be numbers of zeros: 1; [1, 2] for rows and
+    columns, or for left and right in one dimension; else above, left, below and right.
     """
 
     filters: Annotated[int, Field(ge=1, le=_LARGEST)]
-    padding: Literal["valid", "same"] = "valid"
+    padding: Literal["valid", "same"] | tuple[int, int, int, int] = "valid"
     groups: int | Literal["depthwise"] = 1
     target_pool: int | Literal["position"] = 4
 
@@ -132,6 +133,12 @@ class Conv2dSpec(ConvSpec):
 class Conv1dSpec(ConvSpec):
     """A convolution along the columns of a map that is one row high: steps of time."""
 
+    @field_validator("padding", mode="before")
+    @classmethod
+    def _padding_goes_around(cls, value: object) -> object:
+        zeros = _padding(value, "1, [1, 2] for rows and columns, or [above, left, below, right]", 4)
+        return zeros * (4 // len(zeros)) if isinstance(zeros, tuple) else zeros
+
     kind: Literal["conv1d"]
     kernel: Annotated[int, Field(ge=1, le=_LARGEST)] = 3
     stride: Annotated[int, Field(ge=1, le=_LARGEST)] = 1
@@ -139,6 +146,12 @@ class Conv1dSpec(ConvSpec):
 
 class RnnSpec(TrainedSpec):
     """A recurrent layer: it reads a sequence step by step and also its own last output.
+
+    @field_validator("padding", mode="before")
+    @classmethod
+    def _padding_is_left_and_right(cls, value: object) -> object:
+        zeros = _padding(value, "1, or [1, 2] for left and right", 2)
+        return (0, zeros[0], 0, zeros[-1]) if isinstance(zeros, tuple) else zeros
 
     Its state moves towards the new activation by the share `leak` at each step; 1 is the plain
     (Elman) layer, a list gives each of as many groups of units its own. Leaks are powers of two.
@@ -261,3 +274,12 @@ def _number_or(value: object, word: str, *, key: str) -> object:
     if not _is_length(value) and value != word:
         raise ValueError(f'{key!r} is a number from 1 to {_LARGEST:,}, or "{word}"')
     return value
+def _padding(value: object, numbers: str, most: int) -> str | tuple[int, ...]:
+    if value == "valid" or value == "same":
+        return str(value)
+    zeros = tuple(value) if isinstance(value, list | tuple) else (value,)
+    if len(zeros) not in (1, 2, most) or not all(type(n) is int and 0 <= n < 999 for n in zeros):
+        raise ValueError(f'\'padding\' is "valid", "same" or numbers of zeros: {numbers}')
+    return zeros
+
+
