@@ -19,11 +19,13 @@ CI = {
     "maps": Count(200, 10),
     "sequences": Count(200, 10),
     "mixtures": Count(100, 5),
+    "frozen": Count(60, 4),
 }
 ELSEWHERE = {
     "dense": Count(40, 4),
     "maps": Count(12, 1),
     "sequences": Count(12, 1),
     "mixtures": Count(6, 1),
+    "frozen": Count(8, 1),
 }
 NOW = CI if settings().max_examples >= 200 else ELSEWHERE

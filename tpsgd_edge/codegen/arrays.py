@@ -26,7 +26,7 @@ def model_arrays(
 ) -> tuple[ArrayView, ...]:
     """All constants that lie in flash beside the layers' structs."""
     arrays: list[ArrayView] = []
-    for layer in model.trained:
+    for layer in model.weighted:
         arrays.extend(_layer_arrays(layer))
     label_type = "u16" if model.labels.kind == "class" else model.output_type
     arrays.append(_array(f"{model.name}_selftest_x", model.value_type, samples))
@@ -37,8 +37,11 @@ def model_arrays(
 def _layer_arrays(layer: QuantizedDense) -> Iterator[ArrayView]:
     if isinstance(layer.init, StoredInit):
         w, b = layer.init.w.ravel(), layer.init.b
-        yield _array(f"{layer.name}_first_w", layer.weight_type, w, " /* [n_out][n_in] */")
-        yield _array(f"{layer.name}_first_b", layer.bias_type, b)
+        first = "first_" if layer.trains else ""
+        yield _array(f"{layer.name}_{first}w", layer.weight_type, w, " /* [n_out][n_in] */")
+        yield _array(f"{layer.name}_{first}b", layer.bias_type, b)
+    if not layer.trains:
+        return
     if layer.projection is not None and layer.projection.storage != "seed":
         yield _projection_array(layer.name, layer.projection)
     if layer.loss.table is not None:

@@ -90,7 +90,7 @@ def projection_view(model: QuantizedModel) -> ProjectionView | None:
 
 def activation_tables(model: QuantizedModel) -> Iterator[TableView]:
     """The tables of all activations that have one."""
-    used = {(layer.activation, layer.y_type) for layer in model.trained}
+    used = {(layer.activation, layer.y_type) for layer in model.weighted}
     for activation, y_type in sorted(used):
         if activation not in TABULATED or y_type == "f32":
             continue

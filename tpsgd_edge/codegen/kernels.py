@@ -154,20 +154,22 @@ class Kernels:
 
 def needed_kernels(model: QuantizedModel) -> Kernels:
     """The kernels that the layers of the model use, in the order of first use."""
-    layers = model.trained
+    layers, weighted = model.trained, model.weighted
     convs = [layer for layer in layers if isinstance(layer, QuantizedConv2d)]
     pools = [layer for layer in model.layers if isinstance(layer, QuantizedPool)]
     seeded = [layer for layer in layers if isinstance(layer.init, SeededInit)]
     gated = [layer for layer in layers if has_gate(layer)]
     return Kernels(
-        forward=_unique(_forward_kernel(layer, layers) for layer in layers),
+        forward=_unique(_forward_kernel(layer, weighted) for layer in weighted),
         init=_unique(_init_kernel(layer) for layer in seeded if layer.kind != "rnn"),
         gate=_unique(_gate_kernel(layer) for layer in gated),
         update=_unique(_update_kernel(layer) for layer in layers),
         error=_unique(error_kernel(layer, model.labels) for layer in layers),
         read_out=_unique(_readout_kernel(layer) for layer in layers if reads_out(layer)),
         softmax=_unique(_softmax_kernels(model)),
-        conv_forward=_unique(_conv_forward_kernel(layer) for layer in convs),
+        conv_forward=_unique(
+            _conv_forward_kernel(layer) for layer in weighted if isinstance(layer, QuantizedConv2d)
+        ),
         conv_learn=_unique(_conv_learn_kernel(layer) for layer in convs),
         map_average=_unique(_map_kernel(layer.y_type) for layer in convs),
         max_pool=_unique(_map_kernel(pool.x_type) for pool in pools if pool.mode == "max"),
@@ -177,7 +179,7 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
         rnn_update=_unique(
             _rnn_kernel(layer, update_suffix(layer))
             for layer in model.recurrent
-            if layer.has_traces
+            if layer.keeps_traces
         ),
     )
 
@@ -335,3 +337,5 @@ def _softmax_kernels(model: QuantizedModel) -> Iterable[SoftmaxKernel]:
             yield SoftmaxKernel("s32", "int32_t")
         elif layer.loss.kind == "softmax_cross_entropy":
             yield SoftmaxKernel("s16", "int16_t")
+    if model.is_gated:
+        yield SoftmaxKernel("s16", "int16_t")

@@ -49,7 +49,7 @@ class Uses:
 def uses_of(model: QuantizedModel) -> Uses:
     """The groups that any layer of the model needs."""
     layers = model.trained
-    tabulated = {layer.y_type for layer in layers if layer.activation in TABULATED}
+    tabulated = {layer.y_type for layer in model.weighted if layer.activation in TABULATED}
     targets = [layer for layer in layers if layer.loss.target is not None]
     return Uses(
         table_s8="s8" in tabulated,
@@ -130,6 +130,8 @@ def _fields(layer: QuantizedDense, *, is_class: bool) -> Iterator[str]:
     yield f"weight_max = {2**layer.weight_bits - 1}"
     if isinstance(layer.init, SeededInit):
         yield f"init_bound = {layer.init.bound}"
+    if not layer.trains:
+        return
     yield f"bias_one = {layer.bias_one}"
     yield from _target_fields(layer, is_class=is_class)
     if layer.loss.kind in ("huber", "dead_zone"):
@@ -151,6 +153,8 @@ def _fields_f32(layer: QuantizedDense, *, is_class: bool) -> Iterator[str]:
     yield f"n_out = {layer.n_out}"
     if isinstance(layer.init, SeededInit):
         yield f"init_bound = {c_float(layer.init.bound)}"
+    if not layer.trains:
+        return
     yield from _target_fields(layer, is_class=is_class)
     if layer.loss.kind in ("huber", "dead_zone"):
         yield f"delta = {c_float(layer.loss.delta)}"

@@ -70,6 +70,7 @@ def _weights(layer: QuantizedDense) -> dict[str, object]:
         "activation": layer.activation,
         "loss": layer.loss.kind,
         "weights": layer.weight_type,
+        "trains": layer.trains,
         "weight_scale": layer.weight_scale,
         "input_scale": layer.x_scale,
         "output_scale": layer.y_scale,

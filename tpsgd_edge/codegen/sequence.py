@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tpsgd_edge.codegen.c import C_TYPES
-from tpsgd_edge.codegen.stages import StageView, step_stages, teaching_stages
+from tpsgd_edge.codegen.stages import StageView, step_stages, teaching_stages, uses_state
 from tpsgd_edge.memory import MemoryPlan
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
 
@@ -47,6 +47,7 @@ class SequenceView:
     stream: tuple[str, ...]
     traces: tuple[str, ...]
     step: tuple[StageView, ...]
+    step_uses_state: bool
     teach: tuple[StageView, ...]
     each_step: bool
     learn_every: int
@@ -82,6 +83,7 @@ def sequence_view(model: QuantizedModel, plan: MemoryPlan) -> SequenceView | Non
         stream=_members(plan, "h", "v", "c"),
         traces=_members(plan, "trace"),
         step=step_stages(model),
+        step_uses_state=uses_state(step_stages(model)),
         each_step=each,
         teach=teaching_stages(model, plan),
         learn_every=0 if len(model.learning_steps) == 1 else model.learn_every,

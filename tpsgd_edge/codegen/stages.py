@@ -39,6 +39,11 @@ class StageView:
     training_lines: tuple[str, ...] = ()
 
 
+def uses_state(stages: Sequence[StageView]) -> bool:
+    """Whether any of the stages reads or writes the model's state."""
+    return any("model->" in line for stage in stages for line in stage.lines)
+
+
 def step_stages(model: QuantizedModel) -> tuple[StageView, ...]:
     """One step of the recurrent layers, each of which remembers what it will learn from."""
     return tuple(
@@ -48,7 +53,7 @@ def step_stages(model: QuantizedModel) -> tuple[StageView, ...]:
 
 
 def _remember(layer: QuantizedRnn) -> tuple[str, ...]:
-    if not layer.has_traces:
+    if not layer.keeps_traces:
         return ()
     arguments = [f"&{layer.name}_layer", _buffer(layer, "p"), f"stream.{layer.name}_trace"]
     return c_call(f"tps_rnn_remember_{layer.x_type}", arguments)
@@ -192,7 +197,7 @@ def _conv_calls(
 
 def _present(layer: QuantizedRnn) -> list[str]:
     """Where the input and the activation of the latest step go."""
-    if layer.has_traces:
+    if not layer.keeps_present:
         return [_buffer(layer, "p"), _buffer(layer, "y")]
     return [f"stream.{layer.name}_v", f"stream.{layer.name}_c"]
 
@@ -225,7 +230,8 @@ def _gate_lines(model: QuantizedModel) -> tuple[str, ...]:
 
 
 def _weights(layer: QuantizedDense) -> list[str]:
-    return [f"&{layer.name}_layer", f"model->{layer.name}_w", f"model->{layer.name}_b"]
+    where = "model->" if layer.trains else ""
+    return [f"&{layer.name}_layer", f"{where}{layer.name}_w", f"{where}{layer.name}_b"]
 
 
 def _input(model: QuantizedModel, index: int) -> str:

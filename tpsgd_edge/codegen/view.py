@@ -26,6 +26,7 @@ from tpsgd_edge.codegen.stages import (
     inference_stages,
     init_lines,
     training_stages,
+    uses_state,
 )
 from tpsgd_edge.memory import ArenaPlan, MemoryPlan, StateTensor, digest_order
 from tpsgd_edge.quantize.model import (
@@ -128,6 +129,7 @@ class ModelView:
     rng_advance: str
     init_lines: tuple[str, ...]
     inference: tuple[StageView, ...]
+    forward_uses_state: bool
     training: tuple[StageView, ...]
     last_y: str
     gate: str
@@ -157,7 +159,7 @@ def model_view(
         n_in=model.n_in,
         n_out=model.n_out,
         n_labels=model.labels.count,
-        widest_input=max(layer.n_in for layer in model.trained),
+        widest_input=max(layer.n_in for layer in model.weighted),
         is_float=is_float,
         is_classifier=is_class,
         value_type=model.value_type,
@@ -189,6 +191,7 @@ def model_view(
         rng_advance=f"TPS_PHI * {model.total_units}u",
         init_lines=init_lines(model),
         inference=inference_stages(model, plan),
+        forward_uses_state=uses_state(inference_stages(model, plan)),
         training=training_stages(model, plan),
         last_y=f"arena.{model.last.name}_y.at",
         gate=_gate(model),
@@ -224,7 +227,8 @@ def _summary_rows(model: QuantizedModel) -> Iterator[str]:
     for layer in model.layers:
         row = f"{layer.name:<14}{layer.x_count:>6} {layer.y_count:>6}  "
         if isinstance(layer, QuantizedDense):
-            yield f"{row}{layer.weight_type:<7}  {layer.activation:<10}  {layer.loss.kind}"
+            learns = layer.loss.kind if layer.trains else "none: it does not train"
+            yield f"{row}{layer.weight_type:<7}  {layer.activation:<10}  {learns}"
         else:
             yield f"{row}{layer.kind.replace('_', ' ')}"
 
@@ -282,7 +286,7 @@ def _arena_view(plan: ArenaPlan) -> ArenaView:
 
 
 def _gate(model: QuantizedModel) -> str:
-    if model.gate is None or len(model.trained) == 1:
+    if model.gate is None or not model.is_gated:
         return ""
     return c_float(model.gate) if model.value_type == "f32" else str(model.gate)
 

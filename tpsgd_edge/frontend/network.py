@@ -63,7 +63,8 @@ def build_graph(spec: Spec, dataset: Dataset) -> Graph:
     steps = shape[1] if isinstance(layers[0], Rnn) else 1
     is_stream = isinstance(layers[0], Rnn) and not dataset.labels.each_step
     learn_every = spec.rule.learn_every if is_stream else 0
-    graph = Graph(spec.name, layers, dataset.labels, {}, steps, learn_every)
+    frozen = frozenset(layer.name for layer in spec.model.trained if not layer.train)
+    graph = Graph(spec.name, layers, dataset.labels, {}, steps, learn_every, frozen)
     if spec.model.weights_file is None:
         return graph
     return replace(graph, weights=_read_weights(spec, graph))

@@ -44,6 +44,7 @@ class Graph:
     `weights` holds first weights by layer name; those of other layers are drawn from the seed.
     `steps` is the length of the sequences that recurrent layers read. With `learn_every` they learn
     the label of a sequence after every so many steps, counted back from the last; 0: at its end.
+    `frozen` names layers that keep their first weights on the device.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Graph:
     weights: Mapping[str, Weights]
     steps: int = 1
     learn_every: int = 0
+    frozen: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         for layer in self.layers:

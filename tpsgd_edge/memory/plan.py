@@ -134,7 +134,7 @@ def plan_memory(model: QuantizedModel) -> MemoryPlan:
     layer, and computed a second time where that takes less.
     """
     inference = _plan(model, (), _answer(model))
-    affordable = inference.size + 4 * max(layer.n_out for layer in model.trained)
+    affordable = inference.size + 4 * max(layer.n_out for layer in model.weighted)
     training = min(
         (_plan(model, _teach(model), rest) for rest in _learning(model)),
         key=lambda plan: (max(0, plan.size - affordable), len(plan.schedule)),
@@ -145,10 +145,10 @@ def plan_memory(model: QuantizedModel) -> MemoryPlan:
 def _stream(model: QuantizedModel) -> Iterator[StreamBuffer]:
     for layer in model.recurrent:
         yield StreamBuffer(layer.name, "h", layer.state_type, layer.n_out)
-        if layer.has_traces:
+        if layer.keeps_traces:
             traces = len(layer.leak_shifts)
             yield StreamBuffer(layer.name, "trace", layer.state_type, traces * layer.n_in)
-        else:
+        if layer.keeps_present:
             yield StreamBuffer(layer.name, "v", layer.x_type, layer.n_in)
             yield StreamBuffer(layer.name, "c", layer.y_type, layer.n_out)
 
@@ -169,19 +169,23 @@ def _teach(model: QuantizedModel) -> tuple[Stage, ...]:
     if model.labels.each_step or len(model.learning_steps) == 1:
         return ()
     learning = tuple(_make_and_learn(model, len(model.recurrent)))
-    if model.gate is None:
-        return learning
+    return (*_gated_answer(model), *learning) if model.is_gated else learning
+
+
+def _gated_answer(model: QuantizedModel) -> tuple[Stage, ...]:
     *before, last = _answer(model)
-    return (*before, replace(last, gates=True), *learning)
+    return (*before, replace(last, gates=True))
 
 
 def _learning(model: QuantizedModel) -> Iterator[tuple[Stage, ...]]:
     """Learning of all layers, in the ways that there are."""
     last = len(model.layers) - 1
-    if model.gate is None or len(model.trained) == 1:
+    if not model.is_gated:
         yield tuple(_make_and_learn(model, last + 1))
         return
-    answer = (*_answer(model), Stage("learn", last, gates=True))
+    answer = _gated_answer(model)
+    if _learns(model, last):
+        answer = (*_answer(model), Stage("learn", last, gates=True))
     recurrent = len(model.recurrent)
     kept = (Stage("learn", i) for i in range(recurrent, last) if _learns(model, i))
     yield (*answer, *_make_and_learn(model, recurrent), *kept)
@@ -199,8 +203,9 @@ def _make_and_learn(model: QuantizedModel, count: int) -> Iterator[Stage]:
             yield Stage("learn", layer)
 
 
-def _learns(model: QuantizedModel, layer: int) -> bool:
-    return isinstance(model.layers[layer], QuantizedDense)
+def _learns(model: QuantizedModel, index: int) -> bool:
+    layer = model.layers[index]
+    return isinstance(layer, QuantizedDense) and layer.trains
 
 
 # Greedy placement is optimal in none of these orders, but seldom far from it in the best of them.
@@ -211,9 +216,7 @@ _ORDERS: tuple[Callable[[Buffer], int], ...] = (
 )
 
 
-def _plan(
-    model: QuantizedModel, teach: tuple[Stage, ...], rest: tuple[Stage, ...]
-) -> ArenaPlan:
+def _plan(model: QuantizedModel, teach: tuple[Stage, ...], rest: tuple[Stage, ...]) -> ArenaPlan:
     step = _one_step(model)
     schedule = (*step, *teach, *rest)
     buffers = list(_buffers(model, schedule))
@@ -242,7 +245,7 @@ def _buffers(model: QuantizedModel, schedule: tuple[Stage, ...]) -> Iterator[Buf
         lives = tuple(_lives(model, schedule, index))
         yield Buffer(f"{layer.name}_y", layer.name, "y", layer.y_type, layer.y_count, lives)
         if isinstance(layer, QuantizedConv2d) or (
-            isinstance(layer, QuantizedRnn) and layer.has_traces
+            isinstance(layer, QuantizedRnn) and not layer.keeps_present
         ):
             works = _times(schedule, index, "forward") + _times(schedule, index, "learn")
             yield Buffer(f"{layer.name}_p", layer.name, "p", layer.x_type, layer.n_in, works)

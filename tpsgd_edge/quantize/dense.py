@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph import Conv2d, Graph, Rnn, TrainedLayer, Weights
-from tpsgd_edge.graph.first_weights import initial_bound
+from tpsgd_edge.graph.first_weights import initial_bound, initial_weights
 from tpsgd_edge.quantize.losses import LOG2E, LossContext, make_loss
 from tpsgd_edge.quantize.model import (
     DTYPES,
@@ -174,7 +174,10 @@ def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense
     _check_counts(layer)
     spec, labels = context.spec, context.graph.labels
     loss_spec = layer_loss(spec, context.spec_index, labels.kind)
+    trains = layer.name not in context.graph.frozen
     first = context.graph.weights.get(layer.name)
+    if not trains:
+        first = initial_weights(context.graph, context.index, spec.seed)
     bound = initial_bound(context.graph, context.index)
     gain = layer.input_gain / layer.recurrent_gain if isinstance(layer, Rnn) else 1.0
     formats = _formats(layer, context, loss_spec, first, bound * max(gain, 1.0))
@@ -211,6 +214,7 @@ def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense
         dead_zone=_dead_zone(spec, error_scale, is_float=is_float),
         unit_offset=context.unit_offset,
         init=_init(layer, context, formats, first, bound),
+        trains=trains,
     )
 
 

@@ -1,7 +1,7 @@
 """Layers in numbers, one class for each kind (docs/ARITHMETIC.md, sections 4, 14 and 15)."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from tpsgd_edge.quantize.parameters import (
@@ -29,6 +29,7 @@ class QuantizedDense:
         rate_f32: learning rate of an f32 layer.
         dead_zone: s16 in Q14 of the error scale (f32: real).
         accumulator: proved bounds of acc.
+        trains: whether it learns on the device; else its weights, `init`, are constants.
     """
 
     name: str
@@ -57,6 +58,7 @@ class QuantizedDense:
     dead_zone: int | float
     unit_offset: int
     init: SeededInit | StoredInit
+    trains: bool = field(default=True, kw_only=True)
 
     @property
     def kind(self) -> str:
@@ -163,6 +165,16 @@ class QuantizedRnn(QuantizedDense):
     def n_x(self) -> int:
         """Values in the layer's own input at one step."""
         return self.n_in - self.n_out
+
+    @property
+    def keeps_traces(self) -> bool:
+        """Whether traces are kept to learn from."""
+        return self.trains and self.has_traces
+
+    @property
+    def keeps_present(self) -> bool:
+        """Whether v and c of the latest step are kept to learn from."""
+        return self.trains and not self.has_traces
 
     @property
     def group_bounds(self) -> tuple[int, ...]:

@@ -134,14 +134,24 @@ class QuantizedModel:
         return tuple(layer for layer in self.layers if isinstance(layer, QuantizedRnn))
 
     @property
-    def trained(self) -> tuple[QuantizedDense, ...]:
+    def weighted(self) -> tuple[QuantizedDense, ...]:
         """The layers that have weights, first to last."""
         return tuple(layer for layer in self.layers if isinstance(layer, QuantizedDense))
 
     @property
+    def trained(self) -> tuple[QuantizedDense, ...]:
+        """The layers that learn, first to last."""
+        return tuple(layer for layer in self.weighted if layer.trains)
+
+    @property
     def last(self) -> QuantizedDense:
         """The layer that meets the labels."""
-        return self.trained[-1]
+        return self.weighted[-1]
+
+    @property
+    def is_gated(self) -> bool:
+        """Whether an error gate has hidden layers to keep from learning."""
+        return self.gate is not None and any(not layer.is_last for layer in self.trained)
 
     @property
     def n_in(self) -> int:

@@ -63,7 +63,7 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
         )
         layers.append(_quantize_layer(layer, context))
         x_scale = layers[-1].y_scale
-        if not isinstance(layer, Pool):
+        if not isinstance(layer, Pool) and layer.name not in graph.frozen:
             offset += layer.y_count
     return QuantizedModel(
         name=spec.name,
@@ -75,14 +75,19 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
         schedule=make_schedule(spec.rule, samples=len(dataset.x_train) * _lessons(graph)),
         gate=_gate(spec, value_type),
         steps=graph.steps,
-        learn_every=graph.learn_every,
+        learn_every=_learn_every(graph),
     )
 
 
 def _lessons(graph: Graph) -> int:
     """How often a model learns from one sample."""
-    every = 1 if graph.labels.each_step else graph.learn_every
+    every = 1 if graph.labels.each_step else _learn_every(graph)
     return 1 + (graph.steps - 1) // every if every else 1
+
+
+def _learn_every(graph: Graph) -> int:
+    trains = any(layer.name not in graph.frozen for layer in graph.recurrent)
+    return graph.learn_every if trains else 0
 
 
 def _calibration_samples(

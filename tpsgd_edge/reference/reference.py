@@ -37,13 +37,14 @@ class Reference:
         count = len(model.recurrent)
         self._recurrent = cast(tuple[RecurrentLayer, ...], layers[:count])
         self._behind = layers[count:]
-        self._trained = {
+        weighted = {
             index: cast(TrainedLayer, layer)
             for index, layer in enumerate(layers)
             if isinstance(model.layers[index], QuantizedDense)
         }
-        for layer in self._trained.values():
+        for layer in weighted.values():
             layer.set_state(*initial_weights(layer.layer))
+        self._trained = {i: layer for i, layer in weighted.items() if layer.layer.trains}
         self._rng = stream(model.seed, Purpose.TRAINING, 0)
         self._step = 0
         # draw(base_l, j) = mix(rng + PHI * (units of earlier layers + j + 1)): one run over all.
@@ -157,10 +158,11 @@ class Reference:
     def _learners(self, outputs: Array, label: Any, *, all_learn: bool) -> Sequence[int]:
         """The layers that learn here: all or the recurrent ones, where the gate lets them."""
         trained, gate = tuple(self._trained), self._gate
-        wanting = trained if all_learn else trained[: len(self._recurrent)]
+        ends = len(self.model.layers) if all_learn else len(self._recurrent)
+        wanting = [index for index in trained if index < ends]
         if gate is None or PROBABILITY[self.model.value_type](outputs, label) < gate:
             return wanting
-        return trained[-1:] if all_learn else ()
+        return [index for index in wanting if index == len(self.model.layers) - 1]
 
     def _narrow(self, outputs: Array) -> Array:
         # The activation has saturated them already.

@@ -28,7 +28,7 @@ def formats_of(model: QuantizedModel) -> dict[str, str]:
     """
     return {
         layer.name: f"{layer.weight_type} weights, {layer.x_type} -> {layer.y_type}"
-        for layer in model.trained
+        for layer in model.weighted
     }
 
 
@@ -51,7 +51,7 @@ def _layer_cost(layer: QuantizedLayer, tensors: Mapping[str, int]) -> LayerCost:
         shape=shape,
         about=_about(layer),
         weights=layer.n_weights + layer.n_out,
-        ram_bytes=tensors[f"{layer.name}.w"] + tensors[f"{layer.name}.b"],
+        ram_bytes=sum(tensors.get(f"{layer.name}.{tensor}", 0) for tensor in "wb"),
         flash_bytes=_constant_bytes(layer),
     )
 
@@ -81,6 +81,8 @@ def _per_run(count: Count, layer: str) -> int:
 
 
 def _about(layer: QuantizedDense) -> str:
+    if not layer.trains:
+        return f"{layer.activation}, does not train"
     text = f"{layer.activation}, {layer.loss.kind.replace('_', ' ')}"
     if layer.projection is not None:
         text += f", {layer.projection.kind} projection"
@@ -96,7 +98,7 @@ def _constant_bytes(layer: QuantizedDense) -> int:
         n_out, n_labels = layer.projection.values.shape
         per_row = n_labels if layer.projection.storage == "s8" else -(-n_labels // 4)
         count += n_out * per_row
-    if layer.loss.table is not None:
+    if layer.loss.table is not None and layer.trains:
         entry = "f32" if layer.weight_type == "f32" else "s16"
         count += int(np.prod(layer.loss.table.shape)) * DTYPES[entry].itemsize
     return count

@@ -63,9 +63,13 @@ class LossSpec(Section):
 
 
 class TrainedSpec(Section):
-    """What every layer with weights has."""
+    """What every layer with weights has.
+
+    A layer with `train` = false keeps its first weights: they lie in flash and take no RAM.
+    """
 
     name: str
+    train: bool = True
     activation: Activation | None = None
     weights: WeightFormat | None = None
     loss: LossSpec | None = None
@@ -129,29 +133,29 @@ class Conv2dSpec(ConvSpec):
     def _stride_is_a_pair(cls, value: object) -> object:
         return _pair(value, key="stride")
 
-
-class Conv1dSpec(ConvSpec):
-    """A convolution along the columns of a map that is one row high: steps of time."""
-
     @field_validator("padding", mode="before")
     @classmethod
     def _padding_goes_around(cls, value: object) -> object:
         zeros = _padding(value, "1, [1, 2] for rows and columns, or [above, left, below, right]", 4)
         return zeros * (4 // len(zeros)) if isinstance(zeros, tuple) else zeros
 
+
+class Conv1dSpec(ConvSpec):
+    """A convolution along the columns of a map that is one row high: steps of time."""
+
     kind: Literal["conv1d"]
     kernel: Annotated[int, Field(ge=1, le=_LARGEST)] = 3
     stride: Annotated[int, Field(ge=1, le=_LARGEST)] = 1
-
-
-class RnnSpec(TrainedSpec):
-    """A recurrent layer: it reads a sequence step by step and also its own last output.
 
     @field_validator("padding", mode="before")
     @classmethod
     def _padding_is_left_and_right(cls, value: object) -> object:
         zeros = _padding(value, "1, or [1, 2] for left and right", 2)
         return (0, zeros[0], 0, zeros[-1]) if isinstance(zeros, tuple) else zeros
+
+
+class RnnSpec(TrainedSpec):
+    """A recurrent layer: it reads a sequence step by step and also its own last output.
 
     Its state moves towards the new activation by the share `leak` at each step; 1 is the plain
     (Elman) layer, a list gives each of as many groups of units its own. Leaks are powers of two.
@@ -270,10 +274,6 @@ def _pair(value: object, *, key: str) -> tuple[object, ...]:
     return values
 
 
-def _number_or(value: object, word: str, *, key: str) -> object:
-    if not _is_length(value) and value != word:
-        raise ValueError(f'{key!r} is a number from 1 to {_LARGEST:,}, or "{word}"')
-    return value
 def _padding(value: object, numbers: str, most: int) -> str | tuple[int, ...]:
     if value == "valid" or value == "same":
         return str(value)
@@ -283,3 +283,7 @@ def _padding(value: object, numbers: str, most: int) -> str | tuple[int, ...]:
     return zeros
 
 
+def _number_or(value: object, word: str, *, key: str) -> object:
+    if not _is_length(value) and value != word:
+        raise ValueError(f'{key!r} is a number from 1 to {_LARGEST:,}, or "{word}"')
+    return value

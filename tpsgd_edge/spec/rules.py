@@ -90,6 +90,7 @@ def spec_problems(spec: Spec) -> list[Problem]:
         return unfinished
     return [
         *_order_problems(spec),
+        *_training_problems(spec),
         *_format_problems(spec),
         *_loss_problems(spec, kinds[spec.data.task]),
     ]
@@ -121,6 +122,16 @@ def _last_layer_problems(spec: Spec) -> Iterator[Problem]:
             where=f"[model], layers[{len(spec.model.layers) - 1}]",
             found=f'kind = "{last.kind}"',
             help='end the layers with { name = "out", units = 10 }',
+        )
+
+
+def _training_problems(spec: Spec) -> Iterator[Problem]:
+    if not any(layer.train for layer in spec.model.trained):
+        yield Problem(
+            "no layer of the model trains",
+            where="[model]",
+            found="train = false in each layer",
+            help="leave train = false out where the model should learn",
         )
 
 
