@@ -47,13 +47,17 @@ class SequenceView:
     stream: tuple[str, ...]
     traces: tuple[str, ...]
     step: tuple[StageView, ...]
-    step_uses_state: bool
     teach: tuple[StageView, ...]
     each_step: bool
     learn_every: int
     label_one: str
     label_all: str
     outputs: str
+
+    @property
+    def step_uses_state(self) -> bool:
+        """Whether any recurrent layer has weights that change."""
+        return uses_state(self.step)
 
 
 def labels_view(model: QuantizedModel) -> LabelsView:
@@ -83,7 +87,6 @@ def sequence_view(model: QuantizedModel, plan: MemoryPlan) -> SequenceView | Non
         stream=_members(plan, "h", "v", "c"),
         traces=_members(plan, "trace"),
         step=step_stages(model),
-        step_uses_state=uses_state(step_stages(model)),
         each_step=each,
         teach=teaching_stages(model, plan),
         learn_every=0 if len(model.learning_steps) == 1 else model.learn_every,

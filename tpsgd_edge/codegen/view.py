@@ -129,7 +129,6 @@ class ModelView:
     rng_advance: str
     init_lines: tuple[str, ...]
     inference: tuple[StageView, ...]
-    forward_uses_state: bool
     training: tuple[StageView, ...]
     last_y: str
     gate: str
@@ -138,6 +137,11 @@ class ModelView:
     arrays: tuple[ArrayView, ...]
     selftest_count: int
     selftest_digest: str
+
+    @property
+    def forward_uses_state(self) -> bool:
+        """Whether any layer of the forward pass has weights that change."""
+        return uses_state(self.inference)
 
 
 def model_view(
@@ -191,7 +195,6 @@ def model_view(
         rng_advance=f"TPS_PHI * {model.total_units}u",
         init_lines=init_lines(model),
         inference=inference_stages(model, plan),
-        forward_uses_state=uses_state(inference_stages(model, plan)),
         training=training_stages(model, plan),
         last_y=f"arena.{model.last.name}_y.at",
         gate=_gate(model),
