@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tests.support.rules import deltas_of
 from tests.unit.test_rule_device import check_one_step
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.graph import Conv2d, Dense, Graph, Labels, TrainedLayer, conv2d, pool
@@ -16,7 +17,6 @@ from tpsgd_edge.rule.activations import ACTIVATIONS
 from tpsgd_edge.rule.layers import LAYERS, forward, update_sums
 from tpsgd_edge.rule.losses import LocalLoss, local_delta, local_losses, target
 from tpsgd_edge.rule.network import FloatNetwork, first_network
-from tpsgd_edge.rule.rules import backprop, tpsgd
 from tpsgd_edge.rule.train import train_float
 from tpsgd_edge.rule.windows import make_windows
 from tpsgd_edge.spec import LossSpec, ProjectionSpec, spec_from_dict
@@ -116,7 +116,7 @@ def test_backprop_follows_autograd(mode):
     graph = small_net(mode)
     net, x = random_network(graph), samples(graph)
     activity = net.activity(x)
-    deltas = backprop(net, activity, ONE_HOT, losses_of(graph))
+    deltas = deltas_of("backprop", net, x, ONE_HOT, losses_of(graph))
     for tensor in (*net.w, *net.b):
         tensor.requires_grad_()
     functional.cross_entropy(net.activity(x)[-1], ONE_HOT, reduction="sum").backward()
@@ -149,8 +149,7 @@ def test_a_tpsgd_update_is_autograd_of_the_averaged_map(j_of, target_pool, activ
     spec = LossSpec(kind=j_of.__name__)
     losses = local_losses(graph, (spec, LAST), ProjectionSpec(), seed=3, dtype=torch.float64)
     net, x = random_network(graph), samples(graph)
-    activity = net.activity(x)
-    dw, db = update_sums(layer, x, tpsgd(net, activity, ONE_HOT, losses)[0])
+    dw, db = update_sums(layer, x, deltas_of("tpsgd", net, x, ONE_HOT, losses)[0])
 
     w, b = (tensor[0].clone().requires_grad_() for tensor in (net.w, net.b))
     y = ACTIVATIONS[activation].function(forward(layer, x, w, b))

@@ -217,7 +217,7 @@ def test_other_rules_know_neither_learn_every_nor_traces(rule, has_traces):
 
 
 @pytest.mark.parametrize("has_traces", [False, True])
-@pytest.mark.parametrize("rule", ["tpsgd", "backprop", "last_layer"])
+@pytest.mark.parametrize("rule", ["tpsgd", "backprop", "dfa", "sdfa", "drtp", "last_layer"])
 def test_one_step_without_leak_is_a_dense_layer_to_the_bit(rule, has_traces):
     labels, out = Labels("class", 3), Dense("out", 5, 3, "linear")
     hidden = Rnn("hidden", N_X, 5, (1.0,), "tanh", has_traces)

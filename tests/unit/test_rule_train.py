@@ -8,13 +8,15 @@ import pytest
 import torch
 from torch.nn import functional
 
+from tests.support.rules import deltas_of
 from tpsgd_edge.errors import SpecError, ToolError
 from tpsgd_edge.graph import Dense, Graph, Labels, Weights
 from tpsgd_edge.rule import pretrain
 from tpsgd_edge.rule.activations import ACTIVATIONS
+from tpsgd_edge.rule.feedback import draw_feedback
 from tpsgd_edge.rule.losses import local_losses
 from tpsgd_edge.rule.network import FloatNetwork, first_network
-from tpsgd_edge.rule.rules import RULES, backprop, last_layer, tpsgd
+from tpsgd_edge.rule.rules import RULES
 from tpsgd_edge.rule.train import train_float
 from tpsgd_edge.spec import LossSpec, ProjectionSpec, spec_from_dict
 
@@ -68,7 +70,7 @@ def test_backprop_follows_autograd(activation, kind):
     labels = functional.one_hot(torch.tensor([0, 1, 2, 3, 0]), 4).double()
 
     activity = net.activity(x)
-    deltas = backprop(net, activity, labels, losses)
+    deltas = deltas_of("backprop", net, x, labels, losses)
     for tensor in (*net.w, *net.b):
         tensor.requires_grad_()
     y = net.activity(x)[-1]
@@ -91,8 +93,8 @@ def test_a_tpsgd_delta_depends_on_its_own_layer_only():
     )
     x = torch.randn((5, 6), dtype=torch.float64)
     labels = functional.one_hot(torch.tensor([0, 1, 2, 3, 0]), 4).double()
-    first = tpsgd(net, net.activity(x), labels, losses)
-    second = tpsgd(mixed, mixed.activity(x), labels, losses)
+    first = deltas_of("tpsgd", net, x, labels, losses)
+    second = deltas_of("tpsgd", mixed, x, labels, losses)
     torch.testing.assert_close(first[:2], second[:2])
     assert not torch.equal(first[2], second[2])
 
@@ -106,7 +108,7 @@ def test_one_sample_moves_the_weights_by_rate_times_delta_times_x():
     losses = local_losses(graph, (HIDDEN, LAST), ProjectionSpec(), seed=4)
     activity = before.activity(torch.tensor(x, dtype=torch.float32))
     labels = functional.one_hot(torch.tensor([2]), 4).float()
-    for index, delta in enumerate(tpsgd(before, activity, labels, losses)):
+    for index, delta in enumerate(deltas_of("tpsgd", before, activity[0], labels, losses)):
         rate = settings["learning_rate"][index]
         torch.testing.assert_close(
             after.w[index], before.w[index] + rate * delta.T @ activity[index]
@@ -142,13 +144,14 @@ def test_every_rule_gives_one_delta_for_each_layer():
     losses = local_losses(
         graph, (HIDDEN, HIDDEN, LAST), ProjectionSpec(), seed=1, dtype=torch.float64
     )
-    activity = net.activity(torch.randn((5, 6), dtype=torch.float64))
+    x = torch.randn((5, 6), dtype=torch.float64)
     labels = functional.one_hot(torch.tensor([0, 1, 2, 3, 0]), 4).double()
-    for rule in RULES.values():
-        deltas = rule(net, activity, labels, losses)
+    for rule in RULES:
+        feedback = draw_feedback(graph, rule, seed=1, dtype=torch.float64)
+        deltas = deltas_of(rule, net, x, labels, losses, feedback)
         shapes = [None if delta is None else tuple(delta.shape) for delta in deltas]
         expected = [(5, 8), (5, 7), (5, 4)]
-        assert shapes == ([None, None, (5, 4)] if rule is last_layer else expected)
+        assert shapes == ([None, None, (5, 4)] if rule == "last_layer" else expected)
 
 
 @pytest.mark.parametrize(

@@ -1,32 +1,45 @@
 """What a batch teaches: for each layer the inputs and the deltas whose products move its weights.
 
-One lesson a batch; with recurrent layers and a forward rule, one after each step that teaches.
+In a feed-forward network one lesson a layer, as the rule comes to it. With recurrent layers, one a
+batch after a way back through time; with other rules, one after each step that teaches.
 Labels are (batch, m, K) here: those of the last m steps of each sample, m = 1 or all steps.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from tpsgd_edge.rule.feedback import Feedback
 from tpsgd_edge.rule.layers import input_gradient
-from tpsgd_edge.rule.losses import local_delta
 from tpsgd_edge.rule.network import FloatNetwork
-from tpsgd_edge.rule.rules import RULES, Deltas, Losses, RuleName, last_delta, pass_down
-from tpsgd_edge.rule.sequence import Step, Traces, first_traces, next_traces, through_time
+from tpsgd_edge.rule.rules import (
+    DIRECT,
+    RULES,
+    Deltas,
+    Direct,
+    Losses,
+    RuleName,
+    Task,
+    last_delta,
+    way_down,
+)
+from tpsgd_edge.rule.sequence import first_traces, next_traces, through_time
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """W of layer l learns the sum of deltas[l] inputs[l]^T over rows, b the sum of deltas[l].
+    """What some layers learn at once, W the sum of delta x^T over rows and b the sum of delta.
 
-    Rows are samples; after backpropagation through time, samples at steps. A layer whose delta is
-    None learns nothing; layers behind the last that learns may have no inputs here.
+    Entries of both lists are of the layers from `first` on. Rows are samples; after a way back
+    through time, samples at steps. A layer whose delta is None learns nothing; layers behind the
+    last that learns may have no inputs here.
     """
 
     inputs: list[Tensor]
     deltas: Deltas
+    first: int = 0
 
 
 def lessons(
@@ -36,93 +49,97 @@ def lessons(
     *,
     rule: RuleName,
     losses: Losses,
+    feedback: Feedback = (),
     error_gate: float | None = None,
     learn_every: int = 0,
 ) -> Iterator[Lesson]:
     """The lessons of a batch x (batch, n_in).
 
     Each has to be learned before the next is asked for: what follows runs with the new weights.
-    `learn_every` is that of the graph; backpropagation has no use for it.
+    `learn_every` is that of the graph; rules that go back through time have no use for it.
     """
-    if rule == "backprop" and network.recurrent:
-        yield _backprop_through_time(network, x, labels, losses, error_gate)
-    elif network.recurrent:
-        yield from _forward_lessons(network, x, labels, rule, losses, error_gate, learn_every)
+    if not network.recurrent:
+        task = Task(network, x, labels[:, -1], losses, feedback)
+        yield from _layer_by_layer(task, rule, error_gate)
+    elif rule in DIRECT:
+        every = 0 if rule == "last_layer" else learn_every
+        task = Task(network, x, labels, losses, feedback)
+        yield from _step_by_step(task, DIRECT[rule], error_gate, every)
     else:
-        activity = network.activity(x)
-        deltas = RULES[rule](network, activity, labels[:, -1], losses)
-        learns = _learns(activity[-1], labels[:, -1], error_gate)
-        yield Lesson(activity[:-1], _gated(deltas, learns))
+        task = Task(network, x, labels, losses, feedback)
+        way_back = network.w if rule == "backprop" else feedback
+        yield _through_time(task, way_back, error_gate)
 
 
-def _forward_lessons(
-    network: FloatNetwork,
-    x: Tensor,
-    labels: Tensor,
-    rule: RuleName,
-    losses: Losses,
-    error_gate: float | None,
-    learn_every: int,
+def _layer_by_layer(task: Task, rule: RuleName, error_gate: float | None) -> Iterator[Lesson]:
+    learns, last = None, len(task.losses) - 1
+    if error_gate is not None:
+        learns = _learns(task.network.activity(task.x)[-1], task.labels, error_gate)
+    for index, x, delta in RULES[rule](task):
+        gate = None if index == last else learns
+        yield Lesson([x], [delta if gate is None else delta * gate], index)
+
+
+def _step_by_step(
+    task: Task, rule: Direct, error_gate: float | None, learn_every: int
 ) -> Iterator[Lesson]:
     """A rule that sees one step, or traces of the past (docs/ARITHMETIC.md, section 15)."""
-    layers = network.recurrent
-    first, count = len(layers), x.shape[1] // layers[0].n_x
-    every = learn_every if rule == "tpsgd" else 0
-    traces = first_traces(layers, x)
-    for t, steps in enumerate(network.run(x)):
+    network, layers = task.network, task.network.recurrent
+    first, count = len(layers), task.x.shape[1] // layers[0].n_x
+    traces = first_traces(layers, task.x)
+    for t, steps in enumerate(network.run(task.x)):
         traces = next_traces(layers, traces, steps)
-        is_for_all = labels.shape[1] == count or t == count - 1
-        if not is_for_all and (every == 0 or (count - 1 - t) % every != 0):
+        is_for_all = task.labels.shape[1] == count or t == count - 1
+        if not is_for_all and (learn_every == 0 or (count - 1 - t) % learn_every != 0):
             continue
-        label = labels.expand(-1, count, -1)[:, t]
-        activity = [x, *(step.h for step in steps)]
-        if is_for_all or error_gate is not None:
+        label = task.labels.expand(-1, count, -1)[:, t]
+        activity = [task.x, *(step.h for step in steps)]
+        if is_for_all or error_gate is not None or rule.needs_error:
             activity = network.behind(activity)
-        upper: Deltas = [None] * (len(losses) - first)
-        if is_for_all:
-            upper = RULES[rule](network, activity[first:], label, losses[first:])
-        lower: Deltas = [None] * first
-        if rule == "tpsgd":
-            lower = _recurrent_deltas(steps, traces, label, losses)
+        now = replace(task, labels=label)
+        slopes = [s.c if trace is None else s.h for s, trace in zip(steps, traces, strict=True)]
+        deltas = _deltas(now, rule, activity, slopes, is_for_all=is_for_all)
         learns = _learns(activity[-1], label, error_gate)
         read = [s.v if trace is None else trace for s, trace in zip(steps, traces, strict=True)]
-        yield Lesson([*read, *activity[first:-1]], _gated([*lower, *upper], learns))
+        yield Lesson([*read, *activity[first:-1]], _gated(deltas, learns))
 
 
-def _recurrent_deltas(steps: list[Step], traces: Traces, label: Tensor, losses: Losses) -> Deltas:
-    """The error is that of the output h; f' is that of the present, or of h beside a trace."""
-    return [
-        local_delta(loss, step.h, label, step.c if trace is None else step.h)
-        for loss, step, trace in zip(losses, steps, traces, strict=False)
-        if loss is not None
-    ]
+def _deltas(
+    task: Task, rule: Direct, activity: list[Tensor], slopes: list[Tensor], *, is_for_all: bool
+) -> Deltas:
+    """Of each layer at one step; `slopes` are what f' of the recurrent layers is taken at."""
+    last = len(task.losses) - 1
+    has_output = len(activity) == last + 2
+    error = last_delta(activity, task.labels, task.losses) if has_output else None
+    deltas: Deltas = [None] * (last + 1)
+    for index in range(last if is_for_all else len(slopes)):
+        y = activity[index + 1]
+        slope = slopes[index] if index < len(slopes) else y
+        deltas[index] = rule.hidden(task, index, y, slope, error)
+    deltas[last] = error if is_for_all else None
+    return deltas
 
 
-def _backprop_through_time(
-    network: FloatNetwork,
-    x: Tensor,
-    labels: Tensor,
-    losses: Losses,
-    error_gate: float | None,
-) -> Lesson:
+def _through_time(task: Task, way_back: Sequence[Tensor], error_gate: float | None) -> Lesson:
     """The last layer's loss, summed over the steps with labels; rows are step by step."""
+    network, labels = task.network, task.labels
     layers = network.recurrent
     first, asked = len(layers), labels.shape[1]
-    history = list(network.run(x))
+    history = list(network.run(task.x))
     states = torch.cat([steps[-1].h for steps in history[-asked:]])
     rows = labels.transpose(0, 1).flatten(0, 1)
-    activity = network.behind([*[x] * first, states])
-    upper, grad = pass_down(network, activity, last_delta(activity, rows, losses), first)
+    activity = network.behind([*[task.x] * first, states])
+    error = last_delta(activity, rows, task.losses)
+    upper = [grad for _, grad in way_down(network, way_back, activity, error, first)][::-1]
     learns = _learns(activity[-1], rows, error_gate)
-    upper = _gated(upper, learns)
-    reaching = input_gradient(network.layers[first], states, network.w[first], grad)
+    reaching = input_gradient(network.layers[first], states, way_back[first], upper[0])
     reaching = reaching if learns is None else reaching * learns
     silent = [torch.zeros_like(history[0][-1].h)] * (len(history) - asked)
     grads = [*silent, *reaching.chunk(asked)]
-    inputs, deltas = activity[first:-1], upper
+    inputs, deltas = activity[first:-1], _gated([*upper], learns)
     for index in reversed(range(first)):
         past = [steps[index] for steps in history]
-        found, grads = through_time(layers[index], network.w[index], past, grads)
+        found, grads = through_time(layers[index], way_back[index], past, grads)
         inputs, deltas = [torch.cat([s.v for s in past]), *inputs], [torch.cat(found), *deltas]
     return Lesson(inputs, deltas)
 

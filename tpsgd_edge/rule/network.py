@@ -62,12 +62,15 @@ class FloatNetwork:
         """`values`, the input and the outputs of the first layers, and those of all others."""
         values = list(values)
         first = len(values) - 1
-        for layer, w, b in zip(self.layers[first:], self.w[first:], self.b[first:], strict=True):
-            z = forward(layer, values[-1], w, b)
-            if isinstance(layer, TrainedLayer):
-                z = ACTIVATIONS[layer.activation].function(z)
-            values.append(z)
+        for index in range(first, len(self.layers)):
+            values.append(self.output(index, values[-1]))
         return values
+
+    def output(self, index: int, x: Tensor) -> Tensor:
+        """Of one layer that is not recurrent, for its input x: (batch, y_count)."""
+        layer = self.layers[index]
+        z = forward(layer, x, self.w[index], self.b[index])
+        return ACTIVATIONS[layer.activation].function(z) if isinstance(layer, TrainedLayer) else z
 
     def outputs(self, x: NDArray[np.floating]) -> NDArray[np.float32]:
         """Outputs of the last layer for samples (n, n_in): (n, n_out), or (n, steps, n_out)."""

@@ -1,68 +1,220 @@
-"""How each layer gets its delta: the rules that can train one and the same network.
+"""How each layer gets its error: the rules that can train one and the same network.
 
-A rule sees the activity of a batch and the labels, and gives a delta for each layer, or None for a
-layer that it leaves as it is, pooling among them. A layer learns by W += rate * (sum of delta x^T)
-and b += rate * (sum of delta), averaged over the batch; in a convolution the sum is over positions.
-Recurrent layers get theirs in `lessons.py`.
+A rule sees one batch and tells the layers, in the order in which it knows them, what to learn:
+W += rate * (sum of delta x^T) and b += rate * (sum of delta), averaged over the batch; in a
+convolution the sum is over positions. A layer has learned before the next one is asked for, so a
+rule keeps only what it still needs. Recurrent layers get their deltas in `lessons.py`.
 """
 
-from collections.abc import Callable
-from typing import Literal
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 from torch import Tensor
 
-from tpsgd_edge.graph import TrainedLayer
+from tpsgd_edge.errors import SpecError
+from tpsgd_edge.graph import Graph, TrainedLayer
 from tpsgd_edge.rule.activations import ACTIVATIONS
+from tpsgd_edge.rule.feedback import Feedback
 from tpsgd_edge.rule.layers import input_gradient
 from tpsgd_edge.rule.losses import LocalLoss, local_delta
 from tpsgd_edge.rule.network import FloatNetwork
 
-RuleName = Literal["backprop", "tpsgd", "last_layer"]
+RuleName = Literal["backprop", "fa", "dfa", "sdfa", "drtp", "pepita", "tpsgd", "last_layer"]
 Losses = tuple[LocalLoss | None, ...]
 Deltas = list[Tensor | None]
 
 
-def tpsgd(network: FloatNetwork, activity: list[Tensor], labels: Tensor, losses: Losses) -> Deltas:
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One batch, as a rule sees it.
+
+    Attributes:
+        x: inputs (batch, n_in).
+        labels: rows (batch, K), one-hot for classes.
+        losses: of each layer; only tpSGD uses those of hidden layers.
+        feedback: the rule's fixed random matrices.
+    """
+
+    network: FloatNetwork
+    x: Tensor
+    labels: Tensor
+    losses: Losses
+    feedback: Feedback = ()
+
+
+class Change(NamedTuple):
+    """One layer learns the sums of delta x^T and of delta over the batch."""
+
+    layer: int
+    x: Tensor
+    delta: Tensor
+
+
+# How a hidden layer gets its delta where nothing comes down from the layers above: (task, index,
+# output y, activation f(z), error of the net's output or None where it is not known yet).
+HiddenDelta = Callable[[Task, int, Tensor, Tensor, Tensor | None], Tensor | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """A rule that reaches each hidden layer without passing through those above.
+
+    Attributes:
+        needs_error: the whole forward pass comes first; else a layer learns in the middle of it.
+    """
+
+    hidden: HiddenDelta
+    needs_error: bool = False
+
+    def __call__(self, task: Task) -> Iterator[Change]:
+        """What each layer learns, first to last."""
+        return _after_the_output(self, task) if self.needs_error else _on_the_way(self, task)
+
+
+def tpsgd(
+    task: Task, index: int, y: Tensor, activation: Tensor, error: Tensor | None
+) -> Tensor | None:
     """Each layer's own loss and nothing from the layers above (arXiv 2208.08503)."""
-    return [
-        None if loss is None else local_delta(loss, y, labels)
-        for loss, y in zip(losses, activity[1:], strict=True)
-    ]
+    loss = task.losses[index]
+    return None if loss is None else local_delta(loss, y, task.labels, activation)
 
 
-def last_layer(
-    network: FloatNetwork, activity: list[Tensor], labels: Tensor, losses: Losses
-) -> Deltas:
+def nothing(
+    task: Task, index: int, y: Tensor, activation: Tensor, error: Tensor | None
+) -> Tensor | None:
     """Hidden layers left at random, the yardstick for what hidden layers learn."""
-    hidden: Deltas = [None] * (len(losses) - 1)
-    return [*hidden, last_delta(activity, labels, losses)]
+    return None
 
 
-def backprop(
-    network: FloatNetwork, activity: list[Tensor], labels: Tensor, losses: Losses
-) -> Deltas:
-    """Backpropagation of the last layer's loss; the hidden layers' own losses are not used.
+def drtp(
+    task: Task, index: int, y: Tensor, activation: Tensor, error: Tensor | None
+) -> Tensor | None:
+    """Direct random target projection: delta = (B y*) f'(z), with the label in place of the error.
 
-    Not for networks with recurrent layers.
+    Frenkel, Lefebvre, Bol, "Learning without feedback: Fixed random learning signals allow for
+    feedforward training of deep neural networks", Frontiers in Neuroscience 15, 2021. Their
+    programs take B y* for the gradient and subtract it; here it is added, and B has no sign of its
+    own.
     """
-    return pass_down(network, activity, last_delta(activity, labels, losses))[0]
+    return _projected(task, index, task.labels, activation)
 
 
-def pass_down(
-    network: FloatNetwork, activity: list[Tensor], grad: Tensor, first: int = 0
-) -> tuple[Deltas, Tensor]:
-    """Deltas of the layers from `first` on, and the gradient at z of that layer (of a pool: y).
+def dfa(
+    task: Task, index: int, y: Tensor, activation: Tensor, error: Tensor | None
+) -> Tensor | None:
+    """Direct feedback alignment: delta = (B e) f'(z), e the error of the net's output.
 
-    `grad` is the delta of the last layer.
+    Nøkland, "Direct feedback alignment provides learning in deep neural networks", NIPS 2016. On a
+    recurrent layer, e at the steps that teach; with traces this is the rule of Murray, "Local
+    online learning in recurrent networks with random feedback", eLife 8, 2019.
     """
-    deltas: Deltas = [grad]
+    return _projected(task, index, _known(error), activation)
+
+
+def sdfa(
+    task: Task, index: int, y: Tensor, activation: Tensor, error: Tensor | None
+) -> Tensor | None:
+    """Error-sign-based direct feedback alignment: delta = (B sign(e)) f'(z).
+
+    The sDFA of Frenkel, Lefebvre and Bol 2021 (see `drtp`): it is the error whose sign is taken.
+    """
+    return _projected(task, index, _known(error).sign(), activation)
+
+
+def backprop(task: Task) -> Iterator[Change]:
+    """Backpropagation of the last layer's loss; the hidden layers' own losses are not used."""
+    return _down(task, task.network.w)
+
+
+def feedback_alignment(task: Task) -> Iterator[Change]:
+    """Backpropagation through fixed random matrices B in place of W^T, filters among them.
+
+    Lillicrap, Cownden, Tweed, Akerman, "Random synaptic feedback weights support error
+    backpropagation for deep learning", Nature Communications 7, 2016.
+    """
+    return _down(task, task.feedback)
+
+
+def pepita(task: Task) -> Iterator[Change]:
+    """Two forward passes, the second with an input that the error of the first has changed.
+
+    x' = x + F (y - y*), delta = y'_l - y_l beside the second pass' own input; the last layer learns
+    from the error of the first pass. Dellaferrera, Kreiman, "Error-driven input modulation: Solving
+    the credit assignment problem without a backward pass", ICML 2022.
+    """
+    activity = task.network.activity(task.x)
+    error = last_delta(activity, task.labels, task.losses)
+    modulated = task.network.activity(task.x - error @ task.feedback[0].T)
+    last = len(task.losses) - 1
+    for index, loss in enumerate(task.losses):
+        if loss is not None:
+            delta = error if index == last else modulated[index + 1] - activity[index + 1]
+            yield Change(index, modulated[index], delta)
+
+
+Rule = Callable[[Task], Iterator[Change]]
+
+DIRECT: dict[str, Direct] = {
+    "tpsgd": Direct(tpsgd),
+    "drtp": Direct(drtp),
+    "dfa": Direct(dfa, needs_error=True),
+    "sdfa": Direct(sdfa, needs_error=True),
+    "last_layer": Direct(nothing),
+}
+RULES: dict[RuleName, Rule] = {
+    "backprop": backprop,
+    "fa": feedback_alignment,
+    "dfa": DIRECT["dfa"],
+    "sdfa": DIRECT["sdfa"],
+    "drtp": DIRECT["drtp"],
+    "pepita": pepita,
+    "tpsgd": DIRECT["tpsgd"],
+    "last_layer": DIRECT["last_layer"],
+}
+
+
+def check_rule(graph: Graph, rule: str) -> None:
+    """Raise a `SpecError` where a rule is not defined for a network or its labels."""
+    if rule == "drtp" and graph.labels.kind == "vector":
+        raise SpecError(
+            "DRTP is not defined for label vectors",
+            where="[data], the labels",
+            found=f"vectors of {graph.labels.count} values",
+            help="its signal is the label itself, which says where an error points only for "
+            "classes; take dfa, sdfa or tpsgd",
+        )
+    if rule == "pepita" and graph.recurrent:
+        raise SpecError(
+            "PEPITA is not defined for recurrent layers",
+            where=f"[model], layer '{graph.recurrent[0].name}'",
+            found="rnn",
+            help="its second pass would begin the sequence again; take backprop, fa, dfa, sdfa, "
+            "drtp or tpsgd",
+        )
+
+
+def way_down(
+    network: FloatNetwork,
+    w: Sequence[Tensor],
+    activity: list[Tensor],
+    grad: Tensor,
+    first: int = 0,
+) -> Iterator[tuple[int, Tensor]]:
+    """Each layer down to `first` and the gradient at its z, of a pool at its y.
+
+    `grad` is the delta of the last layer, `w` what takes it down. The weights of a layer may change
+    once it has come: what lies below is known by then.
+    """
     for index in range(len(network.layers) - 1, first, -1):
-        above, below = network.layers[index], network.layers[index - 1]
-        grad = input_gradient(above, activity[index], network.w[index], grad)
+        below = network.layers[index - 1]
+        lower = input_gradient(network.layers[index], activity[index], w[index], grad)
         if isinstance(below, TrainedLayer):
-            grad = grad * ACTIVATIONS[below.activation].derivative(activity[index])
-        deltas.append(grad if isinstance(below, TrainedLayer) else None)
-    return deltas[::-1], grad
+            lower *= ACTIVATIONS[below.activation].derivative(activity[index])
+        yield index, grad
+        grad = lower
+    yield first, grad
 
 
 def last_delta(activity: list[Tensor], labels: Tensor, losses: Losses) -> Tensor:
@@ -72,8 +224,45 @@ def last_delta(activity: list[Tensor], labels: Tensor, losses: Losses) -> Tensor
     return local_delta(losses[-1], activity[-1], labels)
 
 
-RULES: dict[RuleName, Callable[[FloatNetwork, list[Tensor], Tensor, Losses], Deltas]] = {
-    "backprop": backprop,
-    "tpsgd": tpsgd,
-    "last_layer": last_layer,
-}
+def _down(task: Task, w: Sequence[Tensor]) -> Iterator[Change]:
+    activity = task.network.activity(task.x)
+    error = last_delta(activity, task.labels, task.losses)
+    for index, grad in way_down(task.network, w, activity, error):
+        del activity[index + 1 :]
+        if isinstance(task.network.layers[index], TrainedLayer):
+            yield Change(index, activity[index], grad)
+
+
+def _on_the_way(rule: Direct, task: Task) -> Iterator[Change]:
+    x, last = task.x, len(task.losses) - 1
+    for index in range(last):
+        y = task.network.output(index, x)
+        delta = rule.hidden(task, index, y, y, None)
+        if delta is not None:
+            yield Change(index, x, delta)
+        x = y
+    y = task.network.output(last, x)
+    yield Change(last, x, last_delta([y], task.labels, task.losses))
+
+
+def _after_the_output(rule: Direct, task: Task) -> Iterator[Change]:
+    activity, last = task.network.activity(task.x), len(task.losses) - 1
+    error = last_delta(activity, task.labels, task.losses)
+    for index, (x, y) in enumerate(itertools.pairwise(activity[:-1])):
+        delta = rule.hidden(task, index, y, y, error)
+        if delta is not None:
+            yield Change(index, x, delta)
+    yield Change(last, activity[last], error)
+
+
+def _projected(task: Task, index: int, signal: Tensor, activation: Tensor) -> Tensor | None:
+    layer = task.network.layers[index]
+    if not isinstance(layer, TrainedLayer):
+        return None
+    return signal @ task.feedback[index].T * ACTIVATIONS[layer.activation].derivative(activation)
+
+
+def _known(error: Tensor | None) -> Tensor:
+    if error is None:
+        raise ValueError("the error of the output is not known yet")
+    return error

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.graph import Graph, Labels, TrainedLayer
+from tpsgd_edge.graph import Conv2d, Graph, Labels, TrainedLayer
+from tpsgd_edge.rule.feedback import Feedback, draw_feedback
 from tpsgd_edge.rule.layers import update_sums
 from tpsgd_edge.rule.lessons import Lesson, lessons
 from tpsgd_edge.rule.losses import local_losses
 from tpsgd_edge.rule.network import FloatNetwork, first_network
-from tpsgd_edge.rule.rules import Losses, RuleName
+from tpsgd_edge.rule.rules import Losses, RuleName, check_rule
 from tpsgd_edge.spec import LossSpec, ProjectionSpec
 
 # Factor on the learning rate at a share 0..1 of the training, given the factor at its end.
@@ -27,16 +28,35 @@ _SCHEDULE: dict[str, Callable[[float, float], float]] = {
 }
 
 
+# What W and what b learn from a batch.
+Sums = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    dead_zone: float
+    error_gate: float | None
+    clip_norm: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class _Settings:
     rule: RuleName
     losses: Losses
+    feedback: Feedback
     rates: tuple[float, ...]
     momentum: float
-    dead_zone: float
-    error_gate: float | None
-    clip_norm: float | None
+    limits: _Limits
     learn_every: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    epochs: int
+    batch: int
+    schedule: str
+    final_rate: float
+    seed: int
 
 
 def train_float(
@@ -61,40 +81,37 @@ def train_float(
 ) -> FloatNetwork:
     """The trained network; the same arguments give the same network on the same machine.
 
-    First weights and projections are those of a device with this seed. The update is the mean over
+    First weights and projections are those of a device with this seed, and the random matrices of
+    the other rules come from it too. The update is the mean over
     a batch, so with batch = 1 the rate is that of the device. In a sequence tpSGD learns after each
     step that a device learns after, backpropagation from the sum over all labels.
 
     Args:
         x: samples (n, n_in), scaled; sequences step by step.
         labels: classes (n,) or scaled vectors (n, K); of each step (n, steps) or (n, steps, K).
-        losses: one for each layer with weights; backprop and last_layer use the last one only.
+        losses: one for each layer with weights; rules other than tpsgd use the last one only.
         learning_rate: one for all layers, or one for each layer with weights. tpSGD divides that
-            of a map by the mean area of the windows whose averages its loss sees.
+            of a map by the mean area of the windows whose averages its loss sees, PEPITA by the
+            number of positions.
         schedule: constant, linear, cosine or exponential, down to `final_rate` times the rate.
         error_gate: hidden layers learn only where the class gets less than this probability.
         clip_norm: largest norm of the gradient of a batch, all layers together.
         after_epoch: called with the epoch, from 1, and the network as it is then.
 
     Raises:
-        SpecError: the weights leave the finite numbers.
+        SpecError: the rule is not defined for the network; the weights leave the finite numbers.
     """
+    check_rule(graph, rule)
     net = first_network(graph, seed=seed)
     made = local_losses(graph, tuple(losses), projection or ProjectionSpec(), seed=seed)
-    rates = _rates(graph, learning_rate, rule)
-    every = graph.learn_every
-    settings = _Settings(rule, made, rates, momentum, dead_zone, error_gate, clip_norm, every)
+    feedback, rates = draw_feedback(graph, rule, seed=seed), _rates(graph, learning_rate, rule)
+    limits = _Limits(dead_zone, error_gate, clip_norm)
+    settings = _Settings(rule, made, feedback, rates, momentum, limits, graph.learn_every)
     samples = torch.tensor(np.asarray(x, np.float32))
     targets = label_rows(labels, graph.labels).view(len(samples), -1, graph.labels.count)
-    velocity = [torch.zeros_like(tensor) for tensor in (*net.w, *net.b)]
-    steps = epochs * math.ceil(len(samples) / batch)
-    step = 0
+    pace = _Pace(epochs, batch, schedule, final_rate, seed)
     with torch.inference_mode():
-        for epoch in range(1, epochs + 1):
-            for chosen in _batches(len(samples), batch, seed=seed, epoch=epoch):
-                decay = _SCHEDULE[schedule](step / steps, final_rate)
-                _train_batch(net, samples[chosen], targets[chosen], settings, decay, velocity)
-                step += 1
+        for epoch in _epochs(net, samples, targets, settings, pace):
             _check_finite(net, epoch)
             if after_epoch is not None:
                 after_epoch(epoch, net)
@@ -115,14 +132,38 @@ def _rates(
 ) -> tuple[float, ...]:
     """A rate for each layer, those without weights included.
 
-    The rate of a map's own loss takes in 1 / area of the windows (docs/ARITHMETIC.md, section 14).
+    The rate of a map's own loss takes in 1 / area of the windows (docs/ARITHMETIC.md, section 14);
+    PEPITA's authors take the mean over positions.
     """
     trained = graph.trained
     rates = learning_rate if isinstance(learning_rate, Sequence) else [learning_rate] * len(trained)
     if rule == "tpsgd":
         rates = [r * la.n_target / la.y_count for r, la in zip(rates, trained, strict=True)]
+    elif rule == "pepita":
+        rates = [r / _positions(la) for r, la in zip(rates, trained, strict=True)]
     given = iter(rates)
     return tuple(next(given) if isinstance(la, TrainedLayer) else 0.0 for la in graph.layers)
+
+
+def _epochs(
+    net: FloatNetwork, x: Tensor, labels: Tensor, settings: _Settings, pace: _Pace
+) -> Iterator[int]:
+    """Train, and say after each epoch which one it was."""
+    velocity = [
+        torch.zeros_like(tensor) if settings.momentum else tensor.new_empty(0)
+        for tensor in (*net.w, *net.b)
+    ]
+    count = math.ceil(len(x) / pace.batch)
+    for epoch in range(1, pace.epochs + 1):
+        batches = _batches(len(x), pace.batch, seed=pace.seed, epoch=epoch)
+        for step, rows in enumerate(batches, start=(epoch - 1) * count):
+            decay = _SCHEDULE[pace.schedule](step / (pace.epochs * count), pace.final_rate)
+            _train_batch(net, x[rows], labels[rows], settings, decay, velocity)
+        yield epoch
+
+
+def _positions(layer: TrainedLayer) -> int:
+    return layer.y_shape[0] * layer.y_shape[1] if isinstance(layer, Conv2d) else 1
 
 
 def _batches(count: int, batch: int, *, seed: int, epoch: int) -> Iterator[Tensor]:
@@ -139,54 +180,84 @@ def _train_batch(
     decay: float,
     velocity: list[Tensor],
 ) -> None:
-    for lesson in lessons(
+    taught = lessons(
         net,
         x,
         labels,
         rule=settings.rule,
         losses=settings.losses,
-        error_gate=settings.error_gate,
+        feedback=settings.feedback,
+        error_gate=settings.limits.error_gate,
         learn_every=settings.learn_every,
-    ):
-        _learn(net, lesson, settings, decay, velocity, len(x))
+    )
+    for changes, clip in _measured(net, taught, settings, len(x)):
+        for index, change in changes:
+            step = settings.rates[index] * decay * clip / len(x)
+            _move(net, index, change, step, settings.momentum, velocity)
 
 
-def _learn(
+def _measured(
+    net: FloatNetwork, taught: Iterable[Lesson], settings: _Settings, samples: int
+) -> Iterator[tuple[Iterable[tuple[int, Sums]], float]]:
+    """Changes layer by layer, and what they are multiplied with.
+
+    Where their norm is limited, a feed-forward network learns all at once at the end of a batch.
+    """
+    largest = settings.limits.clip_norm
+    if largest is None:
+        for lesson in taught:
+            yield _changes(net, lesson, settings), 1.0
+        return
+    whole = taught if net.recurrent else [_joined(list(taught))]
+    for lesson in whole:
+        changes = list(_changes(net, lesson, settings))
+        yield changes, _clip_factor([sums for _, sums in changes], largest, samples)
+
+
+def _joined(parts: list[Lesson]) -> Lesson:
+    """One lesson of all layers from lessons of one layer each."""
+    own = {part.first: part for part in parts}
+    places = range(max(own) + 1)
+    nothing = torch.empty(0)
+    inputs = [own[index].inputs[0] if index in own else nothing for index in places]
+    return Lesson(inputs, [own[index].deltas[0] if index in own else None for index in places])
+
+
+def _changes(net: FloatNetwork, lesson: Lesson, settings: _Settings) -> Iterator[tuple[int, Sums]]:
+    for place, delta in enumerate(lesson.deltas):
+        if delta is not None:
+            layer, x = net.layers[lesson.first + place], lesson.inputs[place]
+            yield lesson.first + place, update_sums(layer, x, _outside(delta, settings))
+
+
+def _move(
     net: FloatNetwork,
-    lesson: Lesson,
-    settings: _Settings,
-    decay: float,
+    index: int,
+    change: Sums,
+    step: float,
+    momentum: float,
     velocity: list[Tensor],
-    samples: int,
 ) -> None:
-    changes = {
-        index: update_sums(net.layers[index], lesson.inputs[index], _outside(delta, settings))
-        for index, delta in enumerate(lesson.deltas)
-        if delta is not None
-    }
-    clip = _clip_factor(changes.values(), settings.clip_norm, samples)
     n = len(net.layers)
-    for index, (dw, db) in changes.items():
-        step = settings.rates[index] * decay * clip / samples
-        for tensor, change, moving in (
-            (net.w[index], dw, velocity[index]),
-            (net.b[index], db, velocity[n + index]),
-        ):
-            moving.mul_(settings.momentum).add_(change, alpha=step)
-            tensor.add_(moving)
+    for tensor, sums, moving in (
+        (net.w[index], change[0], velocity[index]),
+        (net.b[index], change[1], velocity[n + index]),
+    ):
+        if momentum:
+            tensor.add_(moving.mul_(momentum).add_(sums, alpha=step))
+        else:
+            tensor.add_(sums.mul_(step))
 
 
 def _outside(delta: Tensor, settings: _Settings) -> Tensor:
     """Zero in the dead zone, delta outside."""
-    return torch.where(delta.abs() < settings.dead_zone, 0, delta)
+    if settings.limits.dead_zone == 0:
+        return delta
+    return torch.where(delta.abs() < settings.limits.dead_zone, 0, delta)
 
 
-def _clip_factor(
-    changes: Iterable[tuple[Tensor, Tensor]], largest: float | None, samples: int
-) -> float:
+def _clip_factor(changes: Iterable[Sums], largest: float, samples: int) -> float:
     """What brings the norm of the mean change of all layers down to the largest allowed."""
-    if largest is None:
-        return 1.0
     squares = [float(change.square().sum()) for pair in changes for change in pair]
     return min(1.0, largest * samples / max(math.sqrt(sum(squares)), 1e-30))
 

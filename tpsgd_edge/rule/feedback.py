@@ -1,0 +1,81 @@
+"""The fixed random matrices by which some rules bring the error, or the label, to hidden layers.
+
+Drawn from the model's seed, binary32, uniform with mean 0. Their size is that of the authors' own
+programs: sqrt(6 / n) with n the second extent of the matrix ("He uniform", as in DRTP's, also for
+FA and DFA), and a twentieth of that for PEPITA.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tpsgd_edge.arithmetic.random import PHI, draws, mix
+from tpsgd_edge.graph import Graph, Rnn, TrainedLayer
+
+# One for each layer; empty where there is none.
+Feedback = tuple[Tensor, ...]
+
+# The next number after the purposes in docs/ARITHMETIC.md, section 3, and the order of samples.
+_PURPOSE_FEEDBACK = 4
+_PEPITA_SCALE = 0.05
+
+
+def draw_feedback(
+    graph: Graph, rule: str, *, seed: int, dtype: torch.dtype = torch.float32
+) -> Feedback:
+    """The matrices of a rule; () for rules that have none.
+
+    fa: of each layer with weights one of the shape of W. dfa, sdfa, drtp: of each hidden layer
+    (y_count, K). pepita: of the first layer F, (n_in, K), from the error to the input.
+    """
+    make = _DRAW.get(rule)
+    if make is None:
+        return ()
+    return tuple(
+        torch.tensor(make(graph, index, _stream(seed, index)), dtype=dtype)
+        for index in range(len(graph.layers))
+    )
+
+
+def _of_weights(graph: Graph, index: int, base: int) -> np.ndarray:
+    layer = graph.layers[index]
+    if not isinstance(layer, TrainedLayer):
+        return np.empty(0)
+    # Through time an error is multiplied again and again: as large as first weights, no larger.
+    bound = layer.recurrent_gain if isinstance(layer, Rnn) else math.sqrt(6)
+    return _uniform(base, layer.n_out, layer.n_in, bound / math.sqrt(layer.n_in))
+
+
+def _of_units(graph: Graph, index: int, base: int) -> np.ndarray:
+    layer = graph.layers[index]
+    if not isinstance(layer, TrainedLayer) or index == len(graph.layers) - 1:
+        return np.empty(0)
+    return _uniform(base, layer.y_count, graph.labels.count, math.sqrt(6 / layer.y_count))
+
+
+def _of_input(graph: Graph, index: int, base: int) -> np.ndarray:
+    if index > 0:
+        return np.empty(0)
+    bound = _PEPITA_SCALE * math.sqrt(6 / graph.n_in)
+    return _uniform(base, graph.n_in, graph.labels.count, bound)
+
+
+def _uniform(base: int, rows: int, columns: int, bound: float) -> np.ndarray:
+    words = draws(base, rows * columns).reshape(rows, columns)
+    return ((words >> np.uint32(16)).astype(np.float64) / 2**15 - 1) * bound
+
+
+def _stream(seed: int, layer: int) -> int:
+    return mix(mix(seed + PHI * (_PURPOSE_FEEDBACK + 1)) + PHI * (layer + 1))
+
+
+_DRAW: dict[str, Callable[[Graph, int, int], np.ndarray]] = {
+    "fa": _of_weights,
+    "dfa": _of_units,
+    "sdfa": _of_units,
+    "drtp": _of_units,
+    "pepita": _of_input,
+}
