@@ -75,8 +75,11 @@ def test_labels_of_each_step(y: Any, units: int, kind: str, shape: tuple[int, ..
     assert (model.steps, model.answers) == (STEPS, STEPS)
     assert quantize_labels(model, dataset.y_train).shape == shape
     # A learning rate decays over as many training steps as there are labels.
-    one_label = dataset_from_arrays(spec, X, y[:, 0])
-    once = quantize(spec, build_graph(spec, one_label), one_label)
+    one_label, spec_at_end = dataset_from_arrays(spec, X, y[:, 0]), make_spec(units=units)
+    spec_at_end = spec_at_end.model_copy(
+        update={"rule": spec_at_end.rule.model_copy(update={"learn_every": 0})}
+    )
+    once = quantize(spec_at_end, build_graph(spec_at_end, one_label), one_label)
     assert model.schedule.segment_steps > STEPS * (once.schedule.segment_steps - 1)
 
 
