@@ -70,5 +70,5 @@ $(VENV)/.demo: $(NEEDS)
 
 # torch comes with the exact version of constraints.txt; an open range would fetch gigabytes of CUDA.
 $(VENV)/.test: $(VENV)/.demo
-	$(PIP_INSTALL) --no-build-isolation --editable '.[emulator,dev,sklearn,torch]'
+	$(PIP_INSTALL) --no-build-isolation --editable '.[emulator,dev,onnx,sklearn,torch]'
 	@touch $@

@@ -334,7 +334,7 @@ def test_all_mistakes_at_once() -> None:
         ),
         (
             [("model.weights_file", "w.npz"), ("model.pretrain", {})],
-            "weights come from a file or from pre-training, not from both",
+            "weights come from one place only, not from weights_file and pretrain",
         ),
     ],
 )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tpsgd_edge.arithmetic.expression import compile_expression
 from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.frontend.data import Dataset
+from tpsgd_edge.frontend.imports.source import check_layout, read_source
 from tpsgd_edge.frontend.npz import read_npz
 from tpsgd_edge.frontend.scaling import Scaling, input_scaling
 from tpsgd_edge.graph import (
@@ -65,6 +66,9 @@ def build_graph(spec: Spec, dataset: Dataset) -> Graph:
     learn_every = spec.rule.learn_every if is_stream else 0
     frozen = frozenset(layer.name for layer in spec.model.trained if not layer.train)
     graph = Graph(spec.name, layers, dataset.labels, {}, steps, learn_every, frozen)
+    if spec.model.source is not None:
+        check_layout(dataset.input_shape, shape)
+        return replace(graph, weights=read_source(spec).weights)
     if spec.model.weights_file is None:
         return graph
     return replace(graph, weights=_read_weights(spec, graph))

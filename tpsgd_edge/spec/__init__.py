@@ -22,7 +22,7 @@ from tpsgd_edge.spec.layers import (
     TrainedSpec,
     WeightFormat,
 )
-from tpsgd_edge.spec.load import load_spec, spec_from_dict
+from tpsgd_edge.spec.load import load_spec, spec_from_dict, with_layers
 from tpsgd_edge.spec.names import check_c_name, check_model_name
 from tpsgd_edge.spec.rules import (
     LabelsKind,
@@ -88,4 +88,5 @@ __all__ = [
     "parse_bytes",
     "spec_from_dict",
     "trained_layer",
+    "with_layers",
 ]

@@ -60,6 +60,57 @@ def spec_from_dict(
     return spec
 
 
+def with_layers(
+    spec: Spec, layers: Sequence[Mapping[str, Any]], input_shape: tuple[int, int, int]
+) -> Spec:
+    """The spec with what its source says: layers, and the shape of a sample.
+
+    Args:
+        spec: one with `model.source`.
+        layers: tables as in `model.layers`; `model.settings` goes over them.
+        input_shape: height, width and channels.
+
+    Raises:
+        SpecError: settings of layers that are not there, or that the source decides; whatever does
+            not fit the layers.
+    """
+    tables = _with_settings(spec, layers)
+    kept = {key: getattr(spec, key) for key in Spec.model_fields if key != "model"}
+    complete = spec_from_dict({**kept, "model": {"layers": tables}}, spec.folder, spec.source)
+    asked = spec.data.input_shape
+    if asked is not None and asked != input_shape:
+        raise SpecError(
+            "data.input_shape is not what the model's source reads",
+            where=f"{spec.source}, [data], input_shape",
+            found=f"{list(asked)}; '{spec.model.source}' reads {list(input_shape)}",
+            help="leave data.input_shape out",
+        )
+    model = spec.model.model_copy(update={"layers": complete.model.layers})
+    data = spec.data.model_copy(update={"input_shape": input_shape})
+    return spec.model_copy(update={"model": model, "data": data})
+
+
+def _with_settings(spec: Spec, layers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The tables of the layers with the settings of the spec."""
+    names = [table["name"] for table in layers]
+    for name, settings in spec.model.settings.items():
+        where = f"{spec.source}, [model.settings.{name[:40]}]"
+        if name not in names:
+            raise SpecError(
+                f"'{spec.model.source}' has no layer '{name[:40]}'",
+                where=where,
+                help=did_you_mean(name, names),
+            )
+        decided = sorted(set(settings) & set(layers[names.index(name)]))
+        if decided:
+            raise SpecError(
+                f"'{decided[0]}' of layer '{name}' is what '{spec.model.source}' says",
+                where=where,
+                help="settings are loss, learning_rate, weights, weight_range, target_pool, ...",
+            )
+    return [{**table, **spec.model.settings.get(table["name"], {})} for table in layers]
+
+
 def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:

@@ -85,6 +85,8 @@ def spec_problems(spec: Spec) -> list[Problem]:
         "classification": "class",
         "regression": "vector",
     }
+    if not spec.model.layers:
+        return []  # they are still to be read from the model's source
     unfinished = list(_last_layer_problems(spec))
     if unfinished:
         return unfinished

@@ -46,9 +46,15 @@ def _check_members(names: list[str]) -> None:
 
 
 class ModelSpec(Section):
-    """The network: layers from input to output, and where their first weights come from."""
+    """The network: layers from input to output, and where their first weights come from.
 
-    layers: Annotated[tuple[LayerSpec, ...], Field(min_length=1, max_length=64)]
+    With `source`, an ONNX file, both come from there: `layers` stay empty until it is read
+    (`with_layers`), and `settings` adds to single layers, by name, what the file cannot say.
+    """
+
+    layers: Annotated[tuple[LayerSpec, ...], Field(min_length=1, max_length=64)] = ()
+    source: str | None = None
+    settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
     weights_file: str | None = None
     pretrain: PretrainSpec | None = None
 
@@ -59,13 +65,22 @@ class ModelSpec(Section):
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "ModelSpec":
+        if (self.source is None) == (not self.layers):
+            raise ValueError(
+                'a model has layers, or a source for them: source = "net.onnx"; not both'
+                if self.layers
+                else "a model needs layers, or a source for them"
+            )
         names = [name for name in self.names if name is not None]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"layer names must differ; used twice: {', '.join(twice)}")
         _check_members(names)
-        if self.weights_file is not None and self.pretrain is not None:
-            raise ValueError("weights come from a file or from pre-training, not from both")
+        origins = [name for name in ("source", "weights_file", "pretrain") if getattr(self, name)]
+        if len(origins) > 1:
+            raise ValueError(f"weights come from one place only, not from {' and '.join(origins)}")
+        if self.settings and self.source is None:
+            raise ValueError("settings are for a source; layers have their keys themselves")
         return self
 
     @property
@@ -89,7 +104,7 @@ class ModelSpec(Section):
     @property
     def n_out(self) -> int:
         """Units of the last layer; 0 where it is not dense, which `load_spec` refuses."""
-        last = self.layers[-1]
+        last = self.layers[-1] if self.layers else None
         return last.units if isinstance(last, DenseSpec) else 0
 
 

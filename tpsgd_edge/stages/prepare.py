@@ -9,6 +9,7 @@ from pathlib import Path
 from tpsgd_edge import __version__
 from tpsgd_edge.codegen import CProject, Origin, SelfTest, render
 from tpsgd_edge.frontend.data import Dataset, label_scaling, load_dataset
+from tpsgd_edge.frontend.imports.source import with_source
 from tpsgd_edge.frontend.network import build_graph, dataset_scaling
 from tpsgd_edge.graph import Graph
 from tpsgd_edge.memory import MemoryPlan, digest_order, plan_memory
@@ -39,6 +40,7 @@ class Prepared:
 def prepare(spec: Spec, dataset: Dataset | None = None) -> Prepared:
     """From the spec to a quantized model with a memory plan. Reads the data, writes nothing."""
     platform = load_platform(spec.platform.name)
+    spec = with_source(spec)
     dataset = load_dataset(spec) if dataset is None else dataset
     graph = build_graph(spec, dataset)
     if spec.model.pretrain is not None:

@@ -1,0 +1,141 @@
+"""A node of a net with what is constant of its inputs, and what messages say of it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.errors import DataError
+
+Array = NDArray[Any]
+Real = NDArray[np.float64]
+# What a microcontroller holds in one map or vector, generously.
+LARGEST_MAP = 1 << 22
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operator of an ONNX graph."""
+
+    op: str
+    domain: str
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any]
+
+    def place(self, file: str) -> str:
+        """Where it is, for messages."""
+        name = self.name or (self.outputs[0] if self.outputs else "")
+        return f"{file}, node '{name[:60]}' ({self.op[:40]})"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A node as its handler sees it.
+
+    `arrays` are the constant inputs, None where an input is left out or comes from the layer
+    before. Every method raises a `DataError` where the node holds something else than asked for.
+    """
+
+    node: Node
+    arrays: tuple[Array | None, ...]
+    file: str
+
+    def error(self, what: str, *, found: str | None = None, help: str | None = None) -> DataError:  # noqa: A002 - as in errors
+        """What is wrong with this node."""
+        return DataError(what, where=self.node.place(self.file), found=found, help=help)
+
+    def has(self, index: int) -> bool:
+        """Whether an input is there."""
+        return index < len(self.node.inputs) and self.node.inputs[index] != ""
+
+    def array(self, index: int, what: str) -> Array:
+        """A constant input."""
+        array = self.optional(index, what)
+        if array is None:
+            raise self.error(f"{self.node.op} has no {what}")
+        return array
+
+    def optional(self, index: int, what: str) -> Array | None:
+        """A constant input that may be left out."""
+        if not self.has(index):
+            return None
+        array = self.arrays[index]
+        if array is None:
+            raise self.error(
+                f"the {what} of {self.node.op} is not a constant",
+                found=f"'{self.node.inputs[index][:60]}' is computed from the samples",
+                help="only what is fixed in the file can become weights",
+            )
+        return array
+
+    def real(self, index: int, what: str, shape: tuple[int, ...] | None = None) -> Real:
+        """A constant input of finite real numbers, of a given shape where one is."""
+        array = self.array(index, what)
+        if shape is not None and array.shape != shape:
+            raise self.error(
+                f"the {what} of {self.node.op} does not fit",
+                found=f"shape {array.shape}, expected {shape}",
+            )
+        return self.finite(array, what)
+
+    def finite(self, array: Array, what: str) -> Real:
+        """The numbers of an array as binary64; an error where some are not finite."""
+        if array.dtype.kind not in "iuf":
+            raise self.error(
+                f"the {what} of {self.node.op} must be numbers", found=f"{array.dtype}"
+            )
+        numbers = array.astype(np.float64)
+        # Squares and sums of such numbers must stay finite too.
+        if not (np.abs(numbers) <= np.finfo(np.float32).max).all():
+            raise self.error(
+                f"the {what} of {self.node.op} holds NaN, infinity or too large numbers"
+            )
+        return numbers
+
+    def whole(self, array: Array, what: str) -> tuple[int, ...]:
+        """The entries of a list of whole numbers."""
+        if array.dtype.kind not in "iu" or array.ndim > 1 or array.size > 64:
+            raise self.error(
+                f"the {what} of {self.node.op} must be a list of whole numbers",
+                found=f"{array.dtype} {array.shape}",
+            )
+        return tuple(int(entry) for entry in array.ravel())
+
+    def integers(self, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
+        """An attribute that is a list of whole numbers."""
+        value = self.node.attributes.get(name, default)
+        if not isinstance(value, tuple) or not all(type(entry) is int for entry in value):
+            raise self._odd(name, value, "a list of whole numbers")
+        return value
+
+    def integer(self, name: str, default: int) -> int:
+        """An attribute that is a whole number."""
+        value = self.node.attributes.get(name, default)
+        if type(value) is not int:
+            raise self._odd(name, value, "a whole number")
+        return value
+
+    def number(self, name: str, default: float) -> float:
+        """An attribute that is a finite number."""
+        value = self.node.attributes.get(name, default)
+        if not isinstance(value, float) or not math.isfinite(value):
+            raise self._odd(name, value, "a number")
+        return value
+
+    def text(self, name: str, default: str) -> str:
+        """An attribute that is text."""
+        value = self.node.attributes.get(name, default)
+        if not isinstance(value, str):
+            raise self._odd(name, value, "text")
+        return value
+
+    def _odd(self, name: str, value: object, expected: str) -> DataError:
+        return self.error(
+            f"the attribute '{name[:40]}' of {self.node.op} must be {expected}",
+            found=f"{value!r:.60}",
+        )

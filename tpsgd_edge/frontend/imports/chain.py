@@ -1,0 +1,216 @@
+"""The net as far as it is read: its layers, where its values lie, and what waits to be folded.
+
+Other tools keep maps channels first, ours are channels last. Instead of a rule for each operator
+that reorders, `Chain.order` says for each value of the tensor that the net holds now where it lies
+in the flat output of our last layer. Transpose, Reshape and Flatten move these places as they would
+move the values, and whoever reads the tensor finds out what its weights must be reordered to.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.frontend.imports.call import Array, Call, Real
+from tpsgd_edge.graph import Shape, Weights
+
+Order = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedLayer:
+    """A layer as a table of a spec, its weights, and its output map."""
+
+    table: Mapping[str, Any]
+    weights: Weights | None
+    y_count: int
+    channels: int
+
+    @property
+    def kind(self) -> str:
+        """The layer kind of the spec."""
+        return str(self.table["kind"])
+
+    @property
+    def name(self) -> str:
+        """The layer's name."""
+        return str(self.table["name"])
+
+
+@dataclass(frozen=True, slots=True)
+class Affine:
+    """scale * value + shift for each value of a flat output; a layer is still to take it in."""
+
+    scale: Real
+    shift: Real
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The layers so far.
+
+    Attributes:
+        order: int64, shaped as the net's own tensor with one sample: places in the flat output of
+            the last layer; of a recurrent layer, in its outputs of all steps.
+        second: the same for the second output of the last node, where it has one.
+        steps: of the sequence that the last layer makes; 1 where it makes none.
+        pending: what is to be folded into the next layer.
+    """
+
+    order: Order
+    input_shape: Shape
+    layers: tuple[ImportedLayer, ...] = ()
+    second: Order | None = None
+    steps: int = 1
+    pending: Affine | None = None
+
+    @property
+    def size(self) -> int:
+        """Values of the flat output that `order` points into."""
+        if not self.layers:
+            return math.prod(self.input_shape)
+        return self.steps * self.layers[-1].y_count
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the layers."""
+        return tuple(layer.name for layer in self.layers)
+
+
+def canonical(shape: Shape) -> Order:
+    """Places of a map channels first, shape (channels, height, width), that lies channels last."""
+    return np.arange(int(np.prod(shape))).reshape(shape).transpose(2, 0, 1)
+
+
+def spread(chain: Chain, call: Call, values: Array) -> Real:
+    """Constants of the net's tensor in our order, shape (size,); 0 where it has none."""
+    try:
+        full = np.broadcast_to(values, chain.order.shape)
+    except ValueError:
+        raise call.error(
+            f"{call.node.op} has constants that do not fit",
+            found=f"shape {values.shape} for values of shape {chain.order.shape}",
+        ) from None
+    flat = np.zeros(chain.size)
+    flat[chain.order.ravel()] = full.ravel()
+    return flat
+
+
+def scaled(chain: Chain, call: Call, scale: Array, shift: Array) -> Chain:
+    """The chain with its values times `scale`, plus `shift`: folded back, or left pending."""
+    affine = Affine(spread(chain, call, scale), spread(chain, call, shift))
+    before = chain.pending
+    if before is not None:
+        shifted = affine.scale * before.shift + affine.shift
+        return replace(chain, pending=Affine(affine.scale * before.scale, shifted))
+    return _folded_back(chain, affine) or replace(chain, pending=affine)
+
+
+def _folded_back(chain: Chain, affine: Affine) -> Chain | None:
+    """The chain whose last layer with weights takes the numbers in; None where it cannot."""
+    index = open_layer(chain)
+    by_channel = None if index is None else per_channel(affine, chain.layers[-1].channels)
+    if index is None or by_channel is None:
+        return None
+    kinds = [layer.kind for layer in chain.layers[index + 1 :]]
+    if "max_pool" in kinds and (by_channel.scale < 0).any():
+        return None
+    layer = chain.layers[index]
+    assert layer.weights is not None
+    w = layer.weights.w * by_channel.scale[:, np.newaxis]
+    b = layer.weights.b * by_channel.scale + by_channel.shift
+    return _replaced(chain, index, replace(layer, weights=Weights(w, b)))
+
+
+def per_channel(affine: Affine, channels: int) -> Affine | None:
+    """The numbers of each channel; None where they differ from position to position."""
+    scale, shift = affine.scale.reshape(-1, channels), affine.shift.reshape(-1, channels)
+    if (scale != scale[0]).any() or (shift != shift[0]).any():
+        return None
+    return Affine(scale[0], shift[0])
+
+
+def open_layer(chain: Chain) -> int | None:
+    """The last layer with weights, where it has no activation yet."""
+    for index in reversed(range(len(chain.layers))):
+        layer = chain.layers[index]
+        if layer.weights is not None:
+            return index if layer.table["activation"] == "linear" else None
+    return None
+
+
+def activated(chain: Chain, call: Call, activation: str) -> Chain:
+    """The chain whose last layer with weights has an activation.
+
+    Raises:
+        DataError: it has one already, or something lies between that the activation cannot pass.
+    """
+    index = open_layer(chain)
+    if index is None:
+        last = next((la for la in reversed(chain.layers) if la.weights is not None), None)
+        if last is not None and activation == last.table["activation"] == "relu":
+            return chain
+        raise call.error(
+            f"{call.node.op} has no layer that could take it in",
+            found="nothing with weights before it"
+            if last is None
+            else f"layer '{last.name}' already has the activation '{last.table['activation']}'",
+            help="each layer with weights has one activation",
+        )
+    between = [la.kind for la in chain.layers[index + 1 :] if la.kind != "max_pool"]
+    if between or chain.pending is not None:
+        raise call.error(
+            f"{call.node.op} stands apart from the layer before it",
+            found=f"{between[0]} between" if between else "a scaling between that cannot be folded",
+            help="put the activation directly behind the layer; it may then need training again",
+        )
+    layer = chain.layers[index]
+    table = {**layer.table, "activation": activation}
+    return _replaced(chain, index, replace(layer, table=table))
+
+
+def _replaced(chain: Chain, index: int, layer: ImportedLayer) -> Chain:
+    return replace(chain, layers=(*chain.layers[:index], layer, *chain.layers[index + 1 :]))
+
+
+def extended(
+    chain: Chain, layer: ImportedLayer, order: Order, x_shape: Shape | None = None
+) -> Chain:
+    """The chain with one more layer, whose output lies as `order` says.
+
+    Of the first layer, `x_shape` is the map that it reads: samples have that shape.
+    """
+    if x_shape is not None and not chain.layers:
+        chain = replace(chain, input_shape=x_shape)
+    return replace(
+        chain,
+        layers=(*chain.layers, layer),
+        order=order,
+        second=None,
+        steps=1,
+        pending=None,
+    )
+
+
+def places(chain: Chain, call: Call) -> Order:
+    """Where the values lie that the next layer reads as a vector, flat.
+
+    Raises:
+        DataError: they are not all values of the layer before, or not those of the last step.
+    """
+    order, count = chain.order.ravel(), chain.size // chain.steps
+    order = order - (chain.steps - 1) * count
+    if len(order) != count or (np.sort(order) != np.arange(count)).any():
+        has_steps = chain.steps > 1
+        raise call.error(
+            f"{call.node.op} reads other values than the layer before makes",
+            found=f"values of shape {chain.order.shape}, {count:,} made"
+            + (" at the last step" if has_steps else ""),
+            help="what follows recurrent layers reads their output at the last step"
+            if has_steps
+            else "every value of a layer goes to the next one",
+        )
+    return order

@@ -1,0 +1,107 @@
+"""Operators that layers take in: activations, and scalings such as BatchNormalization."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from tpsgd_edge.frontend.imports.call import Array, Call
+from tpsgd_edge.frontend.imports.chain import Chain, activated, scaled
+
+_ACTIVATIONS = {"Relu": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid"}
+_ONE, _ZERO = np.ones(()), np.zeros(())
+
+
+def activation(chain: Chain, call: Call) -> Chain:
+    """Relu, Tanh, Sigmoid."""
+    return activated(chain, call, _ACTIVATIONS[call.node.op])
+
+
+def clip(chain: Chain, call: Call) -> Chain:
+    """Clip to [-1, 1], hard tanh, or to zero and more, relu."""
+    low, high = _bound(call, "min", 1, -np.inf), _bound(call, "max", 2, np.inf)
+    # The largest numbers of binary32 stand for no bound in old files.
+    if low == 0 and high > 3e38:
+        return activated(chain, call, "relu")
+    if (low, high) == (-1, 1):
+        return activated(chain, call, "hard_tanh")
+    if low < -3e38 and high > 3e38:
+        return chain
+    raise call.error(
+        "Clip has no activation of ours",
+        found=f"from {low:g} to {high:g}",
+        help="Clip from -1 to 1 is hard_tanh, from 0 upwards relu; relu6 has no layer",
+    )
+
+
+def _bound(call: Call, name: str, index: int, default: float) -> float:
+    if call.has(index):
+        array = call.array(index, name)
+        if array.size != 1 or array.dtype.kind not in "iuf":
+            raise call.error("Clip has an odd bound", found=f"{array.dtype} {array.shape}")
+        return float(array.ravel()[0])
+    value = call.node.attributes.get(name, default)
+    if not isinstance(value, float):
+        raise call.error("Clip has an odd bound", found=f"{value!r:.40}")
+    return value
+
+
+def batch_normalization(chain: Chain, call: Call) -> Chain:
+    """BatchNormalization as it predicts: a factor and a shift for each channel."""
+    shape = chain.order.shape
+    if len(shape) < 2 or shape[0] != 1 or call.integer("training_mode", 0):
+        raise call.error(
+            "BatchNormalization is not in a form for predictions",
+            found=f"values of shape {shape}, training_mode = {call.integer('training_mode', 0)}",
+            help="export the net in evaluation mode",
+        )
+    scale, bias, average, variance = (
+        call.real(i, what, (shape[1],)) for i, what in enumerate(("scale", "B", "mean", "var"), 1)
+    )
+    deviation = variance + call.number("epsilon", 1e-5)
+    if not (deviation > 0).all():
+        raise call.error("BatchNormalization has a variance that is not positive")
+    factor = scale / np.sqrt(deviation)
+    by_channel = (1, shape[1], *(1,) * (len(shape) - 2))
+    shift = bias - average * factor
+    return scaled(chain, call, factor.reshape(by_channel), shift.reshape(by_channel))
+
+
+def scaler(chain: Chain, call: Call) -> Chain:
+    """Scaler of ai.onnx.ml, as scikit-learn's StandardScaler becomes one: (x - offset) * scale."""
+    parts = [call.node.attributes.get(name) for name in ("offset", "scale")]
+    arrays = [np.array(part) for part in parts if isinstance(part, tuple)]
+    if len(arrays) != 2:
+        raise call.error("Scaler has no offset or no scale")
+    offset, factor = (call.finite(array, "numbers") for array in arrays)
+    return scaled(chain, call, factor, -offset * np.broadcast_to(factor, offset.shape))
+
+
+def arithmetic(chain: Chain, call: Call) -> Chain:
+    """Add, Sub, Mul and Div with a constant: a bias or a scaling."""
+    op, is_first = call.node.op, call.arrays[0] is not None
+    constant = call.real(0 if is_first else 1, "constant")
+    if constant.ndim > chain.order.ndim and constant.size == 1:
+        constant = constant.reshape(())
+    if op == "Div":
+        if is_first or (constant == 0).any():
+            raise call.error(
+                "Div is no scaling", found="a division of a constant, or by zero", help="multiply"
+            )
+        return scaled(chain, call, 1 / constant, _ZERO)
+    if op == "Mul":
+        return scaled(chain, call, constant, _ZERO)
+    sign: Array = -_ONE if op == "Sub" and is_first else _ONE
+    return scaled(chain, call, sign, -constant if op == "Sub" and not is_first else constant)
+
+
+def same(chain: Chain, call: Call) -> Chain:
+    """Dropout as it predicts, and Cast from one real type to another: nothing."""
+    if call.node.op == "Cast" and call.integer("to", 1) not in (1, 10, 11, 16):
+        raise call.error(
+            "Cast makes whole numbers of values", help="values stay real numbers up to the end"
+        )
+    if call.node.op == "Dropout" and call.has(2) and call.array(2, "training_mode").any():
+        raise call.error(
+            "Dropout is still in training mode", help="export the net in evaluation mode"
+        )
+    return replace(chain, second=None)

@@ -1,0 +1,35 @@
+"""What can be done about operators that have no layer of ours."""
+
+_HELP = {
+    "Add": "nets are chains: a sum of two branches (residual) has no layer yet",
+    "Concat": "nets are chains: branches cannot be joined (of stacked RNNs read y[:, -1], not h)",
+    "LeakyRelu": "train with Relu or Tanh instead",
+    "PRelu": "train with Relu or Tanh instead",
+    "Elu": "train with Tanh or Relu instead",
+    "Selu": "train with Tanh or Relu instead",
+    "Gelu": "train with Relu instead",
+    "Erf": "Gelu has no layer: train with Relu instead",
+    "HardSigmoid": "train with Sigmoid, or with Clip from -1 to 1, instead",
+    "HardSwish": "train with Relu instead",
+    "GRU": "use RNN with Tanh, or let an rnn layer learn from scratch",
+    "LSTM": "use RNN with Tanh, or let an rnn layer learn from scratch",
+    "QuantizeLinear": "give the net in real numbers: it is quantized here",
+    "DequantizeLinear": "give the net in real numbers: it is quantized here",
+    "QLinearConv": "give the net in real numbers: it is quantized here",
+    "ConvTranspose": "nets that make maps larger cannot learn here",
+    "LayerNormalization": "use BatchNormalization, which is folded into the layers",
+    "InstanceNormalization": "use BatchNormalization, which is folded into the layers",
+    "Pad": "give Conv its pads itself; pooling has none",
+    "If": "export the net without control flow, for one example input",
+    "Loop": "export the net without control flow, for one example input",
+    "Scan": "export the net without control flow, for one example input",
+}
+_OTHERWISE = (
+    "layers come from Gemm, MatMul, Conv, RNN, MaxPool, AveragePool, GlobalAveragePool; "
+    "BatchNormalization, Relu, Tanh, Sigmoid and Clip go into them"
+)
+
+
+def what_to_do(op: str) -> str:
+    """Advice for a user whose net has this operator."""
+    return _HELP.get(op, _OTHERWISE)

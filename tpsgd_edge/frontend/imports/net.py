@@ -1,0 +1,43 @@
+"""What an imported net is: layers as a spec has them, and their weights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tpsgd_edge.errors import OutputError
+from tpsgd_edge.graph import Shape, Weights
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedNet:
+    """A chain of layers from another tool.
+
+    Attributes:
+        layers: tables as in `model.layers` of a spec.
+        weights: of each layer with weights, in our order: channels last.
+        input_shape: of a sample: height, width, channels.
+    """
+
+    layers: tuple[Mapping[str, Any], ...]
+    weights: Mapping[str, Weights]
+    input_shape: Shape
+
+    def save_weights(self, path: str | Path) -> None:
+        """Write an .npz for `model.weights_file`.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        arrays: dict[str, Any] = {}
+        for name, weights in self.weights.items():
+            arrays |= {f"{name}.w": weights.w, f"{name}.b": weights.b}
+        try:
+            with Path(path).open("wb") as file:
+                np.savez(file, **arrays)
+        except OSError as error:
+            raise OutputError(
+                f"the weights cannot be written to '{path}'", found=error.strerror
+            ) from None

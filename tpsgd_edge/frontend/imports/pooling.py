@@ -1,0 +1,112 @@
+"""Operators that become pooling layers."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from tpsgd_edge.errors import SpecError
+from tpsgd_edge.frontend.imports.call import Call
+from tpsgd_edge.frontend.imports.chain import (
+    Affine,
+    Chain,
+    ImportedLayer,
+    canonical,
+    extended,
+    per_channel,
+)
+from tpsgd_edge.frontend.imports.names import layer_name
+from tpsgd_edge.frontend.imports.weighted import map_shape, window
+from tpsgd_edge.graph import Pair, Shape, pool
+
+
+def pooled(chain: Chain, call: Call) -> Chain:
+    """MaxPool and AveragePool, in one or two dimensions."""
+    x_shape, is_1d = map_shape(chain, call), chain.order.ndim == 3
+    lengths = call.integers("kernel_shape", ())
+    if len(lengths) != chain.order.ndim - 2 or not all(1 <= n <= 65_535 for n in lengths):
+        raise call.error(f"{call.node.op} has odd windows", found=f"{list(lengths)[:4]}")
+    kernel = (1, lengths[0]) if is_1d else (lengths[0], lengths[1])
+    padding, stride = window(call, x_shape, kernel, is_1d=is_1d)
+    if any(padding):
+        raise call.error(
+            f"{call.node.op} has zeros around its map, which our pooling has not",
+            found=f"pads above, left, below, right: {list(padding)}",
+            help="pool without padding: windows that lie inside the map",
+        )
+    _check_ceil(call, x_shape, kernel, stride)
+    kind = "max_pool" if call.node.op == "MaxPool" else "avg_pool"
+    return _pool(chain, call, kind, x_shape, kernel, stride)
+
+
+def pooled_globally(chain: Chain, call: Call) -> Chain:
+    """GlobalAveragePool and GlobalMaxPool."""
+    x_shape = map_shape(chain, call)
+    if x_shape[:2] == (1, 1):
+        return chain
+    kind = "max_pool" if call.node.op == "GlobalMaxPool" else "global_avg_pool"
+    return _pool(chain, call, kind, x_shape, x_shape[:2], (1, 1))
+
+
+def mean(chain: Chain, call: Call) -> Chain:
+    """ReduceMean over the whole map: global average pooling."""
+    axes = call.integers("axes", ())
+    if call.has(1):
+        axes = call.whole(call.array(1, "axes"), "axes")
+    ndim = chain.order.ndim
+    if not axes or {axis % ndim for axis in axes} != set(range(2, ndim)):
+        raise call.error(
+            "ReduceMean is no global average pooling",
+            found=f"axes = {list(axes)[:8]} of values of shape {chain.order.shape}",
+            help="the mean over rows and columns, channels first, has a layer",
+        )
+    made = pooled_globally(chain, call)
+    if call.integer("keepdims", 1):
+        return made
+    return replace(made, order=made.order.reshape(made.order.shape[:2]))
+
+
+def _pool(chain: Chain, call: Call, kind: str, x_shape: Shape, kernel: Pair, stride: Pair) -> Chain:
+    name = layer_name(call.node.name, "pool", chain.names)
+    mode = "max" if kind == "max_pool" else "average"
+    try:
+        y_shape = pool(name, "max" if mode == "max" else "average", x_shape, kernel, stride).y_shape
+    except SpecError as error:
+        raise call.error(error.what, found=error.found, help=error.help) from None
+    table: dict[str, Any] = {"kind": kind, "name": name}
+    if kind != "global_avg_pool":
+        table |= {"size": kernel, "stride": stride}
+    layer = ImportedLayer(table, None, math.prod(y_shape), y_shape[2])
+    order = canonical(y_shape)[np.newaxis]
+    made = extended(chain, layer, order[:, :, 0] if chain.order.ndim == 3 else order, x_shape)
+    return replace(made, pending=_passed(chain, call, mode, y_shape))
+
+
+def _passed(chain: Chain, call: Call, mode: str, y_shape: Shape) -> Affine | None:
+    """What is still to be folded, behind the pooling."""
+    if chain.pending is None:
+        return None
+    affine = per_channel(chain.pending, y_shape[2])
+    if affine is None or (mode == "max" and (affine.scale < 0).any()):
+        raise call.error(
+            f"a scaling before {call.node.op} cannot be folded",
+            found="numbers that differ from position to position"
+            if affine is None
+            else "factors below zero, which make the largest value the smallest",
+            help="put BatchNormalization directly behind a layer, before its activation",
+        )
+    positions = y_shape[0] * y_shape[1]
+    return Affine(np.tile(affine.scale, positions), np.tile(affine.shift, positions))
+
+
+def _check_ceil(call: Call, x_shape: Shape, kernel: Pair, stride: Pair) -> None:
+    if call.integer("ceil_mode", 0) and any(
+        length >= k and (length - k) % s
+        for length, k, s in zip(x_shape, kernel, stride, strict=False)
+    ):
+        raise call.error(
+            f"{call.node.op} has windows that reach over the edge of the map",
+            found=f"ceil_mode = 1, {x_shape[0]} x {x_shape[1]} values, windows {kernel}",
+            help="set ceil_mode = 0",
+        )

@@ -1,0 +1,291 @@
+"""Operators that become layers with weights: dense, convolutions, recurrent."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from tpsgd_edge.errors import SpecError
+from tpsgd_edge.frontend.imports.call import LARGEST_MAP, Call, Real
+from tpsgd_edge.frontend.imports.chain import (
+    Chain,
+    ImportedLayer,
+    canonical,
+    extended,
+    per_channel,
+    places,
+)
+from tpsgd_edge.frontend.imports.names import layer_name
+from tpsgd_edge.graph import Shape, Weights, conv2d
+
+_LARGEST = 65_535
+
+
+def gemm(chain: Chain, call: Call) -> Chain:
+    """Gemm: a dense layer."""
+    if chain.order.ndim != 2 or chain.order.shape[0] != 1 or call.integer("transA", 0):
+        raise call.error(
+            "Gemm reads no vector of each sample",
+            found=f"values of shape {chain.order.shape}, transA = {call.integer('transA', 0)}",
+        )
+    w = call.real(1, "weights")
+    if w.ndim == 2 and not call.integer("transB", 0):
+        w = w.T
+    w = w * call.number("alpha", 1.0)
+    bias = call.optional(2, "bias")
+    b = np.zeros(w.shape[0] if w.ndim else 1)
+    if bias is not None:
+        try:
+            b = np.broadcast_to(call.finite(bias, "bias"), (1, len(b)))[0]
+        except ValueError:
+            raise call.error("the bias of Gemm does not fit", found=f"shape {bias.shape}") from None
+    return _dense(chain, call, w, b * call.number("beta", 1.0))
+
+
+def matmul(chain: Chain, call: Call) -> Chain:
+    """MatMul with constant weights behind the values: a dense layer without bias."""
+    if call.arrays[0] is not None:
+        raise call.error(
+            "MatMul has its constant first",
+            help="values times weights, in this order, are a layer",
+        )
+    w = call.real(1, "weights").T
+    return _dense(chain, call, w, np.zeros(w.shape[0] if w.ndim else 1))
+
+
+def _dense(chain: Chain, call: Call, w: Real, b: Real) -> Chain:
+    order = places(chain, call)
+    shape = chain.order.shape
+    if w.ndim != 2 or w.shape[1] != shape[-1] or shape[-1] != len(order):
+        raise call.error(
+            f"the weights of {call.node.op} do not fit",
+            found=f"{w.shape[::-1]} for values of shape {shape}",
+        )
+    _check_lengths(call, *w.shape)
+    columns = np.empty_like(w)
+    columns[:, order] = w
+    if chain.pending is not None:
+        # Of a sequence, the numbers of the last step.
+        scale, shift = chain.pending.scale[-len(order) :], chain.pending.shift[-len(order) :]
+        b, columns = b + columns @ shift, columns * scale
+    units = len(w)
+    table = {"kind": "dense", "units": units, "activation": "linear"}
+    layer = _layer(chain, call, table, Weights(columns, b), units, units)
+    return extended(chain, layer, np.arange(units).reshape(*shape[:-1], units))
+
+
+def conv(chain: Chain, call: Call) -> Chain:
+    """Conv in one or two dimensions."""
+    x_shape = map_shape(chain, call)
+    is_1d, w, groups = chain.order.ndim == 3, call.real(1, "weights"), call.integer("group", 1)
+    w = w[:, :, np.newaxis] if is_1d and w.ndim == 3 else w
+    if w.ndim != 4 or min(w.shape) < 1 or groups < 1 or w.shape[1] * groups != x_shape[2]:
+        raise call.error(
+            "the weights of Conv do not fit",
+            found=f"{w.shape}, {groups} groups, for {x_shape[2]} channels",
+        )
+    filters, kernel = w.shape[0], (w.shape[2], w.shape[3])
+    _check_lengths(call, *w.shape)
+    b = call.real(2, "bias", (filters,)) if call.has(2) else np.zeros(filters)
+    padding, stride = window(call, x_shape, kernel, is_1d=is_1d)
+    table: dict[str, Any] = {
+        "kind": "conv1d" if is_1d else "conv2d",
+        "filters": filters,
+        "kernel": kernel[1] if is_1d else kernel,
+        "stride": stride[1] if is_1d else stride,
+        "padding": (padding[1], padding[3]) if is_1d else padding,
+        "groups": groups,
+        "activation": "linear",
+    }
+    name = _name(chain, call, "conv")
+    try:
+        y_shape = conv2d(
+            name,
+            x_shape,
+            filters=filters,
+            kernel=kernel,
+            stride=stride,
+            padding=padding,
+            groups=groups,
+        ).y_shape
+    except SpecError as error:
+        raise call.error(error.what, found=error.found, help=error.help) from None
+    check_map(call, y_shape)
+    w, b = _with_pending(chain, call, w, b, padding=sum(padding))
+    rows = w.transpose(0, 2, 3, 1).reshape(filters, -1)
+    layer = ImportedLayer({**table, "name": name}, Weights(rows, b), math.prod(y_shape), filters)
+    order = canonical(y_shape)[np.newaxis]
+    return extended(chain, layer, order[:, :, 0] if is_1d else order, x_shape)
+
+
+def _with_pending(chain: Chain, call: Call, w: Real, b: Real, *, padding: int) -> tuple[Real, Real]:
+    """Weights (filters, channels of a group, rows, columns) that scale their input themselves."""
+    if chain.pending is None:
+        return w, b
+    channels = chain.order.shape[1]
+    affine = per_channel(chain.pending, channels)
+    if affine is None or (padding and affine.shift.any()):
+        raise call.error(
+            "a scaling cannot be folded into Conv",
+            found="zeros around the map, which the scaling would have to shift"
+            if affine is not None
+            else "numbers that differ from position to position",
+            help="put BatchNormalization directly behind a layer, before its activation",
+        )
+    # Filter f reads the channels of its group.
+    per_group = w.shape[1]
+    group = np.arange(len(w)) // (len(w) // (channels // per_group))
+    of_filter = group[:, np.newaxis] * per_group + np.arange(per_group)
+    scale, shift = affine.scale[of_filter], affine.shift[of_filter]
+    return w * scale[:, :, np.newaxis, np.newaxis], b + (w.sum(axis=(2, 3)) * shift).sum(axis=1)
+
+
+def rnn(chain: Chain, call: Call) -> Chain:
+    """RNN, one direction, without clipping: a recurrent layer with leak 1."""
+    steps, n_x = _sequence(chain, call)
+    units = call.integer("hidden_size", 0) or call.array(2, "recurrent weights").shape[-1]
+    activation = _rnn_activation(call)
+    w = call.real(1, "weights", (1, units, n_x))[0]
+    recurrent = call.real(2, "recurrent weights", (1, units, units))[0]
+    b = np.zeros(units)
+    if call.has(3):
+        b = call.real(3, "bias", (1, 2 * units))[0].reshape(2, units).sum(axis=0)
+    if call.has(4) and set(call.whole(call.array(4, "lengths"), "lengths")) != {steps}:
+        raise call.error("RNN reads sequences of different lengths")
+    if call.has(5) and call.real(5, "first state").any():
+        raise call.error("RNN starts from a state other than zero", help="start from zeros")
+    _check_lengths(call, units, n_x)
+    if chain.pending is not None:
+        affine = per_channel(chain.pending, n_x)
+        if affine is None:
+            raise call.error("a scaling differs from step to step", help="scale by feature")
+        w, b = w * affine.scale, b + w @ affine.shift
+    check_map(call, (1, steps, units))
+    table = {"kind": "rnn", "units": units, "leak": 1.0, "activation": activation}
+    weights = Weights(np.concatenate([w, recurrent], axis=1), b)
+    layer = _layer(chain, call, table, weights, units, units)
+    outputs = np.arange(steps * units)
+    last = outputs[-units:]
+    if call.integer("layout", 0):
+        order, second = outputs.reshape(1, steps, 1, units), last.reshape(1, 1, units)
+    else:
+        order, second = outputs.reshape(steps, 1, 1, units), last.reshape(1, 1, units)
+    made = extended(chain, layer, order, (1, steps, n_x))
+    return replace(made, steps=steps, second=second)
+
+
+def _sequence(chain: Chain, call: Call) -> tuple[int, int]:
+    """Steps, and values of each, that an RNN reads."""
+    shape = chain.order.shape
+    batch = 0 if call.integer("layout", 0) else 1
+    follows = not chain.layers or chain.layers[-1].kind == "rnn"
+    if len(shape) != 3 or shape[batch] != 1 or chain.size != chain.order.size or not follows:
+        raise call.error(
+            "RNN reads no sequence of steps",
+            found=f"values of shape {shape}",
+            help="recurrent layers come first, one behind the other, and read all steps",
+        )
+    if (chain.order.ravel() != np.arange(chain.size)).any():
+        raise call.error("RNN reads its steps in another order than they come")
+    return shape[1 - batch], shape[2]
+
+
+def _rnn_activation(call: Call) -> str:
+    attributes = call.node.attributes
+    activations = attributes.get("activations", ("Tanh",))
+    known = {("Tanh",): "tanh", ("Relu",): "relu", ("Sigmoid",): "sigmoid"}.get(activations)
+    direction = call.text("direction", "forward")
+    if known is None or direction != "forward" or "clip" in attributes:
+        raise call.error(
+            "an RNN of this kind has no layer of ours",
+            found=f"direction {direction}, activations {activations!r:.60}"
+            + (", clip" if "clip" in attributes else ""),
+            help="one direction, Tanh, Relu or Sigmoid, no clipping",
+        )
+    return known
+
+
+def map_shape(chain: Chain, call: Call) -> Shape:
+    """The map (height, width, channels) that an operator reads channels first."""
+    shape = chain.order.shape
+    if len(shape) not in (3, 4) or shape[0] != 1 or chain.steps > 1:
+        raise call.error(
+            f"{call.node.op} reads no map in one or two dimensions",
+            found=f"values of shape {shape}" + (" of a sequence" if chain.steps > 1 else ""),
+        )
+    spatial = shape[2:] if len(shape) == 4 else (1, shape[2])
+    x_shape = (spatial[0], spatial[1], shape[1])
+    if (
+        chain.order.size != chain.size
+        or (chain.order.reshape(shape[1], *spatial) != canonical(x_shape)).any()
+    ):
+        raise call.error(
+            f"{call.node.op} reads a map that was reordered before",
+            found=f"values of shape {shape} that do not lie as rows, columns, channels",
+            help="only Transpose from and to channels first can be undone",
+        )
+    return x_shape
+
+
+def window(
+    call: Call, x_shape: Shape, kernel: tuple[int, int], *, is_1d: bool
+) -> tuple[tuple[int, int, int, int], tuple[int, int]]:
+    """Zeros above, left, below and right; rows and columns from window to window."""
+    axes = 1 if is_1d else 2
+    stride = call.integers("strides", (1,) * axes)
+    dilations = call.integers("dilations", (1,) * axes)
+    pads = call.integers("pads", (0,) * 2 * axes)
+    if len(stride) != axes or not all(1 <= s <= _LARGEST for s in stride) or set(dilations) != {1}:
+        raise call.error(
+            f"{call.node.op} has windows that our layers have not",
+            found=f"strides = {list(stride)[:4]}, dilations = {list(dilations)[:4]}",
+            help="dilations must be 1",
+        )
+    if len(pads) != 2 * axes or not all(0 <= n <= 998 for n in pads):
+        raise call.error(f"{call.node.op} has odd pads", found=f"{list(pads)[:8]}")
+    lengths = x_shape[1:2] if is_1d else x_shape[:2]
+    mode = call.text("auto_pad", "NOTSET")
+    if mode in ("SAME_UPPER", "SAME_LOWER"):
+        missing = [
+            max((-(-length // s) - 1) * s + k - length, 0)
+            for length, s, k in zip(lengths, stride, kernel[-axes:], strict=True)
+        ]
+        less, more = [n // 2 for n in missing], [n - n // 2 for n in missing]
+        pads = (*less, *more) if mode == "SAME_UPPER" else (*more, *less)
+    elif mode == "VALID":
+        pads = (0,) * 2 * axes
+    elif mode != "NOTSET":
+        raise call.error(f"{call.node.op} has an unknown auto_pad", found=mode[:40])
+    if is_1d:
+        return (0, pads[0], 0, pads[1]), (1, stride[0])
+    return (pads[0], pads[1], pads[2], pads[3]), (stride[0], stride[1])
+
+
+def check_map(call: Call, shape: Shape) -> None:
+    """Raise where a map is larger than any microcontroller holds."""
+    count = math.prod(shape)
+    if not 0 < count <= LARGEST_MAP:
+        raise call.error(
+            f"{call.node.op} makes a map of absurd size",
+            found=f"{count:,} values; {LARGEST_MAP:,} are allowed",
+        )
+
+
+def _check_lengths(call: Call, *lengths: int) -> None:
+    if not all(1 <= n <= _LARGEST for n in lengths):
+        raise call.error(f"{call.node.op} has weights of an absurd shape", found=f"{list(lengths)}")
+
+
+def _name(chain: Chain, call: Call, kind: str) -> str:
+    """A name from that of the weights, which people choose, or from the node's."""
+    weights = call.node.inputs[1] if len(call.node.inputs) > 1 else ""
+    own = weights.removesuffix(".weight") if weights.endswith(".weight") else call.node.name
+    return layer_name(own, kind, chain.names)
+
+
+def _layer(
+    chain: Chain, call: Call, table: dict[str, Any], weights: Weights, count: int, channels: int
+) -> ImportedLayer:
+    name = _name(chain, call, str(table["kind"]))
+    return ImportedLayer({**table, "name": name}, weights, count, channels)
