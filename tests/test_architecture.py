@@ -19,7 +19,7 @@ FLOORS = (
     {"arithmetic", "spec", "trace"},
     {"graph"},
     {"rule", "frontend"},
-    {"quantize"},
+    {"quantize", "comparison"},
     {"memory"},
     {"reference", "codegen"},  # so that the oracle can never learn from the generator
     {"toolchain"},
@@ -44,6 +44,7 @@ DOORS = {
     "pydantic_core": {"spec"},
     "rich": {"cli"},
     "sklearn": {"estimator"},
+    "sqlite3": {"comparison"},
     "subprocess": {"toolchain"},
     "torch": {"rule", "frontend"},
     "unicorn": {"toolchain"},

@@ -1,20 +1,22 @@
 """The verbs and their options. What a verb needs is imported when it runs."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
+from typing import Literal
 
 import click
 
 from tpsgd_edge import __version__
+from tpsgd_edge.cli.compare import compare_command
+from tpsgd_edge.cli.options import (
+    debug_option,
+    emulator_option,
+    epochs_option,
+    json_option,
+    load,
+    spec_options,
+    steps_option,
+)
 from tpsgd_edge.cli.outcome import Outcome, outcome
-
-if TYPE_CHECKING:
-    from tpsgd_edge.spec import Spec
-
-P = ParamSpec("P")
-R = TypeVar("R")
-Decorator = Callable[[Callable[P, R]], Callable[P, R]]
 
 
 class _InOrder(click.Group):
@@ -22,61 +24,6 @@ class _InOrder(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
-
-
-def _set_debug(ctx: click.Context, _: click.Parameter, value: object) -> None:
-    if value:
-        # Where `run` finds it, even if what fails is the next option.
-        ctx.find_root().obj["debug"] = True
-
-
-debug_option = click.option(
-    "--debug",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_set_debug,
-    help="Show tracebacks.",
-)
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON document and nothing else."
-)
-platform_option = click.option(
-    "--platform", metavar="P", help="Build for this platform instead of the spec's."
-)
-emulator_option = click.option(
-    "--emulator",
-    type=click.Choice(["auto", "unicorn", "qemu"]),
-    default="auto",
-    show_default=True,
-    help="What runs the code of a device.",
-)
-steps_option = click.option(
-    "--steps", type=click.IntRange(min=1), metavar="N", help="Training steps to compare."
-)
-epochs_option = click.option(
-    "--epochs", type=click.IntRange(min=1), metavar="N", help="Passes over the training data."
-)
-
-
-def spec_options(function: Callable[P, R]) -> Callable[P, R]:
-    """SPEC and the options of every verb that reads one."""
-    options = (
-        click.argument("spec_path", metavar="SPEC", type=click.Path(path_type=Path)),
-        platform_option,
-        click.option(
-            "--set",
-            "overrides",
-            multiple=True,
-            metavar="KEY=VALUE",
-            help="Override a key of the spec, such as rule.epochs=3. Repeatable.",
-        ),
-        json_option,
-        debug_option,
-    )
-    for option in reversed(options):
-        function = option(function)
-    return function
 
 
 @click.group(
@@ -133,7 +80,7 @@ def build_command(
     from tpsgd_edge.cli.tables import show_build
     from tpsgd_edge.pipeline import build
 
-    spec = _load(spec_path, platform, overrides)
+    spec = load(spec_path, platform, overrides)
     result = build(spec, out=out, compile=not no_compile)
     return outcome(result.to_json(), lambda: show_build(result), as_json=as_json)
 
@@ -160,7 +107,7 @@ def verify_command(
     from tpsgd_edge.cli.tables import show_verify
     from tpsgd_edge.pipeline import verify
 
-    spec = _load(spec_path, platform, overrides)
+    spec = load(spec_path, platform, overrides)
     with progress_bar() as progress:
         chosen = None if emulator == "auto" else emulator
         result = verify(spec, steps=steps, emulator=chosen, progress=progress)
@@ -191,7 +138,7 @@ def simulate_command(
     from tpsgd_edge.cli.tables import show_simulate
     from tpsgd_edge.pipeline import simulate
 
-    spec = _load(spec_path, platform, overrides)
+    spec = load(spec_path, platform, overrides)
     with progress_bar() as progress:
         result = simulate(spec, epochs=epochs, progress=progress)
     return outcome(result.to_json(), lambda: show_simulate(result), as_json=as_json)
@@ -233,7 +180,7 @@ def report_command(
     from tpsgd_edge.pipeline import report
     from tpsgd_edge.report.markdown import render_markdown
 
-    spec = _load(spec_path, platform, overrides)
+    spec = load(spec_path, platform, overrides)
     with progress_bar() as progress:
         chosen = None if emulator == "auto" else emulator
         result = report(
@@ -245,6 +192,9 @@ def report_command(
         as_json=as_json,
         is_mismatch=not result.verify.is_equal,
     )
+
+
+cli.add_command(compare_command)
 
 
 @cli.command("platforms")
@@ -288,13 +238,3 @@ def doctor_command(*, as_json: bool) -> Outcome:
         ]
     }
     return outcome(document, lambda: show_doctor(tools), as_json=as_json)
-
-
-def _load(path: Path, platform: str | None, overrides: tuple[str, ...]) -> "Spec":
-    import json
-
-    from tpsgd_edge.spec import load_spec
-
-    # JSON's strings are TOML's too, so that a name is never read as a number.
-    chosen = () if platform is None else (f"platform.name={json.dumps(platform)}",)
-    return load_spec(path, (*overrides, *chosen))

@@ -43,7 +43,7 @@ def show_report(result: ReportResult) -> str:
     items += _mismatch(result.verify)
     if result.html is not None:
         items.append(f"report: {result.html}")
-    return _render(*items)
+    return render(*items)
 
 
 def show_build(result: BuildResult) -> str:
@@ -55,14 +55,14 @@ def show_build(result: BuildResult) -> str:
     if result.folder is not None:
         compiler = f", compiled with {result.compiler}" if result.compiled else ", not compiled"
         items.append(f"project: {result.folder} ({len(result.files)} files{compiler})")
-    return _render(*items)
+    return render(*items)
 
 
 def show_verify(result: VerifyResult) -> str:
     """The verdict, and the work that was counted."""
     title = f"{result.spec.name} on {result.platform}"
     lines = (verdict_line(result), *instruction_lines(result))
-    return _render(_lines(title, lines), *_mismatch(result))
+    return render(_lines(title, lines), *_mismatch(result))
 
 
 def show_simulate(result: SimulateResult) -> str:
@@ -71,35 +71,35 @@ def show_simulate(result: SimulateResult) -> str:
     if result.samples_per_second is not None:
         speed = f"{result.samples_per_second:,.0f} samples a second"
         lines.append(Line("Speed", speed, "on this computer, training"))
-    return _render(_lines(f"{result.spec.name} on {result.platform}", lines), _curve(result))
+    return render(_lines(f"{result.spec.name} on {result.platform}", lines), _curve(result))
 
 
 def show_platforms(platforms: Iterable["Platform"]) -> str:
     """One row for each platform."""
-    table = _table("name", "core", "compilers", "runs on", "notes")
+    table = make_table("name", "core", "compilers", "runs on", "notes")
     for platform in platforms:
         runs_on = ", ".join(platform.emulators) or ("itself" if platform.is_host else UNKNOWN)
         compilers = ", ".join(platform.flags)
         table.add_row(platform.name, platform.title, compilers, runs_on, platform.notes)
-    return _render(table)
+    return render(table)
 
 
 def show_doctor(tools: Iterable["Tool"]) -> str:
     """One row for each tool; what is missing says how to get it."""
-    table = _table("", "tool", "version", "for", "where, or how to get it")
+    table = make_table("", "tool", "version", "for", "where, or how to get it")
     for tool in tools:
         found = tool.path is not None or tool.version is not None
         mark = Text("✓", "green") if found else Text("✗", "red")
         place = str(tool.path or "") if found else tool.help
         table.add_row(mark, tool.name, tool.version or "", tool.purpose, place)
-    return _render(table)
+    return render(table)
 
 
 def show_new(files: Sequence[Path]) -> str:
     """What was made, and what to do with it."""
     made = [f"made {path}" for path in files]
     spec = next((path for path in files if path.suffix == ".toml"), None)
-    return _render(*made, *([] if spec is None else [f"next: tpsgd-edge report {spec}"]))
+    return render(*made, *([] if spec is None else [f"next: tpsgd-edge report {spec}"]))
 
 
 def _lines(title: str, lines: Iterable[Line]) -> Table:
@@ -122,7 +122,7 @@ def _mismatch(result: VerifyResult) -> list[RenderableType]:
 def _sizes(result: BuildResult) -> Table:
     sizes, budget = result.sizes, result.budget
     assert sizes is not None
-    table = _table(f"{result.spec.name} on {result.platform}", "bytes", "of the budget")
+    table = make_table(f"{result.spec.name} on {result.platform}", "bytes", "of the budget")
     table.columns[1].justify = table.columns[2].justify = "right"
     for name, part in (
         ("RAM: weights", sizes.ram.weights),
@@ -146,7 +146,7 @@ def _against(used: int, budget: int | None) -> tuple[str, str]:
 
 
 def _layers(result: BuildResult) -> Table:
-    table = _table("layer", "shape", "formats", "weights", "RAM", "flash", "inference", "step")
+    table = make_table("layer", "shape", "formats", "weights", "RAM", "flash", "inference", "step")
     for column in table.columns[3:]:
         column.justify = "right"
     for cost in result.layers:
@@ -166,7 +166,7 @@ def _layers(result: BuildResult) -> Table:
 
 
 def _curve(result: SimulateResult) -> Table:
-    table = _table("epoch", result.metric, "")
+    table = make_table("epoch", result.metric, "")
     table.columns[0].justify = table.columns[1].justify = "right"
     for point in _thinned(result.curve):
         filled = round(_CURVE_WIDTH * min(max(point.accuracy, 0.0), 1.0))
@@ -186,7 +186,8 @@ def _thinned(curve: Sequence[CurvePoint]) -> list[CurvePoint]:
     return [curve[round(i * last / (_CURVE_ROWS - 1))] for i in range(_CURVE_ROWS)]
 
 
-def _table(*heads: str) -> Table:
+def make_table(*heads: str) -> Table:
+    """An empty table with a column for each head."""
     table = Table(*heads, box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for column in table.columns:
         # A path that is cut short is of no use.
@@ -194,7 +195,8 @@ def _table(*heads: str) -> Table:
     return table
 
 
-def _render(*items: RenderableType) -> str:
+def render(*items: RenderableType) -> str:
+    """What is printed, as wide as the terminal."""
     # Neither names nor paths are markup.
     console = Console(markup=False, highlight=False, emoji=False, width=_width())
     with console.capture() as capture:

@@ -13,8 +13,7 @@ from typing import Literal, NamedTuple
 
 from torch import Tensor
 
-from tpsgd_edge.errors import SpecError
-from tpsgd_edge.graph import Graph, TrainedLayer
+from tpsgd_edge.graph import TrainedLayer
 from tpsgd_edge.rule.activations import ACTIVATIONS
 from tpsgd_edge.rule.feedback import Feedback
 from tpsgd_edge.rule.layers import input_gradient
@@ -173,26 +172,6 @@ RULES: dict[RuleName, Rule] = {
     "tpsgd": DIRECT["tpsgd"],
     "last_layer": DIRECT["last_layer"],
 }
-
-
-def check_rule(graph: Graph, rule: str) -> None:
-    """Raise a `SpecError` where a rule is not defined for a network or its labels."""
-    if rule == "drtp" and graph.labels.kind == "vector":
-        raise SpecError(
-            "DRTP is not defined for label vectors",
-            where="[data], the labels",
-            found=f"vectors of {graph.labels.count} values",
-            help="its signal is the label itself, which says where an error points only for "
-            "classes; take dfa, sdfa or tpsgd",
-        )
-    if rule == "pepita" and graph.recurrent:
-        raise SpecError(
-            "PEPITA is not defined for recurrent layers",
-            where=f"[model], layer '{graph.recurrent[0].name}'",
-            found="rnn",
-            help="its second pass would begin the sequence again; take backprop, fa, dfa, sdfa, "
-            "drtp or tpsgd",
-        )
 
 
 def way_down(

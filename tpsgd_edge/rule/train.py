@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,12 +11,13 @@ from torch import Tensor
 
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph import Conv2d, Graph, Labels, TrainedLayer
+from tpsgd_edge.rule.defined import check_rule
 from tpsgd_edge.rule.feedback import Feedback, draw_feedback
 from tpsgd_edge.rule.layers import update_sums
 from tpsgd_edge.rule.lessons import Lesson, lessons
 from tpsgd_edge.rule.losses import local_losses
 from tpsgd_edge.rule.network import FloatNetwork, first_network
-from tpsgd_edge.rule.rules import Losses, RuleName, check_rule
+from tpsgd_edge.rule.rules import Losses, RuleName
 from tpsgd_edge.spec import LossSpec, ProjectionSpec
 
 # Factor on the learning rate at a share 0..1 of the training, given the factor at its end.
@@ -104,6 +105,7 @@ def train_float(
     check_rule(graph, rule)
     net = first_network(graph, seed=seed)
     made = local_losses(graph, tuple(losses), projection or ProjectionSpec(), seed=seed)
+    made = made if rule == "tpsgd" else _without_projections(made)
     feedback, rates = draw_feedback(graph, rule, seed=seed), _rates(graph, learning_rate, rule)
     limits = _Limits(dead_zone, error_gate, clip_norm)
     settings = _Settings(rule, made, feedback, rates, momentum, limits, graph.learn_every)
@@ -160,6 +162,11 @@ def _epochs(
             decay = _SCHEDULE[pace.schedule](step / (pace.epochs * count), pace.final_rate)
             _train_batch(net, x[rows], labels[rows], settings, decay, velocity)
         yield epoch
+
+
+def _without_projections(losses: Losses) -> Losses:
+    """Without what only tpSGD needs, which is to weigh on no other rule's memory."""
+    return tuple(loss and replace(loss, projection=None, windows=None) for loss in losses)
 
 
 def _positions(layer: TrainedLayer) -> int:

@@ -1,0 +1,243 @@
+"""Comparing rules: what is run, what is kept, what is said."""
+
+import json
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+
+from tpsgd_edge.cli import run
+from tpsgd_edge.comparison import compare
+from tpsgd_edge.comparison.compare import compare_rules
+from tpsgd_edge.comparison.runs import GRID, TITLES, Plan, Result, Run
+from tpsgd_edge.comparison.store import open_store
+from tpsgd_edge.errors import OutputError, SpecError, ToolError
+from tpsgd_edge.spec import Spec, load_spec
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture
+def spec() -> Spec:
+    return load_spec(EXAMPLES / "digits.toml")
+
+
+@pytest.fixture
+def made(monkeypatch) -> list[Run]:
+    """Runs that were asked for; none is carried out. A rate of 0.01 is the best."""
+    runs: list[Run] = []
+
+    def computed(spec, workers, asked):
+        for one in asked:
+            runs.append(one)
+            yield result_of(one)
+
+    monkeypatch.setattr(compare, "_computed", computed)
+    return runs
+
+
+def result_of(one: Run) -> Result:
+    score = 0.5 + 0.01 * one.seed + (0.2 if one.rule != "random" else 0)
+    score -= 0 if one.rate is None else abs(one.rate - 0.01)
+    scores = (0.1, *[score] * one.epochs)
+    costs = (None, None) if one.is_trial else (5000, 3000)
+    return Result(one, "accuracy", scores, 1.5, 100 * one.epochs, *costs)
+
+
+# ------------------------------------------------------------------ what is run
+
+
+def test_rates_are_chosen_for_all_rules_but_tpsgd(spec, made, tmp_path):
+    result = compare_rules(spec, rules=["tpsgd", "dfa"], out=tmp_path / "r.sqlite", epochs=2)
+    trials = [one for one in made if one.is_trial]
+    assert [(one.rule, one.rate) for one in trials] == [
+        (rule, rate) for rule in ("dfa", "random") for rate in GRID
+    ]
+    assert {one.seed for one in trials} == {1}
+    others = [(one.rule, one.seed, one.rate) for one in made if not one.is_trial]
+    assert others == [
+        *[("tpsgd", seed, None) for seed in (1, 2, 3)],
+        *[("dfa", seed, 0.01) for seed in (1, 2, 3)],
+        *[("random", seed, 0.01) for seed in (1, 2, 3)],
+    ]
+    tpsgd, dfa, random = result.rules
+    assert dfa.mean == pytest.approx(0.72)
+    assert dfa.lowest == pytest.approx(0.71)
+    assert dfa.over_random == pytest.approx(0.2)
+    assert (tpsgd.rate, dfa.rate, random.over_random) == (None, 0.01, 0)
+    assert dfa.curve == pytest.approx((0.1, 0.72, 0.72))
+    assert (dfa.macs, dfa.step_bytes, result.samples) == (25, 3000, 100)
+
+
+def test_one_rate_needs_no_trials(spec, made, tmp_path):
+    compare_rules(spec, rules=["random"], rates=[0.25], out=tmp_path / "r.sqlite", seeds=2)
+    assert [(one.is_trial, one.rate, one.epochs) for one in made] == [(False, 0.25, 10)] * 2
+
+
+def test_nothing_is_computed_twice(spec, made, tmp_path, monkeypatch):
+    settings = {"rules": ["tpsgd", "drtp"], "out": tmp_path / "r.sqlite", "epochs": 1, "seeds": 2}
+    computed = compare._computed
+
+    def interrupted(spec, workers, asked):
+        for count, result in enumerate(computed(spec, workers, asked)):
+            if count == 3:
+                raise KeyboardInterrupt
+            yield result
+
+    monkeypatch.setattr(compare, "_computed", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        compare_rules(spec, **settings)
+    assert len(made) == 4
+    kept = made[:3]
+    made.clear()
+    monkeypatch.setattr(compare, "_computed", computed)
+    seen = []
+    whole = compare_rules(spec, **settings, progress=lambda *told: seen.append(told))
+    assert not set(made) & set(kept)
+    assert len({*made, *kept}) == len(made) + 3 == 2 * len(GRID) + 3 * 2
+    assert seen[0] == ("choosing learning rates", 3, 2 * len(GRID))
+    assert seen[-1] == ("training", 6, 6)
+    made.clear()
+    assert compare_rules(spec, **settings) == whole
+    assert not made
+    compare_rules(spec, **{**settings, "seeds": 3})
+    assert [(one.rule, one.seed) for one in made] == [("tpsgd", 3), ("drtp", 3), ("random", 3)]
+
+
+def test_a_rate_that_diverges_is_not_chosen():
+    plan = Plan(("dfa", "random"), (1,), 2, 32, (0.1, 0.2))
+    slow, fast = (Run("dfa", 1, rate, 2, 32, is_trial=True) for rate in (0.1, 0.2))
+    trials = [
+        Result(slow, "accuracy", (0.1, 0.2, 0.3), 1, 10, None, None),
+        Result(fast, "accuracy", (0.1, 0.9), 1, 10, None, None),
+    ]
+    assert trials[1].has_diverged
+    assert plan.runs(trials)[0].rate == 0.1
+
+
+# ------------------------------------------------------------------ what is kept
+
+
+def test_the_file_has_one_row_for_each_run(spec, made, tmp_path):
+    path = tmp_path / "r.sqlite"
+    compare_rules(spec, rules=["tpsgd"], rates=[0.5], out=path, epochs=2, seeds=2)
+    rows = sqlite3.connect(path).execute(
+        "select spec, rule, seed, rate, epochs, batch, is_trial, metric, scores, seconds, samples,"
+        " macs, step_bytes from runs order by rule desc, seed"
+    )
+    first, *others = rows.fetchall()
+    fixed = (spec.digest, "tpsgd", 1, None, 2, 32, 0, "accuracy", "[0.1, 0.71, 0.71]")
+    assert first == (*fixed, 1.5, 200, 5000, 3000)
+    assert [row[1:4] for row in others] == [
+        ("tpsgd", 2, None),
+        ("random", 1, 0.5),
+        ("random", 2, 0.5),
+    ]
+
+
+def test_results_of_another_spec_are_refused(spec, made, tmp_path):
+    path = tmp_path / "r.sqlite"
+    compare_rules(spec, rules=["random"], out=path)
+    other = load_spec(EXAMPLES / "digits.toml", ["rule.learning_rate=0.5"])
+    with pytest.raises(OutputError, match="results of another spec") as caught:
+        compare_rules(other, rules=["random"], out=path)
+    assert "--out" in str(caught.value)
+
+
+def test_another_kind_of_file_is_refused(spec, tmp_path):
+    path = tmp_path / "r.sqlite"
+    content = b"not a database, but long enough to be taken for one" * 40
+    path.write_bytes(content)
+    for file in (path, tmp_path / "nowhere" / "r.sqlite"):
+        with pytest.raises(OutputError, match="cannot be used"), open_store(file, spec.digest):
+            pass
+    assert path.read_bytes() == content
+
+
+# ------------------------------------------------------------------ what is said
+
+
+def test_an_unknown_rule_is_an_error_in_words(spec, tmp_path):
+    with pytest.raises(SpecError, match="there is no rule 'bpp'") as caught:
+        compare_rules(spec, rules=["tpsgd", "bpp"], out=tmp_path / "r.sqlite")
+    assert "tpsgd, backprop, fa, dfa" in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_network_without_hidden_layers_is_refused(tmp_path):
+    one_layer = '{name="out", units=10}'
+    spec = load_spec(EXAMPLES / "digits.toml", [f"model.layers=[{one_layer}]"])
+    with pytest.raises(SpecError, match="without hidden layers"):
+        compare_rules(spec, out=tmp_path / "r.sqlite")
+
+
+def test_missing_torch_says_how_to_get_it(spec, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ToolError, match="needs torch") as caught:
+        compare_rules(spec, out=tmp_path / "r.sqlite")
+    assert "pip install 'tpsgd-edge[torch]'" in str(caught.value)
+
+
+def test_the_table_names_rules_rates_and_distances(made, tmp_path, capsys):
+    arguments = ["compare", str(EXAMPLES / "digits.toml"), "--epochs", "2", "--seeds", "2"]
+    assert run([*arguments, "--rules", "tpsgd,dfa", "--out", str(tmp_path / "r.sqlite")]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    for text in (
+        "digits: Accuracy on the test set, 2 seeds, 2 epochs of 100 samples, batches of 32",
+        "tpSGD the spec's 71.50 % 0.71 % 71.00 % +20.00 % 25 0.75 3,000 B",
+        "DFA 0.01 71.50 %",
+        "hidden layers at random 0.01 51.50 % 0.71 % 51.00 % 25 0.75 3,000 B",
+        "chosen from 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1 on the last fifth of the training set",
+    ):
+        assert text in out
+
+
+def test_the_plot_is_written_and_repeats(made, tmp_path, capsys):
+    arguments = ["compare", str(EXAMPLES / "digits.toml"), "--out", str(tmp_path / "r.sqlite")]
+    texts = []
+    for name in ("a.svg", "b.svg"):
+        assert run([*arguments, "--plot", str(tmp_path / name)]) == 0
+        texts.append((tmp_path / name).read_text())
+    assert texts[0] == texts[1]
+    assert all(title in texts[0] for title in ("samples seen", "multiply-accumulates"))
+    assert f"plot: {tmp_path / 'b.svg'}" in capsys.readouterr().out
+    assert run([*arguments, "--plot", str(tmp_path / "a.txt")]) == 2
+    assert "cannot be written as '.txt'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("rates", ["", "fast", "0.1,-1", "0", "nan", "inf"])
+def test_learning_rates_are_positive_numbers(rates, capsys):
+    assert run(["compare", str(EXAMPLES / "digits.toml"), "--rates", rates]) == 2
+    assert "learning rates are positive numbers" in capsys.readouterr().err
+
+
+def test_two_rules_in_processes_of_their_own(tmp_path, capsys):
+    pytest.importorskip("torch")
+    path, spec = tmp_path / "r.sqlite", str(EXAMPLES / "digits.toml")
+    common = ["compare", spec, "--out", str(path), "--epochs", "1", "--seeds", "1", "--jobs", "1"]
+    assert run([*common, "--rules", "tpsgd,backprop", "--rates", "0.03", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    document = json.loads(out)
+    accuracy = {rule["rule"]: rule["mean"] for rule in document["rules"]}
+    assert list(accuracy) == ["tpsgd", "backprop", "random"]
+    assert accuracy["tpsgd"] > 0.8
+    assert accuracy["backprop"] > accuracy["random"] > 0.5
+    assert all(rule["macs"] > 2000 and rule["step_bytes"] > 10_000 for rule in document["rules"])
+    assert document["samples_per_epoch"] == 1438
+
+
+def test_rules_that_are_not_defined_are_left_out_or_refused(made, tmp_path):
+    spec = load_spec(EXAMPLES / "diabetes.toml")
+    result = compare_rules(spec, out=tmp_path / "r.sqlite", rates=[0.01])
+    assert [rule.rule for rule in result.rules] == [rule for rule in TITLES if rule != "drtp"]
+    with pytest.raises(SpecError, match="DRTP is not defined for label vectors"):
+        compare_rules(spec, rules=["drtp"], out=tmp_path / "r.sqlite")
+
+
+def test_every_rule_has_a_title():
+    pytest.importorskip("torch")
+    from tpsgd_edge.rule.rules import RULES
+
+    assert {rule.replace("last_layer", "random") for rule in RULES} == set(TITLES)

@@ -1,0 +1,166 @@
+"""A network, several rules, several seeds: trained on all cores, with nothing computed twice."""
+
+import importlib.util
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from pathlib import Path
+
+from tpsgd_edge.comparison.runs import GRID, RANDOM, TITLES, Plan, Result, Run
+from tpsgd_edge.comparison.store import Store, open_store
+from tpsgd_edge.comparison.summary import Comparison, summarize
+from tpsgd_edge.errors import SpecError, ToolError
+from tpsgd_edge.frontend.data import load_dataset
+from tpsgd_edge.frontend.network import build_graph
+from tpsgd_edge.rule.defined import check_rule
+from tpsgd_edge.spec import Spec
+
+Progress = Callable[[str, int, int], None]
+
+
+def compare_rules(
+    spec: Spec,
+    *,
+    rules: Sequence[str] | None = None,
+    seeds: int = 3,
+    epochs: int | None = None,
+    batch: int = 32,
+    rates: Sequence[float] = GRID,
+    out: Path | None = None,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Train the network of a spec by each rule with each seed, in floating point.
+
+    Runs that the file of results holds are not made again.
+
+    Args:
+        rules: names in `TITLES`, all that are defined for the network where not given; hidden
+            layers left at random come along in any case.
+        seeds: how many, from that of the spec on.
+        epochs: those of the spec where not given.
+        rates: of one sample, for all rules but tpsgd, which has those of the spec. Where there are
+            several, each rule gets the best on a fifth of the training set, held out, with the
+            first seed.
+        out: the file of results; NAME-rules.sqlite beside the spec where not given.
+        jobs: processes; one for each core where not given.
+
+    Raises:
+        TpsgdError: a rule is unknown or not defined for the network, the spec has no hidden layer,
+            torch is missing, the file of results is of another spec.
+    """
+    _check(spec, rules or ())
+    plan = Plan(
+        rules=tuple(dict.fromkeys([*_defined(spec, rules), RANDOM])),
+        seeds=tuple((spec.seed + i) % 2**32 for i in range(seeds)),
+        epochs=epochs or spec.rule.epochs,
+        batch=batch,
+        rates=tuple(dict.fromkeys(rates)),
+    )
+    path = out or spec.folder / f"{spec.name}-rules.sqlite"
+    tell = progress or _silent
+    with open_store(path, spec.digest) as store, _workers(jobs or _cores()) as workers:
+        trials = _all(spec, store, workers, plan.trials(), tell, "choosing learning rates")
+        results = _all(spec, store, workers, plan.runs(trials), tell, "training")
+    return summarize(spec, plan, path, trials, results)
+
+
+def _check(spec: Spec, rules: Sequence[str]) -> None:
+    unknown = [rule for rule in rules if rule not in TITLES]
+    if unknown:
+        raise SpecError(
+            f"there is no rule '{unknown[0]}'", where="--rules", help=f"one of {', '.join(TITLES)}"
+        )
+    if len(spec.model.trained) < 2:
+        raise SpecError(
+            "a network without hidden layers is the same for all rules",
+            where="[model], layers",
+            found="one layer with weights",
+            help="add a layer",
+        )
+    if importlib.util.find_spec("torch") is None:
+        raise ToolError(
+            "comparing rules needs torch, which is not installed",
+            help="pip install 'tpsgd-edge[torch]'",
+        )
+
+
+def _defined(spec: Spec, rules: Sequence[str] | None) -> list[str]:
+    """The rules as asked for, or all that are defined for this network and its labels."""
+    graph = build_graph(spec, load_dataset(spec))
+    defined = []
+    for rule in TITLES if rules is None else rules:
+        try:
+            check_rule(graph, rule)
+        except SpecError:
+            if rules is not None:
+                raise
+        else:
+            defined.append(rule)
+    return defined
+
+
+def _all(
+    spec: Spec,
+    store: Store,
+    workers: ProcessPoolExecutor,
+    runs: Sequence[Run],
+    progress: Progress,
+    stage: str,
+) -> list[Result]:
+    """The results of all runs, in their order."""
+    found = {run: result for run in runs if (result := store.find(run)) is not None}
+    if runs:
+        progress(stage, len(found), len(runs))
+    for result in _computed(spec, workers, [run for run in runs if run not in found]):
+        store.add(result)
+        found[result.run] = result
+        progress(stage, len(found), len(runs))
+    return [found[run] for run in runs]
+
+
+def _computed(spec: Spec, workers: ProcessPoolExecutor, runs: Sequence[Run]) -> Iterator[Result]:
+    futures: list[Future[Result]] = [workers.submit(_execute, spec, run) for run in runs]
+    for future in as_completed(futures):
+        yield future.result()
+
+
+def _execute(spec: Spec, run: Run) -> Result:
+    # Here, because only workers load torch.
+    from tpsgd_edge.comparison.training import execute
+
+    return execute(spec, run)
+
+
+@contextmanager
+def _workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that end at once where the work is interrupted."""
+    context = multiprocessing.get_context("spawn")
+    workers = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin)
+    try:
+        yield workers
+    except BaseException:
+        workers.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
+    workers.shutdown()
+
+
+def _begin() -> None:
+    # The parent hears the keyboard, and ends its workers itself.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The profiler that measures memory would write notes between the bars.
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""

@@ -1,0 +1,111 @@
+"""The file of results: SQLite, one row for each run, kept between calls."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tpsgd_edge.comparison.runs import Result, Run
+from tpsgd_edge.errors import OutputError
+
+# The digest stands in each row, so that a table of several files still says what belongs together.
+_CREATE = """
+create table if not exists runs (
+    spec text not null,
+    rule text not null,
+    seed integer not null,
+    rate real,
+    epochs integer not null,
+    batch integer not null,
+    is_trial integer not null,
+    metric text not null,
+    scores text not null,
+    seconds real not null,
+    samples integer not null,
+    macs integer,
+    step_bytes integer
+)
+"""
+_KEY = "rule = ? and seed = ? and rate is ? and epochs = ? and batch = ? and is_trial = ?"
+_KEYS = ("rule", "seed", "rate", "epochs", "batch", "is_trial")
+_VALUES = ("metric", "scores", "seconds", "samples", "macs", "step_bytes")
+
+
+@contextmanager
+def open_store(path: Path, digest: str) -> Iterator["Store"]:
+    """The results of a spec in a file, which is made where it does not exist.
+
+    Raises:
+        OutputError: the file cannot be written, is no file of results, or is of another spec.
+    """
+    try:
+        connection = sqlite3.connect(path)
+    except sqlite3.Error as error:
+        raise _unusable(path, error) from None
+    try:
+        try:
+            connection.execute(_CREATE)
+            others = connection.execute("select distinct spec from runs where spec != ?", [digest])
+            other = others.fetchone()
+        except sqlite3.Error as error:
+            raise _unusable(path, error) from None
+        if other is not None:
+            raise OutputError(
+                "the file holds results of another spec",
+                where=str(path),
+                found=f"{other[0][:19]}..., this spec is {digest[:19]}...",
+                help="name another file with --out, or remove this one",
+            )
+        yield Store(connection, digest)
+    finally:
+        connection.close()
+
+
+class Store:
+    """Finds and adds results."""
+
+    def __init__(self, connection: sqlite3.Connection, digest: str) -> None:
+        self._connection = connection
+        self._digest = digest
+
+    def find(self, run: Run) -> Result | None:
+        """What the run came to; None where it has not been made."""
+        query = f"select {', '.join(_VALUES)} from runs where {_KEY}"
+        row = self._connection.execute(query, _key(run)).fetchone()
+        if row is None:
+            return None
+        metric, scores, seconds, samples, macs, step_bytes = row
+        return Result(run, metric, tuple(json.loads(scores)), seconds, samples, macs, step_bytes)
+
+    def add(self, result: Result) -> None:
+        """Keep a result, at once and for good."""
+        names = ("spec", *_KEYS, *_VALUES)
+        values = (
+            self._digest,
+            *_key(result.run),
+            result.metric,
+            json.dumps(result.scores),
+            result.seconds,
+            result.samples,
+            result.macs,
+            result.step_bytes,
+        )
+        marks = ", ".join("?" * len(names))
+        with self._connection:
+            self._connection.execute(
+                f"insert into runs ({', '.join(names)}) values ({marks})", values
+            )
+
+
+def _key(run: Run) -> tuple[str | int | float | None, ...]:
+    return (run.rule, run.seed, run.rate, run.epochs, run.batch, int(run.is_trial))
+
+
+def _unusable(path: Path, error: sqlite3.Error) -> OutputError:
+    return OutputError(
+        "the file of results cannot be used",
+        where=str(path),
+        found=str(error),
+        help="name another file with --out",
+    )
