@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         TpsgdError,
     )
     from tpsgd_edge.estimator import TPSGDClassifier, TPSGDRegressor
+    from tpsgd_edge.frontend.imports.torch_module import from_torch
     from tpsgd_edge.pipeline import build, report, simulate, verify
     from tpsgd_edge.quantize.model import QuantizedModel
     from tpsgd_edge.spec import Spec, load_spec, spec_from_dict
@@ -41,6 +42,7 @@ __all__ = [
     "__version__",
     "build",
     "compare",
+    "from_torch",
     "load_spec",
     "report",
     "simulate",
@@ -63,6 +65,7 @@ _HOME_OF = {
     "Verdict": "verify",
     "build": "pipeline",
     "compare": "verify",
+    "from_torch": "frontend.imports.torch_module",
     "load_spec": "spec",
     "report": "pipeline",
     "simulate": "pipeline",

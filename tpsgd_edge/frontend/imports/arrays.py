@@ -58,6 +58,9 @@ def _reshape(array: Array, call: Call) -> Array:
         asked = tuple(
             array.shape[i] if n == 0 and i < array.ndim else n for i, n in enumerate(asked)
         )
+    # A net for several samples at once names their number here; we read it for one.
+    if asked[:1] == (call.batch,) and array.shape[:1] == (1,):
+        asked = (1, *asked[1:])
     known = math.prod(n for n in asked if n != -1)
     if asked.count(-1) == 1 and known > 0 and array.size % known == 0:
         asked = tuple(array.size // known if n == -1 else n for n in asked)

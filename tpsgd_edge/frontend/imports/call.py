@@ -38,12 +38,14 @@ class Call:
     """A node as its handler sees it.
 
     `arrays` are the constant inputs, None where an input is left out or comes from the layer
-    before. Every method raises a `DataError` where the node holds something else than asked for.
+    before; `batch` is how many samples the file says come at once, 1 where it leaves that open.
+    Every method raises a `DataError` where the node holds something else than asked for.
     """
 
     node: Node
     arrays: tuple[Array | None, ...]
     file: str
+    batch: int = 1
 
     def error(self, what: str, *, found: str | None = None, help: str | None = None) -> DataError:  # noqa: A002 - as in errors
         """What is wrong with this node."""

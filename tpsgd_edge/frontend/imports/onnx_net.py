@@ -157,7 +157,9 @@ class _Reading:
         self.chain = chain
         self.heads = outputs[:2] if chain.second is not None else outputs[:1]
         for name, order in zip(self.heads, (chain.order, chain.second), strict=False):
-            self.shapes[name] = chain.order.shape if order is None else order.shape
+            # An output that nobody asks for has no name.
+            if name and order is not None:
+                self.shapes[name] = order.shape
         if not outputs:
             raise call.error(f"{call.node.op[:40]} makes nothing")
 
@@ -211,7 +213,12 @@ class _Reading:
             for name, value in node.attributes.items()
             if node.op in ("Constant", "ConstantOfShape") or name not in _TENSORS
         }
-        return Call(replace(node, attributes=attributes), arrays, self.net.file)
+        return Call(
+            replace(node, attributes=attributes),
+            arrays,
+            self.net.file,
+            self.net.input_shape[0] or 1,
+        )
 
     def _constant(self, name: str) -> Array | None:
         if name in self.constants:

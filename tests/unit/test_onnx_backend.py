@@ -1,0 +1,78 @@
+"""ONNX's own backend node tests: those that a single node in a chain can express."""
+
+from collections import Counter
+
+import pytest
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+pytest.importorskip("torch")
+
+from tests.support.onnx_backend import OPERATORS, cases, outcome
+
+# Later versions of ONNX may bring more.
+PASSED = {
+    "Gemm": 8,
+    "MatMul": 1,
+    "Conv": 6,
+    "MaxPool": 5,
+    "AveragePool": 4,
+    "GlobalAveragePool": 2,
+    "RNN": 4,
+    "BatchNormalization": 2,
+    "Relu": 1,
+    "Tanh": 2,
+    "Sigmoid": 2,
+    "Clip": 4,
+    "Add": 1,
+    "Flatten": 3,
+    "Reshape": 6,
+    "Transpose": 2,
+    "Identity": 2,
+    "Dropout": 5,
+    "Softmax": 2,
+    "LogSoftmax": 2,
+}
+# Every other test is left out for one of these reasons: what our reader says, or the test.
+REASONS = """
+    Add has constants that do not fit
+    AveragePool has windows that our layers have not
+    AveragePool has windows that reach over the edge of the map
+    AveragePool has zeros around its map, which our pooling has not
+    BatchNormalization is not in a form for predictions
+    Clip has no activation of ours
+    Dropout is still in training mode
+    LogSoftmax reads no vector
+    MaxPool has windows that our layers have not
+    MaxPool has windows that reach over the edge of the map
+    MaxPool has zeros around its map, which our pooling has not
+    Reshape does not fit
+    Softmax reads no vector
+    an RNN of this kind has no layer of ours
+    makes other samples than it reads
+    no axis for samples: values of fewer than two axes
+    the bias of Gemm does not fit
+    the input of the net is of a shape that samples cannot have
+    the weights of MatMul do not fit
+    values that are not real numbers
+"""
+
+
+@pytest.mark.slow
+def test_node_tests_that_a_chain_can_express():
+    passed, total, reasons = Counter(), Counter(), Counter()
+    for case in cases():
+        operator = case.node.op_type
+        result = outcome(case)
+        total[operator] += 1
+        if result == "passed":
+            passed[operator] += 1
+        else:
+            reasons[result] += 1
+    for operator in OPERATORS:
+        print(f"{operator:20} {passed[operator]:3} of {total[operator]}")  # noqa: T201
+    for reason, count in reasons.most_common():
+        print(f"{count:4} left out: {reason}")  # noqa: T201
+    fewer = {op: passed[op] for op, count in PASSED.items() if passed[op] < count}
+    assert not fewer
+    assert set(reasons) <= {line.strip() for line in REASONS.strip().splitlines()}

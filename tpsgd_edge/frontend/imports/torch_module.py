@@ -1,0 +1,86 @@
+"""Nets in PyTorch, by way of ONNX in memory."""
+
+import io
+import pickle
+import warnings
+from pathlib import Path
+from typing import Any
+
+from tpsgd_edge.errors import DataError, ToolError
+from tpsgd_edge.frontend.imports.file import onnx_from_bytes
+from tpsgd_edge.frontend.imports.net import ImportedNet
+from tpsgd_edge.frontend.imports.onnx_net import imported
+
+
+def from_torch(
+    module: Any, example_input: Any, *, weights_file: str | Path | None = None
+) -> ImportedNet:
+    """The layers and weights of a torch module.
+
+    Args:
+        module: a `torch.nn.Module`; its training mode stays as it is.
+        example_input: a tensor with one sample, as the module takes it.
+        weights_file: a saved state dict to load into the module first. It is read with
+            `weights_only`: nothing in it is run.
+
+    Raises:
+        DataError: torch cannot trace the module, or it has operators without a layer of ours.
+        ToolError: torch or onnx is not installed.
+    """
+    try:
+        import torch
+    except ImportError:
+        raise ToolError(
+            "nets in PyTorch need torch", help="pip install 'tpsgd-edge[torch,onnx]'"
+        ) from None
+    name = type(module).__name__
+    if weights_file is not None:
+        _load(torch, module, Path(weights_file))
+    buffer, was_training = io.BytesIO(), module.training
+    exporter: Any = torch.onnx  # which also writes to memory, whatever its types say
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # The other exporter takes recurrent layers apart.
+            exporter.export(module.eval(), (example_input,), buffer, dynamo=False)
+    except ImportError as error:
+        raise ToolError(
+            "torch needs a package to export a net",
+            found=str(error)[:200],
+            help="pip install 'tpsgd-edge[torch,onnx]'",
+        ) from None
+    # Whatever the module does with an input of another shape comes out here.
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        raise DataError(
+            f"torch cannot export '{name}' to ONNX",
+            where=name,
+            found=(str(error).strip() or type(error).__name__).splitlines()[0][:200],
+            help="does the module take the example input? it must have one sample",
+        ) from None
+    finally:
+        module.train(was_training)
+    return imported(onnx_from_bytes(buffer.getvalue(), name))
+
+
+def _load(torch: Any, module: Any, path: Path) -> None:
+    """Load a state dict into a module, without unpickling anything but tensors."""
+    try:
+        module.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except FileNotFoundError:
+        raise DataError(f"there is no weights file '{path.name}'", where=str(path)) from None
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        OSError,
+        EOFError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        KeyError,
+    ) as error:
+        raise DataError(
+            f"'{path.name}' holds no weights of this module",
+            where=path.name,
+            found=(str(error).strip() or type(error).__name__).splitlines()[0][:200],
+            help="write it with torch.save(module.state_dict(), file)",
+        ) from None
