@@ -38,6 +38,7 @@ from tpsgd_edge.cli.outcome import Outcome, outcome
     metavar="R,R",
     help="Learning rates of a sample to choose from, for all rules but tpsgd.",
 )
+@click.option("--tune-tpsgd", is_flag=True, help="Choose tpsgd's learning rate too.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -64,6 +65,7 @@ def compare_command(
     epochs: int | None,
     batch: int,
     rates: str | None,
+    tune_tpsgd: bool,
     out: Path | None,
     plot: Path | None,
     jobs: int | None,
@@ -86,6 +88,7 @@ def compare_command(
             epochs=epochs,
             batch=batch,
             rates=parse_rates(rates),
+            tune_tpsgd=tune_tpsgd,
             out=out,
             jobs=jobs,
             progress=progress,

@@ -43,9 +43,12 @@ def show_comparison(result: Comparison, plot: Path | None) -> str:
         "floating point",
         _table(result),
         f"{result.rate_note}; one sample's, as in the spec",
-        "memory: the most that torch had allocated in a training step, weights included",
-        f"results: {result.path}",
+        "memory: the most bytes of tensors alive in a training step, weights included",
     ]
+    if result.at_the_edge:
+        titles = ", ".join(TITLES[rule] for rule in result.at_the_edge)
+        items.append(f"best at an end of the range, so wider --rates may serve better: {titles}")
+    items.append(f"results: {result.path}")
     return render(*items, *([] if plot is None else [f"plot: {plot}"]))
 
 

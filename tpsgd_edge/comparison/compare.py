@@ -29,6 +29,7 @@ def compare_rules(
     epochs: int | None = None,
     batch: int = 32,
     rates: Sequence[float] = GRID,
+    tune_tpsgd: bool = False,
     out: Path | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -45,6 +46,7 @@ def compare_rules(
         rates: of one sample, for all rules but tpsgd, which has those of the spec. Where there are
             several, each rule gets the best on a fifth of the training set, held out, with the
             first seed.
+        tune_tpsgd: tpsgd chooses from the rates too.
         out: the file of results; NAME-rules.sqlite beside the spec where not given.
         jobs: processes; one for each core where not given.
 
@@ -59,6 +61,7 @@ def compare_rules(
         epochs=epochs or spec.rule.epochs,
         batch=batch,
         rates=tuple(dict.fromkeys(rates)),
+        is_tpsgd_tuned=tune_tpsgd,
     )
     path = out or spec.folder / f"{spec.name}-rules.sqlite"
     tell = progress or _silent
@@ -153,8 +156,6 @@ def _workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
 def _begin() -> None:
     # The parent hears the keyboard, and ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # The profiler that measures memory would write notes between the bars.
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 

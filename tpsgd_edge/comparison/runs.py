@@ -5,8 +5,9 @@ from typing import Literal
 
 Metric = Literal["accuracy", "r2"]
 
-# The learning rates that are tried for rules other than tpSGD, whose rate the spec gives.
-GRID = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
+# The learning rates that are tried for rules other than tpSGD, whose rate the spec gives. What
+# leaves hidden layers nearly alone (PEPITA, and leaving them at random) needs the large ones.
+GRID = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 # What the run with the hidden layers left at random is called; every comparison has it.
 RANDOM = "random"
 TPSGD = "tpsgd"
@@ -79,7 +80,7 @@ class Plan:
 
     Attributes:
         rules: by their names in `TITLES`; `RANDOM` is among them.
-        rates: to choose from for every rule but tpSGD, if there are several.
+        rates: to choose from, if there are several, for every rule, tpSGD only if asked for.
     """
 
     rules: tuple[str, ...]
@@ -87,6 +88,7 @@ class Plan:
     epochs: int
     batch: int
     rates: tuple[float, ...]
+    is_tpsgd_tuned: bool = False
 
     def trials(self) -> list[Run]:
         """The runs that choose a learning rate, with the first seed."""
@@ -95,7 +97,7 @@ class Plan:
         return [
             Run(rule, self.seeds[0], rate, self.epochs, self.batch, is_trial=True)
             for rule in self.rules
-            if rule != TPSGD
+            if self._is_tuned(rule)
             for rate in self.rates
         ]
 
@@ -109,7 +111,10 @@ class Plan:
         ]
 
     def _best(self, rule: str, trials: list[Result]) -> float | None:
-        if rule == TPSGD:
+        if not self._is_tuned(rule):
             return None
         tried = [trial for trial in trials if trial.run.rule == rule]
         return max(tried, key=lambda t: t.score).run.rate if tried else self.rates[0]
+
+    def _is_tuned(self, rule: str) -> bool:
+        return rule != TPSGD or self.is_tpsgd_tuned

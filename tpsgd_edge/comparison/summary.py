@@ -53,7 +53,8 @@ class Comparison:
     @property
     def rate_note(self) -> str:
         """How the learning rates were found, in one sentence."""
-        others = "learning rates of the other rules" if TPSGD in self.plan.rules else "rates"
+        has_own = TPSGD in self.plan.rules and not self.plan.is_tpsgd_tuned
+        others = "learning rates of the other rules" if has_own else "learning rates"
         if len(self.plan.rates) == 1:
             return f"{others}: {self.plan.rates[0]:g} as asked"
         tried = ", ".join(f"{rate:g}" for rate in self.plan.rates)
@@ -61,6 +62,12 @@ class Comparison:
             f"{others} chosen from {tried} on the last fifth of the training set, held out, "
             f"with seed {self.plan.seeds[0]}"
         )
+
+    @property
+    def at_the_edge(self) -> tuple[str, ...]:
+        """Rules whose best learning rate is the smallest or the largest that was tried."""
+        edges = (min(self.plan.rates), max(self.plan.rates))
+        return tuple(rule.rule for rule in self.rules if rule.tried and rule.rate in edges)
 
     def to_json(self) -> dict[str, object]:
         """A document for `json.dumps`."""
@@ -74,6 +81,7 @@ class Comparison:
             "batch": self.plan.batch,
             "samples_per_epoch": self.samples,
             "learning_rates": self.rate_note,
+            "at_the_edge": list(self.at_the_edge),
             "rules": [asdict(rule) for rule in self.rules],
         }
 
