@@ -183,6 +183,7 @@ def _cast(call: Call) -> Array:
 
 def _concat(call: Call) -> Array:
     parts = [call.array(i, "input") for i in range(len(call.node.inputs))]
+    _bounded(call, (sum(part.size for part in parts),))
     try:
         return np.concatenate(parts, call.integer("axis", 0))
     except ValueError as error:
@@ -192,15 +193,18 @@ def _concat(call: Call) -> Array:
 def _expand(call: Call) -> Array:
     array, shape = call.array(0, "input"), call.whole(call.array(1, "shape"), "shape")
     try:
-        return np.broadcast_to(array, np.broadcast_shapes(array.shape, _bounded(call, shape)))
+        both = np.broadcast_shapes(array.shape, _bounded(call, shape))
     except ValueError as error:
         raise call.error("Expand does not fit", found=str(error)[:100]) from None
+    return np.broadcast_to(array, _bounded(call, both))
 
 
 def _constant_of_shape(call: Call) -> Array:
-    value = call.node.attributes.get("value", np.zeros(1, np.float32))
+    value = np.asarray(call.node.attributes.get("value", np.zeros(1, np.float32)))
     shape = _bounded(call, call.whole(call.array(0, "shape"), "shape"))
-    return np.broadcast_to(np.asarray(value).ravel()[:1].reshape(()), shape)
+    if value.size != 1 or value.dtype.kind not in "biuf":
+        raise call.error("ConstantOfShape has no single value", found=f"shape {value.shape}")
+    return np.broadcast_to(value.reshape(()), shape)
 
 
 def _bounded(call: Call, shape: tuple[int, ...]) -> tuple[int, ...]:

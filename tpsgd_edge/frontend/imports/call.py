@@ -91,7 +91,8 @@ class Call:
             raise self.error(
                 f"the {what} of {self.node.op} must be numbers", found=f"{array.dtype}"
             )
-        numbers = array.astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            numbers = array.astype(np.float64)
         # Squares and sums of such numbers must stay finite too.
         if not (np.abs(numbers) <= np.finfo(np.float32).max).all():
             raise self.error(

@@ -5,6 +5,7 @@ Protobuf runs no code and the tensors are plain numbers; there is no pickle anyw
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -37,17 +38,23 @@ _ATTRIBUTE_FIELDS = {1: "f", 2: "i", 3: "s", 4: "t", 6: "floats", 7: "ints", 8: 
 
 
 @dataclass(frozen=True, slots=True)
+class HeldTensor:
+    """A tensor as the file keeps it; `tensor_array` reads it."""
+
+    proto: Any
+
+
+@dataclass(frozen=True, slots=True)
 class OnnxNet:
     """The parts of an ONNX graph that matter here.
 
-    `tensors` are still in the file's own form (`tensor_array` reads one). Lengths of the input that
-    the file leaves open are None.
+    Lengths of the input that the file leaves open are None.
     """
 
     file: str
     folder: Path | None
     nodes: tuple[Node, ...]
-    tensors: Mapping[str, Any]
+    tensors: Mapping[str, HeldTensor]
     input_name: str
     input_shape: tuple[int | None, ...]
     outputs: tuple[str, ...]
@@ -60,6 +67,12 @@ def read_onnx_file(path: Path) -> OnnxNet:
         DataError: missing, truncated, no ONNX at all, or of absurd size.
         ToolError: the package onnx is not installed.
     """
+    if not path.exists():
+        raise DataError(
+            f"there is no model '{path.name}'",
+            where=f"[model], source, {path}",
+            help="paths start at the folder of the spec",
+        )
     return onnx_from_bytes(read_bytes(path, limit=_LARGEST_FILE), path.name, path.parent)
 
 
@@ -99,10 +112,10 @@ def _net(model: Any, file: str, folder: Path | None) -> OnnxNet:
                 where=file,
                 found=f"{count:,}; {most:,} are allowed",
             )
-    tensors = {tensor.name: tensor for tensor in graph.initializer}
-    inputs = [value for value in graph.input if value.name not in tensors]
+    tensors = {_text(tensor.name): HeldTensor(tensor) for tensor in graph.initializer}
+    inputs = [value for value in graph.input if _text(value.name) not in tensors]
     if not graph.node or len(inputs) != 1 or not graph.output:
-        names = ", ".join(repr(value.name[:40]) for value in inputs[:4])
+        names = ", ".join(repr(_text(value.name)[:40]) for value in inputs[:4])
         raise DataError(
             f"'{file}' is not a net with one input and one output",
             where=file,
@@ -115,9 +128,9 @@ def _net(model: Any, file: str, folder: Path | None) -> OnnxNet:
         folder=folder,
         nodes=tuple(_node(node) for node in graph.node),
         tensors=tensors,
-        input_name=inputs[0].name,
+        input_name=_text(inputs[0].name),
         input_shape=_lengths(inputs[0], file),
-        outputs=tuple(value.name for value in graph.output),
+        outputs=tuple(_text(value.name) for value in graph.output),
     )
 
 
@@ -126,7 +139,7 @@ def _lengths(value: Any, file: str) -> tuple[int | None, ...]:
     if not kind.HasField("shape") or len(kind.shape.dim) > _MOST_AXES:
         raise DataError(
             f"'{file}' does not say what shape its samples have",
-            where=f"{file}, input '{value.name[:60]}'",
+            where=f"{file}, input '{_text(value.name)[:60]}'",
             help="export it with an example input",
         )
     return tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in kind.shape.dim)
@@ -134,12 +147,12 @@ def _lengths(value: Any, file: str) -> tuple[int | None, ...]:
 
 def _node(node: Any) -> Node:
     return Node(
-        node.op_type,
-        node.domain,
-        node.name,
-        tuple(node.input),
-        tuple(node.output),
-        {attribute.name: _attribute(attribute) for attribute in node.attribute},
+        _text(node.op_type),
+        _text(node.domain),
+        _text(node.name),
+        tuple(_text(name) for name in node.input),
+        tuple(_text(name) for name in node.output),
+        {_text(attribute.name): _attribute(attribute) for attribute in node.attribute},
     )
 
 
@@ -150,19 +163,25 @@ def _attribute(attribute: Any) -> Any:
     if field in ("floats", "ints"):
         return tuple(value)
     if field == "s":
-        return value.decode("utf-8", "replace")
+        return _text(value)
     if field == "strings":
-        return tuple(entry.decode("utf-8", "replace") for entry in value)
-    return value
+        return tuple(_text(entry) for entry in value)
+    return HeldTensor(value) if field == "t" else value
 
 
-def tensor_array(net: OnnxNet, tensor: Any) -> Array:
+def _text(value: str | bytes) -> str:
+    """Text; protobuf leaves what is not UTF-8 as bytes, whatever the field is."""
+    return value if isinstance(value, str) else value.decode("utf-8", "replace")
+
+
+def tensor_array(net: OnnxNet, held: HeldTensor) -> Array:
     """The numbers of a tensor, wherever the file keeps them.
 
     Raises:
         DataError: too large, of another length or type than said, or outside the model's folder.
     """
-    where = f"{net.file}, tensor '{tensor.name[:60]}'"
+    tensor = held.proto
+    where = f"{net.file}, tensor '{_text(tensor.name)[:60]}'"
     shape = tuple(tensor.dims)
     count = math.prod(shape)
     if len(shape) > _MOST_AXES or min(shape, default=0) < 0 or count > _LARGEST_TENSOR:
@@ -183,12 +202,12 @@ def tensor_array(net: OnnxNet, tensor: Any) -> Array:
     # EXTERNAL of TensorProto.DataLocation.
     is_external = tensor.data_location == 1
     raw = _external(net, tensor, count * size, where) if is_external else tensor.raw_data
-    held = len(raw) / size if raw else len(getattr(tensor, field))
-    if held != count:
+    given = len(raw) / size if raw else len(getattr(tensor, field))
+    if given != count:
         raise DataError(
             "a tensor is cut short, or longer than its shape",
             where=where,
-            found=f"{held:g} values for a shape of {list(shape)}",
+            found=f"{given:g} values for a shape of {list(shape)}",
         )
     if raw:
         array: Array = np.frombuffer(raw, raw_type)
@@ -200,7 +219,7 @@ def tensor_array(net: OnnxNet, tensor: Any) -> Array:
 
 def _external(net: OnnxNet, tensor: Any, size: int, where: str) -> bytes:
     """The bytes of a tensor in a file beside the model."""
-    entries = {entry.key: entry.value for entry in tensor.external_data}
+    entries = {_text(entry.key): _text(entry.value) for entry in tensor.external_data}
     path = _inside(net.folder, entries.get("location", ""), where)
     try:
         offset = int(entries.get("offset") or 0)
@@ -226,10 +245,11 @@ def _inside(folder: Path | None, location: str, where: str) -> Path:
     windows = PureWindowsPath(location)
     is_plain = bool(location) and "\0" not in location and ".." not in windows.parts
     if folder is not None and is_plain and not (PurePosixPath(location).root or windows.anchor):
-        path = (folder / location).resolve()
-        # Links are resolved, and devices and pipes are no files.
-        if path.is_relative_to(folder.resolve()) and (path.is_file() or not path.exists()):
-            return path
+        # Links are resolved; devices and pipes are no files; names can be too long, links loops.
+        with suppress(OSError, RuntimeError, ValueError):
+            path = (folder / location).resolve()
+            if path.is_relative_to(folder.resolve()) and (path.is_file() or not path.exists()):
+                return path
     raise DataError(
         "a tensor is kept outside the model's folder, which is never read",
         where=where,

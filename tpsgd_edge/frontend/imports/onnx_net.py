@@ -9,14 +9,12 @@ from tpsgd_edge.frontend.imports import elementwise, pooling, weighted
 from tpsgd_edge.frontend.imports.arrays import computed, moved, shape_of
 from tpsgd_edge.frontend.imports.call import Array, Call, Node
 from tpsgd_edge.frontend.imports.chain import Chain
-from tpsgd_edge.frontend.imports.file import OnnxNet, read_onnx_file, tensor_array
+from tpsgd_edge.frontend.imports.file import HeldTensor, OnnxNet, read_onnx_file, tensor_array
 from tpsgd_edge.frontend.imports.help import what_to_do
 from tpsgd_edge.frontend.imports.inputs import first_chain
 from tpsgd_edge.frontend.imports.net import ImportedNet
 
 _STANDARD = ("", "ai.onnx")
-# Attributes that hold a tensor.
-_TENSORS = ("value",)
 _MOST_LAYERS = 64
 # Values of all constants that are computed from others.
 _LARGEST_COMPUTED = 1 << 26
@@ -209,9 +207,8 @@ class _Reading:
     def _with_arrays(self, node: Node) -> Call:
         arrays = tuple(self._constant(name) for name in node.inputs)
         attributes = {
-            name: tensor_array(self.net, value) if name in _TENSORS and value is not None else value
+            name: tensor_array(self.net, value) if isinstance(value, HeldTensor) else value
             for name, value in node.attributes.items()
-            if node.op in ("Constant", "ConstantOfShape") or name not in _TENSORS
         }
         return Call(
             replace(node, attributes=attributes),
