@@ -1,8 +1,12 @@
 """Comparing rules: what is run, what is kept, what is said."""
 
 import json
+import multiprocessing
+import os
 import sqlite3
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -126,6 +130,14 @@ def test_a_rate_that_diverges_is_not_chosen():
     assert plan.runs(trials)[0].rate == 0.1
 
 
+def test_a_worker_that_dies_is_an_error_in_words(spec, tmp_path, monkeypatch):
+    monkeypatch.setattr(compare, "_begin", partial(os._exit, 9))
+    with pytest.raises(ToolError, match="has ended before its time") as caught:
+        compare_rules(spec, rules=["random"], out=tmp_path / "r.sqlite", jobs=1)
+    assert "--jobs 1" in str(caught.value)
+    assert not multiprocessing.active_children()
+
+
 # ------------------------------------------------------------------ what is kept
 
 
@@ -195,9 +207,9 @@ def test_the_table_names_rules_rates_and_distances(made, tmp_path, capsys):
     out = " ".join(capsys.readouterr().out.split())
     for text in (
         "digits: Accuracy on the test set, 2 seeds, 2 epochs of 100 samples, batches of 32",
-        "tpSGD the spec's 71.50 % 0.71 % 71.00 % +20.00 % 25 0.75 3,000 B",
+        "tpSGD the spec's 71.50 % 0.71 71.00 % +20.00 25 0.75 3,000 B",
         "DFA 0.01 71.50 %",
-        "hidden layers at random 0.01 51.50 % 0.71 % 51.00 % 25 0.75 3,000 B",
+        "hidden layers at random 0.01 51.50 % 0.71 51.00 % 25 0.75 3,000 B",
         "chosen from 0.001, 0.003, 0.01, 0.03, 0.1, 0.3 on the last fifth of the training set",
     ):
         assert text in out
@@ -244,6 +256,22 @@ def test_rules_that_are_not_defined_are_left_out_or_refused(made, tmp_path):
     assert [rule.rule for rule in result.rules] == [rule for rule in TITLES if rule != "drtp"]
     with pytest.raises(SpecError, match="DRTP is not defined for label vectors"):
         compare_rules(spec, rules=["drtp"], out=tmp_path / "r.sqlite")
+
+
+def test_a_rule_that_diverges_is_said_to(monkeypatch, tmp_path, capsys):
+    def computed(spec, workers, asked):
+        for one in asked:
+            result = result_of(one)
+            yield replace(result, scores=result.scores[: 2 if one.rule == "fa" else None])
+
+    monkeypatch.setattr(compare, "_computed", computed)
+    arguments = ["compare", str(EXAMPLES / "digits.toml"), "--rules", "fa", "--epochs", "3"]
+    arguments += ["--out", str(tmp_path / "r.sqlite")]
+    assert run(arguments) == 0
+    assert "FA 0.001 diverged" in " ".join(capsys.readouterr().out.split())
+    assert run([*arguments, "--json", "--plot", str(tmp_path / "r.svg")]) == 0
+    (fa, _) = json.loads(capsys.readouterr().out)["rules"]
+    assert (fa["mean"], fa["scores"], len(fa["curve"])) == (None, [None] * 3, 2)
 
 
 def test_every_rule_has_a_title():

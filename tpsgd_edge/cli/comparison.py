@@ -6,10 +6,10 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from tpsgd_edge.cli.tables import make_table, render
-from tpsgd_edge.comparison.runs import GRID, TITLES
+from tpsgd_edge.comparison.runs import GRID, RANDOM, TITLES, Metric
 from tpsgd_edge.comparison.summary import Comparison, RuleSummary
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.report.text import UNKNOWN, bytes_text, count_text, metric_name
+from tpsgd_edge.report.text import bytes_text, count_text, metric_name
 
 _HELP = "as in --rates 0.001,0.003,0.01"
 
@@ -78,21 +78,14 @@ def _table(result: Comparison) -> Table:
     return table
 
 
-def _scores(metric: str, rule: RuleSummary) -> tuple[str, str, str, str]:
+def _scores(metric: Metric, rule: RuleSummary) -> tuple[str, str, str, str]:
+    """Mean, spread, lowest, and distance to random layers; distances in points."""
     if rule.mean is None:
-        lowest = UNKNOWN if rule.lowest is None else _score(metric, rule.lowest)
-        return "diverged", "", lowest, ""
-    over = "" if rule.rule == "random" else _score(metric, rule.over_random, sign="+")
-    return (
-        _score(metric, rule.mean),
-        _score(metric, rule.deviation),
-        _score(metric, rule.lowest),
-        over,
-    )
-
-
-def _score(metric: str, value: float | None, *, sign: str = "") -> str:
-    """In hundredths of a percent: distances between rules are small."""
-    if value is None:
-        return ""
-    return f"{100 * value:{sign}.2f} %" if metric == "accuracy" else f"{value:{sign}.3f}"
+        return "diverged", "", "", ""
+    scale, digits = (100, 2) if metric == "accuracy" else (1, 3)
+    unit = " %" if metric == "accuracy" else ""
+    spread = "" if rule.deviation is None else f"{scale * rule.deviation:.{digits}f}"
+    is_learned = rule.rule != RANDOM and rule.over_random is not None
+    over = f"{scale * (rule.over_random or 0):+.{digits}f}" if is_learned else ""
+    mean, lowest = (f"{scale * (v or 0):.{digits}f}{unit}" for v in (rule.mean, rule.lowest))
+    return mean, spread, lowest, over

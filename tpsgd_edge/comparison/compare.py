@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -127,8 +128,15 @@ def _all(
 
 def _computed(spec: Spec, workers: ProcessPoolExecutor, runs: Sequence[Run]) -> Iterator[Result]:
     futures: list[Future[Result]] = [workers.submit(_execute, spec, run) for run in runs]
-    for future in as_completed(futures):
-        yield future.result()
+    try:
+        for future in as_completed(futures):
+            yield future.result()
+    except BrokenProcessPool:
+        raise ToolError(
+            "a process that trained has ended before its time",
+            found="most often too little memory",
+            help="fewer processes, as with --jobs 1, or a smaller --batch; what was done is kept",
+        ) from None
 
 
 def _execute(spec: Spec, run: Run) -> Result:
@@ -141,13 +149,13 @@ def _execute(spec: Spec, run: Run) -> Result:
 @contextmanager
 def _workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
     """Processes that end at once where the work is interrupted."""
-    context = multiprocessing.get_context("spawn")
+    context, others = multiprocessing.get_context("spawn"), multiprocessing.active_children()
     workers = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin)
     try:
         yield workers
     except BaseException:
         workers.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
+        for process in set(multiprocessing.active_children()).difference(others):
             process.terminate()
         raise
     workers.shutdown()

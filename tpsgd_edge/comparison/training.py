@@ -1,5 +1,6 @@
 """One run, carried out in this process. Needs torch."""
 
+import math
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -136,7 +137,10 @@ class _Clock:
     def after_epoch(self, epoch: int, net: FloatNetwork) -> None:
         if epoch > 0:
             self.seconds.append(time.process_time() - self.ends[-1])
-        self.scores.append(_score(net, self.samples))
+        score = _score(net, self.samples)
+        if not math.isfinite(score):
+            raise SpecError("the outputs have left the finite numbers")
+        self.scores.append(score)
         self.ends.append(time.process_time())
 
 
