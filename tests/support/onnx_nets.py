@@ -51,6 +51,11 @@ def spec_of(path: Path, **sections: Any) -> Spec:
     return with_source(spec_from_dict(content, folder=path.parent))
 
 
+def label_vectors(count: int, values: int) -> NDArray[np.float64]:
+    """Real-valued labels."""
+    return np.random.default_rng(0).normal(3, 2, size=(count, values))
+
+
 def graph_of(spec: Spec, x: NDArray[Any], n_out: int) -> Graph:
     """The graph for samples that are channels last, with classes as labels."""
     labels = np.arange(max(len(x), 2 * n_out)) % n_out
@@ -58,7 +63,8 @@ def graph_of(spec: Spec, x: NDArray[Any], n_out: int) -> Graph:
     if n_out == 1:
         labels = labels.astype(np.float64).reshape(-1, 1)
     elif n_out > 20:
-        labels = np.random.default_rng(0).normal(size=(len(labels), n_out))
+        labels = label_vectors(len(x), n_out)
+        repeated = x
     return build_graph(spec, dataset_from_arrays(spec, repeated, labels))
 
 

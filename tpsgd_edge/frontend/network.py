@@ -14,7 +14,7 @@ from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.imports.source import check_layout, read_source
 from tpsgd_edge.frontend.npz import read_npz
-from tpsgd_edge.frontend.scaling import Scaling, input_scaling
+from tpsgd_edge.frontend.scaling import Scaling, input_scaling, label_scaling
 from tpsgd_edge.graph import (
     Conv2d,
     Dense,
@@ -68,7 +68,7 @@ def build_graph(spec: Spec, dataset: Dataset) -> Graph:
     graph = Graph(spec.name, layers, dataset.labels, {}, steps, learn_every, frozen)
     if spec.model.source is not None:
         check_layout(dataset.input_shape, shape)
-        return replace(graph, weights=read_source(spec).weights)
+        return replace(graph, weights=_source_weights(spec, graph, dataset))
     if spec.model.weights_file is None:
         return graph
     return replace(graph, weights=_read_weights(spec, graph))
@@ -212,6 +212,16 @@ _MAKE: dict[str, Callable[[Any, Any, Shape, str], Layer | None]] = {
 
 def _by(shape: tuple[int, ...]) -> str:
     return " x ".join(str(length) for length in shape)
+
+
+def _source_weights(spec: Spec, graph: Graph, dataset: Dataset) -> dict[str, Weights]:
+    """Weights of a net made elsewhere, whose label values are not scaled as ours are."""
+    weights, last = dict(read_source(spec).weights), graph.layers[-1]
+    if dataset.labels.kind == "vector" and graph.trained[-1].activation == "linear":
+        mean, deviation = label_scaling(spec, dataset.y_train)
+        w, b = weights[last.name].w, weights[last.name].b
+        weights[last.name] = Weights(w / deviation[:, np.newaxis], (b - mean) / deviation)
+    return weights
 
 
 def _read_weights(spec: Spec, graph: Graph) -> dict[str, Weights]:

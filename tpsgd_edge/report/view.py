@@ -217,7 +217,7 @@ def _settings(spec: Spec, epochs: int) -> tuple[Fact, ...]:
 
 
 def _first_weights(spec: Spec) -> str:
-    pretrain, file = spec.model.pretrain, spec.model.weights_file
+    pretrain, file = spec.model.pretrain, spec.model.source or spec.model.weights_file
     if pretrain is not None:
         return f"pre-trained, {pretrain.method}, {plural(pretrain.epochs, 'epoch')}"
     return "drawn from the seed" if file is None else file

@@ -64,7 +64,8 @@ def _reshape(array: Array, call: Call) -> Array:
     known = math.prod(n for n in asked if n != -1)
     if asked.count(-1) == 1 and known > 0 and array.size % known == 0:
         asked = tuple(array.size // known if n == -1 else n for n in asked)
-    if math.prod(asked) != array.size or min(asked, default=1) < 0 or len(asked) > 8:
+    fits = math.prod(asked) == array.size and all(0 <= n <= max(array.size, 1) for n in asked)
+    if not fits or len(asked) > 8:
         raise call.error(
             f"{call.node.op} does not fit",
             found=f"a shape of {list(asked)} for {array.shape}",
@@ -208,7 +209,9 @@ def _constant_of_shape(call: Call) -> Array:
 
 
 def _bounded(call: Call, shape: tuple[int, ...]) -> tuple[int, ...]:
-    if len(shape) > 8 or min(shape, default=0) < 0 or math.prod(shape) > LARGEST_MAP:
+    # Beside a length of 0 the others could be anything.
+    product = math.prod(max(length, 1) for length in shape)
+    if len(shape) > 8 or min(shape, default=0) < 0 or product > LARGEST_MAP:
         raise call.error(f"{call.node.op} makes an absurd shape", found=f"{list(shape[:8])}")
     return shape
 

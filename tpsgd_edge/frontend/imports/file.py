@@ -184,7 +184,9 @@ def tensor_array(net: OnnxNet, held: HeldTensor) -> Array:
     where = f"{net.file}, tensor '{_text(tensor.name)[:60]}'"
     shape = tuple(tensor.dims)
     count = math.prod(shape)
-    if len(shape) > _MOST_AXES or min(shape, default=0) < 0 or count > _LARGEST_TENSOR:
+    # Beside a length of 0 the others could be anything.
+    largest = max(count, *shape, 0)
+    if len(shape) > _MOST_AXES or min(shape, default=0) < 0 or largest > _LARGEST_TENSOR:
         raise DataError(
             "a tensor has an absurd shape",
             where=where,
