@@ -53,7 +53,9 @@ def result_of(one: Run) -> Result:
 
 
 def test_rates_are_chosen_for_all_rules_but_tpsgd(spec, made, tmp_path):
-    result = compare_rules(spec, rules=["tpsgd", "dfa"], out=tmp_path / "r.sqlite", epochs=2)
+    result = compare_rules(
+        spec, rules=["tpsgd", "dfa"], out=tmp_path / "new" / "r.sqlite", epochs=2
+    )
     trials = [one for one in made if one.is_trial]
     assert [(one.rule, one.rate) for one in trials] == [
         (rule, rate) for rule in ("dfa", "random") for rate in GRID
@@ -171,7 +173,7 @@ def test_another_kind_of_file_is_refused(spec, tmp_path):
     path = tmp_path / "r.sqlite"
     content = b"not a database, but long enough to be taken for one" * 40
     path.write_bytes(content)
-    for file in (path, tmp_path / "nowhere" / "r.sqlite"):
+    for file in (path, path / "in a file" / "r.sqlite"):
         with pytest.raises(OutputError, match="cannot be used"), open_store(file, spec.digest):
             pass
     assert path.read_bytes() == content
@@ -234,6 +236,7 @@ def test_learning_rates_are_positive_numbers(rates, capsys):
     assert "learning rates are positive numbers" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_two_rules_in_processes_of_their_own(tmp_path, capsys):
     pytest.importorskip("torch")
     path, spec = tmp_path / "r.sqlite", str(EXAMPLES / "digits.toml")

@@ -4,6 +4,7 @@ import importlib.util
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -37,7 +38,8 @@ def compare_rules(
 ) -> Comparison:
     """Train the network of a spec by each rule with each seed, in floating point.
 
-    Runs that the file of results holds are not made again.
+    Runs that the file of results holds are not made again. First weights are those that the spec
+    gives or that its seed draws; [model.pretrain] is left out.
 
     Args:
         rules: names in `TITLES`, all that are defined for the network where not given; hidden
@@ -127,7 +129,8 @@ def _all(
 
 
 def _computed(spec: Spec, workers: ProcessPoolExecutor, runs: Sequence[Run]) -> Iterator[Result]:
-    futures: list[Future[Result]] = [workers.submit(_execute, spec, run) for run in runs]
+    with _deaf_to_the_keyboard():
+        futures: list[Future[Result]] = [workers.submit(_execute, spec, run) for run in runs]
     try:
         for future in as_completed(futures):
             yield future.result()
@@ -157,13 +160,25 @@ def _workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
         workers.shutdown(wait=False, cancel_futures=True)
         for process in set(multiprocessing.active_children()).difference(others):
             process.terminate()
+            process.join()
         raise
     workers.shutdown()
 
 
+@contextmanager
+def _deaf_to_the_keyboard() -> Iterator[None]:
+    """Processes started here do not hear an interruption; this one ends them itself."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _begin() -> None:
-    # The parent hears the keyboard, and ends its workers itself.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 

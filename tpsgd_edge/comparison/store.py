@@ -34,14 +34,15 @@ _VALUES = ("metric", "scores", "seconds", "samples", "macs", "step_bytes")
 
 @contextmanager
 def open_store(path: Path, digest: str) -> Iterator["Store"]:
-    """The results of a spec in a file, which is made where it does not exist.
+    """The results of a spec in a file, which is made where it does not exist, with its folder.
 
     Raises:
         OutputError: the file cannot be written, is no file of results, or is of another spec.
     """
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path)
-    except sqlite3.Error as error:
+    except (OSError, sqlite3.Error) as error:
         raise _unusable(path, error) from None
     try:
         try:
@@ -102,7 +103,7 @@ def _key(run: Run) -> tuple[str | int | float | None, ...]:
     return (run.rule, run.seed, run.rate, run.epochs, run.batch, int(run.is_trial))
 
 
-def _unusable(path: Path, error: sqlite3.Error) -> OutputError:
+def _unusable(path: Path, error: Exception) -> OutputError:
     return OutputError(
         "the file of results cannot be used",
         where=str(path),
