@@ -189,11 +189,28 @@ def test_an_unknown_rule_is_an_error_in_words(spec, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_network_without_hidden_layers_is_refused(tmp_path):
-    one_layer = '{name="out", units=10}'
-    spec = load_spec(EXAMPLES / "digits.toml", [f"model.layers=[{one_layer}]"])
-    with pytest.raises(SpecError, match="without hidden layers"):
+@pytest.mark.parametrize(
+    "layers", ['{name="out", units=10}', '{name="a", units=8, train=false}, {name="b", units=10}']
+)
+def test_a_network_without_hidden_layers_that_learn_is_refused(layers, tmp_path):
+    spec = load_spec(EXAMPLES / "digits.toml", [f"model.layers=[{layers}]"])
+    with pytest.raises(SpecError, match="without hidden layers that learn"):
         compare_rules(spec, out=tmp_path / "r.sqlite")
+
+
+def test_layers_that_do_not_train_keep_their_weights(monkeypatch):
+    pytest.importorskip("torch")
+    from tpsgd_edge.comparison import training
+
+    asked = []
+    monkeypatch.setattr(training, "train_float", lambda *_, **settings: asked.append(settings))
+    layers = '{name="a", units=8, train=false}, {name="b", units=8}, {name="c", units=10}'
+    changes = [f"model.layers=[{layers}]", "rule.output_learning_rate=0.5"]
+    spec = load_spec(EXAMPLES / "digits.toml", changes)
+    training.execute(spec, Run("tpsgd", 1, None, 1, 10, is_trial=True))
+    training.execute(spec, Run("dfa", 1, 0.25, 1, 10, is_trial=True))
+    rates = [settings["learning_rate"] for settings in asked]
+    assert rates == [pytest.approx([0, 0.2, 5]), pytest.approx([0, 2.5, 2.5])]
 
 
 def test_missing_torch_says_how_to_get_it(spec, tmp_path, monkeypatch):

@@ -80,12 +80,13 @@ def _check(spec: Spec, rules: Sequence[str]) -> None:
         raise SpecError(
             f"there is no rule '{unknown[0]}'", where="--rules", help=f"one of {', '.join(TITLES)}"
         )
-    if len(spec.model.trained) < 2:
+    *hidden, _ = spec.model.trained
+    if not any(layer.train for layer in hidden):
         raise SpecError(
-            "a network without hidden layers is the same for all rules",
+            "without hidden layers that learn, all rules are the same",
             where="[model], layers",
-            found="one layer with weights",
-            help="add a layer",
+            found=f"{len(hidden)} hidden layers with weights, none of them learns",
+            help="add a layer, or remove train = false from one",
         )
     if importlib.util.find_spec("torch") is None:
         raise ToolError(

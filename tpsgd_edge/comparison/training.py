@@ -28,6 +28,7 @@ from tpsgd_edge.spec import (
     layer_index,
     layer_learning_rate,
     layer_loss,
+    trained_layer,
 )
 
 # One in so many training samples is held out of trials.
@@ -109,7 +110,12 @@ def _cost(
 def _settings(spec: Spec, run: Run, graph: Graph) -> _Settings:
     """Rates are of one sample, as in the spec: a batch learns the sum of its samples."""
     places = [layer_index(spec, layer.name) for layer in graph.trained]
-    rates = [layer_learning_rate(spec, i) if run.rate is None else run.rate for i in places]
+    rates = [
+        (layer_learning_rate(spec, i) if run.rate is None else run.rate)
+        if trained_layer(spec, i).train
+        else 0.0
+        for i in places
+    ]
     is_tpsgd = run.rule == TPSGD
     return _Settings(
         rule=cast(RuleName, "last_layer" if run.rule == RANDOM else run.rule),
