@@ -17,6 +17,7 @@ from tools import (
     plot_layers,
     results_conv,
     results_dense,
+    results_rnn,
 )
 from tpsgd_edge.errors import ToolError
 from tpsgd_edge.frontend.data import dataset_from_arrays
@@ -32,6 +33,7 @@ SCRIPTS = sorted(path.name for path in (ROOT / "tools").glob("*.py"))
 DIGITS = ROOT / "examples" / "digits.toml"
 DENSE = ROOT / "docs" / "results" / "dense.json"
 CONV = ROOT / "docs" / "results" / "conv.json"
+RNN = ROOT / "docs" / "results" / "rnn.json"
 RESULTS = ROOT / "docs" / "RESULTS.md"
 
 
@@ -178,6 +180,83 @@ class TestConv:
         assert (tmp_path / "plot.png").read_bytes()[:4] == b"\x89PNG"
         with pytest.raises(ValueError, match="no table of vgg_small"):
             plot_layers.read_points("text")
+
+
+class TestRnn:
+    rows = tuple(row for rows in results_rnn.ROWS.values() for row in rows)
+
+    def table(self, path: Path, row: results_rnn.Row) -> results_rnn.Table:
+        """Results of the trials of a row, its last rates the best, and nothing else."""
+        trials = [replace(row.run, rates=rates, held_out=True) for rates in row.tries]
+        results = {run.key: {"accuracy": 0.1 * (i + 1)} for i, run in enumerate(trials)}
+        path.write_text(json.dumps(results))
+        return results_rnn.Table(path, may_train=False)
+
+    def test_the_best_held_out_rates_are_chosen(self, tmp_path: Path) -> None:
+        for row in self.rows:
+            assert self.table(tmp_path / "r.json", row).tuned(row).rates == row.tries[-1]
+
+    def test_nothing_is_trained_that_is_not_asked_for(self, tmp_path: Path) -> None:
+        table = self.table(tmp_path / "r.json", self.rows[0])
+        assert len(list(results_rnn.table_of(self.rows, table))) == 2
+
+    def test_the_lowest_stands_beside_the_mean(self, tmp_path: Path) -> None:
+        row = self.rows[0]
+        table = self.table(tmp_path / "r.json", row)
+        run = table.tuned(row)
+        for seed in results_rnn.SEEDS:
+            table.results[replace(run, seed=seed).key] = {"accuracy": 0.5 + 0.1 * seed}
+        cells = [cell.strip() for cell in [*results_rnn.table_of([row], table)][-1].split("|")]
+        assert cells[5] == "60.00"
+        assert cells[6].startswith("60.00, 70.00")
+
+    def test_runs_differ_in_their_keys(self) -> None:
+        keys = {row.run.key for row in self.rows}
+        keys |= {replace(row.run, seed=2).key for row in self.rows}
+        assert len(keys) == 2 * len(self.rows)
+
+    @pytest.mark.parametrize("net", ["fashion_rows_rnn", "har_rnn"])
+    def test_a_second_layer_goes_behind_the_first(self, net: str) -> None:
+        one = results_rnn.spec_of(results_rnn.Run(net, 1, "code", (0.001, 0.01)))
+        two = results_rnn.spec_of(results_rnn.Run(net, 2, "code", (0.001, 0.01)))
+        first, second, last = two.model.layers
+        assert (first, last) == one.model.layers
+        assert second.kind == "rnn"
+
+    def test_without_hapt_it_says_what_to_do(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.setattr(results_rnn, "EXAMPLES", tmp_path)
+        monkeypatch.setattr(sys, "argv", ["r", str(tmp_path / "r.json"), "--part", "har_rnn 1"])
+        results_rnn.main()
+        assert "no hapt_train.npz and hapt_test.npz: make them with tools/make_hapt.py" in (
+            capsys.readouterr().err
+        )
+        assert not (tmp_path / "r.json").exists()
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("rule", ["backprop", "code", "code random"])
+    def test_one_run(self, rule: str, monkeypatch: pytest.MonkeyPatch, host_compiler: None) -> None:
+        if rule == "backprop":
+            pytest.importorskip("torch")
+        rng = np.random.default_rng(1)
+        y = np.arange(300) % 10
+        x = np.repeat(np.eye(10)[y][:, None], 28, axis=1).repeat(2, axis=2)
+        x = np.pad(x, ((0, 0), (0, 0), (4, 4))) + 0.1 * rng.random((300, 28, 28))
+        rates = (0.3, 0.3) if rule == "backprop" else (0.001, 0.01)
+        run = results_rnn.Run("fashion_rows_rnn", 1, rule, rates, weights="s16")
+        data = dataset_from_arrays(results_rnn.spec_of(run), x, y)
+        monkeypatch.setattr(results_rnn, "data_of", lambda run: data)
+        assert results_rnn.execute(run) > 0.5
+
+    def test_the_tables_in_the_documentation_are_those_of_the_results(self) -> None:
+        text = RESULTS.read_text(encoding="utf-8")
+        table = results_rnn.Table(RNN, may_train=False)
+        for name, rows in results_rnn.ROWS.items():
+            assert "\n".join(results_rnn.table_of(rows, table)) in text, name
 
 
 class TestHost:
