@@ -32,14 +32,22 @@ def save_torch(path: Path, module: torch.nn.Module, example: torch.Tensor) -> Pa
     return path
 
 
-def runtime(path: Path | bytes, x: NDArray[Any], output: int = 0) -> NDArray[Any]:
-    """What ONNX Runtime predicts, one sample at a time."""
+def runtime(
+    path: Path | bytes, x: NDArray[Any], output: int = 0, *, takes_samples: bool = False
+) -> NDArray[Any]:
+    """What ONNX Runtime predicts, one sample at a time.
+
+    The net takes a batch of one, or with `takes_samples` what x holds of each sample as it is.
+    """
     model = path if isinstance(path, bytes) else path.read_bytes()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
-    rows = [session.run(None, {name: sample[np.newaxis]})[output] for sample in x]
+    rows = [
+        session.run(None, {name: sample if takes_samples else sample[np.newaxis]})[output]
+        for sample in x
+    ]
     return np.stack([np.asarray(row).reshape(-1) for row in rows])
 
 

@@ -1,12 +1,15 @@
 """Whole nets of other tools predict the same as a graph of ours."""
 
 import itertools
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tpsgd_edge.errors import ToolError
 from tpsgd_edge.frontend.data import dataset_from_arrays, label_scaling
 from tpsgd_edge.frontend.network import build_graph
 from tpsgd_edge.quantize import quantize, quantize_inputs
@@ -236,3 +239,56 @@ def test_maps_that_lie_channels_last_in_the_file(tmp_path: Path):
     graph = nets.graph_of(nets.spec_of(path), x, 5)
     assert [layer.name for layer in graph.layers] == ["model_conv2d_conv2d", "model_dense"]
     np.testing.assert_allclose(nets.ours(graph, x), nets.runtime(path, x), rtol=1e-5, atol=1e-5)
+
+
+def test_steps_that_come_before_samples(tmp_path: Path):
+    class StepsFirst(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn, self.out = nn.RNN(6, 8), nn.Linear(8, 3)
+
+        def forward(self, x):
+            return self.out(self.rnn(x - 0.5)[1][0])
+
+    torch.manual_seed(5)
+    path = nets.save_torch(tmp_path / "net.onnx", StepsFirst(), torch.zeros(9, 1, 6))
+    x = np.random.default_rng(7).normal(size=(16, 9, 6)).astype(np.float32)
+    # The runtime gets (steps, 1, values) for each sample.
+    expected = nets.runtime(path, x[:, :, np.newaxis], takes_samples=True)
+    graph = nets.graph_of(nets.spec_of(path), x, 3)
+    assert (graph.steps, graph.recurrent[0].leaks) == (9, (1.0,))
+    np.testing.assert_allclose(nets.ours(graph, x), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_regression_of_scikit_learn_in_the_units_of_the_labels(tmp_path: Path):
+    skl2onnx = pytest.importorskip("skl2onnx")
+    from sklearn.datasets import load_diabetes
+    from sklearn.neural_network import MLPRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    x, y = load_diabetes(scaled=False, return_X_y=True)
+    x = x.astype(np.float32)
+    net = MLPRegressor(
+        hidden_layer_sizes=(8,), activation="tanh", max_iter=20, random_state=1, solver="lbfgs"
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = skl2onnx.to_onnx(make_pipeline(StandardScaler(), net).fit(x, y), x[:1])
+    path = tmp_path / "net.onnx"
+    path.write_bytes(model.SerializeToString())
+    spec = nets.spec_of(path)
+    dataset = dataset_from_arrays(spec, x, y)
+    mean, deviation = label_scaling(spec, dataset.y_train)
+    predicted = nets.ours(build_graph(spec, dataset), x[:64]) * deviation + mean
+    np.testing.assert_allclose(predicted, nets.runtime(path, x[:64]), rtol=1e-5, atol=1e-3)
+
+
+def test_reading_a_net_needs_onnx_only_when_there_is_one(tmp_path: Path, monkeypatch):
+    code = "import sys, tpsgd_edge.stages; print('onnx' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+    (tmp_path / "net.onnx").write_bytes(b"")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ToolError, match="needs the package onnx"):
+        nets.spec_of(tmp_path / "net.onnx")

@@ -6,10 +6,20 @@ from typing import NoReturn
 import numpy as np
 
 from tpsgd_edge.errors import DataError
+from tpsgd_edge.frontend.imports.call import Node
 from tpsgd_edge.frontend.imports.chain import Chain, canonical
 from tpsgd_edge.frontend.imports.file import OnnxNet
 from tpsgd_edge.frontend.samples import LARGEST_INPUT
 from tpsgd_edge.graph import Shape
+
+# Nodes that read samples without saying what their axes are.
+_PASSING = ("Identity", "Cast", "Dropout", "Scaler", "Add", "Sub", "Mul", "Div")
+
+
+def batch_axis(net: OnnxNet) -> int:
+    """Which axis of the input counts samples: the second one where RNN reads steps first."""
+    first = _first_node(net)
+    return int(first is not None and first.op == "RNN" and first.attributes.get("layout", 0) != 1)
 
 
 def first_chain(net: OnnxNet) -> Chain:
@@ -18,34 +28,44 @@ def first_chain(net: OnnxNet) -> Chain:
     Samples come to us channels last. Inputs that a convolution or pooling reads are channels first,
     as all inputs with four axes are unless Transpose makes them so.
     """
-    passing = ("Identity", "Cast", "Dropout", "Scaler")
-    first = next((n for n in net.nodes if net.input_name in n.inputs and n.op not in passing), None)
+    first, batch = _first_node(net), batch_axis(net)
     op = "" if first is None else first.op
-    layout = 0 if first is None else first.attributes.get("layout", 0)
-    batch = 1 if op == "RNN" and layout != 1 else 0
     lengths = [n for axis, n in enumerate(net.input_shape) if axis != batch]
     if len(lengths) not in (1, 2, 3) or len(net.input_shape) <= batch:
         _refuse_input(net, "1 to 3 lengths besides the number of samples are allowed")
-    if not all(n is not None and n > 0 for n in lengths):
+    known = tuple(n for n in lengths if n is not None and n > 0)
+    if len(known) != len(lengths):
         _refuse_input(net, "only the number of samples may be open")
-    known = tuple(n for n in lengths if n is not None)
     if math.prod(known) > LARGEST_INPUT:
         _refuse_input(net, f"{LARGEST_INPUT:,} values are allowed")
-    is_map = op in ("Conv", "MaxPool", "AveragePool", "BatchNormalization") or "Global" in op
-    if len(known) == 1:
-        shape: Shape = (1, 1, known[0])
-    elif len(known) == 2:
-        shape = (1, known[1], known[0]) if is_map else (known[0], known[1], 1)
-    else:
-        shape = (known[1], known[2], known[0])
-        shape = (known[0], known[1], known[2]) if op == "Transpose" else shape
-    if (len(known) == 2 and is_map) or (len(known) == 3 and op != "Transpose"):
-        order = canonical(shape).reshape(known)
-    else:
-        order = np.arange(math.prod(known)).reshape(known)
-    if len(known) == 2 and op in ("RNN", "Transpose"):
-        shape = (1, *known)
-    return Chain(np.expand_dims(order, batch), shape)
+    shape, is_channels_first = _layout(known, op)
+    places = canonical(shape) if is_channels_first else np.arange(math.prod(known))
+    return Chain(np.expand_dims(places.reshape(known), batch), shape)
+
+
+def _layout(lengths: tuple[int, ...], op: str) -> tuple[Shape, bool]:
+    """A sample's shape for us, and whether the net has it channels first; `op` reads it first."""
+    if len(lengths) == 1:
+        return (1, 1, lengths[0]), False
+    if len(lengths) == 3:
+        if op == "Transpose":
+            return (lengths[0], lengths[1], lengths[2]), False
+        return (lengths[1], lengths[2], lengths[0]), True
+    if op in ("Conv", "MaxPool", "AveragePool", "BatchNormalization") or op.startswith("Global"):
+        return (1, lengths[1], lengths[0]), True
+    is_sequence = op in ("RNN", "Transpose")
+    return ((1, lengths[0], lengths[1]) if is_sequence else (lengths[0], lengths[1], 1)), False
+
+
+def _first_node(net: OnnxNet) -> Node | None:
+    name = net.input_name
+    for node in net.nodes:
+        if name not in node.inputs or node.op == "Shape":
+            continue
+        if node.op not in _PASSING:
+            return node
+        name = node.outputs[0] if node.outputs else name
+    return None
 
 
 def _refuse_input(net: OnnxNet, rule: str) -> NoReturn:

@@ -11,7 +11,7 @@ from tpsgd_edge.frontend.imports.call import Array, Call, Node
 from tpsgd_edge.frontend.imports.chain import Chain
 from tpsgd_edge.frontend.imports.file import HeldTensor, OnnxNet, read_onnx_file, tensor_array
 from tpsgd_edge.frontend.imports.help import what_to_do
-from tpsgd_edge.frontend.imports.inputs import first_chain
+from tpsgd_edge.frontend.imports.inputs import batch_axis, first_chain
 from tpsgd_edge.frontend.imports.net import ImportedNet
 
 _STANDARD = ("", "ai.onnx")
@@ -75,6 +75,7 @@ class _Reading:
     def __init__(self, net: OnnxNet) -> None:
         self.net = net
         self.chain = first_chain(net)
+        self.batch = max(net.input_shape[batch_axis(net)] or 1, 1)
         # Names of the tensor that the chain ends with; of a recurrent layer also its last state.
         self.heads: tuple[str, ...] = (net.input_name,)
         self.shapes: dict[str, tuple[int, ...]] = {net.input_name: self.chain.order.shape}
@@ -214,7 +215,7 @@ class _Reading:
             replace(node, attributes=attributes),
             arrays,
             self.net.file,
-            self.net.input_shape[0] or 1,
+            self.batch,
         )
 
     def _constant(self, name: str) -> Array | None:
