@@ -5,6 +5,7 @@ spec -> data set -> graph -> quantized model -> memory plan -> C project -> bina
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,6 +51,7 @@ from tpsgd_edge.toolchain.open_device import (
     find_emulator,
     open_device,
 )
+from tpsgd_edge.toolchain.sizes import Sizes
 
 
 def build(
@@ -73,7 +75,7 @@ def build(
     if compile:
         # In a folder of its own first: what exceeds the budget is not written at all.
         with scratch_project(project) as folder:
-            firmware = inspect_firmware(prepared, project, folder)
+            firmware = inspect_firmware(prepared, project, folder, _budget_check(prepared))
             elf = firmware.binary.path.read_bytes()
     folder = out or Path("build") / f"{spec.name}-{spec.platform.name}"
     result = _build_result(prepared, project, folder, firmware)
@@ -141,7 +143,7 @@ def report(
     project = render_project(prepared)
     count = steps or default_steps(prepared, whole_training=True)
     with scratch_project(project) as folder:
-        firmware = inspect_firmware(prepared, project, folder)
+        firmware = inspect_firmware(prepared, project, folder, _budget_check(prepared))
         built = replace(_build_result(prepared, project, folder, firmware), folder=None)
         _check_budget(built)
         verified = _verify(prepared, firmware, count, emulator, tell)
@@ -180,6 +182,12 @@ def _build_result(
         arena=prepared.plan.training.buffers,
         digests={"spec": spec.digest, "project": project.digest},
     )
+
+
+def _budget_check(prepared: Prepared) -> Callable[[Sizes], None]:
+    """A check before anything runs: an emulator takes its time over what does not fit anyway."""
+    layers = layer_costs(prepared.model, prepared.plan)
+    return lambda sizes: check_budget(prepared.spec, sizes, layers)
 
 
 def _check_budget(result: BuildResult) -> None:

@@ -137,11 +137,13 @@ def _check(kind: str, parts: list[tuple[str, int]], budget: int | None, *, where
         f"the model needs more {kind} than the budget allows",
         where=where,
         found="\n" + "\n".join(rows),
-        help=f"{name} takes {size:,} bytes: {_advice(kind)}, or raise the budget",
+        help=f"{name} takes {size:,} bytes: {_advice(kind, name)}, or raise the budget",
     )
 
 
-def _advice(kind: str) -> str:
+def _advice(kind: str, largest: str) -> str:
+    if largest == "arena":
+        return "smaller maps (a stride, an earlier pool, fewer filters) or fewer units"
     if kind == "RAM":
-        return 'fewer units, or weights = "s8"'
+        return 'fewer units, weights = "s8", or train = false where a layer may stay'
     return 'weights drawn from the seed, or projection storage = "seed"'

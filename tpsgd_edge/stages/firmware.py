@@ -1,11 +1,12 @@
 """Compiled firmware: what it takes and what it costs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tpsgd_edge.codegen import CProject
 from tpsgd_edge.errors import ToolError
-from tpsgd_edge.quantize import quantize_inputs, quantize_labels
+from tpsgd_edge.quantize import QuantizedModel, quantize_inputs, quantize_labels
 from tpsgd_edge.stages.prepare import Prepared, compile_for_device, compile_for_host
 from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.counting import Counts, count_instructions
@@ -13,8 +14,10 @@ from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import Emulator, find_emulator, open_device
 from tpsgd_edge.toolchain.sizes import Sizes, measure
 
-# Training steps from the first state over which stack and instructions are measured.
-MEASURED_STEPS = 32
+# Training steps from the first state over which stack and instructions are measured: as many as
+# take an emulator a few seconds, by the multiply-accumulates of a forward pass.
+_MOST_STEPS = 32
+_AFFORDABLE = 30_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +34,16 @@ class Firmware:
     counts: Counts | None
 
 
-def inspect_firmware(prepared: Prepared, project: CProject, folder: Path) -> Firmware:
+def inspect_firmware(
+    prepared: Prepared,
+    project: CProject,
+    folder: Path,
+    check_sizes: Callable[[Sizes], None] | None = None,
+) -> Firmware:
     """Compile the project in `folder` for its platform; measure sizes, stack and instructions.
+
+    Args:
+        check_sizes: called with the sizes as linked, without a stack yet, before anything runs.
 
     Raises:
         ToolError: there is no compiler, or it fails. Without an emulator less is measured.
@@ -41,18 +52,28 @@ def inspect_firmware(prepared: Prepared, project: CProject, folder: Path) -> Fir
         return Firmware(compile_for_host(project, folder), None, None)
     binary = compile_for_device(prepared, project, folder)
     sizes = measure(binary)
+    if check_sizes is not None:
+        check_sizes(sizes)
     emulator = _emulator_if_any(prepared)
     if emulator is None:
         return Firmware(binary, sizes, None)
     model, dataset = prepared.model, prepared.dataset
     interface = interface_of(model)
-    x = quantize_inputs(model, dataset.x_train[:MEASURED_STEPS])
-    labels = quantize_labels(model, dataset.y_train[:MEASURED_STEPS])
+    steps = max(1, min(_MOST_STEPS, _AFFORDABLE // forward_macs(model)))
+    x = quantize_inputs(model, dataset.x_train[:steps])
+    labels = quantize_labels(model, dataset.y_train[:steps])
     with open_device(binary, interface, emulator=emulator) as device:
         device.train(x, labels)
         sizes = sizes.with_stack(device.stack_bytes())
     counts = count_instructions(binary, interface, x, labels) if emulator == "unicorn" else None
     return Firmware(binary, sizes, counts)
+
+
+def forward_macs(model: QuantizedModel) -> int:
+    """Multiply-accumulates of one sample's forward pass; of a sequence, of all its steps."""
+    macs = [layer.n_in * layer.y_count for layer in model.weighted]
+    recurrent = len(model.recurrent)
+    return model.steps * sum(macs[:recurrent]) + sum(macs[recurrent:])
 
 
 def _emulator_if_any(prepared: Prepared) -> Emulator | None:
