@@ -16,6 +16,7 @@ from tpsgd_edge.comparison.store import Store, open_store
 from tpsgd_edge.comparison.summary import Comparison, summarize
 from tpsgd_edge.errors import SpecError, ToolError
 from tpsgd_edge.frontend.data import load_dataset
+from tpsgd_edge.frontend.imports.source import with_source
 from tpsgd_edge.frontend.network import build_graph
 from tpsgd_edge.rule.defined import check_rule
 from tpsgd_edge.spec import Spec
@@ -57,6 +58,7 @@ def compare_rules(
         TpsgdError: a rule is unknown or not defined for the network, the spec has no hidden layer,
             torch is missing, the file of results is of another spec.
     """
+    spec = with_source(spec)
     _check(spec, rules or ())
     plan = Plan(
         rules=tuple(dict.fromkeys([*_defined(spec, rules), RANDOM])),
