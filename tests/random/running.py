@@ -63,8 +63,14 @@ OTHER_BUILDS = {
     "clang": Build("clang", "-O1", sanitize=True),
     "zig": Build("zig", "-O3"),
     "inference only": Build(None, "-O0", sanitize=True, inference_only=True),
-    # What cores without vector units run.
+    # What cores without vector units run, and in C what those with the DSP extension run.
     "plain": Build(None, "-O0", sanitize=True, options=("-U__SSE2__", "-U__ARM_NEON")),
+    "pairs": Build(
+        None,
+        "-O0",
+        sanitize=True,
+        options=("-U__SSE2__", "-U__ARM_NEON", "-DTPS_PAIRS_IN_C"),
+    ),
 }
 
 

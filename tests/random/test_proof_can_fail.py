@@ -114,7 +114,7 @@ MUTATIONS = {
     "one of the bias": ("net.c", field("fc2", "bias_one") + "16384", r"\g<1>16385", "fc2.b"),
     "learning rate": ("net.c", field("fc3", "rate_shift") + r"\d+", r"\g<1>9", "fc3.w"),
     "dead zone": ("net.c", field("fc3", "dead_zone") + "0", r"\g<1>3000", "fc3.w"),
-    "limit of weights": ("net.c", field("fc2", "weight_max") + "127", r"\g<1>30", "fc2.w"),
+    "limit of weights": ("tps_dense.c", r"change, 7\)", "change, 5)", "fc2.w"),
     "random words of a layer": ("net.c", r"TPS_PHI \* 6", "TPS_PHI * 7", "fc2.b"),
     "first random state": ("net.c", "model->rng = 0x.", "model->rng = 0x1", "fc1.w"),
     "advance of the random state": ("net.c", r"TPS_PHI \* 18", "TPS_PHI * 19", "rng"),

@@ -6,6 +6,13 @@ from typing import TypeVar
 
 from tpsgd_edge.arithmetic.tables import TABULATED
 from tpsgd_edge.codegen.c import C_TYPES
+from tpsgd_edge.codegen.dense_kernels import (
+    DotKernel,
+    UpdateKernel,
+    dot_kernel,
+    update_kernel,
+    update_suffix,
+)
 from tpsgd_edge.codegen.error_kernels import ErrorKernel, error_kernel, reads_out
 from tpsgd_edge.quantize.model import (
     QuantizedConv2d,
@@ -37,6 +44,7 @@ class ForwardKernel:
     table: str
     activation: str
     widens: bool
+    dot: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +65,6 @@ class GateKernel:
     y15: str
     switch: str
     slope: str
-
-
-@dataclass(frozen=True, slots=True)
-class UpdateKernel:
-    """`tps_dense_update_<suffix>`.
-
-    `has_narrow`: small steps can be worked on in 16 bits, for computers with vector units.
-    """
-
-    suffix: str
-    w: str
-    x: str
-    shift: int
-    dither: str
-    has_narrow: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +129,7 @@ class Kernels:
     """All kernels of a model."""
 
     forward: tuple[ForwardKernel, ...]
+    dot: tuple[DotKernel, ...]
     init: tuple[InitKernel, ...]
     gate: tuple[GateKernel, ...]
     update: tuple[UpdateKernel, ...]
@@ -161,9 +155,10 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
     gated = [layer for layer in layers if has_gate(layer)]
     return Kernels(
         forward=_unique(_forward_kernel(layer, weighted) for layer in weighted),
+        dot=_unique(dot_kernel(layer, model) for layer in layers if layer.weight_type != "f32"),
         init=_unique(_init_kernel(layer) for layer in seeded if layer.kind != "rnn"),
         gate=_unique(_gate_kernel(layer) for layer in gated),
-        update=_unique(_update_kernel(layer) for layer in layers),
+        update=_unique(update_kernel(layer, layers) for layer in layers),
         error=_unique(error_kernel(layer, model.labels) for layer in layers),
         read_out=_unique(_readout_kernel(layer) for layer in layers if reads_out(layer)),
         softmax=_unique(_softmax_kernels(model)),
@@ -207,11 +202,6 @@ def conv_learn_suffix(layer: QuantizedDense) -> str:
     return f"{update_suffix(layer)}_{slope}_{layer.y_type}"
 
 
-def update_suffix(layer: QuantizedDense) -> str:
-    """Name of the layer's update kernel behind `tps_dense_update_`."""
-    return "f32" if layer.weight_type == "f32" else f"{layer.weight_type}_{layer.x_type}"
-
-
 def _unique(kernels: Iterable[Key]) -> tuple[Key, ...]:
     return tuple(dict.fromkeys(kernels))
 
@@ -235,6 +225,7 @@ def _forward_kernel(layer: QuantizedDense, layers: tuple[QuantizedDense, ...]) -
         table=layer.y_type if any(other.activation in TABULATED for other in sharing) else "",
         activation=layer.activation if layer.weight_type == "f32" else "",
         widens=widens,
+        dot=update_suffix(layer),
     )
 
 
@@ -269,23 +260,6 @@ def _gate_kernel(layer: QuantizedDense) -> GateKernel:
         switch=switch,
         slope=slope,
     )
-
-
-def _update_kernel(layer: QuantizedDense) -> UpdateKernel:
-    return UpdateKernel(
-        suffix=update_suffix(layer),
-        w=C_TYPES[layer.weight_type],
-        x=C_TYPES[layer.x_type],
-        shift=layer.update_shift,
-        dither=_dither(layer.update_shift),
-        has_narrow=(layer.weight_type, layer.x_type) == ("s16", "s8"),
-    )
-
-
-def _dither(shift: int) -> str:
-    if shift == 16:
-        return "word"
-    return f"(word >> {16 - shift})" if shift < 16 else f"(word << {shift - 16})"
 
 
 def _conv_forward_kernel(layer: QuantizedDense) -> ConvKernel:

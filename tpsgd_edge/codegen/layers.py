@@ -126,8 +126,7 @@ def _fields(layer: QuantizedDense, *, is_class: bool) -> Iterator[str]:
     yield f"z_max = {layer.z_max}"
     if layer.activation in TABULATED:
         yield f"table_{layer.y_type} = tps_{layer.activation}_table_{layer.y_type}"
-    yield f"weight_min = {-(2**layer.weight_bits)}"
-    yield f"weight_max = {2**layer.weight_bits - 1}"
+    yield f"weight_bits = {layer.weight_bits}"
     if isinstance(layer.init, SeededInit):
         yield f"init_bound = {layer.init.bound}"
     if not layer.trains:

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tpsgd_edge.codegen.c import c_call, c_float, c_uint
+from tpsgd_edge.codegen.dense_kernels import update_suffix
 from tpsgd_edge.codegen.error_kernels import error_suffix
 from tpsgd_edge.codegen.kernels import (
     conv_learn_suffix,
     forward_suffix,
     gate_suffix,
     has_gate,
-    update_suffix,
 )
 from tpsgd_edge.memory import MemoryPlan, Stage
 from tpsgd_edge.quantize.model import (

@@ -1,6 +1,7 @@
 #include "tps_dense.h"
 
 #include "tps_fixed.h"
+#include "tps_pairs.h"
 #include "tps_random.h"
 
 /* Biases stay in [-TPS_BIAS_MAX, TPS_BIAS_MAX]. */
@@ -21,6 +22,104 @@ static void add_four_rows(const int16_t *w, const int16_t *x, uint32_t n, int32_
     acc[1] += b;
     acc[2] += c;
     acc[3] += d;
+}
+#endif
+
+/* *acc += w x for one row. */
+TPS_APART static void dot_s16_s8(const int16_t *w, const int8_t *x, uint32_t n, int32_t *acc)
+{
+    int32_t sum = *acc;
+    for (uint32_t i = 0; i < n; i++) {
+        sum += w[i] * x[i];
+    }
+    *acc = sum;
+}
+
+/* The same for several rows at once: each input is loaded and widened once. */
+#ifdef TPS_PAIRS
+#define ROWS_S16_S8 4
+TPS_APART static void dot_rows_s16_s8(const int16_t *w, const int8_t *x, uint32_t n, int32_t *acc)
+{
+    const uint32_t whole = n & ~UINT32_C(3);
+    const void *next_x = x, *const end = x + whole;
+    const void *w0 = w;
+    int32_t sum0 = acc[0];
+    const void *w1 = w + 1 * n;
+    int32_t sum1 = acc[1];
+    const void *w2 = w + 2 * n;
+    int32_t sum2 = acc[2];
+    const void *w3 = w + 3 * n;
+    int32_t sum3 = acc[3];
+    while (next_x != end) {
+        uint32_t p, q, x0, x1;
+        p = tps_next(&next_x);
+        q = tps_sxtb16_ror8(p);
+        p = tps_sxtb16(p);
+        x0 = tps_pkhbt(p, q);
+        x1 = tps_pkhtb(q, p);
+        p = tps_next(&w0);
+        q = tps_next(&w0);
+        sum0 = tps_smlad(p, x0, sum0);
+        sum0 = tps_smlad(q, x1, sum0);
+        p = tps_next(&w1);
+        q = tps_next(&w1);
+        sum1 = tps_smlad(p, x0, sum1);
+        sum1 = tps_smlad(q, x1, sum1);
+        p = tps_next(&w2);
+        q = tps_next(&w2);
+        sum2 = tps_smlad(p, x0, sum2);
+        sum2 = tps_smlad(q, x1, sum2);
+        p = tps_next(&w3);
+        q = tps_next(&w3);
+        sum3 = tps_smlad(p, x0, sum3);
+        sum3 = tps_smlad(q, x1, sum3);
+    }
+    acc[0] = sum0;
+    acc[1] = sum1;
+    acc[2] = sum2;
+    acc[3] = sum3;
+    for (uint32_t r = 0; whole != n && r < ROWS_S16_S8; r++, w += n) {
+        dot_s16_s8(w + whole, x + whole, n - whole, acc + r);
+    }
+}
+#elif defined(TPS_FEW_REGISTERS)
+#define ROWS_S16_S8 2
+TPS_APART static void dot_rows_s16_s8(const int16_t *w, const int8_t *x, uint32_t n, int32_t *acc)
+{
+    const int16_t *v = w + n;
+    int32_t a = acc[0], b = acc[1];
+    TPS_ROLLED for (uint32_t i = 0; i < n; i++) {
+        const int32_t input = x[i];
+        a += w[i] * input;
+        b += v[i] * input;
+    }
+    acc[0] = a;
+    acc[1] = b;
+}
+#else
+#define ROWS_S16_S8 4
+TPS_APART static void dot_rows_s16_s8(const int16_t *w, const int8_t *x, uint32_t n, int32_t *acc)
+{
+    const int8_t *const end = x + n;
+    const int16_t *w0 = w;
+    int32_t sum0 = acc[0];
+    const int16_t *w1 = w + 1 * n;
+    int32_t sum1 = acc[1];
+    const int16_t *w2 = w + 2 * n;
+    int32_t sum2 = acc[2];
+    const int16_t *w3 = w + 3 * n;
+    int32_t sum3 = acc[3];
+    TPS_ROLLED while (x != end) {
+        const int32_t input = *x++;
+        sum0 += *w0++ * input;
+        sum1 += *w1++ * input;
+        sum2 += *w2++ * input;
+        sum3 += *w3++ * input;
+    }
+    acc[0] = sum0;
+    acc[1] = sum1;
+    acc[2] = sum2;
+    acc[3] = sum3;
 }
 #endif
 
@@ -51,12 +150,20 @@ void tps_dense_forward_s16_s8_s8(const struct tps_dense *layer, const int16_t *w
         }
     }
 #endif
-    for (; j < n_out; j++, w += n_in) {
-        int32_t acc = b[j];
-        for (uint32_t i = 0; i < n_in; i++) {
-            acc += (int32_t)w[i] * x[i];
+    for (uint32_t rows = 1; j < n_out; j += rows, w += rows * n_in) {
+        int32_t acc[ROWS_S16_S8];
+        rows = n_out - j >= ROWS_S16_S8 ? ROWS_S16_S8 : 1;
+        for (uint32_t r = 0; r < rows; r++) {
+            acc[r] = b[j + r];
         }
-        y[j] = output_s16_s8_s8(layer, acc);
+        if (rows == 1) {
+            dot_s16_s8(w, x, n_in, acc);
+        } else {
+            dot_rows_s16_s8(w, x, n_in, acc);
+        }
+        for (uint32_t r = 0; r < rows; r++) {
+            y[j + r] = output_s16_s8_s8(layer, acc[r]);
+        }
     }
 }
 
@@ -87,12 +194,20 @@ void tps_dense_forward_s16_s8_s16(const struct tps_dense *layer, const int16_t *
         }
     }
 #endif
-    for (; j < n_out; j++, w += n_in) {
-        int32_t acc = b[j];
-        for (uint32_t i = 0; i < n_in; i++) {
-            acc += (int32_t)w[i] * x[i];
+    for (uint32_t rows = 1; j < n_out; j += rows, w += rows * n_in) {
+        int32_t acc[ROWS_S16_S8];
+        rows = n_out - j >= ROWS_S16_S8 ? ROWS_S16_S8 : 1;
+        for (uint32_t r = 0; r < rows; r++) {
+            acc[r] = b[j + r];
         }
-        y[j] = output_s16_s8_s16(layer, acc);
+        if (rows == 1) {
+            dot_s16_s8(w, x, n_in, acc);
+        } else {
+            dot_rows_s16_s8(w, x, n_in, acc);
+        }
+        for (uint32_t r = 0; r < rows; r++) {
+            y[j + r] = output_s16_s8_s16(layer, acc[r]);
+        }
     }
 }
 
@@ -133,47 +248,84 @@ int tps_dense_steps(const struct tps_dense *layer, uint16_t decay, uint32_t draw
     }
     return any;
 }
-#ifdef TPS_VECTORS
 
-/* One row of an update in 16 bits: |d| <= 127 and weights below 2^14 leave room for every sum. */
-static uint16_t update_row_narrow(int16_t *w, const int8_t *x, int16_t d, uint16_t word, int16_t lo,
-    int16_t hi, uint32_t n_in)
+/* Dither along a row is a Weyl sequence of 16 bits: the upper half of a word, where it wraps. */
+#define TPS_DITHER_STEP ((uint32_t)TPS_PHI16 << 16)
+#ifdef TPS_PAIRS
+
+/*
+ * update_row for steps up to 254 and whole groups of four. u = x + 128 is at least 0, and so is
+ * u step + bias: one multiplication of a pair has both products, the bias makes up for the 128.
+ */
+TPS_APART static void update_pairs_s16_s8_15(int16_t *w, const int8_t *x, uint32_t n,
+    int32_t step, uint32_t word)
 {
-    for (uint32_t i = 0; i < n_in; i++) {
-        word = (uint16_t)(word + TPS_PHI16);
-        const int16_t change = (int16_t)((int16_t)(d * x[i] + (word >> 8)) >> 8);
-        const int16_t sum = (int16_t)(w[i] + change);
-        w[i] = sum < lo ? lo : sum > hi ? hi : sum;
+    const int32_t half = ((step < 0 ? -step : step) + 1) >> 1;
+    const int32_t bias = 256 * half - 128 * step;
+    const uint32_t biases = tps_pair(bias, bias), halves = tps_pair(-half, -half);
+    const uint32_t advance = tps_pair(2 * TPS_PHI16, 2 * TPS_PHI16);
+    uint32_t words = tps_uadd16(tps_pair((int32_t)(word >> 16), (int32_t)(word >> 16)),
+                                tps_pair(-TPS_PHI16, 0));
+    const void *next = x, *const end = x + n;
+    while (next != end) {
+        uint32_t input = tps_next(&next), p, q;
+        const uint32_t first = tps_uadd16(words, advance);
+        words = tps_uadd16(first, advance);
+        if (input != 0) {
+            p = tps_sxtab16(0x00800080, input);
+            q = tps_sxtab16_ror8(0x00800080, input);
+            input = tps_pkhbt(p, q) * (uint32_t)step + tps_uxtab16_ror8(biases, first);
+            q = tps_pkhtb(q, p) * (uint32_t)step + tps_uxtab16_ror8(biases, words);
+            p = tps_qadd16(tps_load(w), tps_uxtab16_ror8(halves, input));
+            q = tps_qadd16(tps_load(w + 2), tps_uxtab16_ror8(halves, q));
+            tps_store(w, p);
+            tps_store(w + 2, q);
+        }
+        w += 4;
     }
-    return word;
 }
 #endif
+
+/* w += step x^T for one row. Where an input is 0, nothing changes. */
+TPS_APART static void update_row_s16_s8_15(int16_t *w, const int8_t *x, uint32_t n,
+    int32_t step, uint32_t word)
+{
+    uint32_t i = 0;
+#ifdef TPS_PAIRS
+    if (step >= -254 && step <= 254) {
+        i = n & ~UINT32_C(3);
+        update_pairs_s16_s8_15(w, x, i, step, word);
+        word += TPS_DITHER_STEP * i;
+    }
+#endif
+    TPS_ROLLED for (; i != n; i++) {
+        const int32_t input = x[i];
+        word += TPS_DITHER_STEP;
+#ifndef TPS_VECTORS
+        if (input == 0) {
+            continue;
+        }
+#endif
+        const int32_t change = (step * input + (int32_t)(word >> 24)) >> 8;
+        w[i] = (int16_t)tps_limit(w[i] + change, 15);
+    }
+}
 
 void tps_dense_update_s16_s8(const struct tps_dense *layer, int16_t *w, int32_t *b,
                        const int8_t *x, const int16_t *d, uint32_t draw)
 {
     const uint32_t n_in = layer->n_in;
-    const int32_t lo = layer->weight_min;
-    const int32_t hi = layer->weight_max;
     for (uint32_t j = 0; j < layer->n_out; j++, w += n_in) {
         const int32_t step = d[j];
         if (step == 0) {
             continue;
         }
-        /* Dither along a row: a Weyl sequence from a random start. */
-        uint16_t word = (uint16_t)(tps_mix(tps_draw(draw, j)) >> 16);
-#ifdef TPS_VECTORS
-        if (step >= -127 && step <= 127 && hi < (1 << 14)) {
-            word = update_row_narrow(w, x, (int16_t)step, word, (int16_t)lo, (int16_t)hi, n_in);
-        } else
-#endif
-        for (uint32_t i = 0; i < n_in; i++) {
-            word = (uint16_t)(word + TPS_PHI16);
-            const int32_t change = (step * x[i] + (word >> 8)) >> 8;
-            w[i] = (int16_t)tps_clip(w[i] + change, lo, hi);
-        }
-        word = (uint16_t)(word + TPS_PHI16);
-        const int64_t sum = b[j] + ((step * (int64_t)layer->bias_one + (word >> 8)) >> 8);
+        const uint32_t word = tps_mix(tps_draw(draw, j)) & 0xFFFF0000;
+        update_row_s16_s8_15(w, x, n_in, step, word);
+        const uint32_t last = word + TPS_DITHER_STEP * (n_in + 1);
+        const int64_t change =
+            (step * (int64_t)layer->bias_one + (last >> 24)) >> 8;
+        const int64_t sum = b[j] + change;
         b[j] = (int32_t)(sum < -TPS_BIAS_MAX  ? -TPS_BIAS_MAX
                          : sum > TPS_BIAS_MAX ? TPS_BIAS_MAX
                                               : sum);

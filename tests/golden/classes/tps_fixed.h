@@ -17,9 +17,41 @@ _Static_assert((int8_t)0x80 == -128, "needs two's complement");
 #define TPS_VECTORS
 #endif
 
+/* For inner loops: a function of its own has all registers to itself. */
+#ifdef __GNUC__
+#define TPS_APART __attribute__((noinline))
+#else
+#define TPS_APART
+#endif
+
+/* Armv6-M has eight registers for most things. */
+#if defined(__thumb__) && !defined(__thumb2__)
+#define TPS_FEW_REGISTERS
+#endif
+
+/* An inner loop that fills the registers: unrolled, it would keep numbers in memory. */
+#if defined(__thumb__) && defined(__clang__)
+#define TPS_ROLLED _Pragma("clang loop unroll(disable)")
+#elif defined(__thumb__) && defined(__GNUC__)
+#define TPS_ROLLED _Pragma("GCC unroll 1")
+#else
+#define TPS_ROLLED
+#endif
+
 static inline int32_t tps_clip(int32_t v, int32_t lo, int32_t hi)
 {
     return v < lo ? lo : v > hi ? hi : v;
+}
+
+/* v limited to [-2^bits, 2^bits - 1]. Requires v < 2^31 - 2^bits. */
+static inline int32_t tps_limit(int32_t v, int bits)
+{
+    const int32_t max = (INT32_C(1) << bits) - 1;
+#ifdef TPS_FEW_REGISTERS
+    return ((uint32_t)v + (UINT32_C(1) << bits)) >> (bits + 1) == 0 ? v : (v >> 31) ^ max;
+#else
+    return tps_clip(v, -max - 1, max);
+#endif
 }
 
 static inline int16_t tps_sat_s16(int32_t v)

@@ -15,8 +15,7 @@ struct tps_dense {
     int16_t z_min;
     int16_t z_max;
     const int8_t *table_s8; /* [256]: y of z, none where y = z */
-    int16_t weight_min; /* weights stay in [weight_min, weight_max] */
-    int16_t weight_max;
+    uint8_t weight_bits; /* weights stay in [-2^weight_bits, 2^weight_bits - 1] */
     int16_t init_bound; /* first weights are drawn from [-init_bound, init_bound] */
     int32_t bias_one;   /* the input 1.0, in units of a bias update */
     uint16_t readout_mult; /* scores = P^T y * readout_mult / 2^readout_shift */

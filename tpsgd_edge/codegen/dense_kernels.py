@@ -1,0 +1,96 @@
+"""The inner loops of fully connected layers: sums of products, and updates of rows."""
+
+from dataclasses import dataclass
+
+from tpsgd_edge.codegen.c import C_TYPES
+from tpsgd_edge.memory.state import state_layout
+from tpsgd_edge.quantize.model import DTYPES, QuantizedDense, QuantizedModel
+
+
+@dataclass(frozen=True, slots=True)
+class DotKernel:
+    """`dot_<suffix>` and `dot_rows_<suffix>`.
+
+    Attributes:
+        mac: two products by one `tps_<mac>`.
+        rows: of weights at once, where there are registers enough.
+        whole_words: every row starts at a multiple of 4 bytes.
+        step: with pairs, inputs at once.
+    """
+
+    suffix: str
+    w: str
+    x: str
+    acc: str
+    mac: str
+    rows: int
+    whole_words: bool
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateKernel:
+    """`tps_dense_update_<suffix>`.
+
+    Attributes:
+        bits: of the weights of each layer that uses it, beside the sign.
+        has_narrow: small steps can be worked on in 16 bits, for computers with vector units.
+        pairs: four weights can be worked on at once, where |step| <= `largest_step`.
+    """
+
+    suffix: str
+    w: str
+    x: str
+    shift: int
+    bits: tuple[int, ...]
+    has_narrow: bool
+    pairs: bool
+    largest_step: int
+
+
+def update_suffix(layer: QuantizedDense) -> str:
+    """Name of the layer's update kernel behind `tps_dense_update_`."""
+    return "f32" if layer.weight_type == "f32" else f"{layer.weight_type}_{layer.x_type}"
+
+
+def dot_kernel(layer: QuantizedDense, model: QuantizedModel) -> DotKernel:
+    """What computes the layer's sums."""
+    wide = layer.x_type == "s16"
+    suffix = update_suffix(layer)
+    sharing = [other for other in model.trained if update_suffix(other) == suffix]
+    return DotKernel(
+        suffix=update_suffix(layer),
+        w=C_TYPES[layer.weight_type],
+        x=C_TYPES[layer.x_type],
+        acc="int64_t" if wide else "int32_t",
+        mac="smlald" if wide else "smlad",
+        # As many as their sums and pointers fit into the registers.
+        rows=2 if wide else 4,
+        whole_words=_have_whole_words(sharing, model),
+        step=8 if all(other.n_in % 8 == 0 for other in sharing) else 4,
+    )
+
+
+def _have_whole_words(layers: list[QuantizedDense], model: QuantizedModel) -> bool:
+    """Whether every row of the layers' weights starts at a multiple of 4 bytes."""
+    offsets = {tensor.name: tensor.offset for tensor in state_layout(model).tensors}
+    sizes = [layer.n_in * DTYPES[layer.weight_type].itemsize for layer in layers]
+    starts = [offsets[f"{layer.name}.w"] for layer in layers]
+    return all(place % 4 == 0 for place in (*sizes, *starts))
+
+
+def update_kernel(layer: QuantizedDense, layers: tuple[QuantizedDense, ...]) -> UpdateKernel:
+    """What updates the layer; `layers` are all of the model."""
+    suffix = update_suffix(layer)
+    sharing = [other for other in layers if update_suffix(other) == suffix]
+    types = (layer.weight_type, layer.x_type)
+    return UpdateKernel(
+        suffix=suffix,
+        w=C_TYPES[layer.weight_type],
+        x=C_TYPES[layer.x_type],
+        shift=layer.update_shift,
+        bits=tuple(sorted({other.weight_bits for other in sharing})),
+        has_narrow=types == ("s16", "s8"),
+        pairs=(*types, layer.update_shift) in (("s16", "s8", 8), ("s8", "s8", 14)),
+        largest_step=254 if layer.weight_type == "s16" else 8191,
+    )
