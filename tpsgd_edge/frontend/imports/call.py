@@ -13,7 +13,7 @@ from tpsgd_edge.errors import DataError
 Array = NDArray[Any]
 Real = NDArray[np.float64]
 # What a microcontroller holds in one map or vector, generously.
-LARGEST_MAP = 1 << 22
+LARGEST_MAP = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,11 @@
 """From an ONNX graph to a chain of our layers: one node after the other."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.frontend.imports import elementwise, pooling, weighted
@@ -114,6 +117,13 @@ class _Reading:
                 found=last if chain.pending is None else f"{last}, and a scaling behind it",
                 help="end with Gemm, or with MatMul and Add; Softmax may follow",
             )
+        if (chain.order.ravel() != np.arange(chain.size)).any():
+            raise DataError(
+                "the outputs of the net are reordered behind its last layer",
+                where=net.file,
+                found=f"shape {chain.order.shape} of {chain.size} outputs",
+                help="leave the outputs of the last layer as they are",
+            )
         return chain
 
     def _extend(self, call: Call, values: list[str]) -> None:
@@ -134,11 +144,12 @@ class _Reading:
         chain = self.chain
         if values[0] != self.heads[0] and chain.second is not None:
             chain = replace(chain, order=chain.second)
+        chain = replace(chain, second=None)
         call = self._with_arrays(node)
         order = None if domain else moved(chain.order, call)
         handler = _HANDLERS.get((domain, node.op))
         if order is not None:
-            chain = replace(chain, order=order, second=None)
+            chain = replace(chain, order=order)
         if handler is not None:
             chain = handler(chain, call)
         elif order is None:
@@ -170,9 +181,14 @@ class _Reading:
                 found="Softmax, LogSoftmax or ArgMax before it",
                 help="the loss has softmax itself: it can only come last",
             )
-        if not self.tail and max(self.chain.order.shape) != self.chain.order.size:
+        shape, axis = (
+            self.chain.order.shape,
+            call.integer("axis", 0 if call.node.op == "ArgMax" else -1),
+        )
+        is_over_samples = len(shape) > 1 and axis % len(shape) == 0
+        if not self.tail and (max(shape) != math.prod(shape) or is_over_samples):
             raise call.error(
-                f"{call.node.op} reads no vector", found=f"shape {self.chain.order.shape}"
+                f"{call.node.op} reads no vector", found=f"shape {shape}, axis = {axis}"
             )
         self.tail.update(call.node.outputs)
 
