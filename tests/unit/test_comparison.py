@@ -86,6 +86,15 @@ def test_tpsgd_is_tuned_if_asked_for(spec, made, tmp_path):
     assert compare_rules(spec, **common).at_the_edge == ("random",)
 
 
+def test_rates_can_be_tried_with_several_seeds(spec, made, tmp_path):
+    common = {"rules": ["random"], "rates": [0.01, 0.1], "out": tmp_path / "r.sqlite"}
+    result = compare_rules(spec, trial_seeds=2, **common)
+    trials = [(one.rate, one.seed) for one in made if one.is_trial]
+    assert trials == [(0.01, 1), (0.01, 2), (0.1, 1), (0.1, 2)]
+    assert result.rules[0].tried == pytest.approx({"0.01": 0.515, "0.1": 0.425})
+    assert result.rate_note.endswith("with seeds 1 to 2")
+
+
 def test_one_rate_needs_no_trials(spec, made, tmp_path):
     compare_rules(spec, rules=["random"], rates=[0.25], out=tmp_path / "r.sqlite", seeds=2)
     assert [(one.is_trial, one.rate, one.epochs) for one in made] == [(False, 0.25, 10)] * 2

@@ -38,6 +38,14 @@ from tpsgd_edge.cli.outcome import Outcome, outcome
     metavar="R,R",
     help="Learning rates of a sample to choose from, for all rules but tpsgd.",
 )
+@click.option(
+    "--trial-seeds",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="With how many seeds each rate is tried.",
+)
 @click.option("--tune-tpsgd", is_flag=True, help="Choose tpsgd's learning rate too.")
 @click.option(
     "--out",
@@ -66,6 +74,7 @@ def compare_command(
     batch: int,
     rates: str | None,
     tune_tpsgd: bool,
+    trial_seeds: int,
     out: Path | None,
     plot: Path | None,
     jobs: int | None,
@@ -89,6 +98,7 @@ def compare_command(
             batch=batch,
             rates=parse_rates(rates),
             tune_tpsgd=tune_tpsgd,
+            trial_seeds=trial_seeds,
             out=out,
             jobs=jobs,
             progress=progress,

@@ -33,6 +33,7 @@ def compare_rules(
     batch: int = 32,
     rates: Sequence[float] = GRID,
     tune_tpsgd: bool = False,
+    trial_seeds: int = 1,
     out: Path | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -48,9 +49,9 @@ def compare_rules(
         seeds: how many, from that of the spec on.
         epochs: those of the spec where not given.
         rates: of one sample, for all rules but tpsgd, which has those of the spec. Where there are
-            several, each rule gets the best on a fifth of the training set, held out, with the
-            first seed.
+            several, each rule gets the best on a fifth of the training set, held out.
         tune_tpsgd: tpsgd chooses from the rates too.
+        trial_seeds: with how many of the seeds each rate is tried.
         out: the file of results; NAME-rules.sqlite beside the spec where not given.
         jobs: processes; one for each core where not given.
 
@@ -67,6 +68,7 @@ def compare_rules(
         batch=batch,
         rates=tuple(dict.fromkeys(rates)),
         is_tpsgd_tuned=tune_tpsgd,
+        trial_seeds=min(trial_seeds, seeds),
     )
     path = out or spec.folder / f"{spec.name}-rules.sqlite"
     tell = progress or _silent
@@ -132,8 +134,10 @@ def _all(
 
 
 def _computed(spec: Spec, workers: ProcessPoolExecutor, runs: Sequence[Run]) -> Iterator[Result]:
+    # Seed by seed: a process reads the data set again only where the seed is another.
+    in_order = sorted(runs, key=lambda run: run.seed)
     with _deaf_to_the_keyboard():
-        futures: list[Future[Result]] = [workers.submit(_execute, spec, run) for run in runs]
+        futures: list[Future[Result]] = [workers.submit(_execute, spec, run) for run in in_order]
     try:
         for future in as_completed(futures):
             yield future.result()

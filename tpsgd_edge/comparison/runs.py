@@ -1,6 +1,7 @@
 """One training run, what it came to, and which runs a comparison asks for."""
 
 from dataclasses import dataclass
+from statistics import mean
 from typing import Literal
 
 Metric = Literal["accuracy", "r2"]
@@ -81,6 +82,7 @@ class Plan:
     Attributes:
         rules: by their names in `TITLES`; `RANDOM` is among them.
         rates: to choose from, if there are several, for every rule, tpSGD only if asked for.
+        trial_seeds: with how many of the seeds.
     """
 
     rules: tuple[str, ...]
@@ -89,16 +91,18 @@ class Plan:
     batch: int
     rates: tuple[float, ...]
     is_tpsgd_tuned: bool = False
+    trial_seeds: int = 1
 
     def trials(self) -> list[Run]:
-        """The runs that choose a learning rate, with the first seed."""
+        """The runs that choose a learning rate."""
         if len(self.rates) == 1:
             return []
         return [
-            Run(rule, self.seeds[0], rate, self.epochs, self.batch, is_trial=True)
+            Run(rule, seed, rate, self.epochs, self.batch, is_trial=True)
             for rule in self.rules
             if self._is_tuned(rule)
             for rate in self.rates
+            for seed in self.seeds[: self.trial_seeds]
         ]
 
     def runs(self, trials: list[Result]) -> list[Run]:
@@ -113,8 +117,16 @@ class Plan:
     def _best(self, rule: str, trials: list[Result]) -> float | None:
         if not self._is_tuned(rule):
             return None
-        tried = [trial for trial in trials if trial.run.rule == rule]
-        return max(tried, key=lambda t: t.score).run.rate if tried else self.rates[0]
+        tried = tried_rates([trial for trial in trials if trial.run.rule == rule])
+        return max(tried, key=lambda rate: tried[rate]) if tried else self.rates[0]
 
     def _is_tuned(self, rule: str) -> bool:
         return rule != TPSGD or self.is_tpsgd_tuned
+
+
+def tried_rates(trials: list[Result]) -> dict[float, float]:
+    """The mean score of one rule at each learning rate that was tried."""
+    scores: dict[float, list[float]] = {}
+    for trial in trials:
+        scores.setdefault(trial.run.rate or 0.0, []).append(trial.score)
+    return {rate: mean(of_rate) for rate, of_rate in scores.items()}

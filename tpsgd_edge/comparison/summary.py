@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean, stdev
 
-from tpsgd_edge.comparison.runs import RANDOM, TPSGD, Metric, Plan, Result
+from tpsgd_edge.comparison.runs import RANDOM, TPSGD, Metric, Plan, Result, tried_rates
 from tpsgd_edge.spec import Spec
 
 
@@ -16,7 +16,7 @@ class RuleSummary:
 
     Attributes:
         rate: of one sample; None: the spec's, layer by layer.
-        tried: held-out score at each learning rate that was tried.
+        tried: mean held-out score at each learning rate that was tried.
         scores: on the test set after the last epoch, seed by seed; None where it diverged.
         over_random: distance of the mean to that of hidden layers left at random.
         curve: mean score before the first and after each epoch.
@@ -60,7 +60,7 @@ class Comparison:
         tried = ", ".join(f"{rate:g}" for rate in self.plan.rates)
         return (
             f"{others} chosen from {tried} on the last fifth of the training set, held out, "
-            f"with seed {self.plan.seeds[0]}"
+            f"with {_seeds(self.plan.seeds[: self.plan.trial_seeds])}"
         )
 
     @property
@@ -118,7 +118,7 @@ def _summary(
     return RuleSummary(
         rule=rule,
         rate=results[0].run.rate,
-        tried={f"{trial.run.rate:g}": _finite(trial.score) for trial in trials},
+        tried={f"{rate:g}": _finite(score) for rate, score in tried_rates(trials).items()},
         scores=tuple(_finite(score) for score in scores),
         mean=own,
         lowest=_finite(min(scores)),
@@ -129,6 +129,10 @@ def _summary(
         macs=mean((result.macs or 0) / result.samples for result in results),
         step_bytes=max(result.step_bytes or 0 for result in results),
     )
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}"
 
 
 def _mean(scores: Sequence[float]) -> float | None:
