@@ -73,6 +73,12 @@ static inline float tps_linear_f32(float z)
     return z;
 }
 
+static inline float tps_sum_of_lanes_f32(const float lane[8])
+{
+    return ((lane[0] + lane[4]) + (lane[2] + lane[6])) +
+           ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+}
+
 /* sum of w[i] * x[i] in eight lanes, so that a vector unit can follow the order. */
 static inline float tps_dot_f32(const float *w, const float *x, uint32_t n)
 {
@@ -86,8 +92,28 @@ static inline float tps_dot_f32(const float *w, const float *x, uint32_t n)
     for (uint32_t m = 0; i < n; i++, m++) {
         lane[m] += w[i] * x[i];
     }
-    return ((lane[0] + lane[4]) + (lane[2] + lane[6])) +
-           ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+    return tps_sum_of_lanes_f32(lane);
+}
+
+/* The same for two rows of w: each input is loaded once. */
+static inline void tps_dot_two_f32(const float *w, const float *x, uint32_t n, float sum[2])
+{
+    const float *v = w + n;
+    float lane[8] = {0.0f}, other[8] = {0.0f};
+    uint32_t left = n;
+    for (; left >= 8; left -= 8, w += 8, v += 8, x += 8) {
+        for (uint32_t m = 0; m < 8; m++) {
+            const float input = x[m];
+            lane[m] += w[m] * input;
+            other[m] += v[m] * input;
+        }
+    }
+    for (uint32_t m = 0; m < left; m++) {
+        lane[m] += w[m] * x[m];
+        other[m] += v[m] * x[m];
+    }
+    sum[0] = tps_sum_of_lanes_f32(lane);
+    sum[1] = tps_sum_of_lanes_f32(other);
 }
 
 #endif

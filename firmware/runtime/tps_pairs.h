@@ -60,7 +60,17 @@ static inline void tps_next_two(const void **address, uint32_t *first, uint32_t 
 #endif
 }
 
-/* Two words to a multiple of 4. */
+/* A word to any address, or two words to a multiple of 4. */
+static inline void tps_put(void **address, uint32_t word)
+{
+#ifdef TPS_INSTRUCTION
+    __asm__ volatile("str %1, [%0], #4" : "+r"(*address) : "r"(word) : "memory");
+#else
+    tps_store(*address, word);
+    *address = (uint8_t *)*address + 4;
+#endif
+}
+
 static inline void tps_put_two(void **address, uint32_t first, uint32_t second)
 {
 #ifdef TPS_INSTRUCTION

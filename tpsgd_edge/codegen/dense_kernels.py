@@ -36,6 +36,7 @@ class UpdateKernel:
         bits: of the weights of each layer that uses it, beside the sign.
         has_narrow: small steps can be worked on in 16 bits, for computers with vector units.
         pairs: four weights can be worked on at once, where |step| <= `largest_step`.
+        whole_words: every row starts at a multiple of 4 bytes.
     """
 
     suffix: str
@@ -46,6 +47,7 @@ class UpdateKernel:
     has_narrow: bool
     pairs: bool
     largest_step: int
+    whole_words: bool
 
 
 def update_suffix(layer: QuantizedDense) -> str:
@@ -79,10 +81,10 @@ def _have_whole_words(layers: list[QuantizedDense], model: QuantizedModel) -> bo
     return all(place % 4 == 0 for place in (*sizes, *starts))
 
 
-def update_kernel(layer: QuantizedDense, layers: tuple[QuantizedDense, ...]) -> UpdateKernel:
-    """What updates the layer; `layers` are all of the model."""
+def update_kernel(layer: QuantizedDense, model: QuantizedModel) -> UpdateKernel:
+    """What updates the layer."""
     suffix = update_suffix(layer)
-    sharing = [other for other in layers if update_suffix(other) == suffix]
+    sharing = [other for other in model.trained if update_suffix(other) == suffix]
     types = (layer.weight_type, layer.x_type)
     return UpdateKernel(
         suffix=suffix,
@@ -92,5 +94,6 @@ def update_kernel(layer: QuantizedDense, layers: tuple[QuantizedDense, ...]) -> 
         bits=tuple(sorted({other.weight_bits for other in sharing})),
         has_narrow=types == ("s16", "s8"),
         pairs=(*types, layer.update_shift) in (("s16", "s8", 8), ("s8", "s8", 14)),
+        whole_words=_have_whole_words(sharing, model),
         largest_step=254 if layer.weight_type == "s16" else 8191,
     )

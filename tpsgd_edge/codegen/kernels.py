@@ -158,7 +158,7 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
         dot=_unique(dot_kernel(layer, model) for layer in layers if layer.weight_type != "f32"),
         init=_unique(_init_kernel(layer) for layer in seeded if layer.kind != "rnn"),
         gate=_unique(_gate_kernel(layer) for layer in gated),
-        update=_unique(update_kernel(layer, layers) for layer in layers),
+        update=_unique(update_kernel(layer, model) for layer in layers),
         error=_unique(error_kernel(layer, model.labels) for layer in layers),
         read_out=_unique(_readout_kernel(layer) for layer in layers if reads_out(layer)),
         softmax=_unique(_softmax_kernels(model)),

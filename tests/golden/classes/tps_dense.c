@@ -267,21 +267,23 @@ TPS_APART static void update_pairs_s16_s8_15(int16_t *w, const int8_t *x, uint32
     uint32_t words = tps_uadd16(tps_pair((int32_t)(word >> 16), (int32_t)(word >> 16)),
                                 tps_pair(-TPS_PHI16, 0));
     const void *next = x, *const end = x + n;
+    void *put = w;
     while (next != end) {
         uint32_t input = tps_next(&next), p, q;
         const uint32_t first = tps_uadd16(words, advance);
         words = tps_uadd16(first, advance);
-        if (input != 0) {
-            p = tps_sxtab16(0x00800080, input);
-            q = tps_sxtab16_ror8(0x00800080, input);
-            input = tps_pkhbt(p, q) * (uint32_t)step + tps_uxtab16_ror8(biases, first);
-            q = tps_pkhtb(q, p) * (uint32_t)step + tps_uxtab16_ror8(biases, words);
-            p = tps_qadd16(tps_load(w), tps_uxtab16_ror8(halves, input));
-            q = tps_qadd16(tps_load(w + 2), tps_uxtab16_ror8(halves, q));
-            tps_store(w, p);
-            tps_store(w + 2, q);
+        if (input == 0) {
+            put = (int16_t *)put + 4;
+            continue;
         }
-        w += 4;
+        p = tps_sxtab16(0x00800080, input);
+        q = tps_sxtab16_ror8(0x00800080, input);
+        input = tps_pkhbt(p, q) * (uint32_t)step + tps_uxtab16_ror8(biases, first);
+        q = tps_pkhtb(q, p) * (uint32_t)step + tps_uxtab16_ror8(biases, words);
+        p = tps_qadd16(tps_load(put), tps_uxtab16_ror8(halves, input));
+        q = tps_qadd16(tps_load((int16_t *)put + 2), tps_uxtab16_ror8(halves, q));
+        tps_put(&put, p);
+        tps_put(&put, q);
     }
 }
 #endif
@@ -298,8 +300,11 @@ TPS_APART static void update_row_s16_s8_15(int16_t *w, const int8_t *x, uint32_t
         word += TPS_DITHER_STEP * i;
     }
 #endif
-    TPS_ROLLED for (; i != n; i++) {
-        const int32_t input = x[i];
+    w += i;
+    x += i;
+    TPS_ROLLED for (const int8_t *const end = x + (n - i); x != end;) {
+        const int32_t input = *x++;
+        int16_t *const weight = w++;
         word += TPS_DITHER_STEP;
 #ifndef TPS_VECTORS
         if (input == 0) {
@@ -307,7 +312,7 @@ TPS_APART static void update_row_s16_s8_15(int16_t *w, const int8_t *x, uint32_t
         }
 #endif
         const int32_t change = (step * input + (int32_t)(word >> 24)) >> 8;
-        w[i] = (int16_t)tps_limit(w[i] + change, 15);
+        *weight = (int16_t)tps_limit(*weight + change, 15);
     }
 }
 

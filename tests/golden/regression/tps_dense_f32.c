@@ -6,20 +6,40 @@
 void tps_dense_forward_relu_f32(const struct tps_dense_f32 *layer, const float *w,
                             const float *b, const float *x, float *y)
 {
-    for (uint32_t j = 0; j < layer->n_out; j++) {
-        const float acc = tps_dot_f32(w, x, layer->n_in) + b[j];
-        y[j] = tps_relu_f32(tps_clip_f32(acc, -0x1p20f, 0x1p20f));
-        w += layer->n_in;
+    const uint32_t n_in = layer->n_in;
+    const uint32_t n_out = layer->n_out;
+    for (uint32_t j = 0; j < n_out; j += 2, w += 2 * n_in) {
+        const uint32_t rows = n_out - j >= 2 ? 2 : 1;
+        float sum[2];
+        if (rows == 2) {
+            tps_dot_two_f32(w, x, n_in, sum);
+        } else {
+            sum[0] = tps_dot_f32(w, x, n_in);
+        }
+        for (uint32_t r = 0; r < rows; r++) {
+            const float acc = sum[r] + b[j + r];
+            y[j + r] = tps_relu_f32(tps_clip_f32(acc, -0x1p20f, 0x1p20f));
+        }
     }
 }
 
 void tps_dense_forward_linear_f32(const struct tps_dense_f32 *layer, const float *w,
                             const float *b, const float *x, float *y)
 {
-    for (uint32_t j = 0; j < layer->n_out; j++) {
-        const float acc = tps_dot_f32(w, x, layer->n_in) + b[j];
-        y[j] = tps_linear_f32(tps_clip_f32(acc, -0x1p20f, 0x1p20f));
-        w += layer->n_in;
+    const uint32_t n_in = layer->n_in;
+    const uint32_t n_out = layer->n_out;
+    for (uint32_t j = 0; j < n_out; j += 2, w += 2 * n_in) {
+        const uint32_t rows = n_out - j >= 2 ? 2 : 1;
+        float sum[2];
+        if (rows == 2) {
+            tps_dot_two_f32(w, x, n_in, sum);
+        } else {
+            sum[0] = tps_dot_f32(w, x, n_in);
+        }
+        for (uint32_t r = 0; r < rows; r++) {
+            const float acc = sum[r] + b[j + r];
+            y[j + r] = tps_linear_f32(tps_clip_f32(acc, -0x1p20f, 0x1p20f));
+        }
     }
 }
 
@@ -63,7 +83,17 @@ void tps_dense_update_f32(const struct tps_dense_f32 *layer, float *w, float *b,
         if (step == 0.0f) {
             continue;
         }
-        for (uint32_t i = 0; i < n_in; i++) {
+        uint32_t i = 0;
+        for (; i + 8 <= n_in; i += 8) {
+            float sum[8];
+            for (uint32_t m = 0; m < 8; m++) {
+                sum[m] = w[i + m] + step * x[i + m];
+            }
+            for (uint32_t m = 0; m < 8; m++) {
+                w[i + m] = sum[m];
+            }
+        }
+        for (; i < n_in; i++) {
             w[i] += step * x[i];
         }
         b[j] += step;
