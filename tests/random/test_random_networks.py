@@ -56,4 +56,4 @@ def test_a_recipe_is_read_back_from_its_text():
 
 def test_ci_runs_a_thousand_networks_of_all_kinds():
     assert CI["dense"].sanitized % BLOCKS == 0
-    assert sum(count.sanitized for count in CI.values()) == 1000
+    assert sum(count.sanitized for count in CI.values()) >= 1000
