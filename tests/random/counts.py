@@ -1,4 +1,4 @@
-"""How many random networks are built and run on this computer: 1,000 and more under sanitizers in CI."""
+"""How many random networks run on this computer: 1,000 and more under sanitizers in CI."""
 
 from dataclasses import dataclass
 

@@ -59,7 +59,7 @@ def dot_kernel(layer: QuantizedDense, model: QuantizedModel) -> DotKernel:
     """What computes the layer's sums."""
     wide = layer.x_type == "s16"
     suffix = update_suffix(layer)
-    sharing = [other for other in model.trained if update_suffix(other) == suffix]
+    sharing = [other for other in model.weighted if update_suffix(other) == suffix]
     return DotKernel(
         suffix=update_suffix(layer),
         w=C_TYPES[layer.weight_type],
@@ -74,7 +74,12 @@ def dot_kernel(layer: QuantizedDense, model: QuantizedModel) -> DotKernel:
 
 
 def _have_whole_words(layers: list[QuantizedDense], model: QuantizedModel) -> bool:
-    """Whether every row of the layers' weights starts at a multiple of 4 bytes."""
+    """Whether every row of the layers' weights starts at a multiple of 4 bytes.
+
+    Nothing says where the constants of layers that do not train start.
+    """
+    if not all(layer.trains for layer in layers):
+        return False
     offsets = {tensor.name: tensor.offset for tensor in state_layout(model).tensors}
     sizes = [layer.n_in * DTYPES[layer.weight_type].itemsize for layer in layers]
     starts = [offsets[f"{layer.name}.w"] for layer in layers]

@@ -155,7 +155,7 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
     gated = [layer for layer in layers if has_gate(layer)]
     return Kernels(
         forward=_unique(_forward_kernel(layer, weighted) for layer in weighted),
-        dot=_unique(dot_kernel(layer, model) for layer in layers if layer.weight_type != "f32"),
+        dot=_unique(dot_kernel(layer, model) for layer in weighted if layer.weight_type != "f32"),
         init=_unique(_init_kernel(layer) for layer in seeded if layer.kind != "rnn"),
         gate=_unique(_gate_kernel(layer) for layer in gated),
         update=_unique(update_kernel(layer, model) for layer in layers),
