@@ -164,10 +164,11 @@ def _workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
     try:
         yield workers
     except BaseException:
-        workers.shutdown(wait=False, cancel_futures=True)
+        # The executor's own thread waits for them: two that wait for one process get in each
+        # other's way.
         for process in set(multiprocessing.active_children()).difference(others):
             process.terminate()
-            process.join()
+        workers.shutdown(cancel_futures=True)
         raise
     workers.shutdown()
 
