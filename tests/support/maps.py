@@ -34,6 +34,8 @@ def conv_plan(
     after: Pair = (0, 0),
     groups: int = 1,
     windows: Pair = (1, 1),
+    pool_kernel: Pair = (1, 1),
+    pool_stride: Pair | None = None,
 ) -> Geometry:
     """A convolution with that many zeros before and after the rows and columns of the map."""
     sizes = [
@@ -41,7 +43,10 @@ def conv_plan(
         for x, b, a, k, s in zip(x_shape[:2], before, after, kernel, stride, strict=True)
     ]
     y_shape = (sizes[0], sizes[1], channels)
-    return Geometry(x_shape, y_shape, kernel, stride, before, groups, windows)
+    pool_stride = pool_stride or pool_kernel
+    return Geometry(
+        x_shape, y_shape, kernel, stride, before, groups, windows, pool_kernel, pool_stride
+    )
 
 
 def pool_plan(
@@ -83,8 +88,17 @@ def _random_conv(rng: Rng, x_shape: MapShape) -> Geometry:
         after=after,
         groups=groups,
     )
-    windows = tuple(int(rng.integers(1, size + 1)) for size in plan.y_shape[:2])
+    if rng.random() < 0.4:
+        plan = _seen_through_a_pool(rng, plan)
+    windows = tuple(int(rng.integers(1, size + 1)) for size in plan.seen_shape[:2])
     return replace(plan, windows=windows)
+
+
+def _seen_through_a_pool(rng: Rng, plan: Geometry) -> Geometry:
+    """The plan with a pool before its local loss, whether or not one follows in the network."""
+    kernel = tuple(int(rng.integers(1, min(3, size) + 1)) for size in plan.y_shape[:2])
+    stride = tuple(size + int(rng.integers(2)) for size in kernel)
+    return replace(plan, pool_kernel=kernel, pool_stride=stride)
 
 
 def _random_reach(rng: Rng, size: int) -> tuple[int, int, int]:

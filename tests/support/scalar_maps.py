@@ -1,4 +1,6 @@
-"""docs/ARITHMETIC.md once more, in scalars and loops: section 14."""
+"""docs/ARITHMETIC.md once more, in scalars and loops: sections 14 and 16."""
+
+import itertools
 
 from tests.support.scalar import (
     PHI,
@@ -67,15 +69,35 @@ def rows_of_window(a, size, count):
     return range(a * size // count, (a + 1) * size // count)
 
 
-def windows(layer: QuantizedConv2d):
-    """For each element of m, in order, the units (oy, ox, o) of its window."""
-    oh, ow, co = layer.geometry.y_shape
+def seen(layer: QuantizedConv2d, y):
+    """Rows and columns of the map that the loss sees, and the unit behind each (r, s, o) of it."""
+    g = layer.geometry
+    (oh, ow, co), (ph, pw), (sh, sw) = g.y_shape, g.pool_kernel, g.pool_stride
+    rows, columns = (oh - ph) // sh + 1, (ow - pw) // sw + 1
+    behind = {}
+    for r, s, o in itertools.product(range(rows), range(columns), range(co)):
+        best = (r * sh, s * sw, o)
+        for i, j in itertools.product(range(ph), range(pw)):
+            unit = (r * sh + i, s * sw + j, o)
+            if y[element(g.y_shape, *unit)] > y[element(g.y_shape, *best)]:
+                best = unit
+        behind[r, s, o] = best
+    return rows, columns, behind
+
+
+def windows(layer: QuantizedConv2d, y):
+    """For each element of m, in order, the units (oy, ox, o) that its window averages."""
+    rows, columns, behind = seen(layer, y)
     kr, kc = layer.geometry.windows
     return [
-        [(r, s, o) for r in rows_of_window(a, oh, kr) for s in rows_of_window(b, ow, kc)]
+        [
+            behind[r, s, o]
+            for r in rows_of_window(a, rows, kr)
+            for s in rows_of_window(b, columns, kc)
+        ]
         for a in range(kr)
         for b in range(kc)
-        for o in range(co)
+        for o in range(layer.n_out)
     ]
 
 
@@ -85,7 +107,7 @@ def inverse_area(area):
 
 def averaged(layer: QuantizedConv2d, y):
     shape, m = layer.geometry.y_shape, []
-    for members in windows(layer):
+    for members in windows(layer, y):
         total = sum(y[element(shape, *unit)] for unit in members)
         m.append(clip(rshift_round(total * inverse_area(len(members)), 15), *RANGE[layer.y_type]))
     return m
@@ -93,17 +115,17 @@ def averaged(layer: QuantizedConv2d, y):
 
 def averaged_f32(layer: QuantizedConv2d, y):
     shape, m = layer.geometry.y_shape, []
-    for members in windows(layer):
+    for members in windows(layer, y):
         total = sum_f32(y[element(shape, *unit)] for unit in members)
         m.append(F(total * F(F(1) / F(len(members)))))
     return m
 
 
-def spread(layer: QuantizedConv2d, errors):
-    """The error of each unit (oy, ox, o): that of its window."""
+def spread(layer: QuantizedConv2d, y, errors):
+    """The error of each unit (oy, ox, o) that the loss sees: that of its window."""
     return {
         unit: error
-        for members, error in zip(windows(layer), errors, strict=True)
+        for members, error in zip(windows(layer, y), errors, strict=True)
         for unit in members
     }
 
@@ -113,17 +135,17 @@ def spread(layer: QuantizedConv2d, errors):
 
 def conv_learn(layer: QuantizedConv2d, w, b, x, y, label, rng, decay):
     base = rng + PHI * layer.unit_offset
-    errors = spread(layer, local_errors(layer, averaged(layer, y), label))
+    errors = spread(layer, y, local_errors(layer, averaged(layer, y), label))
     for j, (oy, ox, o) in enumerate(units(layer)):
-        d = step_size(layer, errors[oy, ox, o], y[j], draw(base, j), decay)
+        d = step_size(layer, errors.get((oy, ox, o), 0), y[j], draw(base, j), decay)
         if d != 0:
             update(layer, w, b, o, patch(layer, x, oy, ox, o, 0), d, mix(draw(base, j)))
 
 
 def conv_learn_f32(layer: QuantizedConv2d, w, b, x, y, label, rng, decay):
-    errors = spread(layer, local_errors_f32(layer, averaged_f32(layer, y), label))
+    errors = spread(layer, y, local_errors_f32(layer, averaged_f32(layer, y), label))
     for j, (oy, ox, o) in enumerate(units(layer)):
-        d = step_size_f32(layer, errors[oy, ox, o], y[j], decay)
+        d = step_size_f32(layer, errors.get((oy, ox, o), F(0)), y[j], decay)
         if d != 0:
             update_f32(layer, w, b, o, patch(layer, x, oy, ox, o, F(0)), d)
 

@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 
 from tpsgd_edge.errors import DataError, SpecError, TpsgdError
-from tpsgd_edge.graph import Dense, Graph, Labels, Pool, Weights, conv2d, pool, window_bounds
+from tpsgd_edge.graph import (
+    Dense,
+    Graph,
+    Labels,
+    Pool,
+    Weights,
+    conv2d,
+    pool,
+    seen_through,
+    window_bounds,
+)
 
 CLASSES = Labels("class", 10)
 
@@ -75,6 +85,21 @@ def test_windows_never_outnumber_the_rows(target_pool, windows):
     layer = conv2d("conv1", (5, 8, 1), filters=2, target_pool=target_pool)
     assert layer.y_shape[:2] == (3, 6)
     assert layer.windows == windows
+
+
+def test_a_loss_sees_the_map_behind_a_max_pool_without_overlaps():
+    layer = conv2d("conv1", (9, 10, 1), filters=2, target_pool=3)
+    behind = pool("pool1", "max", layer.y_shape, (2, 2), (3, 2))
+    seen = seen_through(layer, behind, 3)
+    assert (seen.seen_shape, seen.windows, seen.n_target) == ((2, 4, 2), (2, 3), 12)
+    assert seen.target_area == 2 * 4 * 2 / 12
+    assert seen_through(layer, behind, "position").windows == (2, 4)
+    for other in (
+        pool("pool1", "max", layer.y_shape, (3, 2), (2, 2)),
+        pool("pool1", "average", layer.y_shape, (2, 2), (2, 2)),
+        Dense("fc", layer.y_count, 10, "linear"),
+    ):
+        assert seen_through(layer, other, 3) is layer
 
 
 @pytest.mark.parametrize(("length", "windows"), [(7, 3), (24, 5), (3, 3), (9, 1)])

@@ -26,7 +26,7 @@ from tpsgd_edge.reference.binary32 import conv2d as binary32_conv2d
 from tpsgd_edge.reference.integer import conv2d as integer_conv2d
 from tpsgd_edge.reference.integer.walk import clipped_walks
 from tpsgd_edge.reference.layer import POOLS, TRAINED, prepare
-from tpsgd_edge.reference.maps import patch_index, target_areas, target_of_unit
+from tpsgd_edge.reference.maps import TargetMap, patch_index, target_areas, target_of_seen
 
 MAP: MapShape = (6, 5, 2)
 
@@ -94,6 +94,12 @@ SHAPES = {
         conv(3, (1, 3), before=(0, 1), after=(0, 1)), pool("average", (1, 2)), x_shape=(1, 9, 2)
     ),
     "windows of unlike size": chain(conv(2, (1, 1), windows=(4, 3))),
+    "targets behind a pool": chain(
+        conv(3, windows=(2, 1), pool_kernel=(2, 2)), pool("max"), conv(2, (1, 1), windows=(2, 1))
+    ),
+    "targets behind a pool that leaves units out": chain(
+        conv(2, (1, 1), windows=(2, 2), pool_kernel=(1, 2), pool_stride=(3, 2))
+    ),
     "overlapping pools": chain(pool("max", (3, 2), (1, 1)), pool("average", (2, 3), (1, 1))),
     "pools that leave rows out": chain(pool("average", (1, 2), (3, 2)), conv(2, (1, 1))),
     "global average": chain(conv(4, (2, 2)), pool("average", (5, 4))),
@@ -231,10 +237,18 @@ def test_patches_on_numbers_worked_out_by_hand():
 def test_target_windows_on_numbers_worked_out_by_hand():
     # Rows 0-0, 1-2, 3-4 and columns 0-1, 2-4 of a map of 5 x 5.
     geometry = conv_plan((5, 5, 1), 1, (1, 1), windows=(3, 2))
-    owner = target_of_unit(geometry).reshape(5, 5)
+    owner = target_of_seen(geometry).reshape(5, 5)
     assert owner[:, 0].tolist() == [0, 2, 2, 4, 4]
     assert owner[0].tolist() == [0, 0, 1, 1, 1]
     assert target_areas(geometry).tolist() == [2, 3, 4, 6, 4, 6]
+
+
+def test_behind_a_pool_the_first_of_the_largest_units_has_the_error():
+    geometry = conv_plan((2, 5, 1), 1, (1, 1), windows=(1, 1), pool_kernel=(2, 2))
+    target = TargetMap.of(geometry)
+    y = np.array([[-3, -3, 1, 7, 9], [-3, -4, 7, 2, 9]]).ravel()
+    assert target.members(y).ravel().tolist() == [-3, 7]
+    assert target.spread(np.array([5]), y).tolist() == [5, 0, 0, 5, 0, 0, 0, 0, 0, 0]
 
 
 def pooled(mode: str, value_type: str, x_shape: MapShape, kernel, x) -> list[float]:
@@ -401,7 +415,7 @@ def share_seen(model: QuantizedModel, reference: Reference, x, labels) -> float:
     layer, state = model.layers[0], reference.state()
     conv = prepare(layer, model)
     conv.set_state(state["conv1.w"], state["conv1.b"])
-    window = target_of_unit(layer.geometry)
+    window = target_of_seen(layer.geometry)
     maps = [np.bincount(window, conv.forward(sample)) for sample in x]
     return float(np.mean((np.array(maps) @ layer.projection.values).argmax(axis=1) == labels))
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 from tests.support.rules import deltas_of
 from tests.unit.test_rule_device import check_one_step
 from tpsgd_edge.frontend.data import Dataset
-from tpsgd_edge.graph import Conv2d, Dense, Graph, Labels, TrainedLayer, conv2d, pool
+from tpsgd_edge.graph import Conv2d, Dense, Graph, Labels, TrainedLayer, conv2d, pool, seen_through
 from tpsgd_edge.rule import pretrain
 from tpsgd_edge.rule.activations import ACTIVATIONS
 from tpsgd_edge.rule.layers import LAYERS, forward, update_sums
@@ -161,11 +161,23 @@ def test_a_tpsgd_update_is_autograd_of_the_averaged_map(j_of, target_pool, activ
         torch.testing.assert_close(found, -area / gain * grad)
 
 
+def averages(maps: torch.Tensor, layer: Conv2d) -> torch.Tensor:
+    """What the loss sees, by torch's own pooling; its windows are of equal size here or single."""
+    seen = maps.view(-1, *layer.y_shape).permute(0, 3, 1, 2)
+    if layer.pool is not None:
+        seen = torch.nn.functional.max_pool2d(seen, layer.pool.kernel, layer.pool.stride)
+    seen = torch.nn.functional.adaptive_avg_pool2d(seen, layer.windows)
+    return seen.permute(0, 2, 3, 1).flatten(1)
+
+
+@pytest.mark.parametrize("stride", [None, (2, 2), (3, 2)])
 @pytest.mark.parametrize("target_pool", [1, 2, "position"])
-def test_training_follows_the_true_gradient_of_the_averages(target_pool):
+def test_training_follows_the_true_gradient_of_the_averages(target_pool, stride):
     """1 / area of the windows is part of the learning rate: one rate for maps and vectors."""
-    layer = conv2d("conv1", (5, 7, 1), filters=4, kernel=(2, 2), target_pool=target_pool)
-    graph = Graph("net", (layer, Dense("fc", 96, 3, "linear")), Labels("class", 3), {})
+    layer = conv2d("conv1", (5, 9, 1), filters=4, kernel=(2, 2), target_pool=target_pool)
+    if stride is not None:
+        layer = seen_through(layer, pool("pool1", "max", (4, 8, 4), (2, 2), stride), target_pool)
+    graph = Graph("net", (layer, Dense("fc", 128, 3, "linear")), Labels("class", 3), {})
     spec = LossSpec(kind="l2")
     loss = local_losses(graph, (spec, LAST), ProjectionSpec(), seed=3)[0]
     x, y = samples(graph).float(), np.array([0, 1, 2, 0])
@@ -184,7 +196,7 @@ def test_training_follows_the_true_gradient_of_the_averages(target_pool):
     )
     w = first.w[0].clone().requires_grad_()
     maps = torch.tanh(forward(layer, x, w, first.b[0]))
-    seen = maps if loss.windows is None else loss.windows.averaged(maps)
+    seen = maps if loss.windows is None else averages(maps, layer)
     j = 0.5 * ((target(loss, ONE_HOT.float()) - seen) ** 2).sum(dim=1).mean()
     torch.testing.assert_close(net.w[0], w.detach() - 0.5 * torch.autograd.grad(j, w)[0])
 
@@ -197,7 +209,7 @@ def test_windows_of_unequal_size():
     torch.testing.assert_close(averaged[0, 0], maps[:2, :1].mean(dim=(0, 1)))
     torch.testing.assert_close(averaged[1, 1], maps[2:, 1:].mean(dim=(0, 1)))
     e = torch.tensor([[1.0, 2, 3, 4, 5, 6, 7, 8]], dtype=torch.float64)
-    spread = windows.spread(e).view(5, 3, 2)
+    spread = windows.spread(e, y).view(5, 3, 2)
     assert spread[:, :, 0].tolist() == [[1, 3, 3]] * 2 + [[5, 7, 7]] * 3
     assert spread[:, :, 1].tolist() == [[2, 4, 4]] * 2 + [[6, 8, 8]] * 3
 

@@ -74,12 +74,14 @@ class ConvKernel:
     Attributes:
         dense: suffix of that kernel.
         gate: suffix of the gate kernel, empty where the error needs none.
+        map: type of the output map.
         w, b, x, y, e: C types.
     """
 
     suffix: str
     dense: str
     gate: str
+    map: str
     w: str
     b: str
     x: str
@@ -89,11 +91,15 @@ class ConvKernel:
 
 @dataclass(frozen=True, slots=True)
 class MapKernel:
-    """A kernel that averages or pools maps of one type. `limit` is the C prefix of its range."""
+    """A kernel that averages or pools maps of one type.
+
+    `limit` is the C prefix of its range, `e` the C type of errors.
+    """
 
     suffix: str
     c_type: str
     limit: str
+    e: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,11 +283,12 @@ def _conv_kernel(layer: QuantizedDense, suffix: str, dense: str, gate: str) -> C
         suffix=suffix,
         dense=dense,
         gate=gate,
+        map=layer.y_type,
         w=C_TYPES[layer.weight_type],
         b=C_TYPES[layer.bias_type],
         x=C_TYPES[layer.x_type],
         y=C_TYPES[layer.y_type],
-        e="float" if layer.weight_type == "f32" else "int16_t",
+        e=_error_type(layer.weight_type),
     )
 
 
@@ -291,13 +298,17 @@ def _rnn_kernel(layer: QuantizedRnn, suffix: str) -> RnnKernel:
         w=C_TYPES[layer.weight_type],
         b=C_TYPES[layer.bias_type],
         x=C_TYPES[layer.x_type],
-        e="float" if layer.weight_type == "f32" else "int16_t",
+        e=_error_type(layer.weight_type),
     )
+
+
+def _error_type(value_type: str) -> str:
+    return "float" if value_type == "f32" else "int16_t"
 
 
 def _map_kernel(value_type: str) -> MapKernel:
     limit = {"s8": "INT8", "s16": "INT16", "f32": ""}[value_type]
-    return MapKernel(value_type, C_TYPES[value_type], limit)
+    return MapKernel(value_type, C_TYPES[value_type], limit, _error_type(value_type))
 
 
 def _readout_kernel(layer: QuantizedDense) -> ReadoutKernel:

@@ -44,6 +44,7 @@ class Uses:
     delta: bool
     readout: bool
     loss_table: bool
+    pooled_targets: bool
 
 
 def uses_of(model: QuantizedModel) -> Uses:
@@ -59,6 +60,7 @@ def uses_of(model: QuantizedModel) -> Uses:
         delta=any(layer.loss.kind in ("huber", "dead_zone") for layer in layers),
         readout=any(layer.loss.in_label_space for layer in layers),
         loss_table=any(layer.loss.table is not None for layer in layers),
+        pooled_targets=_has_pooled_targets(model),
     )
 
 
@@ -78,6 +80,8 @@ def _layer_view(model: QuantizedModel, layer: QuantizedLayer) -> LayerView:
         fields = (*fields, f"n_target = {layer.n_target}")
     if isinstance(layer, QuantizedConv2d):
         geometry = tuple(_geometry_fields(layer.geometry))
+        if _has_pooled_targets(model):
+            geometry += tuple(_target_pool_fields(layer.geometry))
         return LayerView(layer.name, "tps_conv2d", geometry, unit=fields)
     if isinstance(layer, QuantizedRnn):
         return LayerView(layer.name, "tps_rnn", tuple(_rnn_fields(layer)), unit=fields)
@@ -102,6 +106,17 @@ def _geometry_fields(g: Geometry) -> Iterator[str]:
     yield from _numbers(row_stride=g.stride[0], column_stride=g.stride[1])
     yield from _numbers(top=g.padding[0], left=g.padding[1], groups=g.groups)
     yield from _numbers(window_rows=g.windows[0], window_columns=g.windows[1])
+
+
+def _has_pooled_targets(model: QuantizedModel) -> bool:
+    convs = (layer for layer in model.trained if isinstance(layer, QuantizedConv2d))
+    return any(layer.geometry.is_pooled for layer in convs)
+
+
+def _target_pool_fields(g: Geometry) -> Iterator[str]:
+    yield from _numbers(seen_rows=g.seen_shape[0], seen_columns=g.seen_shape[1])
+    yield from _numbers(pool_rows=g.pool_kernel[0], pool_columns=g.pool_kernel[1])
+    yield from _numbers(pool_row_stride=g.pool_stride[0], pool_column_stride=g.pool_stride[1])
 
 
 def _pool_fields(pool: QuantizedPool) -> Iterator[str]:

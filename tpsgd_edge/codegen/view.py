@@ -139,6 +139,11 @@ class ModelView:
     selftest_digest: str
 
     @property
+    def seen(self) -> str:
+        """Prefix of the sizes of the map that a local loss averages."""
+        return "seen" if self.uses.pooled_targets else "out"
+
+    @property
     def forward_uses_state(self) -> bool:
         """Whether any layer of the forward pass has weights that change."""
         return uses_state(self.inference)

@@ -1,7 +1,8 @@
 """The layers of a spec as a `Graph`."""
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from tpsgd_edge.graph import (
     Weights,
     conv2d,
     pool,
+    seen_through,
 )
 from tpsgd_edge.spec import (
     Conv1dSpec,
@@ -117,7 +119,19 @@ def _layers(spec: Spec, shape: Shape) -> tuple[Layer, ...]:
         else:
             layers.append(made)
             shape = _shape_behind(made)
-    return tuple(layers)
+    return tuple(_seen_behind_pools(spec, layers))
+
+
+def _seen_behind_pools(spec: Spec, layers: list[Layer]) -> Iterator[Layer]:
+    """The layers, convolutions with their local loss behind the max pool that follows them."""
+    for layer, behind in itertools.pairwise(layers):
+        if isinstance(layer, Conv2d):
+            own = spec.model.layers[layer_index(spec, layer.name)]
+            assert isinstance(own, Conv1dSpec | Conv2dSpec)
+            yield seen_through(layer, behind, own.target_pool)
+        else:
+            yield layer
+    yield layers[-1]
 
 
 def _shape_behind(layer: Layer) -> Shape:

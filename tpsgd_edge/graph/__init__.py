@@ -12,7 +12,7 @@ from tpsgd_edge.graph.layers import (
     TrainedLayer,
     window_bounds,
 )
-from tpsgd_edge.graph.shapes import conv2d, pool
+from tpsgd_edge.graph.shapes import conv2d, pool, seen_through
 
 __all__ = [
     "Conv2d",
@@ -28,5 +28,6 @@ __all__ = [
     "Weights",
     "conv2d",
     "pool",
+    "seen_through",
     "window_bounds",
 ]

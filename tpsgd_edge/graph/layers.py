@@ -43,6 +43,11 @@ class Dense:
         """Values that the local loss compares."""
         return self.n_out
 
+    @property
+    def target_area(self) -> float:
+        """Each value is compared by itself."""
+        return 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Conv2d:
@@ -54,7 +59,8 @@ class Conv2d:
         padding: rows of zeros above the map, columns to its left; as many below and to the right
             as the output needs.
         groups: parts of the channels that do not see each other.
-        windows: kr, kc: over how many windows the output map is averaged for the local loss.
+        windows: kr, kc: over how many windows a map is averaged for the local loss.
+        pool: the max pool behind which the local loss sees the map (section 16).
     """
 
     name: str
@@ -66,6 +72,7 @@ class Conv2d:
     groups: int
     windows: Pair
     activation: str
+    pool: "Pool | None" = None
 
     @property
     def kind(self) -> Literal["conv2d"]:
@@ -98,9 +105,19 @@ class Conv2d:
         return math.prod(self.y_shape)
 
     @property
+    def seen_shape(self) -> Shape:
+        """The map that is averaged: the output, or what the pool makes of it."""
+        return self.y_shape if self.pool is None else self.pool.y_shape
+
+    @property
     def n_target(self) -> int:
         """Values of the averaged map, which the local loss compares."""
         return math.prod(self.windows) * self.n_out
+
+    @property
+    def target_area(self) -> float:
+        """Values of the map that a window averages, in the mean."""
+        return math.prod(self.seen_shape) / self.n_target
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +181,11 @@ class Rnn:
     def n_target(self) -> int:
         """Values that the local loss compares."""
         return self.n_out
+
+    @property
+    def target_area(self) -> float:
+        """Each value is compared by itself."""
+        return 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """Layers on maps from what a user says of them: shapes, padding, and what is impossible."""
 
+from dataclasses import replace
 from typing import Literal
 
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.graph.layers import Conv2d, Pair, Pool, Shape
+from tpsgd_edge.graph.layers import Conv2d, Layer, Pair, Pool, Shape
 
 Padding = Literal["valid", "same"] | tuple[int, int, int, int]
 
@@ -44,8 +45,6 @@ def conv2d(
             help=_kernel_help(x_shape, padding),
         )
     y_shape = (rows[0], columns[0], filters)
-    # Fewer rows than windows: every row is one.
-    windows = tuple(n if target_pool == "position" else min(target_pool, n) for n in y_shape[:2])
     return Conv2d(
         name,
         x_shape,
@@ -54,7 +53,7 @@ def conv2d(
         stride,
         padding=(rows[1], columns[1]),
         groups=parts,
-        windows=(windows[0], windows[1]),
+        windows=_windows(y_shape, target_pool),
         activation=activation,
     )
 
@@ -77,6 +76,24 @@ def pool(
     rows = (x_shape[0] - kernel[0]) // stride[0] + 1
     columns = (x_shape[1] - kernel[1]) // stride[1] + 1
     return Pool(name, mode, x_shape, (rows, columns, x_shape[2]), kernel, stride)
+
+
+def seen_through(layer: Conv2d, behind: Layer, target_pool: int | Literal["position"]) -> Conv2d:
+    """The convolution with its local loss behind a max pool (docs/ARITHMETIC.md, section 16).
+
+    It stays as it is where something else follows, or a pool whose windows overlap.
+    """
+    if not isinstance(behind, Pool) or behind.mode != "max":
+        return layer
+    if behind.stride[0] < behind.kernel[0] or behind.stride[1] < behind.kernel[1]:
+        return layer
+    return replace(layer, pool=behind, windows=_windows(behind.y_shape, target_pool))
+
+
+def _windows(shape: Shape, target_pool: int | Literal["position"]) -> Pair:
+    """Over how many windows a map is averaged; with fewer rows than windows, every row is one."""
+    rows, columns = (n if target_pool == "position" else min(target_pool, n) for n in shape[:2])
+    return rows, columns
 
 
 def _positions(length: int, kernel: int, stride: int, zeros: Pair | None) -> Pair:

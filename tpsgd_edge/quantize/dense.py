@@ -108,6 +108,8 @@ def quantize_conv2d(layer: Conv2d, context: DenseContext) -> QuantizedConv2d:
         padding=layer.padding,
         groups=layer.groups,
         windows=layer.windows,
+        pool_kernel=(1, 1) if layer.pool is None else layer.pool.kernel,
+        pool_stride=(1, 1) if layer.pool is None else layer.pool.stride,
     )
     return QuantizedConv2d(**_values(dense), geometry=geometry)
 
@@ -340,7 +342,7 @@ def _loss(
 def _learning_rate(layer: TrainedLayer, context: DenseContext) -> float:
     """The spec's rate, on a map times 1 / (mean area of the windows): section 14."""
     rate = layer_learning_rate(context.spec, context.spec_index)
-    return rate * layer.n_target / layer.y_count
+    return rate / layer.target_area
 
 
 def _rate(

@@ -99,7 +99,9 @@ class Geometry:
         x_shape, y_shape: input and output map.
         kernel, stride: rows and columns.
         padding: rows of zeros above the map, columns to its left.
-        windows: kr, kc: windows over which the output map is averaged for the local loss.
+        windows: kr, kc: windows over which a map is averaged for the local loss.
+        pool_kernel, pool_stride: the map that is averaged is made of the output by max pooling
+            (section 16); windows of the pool do not overlap, those of one value change nothing.
     """
 
     x_shape: tuple[int, int, int]
@@ -109,6 +111,22 @@ class Geometry:
     padding: tuple[int, int]
     groups: int
     windows: tuple[int, int]
+    pool_kernel: tuple[int, int] = (1, 1)
+    pool_stride: tuple[int, int] = (1, 1)
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether the local loss sees the map behind a pool."""
+        return (self.pool_kernel, self.pool_stride) != ((1, 1), (1, 1))
+
+    @property
+    def seen_shape(self) -> tuple[int, int, int]:
+        """The map that is averaged for the local loss."""
+        rows, columns = (
+            (self.y_shape[axis] - self.pool_kernel[axis]) // self.pool_stride[axis] + 1
+            for axis in (0, 1)
+        )
+        return rows, columns, self.y_shape[2]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ All functions give arrays of indices into a flat map of n values, shape as said;
 behind the last value, stands for a zero (`padded` appends it).
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -39,31 +40,46 @@ def patch_index(geometry: Geometry) -> Index:
 
 def pool_index(pool: QuantizedPool) -> Index:
     """The window of each output, row by row: (kh * kw, outputs)."""
-    _, w, channels = pool.x_shape
-    row = _reach(pool.y_shape[0], pool.kernel[0], pool.stride[0], 0)
-    column = _reach(pool.y_shape[1], pool.kernel[1], pool.stride[1], 0)
+    return _pool_windows(pool.x_shape, pool.y_shape, pool.kernel, pool.stride)
+
+
+def seen_index(geometry: Geometry) -> Index:
+    """The units behind each value that the local loss sees (section 16): (kh * kw, values)."""
+    kernel, stride = geometry.pool_kernel, geometry.pool_stride
+    return _pool_windows(geometry.y_shape, geometry.seen_shape, kernel, stride)
+
+
+def _pool_windows(
+    x_shape: tuple[int, int, int],
+    y_shape: tuple[int, int, int],
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+) -> Index:
+    _, w, channels = x_shape
+    row = _reach(y_shape[0], kernel[0], stride[0], 0)
+    column = _reach(y_shape[1], kernel[1], stride[1], 0)
     # Axes: row and column in the window, row and column and channel of the output.
     row = row.T[:, np.newaxis, :, np.newaxis, np.newaxis]
     column = column.T[np.newaxis, :, np.newaxis, :, np.newaxis]
     index = (row * w + column) * channels + np.arange(channels)
-    return index.reshape(pool.kernel[0] * pool.kernel[1], -1)
+    return index.reshape(kernel[0] * kernel[1], -1)
 
 
 def target_index(geometry: Geometry) -> Index:
-    """The units of each target window, row by row, then padding: (largest area, n_target)."""
-    owner = target_of_unit(geometry)
+    """What each target window averages, row by row, then padding: (largest area, n_target)."""
+    owner = target_of_seen(geometry)
     areas = target_areas(geometry)
     index = np.full((areas.max(), len(areas)), len(owner), np.intp)
-    # A stable sort keeps a window's units in the order of the map, that is, row by row.
+    # A stable sort keeps a window's values in the order of the map, that is, row by row.
     units = np.argsort(owner, kind="stable")
     place = np.arange(len(units)) - np.repeat(np.cumsum(areas) - areas, areas)
     index[place, owner[units]] = units
     return index
 
 
-def target_of_unit(geometry: Geometry) -> Index:
-    """The target entry that each unit of the output map belongs to, shape (units,)."""
-    height, width, channels = geometry.y_shape
+def target_of_seen(geometry: Geometry) -> Index:
+    """The target entry that each value of the map belongs to which the loss sees, (values,)."""
+    height, width, channels = geometry.seen_shape
     rows, columns = geometry.windows
     row = _window_of(height, rows)[:, np.newaxis, np.newaxis]
     column = _window_of(width, columns)[:, np.newaxis]
@@ -72,8 +88,52 @@ def target_of_unit(geometry: Geometry) -> Index:
 
 
 def target_areas(geometry: Geometry) -> NDArray[np.int64]:
-    """Units in the window of each target entry, shape (n_target,)."""
-    return np.bincount(target_of_unit(geometry))
+    """Values in the window of each target entry, shape (n_target,)."""
+    return np.bincount(target_of_seen(geometry))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TargetMap:
+    """How the local loss sees a map, and how its errors come back (sections 14 and 16).
+
+    Attributes:
+        behind: `seen_index`.
+        in_window: `target_index`.
+        window_of: `target_of_seen`.
+        areas: `target_areas`.
+    """
+
+    behind: Index
+    in_window: Index
+    window_of: Index
+    areas: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, geometry: Geometry) -> "TargetMap":
+        """That of a convolution."""
+        return cls(
+            seen_index(geometry),
+            target_index(geometry),
+            target_of_seen(geometry),
+            target_areas(geometry),
+        )
+
+    def members(self, y: NDArray[Any]) -> NDArray[Any]:
+        """What each window averages, then zeros: (largest area, n_target)."""
+        seen = y[self._units(y)]
+        return padded(seen, seen.dtype).take(self.in_window)
+
+    def spread(self, e: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
+        """For each unit the error of its window, or zero where the pool does not take its value."""
+        errors = np.zeros(len(y), e.dtype)
+        errors[self._units(y)] = e[self.window_of]
+        return errors
+
+    def _units(self, y: NDArray[Any]) -> Index:
+        """The units whose values the loss sees: of equal ones argmax gives the first."""
+        largest = y.take(self.behind).argmax(axis=0)
+        units: Index = self.behind[largest, np.arange(len(largest))]
+        return units
 
 
 def _reach(outputs: int, kernel: int, stride: int, padding: int) -> Index:

@@ -82,7 +82,7 @@ def local_delta(
     if loss.windows is None:
         e = local_error(loss, y, labels)
     else:
-        e = loss.windows.spread(local_error(loss, loss.windows.averaged(y), labels))
+        e = loss.windows.spread(local_error(loss, loss.windows.averaged(y), labels), y)
     if loss.kind in _MATCHES_ACTIVATION:
         return e
     return e * ACTIVATIONS[loss.activation].derivative(y if activation is None else activation)

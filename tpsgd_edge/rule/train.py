@@ -140,7 +140,7 @@ def _rates(
     trained = graph.trained
     rates = learning_rate if isinstance(learning_rate, Sequence) else [learning_rate] * len(trained)
     if rule == "tpsgd":
-        rates = [r * la.n_target / la.y_count for r, la in zip(rates, trained, strict=True)]
+        rates = [r / la.target_area for r, la in zip(rates, trained, strict=True)]
     elif rule == "pepita":
         rates = [r / _positions(la) for r, la in zip(rates, trained, strict=True)]
     given = iter(rates)

@@ -16,14 +16,7 @@ from tpsgd_edge.reference.binary32.update import (
     outputs,
     step_sizes,
 )
-from tpsgd_edge.reference.maps import (
-    Index,
-    padded,
-    patch_index,
-    target_areas,
-    target_index,
-    target_of_unit,
-)
+from tpsgd_edge.reference.maps import Index, TargetMap, padded, patch_index
 
 # Terms of weights that are worked out together: what stays in a cache.
 _PIECE = 2**16
@@ -38,8 +31,7 @@ class Binary32Conv2d:
         patches: `patch_index` of the layer.
         rounds: the same, n_in first, with indices of zeros up to a multiple of 8:
             (8 * rounds, positions, groups).
-        in_window, window_of, inverse_area: of the local target: units of each window, window of
-            each unit, A of each window.
+        target, inverse_area: what the local loss sees of the map, and A of each window.
         w: as the device keeps it.
     """
 
@@ -48,8 +40,7 @@ class Binary32Conv2d:
     loss: LossConstants
     patches: Index
     rounds: Index
-    in_window: Index
-    window_of: Index
+    target: TargetMap
     inverse_area: F32
     w: F32
     b: F32
@@ -60,7 +51,7 @@ class Binary32Conv2d:
     ) -> "Binary32Conv2d":
         """The layer with its constants at hand, and weights of zero."""
         geometry = layer.geometry
-        patches = patch_index(geometry)
+        patches, target = patch_index(geometry), TargetMap.of(geometry)
         missing = -layer.n_in % LANES
         by_input = np.moveaxis(patches, 2, 0)
         rounds = np.pad(by_input, ((0, missing), (0, 0), (0, 0)), constant_values=layer.x_count)
@@ -70,9 +61,8 @@ class Binary32Conv2d:
             loss=prepare_loss(layer, label_kind, label_count),
             patches=patches,
             rounds=np.ascontiguousarray(rounds),
-            in_window=target_index(geometry),
-            window_of=target_of_unit(geometry),
-            inverse_area=ONE / target_areas(geometry).astype(np.float32),
+            target=target,
+            inverse_area=ONE / target.areas.astype(np.float32),
             w=np.zeros((layer.n_out, layer.n_in), np.float32),
             b=np.zeros(layer.n_out, np.float32),
         )
@@ -108,7 +98,7 @@ class Binary32Conv2d:
     def learn(self, x: F32, y: F32, label: Label, words: NDArray[np.uint32], step: int) -> bool:
         """Update w and b; `words` is not used. Returns whether a unit learned."""
         layer = self.layer
-        e = local_error(self.loss, self._averaged(y), label)[self.window_of]
+        e = self.target.spread(local_error(self.loss, self._averaged(y), label), y)
         d = step_sizes(layer, decay_at(self.schedule, step), e, y).reshape(-1, layer.n_out)
         positions = np.flatnonzero(d.any(axis=1))
         if not positions.size:
@@ -122,7 +112,7 @@ class Binary32Conv2d:
 
     def _averaged(self, y: F32) -> F32:
         # Padding at the end of a window adds +0.0 to a sum that is never -0.0.
-        return sum_in_order(padded(y, np.float32).take(self.in_window)) * self.inverse_area
+        return sum_in_order(self.target.members(y)) * self.inverse_area
 
     def _update(self, d: F32, patches: F32) -> None:
         """Add the steps d (positions, n_out) on the patches (positions, groups, n_in), in order."""

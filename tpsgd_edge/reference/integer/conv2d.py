@@ -21,14 +21,7 @@ from tpsgd_edge.reference.integer.update import (
     words_along_a_row,
 )
 from tpsgd_edge.reference.integer.walk import clipped_walks
-from tpsgd_edge.reference.maps import (
-    Index,
-    padded,
-    patch_index,
-    target_areas,
-    target_index,
-    target_of_unit,
-)
+from tpsgd_edge.reference.maps import Index, TargetMap, padded, patch_index
 
 # Changes of weights that are worked out together: what stays in a cache. A piece has fewer than
 # 2^16 units and a change is at most 2^14 + 1, so that their sums fit s32.
@@ -41,8 +34,7 @@ class IntegerConv2d:
 
     Attributes:
         patches: `patch_index` of the layer.
-        in_window, window_of, inverse_area: of the local target: units of each window, window of
-            each unit, A of each window.
+        target, inverse_area: what the local loss sees of the map, and A of each window.
         row_words: along a row of w, then one for the bias.
         w_wide: repeats w in binary64, for exact products, (groups, n_out / groups, n_in).
     """
@@ -51,8 +43,7 @@ class IntegerConv2d:
     schedule: Schedule
     loss: LossConstants
     patches: Index
-    in_window: Index
-    window_of: Index
+    target: TargetMap
     inverse_area: Int64
     row_words: NDArray[np.uint16]
     w: NDArray[Any]
@@ -65,16 +56,15 @@ class IntegerConv2d:
     ) -> "IntegerConv2d":
         """The layer with its constants at hand, and weights of zero."""
         geometry = layer.geometry
-        areas = target_areas(geometry)
+        target = TargetMap.of(geometry)
         wide = (geometry.groups, layer.n_out // geometry.groups, layer.n_in)
         return cls(
             layer=layer,
             schedule=schedule,
             loss=prepare_loss(layer, label_kind, label_count),
             patches=patch_index(geometry),
-            in_window=target_index(geometry),
-            window_of=target_of_unit(geometry),
-            inverse_area=inverse(areas),
+            target=target,
+            inverse_area=inverse(target.areas),
             row_words=words_along_a_row(layer.n_in),
             w=np.zeros((layer.n_out, layer.n_in), DTYPES[layer.weight_type]),
             w_wide=np.zeros(wide),
@@ -114,7 +104,7 @@ class IntegerConv2d:
     ) -> bool:
         """Update w and b; `words` has one random word a unit. Returns whether a unit learned."""
         layer = self.layer
-        e = local_error(self.loss, self._averaged(y), label)[self.window_of]
+        e = self.target.spread(local_error(self.loss, self._averaged(y), label), y)
         d = step_sizes(layer, decay_at(self.schedule, step), e, y, words)
         # Rows of w do not see each other: one after the other, each through its positions.
         output, position = d.reshape(-1, layer.n_out).T.nonzero()
@@ -132,7 +122,7 @@ class IntegerConv2d:
         return True
 
     def _averaged(self, y: Int64) -> Int64:
-        total = padded(y, np.int64).take(self.in_window).sum(axis=0)
+        total = self.target.members(y).sum(axis=0)
         return average(total, self.inverse_area, self.layer.y_type)
 
     def _update(
