@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     )
     from tpsgd_edge.estimator import TPSGDClassifier, TPSGDRegressor
     from tpsgd_edge.frontend.imports.torch_module import from_torch
-    from tpsgd_edge.pipeline import build, report, simulate, verify
+    from tpsgd_edge.pipeline import build, export, report, simulate, verify
     from tpsgd_edge.quantize.model import QuantizedModel
     from tpsgd_edge.spec import Spec, load_spec, spec_from_dict
     from tpsgd_edge.trace import Trace
@@ -42,6 +42,7 @@ __all__ = [
     "__version__",
     "build",
     "compare",
+    "export",
     "from_torch",
     "load_spec",
     "report",
@@ -65,6 +66,7 @@ _HOME_OF = {
     "Verdict": "verify",
     "build": "pipeline",
     "compare": "verify",
+    "export": "pipeline",
     "from_torch": "frontend.imports.torch_module",
     "load_spec": "spec",
     "report": "pipeline",

@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from tpsgd_edge.codegen import CProject
+from tpsgd_edge.frontend.exports.onnx_net import sample_lengths
+from tpsgd_edge.memory import digest_order
 from tpsgd_edge.report.costs import (
     budget_of,
     check_budget,
@@ -21,6 +23,7 @@ from tpsgd_edge.report.html import write_html
 from tpsgd_edge.report.results import (
     BuildResult,
     CurvePoint,
+    ExportResult,
     ReportResult,
     SimulateResult,
     VerifyResult,
@@ -43,6 +46,7 @@ from tpsgd_edge.stages import (
     train,
     with_frozen_hidden_layers,
 )
+from tpsgd_edge.stages.export import onnx_of, read_state
 from tpsgd_edge.toolchain.folder import write_binary, write_project
 from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import (
@@ -52,6 +56,7 @@ from tpsgd_edge.toolchain.open_device import (
     open_device,
 )
 from tpsgd_edge.toolchain.sizes import Sizes
+from tpsgd_edge.trace import digest
 
 
 def build(
@@ -110,17 +115,60 @@ def verify(
 
 
 def simulate(
-    spec: Spec, *, epochs: int | None = None, progress: Progress | None = None
+    spec: Spec,
+    *,
+    epochs: int | None = None,
+    weights_out: Path | None = None,
+    progress: Progress | None = None,
 ) -> SimulateResult:
     """Train on this computer with the generated code, for whole epochs.
 
     Args:
         epochs: those of the spec where not given.
+        weights_out: where to write the trained state struct, as a debugger dumps it from a board.
 
     Raises:
         TpsgdError: the spec or data are at fault, or there is no compiler.
     """
-    return _simulate(prepare(spec), epochs or spec.rule.epochs, progress or _silent)
+    prepared = prepare(spec)
+    return _simulate(prepared, epochs or spec.rule.epochs, progress or _silent, weights_out)
+
+
+def export(
+    spec: Spec,
+    *,
+    weights: Path,
+    onnx: Path | None = None,
+    crc: int | None = None,
+    scaled_input: bool = False,
+) -> ExportResult:
+    """Write a trained net as an ONNX file in floating point.
+
+    Args:
+        weights: the raw bytes of the state struct, from a device or from `simulate`.
+        onnx: the file; NAME.onnx where not given.
+        crc: what NAME_digest() gave on the device, to be compared.
+        scaled_input: leave out what `data.scaling` does to samples.
+
+    Raises:
+        TpsgdError: the spec is at fault, the weights are no state of its model, or the package onnx
+            is missing.
+    """
+    prepared = prepare(spec)
+    state = read_state(prepared, weights, crc=crc)
+    content = onnx_of(prepared, state, scaled_input=scaled_input)
+    path = onnx or Path(f"{spec.name}.onnx")
+    write_binary(content, path)
+    return ExportResult(
+        spec=prepared.spec,
+        platform=prepared.platform.name,
+        path=path,
+        bytes=len(content),
+        steps=int(state["step"]),
+        crc=digest(state[name] for name in digest_order(prepared.model)),
+        input_shape=sample_lengths(prepared.graph),
+        formats=formats_of(prepared.model),
+    )
 
 
 def report(
@@ -225,9 +273,13 @@ def _emulator_title(prepared: Prepared, emulator: Emulator | None) -> str | None
     return emulator_title(emulator or find_emulator(prepared.platform))
 
 
-def _simulate(prepared: Prepared, epochs: int, progress: Progress) -> SimulateResult:
+def _simulate(
+    prepared: Prepared, epochs: int, progress: Progress, weights_out: Path | None = None
+) -> SimulateResult:
     model, dataset = prepared.model, prepared.dataset
     training = _train_on_host(prepared, epochs, progress, "training")
+    if weights_out is not None:
+        write_binary(training.state, weights_out)
     baselines = {}
     if len(model.layers) > 1:
         frozen = replace(prepared, model=with_frozen_hidden_layers(model))
@@ -248,6 +300,7 @@ def _simulate(prepared: Prepared, epochs: int, progress: Progress) -> SimulateRe
         class_names=dataset.class_names,
         formats=formats_of(model),
         baselines=baselines,
+        weights=weights_out,
     )
 
 

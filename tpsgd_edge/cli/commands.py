@@ -7,6 +7,7 @@ import click
 
 from tpsgd_edge import __version__
 from tpsgd_edge.cli.compare import compare_command
+from tpsgd_edge.cli.export import export_command
 from tpsgd_edge.cli.options import (
     debug_option,
     emulator_option,
@@ -122,6 +123,12 @@ def verify_command(
 @cli.command("simulate")
 @spec_options
 @epochs_option
+@click.option(
+    "--weights-out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the trained state struct, for export.",
+)
 def simulate_command(
     *,
     spec_path: Path,
@@ -129,6 +136,7 @@ def simulate_command(
     overrides: tuple[str, ...],
     as_json: bool,
     epochs: int | None,
+    weights_out: Path | None,
 ) -> Outcome:
     """Train with the generated code; learning curve.
 
@@ -140,7 +148,7 @@ def simulate_command(
 
     spec = load(spec_path, platform, overrides)
     with progress_bar() as progress:
-        result = simulate(spec, epochs=epochs, progress=progress)
+        result = simulate(spec, epochs=epochs, weights_out=weights_out, progress=progress)
     return outcome(result.to_json(), lambda: show_simulate(result), as_json=as_json)
 
 
@@ -194,6 +202,7 @@ def report_command(
     )
 
 
+cli.add_command(export_command)
 cli.add_command(compare_command)
 
 

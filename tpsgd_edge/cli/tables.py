@@ -14,6 +14,7 @@ from rich.text import Text
 from tpsgd_edge.report.results import (
     BuildResult,
     CurvePoint,
+    ExportResult,
     ReportResult,
     SimulateResult,
     VerifyResult,
@@ -72,6 +73,17 @@ def show_simulate(result: SimulateResult) -> str:
         speed = f"{result.samples_per_second:,.0f} samples a second"
         lines.append(Line("Speed", speed, "on this computer, training"))
     return render(_lines(f"{result.spec.name} on {result.platform}", lines), _curve(result))
+
+
+def show_export(result: ExportResult) -> str:
+    """What was written, and what it reads."""
+    shape = ", ".join(str(length) for length in ("n", *result.input_shape))
+    lines = (
+        Line("Training", f"{count_text(result.steps)} steps", f"digest 0x{result.crc:08x}"),
+        Line("Input", f"({shape})", "samples, channels last"),
+        Line("ONNX", bytes_text(result.bytes), str(result.path)),
+    )
+    return render(_lines(f"{result.spec.name} on {result.platform}", lines))
 
 
 def show_platforms(platforms: Iterable["Platform"]) -> str:

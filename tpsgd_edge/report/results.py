@@ -192,6 +192,7 @@ class SimulateResult:
             regression.
         class_names: names of the K classes; empty for regression.
         baselines: the same metric of what this net is compared with ("hidden layers at random").
+        weights: where the trained state was written.
     """
 
     spec: Spec
@@ -209,6 +210,7 @@ class SimulateResult:
     instructions_per_step: int | None = None
     instructions_per_inference: int | None = None
     baselines: Mapping[str, float] = field(default_factory=dict)
+    weights: Path | None = None
 
     def to_json(self) -> Json:
         """The common keys, and epochs, learning curve, confusion matrix."""
@@ -226,6 +228,39 @@ class SimulateResult:
             "confusion": None if self.confusion is None else self.confusion.tolist(),
             "class_names": list(self.class_names),
             "baselines": {name: finite(value) for name, value in self.baselines.items()},
+            "weights": None if self.weights is None else str(self.weights),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """A trained net that was written for other tools.
+
+    Attributes:
+        path: the file.
+        bytes: its size.
+        steps: training steps that the weights have seen.
+        crc: what NAME_digest() gives for them.
+        input_shape: of one sample that the net reads.
+    """
+
+    spec: Spec
+    platform: str
+    path: Path
+    bytes: int
+    steps: int
+    crc: int
+    input_shape: tuple[int, ...]
+    formats: Mapping[str, str]
+
+    def to_json(self) -> Json:
+        """The common keys, and file, size, digest, shape of a sample."""
+        return _document(self.spec, self.platform, self.formats) | {
+            "steps": self.steps,
+            "onnx": str(self.path),
+            "onnx_bytes": self.bytes,
+            "digest": f"0x{self.crc:08x}",
+            "input_shape": list(self.input_shape),
         }
 
 

@@ -32,6 +32,7 @@ class Prepared:
 
     spec: Spec
     dataset: Dataset
+    graph: Graph
     model: QuantizedModel
     plan: MemoryPlan
     platform: Platform
@@ -46,7 +47,7 @@ def prepare(spec: Spec, dataset: Dataset | None = None) -> Prepared:
     if spec.model.pretrain is not None:
         graph = _pretrained(spec, graph, dataset)
     model = quantize(spec, graph, dataset)
-    return Prepared(spec, dataset, model, plan_memory(model), platform)
+    return Prepared(spec, dataset, graph, model, plan_memory(model), platform)
 
 
 def _pretrained(spec: Spec, graph: Graph, dataset: Dataset) -> Graph:

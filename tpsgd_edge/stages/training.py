@@ -42,11 +42,15 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What a training run came to: scores on the test set before the first and after each epoch."""
+    """What a training run came to: scores on the test set before the first and after each epoch.
+
+    `state` is a copy of the state struct at the end.
+    """
 
     scores: tuple[Score, ...]
     seconds: float
     steps: int
+    state: bytes
 
 
 def quantize_samples(model: QuantizedModel, dataset: Dataset) -> Samples:
@@ -80,7 +84,7 @@ def train(
         seconds += time.perf_counter() - start
         scores.append(score(model, device.outputs(samples.x_test), samples.y_test))
     progress(stage, epochs, epochs)
-    return Training(tuple(scores), seconds, epochs * len(samples.x))
+    return Training(tuple(scores), seconds, epochs * len(samples.x), device.state())
 
 
 def score(model: QuantizedModel, outputs: Array, y: Array) -> Score:

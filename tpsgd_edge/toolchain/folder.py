@@ -31,7 +31,7 @@ def write_project(files: Mapping[str, str], folder: Path) -> None:
 
 
 def write_binary(content: bytes, path: Path) -> None:
-    """Write one file of a build, whole or not at all.
+    """Write one file, whole or not at all.
 
     Raises:
         OutputError: it cannot be written.
@@ -42,7 +42,12 @@ def write_binary(content: bytes, path: Path) -> None:
         beside.write_bytes(content)
         os.replace(beside, path)
     except OSError as error:
-        raise _not_written(path.parent, error) from error
+        raise OutputError(
+            f"'{path.name}' cannot be written",
+            where=str(path.parent),
+            found=error.strerror or str(error),
+            help="free some space, or name another place",
+        ) from error
 
 
 def _not_written(folder: Path, error: OSError) -> OutputError:

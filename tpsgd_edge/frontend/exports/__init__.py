@@ -1,0 +1,1 @@
+"""Nets of ours in the formats of other tools."""

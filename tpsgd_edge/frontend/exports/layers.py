@@ -1,0 +1,163 @@
+"""Layers as ONNX operators, one function for each kind.
+
+Other tools keep maps channels first: weights and the order of flat maps are turned here, once.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.frontend.exports.writer import Lengths, OnnxWriter
+from tpsgd_edge.graph import Conv2d, Dense, Pool, Rnn, Shape, Weights
+
+Real = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The tensor that the next layer reads.
+
+    Attributes:
+        shape: of a map that lies (samples, channels, height, width); None of a vector (samples,
+            values), and of a sequence (steps, samples, values).
+    """
+
+    name: str
+    shape: Shape | None = None
+
+
+_ACTIVATIONS: Mapping[str, str] = {"tanh": "Tanh", "sigmoid": "Sigmoid", "relu": "Relu"}
+
+
+def _activated(writer: OnnxWriter, name: str, z: str, activation: str) -> str:
+    if activation == "linear":
+        return z
+    if activation == "hard_tanh":
+        low = writer.constant("/minus_one", np.array(-1.0))
+        high = writer.constant("/one", np.array(1.0))
+        return writer.node("Clip", [z, low, high], f"{name}/clip")
+    op = _ACTIVATIONS[activation]
+    return writer.node(op, [z], f"{name}/{op.lower()}")
+
+
+def _flat(writer: OnnxWriter, held: Held, name: str) -> tuple[Held, NDArray[np.intp] | slice]:
+    """The values flat, and where each of them lies in our order."""
+    if held.shape is None:
+        return held, slice(None)
+    h, w, c = held.shape
+    order = np.arange(h * w * c).reshape(h, w, c).transpose(2, 0, 1).ravel()
+    return Held(writer.node("Flatten", [held.name], f"{name}/flat", axis=1)), order
+
+
+def _as_map(writer: OnnxWriter, held: Held, shape: Shape, name: str) -> Held:
+    """The values as a map, whatever they lie in."""
+    if held.shape == shape:
+        return held
+    if held.shape is not None:
+        rows = writer.node("Transpose", [held.name], f"{name}/last", perm=[0, 2, 3, 1])
+        held = Held(rows)
+    return map_of(writer, held, shape, name)
+
+
+def map_of(writer: OnnxWriter, held: Held, shape: Shape, name: str) -> Held:
+    """Values in our order as a map channels first."""
+    lengths = writer.constant(f"{name}/shape", np.array([-1, *shape]))
+    rows = writer.node("Reshape", [held.name, lengths], f"{name}/map")
+    return Held(writer.node("Transpose", [rows], f"{name}/first", perm=[0, 3, 1, 2]), shape)
+
+
+def _weights(writer: OnnxWriter, name: str, w: Real, b: Real) -> list[str]:
+    return [writer.constant(f"{name}.weight", w), writer.constant(f"{name}.bias", b)]
+
+
+def _dense(writer: OnnxWriter, layer: Dense, weights: Weights | None, held: Held) -> Held:
+    assert weights is not None
+    flat, order = _flat(writer, held, layer.name)
+    inputs = [flat.name, *_weights(writer, layer.name, weights.w[:, order], weights.b)]
+    z = writer.node("Gemm", inputs, f"{layer.name}/z", transB=1)
+    return Held(_activated(writer, layer.name, z, layer.activation))
+
+
+def _conv2d(writer: OnnxWriter, layer: Conv2d, weights: Weights | None, held: Held) -> Held:
+    assert weights is not None
+    x = _as_map(writer, held, layer.x_shape, layer.name)
+    filters = weights.w.reshape(layer.n_out, *layer.kernel, -1).transpose(0, 3, 1, 2)
+    lengths = zip(layer.x_shape, layer.y_shape, layer.kernel, layer.stride, strict=False)
+    # Zeros behind the map: enough for the last window.
+    behind = [
+        max(0, (n_out - 1) * stride + kernel - before - n_in)
+        for (n_in, n_out, kernel, stride), before in zip(lengths, layer.padding, strict=False)
+    ]
+    z = writer.node(
+        "Conv",
+        [x.name, *_weights(writer, layer.name, filters, weights.b)],
+        f"{layer.name}/z",
+        kernel_shape=list(layer.kernel),
+        strides=list(layer.stride),
+        pads=[*layer.padding, *behind],
+        group=layer.groups,
+    )
+    return Held(_activated(writer, layer.name, z, layer.activation), layer.y_shape)
+
+
+def _pool(writer: OnnxWriter, layer: Pool, weights: Weights | None, held: Held) -> Held:
+    x = _as_map(writer, held, layer.x_shape, layer.name)
+    op = "MaxPool" if layer.mode == "max" else "AveragePool"
+    windows: dict[str, Any] = {"kernel_shape": list(layer.kernel), "strides": list(layer.stride)}
+    return Held(writer.node(op, [x.name], f"{layer.name}/y", **windows), layer.y_shape)
+
+
+def _rnn(writer: OnnxWriter, layer: Rnn, weights: Weights | None, held: Held) -> Held:
+    """RNN of ONNX where every leak is 1, else Scan over the steps. Both make all steps."""
+    assert weights is not None
+    name = layer.name
+    if set(layer.leaks) != {1.0} or layer.activation not in _ACTIVATIONS:
+        return _leaky(writer, layer, weights, held)
+    inputs = [
+        held.name,
+        writer.constant(f"{name}.weight", weights.w[np.newaxis, :, : layer.n_x]),
+        writer.constant(f"{name}.recurrence", weights.w[np.newaxis, :, layer.n_x :]),
+        writer.constant(f"{name}.bias", np.concatenate([weights.b, 0 * weights.b])[np.newaxis]),
+    ]
+    activations = [_ACTIVATIONS[layer.activation]]
+    y = writer.node("RNN", inputs, f"{name}/y", hidden_size=layer.n_out, activations=activations)
+    axis = writer.constant("/axis_1", np.array([1]))
+    return Held(writer.node("Squeeze", [y, axis], f"{name}/h"))
+
+
+def _leaky(writer: OnnxWriter, layer: Rnn, weights: Weights, held: Held) -> Held:
+    """h += leak * (f(W [x; h] + b) - h) at each step, from a state of zeros."""
+    name, units = layer.name, layer.n_out
+    w_b = _weights(writer, name, weights.w, weights.b)
+    leak = writer.constant(f"{name}.leak", np.array(layer.unit_leaks))
+    lengths = writer.node("Shape", [held.name], f"{name}/count", start=1, end=2)
+    width = writer.constant(f"{name}/units", np.array([units]))
+    shape = writer.node("Concat", [lengths, width], f"{name}/shape", axis=0)
+    start = writer.node("ConstantOfShape", [shape], f"{name}/start")
+
+    step, x, h = writer.inside(), f"{name}/x", f"{name}/h"
+    both = step.node("Concat", [x, h], f"{name}/both", axis=1)
+    z = step.node("Gemm", [both, *w_b], f"{name}/z", transB=1)
+    way = step.node("Sub", [_activated(step, name, z, layer.activation), h], f"{name}/way")
+    part = step.node("Mul", [way, leak], f"{name}/part")
+    after = step.node("Add", [h, part], f"{name}/after")
+    seen = step.node("Identity", [after], f"{name}/seen")
+    inputs: dict[str, Lengths] = {h: ("n", units), x: ("n", layer.n_x)}
+    body = step.body(f"{name}/step", inputs, [after, seen])
+    scan: dict[str, Any] = {"outputs": 2, "body": body, "num_scan_inputs": 1}
+    return Held(writer.node("Scan", [start, held.name], f"{name}/last", **scan) + "/1")
+
+
+Make = Callable[[OnnxWriter, Any, Weights | None, Held], Held]
+
+# By the layer's kind.
+MAKE: Mapping[str, Make] = {
+    "dense": _dense,
+    "conv2d": _conv2d,
+    "rnn": _rnn,
+    "max_pool": _pool,
+    "average_pool": _pool,
+}

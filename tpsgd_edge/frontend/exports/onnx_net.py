@@ -1,0 +1,131 @@
+"""A graph of ours as an ONNX file in floating point."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tpsgd_edge import __version__
+from tpsgd_edge.frontend.exports.layers import MAKE, Held, map_of
+from tpsgd_edge.frontend.exports.writer import OnnxWriter
+from tpsgd_edge.frontend.scaling import Scaling
+from tpsgd_edge.graph import Dense, Graph, Rnn, Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """What lies before the first layer and behind the last one.
+
+    Attributes:
+        inputs: how raw samples become what the first layer reads, (raw - mean) / deviation; None
+            where the net is to read what was scaled already.
+        labels: the same of label vectors, undone behind the last layer; None for classes.
+        has_softmax: whether outputs become probabilities.
+    """
+
+    inputs: Scaling | None
+    labels: Scaling | None
+    has_softmax: bool
+
+
+def to_onnx(graph: Graph, ends: Ends, *, note: str = "") -> bytes:
+    """The file: input x of shape (n, ...), samples as ours are, channels last; output y (n, n_out).
+
+    Where each step of a sequence has a label, y is (n, steps, n_out).
+
+    Args:
+        graph: with weights of every layer that has some.
+        note: what the file says of itself.
+
+    Raises:
+        ToolError: the package onnx is not installed.
+    """
+    writer = OnnxWriter()
+    lengths = sample_lengths(graph)
+    held = Held("x") if ends.inputs is None else _scaled(writer, ends.inputs, lengths)
+    weights = _with_label_scaling(graph, ends)
+    held = _first(writer, graph, held)
+    for layer in graph.layers:
+        held = MAKE[layer.kind](writer, layer, weights.get(layer.name), held)
+        if graph.recurrent and layer is graph.recurrent[-1]:
+            held = _answers(writer, graph, layer, held)
+    y = _last(writer, graph, ends, held.name)
+    steps = (graph.steps,) if graph.labels.each_step else ()
+    return writer.model(
+        graph.name,
+        ("x", ("n", *lengths)),
+        (y, ("n", *steps, graph.labels.count)),
+        note=note,
+        version=__version__,
+    )
+
+
+def sample_lengths(graph: Graph) -> tuple[int, ...]:
+    """The shape of a sample: a vector, steps of values, or height, width and channels."""
+    first = graph.layers[0]
+    if isinstance(first, Rnn):
+        return (graph.steps, first.n_x)
+    if isinstance(first, Dense):
+        return (first.n_in,)
+    height, width, channels = first.x_shape
+    if height > 1:
+        return (height, width, channels)
+    return (width, channels) if width > 1 else (channels,)
+
+
+def _scaled(writer: OnnxWriter, scaling: Scaling, lengths: tuple[int, ...]) -> Held:
+    """(raw - mean) / deviation, without the parts that change nothing."""
+    name, whole = "x", int(np.prod(lengths))
+    mean, deviation = scaling
+    for op, values, same in (("Sub", mean, 0.0), ("Div", deviation, 1.0)):
+        if (values != same).any():
+            shaped = values.reshape(lengths) if values.size == whole else values
+            constant = writer.constant(f"/x_{op.lower()}", shaped)
+            name = writer.node(op, [name, constant], f"/x_after_{op.lower()}")
+    return Held(name)
+
+
+def _first(writer: OnnxWriter, graph: Graph, held: Held) -> Held:
+    """The samples as the first layer reads them."""
+    first = graph.layers[0]
+    if isinstance(first, Rnn):
+        return Held(writer.node("Transpose", [held.name], "/x_steps", perm=[1, 0, 2]))
+    if isinstance(first, Dense):
+        return held
+    if len(sample_lengths(graph)) < 3:
+        return map_of(writer, held, first.x_shape, "/x")
+    name = writer.node("Transpose", [held.name], "/x_first", perm=[0, 3, 1, 2])
+    return Held(name, first.x_shape)
+
+
+def _answers(writer: OnnxWriter, graph: Graph, layer: Rnn, held: Held) -> Held:
+    """Of all steps the last one, or where each has a label all, as if they were samples."""
+    if not graph.labels.each_step:
+        at = writer.constant("/last_step", np.array(-1))
+        return Held(writer.node("Gather", [held.name, at], "/x_answered", axis=0))
+    samples = writer.node("Transpose", [held.name], "/x_samples", perm=[1, 0, 2])
+    rows = writer.constant("/rows", np.array([-1, layer.n_out]))
+    return Held(writer.node("Reshape", [samples, rows], "/x_answered"))
+
+
+def _with_label_scaling(graph: Graph, ends: Ends) -> dict[str, Weights]:
+    """The weights, with a linear last layer that speaks in the units of the labels."""
+    weights, last = dict(graph.weights), graph.trained[-1]
+    if ends.labels is not None and last.activation == "linear":
+        mean, deviation = ends.labels
+        w, b = weights[last.name].w, weights[last.name].b
+        scaled = Weights(w * deviation[:, np.newaxis], b * deviation + mean)
+        weights[last.name] = scaled
+    return weights
+
+
+def _last(writer: OnnxWriter, graph: Graph, ends: Ends, y: str) -> str:
+    if ends.labels is not None and graph.trained[-1].activation != "linear":
+        mean, deviation = ends.labels
+        y = writer.node("Mul", [y, writer.constant("/y_mul", deviation)], "/y_stretched")
+        y = writer.node("Add", [y, writer.constant("/y_add", mean)], "/y_moved")
+    if graph.labels.each_step:
+        shape = writer.constant("/steps", np.array([-1, graph.steps, graph.labels.count]))
+        y = writer.node("Reshape", [y, shape], "/y_steps")
+    op = "Softmax" if ends.has_softmax else "Identity"
+    attributes = {"axis": -1} if ends.has_softmax else {}
+    return writer.node(op, [y], "y", **attributes)

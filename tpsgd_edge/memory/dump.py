@@ -1,0 +1,91 @@
+"""A raw copy of the state struct, as a debugger or the device itself writes it, read without trust.
+
+The struct has no header, but its `rng` follows from the seed and `step` (docs/ARITHMETIC.md,
+section 3), so that 32 bits tell whether the bytes are a state of this very model.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.arithmetic.ops import U32_MASK
+from tpsgd_edge.arithmetic.random import PHI, Purpose, stream
+from tpsgd_edge.errors import DataError
+from tpsgd_edge.memory.state import digest_order, state_layout
+from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel
+from tpsgd_edge.quantize.scales import BIAS_BITS
+from tpsgd_edge.trace import digest
+
+State = dict[str, NDArray[np.generic]]
+
+_HOW = "dump the struct, sizeof(struct {name}_model) bytes, from a device built from this spec"
+# How files begin that debuggers also write, but that are no raw bytes.
+_OTHER_KINDS = {b"\x7fELF": "an ELF file", b":": "Intel HEX", b"S0": "Motorola S-records"}
+
+
+def read_dump(model: QuantizedModel, raw: bytes, *, where: str, crc: int | None = None) -> State:
+    """The tensors of the state in a raw copy of the struct, by name.
+
+    Args:
+        where: what messages call the dump.
+        crc: what NAME_digest() gave on the device, where that is known.
+
+    Raises:
+        DataError: another size, a state of another model, values that no device can hold, or
+            another CRC.
+    """
+    layout = state_layout(model)
+    how = _HOW.format(name=model.name)
+    if len(raw) != layout.size:
+        kind = next((k for start, k in _OTHER_KINDS.items() if raw.startswith(start)), None)
+        raise DataError(
+            "the dump is not as long as the state of this model",
+            where=where,
+            found=f"{len(raw):,} bytes, expected {layout.size:,}" + (f"; {kind}" if kind else ""),
+            help=how,
+        )
+    state = layout.read(raw)
+    _check_counters(model, state, where, how)
+    for layer in model.trained:
+        _check_layer(layer, state, where)
+    if crc is not None:
+        found = digest(state[name] for name in digest_order(model))
+        if found != crc:
+            raise DataError(
+                "the dump is not what the device computed its digest of",
+                where=where,
+                found=f"CRC-32 0x{found:08x}, expected 0x{crc:08x}",
+                help=f"call {model.name}_digest() and dump while nothing trains",
+            )
+    return state
+
+
+def _check_counters(model: QuantizedModel, state: State, where: str, how: str) -> None:
+    """`rng` advances with `step`, until that one stands still at its largest value."""
+    rng, step = int(state["rng"]), int(state["step"])
+    expected = stream(model.seed, Purpose.TRAINING, 0) + PHI * model.total_units * step
+    if step != U32_MASK and rng != expected & U32_MASK:
+        raise DataError(
+            "the dump is no state of this model",
+            where=where,
+            found=f"step {step:,} with rng 0x{rng:08x}, expected 0x{expected & U32_MASK:08x}",
+            help=f"other bytes, another seed or other layers: {how}",
+        )
+
+
+def _check_layer(layer: QuantizedDense, state: State, where: str) -> None:
+    w, b = state[f"{layer.name}.w"], state[f"{layer.name}.b"]
+    if layer.weight_type == "f32":
+        good = {"w": np.isfinite(w), "b": np.isfinite(b)}
+    else:
+        limit = 2**layer.weight_bits
+        good = {"w": (w >= -limit) & (w < limit), "b": np.abs(b.astype(np.int64)) <= 2**BIAS_BITS}
+    for tensor, flags in good.items():
+        if not flags.all():
+            at = tuple(int(i) for i in np.argwhere(~flags)[0])
+            raise DataError(
+                f"the dump holds what '{layer.name}.{tensor}' can never be",
+                where=where,
+                found=f"{layer.name}.{tensor}{list(at)} = {state[f'{layer.name}.{tensor}'][at]}; "
+                f"{int((~flags).sum()):,} such values in all",
+                help="the dump is damaged: take it again, while nothing trains",
+            )

@@ -1,0 +1,35 @@
+"""Back from integers: what the tensors of a state stand for in real numbers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.graph import Weights
+from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel, StoredInit
+
+
+def real_weights(model: QuantizedModel, state: Mapping[str, NDArray[Any]]) -> dict[str, Weights]:
+    """Weights and biases of every layer that has some, by its name (docs/ARITHMETIC.md, section 2).
+
+    Args:
+        state: LAYER.w and LAYER.b of each layer that trains, in the types of the state; those of
+            the others are constants of the model.
+    """
+    return {layer.name: _real(layer, *_tensors(layer, state)) for layer in model.weighted}
+
+
+def _tensors(
+    layer: QuantizedDense, state: Mapping[str, NDArray[Any]]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    if layer.trains:
+        return state[f"{layer.name}.w"], state[f"{layer.name}.b"]
+    assert isinstance(layer.init, StoredInit), "a layer that does not train is stored"
+    return layer.init.w, layer.init.b
+
+
+def _real(layer: QuantizedDense, w: NDArray[Any], b: NDArray[Any]) -> Weights:
+    # In f32 all scales are 1 and the shift is 0.
+    bias_unit = layer.weight_scale * layer.x_scale * 2.0**layer.bias_shift
+    return Weights(w.astype(np.float64) * layer.weight_scale, b.astype(np.float64) * bias_unit)
