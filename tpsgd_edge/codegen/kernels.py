@@ -163,18 +163,18 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
         forward=_unique(_forward_kernel(layer, weighted) for layer in weighted),
         dot=_unique(dot_kernel(layer, model) for layer in weighted if layer.weight_type != "f32"),
         init=_unique(_init_kernel(layer) for layer in seeded if layer.kind != "rnn"),
-        gate=_unique(_gate_kernel(layer) for layer in gated),
+        gate=_unique(gate_kernel(layer) for layer in gated),
         update=_unique(update_kernel(layer, model) for layer in layers),
-        error=_unique(error_kernel(layer, model.labels) for layer in layers),
+        error=_unique(error_kernel(layer, model.labels) for layer in layers if layer.loss.is_local),
         read_out=_unique(_readout_kernel(layer) for layer in layers if reads_out(layer)),
         softmax=_unique(_softmax_kernels(model)),
         conv_forward=_unique(
             _conv_forward_kernel(layer) for layer in weighted if isinstance(layer, QuantizedConv2d)
         ),
         conv_learn=_unique(_conv_learn_kernel(layer) for layer in convs),
-        map_average=_unique(_map_kernel(layer.y_type) for layer in convs),
-        max_pool=_unique(_map_kernel(pool.x_type) for pool in pools if pool.mode == "max"),
-        average_pool=_unique(_map_kernel(pool.x_type) for pool in pools if pool.mode == "average"),
+        map_average=_unique(map_kernel(layer.y_type) for layer in convs if layer.loss.is_local),
+        max_pool=_unique(map_kernel(pool.x_type) for pool in pools if pool.mode == "max"),
+        average_pool=_unique(map_kernel(pool.x_type) for pool in pools if pool.mode == "average"),
         rnn_init=_unique(_init_kernel(layer) for layer in seeded if layer.kind == "rnn"),
         rnn_step=_unique(_rnn_kernel(layer, forward_suffix(layer)) for layer in model.recurrent),
         rnn_update=_unique(
@@ -204,8 +204,13 @@ def gate_suffix(layer: QuantizedDense) -> str:
 
 def conv_learn_suffix(layer: QuantizedDense) -> str:
     """Name of the convolution's learn kernel behind `tps_conv2d_learn_`."""
-    slope = layer.activation if has_gate(layer) else "open"
+    slope = layer.activation if _gates_itself(layer) else "open"
     return f"{update_suffix(layer)}_{slope}_{layer.y_type}"
+
+
+def _gates_itself(layer: QuantizedDense) -> bool:
+    """Whether the convolution multiplies errors by f'(z) while it learns, not before."""
+    return has_gate(layer) and layer.loss.is_local
 
 
 def _unique(kernels: Iterable[Key]) -> tuple[Key, ...]:
@@ -251,7 +256,8 @@ _SLOPES_F32 = {
 }
 
 
-def _gate_kernel(layer: QuantizedDense) -> GateKernel:
+def gate_kernel(layer: QuantizedDense) -> GateKernel:
+    """What multiplies the layer's errors by f'(z)."""
     if layer.weight_type == "f32":
         slope, switch = _SLOPES_F32[layer.activation], ""
     else:
@@ -274,7 +280,7 @@ def _conv_forward_kernel(layer: QuantizedDense) -> ConvKernel:
 
 
 def _conv_learn_kernel(layer: QuantizedDense) -> ConvKernel:
-    gate = gate_suffix(layer) if has_gate(layer) else ""
+    gate = gate_suffix(layer) if _gates_itself(layer) else ""
     return _conv_kernel(layer, conv_learn_suffix(layer), update_suffix(layer), gate)
 
 
@@ -306,7 +312,8 @@ def _error_type(value_type: str) -> str:
     return "float" if value_type == "f32" else "int16_t"
 
 
-def _map_kernel(value_type: str) -> MapKernel:
+def map_kernel(value_type: str) -> MapKernel:
+    """A kernel on maps of the type."""
     limit = {"s8": "INT8", "s16": "INT16", "f32": ""}[value_type]
     return MapKernel(value_type, C_TYPES[value_type], limit, _error_type(value_type))
 

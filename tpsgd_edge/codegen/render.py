@@ -62,6 +62,9 @@ def _templates(view: ModelView) -> Iterator[tuple[str, str]]:
     if view.has_pool:
         yield "tps_pool.h", "tps_pool.h.j2"
         yield "tps_pool.c", "tps_pool.c.j2"
+    if view.below is not None:
+        yield "tps_below.h", "tps_below.h.j2"
+        yield "tps_below.c", "tps_below.c.j2"
     if view.sequence is not None:
         yield "tps_rnn.h", "tps_rnn.h.j2"
         yield "tps_rnn.c", "tps_rnn.c.j2"

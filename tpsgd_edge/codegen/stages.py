@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from tpsgd_edge.codegen.below import below_suffix
 from tpsgd_edge.codegen.c import c_call, c_float, c_uint
 from tpsgd_edge.codegen.dense_kernels import update_suffix
 from tpsgd_edge.codegen.error_kernels import error_suffix
@@ -156,18 +157,46 @@ def _learn(model: QuantizedModel, index: int, indent: int) -> StageView:
     assert isinstance(layer, QuantizedDense)
     calls = _conv_calls if isinstance(layer, QuantizedConv2d) else _dense_calls
     lines = [line for call in calls(model, index, layer) for line in c_call(*call, indent=indent)]
-    return StageView(f"{layer.name} learns: {layer.loss.kind.replace('_', ' ')}", tuple(lines))
+    comment = f"{layer.name} learns: {layer.loss.kind.replace('_', ' ')}"
+    if layer.passing is not None and layer.passing.sums is not None:
+        comment += f"; |w delta| <= {layer.passing.sums.high:,}"
+    return StageView(comment, tuple(lines))
+
+
+def _pass(model: QuantizedModel, index: int, indent: int) -> StageView:
+    pool = model.layers[index]
+    assert isinstance(pool, QuantizedPool)
+    function, arguments = f"tps_{pool.kind}_delta_below", [f"&{pool.name}_layer"]
+    if pool.mode == "max":
+        function += f"_{pool.x_type}"
+        arguments += [_input(model, index), _buffer(pool, "y")]
+    arguments += [_buffer(pool, "e"), str(pool.x_count), _buffer(model.layers[index - 1], "e")]
+    return StageView(f"errors through {pool.name}", c_call(function, arguments, indent=indent))
+
+
+def _below(
+    model: QuantizedModel, index: int, layer: QuantizedDense
+) -> Iterator[tuple[str, list[str]]]:
+    """The errors of the layer below, before this layer's weights change."""
+    if layer.passing is None:
+        return
+    this, w, _ = _weights(layer)
+    shift = [] if layer.weight_type == "f32" else [str(layer.passing.shift)]
+    e, below = _buffer(layer, "e"), _buffer(model.layers[index - 1], "e")
+    yield f"tps_{layer.kind}_delta_below_{below_suffix(layer)}", [this, w, e, *shift, below]
 
 
 def _dense_calls(
     model: QuantizedModel, index: int, layer: QuantizedDense
 ) -> Iterator[tuple[str, list[str]]]:
     this, y, e = _unit(layer), _buffer(layer, "y"), _buffer(layer, "e")
-    yield f"tps_error_{error_suffix(layer)}", [this, y, "label", *_scratch(layer), e]
+    if layer.loss.is_local:
+        yield f"tps_error_{error_suffix(layer)}", [this, y, "label", *_scratch(layer), e]
     if has_gate(layer):
         learns_from_c = isinstance(layer, QuantizedRnn) and not layer.has_traces
         slope = f"stream.{layer.name}_c" if learns_from_c else y
         yield f"tps_dense_gate_{gate_suffix(layer)}", [this, slope, e]
+    yield from _below(model, index, layer)
     update = f"tps_dense_update_{update_suffix(layer)}"
     arguments = [*_weights(layer), _input(model, index), e]
     if isinstance(layer, QuantizedRnn) and layer.has_traces:
@@ -187,8 +216,12 @@ def _conv_calls(
     model: QuantizedModel, index: int, layer: QuantizedDense
 ) -> Iterator[tuple[str, list[str]]]:
     y, m, e = (_buffer(layer, role) for role in "yme")
-    yield f"tps_map_average_{layer.y_type}", [f"&{layer.name}_layer", y, m]
-    yield f"tps_error_{error_suffix(layer)}", [_unit(layer), m, "label", *_scratch(layer), e]
+    if layer.loss.is_local:
+        yield f"tps_map_average_{layer.y_type}", [f"&{layer.name}_layer", y, m]
+        yield f"tps_error_{error_suffix(layer)}", [_unit(layer), m, "label", *_scratch(layer), e]
+    elif has_gate(layer):
+        yield f"tps_map_gate_{gate_suffix(layer)}", [f"&{layer.name}_layer", y, e]
+    yield from _below(model, index, layer)
     arguments = [*_weights(layer), _input(model, index), y, e]
     arguments += [_buffer(layer, "p"), _buffer(layer, "d"), "decay"]
     draw = [] if layer.weight_type == "f32" else [_draw(layer)]
@@ -242,4 +275,4 @@ def _buffer(layer: QuantizedLayer, role: str) -> str:
     return f"arena.{layer.name}_{role}.at"
 
 
-_MAKE = {"forward": _forward, "recall": _recall, "learn": _learn}
+_MAKE = {"forward": _forward, "recall": _recall, "learn": _learn, "pass": _pass}

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.arithmetic.tables import exp2_table
 from tpsgd_edge.codegen.arrays import ArrayView, model_arrays
+from tpsgd_edge.codegen.below import BelowKernels, below_kernels
 from tpsgd_edge.codegen.c import C_TYPES, c_float, c_uint
 from tpsgd_edge.codegen.constants import (
     ProjectionView,
@@ -89,6 +90,7 @@ class ModelView:
 
     name: str
     upper: str
+    rule: str
     tool_version: str
     spec_file: str
     spec_digest: str
@@ -118,6 +120,7 @@ class ModelView:
     layers: tuple[LayerView, ...]
     uses: Uses
     kernels: Kernels
+    below: BelowKernels | None
     projection: ProjectionView | None
     tables: tuple[TableView, ...]
     exp2_table: tuple[int, ...]
@@ -144,6 +147,13 @@ class ModelView:
         return "seen" if self.uses.pooled_targets else "out"
 
     @property
+    def how_it_learns(self) -> str:
+        """When in a training step the layers learn."""
+        if self.below is not None:
+            return "layers learn by backpropagation, the last one first"
+        return "every layer learns during the forward pass"
+
+    @property
     def forward_uses_state(self) -> bool:
         """Whether any layer of the forward pass has weights that change."""
         return uses_state(self.inference)
@@ -160,6 +170,7 @@ def model_view(
     return ModelView(
         name=model.name,
         upper=model.name.upper(),
+        rule={"tpsgd": "tpSGD", "backprop": "backpropagation"}[model.rule],
         tool_version=origin.tool_version,
         spec_file=origin.spec_file,
         spec_digest=origin.spec_digest,
@@ -189,6 +200,7 @@ def model_view(
         layers=layer_views(model),
         uses=uses_of(model),
         kernels=needed_kernels(model),
+        below=below_kernels(model),
         projection=projection_view(model),
         tables=tuple(activation_tables(model)),
         exp2_table=tuple(int(v) for v in exp2_table()),
@@ -244,6 +256,8 @@ def _summary_rows(model: QuantizedModel) -> Iterator[str]:
 def _headers(model: QuantizedModel) -> Iterator[str]:
     suffix = "_f32" if model.value_type == "f32" else ""
     yield f"{model.name}_data.h"
+    if model.rule == "backprop":
+        yield "tps_below.h"
     if any(isinstance(layer, QuantizedConv2d) for layer in model.layers):
         yield "tps_conv2d.h"
     yield "tps_crc32.h"

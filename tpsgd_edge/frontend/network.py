@@ -117,6 +117,8 @@ def _layers(spec: Spec, shape: Shape) -> tuple[Layer, ...]:
         if made is None:
             shape = (1, 1, math.prod(shape))
         else:
+            if isinstance(made, Conv2d) and spec.rule.kind == "backprop":
+                made = replace(made, windows=made.y_shape[:2])  # each position has its error
             layers.append(made)
             shape = _shape_behind(made)
     return tuple(_seen_behind_pools(spec, layers))

@@ -1,6 +1,7 @@
 """Lifetimes of the buffers of one step, and their offsets in one arena.
 
-A schedule is a list of stages: forward, recall and learn, each of one layer. A buffer lives from
+A schedule is a list of stages, each of one layer: forward, recall, learn, and under
+backpropagation pass, of errors through a pool. A buffer lives from
 the stage that writes it to the last stage that reads it. Buffers that never live at the same time
 may share bytes.
 
@@ -32,7 +33,7 @@ class Stage:
     After one that `gates`, the rest of its part runs only with the gate open.
     """
 
-    kind: Literal["forward", "recall", "learn"]
+    kind: Literal["forward", "recall", "learn", "pass"]
     layer: int
     gates: bool = False
 
@@ -42,7 +43,7 @@ class Buffer:
     """An array in the arena.
 
     Attributes:
-        role: y (outputs of a layer), e (its local errors; of a dense layer then its steps),
+        role: y (outputs of a layer), e (their errors; of a dense layer then its steps),
             s (read-out of a label-space loss); of a convolution also p (one patch of the input),
             m (its map, averaged over windows), d (errors, then steps, of one position); of a
             recurrent layer with traces p (its input and own output; then one of its traces).
@@ -180,6 +181,9 @@ def _gated_answer(model: QuantizedModel) -> tuple[Stage, ...]:
 def _learning(model: QuantizedModel) -> Iterator[tuple[Stage, ...]]:
     """Learning of all layers, in the ways that there are."""
     last = len(model.layers) - 1
+    if model.rule == "backprop":
+        yield (*_answer(model), *_errors_down(model))
+        return
     if not model.is_gated:
         yield tuple(_make_and_learn(model, last + 1))
         return
@@ -193,6 +197,12 @@ def _learning(model: QuantizedModel) -> Iterator[tuple[Stage, ...]]:
     while again and again[-1].kind != "learn":
         again.pop()  # Nothing that learns comes after it.
     yield (*answer, *again)
+
+
+def _errors_down(model: QuantizedModel) -> Iterator[Stage]:
+    """Learning from the last layer down: each stage makes the errors of the layer below."""
+    for index in model.error_path:
+        yield Stage("learn" if _learns(model, index) else "pass", index)
 
 
 def _make_and_learn(model: QuantizedModel, count: int) -> Iterator[Stage]:
@@ -252,18 +262,34 @@ def _buffers(model: QuantizedModel, schedule: tuple[Stage, ...]) -> Iterator[Buf
         learns = _times(schedule, index, "learn")
         if learns and isinstance(layer, QuantizedDense):
             yield from _learning_buffers(layer, model.labels.count, learns)
+        yield from _handed_down(model, schedule, index)
 
 
 def _learning_buffers(
     layer: QuantizedDense, n_labels: int, lives: tuple[tuple[int, int], ...]
 ) -> Iterator[Buffer]:
-    name, type_ = layer.name, _error_type(layer)
+    name, type_, is_local = layer.name, _error_type(layer), layer.loss.is_local
     if layer.loss.in_label_space:
         yield Buffer(f"{name}_s", name, "s", layer.bias_type, n_labels, lives)
     if isinstance(layer, QuantizedConv2d):
-        yield Buffer(f"{name}_m", name, "m", layer.y_type, layer.n_target, lives)
+        if is_local:
+            yield Buffer(f"{name}_m", name, "m", layer.y_type, layer.n_target, lives)
         yield Buffer(f"{name}_d", name, "d", type_, layer.n_out, lives)
-    yield Buffer(f"{name}_e", name, "e", type_, layer.n_target, lives)
+    if is_local:
+        yield Buffer(f"{name}_e", name, "e", type_, layer.n_target, lives)
+
+
+def _handed_down(
+    model: QuantizedModel, schedule: tuple[Stage, ...], index: int
+) -> Iterator[Buffer]:
+    """Errors from the layer above, whose stage comes just before this layer's own."""
+    if model.rule != "backprop" or index not in model.error_path[1:]:
+        return
+    layer, type_ = model.layers[index], _error_type(model.last)
+    for t, stage in enumerate(schedule):
+        if stage.layer == index and stage.kind in ("learn", "pass"):
+            lives = ((t - 1, t),)
+            yield Buffer(f"{layer.name}_e", layer.name, "e", type_, layer.y_count, lives)
 
 
 def _times(
@@ -291,7 +317,7 @@ def _lives(
 
 def _reads(model: QuantizedModel, stage: Stage, layer: int) -> bool:
     if stage.layer == layer:
-        return stage.kind == "learn"
+        return stage.kind in ("learn", "pass")
     # A recurrent layer learns from its trace.
     is_recurrent = layer + 1 < len(model.recurrent)
     return stage.layer == layer + 1 and (stage.kind == "forward" or not is_recurrent)

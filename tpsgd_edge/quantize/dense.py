@@ -28,6 +28,7 @@ from tpsgd_edge.quantize.model import (
     limits,
 )
 from tpsgd_edge.quantize.projection import make_projection
+from tpsgd_edge.quantize.rates import dead_zone, integer_rate
 from tpsgd_edge.quantize.scales import (
     BIAS_BITS,
     INPUT_MAX,
@@ -55,9 +56,6 @@ _Z_UNIT = {
 _SMALLEST_WEIGHT_BITS = 8
 _LARGEST_COUNT = 65_535
 _LARGEST_SHIFT = 15
-_RATE_SHIFT = 30
-# Below it a decay to 1 % leaves little but its rounding.
-_SMALLEST_RATE = 2**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,13 +208,16 @@ def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense
         accumulator=None if is_float else _accumulator(layer, formats),
         loss=loss,
         projection=projection,
-        rate=None if is_float else _rate(layer, context, formats, rate * error_scale, update_shift),
+        rate=None
+        if is_float or loss.kind == "from_above"
+        else _rate(layer, context, formats, rate * error_scale, update_shift),
         rate_f32=float(np.float32(rate)) if is_float else 0.0,
         update_shift=update_shift,
-        dead_zone=_dead_zone(spec, error_scale, is_float=is_float),
+        dead_zone=dead_zone(spec.rule.dead_zone, error_scale, is_float=is_float),
         unit_offset=context.unit_offset,
         init=_init(layer, context, formats, first, bound),
         trains=trains,
+        error_scale=error_scale,
     )
 
 
@@ -311,6 +312,8 @@ def _loss(
     layer: TrainedLayer, context: DenseContext, loss: LossSpec
 ) -> tuple[Loss, float, Projection | None]:
     spec, labels = context.spec, context.graph.labels
+    if spec.rule.kind == "backprop" and not context.is_last:
+        return Loss("from_above"), 1.0, None
     parameters, error_scale = make_loss(
         loss,
         LossContext(
@@ -348,27 +351,11 @@ def _learning_rate(layer: TrainedLayer, context: DenseContext) -> float:
 def _rate(
     layer: TrainedLayer, context: DenseContext, formats: _Formats, rate: float, update_shift: int
 ) -> Requantize:
-    factor = rate * context.x_scale / formats.weight_scale * 2.0 ** (update_shift - 14)
-    result = as_requantize(factor, max_shift=_RATE_SHIFT)
-    # The rates of large maps are below what 15 bits reach.
-    mult = round(factor * 2.0**_RATE_SHIFT)
-    if result is None and _SMALLEST_RATE <= mult < 2**14:
-        result = Requantize(mult, _RATE_SHIFT)
-    if result is None:
-        raise SpecError(
-            f"the learning rate of layer '{layer.name}' is out of the integers' reach",
-            where=f"[rule] learning_rate, layer '{layer.name}'",
-            found=f"{layer_learning_rate(context.spec, context.spec_index):g}",
-            help=f"choose a {'larger' if factor < 1 else 'smaller'} one",
-        )
-    return result
-
-
-def _dead_zone(spec: Spec, error_scale: float, *, is_float: bool) -> int | float:
-    width = spec.rule.dead_zone
-    if is_float:
-        return float(np.float32(width))
-    return min(32767, round(width / error_scale * 2**14))
+    return integer_rate(
+        rate * context.x_scale / formats.weight_scale * 2.0 ** (update_shift - 14),
+        layer=layer.name,
+        asked=layer_learning_rate(context.spec, context.spec_index),
+    )
 
 
 def _init(

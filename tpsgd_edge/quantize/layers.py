@@ -7,6 +7,7 @@ from typing import Literal
 from tpsgd_edge.quantize.parameters import (
     Interval,
     Loss,
+    Passing,
     Projection,
     Requantize,
     SeededInit,
@@ -30,6 +31,8 @@ class QuantizedDense:
         dead_zone: s16 in Q14 of the error scale (f32: real).
         accumulator: proved bounds of acc.
         trains: whether it learns on the device; else its weights, `init`, are constants.
+        error_scale: real value of e / 2^14.
+        passing: how it hands errors down under backpropagation; None where it does not.
     """
 
     name: str
@@ -59,6 +62,8 @@ class QuantizedDense:
     unit_offset: int
     init: SeededInit | StoredInit
     trains: bool = field(default=True, kw_only=True)
+    error_scale: float = field(default=1.0, kw_only=True)
+    passing: Passing | None = field(default=None, kw_only=True)
 
     @property
     def kind(self) -> str:

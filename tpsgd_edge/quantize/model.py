@@ -22,6 +22,7 @@ from tpsgd_edge.quantize.parameters import (
     DTYPES,
     Interval,
     Loss,
+    Passing,
     Projection,
     Requantize,
     SeededInit,
@@ -39,6 +40,7 @@ __all__ = [
     "Interval",
     "LabelFormat",
     "Loss",
+    "Passing",
     "Projection",
     "QuantizedConv2d",
     "QuantizedDense",
@@ -115,6 +117,7 @@ class QuantizedModel:
         steps: length of the sequences that recurrent layers read; 1 without such layers.
         learn_every: steps after which recurrent layers learn the label of a sequence, 0 for its end
             only (and where each step has a label).
+        rule: how the layers learn; with "backprop" section 18 holds.
     """
 
     name: str
@@ -127,6 +130,7 @@ class QuantizedModel:
     gate: int | float | None
     steps: int = 1
     learn_every: int = 0
+    rule: Literal["tpsgd", "backprop"] = "tpsgd"
 
     @property
     def recurrent(self) -> tuple[QuantizedRnn, ...]:
@@ -142,6 +146,16 @@ class QuantizedModel:
     def trained(self) -> tuple[QuantizedDense, ...]:
         """The layers that learn, first to last."""
         return tuple(layer for layer in self.weighted if layer.trains)
+
+    @property
+    def error_path(self) -> tuple[int, ...]:
+        """Under backpropagation: the layers that errors reach, from the last one down."""
+        learning = (
+            index
+            for index, layer in enumerate(self.layers)
+            if isinstance(layer, QuantizedDense) and layer.trains
+        )
+        return tuple(range(len(self.layers) - 1, next(learning) - 1, -1))
 
     @property
     def last(self) -> QuantizedDense:

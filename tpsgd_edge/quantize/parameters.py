@@ -44,6 +44,24 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
+class Passing:
+    """How a layer hands errors to the layer below it (section 18).
+
+    Attributes:
+        shift: from sums of w * delta to errors, 1 to 40; not used by an f32 layer.
+        sums: proved bounds of these sums; None in an f32 layer.
+    """
+
+    shift: int = 1
+    sums: Interval | None = None
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether the sums need s64."""
+        return self.sums is not None and self.sums.high >= 2**31
+
+
+@dataclass(frozen=True, slots=True)
 class Projection:
     """A fixed random matrix P (section 9).
 
@@ -87,7 +105,8 @@ class Loss:
 
     Attributes:
         kind: as in the spec: projected_cross_entropy, projected_l2, l2, l1, huber, dead_zone,
-            cross_entropy, custom or softmax_cross_entropy.
+            cross_entropy, custom or softmax_cross_entropy; "from_above" in hidden layers under
+            backpropagation, which have none.
         target: for the losses in target space.
         delta: of huber and dead_zone, s16 in Q14 of R (f32: real).
         readout: g of the losses in label space (f32: `readout_f32`).
@@ -105,6 +124,11 @@ class Loss:
     error_scale_f32: float = 0.0
     table: NDArray[np.int16] | NDArray[np.float32] | None = None
     custom_scale_f32: float = 0.0
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the layer has its error from a loss of its own."""
+        return self.kind != "from_above"
 
     @property
     def in_label_space(self) -> bool:

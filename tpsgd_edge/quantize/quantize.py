@@ -8,8 +8,11 @@ from numpy.typing import NDArray
 from tpsgd_edge.frontend.data import Dataset, label_scaling
 from tpsgd_edge.frontend.network import dataset_scaling
 from tpsgd_edge.graph import Conv2d, Graph, Layer, Pool, Rnn
+from tpsgd_edge.quantize.backprop import with_errors_from_above
 from tpsgd_edge.quantize.calibrate import forward
 from tpsgd_edge.quantize.dense import DenseContext, quantize_conv2d, quantize_dense, quantize_rnn
+from tpsgd_edge.quantize.error_reach import SAMPLES as ERROR_SAMPLES
+from tpsgd_edge.quantize.error_reach import error_reach
 from tpsgd_edge.quantize.model import (
     InputScaling,
     LabelFormat,
@@ -25,7 +28,7 @@ from tpsgd_edge.quantize.scales import (
     recurrent_input_scale,
 )
 from tpsgd_edge.quantize.schedule import make_schedule
-from tpsgd_edge.spec import Spec
+from tpsgd_edge.spec import Spec, layer_loss
 
 # Samples that scales are chosen from, spread evenly over the training set.
 _CALIBRATION_SAMPLES = 2048
@@ -65,6 +68,8 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
         x_scale = layers[-1].y_scale
         if not isinstance(layer, Pool) and layer.name not in graph.frozen:
             offset += layer.y_count
+    if spec.rule.kind == "backprop":
+        layers = with_errors_from_above(spec, layers, _error_reach(spec, graph, dataset))
     return QuantizedModel(
         name=spec.name,
         seed=spec.seed,
@@ -76,7 +81,20 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
         gate=_gate(spec, value_type),
         steps=graph.steps,
         learn_every=_learn_every(graph),
+        rule=spec.rule.kind,
     )
+
+
+def _error_reach(spec: Spec, graph: Graph, dataset: Dataset) -> tuple[float, ...]:
+    scaling = dataset_scaling(spec, dataset)
+    step = max(1, len(dataset.x_train) // ERROR_SAMPLES)
+    labels = np.asarray(dataset.y_train)[::step]
+    if dataset.labels.kind == "vector":
+        mean, deviation = label_scaling(spec, dataset.y_train)
+        labels = (labels - mean) / deviation
+    x = np.asarray((dataset.x_train[::step] - scaling[0]) / scaling[1], np.float64)
+    loss = layer_loss(spec, len(spec.model.layers) - 1, dataset.labels.kind)
+    return error_reach(graph, x, labels, loss, spec.seed)
 
 
 def _lessons(graph: Graph) -> int:

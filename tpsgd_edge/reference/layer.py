@@ -54,6 +54,16 @@ class TrainedLayer(ReferenceLayer, Protocol):
         """Take w and b."""
 
 
+class GradientLayer(TrainedLayer, Protocol):
+    """One layer that backpropagation reaches."""
+
+    def error(self, y: Any, label: Any) -> Array:
+        """e of the layer's own loss: of the last layer."""
+
+    def learn_from(self, e: Any, x: Any, y: Any, words: NDArray[np.uint32], step: int, /) -> bool:
+        """One update by the errors e of the outputs y; whether anything may have changed."""
+
+
 class RecurrentLayer(TrainedLayer, Protocol):
     """One layer that reads sequences: `forward` is its next step, `learn` follows a step."""
 

@@ -10,10 +10,12 @@ from tpsgd_edge.arithmetic.ops import U32_MASK
 from tpsgd_edge.arithmetic.random import PHI, Purpose, mix_array, stream, weyl
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.quantize.model import DTYPES, QuantizedDense, QuantizedModel
+from tpsgd_edge.reference.backprop import errors_from_above
 from tpsgd_edge.reference.initial import initial_weights
 from tpsgd_edge.reference.layer import (
     PROBABILITY,
     Array,
+    GradientLayer,
     RecurrentLayer,
     ReferenceLayer,
     TrainedLayer,
@@ -144,16 +146,40 @@ class Reference:
     def _learn(self, values: Sequence[Array], label: Any, *, all_learn: bool) -> list[int]:
         """One training step; the layers that it may have changed."""
         words = mix_array(np.uint32(self._rng) + self._unit_words)
-        changed = []
-        for index in self._learners(values[-1], label, all_learn=all_learn):
-            layer = self._trained[index]
-            first = layer.layer.unit_offset
-            own = words[first : first + layer.layer.y_count]
-            if layer.learn(values[index], values[index + 1], label, own, self._step):
-                changed.append(index)
+        if self.model.rule == "backprop":
+            changed = self._follow_gradient(values, label, words)
+        else:
+            changed = self._learn_locally(values, label, words, all_learn=all_learn)
         self._rng = (self._rng + PHI * self._total_units) & U32_MASK
         self._step = min(self._step + 1, U32_MASK)
         return changed
+
+    def _learn_locally(
+        self, values: Sequence[Array], label: Any, words: Array, *, all_learn: bool
+    ) -> list[int]:
+        changed = []
+        for index in self._learners(values[-1], label, all_learn=all_learn):
+            layer, own = self._trained[index], self._own_words(index, words)
+            if layer.learn(values[index], values[index + 1], label, own, self._step):
+                changed.append(index)
+        return changed
+
+    def _follow_gradient(self, values: Sequence[Array], label: Any, words: Array) -> list[int]:
+        changed = []
+        for index, e in errors_from_above(self.model, self._behind, values, label):
+            if index not in self._trained:
+                continue
+            layer, own = self._trained[index], self._own_words(index, words)
+            if cast(GradientLayer, layer).learn_from(
+                e, values[index], values[index + 1], own, self._step
+            ):
+                changed.append(index)
+        return changed
+
+    def _own_words(self, index: int, words: Array) -> Array:
+        """The random words of a layer's units."""
+        layer = self._trained[index].layer
+        return words[layer.unit_offset : layer.unit_offset + layer.y_count]
 
     def _learners(self, outputs: Array, label: Any, *, all_learn: bool) -> Sequence[int]:
         """The layers that learn here: all or the recurrent ones, where the gate lets them."""

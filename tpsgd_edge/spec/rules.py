@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterator
 from typing import Literal
 
+from tpsgd_edge.spec.backprop import backprop_problems
 from tpsgd_edge.spec.layers import (
     Activation,
     DenseSpec,
@@ -94,6 +95,7 @@ def spec_problems(spec: Spec) -> list[Problem]:
         *_order_problems(spec),
         *_training_problems(spec),
         *_format_problems(spec),
+        *(backprop_problems(spec) if spec.rule.kind == "backprop" else ()),
         *_loss_problems(spec, kinds[spec.data.task]),
     ]
 

@@ -119,9 +119,11 @@ class RuleSpec(Section):
     """The learning rule: local losses, learning rate and schedule, dead zone, error gate.
 
     One learning rate suits all layers: of a convolution it is the rate of the averages over windows
-    that its loss sees.
+    that its loss sees. With `kind` = "backprop", short rule = "backprop", all layers follow the
+    gradient of the last layer's loss instead; it is there to compare with.
     """
 
+    kind: Literal["tpsgd", "backprop"] = "tpsgd"
     # None: the best measured for the kind of labels (`rules.layer_loss`).
     loss: LossSpec | None = None
     output_loss: LossSpec | None = None
@@ -257,6 +259,12 @@ class Spec(Section):
     platform: PlatformSpec = PlatformSpec()
 
     _c_name = field_validator("name")(check_model_name)
+
+    @field_validator("rule", mode="before")
+    @classmethod
+    def _rule_by_name(cls, value: object) -> object:
+        return {"kind": value} if isinstance(value, str) else value
+
     _folder: Path = PrivateAttr(default_factory=Path)
     _source: str = PrivateAttr(default="spec")
     _overrides: tuple[str, ...] = PrivateAttr(default=())

@@ -89,8 +89,14 @@ class Binary32Dense:
             x: what the update reads, (n_in,), or (n_out, n_in) where units read unlike values.
             c: activations that the derivative is taken from, where these are not y.
         """
-        e = local_error(self.loss, y, label)
-        c = y if c is None else c
+        return self.learn_from(self.error(y, label), x, y if c is None else c, words, step)
+
+    def error(self, y: F32, label: Label) -> F32:
+        """e of the layer's own loss, (n_out,)."""
+        return local_error(self.loss, y, label)
+
+    def learn_from(self, e: F32, x: F32, c: F32, words: NDArray[np.uint32], step: int) -> bool:
+        """Update w and b by the errors e; c are the activations. Whether a unit learned."""
         d = step_sizes(self.layer, decay_at(self.schedule, step), e, c)
         units = d.nonzero()[0]
         if not units.size:

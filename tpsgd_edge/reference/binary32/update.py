@@ -25,11 +25,14 @@ def outputs(layer: QuantizedDense, acc: F32) -> F32:
 
 def step_sizes(layer: QuantizedDense, decay: np.float32, e: F32, y: F32) -> F32:
     """d of units with the local errors e and the outputs y, (units,)."""
-    delta = e
-    if not layer.loss.cancels_derivative:
-        delta = delta * DERIVATIVES[layer.activation](y)
+    delta = delta_of(layer, e, y)
     delta = np.where(np.abs(delta) < np.float32(layer.dead_zone), ZERO, delta)
     return clip(np.float32(layer.rate_f32) * decay * delta, -STEP_LIMIT, STEP_LIMIT)
+
+
+def delta_of(layer: QuantizedDense, e: F32, y: F32) -> F32:
+    """delta of units with the errors e and the outputs y, before the dead zone, (units,)."""
+    return e if layer.loss.cancels_derivative else e * DERIVATIVES[layer.activation](y)
 
 
 def decay_at(schedule: Schedule, step: int) -> np.float32:

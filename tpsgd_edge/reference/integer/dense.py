@@ -89,8 +89,16 @@ class IntegerDense:
             words: one random word a unit.
             c: activations that the derivative is taken from, where these are not y.
         """
-        e = local_error(self.loss, y, label)
-        c = y if c is None else c
+        return self.learn_from(self.error(y, label), x, y if c is None else c, words, step)
+
+    def error(self, y: Int64, label: Label) -> Int64:
+        """e of the layer's own loss, (n_out,)."""
+        return local_error(self.loss, y, label)
+
+    def learn_from(
+        self, e: Int64, x: NDArray[Any], c: Int64, words: NDArray[np.uint32], step: int
+    ) -> bool:
+        """Update w and b by the errors e; c are the activations. Whether a unit learned."""
         d = step_sizes(self.layer, decay_at(self.schedule, step), e, c, words)
         rows = d.nonzero()[0]
         if not rows.size:

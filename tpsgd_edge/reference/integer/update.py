@@ -28,13 +28,18 @@ def step_sizes(
 ) -> Int64:
     """d of units with the local errors e, the outputs y and the random words, (units,)."""
     assert layer.rate is not None
-    delta = e
-    if not layer.loss.cancels_derivative:
-        delta = rshift_round(delta * derivative(layer, y), 15)
+    delta = delta_of(layer, e, y)
     if layer.dead_zone:
         delta = np.where(np.abs(delta) < layer.dead_zone, 0, delta)
     a = (layer.rate.mult * decay) >> 15
     return sat_s16(random_round(delta * a, layer.rate.shift, words))
+
+
+def delta_of(layer: QuantizedDense, e: Int64, y: Int64) -> Int64:
+    """delta of units with the errors e and the outputs y, before the dead zone, (units,)."""
+    if layer.loss.cancels_derivative:
+        return e
+    return rshift_round(e * derivative(layer, y), 15)
 
 
 def decay_at(schedule: Schedule, step: int) -> int:

@@ -1,0 +1,104 @@
+"""What layers need to train by backpropagation (docs/ARITHMETIC.md, section 18)."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from tpsgd_edge.errors import SpecError
+from tpsgd_edge.quantize.model import (
+    Interval,
+    Passing,
+    QuantizedConv2d,
+    QuantizedDense,
+    QuantizedLayer,
+    QuantizedPool,
+)
+from tpsgd_edge.quantize.rates import dead_zone, integer_rate
+from tpsgd_edge.spec import Spec, layer_index, layer_learning_rate
+
+# What errors may grow by while a net learns.
+_ROOM = 16
+_LARGEST_SHIFT = 40
+# Sums are exact in s64, and in the binary64 of the reference.
+_LARGEST_SUM = 2**52
+
+
+def with_errors_from_above(
+    spec: Spec, layers: Sequence[QuantizedLayer], reach: Sequence[float]
+) -> list[QuantizedLayer]:
+    """The layers with the scales of their errors, and with rates for these.
+
+    Args:
+        reach: the largest error of each layer but the last, in real numbers.
+    """
+    made, last = list(layers), layers[-1]
+    assert isinstance(last, QuantizedDense)
+    trained = [i for i, la in enumerate(layers) if isinstance(la, QuantizedDense) and la.trains]
+    scale = last.error_scale
+    for index in range(len(layers) - 1, trained[0] - 1, -1):
+        layer = layers[index]
+        if isinstance(layer, QuantizedPool):
+            scale *= _share(layer)
+            continue
+        layer = _with_scale(spec, layer, scale)
+        if index > trained[0]:
+            layer = replace(layer, passing=_passing(layer, reach[index - 1]))
+            scale = _scale_below(layer)
+        made[index] = layer
+    return made
+
+
+def _share(layer: QuantizedPool) -> float:
+    """By what the error scale falls below a pool."""
+    averages = layer.mode == "average" and layer.x_type != "f32"
+    return 1 / math.prod(layer.kernel) if averages else 1.0
+
+
+def _with_scale(spec: Spec, layer: QuantizedDense, scale: float) -> QuantizedDense:
+    rate = layer_learning_rate(spec, layer_index(spec, layer.name))
+    is_float = layer.weight_type == "f32"
+    zone = dead_zone(spec.rule.dead_zone, scale, is_float=is_float)
+    if is_float:
+        return replace(layer, dead_zone=zone, rate_f32=float(np.float32(rate)))
+    factor = rate * scale * layer.x_scale / layer.weight_scale * 2.0 ** (layer.update_shift - 14)
+    return replace(
+        layer,
+        error_scale=scale,
+        dead_zone=zone,
+        rate=integer_rate(factor, layer=layer.name, asked=rate),
+    )
+
+
+def _passing(layer: QuantizedDense, reach: float) -> Passing:
+    if layer.weight_type == "f32":
+        return Passing()
+    largest = _rows(layer) * 2 ** (layer.weight_bits + 15)
+    if largest >= _LARGEST_SUM:
+        raise SpecError(
+            f"layer '{layer.name}' can overflow the sums of the errors below it",
+            where=f"[model], layer '{layer.name}'",
+            found=f"{_rows(layer):,} weights for each input reach {largest:,}; "
+            f"{_LARGEST_SUM - 1:,} is proved",
+            help="split the layer, or give it a smaller kernel",
+        )
+    # An error of 2 * error_scale fills the s16; with the most shift none is ever clipped.
+    unit = 2 * layer.error_scale * layer.weight_scale
+    asked = math.ceil(math.log2(max(reach, 2.0**-40) * _ROOM / unit))
+    most = min(_LARGEST_SHIFT, (largest - 1).bit_length() - 15)
+    return Passing(max(1, min(asked, most)), Interval(-largest, largest))
+
+
+def _rows(layer: QuantizedDense) -> int:
+    """Products in a sum, at most."""
+    if isinstance(layer, QuantizedConv2d):
+        geometry = layer.geometry
+        return math.prod(geometry.kernel) * layer.n_out // geometry.groups
+    return layer.n_out
+
+
+def _scale_below(layer: QuantizedDense) -> float:
+    if layer.passing is None or layer.weight_type == "f32":
+        return layer.error_scale
+    return layer.error_scale * layer.weight_scale * 2.0**layer.passing.shift

@@ -1,0 +1,121 @@
+"""How large errors are under backpropagation before training, in real numbers (section 18)."""
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.arithmetic.expression import compile_expression
+from tpsgd_edge.arithmetic.random import Purpose, draws, stream
+from tpsgd_edge.graph import Conv2d, Graph, Pair, Pool, TrainedLayer
+from tpsgd_edge.graph.first_weights import initial_bound, initial_weights
+from tpsgd_edge.quantize.calibrate import forward
+from tpsgd_edge.spec import LossSpec
+
+Real = NDArray[np.float64]
+
+# Samples that show how large errors are.
+SAMPLES = 64
+
+_DERIVATIVE: dict[str, Callable[[Real], Real]] = {
+    "tanh": lambda y: 1 - y * y,
+    "sigmoid": lambda y: y * (1 - y),
+    "relu": lambda y: (y > 0).astype(float),
+    "hard_tanh": lambda y: (np.abs(y) < 1).astype(float),
+    "linear": np.ones_like,
+}
+
+
+def error_reach(
+    graph: Graph, x: Real, labels: NDArray[np.generic], loss: LossSpec, seed: int
+) -> tuple[float, ...]:
+    """The largest error of each layer's outputs, but for the last layer's.
+
+    Args:
+        x: samples after the data's own scaling, shape (n, n_in).
+        labels: classes (n,), or scaled vectors (n, K).
+        loss: of the last layer.
+    """
+    x, labels = x[:SAMPLES], labels[:SAMPLES]
+    outputs = list(forward(graph, x, seed))
+    e = _output_error(outputs[-1], labels, loss)
+    reach: list[float] = []
+    for index in range(len(graph.layers) - 1, 0, -1):
+        e = _below(graph, index, e, outputs[index - 1], outputs[index], seed)
+        reach.insert(0, float(np.abs(e).max()))
+    return tuple(reach)
+
+
+def _output_error(y: Real, labels: NDArray[np.generic], loss: LossSpec) -> Real:
+    wanted = np.eye(y.shape[1])[labels.astype(int)] if labels.ndim == 1 else labels.astype(float)
+    if loss.kind == "softmax_cross_entropy":
+        powers = np.exp(y - y.max(axis=1, keepdims=True))
+        return np.asarray(wanted - powers / powers.sum(axis=1, keepdims=True))
+    r = np.asarray(wanted - y, np.float64)
+    if loss.kind == "l1":
+        return np.sign(r)
+    if loss.kind == "custom":
+        return np.asarray(compile_expression(loss.expression or "")(r), np.float64)
+    limited = np.clip(r, -loss.delta, loss.delta)
+    return {"huber": limited, "dead_zone": r - limited}.get(loss.kind, r)
+
+
+def _below(graph: Graph, index: int, e: Real, x: Real, y: Real, seed: int) -> Real:
+    """Errors of a layer's inputs from those of its outputs."""
+    layer = graph.layers[index]
+    if isinstance(layer, Pool):
+        return _below_pool(layer, e, x, y)
+    w = _passing_weights(graph, layer, index, seed)
+    delta = e * _DERIVATIVE[layer.activation](y)
+    return _below_conv2d(layer, delta, w) if isinstance(layer, Conv2d) else delta @ w
+
+
+def _passing_weights(graph: Graph, layer: TrainedLayer, index: int, seed: int) -> Real:
+    """First weights; those that start at zero as large as others do."""
+    if layer.name in graph.weights or initial_bound(graph, index) > 0:
+        return initial_weights(graph, index, seed).w
+    words = draws(stream(seed, Purpose.WEIGHTS, index), layer.n_out * layer.n_in)
+    uniform = (words >> np.uint32(16)).astype(np.float64) / 2**15 - 1
+    return np.asarray(uniform.reshape(layer.n_out, layer.n_in) / math.sqrt(layer.n_in))
+
+
+def _below_conv2d(layer: Conv2d, delta: Real, w: Real) -> Real:
+    channels, filters = layer.x_shape[2] // layer.groups, layer.n_out // layer.groups
+    deltas = delta.reshape(len(delta), *layer.y_shape)
+    taps = w.reshape(layer.n_out, *layer.kernel, channels)
+    (rows, columns, _), (top, left) = layer.x_shape, layer.padding
+    e = _framed(layer, layer.padding, len(delta))
+    for i, j, down, across in _places(layer):
+        for group in range(layer.groups):
+            outputs = slice(group * filters, (group + 1) * filters)
+            inputs = slice(group * channels, (group + 1) * channels)
+            e[:, down, across, inputs] += deltas[..., outputs] @ taps[outputs, i, j]
+    return e[:, top : top + rows, left : left + columns].reshape(len(delta), -1)
+
+
+def _below_pool(layer: Pool, e: Real, x: Real, y: Real) -> Real:
+    errors, largest = (v.reshape(len(e), *layer.y_shape) for v in (e, y))
+    maps, below = x.reshape(len(e), *layer.x_shape), _framed(layer, (0, 0), len(e))
+    for _, _, down, across in _places(layer):
+        is_max = maps[:, down, across] == largest
+        share = is_max if layer.mode == "max" else 1 / math.prod(layer.kernel)
+        below[:, down, across] += share * errors
+    return below.reshape(len(e), -1)
+
+
+def _framed(layer: Conv2d | Pool, padding: Pair, count: int) -> Real:
+    """A map of zeros for each sample, as large as the windows reach."""
+    rows, columns = (
+        max(padding[k] + layer.x_shape[k], (layer.y_shape[k] - 1) * layer.stride[k] + size)
+        for k, size in enumerate(layer.kernel)
+    )
+    return np.zeros((count, rows, columns, layer.x_shape[2]))
+
+
+def _places(layer: Conv2d | Pool) -> Iterator[tuple[int, int, slice, slice]]:
+    """Each place in a window, and the rows and columns of the map that windows have there."""
+    (rows, columns, _), (down, right) = layer.y_shape, layer.stride
+    for i, j in itertools.product(*map(range, layer.kernel)):
+        yield i, j, slice(i, i + rows * down, down), slice(j, j + columns * right, right)

@@ -1,0 +1,52 @@
+"""A training step by backpropagation (docs/ARITHMETIC.md, section 18)."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel
+from tpsgd_edge.reference.binary32 import below as binary32
+from tpsgd_edge.reference.binary32.update import delta_of as binary32_delta
+from tpsgd_edge.reference.integer import below as integer
+from tpsgd_edge.reference.integer.update import delta_of as integer_delta
+from tpsgd_edge.reference.layer import Array
+
+
+def errors_from_above(
+    model: QuantizedModel, layers: Sequence[Any], values: Sequence[Array], label: Any
+) -> Iterator[tuple[int, Array]]:
+    """The errors of the outputs of each layer that they reach, from the last one down.
+
+    Each layer may be updated before the next error is asked for.
+
+    Args:
+        layers: of the reference, all of the model's.
+        values: x, then the outputs of each layer.
+    """
+    is_float = model.value_type == "f32"
+    table, delta_of = (BINARY32, binary32_delta) if is_float else (INTEGER, integer_delta)
+    path = model.error_path
+    e = layers[path[0]].error(values[-1], label)
+    for index in path:
+        numbers, x, y = model.layers[index], values[index], values[index + 1]
+        # Before the layer is updated.
+        below = None
+        if index != path[-1]:
+            handed = delta_of(numbers, e, y) if isinstance(numbers, QuantizedDense) else e
+            below = table[numbers.kind](layers[index], handed, x, y)
+        yield index, e
+        e = below
+
+
+# By the layer's kind. Arguments: the layer, delta or e of its outputs, its inputs, its outputs.
+INTEGER: Mapping[str, Callable[[Any, Any, Any, Any], Array]] = {
+    "dense": integer.below_dense,
+    "conv2d": integer.below_conv2d,
+    "max_pool": integer.below_max_pool,
+    "average_pool": integer.below_average_pool,
+}
+BINARY32: Mapping[str, Callable[[Any, Any, Any, Any], Array]] = {
+    "dense": binary32.below_dense,
+    "conv2d": binary32.below_conv2d,
+    "max_pool": binary32.below_max_pool,
+    "average_pool": binary32.below_average_pool,
+}

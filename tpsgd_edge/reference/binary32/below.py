@@ -1,0 +1,55 @@
+"""Errors of the layer below in binary32 (docs/ARITHMETIC.md, section 18)."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.reference.binary32.conv2d import Binary32Conv2d
+from tpsgd_edge.reference.binary32.dense import Binary32Dense
+from tpsgd_edge.reference.binary32.functions import F32, ONE, clip, sum_in_order
+from tpsgd_edge.reference.binary32.pool import Binary32AveragePool, Binary32MaxPool
+
+ERROR_LIMIT = np.float32(2**20)
+
+
+def below_dense(dense: Binary32Dense, delta: F32, x: F32, y: F32) -> F32:
+    """e of the inputs, (n_in,), from delta, (n_out,)."""
+    products = dense.w_t[: dense.layer.n_in].T * delta[:, np.newaxis]
+    return _limited(sum_in_order(products))
+
+
+def below_conv2d(conv: Binary32Conv2d, delta: F32, x: F32, y: F32) -> F32:
+    """e of the input map, flat, from delta of the output map, flat."""
+    groups = conv.layer.geometry.groups
+    w = conv.w.reshape(groups, -1, conv.layer.n_in)
+    sums = np.zeros((len(x) + 1,), np.float32)
+    for patches, deltas in zip(
+        conv.patches, delta.reshape(len(conv.patches), groups, -1), strict=True
+    ):
+        for output in range(w.shape[1]):
+            # No element is twice in a position's patches, but for the one behind the map.
+            sums[patches] += w[:, output] * deltas[:, output, np.newaxis]
+    return _limited(sums[:-1])
+
+
+def below_max_pool(pool: Binary32MaxPool, e: F32, x: F32, y: F32) -> F32:
+    """e of the input map: that of each window at its first largest element."""
+    first = (x.take(pool.windows) == y).argmax(axis=0)
+    receivers = pool.windows[first, np.arange(len(e))]
+    return _handed_out(receivers[np.newaxis], e, len(x))
+
+
+def below_average_pool(pool: Binary32AveragePool, e: F32, x: F32, y: F32) -> F32:
+    """e of the input map: its share of that of each window at all its elements."""
+    return _handed_out(pool.windows, e * (ONE / np.float32(len(pool.windows))), len(x))
+
+
+def _handed_out(receivers: NDArray[np.intp], e: F32, count: int) -> F32:
+    """Errors of windows at some of their elements, (elements, windows); clipped at each."""
+    below = np.zeros(count, np.float32)
+    for column, error in zip(receivers.T, e, strict=True):
+        below[column] = _limited(below[column] + error)
+    return below
+
+
+def _limited(sums: F32) -> F32:
+    return clip(sums, -ERROR_LIMIT, ERROR_LIMIT)

@@ -1,0 +1,74 @@
+"""What a spec that trains by backpropagation must not ask for (docs/ARITHMETIC.md, section 18)."""
+
+from collections.abc import Iterator
+
+from tpsgd_edge.spec.layers import ConvSpec, RnnSpec
+from tpsgd_edge.spec.problems import Problem
+from tpsgd_edge.spec.sections import Spec
+
+_RULE = '[rule], kind = "backprop"'
+
+
+def backprop_problems(spec: Spec) -> Iterator[Problem]:
+    """Everything that belongs to local losses, and layers that errors do not pass."""
+    yield from _layer_problems(spec)
+    yield from _loss_problems(spec)
+    if spec.rule.error_gate is not None:
+        yield Problem(
+            "backpropagation has no error gate",
+            where="[rule], error_gate",
+            found=f"error_gate = {spec.rule.error_gate:g}",
+            help='remove error_gate, or kind = "backprop"',
+        )
+    if "projection" in spec.model_fields_set:
+        yield Problem(
+            "backpropagation has no projections",
+            where="[projection]",
+            found=_RULE,
+            help='remove the section, or kind = "backprop"',
+        )
+
+
+def _layer_problems(spec: Spec) -> Iterator[Problem]:
+    learns = ""
+    for layer in spec.model.trained:
+        if isinstance(layer, RnnSpec):
+            yield Problem(
+                f"backpropagation does not reach the recurrent layer '{layer.name}'",
+                where=_RULE,
+                found=f'kind = "{layer.kind}"',
+                help="train by tpSGD, or use dense layers, convolutions and pools only",
+            )
+        if isinstance(layer, ConvSpec) and "target_pool" in layer.model_fields_set:
+            yield Problem(
+                f"the target_pool of layer '{layer.name}' belongs to a local loss",
+                where=_RULE,
+                found=f"target_pool = {layer.target_pool}",
+                help='remove target_pool, or kind = "backprop"',
+            )
+        if not layer.train and learns:
+            yield Problem(
+                f"layer '{layer.name}' does not train, but layer '{learns}' below it does",
+                where=_RULE,
+                found="train = false",
+                help="under backpropagation layers that do not train come first",
+            )
+        learns = learns or (layer.name if layer.train else "")
+
+
+def _loss_problems(spec: Spec) -> Iterator[Problem]:
+    if spec.rule.loss is not None:
+        yield Problem(
+            "under backpropagation hidden layers have no loss",
+            where="[rule], loss",
+            found=f'loss = "{spec.rule.loss.kind}"',
+            help="set output_loss, the loss of the last layer, instead",
+        )
+    for layer in spec.model.trained[:-1]:
+        if layer.loss is not None:
+            yield Problem(
+                f"under backpropagation the hidden layer '{layer.name}' has no loss",
+                where=f"[model], layer '{layer.name}'",
+                found=f'loss = "{layer.loss.kind}"',
+                help="remove it: the last layer's loss counts for all layers",
+            )
