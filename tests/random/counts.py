@@ -20,6 +20,7 @@ CI = {
     "sequences": Count(200, 10),
     "mixtures": Count(100, 5),
     "frozen": Count(60, 4),
+    "backprop": Count(120, 6),
 }
 ELSEWHERE = {
     "dense": Count(40, 4),
@@ -27,5 +28,6 @@ ELSEWHERE = {
     "sequences": Count(12, 1),
     "mixtures": Count(6, 1),
     "frozen": Count(8, 1),
+    "backprop": Count(12, 1),
 }
 NOW = CI if settings().max_examples >= 200 else ELSEWHERE

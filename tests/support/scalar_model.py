@@ -16,6 +16,7 @@ from tests.support.scalar import (
     softmax_f32,
     stream,
 )
+from tests.support.scalar_backprop import backprop_step
 from tests.support.scalar_maps import (
     average_pool,
     average_pool_f32,
@@ -146,14 +147,25 @@ class ScalarModel:
             label = int(label)
         else:
             label = list(label) if self.real else [int(v) for v in label]
+        if self.model.rule == "backprop":
+            decay = self._decay()
+            backprop_step(self.model, self.w, self.b, values, label, self.rng, decay)
+        else:
+            self._learn_locally(values, label, kinds)
+        units = sum(self._units(layer) for layer in self.model.layers)
+        self.rng = (self.rng + PHI * units) & M32
+        self.step = min(self.step + 1, M32)
+
+    def _learn_locally(self, values, label, kinds):
         closed = self._gate_is_closed(values[-1], label)
         last = len(self.model.layers) - 1
         for index, layer in enumerate(self.model.layers):
             if layer.kind in kinds and (index == last or not closed):
                 self._learn_layer(index, values, label)
-        units = sum(self._units(layer) for layer in self.model.layers)
-        self.rng = (self.rng + PHI * units) & M32
-        self.step = min(self.step + 1, M32)
+
+    def _decay(self):
+        schedule = self.model.schedule
+        return schedule.decay[min(self.step // schedule.segment_steps, len(schedule.decay) - 1)]
 
     def _gate_is_closed(self, y, label):
         if self.model.gate is None:
@@ -162,8 +174,7 @@ class ScalarModel:
         return not p[label] < self.model.gate
 
     def _learn_layer(self, index, values, label):
-        layer, schedule = self.model.layers[index], self.model.schedule
-        segment = min(self.step // schedule.segment_steps, len(schedule.decay) - 1)
+        layer = self.model.layers[index]
         # A recurrent layer learns from what its memory holds.
         x = self.memory[index] if layer.kind == "rnn" else values[index]
         LEARN[layer.kind, self.real](
@@ -174,5 +185,5 @@ class ScalarModel:
             values[index + 1],
             label,
             self.rng,
-            schedule.decay[segment],
+            self._decay(),
         )

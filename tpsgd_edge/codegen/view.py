@@ -90,7 +90,6 @@ class ModelView:
 
     name: str
     upper: str
-    rule: str
     tool_version: str
     spec_file: str
     spec_digest: str
@@ -147,6 +146,11 @@ class ModelView:
         return "seen" if self.uses.pooled_targets else "out"
 
     @property
+    def rule(self) -> str:
+        """The learning rule in words."""
+        return "tpSGD" if self.below is None else "backpropagation"
+
+    @property
     def how_it_learns(self) -> str:
         """When in a training step the layers learn."""
         if self.below is not None:
@@ -170,7 +174,6 @@ def model_view(
     return ModelView(
         name=model.name,
         upper=model.name.upper(),
-        rule={"tpsgd": "tpSGD", "backprop": "backpropagation"}[model.rule],
         tool_version=origin.tool_version,
         spec_file=origin.spec_file,
         spec_digest=origin.spec_digest,

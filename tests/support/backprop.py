@@ -1,0 +1,54 @@
+"""Models that train by backpropagation, from random models that train by local losses."""
+
+from dataclasses import replace
+from typing import Any
+
+from tests.support.draws import Rng
+from tests.support.frozen import freeze
+from tpsgd_edge.quantize.model import (
+    Interval,
+    Loss,
+    Passing,
+    QuantizedConv2d,
+    QuantizedDense,
+    QuantizedModel,
+)
+
+
+def with_backprop(rng: Rng, model: QuantizedModel, *, some_frozen: bool = True) -> QuantizedModel:
+    """The model without hidden losses and error gate; in some, first layers do not train."""
+    count = len(model.weighted)
+    if some_frozen and rng.random() < 0.2:
+        frozen = int(rng.integers(count))
+        model = freeze(model, [index >= frozen for index in range(count)])
+    first = [layer.name for layer in model.layers].index(model.trained[0].name)
+    layers: list[Any] = []
+    for index, layer in enumerate(model.layers):
+        if isinstance(layer, QuantizedDense):
+            layer = _from_above(layer)
+            if index > first:
+                layer = replace(layer, passing=_passing(rng, layer))
+        layers.append(layer)
+    return replace(model, layers=tuple(layers), gate=None, rule="backprop")
+
+
+def _from_above(layer: QuantizedDense) -> QuantizedDense:
+    if isinstance(layer, QuantizedConv2d):
+        geometry = replace(layer.geometry, windows=layer.geometry.y_shape[:2])
+        layer = replace(layer, geometry=geometry)
+    return layer if layer.is_last else replace(layer, loss=Loss("from_above"), projection=None)
+
+
+def _passing(rng: Rng, layer: QuantizedDense) -> Passing:
+    if layer.weight_type == "f32":
+        return Passing()
+    rows = layer.n_out
+    if isinstance(layer, QuantizedConv2d):
+        kernel, groups = layer.geometry.kernel, layer.geometry.groups
+        rows = kernel[0] * kernel[1] * layer.n_out // groups
+    largest = rows * 2 ** (layer.weight_bits + 15)
+    # Shifts at which errors live; and, seldom, any.
+    shift = int(rng.integers(1, 41))
+    if rng.random() < 0.8:
+        shift = int(rng.integers(layer.weight_bits - 7, layer.weight_bits + 2))
+    return Passing(max(1, shift), Interval(-largest, largest))
