@@ -84,6 +84,13 @@ def _check(spec: Spec, rules: Sequence[str]) -> None:
         raise SpecError(
             f"there is no rule '{unknown[0]}'", where="--rules", help=f"one of {', '.join(TITLES)}"
         )
+    if spec.rule.kind == "backprop":
+        raise SpecError(
+            "the rules are compared with tpSGD as the spec has it, but this spec has backpropagation",
+            where="[rule], kind",
+            found='kind = "backprop"',
+            help="remove it; backpropagation is among the rules",
+        )
     *hidden, _ = spec.model.trained
     if not any(layer.train for layer in hidden):
         raise SpecError(
