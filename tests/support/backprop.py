@@ -34,7 +34,12 @@ def with_backprop(rng: Rng, model: QuantizedModel, *, some_frozen: bool = True) 
 
 def _from_above(layer: QuantizedDense) -> QuantizedDense:
     if isinstance(layer, QuantizedConv2d):
-        geometry = replace(layer.geometry, windows=layer.geometry.y_shape[:2])
+        geometry = replace(
+            layer.geometry,
+            windows=layer.geometry.y_shape[:2],
+            pool_kernel=(1, 1),
+            pool_stride=(1, 1),
+        )
         layer = replace(layer, geometry=geometry)
     return layer if layer.is_last else replace(layer, loss=Loss("from_above"), projection=None)
 

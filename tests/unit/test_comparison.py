@@ -198,6 +198,13 @@ def test_an_unknown_rule_is_an_error_in_words(spec, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_spec_that_trains_by_backpropagation_is_refused(spec, tmp_path):
+    changed = spec.model_copy(update={"rule": spec.rule.model_copy(update={"kind": "backprop"})})
+    with pytest.raises(SpecError, match="compared with tpSGD as the spec has it") as caught:
+        compare_rules(changed, out=tmp_path / "r.sqlite")
+    assert "remove it; backpropagation is among the rules" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "layers", ['{name="out", units=10}', '{name="a", units=8, train=false}, {name="b", units=10}']
 )

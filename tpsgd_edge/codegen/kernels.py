@@ -172,7 +172,7 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
             _conv_forward_kernel(layer) for layer in weighted if isinstance(layer, QuantizedConv2d)
         ),
         conv_learn=_unique(_conv_learn_kernel(layer) for layer in convs),
-        map_average=_unique(map_kernel(layer.y_type) for layer in convs if layer.loss.is_local),
+        map_average=_unique(map_kernel(layer.y_type) for layer in convs),
         max_pool=_unique(map_kernel(pool.x_type) for pool in pools if pool.mode == "max"),
         average_pool=_unique(map_kernel(pool.x_type) for pool in pools if pool.mode == "average"),
         rnn_init=_unique(_init_kernel(layer) for layer in seeded if layer.kind == "rnn"),

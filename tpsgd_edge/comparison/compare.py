@@ -86,7 +86,7 @@ def _check(spec: Spec, rules: Sequence[str]) -> None:
         )
     if spec.rule.kind == "backprop":
         raise SpecError(
-            "the rules are compared with tpSGD as the spec has it, but this spec has backpropagation",
+            "rules are compared with tpSGD as the spec has it, not with backpropagation",
             where="[rule], kind",
             found='kind = "backprop"',
             help="remove it; backpropagation is among the rules",

@@ -117,11 +117,16 @@ def _layers(spec: Spec, shape: Shape) -> tuple[Layer, ...]:
         if made is None:
             shape = (1, 1, math.prod(shape))
         else:
-            if isinstance(made, Conv2d) and spec.rule.kind == "backprop":
-                made = replace(made, windows=made.y_shape[:2])  # each position has its error
             layers.append(made)
             shape = _shape_behind(made)
+    if spec.rule.kind == "backprop":
+        return tuple(_with_all_errors(layer) for layer in layers)
     return tuple(_seen_behind_pools(spec, layers))
+
+
+def _with_all_errors(layer: Layer) -> Layer:
+    """Under backpropagation each position of a map has an error of its own."""
+    return replace(layer, windows=layer.y_shape[:2]) if isinstance(layer, Conv2d) else layer
 
 
 def _seen_behind_pools(spec: Spec, layers: list[Layer]) -> Iterator[Layer]:
