@@ -170,7 +170,6 @@ def model_view(
     is_float = model.value_type == "f32"
     is_class = model.labels.kind == "class"
     has_conv = any(isinstance(layer, QuantizedConv2d) for layer in model.layers)
-    first_rng = stream(model.seed, Purpose.TRAINING, 0)
     return ModelView(
         name=model.name,
         upper=model.name.upper(),
@@ -211,7 +210,7 @@ def model_view(
         digest=tuple(_digest_views(model, plan)),
         training_arena=_arena_view(plan.training),
         inference_arena=_arena_view(plan.inference),
-        first_rng=c_uint(first_rng),
+        first_rng=c_uint(stream(model.seed, Purpose.TRAINING, 0)),
         rng_advance=f"TPS_PHI * {model.total_units}u",
         init_lines=init_lines(model),
         inference=inference_stages(model, plan),
