@@ -54,6 +54,11 @@ static inline int32_t tps_limit(int32_t v, int bits)
 #endif
 }
 
+static inline int8_t tps_sat_s8(int32_t v)
+{
+    return (int8_t)tps_clip(v, INT8_MIN, INT8_MAX);
+}
+
 static inline int16_t tps_sat_s16(int32_t v)
 {
     return (int16_t)tps_clip(v, INT16_MIN, INT16_MAX);
@@ -77,6 +82,45 @@ static inline int32_t tps_requantize(int64_t v, uint16_t mult, uint8_t shift, in
 {
     const int64_t rounded = (v * mult + (INT64_C(1) << (shift - 1))) >> shift;
     return (int32_t)(rounded < lo ? lo : rounded > hi ? hi : rounded);
+}
+
+/* v * mult / 2^shift for v of 32 bits: for nearly all shifts half a product is enough. */
+struct tps_scaling {
+    int32_t mult; /* mult * 2^15 */
+    int32_t half;
+    uint8_t shift; /* beyond 2^17 */
+};
+
+static inline int tps_scales_s32(uint8_t shift)
+{
+    return shift >= 18 && shift <= 47;
+}
+
+static inline struct tps_scaling tps_scaling(uint16_t mult, uint8_t shift)
+{
+    return (struct tps_scaling){mult << 15, INT32_C(1) << (shift - 18), (uint8_t)(shift - 17)};
+}
+
+/* floor(v * mult / 2^shift + 1/2). Requires tps_scales_s32(shift). */
+static inline int32_t tps_scaled(int32_t v, struct tps_scaling by)
+{
+    /* floor(v * mult / 2^17); the floor of a floor is the floor. */
+#ifdef TPS_FEW_REGISTERS
+    const int32_t mult = by.mult >> 15;
+    const int32_t low = (int32_t)(((uint32_t)v & 0xFFFF) * (uint32_t)mult >> 16);
+    const int32_t upper = ((v >> 16) * mult + low) >> 1;
+#else
+    const int32_t upper = (int32_t)((v * (int64_t)by.mult) >> 32);
+#endif
+    return (upper + by.half) >> by.shift;
+}
+
+/* tps_requantize of 32 bits. */
+static inline int32_t tps_requantize_s32(int32_t v, uint16_t mult, uint8_t shift, int32_t lo,
+                                         int32_t hi)
+{
+    return tps_scales_s32(shift) ? tps_clip(tps_scaled(v, tps_scaling(mult, shift)), lo, hi)
+                                 : tps_requantize(v, mult, shift, lo, hi);
 }
 
 #endif

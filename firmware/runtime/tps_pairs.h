@@ -82,6 +82,20 @@ static inline void tps_put_two(void **address, uint32_t first, uint32_t second)
 #endif
 }
 
+/* Two words to a multiple of 4; on to eight words further. */
+static inline void tps_put_two_of_eight(void **address, uint32_t first, uint32_t second)
+{
+#ifdef TPS_INSTRUCTION
+    __asm__ volatile("strd %1, %2, [%0], #32"
+                     : "+r"(*address)
+                     : "r"(first), "r"(second)
+                     : "memory");
+#else
+    tps_put_two(address, first, second);
+    *address = (uint8_t *)*address + 24;
+#endif
+}
+
 /* A pair of two numbers, of which only the lower 16 bits count. */
 static inline uint32_t tps_pair(int32_t low, int32_t high)
 {
@@ -164,6 +178,22 @@ static inline int64_t tps_smlald(uint32_t a, uint32_t b, int64_t acc)
     return acc;
 #else
     return acc + (int64_t)tps_low(a) * tps_low(b) + (int64_t)tps_high(a) * tps_high(b);
+#endif
+}
+
+/* acc + the products of p and q with the next two words, from a multiple of 4. */
+static inline int32_t tps_smlad_next(const void **address, uint32_t p, uint32_t q, int32_t acc)
+{
+    uint32_t first, second;
+#ifdef TPS_INSTRUCTION
+    __asm__ volatile("ldrd %1, %2, [%3], #8\n\tsmlad %0, %4, %1, %0\n\tsmlad %0, %5, %2, %0"
+                     : "+r"(acc), "=&r"(first), "=&r"(second), "+r"(*address)
+                     : "r"(p), "r"(q)
+                     : "memory");
+    return acc;
+#else
+    tps_next_two(address, &first, &second);
+    return tps_smlad(q, second, tps_smlad(p, first, acc));
 #endif
 }
 

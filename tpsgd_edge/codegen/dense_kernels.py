@@ -1,5 +1,6 @@
 """The inner loops of fully connected layers: sums of products, and updates of rows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tpsgd_edge.codegen.c import C_TYPES
@@ -68,12 +69,12 @@ def dot_kernel(layer: QuantizedDense, model: QuantizedModel) -> DotKernel:
         mac="smlald" if wide else "smlad",
         # As many as their sums and pointers fit into the registers.
         rows=2 if wide else 4,
-        whole_words=_have_whole_words(sharing, model),
+        whole_words=have_whole_words(sharing, model),
         step=8 if all(other.n_in % 8 == 0 for other in sharing) else 4,
     )
 
 
-def _have_whole_words(layers: list[QuantizedDense], model: QuantizedModel) -> bool:
+def have_whole_words(layers: Sequence[QuantizedDense], model: QuantizedModel) -> bool:
     """Whether every row of the layers' weights starts at a multiple of 4 bytes.
 
     Nothing says where the constants of layers that do not train start.
@@ -99,6 +100,6 @@ def update_kernel(layer: QuantizedDense, model: QuantizedModel) -> UpdateKernel:
         bits=tuple(sorted({other.weight_bits for other in sharing})),
         has_narrow=types == ("s16", "s8"),
         pairs=(*types, layer.update_shift) in (("s16", "s8", 8), ("s8", "s8", 14)),
-        whole_words=_have_whole_words(sharing, model),
+        whole_words=have_whole_words(sharing, model),
         largest_step=254 if layer.weight_type == "s16" else 8191,
     )

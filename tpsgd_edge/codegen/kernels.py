@@ -10,6 +10,7 @@ from tpsgd_edge.codegen.dense_kernels import (
     DotKernel,
     UpdateKernel,
     dot_kernel,
+    have_whole_words,
     update_kernel,
     update_suffix,
 )
@@ -33,6 +34,9 @@ class ForwardKernel:
     Attributes:
         table: the output type where a layer needs a table, else empty.
         widens: on computers with vector units, inputs are widened to 16 bits first.
+        four: with pairs, it is applied to four patches of a map at once.
+        in_eights: such a patch always has a multiple of 8 numbers.
+        whole_words: every row of weights starts at a multiple of 4 bytes.
     """
 
     suffix: str
@@ -45,6 +49,10 @@ class ForwardKernel:
     activation: str
     widens: bool
     dot: str
+    four: bool
+    y_type: str
+    in_eights: bool
+    whole_words: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +83,7 @@ class ConvKernel:
         dense: suffix of that kernel.
         gate: suffix of the gate kernel, empty where the error needs none.
         map: type of the output map.
+        order: of numbers in packed patches; empty where patches are not packed.
         w, b, x, y, e: C types.
     """
 
@@ -82,6 +91,7 @@ class ConvKernel:
     dense: str
     gate: str
     map: str
+    order: str
     w: str
     b: str
     x: str
@@ -151,6 +161,11 @@ class Kernels:
     rnn_step: tuple[RnnKernel, ...]
     rnn_update: tuple[RnnKernel, ...]
 
+    @property
+    def pack_orders(self) -> tuple[str, ...]:
+        """How patches are packed."""
+        return _unique(kernel.order for kernel in self.conv_forward if kernel.order)
+
 
 def needed_kernels(model: QuantizedModel) -> Kernels:
     """The kernels that the layers of the model use, in the order of first use."""
@@ -160,7 +175,7 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
     seeded = [layer for layer in layers if isinstance(layer.init, SeededInit)]
     gated = [layer for layer in layers if has_gate(layer)]
     return Kernels(
-        forward=_unique(_forward_kernel(layer, weighted) for layer in weighted),
+        forward=_unique(_forward_kernel(layer, model) for layer in weighted),
         dot=_unique(dot_kernel(layer, model) for layer in weighted if layer.weight_type != "f32"),
         init=_unique(_init_kernel(layer) for layer in seeded if layer.kind != "rnn"),
         gate=_unique(gate_kernel(layer) for layer in gated),
@@ -221,9 +236,10 @@ def _init_kernel(layer: QuantizedDense) -> InitKernel:
     return InitKernel(layer.weight_type, C_TYPES[layer.weight_type])
 
 
-def _forward_kernel(layer: QuantizedDense, layers: tuple[QuantizedDense, ...]) -> ForwardKernel:
+def _forward_kernel(layer: QuantizedDense, model: QuantizedModel) -> ForwardKernel:
     suffix = forward_suffix(layer)
-    sharing = [other for other in layers if forward_suffix(other) == suffix]
+    sharing = [other for other in model.weighted if forward_suffix(other) == suffix]
+    on_maps = [other for other in sharing if isinstance(other, QuantizedConv2d)]
     wide = layer.x_type == "s16"
     widens = (layer.weight_type, layer.x_type) == ("s16", "s8")
     return ForwardKernel(
@@ -237,6 +253,10 @@ def _forward_kernel(layer: QuantizedDense, layers: tuple[QuantizedDense, ...]) -
         activation=layer.activation if layer.weight_type == "f32" else "",
         widens=widens,
         dot=update_suffix(layer),
+        four=layer.x_type == "s8" and bool(on_maps),
+        y_type=layer.y_type,
+        in_eights=all(other.n_in % 8 == 0 for other in on_maps),
+        whole_words=have_whole_words(on_maps, model),
     )
 
 
@@ -284,12 +304,17 @@ def _conv_learn_kernel(layer: QuantizedDense) -> ConvKernel:
     return _conv_kernel(layer, conv_learn_suffix(layer), update_suffix(layer), gate)
 
 
+# As pairs of weights come out of their words.
+_PACK_ORDERS = {"s8": "even_odd", "s16": "in_order"}
+
+
 def _conv_kernel(layer: QuantizedDense, suffix: str, dense: str, gate: str) -> ConvKernel:
     return ConvKernel(
         suffix=suffix,
         dense=dense,
         gate=gate,
         map=layer.y_type,
+        order=_PACK_ORDERS[layer.weight_type] if layer.x_type == "s8" else "",
         w=C_TYPES[layer.weight_type],
         b=C_TYPES[layer.bias_type],
         x=C_TYPES[layer.x_type],

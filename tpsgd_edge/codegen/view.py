@@ -31,6 +31,7 @@ from tpsgd_edge.codegen.stages import (
 )
 from tpsgd_edge.memory import ArenaPlan, MemoryPlan, StateTensor, digest_order
 from tpsgd_edge.quantize.model import (
+    DTYPES,
     QuantizedConv2d,
     QuantizedDense,
     QuantizedModel,
@@ -139,6 +140,11 @@ class ModelView:
     arrays: tuple[ArrayView, ...]
     selftest_count: int
     selftest_digest: str
+
+    @property
+    def values_per_word(self) -> int:
+        """Inputs in 32 bits."""
+        return 4 // DTYPES[self.value_type].itemsize
 
     @property
     def seen(self) -> str:
@@ -304,7 +310,8 @@ def _arena_view(plan: ArenaPlan) -> ArenaView:
     lines = []
     for buffer in plan.buffers:
         skip = f"unsigned char skip[{buffer.offset}]; " if buffer.offset else ""
-        array = f"{C_TYPES[buffer.type]} at[{buffer.count}];"
+        aligned = "_Alignas(4) " if buffer.role == "p" else ""
+        array = f"{aligned}{C_TYPES[buffer.type]} at[{buffer.count}];"
         lines.append(f"struct {{ {skip}{array} }} {buffer.name};")
     return ArenaView(plan.size, tuple(lines))
 

@@ -44,7 +44,7 @@ class Buffer:
 
     Attributes:
         role: y (outputs of a layer), e (their errors; of a dense layer then its steps),
-            s (read-out of a label-space loss); of a convolution also p (one patch of the input),
+            s (read-out of a label-space loss); of a convolution also p (patches of the input),
             m (its map, averaged over windows), d (errors, then steps, of one position); of a
             recurrent layer with traces p (its input and own output; then one of its traces).
         lives: inclusive intervals of stages.
@@ -62,6 +62,11 @@ class Buffer:
     def n_bytes(self) -> int:
         """Size in bytes."""
         return self.count * DTYPES[self.type].itemsize
+
+    @property
+    def align(self) -> int:
+        """Its offset is a multiple of this. Patches are read by words."""
+        return 4 if self.role == "p" else DTYPES[self.type].itemsize
 
     @property
     def end(self) -> int:
@@ -258,11 +263,18 @@ def _buffers(model: QuantizedModel, schedule: tuple[Stage, ...]) -> Iterator[Buf
             isinstance(layer, QuantizedRnn) and not layer.keeps_present
         ):
             works = _times(schedule, index, "forward") + _times(schedule, index, "learn")
-            yield Buffer(f"{layer.name}_p", layer.name, "p", layer.x_type, layer.n_in, works)
+            count = _patch_count(layer)
+            yield Buffer(f"{layer.name}_p", layer.name, "p", layer.x_type, count, works)
         learns = _times(schedule, index, "learn")
         if learns and isinstance(layer, QuantizedDense):
             yield from _learning_buffers(layer, model.labels.count, learns)
         yield from _handed_down(model, schedule, index)
+
+
+def _patch_count(layer: QuantizedDense) -> int:
+    """Numbers of one patch; in s8 also four in 16 bits, which cores with pairs work on at once."""
+    packs = isinstance(layer, QuantizedConv2d) and layer.x_type == "s8"
+    return 9 * layer.n_in if packs else layer.n_in
 
 
 def _learning_buffers(
@@ -324,13 +336,12 @@ def _reads(model: QuantizedModel, stage: Stage, layer: int) -> bool:
 
 
 def _lowest_offset(buffer: Buffer, placed: Sequence[Buffer]) -> int:
-    align = DTYPES[buffer.type].itemsize
     conflicts = sorted((b for b in placed if _conflict(buffer, b)), key=lambda b: b.offset)
     offset = 0
     for other in conflicts:
         if offset + buffer.n_bytes <= other.offset:
             break
-        offset = max(offset, -(-other.end // align) * align)
+        offset = max(offset, -(-other.end // buffer.align) * buffer.align)
     return offset
 
 

@@ -126,7 +126,7 @@ TPS_APART static void dot_rows_s16_s8(const int16_t *w, const int8_t *x, uint32_
 static inline int8_t output_s16_s8_s8(const struct tps_dense *layer, int32_t acc)
 {
     const int32_t z =
-        tps_requantize(acc, layer->z_mult, layer->z_shift, layer->z_min, layer->z_max);
+        tps_requantize_s32(acc, layer->z_mult, layer->z_shift, layer->z_min, layer->z_max);
     return (int8_t)(layer->table_s8 ? layer->table_s8[z + 128] : z);
 }
 
@@ -170,7 +170,7 @@ void tps_dense_forward_s16_s8_s8(const struct tps_dense *layer, const int16_t *w
 static inline int16_t output_s16_s8_s16(const struct tps_dense *layer, int32_t acc)
 {
     const int32_t z =
-        tps_requantize(acc, layer->z_mult, layer->z_shift, layer->z_min, layer->z_max);
+        tps_requantize_s32(acc, layer->z_mult, layer->z_shift, layer->z_min, layer->z_max);
     return (int16_t)z;
 }
 
