@@ -269,13 +269,13 @@ def cost_of(run: Run) -> Cost:
 
 
 def stretches(prepared: Prepared, count: int) -> tuple[Stretch, ...]:
-    """Samples at the start of three epochs of a training run, which is made on this computer."""
+    """Samples at the start of each epoch of a training run, which is made on this computer."""
     model = prepared.model
     samples, project = quantize_samples(model, prepared.dataset), render_project(prepared)
     found = []
     with scratch_project(project) as folder:
         device = open_device(compile_for_host(project, folder), interface_of(model))
-        for epoch in range(3):
+        for epoch in range(prepared.spec.rule.epochs):
             order = epoch_order(model.seed, epoch, len(samples.x))
             first = order[:count]
             found.append(Stretch(device.state(), samples.x[first], samples.labels[first]))
