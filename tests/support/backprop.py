@@ -11,7 +11,9 @@ from tpsgd_edge.quantize.model import (
     Passing,
     QuantizedConv2d,
     QuantizedDense,
+    QuantizedLayer,
     QuantizedModel,
+    QuantizedPool,
 )
 
 
@@ -25,23 +27,35 @@ def with_backprop(rng: Rng, model: QuantizedModel, *, some_frozen: bool = True) 
     layers: list[Any] = []
     for index, layer in enumerate(model.layers):
         if isinstance(layer, QuantizedDense):
-            layer = _from_above(layer)
+            behind = model.layers[index + 1] if index == first and not layer.is_last else None
+            layer = _from_above(layer, behind)
             if index > first:
                 layer = replace(layer, passing=_passing(rng, layer))
         layers.append(layer)
     return replace(model, layers=tuple(layers), gate=None, rule="backprop")
 
 
-def _from_above(layer: QuantizedDense) -> QuantizedDense:
+def _from_above(layer: QuantizedDense, behind: QuantizedLayer | None) -> QuantizedDense:
+    """The layer without a loss of its own; `behind` is given for the first one that learns."""
     if isinstance(layer, QuantizedConv2d):
-        geometry = replace(
-            layer.geometry,
-            windows=layer.geometry.y_shape[:2],
-            pool_kernel=(1, 1),
-            pool_stride=(1, 1),
-        )
-        layer = replace(layer, geometry=geometry)
+        shapes = {
+            "windows": layer.geometry.y_shape[:2],
+            "pool_kernel": (1, 1),
+            "pool_stride": (1, 1),
+        }
+        if isinstance(behind, QuantizedPool) and _can_be_left_out(behind):
+            shapes = {
+                "windows": behind.y_shape[:2],
+                "pool_kernel": behind.kernel,
+                "pool_stride": behind.stride,
+            }
+        layer = replace(layer, geometry=replace(layer.geometry, **shapes))
     return layer if layer.is_last else replace(layer, loss=Loss("from_above"), projection=None)
+
+
+def _can_be_left_out(pool: QuantizedPool) -> bool:
+    apart = all(s >= k for s, k in zip(pool.stride, pool.kernel, strict=True))
+    return pool.mode == "max" and apart
 
 
 def _passing(rng: Rng, layer: QuantizedDense) -> Passing:

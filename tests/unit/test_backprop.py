@@ -13,7 +13,7 @@ from tests.unit.test_memory_plan import Memory
 from tpsgd_edge.codegen import CProject
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.data import dataset_from_arrays
-from tpsgd_edge.memory import plan_memory
+from tpsgd_edge.memory import ArenaPlan, plan_memory
 from tpsgd_edge.quantize import QuantizedModel
 from tpsgd_edge.quantize.model import Passing
 from tpsgd_edge.spec import Spec, spec_from_dict
@@ -140,7 +140,9 @@ def test_sums_of_errors_that_s64_cannot_be_proved_for_are_refused():
 def test_hidden_layers_have_errors_from_above_and_no_projection():
     model = model_of(MAPS)
     conv1, conv2, last = model.trained
-    assert model.error_path == (4, 3, 2, 1, 0)
+    # The first layer takes its errors from behind its max pool.
+    assert model.error_path == (4, 3, 2, 0)
+    assert (model.errors_go_to(2), model.errors_go_to(0)) == (0, None)
     assert (conv1.loss.kind, last.loss.kind) == ("from_above", "softmax_cross_entropy")
     assert (conv1.projection, conv1.passing) == (None, None)
     assert conv2.passing is not None
@@ -185,7 +187,7 @@ def test_no_value_is_overwritten_before_its_last_use():
                 for buffer in (mine[role] for role in made_here if role in mine):
                     memory.write(buffer)
                 if stage.layer != path[-1]:
-                    below = plan.find(model.layers[stage.layer - 1].name, "e")
+                    below = plan.find(model.layers[path[path.index(stage.layer) + 1]].name, "e")
                     memory.write(below)
                 read = [*inputs, *mine.values()]
             for buffer in read:
@@ -208,7 +210,8 @@ def project_of(layers: list[dict[str, Any]]) -> CProject:
 
 
 def test_errors_are_handed_down_before_a_layer_learns():
-    code = project_of(MAPS).files["toy.c"]
+    first = {"name": "conv0", "kind": "conv2d", "filters": 2, "kernel": 1}
+    code = project_of([first, *MAPS]).files["toy.c"]
     step = code[code.index("toy_train_step(") :]
     calls = [
         "tps_error_softmax_cross_entropy(&fc_layer",
@@ -220,11 +223,24 @@ def test_errors_are_handed_down_before_a_layer_learns():
         "tps_conv2d_learn_s16_s8_open_s8(&conv2_layer",
         "tps_max_pool_delta_below_s8(&pool1_layer",
         "tps_map_gate_tanh_s8(&conv1_layer",
+        "tps_conv2d_delta_below_s16_s64(&conv1_layer",
         "tps_conv2d_learn_s16_s8_open_s8(&conv1_layer",
+        "tps_conv2d_learn_s16_s8_tanh_s8(&conv0_layer",
     ]
     places = [step.index(call) for call in calls]
     assert places == sorted(places)
-    assert "conv1_layer, model->conv1_w, arena.conv1_e" not in step
+    assert "delta_below_s16_s64(&conv0_layer" not in step
+
+
+def test_a_pool_behind_the_first_layer_needs_no_map_of_errors():
+    step = project_of(MAPS).files["toy.c"]
+    assert "tps_max_pool_delta_below" not in step
+    conv1 = next(b for b in plan_of(MAPS).buffers if (b.layer, b.role) == ("conv1", "e"))
+    assert conv1.count == 3 * 3 * 4
+
+
+def plan_of(layers: list[dict[str, Any]]) -> ArenaPlan:
+    return plan_memory(model_of(layers)).training
 
 
 def test_code_that_trains_by_local_losses_has_none_of_it():

@@ -59,7 +59,7 @@ def below_kernels(model: QuantizedModel) -> BelowKernels | None:
         return None
     is_float = model.value_type == "f32"
     passing = [layer for layer in model.weighted if layer.passing is not None]
-    convs = [layer for layer in model.trained if isinstance(layer, QuantizedConv2d)]
+    convs = [layer for layer in passing if isinstance(layer, QuantizedConv2d)]
     pools = [model.layers[i] for i in model.error_path]
     return BelowKernels(
         e="float" if is_float else "int16_t",

@@ -225,7 +225,7 @@ def conv_learn_suffix(layer: QuantizedDense) -> str:
 
 def _gates_itself(layer: QuantizedDense) -> bool:
     """Whether the convolution multiplies errors by f'(z) while it learns, not before."""
-    return has_gate(layer) and layer.loss.is_local
+    return has_gate(layer) and layer.passing is None
 
 
 def _unique(kernels: Iterable[Key]) -> tuple[Key, ...]:

@@ -170,7 +170,7 @@ def _pass(model: QuantizedModel, index: int, indent: int) -> StageView:
     if pool.mode == "max":
         function += f"_{pool.x_type}"
         arguments += [_input(model, index), _buffer(pool, "y")]
-    arguments += [_buffer(pool, "e"), str(pool.x_count), _buffer(model.layers[index - 1], "e")]
+    arguments += [_buffer(pool, "e"), str(pool.x_count), _errors_below(model, index)]
     return StageView(f"errors through {pool.name}", c_call(function, arguments, indent=indent))
 
 
@@ -182,8 +182,15 @@ def _below(
         return
     this, w, _ = _weights(layer)
     shift = [] if layer.weight_type == "f32" else [str(layer.passing.shift)]
-    e, below = _buffer(layer, "e"), _buffer(model.layers[index - 1], "e")
-    yield f"tps_{layer.kind}_delta_below_{below_suffix(layer)}", [this, w, e, *shift, below]
+    arguments = [this, w, _buffer(layer, "e"), *shift, _errors_below(model, index)]
+    yield f"tps_{layer.kind}_delta_below_{below_suffix(layer)}", arguments
+
+
+def _errors_below(model: QuantizedModel, index: int) -> str:
+    """Where the errors go that a layer hands down."""
+    below = model.errors_go_to(index)
+    assert below is not None
+    return _buffer(model.layers[below], "e")
 
 
 def _dense_calls(
@@ -219,7 +226,7 @@ def _conv_calls(
     if layer.loss.is_local:
         yield f"tps_map_average_{layer.y_type}", [f"&{layer.name}_layer", y, m]
         yield f"tps_error_{error_suffix(layer)}", [_unit(layer), m, "label", *_scratch(layer), e]
-    elif has_gate(layer):
+    elif has_gate(layer) and layer.passing is not None:
         yield f"tps_map_gate_{gate_suffix(layer)}", [f"&{layer.name}_layer", y, e]
     yield from _below(model, index, layer)
     arguments = [*_weights(layer), _input(model, index), y, e]

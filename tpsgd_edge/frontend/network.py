@@ -120,13 +120,22 @@ def _layers(spec: Spec, shape: Shape) -> tuple[Layer, ...]:
             layers.append(made)
             shape = _shape_behind(made)
     if spec.rule.kind == "backprop":
-        return tuple(_with_all_errors(layer) for layer in layers)
+        return tuple(_with_all_errors(spec, layers))
     return tuple(_seen_behind_pools(spec, layers))
 
 
-def _with_all_errors(layer: Layer) -> Layer:
-    """Under backpropagation each position of a map has an error of its own."""
-    return replace(layer, windows=layer.y_shape[:2]) if isinstance(layer, Conv2d) else layer
+def _with_all_errors(spec: Spec, layers: list[Layer]) -> Iterator[Layer]:
+    """Under backpropagation each position of a map has an error of its own.
+
+    The first layer that learns hands none down, and so can take them from behind its max pool.
+    """
+    first = next(layer.name for layer in spec.model.trained if layer.train)
+    for layer, behind in itertools.pairwise([*layers, layers[-1]]):
+        if isinstance(layer, Conv2d):
+            own = seen_through(layer, behind, "position") if layer.name == first else layer
+            yield own if own.pool else replace(layer, windows=layer.y_shape[:2])
+        else:
+            yield layer
 
 
 def _seen_behind_pools(spec: Spec, layers: list[Layer]) -> Iterator[Layer]:

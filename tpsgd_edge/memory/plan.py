@@ -301,7 +301,8 @@ def _handed_down(
     for t, stage in enumerate(schedule):
         if stage.layer == index and stage.kind in ("learn", "pass"):
             lives = ((t - 1, t),)
-            yield Buffer(f"{layer.name}_e", layer.name, "e", type_, layer.y_count, lives)
+            count = layer.n_target if isinstance(layer, QuantizedDense) else layer.y_count
+            yield Buffer(f"{layer.name}_e", layer.name, "e", type_, count, lives)
 
 
 def _times(

@@ -149,13 +149,29 @@ class QuantizedModel:
 
     @property
     def error_path(self) -> tuple[int, ...]:
-        """Under backpropagation: the layers that errors reach, from the last one down."""
-        learning = (
+        """Under backpropagation: the layers that errors stop at, from the last one down.
+
+        The lowest one may take them from behind its max pool, which is left out then.
+        """
+        first = self._first_learner
+        layer = self.layers[first]
+        pooled = isinstance(layer, QuantizedConv2d) and layer.geometry.is_pooled
+        above = range(len(self.layers) - 1, first + (1 if pooled else 0), -1)
+        return (*above, first)
+
+    @property
+    def _first_learner(self) -> int:
+        return next(
             index
             for index, layer in enumerate(self.layers)
             if isinstance(layer, QuantizedDense) and layer.trains
         )
-        return tuple(range(len(self.layers) - 1, next(learning) - 1, -1))
+
+    def errors_go_to(self, index: int) -> int | None:
+        """Under backpropagation: the next layer that a layer's errors stop at; None below all."""
+        path = self.error_path
+        place = path.index(index) + 1
+        return path[place] if place < len(path) else None
 
     @property
     def last(self) -> QuantizedDense:

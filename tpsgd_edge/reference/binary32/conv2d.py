@@ -97,12 +97,12 @@ class Binary32Conv2d:
 
     def learn(self, x: F32, y: F32, label: Label, words: NDArray[np.uint32], step: int) -> bool:
         """Update w and b; `words` is not used. Returns whether a unit learned."""
-        e = self.target.spread(local_error(self.loss, self._averaged(y), label), y)
+        e = local_error(self.loss, self._averaged(y), label)
         return self.learn_from(e, x, y, words, step)
 
     def learn_from(self, e: F32, x: F32, y: F32, words: NDArray[np.uint32], step: int) -> bool:
-        """Update w and b by the errors e of all units. Whether a unit learned."""
-        layer = self.layer
+        """Update w and b by the errors e of windows. Returns whether a unit learned."""
+        layer, e = self.layer, self.target.spread(e, y)
         d = step_sizes(layer, decay_at(self.schedule, step), e, y).reshape(-1, layer.n_out)
         positions = np.flatnonzero(d.any(axis=1))
         if not positions.size:

@@ -103,14 +103,14 @@ class IntegerConv2d:
         step: int,
     ) -> bool:
         """Update w and b; `words` has one random word a unit. Returns whether a unit learned."""
-        e = self.target.spread(local_error(self.loss, self._averaged(y), label), y)
+        e = local_error(self.loss, self._averaged(y), label)
         return self.learn_from(e, x, y, words, step)
 
     def learn_from(
         self, e: Int64, x: NDArray[Any], y: Int64, words: NDArray[np.uint32], step: int
     ) -> bool:
-        """Update w and b by the errors e of all units. Whether a unit learned."""
-        layer = self.layer
+        """Update w and b by the errors e of windows. Returns whether a unit learned."""
+        layer, e = self.layer, self.target.spread(e, y)
         d = step_sizes(layer, decay_at(self.schedule, step), e, y, words)
         # Rows of w do not see each other: one after the other, each through its positions.
         output, position = d.reshape(-1, layer.n_out).T.nonzero()
