@@ -281,10 +281,11 @@ def _simulate(
     if weights_out is not None:
         write_binary(training.state, weights_out)
     baselines = {}
-    if len(model.layers) > 1:
+    if any(not layer.is_last for layer in model.trained):
         frozen = replace(prepared, model=with_frozen_hidden_layers(model))
-        yardstick = _train_on_host(frozen, epochs, progress, "hidden layers at random")
-        baselines["hidden layers at random"] = yardstick.scores[-1].value
+        has_weights = prepared.spec.model.has_first_weights
+        name = f"hidden layers {'as they came' if has_weights else 'at random'}"
+        baselines[name] = _train_on_host(frozen, epochs, progress, name).scores[-1].value
     scores = training.scores
     samples = len(dataset.x_train)
     return SimulateResult(
@@ -301,6 +302,7 @@ def _simulate(
         formats=formats_of(model),
         baselines=baselines,
         weights=weights_out,
+        origin=tuple(score.value for score in training.origin_scores),
     )
 
 

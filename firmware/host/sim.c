@@ -18,6 +18,10 @@ EXPORT void tps_sim_info(uint32_t info[5]);
 EXPORT void tps_sim_init(model_t *model);
 EXPORT void tps_sim_outputs(const model_t *model, const model_x_t *x, model_output_t *outputs,
                             uint32_t count);
+#ifdef MODEL_HAS_CONFIDENCE
+EXPORT void tps_sim_confidences(const model_t *model, const model_x_t *x,
+                                model_confidence_t *confidences, uint32_t count);
+#endif
 EXPORT uint32_t tps_sim_train(model_t *model, const model_x_t *x, const model_label_t *labels,
                               const uint32_t *order, uint32_t count);
 EXPORT const model_output_t *tps_sim_last_output(void);
@@ -46,6 +50,20 @@ void tps_sim_outputs(const model_t *model, const model_x_t *x, model_output_t *o
         model_outputs(model, x, outputs);
     }
 }
+
+#ifdef MODEL_HAS_CONFIDENCE
+/* confidences[count] of the answers, of a sequence of its last one, to x[count][MODEL_N_IN]. */
+void tps_sim_confidences(const model_t *model, const model_x_t *x, model_confidence_t *confidences,
+                         uint32_t count)
+{
+    model_output_t outputs[MODEL_OUTPUT_COUNT];
+
+    for (; count > 0; count--, x += MODEL_N_IN) {
+        model_outputs(model, x, outputs);
+        *confidences++ = model_confidence();
+    }
+}
+#endif
 
 /* Train on the samples order[0..count-1]. Returns how many were refused. */
 uint32_t tps_sim_train(model_t *model, const model_x_t *x, const model_label_t *labels,

@@ -16,6 +16,7 @@
  *   6 load      the state       -
  *   7 selftest  -               u32: enum tps_status; the model is initialised afterwards
  *   8 stack     -               u32: bytes of stack the model used since the last such command
+ *   9 confident count inputs    per input: the confidence of the answer, where the model has one
  *
  * An input is x, padded to a multiple of 4 bytes. A sample is an input, then the label, padded too.
  */
@@ -24,7 +25,7 @@
 
 #define PROTOCOL_VERSION 1u
 
-enum opcode { INFO, INIT, TRAIN, TRACE, OUTPUTS, DUMP, LOAD, SELFTEST, STACK };
+enum opcode { INFO, INIT, TRAIN, TRACE, OUTPUTS, DUMP, LOAD, SELFTEST, STACK, CONFIDENT };
 
 struct input {
     _Alignas(4) model_x_t x[MODEL_N_IN];
@@ -49,7 +50,16 @@ static int read_all(void *bytes, uint32_t count)
     return tps_port_read(bytes, count) == count;
 }
 
-static int reply_outputs(uint32_t count)
+static void reply_confidence(void)
+{
+#ifdef MODEL_HAS_CONFIDENCE
+    const model_confidence_t confidence = model_confidence();
+
+    tps_port_write(&confidence, sizeof confidence);
+#endif
+}
+
+static int reply_outputs(uint32_t count, uint32_t opcode)
 {
     static struct input input;
     static model_output_t outputs[MODEL_OUTPUT_COUNT];
@@ -60,7 +70,11 @@ static int reply_outputs(uint32_t count)
             return 0;
         }
         model_outputs(&tps_port_model, input.x, outputs);
-        tps_port_write(outputs, sizeof outputs);
+        if (opcode == OUTPUTS) {
+            tps_port_write(outputs, sizeof outputs);
+        } else {
+            reply_confidence();
+        }
     }
     return 1;
 }
@@ -177,7 +191,8 @@ static int serve(uint32_t opcode, uint32_t count)
         model_init(&tps_port_model);
         return 1;
     case OUTPUTS:
-        return reply_outputs(count);
+    case CONFIDENT:
+        return reply_outputs(count, opcode);
     case DUMP:
         tps_port_write(&tps_port_model, sizeof tps_port_model);
         return 1;

@@ -161,6 +161,9 @@ def assert_same_outputs(device: Device, reference: Reference, x: Array) -> None:
     expected = np.stack([reference.output(sample) for sample in x])
     actual = device.outputs(x)
     assert actual.tobytes() == expected.tobytes(), f"outputs {actual}, expected {expected}"
+    if reference.model.has_confidence:
+        sure = np.stack([reference.confidence(sample) for sample in x])
+        assert device.confidences(x).tobytes() == sure.tobytes(), f"confidences, expected {sure}"
 
 
 def assert_refuses(model: QuantizedModel, device: Device, x: Array) -> None:

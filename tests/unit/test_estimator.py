@@ -97,6 +97,9 @@ def test_digits_are_learned():
     likely = classifier.predict_proba(x_test)
     np.testing.assert_allclose(likely.sum(axis=1), 1)
     np.testing.assert_array_equal(likely.argmax(axis=1), classifier.predict(x_test))
+    # The device's softmax has 6 bits between two powers of two.
+    sure = classifier.confidence(x_test)
+    np.testing.assert_allclose(sure, likely.max(axis=1), atol=0.02)
 
 
 def test_a_regression_is_learned():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tpsgd_edge.arithmetic.tables import TABULATED, table_s8, table_s16
 from tpsgd_edge.codegen.c import C_TYPES, c_float
-from tpsgd_edge.quantize.model import QuantizedModel
+from tpsgd_edge.quantize.model import Projection, QuantizedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,11 @@ class ScheduleView:
 
 def projection_view(model: QuantizedModel) -> ProjectionView | None:
     """How the projections are stored; None without any."""
-    projection = next((layer.projection for layer in model.trained if layer.projection), None)
-    if projection is None:
+    projections = [layer.projection for layer in model.trained if layer.projection]
+    if not projections:
         return None
-    bits = {"sign": 1, "ternary": 2, "gaussian": 32}[projection.kind]
+    projection = projections[0]
+    bits = {"sign": 1, "ternary": 2}.get(projection.kind, 32)
     per_word = 32 // bits
     if projection.storage == "packed":
         bits, per_word = 2, 4
@@ -79,13 +80,17 @@ def projection_view(model: QuantizedModel) -> ProjectionView | None:
     return ProjectionView(
         kind=projection.kind,
         storage=projection.storage,
-        summary=f"Here: {projection.kind} entries, {where}.",
+        summary=f"Here: {_kinds(projections)} entries, {where}.",
         c_type="int8_t" if projection.storage == "s8" else "uint8_t",
         words_per_row=-(-model.labels.count // per_word),
         entries_per_word=per_word,
         word_shift=per_word.bit_length() - 1,
         entry_bits=bits,
     )
+
+
+def _kinds(projections: list[Projection]) -> str:
+    return " and ".join(sorted({projection.kind for projection in projections}))
 
 
 def activation_tables(model: QuantizedModel) -> Iterator[TableView]:

@@ -354,5 +354,5 @@ def _softmax_kernels(model: QuantizedModel) -> Iterable[SoftmaxKernel]:
             yield SoftmaxKernel("s32", "int32_t")
         elif layer.loss.kind == "softmax_cross_entropy":
             yield SoftmaxKernel("s16", "int16_t")
-    if model.is_gated:
+    if model.value_type != "f32" and (model.is_gated or model.has_confidence):
         yield SoftmaxKernel("s16", "int16_t")

@@ -134,6 +134,7 @@ class ModelView:
     inference: tuple[StageView, ...]
     training: tuple[StageView, ...]
     last_y: str
+    confidence_c: str
     gate: str
     schedule: ScheduleView | None
     decay: str
@@ -174,7 +175,6 @@ def model_view(
 ) -> ModelView:
     """The view of a model."""
     is_float = model.value_type == "f32"
-    is_class = model.labels.kind == "class"
     has_conv = any(isinstance(layer, QuantizedConv2d) for layer in model.layers)
     return ModelView(
         name=model.name,
@@ -189,7 +189,7 @@ def model_view(
         n_labels=model.labels.count,
         widest_input=max(layer.n_in for layer in model.weighted),
         is_float=is_float,
-        is_classifier=is_class,
+        is_classifier=model.labels.kind == "class",
         value_type=model.value_type,
         x_c=C_TYPES[model.value_type],
         out_c=C_TYPES[model.output_type],
@@ -222,6 +222,7 @@ def model_view(
         inference=inference_stages(model, plan),
         training=training_stages(model, plan),
         last_y=f"arena.{model.last.name}_y.at",
+        confidence_c=_confidence_c(model),
         gate=_gate(model),
         schedule=schedule_view(model),
         decay=_decay(model),
@@ -276,6 +277,8 @@ def _headers(model: QuantizedModel) -> Iterator[str]:
     yield "tps_random.h"
     if model.recurrent:
         yield "tps_rnn.h"
+    if model.has_confidence and model.value_type != "f32":
+        yield "tps_softmax.h"
     if any(True for _ in activation_tables(model)):
         yield "tps_tables.h"
 
@@ -314,6 +317,13 @@ def _arena_view(plan: ArenaPlan) -> ArenaView:
         array = f"{aligned}{C_TYPES[buffer.type]} at[{buffer.count}];"
         lines.append(f"struct {{ {skip}{array} }} {buffer.name};")
     return ArenaView(plan.size, tuple(lines))
+
+
+def _confidence_c(model: QuantizedModel) -> str:
+    """The C type of a confidence; empty where the outputs are no probabilities of classes."""
+    if not model.has_confidence:
+        return ""
+    return "float" if model.value_type == "f32" else "uint16_t"
 
 
 def _gate(model: QuantizedModel) -> str:

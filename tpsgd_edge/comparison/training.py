@@ -15,7 +15,7 @@ from tpsgd_edge.comparison.runs import RANDOM, TPSGD, Result, Run
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.data import Dataset, label_scaling, load_dataset
 from tpsgd_edge.frontend.network import build_graph, dataset_scaling
-from tpsgd_edge.graph import Graph
+from tpsgd_edge.graph import Graph, with_extra_classes
 from tpsgd_edge.rule.defined import check_rule
 from tpsgd_edge.rule.measure import StepCost, one_thread, step_cost
 from tpsgd_edge.rule.network import FloatNetwork, first_network
@@ -25,9 +25,9 @@ from tpsgd_edge.spec import (
     LossSpec,
     ProjectionSpec,
     Spec,
+    first_loss,
     layer_index,
     layer_learning_rate,
-    layer_loss,
     trained_layer,
 )
 
@@ -119,7 +119,7 @@ def _settings(spec: Spec, run: Run, graph: Graph) -> _Settings:
     is_tpsgd = run.rule == TPSGD
     return _Settings(
         rule=cast(RuleName, "last_layer" if run.rule == RANDOM else run.rule),
-        losses=[layer_loss(spec, i, graph.labels.kind) for i in places],
+        losses=[first_loss(spec, i, graph.labels.kind) for i in places],
         learning_rate=[rate * run.batch for rate in rates],
         projection=spec.projection,
         batch=run.batch,
@@ -167,11 +167,11 @@ def _samples(source: _Source, *, is_trial: bool) -> _Samples:
     spec = source.spec
     dataset = load_dataset(spec)
     mean, deviation = dataset_scaling(spec, dataset)
-    graph = build_graph(spec, dataset)
+    graph = with_extra_classes(build_graph(spec, dataset), spec.model.extra_classes)
     dataset = _held_out(dataset) if is_trial else dataset
     y, y_test = dataset.y_train, dataset.y_test
     if graph.labels.kind == "vector":
-        centre, spread = label_scaling(spec, y)
+        centre, spread = label_scaling(spec, dataset.first.y_train)
         y, y_test = (y - centre) / spread, (y_test - centre) / spread
     x, x_test = (
         ((part - mean) / deviation).astype(np.float32) for part in (dataset.x_train, dataset.x_test)

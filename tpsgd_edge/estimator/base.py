@@ -112,6 +112,13 @@ class BaseTPSGD(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         with running(HostCode(self.model_, self.project_), self.state_) as device:
             return device.outputs(quantize_inputs(self.model_, x))
 
+    def _confidences(self, X: Any) -> NDArray[np.generic]:
+        """How sure the device is of each answer, shape (n,), as it counts it."""
+        check_is_fitted(self)
+        x = validate_data(self, X, reset=False, dtype=np.float32)
+        with running(HostCode(self.model_, self.project_), self.state_) as device:
+            return device.confidences(quantize_inputs(self.model_, x))
+
     def _spec(self, dataset: Dataset, epochs: Any, schedule: Any) -> Spec:
         is_class = dataset.labels.kind == "class"
         content = {

@@ -100,6 +100,11 @@ class TPSGDClassifier(ClassifierMixin, BaseTPSGD):  # type: ignore[misc]
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
+    def confidence(self, X: Any) -> NDArray[np.float64]:
+        """The probability of the label that is predicted, as the device counts it, shape (n,)."""
+        values = self._confidences(X)
+        return values.astype(np.float64) / (1.0 if values.dtype.kind == "f" else 2**15)
+
     @property
     def _labels(self) -> Labels:
         return Labels("class", len(self.classes_))

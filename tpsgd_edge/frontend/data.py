@@ -54,6 +54,7 @@ class Dataset:
         class_names: empty for vectors.
         input_shape: of one sample before it was flattened.
         source: the file's name, without its folder.
+        origin: of the domain that the net comes from, where it is another one.
     """
 
     x_train: Samples
@@ -64,6 +65,12 @@ class Dataset:
     class_names: tuple[str, ...]
     input_shape: tuple[int, ...]
     source: str
+    origin: "Dataset | None" = None
+
+    @property
+    def first(self) -> "Dataset":
+        """Of the domain that the net comes from: what scales and first weights are made for."""
+        return self.origin or self
 
 
 def load_dataset(spec: Spec) -> Dataset:
@@ -72,10 +79,21 @@ def load_dataset(spec: Spec) -> Dataset:
     Raises:
         DataError: what is wrong with the file or with what it holds.
     """
+    origin = None
+    if spec.data.source_file is not None:
+        named = {"file": spec.data.source_file, "labels_file": spec.data.source_labels_file}
+        there = named | {"test_file": None, "test_labels_file": None, "limit": None}
+        own = spec.model_copy(update={"data": spec.data.model_copy(update=there)})
+        origin = _load(own, None)
+    return _load(spec, origin)
+
+
+def _load(spec: Spec, origin: Dataset | None) -> Dataset:
     train, test = _read_sets(spec)
-    dataset = _make_dataset(spec, train, test, source=Path(spec.data.file).name)
+    dataset = _make_dataset(spec, train, test, source=Path(spec.data.file).name, origin=origin)
     if spec.data.file == FASHION_MNIST:
-        return replace(dataset, class_names=_FASHION_CLASSES)
+        names = (*_FASHION_CLASSES, *dataset.class_names[len(_FASHION_CLASSES) :])
+        return replace(dataset, class_names=names)
     return dataset
 
 
@@ -85,8 +103,13 @@ def dataset_from_arrays(
     y: NDArray[Any],
     x_test: NDArray[Any] | None = None,
     y_test: NDArray[Any] | None = None,
+    *,
+    origin: Dataset | None = None,
 ) -> Dataset:
     """A data set from arrays, checked and split as `load_dataset` does.
+
+    Args:
+        origin: of the domain that the net comes from.
 
     Raises:
         DataError: what is wrong with the arrays.
@@ -95,10 +118,16 @@ def dataset_from_arrays(
     test = None
     if x_test is not None and y_test is not None:
         test = RawSamples(np.asarray(x_test), np.asarray(y_test), "arrays x_test, y_test")
-    return _make_dataset(spec, train, test, source="arrays")
+    return _make_dataset(spec, train, test, source="arrays", origin=origin)
 
 
-def _make_dataset(spec: Spec, train: RawSamples, test: RawSamples | None, source: str) -> Dataset:
+def _make_dataset(
+    spec: Spec,
+    train: RawSamples,
+    test: RawSamples | None,
+    source: str,
+    origin: Dataset | None,
+) -> Dataset:
     steps = _steps(spec, train)
     check_samples(train, steps=steps)
     if test is not None:
@@ -109,7 +138,10 @@ def _make_dataset(spec: Spec, train: RawSamples, test: RawSamples | None, source
                 where=test.where,
                 found=f"{train.x.shape[1:]} for training, {test.x.shape[1:]} for test",
             )
-    labelled = _read_all_labels(spec, train, test, steps)
+    known = () if origin is None else _without_room(origin.class_names)
+    labelled = _with_room(spec, _read_all_labels(spec, train, test, steps, known))
+    if origin is not None:
+        _check_kin(origin, train, labelled.labels)
     order = drawn_order(spec.seed, len(train.x))
     if test is None or labelled.y_test is None:
         n_test = _test_count(spec, train)
@@ -127,7 +159,50 @@ def _make_dataset(spec: Spec, train: RawSamples, test: RawSamples | None, source
         class_names=labelled.class_names,
         input_shape=train.x.shape[1:],
         source=source,
+        origin=origin,
     )
+
+
+def _with_room(spec: Spec, labelled: LabelledBy) -> LabelledBy:
+    """The labels with classes that are still to come."""
+    extra, names = spec.model.extra_classes, labelled.class_names
+    if not extra or labelled.labels.kind != "class":
+        return labelled
+    count = spec.model.n_out
+    if len(names) > count:
+        raise DataError(
+            "there are more classes than the model has room for",
+            where="[model], extra_classes",
+            found=f"{len(names)} classes; {count - extra} units and {extra} extra ones",
+            help=f"set extra_classes = {len(names) - count + extra}",
+        )
+    names = (*names, *(_room(index) for index in range(1, count - len(names) + 1)))
+    return replace(labelled, labels=replace(labelled.labels, count=count), class_names=names)
+
+
+def _without_room(names: tuple[str, ...]) -> tuple[str, ...]:
+    room = {_room(index) for index in range(1, len(names) + 1)}
+    return tuple(name for name in names if name not in room)
+
+
+def _room(index: int) -> str:
+    return f"extra {index}"
+
+
+def _check_kin(origin: Dataset, train: RawSamples, labels: Labels) -> None:
+    found = f"samples {origin.input_shape}, {origin.labels.count} {_noun(origin.labels)} there; "
+    found += f"{train.x.shape[1:]}, {labels.count} {_noun(labels)} here"
+    if origin.input_shape != train.x.shape[1:] or origin.labels != labels:
+        raise DataError(
+            "the samples are not of the kind that the net comes from",
+            where=f"{train.where}; source_file: {origin.source}",
+            found=found,
+            help="both need one shape and the same labels; room for more: model.extra_classes",
+        )
+
+
+def _noun(labels: Labels) -> str:
+    return "classes" if labels.kind == "class" else "label values"
 
 
 def _steps(spec: Spec, raw: RawSamples) -> int | None:
@@ -139,14 +214,18 @@ def _steps(spec: Spec, raw: RawSamples) -> int | None:
 
 
 def _read_all_labels(
-    spec: Spec, train: RawSamples, test: RawSamples | None, steps: int | None
+    spec: Spec,
+    train: RawSamples,
+    test: RawSamples | None,
+    steps: int | None,
+    known: tuple[str, ...],
 ) -> LabelledBy:
     """Labels of both sets; where each step of a sequence has one, they are read as a long list."""
     units, task = spec.model.n_out, spec.data.task
     if not _has_step_labels(train, steps, units):
-        return read_labels(train, test, task=task, units=units)
+        return read_labels(train, test, task=task, units=units, known=known)
     rows = _steps_in_a_row(train), test and _steps_in_a_row(test)
-    labelled = read_labels(*rows, task=task, units=units)
+    labelled = read_labels(*rows, task=task, units=units, known=known)
     y_train, y_test = labelled.y_train, labelled.y_test
     return replace(
         labelled,

@@ -25,7 +25,12 @@ class LabelledBy:
 
 
 def read_labels(
-    train: RawSamples, test: RawSamples | None, *, task: Task, units: int
+    train: RawSamples,
+    test: RawSamples | None,
+    *,
+    task: Task,
+    units: int,
+    known: Sequence[str] = (),
 ) -> LabelledBy:
     """The labels of both sets in one form.
 
@@ -33,6 +38,7 @@ def read_labels(
         train, test: checked samples; `test` is None where it will be split off.
         task: of the spec; with "auto", integers and text are classes, other numbers vectors.
         units: of the last layer, which bounds the classes.
+        known: classes that are there in any case, before all others.
 
     Raises:
         DataError: labels of the wrong kind or out of range.
@@ -50,13 +56,13 @@ def read_labels(
         return LabelledBy(Labels("vector", count), (), vectors[0], _second(vectors))
     flat = [_flat(raw) for raw in sets]
     if flat[0].dtype.kind == "U":
-        names = _class_names(sets, flat)
+        names = _class_names(sets, flat, known)
         order = {name: index for index, name in enumerate(names)}
         classes = [np.array([order[name] for name in y.tolist()], np.int64) for y in flat]
     else:
         classes = [_class_indices(raw, y, units) for raw, y in zip(sets, flat, strict=True)]
-        count = max(int(y.max()) for y in classes) + 1
-        names = tuple(str(index) for index in range(count))
+        count = max(len(known), *(int(y.max()) + 1 for y in classes))
+        names = (*known, *(str(index) for index in range(len(known), count)))
     if len(names) < 2 or (classes[0] == classes[0][0]).all():
         raise DataError(
             "all labels are the same class",
@@ -108,7 +114,9 @@ def _flat(raw: RawSamples) -> NDArray[Any]:
     return raw.y.reshape(-1)
 
 
-def _class_names(sets: list[RawSamples], labels: list[NDArray[Any]]) -> tuple[str, ...]:
+def _class_names(
+    sets: list[RawSamples], labels: list[NDArray[Any]], known: Sequence[str]
+) -> tuple[str, ...]:
     for raw, y in zip(sets, labels, strict=True):
         if y.dtype.kind != "U":
             raise DataError(
@@ -116,7 +124,8 @@ def _class_names(sets: list[RawSamples], labels: list[NDArray[Any]]) -> tuple[st
                 where=raw.where,
                 found=f"labels of type {y.dtype}",
             )
-    return tuple(str(name) for name in np.unique(np.concatenate(labels)))
+    names = (str(name) for name in np.unique(np.concatenate(labels)))
+    return (*known, *(name for name in names if name not in known))
 
 
 def _class_indices(raw: RawSamples, y: NDArray[Any], units: int) -> NDArray[np.int64]:

@@ -50,6 +50,8 @@ from tpsgd_edge.spec import (
 def build_graph(spec: Spec, dataset: Dataset) -> Graph:
     """The network of a spec for the samples and labels of a data set, with the weights of its file.
 
+    It is the net as it was trained, without the units of extra classes.
+
     Raises:
         SpecError: layers that do not fit the samples, each other or the labels, losses that do not,
             or no expression of r.
@@ -67,7 +69,9 @@ def build_graph(spec: Spec, dataset: Dataset) -> Graph:
     is_stream = isinstance(layers[0], Rnn) and not dataset.labels.each_step
     learn_every = spec.rule.learn_every if is_stream else 0
     frozen = frozenset(layer.name for layer in spec.model.trained if not layer.train)
-    graph = Graph(spec.name, layers, dataset.labels, {}, steps, learn_every, frozen)
+    # What the net knows; `with_extra_classes` makes the room for more.
+    known = replace(dataset.labels, count=dataset.labels.count - spec.model.extra_classes)
+    graph = Graph(spec.name, layers, known, {}, steps, learn_every, frozen)
     if spec.model.source is not None:
         check_layout(dataset.input_shape, shape)
         return replace(graph, weights=_source_weights(spec, graph, dataset))
@@ -79,7 +83,7 @@ def build_graph(spec: Spec, dataset: Dataset) -> Graph:
 def dataset_scaling(spec: Spec, dataset: Dataset) -> Scaling:
     """Mean and deviation of the inputs, as `input_scaling` gives them for the samples' shape."""
     channels = sample_shape(spec, dataset.input_shape)[2]
-    return input_scaling(spec, dataset.x_train, channels)
+    return input_scaling(spec, dataset.first.x_train, channels)
 
 
 def sample_shape(spec: Spec, shape: tuple[int, ...]) -> Shape:
@@ -248,7 +252,7 @@ def _source_weights(spec: Spec, graph: Graph, dataset: Dataset) -> dict[str, Wei
     """Weights of a net made elsewhere, whose label values are not scaled as ours are."""
     weights, last = dict(read_source(spec).weights), graph.layers[-1]
     if dataset.labels.kind == "vector" and graph.trained[-1].activation == "linear":
-        mean, deviation = label_scaling(spec, dataset.y_train)
+        mean, deviation = label_scaling(spec, dataset.first.y_train)
         w, b = weights[last.name].w, weights[last.name].b
         weights[last.name] = Weights(w / deviation[:, np.newaxis], (b - mean) / deviation)
     return weights

@@ -1,5 +1,6 @@
 """The model as a list of layers with shapes, before any number format."""
 
+from tpsgd_edge.graph.extra_classes import with_extra_classes
 from tpsgd_edge.graph.graph import Graph, Labels, Weights
 from tpsgd_edge.graph.layers import (
     Conv2d,
@@ -30,4 +31,5 @@ __all__ = [
     "pool",
     "seen_through",
     "window_bounds",
+    "with_extra_classes",
 ]

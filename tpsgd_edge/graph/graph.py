@@ -1,7 +1,7 @@
 """A model as a chain of layers, and its checks."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -44,7 +44,8 @@ class Graph:
     `weights` holds first weights by layer name; those of other layers are drawn from the seed.
     `steps` is the length of the sequences that recurrent layers read. With `learn_every` they learn
     the label of a sequence after every so many steps, counted back from the last; 0: at its end.
-    `frozen` names layers that keep their first weights on the device.
+    `frozen` names layers that keep their first weights on the device. `prototypes` are the targets
+    of those hidden layers that have any, one for each class, (n_target, K), by layer name.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Graph:
     steps: int = 1
     learn_every: int = 0
     frozen: frozenset[str] = frozenset()
+    prototypes: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for layer in self.layers:

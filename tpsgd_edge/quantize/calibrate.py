@@ -34,16 +34,27 @@ def forward(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
     """
     if any(not isinstance(layer, Dense) for layer in graph.layers):
         x = x[:_MAP_SAMPLES]
+    for c, states in through_time(graph, x, seed):
+        yield c
+        x = states[:, -1]
+    yield from behind(graph, x, seed)
+
+
+def through_time(graph: Graph, x: Real, seed: int) -> Iterator[tuple[Real, Real]]:
+    """Of each recurrent layer its activations c (n * steps, n_out) and states (n, steps, n_out)."""
     sequence = x.reshape(len(x), graph.steps, -1)
     for index, rnn in enumerate(graph.recurrent):
         c, sequence = _run(rnn, sequence, initial_weights(graph, index, seed))
-        yield c
-    x = sequence[:, -1]
+        yield c, sequence
+
+
+def behind(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
+    """Outputs of the layers that are not recurrent, for x (n, values) that the first one reads."""
     for index, layer in enumerate(graph.layers):
         if isinstance(layer, Rnn):
             continue
         if isinstance(layer, Pool):
-            x = _pool(layer, x)
+            x = pooled(layer, x)
             yield x
             continue
         weights = initial_weights(graph, index, seed)
@@ -92,7 +103,8 @@ def _convolve(layer: Conv2d, x: Real, w: Real) -> Real:
     return np.concatenate(parts, axis=3).reshape(len(x), -1)
 
 
-def _pool(layer: Pool, x: Real) -> Real:
+def pooled(layer: Pool, x: Real) -> Real:
+    """Outputs of a pool (n, y_count) of maps (n, x_count)."""
     windows = _windows(x.reshape(len(x), *layer.x_shape), layer.kernel, layer.stride)
     pooled = windows.max(axis=(4, 5)) if layer.mode == "max" else windows.mean(axis=(4, 5))
     return np.asarray(pooled.reshape(len(x), -1), np.float64)

@@ -27,7 +27,7 @@ from tpsgd_edge.quantize.model import (
     ValueType,
     limits,
 )
-from tpsgd_edge.quantize.projection import make_projection
+from tpsgd_edge.quantize.projection import largest_prototype, make_projection
 from tpsgd_edge.quantize.rates import dead_zone, integer_rate
 from tpsgd_edge.quantize.scales import (
     BIAS_BITS,
@@ -314,6 +314,9 @@ def _loss(
     spec, labels = context.spec, context.graph.labels
     if spec.rule.kind == "backprop" and not context.is_last:
         return Loss("from_above"), 1.0, None
+    projection = None
+    if not context.is_last:
+        projection = make_projection(spec, context.graph, layer, context.index)
     parameters, error_scale = make_loss(
         loss,
         LossContext(
@@ -326,18 +329,10 @@ def _loss(
             is_float=context.value_type == "f32",
             full_scale=context.full_scale,
             label_scale=context.label_scale,
-            projection=spec.projection.kind,
+            projection=projection.kind if projection else spec.projection.random_kind,
             target_scale=spec.projection.scale,
+            largest_prototype=largest_prototype(context.graph, layer.name),
         ),
-    )
-    if context.is_last:
-        return parameters, error_scale, None
-    projection = make_projection(
-        spec.projection,
-        model_seed=spec.seed,
-        layer=context.index,
-        n_out=layer.n_target,
-        n_labels=labels.count,
     )
     return parameters, error_scale, projection
 

@@ -25,7 +25,8 @@ class LossContext:
         n_target: values that the loss compares.
         full_scale: R of the layer (for f32: of the activation, 1 where it has none).
         label_scale: real value of the largest label: R of the last layer, 1 for classes.
-        target_scale: amplitude of targets as a share of the output's range.
+        target_scale: amplitude of random targets as a share of the output's range.
+        largest_prototype: real value of 127, where targets are prototypes.
     """
 
     layer: str
@@ -39,6 +40,7 @@ class LossContext:
     label_scale: float
     projection: str
     target_scale: float
+    largest_prototype: float = 0.0
 
 
 def make_loss(spec: LossSpec, context: LossContext) -> tuple[Loss, float]:
@@ -146,6 +148,8 @@ def _real_target(c: LossContext) -> TargetF32:
         if c.activation in ("linear", "relu"):
             return TargetF32(on=1.0, off=0.0)
         return TargetF32(on=centre + reach, off=centre - reach)
+    if c.projection == "prototype":
+        return TargetF32(mult=c.largest_prototype / 127)
     # Two standard deviations of a gaussian entry stay within the range, and the sum over a label
     # vector too.
     entry = UNIT["gaussian"] / 2 if c.projection == "gaussian" else 1.0

@@ -184,6 +184,11 @@ class QuantizedModel:
         return self.gate is not None and any(not layer.is_last for layer in self.trained)
 
     @property
+    def has_confidence(self) -> bool:
+        """Whether the outputs give probabilities of classes."""
+        return self.last.loss.kind == "softmax_cross_entropy"
+
+    @property
     def n_in(self) -> int:
         """Values in one input sample."""
         return self.steps * self.layers[0].x_count

@@ -63,13 +63,13 @@ class Passing:
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """A fixed random matrix P (section 9).
+    """A fixed matrix P (sections 9 and 19).
 
-    `values` has shape (n_out, n_labels), int8; it follows from `seed` and `kind` whatever the
-    storage.
+    `values` has shape (n_out, n_labels), int8. Those of a random matrix follow from `seed` and
+    `kind` whatever the storage; those of prototypes are measured and stored as s8.
     """
 
-    kind: Literal["sign", "ternary", "gaussian"]
+    kind: Literal["sign", "ternary", "gaussian", "prototype"]
     storage: Literal["seed", "packed", "s8"]
     seed: int
     values: NDArray[np.int8]

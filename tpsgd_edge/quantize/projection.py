@@ -1,15 +1,36 @@
 """The projection of one layer."""
 
+import numpy as np
+
 from tpsgd_edge.arithmetic.projection import draw_projection
 from tpsgd_edge.arithmetic.random import Purpose, stream
+from tpsgd_edge.graph import Graph, TrainedLayer
 from tpsgd_edge.quantize.model import Projection
-from tpsgd_edge.spec import ProjectionSpec
+from tpsgd_edge.spec import Spec
+
+_LARGEST_ENTRY = 127
 
 
-def make_projection(
-    spec: ProjectionSpec, *, model_seed: int, layer: int, n_out: int, n_labels: int
-) -> Projection:
-    """The projection of one layer; its values do not depend on how it is stored."""
-    seed = stream(model_seed, Purpose.PROJECTION, layer)
-    values = draw_projection(spec.kind, seed, (n_out, n_labels))
-    return Projection(spec.kind, spec.storage, seed, values)
+def make_projection(spec: Spec, graph: Graph, layer: TrainedLayer, index: int) -> Projection:
+    """The projection of a hidden layer: its prototypes, or random entries that follow a seed.
+
+    Random values do not depend on how they are stored.
+    """
+    if layer.name in graph.prototypes:
+        # The largest one is 127.
+        unit = largest_prototype(graph, layer.name) / _LARGEST_ENTRY
+        values = np.floor(graph.prototypes[layer.name] / unit + 0.5).astype(np.int8)
+        return Projection("prototype", "s8", 0, values)
+    kind, seed = spec.projection.random_kind, stream(spec.seed, Purpose.PROJECTION, index)
+    # One way to read entries serves all layers.
+    storage = "s8" if graph.prototypes else spec.projection.storage
+    return Projection(
+        kind, storage, seed, draw_projection(kind, seed, (layer.n_target, graph.labels.count))
+    )
+
+
+def largest_prototype(graph: Graph, layer: str) -> float:
+    """The largest magnitude among a layer's prototypes; 0 where it has none."""
+    prototypes = graph.prototypes.get(layer)
+    # A layer that is silent for every class stays so.
+    return 0.0 if prototypes is None else max(float(np.abs(prototypes).max()), 2.0**-15)

@@ -43,7 +43,7 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
     """
     value_type: ValueType = "f32" if spec.numbers.weights == "f32" else spec.numbers.activations
     mean, deviation = dataset_scaling(spec, dataset)
-    calibration = _calibration_samples(dataset.x_train, mean, deviation)
+    calibration = _calibration_samples(dataset.first.x_train, mean, deviation)
     full_scales = _full_scales(spec, graph, dataset, calibration, value_type)
     scale = input_scale(calibration, value_type)
     if graph.recurrent and value_type != "f32":
@@ -164,8 +164,9 @@ def _label_reach(spec: Spec, dataset: Dataset) -> float:
     """R of a last layer whose outputs are compared with labels: a power of two that holds them."""
     if dataset.labels.kind == "class":
         return 2.0
-    mean, deviation = label_scaling(spec, dataset.y_train)
-    largest = float(np.abs((np.asarray(dataset.y_train, np.float64) - mean) / deviation).max())
+    y = dataset.first.y_train
+    mean, deviation = label_scaling(spec, y)
+    largest = float(np.abs((np.asarray(y, np.float64) - mean) / deviation).max())
     return power_of_two_above(1.25 * max(largest, 2.0**-8))
 
 
@@ -174,7 +175,7 @@ def _label_format(spec: Spec, dataset: Dataset, scale: float) -> LabelFormat:
     if labels.kind == "class":
         one = np.ones(1)
         return LabelFormat("class", labels.count, 1.0, 0 * one, one, labels.each_step)
-    mean, deviation = label_scaling(spec, dataset.y_train)
+    mean, deviation = label_scaling(spec, dataset.first.y_train)
     return LabelFormat("vector", labels.count, scale, mean, deviation, labels.each_step)
 
 

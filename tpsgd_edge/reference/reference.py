@@ -69,6 +69,17 @@ class Reference:
         answers = [self._narrow(_forward(self._behind, values)[-1]) for _, values in walk]
         return np.stack(answers) if model.labels.each_step else answers[0]
 
+    def confidence(self, x: Array) -> NDArray[Any]:
+        """The probability of the class that the answer to x names (section 19), shape ().
+
+        Of a sequence it is that of the answer at the last step: Q15 in u16, f32 models f32.
+        """
+        outputs = np.atleast_2d(self.output(x))[-1].astype(
+            np.float32 if self.model.value_type == "f32" else np.int64
+        )
+        p = PROBABILITY[self.model.value_type](outputs, int(outputs.argmax()))
+        return np.array(p, DTYPES["f32" if self.model.value_type == "f32" else "u16"])
+
     def train_step(self, x: Array, label: int | Array) -> Array:
         """One training step; of a sequence one after each of the model's `learning_steps`.
 

@@ -85,7 +85,8 @@ def _about(layer: QuantizedDense) -> str:
         return f"{layer.activation}, does not train"
     text = f"{layer.activation}, {layer.loss.kind.replace('_', ' ')}"
     if layer.projection is not None:
-        text += f", {layer.projection.kind} projection"
+        is_measured = layer.projection.kind == "prototype"
+        text += ", prototypes" if is_measured else f", {layer.projection.kind} projection"
     return text
 
 
@@ -94,7 +95,7 @@ def _constant_bytes(layer: QuantizedDense) -> int:
     count = 0
     if isinstance(layer.init, StoredInit):
         count += layer.init.w.nbytes + layer.init.b.nbytes
-    if layer.projection is not None and layer.projection.storage != "seed":
+    if layer.trains and layer.projection is not None and layer.projection.storage != "seed":
         n_out, n_labels = layer.projection.values.shape
         per_row = n_labels if layer.projection.storage == "s8" else -(-n_labels // 4)
         count += n_out * per_row

@@ -193,6 +193,8 @@ class SimulateResult:
         class_names: names of the K classes; empty for regression.
         baselines: the same metric of what this net is compared with ("hidden layers at random").
         weights: where the trained state was written.
+        origin: the same metric on the domain that the net comes from, before and after; empty where
+            it comes from no other.
     """
 
     spec: Spec
@@ -211,6 +213,7 @@ class SimulateResult:
     instructions_per_inference: int | None = None
     baselines: Mapping[str, float] = field(default_factory=dict)
     weights: Path | None = None
+    origin: tuple[float, ...] = ()
 
     def to_json(self) -> Json:
         """The common keys, and epochs, learning curve, confusion matrix."""
@@ -228,6 +231,7 @@ class SimulateResult:
             "confusion": None if self.confusion is None else self.confusion.tolist(),
             "class_names": list(self.class_names),
             "baselines": {name: finite(value) for name, value in self.baselines.items()},
+            "origin": [finite(value) for value in self.origin],
             "weights": None if self.weights is None else str(self.weights),
         }
 

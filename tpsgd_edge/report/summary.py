@@ -41,7 +41,9 @@ def accuracy_line(result: SimulateResult) -> Line:
     baselines = (
         f"{name} {metric_text(result.metric, value)}" for name, value in result.baselines.items()
     )
-    detail = "; ".join((f"test set, {plural(result.epochs, 'epoch')}", *baselines))
+    origin = [metric_text(result.metric, value) for value in result.origin]
+    there = [f"where the net comes from {' → '.join(origin)}"] if origin else []
+    detail = "; ".join((f"test set, {plural(result.epochs, 'epoch')}", *there, *baselines))
     return Line(metric_name(result.metric), f"{before} → {after}", detail)
 
 

@@ -19,7 +19,7 @@ from tpsgd_edge.report.plots import learning_curve_svg
 from tpsgd_edge.report.results import LayerCost, ReportResult, command_arguments
 from tpsgd_edge.report.summary import Line, summary, verdict_line
 from tpsgd_edge.report.text import bytes_text, count_text, metric_name, plural
-from tpsgd_edge.spec import Spec
+from tpsgd_edge.spec import LabelsKind, Spec, layer_index, layer_projection
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def report_view(result: ReportResult) -> ReportView:
             CostCell(head, _cost_text(key, _total(build.layers, key)), "") for head, key in costs
         ),
         layers=_layer_rows(result, costs),
-        settings=_settings(spec, simulate.epochs),
+        settings=_settings(spec, simulate.epochs, is_class=simulate.metric == "accuracy"),
         commands=_commands(result),
         versions=_versions(result),
         digests=(
@@ -199,8 +199,8 @@ def _cost_text(key: str, value: int | None) -> str:
     return bytes_text(value) if key.endswith("_bytes") else count_text(value)
 
 
-def _settings(spec: Spec, epochs: int) -> tuple[Fact, ...]:
-    rule, projection, data = spec.rule, spec.projection, spec.data
+def _settings(spec: Spec, epochs: int, *, is_class: bool) -> tuple[Fact, ...]:
+    rule, data = spec.rule, spec.data
     rate = f"{rule.learning_rate:g}, {rule.schedule}"
     if rule.schedule != "constant":
         rate += f" to {100 * rule.final_rate:g} %"
@@ -208,12 +208,21 @@ def _settings(spec: Spec, epochs: int) -> tuple[Fact, ...]:
         Fact("learning rate", rate),
         Fact("epochs", f"{epochs:,}"),
         Fact("first weights", _first_weights(spec)),
-        Fact("projection", f"{projection.kind}, {_STORAGE[projection.storage]}"),
+        Fact("projection", _projections(spec, is_class=is_class)),
         Fact("error gate", "none" if rule.error_gate is None else f"below {rule.error_gate:g}"),
         Fact("dead zone", f"{rule.dead_zone:g}" if rule.dead_zone else "none"),
         Fact("data", f"{data.file}, scaling {data.scaling}"),
         Fact("seed", str(spec.seed)),
     )
+
+
+def _projections(spec: Spec, *, is_class: bool) -> str:
+    labels: LabelsKind = "class" if is_class else "vector"
+    hidden = [layer for layer in spec.model.trained[:-1] if layer.train]
+    places = [layer_index(spec, layer.name) for layer in hidden]
+    kinds = sorted({layer_projection(spec, place, labels) for place in places})
+    storage = "s8" if "prototype" in kinds else spec.projection.storage
+    return f"{' and '.join(kinds or [spec.projection.random_kind])}, {_STORAGE[storage]}"
 
 
 def _first_weights(spec: Spec) -> str:

@@ -30,7 +30,8 @@ class LocalLoss:
     """One layer's loss and all it needs.
 
     Attributes:
-        projection: P with entries of variance 1, shape (n_target, K); None in the last layer.
+        projection: P with entries of variance 1, or prototypes, shape (n_target, K); None in the
+            last layer.
         mid, mult: a target is mid + mult * (P y*), in the last layer mid + mult * y*.
         gain: 1 / (sqrt(n_target) * temperature), the g of the losses in label space.
         windows: of a map; None where the loss sees the units themselves.
@@ -117,9 +118,12 @@ def _local_loss(
     p, mid, mult = None, *_output_target(layer, graph.labels.kind, projection)
     if index < len(graph.layers) - 1:
         shape = (layer.n_target, graph.labels.count)
-        whole = draw_projection(projection.kind, stream(seed, Purpose.PROJECTION, index), shape)
-        p = torch.tensor(whole * UNIT[projection.kind], dtype=dtype)
+        kind = projection.random_kind
+        whole = draw_projection(kind, stream(seed, Purpose.PROJECTION, index), shape)
+        p = torch.tensor(whole * UNIT[kind], dtype=dtype)
         mid, mult = _hidden_target(layer, graph, projection)
+        if layer.name in graph.prototypes:
+            p, mid, mult = torch.tensor(graph.prototypes[layer.name], dtype=dtype), 0.0, 1.0
     return LocalLoss(
         kind=spec.kind,
         activation=layer.activation,
@@ -136,7 +140,7 @@ def _local_loss(
 def _hidden_target(layer: TrainedLayer, graph: Graph, spec: ProjectionSpec) -> tuple[float, float]:
     centre, half = TARGET_RANGE[layer.activation]
     # The largest sign and ternary entries, and two deviations of a gaussian, reach as far.
-    entry = 0.5 if spec.kind == "gaussian" else 1 / UNIT[spec.kind]
+    entry = 0.5 if spec.random_kind == "gaussian" else 1 / UNIT[spec.random_kind]
     spread = math.sqrt(graph.labels.count) if graph.labels.kind == "vector" else 1.0
     return centre, half * spec.scale * entry / spread
 

@@ -76,7 +76,9 @@ def with_layers(
     """
     tables = _with_settings(spec, layers)
     kept = {key: getattr(spec, key) for key in Spec.model_fields if key != "model"}
-    complete = spec_from_dict({**kept, "model": {"layers": tables}}, spec.folder, spec.source)
+    # Layers that come with weights, whatever the file is called.
+    model = {"layers": tables, "weights_file": spec.model.source}
+    complete = spec_from_dict({**kept, "model": model}, spec.folder, spec.source)
     asked = spec.data.input_shape
     if asked is not None and asked != input_shape:
         raise SpecError(
@@ -85,9 +87,9 @@ def with_layers(
             found=f"{list(asked)}; '{spec.model.source}' reads {list(input_shape)}",
             help="leave data.input_shape out",
         )
-    model = spec.model.model_copy(update={"layers": complete.model.layers})
+    full = spec.model.model_copy(update={"layers": complete.model.layers})
     data = spec.data.model_copy(update={"input_shape": input_shape})
-    return spec.model_copy(update={"model": model, "data": data})
+    return spec.model_copy(update={"model": full, "data": data})
 
 
 def _with_settings(spec: Spec, layers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from tpsgd_edge.spec.problems import Problem, raise_problems
 from tpsgd_edge.spec.sections import Spec
 
 LabelsKind = Literal["class", "vector"]
+ProjectionKind = Literal["sign", "ternary", "gaussian", "prototype"]
 
 _LABEL_SPACE = ("projected_cross_entropy", "projected_l2")
 # Losses that compare probabilities of classes.
@@ -28,6 +29,7 @@ _DEFAULT_HIDDEN: dict[LabelsKind, LossSpec] = {
     "class": LossSpec(kind="projected_cross_entropy"),
     "vector": LossSpec(kind="projected_l2"),
 }
+_DEFAULT_PROTOTYPE = LossSpec(kind="l2")
 _DEFAULT_OUTPUT: dict[LabelsKind, LossSpec] = {
     "class": LossSpec(kind="softmax_cross_entropy"),
     "vector": LossSpec(kind="l2"),
@@ -48,9 +50,41 @@ def trained_layer(spec: Spec, index: int) -> TrainedSpec:
 
 
 def layer_loss(spec: Spec, index: int, labels_kind: LabelsKind) -> LossSpec:
-    """The loss of a layer: its own, or the rule's, or the best measured for the kind of labels."""
+    """The loss of a layer: its own, or the rule's, or the best measured for its targets."""
+    if layer_projection(spec, index, labels_kind) == "prototype":
+        return _asked_loss(spec, index) or _DEFAULT_PROTOTYPE
+    return first_loss(spec, index, labels_kind)
+
+
+def first_loss(spec: Spec, index: int, labels_kind: LabelsKind) -> LossSpec:
+    """The loss of a layer towards random targets, as in pre-training, which has no others."""
     default = _DEFAULT_OUTPUT if _is_last(spec, index) else _DEFAULT_HIDDEN
     return _asked_loss(spec, index) or default[labels_kind]
+
+
+def layer_projection(spec: Spec, index: int, labels_kind: LabelsKind) -> ProjectionKind:
+    """What a hidden layer's targets are: its own projection, or that of [projection].
+
+    Where neither says it, a net that backpropagation trained keeps what it knows: its targets are
+    prototypes, unless the loss asks for random ones (docs/RESULTS.md). Label vectors have none.
+    """
+    own, kind = trained_layer(spec, index).projection, spec.projection.kind
+    if spec.rule.kind == "backprop":
+        return spec.projection.random_kind  # nobody uses it
+    if own == "prototype" or (own is None and kind == "prototype"):
+        return "prototype"
+    asked = _asked_loss(spec, index)
+    is_open = own is None and kind is None and (asked is None or asked.kind not in _LABEL_SPACE)
+    if is_open and labels_kind == "class" and _has_meaning(spec) and not _is_last(spec, index):
+        return "prototype"
+    return spec.projection.random_kind
+
+
+def _has_meaning(spec: Spec) -> bool:
+    """Whether hidden layers start with weights that were not learned towards random targets."""
+    model = spec.model
+    is_taught = model.pretrain is not None and model.pretrain.method == "backprop"
+    return is_taught or model.source is not None or model.weights_file is not None
 
 
 def layer_activation(spec: Spec, index: int) -> Activation:
@@ -162,7 +196,34 @@ def _format_problems(spec: Spec) -> Iterator[Problem]:
         )
 
 
+def _target_problems(spec: Spec, kind: LabelsKind | None) -> Iterator[Problem]:
+    asks = [layer.name for layer in spec.model.trained if layer.projection == "prototype"]
+    where = f"[model], layer '{asks[0]}'" if asks else "[projection], kind"
+    if (asks or spec.projection.kind == "prototype") and kind == "vector":
+        yield Problem(
+            "prototypes are means of classes, but the labels are real values",
+            where=where,
+            found='projection = "prototype"' if asks else 'kind = "prototype"',
+            help='use random targets: kind = "sign"',
+        )
+    elif (asks or spec.projection.kind == "prototype") and not spec.model.has_first_weights:
+        yield Problem(
+            "prototypes need a net that has learned something",
+            where=where,
+            found="first weights that are drawn from the seed",
+            help="give model.source, model.weights_file or [model.pretrain], or use random targets",
+        )
+    if spec.model.extra_classes and kind == "vector":
+        yield Problem(
+            "there are no classes to which extra_classes could add",
+            where="[model], extra_classes",
+            found=f"extra_classes = {spec.model.extra_classes}, and labels of real values",
+            help="leave extra_classes out",
+        )
+
+
 def _loss_problems(spec: Spec, kind: LabelsKind | None) -> Iterator[Problem]:
+    yield from _target_problems(spec, kind)
     for layer in spec.model.trained:
         index = layer_index(spec, layer.name)
         loss = _asked_loss(spec, index) if kind is None else layer_loss(spec, index, kind)
@@ -176,7 +237,15 @@ def _layer_problems(
 ) -> Iterator[Problem]:
     last, activation = _is_last(spec, index), layer_activation(spec, index)
     name, where = trained_layer(spec, index).name, _loss_place(spec, index)
-    if last and loss in _LABEL_SPACE:
+    targets = layer_projection(spec, index, labels_kind or "class")
+    if targets == "prototype" and not last and loss in _LABEL_SPACE:
+        yield Problem(
+            f"the loss '{loss}' of layer '{name}' needs a random projection",
+            where=where,
+            found='projection = "prototype"',
+            help='use loss = "l2" with prototypes, or projection = "random" for this layer',
+        )
+    elif last and loss in _LABEL_SPACE:
         yield Problem(
             f"the last layer '{name}' cannot have the loss '{loss}'",
             where=where,

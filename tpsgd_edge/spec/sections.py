@@ -55,6 +55,8 @@ class ModelSpec(Section):
     layers: Annotated[tuple[LayerSpec, ...], Field(min_length=1, max_length=64)] = ()
     source: str | None = None
     settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    # Units of the last layer, beside those that the layers have, for classes that come later.
+    extra_classes: Annotated[int, Field(ge=0, le=1000)] = 0
     weights_file: str | None = None
     pretrain: PretrainSpec | None = None
 
@@ -102,10 +104,19 @@ class ModelSpec(Section):
         return tuple(layer for layer in self.layers if isinstance(layer, TrainedSpec))
 
     @property
+    def has_first_weights(self) -> bool:
+        """Whether the first weights are those of a net that has learned something."""
+        origins = (self.source, self.weights_file, self.pretrain)
+        return any(origin is not None for origin in origins)
+
+    @property
     def n_out(self) -> int:
-        """Units of the last layer; 0 where it is not dense, which `load_spec` refuses."""
+        """Units of the last layer with those of extra classes.
+
+        It is 0 where the layer is not dense, which `load_spec` refuses.
+        """
         last = self.layers[-1] if self.layers else None
-        return last.units if isinstance(last, DenseSpec) else 0
+        return last.units + self.extra_classes if isinstance(last, DenseSpec) else 0
 
 
 class NumbersSpec(Section):
@@ -144,12 +155,13 @@ class RuleSpec(Section):
 
 
 class ProjectionSpec(Section):
-    """The fixed random matrices.
+    """The fixed matrices: random, or prototypes, which are measured and need a trained net.
 
-    `scale` is the target's amplitude as a share of the output's range.
+    Without a `kind`, `rules.layer_projection` decides for each layer. `scale` is the amplitude of
+    random targets as a share of the output's range.
     """
 
-    kind: Literal["sign", "ternary", "gaussian"] = "sign"
+    kind: Literal["sign", "ternary", "gaussian", "prototype"] | None = None
     storage: Literal["seed", "packed", "s8"] = "seed"
     scale: Annotated[float, Field(gt=0, le=1)] = 0.8
 
@@ -157,17 +169,30 @@ class ProjectionSpec(Section):
     def _gaussian_is_not_packed(self) -> "ProjectionSpec":
         if self.kind == "gaussian" and self.storage == "packed":
             raise ValueError('2 bits hold sign and ternary entries; use storage = "s8" or "seed"')
+        if self.kind == "prototype" and self.storage != "s8" and "storage" in self.model_fields_set:
+            raise ValueError('prototypes are measured, so they are stored: use storage = "s8"')
         return self
+
+    @property
+    def random_kind(self) -> Literal["sign", "ternary", "gaussian"]:
+        """The kind of the matrices that are random."""
+        return "sign" if self.kind is None or self.kind == "prototype" else self.kind
 
 
 FASHION_MNIST = "fashion-mnist"
 
 
 class DataSpec(Section):
-    """Where samples come from and how they are split and scaled."""
+    """Where samples come from and how they are split and scaled.
+
+    `source_file` holds the samples of the domain that the net comes from, where `file` is another
+    one: pre-training, scaling, calibration and prototypes then come from there.
+    """
 
     file: str
     labels_file: str | None = None
+    source_file: str | None = None
+    source_labels_file: str | None = None
     test_file: str | None = None
     test_labels_file: str | None = None
     x: str = "x"
@@ -194,6 +219,8 @@ class DataSpec(Section):
         if self.test_labels_file is not None and self.test_file is None:
             raise ValueError("test_labels_file goes with a test_file")
         others = (self.labels_file, self.test_file, self.test_labels_file)
+        if self.source_labels_file is not None and self.source_file is None:
+            raise ValueError("source_labels_file goes with a source_file")
         if self.file == FASHION_MNIST and others != (None, None, None):
             raise ValueError(f'file = "{FASHION_MNIST}" brings its own labels and test set')
         return self

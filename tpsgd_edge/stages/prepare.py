@@ -5,15 +5,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from tpsgd_edge import __version__
 from tpsgd_edge.codegen import CProject, Origin, SelfTest, render
-from tpsgd_edge.frontend.data import Dataset, label_scaling, load_dataset
+from tpsgd_edge.frontend.data import Dataset, Samples, label_scaling, load_dataset
 from tpsgd_edge.frontend.imports.source import with_source
 from tpsgd_edge.frontend.network import build_graph, dataset_scaling
-from tpsgd_edge.graph import Graph
+from tpsgd_edge.graph import Graph, Labels, with_extra_classes
 from tpsgd_edge.memory import MemoryPlan, digest_order, plan_memory
 from tpsgd_edge.quantize import QuantizedModel, quantize, quantize_inputs, quantize_labels
+from tpsgd_edge.quantize.prototypes import with_prototypes
 from tpsgd_edge.reference import Reference
 from tpsgd_edge.rule import pretrain
 from tpsgd_edge.spec import Spec
@@ -46,17 +50,28 @@ def prepare(spec: Spec, dataset: Dataset | None = None) -> Prepared:
     graph = build_graph(spec, dataset)
     if spec.model.pretrain is not None:
         graph = _pretrained(spec, graph, dataset)
+    graph = with_extra_classes(graph, spec.model.extra_classes)
+    graph = with_prototypes(spec, graph, dataset)
     model = quantize(spec, graph, dataset)
     return Prepared(spec, dataset, graph, model, plan_memory(model), platform)
 
 
 def _pretrained(spec: Spec, graph: Graph, dataset: Dataset) -> Graph:
     mean, deviation = dataset_scaling(spec, dataset)
-    y = dataset.y_train
+    first = dataset.first
+    x, y = _taught(first.x_train, first.y_train, graph.labels)
     if dataset.labels.kind == "vector":
         centre, spread = label_scaling(spec, y)
         y = (y - centre) / spread
-    return replace(graph, weights=pretrain(spec, graph, (dataset.x_train - mean) / deviation, y))
+    return replace(graph, weights=pretrain(spec, graph, (x - mean) / deviation, y))
+
+
+def _taught(x: Samples, y: NDArray[Any], labels: Labels) -> tuple[Samples, NDArray[Any]]:
+    """The samples of classes that the net has before the device adds more."""
+    if labels.kind == "vector" or labels.each_step:
+        return x, y
+    there = y < labels.count
+    return (x, y) if there.all() else (x[there], y[there])
 
 
 def render_project(prepared: Prepared) -> CProject:

@@ -21,12 +21,16 @@ Array = NDArray[np.generic]
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """A data set in the formats of a model; `y_test` stays as the data set has it."""
+    """A data set in the formats of a model; `y_test` stays as the data set has it.
+
+    `origin` is the one of the domain that the net comes from, where it is another one.
+    """
 
     x: Array
     labels: Array
     x_test: Array
     y_test: Array
+    origin: "Samples | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +48,16 @@ class Score:
 class Training:
     """What a training run came to: scores on the test set before the first and after each epoch.
 
-    `state` is a copy of the state struct at the end.
+    `state` is a copy of the state struct at the end. `origin_scores` are those on the test set of
+    the domain that the net comes from, before the first and after the last epoch; empty where it
+    comes from no other.
     """
 
     scores: tuple[Score, ...]
     seconds: float
     steps: int
     state: bytes
+    origin_scores: tuple[Score, ...] = ()
 
 
 def quantize_samples(model: QuantizedModel, dataset: Dataset) -> Samples:
@@ -60,7 +67,13 @@ def quantize_samples(model: QuantizedModel, dataset: Dataset) -> Samples:
         quantize_labels(model, dataset.y_train),
         quantize_inputs(model, dataset.x_test),
         dataset.y_test,
+        None if dataset.origin is None else quantize_samples(model, _tests_of(dataset.origin)),
     )
+
+
+def _tests_of(dataset: Dataset) -> Dataset:
+    """Nobody trains on it again."""
+    return replace(dataset, x_train=dataset.x_train[:0], y_train=dataset.y_train[:0])
 
 
 def train(
@@ -74,7 +87,8 @@ def train(
 ) -> Training:
     """Train for whole epochs, from the first state, in an order drawn from the seed."""
     device.init()
-    scores = [score(model, device.outputs(samples.x_test), samples.y_test)]
+    scores = [_score_on(device, model, samples)]
+    origin = [] if samples.origin is None else [_score_on(device, model, samples.origin)]
     seconds = 0.0
     for epoch in range(epochs):
         progress(stage, epoch, epochs)
@@ -82,9 +96,15 @@ def train(
         start = time.perf_counter()
         device.train(samples.x, samples.labels, order=order)
         seconds += time.perf_counter() - start
-        scores.append(score(model, device.outputs(samples.x_test), samples.y_test))
+        scores.append(_score_on(device, model, samples))
     progress(stage, epochs, epochs)
-    return Training(tuple(scores), seconds, epochs * len(samples.x), device.state())
+    if samples.origin is not None:
+        origin.append(_score_on(device, model, samples.origin))
+    return Training(tuple(scores), seconds, epochs * len(samples.x), device.state(), tuple(origin))
+
+
+def _score_on(device: Device, model: QuantizedModel, samples: Samples) -> Score:
+    return score(model, device.outputs(samples.x_test), samples.y_test)
 
 
 def score(model: QuantizedModel, outputs: Array, y: Array) -> Score:

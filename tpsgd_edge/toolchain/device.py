@@ -40,6 +40,13 @@ class Device(Protocol):
     def outputs(self, x: Array) -> Array:
         """Outputs of the last layer, shape (n, n_out)."""
 
+    def confidences(self, x: Array) -> Array:
+        """The probability of the class that each answer names, shape (n,): Q15 in u16, or f32.
+
+        Of a sequence it is that of the answer at the last step. DataError where the outputs of the
+        model are no probabilities of classes.
+        """
+
     def state(self) -> bytes:
         """A copy of the state struct."""
 

@@ -83,6 +83,17 @@ class HostDevice:
             self._lib.tps_sim_outputs(self._model, _address(part), _address(out), len(part))
         return self.interface.outputs(raw.tobytes())
 
+    def confidences(self, x: Array) -> Array:
+        """See Device."""
+        inputs = self.interface.inputs(x)
+        out = np.zeros(len(inputs), self.interface.confidence_dtype)
+        for start in range(0, len(inputs), _SAMPLES_PER_CALL):
+            part = inputs[start : start + _SAMPLES_PER_CALL]
+            self._lib.tps_sim_confidences(
+                self._model, _address(part), _address(out[start:]), len(part)
+            )
+        return out
+
     def state(self) -> bytes:
         """See Device."""
         return self._state.tobytes()
@@ -156,11 +167,14 @@ def _load(library: Path) -> ctypes.CDLL:
         ("info", None, [pointer]),
         ("init", None, [pointer]),
         ("outputs", None, [pointer, pointer, pointer, u32]),
+        ("confidences", None, [pointer, pointer, pointer, u32]),
         ("train", u32, [pointer, pointer, pointer, pointer, u32]),
         ("last_output", pointer, []),
         ("selftest", u32, [pointer]),
     ):
-        function = getattr(lib, f"tps_sim_{name}")
+        function = getattr(lib, f"tps_sim_{name}", None)
+        if function is None:
+            continue  # Not every model has a confidence.
         function.restype, function.argtypes = result, arguments
     return lib
 

@@ -21,6 +21,7 @@ class ModelInterface:
         label_count: entries of a label: 1 for a class, K for a vector.
         answers: labels and outputs of one sample: 1, or as many as a sequence has steps; None
             stands for 1 and no axis of its own.
+        has_confidence: whether outputs give probabilities of classes.
         tensors: the state's tensors in digest order.
         layers: names, first to last.
     """
@@ -37,6 +38,22 @@ class ModelInterface:
     tensors: tuple[str, ...]
     layers: tuple[str, ...]
     answers: int | None = None
+    has_confidence: bool = False
+
+    @property
+    def confidence_dtype(self) -> np.dtype[np.generic]:
+        """Of the probability of an answer.
+
+        Raises:
+            DataError: outputs are no probabilities of classes.
+        """
+        if not self.has_confidence:
+            raise DataError(
+                "the outputs of the model are no probabilities of classes",
+                where=f"model '{self.name}'",
+                help='a confidence needs output_loss = "softmax_cross_entropy" and classes',
+            )
+        return DTYPES["f32" if self.output_type == "f32" else "u16"]
 
     @property
     def x_bytes(self) -> int:
@@ -109,6 +126,7 @@ def interface_of(model: QuantizedModel) -> ModelInterface:
         output_type=model.output_type,
         n_out=model.n_out,
         answers=model.steps if model.labels.each_step else None,
+        has_confidence=model.has_confidence,
         layout=state_layout(model),
         tensors=digest_order(model),
         layers=tuple(layer.name for layer in model.layers),

@@ -12,7 +12,7 @@ from tpsgd_edge.toolchain.interface import Array, ModelInterface
 from tpsgd_edge.trace import Trace
 
 VERSION = 1
-INFO, INIT, TRAIN, TRACE, OUTPUTS, DUMP, LOAD, SELFTEST, STACK = range(9)
+INFO, INIT, TRAIN, TRACE, OUTPUTS, DUMP, LOAD, SELFTEST, STACK, CONFIDENT = range(10)
 
 
 class Link(Protocol):
@@ -88,6 +88,16 @@ class StreamDevice:
             for part in _split(inputs, self._link.max_reply // interface.output_bytes)
         ]
         return interface.outputs(b"".join(replies))
+
+    def confidences(self, x: Array) -> Array:
+        """See Device."""
+        dtype = self.interface.confidence_dtype
+        inputs = _padded(self.interface.inputs(x))
+        replies = [
+            self._command(CONFIDENT, len(part), part.tobytes(), len(part) * dtype.itemsize)
+            for part in _split(inputs, self._link.max_reply // dtype.itemsize)
+        ]
+        return np.frombuffer(b"".join(replies), dtype)
 
     def state(self) -> bytes:
         """See Device."""

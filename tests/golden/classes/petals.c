@@ -16,6 +16,7 @@
 #include "tps_dense.h"
 #include "tps_error.h"
 #include "tps_random.h"
+#include "tps_softmax.h"
 #include "tps_tables.h"
 
 static const struct tps_dense fc1_layer = {
@@ -105,6 +106,12 @@ uint16_t petals_predict(const struct petals_model *model, const int8_t x[PETALS_
         }
     }
     return best;
+}
+
+uint16_t petals_confidence(void)
+{
+    const struct tps_softmax softmax = tps_softmax_s16(arena.fc2_y.at, PETALS_N_OUT);
+    return (uint16_t)tps_probability(&softmax, softmax.max);
 }
 
 uint32_t petals_evaluate(const struct petals_model *model, const int8_t *x,

@@ -32,6 +32,12 @@ struct petals_model {
 /* Bring the model to its first state. */
 void petals_init(struct petals_model *model);
 
+/*
+ * How sure the latest answer is, of a prediction or of a training step: the probability of its most
+ * probable class, Q15: 32768 is 1. Ask for a label where it is low.
+ */
+uint16_t petals_confidence(void);
+
 /* Outputs of the last layer: 256 units are a factor of two in probability. */
 void petals_outputs(const struct petals_model *model, const int8_t x[PETALS_N_IN],
     int16_t outputs[PETALS_N_OUT]);

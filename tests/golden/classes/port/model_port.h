@@ -48,6 +48,14 @@ static inline void model_outputs(const model_t *model, const model_x_t *x, model
     petals_outputs(model, x, outputs);
 }
 
+#define MODEL_HAS_CONFIDENCE
+typedef uint16_t model_confidence_t;
+
+static inline model_confidence_t model_confidence(void)
+{
+    return petals_confidence();
+}
+
 #ifndef MODEL_INFERENCE_ONLY
 static inline enum tps_status model_train_step(
     model_t *model, const model_x_t *x, const model_label_t *label)
