@@ -314,6 +314,18 @@ static inline int32_t tps_smlatb(uint32_t a, uint32_t b, int32_t acc)
 #endif
 }
 
+/* acc + the product of the high numbers. */
+static inline int32_t tps_smlatt(uint32_t a, uint32_t b, int32_t acc)
+{
+#ifdef TPS_INSTRUCTION
+    int32_t r;
+    TPS_INSTRUCTION("smlatt %0, %1, %2, %3", "r"(a), "r"(b), "r"(acc));
+    return r;
+#else
+    return acc + tps_high(a) * tps_high(b);
+#endif
+}
+
 /* The numbers limited to [-2^(bits - 1), 2^(bits - 1) - 1]: bits is a literal. */
 #ifdef TPS_INSTRUCTION
 #define TPS_SSAT16(r, bits, a) __asm__("ssat16 %0, #" #bits ", %1" : "=r"(r) : "r"(a))

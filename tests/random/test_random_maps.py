@@ -3,11 +3,14 @@
 A failing test names its seed, and `pytest tests/random/test_random_maps.py -k SEED` repeats it.
 """
 
+import numpy as np
 import pytest
 
 from tests.random.counts import NOW
 from tests.random.networks import network
 from tests.random.running import OTHER_BUILDS, SANITIZED, run_model
+from tests.support.maps import plans_of_kernels
+from tests.support.models import random_model
 
 MAPS = NOW["maps"]
 _FIRST_SEED = 7000
@@ -22,3 +25,15 @@ def test_sanitized_code_does_what_the_reference_does(seed):
 @pytest.mark.parametrize("name", OTHER_BUILDS)
 def test_other_builds_do_what_the_reference_does(name, seed):
     run_model(network(seed, maps=True), seed, OTHER_BUILDS[name])
+
+
+@pytest.mark.parametrize("value_type", ["s8", "s16"])
+@pytest.mark.parametrize("name", ["plain", "pairs", "as fast as it gets", "inference only"])
+@pytest.mark.parametrize("number", range(len(plans_of_kernels())))
+def test_shapes_that_kernels_treat_apart(number, name, value_type):
+    plans = plans_of_kernels()[number]
+    rng = np.random.default_rng(number)
+    model = random_model(
+        rng, value_type=value_type, map_plans=plans, hidden=[], projection="sign", storage="seed"
+    )
+    run_model(model, number, OTHER_BUILDS[name])

@@ -58,6 +58,32 @@ def pool_plan(
     return PoolPlan(mode, x_shape, (rows, columns, x_shape[2]), kernel, stride)
 
 
+def plans_of_kernels() -> list[list[MapPlan]]:
+    """Chains of layers that kernels treat apart: patches in one piece, in eights, one channel each.
+
+    Depthwise ones with whole fours of channels, beyond edges, with strides, several filters each.
+    """
+    edges: dict[str, Pair] = {"before": (1, 1), "after": (1, 1)}
+    return [
+        [
+            conv_plan((7, 8, 1), 8, (3, 5)),
+            conv_plan((5, 4, 8), 6, (1, 1)),
+            conv_plan((5, 4, 6), 6, (3, 3), groups=6, **edges),
+            conv_plan((5, 4, 6), 5, (2, 4), before=(0, 2), after=(1, 1)),
+        ],
+        [
+            conv_plan((1, 15, 6), 9, (1, 7), stride=(1, 2)),
+            conv_plan((1, 5, 9), 18, (1, 3), groups=9, before=(0, 2), after=(0, 2)),
+            conv_plan((1, 7, 18), 8, (1, 2), groups=2, stride=(1, 2)),
+        ],
+        [
+            conv_plan((6, 6, 8), 8, (3, 3), groups=8, stride=(2, 1), **edges),
+            conv_plan((3, 6, 8), 4, (2, 2)),
+            pool_plan((2, 5, 4), "average", (2, 2), (1, 2)),
+        ],
+    ]
+
+
 def random_map(rng: Rng) -> MapShape:
     """A small map; one in four has a single row."""
     height = 1 if rng.random() < 0.25 else int(rng.integers(1, 7))

@@ -144,6 +144,7 @@ class SoftmaxKernel:
 class Kernels:
     """All kernels of a model."""
 
+    outputs: tuple[ForwardKernel, ...]
     forward: tuple[ForwardKernel, ...]
     dot: tuple[DotKernel, ...]
     init: tuple[InitKernel, ...]
@@ -153,6 +154,7 @@ class Kernels:
     read_out: tuple[ReadoutKernel, ...]
     softmax: tuple[SoftmaxKernel, ...]
     conv_forward: tuple[ConvKernel, ...]
+    depthwise: tuple[ForwardKernel, ...]
     conv_learn: tuple[ConvKernel, ...]
     map_average: tuple[MapKernel, ...]
     max_pool: tuple[MapKernel, ...]
@@ -160,6 +162,11 @@ class Kernels:
     rnn_init: tuple[InitKernel, ...]
     rnn_step: tuple[RnnKernel, ...]
     rnn_update: tuple[RnnKernel, ...]
+
+    @property
+    def conv_update(self) -> tuple[ConvKernel, ...]:
+        """Kernels of `conv_learn`, one for each kernel that updates."""
+        return tuple({kernel.dense: kernel for kernel in self.conv_learn}.values())
 
     @property
     def pack_orders(self) -> tuple[str, ...]:
@@ -171,12 +178,14 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
     """The kernels that the layers of the model use, in the order of first use."""
     layers, weighted = model.trained, model.weighted
     convs = [layer for layer in layers if isinstance(layer, QuantizedConv2d)]
+    in_rows = [layer for layer in weighted if not is_depthwise(layer)]
     pools = [layer for layer in model.layers if isinstance(layer, QuantizedPool)]
     seeded = [layer for layer in layers if isinstance(layer.init, SeededInit)]
     gated = [layer for layer in layers if has_gate(layer)]
     return Kernels(
-        forward=_unique(_forward_kernel(layer, model) for layer in weighted),
-        dot=_unique(dot_kernel(layer, model) for layer in weighted if layer.weight_type != "f32"),
+        outputs=_unique(_forward_kernel(layer, model) for layer in weighted),
+        forward=_unique(_forward_kernel(layer, model) for layer in in_rows),
+        dot=_unique(dot_kernel(layer, model) for layer in in_rows if layer.weight_type != "f32"),
         init=_unique(_init_kernel(layer) for layer in seeded if layer.kind != "rnn"),
         gate=_unique(gate_kernel(layer) for layer in gated),
         update=_unique(update_kernel(layer, model) for layer in layers),
@@ -184,7 +193,10 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
         read_out=_unique(_readout_kernel(layer) for layer in layers if reads_out(layer)),
         softmax=_unique(_softmax_kernels(model)),
         conv_forward=_unique(
-            _conv_forward_kernel(layer) for layer in weighted if isinstance(layer, QuantizedConv2d)
+            _conv_forward_kernel(layer) for layer in in_rows if isinstance(layer, QuantizedConv2d)
+        ),
+        depthwise=_unique(
+            _forward_kernel(layer, model) for layer in weighted if is_depthwise(layer)
         ),
         conv_learn=_unique(_conv_learn_kernel(layer) for layer in convs),
         map_average=_unique(map_kernel(layer.y_type) for layer in convs),
@@ -203,6 +215,12 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
 def has_gate(layer: QuantizedDense) -> bool:
     """Whether the error is multiplied by f'(z)."""
     return not layer.loss.cancels_derivative and layer.activation != "linear"
+
+
+def is_depthwise(layer: QuantizedDense) -> bool:
+    """Whether it has the kernel for filters that see one channel each, which is for integers."""
+    is_integer = layer.weight_type != "f32"
+    return isinstance(layer, QuantizedConv2d) and is_integer and layer.geometry.is_depthwise
 
 
 def forward_suffix(layer: QuantizedDense) -> str:
@@ -239,7 +257,7 @@ def _init_kernel(layer: QuantizedDense) -> InitKernel:
 def _forward_kernel(layer: QuantizedDense, model: QuantizedModel) -> ForwardKernel:
     suffix = forward_suffix(layer)
     sharing = [other for other in model.weighted if forward_suffix(other) == suffix]
-    on_maps = [other for other in sharing if isinstance(other, QuantizedConv2d)]
+    on_maps = [o for o in sharing if isinstance(o, QuantizedConv2d) and not is_depthwise(o)]
     wide = layer.x_type == "s16"
     widens = (layer.weight_type, layer.x_type) == ("s16", "s8")
     return ForwardKernel(

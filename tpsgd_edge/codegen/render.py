@@ -56,6 +56,8 @@ def _templates(view: ModelView) -> Iterator[tuple[str, str]]:
     for part in ("dense", "error"):
         yield f"tps_{part}{float_}.h", f"tps_{part}{float_}.h.j2"
         yield f"tps_{part}{float_}.c", f"tps_{part}{float_}.c.j2"
+    if not view.is_float:
+        yield "tps_dense_output.h", "tps_dense_output.h.j2"
     if view.has_conv:
         yield "tps_conv2d.h", "tps_conv2d.h.j2"
         yield "tps_conv2d.c", "tps_conv2d.c.j2"

@@ -12,6 +12,7 @@ from tpsgd_edge.codegen.kernels import (
     forward_suffix,
     gate_suffix,
     has_gate,
+    is_depthwise,
 )
 from tpsgd_edge.memory import MemoryPlan, Stage
 from tpsgd_edge.quantize.model import (
@@ -133,7 +134,8 @@ def _forward(model: QuantizedModel, index: int, indent: int) -> StageView:
     if isinstance(layer, QuantizedConv2d):
         shapes = _shapes(layer.geometry.x_shape, layer.geometry.y_shape)
         comment = f"{layer.name}: {shapes}, {layer.activation}"
-        function = f"tps_conv2d_forward_{forward_suffix(layer)}"
+        kind = "depthwise" if is_depthwise(layer) else "conv2d"
+        function = f"tps_{kind}_forward_{forward_suffix(layer)}"
         arguments.insert(-1, _buffer(layer, "p"))
     if isinstance(layer, QuantizedRnn):
         comment = f"{layer.name}: {layer.n_x} and own {layer.n_out} -> {layer.n_out}, "

@@ -272,9 +272,13 @@ def _buffers(model: QuantizedModel, schedule: tuple[Stage, ...]) -> Iterator[Buf
 
 
 def _patch_count(layer: QuantizedDense) -> int:
-    """Numbers of one patch; in s8 also four in 16 bits, which cores with pairs work on at once."""
-    packs = isinstance(layer, QuantizedConv2d) and layer.x_type == "s8"
-    return 9 * layer.n_in if packs else layer.n_in
+    """Numbers of one patch, and in s8 what cores with pairs pack in 16 bits.
+
+    That is four patches, which they work on at once, or the weights of a depthwise convolution.
+    """
+    if not isinstance(layer, QuantizedConv2d) or layer.x_type != "s8":
+        return layer.n_in
+    return 2 * layer.n_weights if layer.geometry.is_depthwise else 9 * layer.n_in
 
 
 def _learning_buffers(

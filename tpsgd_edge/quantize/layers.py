@@ -120,6 +120,11 @@ class Geometry:
     pool_stride: tuple[int, int] = (1, 1)
 
     @property
+    def is_depthwise(self) -> bool:
+        """Whether each filter sees one channel of several."""
+        return 1 < self.groups == self.x_shape[2]
+
+    @property
     def is_pooled(self) -> bool:
         """Whether the local loss sees the map behind a pool."""
         return (self.pool_kernel, self.pool_stride) != ((1, 1), (1, 1))

@@ -15,9 +15,10 @@ from tpsgd_edge.toolchain.open_device import Emulator, find_emulator, open_devic
 from tpsgd_edge.toolchain.sizes import Sizes, measure
 
 # Training steps from the first state over which stack and instructions are measured: as many as
-# take an emulator a few seconds, by the multiply-accumulates of a forward pass.
+# take an emulator a second or two, by the multiply-accumulates of a forward pass. Counting is slow.
 _MOST_STEPS = 32
 _AFFORDABLE = 30_000_000
+_COUNTABLE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +60,17 @@ def inspect_firmware(
         return Firmware(binary, sizes, None)
     model, dataset = prepared.model, prepared.dataset
     interface = interface_of(model)
-    steps = max(1, min(_MOST_STEPS, _AFFORDABLE // forward_macs(model)))
+    steps, counted = (
+        max(1, min(_MOST_STEPS, macs // forward_macs(model))) for macs in (_AFFORDABLE, _COUNTABLE)
+    )
     x = quantize_inputs(model, dataset.x_train[:steps])
     labels = quantize_labels(model, dataset.y_train[:steps])
     with open_device(binary, interface, emulator=emulator) as device:
         device.train(x, labels)
         sizes = sizes.with_stack(device.stack_bytes())
-    counts = count_instructions(binary, interface, x, labels) if emulator == "unicorn" else None
+    if emulator != "unicorn":
+        return Firmware(binary, sizes, None)
+    counts = count_instructions(binary, interface, x[:counted], labels[:counted])
     return Firmware(binary, sizes, counts)
 
 

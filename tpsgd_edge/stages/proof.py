@@ -6,14 +6,17 @@ from numpy.typing import NDArray
 from tpsgd_edge.frontend.split import epoch_order
 from tpsgd_edge.quantize import quantize_inputs, quantize_labels
 from tpsgd_edge.reference import Reference, trace
+from tpsgd_edge.stages.firmware import forward_macs
 from tpsgd_edge.stages.prepare import Prepared
 from tpsgd_edge.stages.training import Array, Progress
 from tpsgd_edge.toolchain.device import Device
 from tpsgd_edge.trace import join
 from tpsgd_edge.verify import Verdict, compare
 
-# Steps between two looks at the progress, and the most that a mismatch is noticed late.
+# Steps between two looks at the progress, and the most that a mismatch is noticed late. Fewer where
+# these would keep an emulator for minutes, by the multiply-accumulates of their forward passes.
 _CHUNK = 250
+_CHUNK_MACS = 100_000_000
 # Weights times steps that a whole training may have to be proved step by step unasked: about 20 s.
 _AFFORDABLE = 100_000_000
 _STEPS = 1000
@@ -40,9 +43,10 @@ def prove(device: Device, prepared: Prepared, steps: int, progress: Progress) ->
     reference = Reference(prepared.model)
     device.init()
     expected, actual = [], []
-    for start in range(0, steps, _CHUNK):
+    chunk = max(1, min(_CHUNK, _CHUNK_MACS // forward_macs(prepared.model)))
+    for start in range(0, steps, chunk):
         progress("comparing", start, steps)
-        part = slice(start, min(start + _CHUNK, steps))
+        part = slice(start, min(start + chunk, steps))
         expected.append(trace(prepared.model, x[part], labels[part], reference=reference))
         actual.append(device.trace(x[part], labels[part]))
         if not np.array_equal(expected[-1].digests, actual[-1].digests):

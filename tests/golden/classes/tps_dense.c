@@ -1,5 +1,6 @@
 #include "tps_dense.h"
 
+#include "tps_dense_output.h"
 #include "tps_fixed.h"
 #include "tps_pairs.h"
 #include "tps_random.h"
@@ -123,13 +124,6 @@ TPS_APART static void dot_rows_s16_s8(const int16_t *w, const int8_t *x, uint32_
 }
 #endif
 
-static inline int8_t output_s16_s8_s8(const struct tps_dense *layer, int32_t acc)
-{
-    const int32_t z =
-        tps_requantize_s32(acc, layer->z_mult, layer->z_shift, layer->z_min, layer->z_max);
-    return (int8_t)(layer->table_s8 ? layer->table_s8[z + 128] : z);
-}
-
 void tps_dense_forward_s16_s8_s8(const struct tps_dense *layer, const int16_t *w,
                         const int32_t *b, const int8_t *x, int8_t *y)
 {
@@ -146,7 +140,7 @@ void tps_dense_forward_s16_s8_s8(const struct tps_dense *layer, const int16_t *w
         int32_t acc[4] = {b[j], b[j + 1], b[j + 2], b[j + 3]};
         add_four_rows(w, wide, n_in, acc);
         for (uint32_t r = 0; r < 4; r++) {
-            y[j + r] = output_s16_s8_s8(layer, acc[r]);
+            y[j + r] = tps_output_s16_s8_s8(layer, acc[r]);
         }
     }
 #endif
@@ -162,16 +156,9 @@ void tps_dense_forward_s16_s8_s8(const struct tps_dense *layer, const int16_t *w
             dot_rows_s16_s8(w, x, n_in, acc);
         }
         for (uint32_t r = 0; r < rows; r++) {
-            y[j + r] = output_s16_s8_s8(layer, acc[r]);
+            y[j + r] = tps_output_s16_s8_s8(layer, acc[r]);
         }
     }
-}
-
-static inline int16_t output_s16_s8_s16(const struct tps_dense *layer, int32_t acc)
-{
-    const int32_t z =
-        tps_requantize_s32(acc, layer->z_mult, layer->z_shift, layer->z_min, layer->z_max);
-    return (int16_t)z;
 }
 
 void tps_dense_forward_s16_s8_s16(const struct tps_dense *layer, const int16_t *w,
@@ -190,7 +177,7 @@ void tps_dense_forward_s16_s8_s16(const struct tps_dense *layer, const int16_t *
         int32_t acc[4] = {b[j], b[j + 1], b[j + 2], b[j + 3]};
         add_four_rows(w, wide, n_in, acc);
         for (uint32_t r = 0; r < 4; r++) {
-            y[j + r] = output_s16_s8_s16(layer, acc[r]);
+            y[j + r] = tps_output_s16_s8_s16(layer, acc[r]);
         }
     }
 #endif
@@ -206,7 +193,7 @@ void tps_dense_forward_s16_s8_s16(const struct tps_dense *layer, const int16_t *
             dot_rows_s16_s8(w, x, n_in, acc);
         }
         for (uint32_t r = 0; r < rows; r++) {
-            y[j + r] = output_s16_s8_s16(layer, acc[r]);
+            y[j + r] = tps_output_s16_s8_s16(layer, acc[r]);
         }
     }
 }
