@@ -1,17 +1,19 @@
 """A fixed set of random recurrent networks on every emulated core: no bit differs."""
 
+import numpy as np
 import pytest
 
 from tests.emulator.test_random_networks import CORES, run_on
 from tests.random.networks import network
+from tests.support.gru import with_gru_layers
 from tests.support.models import VALUE_TYPES
-from tpsgd_edge.quantize.model import QuantizedModel, SeededInit
+from tpsgd_edge.quantize.model import QuantizedGru, QuantizedModel, SeededInit
 
 pytestmark = pytest.mark.emulator
 
 NETWORKS = 12
 # With these seeds the set covers all kinds; the last test says whether it still does.
-_FIRST_SEED = 5289
+_FIRST_SEED, _FIRST_GATED = 5289, 5400
 NUMBERS = [
     number if number < 2 else pytest.param(number, marks=pytest.mark.slow)
     for number in range(NETWORKS)
@@ -26,6 +28,12 @@ def model_of(number: int) -> QuantizedModel:
         recurrent=True,
         maps=number >= NETWORKS - 2,
     )
+
+
+def gated_model_of(number: int) -> QuantizedModel:
+    """The same with gru layers."""
+    model = network(_FIRST_GATED + number, value_type=VALUE_TYPES[number % 3], recurrent=True)
+    return with_gru_layers(np.random.default_rng(number), model)
 
 
 @pytest.mark.parametrize("core", CORES)
@@ -48,7 +56,19 @@ def test_firmware_that_only_predicts_does_too(core, number):
     run_on(core, model_of(number), number, inference_only=True)
 
 
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize(
+    "number", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 3))]
+)
+def test_a_core_runs_gru_layers_as_the_reference_does(core, number):
+    run_on(core, gated_model_of(number), number)
+
+
 def test_the_set_covers_all_kinds():
+    gated = [gated_model_of(number) for number in range(4)]
+    grus = [la for model in gated for la in model.recurrent if isinstance(la, QuantizedGru)]
+    assert {la.x_type for la in grus} == set(VALUE_TYPES)
+    assert {(la.resets_first, la.x_type == "f32") for la in grus} >= {(True, False), (False, False)}
     models = [model_of(number) for number in range(NETWORKS)]
     layers = [layer for model in models for layer in model.recurrent]
     assert len({(layer.weight_type, layer.has_traces) for layer in layers}) == 6

@@ -13,7 +13,7 @@ class Count:
     per_build: int
 
 
-# Mixtures have convolutions and pools behind recurrent layers.
+# Mixtures have convolutions and pools behind recurrent layers; gated networks have gru layers.
 CI = {
     "dense": Count(500, 30),
     "maps": Count(200, 10),
@@ -21,6 +21,7 @@ CI = {
     "mixtures": Count(100, 5),
     "frozen": Count(60, 4),
     "backprop": Count(120, 6),
+    "gated": Count(60, 4),
 }
 ELSEWHERE = {
     "dense": Count(40, 4),
@@ -29,5 +30,6 @@ ELSEWHERE = {
     "mixtures": Count(6, 1),
     "frozen": Count(8, 1),
     "backprop": Count(12, 1),
+    "gated": Count(6, 1),
 }
 NOW = CI if settings().max_examples >= 200 else ELSEWHERE

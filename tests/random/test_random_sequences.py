@@ -11,20 +11,28 @@ import pytest
 from tests.random.counts import CI, NOW
 from tests.random.networks import network, samples_of
 from tests.random.running import OTHER_BUILDS, SANITIZED, run_model
+from tests.support.gru import with_gru_layers
 from tests.support.models import VALUE_TYPES
 from tests.support.sequences import MOST_STEPS
-from tpsgd_edge.quantize.model import QuantizedModel, SeededInit
+from tpsgd_edge.quantize.model import QuantizedGru, QuantizedModel, SeededInit
 from tpsgd_edge.reference import Reference
 
-SEQUENCES, MIXTURES = NOW["sequences"], NOW["mixtures"]
-_FIRST_SEED, _FIRST_MIXTURE = 8000, 9000
+SEQUENCES, MIXTURES, GATED = NOW["sequences"], NOW["mixtures"], NOW["gated"]
+_FIRST_SEED, _FIRST_MIXTURE, _FIRST_GATED = 8000, 9000, 10_000
 PLAIN_SEEDS = range(_FIRST_SEED, _FIRST_SEED + SEQUENCES.sanitized)
 MIXTURE_SEEDS = range(_FIRST_MIXTURE, _FIRST_MIXTURE + MIXTURES.sanitized)
+GATED_SEEDS = range(_FIRST_GATED, _FIRST_GATED + GATED.sanitized)
 
 
 def sequences(seed: int) -> QuantizedModel:
     """One to three recurrent layers and dense ones; from the first mixture on, maps between."""
     return network(seed, recurrent=True, maps=seed >= _FIRST_MIXTURE)
+
+
+def gated(seed: int) -> QuantizedModel:
+    """The same with at least one gru layer among the recurrent ones; maps behind in some."""
+    model = network(seed, recurrent=True, maps=seed % 4 == 3)
+    return with_gru_layers(np.random.default_rng(seed), model)
 
 
 @pytest.mark.parametrize("seed", [*PLAIN_SEEDS, *MIXTURE_SEEDS])
@@ -38,6 +46,29 @@ def test_sanitized_code_does_what_the_reference_does(seed):
 @pytest.mark.parametrize("name", OTHER_BUILDS)
 def test_other_builds_do_what_the_reference_does(name, seed):
     run_model(sequences(seed), seed, OTHER_BUILDS[name])
+
+
+@pytest.mark.parametrize("seed", GATED_SEEDS)
+def test_sanitized_code_with_gru_layers_does_what_the_reference_does(seed):
+    run_model(gated(seed), seed, SANITIZED)
+
+
+@pytest.mark.parametrize("seed", GATED_SEEDS[: GATED.per_build])
+@pytest.mark.parametrize("name", OTHER_BUILDS)
+def test_other_builds_with_gru_layers_do_too(name, seed):
+    run_model(gated(seed), seed, OTHER_BUILDS[name])
+
+
+def test_the_networks_of_ci_hold_all_kinds_of_gru_layers():
+    models = [gated(_FIRST_GATED + number) for number in range(CI["gated"].sanitized)]
+    grus = [la for model in models for la in model.recurrent if isinstance(la, QuantizedGru)]
+    assert len({(la.resets_first, la.weight_type, la.x_type) for la in grus}) == 10
+    stacks = {tuple(la.kind for la in model.recurrent) for model in models}
+    assert stacks >= {("gru",), ("gru", "gru"), ("gru", "rnn"), ("rnn", "gru")}
+    assert {model.labels.each_step for model in models} == {False, True}
+    teaching = [m for m in models if not m.labels.each_step and m.learning_steps[1:]]
+    assert {m.gate is not None for m in teaching} == {False, True}
+    assert any("conv2d" in {layer.kind for layer in model.layers} for model in models)
 
 
 def test_the_networks_of_ci_hold_all_kinds_of_sequences():

@@ -21,7 +21,8 @@ from tpsgd_edge.frontend.imports.onnx_net import imported
 from tpsgd_edge.graph import Graph
 from tpsgd_edge.spec import spec_from_dict
 
-LAYERS = ("Gemm", "MatMul", "Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "RNN")
+LAYERS = ("Gemm", "MatMul", "Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "RNN", "GRU")
+IN_TIME = ("RNN", "GRU")
 INTO_LAYERS = ("BatchNormalization", "Relu", "Tanh", "Sigmoid", "Clip", "Add")
 MOVES = ("Flatten", "Reshape", "Transpose", "Identity", "Dropout")
 ENDS = ("Softmax", "LogSoftmax")
@@ -72,9 +73,9 @@ def outcome(case: Case) -> str:
         x, expected = x[np.newaxis], expected[np.newaxis]
     if x.ndim < 2 or x.size == 0:
         return "no axis for samples: values of fewer than two axes"
-    is_batch_second = op == "RNN" and not _attribute(case.node, "layout")
+    is_batch_second = op in IN_TIME and not _attribute(case.node, "layout")
     samples = np.moveaxis(x, 1, 0) if is_batch_second else x
-    if op == "RNN":
+    if op in IN_TIME:
         # The state after the last step: (directions, samples, units), or samples first.
         expected = case.outputs[-1].take(0, axis=0 if is_batch_second else 1)
     if len(expected) != len(samples):
@@ -122,10 +123,10 @@ def _run(
             _node("Reshape", ["same_x", "back"], ["x_again"]),
         ]
     node.input[0] = "x_again" if before else "x"
-    made = [name for name in node.output if name][-1 if node.op_type == "RNN" else 0]
+    made = [name for name in node.output if name][-1 if node.op_type in IN_TIME else 0]
     if node.op_type not in ENDS:
         constants |= {"w_last": w, "axis": np.array([0 if is_batch_second else 1], np.int64)}
-        moved = "Squeeze" if node.op_type == "RNN" else "Flatten"
+        moved = "Squeeze" if node.op_type in IN_TIME else "Flatten"
         behind = [
             _node(moved, [made, "axis"] if moved == "Squeeze" else [made], ["flat"]),
             _node("MatMul", ["flat", "w_last"], ["answers"]),
@@ -145,7 +146,7 @@ def _predict(net: Any, samples: NDArray[Any]) -> NDArray[Any]:
     content["data"]["input_shape"] = net.input_shape
     spec = spec_from_dict(content)
     # Channels first become channels last; vectors and sequences stay.
-    channels = net.layers[0]["kind"] not in ("dense", "rnn") or samples.ndim == 4
+    channels = net.layers[0]["kind"] not in ("dense", "rnn", "gru") or samples.ndim == 4
     ours = np.moveaxis(samples, 1, -1) if channels and samples.ndim > 2 else samples
     count = max(len(samples), 2 * spec.model.n_out)
     x = np.resize(ours, (count, *ours.shape[1:]))

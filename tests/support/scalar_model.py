@@ -26,11 +26,27 @@ from tests.support.scalar_maps import (
     conv_learn_f32,
     max_pool,
 )
-from tests.support.scalar_rnn import Memory, rnn_learn, rnn_learn_f32, rnn_step, rnn_step_f32
+from tests.support.scalar_rnn import (
+    GruMemory,
+    Memory,
+    gru_step,
+    gru_step_f32,
+    rnn_learn,
+    rnn_learn_f32,
+    rnn_step,
+    rnn_step_f32,
+)
 from tpsgd_edge.quantize.model import QuantizedModel, SeededInit
 
 POOLS = ("max_pool", "average_pool")
 BEHIND = ("dense", "conv2d")
+MEMORY = {"rnn": Memory, "gru": GruMemory}
+STEP = {
+    ("rnn", False): rnn_step,
+    ("rnn", True): rnn_step_f32,
+    ("gru", False): gru_step,
+    ("gru", True): gru_step_f32,
+}
 # By the layer's kind, and whether the model is in f32.
 FORWARD = {
     ("dense", False): forward,
@@ -64,7 +80,10 @@ class ScalarModel:
         self.rng, self.step = stream(model.seed, 0, 0), 0
         self.w, self.b = [], []
         for layer in model.layers:
-            w, b = ([], []) if layer.kind in POOLS else self._initial(layer)
+            if layer.kind == "gru":
+                w, b = zip(*(self._initial(unit) for unit in layer.units), strict=True)
+            else:
+                w, b = ([], []) if layer.kind in POOLS else self._initial(layer)
             self.w.append(w)
             self.b.append(b)
 
@@ -98,7 +117,7 @@ class ScalarModel:
         return w, b
 
     def _units(self, layer):
-        if layer.kind in POOLS:
+        if layer.kind in (*POOLS, "gru"):
             return 0
         if layer.kind in ("dense", "rnn"):
             return layer.n_out
@@ -127,7 +146,9 @@ class ScalarModel:
         """Values between the layers, the input first, at each step of a sequence."""
         x = list(x) if self.real else [int(v) for v in x]
         n = len(x) // self.model.steps
-        self.memory = [Memory(la) if la.kind == "rnn" else None for la in self.model.layers]
+        self.memory = [
+            MEMORY[la.kind](la) if la.kind in MEMORY else None for la in self.model.layers
+        ]
         for t in range(self.model.steps):
             values = [x[t * n : t * n + n]]
             for index in range(len(self.model.layers)):
@@ -136,9 +157,8 @@ class ScalarModel:
 
     def _forward(self, index, x):
         layer, w, b = self.model.layers[index], self.w[index], self.b[index]
-        if layer.kind == "rnn":
-            step = rnn_step_f32 if self.real else rnn_step
-            return step(layer, w, b, self.memory[index], x)
+        if layer.kind in MEMORY:
+            return STEP[layer.kind, self.real](layer, w, b, self.memory[index], x)
         return FORWARD[layer.kind, self.real](layer, w, b, x)
 
     def _learn(self, values, label, kinds):

@@ -1,8 +1,10 @@
-"""docs/ARITHMETIC.md once more, in scalars and loops: section 15."""
+"""docs/ARITHMETIC.md once more, in scalars and loops: sections 15 and 17."""
 
 from tests.support.scalar import (
     PHI,
     F,
+    activation,
+    activation_f32,
     clip,
     draw,
     forward,
@@ -16,7 +18,7 @@ from tests.support.scalar import (
     update,
     update_f32,
 )
-from tpsgd_edge.quantize.model import QuantizedRnn
+from tpsgd_edge.quantize.model import QuantizedGru, QuantizedRnn
 
 
 class Memory:
@@ -113,3 +115,55 @@ def rnn_learn_f32(layer: QuantizedRnn, w, b, memory: Memory, y, label, rng, deca
         d = step_size_f32(layer, error, slope[j], decay)
         if d != 0:
             update_f32(layer, w, b, j, x_of_update(layer, memory, j), d)
+
+
+# ------------------------------------------------------------------ 17
+
+
+class GruMemory:
+    """What a gru keeps during one sequence: h[j]."""
+
+    def __init__(self, layer: QuantizedGru) -> None:
+        self.h = [F(0) if layer.x_type == "f32" else 0 for _ in range(layer.n_out)]
+
+
+def gru_step(layer: QuantizedGru, w, b, memory: GruMemory, x):
+    """One step: the layer's output; w and b hold those of X and of U."""
+    n, kind, h = layer.n_out, layer.x_type, memory.h
+
+    def own_sums(values):
+        return forward(layer.own, w[1], b[1], [output_of(kind, value) for value in values])
+
+    def table(name, q):
+        return activation(name, "s16", clip(q, -32768, 32767))
+
+    a, u = forward(layer.reads, w[0], b[0], x), own_sums(h)
+    r = [table("sigmoid", a[j] + u[j]) for j in range(n)]
+    z = [table("sigmoid", a[n + j] + u[n + j]) for j in range(n)]
+    if layer.resets_first:
+        again = own_sums([rshift_round(r[j] * h[j], 15) for j in range(n)])
+        k = [a[2 * n + j] + again[2 * n + j] for j in range(n)]
+    else:
+        k = [a[2 * n + j] + rshift_round(r[j] * u[2 * n + j], 15) for j in range(n)]
+    for j in range(n):
+        c = table("tanh", 2 * k[j])
+        assert abs(z[j] * (h[j] - c)) < 2**31
+        assert min(h[j], c) <= c + rshift_round(z[j] * (h[j] - c), 15) <= max(h[j], c)
+        h[j] = c + rshift_round(z[j] * (h[j] - c), 15)
+    return [output_of(kind, value) for value in h]
+
+
+def gru_step_f32(layer: QuantizedGru, w, b, memory: GruMemory, x):
+    n, h = layer.n_out, memory.h
+    a, u = forward_f32(layer.reads, w[0], b[0], x), forward_f32(layer.own, w[1], b[1], h)
+    r = [activation_f32("sigmoid", F(a[j] + u[j])) for j in range(n)]
+    z = [activation_f32("sigmoid", F(a[n + j] + u[n + j])) for j in range(n)]
+    if layer.resets_first:
+        again = forward_f32(layer.own, w[1], b[1], [F(r[j] * h[j]) for j in range(n)])
+        k = [F(a[2 * n + j] + again[2 * n + j]) for j in range(n)]
+    else:
+        k = [F(a[2 * n + j] + F(r[j] * u[2 * n + j])) for j in range(n)]
+    for j in range(n):
+        c = activation_f32("tanh", k[j])
+        h[j] = F(c + F(z[j] * F(h[j] - c)))
+    return list(h)

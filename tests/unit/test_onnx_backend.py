@@ -19,6 +19,7 @@ PASSED = {
     "AveragePool": 4,
     "GlobalAveragePool": 2,
     "RNN": 4,
+    "GRU": 4,
     "BatchNormalization": 2,
     "Relu": 1,
     "Tanh": 2,
@@ -49,6 +50,7 @@ REASONS = """
     Reshape does not fit
     Softmax reads no vector
     an RNN of this kind has no layer of ours
+    a GRU of this kind has no layer of ours
     makes other samples than it reads
     no axis for samples: values of fewer than two axes
     the bias of Gemm does not fit

@@ -62,10 +62,10 @@ def conv(**attributes: Any) -> Any:
 
 
 MAP = ("n", 2, 5, 5)
-GRU = node("GRU", ["x", "w", "w"], ["y"], name="gru1", hidden_size=4)
+LSTM = node("LSTM", ["x", "w", "w"], ["y"], name="lstm1", hidden_size=4)
 CASES = [
     ([node("LeakyRelu", ["x"], ["y"])], "the operator LeakyRelu has no layer of ours"),
-    ([GRU], "use RNN with Tanh"),
+    ([LSTM], "use GRU, or RNN with Tanh"),
     ([node("QuantizeLinear", ["x", "s"], ["y"])], "it is quantized here"),
     ([node("MatMul", ["x", "w"], ["y"], domain="evil")], "domain evil"),
     ([*DENSE[:3], node("Add", ["d", "a"], ["y"])], "a sum of two branches (residual)"),

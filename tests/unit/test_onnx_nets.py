@@ -49,6 +49,12 @@ class Sequences(nn.Module):
         return self.out(h[-1] if self.last_state else y[:, -1])
 
 
+class Gated(Sequences):
+    def __init__(self, *, layers=1, last_state=False):
+        super().__init__("tanh", last_state=last_state)
+        self.rnn = nn.GRU(6, 8, layers, batch_first=True)
+
+
 class DepthwiseSeparable(nn.Sequential):
     def __init__(self, channels):
         super().__init__(
@@ -138,6 +144,8 @@ NETS = {
         (640,),
     ),
     "rnn": lambda: (Sequences("tanh", layers=2), (9, 6)),
+    "gru": lambda: (Gated(layers=2), (9, 6)),
+    "gru, last state": lambda: (Gated(last_state=True), (9, 6)),
     "rnn, last state, relu": lambda: (Sequences("relu", last_state=True), (9, 6)),
 }
 

@@ -224,6 +224,26 @@ def test_layer_names_that_collide() -> None:
     assert "layer 'fc2_w' has the C name of a tensor of layer 'fc2'" in message
 
 
+def test_a_gru_owns_the_names_of_its_two_parts() -> None:
+    layers = [{"kind": "gru", "name": "g", "units": 4}, {"name": "g_x", "units": 3}]
+    for name in ("g_x", "g_h_w"):
+        message = error_of(("model.layers", [layers[0], {**layers[1], "name": name}]))
+        assert f"layer '{name}' has the C name of a tensor of layer 'g'" in message
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"train": True}, "a gru layer does not learn on the device: leave train out"),
+        ({"activation": "relu"}, "a gru layer has tanh and sigmoid inside: leave activation out"),
+        ({"reset": "never"}, "unknown value of 'reset'"),
+    ],
+)
+def test_what_a_gru_cannot_be(keys: dict[str, Any], words: str) -> None:
+    gru = {"kind": "gru", "name": "g", "units": 4, **keys}
+    assert words in error_of(("model.layers", [gru, {"name": "out", "units": 3}]))
+
+
 def test_missing_keys_say_what_to_add() -> None:
     with pytest.raises(SpecError) as error:
         spec_from_dict({"model": {"layers": [{"name": "a"}, {"units": 3}]}, "data": {}})
@@ -350,7 +370,7 @@ def test_what_does_not_go_together(changes: list[tuple[str, Any]], words: str) -
             "unknown value of 'kind'\n"
             "  where: digits.toml, [model], layer 'conv1'\n"
             '  found: kind = "conv2"\n'
-            "  help:  did you mean 'conv2d'? allowed: dense, conv2d, conv1d, rnn, max_pool, "
+            "  help:  did you mean 'conv2d'? allowed: dense, conv2d, conv1d, rnn, gru, max_pool, "
             "avg_pool, global_avg_pool, flatten",
         ),
         (
@@ -358,8 +378,8 @@ def test_what_does_not_go_together(changes: list[tuple[str, Any]], words: str) -
             "unknown value of 'kind'\n"
             "  where: digits.toml, [model], layer 'conv1'\n"
             '  found: kind = "3"\n'
-            "  help:  allowed: dense, conv2d, conv1d, rnn, max_pool, avg_pool, global_avg_pool, "
-            "flatten",
+            "  help:  allowed: dense, conv2d, conv1d, rnn, gru, max_pool, avg_pool, "
+            "global_avg_pool, flatten",
         ),
         (
             {"kind": "conv2d", "name": "conv1"},

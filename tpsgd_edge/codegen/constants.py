@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tpsgd_edge.arithmetic.tables import TABULATED, table_s8, table_s16
 from tpsgd_edge.codegen.c import C_TYPES, c_float
-from tpsgd_edge.quantize.model import Projection, QuantizedModel
+from tpsgd_edge.quantize.model import Projection, QuantizedGru, QuantizedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,8 @@ def _kinds(projections: list[Projection]) -> str:
 def activation_tables(model: QuantizedModel) -> Iterator[TableView]:
     """The tables of all activations that have one."""
     used = {(layer.activation, layer.y_type) for layer in model.weighted}
+    if any(isinstance(layer, QuantizedGru) and layer.x_type != "f32" for layer in model.recurrent):
+        used |= {("sigmoid", "s16"), ("tanh", "s16")}
     for activation, y_type in sorted(used):
         if activation not in TABULATED or y_type == "f32":
             continue

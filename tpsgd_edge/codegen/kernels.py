@@ -15,9 +15,11 @@ from tpsgd_edge.codegen.dense_kernels import (
     update_suffix,
 )
 from tpsgd_edge.codegen.error_kernels import ErrorKernel, error_kernel, reads_out
+from tpsgd_edge.codegen.recurrent_kernels import GruKernel, RnnKernel, gru_kernel, rnn_kernel
 from tpsgd_edge.quantize.model import (
     QuantizedConv2d,
     QuantizedDense,
+    QuantizedGru,
     QuantizedModel,
     QuantizedPool,
     QuantizedRnn,
@@ -113,17 +115,6 @@ class MapKernel:
 
 
 @dataclass(frozen=True, slots=True)
-class RnnKernel:
-    """`tps_rnn_step_<suffix>` or `tps_rnn_update_<suffix>`, after the dense kernel it calls."""
-
-    suffix: str
-    w: str
-    b: str
-    x: str
-    e: str
-
-
-@dataclass(frozen=True, slots=True)
 class ReadoutKernel:
     """`tps_read_out_<type>`. `y8` is C for an output of this type in 8 bits."""
 
@@ -162,6 +153,7 @@ class Kernels:
     rnn_init: tuple[InitKernel, ...]
     rnn_step: tuple[RnnKernel, ...]
     rnn_update: tuple[RnnKernel, ...]
+    gru_step: tuple[GruKernel, ...]
 
     @property
     def conv_update(self) -> tuple[ConvKernel, ...]:
@@ -182,6 +174,8 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
     pools = [layer for layer in model.layers if isinstance(layer, QuantizedPool)]
     seeded = [layer for layer in layers if isinstance(layer.init, SeededInit)]
     gated = [layer for layer in layers if has_gate(layer)]
+    rnns = [layer for layer in model.recurrent if isinstance(layer, QuantizedRnn)]
+    grus = [layer for layer in model.recurrent if isinstance(layer, QuantizedGru)]
     return Kernels(
         outputs=_unique(_forward_kernel(layer, model) for layer in weighted),
         forward=_unique(_forward_kernel(layer, model) for layer in in_rows),
@@ -203,12 +197,11 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
         max_pool=_unique(map_kernel(pool.x_type) for pool in pools if pool.mode == "max"),
         average_pool=_unique(map_kernel(pool.x_type) for pool in pools if pool.mode == "average"),
         rnn_init=_unique(_init_kernel(layer) for layer in seeded if layer.kind == "rnn"),
-        rnn_step=_unique(_rnn_kernel(layer, forward_suffix(layer)) for layer in model.recurrent),
+        rnn_step=_unique(rnn_kernel(layer, forward_suffix(layer)) for layer in rnns),
         rnn_update=_unique(
-            _rnn_kernel(layer, update_suffix(layer))
-            for layer in model.recurrent
-            if layer.keeps_traces
+            rnn_kernel(layer, update_suffix(layer)) for layer in rnns if layer.keeps_traces
         ),
+        gru_step=_unique(gru_kernel(layer, forward_suffix(layer.reads)) for layer in grus),
     )
 
 
@@ -337,16 +330,6 @@ def _conv_kernel(layer: QuantizedDense, suffix: str, dense: str, gate: str) -> C
         b=C_TYPES[layer.bias_type],
         x=C_TYPES[layer.x_type],
         y=C_TYPES[layer.y_type],
-        e=_error_type(layer.weight_type),
-    )
-
-
-def _rnn_kernel(layer: QuantizedRnn, suffix: str) -> RnnKernel:
-    return RnnKernel(
-        suffix=suffix,
-        w=C_TYPES[layer.weight_type],
-        b=C_TYPES[layer.bias_type],
-        x=C_TYPES[layer.x_type],
         e=_error_type(layer.weight_type),
     )
 

@@ -9,6 +9,7 @@ from tpsgd_edge.quantize.model import (
     Geometry,
     QuantizedConv2d,
     QuantizedDense,
+    QuantizedGru,
     QuantizedLayer,
     QuantizedModel,
     QuantizedPool,
@@ -23,14 +24,14 @@ from tpsgd_edge.quantize.model import (
 class LayerView:
     """One layer: designated initializers of its struct.
 
-    `unit` holds those of the dense layer that a convolution applies at each position, a recurrent
-    layer at each step.
+    `units` holds those of dense layers inside of it, by member: that which a convolution applies at
+    each position, those which a recurrent layer applies at each step.
     """
 
     name: str
     struct: str
     fields: tuple[str, ...]
-    unit: tuple[str, ...] = ()
+    units: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +73,32 @@ def layer_views(model: QuantizedModel) -> tuple[LayerView, ...]:
 def _layer_view(model: QuantizedModel, layer: QuantizedLayer) -> LayerView:
     if isinstance(layer, QuantizedPool):
         return LayerView(layer.name, "tps_pool", tuple(_pool_fields(layer)))
-    is_class = model.labels.kind == "class"
-    is_float = model.value_type == "f32"
-    dense = "tps_dense_f32" if is_float else "tps_dense"
-    fields = tuple((_fields_f32 if is_float else _fields)(layer, is_class=is_class))
-    if any(isinstance(other, QuantizedConv2d) for other in model.layers):
-        fields = (*fields, f"n_target = {layer.n_target}")
+    if isinstance(layer, QuantizedGru):
+        members = (
+            ("reads", _dense_fields(model, layer.reads)),
+            ("own", _dense_fields(model, layer.own)),
+        )
+        return LayerView(layer.name, "tps_gru", (), units=members)
+    fields = _dense_fields(model, layer)
     if isinstance(layer, QuantizedConv2d):
         geometry = tuple(_geometry_fields(layer.geometry))
         if _has_pooled_targets(model):
             geometry += tuple(_target_pool_fields(layer.geometry))
-        return LayerView(layer.name, "tps_conv2d", geometry, unit=fields)
+        return LayerView(layer.name, "tps_conv2d", geometry, units=(("unit", fields),))
     if isinstance(layer, QuantizedRnn):
-        return LayerView(layer.name, "tps_rnn", tuple(_rnn_fields(layer)), unit=fields)
+        own = tuple(_rnn_fields(layer))
+        return LayerView(layer.name, "tps_rnn", own, units=(("unit", fields),))
+    dense = "tps_dense_f32" if model.value_type == "f32" else "tps_dense"
     return LayerView(layer.name, dense, fields)
+
+
+def _dense_fields(model: QuantizedModel, layer: QuantizedDense) -> tuple[str, ...]:
+    is_class = model.labels.kind == "class"
+    make = _fields_f32 if model.value_type == "f32" else _fields
+    fields = tuple(make(layer, is_class=is_class))
+    if any(isinstance(other, QuantizedConv2d) for other in model.layers):
+        fields = (*fields, f"n_target = {layer.n_target}")
+    return fields
 
 
 def _rnn_fields(layer: QuantizedRnn) -> Iterator[str]:
@@ -132,7 +145,6 @@ def _numbers(**values: int) -> Iterator[str]:
 
 def _fields(layer: QuantizedDense, *, is_class: bool) -> Iterator[str]:
     assert layer.z is not None
-    assert layer.rate is not None
     yield f"n_in = {layer.n_in}"
     yield f"n_out = {layer.n_out}"
     yield f"z_mult = {layer.z.mult}"
@@ -146,6 +158,7 @@ def _fields(layer: QuantizedDense, *, is_class: bool) -> Iterator[str]:
         yield f"init_bound = {layer.init.bound}"
     if not layer.trains:
         return
+    assert layer.rate is not None
     yield f"bias_one = {layer.bias_one}"
     yield from _target_fields(layer, is_class=is_class)
     if layer.loss.kind in ("huber", "dead_zone"):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from tpsgd_edge.codegen.view import RUNTIME_VERSION, Origin
 from tpsgd_edge.memory import ArenaPlan, MemoryPlan
-from tpsgd_edge.quantize.model import QuantizedDense, QuantizedLayer, QuantizedModel
+from tpsgd_edge.quantize.model import QuantizedDense, QuantizedGru, QuantizedLayer, QuantizedModel
 
 
 def manifest(
@@ -59,6 +59,9 @@ def _layer(layer: QuantizedLayer) -> dict[str, object]:
         "output_values": layer.y_count,
         "output_type": layer.y_type,
     }
+    if isinstance(layer, QuantizedGru):
+        reset = "before" if layer.resets_first else "after"
+        return shape | {"reset": reset, "units": [_weights(unit) for unit in layer.units]}
     return shape | _weights(layer) if isinstance(layer, QuantizedDense) else shape
 
 

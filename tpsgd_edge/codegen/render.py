@@ -67,7 +67,10 @@ def _templates(view: ModelView) -> Iterator[tuple[str, str]]:
     if view.below is not None:
         yield "tps_below.h", "tps_below.h.j2"
         yield "tps_below.c", "tps_below.c.j2"
-    if view.sequence is not None:
+    if view.kernels.gru_step:
+        yield "tps_gru.h", "tps_gru.h.j2"
+        yield "tps_gru.c", "tps_gru.c.j2"
+    if view.kernels.rnn_step:
         yield "tps_rnn.h", "tps_rnn.h.j2"
         yield "tps_rnn.c", "tps_rnn.c.j2"
     if view.projection is not None:

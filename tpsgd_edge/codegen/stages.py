@@ -14,13 +14,16 @@ from tpsgd_edge.codegen.kernels import (
     has_gate,
     is_depthwise,
 )
+from tpsgd_edge.codegen.recurrent_kernels import gru_suffix
 from tpsgd_edge.memory import MemoryPlan, Stage
 from tpsgd_edge.quantize.model import (
     QuantizedConv2d,
     QuantizedDense,
+    QuantizedGru,
     QuantizedLayer,
     QuantizedModel,
     QuantizedPool,
+    QuantizedRecurrent,
     QuantizedRnn,
     SeededInit,
 )
@@ -54,8 +57,8 @@ def step_stages(model: QuantizedModel) -> tuple[StageView, ...]:
     )
 
 
-def _remember(layer: QuantizedRnn) -> tuple[str, ...]:
-    if not layer.keeps_traces:
+def _remember(layer: QuantizedRecurrent) -> tuple[str, ...]:
+    if isinstance(layer, QuantizedGru) or not layer.keeps_traces:
         return ()
     arguments = [f"&{layer.name}_layer", _buffer(layer, "p"), f"stream.{layer.name}_trace"]
     return c_call(f"tps_rnn_remember_{layer.x_type}", arguments)
@@ -128,6 +131,8 @@ def _forward(model: QuantizedModel, index: int, indent: int) -> StageView:
         arguments = [f"&{layer.name}_layer", _input(model, index), _buffer(layer, "y")]
         lines = c_call(f"tps_{layer.kind}_{layer.x_type}", arguments, indent=indent)
         return StageView(f"{layer.name}: {_shapes(layer.x_shape, layer.y_shape)}", lines)
+    if isinstance(layer, QuantizedGru):
+        return _gru_forward(model, index, layer, indent)
     comment = f"{layer.name}: {layer.n_in} -> {layer.n_out}, {layer.activation}"
     function = f"tps_dense_forward_{forward_suffix(layer)}"
     arguments = [*_weights(layer), _input(model, index), _buffer(layer, "y")]
@@ -147,10 +152,22 @@ def _forward(model: QuantizedModel, index: int, indent: int) -> StageView:
     return StageView(comment, c_call(function, arguments, indent=indent))
 
 
+def _gru_forward(model: QuantizedModel, index: int, layer: QuantizedGru, indent: int) -> StageView:
+    comment = f"{layer.name}: {layer.n_x} and own {layer.n_out} -> {layer.n_out}, gru"
+    if layer.reads.accumulator is not None and layer.own.accumulator is not None:
+        reach = max(layer.reads.accumulator.high, layer.own.accumulator.high)
+        comment += f"; |acc| <= {reach:,}"
+    arguments = [f"&{layer.name}_layer"]
+    arguments += [f"{unit.name}_{tensor}" for unit in layer.units for tensor in "wb"]
+    arguments += [_input(model, index), f"stream.{layer.name}_h"]
+    arguments += [_buffer(layer, role) for role in "gy"]
+    return StageView(comment, c_call(f"tps_gru_step_{gru_suffix(layer)}", arguments, indent=indent))
+
+
 def _recall(model: QuantizedModel, index: int, indent: int) -> StageView:
     layer = model.layers[index]
     arguments = [f"&{layer.name}_layer", f"stream.{layer.name}_h", _buffer(layer, "y")]
-    lines = c_call(f"tps_rnn_output_{layer.y_type}", arguments, indent=indent)
+    lines = c_call(f"tps_{layer.kind}_output_{layer.y_type}", arguments, indent=indent)
     return StageView(f"{layer.name}: output of the latest step", lines)
 
 

@@ -34,6 +34,7 @@ from tpsgd_edge.quantize.model import (
     DTYPES,
     QuantizedConv2d,
     QuantizedDense,
+    QuantizedGru,
     QuantizedModel,
     QuantizedPool,
 )
@@ -258,6 +259,8 @@ def _summary_rows(model: QuantizedModel) -> Iterator[str]:
         if isinstance(layer, QuantizedDense):
             learns = layer.loss.kind if layer.trains else "none: it does not train"
             yield f"{row}{layer.weight_type:<7}  {layer.activation:<10}  {learns}"
+        elif isinstance(layer, QuantizedGru):
+            yield f"{row}{layer.weight_type:<7}  {layer.kind:<10}  none: it does not train"
         else:
             yield f"{row}{layer.kind.replace('_', ' ')}"
 
@@ -272,10 +275,13 @@ def _headers(model: QuantizedModel) -> Iterator[str]:
     yield "tps_crc32.h"
     yield f"tps_dense{suffix}.h"
     yield f"tps_error{suffix}.h"
+    kinds = {layer.kind for layer in model.recurrent}
+    if "gru" in kinds:
+        yield "tps_gru.h"
     if any(isinstance(layer, QuantizedPool) for layer in model.layers):
         yield "tps_pool.h"
     yield "tps_random.h"
-    if model.recurrent:
+    if "rnn" in kinds:
         yield "tps_rnn.h"
     if model.has_confidence and model.value_type != "f32":
         yield "tps_softmax.h"

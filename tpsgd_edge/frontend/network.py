@@ -20,9 +20,11 @@ from tpsgd_edge.graph import (
     Conv2d,
     Dense,
     Graph,
+    Gru,
     Layer,
     Pair,
     Pool,
+    Recurrent,
     Rnn,
     Shape,
     Weights,
@@ -36,7 +38,9 @@ from tpsgd_edge.spec import (
     DenseSpec,
     FlattenSpec,
     GlobalAvgPoolSpec,
+    GruSpec,
     PoolSpec,
+    RecurrentSpec,
     RnnSpec,
     Spec,
     TrainedSpec,
@@ -65,8 +69,8 @@ def build_graph(spec: Spec, dataset: Dataset) -> Graph:
             compile_expression(loss.expression, where=where)
     shape = sample_shape(spec, dataset.input_shape)
     layers = _layers(spec, shape)
-    steps = shape[1] if isinstance(layers[0], Rnn) else 1
-    is_stream = isinstance(layers[0], Rnn) and not dataset.labels.each_step
+    steps = shape[1] if isinstance(layers[0], Recurrent) else 1
+    is_stream = isinstance(layers[0], Recurrent) and not dataset.labels.each_step
     learn_every = spec.rule.learn_every if is_stream else 0
     frozen = frozenset(layer.name for layer in spec.model.trained if not layer.train)
     # What the net knows; `with_extra_classes` makes the room for more.
@@ -90,7 +94,8 @@ def sample_shape(spec: Spec, shape: tuple[int, ...]) -> Shape:
     """Samples of `shape` as maps (height, width, channels).
 
     What `data.input_shape` says; else images (h, w) have one channel, and vectors are 1 x 1. Where
-    the first layer on maps is a conv1d or rnn, samples (t,) and (t, c) are sequences: 1 x t x c.
+    the first layer on maps is a conv1d or recurrent, samples (t,) and (t, c) are sequences:
+    1 x t x c.
 
     Raises:
         SpecError: an input shape that does not hold as many values as a sample.
@@ -106,7 +111,7 @@ def sample_shape(spec: Spec, shape: tuple[int, ...]) -> Shape:
             )
         return asked
     on_maps = [la for la in spec.model.layers if not isinstance(la, DenseSpec | FlattenSpec)]
-    if on_maps and isinstance(on_maps[0], Conv1dSpec | RnnSpec) and len(shape) < 3:
+    if on_maps and isinstance(on_maps[0], Conv1dSpec | RecurrentSpec) and len(shape) < 3:
         return (1, shape[0], math.prod(shape[1:]))
     if len(shape) == 2:
         return (shape[0], shape[1], 1)
@@ -164,16 +169,9 @@ def _make_dense(layer: DenseSpec, name: str, shape: Shape, activation: str) -> L
 
 
 def _make_rnn(layer: RnnSpec, name: str, shape: Shape, activation: str) -> Layer:
-    if shape[0] != 1:
-        raise SpecError(
-            f"layer '{name}' needs sequences: maps that are one row high",
-            where=f"[model], layer '{name}'",
-            found=f"a map of {_by(shape)}",
-            help="set data.input_shape = [1, steps, values of one step]",
-        )
     return Rnn(
         name,
-        n_x=shape[2],
+        n_x=_step_values(name, shape),
         n_out=layer.units,
         leaks=layer.leak[: layer.units],
         activation=activation,
@@ -182,6 +180,23 @@ def _make_rnn(layer: RnnSpec, name: str, shape: Shape, activation: str) -> Layer
         recurrent_gain=layer.recurrent_gain,
         bias_range=layer.bias_range,
     )
+
+
+def _make_gru(layer: GruSpec, name: str, shape: Shape, activation: str) -> Layer:
+    n_x = _step_values(name, shape)
+    return Gru(name, n_x, layer.units, resets_first=layer.reset == "before")
+
+
+def _step_values(name: str, shape: Shape) -> int:
+    """Values that a recurrent layer reads at one step."""
+    if shape[0] != 1:
+        raise SpecError(
+            f"layer '{name}' needs sequences: maps that are one row high",
+            where=f"[model], layer '{name}'",
+            found=f"a map of {_by(shape)}",
+            help="set data.input_shape = [1, steps, values of one step]",
+        )
+    return shape[2]
 
 
 def _make_conv2d(layer: Conv2dSpec, name: str, shape: Shape, activation: str) -> Layer:
@@ -237,6 +252,7 @@ _MAKE: dict[str, Callable[[Any, Any, Shape, str], Layer | None]] = {
     "conv2d": _make_conv2d,
     "conv1d": _make_conv1d,
     "rnn": _make_rnn,
+    "gru": _make_gru,
     "max_pool": _make_pool,
     "avg_pool": _make_pool,
     "global_avg_pool": _make_global_pool,
@@ -268,7 +284,8 @@ def _read_weights(spec: Spec, graph: Graph) -> dict[str, Weights]:
             f"'{path.name}' has no weights {', '.join(missing)}"[:300],
             where="[model], weights_file",
             found=f"arrays: {', '.join(sorted(arrays)) or 'none'}"[:300],
-            help="each layer needs LAYER.w of shape (units, inputs) and LAYER.b of shape (units,)",
+            help="each layer needs LAYER.w of shape (units, inputs) and LAYER.b of shape (units,); "
+            "of a gru (3 units, inputs + units) and (2, 3 units)",
         )
     return {
         layer.name: Weights(

@@ -5,12 +5,15 @@ from tpsgd_edge.graph.graph import Graph, Labels, Weights
 from tpsgd_edge.graph.layers import (
     Conv2d,
     Dense,
+    Gru,
     Layer,
     Pair,
     Pool,
+    Recurrent,
     Rnn,
     Shape,
     TrainedLayer,
+    weight_shapes,
     window_bounds,
 )
 from tpsgd_edge.graph.shapes import conv2d, pool, seen_through
@@ -19,10 +22,12 @@ __all__ = [
     "Conv2d",
     "Dense",
     "Graph",
+    "Gru",
     "Labels",
     "Layer",
     "Pair",
     "Pool",
+    "Recurrent",
     "Rnn",
     "Shape",
     "TrainedLayer",
@@ -30,6 +35,7 @@ __all__ = [
     "conv2d",
     "pool",
     "seen_through",
+    "weight_shapes",
     "window_bounds",
     "with_extra_classes",
 ]

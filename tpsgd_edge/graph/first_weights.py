@@ -7,7 +7,10 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.random import Purpose, draws, stream
 from tpsgd_edge.graph.graph import Graph, Weights
-from tpsgd_edge.graph.layers import Pool, Rnn, TrainedLayer
+from tpsgd_edge.graph.layers import Gru, Pool, Rnn, TrainedLayer, weight_shapes
+
+# Of a gru layer before training, units move by 1/2, 1/4, 1/8 or 1/16 of the way at a step.
+_GATE_SPEEDS = 4
 
 
 def initial_bound(graph: Graph, index: int) -> float:
@@ -28,13 +31,24 @@ def initial_weights(graph: Graph, index: int, seed: int) -> Weights:
     given = graph.weights.get(layer.name)
     if given is not None:
         return given
-    count = layer.n_out * layer.n_in
-    uniform = _uniform(stream(seed, Purpose.WEIGHTS, index), count + layer.n_out)
-    w = uniform[:count].reshape(layer.n_out, layer.n_in) * initial_bound(graph, index)
+    shape, b_shape = weight_shapes(layer)
+    count = math.prod(shape)
+    uniform = _uniform(stream(seed, Purpose.WEIGHTS, index), count + math.prod(b_shape))
+    w = uniform[:count].reshape(shape) * initial_bound(graph, index)
+    if isinstance(layer, Gru):
+        return Weights(w, _first_gates(layer))
     if not isinstance(layer, Rnn):
         return Weights(w, np.zeros(layer.n_out))
     w[:, : layer.n_x] *= layer.input_gain / layer.recurrent_gain
     return Weights(w, uniform[count:] * layer.bias_range)
+
+
+def _first_gates(layer: Gru) -> NDArray[np.float64]:
+    """Biases of a gru layer: groups of units whose update gates begin at unlike speeds."""
+    b = np.zeros((2, 3 * layer.n_out))
+    leak = 2.0 ** -(1 + np.arange(layer.n_out) * _GATE_SPEEDS // layer.n_out)
+    b[0, layer.n_out : 2 * layer.n_out] = np.log(1 / leak - 1)
+    return b
 
 
 def _uniform(base: int, count: int) -> NDArray[np.float64]:

@@ -1,5 +1,6 @@
 """A model as a chain of layers, and its checks."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -8,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.errors import DataError, SpecError
-from tpsgd_edge.graph.layers import Conv2d, Dense, Layer, Pool, Rnn, TrainedLayer
+from tpsgd_edge.graph.layers import (
+    Conv2d,
+    Dense,
+    Layer,
+    Pool,
+    Recurrent,
+    TrainedLayer,
+    weight_shapes,
+)
 
 # Far above what any microcontroller holds, far below what makes this computer run out of memory.
 LARGEST = 1 << 26
@@ -30,7 +39,8 @@ class Labels:
 class Weights:
     """Real-valued weights (n_out, n_in) and biases (n_out,) of one layer.
 
-    A row of a convolution is one filter, flattened from (rows, columns, channels of its group).
+    A row of a convolution is one filter, flattened from (rows, columns, channels of its group). A
+    gru layer has more: `weight_shapes`.
     """
 
     w: NDArray[np.float64]
@@ -73,9 +83,9 @@ class Graph:
         return tuple(layer for layer in self.layers if isinstance(layer, TrainedLayer))
 
     @property
-    def recurrent(self) -> tuple[Rnn, ...]:
+    def recurrent(self) -> tuple[Recurrent, ...]:
         """The recurrent layers, first to last."""
-        return tuple(layer for layer in self.layers if isinstance(layer, Rnn))
+        return tuple(layer for layer in self.layers if isinstance(layer, Recurrent))
 
     @property
     def n_in(self) -> int:
@@ -86,7 +96,7 @@ class Graph:
 def _check_size(layer: Layer) -> None:
     counts = {"inputs": layer.x_count, "outputs": layer.y_count}
     if isinstance(layer, TrainedLayer):
-        counts["weights"] = layer.n_in * layer.n_out
+        counts["weights"] = math.prod(weight_shapes(layer)[0])
     for what, count in counts.items():
         if count > LARGEST:
             raise SpecError(
@@ -103,14 +113,14 @@ def _check_pair(before: Layer, after: Layer) -> None:
             where=f"[model], layer '{after.name}'",
             found=f"{before.y_count} outputs meet {after.x_count} inputs",
         )
-    if isinstance(after, Rnn) and not isinstance(before, Rnn):
+    if isinstance(after, Recurrent) and not isinstance(before, Recurrent):
         raise SpecError(
             f"the recurrent layer '{after.name}' cannot follow layer '{before.name}'",
             where=f"[model], layer '{after.name}'",
             found=f"'{before.name}' ({before.kind.replace('_', ' ')}) makes no sequence of steps",
             help="recurrent layers come first, one behind the other",
         )
-    if isinstance(before, Dense | Rnn) or isinstance(after, Dense | Rnn):
+    if isinstance(before, Dense | Recurrent) or isinstance(after, Dense | Recurrent):
         return
     flat = (1, 1, before.y_count)
     if after.x_shape not in (before.y_shape, flat):
@@ -132,7 +142,7 @@ def _check_steps(graph: Graph) -> None:
 
 def _check_last(last: Layer, labels: Labels) -> None:
     where = f"[model], layer '{last.name}'"
-    if isinstance(last, Conv2d | Pool | Rnn):
+    if isinstance(last, Conv2d | Pool | Recurrent):
         raise SpecError(
             f"the last layer '{last.name}' is not dense",
             where=where,
@@ -152,10 +162,8 @@ def _check_last(last: Layer, labels: Labels) -> None:
 def _check_weights(layer: TrainedLayer, weights: Weights | None) -> None:
     if weights is None:
         return
-    for tensor, array, shape in (
-        ("w", weights.w, (layer.n_out, layer.n_in)),
-        ("b", weights.b, (layer.n_out,)),
-    ):
+    arrays = (weights.w, weights.b)
+    for tensor, array, shape in zip("wb", arrays, weight_shapes(layer), strict=True):
         if array.shape != shape:
             raise DataError(
                 f"weights '{layer.name}.{tensor}' do not fit the layer",

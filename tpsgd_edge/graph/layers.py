@@ -1,4 +1,4 @@
-"""Layer kinds of a graph (docs/ARITHMETIC.md, sections 4, 14 and 15).
+"""Layer kinds of a graph (docs/ARITHMETIC.md, sections 4, 14, 15 and 17).
 
 A map is (height, width, channels); a vector is a map of 1 x 1 x n, so flattening needs no layer.
 `x_count` and `y_count` are the values that a layer reads and makes. A layer with weights has n_out
@@ -189,6 +189,59 @@ class Rnn:
 
 
 @dataclass(frozen=True, slots=True)
+class Gru:
+    """A gated recurrent layer: h moves towards a candidate c, as far as the update gate z lets it.
+
+    `n_x` values come in at a step. Its weights are (3 n_out, n_x + n_out): rows of the reset gate,
+    of the update gate and of the candidate, columns of x first; its biases (2, 3 n_out): of the
+    sums over x, and of those over the own output.
+
+    Attributes:
+        resets_first: whether the reset gate acts on h before the candidate's sums, else on them.
+    """
+
+    name: str
+    n_x: int
+    n_out: int
+    resets_first: bool = False
+
+    @property
+    def kind(self) -> Literal["gru"]:
+        """The layer kind, as in the spec."""
+        return "gru"
+
+    @property
+    def activation(self) -> Literal["tanh"]:
+        """What bounds the outputs."""
+        return "tanh"
+
+    @property
+    def n_in(self) -> int:
+        """Inputs of one unit: those of the layer and its own outputs."""
+        return self.n_x + self.n_out
+
+    @property
+    def x_count(self) -> int:
+        """Values in the layer's input at one step."""
+        return self.n_x
+
+    @property
+    def y_count(self) -> int:
+        """Values in the layer's output."""
+        return self.n_out
+
+    @property
+    def n_target(self) -> int:
+        """Values that the local loss compares."""
+        return self.n_out
+
+    @property
+    def target_area(self) -> float:
+        """Each value is compared by itself."""
+        return 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Pool:
     """Pooling: the largest or the mean value of each window, for each channel.
 
@@ -218,8 +271,20 @@ class Pool:
         return math.prod(self.y_shape)
 
 
-TrainedLayer = Dense | Conv2d | Rnn
+Recurrent = Rnn | Gru
+TrainedLayer = Dense | Conv2d | Recurrent
 Layer = TrainedLayer | Pool
+
+
+def weight_shapes(layer: TrainedLayer) -> tuple[tuple[int, int], tuple[int, ...]]:
+    """The shapes of w and b.
+
+    >>> weight_shapes(Dense("fc", 5, 3, "tanh"))
+    ((3, 5), (3,))
+    """
+    if isinstance(layer, Gru):
+        return (3 * layer.n_out, layer.n_in), (2, 3 * layer.n_out)
+    return (layer.n_out, layer.n_in), (layer.n_out,)
 
 
 def window_bounds(length: int, windows: int) -> tuple[int, ...]:

@@ -20,6 +20,7 @@ from tpsgd_edge.quantize.model import (
     DTYPES,
     QuantizedConv2d,
     QuantizedDense,
+    QuantizedGru,
     QuantizedModel,
     QuantizedRnn,
     ValueType,
@@ -46,13 +47,14 @@ class Buffer:
         role: y (outputs of a layer), e (their errors; of a dense layer then its steps),
             s (read-out of a label-space loss); of a convolution also p (patches of the input),
             m (its map, averaged over windows), d (errors, then steps, of one position); of a
-            recurrent layer with traces p (its input and own output; then one of its traces).
+            recurrent layer with traces p (its input and own output; then one of its traces); of a
+            gru g (sums over its input, then over its own output).
         lives: inclusive intervals of stages.
     """
 
     name: str
     layer: str
-    role: Literal["y", "e", "s", "p", "m", "d"]
+    role: Literal["y", "e", "s", "p", "m", "d", "g"]
     type: ValueType | Literal["s32"]
     count: int
     lives: tuple[tuple[int, int], ...]
@@ -151,6 +153,8 @@ def plan_memory(model: QuantizedModel) -> MemoryPlan:
 def _stream(model: QuantizedModel) -> Iterator[StreamBuffer]:
     for layer in model.recurrent:
         yield StreamBuffer(layer.name, "h", layer.state_type, layer.n_out)
+        if isinstance(layer, QuantizedGru):
+            continue
         if layer.keeps_traces:
             traces = len(layer.leak_shifts)
             yield StreamBuffer(layer.name, "trace", layer.state_type, traces * layer.n_in)
@@ -265,6 +269,10 @@ def _buffers(model: QuantizedModel, schedule: tuple[Stage, ...]) -> Iterator[Buf
             works = _times(schedule, index, "forward") + _times(schedule, index, "learn")
             count = _patch_count(layer)
             yield Buffer(f"{layer.name}_p", layer.name, "p", layer.x_type, count, works)
+        if isinstance(layer, QuantizedGru):
+            works = _times(schedule, index, "forward")
+            sums = 6 * layer.n_out
+            yield Buffer(f"{layer.name}_g", layer.name, "g", layer.state_type, sums, works)
         learns = _times(schedule, index, "learn")
         if learns and isinstance(layer, QuantizedDense):
             yield from _learning_buffers(layer, model.labels.count, learns)

@@ -42,6 +42,7 @@ def with_errors_from_above(
         if isinstance(layer, QuantizedPool):
             scale *= _share(layer)
             continue
+        assert isinstance(layer, QuantizedDense)
         layer = _with_scale(spec, layer, scale)
         if index > trained[0]:
             layer = replace(layer, passing=_passing(layer, reach[index - 1]))

@@ -1,12 +1,13 @@
 """What ranges values take before training, in real numbers."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from tpsgd_edge.graph import Conv2d, Dense, Graph, Pool, Rnn, Weights
+from tpsgd_edge.graph import Conv2d, Dense, Graph, Gru, Pool, Recurrent, Rnn, Weights
 from tpsgd_edge.graph.first_weights import initial_weights
 
 Real = NDArray[np.float64]
@@ -43,15 +44,15 @@ def forward(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
 def through_time(graph: Graph, x: Real, seed: int) -> Iterator[tuple[Real, Real]]:
     """Of each recurrent layer its activations c (n * steps, n_out) and states (n, steps, n_out)."""
     sequence = x.reshape(len(x), graph.steps, -1)
-    for index, rnn in enumerate(graph.recurrent):
-        c, sequence = _run(rnn, sequence, initial_weights(graph, index, seed))
+    for index, recurrent in enumerate(graph.recurrent):
+        c, sequence = _run(recurrent, sequence, initial_weights(graph, index, seed))
         yield c, sequence
 
 
 def behind(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
     """Outputs of the layers that are not recurrent, for x (n, values) that the first one reads."""
     for index, layer in enumerate(graph.layers):
-        if isinstance(layer, Rnn):
+        if isinstance(layer, Recurrent):
             continue
         if isinstance(layer, Pool):
             x = pooled(layer, x)
@@ -66,16 +67,40 @@ def behind(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
         yield x
 
 
-def _run(layer: Rnn, x: Real, weights: Weights) -> tuple[Real, Real]:
+def _run(layer: Recurrent, x: Real, weights: Weights) -> tuple[Real, Real]:
     """Activations c of all steps (n * steps, n_out), and states h (n, steps, n_out)."""
-    h, leaks = np.zeros((len(x), layer.n_out)), np.array(layer.unit_leaks)
+    h, step = np.zeros((len(x), layer.n_out)), _STEP[layer.kind]
     seen, states = [], []
-    for step in range(x.shape[1]):
-        z = np.concatenate([x[:, step], h], axis=1) @ weights.w.T + weights.b
-        seen.append(_ACTIVATION[layer.activation](z))
-        h = h + leaks * (seen[-1] - h)
+    for t in range(x.shape[1]):
+        c, h = step(layer, x[:, t], h, weights)
+        seen.append(c)
         states.append(h)
     return np.concatenate(seen), np.stack(states, axis=1)
+
+
+def _rnn_step(layer: Rnn, x: Real, h: Real, weights: Weights) -> tuple[Real, Real]:
+    z = np.concatenate([x, h], axis=1) @ weights.w.T + weights.b
+    c = _ACTIVATION[layer.activation](z)
+    return c, h + np.array(layer.unit_leaks) * (c - h)
+
+
+def _gru_step(layer: Gru, x: Real, h: Real, weights: Weights) -> tuple[Real, Real]:
+    n = layer.n_out
+    a = x @ weights.w[:, : layer.n_x].T + weights.b[0]
+    u = h @ weights.w[:, layer.n_x :].T + weights.b[1]
+    gates = _ACTIVATION["sigmoid"](a[:, : 2 * n] + u[:, : 2 * n])
+    r, z = gates[:, :n], gates[:, n:]
+    k = r * u[:, 2 * n :]
+    if layer.resets_first:
+        k = (r * h) @ weights.w[2 * n :, layer.n_x :].T + weights.b[1, 2 * n :]
+    c = np.tanh(a[:, 2 * n :] + k)
+    return c, c + z * (h - c)
+
+
+_STEP: dict[str, Callable[[Any, Real, Real, Weights], tuple[Real, Real]]] = {
+    "rnn": _rnn_step,
+    "gru": _gru_step,
+}
 
 
 def _positions(layer: Conv2d) -> int:

@@ -1,7 +1,7 @@
 """One layer with weights in numbers: fully connected, or a convolution."""
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.graph import Conv2d, Graph, Rnn, TrainedLayer, Weights
+from tpsgd_edge.graph import Conv2d, Dense, Graph, Rnn, TrainedLayer, Weights
 from tpsgd_edge.graph.first_weights import initial_bound, initial_weights
 from tpsgd_edge.quantize.losses import LOG2E, LossContext, make_loss
 from tpsgd_edge.quantize.model import (
@@ -20,7 +20,6 @@ from tpsgd_edge.quantize.model import (
     Projection,
     QuantizedConv2d,
     QuantizedDense,
-    QuantizedRnn,
     Requantize,
     SeededInit,
     StoredInit,
@@ -55,7 +54,6 @@ _Z_UNIT = {
 }
 _SMALLEST_WEIGHT_BITS = 8
 _LARGEST_COUNT = 65_535
-_LARGEST_SHIFT = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,59 +107,11 @@ def quantize_conv2d(layer: Conv2d, context: DenseContext) -> QuantizedConv2d:
         pool_kernel=(1, 1) if layer.pool is None else layer.pool.kernel,
         pool_stride=(1, 1) if layer.pool is None else layer.pool.stride,
     )
-    return QuantizedConv2d(**_values(dense), geometry=geometry)
+    return QuantizedConv2d(**values_of(dense), geometry=geometry)
 
 
-def quantize_rnn(layer: Rnn, context: DenseContext) -> QuantizedRnn:
-    """All integers of a recurrent layer: those of a dense layer from [x; own output], and leaks."""
-    dense = quantize_dense(layer, context)
-    return QuantizedRnn(
-        **_values(dense),
-        leak_shifts=tuple(_shift(leak) for leak in layer.leaks),
-        has_traces=layer.has_traces,
-        own_shift=0 if dense.weight_type == "f32" else _own_shift(dense),
-        input_bound=_input_bound(layer, dense),
-        bias_bound=_bias_bound(layer, dense),
-    )
-
-
-def _shift(leak: float) -> int:
-    return -math.frexp(leak)[1] + 1
-
-
-def _own_shift(layer: QuantizedDense) -> int:
-    """For which a unit of the layer's own output is a unit of its input."""
-    ratio = math.log2(layer.x_scale / layer.y_scale)
-    shift = round(ratio) + (8 if layer.x_type == "s8" else 0)
-    if ratio != round(ratio) or not 0 <= round(ratio) <= shift <= _LARGEST_SHIFT:
-        raise SpecError(
-            f"the recurrent layer '{layer.name}' reads inputs and own outputs of unlike ranges",
-            where=f"[model], layer '{layer.name}'",
-            found=f"inputs up to {layer.x_scale * INPUT_MAX[layer.x_type]:g}, "
-            f"outputs up to {layer.y_scale * INPUT_MAX[layer.y_type]:g}",
-            help="outputs must not reach further: use tanh, or the activation of the layer below",
-        )
-    return shift
-
-
-def _input_bound(layer: Rnn, dense: QuantizedDense) -> int | float:
-    if isinstance(dense.init, StoredInit):
-        return 0
-    bound = float(dense.init.bound) * layer.input_gain / layer.recurrent_gain
-    if dense.weight_type == "f32":
-        return float(np.float32(bound))
-    most: int = (1 << dense.weight_bits) - 1
-    return min(math.floor(bound + 0.5), most)
-
-
-def _bias_bound(layer: Rnn, dense: QuantizedDense) -> int | float:
-    if dense.weight_type == "f32":
-        return float(np.float32(layer.bias_range / 2**15))
-    unit = dense.weight_scale * dense.x_scale * 2.0**dense.bias_shift
-    return min(math.floor(layer.bias_range / unit + 0.5), 1 << BIAS_BITS)
-
-
-def _values(dense: QuantizedDense) -> dict[str, Any]:
+def values_of(dense: QuantizedDense) -> dict[str, Any]:
+    """The fields of a dense layer, for a layer that is one and more."""
     return {field.name: getattr(dense, field.name) for field in fields(dense)}
 
 
@@ -218,6 +168,51 @@ def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense
         init=_init(layer, context, formats, first, bound),
         trains=trains,
         error_scale=error_scale,
+    )
+
+
+def quantize_sums(
+    layer: Dense, context: DenseContext, first: Weights, *, unit: float
+) -> QuantizedDense:
+    """A linear layer inside of one that does not learn: s16 in steps of `unit`, from `first`."""
+    _check_counts(layer)
+    loss_spec = LossSpec(kind="l2")
+    formats = _formats(layer, context, loss_spec, first, 0.0)
+    is_float = formats.weight_type == "f32"
+    if not is_float:
+        # Weights stay as they are: their range needs no room.
+        reach = float(np.abs(first.w).max()) or 1.0
+        scale = reach / (2**formats.weight_bits - 1)
+        formats = replace(formats, y_type="s16", weight_scale=scale, y_scale=unit)
+    low, high = _z_limits("linear", formats.y_type)
+    return QuantizedDense(
+        name=layer.name,
+        n_in=layer.n_in,
+        n_out=layer.n_out,
+        activation="linear",
+        weight_type=formats.weight_type,
+        x_type=formats.x_type,
+        y_type=formats.y_type,
+        is_last=False,
+        weight_bits=formats.weight_bits,
+        weight_scale=formats.weight_scale,
+        x_scale=context.x_scale,
+        y_scale=formats.y_scale,
+        bias_shift=formats.bias_shift,
+        bias_one=0,
+        z=None if is_float else _z_factor(layer, context, formats, loss_spec),
+        z_min=low,
+        z_max=high,
+        accumulator=None if is_float else _accumulator(layer, formats),
+        loss=Loss("l2"),
+        projection=None,
+        rate=None,
+        rate_f32=0.0,
+        update_shift=_update_shift(formats),
+        dead_zone=0,
+        unit_offset=0,
+        init=_init(layer, context, formats, first, 0.0),
+        trains=False,
     )
 
 

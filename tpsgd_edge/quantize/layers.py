@@ -1,4 +1,4 @@
-"""Layers in numbers, one class for each kind (docs/ARITHMETIC.md, sections 4, 14 and 15)."""
+"""Layers in numbers, one class for each kind (docs/ARITHMETIC.md, sections 4, 14, 15 and 17)."""
 
 import math
 from dataclasses import dataclass, field
@@ -222,6 +222,79 @@ class QuantizedRnn(QuantizedDense):
 
 
 @dataclass(frozen=True, slots=True)
+class QuantizedGru:
+    """A gated recurrent layer (section 17), which does not learn: two dense units and a state.
+
+    Attributes:
+        reads: X: sums over the input, for reset gate, update gate and candidate.
+        own: U: the same over the layer's own output.
+        resets_first: whether the reset gate acts on the state before the candidate's sums.
+        y_scale: real value of one unit of the output.
+    """
+
+    name: str
+    reads: QuantizedDense
+    own: QuantizedDense
+    resets_first: bool
+    y_scale: float
+
+    @property
+    def kind(self) -> str:
+        """The layer kind, as in the spec."""
+        return "gru"
+
+    @property
+    def units(self) -> tuple[QuantizedDense, QuantizedDense]:
+        """Both dense units."""
+        return self.reads, self.own
+
+    @property
+    def trains(self) -> bool:
+        """Whether it learns on the device."""
+        return False
+
+    @property
+    def weight_type(self) -> ValueType:
+        """Type of the weights of both units."""
+        return self.reads.weight_type
+
+    @property
+    def x_type(self) -> ValueType:
+        """Type of the input."""
+        return self.reads.x_type
+
+    @property
+    def y_type(self) -> ValueType:
+        """Type of the output: that of the input."""
+        return self.reads.x_type
+
+    @property
+    def n_x(self) -> int:
+        """Values in the layer's own input at one step."""
+        return self.reads.n_in
+
+    @property
+    def n_out(self) -> int:
+        """Units."""
+        return self.own.n_in
+
+    @property
+    def x_count(self) -> int:
+        """Values in the layer's input at one step."""
+        return self.n_x
+
+    @property
+    def y_count(self) -> int:
+        """Values in the layer's output."""
+        return self.n_out
+
+    @property
+    def state_type(self) -> Literal["s16", "f32"]:
+        """Type of h."""
+        return "f32" if self.weight_type == "f32" else "s16"
+
+
+@dataclass(frozen=True, slots=True)
 class QuantizedPool:
     """Pooling (section 14): learns nothing; type and scale stay.
 
@@ -265,4 +338,5 @@ class QuantizedPool:
         return math.prod(self.y_shape)
 
 
-QuantizedLayer = QuantizedDense | QuantizedConv2d | QuantizedRnn | QuantizedPool
+QuantizedRecurrent = QuantizedRnn | QuantizedGru
+QuantizedLayer = QuantizedDense | QuantizedConv2d | QuantizedRecurrent | QuantizedPool

@@ -14,8 +14,10 @@ from tpsgd_edge.quantize.layers import (
     Geometry,
     QuantizedConv2d,
     QuantizedDense,
+    QuantizedGru,
     QuantizedLayer,
     QuantizedPool,
+    QuantizedRecurrent,
     QuantizedRnn,
 )
 from tpsgd_edge.quantize.parameters import (
@@ -44,9 +46,11 @@ __all__ = [
     "Projection",
     "QuantizedConv2d",
     "QuantizedDense",
+    "QuantizedGru",
     "QuantizedLayer",
     "QuantizedModel",
     "QuantizedPool",
+    "QuantizedRecurrent",
     "QuantizedRnn",
     "Requantize",
     "Schedule",
@@ -55,6 +59,7 @@ __all__ = [
     "Target",
     "TargetF32",
     "ValueType",
+    "dense_units",
     "limits",
 ]
 
@@ -106,6 +111,13 @@ class LabelFormat:
     each_step: bool = False
 
 
+def dense_units(layer: QuantizedLayer) -> tuple[QuantizedDense, ...]:
+    """What a layer's weights belong to: the layer itself, the units of a gru, nothing of a pool."""
+    if isinstance(layer, QuantizedGru):
+        return layer.units
+    return (layer,) if isinstance(layer, QuantizedDense) else ()
+
+
 @dataclass(frozen=True, slots=True)
 class QuantizedModel:
     """Everything that defines the arithmetic of one model.
@@ -133,14 +145,14 @@ class QuantizedModel:
     rule: Literal["tpsgd", "backprop"] = "tpsgd"
 
     @property
-    def recurrent(self) -> tuple[QuantizedRnn, ...]:
+    def recurrent(self) -> tuple[QuantizedRecurrent, ...]:
         """The recurrent layers: the first ones of the model."""
-        return tuple(layer for layer in self.layers if isinstance(layer, QuantizedRnn))
+        return tuple(layer for layer in self.layers if isinstance(layer, QuantizedRecurrent))
 
     @property
     def weighted(self) -> tuple[QuantizedDense, ...]:
-        """The layers that have weights, first to last."""
-        return tuple(layer for layer in self.layers if isinstance(layer, QuantizedDense))
+        """The layers that have weights, first to last; of a gru, its two dense units."""
+        return tuple(dense for layer in self.layers for dense in dense_units(layer))
 
     @property
     def trained(self) -> tuple[QuantizedDense, ...]:

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.frontend.data import Dataset, label_scaling
 from tpsgd_edge.frontend.network import dataset_scaling
-from tpsgd_edge.graph import Conv2d, Graph, Layer, Pool, Rnn
+from tpsgd_edge.graph import Conv2d, Graph, Gru, Layer, Pool, Rnn
 from tpsgd_edge.quantize.backprop import with_errors_from_above
 from tpsgd_edge.quantize.calibrate import forward
-from tpsgd_edge.quantize.dense import DenseContext, quantize_conv2d, quantize_dense, quantize_rnn
+from tpsgd_edge.quantize.dense import DenseContext, quantize_conv2d, quantize_dense
 from tpsgd_edge.quantize.error_reach import SAMPLES as ERROR_SAMPLES
 from tpsgd_edge.quantize.error_reach import error_reach
 from tpsgd_edge.quantize.model import (
@@ -21,6 +21,7 @@ from tpsgd_edge.quantize.model import (
     QuantizedPool,
     ValueType,
 )
+from tpsgd_edge.quantize.recurrent import quantize_gru, quantize_rnn
 from tpsgd_edge.quantize.scales import (
     BOUNDED,
     input_scale,
@@ -46,7 +47,7 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
     calibration = _calibration_samples(dataset.first.x_train, mean, deviation)
     full_scales = _full_scales(spec, graph, dataset, calibration, value_type)
     scale = input_scale(calibration, value_type)
-    if graph.recurrent and value_type != "f32":
+    if isinstance(graph.layers[0], Rnn) and value_type != "f32":
         scale = recurrent_input_scale(scale, full_scales[0], value_type)
     inputs = InputScaling(mean, deviation, scale)
     labels = _label_format(spec, dataset, full_scales[-1])
@@ -131,6 +132,8 @@ def _quantize_layer(layer: Layer, context: DenseContext) -> QuantizedLayer:
         return quantize_conv2d(layer, context)
     if isinstance(layer, Rnn):
         return quantize_rnn(layer, context)
+    if isinstance(layer, Gru):
+        return quantize_gru(layer, context)
     return quantize_dense(layer, context)
 
 

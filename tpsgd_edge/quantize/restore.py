@@ -7,7 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.graph import Weights
-from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel, StoredInit
+from tpsgd_edge.quantize.model import (
+    QuantizedDense,
+    QuantizedGru,
+    QuantizedLayer,
+    QuantizedModel,
+    StoredInit,
+    dense_units,
+)
 
 
 def real_weights(model: QuantizedModel, state: Mapping[str, NDArray[Any]]) -> dict[str, Weights]:
@@ -17,7 +24,19 @@ def real_weights(model: QuantizedModel, state: Mapping[str, NDArray[Any]]) -> di
         state: LAYER.w and LAYER.b of each layer that trains, in the types of the state; those of
             the others are constants of the model.
     """
-    return {layer.name: _real(layer, *_tensors(layer, state)) for layer in model.weighted}
+    return {
+        layer.name: _joined(layer, *(_real(unit, *_tensors(unit, state)) for unit in units))
+        for layer in model.layers
+        if (units := dense_units(layer))
+    }
+
+
+def _joined(layer: QuantizedLayer, *units: Weights) -> Weights:
+    """The weights of a layer from those of its dense units: of a gru, over its input and output."""
+    if not isinstance(layer, QuantizedGru):
+        return units[0]
+    w = np.concatenate([unit.w for unit in units], axis=1)
+    return Weights(w, np.stack([unit.b for unit in units]))
 
 
 def _tensors(

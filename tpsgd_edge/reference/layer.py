@@ -16,10 +16,12 @@ from tpsgd_edge.quantize.model import (
 from tpsgd_edge.reference.binary32.conv2d import Binary32Conv2d
 from tpsgd_edge.reference.binary32.dense import Binary32Dense
 from tpsgd_edge.reference.binary32.functions import probability as binary32_probability
+from tpsgd_edge.reference.binary32.gru import Binary32Gru
 from tpsgd_edge.reference.binary32.pool import Binary32AveragePool, Binary32MaxPool
 from tpsgd_edge.reference.binary32.rnn import Binary32Rnn
 from tpsgd_edge.reference.integer.conv2d import IntegerConv2d
 from tpsgd_edge.reference.integer.dense import IntegerDense
+from tpsgd_edge.reference.integer.gru import IntegerGru
 from tpsgd_edge.reference.integer.pool import IntegerAveragePool, IntegerMaxPool
 from tpsgd_edge.reference.integer.rnn import IntegerRnn
 from tpsgd_edge.reference.integer.softmax import probability as integer_probability
@@ -64,8 +66,8 @@ class GradientLayer(TrainedLayer, Protocol):
         """One update by the errors e of the outputs y; whether anything may have changed."""
 
 
-class RecurrentLayer(TrainedLayer, Protocol):
-    """One layer that reads sequences: `forward` is its next step, `learn` follows a step."""
+class RecurrentLayer(ReferenceLayer, Protocol):
+    """One layer that reads sequences: `forward` is its next step; `learn` may follow a step."""
 
     def reset(self) -> None:
         """Begin a sequence."""
@@ -76,10 +78,16 @@ def prepare(layer: QuantizedLayer, model: QuantizedModel) -> ReferenceLayer:
     key = layer.kind, layer.x_type
     if isinstance(layer, QuantizedPool):
         return POOLS[key](layer)
-    return TRAINED[key](layer, model.schedule, model.labels.kind, model.labels.count)
+    make = FROZEN.get(key) or TRAINED[key]
+    return make(layer, model.schedule, model.labels.kind, model.labels.count)
 
 
 # By the layer's kind and the type of its inputs.
+FROZEN: Mapping[tuple[str, str], Callable[[Any, Schedule, str, int], ReferenceLayer]] = {
+    ("gru", "s8"): IntegerGru.prepare,
+    ("gru", "s16"): IntegerGru.prepare,
+    ("gru", "f32"): Binary32Gru.prepare,
+}
 TRAINED: Mapping[tuple[str, str], Callable[[Any, Schedule, str, int], TrainedLayer]] = {
     ("dense", "s8"): IntegerDense.prepare,
     ("dense", "s16"): IntegerDense.prepare,

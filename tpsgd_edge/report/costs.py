@@ -11,6 +11,7 @@ from tpsgd_edge.quantize.model import (
     DTYPES,
     QuantizedConv2d,
     QuantizedDense,
+    QuantizedGru,
     QuantizedLayer,
     QuantizedModel,
     StoredInit,
@@ -28,7 +29,8 @@ def formats_of(model: QuantizedModel) -> dict[str, str]:
     """
     return {
         layer.name: f"{layer.weight_type} weights, {layer.x_type} -> {layer.y_type}"
-        for layer in model.weighted
+        for layer in model.layers
+        if isinstance(layer, QuantizedDense | QuantizedGru)
     }
 
 
@@ -39,6 +41,8 @@ def layer_costs(model: QuantizedModel, plan: MemoryPlan) -> tuple[LayerCost, ...
 
 
 def _layer_cost(layer: QuantizedLayer, tensors: Mapping[str, int]) -> LayerCost:
+    if isinstance(layer, QuantizedGru):
+        return _gru_cost(layer)
     if not isinstance(layer, QuantizedDense):
         shape = f"{_shape(layer.x_shape)} -> {_shape(layer.y_shape)}"
         return LayerCost(layer.name, layer.kind, shape, layer.kind.replace("_", " "), 0, 0, 0)
@@ -53,6 +57,18 @@ def _layer_cost(layer: QuantizedLayer, tensors: Mapping[str, int]) -> LayerCost:
         weights=layer.n_weights + layer.n_out,
         ram_bytes=sum(tensors.get(f"{layer.name}.{tensor}", 0) for tensor in "wb"),
         flash_bytes=_constant_bytes(layer),
+    )
+
+
+def _gru_cost(layer: QuantizedGru) -> LayerCost:
+    return LayerCost(
+        layer=layer.name,
+        kind=layer.kind,
+        shape=f"{layer.n_x + layer.n_out} -> {layer.n_out}",
+        about=f"reset {'before' if layer.resets_first else 'after'}, does not train",
+        weights=sum(unit.n_weights + unit.n_out for unit in layer.units),
+        ram_bytes=0,
+        flash_bytes=sum(_constant_bytes(unit) for unit in layer.units),
     )
 
 

@@ -18,7 +18,7 @@ def check_rule(graph: Graph, rule: str) -> None:
         raise SpecError(
             "PEPITA is not defined for recurrent layers",
             where=f"[model], layer '{graph.recurrent[0].name}'",
-            found="rnn",
+            found=graph.recurrent[0].kind,
             help="its second pass would begin the sequence again; take backprop, fa, dfa, sdfa, "
             "drtp or tpsgd",
         )

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from tpsgd_edge.arithmetic.random import PHI, draws, mix
-from tpsgd_edge.graph import Graph, Rnn, TrainedLayer
+from tpsgd_edge.graph import Graph, Recurrent, Rnn, TrainedLayer, weight_shapes
 
 # One for each layer; empty where there is none.
 Feedback = tuple[Tensor, ...]
@@ -45,8 +45,11 @@ def _of_weights(graph: Graph, index: int, base: int) -> np.ndarray:
     if not isinstance(layer, TrainedLayer):
         return np.empty(0)
     # Through time an error is multiplied again and again: as large as first weights, no larger.
-    bound = layer.recurrent_gain if isinstance(layer, Rnn) else math.sqrt(6)
-    return _uniform(base, layer.n_out, layer.n_in, bound / math.sqrt(layer.n_in))
+    bound = math.sqrt(6)
+    if isinstance(layer, Recurrent):
+        bound = layer.recurrent_gain if isinstance(layer, Rnn) else 1.0
+    rows, columns = weight_shapes(layer)[0]
+    return _uniform(base, rows, columns, bound / math.sqrt(columns))
 
 
 def _of_units(graph: Graph, index: int, base: int) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 Values are rows (batch, count); a map is flattened as in docs/ARITHMETIC.md, section 14, which is
 torch's channels-last order. A recurrent layer reads v = [x; own last output] of one step, as a
-dense layer; `sequence.py` carries it through time. Functions that need the weights take them as
-rows (n_out, n_in).
+dense layer; `cells.py` and `sequence.py` carry it through time. Functions that need the weights
+take them as rows (n_out, n_in).
 """
 
 import itertools
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.grad import conv2d_input, conv2d_weight
 
-from tpsgd_edge.graph import Conv2d, Dense, Layer, Pool, Rnn, Shape
+from tpsgd_edge.graph import Conv2d, Dense, Gru, Layer, Pool, Rnn, Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,19 @@ def _rnn_update(layer: Rnn, x: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
     ends = itertools.pairwise(layer.group_bounds)
     parts = [delta[:, start:end].T @ x[:, group] for group, (start, end) in enumerate(ends)]
     return torch.cat(parts), delta.sum(dim=0)
+
+
+def _gru_update(layer: Gru, v: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
+    """Of inputs v (batch, n_in + n_out) and deltas (batch, 6 n_out), as in `cells.py`."""
+    of_x, of_h = delta.chunk(2, dim=1)
+    x, h, scaled = v[:, : layer.n_x], v[:, layer.n_x : layer.n_in], v[:, layer.n_in :]
+    gates = 2 * layer.n_out
+    own = torch.cat((of_h[:, :gates].T @ h, of_h[:, gates:].T @ scaled))
+    return torch.cat((of_x.T @ x, own), dim=1), torch.stack((of_x.sum(dim=0), of_h.sum(dim=0)))
+
+
+def _in_time(layer: Gru, *tensors: Tensor) -> Tensor:
+    raise TypeError(f"layer '{layer.name}' does more at a step than one product: see cells.py")
 
 
 def _conv_forward(layer: Conv2d, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
@@ -161,6 +174,7 @@ def _zeros(layer: Conv2d) -> tuple[int, int, int, int]:
 LAYERS: dict[str, LayerKind] = {
     "dense": LayerKind(_dense_forward, _dense_gradient, _dense_update),
     "rnn": LayerKind(_dense_forward, _dense_gradient, _rnn_update),
+    "gru": LayerKind(_in_time, _in_time, _gru_update),
     "conv2d": LayerKind(_conv_forward, _conv_gradient, _conv_update),
     "max_pool": LayerKind(_pool_forward, _pool_gradient, _pool_update),
     "average_pool": LayerKind(_pool_forward, _pool_gradient, _pool_update),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from tpsgd_edge.rule.cells import CELLS, slope_of
 from tpsgd_edge.rule.feedback import Feedback
 from tpsgd_edge.rule.layers import input_gradient
 from tpsgd_edge.rule.network import FloatNetwork
@@ -97,8 +98,15 @@ def _step_by_step(
         if is_for_all or error_gate is not None or rule.needs_error:
             activity = network.behind(activity)
         now = replace(task, labels=label)
-        slopes = [s.c if trace is None else s.h for s, trace in zip(steps, traces, strict=True)]
+        slopes = [
+            slope_of(layer, s) if trace is None else s.h
+            for layer, s, trace in zip(layers, steps, traces, strict=True)
+        ]
         deltas = _deltas(now, rule, activity, slopes, is_for_all=is_for_all)
+        for index, (layer, step) in enumerate(zip(layers, steps, strict=True)):
+            delta = deltas[index]
+            if delta is not None:
+                deltas[index] = CELLS[layer.kind].taught(layer, network.w[index], step, delta)
         learns = _learns(activity[-1], label, error_gate)
         read = [s.v if trace is None else trace for s, trace in zip(steps, traces, strict=True)]
         yield Lesson([*read, *activity[first:-1]], _gated(deltas, learns))

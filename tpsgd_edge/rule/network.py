@@ -9,11 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tpsgd_edge.graph import Graph, Layer, Rnn, TrainedLayer, Weights
+from tpsgd_edge.graph import Graph, Layer, Recurrent, TrainedLayer, Weights
 from tpsgd_edge.graph.first_weights import initial_weights
 from tpsgd_edge.rule.activations import ACTIVATIONS
+from tpsgd_edge.rule.cells import Step
 from tpsgd_edge.rule.layers import forward
-from tpsgd_edge.rule.sequence import Step, run
+from tpsgd_edge.rule.sequence import run
 
 # Samples at a time: maps of a whole data set would fill the memory.
 _CHUNK = 1024
@@ -23,7 +24,8 @@ _CHUNK = 1024
 class FloatNetwork:
     """Layers and their weights, binary32.
 
-    w[l] has shape (n_out, n_in), b[l] (n_out,); both are empty for a layer without weights.
+    w[l] and b[l] have the shapes of `weight_shapes`, (n_out, n_in) and (n_out,) but for a gru; both
+    are empty for a layer without weights.
     With `each_step`, every step of a sequence has an output.
     """
 
@@ -33,9 +35,9 @@ class FloatNetwork:
     each_step: bool = False
 
     @property
-    def recurrent(self) -> tuple[Rnn, ...]:
+    def recurrent(self) -> tuple[Recurrent, ...]:
         """The recurrent layers, which come first."""
-        return tuple(layer for layer in self.layers if isinstance(layer, Rnn))
+        return tuple(layer for layer in self.layers if isinstance(layer, Recurrent))
 
     def activity(self, x: Tensor) -> list[Tensor]:
         """The input x (batch, n_in) and the output of every layer, each (batch, units).

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tpsgd_edge.spec.layers import ConvSpec, RnnSpec
+from tpsgd_edge.spec.layers import ConvSpec, RecurrentSpec
 from tpsgd_edge.spec.problems import Problem
 from tpsgd_edge.spec.sections import Spec
 
@@ -32,7 +32,7 @@ def backprop_problems(spec: Spec) -> Iterator[Problem]:
 def _layer_problems(spec: Spec) -> Iterator[Problem]:
     learns = ""
     for layer in spec.model.trained:
-        if isinstance(layer, RnnSpec):
+        if isinstance(layer, RecurrentSpec):
             yield Problem(
                 f"backpropagation does not reach the recurrent layer '{layer.name}'",
                 where=_RULE,

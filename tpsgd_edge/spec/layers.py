@@ -191,6 +191,34 @@ class RnnSpec(TrainedSpec):
         return self
 
 
+class GruSpec(TrainedSpec):
+    """A gated recurrent layer, with gates that say how far its state moves.
+
+    It does not learn on the device: its weights come from a file or from `pretrain`, else they are
+    random. `reset` says whether the reset gate acts on the candidate's recurrent sums ("after", as
+    in PyTorch) or on the state before them ("before").
+    """
+
+    kind: Literal["gru"]
+    units: Annotated[int, Field(ge=1, le=_LARGEST // 3)]
+    train: bool = False
+    reset: Literal["after", "before"] = "after"
+
+    @model_validator(mode="after")
+    def _does_not_learn(self) -> "GruSpec":
+        if self.train:
+            raise ValueError(
+                "a gru layer does not learn on the device: leave train out, and pre-train it "
+                'or take kind = "rnn"'
+            )
+        if self.activation not in (None, "tanh"):
+            raise ValueError("a gru layer has tanh and sigmoid inside: leave activation out")
+        return self
+
+
+RecurrentSpec = RnnSpec | GruSpec
+
+
 class UntrainedSpec(Section):
     """What layers without weights share: a name that may be left out."""
 
@@ -248,6 +276,7 @@ LayerSpec = Annotated[
     | Annotated[Conv2dSpec, Tag("conv2d")]
     | Annotated[Conv1dSpec, Tag("conv1d")]
     | Annotated[RnnSpec, Tag("rnn")]
+    | Annotated[GruSpec, Tag("gru")]
     | Annotated[PoolSpec, Tag("max_pool")]
     | Annotated[PoolSpec, Tag("avg_pool")]
     | Annotated[GlobalAvgPoolSpec, Tag("global_avg_pool")]

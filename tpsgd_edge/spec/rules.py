@@ -12,7 +12,7 @@ from tpsgd_edge.spec.layers import (
     Activation,
     DenseSpec,
     LossSpec,
-    RnnSpec,
+    RecurrentSpec,
     TrainedSpec,
     WeightFormat,
 )
@@ -175,7 +175,7 @@ def _training_problems(spec: Spec) -> Iterator[Problem]:
 
 def _order_problems(spec: Spec) -> Iterator[Problem]:
     for before, after in itertools.pairwise(spec.model.layers):
-        if isinstance(after, RnnSpec) and not isinstance(before, RnnSpec):
+        if isinstance(after, RecurrentSpec) and not isinstance(before, RecurrentSpec):
             yield Problem(
                 f"the recurrent layer '{after.name}' cannot follow a layer that is not recurrent",
                 where=f"[model], layer '{after.name}'",

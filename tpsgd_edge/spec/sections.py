@@ -8,6 +8,7 @@ pydantic's messages in better words.
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,7 @@ from tpsgd_edge.spec.base import Positive, Section
 from tpsgd_edge.spec.layers import (
     DenseSpec,
     GlobalAvgPoolSpec,
+    GruSpec,
     LayerSpec,
     LossSpec,
     PoolSpec,
@@ -37,10 +39,14 @@ class PretrainSpec(Section):
     batch: Annotated[int, Field(ge=1)] = 32
 
 
-def _check_members(names: list[str]) -> None:
-    # A layer owns the C names NAME, NAME_w and NAME_b.
-    for name in names:
-        for member in (f"{name}_w", f"{name}_b"):
+def _check_members(layers: Sequence[LayerSpec], names: list[str]) -> None:
+    # A layer owns the C names NAME, NAME_w and NAME_b; a gru also those of NAME_x and NAME_h.
+    owners = [(name, name) for name in names]
+    grus = [layer.name for layer in layers if isinstance(layer, GruSpec)]
+    owners += [(name, f"{name}_{unit}") for name in grus for unit in "xh"]
+    for name, owner in owners:
+        members = (f"{owner}_w", f"{owner}_b") if owner == name else (owner, f"{owner}_w")
+        for member in members:
             if member in names:
                 raise ValueError(f"layer {member!r} has the C name of a tensor of layer {name!r}")
 
@@ -77,7 +83,7 @@ class ModelSpec(Section):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"layer names must differ; used twice: {', '.join(twice)}")
-        _check_members(names)
+        _check_members(self.layers, names)
         origins = [name for name in ("source", "weights_file", "pretrain") if getattr(self, name)]
         if len(origins) > 1:
             raise ValueError(f"weights come from one place only, not from {' and '.join(origins)}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from tpsgd_edge.codegen import CProject
 from tpsgd_edge.errors import ToolError
 from tpsgd_edge.quantize import QuantizedModel, quantize_inputs, quantize_labels
+from tpsgd_edge.quantize.model import dense_units
 from tpsgd_edge.stages.prepare import Prepared, compile_for_device, compile_for_host
 from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.counting import Counts, count_instructions
@@ -76,7 +77,9 @@ def inspect_firmware(
 
 def forward_macs(model: QuantizedModel) -> int:
     """Multiply-accumulates of one sample's forward pass; of a sequence, of all its steps."""
-    macs = [layer.n_in * layer.y_count for layer in model.weighted]
+    macs = [
+        sum(dense.n_in * dense.y_count for dense in dense_units(layer)) for layer in model.layers
+    ]
     recurrent = len(model.recurrent)
     return model.steps * sum(macs[:recurrent]) + sum(macs[recurrent:])
 

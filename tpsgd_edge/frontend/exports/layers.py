@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.frontend.exports.writer import Lengths, OnnxWriter
-from tpsgd_edge.graph import Conv2d, Dense, Pool, Rnn, Shape, Weights
+from tpsgd_edge.graph import Conv2d, Dense, Gru, Pool, Rnn, Shape, Weights
 
 Real = NDArray[np.float64]
 
@@ -151,6 +151,24 @@ def _leaky(writer: OnnxWriter, layer: Rnn, weights: Weights, held: Held) -> Held
     return Held(writer.node("Scan", [start, held.name], f"{name}/last", **scan) + "/1")
 
 
+def _gru(writer: OnnxWriter, layer: Gru, weights: Weights | None, held: Held) -> Held:
+    """GRU of ONNX, which has the update gate first. It makes all steps."""
+    assert weights is not None
+    name, n = layer.name, layer.n_out
+    order = np.r_[n : 2 * n, :n, 2 * n : 3 * n]
+    w = weights.w[order]
+    inputs = [
+        held.name,
+        writer.constant(f"{name}.weight", w[np.newaxis, :, : layer.n_x]),
+        writer.constant(f"{name}.recurrence", w[np.newaxis, :, layer.n_x :]),
+        writer.constant(f"{name}.bias", weights.b[:, order].reshape(1, -1)),
+    ]
+    reset = int(not layer.resets_first)
+    y = writer.node("GRU", inputs, f"{name}/y", hidden_size=n, linear_before_reset=reset)
+    axis = writer.constant("/axis_1", np.array([1]))
+    return Held(writer.node("Squeeze", [y, axis], f"{name}/h"))
+
+
 Make = Callable[[OnnxWriter, Any, Weights | None, Held], Held]
 
 # By the layer's kind.
@@ -158,6 +176,7 @@ MAKE: Mapping[str, Make] = {
     "dense": _dense,
     "conv2d": _conv2d,
     "rnn": _rnn,
+    "gru": _gru,
     "max_pool": _pool,
     "average_pool": _pool,
 }

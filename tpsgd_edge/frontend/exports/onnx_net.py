@@ -8,7 +8,7 @@ from tpsgd_edge import __version__
 from tpsgd_edge.frontend.exports.layers import MAKE, Held, map_of
 from tpsgd_edge.frontend.exports.writer import OnnxWriter
 from tpsgd_edge.frontend.scaling import Scaling
-from tpsgd_edge.graph import Dense, Graph, Rnn, Weights
+from tpsgd_edge.graph import Dense, Graph, Recurrent, Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def to_onnx(graph: Graph, ends: Ends, *, note: str = "") -> bytes:
 def sample_lengths(graph: Graph) -> tuple[int, ...]:
     """The shape of a sample: a vector, steps of values, or height, width and channels."""
     first = graph.layers[0]
-    if isinstance(first, Rnn):
+    if isinstance(first, Recurrent):
         return (graph.steps, first.n_x)
     if isinstance(first, Dense):
         return (first.n_in,)
@@ -87,7 +87,7 @@ def _scaled(writer: OnnxWriter, scaling: Scaling, lengths: tuple[int, ...]) -> H
 def _first(writer: OnnxWriter, graph: Graph, held: Held) -> Held:
     """The samples as the first layer reads them."""
     first = graph.layers[0]
-    if isinstance(first, Rnn):
+    if isinstance(first, Recurrent):
         return Held(writer.node("Transpose", [held.name], "/x_steps", perm=[1, 0, 2]))
     if isinstance(first, Dense):
         return held
@@ -97,7 +97,7 @@ def _first(writer: OnnxWriter, graph: Graph, held: Held) -> Held:
     return Held(name, first.x_shape)
 
 
-def _answers(writer: OnnxWriter, graph: Graph, layer: Rnn, held: Held) -> Held:
+def _answers(writer: OnnxWriter, graph: Graph, layer: Recurrent, held: Held) -> Held:
     """Of all steps the last one, or where each has a label all, as if they were samples."""
     if not graph.labels.each_step:
         at = writer.constant("/last_step", np.array(-1))

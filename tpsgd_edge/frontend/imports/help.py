@@ -11,8 +11,7 @@ _HELP = {
     "Erf": "Gelu has no layer: train with Relu instead",
     "HardSigmoid": "train with Sigmoid, or with Clip from -1 to 1, instead",
     "HardSwish": "train with Relu instead",
-    "GRU": "use RNN with Tanh, or let an rnn layer learn from scratch",
-    "LSTM": "use RNN with Tanh, or let an rnn layer learn from scratch",
+    "LSTM": "use GRU, or RNN with Tanh, or let an rnn layer learn from scratch",
     "QuantizeLinear": "give the net in real numbers: it is quantized here",
     "DequantizeLinear": "give the net in real numbers: it is quantized here",
     "QLinearConv": "give the net in real numbers: it is quantized here",
@@ -25,7 +24,8 @@ _HELP = {
     "Scan": "export the net without control flow, for one example input",
 }
 _OTHERWISE = (
-    "layers come from Gemm, MatMul, Conv, RNN, MaxPool, AveragePool, GlobalAveragePool; "
+    "layers come from Gemm, MatMul, Conv, RNN, GRU, MaxPool, AveragePool, "
+    "GlobalAveragePool; "
     "BatchNormalization, Relu, Tanh, Sigmoid and Clip go into them"
 )
 

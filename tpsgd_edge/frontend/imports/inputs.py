@@ -17,9 +17,11 @@ _PASSING = ("Identity", "Cast", "Dropout", "Scaler", "Add", "Sub", "Mul", "Div")
 
 
 def batch_axis(net: OnnxNet) -> int:
-    """Which axis of the input counts samples: the second one where RNN reads steps first."""
+    """Which axis of the input counts samples: the second one where RNN or GRU reads steps first."""
     first = _first_node(net)
-    return int(first is not None and first.op == "RNN" and first.attributes.get("layout", 0) != 1)
+    return int(
+        first is not None and first.op in ("RNN", "GRU") and first.attributes.get("layout", 0) != 1
+    )
 
 
 def first_chain(net: OnnxNet) -> Chain:
@@ -53,7 +55,7 @@ def _layout(lengths: tuple[int, ...], op: str) -> tuple[Shape, bool]:
         return (lengths[1], lengths[2], lengths[0]), True
     if op in ("Conv", "MaxPool", "AveragePool", "BatchNormalization") or op.startswith("Global"):
         return (1, lengths[1], lengths[0]), True
-    is_sequence = op in ("RNN", "Transpose")
+    is_sequence = op in ("RNN", "GRU", "Transpose")
     return ((1, lengths[0], lengths[1]) if is_sequence else (lengths[0], lengths[1], 1)), False
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tpsgd_edge.errors import DataError
-from tpsgd_edge.frontend.imports import elementwise, pooling, weighted
+from tpsgd_edge.frontend.imports import elementwise, pooling, recurrent, weighted
 from tpsgd_edge.frontend.imports.arrays import computed, moved, shape_of
 from tpsgd_edge.frontend.imports.call import Array, Call, Node
 from tpsgd_edge.frontend.imports.chain import Chain
@@ -25,7 +25,8 @@ _HANDLERS: dict[tuple[str, str], Callable[[Chain, Call], Chain]] = {
     ("", "Gemm"): weighted.gemm,
     ("", "MatMul"): weighted.matmul,
     ("", "Conv"): weighted.conv,
-    ("", "RNN"): weighted.rnn,
+    ("", "RNN"): recurrent.rnn,
+    ("", "GRU"): recurrent.gru,
     **dict.fromkeys((("", "MaxPool"), ("", "AveragePool")), pooling.pooled),
     **dict.fromkeys((("", "GlobalAveragePool"), ("", "GlobalMaxPool")), pooling.pooled_globally),
     ("", "ReduceMean"): pooling.mean,

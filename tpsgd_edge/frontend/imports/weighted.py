@@ -1,7 +1,6 @@
-"""Operators that become layers with weights: dense, convolutions, recurrent."""
+"""Operators that become layers with weights: dense, convolutions."""
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -62,7 +61,7 @@ def _dense(chain: Chain, call: Call, w: Real, b: Real) -> Chain:
             f"the weights of {call.node.op} do not fit",
             found=f"{w.shape[::-1]} for values of shape {shape}",
         )
-    _check_lengths(call, *w.shape)
+    check_lengths(call, *w.shape)
     columns = np.empty_like(w)
     columns[:, order] = w
     if chain.pending is not None:
@@ -71,7 +70,7 @@ def _dense(chain: Chain, call: Call, w: Real, b: Real) -> Chain:
         b, columns = b + columns @ shift, columns * scale
     units = len(w)
     table = {"kind": "dense", "units": units, "activation": "linear"}
-    layer = _layer(chain, call, table, Weights(columns, b), units, units)
+    layer = named_layer(chain, call, table, Weights(columns, b), units, units)
     return extended(chain, layer, np.arange(units).reshape(*shape[:-1], units))
 
 
@@ -86,7 +85,7 @@ def conv(chain: Chain, call: Call) -> Chain:
             found=f"{w.shape}, {groups} groups, for {x_shape[2]} channels",
         )
     filters, kernel = w.shape[0], (w.shape[2], w.shape[3])
-    _check_lengths(call, *w.shape)
+    check_lengths(call, *w.shape)
     b = call.real(2, "bias", (filters,)) if call.has(2) else np.zeros(filters)
     padding, stride = window(call, x_shape, kernel, is_1d=is_1d)
     table: dict[str, Any] = {
@@ -139,71 +138,6 @@ def _with_pending(chain: Chain, call: Call, w: Real, b: Real, *, padding: int) -
     of_filter = group[:, np.newaxis] * per_group + np.arange(per_group)
     scale, shift = affine.scale[of_filter], affine.shift[of_filter]
     return w * scale[:, :, np.newaxis, np.newaxis], b + (w.sum(axis=(2, 3)) * shift).sum(axis=1)
-
-
-def rnn(chain: Chain, call: Call) -> Chain:
-    """RNN, one direction, without clipping: a recurrent layer with leak 1."""
-    steps, n_x = _sequence(chain, call)
-    units = call.integer("hidden_size", 0) or call.array(2, "recurrent weights").shape[-1]
-    activation = _rnn_activation(call)
-    w = call.real(1, "weights", (1, units, n_x))[0]
-    recurrent = call.real(2, "recurrent weights", (1, units, units))[0]
-    b = np.zeros(units)
-    if call.has(3):
-        b = call.real(3, "bias", (1, 2 * units))[0].reshape(2, units).sum(axis=0)
-    if call.has(4) and set(call.whole(call.array(4, "lengths"), "lengths")) != {steps}:
-        raise call.error("RNN reads sequences of different lengths")
-    if call.has(5) and call.real(5, "first state").any():
-        raise call.error("RNN starts from a state other than zero", help="start from zeros")
-    _check_lengths(call, units, n_x)
-    if chain.pending is not None:
-        affine = per_channel(chain.pending, n_x)
-        if affine is None:
-            raise call.error("a scaling differs from step to step", help="scale by feature")
-        w, b = w * affine.scale, b + w @ affine.shift
-    check_map(call, (1, steps, units))
-    table = {"kind": "rnn", "units": units, "leak": 1.0, "activation": activation}
-    weights = Weights(np.concatenate([w, recurrent], axis=1), b)
-    layer = _layer(chain, call, table, weights, units, units)
-    outputs = np.arange(steps * units)
-    last = outputs[-units:]
-    if call.integer("layout", 0):
-        order, second = outputs.reshape(1, steps, 1, units), last.reshape(1, 1, units)
-    else:
-        order, second = outputs.reshape(steps, 1, 1, units), last.reshape(1, 1, units)
-    made = extended(chain, layer, order, (1, steps, n_x))
-    return replace(made, steps=steps, second=second)
-
-
-def _sequence(chain: Chain, call: Call) -> tuple[int, int]:
-    """Steps, and values of each, that an RNN reads."""
-    shape = chain.order.shape
-    batch = 0 if call.integer("layout", 0) else 1
-    follows = not chain.layers or chain.layers[-1].kind == "rnn"
-    if len(shape) != 3 or shape[batch] != 1 or chain.size != chain.order.size or not follows:
-        raise call.error(
-            "RNN reads no sequence of steps",
-            found=f"values of shape {shape}",
-            help="recurrent layers come first, one behind the other, and read all steps",
-        )
-    if (chain.order.ravel() != np.arange(chain.size)).any():
-        raise call.error("RNN reads its steps in another order than they come")
-    return shape[1 - batch], shape[2]
-
-
-def _rnn_activation(call: Call) -> str:
-    attributes = call.node.attributes
-    activations = attributes.get("activations", ("Tanh",))
-    known = {("Tanh",): "tanh", ("Relu",): "relu", ("Sigmoid",): "sigmoid"}.get(activations)
-    direction = call.text("direction", "forward")
-    if known is None or direction != "forward" or "clip" in attributes:
-        raise call.error(
-            "an RNN of this kind has no layer of ours",
-            found=f"direction {direction}, activations {activations!r:.60}"
-            + (", clip" if "clip" in attributes else ""),
-            help="one direction, Tanh, Relu or Sigmoid, no clipping",
-        )
-    return known
 
 
 def map_shape(chain: Chain, call: Call) -> Shape:
@@ -272,7 +206,8 @@ def check_map(call: Call, shape: Shape) -> None:
         )
 
 
-def _check_lengths(call: Call, *lengths: int) -> None:
+def check_lengths(call: Call, *lengths: int) -> None:
+    """Raise where a row or a column of weights is longer than a layer of ours."""
     if not all(1 <= n <= _LARGEST for n in lengths):
         raise call.error(f"{call.node.op} has weights of an absurd shape", found=f"{list(lengths)}")
 
@@ -284,8 +219,9 @@ def _name(chain: Chain, call: Call, kind: str) -> str:
     return layer_name(own, kind, chain.names)
 
 
-def _layer(
+def named_layer(
     chain: Chain, call: Call, table: dict[str, Any], weights: Weights, count: int, channels: int
 ) -> ImportedLayer:
+    """The layer of a table, with a name."""
     name = _name(chain, call, str(table["kind"]))
     return ImportedLayer({**table, "name": name}, weights, count, channels)

@@ -1,0 +1,125 @@
+"""Operators that read sequences: RNN and GRU."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from tpsgd_edge.frontend.imports.call import Call, Real
+from tpsgd_edge.frontend.imports.chain import Chain, extended, per_channel
+from tpsgd_edge.frontend.imports.weighted import check_lengths, check_map, named_layer
+from tpsgd_edge.graph import Weights
+
+# ONNX has the update gate first, our layers the reset gate.
+_GATES = (1, 0, 2)
+
+
+def rnn(chain: Chain, call: Call) -> Chain:
+    """RNN, one direction, without clipping: a recurrent layer with leak 1."""
+    activation = _rnn_activation(call)
+
+    def made(w: Real, own: Real, b: Real) -> tuple[dict[str, Any], Weights]:
+        table = {"kind": "rnn", "leak": 1.0, "activation": activation}
+        return table, Weights(np.concatenate([w, own], axis=1), b.sum(axis=0))
+
+    return _recurrent(chain, call, 1, made)
+
+
+def gru(chain: Chain, call: Call) -> Chain:
+    """GRU, one direction, without clipping, with its usual activations: a gru layer."""
+    _check_gru(call)
+    reset = "after" if call.integer("linear_before_reset", 0) else "before"
+
+    def made(w: Real, own: Real, b: Real) -> tuple[dict[str, Any], Weights]:
+        joined = np.concatenate([_gates(w), _gates(own)], axis=1)
+        return {"kind": "gru", "reset": reset}, Weights(joined, np.stack([*map(_gates, b)]))
+
+    return _recurrent(chain, call, 3, made)
+
+
+def _recurrent(
+    chain: Chain,
+    call: Call,
+    parts: int,
+    make: Callable[[Real, Real, Real], tuple[dict[str, Any], Weights]],
+) -> Chain:
+    """The chain with a layer that has `parts` rows a unit; `make` gets w, r and b (2, rows)."""
+    op = call.node.op
+    steps, n_x = _sequence(chain, call)
+    units = call.integer("hidden_size", 0) or call.array(2, "recurrent weights").shape[-1]
+    rows = parts * units
+    w = call.real(1, "weights", (1, rows, n_x))[0]
+    own = call.real(2, "recurrent weights", (1, rows, units))[0]
+    b = np.zeros((2, rows))
+    if call.has(3):
+        b = call.real(3, "bias", (1, 2 * rows))[0].reshape(2, rows)
+    if call.has(4) and set(call.whole(call.array(4, "lengths"), "lengths")) != {steps}:
+        raise call.error(f"{op} reads sequences of different lengths")
+    if call.has(5) and call.real(5, "first state").any():
+        raise call.error(f"{op} starts from a state other than zero", help="start from zeros")
+    check_lengths(call, rows, n_x)
+    if chain.pending is not None:
+        affine = per_channel(chain.pending, n_x)
+        if affine is None:
+            raise call.error("a scaling differs from step to step", help="scale by feature")
+        w, b = w * affine.scale, b + np.stack([w @ affine.shift, np.zeros(rows)])
+    check_map(call, (1, steps, units))
+    table, weights = make(w, own, b)
+    layer = named_layer(chain, call, {**table, "units": units}, weights, units, units)
+    outputs = np.arange(steps * units)
+    last = outputs[-units:]
+    if call.integer("layout", 0):
+        order, second = outputs.reshape(1, steps, 1, units), last.reshape(1, 1, units)
+    else:
+        order, second = outputs.reshape(steps, 1, 1, units), last.reshape(1, 1, units)
+    made = extended(chain, layer, order, (1, steps, n_x))
+    return replace(made, steps=steps, second=second)
+
+
+def _gates(rows: Real) -> Real:
+    """Rows, or biases, of the three gates in our order."""
+    parts = np.split(rows, 3)
+    return np.concatenate([parts[gate] for gate in _GATES])
+
+
+def _sequence(chain: Chain, call: Call) -> tuple[int, int]:
+    """Steps, and values of each, that an operator reads."""
+    shape = chain.order.shape
+    batch = 0 if call.integer("layout", 0) else 1
+    follows = not chain.layers or chain.layers[-1].kind in ("rnn", "gru")
+    if len(shape) != 3 or shape[batch] != 1 or not follows or chain.order.size != chain.size:
+        raise call.error(
+            f"{call.node.op} reads no sequence of steps",
+            found=f"values of shape {shape}",
+            help="recurrent layers come first, one behind the other, and read all steps",
+        )
+    if (chain.order.ravel() != np.arange(chain.size)).any():
+        raise call.error(f"{call.node.op} reads its steps in another order than they come")
+    return shape[1 - batch], shape[2]
+
+
+def _rnn_activation(call: Call) -> str:
+    attributes = call.node.attributes
+    activations = attributes.get("activations", ("Tanh",))
+    known = {("Tanh",): "tanh", ("Relu",): "relu", ("Sigmoid",): "sigmoid"}.get(activations)
+    direction = call.text("direction", "forward")
+    if known is None or direction != "forward" or "clip" in attributes:
+        raise _unlike(call, activations, "one direction, Tanh, Relu or Sigmoid, no clipping")
+    return known
+
+
+def _check_gru(call: Call) -> None:
+    attributes = call.node.attributes
+    activations = attributes.get("activations", ("Sigmoid", "Tanh"))
+    direction = call.text("direction", "forward")
+    if activations != ("Sigmoid", "Tanh") or direction != "forward" or "clip" in attributes:
+        raise _unlike(call, activations, "one direction, Sigmoid and Tanh, no clipping")
+
+
+def _unlike(call: Call, activations: object, rule: str) -> Exception:
+    clip = ", clip" if "clip" in call.node.attributes else ""
+    found = f"direction {call.text('direction', 'forward')}, activations {activations!r:.60}{clip}"
+    article = "an" if call.node.op == "RNN" else "a"
+    what = f"{article} {call.node.op} of this kind has no layer of ours"
+    return call.error(what, found=found, help=rule)

@@ -1,0 +1,141 @@
+"""Recurrent layers at one step in torch: forward, back, and what a local error teaches.
+
+docs/ARITHMETIC.md, sections 15 and 17. A delta is dJ/dz: of a gru (batch, 6 n_out), of the sums
+over its input and then of those over its own output, each for reset gate, update gate, candidate.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from tpsgd_edge.graph import Gru, Recurrent, Rnn
+from tpsgd_edge.rule.activations import ACTIVATIONS
+from tpsgd_edge.rule.layers import forward, input_gradient
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One layer at one step.
+
+    Attributes:
+        v: what it read, its input and its last output: (batch, n_in); of a gru also the output once
+            more, times the reset gate where that acts first: (batch, n_in + n_out).
+        c: the new activation, or candidate (batch, n_out).
+        h: the state and output after the step (batch, n_out).
+        gates: of a gru reset gate, update gate, and the candidate's sums over the own output.
+    """
+
+    v: Tensor
+    c: Tensor
+    h: Tensor
+    gates: tuple[Tensor, ...] = ()
+
+
+# (x, last state, w, b) -> the step.
+Stepper = Callable[[Tensor, Tensor, Tensor, Tensor], Step]
+
+
+class Back(NamedTuple):
+    """From dJ/dh of a step to its delta, to dJ/dx, and to dJ/dh of the step before."""
+
+    delta: Tensor
+    below: Tensor
+    before: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The functions of one kind.
+
+    Attributes:
+        stepper: (layer, any tensor of the type in use) -> what takes a step.
+        back: (layer, w, step, dJ/dh) -> `Back`.
+        taught: (layer, w, step, delta of the rule) -> delta of the layer, from the present alone.
+    """
+
+    stepper: Callable[[Any, Tensor], Stepper]
+    back: Callable[[Any, Tensor, Step, Tensor], Back]
+    taught: Callable[[Any, Tensor, Step, Tensor], Tensor]
+
+
+def slope_of(layer: Recurrent, step: Step) -> Tensor:
+    """Where a rule takes f' of a layer that learns from the present.
+
+    A gru takes its derivatives itself, in `taught`: tanh' is 1 at 0.
+    """
+    return torch.zeros_like(step.c) if isinstance(layer, Gru) else step.c
+
+
+def _rnn_stepper(layer: Rnn, like: Tensor) -> Stepper:
+    leaks = like.new_tensor(layer.unit_leaks)
+
+    def step(x: Tensor, h: Tensor, w: Tensor, b: Tensor) -> Step:
+        v = torch.cat((x, h), dim=1)
+        c = ACTIVATIONS[layer.activation].function(forward(layer, v, w, b))
+        return Step(v, c, h + (c - h) * leaks)
+
+    return step
+
+
+def _rnn_back(layer: Rnn, w: Tensor, step: Step, total: Tensor) -> Back:
+    leaks = total.new_tensor(layer.unit_leaks)
+    delta = leaks * total * ACTIVATIONS[layer.activation].derivative(step.c)
+    lower = input_gradient(layer, step.v, w, delta)
+    before = (1 - leaks) * total + lower[:, layer.n_x :]
+    return Back(delta, lower[:, : layer.n_x], before)
+
+
+def _gru_stepper(layer: Gru, like: Tensor) -> Stepper:
+    n, n_x, first = layer.n_out, layer.n_x, layer.resets_first
+
+    def step(x: Tensor, h: Tensor, w: Tensor, b: Tensor) -> Step:
+        a = torch.addmm(b[0], x, w[:, :n_x].T)
+        u = torch.addmm(b[1], h, w[:, n_x:].T)
+        r, z = torch.sigmoid(a[:, : 2 * n] + u[:, : 2 * n]).chunk(2, dim=1)
+        q, k = h, r * u[:, 2 * n :]
+        if first:
+            q = r * h
+            k = torch.addmm(b[1, 2 * n :], q, w[2 * n :, n_x:].T)
+        c = torch.tanh(a[:, 2 * n :] + k)
+        return Step(torch.cat((x, h, q), dim=1), c, c + z * (h - c), (r, z, u[:, 2 * n :]))
+
+    return step
+
+
+def _gru_back(layer: Gru, w: Tensor, step: Step, total: Tensor) -> Back:
+    n, own = layer.n_out, w[:, layer.n_x :]
+    r, z, _ = step.gates
+    delta = _gru_delta(layer, w, step, total, total * (1 - z))
+    of_x, of_h = delta.chunk(2, dim=1)
+    before = z * total + of_h[:, : 2 * n] @ own[: 2 * n]
+    candidate = of_h[:, 2 * n :] @ own[2 * n :]
+    before = before + (r * candidate if layer.resets_first else candidate)
+    return Back(delta, of_x @ w[:, : layer.n_x], before)
+
+
+def _gru_taught(layer: Gru, w: Tensor, step: Step, error: Tensor) -> Tensor:
+    """The candidate learns the whole error, as an rnn layer does, however little of it counts."""
+    return _gru_delta(layer, w, step, error, error)
+
+
+def _gru_delta(layer: Gru, w: Tensor, step: Step, of_h: Tensor, of_c: Tensor) -> Tensor:
+    """The delta of a step from dJ/dh and dJ/dc."""
+    n, (r, z, u) = layer.n_out, step.gates
+    h = step.v[:, layer.n_x : layer.n_in]
+    candidate = of_c * (1 - step.c.square())
+    update = of_h * (h - step.c) * z * (1 - z)
+    own = candidate if layer.resets_first else candidate * r
+    reaching = candidate * u
+    if layer.resets_first:
+        reaching = candidate @ w[2 * n :, layer.n_x :] * h
+    reset = reaching * r * (1 - r)
+    return torch.cat((reset, update, candidate, reset, update, own), dim=1)
+
+
+CELLS: dict[str, Cell] = {
+    "rnn": Cell(_rnn_stepper, _rnn_back, lambda layer, w, step, delta: delta),
+    "gru": Cell(_gru_stepper, _gru_back, _gru_taught),
+}
