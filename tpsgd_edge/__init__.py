@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     )
     from tpsgd_edge.estimator import TPSGDClassifier, TPSGDRegressor
     from tpsgd_edge.frontend.imports.torch_module import from_torch
-    from tpsgd_edge.pipeline import build, export, report, simulate, verify
+    from tpsgd_edge.pipeline import build, export, quantization, report, simulate, verify
     from tpsgd_edge.quantize.model import QuantizedModel
     from tpsgd_edge.spec import Spec, load_spec, spec_from_dict
     from tpsgd_edge.trace import Trace
@@ -45,6 +45,7 @@ __all__ = [
     "export",
     "from_torch",
     "load_spec",
+    "quantization",
     "report",
     "simulate",
     "spec_from_dict",
@@ -69,6 +70,7 @@ _HOME_OF = {
     "export": "pipeline",
     "from_torch": "frontend.imports.torch_module",
     "load_spec": "spec",
+    "quantization": "pipeline",
     "report": "pipeline",
     "simulate": "pipeline",
     "spec_from_dict": "spec",

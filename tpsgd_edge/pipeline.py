@@ -24,6 +24,7 @@ from tpsgd_edge.report.results import (
     BuildResult,
     CurvePoint,
     ExportResult,
+    QuantizationResult,
     ReportResult,
     SimulateResult,
     VerifyResult,
@@ -47,6 +48,7 @@ from tpsgd_edge.stages import (
     with_frozen_hidden_layers,
 )
 from tpsgd_edge.stages.export import onnx_of, read_state
+from tpsgd_edge.stages.quantization import compare_scores, layer_errors
 from tpsgd_edge.toolchain.folder import write_binary, write_project
 from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import (
@@ -167,6 +169,43 @@ def export(
         steps=int(state["step"]),
         crc=digest(state[name] for name in digest_order(prepared.model)),
         input_shape=sample_lengths(prepared.graph),
+        formats=formats_of(prepared.model),
+    )
+
+
+def quantization(
+    spec: Spec,
+    *,
+    weights: Path | None = None,
+    samples: int = 200,
+    progress: Progress | None = None,
+) -> QuantizationResult:
+    """Compare integers with the same net in real numbers, layer by layer and on the test set.
+
+    Args:
+        weights: a trained state as for `export`; first weights where not given.
+        samples: test samples that the layers are compared on.
+
+    Raises:
+        TpsgdError: the spec, the data or the weights are at fault, or there is no compiler.
+    """
+    prepared = prepare(spec)
+    state = None if weights is None else read_state(prepared, weights)
+    layers = layer_errors(prepared, state, samples, progress or _silent)
+    project = render_project(prepared)
+    with scratch_project(project) as folder:
+        binary = compile_for_host(project, folder)
+        with open_device(binary, interface_of(prepared.model)) as device:
+            scores = compare_scores(device, prepared, state)
+    return QuantizationResult(
+        spec=prepared.spec,
+        platform=prepared.platform.name,
+        metric=metric_of(prepared.model),
+        layers=layers,
+        real=scores.real,
+        integers=scores.integers,
+        agreement=scores.agreement,
+        samples=min(samples, len(prepared.dataset.x_test)),
         formats=formats_of(prepared.model),
     )
 

@@ -18,6 +18,7 @@ from tpsgd_edge.cli.options import (
     steps_option,
 )
 from tpsgd_edge.cli.outcome import Outcome, outcome
+from tpsgd_edge.cli.quantization import quantization_command
 
 
 class _InOrder(click.Group):
@@ -203,6 +204,7 @@ def report_command(
 
 
 cli.add_command(export_command)
+cli.add_command(quantization_command)
 cli.add_command(compare_command)
 
 

@@ -41,6 +41,14 @@ def forward(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
     yield from behind(graph, x, seed)
 
 
+def outputs(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
+    """Outputs of each layer, at the last step of a sequence, shape (samples, values)."""
+    for _, states in through_time(graph, x, seed):
+        x = states[:, -1]
+        yield x
+    yield from behind(graph, x, seed)
+
+
 def through_time(graph: Graph, x: Real, seed: int) -> Iterator[tuple[Real, Real]]:
     """Of each recurrent layer its activations c (n * steps, n_out) and states (n, steps, n_out)."""
     sequence = x.reshape(len(x), graph.steps, -1)

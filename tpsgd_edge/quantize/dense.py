@@ -33,7 +33,8 @@ from tpsgd_edge.quantize.scales import (
     INPUT_MAX,
     as_requantize,
     weight_bits,
-    weight_range,
+    weight_scale,
+    with_room_for_biases,
 )
 from tpsgd_edge.spec import (
     LossSpec,
@@ -249,15 +250,20 @@ def _formats(
             "s32 holds 2,147,483,647",
             help='use weights = "s8" or activations = "s16", or split the layer',
         )
-    largest = float(np.abs(first.w).max()) if first is not None else bound
-    reach = layer_spec.weight_range or weight_range(weight_type, layer.n_in, largest)
     y_type: ValueType = "s16" if context.is_last else x_type
     if loss.kind == "softmax_cross_entropy":
         y_scale = 1 / (256 * LOG2E)
     else:
         y_scale = context.full_scale / (INPUT_MAX[y_type])
     shift = 8 if x_type == "s16" else 0
-    return _Formats(weight_type, x_type, y_type, bits, reach / 2**bits, y_scale, shift)
+    largest = float(np.abs(first.w).max()) if first is not None else bound
+    trains = layer.name not in context.graph.frozen
+    scale = weight_scale(
+        weight_type, bits, layer.n_in, largest, asked=layer_spec.weight_range, trains=trains
+    )
+    if first is not None:
+        scale = with_room_for_biases(scale, first.b, context.x_scale * 2**shift)
+    return _Formats(weight_type, x_type, y_type, bits, scale, y_scale, shift)
 
 
 def _update_shift(formats: _Formats) -> int:

@@ -156,11 +156,25 @@ def _full_scales(
         elif layer is graph.layers[-1]:
             scales.append(_label_reach(spec, dataset))
         else:
-            y = next(y for at, y in outputs if at == index)
-            # Outputs grow while a layer learns: four times the range that is seen before.
-            reach = max(float(np.quantile(np.abs(y), 0.999)), 2.0**-8)
-            scales.append(power_of_two_above(4 * reach))
+            y = np.abs(next(y for at, y in outputs if at == index))
+            scales.append(_full_scale(y, grows=_grows(graph, index)))
     return scales
+
+
+def _full_scale(y: NDArray[np.float64], *, grows: bool) -> float:
+    """R for outputs of these magnitudes.
+
+    They grow while a layer learns: four times the range that is seen before. Where nothing does,
+    all but 1 in 10,000 fit.
+    """
+    reach = 4 * np.quantile(y, 0.999) if grows else np.quantile(y, 0.9999)
+    return power_of_two_above(max(float(reach), 2.0**-8))
+
+
+def _grows(graph: Graph, index: int) -> bool:
+    """Whether this layer or one below it learns."""
+    up_to = (la for la in graph.layers[: index + 1] if not isinstance(la, Pool))
+    return any(layer.name not in graph.frozen for layer in up_to)
 
 
 def _label_reach(spec: Spec, dataset: Dataset) -> float:

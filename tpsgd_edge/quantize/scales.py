@@ -62,6 +62,35 @@ def weight_range(weight_type: str, n_in: int, largest: float) -> float:
     return max(typical, power_of_two_above(1.25 * largest) if largest > 0 else 0.0)
 
 
+def weight_scale(
+    weight_type: str, bits: int, n_in: int, largest: float, *, asked: float | None, trains: bool
+) -> float:
+    """Real value of one unit of the weights.
+
+    Args:
+        bits: k.
+        largest: the largest magnitude among the first weights.
+        asked: what 2^k stands for, where the spec says so.
+    """
+    if asked:
+        return asked / 2.0**bits
+    if not trains and largest > 0:
+        # No room is needed: the largest weight is the largest integer.
+        return largest / (2.0**bits - 1)
+    return weight_range(weight_type, n_in, largest) / 2.0**bits
+
+
+def with_room_for_biases(scale: float, biases: NDArray[np.float64], x_unit: float) -> float:
+    """`scale` times a power of two, so that first biases take at most half of their range.
+
+    Args:
+        x_unit: real value of one unit of a bias for a `scale` of 1.
+    """
+    needed = float(np.abs(biases).max()) / (2.0 ** (BIAS_BITS - 1) * x_unit)
+    factor: float = power_of_two_above(max(needed / scale, 1.0))
+    return scale * factor
+
+
 def input_scale(x: NDArray[np.float64], x_type: str) -> float:
     """Real value of one unit of the input, so that all but 1 in 10,000 values fit.
 

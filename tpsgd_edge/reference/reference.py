@@ -80,6 +80,15 @@ class Reference:
         p = PROBABILITY[self.model.value_type](outputs, int(outputs.argmax()))
         return np.array(p, DTYPES["f32" if self.model.value_type == "f32" else "u16"])
 
+    def layer_outputs(self, x: Array) -> list[Array]:
+        """What each layer makes of a sample, of a sequence at its last step, (y_count,) each.
+
+        Raises:
+            DataError: x has another shape or type than the model's input.
+        """
+        (_, values), *_ = self._walk(checked_sample(self.model, x), (self.model.steps - 1,))
+        return _forward(self._behind, values)[1:]
+
     def train_step(self, x: Array, label: int | Array) -> Array:
         """One training step; of a sequence one after each of the model's `learning_steps`.
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.memory.plan import Buffer
 from tpsgd_edge.spec import Spec
+from tpsgd_edge.stages.quantization import LayerError
 from tpsgd_edge.toolchain.sizes import Sizes
 from tpsgd_edge.verify import Verdict
 
@@ -266,6 +267,46 @@ class ExportResult:
             "digest": f"0x{self.crc:08x}",
             "input_shape": list(self.input_shape),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizationResult:
+    """What integers lose against the same net in real numbers.
+
+    Attributes:
+        layers: the error of each layer's outputs, first to last.
+        real, integers: the metric on all test samples.
+        agreement: share of test samples to which both give the same class; None for label vectors.
+        samples: test samples that the layers were compared on.
+    """
+
+    spec: Spec
+    platform: str
+    metric: Metric
+    layers: tuple[LayerError, ...]
+    real: float
+    integers: float
+    agreement: float | None
+    samples: int
+    formats: Mapping[str, str]
+
+    def to_json(self) -> Json:
+        """The common keys, both metrics, agreement, and the layers."""
+        return _document(self.spec, self.platform, self.formats) | {
+            "metric": self.metric,
+            "real": finite(self.real),
+            "integers": finite(self.integers),
+            "agreement": self.agreement,
+            "samples": self.samples,
+            "layers": [
+                {name: finite(v) if isinstance(v, float) else v for name, v in _fields(layer)}
+                for layer in self.layers
+            ],
+        }
+
+
+def _fields(layer: LayerError) -> list[tuple[str, object]]:
+    return [(name, getattr(layer, name)) for name in layer.__slots__]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,79 @@
+"""`tpsgd-edge quantization`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tpsgd_edge.cli.options import load, spec_options
+from tpsgd_edge.cli.outcome import Outcome, outcome
+
+if TYPE_CHECKING:
+    from tpsgd_edge.report.results import QuantizationResult
+
+
+@click.command("quantization")
+@spec_options
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    metavar="DUMP",
+    help="A trained state, as for export.  [default: first weights]",
+)
+@click.option(
+    "--samples",
+    type=click.IntRange(min=1),
+    default=200,
+    show_default=True,
+    metavar="N",
+    help="Test samples that layers are compared on.",
+)
+def quantization_command(
+    *,
+    spec_path: Path,
+    platform: str | None,
+    overrides: tuple[str, ...],
+    as_json: bool,
+    weights: Path | None,
+    samples: int,
+) -> Outcome:
+    """What integers lose against real numbers.
+
+    The error of each layer's outputs, and both nets on the test set: the first weights of a net
+    made elsewhere, or what a device has learned.
+    """
+    from tpsgd_edge.cli.progress import progress_bar
+    from tpsgd_edge.pipeline import quantization
+
+    spec = load(spec_path, platform, overrides)
+    with progress_bar() as progress:
+        result = quantization(spec, weights=weights, samples=samples, progress=progress)
+    return outcome(result.to_json(), lambda: show_quantization(result), as_json=as_json)
+
+
+def show_quantization(result: "QuantizationResult") -> str:
+    """A row for each layer, and both scores."""
+    from tpsgd_edge.cli.tables import make_table, render
+    from tpsgd_edge.report.text import metric_text, percent_text
+
+    table = make_table("layer", "kind", "formats", "largest", "range", "clipped", "error")
+    for column in table.columns[3:]:
+        column.justify = "right"
+    for layer in result.layers:
+        table.add_row(
+            layer.layer,
+            layer.kind.replace("_", " "),
+            result.formats.get(layer.layer, ""),
+            f"{layer.reach:.3g}",
+            f"{layer.full_scale:.3g}" if layer.full_scale else "",
+            percent_text(layer.clipped, 1),
+            percent_text(layer.error, 1),
+        )
+    lines = [
+        f"{result.spec.name}, {result.metric} on the test set: "
+        f"real numbers {metric_text(result.metric, result.real)}, "
+        f"integers {metric_text(result.metric, result.integers)}",
+    ]
+    if result.agreement is not None:
+        lines.append(f"both give the same class to {100 * result.agreement:.2f} % of the samples")
+    return render(table, *lines)
