@@ -10,10 +10,10 @@ from tests.support.models import random_model
 from tests.unit.test_export import NETS, prepared
 from tpsgd_edge import quantization
 from tpsgd_edge.cli import run
-from tpsgd_edge.graph import Dense, Graph, Labels
+from tpsgd_edge.graph import Dense, Graph, Labels, Weights
 from tpsgd_edge.quantize import quantize_inputs
 from tpsgd_edge.quantize.calibrate import outputs
-from tpsgd_edge.quantize.quantize import _grows
+from tpsgd_edge.quantize.quantize import _growth
 from tpsgd_edge.quantize.scales import weight_scale, with_room_for_biases
 from tpsgd_edge.reference import Reference
 from tpsgd_edge.spec import load_spec
@@ -73,9 +73,20 @@ def test_what_does_not_learn_needs_no_room():
     assert weight_scale("s8", 7, 64, 0.9, asked=None, trains=False) * 127 == pytest.approx(0.9)
     assert weight_scale("s8", 7, 64, 0.9, asked=None, trains=True) == 2.0 / 2**7
     assert weight_scale("s8", 7, 64, 0.9, asked=0.5, trains=False) == 0.5 / 2**7
+
+
+def test_outputs_get_room_to_grow_where_something_learns():
     layers = (Dense("a", 3, 4, "relu"), Dense("b", 4, 4, "relu"), Dense("c", 4, 2, "linear"))
-    graph = Graph("net", layers, Labels("class", 2), {}, frozen=frozenset("ac"))
-    assert [_grows(graph, index) for index in range(3)] == [False, True, True]
+    given = {la.name: Weights(np.ones((la.n_out, la.n_in)), np.zeros(la.n_out)) for la in layers}
+    labels = Labels("class", 2)
+    for weights, frozen, expected in (
+        ({}, "", [4.0, 4.0, 4.0]),
+        ({}, "ac", [1.0, 4.0, 4.0]),
+        (given, "", [1.5, 1.5, 1.5]),
+        (given, "ab", [1.0, 1.0, 1.5]),
+    ):
+        graph = Graph("net", layers, labels, weights, frozen=frozenset(frozen))
+        assert [_growth(graph, index) for index in range(3)] == expected
 
 
 def test_large_first_biases_are_not_cut_off():

@@ -157,24 +157,25 @@ def _full_scales(
             scales.append(_label_reach(spec, dataset))
         else:
             y = np.abs(next(y for at, y in outputs if at == index))
-            scales.append(_full_scale(y, grows=_grows(graph, index)))
+            scales.append(_full_scale(y, _growth(graph, index)))
     return scales
 
 
-def _full_scale(y: NDArray[np.float64], *, grows: bool) -> float:
-    """R for outputs of these magnitudes.
+def _full_scale(y: NDArray[np.float64], growth: float) -> float:
+    """R for outputs of these magnitudes, which may become so many times as large."""
+    reach = max(growth * np.quantile(y, 0.999), np.quantile(y, 0.9999), 2.0**-8)
+    return power_of_two_above(float(reach))
 
-    They grow while a layer learns: four times the range that is seen before. Where nothing does,
-    all but 1 in 10,000 fit.
+
+def _growth(graph: Graph, index: int) -> float:
+    """How much larger outputs may become while this layer and those below it learn.
+
+    Four times from drawn first weights, half as much again from weights that were trained before.
     """
-    reach = 4 * np.quantile(y, 0.999) if grows else np.quantile(y, 0.9999)
-    return power_of_two_above(max(float(reach), 2.0**-8))
-
-
-def _grows(graph: Graph, index: int) -> bool:
-    """Whether this layer or one below it learns."""
-    up_to = (la for la in graph.layers[: index + 1] if not isinstance(la, Pool))
-    return any(layer.name not in graph.frozen for layer in up_to)
+    up_to = [la.name for la in graph.layers[: index + 1] if not isinstance(la, Pool)]
+    if graph.frozen.issuperset(up_to):
+        return 1.0
+    return 1.5 if graph.weights.keys() >= set(up_to) else 4.0
 
 
 def _label_reach(spec: Spec, dataset: Dataset) -> float:
