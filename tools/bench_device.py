@@ -6,7 +6,8 @@ builds a network of 784-128-10 in each format for each core that unicorn has, co
 exactly and prints one Markdown table. The counts are of
 
 - an inference, on samples of Fashion-MNIST;
-- a training step on inputs none of which is 0, at a rate at which every unit is updated;
+- a training step on inputs none of which is 0, at the lowest rates at which every unit of every
+  layer is updated;
 - a training step on Fashion-MNIST: the mean over a stretch at the start of each of six epochs. The
   network is trained on this computer up to there, and its state loaded into the core.
 
@@ -30,7 +31,6 @@ from tpsgd_edge.codegen import CProject
 from tpsgd_edge.errors import TpsgdError
 from tpsgd_edge.frontend.data import Dataset, load_dataset
 from tpsgd_edge.frontend.split import epoch_order
-from tpsgd_edge.quantize.model import DTYPES
 from tpsgd_edge.reference import Reference
 from tpsgd_edge.spec import load_spec
 from tpsgd_edge.stages import (
@@ -57,8 +57,7 @@ FLOAT_PLATFORMS = ("cortex-m4f",)
 UNITS = 128
 EPOCHS = 6
 # Rates that are tried, lowest first, until every unit is updated: steps stay small, as in training.
-DENSE_RATES = tuple(0.003 * 2**k for k in range(12))
-DENSE_STEPS = 3
+DENSE_RATES = tuple(0.0001 * 2**k for k in range(16))
 
 
 @dataclass(frozen=True)
@@ -95,13 +94,15 @@ def fashion() -> Dataset:
     return load_dataset(load_spec(SPEC))
 
 
-def prepared_for(platform: str, weights: str, rate: float = DENSE_RATES[0]) -> Prepared:
+def prepared_for(
+    platform: str, weights: str, rates: Sequence[str] = ("rule.learning_rate=0.003",)
+) -> Prepared:
     """The network in one format for one core."""
     settings = (
         f"model.layers.fc1.units={UNITS}",
         f"numbers.weights={weights}",
         f"platform.name={platform}",
-        f"rule.learning_rate={rate}",
+        *rates,
     )
     return prepare(load_spec(SPEC, settings), fashion())
 
@@ -124,28 +125,33 @@ def stretches(weights: str, count: int) -> tuple[Stretch, ...]:
 
 
 @cache
-def dense_samples(weights: str) -> tuple[float, Samples]:
-    """A rate and samples without a zero, at which every unit of every layer is updated."""
+def dense_samples(weights: str) -> tuple[tuple[str, ...], Samples]:
+    """Rates, as settings, and a sample without a zero, at which every unit is updated."""
     rng = np.random.default_rng(1)
-    for rate in DENSE_RATES:
-        model = prepared_for("host", weights, rate).model
-        dtype = DTYPES[model.value_type]
-        x = rng.integers(1, 100, (DENSE_STEPS, model.n_in)) * rng.choice([-1, 1], model.n_in)
-        scaled = x.astype(dtype) if weights != "f32" else (x / 50).astype(dtype)
-        labels = np.arange(DENSE_STEPS, dtype=np.uint16)
-        reference = Reference(model)
-        pairs = zip(scaled, labels, strict=True)
-        if all(_updates_all(reference, one, label) for one, label in pairs):
-            return rate, Samples(scaled, labels, scaled, labels)
+    x = rng.integers(1, 100, (1, 784)) * rng.choice([-1, 1], 784)
+    scaled = x.astype(np.int8) if weights != "f32" else (x / 50).astype(np.float32)
+    labels = np.zeros(1, np.uint16)
+    tries = {"fc1": 0, "fc2": 0}
+    while max(tries.values()) < len(DENSE_RATES):
+        rates = [DENSE_RATES[turn] for turn in tries.values()]
+        settings = (f"rule.learning_rate={rates[0]}", f"rule.output_learning_rate={rates[1]}")
+        model = prepared_for("host", weights, settings).model
+        missed = _layers_not_updated(Reference(model), scaled[0], labels[0])
+        if not missed:
+            return settings, Samples(scaled, labels, scaled, labels)
+        tries = {name: turn + (name in missed) for name, turn in tries.items()}
     raise SystemExit("no rate updates every unit")
 
 
-def _updates_all(reference: Reference, x: NDArray[np.generic], label: np.generic) -> bool:
+def _layers_not_updated(
+    reference: Reference, x: NDArray[np.generic], label: np.generic
+) -> set[str]:
     before = reference.state()
     reference.train_step(x, label)
     after = reference.state()
     # A small step may leave all s8 weights of a row as they are, but not its bias.
-    return all((before[name] != after[name]).all() for name in before if name.endswith(".b"))
+    names = [name for name in before if name.endswith(".b")]
+    return {name[:-2] for name in names if not (before[name] != after[name]).all()}
 
 
 def firmware(prepared: Prepared, project: CProject, folder: Path, optimize: str) -> Binary:
@@ -163,8 +169,8 @@ def firmware(prepared: Prepared, project: CProject, folder: Path, optimize: str)
 
 def count_dense(platform: str, weights: str) -> int:
     """Instructions of a step in which no input is 0 and every unit is updated."""
-    rate, samples = dense_samples(weights)
-    prepared = prepared_for(platform, weights, rate)
+    rates, samples = dense_samples(weights)
+    prepared = prepared_for(platform, weights, rates)
     project = render_project(prepared)
     with scratch_project(project) as folder:
         binary = firmware(prepared, project, folder, "-O2")

@@ -97,7 +97,7 @@ def random_layer(
     p = None
     if not is_last:
         p = _random_projection(rng, shape, index, n_target, projection, storage)
-    update_shift = {"s8": 14, "s16": 8, "f32": 0}[weight_type]
+    update_shift = {"s8": 13, "s16": 6, "f32": 0}[weight_type]
     layer = QuantizedDense(
         name=f"fc{index + 1}",
         n_in=n_in,

@@ -186,11 +186,13 @@ def step_size(layer: QuantizedDense, error, y, word, decay):
 def update(layer: QuantizedDense, w, b, j, x, d, rho):
     """Section 8 for row j, in place, with the inputs x of a unit that has d != 0."""
     k, u = layer.weight_bits, layer.update_shift
+    start = rho >> (32 - u)
+    left = [((rho + m * 2**30) % 2**32) >> (32 - u) for m in range(4)]
     for i in range(layer.n_in):
-        change = (d * x[i] + dither(rho, i, u)) >> u
-        w[j][i] = clip(w[j][i] + change, -(2**k), 2**k - 1)
-    change = (d * layer.bias_one + dither(rho, layer.n_in, u)) >> u
-    b[j] = clip(b[j] + change, -(2**27), 2**27)
+        total = d * x[i] + (start if layer.weight_type == "s16" else left[i % 4])
+        left[i % 4] = total % 2**u
+        w[j][i] = clip(w[j][i] + (total >> u), -(2**k), 2**k - 1)
+    b[j] = clip(b[j] + ((d * layer.bias_one + start) >> u), -(2**27), 2**27)
 
 
 def learn(layer: QuantizedDense, w, b, x, y, label, rng, decay):
@@ -199,11 +201,6 @@ def learn(layer: QuantizedDense, w, b, x, y, label, rng, decay):
         d = step_size(layer, error, y[j], draw(base, j), decay)
         if d != 0:
             update(layer, w, b, j, x, d, mix(draw(base, j)))
-
-
-def dither(rho, i, u):
-    word = ((rho >> 16) + 0x9E37 * (i + 1)) % 2**16
-    return word >> (16 - u) if u <= 16 else word << (u - 16)
 
 
 # ------------------------------------------------------------------ 12: one layer in binary32

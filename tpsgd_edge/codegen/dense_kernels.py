@@ -7,6 +7,9 @@ from tpsgd_edge.codegen.c import C_TYPES
 from tpsgd_edge.memory.state import state_layout
 from tpsgd_edge.quantize.model import DTYPES, QuantizedDense, QuantizedModel
 
+# Bits of a lane of 16 in which the change of a weight is an overflow (s8), or one byte (s16).
+_LANE_SHIFT = {"s8": 15, "s16": 8, "f32": 0}
+
 
 @dataclass(frozen=True, slots=True)
 class DotKernel:
@@ -35,8 +38,8 @@ class UpdateKernel:
 
     Attributes:
         bits: of the weights of each layer that uses it, beside the sign.
-        has_narrow: small steps can be worked on in 16 bits, for computers with vector units.
-        pairs: four weights can be worked on at once, where |step| <= `largest_step`.
+        has_lanes: products with two inputs fit two lanes of a word, where |step| <= `largest_step`;
+            `lane` is what a step is multiplied by there.
         whole_words: every row starts at a multiple of 4 bytes.
     """
 
@@ -45,9 +48,9 @@ class UpdateKernel:
     x: str
     shift: int
     bits: tuple[int, ...]
-    has_narrow: bool
-    pairs: bool
+    has_lanes: bool
     largest_step: int
+    lane: int
     whole_words: bool
 
 
@@ -91,15 +94,15 @@ def update_kernel(layer: QuantizedDense, model: QuantizedModel) -> UpdateKernel:
     """What updates the layer."""
     suffix = update_suffix(layer)
     sharing = [other for other in model.trained if update_suffix(other) == suffix]
-    types = (layer.weight_type, layer.x_type)
+    lane = 1 << max(0, _LANE_SHIFT[layer.weight_type] - layer.update_shift)
     return UpdateKernel(
         suffix=suffix,
         w=C_TYPES[layer.weight_type],
         x=C_TYPES[layer.x_type],
         shift=layer.update_shift,
         bits=tuple(sorted({other.weight_bits for other in sharing})),
-        has_narrow=types == ("s16", "s8"),
-        pairs=(*types, layer.update_shift) in (("s16", "s8", 8), ("s8", "s8", 14)),
+        has_lanes=layer.x_type == "s8",
+        largest_step=255 // lane,
+        lane=lane,
         whole_words=have_whole_words(sharing, model),
-        largest_step=254 if layer.weight_type == "s16" else 8191,
     )

@@ -269,7 +269,7 @@ def _formats(
 def _update_shift(formats: _Formats) -> int:
     if formats.weight_type == "f32":
         return 0
-    return {"s16": 8, "s8": 14}[formats.weight_type] + formats.bias_shift
+    return {"s16": 6, "s8": 13}[formats.weight_type] + formats.bias_shift
 
 
 def _z_factor(

@@ -26,7 +26,7 @@ class QuantizedDense:
         weight_bits: k: weights stay in [-2^k, 2^k - 1].
         weight_scale, x_scale, y_scale: real value of one unit; for people and for tools, not for
             the device.
-        rate: learning rate as (rate_mult, rate_shift); mult in [2^9, 2^15], 1 <= shift <= 30.
+        rate: learning rate as (rate_mult, rate_shift); mult in [2^6, 2^15], 1 <= shift <= 30.
         rate_f32: learning rate of an f32 layer.
         dead_zone: s16 in Q14 of the error scale (f32: real).
         accumulator: proved bounds of acc.

@@ -7,8 +7,8 @@ from tpsgd_edge.quantize.model import Requantize
 from tpsgd_edge.quantize.scales import as_requantize
 
 _RATE_SHIFT = 30
-# Below it a decay to 1 % leaves little but its rounding.
-_SMALLEST_RATE = 2**9
+# Below it a decay to 1 % leaves nothing.
+_SMALLEST_RATE = 2**6
 
 
 def integer_rate(factor: float, *, layer: str, asked: float) -> Requantize:

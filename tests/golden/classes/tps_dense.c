@@ -236,91 +236,138 @@ int tps_dense_steps(const struct tps_dense *layer, uint16_t decay, uint32_t draw
     return any;
 }
 
-/* Dither along a row is a Weyl sequence of 16 bits: the upper half of a word, where it wraps. */
-#define TPS_DITHER_STEP ((uint32_t)TPS_PHI16 << 16)
-#ifdef TPS_PAIRS
+/* A row of weights that learns: its step, and its random word. */
+struct row_s16_s8 {
+    int16_t *w;
+    int32_t step;
+    uint32_t rho;
+};
 
-/*
- * update_row for steps up to 254 and whole groups of four. u = x + 128 is at least 0, and so is
- * u step + bias: one multiplication of a pair has both products, the bias makes up for the 128.
- */
-TPS_APART static void update_pairs_s16_s8_15(int16_t *w, const int8_t *x, uint32_t n,
-    int32_t step, uint32_t word)
+/* w += step x^T for one row, all of it with one dither. Where an input is 0, nothing changes. */
+TPS_APART static void update_row_s16_s8_15(const struct row_s16_s8 *row, const int8_t *x,
+    uint32_t n)
 {
-    const int32_t half = ((step < 0 ? -step : step) + 1) >> 1;
-    const int32_t bias = 256 * half - 128 * step;
-    const uint32_t biases = tps_pair(bias, bias), halves = tps_pair(-half, -half);
-    const uint32_t advance = tps_pair(2 * TPS_PHI16, 2 * TPS_PHI16);
-    uint32_t words = tps_uadd16(tps_pair((int32_t)(word >> 16), (int32_t)(word >> 16)),
-                                tps_pair(-TPS_PHI16, 0));
-    const void *next = x, *const end = x + n;
-    void *put = w;
-    while (next != end) {
-        uint32_t input = tps_next(&next), p, q;
-        const uint32_t first = tps_uadd16(words, advance);
-        words = tps_uadd16(first, advance);
-        if (input == 0) {
-            put = (int16_t *)put + 4;
-            continue;
-        }
-        p = tps_sxtab16(0x00800080, input);
-        q = tps_sxtab16_ror8(0x00800080, input);
-        input = tps_pkhbt(p, q) * (uint32_t)step + tps_uxtab16_ror8(biases, first);
-        q = tps_pkhtb(q, p) * (uint32_t)step + tps_uxtab16_ror8(biases, words);
-        p = tps_qadd16(tps_load(put), tps_uxtab16_ror8(halves, input));
-        q = tps_qadd16(tps_load((int16_t *)put + 2), tps_uxtab16_ror8(halves, q));
-        tps_put(&put, p);
-        tps_put(&put, q);
-    }
-}
-#endif
-
-/* w += step x^T for one row. Where an input is 0, nothing changes. */
-TPS_APART static void update_row_s16_s8_15(int16_t *w, const int8_t *x, uint32_t n,
-    int32_t step, uint32_t word)
-{
-    uint32_t i = 0;
-#ifdef TPS_PAIRS
-    if (step >= -254 && step <= 254) {
-        i = n & ~UINT32_C(3);
-        update_pairs_s16_s8_15(w, x, i, step, word);
-        word += TPS_DITHER_STEP * i;
-    }
-#endif
-    w += i;
-    x += i;
-    TPS_ROLLED for (const int8_t *const end = x + (n - i); x != end;) {
+    const int32_t dither = (int32_t)(row->rho >> 26), step = row->step;
+    int16_t *w = row->w;
+    TPS_ROLLED for (const int8_t *const end = x + n; x != end; w++) {
         const int32_t input = *x++;
-        int16_t *const weight = w++;
-        word += TPS_DITHER_STEP;
 #ifndef TPS_VECTORS
         if (input == 0) {
             continue;
         }
 #endif
-        const int32_t change = (step * input + (int32_t)(word >> 24)) >> 8;
-        *weight = (int16_t)tps_limit(*weight + change, 15);
+        *w = (int16_t)tps_limit(*w + ((step * input + dither) >> 6), 15);
     }
 }
+
+/* The same for two rows at once and steps up to 63: inputs are loaded once. */
+#ifdef TPS_PAIRS
+/*
+ * One multiplication has the products of a pair of inputs, in 256ths: the upper byte of each is the
+ * change. Inputs are counted from -128, which the dither makes up for. It lies between two
+ * products, so that the 1 which the low lane may borrow from the high one is never missed.
+ */
+TPS_APART static void update_two_s16_s8_15(const struct row_s16_s8 *row, const int8_t *x,
+    uint32_t n)
+{
+    const uint32_t whole = n & ~UINT32_C(3);
+    const void *next = x, *const end = x + whole;
+    const uint32_t step0 = 4 * (uint32_t)row[0].step;
+    const uint32_t dither0 =
+        0x00010001 * (4 * (row[0].rho >> 26) + 2 - 128 * step0);
+    void *w0 = row[0].w;
+    const uint32_t step1 = 4 * (uint32_t)row[1].step;
+    const uint32_t dither1 =
+        0x00010001 * (4 * (row[1].rho >> 26) + 2 - 128 * step1);
+    void *w1 = row[1].w;
+    while (next != end) {
+        uint32_t p = tps_next(&next), q, x0, x1;
+        if (p == 0) {
+            w0 = (int16_t *)w0 + 4;
+            w1 = (int16_t *)w1 + 4;
+            continue;
+        }
+        q = tps_sxtab16_ror8(0x00800080, p);
+        p = tps_sxtab16(0x00800080, p);
+        x0 = tps_pkhbt(p, q);
+        x1 = tps_pkhtb(q, p);
+        p = tps_load(w0);
+        q = tps_load((int16_t *)w0 + 2);
+        p = tps_qadd16(p, tps_sxtb16_ror8(x0 * step0 + dither0));
+        q = tps_qadd16(q, tps_sxtb16_ror8(x1 * step0 + dither0));
+        tps_put(&w0, p);
+        tps_put(&w0, q);
+        p = tps_load(w1);
+        q = tps_load((int16_t *)w1 + 2);
+        p = tps_qadd16(p, tps_sxtb16_ror8(x0 * step1 + dither1));
+        q = tps_qadd16(q, tps_sxtb16_ror8(x1 * step1 + dither1));
+        tps_put(&w1, p);
+        tps_put(&w1, q);
+    }
+    for (uint32_t r = 0; r < 2 && whole != n; r++) {
+        const struct row_s16_s8 rest = {row[r].w + whole, row[r].step, row[r].rho};
+        update_row_s16_s8_15(&rest, x + whole, n - whole);
+    }
+}
+#elif defined(TPS_FEW_REGISTERS) || defined(TPS_VECTORS)
+static void update_two_s16_s8_15(const struct row_s16_s8 *row, const int8_t *x, uint32_t n)
+{
+    update_row_s16_s8_15(row, x, n);
+    if (row[1].step != 0) {
+        update_row_s16_s8_15(row + 1, x, n);
+    }
+}
+#else
+TPS_APART static void update_two_s16_s8_15(const struct row_s16_s8 *row, const int8_t *x,
+    uint32_t n)
+{
+    const int32_t dither0 = (int32_t)(row[0].rho >> 26), step0 = row[0].step;
+    const int32_t dither1 = (int32_t)(row[1].rho >> 26), step1 = row[1].step;
+    int16_t *w0 = row[0].w, *w1 = row[1].w;
+    TPS_ROLLED for (const int8_t *const end = x + n; x != end; w0++, w1++) {
+        const int32_t input = *x++;
+        if (input == 0) {
+            continue;
+        }
+        *w0 = (int16_t)tps_limit(*w0 + ((step0 * input + dither0) >> 6), 15);
+        *w1 = (int16_t)tps_limit(*w1 + ((step1 * input + dither1) >> 6), 15);
+    }
+}
+#endif
+
+#define update_row_s16_s8(layer, row, x) update_row_s16_s8_15(row, x, (layer)->n_in)
+#define update_two_s16_s8(layer, row, x) update_two_s16_s8_15(row, x, (layer)->n_in)
 
 void tps_dense_update_s16_s8(const struct tps_dense *layer, int16_t *w, int32_t *b,
                        const int8_t *x, const int16_t *d, uint32_t draw)
 {
-    const uint32_t n_in = layer->n_in;
-    for (uint32_t j = 0; j < layer->n_out; j++, w += n_in) {
-        const int32_t step = d[j];
-        if (step == 0) {
+    struct row_s16_s8 rows[2];
+    uint32_t waiting = 0;
+    for (uint32_t j = 0; j < layer->n_out; j++, w += layer->n_in) {
+        const struct row_s16_s8 row = {w, d[j], tps_mix(tps_draw(draw, j))};
+        if (row.step == 0) {
             continue;
         }
-        const uint32_t word = tps_mix(tps_draw(draw, j)) & 0xFFFF0000;
-        update_row_s16_s8_15(w, x, n_in, step, word);
-        const uint32_t last = word + TPS_DITHER_STEP * (n_in + 1);
-        const int64_t change =
-            (step * (int64_t)layer->bias_one + (last >> 24)) >> 8;
-        const int64_t sum = b[j] + change;
+        const int64_t dither = row.rho >> 26;
+        const int64_t sum = b[j] + ((row.step * (int64_t)layer->bias_one + dither) >> 6);
         b[j] = (int32_t)(sum < -TPS_BIAS_MAX  ? -TPS_BIAS_MAX
                          : sum > TPS_BIAS_MAX ? TPS_BIAS_MAX
                                               : sum);
+        if (row.step >= -63 && row.step <= 63) {
+            rows[waiting++] = row;
+            if (waiting == 2) {
+                update_two_s16_s8(layer, rows, x);
+                waiting = 0;
+            }
+            continue;
+        }
+        update_row_s16_s8(layer, &row, x);
+    }
+    if (waiting != 0) {
+        /* A row on its own: beside it, the same by no step at all. */
+        rows[1] = rows[0];
+        rows[1].step = 0;
+        update_two_s16_s8(layer, rows, x);
     }
 }
 #endif

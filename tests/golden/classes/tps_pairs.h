@@ -60,6 +60,17 @@ static inline void tps_next_two(const void **address, uint32_t *first, uint32_t 
 #endif
 }
 
+/* Two words from a multiple of 4. */
+static inline void tps_load_two(const void *address, uint32_t *first, uint32_t *second)
+{
+#ifdef TPS_INSTRUCTION
+    __asm__ volatile("ldrd %0, %1, [%2]" : "=r"(*first), "=r"(*second) : "r"(address) : "memory");
+#else
+    *first = tps_load(address);
+    *second = tps_load((const uint8_t *)address + 4);
+#endif
+}
+
 /* A word to any address, or two words to a multiple of 4. */
 static inline void tps_put(void **address, uint32_t word)
 {

@@ -11,9 +11,6 @@
 /* 2^32 / golden ratio: steps of a Weyl sequence. */
 #define TPS_PHI UINT32_C(0x9E3779B9)
 
-/* The same for 16 bits: the dither along a row of weights. */
-#define TPS_PHI16 0x9E37
-
 /* A bijection of 32 bits with low bias: C. Wellons' "lowbias32". */
 static inline uint32_t tps_mix(uint32_t h)
 {

@@ -15,10 +15,9 @@ from tpsgd_edge.reference.integer.update import (
     BIAS_LIMIT,
     bias_changes,
     decay_at,
-    dither,
     outputs,
     step_sizes,
-    words_along_a_row,
+    weight_changes,
 )
 from tpsgd_edge.reference.integer.walk import clipped_walks
 from tpsgd_edge.reference.maps import Index, TargetMap, padded, patch_index
@@ -45,7 +44,6 @@ class IntegerConv2d:
     patches: Index
     target: TargetMap
     inverse_area: Int64
-    row_words: NDArray[np.uint16]
     w: NDArray[Any]
     w_wide: NDArray[np.float64]
     b: Int64
@@ -65,7 +63,6 @@ class IntegerConv2d:
             patches=patch_index(geometry),
             target=target,
             inverse_area=inverse(target.areas),
-            row_words=words_along_a_row(layer.n_in),
             w=np.zeros((layer.n_out, layer.n_in), DTYPES[layer.weight_type]),
             w_wide=np.zeros(wide),
             b=np.zeros(layer.n_out, np.int64),
@@ -138,12 +135,10 @@ class IntegerConv2d:
         layer, limit = self.layer, 1 << self.layer.weight_bits
         first = np.flatnonzero(np.diff(output, prepend=-1))
         rows = output[first]
-        x *= d.astype(np.int32)[:, np.newaxis]
-        x += dither(rho[:, np.newaxis], self.row_words[:-1], layer.update_shift)
-        x >>= layer.update_shift
-        w = clipped_walks(self.w[rows], x, first, -limit, limit - 1)
+        change = weight_changes(layer, d, x, rho)
+        w = clipped_walks(self.w[rows], change, first, -limit, limit - 1)
         self.w[rows] = w
         self.w_wide.reshape(self.w.shape)[rows] = w
-        change = bias_changes(layer, d, rho, self.row_words[-1])[:, np.newaxis]
-        b = clipped_walks(self.b[rows, np.newaxis], change, first, -BIAS_LIMIT, BIAS_LIMIT)
+        b_change = bias_changes(layer, d, rho)[:, np.newaxis]
+        b = clipped_walks(self.b[rows, np.newaxis], b_change, first, -BIAS_LIMIT, BIAS_LIMIT)
         self.b[rows] = b[:, 0]

@@ -14,10 +14,9 @@ from tpsgd_edge.reference.integer.update import (
     BIAS_LIMIT,
     bias_changes,
     decay_at,
-    dither,
     outputs,
     step_sizes,
-    words_along_a_row,
+    weight_changes,
 )
 
 
@@ -28,7 +27,6 @@ class IntegerDense:
     layer: QuantizedDense
     schedule: Schedule
     loss: LossConstants
-    row_words: NDArray[np.uint16]
     w: NDArray[Any]
     w_wide: NDArray[np.float64]
     b: Int64
@@ -43,7 +41,6 @@ class IntegerDense:
             layer=layer,
             schedule=schedule,
             loss=prepare_loss(layer, label_kind, label_count),
-            row_words=words_along_a_row(layer.n_in),
             w=np.zeros(shape, DTYPES[layer.weight_type]),
             w_wide=np.zeros(shape),
             b=np.zeros(layer.n_out, np.int64),
@@ -111,11 +108,8 @@ class IntegerDense:
     def _update_weights(
         self, rows: Int64, d: Int64, x: NDArray[Any], rho: NDArray[np.uint32]
     ) -> None:
-        u, limit = self.layer.update_shift, 1 << self.layer.weight_bits
-        # s32 suffices and halves the time: |d * x| + 2^u < 2^31 (section 11), dither < 2^u.
-        change = dither(rho[:, np.newaxis], self.row_words[:-1], u)
-        change += d.astype(np.int32)[:, np.newaxis] * x.astype(np.int32)
-        change >>= u
+        limit = 1 << self.layer.weight_bits
+        change = weight_changes(self.layer, d, x, rho)
         change += self.w[rows]
         np.maximum(change, -limit, out=change)
         np.minimum(change, limit - 1, out=change)
@@ -123,5 +117,5 @@ class IntegerDense:
         self.w_wide[rows] = change
 
     def _update_biases(self, rows: Int64, d: Int64, rho: NDArray[np.uint32]) -> None:
-        change = bias_changes(self.layer, d, rho, self.row_words[-1])
+        change = bias_changes(self.layer, d, rho)
         self.b[rows] = clip(self.b[rows] + change, -BIAS_LIMIT, BIAS_LIMIT)

@@ -1,5 +1,7 @@
 """What integer layers of all kinds share: outputs, step sizes, dither (sections 4, 7 and 8)."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,8 +10,8 @@ from tpsgd_edge.quantize.model import QuantizedDense, Schedule
 from tpsgd_edge.reference.integer.activation import activate, derivative
 
 BIAS_LIMIT = 2**27
-# The step of the Weyl sequence along a row.
-_PHI16 = 0x9E37
+# Sums that run along a row of s8 weights.
+_SUMS = 4
 
 
 def outputs(layer: QuantizedDense, acc: Int64) -> Int64:
@@ -47,25 +49,43 @@ def decay_at(schedule: Schedule, step: int) -> int:
     return schedule.decay[min(step // schedule.segment_steps, len(schedule.decay) - 1)]
 
 
-def words_along_a_row(count: int) -> NDArray[np.uint16]:
-    """What each input, and then the bias, adds to the start of its row, shape (count + 1,)."""
-    return (np.arange(1, count + 2) * _PHI16 & 0xFFFF).astype(np.uint16)
+def dither(rho: NDArray[np.uint32], shift: int) -> NDArray[np.int64]:
+    """The dither below 2^shift of the rows' random words."""
+    return (rho >> np.uint32(32 - shift)).astype(np.int64)
 
 
-def dither(
-    rho: NDArray[np.uint32], words: NDArray[np.uint16] | np.uint16, shift: int
-) -> NDArray[np.int32]:
-    """Dither below 2^shift from the rows' random words and the words along a row."""
-    start = (rho >> np.uint32(16)).astype(np.uint16)
-    sequence = (start + words).astype(np.int32)
-    return sequence >> (16 - shift) if shift <= 16 else sequence << (shift - 16)
+def weight_changes(
+    layer: QuantizedDense, d: Int64, x: NDArray[Any], rho: NDArray[np.uint32]
+) -> NDArray[Any]:
+    """What the steps d, (units,), add to their rows before the clip, (units, n_in).
+
+    Args:
+        x: (n_in,), or (units, n_in) where units read unlike values.
+        rho: one random word a unit.
+    """
+    u = layer.update_shift
+    if layer.weight_type == "s16":
+        # s32 suffices and halves the time: |d * x| + 2^u < 2^31 (section 11), dither < 2^u.
+        change = d.astype(np.int32)[:, np.newaxis] * x.astype(np.int32)
+        change += dither(rho, u).astype(np.int32)[:, np.newaxis]
+        change >>= u
+        return change
+    return _running(np.atleast_2d(x).astype(np.int64), d[:, np.newaxis], rho, u)
 
 
-def bias_changes(
-    layer: QuantizedDense, d: Int64, rho: NDArray[np.uint32], word: np.uint16
-) -> Int64:
+def _running(x: Int64, d: Int64, rho: NDArray[np.uint32], u: int) -> Int64:
+    """Changes whose sums, of every fourth along a row, are the rounded sums of d * x."""
+    count = x.shape[1]
+    in_turn = np.pad(x, ((0, 0), (0, -count % _SUMS))).reshape(len(x), -1, _SUMS)
+    sums = in_turn.cumsum(axis=1) * d[:, np.newaxis]
+    starts = rho[:, np.newaxis] + np.arange(_SUMS, dtype=np.uint32) * np.uint32(2**30)
+    rounded = (sums + dither(starts, u)[:, np.newaxis]) >> u
+    changes: Int64 = np.diff(rounded, axis=1, prepend=0).reshape(len(d), -1)[:, :count]
+    return changes
+
+
+def bias_changes(layer: QuantizedDense, d: Int64, rho: NDArray[np.uint32]) -> Int64:
     """What the steps d add to the biases, before the clip, shape of d."""
-    change: Int64 = (d * layer.bias_one + dither(rho, word, layer.update_shift)) >> (
-        layer.update_shift
-    )
+    u = layer.update_shift
+    change: Int64 = (d * layer.bias_one + dither(rho, u)) >> u
     return change
