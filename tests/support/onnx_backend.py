@@ -23,10 +23,11 @@ from tpsgd_edge.spec import spec_from_dict
 
 LAYERS = ("Gemm", "MatMul", "Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "RNN", "GRU")
 IN_TIME = ("RNN", "GRU")
-INTO_LAYERS = ("BatchNormalization", "Relu", "Tanh", "Sigmoid", "Clip", "Add")
+INTO_LAYERS = ("BatchNormalization", "Relu", "LeakyRelu", "Tanh", "Sigmoid", "Clip", "Add")
 MOVES = ("Flatten", "Reshape", "Transpose", "Identity", "Dropout")
 ENDS = ("Softmax", "LogSoftmax")
-OPERATORS = (*LAYERS, *INTO_LAYERS, *MOVES, *ENDS)
+QUANTIZATION = ("QuantizeLinear", "DequantizeLinear")
+OPERATORS = (*LAYERS, *INTO_LAYERS, *MOVES, *ENDS, *QUANTIZATION)
 _OUTPUTS = 7
 _node = onnx.helper.make_node
 
@@ -65,6 +66,8 @@ def outcome(case: Case) -> str:
     """
     op = case.node.op_type
     x, expected = case.inputs[0], case.outputs[0]
+    if op in QUANTIZATION:
+        return _constants(case)
     if x.dtype.kind != "f" or expected.dtype.kind != "f":
         return "values that are not real numbers"
     if x.ndim == 1 and op in INTO_LAYERS:
@@ -93,6 +96,33 @@ def outcome(case: Case) -> str:
         np.testing.assert_allclose(y, flat, rtol=1e-5, atol=1e-6)
     else:
         np.testing.assert_allclose(y, flat @ w.astype(np.float32), rtol=1e-4, atol=1e-4)
+    return "passed"
+
+
+def _constants(case: Case) -> str:
+    """`outcome` of an operator that computes weights: all of its inputs are constants."""
+    expected = case.outputs[0]
+    if any(array.dtype.kind not in "iuf" for array in (*case.inputs, expected)):
+        return "numbers of fewer than 8 bits, or of 8 bits with a point"
+    node = onnx.NodeProto()
+    node.CopyFrom(case.node)
+    node.input[:] = [f"constant_{name}" for name in case.node.input]
+    constants = dict(zip(node.input, case.inputs, strict=True))
+    nodes = [
+        node,
+        _node("Reshape", [case.node.output[0], "row"], ["w_row"]),
+        _node("MatMul", ["x", "w_row"], ["answers"]),
+    ]
+    constants |= {"row": np.array([1, expected.size], np.int64)}
+    model = nets.model_of(nodes, constants, ("n", 1), "answers", opset=case.opset)
+    try:
+        net = imported(onnx_from_bytes(model.SerializeToString(), case.name))
+    except TpsgdError as error:
+        return error.what
+    (weights,) = net.weights.values()
+    np.testing.assert_array_equal(
+        weights.w.ravel().astype(np.float32), expected.ravel().astype(np.float32)
+    )
     return "passed"
 
 

@@ -63,10 +63,26 @@ def conv(**attributes: Any) -> Any:
 
 MAP = ("n", 2, 5, 5)
 LSTM = node("LSTM", ["x", "w", "w"], ["y"], name="lstm1", hidden_size=4)
+WHOLE = node("QuantizeLinear", ["x", "one", "byte"], ["q"])
+QUANTIZED = ["e", "one", "byte"]
 CASES = [
     ([node("LeakyRelu", ["x"], ["y"])], "the operator LeakyRelu has no layer of ours"),
     ([LSTM], "use GRU, or RNN with Tanh"),
-    ([node("QuantizeLinear", ["x", "s"], ["y"])], "it is quantized here"),
+    ([node("QLinearConv", ["x", "s"], ["y"])], "with QuantizeLinear and DequantizeLinear"),
+    ([node("QuantizeLinear", ["x", "two"], ["y"])], "has a scale for each channel"),
+    ([node("QuantizeLinear", ["x", "nought"], ["y"])], "QuantizeLinear has odd scales"),
+    ([node("QuantizeLinear", ["x", "one", "b"], ["y"])], "QuantizeLinear has an odd zero point"),
+    ([node("DequantizeLinear", ["x", "one"], ["y"])], "reads what no QuantizeLinear made"),
+    ([node("DequantizeLinear", ["b", "one"], ["y"])], "DequantizeLinear reads no whole numbers"),
+    ([WHOLE, node("Relu", ["q"], ["y"])], "Relu computes with whole numbers"),
+    (
+        [*DENSE[:3], node("MatMul", ["d", "w2"], ["e"]), node("QuantizeLinear", QUANTIZED, ["y"])],
+        "the outputs of the net are whole numbers",
+    ),
+    (
+        [node("DequantizeLinear", ["bytes", "two"], ["v"]), node("MatMul", ["x", "v"], ["y"])],
+        "has scales or zero points that do not fit",
+    ),
     ([node("MatMul", ["x", "w"], ["y"], domain="evil")], "domain evil"),
     ([*DENSE[:3], node("Add", ["d", "a"], ["y"])], "a sum of two branches (residual)"),
     ([*DENSE[:3], node("MatMul", ["c", "w2"], ["y"])], "each layer is read by one other"),
@@ -85,7 +101,8 @@ CASES = [
     ([DENSE[0], node("Relu", ["a"], ["a"])], "two nodes make the same tensor"),
     ([DENSE[0], node("Identity", ["a"], ["w"])], "two nodes make the same tensor"),
     (DENSE[:2], "the net does not come to its output"),
-    ([node("Clip", ["x", "low", "high"], ["y"])], "Clip has no activation of ours"),
+    ([node("Clip", ["x", "high", "low"], ["y"])], "Clip has no activation of ours"),
+    ([node("Clip", ["x", "low", "high"], ["y"])], "nothing with weights before it"),
     ([node("MatMul", ["w", "x"], ["y"])], "MatMul has its constant first"),
     ([node("MatMul", ["x", "w2"], ["y"])], "the weights of MatMul do not fit"),
     ([node("MatMul", ["x", "text"], ["y"])], "a tensor is of a type that cannot be read"),
@@ -173,6 +190,11 @@ OTHERS: dict[str, Any] = {
     "swapped": np.array([1, 0, 2, 3]),
     "b1": np.ones((1, 3), np.float32),
     "nan": np.full((6, 4), np.nan, np.float32),
+    "one": np.float32(1),
+    "two": np.ones(2, np.float32),
+    "nought": np.float32(0),
+    "byte": np.uint8(0),
+    "bytes": np.zeros((6, 4), np.uint8),
     "text": np.array([["a"] * 4] * 6, object),
     "absurd": np.array([2**31, 2**31, 2**31]),
 }

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tpsgd_edge.frontend.imports.call import LARGEST_MAP, Array, Call
+from tpsgd_edge.frontend.imports.quantized import dequantized, quantized
 
 _INT64 = 7
 
@@ -243,4 +244,6 @@ _COMPUTES: dict[str, Callable[[Call], Array]] = {
     "Expand": _expand,
     "ConstantOfShape": _constant_of_shape,
     **dict.fromkeys(("Add", "Sub", "Mul", "Div"), _arithmetic),
+    "QuantizeLinear": quantized,
+    "DequantizeLinear": dequantized,
 }

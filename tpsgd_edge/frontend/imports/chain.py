@@ -58,6 +58,7 @@ class Chain:
         second: the same for the second output of the last node, where it has one.
         steps: of the sequence that the last layer makes; 1 where it makes none.
         pending: what is to be folded into the next layer.
+        is_quantized: whether QuantizeLinear made the values, and DequantizeLinear is to come.
     """
 
     order: Order
@@ -66,6 +67,7 @@ class Chain:
     second: Order | None = None
     steps: int = 1
     pending: Affine | None = None
+    is_quantized: bool = False
 
     @property
     def size(self) -> int:

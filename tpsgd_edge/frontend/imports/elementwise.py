@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from tpsgd_edge.frontend.imports.call import Array, Call
-from tpsgd_edge.frontend.imports.chain import Chain, activated, scaled
+from tpsgd_edge.frontend.imports.chain import Chain, activated, open_layer, scaled
 
 _ACTIVATIONS = {"Relu": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid"}
 _ONE, _ZERO = np.ones(()), np.zeros(())
@@ -17,20 +17,31 @@ def activation(chain: Chain, call: Call) -> Chain:
 
 
 def clip(chain: Chain, call: Call) -> Chain:
-    """Clip to [-1, 1], hard tanh, or to zero and more, relu."""
+    """Clip: relu from 0 upwards, hard tanh from -1 to 1, and between other bounds as well.
+
+    Between a and b it is m + h * hard_tanh((z - m) / h) with m = (a + b) / 2 and h = (b - a) / 2:
+    the layer before takes the one scaling in, the layer behind the other.
+    """
     low, high = _bound(call, "min", 1, -np.inf), _bound(call, "max", 2, np.inf)
     # The largest numbers of binary32 stand for no bound in old files.
-    if low == 0 and high > 3e38:
+    is_below, is_above = low > -3e38, high < 3e38
+    if not is_below and not is_above:
+        return chain
+    if low == 0 and not is_above:
         return activated(chain, call, "relu")
+    if not (is_below and is_above and low < high):
+        raise call.error(
+            "Clip has no activation of ours",
+            found=f"from {low:g} to {high:g}",
+            help="Clip between two bounds is a hard tanh, from 0 upwards relu",
+        )
     if (low, high) == (-1, 1):
         return activated(chain, call, "hard_tanh")
-    if low < -3e38 and high > 3e38:
-        return chain
-    raise call.error(
-        "Clip has no activation of ours",
-        found=f"from {low:g} to {high:g}",
-        help="Clip from -1 to 1 is hard_tanh, from 0 upwards relu; relu6 has no layer",
-    )
+    middle, half = np.array((low + high) / 2), np.array((high - low) / 2)
+    if open_layer(chain) is None:
+        return activated(chain, call, "hard_tanh")
+    made = activated(scaled(chain, call, 1 / half, -middle / half), call, "hard_tanh")
+    return scaled(made, call, half, middle)
 
 
 def _bound(call: Call, name: str, index: int, default: float) -> float:
@@ -100,7 +111,8 @@ def same(chain: Chain, call: Call) -> Chain:
         raise call.error(
             "Cast makes whole numbers of values", help="values stay real numbers up to the end"
         )
-    if call.node.op == "Dropout" and call.has(2) and call.array(2, "training_mode").any():
+    drops = not call.has(1) or call.array(1, "ratio").any()
+    if drops and call.node.op == "Dropout" and call.has(2) and call.array(2, "training_mode").any():
         raise call.error(
             "Dropout is still in training mode", help="export the net in evaluation mode"
         )

@@ -28,6 +28,8 @@ _TYPES = {
     1: ("<f4", "float_data", "<f4"),
     2: ("<u1", "int32_data", "<u1"),
     3: ("<i1", "int32_data", "<i1"),
+    4: ("<u2", "int32_data", "<u2"),
+    5: ("<i2", "int32_data", "<i2"),
     6: ("<i4", "int32_data", "<i4"),
     7: ("<i8", "int64_data", "<i8"),
     9: ("|b1", "int32_data", "|b1"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tpsgd_edge.errors import DataError
-from tpsgd_edge.frontend.imports import elementwise, pooling, recurrent, weighted
+from tpsgd_edge.frontend.imports import elementwise, pooling, quantized, recurrent, weighted
 from tpsgd_edge.frontend.imports.arrays import computed, moved, shape_of
 from tpsgd_edge.frontend.imports.call import Array, Call, Node
 from tpsgd_edge.frontend.imports.chain import Chain
@@ -36,7 +36,11 @@ _HANDLERS: dict[tuple[str, str], Callable[[Chain, Call], Chain]] = {
     ("ai.onnx.ml", "Scaler"): elementwise.scaler,
     **{("", op): elementwise.arithmetic for op in ("Add", "Sub", "Mul", "Div")},
     **dict.fromkeys((("", "Dropout"), ("", "Cast")), elementwise.same),
+    ("", "QuantizeLinear"): quantized.quantize,
+    ("", "DequantizeLinear"): quantized.dequantize,
 }
+# What may read whole numbers, beside what only moves them.
+_ON_INTEGERS = ("DequantizeLinear", "MaxPool", "GlobalMaxPool")
 # What begins the end of a net, and what may still follow: the loss has softmax, the device argmax.
 _ENDS = ("Softmax", "LogSoftmax", "ArgMax")
 _TAIL = (
@@ -110,6 +114,13 @@ class _Reading:
                 where=f"{net.file}, output '{net.outputs[0][:60]}'",
                 found=f"its layers end with '{self.heads[0][:60]}'",
             )
+        if chain.is_quantized:
+            raise DataError(
+                "the outputs of the net are whole numbers",
+                where=net.file,
+                found="QuantizeLinear at its end",
+                help="end with DequantizeLinear, or without both",
+            )
         last = chain.layers[-1].kind if chain.layers else "no layer"
         if last != "dense" or chain.pending is not None:
             raise DataError(
@@ -149,6 +160,12 @@ class _Reading:
         call = self._with_arrays(node)
         order = None if domain else moved(chain.order, call)
         handler = _HANDLERS.get((domain, node.op))
+        if chain.is_quantized and order is None and node.op not in _ON_INTEGERS:
+            raise call.error(
+                f"{node.op[:40]} computes with whole numbers",
+                found="values behind QuantizeLinear",
+                help="put DequantizeLinear before it: quantized nets are read in the QDQ form",
+            )
         if order is not None:
             chain = replace(chain, order=order)
         if handler is not None:

@@ -17,7 +17,7 @@ from tpsgd_edge.frontend.imports.chain import (
     per_channel,
 )
 from tpsgd_edge.frontend.imports.names import layer_name
-from tpsgd_edge.frontend.imports.weighted import map_shape, window
+from tpsgd_edge.frontend.imports.weighted import check_map, convolution, map_shape, window
 from tpsgd_edge.graph import Pair, Shape, pool
 
 
@@ -29,6 +29,8 @@ def pooled(chain: Chain, call: Call) -> Chain:
         raise call.error(f"{call.node.op} has odd windows", found=f"{list(lengths)[:4]}")
     kernel = (1, lengths[0]) if is_1d else (lengths[0], lengths[1])
     padding, stride = window(call, x_shape, kernel, is_1d=is_1d)
+    if any(padding) and call.node.op == "AveragePool" and _counts_zeros(call):
+        return _padded_average(chain, call, x_shape[2], kernel)
     if any(padding):
         raise call.error(
             f"{call.node.op} has zeros around its map, which our pooling has not",
@@ -38,6 +40,18 @@ def pooled(chain: Chain, call: Call) -> Chain:
     _check_ceil(call, x_shape, kernel, stride)
     kind = "max_pool" if call.node.op == "MaxPool" else "avg_pool"
     return _pool(chain, call, kind, x_shape, kernel, stride)
+
+
+def _counts_zeros(call: Call) -> bool:
+    return call.integer("count_include_pad", 0) == 1 and call.integer("ceil_mode", 0) == 0
+
+
+def _padded_average(chain: Chain, call: Call, channels: int, kernel: Pair) -> Chain:
+    """An average that counts the zeros around its map: a convolution of each channel."""
+    area = kernel[0] * kernel[1]
+    check_map(call, (*kernel, channels))
+    w = np.full((channels, 1, *kernel), 1 / area)
+    return convolution(chain, call, w, np.zeros(channels), groups=channels, trains=False)
 
 
 def pooled_globally(chain: Chain, call: Call) -> Chain:

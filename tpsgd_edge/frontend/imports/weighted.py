@@ -84,9 +84,23 @@ def conv(chain: Chain, call: Call) -> Chain:
             "the weights of Conv do not fit",
             found=f"{w.shape}, {groups} groups, for {x_shape[2]} channels",
         )
-    filters, kernel = w.shape[0], (w.shape[2], w.shape[3])
     check_lengths(call, *w.shape)
+    filters = w.shape[0]
     b = call.real(2, "bias", (filters,)) if call.has(2) else np.zeros(filters)
+    return convolution(chain, call, w, b, groups=groups)
+
+
+def convolution(
+    chain: Chain, call: Call, w: Real, b: Real, *, groups: int, trains: bool = True
+) -> Chain:
+    """A convolution with the windows of the node.
+
+    Args:
+        w: (filters, channels of a group, rows, columns).
+        trains: whether it learns on the device unless settings say so.
+    """
+    x_shape, is_1d = map_shape(chain, call), chain.order.ndim == 3
+    filters, kernel = w.shape[0], (w.shape[2], w.shape[3])
     padding, stride = window(call, x_shape, kernel, is_1d=is_1d)
     table: dict[str, Any] = {
         "kind": "conv1d" if is_1d else "conv2d",
@@ -96,6 +110,7 @@ def conv(chain: Chain, call: Call) -> Chain:
         "padding": (padding[1], padding[3]) if is_1d else padding,
         "groups": groups,
         "activation": "linear",
+        **({} if trains else {"train": False}),
     }
     name = _name(chain, call, "conv")
     try:

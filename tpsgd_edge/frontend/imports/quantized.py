@@ -1,0 +1,103 @@
+"""QuantizeLinear and DequantizeLinear: what whole numbers in a file stand for.
+
+Of weights it is computed: they become real numbers on the scale of the file. Values on their way
+stay real numbers; only where they end at zero is a layer's relu. Integers are chosen here anew.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from tpsgd_edge.frontend.imports.call import Array, Call, Real
+from tpsgd_edge.frontend.imports.chain import Chain, activated
+
+# Behind these the values that are never below zero are as they were.
+_NEVER_BELOW_ZERO = ("relu", "sigmoid")
+_UINT8 = 2
+_TYPES = tuple(np.dtype(name) for name in ("u1", "i1", "u2", "i2", "i4"))
+
+
+def quantize(chain: Chain, call: Call) -> Chain:
+    """QuantizeLinear of values: relu where its smallest integer stands for 0."""
+    scale, zero = _scale(call), _zero(call)
+    if scale.size != 1:
+        raise call.error(
+            "QuantizeLinear of values has a scale for each channel",
+            found=f"{scale.size} scales",
+            help="only weights may have several",
+        )
+    if bool(np.all(zero == np.iinfo(zero.dtype).min)) and chain.layers:
+        last = next((la for la in reversed(chain.layers) if la.weights is not None), None)
+        if last is None or last.table["activation"] not in _NEVER_BELOW_ZERO:
+            chain = activated(chain, call, "relu")
+    return replace(chain, is_quantized=True)
+
+
+def dequantize(chain: Chain, call: Call) -> Chain:
+    """DequantizeLinear of values that QuantizeLinear made."""
+    _scale(call)
+    if not chain.is_quantized:
+        raise call.error(
+            "DequantizeLinear reads what no QuantizeLinear made",
+            help="samples and values between layers are real numbers",
+        )
+    return replace(chain, is_quantized=False)
+
+
+def quantized(call: Call) -> Array:
+    """QuantizeLinear of constants."""
+    x, zero = call.finite(call.array(0, "input"), "input"), _zero(call)
+    limits = np.iinfo(zero.dtype)
+    whole = np.rint(x / _along(call, x, _scale(call))) + _along(call, x, zero)
+    return np.clip(whole, limits.min, limits.max).astype(zero.dtype)
+
+
+def dequantized(call: Call) -> Array:
+    """DequantizeLinear of constants: (value - zero point) * scale."""
+    x = call.array(0, "input")
+    if x.dtype not in _TYPES:
+        raise call.error("DequantizeLinear reads no whole numbers", found=f"{x.dtype}")
+    zero = call.array(2, "zero point") if call.has(2) else np.zeros((), x.dtype)
+    if zero.dtype != x.dtype:
+        raise call.error(
+            "DequantizeLinear has a zero point of another type", found=f"{zero.dtype}, {x.dtype}"
+        )
+    wide = x.astype(np.float64) - _along(call, x, zero)
+    return np.asarray(wide * _along(call, x, _scale(call)))
+
+
+def _scale(call: Call) -> Real:
+    scale = call.real(1, "scale")
+    if not (scale > 0).all() or scale.ndim > 1 or scale.size == 0 or call.integer("block_size", 0):
+        raise call.error(
+            f"{call.node.op} has odd scales",
+            found=f"shape {scale.shape}, block_size = {call.integer('block_size', 0)}",
+            help="one scale, or one for each index of an axis, above zero",
+        )
+    return scale
+
+
+def _zero(call: Call) -> Array:
+    zero = call.array(2, "zero point") if call.has(2) else np.zeros((), np.uint8)
+    asked = 0 if call.has(2) else call.integer("output_dtype", 0)
+    if zero.dtype not in _TYPES or zero.ndim > 1 or asked not in (0, _UINT8):
+        raise call.error(
+            f"{call.node.op} has an odd zero point",
+            found=f"{zero.dtype} {zero.shape}, output_dtype = {asked}",
+        )
+    return zero
+
+
+def _along(call: Call, x: Array, values: Array) -> Real:
+    """One value for all of x, or one for each index of an axis."""
+    if values.size == 1:
+        return values.reshape(()).astype(np.float64)
+    axis = call.integer("axis", 1)
+    if not -x.ndim <= axis < x.ndim or x.shape[axis] != values.size:
+        raise call.error(
+            f"{call.node.op} has scales or zero points that do not fit",
+            found=f"{values.size} of them, axis {axis} of {x.shape}",
+        )
+    shape = [1] * x.ndim
+    shape[axis] = values.size
+    return values.reshape(shape).astype(np.float64)
