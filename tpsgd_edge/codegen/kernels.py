@@ -156,6 +156,11 @@ class Kernels:
     gru_step: tuple[GruKernel, ...]
 
     @property
+    def needs_four_rows(self) -> bool:
+        """Whether computers with vector units work on four rows at once."""
+        return any(kernel.widens or kernel.four for kernel in self.forward)
+
+    @property
     def conv_update(self) -> tuple[ConvKernel, ...]:
         """Kernels of `conv_learn`, one for each kernel that updates."""
         return tuple({kernel.dense: kernel for kernel in self.conv_learn}.values())

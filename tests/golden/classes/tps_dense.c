@@ -12,12 +12,13 @@
 /* acc += w x for four rows of w: side by side they hide the latency of a multiplication. */
 static void add_four_rows(const int16_t *w, const int16_t *x, uint32_t n, int32_t acc[4])
 {
+    const int16_t *const second = w + n, *const third = second + n, *const fourth = third + n;
     int32_t a = 0, b = 0, c = 0, d = 0;
     for (uint32_t i = 0; i < n; i++) {
         a += (int32_t)w[i] * x[i];
-        b += (int32_t)w[n + i] * x[i];
-        c += (int32_t)w[2 * n + i] * x[i];
-        d += (int32_t)w[3 * n + i] * x[i];
+        b += (int32_t)second[i] * x[i];
+        c += (int32_t)third[i] * x[i];
+        d += (int32_t)fourth[i] * x[i];
     }
     acc[0] += a;
     acc[1] += b;
@@ -225,6 +226,14 @@ int tps_dense_steps(const struct tps_dense *layer, uint16_t decay, uint32_t draw
     const int32_t rate = (int32_t)(((uint32_t)layer->rate_mult * decay) >> 15);
     const uint8_t shift = layer->rate_shift;
     int any = 0;
+#ifdef TPS_VECTORS
+    const int32_t dead = layer->dead_zone > 1 ? layer->dead_zone : 1;
+    for (uint32_t j = 0; j < layer->n_out; j++) {
+        const int16_t step = tps_sat_s16(tps_random_round(e[j] * rate, shift, tps_draw(draw, j)));
+        e[j] = e[j] < dead && -e[j] < dead ? 0 : step;
+        any |= e[j];
+    }
+#else
     for (uint32_t j = 0; j < layer->n_out; j++) {
         if (e[j] == 0 || (e[j] < layer->dead_zone && -e[j] < layer->dead_zone)) {
             e[j] = 0;
@@ -233,6 +242,7 @@ int tps_dense_steps(const struct tps_dense *layer, uint16_t decay, uint32_t draw
         e[j] = tps_sat_s16(tps_random_round(e[j] * rate, shift, tps_draw(draw, j)));
         any |= e[j];
     }
+#endif
     return any;
 }
 
