@@ -325,6 +325,21 @@ static inline int32_t tps_smlatb(uint32_t a, uint32_t b, int32_t acc)
 #endif
 }
 
+/* The larger one of each two signed bytes. */
+static inline uint32_t tps_max8(uint32_t a, uint32_t b)
+{
+    uint32_t r = 0;
+#ifdef TPS_INSTRUCTION
+    __asm__("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(r) : "r"(a), "r"(b) : "cc");
+#else
+    for (int i = 0; i < 32; i += 8) {
+        const int8_t left = (int8_t)(a >> i), right = (int8_t)(b >> i);
+        r |= (uint32_t)(uint8_t)(left > right ? left : right) << i;
+    }
+#endif
+    return r;
+}
+
 /* acc + the product of the high numbers. */
 static inline int32_t tps_smlatt(uint32_t a, uint32_t b, int32_t acc)
 {
