@@ -1,20 +1,45 @@
-"""Instruction counts."""
+"""Instruction counts: a function of known length, and two emulators that count the same."""
+
+from pathlib import Path
 
 import pytest
 
 from tests.support.fake_project import FILES, INTERFACE, samples
 from tpsgd_edge.errors import ToolError
+from tpsgd_edge.quantize import quantize_inputs, quantize_labels
+from tpsgd_edge.spec import load_spec
+from tpsgd_edge.stages import compile_for_device, prepare, render_project, scratch_project
+from tpsgd_edge.toolchain import qemu_counter
+from tpsgd_edge.toolchain.compilers import find_compiler
 from tpsgd_edge.toolchain.counting import count_instructions
-from tpsgd_edge.toolchain.platforms import all_platforms
+from tpsgd_edge.toolchain.interface import interface_of
+from tpsgd_edge.toolchain.platforms import all_platforms, load_platform
+from tpsgd_edge.toolchain.unicorn_link import import_unicorn
 
-pytest.importorskip("unicorn")
-
-COUNTED = [platform.name for platform in all_platforms() if platform.unicorn]
+EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+CORES = [platform.name for platform in all_platforms() if not platform.is_host]
+COUNTED = [
+    pytest.param(platform.name, emulator, id=f"{platform.name}-{emulator}")
+    for platform in all_platforms()
+    for emulator in platform.emulators
+]
 
 _THUMB = "movs r3, #10\\n1: subs r3, #1\\nbne 1b\\n{wide}movs r0, #0\\nbx lr"
 _RISCV = "li t0, 10\\n1: addi t0, t0, -1\\nbnez t0, 1b\\n{wide}li a0, 0\\nret"
 # One before the loop, two for each of ten turns, two behind; and one of 4 bytes where there is one.
 _SHORT, _WITH_WIDE = 23, 24
+
+
+def needs(platform: str, *emulators: str) -> None:
+    """Skip where one of the emulators is missing, or cannot count."""
+    try:
+        if "unicorn" in emulators:
+            import_unicorn()
+        if "qemu" in emulators:
+            qemu_counter.check_plugins(load_platform(platform))
+            find_compiler(load_platform("host"))
+    except ToolError as error:
+        pytest.skip(str(error))
 
 
 def known_function(platform: str) -> tuple[dict[str, str], int]:
@@ -38,19 +63,21 @@ def known_function(platform: str) -> tuple[dict[str, str], int]:
     return {"fake.c": text[:start] + step + text[end:]}, length
 
 
-@pytest.mark.parametrize("platform", COUNTED)
-def test_a_function_of_known_length(build_firmware, platform):
+@pytest.mark.parametrize(("platform", "emulator"), COUNTED)
+def test_a_function_of_known_length(build_firmware, platform, emulator):
+    needs(platform, emulator)
     extra, length = known_function(platform)
     binary = build_firmware(platform, extra=extra)
     x, labels = samples(7)
-    step = count_instructions(binary, INTERFACE, x, labels).step
+    step = count_instructions(binary, INTERFACE, x, labels, emulator=emulator).step
     assert (step.runs, step.per_run) == (7, length)
     assert dict(step.by_function) == {"fake_train_step": 7 * length}
     assert dict(step.by_layer) == {"model": 7 * length}
 
 
-@pytest.mark.parametrize("platform", COUNTED)
+@pytest.mark.parametrize("platform", CORES)
 def test_layers_and_functions_add_up(build_firmware, platform):
+    needs(platform, load_platform(platform).emulators[0])
     x, labels = samples(5)
     counts = count_instructions(build_firmware(platform), INTERFACE, x, labels)
     for count in (counts.step, counts.inference):
@@ -64,7 +91,26 @@ def test_layers_and_functions_add_up(build_firmware, platform):
     assert counts.step.per_run > counts.inference.per_run
 
 
+@pytest.mark.parametrize(
+    ("core", "example"),
+    [("cortex-m4f", "digits"), ("cortex-m3", "digits"), ("rv32imc", "diabetes")],
+)
+def test_both_emulators_count_the_same(core, example):
+    needs(core, "unicorn", "qemu")
+    prepared = prepare(load_spec(EXAMPLES / f"{example}.toml", [f"platform.name={core}"]))
+    x = quantize_inputs(prepared.model, prepared.dataset.x_train[:3])
+    labels = quantize_labels(prepared.model, prepared.dataset.y_train[:3])
+    project, interface = render_project(prepared), interface_of(prepared.model)
+    with scratch_project(project) as folder:
+        binary = compile_for_device(prepared, project, folder)
+        one = count_instructions(binary, interface, x, labels, emulator="unicorn")
+        other = count_instructions(binary, interface, x, labels, emulator="qemu")
+    assert one == other
+    assert set(one.step.by_layer) == {"model", *interface.layers}
+
+
 def test_a_count_repeats_exactly(build_firmware):
+    needs("cortex-m4f", "unicorn")
     binary = build_firmware("cortex-m4f")
     x, labels = samples(50)
     first = count_instructions(binary, INTERFACE, x, labels)
@@ -72,12 +118,23 @@ def test_a_count_repeats_exactly(build_firmware):
 
 
 def test_firmware_without_training_has_no_step(build_firmware):
+    needs("cortex-m4f", "unicorn")
     binary = build_firmware("cortex-m4f", inference_only=True)
     counts = count_instructions(binary, INTERFACE, *samples(3))
     assert counts.step is None
     assert counts.inference.runs == 3
 
 
-def test_what_unicorn_does_not_know_is_not_counted(build_firmware):
+def test_what_unicorn_does_not_know_it_does_not_count(build_firmware):
+    needs("cortex-m55", "unicorn")
+    binary = build_firmware("cortex-m55")
     with pytest.raises(ToolError, match="unicorn has no model of Arm Cortex-M55"):
-        count_instructions(build_firmware("cortex-m55"), INTERFACE, *samples(1))
+        count_instructions(binary, INTERFACE, *samples(1), emulator="unicorn")
+
+
+def test_a_qemu_without_plugins_says_so(monkeypatch):
+    needs("cortex-m55", "qemu")
+    monkeypatch.setattr(qemu_counter, "run_tool", lambda *_, **__: "-monitor dev\n")
+    with pytest.raises(ToolError, match="takes no plugins") as error:
+        qemu_counter.check_plugins(load_platform("cortex-m55"))
+    assert "--enable-plugins" in error.value.help

@@ -18,7 +18,8 @@ from tpsgd_edge.quantize.model import (
 )
 from tpsgd_edge.report.results import Budget, LayerCost
 from tpsgd_edge.spec import Spec
-from tpsgd_edge.toolchain.counting import Count, Counts
+from tpsgd_edge.toolchain.counting import Counts
+from tpsgd_edge.toolchain.executed import Count
 from tpsgd_edge.toolchain.sizes import Sizes
 
 

@@ -11,7 +11,7 @@ from tpsgd_edge.quantize.model import dense_units
 from tpsgd_edge.stages.prepare import Prepared, compile_for_device, compile_for_host
 from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.counting import Counts, count_instructions
-from tpsgd_edge.toolchain.interface import interface_of
+from tpsgd_edge.toolchain.interface import Array, ModelInterface, interface_of
 from tpsgd_edge.toolchain.open_device import Emulator, find_emulator, open_device
 from tpsgd_edge.toolchain.sizes import Sizes, measure
 
@@ -28,7 +28,7 @@ class Firmware:
 
     Attributes:
         sizes: None on the host. The stack is 0 where no emulator could run it.
-        counts: None where no unicorn model of the core could count.
+        counts: None where no emulator could count.
     """
 
     binary: Binary
@@ -69,9 +69,7 @@ def inspect_firmware(
     with open_device(binary, interface, emulator=emulator) as device:
         device.train(x, labels)
         sizes = sizes.with_stack(device.stack_bytes())
-    if emulator != "unicorn":
-        return Firmware(binary, sizes, None)
-    counts = count_instructions(binary, interface, x[:counted], labels[:counted])
+    counts = _counts_if_any(binary, interface, x[:counted], labels[:counted])
     return Firmware(binary, sizes, counts)
 
 
@@ -82,6 +80,15 @@ def forward_macs(model: QuantizedModel) -> int:
     ]
     recurrent = len(model.recurrent)
     return model.steps * sum(macs[:recurrent]) + sum(macs[recurrent:])
+
+
+def _counts_if_any(
+    binary: Binary, interface: ModelInterface, x: Array, labels: Array
+) -> Counts | None:
+    try:
+        return count_instructions(binary, interface, x, labels)
+    except ToolError:
+        return None  # A QEMU may have been built without plugins, or no compiler be there for one.
 
 
 def _emulator_if_any(prepared: Prepared) -> Emulator | None:

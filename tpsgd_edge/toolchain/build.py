@@ -165,6 +165,28 @@ def compile_simulation(
     return Binary(path, kind, name, platform, compiler, warnings=warnings)
 
 
+def compile_plugin(source: Path, compiler: Compiler, *, build_dir: Path) -> Path:
+    """Build a plugin for a program of this computer, from one C file that needs nothing else.
+
+    Raises:
+        ToolError: the compiler fails; its message is in the error.
+        OutputError: `build_dir` cannot be written.
+    """
+    zig = ZIG if compiler.family == "zig" else ()
+    flags = [*LANGUAGE, *LIBRARY, *zig, "-O2", *_warning_flags(as_errors=False)]
+    digest = _digest([source.parent], [compiler.title, *compiler.command, *flags, source.name])
+
+    def make(scratch: Path) -> tuple[Path, str]:
+        built = scratch / "built"
+        arguments = [*flags, str(source), "-o", str(built)]
+        purpose = f"compiling {source.name}"
+        return built, _compile(compiler, arguments, scratch, scratch, purpose=purpose)
+
+    path = build_dir / f"{source.stem}-{digest}.so"
+    _unless_built(path, make)
+    return path
+
+
 def device_flags(platform: Platform, compiler: Compiler) -> list[str]:
     """Flags without which the code would be another: core, language, freestanding."""
     zig = ZIG if compiler.family == "zig" else ()

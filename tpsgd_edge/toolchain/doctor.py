@@ -49,10 +49,15 @@ _PROGRAMS = (
     (
         "qemu-system-arm",
         "--version",
-        "runs Cortex-M, the M55 among them",
+        "runs and counts Cortex-M, the M55 among them",
         install_qemu("qemu-system-arm"),
     ),
-    ("qemu-system-riscv32", "--version", "runs RISC-V", install_qemu("qemu-system-riscv32")),
+    (
+        "qemu-system-riscv32",
+        "--version",
+        "runs and counts RISC-V",
+        install_qemu("qemu-system-riscv32"),
+    ),
 )
 _PACKAGES = (
     ("unicorn", "runs and counts every platform but the Cortex-M55", INSTALL_ZIG),

@@ -26,11 +26,13 @@ class Elf:
     Attributes:
         segments: load address -> bytes.
         sections: name -> size in bytes, of those that occupy memory.
+        places: name -> address, of the same sections.
         symbols: by address.
     """
 
     segments: Mapping[int, bytes]
     sections: Mapping[str, int]
+    places: Mapping[str, int]
     symbols: tuple[Symbol, ...]
 
     def find(self, name: str) -> Symbol:
@@ -43,6 +45,17 @@ class Elf:
             if symbol.name == name:
                 return symbol
         raise ToolError(f"the binary has no symbol '{name}'", help="build the project again")
+
+    def code(self, address: int, size: int) -> bytes:
+        """`size` bytes of the program at an address.
+
+        Raises:
+            ToolError: they are not in one of its segments.
+        """
+        for start, content in self.segments.items():
+            if start <= address and address + size <= start + len(content):
+                return content[address - start : address - start + size]
+        raise ToolError(f"the binary has no code at 0x{address:08x}")
 
     def function_at(self, address: int) -> str:
         """Name of the function that holds an address, "?" where there is none."""
@@ -71,6 +84,7 @@ def read_elf(path: Path) -> Elf:
             return Elf(
                 {s["p_paddr"]: s.data() for s in elf.iter_segments("PT_LOAD") if s["p_filesz"] > 0},
                 {s.name: s["sh_size"] for s in elf.iter_sections() if s["sh_flags"] & _ALLOC},
+                {s.name: s["sh_addr"] for s in elf.iter_sections() if s["sh_flags"] & _ALLOC},
                 tuple(sorted(_symbols(elf), key=lambda s: s.address)),
             )
     except (OSError, ELFError) as error:

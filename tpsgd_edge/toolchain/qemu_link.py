@@ -3,6 +3,7 @@
 import shutil
 import struct
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tpsgd_edge.errors import ToolError
@@ -21,8 +22,17 @@ class QemuLink:
 
     max_reply = 1 << 26
 
-    def __init__(self, binary: Binary, interface: ModelInterface, *, timeout: float) -> None:
-        self._command = (*qemu_command(binary.platform), "-kernel", str(binary.path.resolve()))
+    def __init__(
+        self,
+        binary: Binary,
+        interface: ModelInterface,
+        *,
+        timeout: float,
+        arguments: Sequence[str] = (),
+    ) -> None:
+        """`arguments` of QEMU beside those that every run has."""
+        kernel = ("-kernel", str(binary.path.resolve()))
+        self._command = (*qemu_command(binary.platform), *arguments, *kernel)
         self._state_size = interface.layout.size
         self._state: bytes | None = None
         self._stack = 0

@@ -24,14 +24,6 @@ _SYSTEM_CONTROL = Region(0xE000E000, _PAGE)  # where start-up code switches the 
 _PULSE_SECONDS = 1.0
 
 
-def _is_long_thumb(halfword: int) -> bool:
-    return halfword >> 11 in (0b11101, 0b11110, 0b11111)
-
-
-def _is_long_riscv(halfword: int) -> bool:
-    return halfword & 3 == 3
-
-
 def import_unicorn() -> ModuleType:
     """The package unicorn.
 
@@ -102,17 +94,6 @@ class UnicornLink:
     def return_address(self) -> int:
         """Where a function that is just entered will return to."""
         return int(self.uc.reg_read(self._registers.link)) & ~1
-
-    def instructions(self, address: int, size: int) -> int:
-        """Instructions in a block of code, of 2 or 4 bytes each."""
-        code = self.uc.mem_read(address, size)
-        halfwords = struct.unpack(f"<{size // 2}H", code)
-        is_long = _is_long_thumb if self.arch == "arm" else _is_long_riscv
-        count = position = 0
-        while position < len(halfwords):
-            position += 2 if is_long(halfwords[position]) else 1
-            count += 1
-        return count
 
     def _run(self, deadline: float) -> None:
         """Run until the firmware waits for commands."""

@@ -1,0 +1,82 @@
+"""What a core executed, block of code by block, and what that comes to in instructions."""
+
+import struct
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tpsgd_edge.toolchain.elf import Elf
+
+# What the breakdown calls everything that no layer's kernel does.
+MODEL = "model"
+Block = tuple[int, int]  # address and bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """Some runs of one function, everything it calls included.
+
+    Attributes:
+        blocks: executions of each block of code.
+        fell_through: how many of them went on behind the block instead of jumping.
+        by_layer: layer name -> instructions in kernels that worked for this layer; the rest is
+            under "model".
+    """
+
+    runs: int
+    blocks: Mapping[Block, int]
+    fell_through: Mapping[Block, int]
+    by_layer: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Instructions of some runs of one function of the model, everything it calls included.
+
+    Attributes:
+        by_layer: as in `Executed`. Sums to `total`.
+        by_function: symbol -> instructions in the function itself. Sums to `total`.
+    """
+
+    runs: int
+    total: int
+    by_layer: Mapping[str, int]
+    by_function: Mapping[str, int]
+
+    @property
+    def per_run(self) -> int:
+        """Instructions of one run: the mean, rounded."""
+        return round(self.total / self.runs) if self.runs else 0
+
+
+def count_of(executed: Executed, elf: Elf, arch: str) -> Count:
+    """What blocks come to. `arch` is that of the platform."""
+    by_function: Counter[str] = Counter()
+    for (address, size), executions in executed.blocks.items():
+        instructions = executions * instructions_in(elf.code(address, size), arch)
+        by_function[elf.function_at(address)] += instructions
+    total = by_function.total()
+    return Count(executed.runs, total, executed.by_layer, dict(by_function.most_common()))
+
+
+def instructions_in(code: bytes, arch: str) -> int:
+    """Instructions in a piece of code, of 2 or 4 bytes each.
+
+    >>> instructions_in(bytes.fromhex("0a23 40f2e832 7047".replace(" ", "")), "arm")
+    3
+    """
+    halfwords = struct.unpack(f"<{len(code) // 2}H", code)
+    is_long = _is_long_thumb if arch == "arm" else _is_long_riscv
+    count = position = 0
+    while position < len(halfwords):
+        position += 2 if is_long(halfwords[position]) else 1
+        count += 1
+    return count
+
+
+def _is_long_thumb(halfword: int) -> bool:
+    return halfword >> 11 in (0b11101, 0b11110, 0b11111)
+
+
+def _is_long_riscv(halfword: int) -> bool:
+    return halfword & 3 == 3
