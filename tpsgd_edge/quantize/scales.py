@@ -53,12 +53,16 @@ def weight_bits(weight_type: str, x_type: str, n_in: int) -> int:
 
 
 def weight_range(weight_type: str, n_in: int, largest: float) -> float:
-    """Real magnitude that 2^k stands for: a power of two that leaves room for learning.
+    """Real magnitude that 2^k stands for, with room for learning.
+
+    A power of two, but for s8 that must hold large weights: there each step counts.
 
     Args:
         largest: the largest magnitude among the first weights.
     """
     typical = 2.0 ** round(math.log2(_RANGE_GAIN[weight_type] / math.sqrt(n_in)))
+    if weight_type == "s8":
+        return max(typical, 1.25 * largest)
     return max(typical, power_of_two_above(1.25 * largest) if largest > 0 else 0.0)
 
 
