@@ -1,10 +1,11 @@
 """Random models whose recurrent layers, some or all, are gated ones."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 
-from tests.support.draws import Rng, choose
+from tests.support.draws import Rng, choose, log_uniform, requantize
 from tests.support.layers import Shape, random_layer
 from tpsgd_edge.quantize.model import (
     Loss,
@@ -32,6 +33,12 @@ def with_gru_layers(rng: Rng, model: QuantizedModel) -> QuantizedModel:
             offset += layer.y_count
         else:
             layers.append(layer)
+        if isinstance(layers[-1], QuantizedGru) and layers[-1].trains:
+            gru = layers[-1]
+            reads = replace(gru.reads, unit_offset=offset)
+            own = replace(gru.own, unit_offset=offset + reads.y_count)
+            layers[-1] = replace(gru, reads=reads, own=own)
+            offset += reads.y_count + own.y_count
     trains = any(layer.trains for layer in layers[:count])
     learn_every = model.learn_every if trains else 0
     return replace(model, layers=tuple(layers), learn_every=learn_every)
@@ -43,7 +50,28 @@ def _gru_like(rng: Rng, model: QuantizedModel, index: int, layer: QuantizedRnn) 
     rows = 3 * layer.n_out
     reads = _sums(rng, model, f"{name}_x", (layer.n_x, rows), weight_type)
     own = _sums(rng, model, f"{name}_h", (layer.n_out, rows), weight_type)
-    return QuantizedGru(name, reads, own, bool(rng.random() < 0.5), layer.y_scale)
+    if not layer.trains or rng.random() < 0.4:
+        return QuantizedGru(name, reads, own, bool(rng.random() < 0.5), layer.y_scale)
+    taught = QuantizedDense(**_dense_fields(layer) | {"name": name, "activation": "linear"})
+    reads, own = (_learning(rng, layer, unit) for unit in (reads, own))
+    return QuantizedGru(name, reads, own, False, layer.y_scale, taught)
+
+
+def _dense_fields(layer: QuantizedDense) -> dict[str, Any]:
+    return {field.name: getattr(layer, field.name) for field in fields(QuantizedDense)}
+
+
+def _learning(rng: Rng, layer: QuantizedDense, unit: QuantizedDense) -> QuantizedDense:
+    """The unit with a rate, the layer's dead zone, and a bias that learns too."""
+    is_float = layer.weight_type == "f32"
+    return replace(
+        unit,
+        trains=True,
+        rate=None if is_float else requantize(rng, 8, 26),
+        rate_f32=layer.rate_f32,
+        dead_zone=layer.dead_zone,
+        bias_one=0 if is_float else int(log_uniform(rng, 1, 2**30)),
+    )
 
 
 def _sums(
@@ -68,7 +96,13 @@ def _sums(
         lively=bool(rng.random() < 0.9),
     )
     sums = replace(
-        dense, name=name, loss=Loss("l2"), projection=None, rate=None, trains=False, dead_zone=0
+        dense,
+        name=name,
+        loss=Loss("from_above"),
+        projection=None,
+        rate=None,
+        trains=False,
+        dead_zone=0,
     )
     if weight_type == "f32":
         return replace(sums, rate_f32=0.0)

@@ -29,6 +29,8 @@ from tests.support.scalar_maps import (
 from tests.support.scalar_rnn import (
     GruMemory,
     Memory,
+    gru_learn,
+    gru_learn_f32,
     gru_step,
     gru_step_f32,
     rnn_learn,
@@ -65,6 +67,8 @@ LEARN = {
     ("conv2d", True): conv_learn_f32,
     ("rnn", False): rnn_learn,
     ("rnn", True): rnn_learn_f32,
+    ("gru", False): gru_learn,
+    ("gru", True): gru_learn_f32,
 }
 
 
@@ -117,7 +121,9 @@ class ScalarModel:
         return w, b
 
     def _units(self, layer):
-        if layer.kind in (*POOLS, "gru"):
+        if layer.kind == "gru":
+            return 6 * layer.n_out if layer.trains else 0
+        if layer.kind in POOLS:
             return 0
         if layer.kind in ("dense", "rnn"):
             return layer.n_out
@@ -135,11 +141,11 @@ class ScalarModel:
         count, every = model.steps, model.learn_every
         for t, values in enumerate(self._walk(x)):
             if model.labels.each_step:
-                self._learn(values, label[t], ("rnn", *BEHIND))
+                self._learn(values, label[t], (*MEMORY, *BEHIND))
             elif t == count - 1:
-                self._learn(values, label, ("rnn", *BEHIND))
+                self._learn(values, label, (*MEMORY, *BEHIND))
             elif every != 0 and (count - 1 - t) % every == 0:
-                self._learn(values, label, ("rnn",))
+                self._learn(values, label, (*MEMORY,))
         return values[-1]
 
     def _walk(self, x):
@@ -180,7 +186,7 @@ class ScalarModel:
         closed = self._gate_is_closed(values[-1], label)
         last = len(self.model.layers) - 1
         for index, layer in enumerate(self.model.layers):
-            if layer.kind in kinds and (index == last or not closed):
+            if layer.kind in kinds and layer.trains and (index == last or not closed):
                 self._learn_layer(index, values, label)
 
     def _decay(self):
@@ -196,7 +202,7 @@ class ScalarModel:
     def _learn_layer(self, index, values, label):
         layer = self.model.layers[index]
         # A recurrent layer learns from what its memory holds.
-        x = self.memory[index] if layer.kind == "rnn" else values[index]
+        x = self.memory[index] if layer.kind in MEMORY else values[index]
         LEARN[layer.kind, self.real](
             layer,
             self.w[index],

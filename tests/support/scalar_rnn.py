@@ -6,6 +6,8 @@ from tests.support.scalar import (
     activation,
     activation_f32,
     clip,
+    derivative,
+    derivative_f32,
     draw,
     forward,
     forward_f32,
@@ -13,6 +15,7 @@ from tests.support.scalar import (
     local_errors_f32,
     mix,
     rshift_round,
+    sat_s16,
     step_size,
     step_size_f32,
     update,
@@ -124,6 +127,7 @@ class GruMemory:
     """What a gru keeps during one sequence: h[j]."""
 
     def __init__(self, layer: QuantizedGru) -> None:
+        self.seen = None
         self.h = [F(0) if layer.x_type == "f32" else 0 for _ in range(layer.n_out)]
 
 
@@ -145,8 +149,9 @@ def gru_step(layer: QuantizedGru, w, b, memory: GruMemory, x):
         k = [a[2 * n + j] + again[2 * n + j] for j in range(n)]
     else:
         k = [a[2 * n + j] + rshift_round(r[j] * u[2 * n + j], 15) for j in range(n)]
+    memory.seen = x, list(h), r, z, [table("tanh", 2 * value) for value in k], u[2 * n :]
     for j in range(n):
-        c = table("tanh", 2 * k[j])
+        c = memory.seen[4][j]
         assert abs(z[j] * (h[j] - c)) < 2**31
         assert min(h[j], c) <= c + rshift_round(z[j] * (h[j] - c), 15) <= max(h[j], c)
         h[j] = c + rshift_round(z[j] * (h[j] - c), 15)
@@ -163,7 +168,46 @@ def gru_step_f32(layer: QuantizedGru, w, b, memory: GruMemory, x):
         k = [F(a[2 * n + j] + again[2 * n + j]) for j in range(n)]
     else:
         k = [F(a[2 * n + j] + F(r[j] * u[2 * n + j])) for j in range(n)]
+    memory.seen = x, list(h), r, z, [activation_f32("tanh", value) for value in k], u[2 * n :]
     for j in range(n):
-        c = activation_f32("tanh", k[j])
+        c = memory.seen[4][j]
         h[j] = F(c + F(z[j] * F(h[j] - c)))
     return list(h)
+
+
+def gru_learn(layer: QuantizedGru, w, b, memory: GruMemory, y, label, rng, decay):
+    x, h, r, z, c, u = memory.seen
+    n, of_r, of_z, of_c = layer.n_out, [], [], []
+    for j, e in enumerate(local_errors(layer.taught, y, label)):
+        d_c = rshift_round(e * derivative("tanh", "s16", c[j]), 15)
+        d_z = rshift_round(e * ((h[j] - c[j]) >> 1), 14) * derivative("sigmoid", "s16", z[j])
+        d_r = sat_s16(rshift_round(d_c * u[j], 12)) * derivative("sigmoid", "s16", r[j])
+        assert max(abs(d_z), abs(d_r)) < 2**31
+        of_c.append(d_c)
+        of_z.append(rshift_round(d_z, 15))
+        of_r.append(rshift_round(d_r, 15))
+    own = [rshift_round(of_c[j] * r[j], 15) for j in range(n)]
+    outputs = [output_of(layer.x_type, value) for value in h]
+    parts = (layer.reads, [*of_r, *of_z, *of_c], x), (layer.own, [*of_r, *of_z, *own], outputs)
+    for k, (unit, delta, read) in enumerate(parts):
+        base = rng + PHI * unit.unit_offset
+        for j in range(3 * n):
+            d = step_size(unit, delta[j], 0, draw(base, j), decay)
+            if d != 0:
+                update(unit, w[k], b[k], j, read, d, mix(draw(base, j)))
+
+
+def gru_learn_f32(layer: QuantizedGru, w, b, memory: GruMemory, y, label, rng, decay):
+    x, h, r, z, c, u = memory.seen
+    n, of_r, of_z, of_c = layer.n_out, [], [], []
+    for j, e in enumerate(local_errors_f32(layer.taught, y, label)):
+        of_c.append(F(e * derivative_f32("tanh", c[j])))
+        of_z.append(F(F(e * F(h[j] - c[j])) * derivative_f32("sigmoid", z[j])))
+        of_r.append(F(F(of_c[j] * u[j]) * derivative_f32("sigmoid", r[j])))
+    own = [F(of_c[j] * r[j]) for j in range(n)]
+    parts = (layer.reads, [*of_r, *of_z, *of_c], x), (layer.own, [*of_r, *of_z, *own], h)
+    for k, (unit, delta, read) in enumerate(parts):
+        for j in range(3 * n):
+            d = step_size_f32(unit, delta[j], F(0), decay)
+            if d != 0:
+                update_f32(unit, w[k], b[k], j, read, d)

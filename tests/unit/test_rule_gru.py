@@ -1,5 +1,6 @@
 """Float training of gated recurrent layers, against autograd."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -16,12 +17,17 @@ from tests.unit.test_rule_rnn import (
     losses_of,
     samples,
 )
+from tpsgd_edge.frontend.data import dataset_from_arrays
+from tpsgd_edge.frontend.network import build_graph
 from tpsgd_edge.graph import Dense, Graph, Gru, Labels, weight_shapes
+from tpsgd_edge.quantize import quantize
+from tpsgd_edge.reference import Reference
 from tpsgd_edge.rule.feedback import draw_feedback
 from tpsgd_edge.rule.lessons import lessons
 from tpsgd_edge.rule.losses import local_error
-from tpsgd_edge.rule.network import FloatNetwork
+from tpsgd_edge.rule.network import FloatNetwork, first_network
 from tpsgd_edge.rule.train import train_float
+from tpsgd_edge.spec import spec_from_dict
 
 RESETS = [(False,), (True,), (False, True)]
 
@@ -113,3 +119,44 @@ def test_every_rule_trains_it(rule):
     assert net.accuracy(x, y) == 1.0
     shapes = [tuple(t.shape) for t in draw_feedback(graph, "fa", seed=1)]
     assert shapes == [weight_shapes(layer)[0] for layer in graph.trained]
+
+
+@pytest.mark.parametrize("learn_every", [0, 1, 2])
+def test_tpsgd_does_what_an_f32_device_does(learn_every):
+    layers = [{"kind": "gru", "name": f"gru{i}", "units": 5} for i in range(2)]
+    spec = spec_from_dict(
+        {
+            "name": "net",
+            "seed": 11,
+            "model": {"layers": [*layers, {"name": "out", "units": N_CLASSES}]},
+            "numbers": {"weights": "f32"},
+            "rule": {"learning_rate": 0.3, "schedule": "constant", "learn_every": learn_every},
+            "data": {"file": "data.npz", "scaling": "none"},
+        }
+    )
+    random = np.random.default_rng(2)
+    x = random.standard_normal((40, STEPS, N_X)).astype(np.float32)
+    data = dataset_from_arrays(spec, x, np.arange(40) % N_CLASSES)
+    graph = build_graph(spec, data)
+    reference = Reference(quantize(spec, graph, data))
+    net = train_float(
+        graph,
+        data.x_train,
+        data.y_train,
+        rule="tpsgd",
+        losses=(HIDDEN, HIDDEN, LAST),
+        learning_rate=0.3,
+        epochs=1,
+        batch=1,
+        schedule="constant",
+        seed=11,
+    )
+    order = np.random.default_rng((11, 1)).permutation(len(data.x_train))
+    for row in order:
+        reference.train_step(data.x_train[row].astype(np.float32), int(data.y_train[row]))
+    state, first = reference.state(), first_network(graph, seed=11)
+    for name, weights in net.weights().items():
+        parts = [f"{name}_x.w", f"{name}_h.w"] if "gru" in name else [f"{name}.w"]
+        w = np.concatenate([state[part] for part in parts], axis=1)
+        np.testing.assert_allclose(weights.w, w, atol=2e-5)
+    assert (net.w[0] - first.w[0]).abs().max() > 1e-2

@@ -234,7 +234,7 @@ def test_a_gru_owns_the_names_of_its_two_parts() -> None:
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"train": True}, "a gru layer does not learn on the device: leave train out"),
+        ({"reset": "before"}, 'reset = "before" does not learn on the device'),
         ({"activation": "relu"}, "a gru layer has tanh and sigmoid inside: leave activation out"),
         ({"reset": "never"}, "unknown value of 'reset'"),
     ],

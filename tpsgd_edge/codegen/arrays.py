@@ -7,7 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.codegen.c import C_TYPES, c_float, c_rows
-from tpsgd_edge.quantize.model import Projection, QuantizedDense, QuantizedModel, StoredInit
+from tpsgd_edge.quantize.model import (
+    Projection,
+    QuantizedDense,
+    QuantizedGru,
+    QuantizedModel,
+    StoredInit,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,9 @@ def model_arrays(
     arrays: list[ArrayView] = []
     for layer in model.weighted:
         arrays.extend(_layer_arrays(layer))
+    for gru in model.recurrent:
+        if isinstance(gru, QuantizedGru) and gru.taught is not None:
+            arrays.extend(_layer_arrays(gru.taught))
     label_type = "u16" if model.labels.kind == "class" else model.output_type
     arrays.append(_array(f"{model.name}_selftest_x", model.value_type, samples))
     arrays.append(_array(f"{model.name}_selftest_labels", label_type, labels))

@@ -62,7 +62,7 @@ class ScheduleView:
 
 def projection_view(model: QuantizedModel) -> ProjectionView | None:
     """How the projections are stored; None without any."""
-    projections = [layer.projection for layer in model.trained if layer.projection]
+    projections = [layer.projection for layer in model.taught if layer.projection]
     if not projections:
         return None
     projection = projections[0]

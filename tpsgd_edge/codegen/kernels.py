@@ -154,6 +154,7 @@ class Kernels:
     rnn_step: tuple[RnnKernel, ...]
     rnn_update: tuple[RnnKernel, ...]
     gru_step: tuple[GruKernel, ...]
+    gru_learns: bool
 
     @property
     def needs_four_rows(self) -> bool:
@@ -173,7 +174,7 @@ class Kernels:
 
 def needed_kernels(model: QuantizedModel) -> Kernels:
     """The kernels that the layers of the model use, in the order of first use."""
-    layers, weighted = model.trained, model.weighted
+    layers, weighted, taught = model.trained, model.weighted, model.taught
     convs = [layer for layer in layers if isinstance(layer, QuantizedConv2d)]
     in_rows = [layer for layer in weighted if not is_depthwise(layer)]
     pools = [layer for layer in model.layers if isinstance(layer, QuantizedPool)]
@@ -188,8 +189,8 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
         init=_unique(_init_kernel(layer) for layer in seeded if layer.kind != "rnn"),
         gate=_unique(gate_kernel(layer) for layer in gated),
         update=_unique(update_kernel(layer, model) for layer in layers),
-        error=_unique(error_kernel(layer, model.labels) for layer in layers if layer.loss.is_local),
-        read_out=_unique(_readout_kernel(layer) for layer in layers if reads_out(layer)),
+        error=_unique(error_kernel(layer, model.labels) for layer in taught if layer.loss.is_local),
+        read_out=_unique(_readout_kernel(layer) for layer in taught if reads_out(layer)),
         softmax=_unique(_softmax_kernels(model)),
         conv_forward=_unique(
             _conv_forward_kernel(layer) for layer in in_rows if isinstance(layer, QuantizedConv2d)
@@ -207,6 +208,7 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
             rnn_kernel(layer, update_suffix(layer)) for layer in rnns if layer.keeps_traces
         ),
         gru_step=_unique(gru_kernel(layer, forward_suffix(layer.reads)) for layer in grus),
+        gru_learns=any(layer.trains for layer in grus),
     )
 
 
@@ -355,7 +357,7 @@ def _readout_kernel(layer: QuantizedDense) -> ReadoutKernel:
 
 
 def _softmax_kernels(model: QuantizedModel) -> Iterable[SoftmaxKernel]:
-    for layer in model.trained:
+    for layer in model.taught:
         if layer.loss.kind == "projected_cross_entropy":
             yield SoftmaxKernel("s32", "int32_t")
         elif layer.loss.kind == "softmax_cross_entropy":

@@ -50,7 +50,7 @@ class Uses:
 
 def uses_of(model: QuantizedModel) -> Uses:
     """The groups that any layer of the model needs."""
-    layers = model.trained
+    layers = model.taught
     tabulated = {layer.y_type for layer in model.weighted if layer.activation in TABULATED}
     targets = [layer for layer in layers if layer.loss.target is not None]
     return Uses(
@@ -74,10 +74,12 @@ def _layer_view(model: QuantizedModel, layer: QuantizedLayer) -> LayerView:
     if isinstance(layer, QuantizedPool):
         return LayerView(layer.name, "tps_pool", tuple(_pool_fields(layer)))
     if isinstance(layer, QuantizedGru):
-        members = (
+        members: tuple[tuple[str, tuple[str, ...]], ...] = (
             ("reads", _dense_fields(model, layer.reads)),
             ("own", _dense_fields(model, layer.own)),
         )
+        if layer.taught is not None:
+            members = (*members, ("taught", _dense_fields(model, layer.taught)))
         return LayerView(layer.name, "tps_gru", (), units=members)
     fields = _dense_fields(model, layer)
     if isinstance(layer, QuantizedConv2d):

@@ -84,7 +84,7 @@ def sequence_view(model: QuantizedModel, plan: MemoryPlan) -> SequenceView | Non
     return SequenceView(
         steps=model.steps,
         step_in=model.layers[0].x_count,
-        stream=_members(plan, "h", "v", "c"),
+        stream=_members(plan, "h", "v", "c", "g"),
         traces=_members(plan, "trace"),
         step=step_stages(model),
         each_step=each,

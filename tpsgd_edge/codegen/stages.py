@@ -52,13 +52,15 @@ def uses_state(stages: Sequence[StageView]) -> bool:
 def step_stages(model: QuantizedModel) -> tuple[StageView, ...]:
     """One step of the recurrent layers, each of which remembers what it will learn from."""
     return tuple(
-        replace(_forward(model, index, 4), training_lines=_remember(layer))
+        replace(_forward(model, index, 4), training_lines=_remember(model, index, layer))
         for index, layer in enumerate(model.recurrent)
     )
 
 
-def _remember(layer: QuantizedRecurrent) -> tuple[str, ...]:
-    if isinstance(layer, QuantizedGru) or not layer.keeps_traces:
+def _remember(model: QuantizedModel, index: int, layer: QuantizedRecurrent) -> tuple[str, ...]:
+    if isinstance(layer, QuantizedGru):
+        return _gru_remember(model, index, layer) if layer.trains else ()
+    if not layer.keeps_traces:
         return ()
     arguments = [f"&{layer.name}_layer", _buffer(layer, "p"), f"stream.{layer.name}_trace"]
     return c_call(f"tps_rnn_remember_{layer.x_type}", arguments)
@@ -158,10 +160,49 @@ def _gru_forward(model: QuantizedModel, index: int, layer: QuantizedGru, indent:
         reach = max(layer.reads.accumulator.high, layer.own.accumulator.high)
         comment += f"; |acc| <= {reach:,}"
     arguments = [f"&{layer.name}_layer"]
-    arguments += [f"{unit.name}_{tensor}" for unit in layer.units for tensor in "wb"]
-    arguments += [_input(model, index), f"stream.{layer.name}_h"]
-    arguments += [_buffer(layer, role) for role in "gy"]
+    for unit in layer.units:
+        arguments += _weights(unit)[1:]
+    arguments += [
+        _input(model, index),
+        f"stream.{layer.name}_h",
+        _gates(layer),
+        _buffer(layer, "y"),
+    ]
     return StageView(comment, c_call(f"tps_gru_step_{gru_suffix(layer)}", arguments, indent=indent))
+
+
+def _gates(layer: QuantizedGru) -> str:
+    """Where the sums and gates of the latest step are."""
+    return f"stream.{layer.name}_g" if layer.trains else _buffer(layer, "g")
+
+
+def _gru_remember(model: QuantizedModel, index: int, layer: QuantizedGru) -> tuple[str, ...]:
+    arguments = [f"&{layer.name}_layer", _input(model, index), _gates(layer)]
+    return c_call(f"tps_gru_remember_{layer.x_type}", [*arguments, f"stream.{layer.name}_v"])
+
+
+def _gru_calls(
+    model: QuantizedModel, index: int, layer: QuantizedGru
+) -> Iterator[tuple[str, list[str]]]:
+    taught = layer.taught
+    assert taught is not None
+    this, y, e, d = f"&{layer.name}_layer", *(_buffer(layer, role) for role in "yed")
+    error = [f"{this}.taught", y, "label", *_scratch(taught), e]
+    yield f"tps_error_{error_suffix(taught)}", error
+    yield f"tps_gru_deltas_{layer.state_type}", [this, e, _gates(layer), d]
+    v = f"stream.{layer.name}_v"
+    both = (
+        ("reads", layer.reads, v, d),
+        ("own", layer.own, f"{v} + {layer.n_x}", f"{d} + {3 * layer.n_out}"),
+    )
+    for member, unit, read, steps in both:
+        update = [f"{this}.{member}", *_weights(unit)[1:], read, steps]
+        if layer.weight_type == "f32":
+            yield "tps_dense_steps_f32", [f"{this}.{member}", "decay", steps]
+            yield "tps_dense_update_f32", update
+        else:
+            yield "tps_dense_steps", [f"{this}.{member}", "decay", _draw(unit), steps]
+            yield f"tps_dense_update_{update_suffix(unit)}", [*update, _draw(unit)]
 
 
 def _recall(model: QuantizedModel, index: int, indent: int) -> StageView:
@@ -173,6 +214,11 @@ def _recall(model: QuantizedModel, index: int, indent: int) -> StageView:
 
 def _learn(model: QuantizedModel, index: int, indent: int) -> StageView:
     layer = model.layers[index]
+    if isinstance(layer, QuantizedGru):
+        gru_calls = _gru_calls(model, index, layer)
+        lines = [line for call in gru_calls for line in c_call(*call, indent=indent)]
+        kind = "" if layer.taught is None else layer.taught.loss.kind
+        return StageView(f"{layer.name} learns: {kind.replace('_', ' ')}", tuple(lines))
     assert isinstance(layer, QuantizedDense)
     calls = _conv_calls if isinstance(layer, QuantizedConv2d) else _dense_calls
     lines = [line for call in calls(model, index, layer) for line in c_call(*call, indent=indent)]

@@ -260,7 +260,8 @@ def _summary_rows(model: QuantizedModel) -> Iterator[str]:
             learns = layer.loss.kind if layer.trains else "none: it does not train"
             yield f"{row}{layer.weight_type:<7}  {layer.activation:<10}  {learns}"
         elif isinstance(layer, QuantizedGru):
-            yield f"{row}{layer.weight_type:<7}  {layer.kind:<10}  none: it does not train"
+            learns = layer.taught.loss.kind if layer.taught else "none: it does not train"
+            yield f"{row}{layer.weight_type:<7}  {layer.kind:<10}  {learns}"
         else:
             yield f"{row}{layer.kind.replace('_', ' ')}"
 

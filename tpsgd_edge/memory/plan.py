@@ -48,7 +48,8 @@ class Buffer:
             s (read-out of a label-space loss); of a convolution also p (patches of the input),
             m (its map, averaged over windows), d (errors, then steps, of one position); of a
             recurrent layer with traces p (its input and own output; then one of its traces); of a
-            gru g (sums over its input, then over its own output).
+            gru that does not learn g (sums over its input, then over its own output), of one that
+            does d (errors of these sums, then steps).
         lives: inclusive intervals of stages.
     """
 
@@ -106,7 +107,7 @@ class StreamBuffer:
     """What a recurrent layer keeps from step to step. Only training needs a `trace`."""
 
     layer: str
-    role: Literal["h", "v", "c", "trace"]
+    role: Literal["h", "v", "c", "g", "trace"]
     type: ValueType
     count: int
 
@@ -154,6 +155,9 @@ def _stream(model: QuantizedModel) -> Iterator[StreamBuffer]:
     for layer in model.recurrent:
         yield StreamBuffer(layer.name, "h", layer.state_type, layer.n_out)
         if isinstance(layer, QuantizedGru):
+            if layer.trains:
+                yield StreamBuffer(layer.name, "v", layer.x_type, layer.n_x + layer.n_out)
+                yield StreamBuffer(layer.name, "g", layer.state_type, 6 * layer.n_out)
             continue
         if layer.keeps_traces:
             traces = len(layer.leak_shifts)
@@ -224,7 +228,7 @@ def _make_and_learn(model: QuantizedModel, count: int) -> Iterator[Stage]:
 
 def _learns(model: QuantizedModel, index: int) -> bool:
     layer = model.layers[index]
-    return isinstance(layer, QuantizedDense) and layer.trains
+    return isinstance(layer, QuantizedDense | QuantizedGru) and layer.trains
 
 
 # Greedy placement is optimal in none of these orders, but seldom far from it in the best of them.
@@ -269,11 +273,16 @@ def _buffers(model: QuantizedModel, schedule: tuple[Stage, ...]) -> Iterator[Buf
             works = _times(schedule, index, "forward") + _times(schedule, index, "learn")
             count = _patch_count(layer)
             yield Buffer(f"{layer.name}_p", layer.name, "p", layer.x_type, count, works)
-        if isinstance(layer, QuantizedGru):
+        if isinstance(layer, QuantizedGru) and not layer.trains:
             works = _times(schedule, index, "forward")
             sums = 6 * layer.n_out
             yield Buffer(f"{layer.name}_g", layer.name, "g", layer.state_type, sums, works)
         learns = _times(schedule, index, "learn")
+        if learns and isinstance(layer, QuantizedGru):
+            assert layer.taught is not None
+            sums = 6 * layer.n_out
+            yield Buffer(f"{layer.name}_d", layer.name, "d", layer.state_type, sums, learns)
+            yield from _learning_buffers(layer.taught, model.labels.count, learns)
         if learns and isinstance(layer, QuantizedDense):
             yield from _learning_buffers(layer, model.labels.count, learns)
         yield from _handed_down(model, schedule, index)

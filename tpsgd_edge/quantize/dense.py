@@ -173,19 +173,28 @@ def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense
 
 
 def quantize_sums(
-    layer: Dense, context: DenseContext, first: Weights, *, unit: float
+    layer: Dense,
+    context: DenseContext,
+    first: Weights,
+    *,
+    unit: float,
+    taught: QuantizedDense | None = None,
 ) -> QuantizedDense:
-    """A linear layer inside of one that does not learn: s16 in steps of `unit`, from `first`."""
+    """A linear layer inside of another one: s16 in steps of `unit`, with the weights `first`.
+
+    Where it learns, it has its errors from the loss of `taught`.
+    """
     _check_counts(layer)
     loss_spec = LossSpec(kind="l2")
     formats = _formats(layer, context, loss_spec, first, 0.0)
     is_float = formats.weight_type == "f32"
     if not is_float:
-        # Weights stay as they are: their range needs no room.
-        reach = float(np.abs(first.w).max()) or 1.0
-        scale = reach / (2**formats.weight_bits - 1)
-        formats = replace(formats, y_type="s16", weight_scale=scale, y_scale=unit)
+        formats = replace(formats, y_type="s16", y_scale=unit)
     low, high = _z_limits("linear", formats.y_type)
+    update_shift, rate = _update_shift(formats), 0.0
+    if taught is not None:
+        rate = layer_learning_rate(context.spec, context.spec_index)
+    one = 1 / (context.x_scale**2 * 2**formats.bias_shift)
     return QuantizedDense(
         name=layer.name,
         n_in=layer.n_in,
@@ -200,20 +209,22 @@ def quantize_sums(
         x_scale=context.x_scale,
         y_scale=formats.y_scale,
         bias_shift=formats.bias_shift,
-        bias_one=0,
+        bias_one=0 if is_float else max(1, min(2**30, math.floor(one + 0.5))),
         z=None if is_float else _z_factor(layer, context, formats, loss_spec),
         z_min=low,
         z_max=high,
         accumulator=None if is_float else _accumulator(layer, formats),
-        loss=Loss("l2"),
+        loss=Loss("from_above"),
         projection=None,
-        rate=None,
-        rate_f32=0.0,
-        update_shift=_update_shift(formats),
-        dead_zone=0,
-        unit_offset=0,
+        rate=None
+        if is_float or taught is None
+        else _rate(layer, context, formats, rate * taught.error_scale, update_shift),
+        rate_f32=float(np.float32(rate)) if is_float else 0.0,
+        update_shift=update_shift,
+        dead_zone=0 if taught is None else taught.dead_zone,
+        unit_offset=context.unit_offset,
         init=_init(layer, context, formats, first, 0.0),
-        trains=False,
+        trains=taught is not None,
     )
 
 
@@ -257,7 +268,8 @@ def _formats(
         y_scale = context.full_scale / (INPUT_MAX[y_type])
     shift = 8 if x_type == "s16" else 0
     largest = float(np.abs(first.w).max()) if first is not None else bound
-    trains = layer.name not in context.graph.frozen
+    # Of a layer inside of another one, that one says it.
+    trains = context.graph.layers[context.index].name not in context.graph.frozen
     scale = weight_scale(
         weight_type, bits, layer.n_in, largest, asked=layer_spec.weight_range, trains=trains
     )

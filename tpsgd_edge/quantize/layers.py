@@ -223,13 +223,15 @@ class QuantizedRnn(QuantizedDense):
 
 @dataclass(frozen=True, slots=True)
 class QuantizedGru:
-    """A gated recurrent layer (section 17), which does not learn: two dense units and a state.
+    """A gated recurrent layer (section 17): two dense units and a state.
 
     Attributes:
         reads: X: sums over the input, for reset gate, update gate and candidate.
         own: U: the same over the layer's own output.
         resets_first: whether the reset gate acts on the state before the candidate's sums.
         y_scale: real value of one unit of the output.
+        taught: a linear layer with its outputs, whose loss is the layer's; None where it does not
+            learn.
     """
 
     name: str
@@ -237,6 +239,7 @@ class QuantizedGru:
     own: QuantizedDense
     resets_first: bool
     y_scale: float
+    taught: QuantizedDense | None = None
 
     @property
     def kind(self) -> str:
@@ -251,7 +254,7 @@ class QuantizedGru:
     @property
     def trains(self) -> bool:
         """Whether it learns on the device."""
-        return False
+        return self.taught is not None
 
     @property
     def weight_type(self) -> ValueType:

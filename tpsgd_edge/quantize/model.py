@@ -186,6 +186,12 @@ class QuantizedModel:
         return path[place] if place < len(path) else None
 
     @property
+    def taught(self) -> tuple[QuantizedDense, ...]:
+        """What has a loss: the layers that learn, and of a gru a layer of its outputs."""
+        layers = [la.taught if isinstance(la, QuantizedGru) else la for la in self.layers]
+        return tuple(la for la in layers if isinstance(la, QuantizedDense) and la.trains)
+
+    @property
     def last(self) -> QuantizedDense:
         """The layer that meets the labels."""
         return self.weighted[-1]

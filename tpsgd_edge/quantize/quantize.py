@@ -20,6 +20,7 @@ from tpsgd_edge.quantize.model import (
     QuantizedModel,
     QuantizedPool,
     ValueType,
+    dense_units,
 )
 from tpsgd_edge.quantize.recurrent import quantize_gru, quantize_rnn
 from tpsgd_edge.quantize.scales import (
@@ -67,8 +68,7 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
         )
         layers.append(_quantize_layer(layer, context))
         x_scale = layers[-1].y_scale
-        if not isinstance(layer, Pool) and layer.name not in graph.frozen:
-            offset += layer.y_count
+        offset += sum(dense.y_count for dense in dense_units(layers[-1]) if dense.trains)
     if spec.rule.kind == "backprop":
         layers = with_errors_from_above(spec, layers, _error_reach(spec, graph, dataset))
     return QuantizedModel(

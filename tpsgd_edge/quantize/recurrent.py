@@ -13,6 +13,7 @@ from tpsgd_edge.quantize.model import (
     QuantizedDense,
     QuantizedGru,
     QuantizedRnn,
+    SeededInit,
     StoredInit,
 )
 from tpsgd_edge.quantize.scales import BIAS_BITS, INPUT_MAX
@@ -74,8 +75,14 @@ def _bias_bound(layer: Rnn, dense: QuantizedDense) -> int | float:
 def quantize_gru(layer: Gru, context: DenseContext) -> QuantizedGru:
     """All integers of a gated recurrent layer: those of its two dense units."""
     weights = initial_weights(context.graph, context.index, context.spec.seed)
+    taught = None
+    if layer.name not in context.graph.frozen:
+        dense = quantize_dense(layer, context)
+        # It only has errors: its outputs are those of the gru.
+        taught = replace(dense, activation="linear", init=SeededInit(0, 0))
     own_scale = 1.0 if context.value_type == "f32" else 1 / INPUT_MAX[context.value_type]
-    of_own = replace(context, x_scale=own_scale)
+    n_drawn = 0 if taught is None else 3 * layer.n_out
+    of_own = replace(context, x_scale=own_scale, unit_offset=context.unit_offset + n_drawn)
     n_rows = 3 * layer.n_out
     first_x = Weights(weights.w[:, : layer.n_x], weights.b[0])
     first_h = Weights(weights.w[:, layer.n_x :], weights.b[1])
@@ -83,8 +90,9 @@ def quantize_gru(layer: Gru, context: DenseContext) -> QuantizedGru:
     own = Dense(f"{layer.name}_h", layer.n_out, n_rows, "linear")
     return QuantizedGru(
         name=layer.name,
-        reads=quantize_sums(reads, context, first_x, unit=_SUM_UNIT),
-        own=quantize_sums(own, of_own, first_h, unit=_SUM_UNIT),
+        reads=quantize_sums(reads, context, first_x, unit=_SUM_UNIT, taught=taught),
+        own=quantize_sums(own, of_own, first_h, unit=_SUM_UNIT, taught=taught),
         resets_first=layer.resets_first,
         y_scale=own_scale,
+        taught=taught,
     )

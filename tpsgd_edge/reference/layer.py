@@ -73,17 +73,28 @@ class RecurrentLayer(ReferenceLayer, Protocol):
         """Begin a sequence."""
 
 
+class GatedLayer(RecurrentLayer, Protocol):
+    """A recurrent layer that is made of dense ones."""
+
+    @property
+    def units(self) -> tuple[TrainedLayer, ...]:
+        """The dense layers, whose state is that of the layer."""
+
+    def learn(self, x: Any, y: Any, label: Any, words: NDArray[np.uint32], step: int) -> bool:
+        """One update; whether anything may have changed."""
+
+
 def prepare(layer: QuantizedLayer, model: QuantizedModel) -> ReferenceLayer:
     """The layer with its constants at hand, and weights of zero."""
     key = layer.kind, layer.x_type
     if isinstance(layer, QuantizedPool):
         return POOLS[key](layer)
-    make = FROZEN.get(key) or TRAINED[key]
+    make = GATED.get(key) or TRAINED[key]
     return make(layer, model.schedule, model.labels.kind, model.labels.count)
 
 
 # By the layer's kind and the type of its inputs.
-FROZEN: Mapping[tuple[str, str], Callable[[Any, Schedule, str, int], ReferenceLayer]] = {
+GATED: Mapping[tuple[str, str], Callable[[Any, Schedule, str, int], GatedLayer]] = {
     ("gru", "s8"): IntegerGru.prepare,
     ("gru", "s16"): IntegerGru.prepare,
     ("gru", "f32"): Binary32Gru.prepare,

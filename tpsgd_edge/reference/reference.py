@@ -1,6 +1,7 @@
 """One model with its state: outputs and training steps."""
 
 from collections.abc import Container, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, cast
 
 import numpy as np
@@ -9,9 +10,11 @@ from numpy.typing import NDArray
 from tpsgd_edge.arithmetic.ops import U32_MASK
 from tpsgd_edge.arithmetic.random import PHI, Purpose, mix_array, stream, weyl
 from tpsgd_edge.errors import DataError
-from tpsgd_edge.quantize.model import DTYPES, QuantizedDense, QuantizedModel
+from tpsgd_edge.quantize.model import DTYPES, QuantizedModel, dense_units
 from tpsgd_edge.reference.backprop import errors_from_above
+from tpsgd_edge.reference.binary32.gru import Binary32Gru
 from tpsgd_edge.reference.initial import initial_weights
+from tpsgd_edge.reference.integer.gru import IntegerGru
 from tpsgd_edge.reference.layer import (
     PROBABILITY,
     Array,
@@ -39,14 +42,19 @@ class Reference:
         count = len(model.recurrent)
         self._recurrent = cast(tuple[RecurrentLayer, ...], layers[:count])
         self._behind = layers[count:]
-        weighted = {
-            index: cast(TrainedLayer, layer)
+        # The dense layers of each layer; a layer with weights is one itself, or made of some.
+        self._dense = {
+            index: _dense_layers(layer)
             for index, layer in enumerate(layers)
-            if isinstance(model.layers[index], QuantizedDense)
+            if dense_units(model.layers[index])
         }
-        for layer in weighted.values():
-            layer.set_state(*initial_weights(layer.layer))
-        self._trained = {i: layer for i, layer in weighted.items() if layer.layer.trains}
+        for dense in chain.from_iterable(self._dense.values()):
+            dense.set_state(*initial_weights(dense.layer))
+        self._trained = {
+            index: cast(TrainedLayer, layers[index])
+            for index, dense in self._dense.items()
+            if dense[0].layer.trains
+        }
         self._rng = stream(model.seed, Purpose.TRAINING, 0)
         self._step = 0
         # draw(base_l, j) = mix(rng + PHI * (units of earlier layers + j + 1)): one run over all.
@@ -121,10 +129,9 @@ class Reference:
 
     def state(self) -> dict[str, Array]:
         """Copies of all tensors of the state, by name, in the order of the model's digest."""
-        tensors = {}
-        for layer in self._trained.values():
-            tensors[f"{layer.layer.name}.w"] = layer.weights().copy()
-            tensors[f"{layer.layer.name}.b"] = layer.biases().copy()
+        tensors: dict[str, Array] = {}
+        for index in self._trained:
+            tensors |= {name: t.copy() for name, t in self.layer_tensors(index).items()}
         return {**tensors, **self.counters()}
 
     def counters(self) -> dict[str, Array]:
@@ -134,9 +141,11 @@ class Reference:
 
     def layer_tensors(self, index: int) -> dict[str, Array]:
         """The tensors of one layer that is trained, to read only, until the next step."""
-        layer = self._trained[index]
-        name = layer.layer.name
-        return {f"{name}.w": layer.weights(), f"{name}.b": layer.biases()}
+        tensors: dict[str, Array] = {}
+        for dense in self._dense[index]:
+            name = dense.layer.name
+            tensors |= {f"{name}.w": dense.weights(), f"{name}.b": dense.biases()}
+        return tensors
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from `state`, as `state()` gave it.
@@ -146,9 +155,9 @@ class Reference:
         """
         for name, tensor in self.state().items():
             _check_tensor(name, tensor, state.get(name))
-        for layer in self._trained.values():
-            name = layer.layer.name
-            layer.set_state(state[f"{name}.w"], state[f"{name}.b"])
+        for dense in chain.from_iterable(self._dense[index] for index in self._trained):
+            name = dense.layer.name
+            dense.set_state(state[f"{name}.w"], state[f"{name}.b"])
         self._rng, self._step = int(state["rng"]), int(state["step"])
 
     def _walk(self, x: Array, steps: Container[int]) -> Iterator[tuple[int, list[Array]]]:
@@ -198,8 +207,9 @@ class Reference:
 
     def _own_words(self, index: int, words: Array) -> Array:
         """The random words of a layer's units."""
-        layer = self._trained[index].layer
-        return words[layer.unit_offset : layer.unit_offset + layer.y_count]
+        first = self._dense[index][0].layer.unit_offset
+        count = sum(dense.layer.y_count for dense in self._dense[index])
+        return words[first : first + count]
 
     def _learners(self, outputs: Array, label: Any, *, all_learn: bool) -> Sequence[int]:
         """The layers that learn here: all or the recurrent ones, where the gate lets them."""
@@ -213,6 +223,12 @@ class Reference:
     def _narrow(self, outputs: Array) -> Array:
         # The activation has saturated them already.
         return outputs.astype(DTYPES[self.model.output_type])
+
+
+def _dense_layers(layer: ReferenceLayer) -> tuple[TrainedLayer, ...]:
+    if isinstance(layer, IntegerGru | Binary32Gru):
+        return layer.units
+    return (cast(TrainedLayer, layer),)
 
 
 def _forward(layers: Sequence[ReferenceLayer], values: Sequence[Array]) -> list[Array]:

@@ -43,7 +43,7 @@ def layer_costs(model: QuantizedModel, plan: MemoryPlan) -> tuple[LayerCost, ...
 
 def _layer_cost(layer: QuantizedLayer, tensors: Mapping[str, int]) -> LayerCost:
     if isinstance(layer, QuantizedGru):
-        return _gru_cost(layer)
+        return _gru_cost(layer, tensors)
     if not isinstance(layer, QuantizedDense):
         shape = f"{_shape(layer.x_shape)} -> {_shape(layer.y_shape)}"
         return LayerCost(layer.name, layer.kind, shape, layer.kind.replace("_", " "), 0, 0, 0)
@@ -61,15 +61,18 @@ def _layer_cost(layer: QuantizedLayer, tensors: Mapping[str, int]) -> LayerCost:
     )
 
 
-def _gru_cost(layer: QuantizedGru) -> LayerCost:
+def _gru_cost(layer: QuantizedGru, tensors: Mapping[str, int]) -> LayerCost:
+    names = [f"{unit.name}.{tensor}" for unit in layer.units for tensor in "wb"]
+    learns = "does not train" if layer.taught is None else _about(layer.taught).partition(", ")[2]
+    own = () if layer.taught is None else (layer.taught,)
     return LayerCost(
         layer=layer.name,
         kind=layer.kind,
         shape=f"{layer.n_x + layer.n_out} -> {layer.n_out}",
-        about=f"reset {'before' if layer.resets_first else 'after'}, does not train",
+        about=f"reset {'before' if layer.resets_first else 'after'}, {learns}",
         weights=sum(unit.n_weights + unit.n_out for unit in layer.units),
-        ram_bytes=0,
-        flash_bytes=sum(_constant_bytes(unit) for unit in layer.units),
+        ram_bytes=sum(tensors.get(name, 0) for name in names),
+        flash_bytes=sum(_constant_bytes(dense) for dense in (*layer.units, *own)),
     )
 
 

@@ -194,22 +194,20 @@ class RnnSpec(TrainedSpec):
 class GruSpec(TrainedSpec):
     """A gated recurrent layer, with gates that say how far its state moves.
 
-    It does not learn on the device: its weights come from a file or from `pretrain`, else they are
-    random. `reset` says whether the reset gate acts on the candidate's recurrent sums ("after", as
-    in PyTorch) or on the state before them ("before").
+    `reset` says whether the reset gate acts on the candidate's recurrent sums ("after", as in
+    PyTorch) or on the state before them ("before"; such a layer does not learn on the device).
     """
 
     kind: Literal["gru"]
     units: Annotated[int, Field(ge=1, le=_LARGEST // 3)]
-    train: bool = False
     reset: Literal["after", "before"] = "after"
 
     @model_validator(mode="after")
-    def _does_not_learn(self) -> "GruSpec":
-        if self.train:
+    def _can_learn_as_it_is(self) -> "GruSpec":
+        if self.train and self.reset == "before":
             raise ValueError(
-                "a gru layer does not learn on the device: leave train out, and pre-train it "
-                'or take kind = "rnn"'
+                'a gru layer with reset = "before" does not learn on the device: its reset gate '
+                'would need the errors of other units; set train = false, or reset = "after"'
             )
         if self.activation not in (None, "tanh"):
             raise ValueError("a gru layer has tanh and sigmoid inside: leave activation out")

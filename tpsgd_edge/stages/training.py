@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.split import epoch_order
 from tpsgd_edge.quantize import QuantizedModel, quantize_inputs, quantize_labels
-from tpsgd_edge.quantize.model import QuantizedDense, QuantizedLayer, Requantize
+from tpsgd_edge.quantize.model import QuantizedDense, QuantizedGru, QuantizedLayer, Requantize
 from tpsgd_edge.quantize.samples import read_outputs
 from tpsgd_edge.toolchain.device import Device
 
@@ -142,6 +142,10 @@ def with_frozen_hidden_layers(model: QuantizedModel) -> QuantizedModel:
 
 
 def _frozen(layer: QuantizedLayer) -> QuantizedLayer:
-    if not isinstance(layer, QuantizedDense):
-        return layer
+    if isinstance(layer, QuantizedGru):
+        return replace(layer, reads=_still(layer.reads), own=_still(layer.own))
+    return _still(layer) if isinstance(layer, QuantizedDense) else layer
+
+
+def _still(layer: QuantizedDense) -> QuantizedDense:
     return replace(layer, rate=layer.rate and Requantize(0, layer.rate.shift), rate_f32=0.0)

@@ -29,11 +29,14 @@ def rnn(chain: Chain, call: Call) -> Chain:
 def gru(chain: Chain, call: Call) -> Chain:
     """GRU, one direction, without clipping, with its usual activations: a gru layer."""
     _check_gru(call)
-    reset = "after" if call.integer("linear_before_reset", 0) else "before"
+    # Where the reset gate acts before the sums, no local rule reaches it.
+    is_after = bool(call.integer("linear_before_reset", 0))
+    before = {} if is_after else {"reset": "before", "train": False}
+    table: dict[str, Any] = {"kind": "gru", **before}
 
     def made(w: Real, own: Real, b: Real) -> tuple[dict[str, Any], Weights]:
         joined = np.concatenate([_gates(w), _gates(own)], axis=1)
-        return {"kind": "gru", "reset": reset}, Weights(joined, np.stack([*map(_gates, b)]))
+        return table, Weights(joined, np.stack([*map(_gates, b)]))
 
     return _recurrent(chain, call, 3, made)
 

@@ -1,13 +1,32 @@
 """The gated recurrent layer in binary32 (docs/ARITHMETIC.md, sections 12 and 17)."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tpsgd_edge.quantize.model import QuantizedDense, QuantizedGru, Schedule
+from tpsgd_edge.quantize.model import QuantizedGru, Schedule
 from tpsgd_edge.reference.binary32.dense import Binary32Dense
-from tpsgd_edge.reference.binary32.functions import ACTIVATIONS, F32
-from tpsgd_edge.reference.initial import initial_weights
+from tpsgd_edge.reference.binary32.functions import ACTIVATIONS, DERIVATIVES, F32
+from tpsgd_edge.reference.binary32.loss import Label, LossConstants, local_error, prepare_loss
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What a step leaves to learn from: (n_x,) of x, (n_out,) of all others.
+
+    Attributes:
+        h: the state before it.
+        u: the candidate's sums over the own output.
+    """
+
+    x: F32
+    h: F32
+    r: F32
+    z: F32
+    c: F32
+    u: F32
 
 
 @dataclass(slots=True, eq=False)
@@ -15,27 +34,36 @@ class Binary32Gru:
     """One gated recurrent layer: sums over its input and over its own output, and a state.
 
     Attributes:
+        loss: the constants of the layer's loss, where it learns.
+        seen: the latest step.
         h: the state, shape (n_out,).
     """
 
     layer: QuantizedGru
     reads: Binary32Dense
     own: Binary32Dense
+    loss: LossConstants | None
     h: F32
+    seen: Seen | None
+
+    @property
+    def units(self) -> tuple[Binary32Dense, Binary32Dense]:
+        """The dense layers, whose state is that of the layer."""
+        return self.reads, self.own
 
     @classmethod
     def prepare(
         cls, layer: QuantizedGru, schedule: Schedule, label_kind: str, label_count: int
     ) -> "Binary32Gru":
-        """The layer with its weights, before a sequence."""
-
-        def unit(dense: QuantizedDense) -> Binary32Dense:
-            prepared = Binary32Dense.prepare(dense, schedule, label_kind, label_count)
-            prepared.set_state(*initial_weights(dense))
-            return prepared
-
+        """The layer with weights of zero, before a sequence."""
+        reads, own = (
+            Binary32Dense.prepare(unit, schedule, label_kind, label_count) for unit in layer.units
+        )
+        loss = None
+        if layer.taught is not None:
+            loss = prepare_loss(layer.taught, label_kind, label_count)
         h = np.zeros(layer.n_out, np.float32)
-        return cls(layer, unit(layer.reads), unit(layer.own), h)
+        return cls(layer, reads, own, loss, h, None)
 
     def reset(self) -> None:
         """Begin a sequence."""
@@ -49,5 +77,20 @@ class Binary32Gru:
         first = self.layer.resets_first
         k = self.own.forward(r * self.h)[2 * n :] if first else r * u[2 * n :]
         c = ACTIVATIONS["tanh"](a[2 * n :] + k)
+        self.seen = Seen(x, self.h, r, z, c, u[2 * n :])
         self.h = c + z * (self.h - c)
         return self.h
+
+    def learn(self, x: F32, y: F32, label: Label, words: NDArray[Any], step: int) -> bool:
+        """Update both dense layers; in place of `x` counts what was kept."""
+        assert self.loss is not None
+        assert self.seen is not None
+        s, e = self.seen, local_error(self.loss, y, label)
+        candidate = e * DERIVATIVES["tanh"](s.c)
+        update = (e * (s.h - s.c)) * DERIVATIVES["sigmoid"](s.z)
+        reset = (candidate * s.u) * DERIVATIVES["sigmoid"](s.r)
+        of_x = np.concatenate([reset, update, candidate])
+        of_h = np.concatenate([reset, update, candidate * s.r])
+        n = len(of_x)
+        learned = self.reads.learn_from(of_x, s.x, of_x, words[:n], step)
+        return self.own.learn_from(of_h, s.h, of_h, words[n:], step) or learned

@@ -1,15 +1,34 @@
 """The gated recurrent layer in integers (docs/ARITHMETIC.md, section 17)."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.ops import Int64, rshift_round, sat_s16
-from tpsgd_edge.quantize.model import QuantizedDense, QuantizedGru, Schedule
-from tpsgd_edge.reference.initial import initial_weights
-from tpsgd_edge.reference.integer.activation import ACTIVATIONS
+from tpsgd_edge.quantize.model import QuantizedGru, Schedule
+from tpsgd_edge.reference.integer.activation import ACTIVATIONS, DERIVATIVES
 from tpsgd_edge.reference.integer.dense import IntegerDense
+from tpsgd_edge.reference.integer.loss import Label, LossConstants, local_error, prepare_loss
 from tpsgd_edge.reference.integer.rnn import from_q15
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What a step leaves to learn from: (n_x,) of x, (n_out,) of all others.
+
+    Attributes:
+        h: the state before it.
+        u: the candidate's sums over the own output.
+    """
+
+    x: Int64
+    h: Int64
+    r: Int64
+    z: Int64
+    c: Int64
+    u: Int64
 
 
 @dataclass(slots=True, eq=False)
@@ -17,27 +36,36 @@ class IntegerGru:
     """One gated recurrent layer: sums over its input and over its own output, and a state.
 
     Attributes:
+        loss: the constants of the layer's loss, where it learns.
+        seen: the latest step.
         h: the state in Q15, shape (n_out,).
     """
 
     layer: QuantizedGru
     reads: IntegerDense
     own: IntegerDense
+    loss: LossConstants | None
     h: Int64
+    seen: Seen | None
+
+    @property
+    def units(self) -> tuple[IntegerDense, IntegerDense]:
+        """The dense layers, whose state is that of the layer."""
+        return self.reads, self.own
 
     @classmethod
     def prepare(
         cls, layer: QuantizedGru, schedule: Schedule, label_kind: str, label_count: int
     ) -> "IntegerGru":
-        """The layer with its weights, before a sequence."""
-
-        def unit(dense: QuantizedDense) -> IntegerDense:
-            prepared = IntegerDense.prepare(dense, schedule, label_kind, label_count)
-            prepared.set_state(*initial_weights(dense))
-            return prepared
-
+        """The layer with weights of zero, before a sequence."""
+        reads, own = (
+            IntegerDense.prepare(unit, schedule, label_kind, label_count) for unit in layer.units
+        )
+        loss = None
+        if layer.taught is not None:
+            loss = prepare_loss(layer.taught, label_kind, label_count)
         h = np.zeros(layer.n_out, np.int64)
-        return cls(layer, unit(layer.reads), unit(layer.own), h)
+        return cls(layer, reads, own, loss, h, None)
 
     def reset(self) -> None:
         """Begin a sequence."""
@@ -53,8 +81,25 @@ class IntegerGru:
         else:
             k = rshift_round(r * u[2 * n :], 15)
         c = _activate("tanh", 2 * (a[2 * n :] + k))
+        self.seen = Seen(x, self.h, r, z, c, u[2 * n :])
         self.h = c + rshift_round(z * (self.h - c), 15)
         return from_q15(self.layer.x_type, self.h)
+
+    def learn(self, x: Int64, y: Int64, label: Label, words: NDArray[Any], step: int) -> bool:
+        """Update both dense layers; in place of `x` counts what was kept."""
+        assert self.loss is not None
+        assert self.seen is not None
+        s, e = self.seen, local_error(self.loss, y, label)
+        candidate = _scaled(e, DERIVATIVES["tanh"]("s16", s.c))
+        update = rshift_round(e * ((s.h - s.c) >> 1), 14)
+        update = _scaled(update, DERIVATIVES["sigmoid"]("s16", s.z))
+        reset = sat_s16(rshift_round(candidate * s.u, 12))
+        reset = _scaled(reset, DERIVATIVES["sigmoid"]("s16", s.r))
+        of_x = np.concatenate([reset, update, candidate])
+        of_h = np.concatenate([reset, update, _scaled(candidate, s.r)])
+        n, own = len(of_x), from_q15(self.layer.x_type, s.h)
+        learned = self.reads.learn_from(of_x, s.x, of_x, words[:n], step)
+        return self.own.learn_from(of_h, own, of_h, words[n:], step) or learned
 
     def _own_sums(self, state: Int64) -> Int64:
         return self.own.forward(from_q15(self.layer.x_type, state))
@@ -62,3 +107,8 @@ class IntegerGru:
 
 def _activate(activation: str, sums: Int64) -> Int64:
     return ACTIVATIONS[activation]("s16", sat_s16(sums))
+
+
+def _scaled(values: Int64, share: Int64) -> Int64:
+    """Values times a share in Q15."""
+    return rshift_round(values * share, 15)
