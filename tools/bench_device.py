@@ -8,7 +8,7 @@ exactly and prints one Markdown table. The counts are of
 - an inference, on samples of Fashion-MNIST;
 - a training step on inputs none of which is 0, at the lowest rates at which every unit of every
   layer is updated;
-- a training step on Fashion-MNIST: the mean over a stretch at the start of each of six epochs. The
+- a training step on Fashion-MNIST: the mean over a stretch in the middle of each of six epochs. The
   network is trained on this computer up to there, and its state loaded into the core.
 
 RAM is what training takes: weights, arena, stack. With a file, what is measured goes into it, and
@@ -109,7 +109,7 @@ def prepared_for(
 
 @cache
 def stretches(weights: str, count: int) -> tuple[Stretch, ...]:
-    """`count` samples at the start of each epoch; trained on this computer."""
+    """`count` samples in the middle of each epoch; trained on this computer."""
     prepared = prepared_for("host", weights)
     samples = quantize_samples(prepared.model, prepared.dataset)
     project = render_project(prepared)
@@ -118,9 +118,11 @@ def stretches(weights: str, count: int) -> tuple[Stretch, ...]:
         device = open_device(compile_for_host(project, folder), interface_of(prepared.model))
         for epoch in range(EPOCHS):
             order = epoch_order(prepared.model.seed, epoch, len(samples.x))
-            state, first = device.state(), order[:count]
-            found.append(Stretch(state, samples.x[first], samples.labels[first]))
-            device.train(samples.x, samples.labels, order=order)
+            middle = len(order) // 2
+            device.train(samples.x, samples.labels, order=order[:middle])
+            now = order[middle : middle + count]
+            found.append(Stretch(device.state(), samples.x[now], samples.labels[now]))
+            device.train(samples.x, samples.labels, order=order[middle:])
     return tuple(found)
 
 

@@ -24,6 +24,13 @@ _Static_assert((int8_t)0x80 == -128, "needs two's complement");
 #define TPS_APART
 #endif
 
+/* A condition that holds seldom: its branch lies out of the way. */
+#ifdef __GNUC__
+#define TPS_SELDOM(condition) __builtin_expect(condition, 0)
+#else
+#define TPS_SELDOM(condition) (condition)
+#endif
+
 /* Armv6-M has eight registers for most things. */
 #if defined(__thumb__) && !defined(__thumb2__)
 #define TPS_FEW_REGISTERS

@@ -41,6 +41,7 @@ class UpdateKernel:
         has_lanes: products with two inputs fit two lanes of a word, where |step| <= `largest_step`;
             `lane` is what a step is multiplied by there.
         whole_words: every row starts at a multiple of 4 bytes.
+        has_rest: rows have inputs behind whole groups of 4.
     """
 
     suffix: str
@@ -52,6 +53,7 @@ class UpdateKernel:
     largest_step: int
     lane: int
     whole_words: bool
+    has_rest: bool
 
 
 def update_suffix(layer: QuantizedDense) -> str:
@@ -105,4 +107,5 @@ def update_kernel(layer: QuantizedDense, model: QuantizedModel) -> UpdateKernel:
         largest_step=255 // lane,
         lane=lane,
         whole_words=have_whole_words(sharing, model),
+        has_rest=any(other.n_in % 4 for other in sharing),
     )

@@ -291,28 +291,29 @@ TPS_APART static void update_two_s16_s8_15(const struct row_s16_s8 *row, const i
         0x00010001 * (4 * (row[1].rho >> 26) + 2 - 128 * step1);
     void *w1 = row[1].w;
     while (next != end) {
-        uint32_t p = tps_next(&next), q, x0, x1;
-        if (p == 0) {
+        uint32_t p, q, x0, x1;
+        p = tps_next(&next);
+        if (TPS_SELDOM(p == 0)) {
             w0 = (int16_t *)w0 + 4;
             w1 = (int16_t *)w1 + 4;
-            continue;
+        } else {
+            q = tps_sxtab16_ror8(0x00800080, p);
+            p = tps_sxtab16(0x00800080, p);
+            x0 = tps_pkhbt(p, q);
+            x1 = tps_pkhtb(q, p);
+            p = tps_load(w0);
+            q = tps_load((int16_t *)w0 + 2);
+            p = tps_qadd16(p, tps_sxtb16_ror8(x0 * step0 + dither0));
+            q = tps_qadd16(q, tps_sxtb16_ror8(x1 * step0 + dither0));
+            tps_put(&w0, p);
+            tps_put(&w0, q);
+            p = tps_load(w1);
+            q = tps_load((int16_t *)w1 + 2);
+            p = tps_qadd16(p, tps_sxtb16_ror8(x0 * step1 + dither1));
+            q = tps_qadd16(q, tps_sxtb16_ror8(x1 * step1 + dither1));
+            tps_put(&w1, p);
+            tps_put(&w1, q);
         }
-        q = tps_sxtab16_ror8(0x00800080, p);
-        p = tps_sxtab16(0x00800080, p);
-        x0 = tps_pkhbt(p, q);
-        x1 = tps_pkhtb(q, p);
-        p = tps_load(w0);
-        q = tps_load((int16_t *)w0 + 2);
-        p = tps_qadd16(p, tps_sxtb16_ror8(x0 * step0 + dither0));
-        q = tps_qadd16(q, tps_sxtb16_ror8(x1 * step0 + dither0));
-        tps_put(&w0, p);
-        tps_put(&w0, q);
-        p = tps_load(w1);
-        q = tps_load((int16_t *)w1 + 2);
-        p = tps_qadd16(p, tps_sxtb16_ror8(x0 * step1 + dither1));
-        q = tps_qadd16(q, tps_sxtb16_ror8(x1 * step1 + dither1));
-        tps_put(&w1, p);
-        tps_put(&w1, q);
     }
     for (uint32_t r = 0; r < 2 && whole != n; r++) {
         const struct row_s16_s8 rest = {row[r].w + whole, row[r].step, row[r].rho};
@@ -333,14 +334,14 @@ TPS_APART static void update_two_s16_s8_15(const struct row_s16_s8 *row, const i
 {
     const int32_t dither0 = (int32_t)(row[0].rho >> 26), step0 = row[0].step;
     const int32_t dither1 = (int32_t)(row[1].rho >> 26), step1 = row[1].step;
-    int16_t *w0 = row[0].w, *w1 = row[1].w;
-    TPS_ROLLED for (const int8_t *const end = x + n; x != end; w0++, w1++) {
-        const int32_t input = *x++;
+    int16_t *const w0 = row[0].w, *const w1 = row[1].w;
+    TPS_ROLLED for (uint32_t i = 0; i != n; i++) {
+        const int32_t input = x[i];
         if (input == 0) {
             continue;
         }
-        *w0 = (int16_t)tps_limit(*w0 + ((step0 * input + dither0) >> 6), 15);
-        *w1 = (int16_t)tps_limit(*w1 + ((step1 * input + dither1) >> 6), 15);
+        w0[i] = (int16_t)tps_limit(w0[i] + ((step0 * input + dither0) >> 6), 15);
+        w1[i] = (int16_t)tps_limit(w1[i] + ((step1 * input + dither1) >> 6), 15);
     }
 }
 #endif
