@@ -70,6 +70,8 @@ def _templates(view: ModelView) -> Iterator[tuple[str, str]]:
     if view.kernels.gru_step:
         yield "tps_gru.h", "tps_gru.h.j2"
         yield "tps_gru.c", "tps_gru.c.j2"
+    if "tps_residual.h" in view.headers:
+        yield "tps_residual.h", "tps_residual.h.j2"
     if view.kernels.rnn_step:
         yield "tps_rnn.h", "tps_rnn.h.j2"
         yield "tps_rnn.c", "tps_rnn.c.j2"

@@ -151,7 +151,12 @@ def _forward(model: QuantizedModel, index: int, indent: int) -> StageView:
         arguments[-1:] = [f"stream.{layer.name}_h", *_present(layer), _buffer(layer, "y")]
     if layer.accumulator is not None:
         comment += f"; |acc| <= {layer.accumulator.high:,}"
-    return StageView(comment, c_call(function, arguments, indent=indent))
+    lines = tuple(c_call(function, arguments, indent=indent))
+    if layer.residual:
+        comment = comment.replace(layer.activation, "added to its input")
+        more = [_input(model, index), str(layer.y_count), _buffer(layer, "y")]
+        lines = (*lines, *c_call(f"tps_add_{layer.y_type}", more, indent=indent))
+    return StageView(comment, lines)
 
 
 def _gru_forward(model: QuantizedModel, index: int, layer: QuantizedGru, indent: int) -> StageView:

@@ -29,10 +29,12 @@ from tpsgd_edge.graph import (
     Shape,
     Weights,
     conv2d,
+    is_adaptor,
     pool,
     seen_through,
 )
 from tpsgd_edge.spec import (
+    AdaptorSpec,
     Conv1dSpec,
     Conv2dSpec,
     DenseSpec,
@@ -110,7 +112,8 @@ def sample_shape(spec: Spec, shape: tuple[int, ...]) -> Shape:
                 f"{count:,}",
             )
         return asked
-    on_maps = [la for la in spec.model.layers if not isinstance(la, DenseSpec | FlattenSpec)]
+    anywhere = DenseSpec | FlattenSpec | AdaptorSpec
+    on_maps = [la for la in spec.model.layers if not isinstance(la, anywhere)]
     if on_maps and isinstance(on_maps[0], Conv1dSpec | RecurrentSpec) and len(shape) < 3:
         return (1, shape[0], math.prod(shape[1:]))
     if len(shape) == 2:
@@ -152,7 +155,7 @@ def _seen_behind_pools(spec: Spec, layers: list[Layer]) -> Iterator[Layer]:
     for layer, behind in itertools.pairwise(layers):
         if isinstance(layer, Conv2d):
             own = spec.model.layers[layer_index(spec, layer.name)]
-            assert isinstance(own, Conv1dSpec | Conv2dSpec)
+            assert isinstance(own, Conv1dSpec | Conv2dSpec | AdaptorSpec)
             yield seen_through(layer, behind, own.target_pool)
         else:
             yield layer
@@ -197,6 +200,23 @@ def _step_values(name: str, shape: Shape) -> int:
             help="set data.input_shape = [1, steps, values of one step]",
         )
     return shape[2]
+
+
+def _make_adaptor(layer: AdaptorSpec, name: str, shape: Shape, activation: str) -> Layer:
+    if shape[:2] == (1, 1):
+        return Dense(name, shape[2], shape[2], activation, residual=True)
+    made = conv2d(
+        name,
+        shape,
+        filters=shape[2],
+        kernel=(1, 1),
+        stride=(1, 1),
+        padding="valid",
+        groups=1,
+        target_pool=layer.target_pool,
+        activation=activation,
+    )
+    return replace(made, residual=True)
 
 
 def _make_conv2d(layer: Conv2dSpec, name: str, shape: Shape, activation: str) -> Layer:
@@ -249,6 +269,7 @@ def _on_map(lengths: int | Pair, shape: Shape) -> Pair:
 
 _MAKE: dict[str, Callable[[Any, Any, Shape, str], Layer | None]] = {
     "dense": _make_dense,
+    "adaptor": _make_adaptor,
     "conv2d": _make_conv2d,
     "conv1d": _make_conv1d,
     "rnn": _make_rnn,
@@ -277,7 +298,9 @@ def _source_weights(spec: Spec, graph: Graph, dataset: Dataset) -> dict[str, Wei
 def _read_weights(spec: Spec, graph: Graph) -> dict[str, Weights]:
     path = spec.folder / (spec.model.weights_file or "")
     arrays = read_npz(path)
-    needed = [f"{layer.name}.{tensor}" for layer in graph.trained for tensor in "wb"]
+    # Adaptors come later than the file.
+    layers = [layer for layer in graph.trained if not is_adaptor(layer)]
+    needed = [f"{layer.name}.{tensor}" for layer in layers for tensor in "wb"]
     missing = [name for name in needed if name not in arrays]
     if missing:
         raise DataError(
@@ -292,7 +315,7 @@ def _read_weights(spec: Spec, graph: Graph) -> dict[str, Weights]:
             _rows(_real(arrays[f"{layer.name}.w"], f"{layer.name}.w", path), layer),
             _real(arrays[f"{layer.name}.b"], f"{layer.name}.b", path),
         )
-        for layer in graph.trained
+        for layer in layers
     }
 
 

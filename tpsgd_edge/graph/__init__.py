@@ -1,5 +1,6 @@
 """The model as a list of layers with shapes, before any number format."""
 
+from tpsgd_edge.graph.adaptors import is_adaptor, without_adaptors
 from tpsgd_edge.graph.extra_classes import with_extra_classes
 from tpsgd_edge.graph.graph import Graph, Labels, Weights
 from tpsgd_edge.graph.layers import (
@@ -33,9 +34,11 @@ __all__ = [
     "TrainedLayer",
     "Weights",
     "conv2d",
+    "is_adaptor",
     "pool",
     "seen_through",
     "weight_shapes",
     "window_bounds",
     "with_extra_classes",
+    "without_adaptors",
 ]

@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.random import Purpose, draws, stream
 from tpsgd_edge.graph.graph import Graph, Weights
-from tpsgd_edge.graph.layers import Gru, Pool, Rnn, TrainedLayer, weight_shapes
+from tpsgd_edge.graph.layers import Conv2d, Dense, Gru, Pool, Rnn, TrainedLayer, weight_shapes
 
 # Of a gru layer before training, units move by 1/2, 1/4, 1/8 or 1/16 of the way at a step.
 _GATE_SPEEDS = 4
 
 
 def initial_bound(graph: Graph, index: int) -> float:
-    """Largest first weight: 1 / sqrt(n_in), and 0 in the last of several layers.
+    """Largest first weight: 1 / sqrt(n_in), and 0 in adaptors and in the last of several layers.
 
     Of a recurrent layer it is the bound for its own outputs, which have a gain. A last layer that
     starts at zero gives every class the same probability.
@@ -22,7 +22,8 @@ def initial_bound(graph: Graph, index: int) -> float:
     is_last_of_several = index == len(graph.layers) - 1 > 0
     layer = _trained(graph, index)
     gain = layer.recurrent_gain if isinstance(layer, Rnn) else 1.0
-    return 0.0 if is_last_of_several else gain / math.sqrt(layer.n_in)
+    adds_nothing = isinstance(layer, Dense | Conv2d) and layer.residual
+    return 0.0 if is_last_of_several or adds_nothing else gain / math.sqrt(layer.n_in)
 
 
 def initial_weights(graph: Graph, index: int, seed: int) -> Weights:

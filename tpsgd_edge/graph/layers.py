@@ -7,7 +7,7 @@ rows of n_in weights each and n_target values that its local loss compares.
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Shape = tuple[int, int, int]
@@ -16,12 +16,13 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Dense:
-    """A fully connected layer: y = f(W x + b), W of shape (n_out, n_in)."""
+    """A fully connected layer: y = f(W x + b), W of shape (n_out, n_in); if `residual`, plus x."""
 
     name: str
     n_in: int
     n_out: int
     activation: str
+    residual: bool = field(default=False, kw_only=True)
 
     @property
     def kind(self) -> Literal["dense"]:
@@ -61,6 +62,7 @@ class Conv2d:
         groups: parts of the channels that do not see each other.
         windows: kr, kc: over how many windows a map is averaged for the local loss.
         pool: the max pool behind which the local loss sees the map (section 16).
+        residual: whether x is added to y; then both maps have one shape.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Conv2d:
     windows: Pair
     activation: str
     pool: "Pool | None" = None
+    residual: bool = field(default=False, kw_only=True)
 
     @property
     def kind(self) -> Literal["conv2d"]:

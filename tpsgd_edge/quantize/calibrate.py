@@ -71,7 +71,8 @@ def behind(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
             z = _convolve(layer, x, weights.w) + np.tile(weights.b, _positions(layer))
         else:
             z = x @ weights.w.T + weights.b
-        x = _ACTIVATION[layer.activation](z)
+        y = _ACTIVATION[layer.activation](z)
+        x = y + x if layer.residual else y
         yield x
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.graph import Conv2d, Dense, Graph, Rnn, TrainedLayer, Weights
+from tpsgd_edge.graph import Conv2d, Dense, Graph, Rnn, TrainedLayer, Weights, is_adaptor
 from tpsgd_edge.graph.first_weights import initial_bound, initial_weights
 from tpsgd_edge.quantize.losses import LOG2E, LossContext, make_loss
 from tpsgd_edge.quantize.model import (
@@ -168,6 +168,7 @@ def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense
         unit_offset=context.unit_offset,
         init=_init(layer, context, formats, first, bound),
         trains=trains,
+        residual=is_adaptor(layer),
         error_scale=error_scale,
     )
 

@@ -31,6 +31,7 @@ class QuantizedDense:
         dead_zone: s16 in Q14 of the error scale (f32: real).
         accumulator: proved bounds of acc.
         trains: whether it learns on the device; else its weights, `init`, are constants.
+        residual: whether its input is added to its outputs (section 19).
         error_scale: real value of e / 2^14.
         passing: how it hands errors down under backpropagation; None where it does not.
     """
@@ -62,6 +63,7 @@ class QuantizedDense:
     unit_offset: int
     init: SeededInit | StoredInit
     trains: bool = field(default=True, kw_only=True)
+    residual: bool = field(default=False, kw_only=True)
     error_scale: float = field(default=1.0, kw_only=True)
     passing: Passing | None = field(default=None, kw_only=True)
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.frontend.data import Dataset, label_scaling
 from tpsgd_edge.frontend.network import dataset_scaling
-from tpsgd_edge.graph import Conv2d, Graph, Gru, Layer, Pool, Rnn
+from tpsgd_edge.graph import Conv2d, Graph, Gru, Layer, Pool, Rnn, is_adaptor
 from tpsgd_edge.quantize.backprop import with_errors_from_above
 from tpsgd_edge.quantize.calibrate import forward
 from tpsgd_edge.quantize.dense import DenseContext, quantize_conv2d, quantize_dense
@@ -25,6 +25,7 @@ from tpsgd_edge.quantize.model import (
 from tpsgd_edge.quantize.recurrent import quantize_gru, quantize_rnn
 from tpsgd_edge.quantize.scales import (
     BOUNDED,
+    INPUT_MAX,
     input_scale,
     power_of_two_above,
     recurrent_input_scale,
@@ -56,13 +57,17 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
     layers: list[QuantizedLayer] = []
     x_scale, offset = inputs.scale, 0
     for index, layer in enumerate(graph.layers):
+        full_scale = full_scales[index]
+        if is_adaptor(layer) and value_type != "f32":
+            # What it reads and what it makes have one unit.
+            full_scale = x_scale * INPUT_MAX[value_type]
         context = DenseContext(
             spec=spec,
             graph=graph,
             index=index,
             value_type=value_type,
             x_scale=x_scale,
-            full_scale=full_scales[index],
+            full_scale=full_scale,
             label_scale=labels.scale,
             unit_offset=offset,
         )
@@ -151,6 +156,8 @@ def _full_scales(
     for index, layer in enumerate(graph.layers):
         if isinstance(layer, Pool):
             scales.append(scales[-1] if scales else 1.0)
+        elif is_adaptor(layer):
+            scales.append(1.0)  # not used: it has the scale of its input
         elif layer.activation in BOUNDED or value_type == "f32":
             scales.append(1.0)
         elif layer is graph.layers[-1]:

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.grad import conv2d_input, conv2d_weight
 
-from tpsgd_edge.graph import Conv2d, Dense, Gru, Layer, Pool, Rnn, Shape
+from tpsgd_edge.graph import Conv2d, Dense, Gru, Layer, Pool, Rnn, Shape, is_adaptor
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,14 @@ class LayerKind:
 
 def forward(layer: Layer, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
     """Pre-activations z of a layer with weights, outputs of pooling: (batch, y_count)."""
-    return LAYERS[layer.kind].forward(layer, x, w, b)
+    z = LAYERS[layer.kind].forward(layer, x, w, b)
+    return z + x if is_adaptor(layer) else z
 
 
 def input_gradient(layer: Layer, x: Tensor, w: Tensor, grad: Tensor) -> Tensor:
     """dJ/dx (batch, x_count) from dJ/dz (batch, y_count); for backpropagation only."""
-    return LAYERS[layer.kind].input_gradient(layer, x, w, grad)
+    lower = LAYERS[layer.kind].input_gradient(layer, x, w, grad)
+    return lower + grad if is_adaptor(layer) else lower
 
 
 def update_sums(layer: Layer, x: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:

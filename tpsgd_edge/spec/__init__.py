@@ -6,6 +6,7 @@ lists all of it; what only the data can tell is checked by the stage that has th
 
 from tpsgd_edge.spec.layers import (
     Activation,
+    AdaptorSpec,
     Conv1dSpec,
     Conv2dSpec,
     ConvSpec,
@@ -57,6 +58,7 @@ __all__ = [
     "FASHION_MNIST",
     "Activation",
     "ActivationFormat",
+    "AdaptorSpec",
     "Conv1dSpec",
     "Conv2dSpec",
     "ConvSpec",

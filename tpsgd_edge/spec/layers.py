@@ -94,6 +94,22 @@ class DenseSpec(TrainedSpec):
     units: Annotated[int, Field(ge=1, le=_LARGEST)]
 
 
+class AdaptorSpec(TrainedSpec):
+    """A linear layer that learns what to add to the values it reads; first it adds nothing.
+
+    Behind a map it is a convolution of 1 x 1, `target_pool` as there; elsewhere a dense layer.
+    """
+
+    kind: Literal["adaptor"]
+    activation: Literal["linear"] = "linear"
+    target_pool: int | Literal["position"] = 4
+
+    @field_validator("target_pool", mode="before")
+    @classmethod
+    def _target_pool_is_a_number_or_position(cls, value: object) -> object:
+        return _number_or(value, "position", key="target_pool")
+
+
 class ConvSpec(TrainedSpec):
     """What convolutions in one and two dimensions share.
 
@@ -271,6 +287,7 @@ def _kind(value: Any) -> str:
 
 LayerSpec = Annotated[
     Annotated[DenseSpec, Tag("dense")]
+    | Annotated[AdaptorSpec, Tag("adaptor")]
     | Annotated[Conv2dSpec, Tag("conv2d")]
     | Annotated[Conv1dSpec, Tag("conv1d")]
     | Annotated[RnnSpec, Tag("rnn")]

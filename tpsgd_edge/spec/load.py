@@ -74,7 +74,7 @@ def with_layers(
         SpecError: settings of layers that are not there, or that the source decides; whatever does
             not fit the layers.
     """
-    tables = _with_settings(spec, layers)
+    tables = _with_settings(spec, _with_adaptors(spec, layers))
     kept = {key: getattr(spec, key) for key in Spec.model_fields if key != "model"}
     # Layers that come with weights, whatever the file is called.
     model = {"layers": tables, "weights_file": spec.model.source}
@@ -90,6 +90,24 @@ def with_layers(
     full = spec.model.model_copy(update={"layers": complete.model.layers})
     data = spec.data.model_copy(update={"input_shape": input_shape})
     return spec.model_copy(update={"model": full, "data": data})
+
+
+def _with_adaptors(spec: Spec, layers: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The tables of the layers with those of the adaptors behind them."""
+    names = [table["name"] for table in layers]
+    missing = [name for name in spec.model.adaptors if name not in names]
+    if missing:
+        raise SpecError(
+            f"'{spec.model.source}' has no layer '{missing[0][:40]}'",
+            where=f"{spec.source}, [model], adaptors",
+            help=did_you_mean(missing[0], names),
+        )
+    tables: list[Mapping[str, Any]] = []
+    for table in layers:
+        tables.append(table)
+        if table["name"] in spec.model.adaptors:
+            tables.append({"kind": "adaptor", "name": f"{table['name']}_adaptor"})
+    return tables
 
 
 def _with_settings(spec: Spec, layers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Literal
 from tpsgd_edge.spec.backprop import backprop_problems
 from tpsgd_edge.spec.layers import (
     Activation,
+    AdaptorSpec,
     DenseSpec,
     LossSpec,
     RecurrentSpec,
@@ -174,6 +175,13 @@ def _training_problems(spec: Spec) -> Iterator[Problem]:
 
 
 def _order_problems(spec: Spec) -> Iterator[Problem]:
+    adaptors = [layer for layer in spec.model.layers if isinstance(layer, AdaptorSpec)]
+    if adaptors and spec.rule.kind == "backprop":
+        yield Problem(
+            f"backpropagation does not pass through the adaptor '{adaptors[0].name}'",
+            where="[rule], kind",
+            help='leave the adaptors out, or set kind = "tpsgd"',
+        )
     for before, after in itertools.pairwise(spec.model.layers):
         if isinstance(after, RecurrentSpec) and not isinstance(before, RecurrentSpec):
             yield Problem(

@@ -61,12 +61,14 @@ class ModelSpec(Section):
     layers: Annotated[tuple[LayerSpec, ...], Field(min_length=1, max_length=64)] = ()
     source: str | None = None
     settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    # Layers of a source behind which adaptors are put: NAME_adaptor.
+    adaptors: tuple[str, ...] = ()
     # Units of the last layer, beside those that the layers have, for classes that come later.
     extra_classes: Annotated[int, Field(ge=0, le=1000)] = 0
     weights_file: str | None = None
     pretrain: PretrainSpec | None = None
 
-    @field_validator("layers", mode="before")
+    @field_validator("layers", "adaptors", mode="before")
     @classmethod
     def _list_is_a_tuple(cls, value: object) -> object:
         return tuple(value) if isinstance(value, list) else value
@@ -89,6 +91,8 @@ class ModelSpec(Section):
             raise ValueError(f"weights come from one place only, not from {' and '.join(origins)}")
         if self.settings and self.source is None:
             raise ValueError("settings are for a source; layers have their keys themselves")
+        if self.adaptors and self.source is None:
+            raise ValueError('adaptors are for a source; put { kind = "adaptor" } between layers')
         return self
 
     @property

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from tpsgd_edge.errors import DataError
+from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.frontend.exports.onnx_net import Ends, to_onnx
 from tpsgd_edge.graph import Graph
 from tpsgd_edge.memory.dump import State, read_dump
@@ -44,6 +44,13 @@ def onnx_of(prepared: Prepared, state: State, *, scaled_input: bool = False) -> 
         scaled_input: leave out what `data.scaling` does to samples.
     """
     model = prepared.model
+    adaptors = [layer.name for layer in model.weighted if layer.residual]
+    if adaptors:
+        raise SpecError(
+            f"the adaptor '{adaptors[0]}' cannot be exported",
+            where=f"{prepared.spec.source}, [model]",
+            help="export writes chains; what an adaptor adds to its input is a branch",
+        )
     inputs, labels = (model.inputs.mean, model.inputs.deviation), None
     if model.labels.kind == "vector":
         labels = (model.labels.mean, model.labels.deviation)

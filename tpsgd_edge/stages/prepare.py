@@ -14,7 +14,7 @@ from tpsgd_edge.codegen import CProject, Origin, SelfTest, render
 from tpsgd_edge.frontend.data import Dataset, Samples, label_scaling, load_dataset
 from tpsgd_edge.frontend.imports.source import with_source
 from tpsgd_edge.frontend.network import build_graph, dataset_scaling
-from tpsgd_edge.graph import Graph, Labels, with_extra_classes
+from tpsgd_edge.graph import Graph, Labels, with_extra_classes, without_adaptors
 from tpsgd_edge.memory import MemoryPlan, digest_order, plan_memory
 from tpsgd_edge.quantize import QuantizedModel, quantize, quantize_inputs, quantize_labels
 from tpsgd_edge.quantize.prototypes import with_prototypes
@@ -63,7 +63,9 @@ def _pretrained(spec: Spec, graph: Graph, dataset: Dataset) -> Graph:
     if dataset.labels.kind == "vector":
         centre, spread = label_scaling(spec, y)
         y = (y - centre) / spread
-    return replace(graph, weights=pretrain(spec, graph, (x - mean) / deviation, y))
+    return replace(
+        graph, weights=pretrain(spec, without_adaptors(graph), (x - mean) / deviation, y)
+    )
 
 
 def _taught(x: Samples, y: NDArray[Any], labels: Labels) -> tuple[Samples, NDArray[Any]]:

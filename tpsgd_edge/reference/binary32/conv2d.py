@@ -93,7 +93,8 @@ class Binary32Conv2d:
         for start in range(0, len(w), LANES):
             lanes += patches[start : start + LANES] * w[start : start + LANES]
         acc = join_lanes(lanes).reshape(-1, layer.n_out) + self.b
-        return outputs(layer, acc.ravel())
+        y = outputs(layer, acc.ravel())
+        return x + y if layer.residual else y
 
     def learn(self, x: F32, y: F32, label: Label, words: NDArray[np.uint32], step: int) -> bool:
         """Update w and b; `words` is not used. Returns whether a unit learned."""

@@ -62,7 +62,8 @@ class Binary32Dense:
 
     def forward(self, x: F32) -> F32:
         """y, shape (n_out,), of x, shape (n_in,)."""
-        return outputs(self.layer, self._accumulate(x) + self.b)
+        y = outputs(self.layer, self._accumulate(x) + self.b)
+        return x + y if self.layer.residual else y
 
     def _accumulate(self, x: F32) -> F32:
         padded = np.zeros((len(self.w_t), 1), np.float32)

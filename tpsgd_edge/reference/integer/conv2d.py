@@ -18,6 +18,7 @@ from tpsgd_edge.reference.integer.update import (
     outputs,
     step_sizes,
     weight_changes,
+    with_input,
 )
 from tpsgd_edge.reference.integer.walk import clipped_walks
 from tpsgd_edge.reference.maps import Index, TargetMap, padded, patch_index
@@ -89,7 +90,7 @@ class IntegerConv2d:
         # Exact in binary64, in any order, as in the dense layer.
         acc = np.matmul(self.w_wide, patches.transpose(1, 2, 0)).astype(np.int64)
         by_position = acc.reshape(layer.n_out, -1).T + (self.b << layer.bias_shift)
-        return outputs(layer, by_position.ravel())
+        return with_input(layer, x, outputs(layer, by_position.ravel()))
 
     def learn(
         self,

@@ -17,6 +17,7 @@ from tpsgd_edge.reference.integer.update import (
     outputs,
     step_sizes,
     weight_changes,
+    with_input,
 )
 
 
@@ -67,7 +68,7 @@ class IntegerDense:
         # So binary64, exact to 2^53, gives the integer result in any order, at the speed of BLAS.
         acc = (self.w_wide @ x.astype(np.float64)).astype(np.int64)
         acc += self.b << layer.bias_shift
-        return outputs(layer, acc)
+        return with_input(layer, x, outputs(layer, acc))
 
     def learn(
         self,

@@ -7,11 +7,16 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.ops import Int64, clip, random_round, rshift_round, sat_s16
 from tpsgd_edge.quantize.model import QuantizedDense, Schedule
-from tpsgd_edge.reference.integer.activation import activate, derivative
+from tpsgd_edge.reference.integer.activation import TYPE_RANGE, activate, derivative
 
 BIAS_LIMIT = 2**27
 # Sums that run along a row of s8 weights.
 _SUMS = 4
+
+
+def with_input(layer: QuantizedDense, x: NDArray[Any], y: Int64) -> Int64:
+    """y, and of an adaptor y + x, limited to the type (section 19)."""
+    return clip(y + x, *TYPE_RANGE[layer.y_type]) if layer.residual else y
 
 
 def outputs(layer: QuantizedDense, acc: Int64) -> Int64:
