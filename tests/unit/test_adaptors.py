@@ -17,7 +17,7 @@ from tpsgd_edge.stages.export import onnx_of
 
 RNG = np.random.default_rng(8)
 X, Y = RNG.normal(size=(50, 12)), RNG.integers(0, 3, 50)
-FROZEN = {"name": "fc1", "units": 8, "activation": "relu", "train": False}
+FROZEN = {"name": "fc1", "units": 8, "train": False}
 
 
 def make_spec(folder: Path, *layers: dict[str, Any], **more: Any) -> Spec:

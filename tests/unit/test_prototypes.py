@@ -149,6 +149,12 @@ def test_only_nets_with_a_meaning_learn_towards_prototypes_unasked(tmp_path: Pat
     assert first(model=given, rule={"loss": "huber"}) == ("prototype", "huber")
 
 
+def test_the_last_layer_meets_the_labels_whatever_the_others_learn_towards(tmp_path: Path) -> None:
+    model = dense_net(tmp_path, projection={"kind": "prototype"}).model
+    assert [layer.loss.kind for layer in model.weighted] == ["l2", "l2", "softmax_cross_entropy"]
+    assert model.last.projection is None
+
+
 def test_random_and_measured_targets_share_one_storage(tmp_path: Path) -> None:
     save_weights(tmp_path, fc1=(8, 12), fc2=(6, 8), out=(3, 6))
     layers = [

@@ -70,13 +70,13 @@ def layer_projection(spec: Spec, index: int, labels_kind: LabelsKind) -> Project
     prototypes, unless the loss asks for random ones (docs/RESULTS.md). Label vectors have none.
     """
     own, kind = trained_layer(spec, index).projection, spec.projection.kind
-    if spec.rule.kind == "backprop":
+    if spec.rule.kind == "backprop" or _is_last(spec, index):
         return spec.projection.random_kind  # nobody uses it
     if own == "prototype" or (own is None and kind == "prototype"):
         return "prototype"
     asked = _asked_loss(spec, index)
     is_open = own is None and kind is None and (asked is None or asked.kind not in _LABEL_SPACE)
-    if is_open and labels_kind == "class" and _has_meaning(spec) and not _is_last(spec, index):
+    if is_open and labels_kind == "class" and _has_meaning(spec):
         return "prototype"
     return spec.projection.random_kind
 

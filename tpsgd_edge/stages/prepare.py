@@ -47,13 +47,21 @@ def prepare(spec: Spec, dataset: Dataset | None = None) -> Prepared:
     platform = load_platform(spec.platform.name)
     spec = with_source(spec)
     dataset = load_dataset(spec) if dataset is None else dataset
-    graph = build_graph(spec, dataset)
-    if spec.model.pretrain is not None:
-        graph = _pretrained(spec, graph, dataset)
+    graph = trained_graph(spec, dataset)
     graph = with_extra_classes(graph, spec.model.extra_classes)
     graph = with_prototypes(spec, graph, dataset)
     model = quantize(spec, graph, dataset)
     return Prepared(spec, dataset, graph, model, plan_memory(model), platform)
+
+
+def trained_graph(spec: Spec, dataset: Dataset) -> Graph:
+    """The net before the device gets it, with the weights of its file or of pre-training.
+
+    Raises:
+        TpsgdError: as `build_graph` and `pretrain` do.
+    """
+    graph = build_graph(spec, dataset)
+    return graph if spec.model.pretrain is None else _pretrained(spec, graph, dataset)
 
 
 def _pretrained(spec: Spec, graph: Graph, dataset: Dataset) -> Graph:
