@@ -5,13 +5,14 @@ spec -> data set -> graph -> quantized model -> memory plan -> C project -> bina
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from tpsgd_edge.codegen import CProject
 from tpsgd_edge.frontend.exports.onnx_net import sample_lengths
 from tpsgd_edge.memory import digest_order
+from tpsgd_edge.report.adaptation import AdaptResult
 from tpsgd_edge.report.costs import (
     budget_of,
     check_budget,
@@ -47,6 +48,7 @@ from tpsgd_edge.stages import (
     train,
     with_frozen_hidden_layers,
 )
+from tpsgd_edge.stages.adapting import try_ways
 from tpsgd_edge.stages.export import onnx_of, read_state
 from tpsgd_edge.stages.quantization import compare_scores, layer_errors
 from tpsgd_edge.toolchain.folder import write_binary, write_project
@@ -244,6 +246,31 @@ def report(
     result = ReportResult(built, verified, simulated)
     path = out or Path(f"{spec.name}-{spec.platform.name}.html")
     return replace(result, html=write_html(result, path))
+
+
+def adapt(
+    spec: Spec,
+    *,
+    rates: Sequence[float] | None = None,
+    folds: int = 3,
+    out: Path | None = None,
+    progress: Progress | None = None,
+) -> AdaptResult:
+    """Try which layers of a trained net learn best from a few samples, towards what, how fast.
+
+    Args:
+        rates: learning rates; 0.3, 1 and 3 times the spec's where not given.
+        folds: each sample is left out once, by parts of 1 / folds.
+        out: where the best way is written, as sections of a spec.
+
+    Raises:
+        TpsgdError: the net has not learned before; the spec, the data or a compiler are at fault.
+    """
+    tried = rates or [factor * spec.rule.learning_rate for factor in (0.3, 1, 3)]
+    result = AdaptResult(try_ways(spec, tried, folds, progress or _silent))
+    if out is not None:
+        write_binary(result.fragment.encode(), out)
+    return result
 
 
 def _silent(stage: str, done: int, total: int) -> None:

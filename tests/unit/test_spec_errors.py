@@ -370,8 +370,8 @@ def test_what_does_not_go_together(changes: list[tuple[str, Any]], words: str) -
             "unknown value of 'kind'\n"
             "  where: digits.toml, [model], layer 'conv1'\n"
             '  found: kind = "conv2"\n'
-            "  help:  did you mean 'conv2d'? allowed: dense, conv2d, conv1d, rnn, gru, max_pool, "
-            "avg_pool, global_avg_pool, flatten",
+            "  help:  did you mean 'conv2d'? allowed: dense, adaptor, conv2d, conv1d, rnn, gru, "
+            "max_pool, avg_pool, global_avg_pool, flatten",
         ),
         (
             {"kind": 3, "name": "conv1"},

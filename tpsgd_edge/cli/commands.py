@@ -6,6 +6,7 @@ from typing import Literal
 import click
 
 from tpsgd_edge import __version__
+from tpsgd_edge.cli.adapt import adapt_command
 from tpsgd_edge.cli.compare import compare_command
 from tpsgd_edge.cli.export import export_command
 from tpsgd_edge.cli.options import (
@@ -205,6 +206,7 @@ def report_command(
 
 cli.add_command(export_command)
 cli.add_command(quantization_command)
+cli.add_command(adapt_command)
 cli.add_command(compare_command)
 
 

@@ -1,0 +1,124 @@
+"""`tpsgd-edge adapt`: ways are tried, the best of them is a spec."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.unit.test_prototypes import save_weights
+from tpsgd_edge.cli.adaptation import show_adaptation
+from tpsgd_edge.cli.run import run
+from tpsgd_edge.errors import SpecError
+from tpsgd_edge.pipeline import adapt
+from tpsgd_edge.spec import load_spec, spec_from_dict
+from tpsgd_edge.stages.adapting import ways_of
+
+LAYERS = [{"name": "fc1", "units": 8}, {"name": "fc2", "units": 6}, {"name": "out", "units": 3}]
+SPEC = """
+name = "net"
+
+[model]
+weights_file = "net.npz"
+layers = [
+    { name = "fc1", units = 8 },
+    { name = "fc2", units = 6, activation = "relu" },
+    { name = "out", units = 3 },
+]
+
+[rule]
+learning_rate = 0.02
+epochs = 3
+
+[data]
+file = "new.npz"
+source_file = "old.npz"
+scaling = "standard"
+
+[platform]
+ram = 400
+"""
+
+
+def make_spec(folder: Path, text: str = SPEC) -> Path:
+    """A net of random weights, whose new domain has classes that a last layer can tell."""
+    rng = np.random.default_rng(4)
+    save_weights(folder, fc1=(8, 12), fc2=(6, 8), out=(3, 6))
+    y = np.arange(90) % 3
+    x = rng.normal(size=(90, 12)) + 3 * np.eye(12)[y]
+    np.savez(folder / "old.npz", x=x, y=y)
+    np.savez(folder / "new.npz", x=x[:60], y=(y[:60] + 1) % 3)
+    path = folder / "net.toml"
+    path.write_text(text)
+    return path
+
+
+def test_the_best_way_is_a_spec(tmp_path: Path) -> None:
+    out = tmp_path / "best.toml"
+    result = adapt(load_spec(make_spec(tmp_path)), rates=[0.02], folds=2, out=out)
+    found: dict[str, Any] = result.to_json()
+    # The last layer; one hidden layer or both with it, each towards two kinds of targets; adaptors.
+    assert len(found["trials"]) == 1 + 2 * 3 + 2
+    refused = [trial for trial in found["trials"] if trial["refused"]]
+    assert all(trial["ram"] > 400 for trial in refused)
+    assert refused
+    tried = [trial for trial in found["trials"] if not trial["refused"]]
+    assert all(trial["ram"] <= 400 for trial in tried)
+    best = found["best"]
+    assert best["score"] == max(trial["score"] for trial in tried) > found["before"]
+    assert all(0 <= trial["origin"] <= 1 for trial in tried)
+    text = out.read_text()
+    assert text == found["fragment"]
+    rest = {"name": "net", "data": {"file": "new.npz"}}
+    document = tomllib.loads(text)
+    document["model"]["weights_file"] = "net.npz"
+    spec = spec_from_dict(document | rest, folder=tmp_path)
+    assert [la.name for la in spec.model.trained if la.train] == best["trains"] or best["adaptors"]
+    assert spec.model.trained[1].activation == "relu"
+    assert spec.rule.learning_rate == 0.02
+    shown = show_adaptation(result, None)
+    assert "over the RAM budget" in shown
+    assert "fc2, out; random targets" in shown
+    assert "where the net comes from" in shown
+
+
+def test_the_command_prints_one_document(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = make_spec(tmp_path)
+    save_weights(tmp_path, out=(3, 12))
+    only = 'model.layers=[{ name = "out", units = 3 }]'
+    assert run(["adapt", str(path), "--set", only, "--rates", "0.01,0.02", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [trial["learning_rate"] for trial in found["trials"]] == [0.01, 0.02]
+    assert found["samples"] == 48
+
+
+def test_a_net_that_knows_nothing_has_nothing_to_adapt(tmp_path: Path) -> None:
+    spec = spec_from_dict({"name": "n", "model": {"layers": LAYERS}, "data": {"file": "x.npz"}})
+    with pytest.raises(SpecError, match="there is nothing to adapt yet"):
+        adapt(spec)
+
+
+def test_real_values_are_not_right_or_wrong(tmp_path: Path) -> None:
+    text = SPEC.replace("[data]", '[data]\ntask = "regression"')
+    path = make_spec(tmp_path, text)
+    for name in ("old", "new"):
+        arrays = dict(np.load(tmp_path / f"{name}.npz"))
+        np.savez(tmp_path / f"{name}.npz", x=arrays["x"], y=np.eye(3)[arrays["y"]])
+    assert run(["adapt", str(path)]) == 2
+
+
+def test_every_layer_and_all_together_are_tried_at_every_rate() -> None:
+    content = {"name": "n", "model": {"layers": LAYERS[1:]}, "data": {"file": "x"}}
+    ways = ways_of(spec_from_dict(content), (0.1, 0.2))
+    found = [(way.trains, way.targets, way.adaptors) for way in ways if way.rate == 0.1]
+    assert found == [
+        (("out",), "prototype", ()),
+        (("fc2", "out"), "prototype", ()),
+        (("fc2", "out"), "random", ()),
+        (("out",), "prototype", ("fc2",)),
+    ]
+    assert len(ways) == 8

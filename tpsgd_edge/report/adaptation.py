@@ -1,0 +1,125 @@
+"""What was tried to adapt a net, and the spec that says the best of it."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tpsgd_edge.report.results import Json, finite
+from tpsgd_edge.report.text import bytes_text
+from tpsgd_edge.spec import Spec, TrainedSpec
+from tpsgd_edge.stages.adapting import Trial, Trials, Way, layers_of
+
+_WORDS = {"prototype": "prototypes", "random": "random targets"}
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptResult:
+    """All trials, and the best: the most right answers, of equals the one with the least RAM."""
+
+    tried: Trials
+
+    @property
+    def best(self) -> Trial | None:
+        """None where nothing could be tried."""
+        done = [trial for trial in self.tried.trials if math.isfinite(trial.score)]
+        return min(done, key=lambda trial: (-trial.score, trial.ram or 0), default=None)
+
+    @property
+    def fragment(self) -> str:
+        """TOML that adapts the net in the best way; empty where there is none."""
+        best = self.best
+        return "" if best is None else "\n".join(_fragment(self.tried, best)) + "\n"
+
+    def to_json(self) -> Json:
+        """Scores before, every trial, and the fragment."""
+        tried, best = self.tried, self.best
+        return {
+            "name": tried.spec.name,
+            "spec": {"file": tried.spec.source, "digest": tried.spec.digest},
+            "samples": tried.samples,
+            "before": finite(tried.before),
+            "origin_before": finite(tried.origin_before),
+            "trials": [_trial(trial) for trial in tried.trials],
+            "best": None if best is None else _trial(best),
+            "fragment": self.fragment,
+        }
+
+
+def way_text(way: Way) -> str:
+    """A way in words.
+
+    >>> way_text(Way(("fc2", "out"), "prototype", 0.01))
+    'fc2, out; prototypes'
+    """
+    parts = [", ".join((*(f"adaptor behind {name}" for name in way.adaptors), *way.trains))]
+    if way.has_targets:
+        parts.append(_WORDS[way.targets])
+    return "; ".join(parts)
+
+
+def _trial(trial: Trial) -> Json:
+    way = trial.way
+    return {
+        "trains": list(way.trains),
+        "adaptors": list(way.adaptors),
+        "targets": way.targets if way.has_targets else None,
+        "learning_rate": way.rate,
+        "ram": trial.ram,
+        "score": finite(trial.score),
+        "origin": finite(trial.origin),
+        "refused": trial.refused,
+    }
+
+
+def _fragment(tried: Trials, best: Trial) -> Iterator[str]:
+    spec, way = tried.spec, best.way
+    yield f"# {way_text(way)}: {100 * best.score:.1f} % of {tried.samples} samples left out, before"
+    yield f"# {100 * tried.before:.1f} %; {bytes_text(best.ram or 0)} of RAM and the stack."
+    yield "[model]"
+    if spec.model.source is None:
+        yield "layers = ["
+        for layer in layers_of(spec, way):
+            yield f"    {_toml(_settings(layer))},"
+        yield "]"
+    else:
+        yield f"source = {_toml(spec.model.source)}"
+        if way.adaptors:
+            yield f"adaptors = {_toml(list(way.adaptors))}"
+        yield from _source_settings(spec, way)
+    yield ""
+    yield "[rule]"
+    yield f"learning_rate = {way.rate:g}"
+
+
+def _source_settings(spec: Spec, way: Way) -> Iterator[str]:
+    for layer in layers_of(spec, way):
+        if isinstance(layer, TrainedSpec):
+            yield f"settings.{layer.name}.train = {_toml(layer.train)}"
+            if layer.train and layer.projection is not None:
+                yield f"settings.{layer.name}.projection = {_toml(layer.projection)}"
+
+
+def _settings(layer: Any) -> dict[str, Any]:
+    """What a layer says beside its defaults, its name and kind first."""
+    said: dict[str, Any] = layer.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    kind = {} if layer.kind == "dense" else {"kind": layer.kind}
+    return {key: said[key] for key in ("name",) if key in said} | kind | said
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML writes it in one line.
+
+    >>> _toml({"name": "fc1", "train": False, "kernel": [3, 3]})
+    '{ name = "fc1", train = false, kernel = [3, 3] }'
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{key} = {_toml(entry)}' for key, entry in value.items())} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,274 @@
+"""Ways to adapt a net that has learned before: which layers learn, towards what, how fast."""
+
+import math
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from tpsgd_edge.errors import SpecError
+from tpsgd_edge.frontend.data import Dataset, load_dataset
+from tpsgd_edge.frontend.imports.source import with_source
+from tpsgd_edge.frontend.split import epoch_order
+from tpsgd_edge.graph import Graph
+from tpsgd_edge.memory import MemoryPlan
+from tpsgd_edge.quantize import quantize_inputs, quantize_labels
+from tpsgd_edge.spec import AdaptorSpec, LayerSpec, Spec, TrainedSpec
+from tpsgd_edge.stages.prepare import (
+    Prepared,
+    compile_for_host,
+    prepare,
+    render_project,
+    scratch_project,
+    trained_graph,
+)
+from tpsgd_edge.stages.training import Array, Progress, score
+from tpsgd_edge.toolchain.device import Device
+from tpsgd_edge.toolchain.interface import interface_of
+from tpsgd_edge.toolchain.open_device import open_device
+
+Targets = Literal["prototype", "random", "backprop"]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to adapt.
+
+    Attributes:
+        trains: layers that learn; the others stay in flash.
+        targets: of the hidden layers and adaptors among them; or backpropagation instead.
+        adaptors: layers behind which an adaptor learns.
+        rate: learning rate of all that learns.
+    """
+
+    trains: tuple[str, ...]
+    targets: Targets
+    rate: float
+    adaptors: tuple[str, ...] = ()
+
+    @property
+    def has_targets(self) -> bool:
+        """Whether more than the last layer learns."""
+        return bool(self.adaptors) or len(self.trains) > 1
+
+
+def ways_of(spec: Spec, rates: Sequence[float]) -> tuple[Way, ...]:
+    """What is worth a try: the last layer, with single hidden layers, with all, with adaptors."""
+    *hidden, last = (layer.name for layer in _own_layers(spec))
+    fixed = {layer.name for layer in spec.model.layers if layer.kind == "gru"}
+    can_learn = [name for name in hidden if name not in fixed]
+    sets = [(last,), *((name, last) for name in can_learn)]
+    if len(can_learn) > 1:
+        sets.append((*can_learn, last))
+    ways = []
+    for rate in rates:
+        for trains in sets:
+            ways.append(Way(trains, "prototype", rate))
+            if len(trains) > 1:
+                ways.append(Way(trains, "random", rate))
+        ways += [Way((last,), "prototype", rate, (name,)) for name in hidden]
+    return tuple(ways)
+
+
+def save_weights(graph: Graph, path: Path) -> None:
+    """The weights of a net as `model.weights_file` reads them."""
+    arrays: dict[str, Any] = {}
+    for name, weights in graph.weights.items():
+        arrays |= {f"{name}.w": weights.w, f"{name}.b": weights.b}
+    np.savez(path, **arrays)
+
+
+def spec_of(spec: Spec, way: Way, weights: Path) -> Spec:
+    """The spec of a net that adapts in this way, from the weights in a file."""
+    layers = layers_of(spec, way)
+    origins: dict[str, Any] = {"source": None, "settings": {}, "adaptors": (), "pretrain": None}
+    model = spec.model.model_copy(
+        update={"layers": layers, **origins, "weights_file": str(weights.resolve())}
+    )
+    rule = spec.rule.model_copy(
+        update={
+            "kind": "backprop" if way.targets == "backprop" else "tpsgd",
+            "learning_rate": way.rate,
+            "output_learning_rate": None,
+            "loss": None,
+        }
+    )
+    return spec.model_copy(update={"model": model, "rule": rule})
+
+
+def layers_of(spec: Spec, way: Way) -> tuple[LayerSpec, ...]:
+    """The layers of a net that adapts in this way."""
+    layers: list[LayerSpec] = []
+    for layer in spec.model.layers:
+        if isinstance(layer, AdaptorSpec):
+            continue
+        layers.append(_taught(layer, way) if isinstance(layer, TrainedSpec) else layer)
+        if layer.name in way.adaptors:
+            name = f"{layer.name}_adaptor"
+            layers.append(AdaptorSpec(kind="adaptor", name=name, projection=_projection(way)))
+    return tuple(layers)
+
+
+def training_ram(plan: MemoryPlan) -> int:
+    """Bytes of RAM that training takes, without the stack: state, arena, stream."""
+    return plan.state.size + plan.training.size + sum(b.n_bytes for b in plan.stream)
+
+
+@contextmanager
+def on_host(prepared: Prepared) -> Iterator[Device]:
+    """The model with generated code on this computer."""
+    project = render_project(prepared)
+    with scratch_project(project) as folder:
+        binary = compile_for_host(project, folder)
+        with open_device(binary, interface_of(prepared.model)) as device:
+            yield device
+
+
+def learn(device: Device, prepared: Prepared, x: Array, y: Array, *, epochs: int) -> None:
+    """From the first state, train on these samples for whole epochs."""
+    model = prepared.model
+    inputs, labels = quantize_inputs(model, x), quantize_labels(model, y)
+    device.init()
+    for epoch in range(epochs):
+        device.train(inputs, labels, order=epoch_order(model.seed, epoch, len(inputs)))
+
+
+def score_on(device: Device, prepared: Prepared, x: Array, y: Array) -> float:
+    """The metric of the device's answers to these samples."""
+    model = prepared.model
+    return score(model, device.outputs(quantize_inputs(model, x)), y).value
+
+
+def cross_validated(
+    device: Device, prepared: Prepared, dataset: Dataset, *, epochs: int, folds: int
+) -> float:
+    """The metric on samples of the training set that were left out of training, each of them once.
+
+    Mean over the folds.
+    """
+    scores = []
+    for fold in range(folds):
+        left_out = np.arange(len(dataset.x_train)) % folds == fold
+        learn(
+            device, prepared, dataset.x_train[~left_out], dataset.y_train[~left_out], epochs=epochs
+        )
+        scores.append(
+            score_on(device, prepared, dataset.x_train[left_out], dataset.y_train[left_out])
+        )
+    return float(np.mean(scores))
+
+
+def _own_layers(spec: Spec) -> list[TrainedSpec]:
+    return [layer for layer in spec.model.trained if not isinstance(layer, AdaptorSpec)]
+
+
+def _projection(way: Way) -> Literal["prototype", "random"] | None:
+    return None if way.targets == "backprop" else way.targets
+
+
+def _taught(layer: TrainedSpec, way: Way) -> Any:
+    trains = layer.name in way.trains
+    projection = _projection(way) if trains and layer.name != way.trains[-1] else None
+    own = {"train": trains, "learning_rate": None, "loss": None, "projection": projection}
+    return layer.model_copy(update=own)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What became of one way.
+
+    Attributes:
+        ram: bytes that training takes, without the stack.
+        score: on samples that were left out of training.
+        origin: where the net comes from, after learning all samples; None where that is here.
+        refused: why it was not tried; then there are no scores.
+    """
+
+    way: Way
+    ram: int | None = None
+    score: float = math.nan
+    origin: float | None = None
+    refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """All ways that were tried, and the scores of the net as it came."""
+
+    spec: Spec
+    samples: int
+    before: float
+    origin_before: float | None
+    trials: tuple[Trial, ...]
+
+
+def try_ways(spec: Spec, rates: Sequence[float], folds: int, progress: Progress) -> Trials:
+    """Adapt the net of a spec in each way to samples of its training set.
+
+    Raises:
+        TpsgdError: the net has not learned before, or has no classes to learn.
+    """
+    if not spec.model.has_first_weights:
+        raise SpecError(
+            "there is nothing to adapt yet: the net has not learned anything",
+            where=f"{spec.source}, [model]",
+            found="first weights that are drawn from the seed",
+            help="give model.source, model.weights_file or [model.pretrain]",
+        )
+    spec = with_source(spec)
+    dataset = load_dataset(spec)
+    if dataset.labels.kind == "vector" or len(dataset.x_train) < folds:
+        raise SpecError(
+            "adapt chooses by right answers: it needs classes, and a few samples",
+            where=f"{spec.source}, [data]",
+            found=f"{len(dataset.x_train)} samples, labels: {dataset.labels.kind}",
+        )
+    with tempfile.TemporaryDirectory(prefix="tpsgd-edge-") as folder:
+        weights = Path(folder) / "net.npz"
+        save_weights(trained_graph(spec, dataset), weights)
+        before = _before(spec_of(spec, Way(_last(spec), "prototype", rates[0]), weights), dataset)
+        ways = ways_of(spec, rates)
+        trials = []
+        for done, way in enumerate(ways):
+            progress("adapting", done, len(ways))
+            trials.append(_try(spec, way, weights, dataset, folds))
+        progress("adapting", len(ways), len(ways))
+    return Trials(spec, len(dataset.x_train), *before, tuple(trials))
+
+
+def _before(spec: Spec, dataset: Dataset) -> tuple[float, float | None]:
+    prepared = prepare(spec, dataset)
+    with on_host(prepared) as device:
+        here = score_on(device, prepared, dataset.x_train, dataset.y_train)
+        return here, _origin_score(device, prepared, dataset)
+
+
+def _try(spec: Spec, way: Way, weights: Path, dataset: Dataset, folds: int) -> Trial:
+    try:
+        prepared = prepare(spec_of(spec, way, weights), dataset)
+    except SpecError as error:
+        return Trial(way, refused=str(error))
+    ram, budget = training_ram(prepared.plan), spec.platform.ram_bytes
+    if budget is not None and ram > budget:
+        return Trial(way, ram, refused="over the RAM budget")
+    epochs = spec.rule.epochs
+    with on_host(prepared) as device:
+        here = cross_validated(device, prepared, dataset, epochs=epochs, folds=folds)
+        if dataset.origin is None:
+            return Trial(way, ram, here)
+        learn(device, prepared, dataset.x_train, dataset.y_train, epochs=epochs)
+        return Trial(way, ram, here, _origin_score(device, prepared, dataset))
+
+
+def _origin_score(device: Device, prepared: Prepared, dataset: Dataset) -> float | None:
+    if dataset.origin is None:
+        return None
+    return score_on(device, prepared, dataset.origin.x_test, dataset.origin.y_test)
+
+
+def _last(spec: Spec) -> tuple[str, ...]:
+    return (_own_layers(spec)[-1].name,)
