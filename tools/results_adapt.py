@@ -1,0 +1,373 @@
+"""Nets that adapt to a person and to another domain: the tables of docs/RESULTS.md.
+
+    python tools/results_adapt.py docs/results/adapt.json --hapt PACKAGE
+
+with the package that tools/make_hapt.py takes, runs what the file does not hold yet with the
+generated code, adds each result to it at once, and prints the tables; `--print` runs nothing.
+Without `--hapt` there are only the Fashion-MNIST runs.
+
+    python tools/results_adapt.py --images examples
+
+writes the changed images as data files: fashion_rotated.npz and its kin, 500 to learn from.
+
+People: one is left out, a net learns from the others by backpropagation in floating point, and the
+generated code adapts it with the first windows of that person, drawn at random; all other windows
+of the person are the test set. Learning rates are chosen on the first two people, for 50 windows;
+the table is of the others. Domains: Fashion-MNIST, changed; rates are chosen on samples of their
+own.
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache, partial
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+from make_hapt import read_recordings, windows
+
+from tpsgd_edge.errors import SpecError
+from tpsgd_edge.frontend.data import Dataset, dataset_from_arrays, load_dataset
+from tpsgd_edge.spec import Spec, spec_from_dict
+from tpsgd_edge.stages import prepare
+from tpsgd_edge.stages.adapting import (
+    Way,
+    learn,
+    on_host,
+    save_weights,
+    score_on,
+    spec_of,
+    training_ram,
+)
+from tpsgd_edge.stages.prepare import trained_graph
+
+COUNTS, ROOM = (20, 50, 100), 100
+DEV_PEOPLE = 2
+RATES = (0.003, 0.01)
+# Passes over the few windows of a person, and over the more images of a domain.
+EPOCHS = {"person": 10, "domain": 4}
+OTHERS = 3000
+RULE = {"schedule": "constant"}
+TAUGHT = {"method": "backprop", "epochs": 5, "learning_rate": 0.01}
+
+HAPT = {
+    "name": "person",
+    "model": {
+        "layers": [
+            {"name": "c1", "kind": "conv1d", "filters": 16, "kernel": 9, "stride": 4},
+            {"name": "c2", "kind": "conv1d", "filters": 24, "kernel": 5, "stride": 2},
+            {"name": "fc", "units": 32},
+            {"name": "out", "units": 6},
+        ],
+        "pretrain": TAUGHT,
+    },
+    "rule": RULE,
+    "data": {"file": "hapt", "scaling": "standard_channels"},
+}
+FASHION = {
+    "name": "domain",
+    "model": {
+        "layers": [
+            {"name": "fc1", "units": 128},
+            {"name": "fc2", "units": 64},
+            {"name": "out", "units": 10},
+        ],
+        "pretrain": TAUGHT,
+    },
+    "rule": RULE,
+    "data": {"file": "fashion-mnist"},
+}
+# Which layers learn, towards what, and the layers behind which adaptors learn.
+PERSON_WAYS = {
+    "last layer": (("out",), "prototype", ()),
+    "last two, prototypes": (("fc", "out"), "prototype", ()),
+    "all, prototypes": (("c1", "c2", "fc", "out"), "prototype", ()),
+    "all, random targets": (("c1", "c2", "fc", "out"), "random", ()),
+    "all, backpropagation": (("c1", "c2", "fc", "out"), "backprop", ()),
+    "adaptor behind fc, and last": (("out",), "prototype", ("fc",)),
+}
+DOMAIN_WAYS = {
+    "last layer": (("out",), "prototype", ()),
+    "fc2 and last, prototypes": (("fc2", "out"), "prototype", ()),
+    "fc2 and last, random targets": (("fc2", "out"), "random", ()),
+    "fc1 and last, prototypes": (("fc1", "out"), "prototype", ()),
+    "all, prototypes": (("fc1", "fc2", "out"), "prototype", ()),
+    "all, random targets": (("fc1", "fc2", "out"), "random", ()),
+    "all, backpropagation": (("fc1", "fc2", "out"), "backprop", ()),
+    "adaptor behind fc1, and last": (("out",), "prototype", ("fc1",)),
+    "adaptor behind fc2, and last": (("out",), "prototype", ("fc2",)),
+}
+SHIFTED = 500
+
+
+def _rotated(x: np.ndarray) -> np.ndarray:
+    """By 25 degrees, nearest pixel."""
+    angle, middle = np.radians(25), 13.5
+    rows, columns = np.mgrid[0:28, 0:28] - middle
+    r = np.round(np.cos(angle) * rows - np.sin(angle) * columns + middle).astype(int)
+    c = np.round(np.sin(angle) * rows + np.cos(angle) * columns + middle).astype(int)
+    inside = (r >= 0) & (r < 28) & (c >= 0) & (c < 28)
+    maps = x.reshape(-1, 28, 28)[:, np.clip(r, 0, 27), np.clip(c, 0, 27)]
+    return np.where(inside, maps, 0).reshape(len(x), -1).astype(np.uint8)
+
+
+def _noisy(x: np.ndarray) -> np.ndarray:
+    noise = np.random.default_rng(7).normal(0, 100, x.shape)
+    return np.clip(x + noise, 0, 255).astype(np.uint8)
+
+
+DOMAINS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "rotated": _rotated,
+    "noisy": _noisy,
+    "inverted": lambda x: (255 - x).astype(np.uint8),
+    "dimmed": lambda x: (x * 0.35).astype(np.uint8),
+}
+
+
+class Table:
+    """Results by key, in a file that grows."""
+
+    def __init__(self, path: Path, *, may_run: bool) -> None:
+        self.path, self.may_run = path, may_run
+        self.held: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+
+    def get(self, key: str, run: Callable[[], Any]) -> Any:
+        """The result of that key, computed where it is missing; None where that may not be."""
+        if key not in self.held and self.may_run:
+            self.held[key] = run()
+            self.path.write_text(json.dumps(self.held, indent=1, sort_keys=True) + "\n")
+        return self.held.get(key)
+
+
+def trained_file(spec: Spec, dataset: Dataset) -> Path:
+    """The weights of the net before it adapts, in a file."""
+    path = Path(tempfile.mkdtemp()) / "net.npz"
+    save_weights(trained_graph(spec, dataset), path)
+    return path
+
+
+def scores(
+    spec: Spec, dataset: Dataset, weights: Path, way: Way, counts: tuple[int, ...]
+) -> dict[str, Any]:
+    """Accuracy after as many samples each, here and where the net comes from; RAM."""
+    prepared = prepare(spec_of(spec, way, weights), dataset)
+    assert dataset.origin is not None
+    found: dict[str, Any] = {"ram": training_ram(prepared.plan), "after": {}, "origin": {}}
+    with on_host(prepared) as device:
+        found["before"] = score_on(device, prepared, dataset.x_test, dataset.y_test)
+        for count in counts:
+            x, y = dataset.x_train[:count], dataset.y_train[:count]
+            learn(device, prepared, x, y, epochs=EPOCHS[spec.name])
+            here = score_on(device, prepared, dataset.x_test, dataset.y_test)
+            found["after"][str(count)] = here
+            there = score_on(device, prepared, dataset.origin.x_test, dataset.origin.y_test)
+            found["origin"][str(count)] = there
+    return found
+
+
+def scores_or_none(*arguments: Any) -> dict[str, Any] | None:
+    """The same, None where the rate is out of the integers' reach."""
+    try:
+        return scores(*arguments)
+    except SpecError:
+        return None
+
+
+def way_of(plan: tuple[Any, ...], rate: float) -> Way:
+    """A way at a rate."""
+    trains, targets, adaptors = plan
+    return Way(trains, targets, rate, adaptors)
+
+
+# ------------------------------------------------------------------ people
+
+
+@cache
+def people(package: Path) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Windows and activities of each person, in an order drawn at random."""
+    found = {}
+    for person, recordings in sorted(read_recordings(package).items()):
+        samples = [sample for recording in recordings for sample in windows(recording)]
+        order = np.random.default_rng(person).permutation(len(samples))
+        x, y = np.stack([s for s, _ in samples]), np.array([a for _, a in samples])
+        found[person] = x[order], y[order]
+    return found
+
+
+def person_data(spec: Spec, package: Path, person: int) -> Dataset:
+    """The person's first windows to learn from, the rest to test; the others as the origin."""
+    everyone = people(package)
+    others = [value for other, value in everyone.items() if other != person]
+    x, y = (np.concatenate(parts) for parts in zip(*others, strict=True))
+    order = np.random.default_rng(0).permutation(len(x))
+    train, test = order[:OTHERS], order[OTHERS : OTHERS + 1000]
+    origin = dataset_from_arrays(spec, x[train], y[train], x[test], y[test])
+    x, y = everyone[person]
+    own = dataset_from_arrays(spec, x[:ROOM], y[:ROOM], x[ROOM:], y[ROOM:], origin=origin)
+    # As they were drawn: the first 20 are among the first 50.
+    return replace(own, x_train=x[:ROOM].reshape(ROOM, -1), y_train=y[:ROOM])
+
+
+def person_runs(table: Table, package: Path | None, limit: int) -> None:
+    """All runs on people, first those that rates are chosen by."""
+    if package is None or not table.may_run:
+        return
+    spec = spec_from_dict(HAPT)
+    everyone = list(people(package))
+    for person in everyone[: DEV_PEOPLE + limit]:
+        is_dev = person in everyone[:DEV_PEOPLE]
+        wanted = list(_wanted(table, person, is_dev=is_dev))
+        if all(key in table.held for key, _ in wanted):
+            continue
+        dataset = person_data(spec, package, person)
+        weights = trained_file(spec, dataset)
+        counts = (50,) if is_dev else COUNTS
+        for key, way in wanted:
+            table.get(key, partial(scores_or_none, spec, dataset, weights, way, counts))
+        print(f"person {person} done", flush=True)
+
+
+def _wanted(table: Table, person: int, *, is_dev: bool) -> Iterator[tuple[str, Way]]:
+    for name, plan in PERSON_WAYS.items():
+        for rate in RATES if is_dev else (chosen_rate(table, f"person/{name}"),):
+            yield (
+                f"person/{name}/{'dev' if is_dev else 'test'}/{person}/{rate:g}",
+                way_of(plan, rate),
+            )
+
+
+def chosen_rate(table: Table, start: str) -> float:
+    """The rate with the best mean on what rates are chosen by."""
+    found: dict[float, list[float]] = {}
+    for key, value in table.held.items():
+        if key.startswith(f"{start}/dev/"):
+            rate = float(key.rpartition("/")[2])
+            reached = max(value["after"].values()) if value else 0.0
+            found.setdefault(rate, []).append(reached)
+    return max(found, key=lambda rate: mean(found[rate])) if found else RATES[1]
+
+
+def person_table(table: Table) -> Iterator[str]:
+    """Mean over people."""
+    counts = " | ".join(f"{n} windows" for n in COUNTS)
+    yield f"| what learns | rate | RAM | before | {counts} | the others, after {COUNTS[-1]} |"
+    yield "|---|---|---|---|" + "---|" * (len(COUNTS) + 1)
+    for name in PERSON_WAYS:
+        rows = [v for k, v in table.held.items() if k.startswith(f"person/{name}/test/") and v]
+        if not rows:
+            continue
+        after = [_percent([row["after"][str(n)] for row in rows]) for n in COUNTS]
+        there = _percent([row["origin"][str(COUNTS[-1])] for row in rows])
+        before = _percent([row["before"] for row in rows])
+        rate = chosen_rate(table, f"person/{name}")
+        cells = (name, f"{rate:g}", f"{rows[0]['ram']:,}", before, *after, there)
+        yield f"| {' | '.join(cells)} |"
+    count = len({k.split("/")[3] for k in table.held if k.startswith("person/") and "/test/" in k})
+    yield f"\n{count} people."
+
+
+def _percent(values: list[float]) -> str:
+    spread = f" ± {100 * stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{100 * mean(values):.1f}{spread}"
+
+
+# ------------------------------------------------------------------ domains
+
+
+def domain_runs(table: Table) -> None:
+    """All runs on changed images."""
+    if not table.may_run:
+        return
+    spec = spec_from_dict(FASHION)
+    whole = load_dataset(spec)
+    origin = replace(
+        whole,
+        x_train=whole.x_train[:20_000],
+        y_train=whole.y_train[:20_000],
+        x_test=whole.x_test[:4000],
+        y_test=whole.y_test[:4000],
+    )
+    first = replace(origin, origin=origin)
+    weights = trained_file(spec, first)
+    for domain, change in DOMAINS.items():
+        x, y = change(whole.x_train[30_000:34_000]), whole.y_train[30_000:34_000]
+        learns = {"x_train": x[:SHIFTED], "y_train": y[:SHIFTED]}
+        dev = replace(first, **learns, x_test=x[1000:], y_test=y[1000:])
+        test = replace(first, **learns, x_test=change(origin.x_test))
+        for name, plan in DOMAIN_WAYS.items():
+            start = f"domain/{domain}/{name}"
+            for rate in RATES:
+                key = f"{start}/dev/0/{rate:g}"
+                way = way_of(plan, rate)
+                table.get(key, partial(scores_or_none, spec, dev, weights, way, (SHIFTED,)))
+            way = way_of(plan, chosen_rate(table, start))
+            table.get(
+                f"{start}/test/0/{way.rate:g}",
+                partial(scores, spec, test, weights, way, (SHIFTED,)),
+            )
+        print(f"{domain} done", flush=True)
+
+
+def domain_table(table: Table) -> Iterator[str]:
+    """Accuracy on the new domain / on the old one afterwards."""
+    yield f"| what learns | RAM | {' | '.join(DOMAINS)} |"
+    yield "|---|---|" + "---|" * len(DOMAINS)
+    before, body = {}, []
+    for name in DOMAIN_WAYS:
+        cells, ram = [], 0
+        for domain in DOMAINS:
+            start = f"domain/{domain}/{name}/test/"
+            row = next((v for k, v in table.held.items() if k.startswith(start)), None)
+            if row is None:
+                cells.append("")
+                continue
+            before[domain], ram = 100 * row["before"], row["ram"]
+            after, there = (100 * row[part][str(SHIFTED)] for part in ("after", "origin"))
+            cells.append(f"{after:.1f} / {there:.1f}")
+        body.append(f"| {name} | {ram:,} | {' | '.join(cells)} |")
+    cells = [f"{before[domain]:.1f}" if domain in before else "" for domain in DOMAINS]
+    yield f"| nothing | | {' | '.join(cells)} |"
+    yield from body
+
+
+def write_images(folder: Path) -> None:
+    """A data file for each domain."""
+    whole = load_dataset(spec_from_dict(FASHION))
+    few = slice(30_000, 30_000 + SHIFTED)
+    for name, change in DOMAINS.items():
+        np.savez_compressed(
+            folder / f"fashion_{name}.npz",
+            x=change(whole.x_train[few]).reshape(-1, 28, 28),
+            y=whole.y_train[few],
+            x_test=change(whole.x_test).reshape(-1, 28, 28),
+            y_test=whole.y_test,
+        )
+
+
+def main() -> None:
+    """Run what is missing, print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("results", type=Path, nargs="?", help="docs/results/adapt.json")
+    parser.add_argument("--images", type=Path, metavar="FOLDER", help="write changed images only")
+    parser.add_argument("--hapt", type=Path, help="the package that tools/make_hapt.py takes")
+    parser.add_argument("--people", type=int, default=26, help="how many, beside the first two")
+    parser.add_argument("--print", action="store_true", help="run nothing")
+    arguments = parser.parse_args()
+    if arguments.images is not None:
+        write_images(arguments.images)
+        return
+    if arguments.results is None:
+        parser.error("name the file of results, such as docs/results/adapt.json")
+    table = Table(arguments.results, may_run=not arguments.print)
+    person_runs(table, arguments.hapt, arguments.people)
+    domain_runs(table)
+    for lines in (person_table(table), domain_table(table)):
+        print("\n".join(lines), end="\n\n")
+
+
+if __name__ == "__main__":
+    main()
