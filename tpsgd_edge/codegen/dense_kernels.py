@@ -20,6 +20,8 @@ class DotKernel:
         rows: of weights at once, where there are registers enough.
         whole_words: every row starts at a multiple of 4 bytes.
         step: with pairs, inputs at once.
+        lanes: with vectors of 16 bytes, inputs at once.
+        load_x, load_w, vector_mac: what loads them with Helium, widened where needed, and adds up.
     """
 
     suffix: str
@@ -30,6 +32,10 @@ class DotKernel:
     rows: int
     whole_words: bool
     step: int
+    lanes: int
+    load_x: str
+    load_w: str
+    vector_mac: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,7 @@ def dot_kernel(layer: QuantizedDense, model: QuantizedModel) -> DotKernel:
     wide = layer.x_type == "s16"
     suffix = update_suffix(layer)
     sharing = [other for other in model.weighted if update_suffix(other) == suffix]
+    lanes = 16 if (layer.weight_type, layer.x_type) == ("s8", "s8") else 8
     return DotKernel(
         suffix=update_suffix(layer),
         w=C_TYPES[layer.weight_type],
@@ -76,6 +83,10 @@ def dot_kernel(layer: QuantizedDense, model: QuantizedModel) -> DotKernel:
         rows=2 if wide else 4,
         whole_words=have_whole_words(sharing, model),
         step=8 if all(other.n_in % 8 == 0 for other in sharing) else 4,
+        lanes=lanes,
+        load_x=_vector_load(layer.x_type, lanes),
+        load_w=_vector_load(layer.weight_type, lanes),
+        vector_mac="vmlaldavaq_p_s16" if wide else f"vmladavaq_p_s{128 // lanes}",
     )
 
 
@@ -90,6 +101,11 @@ def have_whole_words(layers: Sequence[QuantizedDense], model: QuantizedModel) ->
     sizes = [layer.n_in * DTYPES[layer.weight_type].itemsize for layer in layers]
     starts = [offsets[f"{layer.name}.w"] for layer in layers]
     return all(place % 4 == 0 for place in (*sizes, *starts))
+
+
+def _vector_load(value_type: str, lanes: int) -> str:
+    """What loads `lanes` numbers of a type into one vector, with a mask."""
+    return f"vldr{'b' if value_type == 's8' else 'h'}q_z_s{128 // lanes}"
 
 
 def update_kernel(layer: QuantizedDense, model: QuantizedModel) -> UpdateKernel:

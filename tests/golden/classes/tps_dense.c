@@ -26,6 +26,52 @@ static void add_four_rows(const int16_t *w, const int16_t *x, uint32_t n, int32_
     acc[3] += d;
 }
 #endif
+#ifdef TPS_MVE
+
+/* *acc += w x for one row. Lanes behind the end are switched off. */
+TPS_APART static void dot_s16_s8(const int16_t *w, const int8_t *x, uint32_t n, int32_t *acc)
+{
+    const int16_t *w0 = w;
+    int32_t sum0 = acc[0];
+    for (int32_t left = (int32_t)n; left > 0; left -= 8, x += 8) {
+        const mve_pred16_t on = vctp16q((uint32_t)left);
+        const int16x8_t input = vldrbq_z_s16(x, on);
+        sum0 = vmladavaq_p_s16(sum0, input, vldrhq_z_s16(w0, on), on);
+        w0 += 8;
+    }
+    acc[0] = sum0;
+}
+
+/* The same for several rows at once: each input is loaded once. */
+#define ROWS_S16_S8 4
+TPS_APART static void dot_rows_s16_s8(const int16_t *w, const int8_t *x, uint32_t n, int32_t *acc)
+{
+    const int16_t *w0 = w;
+    int32_t sum0 = acc[0];
+    const int16_t *w1 = w + 1 * n;
+    int32_t sum1 = acc[1];
+    const int16_t *w2 = w + 2 * n;
+    int32_t sum2 = acc[2];
+    const int16_t *w3 = w + 3 * n;
+    int32_t sum3 = acc[3];
+    for (int32_t left = (int32_t)n; left > 0; left -= 8, x += 8) {
+        const mve_pred16_t on = vctp16q((uint32_t)left);
+        const int16x8_t input = vldrbq_z_s16(x, on);
+        sum0 = vmladavaq_p_s16(sum0, input, vldrhq_z_s16(w0, on), on);
+        w0 += 8;
+        sum1 = vmladavaq_p_s16(sum1, input, vldrhq_z_s16(w1, on), on);
+        w1 += 8;
+        sum2 = vmladavaq_p_s16(sum2, input, vldrhq_z_s16(w2, on), on);
+        w2 += 8;
+        sum3 = vmladavaq_p_s16(sum3, input, vldrhq_z_s16(w3, on), on);
+        w3 += 8;
+    }
+    acc[0] = sum0;
+    acc[1] = sum1;
+    acc[2] = sum2;
+    acc[3] = sum3;
+}
+#else
 
 /* *acc += w x for one row. */
 TPS_APART static void dot_s16_s8(const int16_t *w, const int8_t *x, uint32_t n, int32_t *acc)
@@ -123,6 +169,7 @@ TPS_APART static void dot_rows_s16_s8(const int16_t *w, const int8_t *x, uint32_
     acc[2] = sum2;
     acc[3] = sum3;
 }
+#endif
 #endif
 
 void tps_dense_forward_s16_s8_s8(const struct tps_dense *layer, const int16_t *w,
@@ -271,7 +318,29 @@ TPS_APART static void update_row_s16_s8_15(const struct row_s16_s8 *row, const i
 }
 
 /* The same for two rows at once and steps up to 63: inputs are loaded once. */
-#ifdef TPS_PAIRS
+#ifdef TPS_MVE
+TPS_APART static void update_two_s16_s8_15(const struct row_s16_s8 *row, const int8_t *x,
+    uint32_t n)
+{
+    const int16_t step0 = (int16_t)row[0].step;
+    const int16x8_t dither0 = vdupq_n_s16((int16_t)(row[0].rho >> 26));
+    int16_t *w0 = row[0].w;
+    const int16_t step1 = (int16_t)row[1].step;
+    const int16x8_t dither1 = vdupq_n_s16((int16_t)(row[1].rho >> 26));
+    int16_t *w1 = row[1].w;
+    for (int32_t left = (int32_t)n; left > 0; left -= 8, x += 8, w0 += 8, w1 += 8) {
+        const mve_pred16_t on = vctp16q((uint32_t)left);
+        const int16x8_t input = vldrbq_z_s16(x, on);
+        int16x8_t sum;
+        sum = vshrq_n_s16(vaddq_s16(vmulq_n_s16(input, step0), dither0), 6);
+        sum = vqaddq_s16(vldrhq_z_s16(w0, on), sum);
+        vstrhq_p_s16(w0, sum, on);
+        sum = vshrq_n_s16(vaddq_s16(vmulq_n_s16(input, step1), dither1), 6);
+        sum = vqaddq_s16(vldrhq_z_s16(w1, on), sum);
+        vstrhq_p_s16(w1, sum, on);
+    }
+}
+#elif defined(TPS_PAIRS)
 /*
  * One multiplication has the products of a pair of inputs, in 256ths: the upper byte of each is the
  * change. Inputs are counted from -128, which the dither makes up for. It lies between two

@@ -10,6 +10,12 @@
 
 #include <stdint.h>
 
+/* Helium: vectors of 16 bytes. Its loops end within a vector, by a mask over the lanes. */
+#if defined(__ARM_FEATURE_MVE)
+#define TPS_MVE
+#include <arm_mve.h>
+#endif
+
 /* What has MVE has better ways. */
 #if defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE)
 #define TPS_PAIRS
