@@ -1,40 +1,32 @@
-"""tpSGD against backpropagation, both as generated code: the tables of docs/RESULTS.md.
+"""tpSGD against backpropagation, both as generated code: accuracies in docs/RESULTS.md.
 
     python tools/results_backprop.py docs/results/backprop.json
 
-trains what the file does not hold yet, measures firmware for a Cortex-M4F, adds each result to the
-file as soon as it is there, and prints the tables. It goes on where it was stopped. `--print` works
-nothing out, `--part NAME` does one table, `--net NAME` one network.
+trains what the file does not hold yet, adds each run to it as soon as it is done, and prints the
+table. It goes on where it was stopped. `--print` trains nothing, `--net NAME` does one network.
+What both rules take on a device is measured by tools/bench_backprop.py.
 
 Learning rates are chosen on samples that are held out of the training set, by runs of their own
-with seed 1; the test set is looked at with the chosen rates only.
+with seed 1; the test set is looked at with the chosen rates only. MNIST must lie where
+examples/README.md says.
 """
 
 import argparse
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
 
 # One thread: sums in torch have one order.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tpsgd_edge.frontend.data import Dataset, load_dataset
 from tpsgd_edge.frontend.network import build_graph, dataset_scaling
-from tpsgd_edge.frontend.split import epoch_order
-from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
-from tpsgd_edge.reference import Reference
 from tpsgd_edge.spec import Spec, layer_index, layer_loss, load_spec
 from tpsgd_edge.stages import (
-    Prepared,
-    compile_for_device,
     compile_for_host,
     prepare,
     quantize_samples,
@@ -42,27 +34,23 @@ from tpsgd_edge.stages import (
     scratch_project,
     train,
 )
-from tpsgd_edge.toolchain.counting import count_instructions
 from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import open_device
-from tpsgd_edge.toolchain.sizes import measure
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 HELD_OUT = 6_000
-PLATFORM = "cortex-m4f"
+ALL = 60_000
 RULES = {"tpsgd": "tpSGD", "backprop": "backpropagation", "torch": "backpropagation in torch"}
+GENERATED = tuple((rule, weights) for weights in ("s16", "s8") for rule in ("tpsgd", "backprop"))
 Rates = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Net:
-    """A network of examples/ with changes; how it is trained, and what is tried.
+    """A network of examples/ with changes, trained on `limit` samples.
 
-    Attributes:
-        limit: training samples.
-        tries: for each rule, learning rates of hidden layers and of the last one.
-        batch: of torch.
-        samples: on which instructions are counted, at three points of the training.
+    For each rule learning rates are tried, of hidden layers and of the last one; torch has batches.
+    `published` holds test errors in percent that others give for the network.
     """
 
     example: str
@@ -70,38 +58,59 @@ class Net:
     limit: int
     epochs: int
     tries: Mapping[str, tuple[Rates, ...]]
-    batch: int
+    batch: int = 32
     seeds: tuple[int, ...] = (1, 2, 3)
-    samples: int = 5
+    published: tuple[tuple[str, float], ...] = ()
 
 
 def _all(*rates: float) -> tuple[Rates, ...]:
     return tuple((rate, rate) for rate in rates)
 
 
-def _mlp(*units: int) -> Net:
+def _layers(*units: int) -> str:
     layers = ", ".join(f'{{name="fc{i}", units={n}}}' for i, n in enumerate((*units, 10), 1))
-    tries = {
-        "tpsgd": _all(0.002, 0.003, 0.005, 0.01),
-        "backprop": _all(0.003, 0.01, 0.02, 0.03, 0.05),
-        "torch": _all(0.1, 0.2),
-    }
-    return Net("fashion_small", (f"model.layers=[{layers}]",), 54_000, 6, tries, 32, samples=10)
+    return f"model.layers=[{layers}]"
 
 
+_MLP = {
+    "tpsgd": _all(0.002, 0.003, 0.005, 0.01),
+    "backprop": _all(0.003, 0.01, 0.02, 0.03, 0.05),
+    "torch": _all(0.1, 0.2),
+}
 _CNN = {
     "tpsgd": ((0.0005, 0.0125), (0.001, 0.025), (0.002, 0.025)),
     "backprop": _all(0.003, 0.006, 0.0125),
     "torch": _all(0.1),
 }
-_VGG = {"tpsgd": ((0.0006, 0.0125),), "backprop": _all(0.003, 0.01), "torch": _all(0.1)}
+_ANCHOR = {"tpsgd": _all(0.004), "backprop": _all(0.01)}
 NETS = {
-    "784-128-10": _mlp(128),
-    "784-64-64-64-10": _mlp(64, 64, 64),
-    "fashion_cnn": Net("fashion_cnn", (), 12_000, 3, _CNN, 8, samples=4),
-    "vgg_small": Net("vgg_small", (), 12_000, 2, _VGG, 8, seeds=(1,), samples=2),
+    "784-128-10": Net("fashion_small", (_layers(128),), 54_000, 6, _MLP),
+    "784-64-64-64-10": Net("fashion_small", (_layers(64, 64, 64),), 54_000, 6, _MLP),
+    "fashion_cnn": Net("fashion_cnn", (), 12_000, 3, _CNN, 8),
+    "MNIST, 784-500-10": Net(
+        "mnist_500",
+        (),
+        ALL,
+        10,
+        _ANCHOR,
+        seeds=(1,),
+        published=(
+            ("backpropagation (DRTP's authors)", 1.72),
+            ("FA (DRTP's authors)", 1.92),
+            ("DFA (DRTP's authors)", 2.59),
+            ("DRTP (its authors)", 4.58),
+        ),
+    ),
+    "Fashion-MNIST, 784-200-100-50-10": Net(
+        "fashion_mlp",
+        (_layers(200, 100, 50),),
+        ALL,
+        10,
+        _ANCHOR,
+        seeds=(1,),
+        published=(("NITRO-D, in integers (its authors)", 11.3),),
+    ),
 }
-FORMATS = ("s16", "s8")
 
 
 @dataclass(frozen=True)
@@ -130,61 +139,39 @@ class Run:
         return tuple(replace(self, rates=rates, held_out=True) for rates in tries)
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What training takes on the core: bytes, and instructions of an inference and of steps."""
-
-    weights: int
-    arena: int
-    stack: int
-    flash: int
-    inference: int
-    full_step: int
-    real_step: int
-
-    @property
-    def ram(self) -> int:
-        """All RAM."""
-        return self.weights + self.arena + self.stack
+# ------------------------------------------------------------------ training
 
 
-# ------------------------------------------------------------------ accuracy
-
-
-def spec_of(run: Run, platform: str = "host") -> Spec:
+def spec_of(run: Run) -> Spec:
     """The example with what net and run change."""
     net = NETS[run.net]
     changes = [
-        f"platform.name={platform}",
+        "platform.name=host",
         "platform.ram=64M",
-        "platform.flash=64M",
         f"seed={run.seed}",
-        f"data.limit={net.limit}",
+        f"data.limit={min(ALL, net.limit + HELD_OUT)}",
         f"rule.epochs={net.epochs}",
+        f"rule.kind={'tpsgd' if run.rule == 'tpsgd' else 'backprop'}",
         f"numbers.weights={run.weights}",
         f"rule.output_learning_rate={run.rates[1]!r}",
         f"rule.learning_rate={run.rates[0]!r}",
     ]
-    if run.net == "vgg_small":
-        changes.append(f"model.layers.fc1.learning_rate={run.rates[1]!r}")
-    if run.rule != "tpsgd":
-        changes.append("rule.kind=backprop")
     return load_spec(EXAMPLES / f"{net.example}.toml", [*net.changes, *changes])
 
 
 @cache
-def _fashion(seed: int, count: int) -> Dataset:
-    settings = [f"seed={seed}", f"data.limit={count}"]
-    return load_dataset(load_spec(EXAMPLES / "fashion_small.toml", settings))
+def _whole(net: str, seed: int) -> Dataset:
+    return load_dataset(spec_of(Run(net, "tpsgd", "s16", (0.01, 0.01), seed)))
 
 
 def data_of(run: Run) -> Dataset:
-    """The data set; a run on held-out samples gets others of the training set as its test set."""
-    limit = NETS[run.net].limit
-    whole = _fashion(run.seed, limit + HELD_OUT)
+    """The data set; a run on held-out samples gets the last of them as its test set."""
+    limit, whole = NETS[run.net].limit, _whole(run.net, run.seed)
     x, y = whole.x_train, whole.y_train
-    kept = replace(whole, x_train=x[:limit], y_train=y[:limit])
-    return replace(kept, x_test=x[limit:], y_test=y[limit:]) if run.held_out else kept
+    if not run.held_out:
+        return replace(whole, x_train=x[:limit], y_train=y[:limit])
+    first, last = slice(None, -HELD_OUT), slice(-HELD_OUT, None)
+    return replace(whole, x_train=x[first], y_train=y[first], x_test=x[last], y_test=y[last])
 
 
 def accuracy_of(run: Run) -> float:
@@ -228,135 +215,24 @@ def _in_torch(run: Run) -> float:
     return net.accuracy((dataset.x_test - middle) / deviation, dataset.y_test)
 
 
-# ------------------------------------------------------------------ the device
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """Samples, and the state that they meet."""
-
-    state: bytes
-    x: NDArray[np.generic]
-    labels: NDArray[np.generic]
-
-
-def cost_of(run: Run) -> Cost:
-    """Firmware of a run: sizes, and instructions at the start, in the middle, near the end."""
-    prepared = prepare(spec_of(run, PLATFORM), data_of(run))
-    count = NETS[run.net].samples
-    parts = stretches(prepared, count)
-    project, interface = render_project(prepared), interface_of(prepared.model)
-    with scratch_project(project) as folder:
-        binary = compile_for_device(prepared, project, folder)
-        counts = [
-            count_instructions(binary, interface, p.x, p.labels, state=p.state) for p in parts
-        ]
-        with open_device(binary, interface) as device:
-            device.stack_bytes()  # paints over what start-up left
-            device.train(parts[0].x, parts[0].labels)
-            stack = device.stack_bytes()
-        sizes = measure(binary)
-    steps = [c.step.total for c in counts if c.step is not None]
-    return Cost(
-        weights=sizes.ram.weights,
-        arena=sizes.ram.arena,
-        stack=stack,
-        flash=sizes.flash.code,
-        inference=round(mean(c.inference.total / c.inference.runs for c in counts)),
-        full_step=full_step(run),
-        real_step=round(sum(steps) / (len(parts) * count)),
-    )
-
-
-def stretches(prepared: Prepared, count: int) -> tuple[Stretch, ...]:
-    """Samples at the start of each epoch of a training run, which is made on this computer."""
-    model = prepared.model
-    samples, project = quantize_samples(model, prepared.dataset), render_project(prepared)
-    found = []
-    with scratch_project(project) as folder:
-        device = open_device(compile_for_host(project, folder), interface_of(model))
-        for epoch in range(prepared.spec.rule.epochs):
-            order = epoch_order(model.seed, epoch, len(samples.x))
-            first = order[:count]
-            found.append(Stretch(device.state(), samples.x[first], samples.labels[first]))
-            device.train(samples.x, samples.labels, order=order)
-    return tuple(found)
-
-
-# Rates that are tried, lowest first, until every unit is updated.
-FULL_RATES = tuple(0.003 * 2**k for k in range(14))
-FULL_STEPS = 3
-
-
-def full_step(run: Run) -> int:
-    """Instructions of a step on inputs without zeros that updates every unit or filter."""
-    for rate in FULL_RATES:
-        prepared = prepare(spec_of(replace(run, rates=(rate, rate)), PLATFORM), data_of(run))
-        start, x, labels = _loud_samples(prepared.model)
-        if not _updates_all(prepared.model, start, x, labels):
-            continue
-        project, interface = render_project(prepared), interface_of(prepared.model)
-        raw = bytearray(prepared.plan.state.size)
-        for tensor in prepared.plan.state.tensors:
-            raw[tensor.offset : tensor.offset + tensor.n_bytes] = start[tensor.name].tobytes()
-        with scratch_project(project) as folder:
-            binary = compile_for_device(prepared, project, folder)
-            counts = count_instructions(binary, interface, x, labels, state=bytes(raw))
-        assert counts.step is not None
-        return round(counts.step.total / counts.step.runs)
-    raise SystemExit(f"no rate updates every unit: {run.key}")
-
-
-State = dict[str, NDArray[Any]]
-
-
-def _loud_samples(model: QuantizedModel) -> tuple[State, NDArray[Any], NDArray[Any]]:
-    """First weights, the last layer's drawn as the others' are; samples without a zero; labels."""
-    rng, last, state = np.random.default_rng(1), model.last, Reference(model).state()
-    dtype = DTYPES[last.weight_type]
-    limit = 2**last.weight_bits - 1
-    spread = min(limit, round(last.n_in**-0.5 / last.weight_scale))
-    drawn = rng.integers(-spread, spread + 1, (last.n_out, last.n_in))
-    state[f"{last.name}.w"] = drawn.astype(dtype)
-    x = rng.integers(1, 100, (FULL_STEPS, model.n_in)) * rng.choice([-1, 1], model.n_in)
-    return state, x.astype(DTYPES[model.value_type]), np.arange(FULL_STEPS, dtype=np.uint16)
-
-
-def _updates_all(
-    model: QuantizedModel, start: State, x: NDArray[Any], labels: NDArray[Any]
-) -> bool:
-    reference = Reference(model)
-    reference.load_state(start)
-    for sample, label in zip(x, labels, strict=True):
-        before = reference.state()
-        reference.train_step(sample, int(label))
-        after = reference.state()
-        # A small step may leave all s8 weights of a row as they are, but not its bias.
-        if any((before[n] == after[n]).any() for n in before if n.endswith(".b")):
-            return False
-    return True
-
-
 # ------------------------------------------------------------------ tables
 
 
 class Results:
-    """Works out what is missing, and remembers it."""
+    """Trains what is missing, and remembers it."""
 
-    def __init__(self, path: Path, *, may_work: bool) -> None:
+    def __init__(self, path: Path, *, may_train: bool) -> None:
         self.path = path
-        self.may_work = may_work
-        known = json.loads(path.read_text()) if path.exists() else {}
-        self.accuracies: dict[str, float] = known.get("accuracy", {})
-        self.costs: dict[str, dict[str, int]] = known.get("device", {})
+        self.may_train = may_train
+        self.known: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
 
     def accuracy(self, run: Run) -> float | None:
         """What a run gave; None where it is missing and must not be made."""
-        if run.key not in self.accuracies and self.may_work:
-            self.accuracies[run.key] = accuracy_of(run)
-            print(f"{run.key}: {self.accuracies[run.key]:.4f}", flush=True)
+        if run.key not in self.known and self.may_train:
+            self.known[run.key] = accuracy_of(run)
+            print(f"{run.key}: {self.known[run.key]:.4f}", flush=True)
             self._save()
-        return self.accuracies.get(run.key)
+        return self.known.get(run.key)
 
     def tuned(self, run: Run) -> tuple[Run, float] | None:
         """The run with the rates that are best on held-out samples, and how good they are there."""
@@ -366,89 +242,57 @@ class Results:
         best = max(found, key=lambda rates: found[rates])
         return replace(run, rates=best), found[best]
 
-    def cost(self, run: Run) -> Cost | None:
-        """What a run takes on the core, at the rates that were chosen for it."""
-        key = f"{run.net} {run.weights} {run.rule}"
-        if key not in self.costs and self.may_work and (chosen := self.tuned(run)) is not None:
-            self.costs[key] = asdict(cost_of(chosen[0]))
-            print(f"{key}: {self.costs[key]}", flush=True)
-            self._save()
-        return Cost(**self.costs[key]) if key in self.costs else None
-
     def _save(self) -> None:
-        content = {
-            "accuracy": dict(sorted(self.accuracies.items())),
-            "device": dict(sorted(self.costs.items())),
-        }
+        content = dict(sorted(self.known.items()))
         self.path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self.path.with_suffix(".tmp")
         fresh.write_text(json.dumps(content, indent=1) + "\n")
         fresh.replace(self.path)
 
 
-def accuracy_table(results: Results, nets: Sequence[str]) -> Iterator[str]:
+def table(results: Results, nets: Sequence[str]) -> Iterator[str]:
     """Accuracy of each network by each rule in each format, at the best rates."""
     yield "| network | trained by | learning rates | held out, % | test, % | of each seed |"
     yield "|---|---|---:|---:|---:|---|"
     for net in nets:
-        generated = [(rule, weights) for weights in FORMATS for rule in ("tpsgd", "backprop")]
-        for rule, weights in [*generated, ("torch", "f32")]:
-            chosen = results.tuned(Run(net, rule, weights))
-            if chosen is None:
-                continue
-            run, held_out = chosen
-            found = [results.accuracy(replace(run, seed=seed)) for seed in NETS[net].seeds]
-            values = [100 * accuracy for accuracy in found if accuracy is not None]
-            if not values:
-                continue
-            about = RULES[rule] if rule == "torch" else f"{RULES[rule]}, {weights}"
-            each = ", ".join(f"{value:.2f}" for value in values)
-            rates = f"{run.rates[0]:g}, {run.rates[1]:g}"
-            cells = (net, about, rates, f"{100 * held_out:.2f}", spread(values), each)
-            yield f"| {' | '.join(cells)} |"
+        ways = [way for way in (*GENERATED, ("torch", "f32")) if way[0] in NETS[net].tries]
+        rows = [line for way in ways for line in _row(results, Run(net, *way))]
+        for about, error in NETS[net].published if rows else ():
+            yield f"| {net} | {about} | | | {100 - error:.2f} | published |"
+        yield from rows
 
 
-def spread(values: Sequence[float]) -> str:
-    """Mean and standard deviation: 88.10 ± 0.10."""
-    return f"{mean(values):.2f}" + (f" ± {stdev(values):.2f}" if len(values) > 1 else "")
-
-
-COLUMNS = ("weights", "arena", "stack", "ram", "flash", "inference", "full_step", "real_step")
-
-
-def device_table(results: Results, nets: Sequence[str]) -> Iterator[str]:
-    """Bytes and instructions of both rules, and backpropagation as a multiple of tpSGD."""
-    titles = "weights | arena | stack | RAM | code | inference | step, all units | step, mean"
-    yield f"| network | trained by | {titles} |"
-    yield "|---|---|" + "---:|" * len(COLUMNS)
-    for net in nets:
-        for weights in FORMATS:
-            costs = [results.cost(Run(net, rule, weights)) for rule in ("tpsgd", "backprop")]
-            local, global_ = costs
-            if local is None or global_ is None:
-                continue
-            for rule, cost in (("tpSGD", local), ("backpropagation", global_)):
-                cells = " | ".join(f"{getattr(cost, column):,}" for column in COLUMNS)
-                yield f"| {net}, {weights} | {rule} | {cells} |"
-            ratios = (getattr(global_, c) / getattr(local, c) for c in COLUMNS)
-            yield f"| | ratio | {' | '.join(f'{ratio:.2f}' for ratio in ratios)} |"
-
-
-TABLES = {"accuracy": accuracy_table, "device": device_table}
+def _row(results: Results, run: Run) -> Iterator[str]:
+    """The line of a run, where something is known of it."""
+    chosen = results.tuned(run)
+    if chosen is None:
+        return
+    run, held_out = chosen
+    found = [results.accuracy(replace(run, seed=seed)) for seed in NETS[run.net].seeds]
+    values = [100 * accuracy for accuracy in found if accuracy is not None]
+    if not values:
+        return
+    spread = f" ± {stdev(values):.2f}" if len(values) > 1 else ""
+    cells = (
+        run.net,
+        RULES[run.rule] if run.rule == "torch" else f"{RULES[run.rule]}, {run.weights}",
+        f"{run.rates[0]:g}, {run.rates[1]:g}",
+        f"{100 * held_out:.2f}",
+        f"{mean(values):.2f}{spread}",
+        ", ".join(f"{value:.2f}" for value in values),
+    )
+    yield f"| {' | '.join(cells)} |"
 
 
 def main() -> None:
-    """Work out what is missing, print the tables."""
+    """Train what is missing, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("results", type=Path, help="JSON file of all results; made where missing")
-    parser.add_argument("--print", action="store_true", dest="only_print", help="no work")
-    parser.add_argument("--part", choices=TABLES, action="append", help="only this table")
+    parser.add_argument("results", type=Path, help="JSON file of all runs; made where missing")
+    parser.add_argument("--print", action="store_true", dest="only_print", help="train nothing")
     parser.add_argument("--net", choices=NETS, action="append", help="only this network")
     arguments = parser.parse_args()
-    results = Results(arguments.results, may_work=not arguments.only_print)
-    nets = arguments.net or tuple(NETS)
-    for name in arguments.part or TABLES:
-        print(f"\n{name}\n\n" + "\n".join(TABLES[name](results, nets)))
+    results = Results(arguments.results, may_train=not arguments.only_print)
+    print("\n".join(table(results, arguments.net or tuple(NETS))))
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from tests.random.counts import NOW
-from tests.random.networks import network, samples_of
+from tests.random.networks import network, project_of, samples_of
 from tests.random.running import OTHER_BUILDS, SANITIZED, run_model
+from tests.random.test_proof_can_fail import changed, lively_model, verdict_of
 from tests.support.backprop import with_backprop
 from tpsgd_edge.quantize.model import QuantizedModel
 from tpsgd_edge.reference import Reference
@@ -43,3 +44,22 @@ def test_errors_reach_the_first_layers():
                 several += 1
                 reached += model.error_path[-1] in reference.changed
     assert reached > several / 5 > 60
+
+
+MUTATIONS = {
+    "shift of the errors": ("net.c", r"(delta_below_\w+\(&fc3_layer, [^;]*?, )\d+,", r"\g<1>9,"),
+    "rows without an error": ("tps_below.c", r"error == 0\)", "error < 0)"),
+    "last of four columns": ("tps_below.c", r"w\[3\] \* error", "w[2] * error"),
+    "limit of errors": ("tps_below.c", r"-INT16_MAX, INT16_MAX\)", "-INT8_MAX, INT8_MAX)"),
+}
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_one_changed_place_is_found_below_the_last_layer(name):
+    model = with_backprop(np.random.default_rng(4), lively_model(), some_frozen=False)
+    x, labels = samples_of(model, 5)
+    project = project_of(model, x[:4], labels[:4])
+    assert verdict_of(model, project).verdict == "equal"
+    verdict = verdict_of(model, changed(project, *MUTATIONS[name]))
+    assert verdict.verdict == "mismatch"
+    assert verdict.tensor in ("fc1.w", "fc2.w")

@@ -102,6 +102,13 @@ def test_the_rule_has_a_short_form():
             '  help:  remove target_pool, or kind = "backprop"',
         ),
         (
+            {"layers": [DENSE[0] | {"projection": "random"}, *DENSE[1:]]},
+            "the projection of layer 'fc1' belongs to a local loss\n"
+            '  where: spec, [rule], kind = "backprop"\n'
+            '  found: projection = "random"\n'
+            '  help:  remove projection, or kind = "backprop"',
+        ),
+        (
             {"layers": [DENSE[0], DENSE[1] | {"train": False}, DENSE[2]]},
             "layer 'fc2' does not train, but layer 'fc1' below it does\n"
             '  where: spec, [rule], kind = "backprop"\n'

@@ -46,6 +46,13 @@ def _layer_problems(spec: Spec) -> Iterator[Problem]:
                 found=f"target_pool = {layer.target_pool}",
                 help='remove target_pool, or kind = "backprop"',
             )
+        if layer.projection is not None:
+            yield Problem(
+                f"the projection of layer '{layer.name}' belongs to a local loss",
+                where=_RULE,
+                found=f'projection = "{layer.projection}"',
+                help='remove projection, or kind = "backprop"',
+            )
         if not layer.train and learns:
             yield Problem(
                 f"layer '{layer.name}' does not train, but layer '{learns}' below it does",
