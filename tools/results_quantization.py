@@ -22,7 +22,7 @@ from tpsgd_edge import load_spec, quantization
 from tpsgd_edge.frontend.data import Dataset, load_dataset
 from tpsgd_edge.frontend.imports.source import with_source
 from tpsgd_edge.graph import Graph, Weights
-from tpsgd_edge.quantize.calibrate import outputs
+from tpsgd_edge.graph.forward import outputs
 from tpsgd_edge.spec import Spec
 from tpsgd_edge.stages import prepare
 

@@ -15,7 +15,7 @@ from tpsgd_edge.frontend.data import dataset_from_arrays
 from tpsgd_edge.frontend.imports.source import with_source
 from tpsgd_edge.frontend.network import build_graph
 from tpsgd_edge.graph import Graph
-from tpsgd_edge.quantize.calibrate import forward
+from tpsgd_edge.graph.forward import forward
 from tpsgd_edge.spec import Spec, spec_from_dict
 
 SEED = 1

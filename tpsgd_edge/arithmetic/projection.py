@@ -1,4 +1,4 @@
-"""Fixed random projections as small integers (docs/ARITHMETIC.md, section 9)."""
+"""Fixed projections as small integers (docs/ARITHMETIC.md, section 9)."""
 
 import math
 from collections.abc import Callable
@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 from tpsgd_edge.arithmetic.random import draws
 
 # Factor that makes the variance of the entries 1.
-UNIT = {"sign": 1.0, "ternary": math.sqrt(2.0), "gaussian": 1 / 36.95}
+UNIT = {
+    "sign": 1.0,
+    "ternary": math.sqrt(2.0),
+    "gaussian": 1 / 36.95,
+    "fitted": 1 / 36.95,
+}
+# Kinds whose entries need a byte each.
+WIDE = frozenset({"gaussian", "fitted"})
 
 
 def draw_projection(kind: str, seed: int, shape: tuple[int, int]) -> NDArray[np.int8]:

@@ -55,7 +55,8 @@ class Graph:
     `steps` is the length of the sequences that recurrent layers read. With `learn_every` they learn
     the label of a sequence after every so many steps, counted back from the last; 0: at its end.
     `frozen` names layers that keep their first weights on the device. `prototypes` are the targets
-    of those hidden layers that have any, one for each class, (n_target, K), by layer name.
+    of those hidden layers that have any, one for each class, (n_target, K), by layer name. `fitted`
+    are projections that are not drawn but fitted, whole numbers (n_target, K), by layer name.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Graph:
     learn_every: int = 0
     frozen: frozenset[str] = frozenset()
     prototypes: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    fitted: Mapping[str, NDArray[np.int8]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for layer in self.layers:

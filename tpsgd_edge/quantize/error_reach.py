@@ -11,7 +11,7 @@ from tpsgd_edge.arithmetic.expression import compile_expression
 from tpsgd_edge.arithmetic.random import Purpose, draws, stream
 from tpsgd_edge.graph import Conv2d, Graph, Pair, Pool, TrainedLayer
 from tpsgd_edge.graph.first_weights import initial_bound, initial_weights
-from tpsgd_edge.quantize.calibrate import forward
+from tpsgd_edge.graph.forward import forward
 from tpsgd_edge.spec import LossSpec
 
 Real = NDArray[np.float64]

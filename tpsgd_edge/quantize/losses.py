@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tpsgd_edge.arithmetic.expression import compile_expression
-from tpsgd_edge.arithmetic.projection import UNIT
+from tpsgd_edge.arithmetic.projection import UNIT, WIDE
 from tpsgd_edge.arithmetic.tables import TARGET_RANGE
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.quantize.model import Loss, Target, TargetF32
@@ -85,7 +85,7 @@ def _label_space(
             found=f"a factor of {factor:.3g}",
             help="choose a temperature nearer to 1",
         )
-    shift = 5 if c.projection == "gaussian" else 0
+    shift = 5 if c.projection in WIDE else 0
     error_scale = 2.0**shift * UNIT[c.projection] * unit
     return Loss(spec.kind, readout=readout, error_shift=shift), error_scale
 
@@ -152,7 +152,7 @@ def _real_target(c: LossContext) -> TargetF32:
         return TargetF32(mult=c.largest_prototype / 127)
     # Two standard deviations of a gaussian entry stay within the range, and the sum over a label
     # vector too.
-    entry = UNIT["gaussian"] / 2 if c.projection == "gaussian" else 1.0
+    entry = UNIT[c.projection] / 2 if c.projection in WIDE else 1.0
     spread = math.sqrt(c.n_labels) if c.labels == "vector" else 1.0
     return TargetF32(mid=centre * c.full_scale, mult=reach * entry / spread * c.full_scale)
 

@@ -66,10 +66,10 @@ class Projection:
     """A fixed matrix P (sections 9 and 19).
 
     `values` has shape (n_out, n_labels), int8. Those of a random matrix follow from `seed` and
-    `kind` whatever the storage; those of prototypes are measured and stored as s8.
+    `kind` whatever the storage; those of prototypes are measured, others fitted, both stored as s8.
     """
 
-    kind: Literal["sign", "ternary", "gaussian", "prototype"]
+    kind: Literal["sign", "ternary", "gaussian", "fitted", "prototype"]
     storage: Literal["seed", "packed", "s8"]
     seed: int
     values: NDArray[np.int8]

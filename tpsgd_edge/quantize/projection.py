@@ -12,7 +12,7 @@ _LARGEST_ENTRY = 127
 
 
 def make_projection(spec: Spec, graph: Graph, layer: TrainedLayer, index: int) -> Projection:
-    """The projection of a hidden layer: its prototypes, or random entries that follow a seed.
+    """The projection of a hidden layer: its prototypes, fitted, or random entries from a seed.
 
     Random values do not depend on how they are stored.
     """
@@ -21,9 +21,11 @@ def make_projection(spec: Spec, graph: Graph, layer: TrainedLayer, index: int) -
         unit = largest_prototype(graph, layer.name) / _LARGEST_ENTRY
         values = np.floor(graph.prototypes[layer.name] / unit + 0.5).astype(np.int8)
         return Projection("prototype", "s8", 0, values)
+    if layer.name in graph.fitted:
+        return Projection("fitted", "s8", 0, graph.fitted[layer.name])
     kind, seed = spec.projection.random_kind, stream(spec.seed, Purpose.PROJECTION, index)
     # One way to read entries serves all layers.
-    storage = "s8" if graph.prototypes else spec.projection.storage
+    storage = "s8" if graph.prototypes or graph.fitted else spec.projection.storage
     return Projection(
         kind, storage, seed, draw_projection(kind, seed, (layer.n_target, graph.labels.count))
     )

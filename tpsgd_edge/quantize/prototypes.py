@@ -10,8 +10,8 @@ from tpsgd_edge.arithmetic.projection import draw_projection
 from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.network import dataset_scaling
-from tpsgd_edge.graph import Conv2d, Graph, Layer, TrainedLayer, window_bounds
-from tpsgd_edge.quantize.calibrate import Real, behind, pooled, through_time
+from tpsgd_edge.graph import Graph, Layer, TrainedLayer
+from tpsgd_edge.graph.forward import Real, behind, seen_by_loss, through_time
 from tpsgd_edge.spec import Spec, layer_index, layer_projection
 
 # A class's mean hardly moves with more samples than these, spread evenly over the set.
@@ -85,20 +85,7 @@ def _seen(
     others = graph.layers[len(graph.recurrent) :]
     for other, values in zip(others, behind(graph, x, seed), strict=True):
         if isinstance(other, TrainedLayer):
-            yield other.name, _averaged(other, values), np.ravel(y)
-
-
-def _averaged(layer: TrainedLayer, y: Real) -> Real:
-    """Means over the windows of a map (sections 14, 16); outputs of other layers as they are."""
-    if not isinstance(layer, Conv2d):
-        return y
-    seen = y if layer.pool is None else pooled(layer.pool, y)
-    values = seen.reshape(len(y), *layer.seen_shape)
-    for axis, windows in zip((1, 2), layer.windows, strict=True):
-        bounds = np.array(window_bounds(layer.seen_shape[axis - 1], windows))
-        lengths = np.diff(bounds).reshape(-1, *[1] * (3 - axis))
-        values = np.add.reduceat(values, bounds[:-1], axis=axis) / lengths
-    return values.reshape(len(y), -1)
+            yield other.name, seen_by_loss(other, values), np.ravel(y)
 
 
 def _learning_steps(graph: Graph) -> list[int]:

@@ -221,7 +221,7 @@ def _projections(spec: Spec, *, is_class: bool) -> str:
     hidden = [layer for layer in spec.model.trained[:-1] if layer.train]
     places = [layer_index(spec, layer.name) for layer in hidden]
     kinds = sorted({layer_projection(spec, place, labels) for place in places})
-    storage = "s8" if "prototype" in kinds else spec.projection.storage
+    storage = "s8" if {"prototype", "fitted"} & set(kinds) else spec.projection.storage
     return f"{' and '.join(kinds or [spec.projection.random_kind])}, {_STORAGE[storage]}"
 
 

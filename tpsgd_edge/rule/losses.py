@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from tpsgd_edge.arithmetic.expression import compile_expression
-from tpsgd_edge.arithmetic.projection import UNIT, draw_projection
+from tpsgd_edge.arithmetic.projection import UNIT, WIDE, draw_projection
 from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.arithmetic.tables import TARGET_RANGE
 from tpsgd_edge.graph import Graph, TrainedLayer
@@ -118,10 +118,12 @@ def _local_loss(
     p, mid, mult = None, *_output_target(layer, graph.labels.kind, projection)
     if index < len(graph.layers) - 1:
         shape = (layer.n_target, graph.labels.count)
-        kind = projection.random_kind
-        whole = draw_projection(kind, stream(seed, Purpose.PROJECTION, index), shape)
+        kind, whole = "fitted", graph.fitted.get(layer.name)
+        if whole is None:
+            kind = projection.random_kind
+            whole = draw_projection(kind, stream(seed, Purpose.PROJECTION, index), shape)
         p = torch.tensor(whole * UNIT[kind], dtype=dtype)
-        mid, mult = _hidden_target(layer, graph, projection)
+        mid, mult = _hidden_target(layer, graph, kind, projection.scale)
         if layer.name in graph.prototypes:
             p, mid, mult = torch.tensor(graph.prototypes[layer.name], dtype=dtype), 0.0, 1.0
     return LocalLoss(
@@ -137,12 +139,14 @@ def _local_loss(
     )
 
 
-def _hidden_target(layer: TrainedLayer, graph: Graph, spec: ProjectionSpec) -> tuple[float, float]:
+def _hidden_target(
+    layer: TrainedLayer, graph: Graph, kind: str, scale: float
+) -> tuple[float, float]:
     centre, half = TARGET_RANGE[layer.activation]
     # The largest sign and ternary entries, and two deviations of a gaussian, reach as far.
-    entry = 0.5 if spec.random_kind == "gaussian" else 1 / UNIT[spec.random_kind]
+    entry = 0.5 if kind in WIDE else 1 / UNIT[kind]
     spread = math.sqrt(graph.labels.count) if graph.labels.kind == "vector" else 1.0
-    return centre, half * spec.scale * entry / spread
+    return centre, half * scale * entry / spread
 
 
 def _output_target(layer: TrainedLayer, labels: str, spec: ProjectionSpec) -> tuple[float, float]:

@@ -67,12 +67,12 @@ class TrainedSpec(Section):
 
     A layer with `train` = false keeps its first weights: they lie in flash and take no RAM.
     `projection` says what its targets are: "prototype", the mean activations of each class that it
-    has with its first weights, or "random"; without it, `rules.layer_projection` decides.
+    has with its first weights, "fitted" or "random"; without it, `rules.layer_projection` decides.
     """
 
     name: str
     train: bool = True
-    projection: Literal["prototype", "random"] | None = None
+    projection: Literal["prototype", "fitted", "random"] | None = None
     activation: Activation | None = None
     weights: WeightFormat | None = None
     loss: LossSpec | None = None

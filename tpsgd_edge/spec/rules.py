@@ -11,6 +11,7 @@ from tpsgd_edge.spec.backprop import backprop_problems
 from tpsgd_edge.spec.layers import (
     Activation,
     AdaptorSpec,
+    ConvSpec,
     DenseSpec,
     LossSpec,
     RecurrentSpec,
@@ -21,7 +22,7 @@ from tpsgd_edge.spec.problems import Problem, raise_problems
 from tpsgd_edge.spec.sections import Spec
 
 LabelsKind = Literal["class", "vector"]
-ProjectionKind = Literal["sign", "ternary", "gaussian", "prototype"]
+ProjectionKind = Literal["sign", "ternary", "gaussian", "fitted", "prototype"]
 
 _LABEL_SPACE = ("projected_cross_entropy", "projected_l2")
 # Losses that compare probabilities of classes.
@@ -31,6 +32,8 @@ _DEFAULT_HIDDEN: dict[LabelsKind, LossSpec] = {
     "vector": LossSpec(kind="projected_l2"),
 }
 _DEFAULT_PROTOTYPE = LossSpec(kind="l2")
+# A fitted read-out tells the classes apart before training: its answers may be surer.
+_DEFAULT_FITTED = LossSpec(kind="projected_cross_entropy", temperature=0.5)
 _DEFAULT_OUTPUT: dict[LabelsKind, LossSpec] = {
     "class": LossSpec(kind="softmax_cross_entropy"),
     "vector": LossSpec(kind="l2"),
@@ -58,16 +61,21 @@ def layer_loss(spec: Spec, index: int, labels_kind: LabelsKind) -> LossSpec:
 
 
 def first_loss(spec: Spec, index: int, labels_kind: LabelsKind) -> LossSpec:
-    """The loss of a layer towards random targets, as in pre-training, which has no others."""
-    default = _DEFAULT_OUTPUT if _is_last(spec, index) else _DEFAULT_HIDDEN
-    return _asked_loss(spec, index) or default[labels_kind]
+    """The loss of a layer of a net that starts from nothing, as in pre-training."""
+    asked = _asked_loss(spec, index)
+    if asked is not None:
+        return asked
+    if _is_last(spec, index):
+        return _DEFAULT_OUTPUT[labels_kind]
+    is_fitted = labels_kind == "class" and first_projection(spec, index, labels_kind) == "fitted"
+    return _DEFAULT_FITTED if is_fitted else _DEFAULT_HIDDEN[labels_kind]
 
 
 def layer_projection(spec: Spec, index: int, labels_kind: LabelsKind) -> ProjectionKind:
     """What a hidden layer's targets are: its own projection, or that of [projection].
 
     Where neither says it, a net that backpropagation trained keeps what it knows: its targets are
-    prototypes, unless the loss asks for random ones (docs/RESULTS.md). Label vectors have none.
+    prototypes, unless the loss asks for others (docs/RESULTS.md). Label vectors have none.
     """
     own, kind = trained_layer(spec, index).projection, spec.projection.kind
     if spec.rule.kind == "backprop" or _is_last(spec, index):
@@ -78,7 +86,31 @@ def layer_projection(spec: Spec, index: int, labels_kind: LabelsKind) -> Project
     is_open = own is None and kind is None and (asked is None or asked.kind not in _LABEL_SPACE)
     if is_open and labels_kind == "class" and _has_meaning(spec):
         return "prototype"
+    return first_projection(spec, index, labels_kind)
+
+
+def first_projection(spec: Spec, index: int, labels_kind: LabelsKind) -> ProjectionKind:
+    """What a hidden layer's targets are in a net that starts from nothing: fitted, or random.
+
+    Where nothing is said, they are fitted if the net has convolutions that learn: a random read-out
+    of a few filters cannot tell the classes apart (docs/RESULTS.md).
+    """
+    own, kind = trained_layer(spec, index).projection, spec.projection.kind
+    if own == "fitted" or (own is None and kind == "fitted"):
+        return "fitted"
+    asked, model = _asked_loss(spec, index), spec.model
+    is_open = own is None and kind is None and "storage" not in spec.projection.model_fields_set
+    in_label_space = asked is None or asked.kind in _LABEL_SPACE
+    learns_filters = any(isinstance(layer, ConvSpec) and layer.train for layer in model.layers)
+    can_be = not is_recurrent(spec) and model.extra_classes == 0 and labels_kind == "class"
+    if is_open and in_label_space and learns_filters and can_be and not _is_last(spec, index):
+        return "fitted"
     return spec.projection.random_kind
+
+
+def is_recurrent(spec: Spec) -> bool:
+    """Whether the net reads sequences."""
+    return any(isinstance(layer, RecurrentSpec) for layer in spec.model.layers)
 
 
 def _has_meaning(spec: Spec) -> bool:
@@ -220,6 +252,16 @@ def _target_problems(spec: Spec, kind: LabelsKind | None) -> Iterator[Problem]:
             where=where,
             found="first weights that are drawn from the seed",
             help="give model.source, model.weights_file or [model.pretrain], or use random targets",
+        )
+    fits = [layer.name for layer in spec.model.trained if layer.projection == "fitted"]
+    if (fits or spec.projection.kind == "fitted") and (
+        is_recurrent(spec) or spec.model.extra_classes
+    ):
+        yield Problem(
+            "projections are not fitted to sequences, nor to classes that come later",
+            where=f"[model], layer '{fits[0]}'" if fits else "[projection], kind",
+            found='projection = "fitted"' if fits else 'kind = "fitted"',
+            help='use random targets: kind = "sign"',
         )
     if spec.model.extra_classes and kind == "vector":
         yield Problem(

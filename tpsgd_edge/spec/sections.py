@@ -165,13 +165,13 @@ class RuleSpec(Section):
 
 
 class ProjectionSpec(Section):
-    """The fixed matrices: random, or prototypes, which are measured and need a trained net.
+    """The fixed matrices: random, fitted, or prototypes, which are measured in a trained net.
 
     Without a `kind`, `rules.layer_projection` decides for each layer. `scale` is the amplitude of
     random targets as a share of the output's range.
     """
 
-    kind: Literal["sign", "ternary", "gaussian", "prototype"] | None = None
+    kind: Literal["sign", "ternary", "gaussian", "fitted", "prototype"] | None = None
     storage: Literal["seed", "packed", "s8"] = "seed"
     scale: Annotated[float, Field(gt=0, le=1)] = 0.8
 
@@ -179,14 +179,16 @@ class ProjectionSpec(Section):
     def _gaussian_is_not_packed(self) -> "ProjectionSpec":
         if self.kind == "gaussian" and self.storage == "packed":
             raise ValueError('2 bits hold sign and ternary entries; use storage = "s8" or "seed"')
-        if self.kind == "prototype" and self.storage != "s8" and "storage" in self.model_fields_set:
-            raise ValueError('prototypes are measured, so they are stored: use storage = "s8"')
+        is_drawn = self.kind not in ("fitted", "prototype")
+        if not is_drawn and self.storage != "s8" and "storage" in self.model_fields_set:
+            what = "fitted projections" if self.kind == "fitted" else "prototypes"
+            raise ValueError(f'{what} come from samples, so they are stored: use storage = "s8"')
         return self
 
     @property
     def random_kind(self) -> Literal["sign", "ternary", "gaussian"]:
         """The kind of the matrices that are random."""
-        return "sign" if self.kind is None or self.kind == "prototype" else self.kind
+        return self.kind if self.kind in ("sign", "ternary", "gaussian") else "sign"
 
 
 FASHION_MNIST = "fashion-mnist"

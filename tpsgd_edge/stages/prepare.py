@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tpsgd_edge import __version__
 from tpsgd_edge.codegen import CProject, Origin, SelfTest, render
 from tpsgd_edge.frontend.data import Dataset, Samples, label_scaling, load_dataset
+from tpsgd_edge.frontend.fitted import with_fitted_projections
 from tpsgd_edge.frontend.imports.source import with_source
 from tpsgd_edge.frontend.network import build_graph, dataset_scaling
 from tpsgd_edge.graph import Graph, Labels, with_extra_classes, without_adaptors
@@ -60,7 +61,7 @@ def trained_graph(spec: Spec, dataset: Dataset) -> Graph:
     Raises:
         TpsgdError: as `build_graph` and `pretrain` do.
     """
-    graph = build_graph(spec, dataset)
+    graph = with_fitted_projections(spec, build_graph(spec, dataset), dataset)
     return graph if spec.model.pretrain is None else _pretrained(spec, graph, dataset)
 
 

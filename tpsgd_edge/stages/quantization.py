@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.graph import Graph
+from tpsgd_edge.graph.forward import outputs
 from tpsgd_edge.memory import state_layout
 from tpsgd_edge.memory.dump import State
 from tpsgd_edge.quantize import quantize_inputs
-from tpsgd_edge.quantize.calibrate import outputs
 from tpsgd_edge.quantize.model import QuantizedLayer, limits
 from tpsgd_edge.quantize.scales import BOUNDED
 from tpsgd_edge.reference import Reference

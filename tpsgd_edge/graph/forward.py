@@ -1,4 +1,4 @@
-"""What ranges values take before training, in real numbers."""
+"""A net with its first weights, in real numbers: what ranges values take, what losses see."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -7,8 +7,18 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from tpsgd_edge.graph import Conv2d, Dense, Graph, Gru, Pool, Recurrent, Rnn, Weights
 from tpsgd_edge.graph.first_weights import initial_weights
+from tpsgd_edge.graph.graph import Graph, Weights
+from tpsgd_edge.graph.layers import (
+    Conv2d,
+    Dense,
+    Gru,
+    Pool,
+    Recurrent,
+    Rnn,
+    TrainedLayer,
+    window_bounds,
+)
 
 Real = NDArray[np.float64]
 
@@ -142,6 +152,19 @@ def pooled(layer: Pool, x: Real) -> Real:
     windows = _windows(x.reshape(len(x), *layer.x_shape), layer.kernel, layer.stride)
     pooled = windows.max(axis=(4, 5)) if layer.mode == "max" else windows.mean(axis=(4, 5))
     return np.asarray(pooled.reshape(len(x), -1), np.float64)
+
+
+def seen_by_loss(layer: TrainedLayer, y: Real) -> Real:
+    """Means over the windows of a map (sections 14, 16); outputs of other layers as they are."""
+    if not isinstance(layer, Conv2d):
+        return y
+    seen = y if layer.pool is None else pooled(layer.pool, y)
+    values = seen.reshape(len(y), *layer.seen_shape)
+    for axis, windows in zip((1, 2), layer.windows, strict=True):
+        bounds = np.array(window_bounds(layer.seen_shape[axis - 1], windows))
+        lengths = np.diff(bounds).reshape(-1, *[1] * (3 - axis))
+        values = np.add.reduceat(values, bounds[:-1], axis=axis) / lengths
+    return values.reshape(len(y), -1)
 
 
 def _windows(maps: Real, kernel: tuple[int, int], stride: tuple[int, int]) -> Real:

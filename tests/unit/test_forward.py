@@ -4,7 +4,7 @@ import numpy as np
 
 from tpsgd_edge.graph import Dense, Graph, Labels, Rnn
 from tpsgd_edge.graph.first_weights import initial_weights
-from tpsgd_edge.quantize.calibrate import forward
+from tpsgd_edge.graph.forward import forward
 
 STEPS = 5
 GRAPH = Graph(

@@ -1,0 +1,108 @@
+"""Projections that are fitted to a net's first weights (docs/ARITHMETIC.md, section 9).
+
+A random read-out of a few filters cannot tell the classes apart, whatever the filters learn. The
+one that is fitted is the linear classifier, by least squares, of what a layer makes of some samples
+before training; then it stays, as a random one does.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.arithmetic.projection import UNIT, draw_projection
+from tpsgd_edge.arithmetic.random import Purpose, stream
+from tpsgd_edge.frontend.data import Dataset, label_scaling
+from tpsgd_edge.frontend.network import dataset_scaling
+from tpsgd_edge.graph import Graph, TrainedLayer
+from tpsgd_edge.graph.forward import Real, behind, seen_by_loss
+from tpsgd_edge.spec import LabelsKind, ProjectionKind, Spec, layer_index, layer_projection
+
+# Samples to fit to, spread evenly over the training set, and how many of them run at once.
+_SAMPLES = 2048
+_CHUNK = 64
+# What is added to the variance of each value, as a share of their mean.
+_RIDGE = 0.01
+_LARGEST = 127
+
+
+Choice = Callable[[Spec, int, LabelsKind], ProjectionKind]
+
+
+def with_fitted_projections(
+    spec: Spec, graph: Graph, dataset: Dataset, choice: Choice = layer_projection
+) -> Graph:
+    """The graph with the projections of all layers whose spec has them fitted.
+
+    They are fitted with the first weights, on training samples of the domain that these come from.
+
+    Args:
+        choice: what says which layers these are.
+    """
+    kind = graph.labels.kind
+    hidden = _learning(spec, graph).items()
+    places = [place for place, at in hidden if choice(spec, at, kind) == "fitted"]
+    if not places:
+        return graph
+    mean, deviation = dataset_scaling(spec, dataset)
+    first = dataset.first
+    every = max(1, len(first.x_train) // _SAMPLES)
+    x = np.asarray((first.x_train[::every] - mean) / deviation, np.float64)
+    wanted = _label_rows(spec, graph, dataset)[::every]
+    seen: dict[int, list[Real]] = {place: [] for place in places}
+    for start in range(0, len(x), _CHUNK):
+        outputs = behind(graph, x[start : start + _CHUNK], spec.seed)
+        # The layers behind the last that is fitted need not run.
+        for place, y in zip(range(places[-1] + 1), outputs, strict=False):
+            layer = graph.layers[place]
+            if place in seen and isinstance(layer, TrainedLayer):
+                seen[place].append(seen_by_loss(layer, y))
+    fitted = {
+        graph.layers[place].name: _whole(
+            least_squares(np.concatenate(parts), wanted),
+            stream(spec.seed, Purpose.PROJECTION, place),
+        )
+        for place, parts in seen.items()
+    }
+    return replace(graph, fitted=fitted)
+
+
+def least_squares(seen: Real, wanted: Real) -> Real:
+    """P (n_target, K), for which (seen - mean) P is nearest to wanted - mean, with a small ridge.
+
+    Args:
+        seen: shape (n, n_target).
+        wanted: shape (n, K).
+    """
+    m, t = seen - seen.mean(axis=0), wanted - wanted.mean(axis=0)
+    ridge = _RIDGE * float(np.square(m).sum()) / m.shape[1] + 1e-12
+    if m.shape[1] <= len(m):
+        return np.asarray(np.linalg.solve(m.T @ m + ridge * np.eye(m.shape[1]), m.T @ t))
+    # The same, by a matrix as large as there are samples.
+    return np.asarray(m.T @ np.linalg.solve(m @ m.T + ridge * np.eye(len(m)), t))
+
+
+def _learning(spec: Spec, graph: Graph) -> dict[int, int]:
+    """Places of the hidden layers that learn, in the graph and in the spec."""
+    return {
+        place: layer_index(spec, layer.name)
+        for place, layer in enumerate(graph.layers[:-1])
+        if isinstance(layer, TrainedLayer) and layer.name not in graph.frozen
+    }
+
+
+def _label_rows(spec: Spec, graph: Graph, dataset: Dataset) -> Real:
+    labels, count = dataset.first.y_train, graph.labels.count
+    if graph.labels.kind == "class":
+        return np.asarray(np.eye(count)[labels], np.float64)
+    middle, spread = label_scaling(spec, labels)
+    return np.asarray((labels - middle) / spread, np.float64)
+
+
+def _whole(p: Real, seed: int) -> NDArray[np.int8]:
+    deviation = float(np.sqrt(np.square(p).mean()))
+    if deviation < 1e-9:  # nothing to tell the labels by: one class, or units that are all silent
+        return draw_projection("gaussian", seed, (p.shape[0], p.shape[1]))
+    rounded = np.floor(p / deviation / UNIT["fitted"] + 0.5)
+    return np.clip(rounded, -_LARGEST, _LARGEST).astype(np.int8)
