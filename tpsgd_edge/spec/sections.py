@@ -181,8 +181,8 @@ class ProjectionSpec(Section):
             raise ValueError('2 bits hold sign and ternary entries; use storage = "s8" or "seed"')
         is_drawn = self.kind not in ("fitted", "prototype")
         if not is_drawn and self.storage != "s8" and "storage" in self.model_fields_set:
-            what = "fitted projections" if self.kind == "fitted" else "prototypes"
-            raise ValueError(f'{what} come from samples, so they are stored: use storage = "s8"')
+            what = "projections are fitted" if self.kind == "fitted" else "prototypes are measured"
+            raise ValueError(f'{what}, so they are stored: use storage = "s8"')
         return self
 
     @property
