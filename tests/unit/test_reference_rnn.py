@@ -148,7 +148,7 @@ def test_gated_models_train_as_scalar_loops_do(seed, value_type, each_step, lear
 def test_random_models_hold_every_kind_of_sequence():
     models = [
         random_model(np.random.default_rng(seed), recurrent=True, maps=None, max_width=6)
-        for seed in range(400)
+        for seed in range(800)
     ]
     assert {model.steps for model in models} == set(range(1, 10))
     assert {model.labels.each_step for model in models} == {False, True}

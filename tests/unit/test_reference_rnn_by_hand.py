@@ -72,7 +72,7 @@ HALF: dict[str, dict[str, Any]] = {
 
 
 def by_hand(value_type: str, *, has_traces: bool = False) -> QuantizedModel:
-    """One recurrent unit, two steps; it wants to answer more, and its d is 256 (f32: 0.5)."""
+    """One recurrent unit, two steps; it wants to answer more, and its d is 64 (f32: 0.5)."""
     numbers, real = HALF[value_type], value_type == "f32"
     model = small(
         value_type,
@@ -96,8 +96,8 @@ def by_hand(value_type: str, *, has_traces: bool = False) -> QuantizedModel:
         z=numbers["z"],
         init=StoredInit(w, np.zeros(1, DTYPES[rnn.bias_type])),
         loss=Loss("l1", target=TargetF32(mid=1.0) if real else Target(mid=32767, mult=0)),
-        # e * a is 2^14 * 2^15: 256 times 2^21, and nothing is left to round.
-        rate=None if real else Requantize(2**15, 21),
+        # e * a is 2^14 * 2^15: 64 times 2^23, and nothing is left to round.
+        rate=None if real else Requantize(2**15, 23),
         rate_f32=0.5,
         bias_one=10,
     )
@@ -128,7 +128,7 @@ def test_an_update_on_numbers_worked_out_by_hand(value_type, has_traces):
     reads = numbers["read" if has_traces else "v"]
     reference = Reference(model)
     reference.train_step(np.array(numbers["x"], DTYPES[value_type]), 0)
-    # Integers: 256 * read >> 8, where s16 activations shift by 8 more; f32: 0.5 * read.
+    # Integers: 64 * read >> 6, where s16 activations shift by 8 more; f32: 0.5 * read.
     d = {"s8": 1, "s16": 2**-8, "f32": 0.5}[value_type]
     expected = [w + d * read for w, read in zip(numbers["w"], reads, strict=True)]
     assert reference.state()["rnn1.w"].tolist() == [expected]
@@ -151,7 +151,7 @@ def test_two_updates_in_one_sequence_on_numbers_worked_out_by_hand():
     model = dataclasses.replace(by_hand("s8"), learn_every=1)
     reference = Reference(model)
     reference.train_step(np.array([100, -10], np.int8), 0)
-    # After the first step v = (100, 0) and d = 256, so w = (164, 32) and b = 10. Then v = (-10, 50)
+    # After the first step v = (100, 0) and d = 64, so w = (164, 32) and b = 10. Then v = (-10, 50)
     # and c = (-1640 + 1600 + 10) / 64, which learns again: w + v, b + 10.
     assert reference.state()["rnn1.w"].tolist() == [[154, 82]]
     assert reference.state()["rnn1.b"].tolist() == [20]
