@@ -10,12 +10,15 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
-import atheris
+try:
+    import atheris
+except ImportError:
+    atheris = None
 
-with atheris.instrument_imports(include=["tpsgd_edge"]):
+with atheris.instrument_imports(include=["tpsgd_edge"]) if atheris else nullcontext():
     from tpsgd_edge.errors import TpsgdError
     from tpsgd_edge.frontend.csv_file import read_csv
     from tpsgd_edge.frontend.idx import read_idx
@@ -73,6 +76,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--corpus", type=Path, required=True, help="a folder; grows with the run")
     arguments = parser.parse_args()
+    if atheris is None:
+        parser.error("atheris is not installed: pip install atheris")
     seed(arguments.corpus)
     by_letter = readers()
     path = Path(tempfile.mkdtemp()) / "file"

@@ -8,6 +8,7 @@ weights alone rounded to 8 bits, with a scale for each layer and for each filter
 of the device against real numbers. Needs torch, onnx and Fashion-MNIST.
 """
 
+import argparse
 import tempfile
 import warnings
 from dataclasses import replace
@@ -121,6 +122,7 @@ def integers(path: Path) -> None:
 
 def main() -> None:
     """Train, write, print."""
+    argparse.ArgumentParser(description=__doc__.partition("\n")[0]).parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
