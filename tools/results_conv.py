@@ -25,6 +25,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from tpsgd_edge.frontend.data import Dataset, dataset_from_arrays, load_dataset
+from tpsgd_edge.frontend.fitted import with_fitted_projections
 from tpsgd_edge.frontend.network import build_graph, dataset_scaling
 from tpsgd_edge.graph import Conv2d, Graph, Weights
 from tpsgd_edge.graph.first_weights import initial_weights
@@ -106,14 +107,11 @@ def _all(*rates: float) -> tuple[Rates, ...]:
     return tuple((rate, rate) for rate in rates)
 
 
+FITTED = ("projection.kind=fitted",)
 CODE = (
-    *((0.0005, last) for last in (0.0125, 0.025, 0.04)),
-    *((hidden, 0.025) for hidden in (0.001, 0.002, 0.004)),
+    *((hidden, 0.0125) for hidden in (0.0005, 0.001, 0.0015, 0.002)),
+    *((hidden, 0.025) for hidden in (0.001, 0.002)),
 )
-WINDOWS = {
-    k: tuple(f"model.layers.{name}.target_pool={k}" for name in ("conv1", "conv2"))
-    for k in ("1", "2", "4", "8", "position")
-}
 REACH = (("conv1", 1.0), ("conv2", 0.25), ("fc", 0.25))
 NARROW = tuple(f"model.layers.{name}.weight_range={reach}" for name, reach in REACH)
 BACKPROP = "backpropagation in torch"
@@ -125,58 +123,33 @@ def network_rows(net: str, backprop: tuple[Rates, ...], tpsgd: tuple[Rates, ...]
     """What trains a network, in floating point and as generated code."""
     seeds = (1, 2) if net == "fashion_cnn" else (1,)
     yield Row(BACKPROP, Run(net, "backprop"), backprop, seeds)
-    yield Row(TORCH, Run(net, "tpsgd"), tpsgd, seeds)
-    position = Run(net, "tpsgd", settings=WINDOWS["position"])
-    yield Row(f"{TORCH}, a target for each position", position, tpsgd, seeds)
+    yield Row(TORCH, Run(net, "tpsgd", settings=FITTED), tpsgd)
     yield Row(RANDOM, Run(net, "random"), _last(0.1, 0.3, 1, 3), seeds)
     scaled = Run(net, "random", first=3)
     yield Row(f"{RANDOM}, three times as large", scaled, _last(0.1, 0.3, 1), seeds)
     for weights in ("s16", "s8"):
-        run = Run(net, "code", weights=weights)
+        run = Run(net, "code", weights=weights, settings=FITTED)
         yield Row(f"tpSGD, generated code, {weights}", run, CODE)
     if net == "fashion_cnn":
-        narrow = replace(run, settings=NARROW)
-        yield Row("the same, weights in narrower ranges", narrow, CODE[1:4])
+        narrow = replace(run, settings=(*FITTED, *NARROW))
+        yield Row("the same, weights in narrower ranges", narrow, CODE[1:])
     frozen = Run(net, "code random", weights="s16")
     yield Row("hidden layers left at random, s16", frozen, _last(0.02, 0.1, 0.3))
 
 
-def target_rows() -> Iterator[Row]:
-    """Local targets and losses of fashion_cnn's convolutions."""
-    net, rates = "fashion_cnn", ((0.002, 0.1), (0.004, 0.1), (0.01, 0.1))
-    for k in WINDOWS:
-        about = "one for each position" if k == "position" else f"windows of the map: {k} x {k}"
-        larger = {"1": 8, "2": 3}.get(k, 1)
-        tries = tuple((larger * rate, last) for rate, last in rates)
-        yield Row(about, Run(net, "tpsgd", settings=WINDOWS[k]), tries)
-    for temperature in (0.25, 0.5, 2.0):
-        loss = f'rule.loss={{kind="projected_cross_entropy", temperature={temperature}}}'
-        yield Row(f"4 x 4, temperature {temperature}", Run(net, "tpsgd", settings=(loss,)), rates)
-    for gate in (0.7, 0.9):
-        run = Run(net, "tpsgd", settings=(f"rule.error_gate={gate}",))
-        yield Row(f"4 x 4, error_gate {gate}", run, rates)
-    l2 = (*WINDOWS["2"], "rule.loss=l2")
-    large = ((0.015, 0.1), (0.06, 0.1))
-    yield Row("2 x 2, l2", Run(net, "tpsgd", settings=l2), large)
-    gated = Run(net, "tpsgd", settings=(*l2, "rule.error_gate=0.7"))
-    yield Row("2 x 2, l2, error_gate 0.7", gated, large)
-    wide = ("model.layers.conv1.filters=16", "model.layers.conv2.filters=32")
-    yield Row("4 x 4, 16 and 32 filters", Run(net, "tpsgd", settings=wide), rates)
-    random = Run(net, "random", settings=wide, first=3)
-    yield Row("16 and 32 filters at random, three times as large", random, _last(0.1, 0.3, 1))
-    yield Row("16 and 32 filters, backpropagation", Run(net, "backprop", settings=wide), _all(0.1))
-
-
 CONVOLUTIONS = 6
-VGG_RATES = ((0.005, 0.1), (0.005, 0.3), (0.02, 0.1), (0.02, 0.3))
+VGG_RATES = ((0.0006, 0.0125), (0.0015, 0.0125), (0.0015, 0.025))
 
 
 def depth_rows() -> Iterator[Row]:
     """vgg_small with its first 0, 1, ... convolutions trained, the others left at random."""
     for count in range(CONVOLUTIONS + 1):
         about = f"tpSGD, {count} of {CONVOLUTIONS} convolutions trained"
-        run = Run("vgg_small", "tpsgd", trained=count)
-        yield Row(about, run, VGG_RATES if count else _last(0.1, 0.3, 1))
+        frozen = [f"model.layers.conv{i + 1}.train=false" for i in range(count, CONVOLUTIONS)]
+        run = Run("vgg_small", "code", settings=(*FITTED, *frozen), weights="s16")
+        # Those of all six serve the others; random filters need a faster last layer.
+        rates = {0: ((0.0015, 0.1), (0.0015, 0.4)), CONVOLUTIONS: VGG_RATES}
+        yield Row(about, run, rates.get(count, VGG_RATES[-1:]))
     scaled = Run("vgg_small", "tpsgd", trained=0, first=3)
     yield Row("convolutions at random, three times as large", scaled, _last(0.03, 0.1, 0.3))
     yield Row(BACKPROP, Run("vgg_small", "backprop"), _all(0.05, 0.1, 0.2, 0.4))
@@ -245,13 +218,12 @@ def spread(values: Sequence[float]) -> str:
 
 
 SEEDS = (1, 2, 3)
-CNN_RATES = ((0.002, 0.1), (0.004, 0.1), (0.004, 0.2), (0.008, 0.1))
-HAR_RATES = ((0.004, 0.1), (0.01, 0.05), (0.01, 0.1), (0.02, 0.1), (0.04, 0.1))
+CNN_RATES = ((0.008, 0.1), (0.012, 0.1), (0.016, 0.1))
+HAR_RATES = ((0.01, 0.1), (0.02, 0.1), (0.04, 0.1))
 CNN_ROWS = tuple(network_rows("fashion_cnn", _all(0.05, 0.1, 0.2), CNN_RATES))
 HAR_ROWS = tuple(network_rows("har_conv1d", _all(0.01, 0.02, 0.05), HAR_RATES))
 TABLES = {
     "fashion_cnn": lambda table: table_of(CNN_ROWS, table, seeds=SEEDS),
-    "targets": lambda table: table_of(tuple(target_rows()), table, seeds=(1,)),
     "vgg_small": lambda table: table_of(tuple(depth_rows()), table, seeds=(1,)),
     "har_conv1d": lambda table: table_of(HAR_ROWS, table, seeds=SEEDS),
 }
@@ -330,8 +302,9 @@ def _train_in_torch(run: Run, spec: Spec, dataset: Dataset) -> float:
     torch.set_num_threads(1)
     middle, deviation = dataset_scaling(spec, dataset)
     graph = build_graph(spec, dataset)
+    graph = replace(graph, weights=_first_weights(graph, run))
     net = train_float(
-        replace(graph, weights=_first_weights(graph, run)),
+        with_fitted_projections(spec, graph, dataset),
         ((dataset.x_train - middle) / deviation).astype("float32"),
         dataset.y_train,
         rule="backprop" if run.rule == "backprop" else "tpsgd",
