@@ -1,6 +1,7 @@
-"""Settings for all tests: how many examples hypothesis draws, and when golden files change."""
+"""Settings for all tests: what hypothesis draws, which tests are slow, when golden files change."""
 
 import os
+from collections import defaultdict
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -25,6 +26,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="rewrite the golden projects with what is rendered now",
     )
+
+
+# Tests here compile C for each case: of each test, so many cases are quick, the others slow.
+_COMPILING = {"random": 2, "emulator": 1}
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a series of like cases `make check` runs some, evenly spread; the others are slow."""
+    series: dict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("slow") is None:
+            series[item.nodeid.partition("[")[0]].append(item)
+    for cases in series.values():
+        marker = cases[0].get_closest_marker("series")
+        quick = marker.args[0] if marker else _COMPILING.get(cases[0].path.parent.name)
+        if quick is not None and len(cases) > quick:
+            kept = {i * len(cases) // quick for i in range(quick)}
+            for i, case in enumerate(cases):
+                if i not in kept:
+                    case.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

@@ -17,11 +17,9 @@ from tpsgd_edge.toolchain.open_device import open_device
 
 pytestmark = pytest.mark.emulator
 
-NUMBERS = [n if n < 2 else pytest.param(n, marks=pytest.mark.slow) for n in range(8)]
-
 
 @pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("number", range(8))
 def test_a_core_does_what_the_reference_does(core, number):
     # Seeds of s8 and s16: f32 is for cores with a unit for it.
     seed = 14_000 + 3 * number + (1, 2)[number % 2]

@@ -91,6 +91,7 @@ def test_layers_and_functions_add_up(build_firmware, platform):
     assert counts.step.per_run > counts.inference.per_run
 
 
+@pytest.mark.series(1)
 @pytest.mark.parametrize(
     ("core", "example"),
     [("cortex-m4f", "digits"), ("cortex-m3", "digits"), ("rv32imc", "diabetes")],

@@ -39,6 +39,7 @@ def trained_on_a_core(spec, folder):
     return ready, outputs
 
 
+@pytest.mark.slow
 def test_onnx_runtime_agrees_with_the_core(tmp_path):
     spec = load_spec(DIGITS)
     ready, outputs = trained_on_a_core(spec, tmp_path)

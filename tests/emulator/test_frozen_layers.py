@@ -15,9 +15,6 @@ from tpsgd_edge.quantize.model import QuantizedModel
 pytestmark = pytest.mark.emulator
 
 _FIRST_SEED = 12_000
-NUMBERS = [
-    number if number < 2 else pytest.param(number, marks=pytest.mark.slow) for number in range(10)
-]
 
 
 def model_of(number: int) -> QuantizedModel:
@@ -31,7 +28,7 @@ def model_of(number: int) -> QuantizedModel:
 
 
 @pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("number", range(10))
 def test_a_core_does_what_the_reference_does(core, number):
     run_on(core, model_of(number), number)
 

@@ -13,10 +13,6 @@ pytestmark = pytest.mark.emulator
 
 NETWORKS = 8
 _FIRST_SEED = 14_056
-NUMBERS = [
-    number if number < 2 else pytest.param(number, marks=pytest.mark.slow)
-    for number in range(NETWORKS)
-]
 
 
 def model_of(number: int) -> QuantizedModel:
@@ -25,7 +21,7 @@ def model_of(number: int) -> QuantizedModel:
 
 
 @pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("number", range(NETWORKS))
 def test_a_core_does_what_the_reference_does(core, number):
     run_on(core, model_of(number), number)
 

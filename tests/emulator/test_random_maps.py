@@ -12,10 +12,6 @@ pytestmark = pytest.mark.emulator
 NETWORKS = 12
 # With these seeds the set covers all kinds; the last test says whether it still does.
 _FIRST_SEED = 4201
-NUMBERS = [
-    number if number < 2 else pytest.param(number, marks=pytest.mark.slow)
-    for number in range(NETWORKS)
-]
 
 
 def model_of(number: int) -> QuantizedModel:
@@ -24,7 +20,7 @@ def model_of(number: int) -> QuantizedModel:
 
 
 @pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("number", range(NETWORKS))
 def test_a_core_does_what_the_reference_does(core, number):
     run_on(core, model_of(number), number)
 

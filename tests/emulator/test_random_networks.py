@@ -28,11 +28,6 @@ _STORAGES = [
     for kind in PROJECTIONS
     if (kind, storage) != ("gaussian", "packed")
 ]
-# The first networks run in `make check` too.
-NUMBERS = [
-    number if number < 2 else pytest.param(number, marks=pytest.mark.slow)
-    for number in range(NETWORKS)
-]
 
 
 def recipe_of(number: int) -> Recipe:
@@ -95,7 +90,7 @@ def run_on(
 
 
 @pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("number", range(NETWORKS))
 def test_a_core_does_what_the_reference_does(core, number):
     run_network(number, core)
 

@@ -14,10 +14,6 @@ pytestmark = pytest.mark.emulator
 NETWORKS = 12
 # With these seeds the set covers all kinds; the last test says whether it still does.
 _FIRST_SEED, _FIRST_GATED = 5289, 5418
-NUMBERS = [
-    number if number < 2 else pytest.param(number, marks=pytest.mark.slow)
-    for number in range(NETWORKS)
-]
 
 
 def model_of(number: int) -> QuantizedModel:
@@ -37,7 +33,7 @@ def gated_model_of(number: int) -> QuantizedModel:
 
 
 @pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("number", range(NETWORKS))
 def test_a_core_does_what_the_reference_does(core, number):
     run_on(core, model_of(number), number)
 
@@ -57,9 +53,7 @@ def test_firmware_that_only_predicts_does_too(core, number):
 
 
 @pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize(
-    "number", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 3))]
-)
+@pytest.mark.parametrize("number", range(4))
 def test_a_core_runs_gru_layers_as_the_reference_does(core, number):
     run_on(core, gated_model_of(number), number)
 

@@ -38,6 +38,7 @@ def rendered(spec: str, folder: Path, **environment: str) -> dict[str, str]:
     return json.loads(done.stdout)
 
 
+@pytest.mark.series(1)
 @pytest.mark.parametrize("name", SPECS)
 def test_rendering_again_elsewhere_gives_the_same_bytes(name, tmp_path):
     spec = SPECS[name]
@@ -60,6 +61,7 @@ def test_rendering_again_elsewhere_gives_the_same_bytes(name, tmp_path):
     assert [path for path in first if first[path] != second[path]] == []
 
 
+@pytest.mark.series(1)
 @pytest.mark.parametrize("name", SPECS)
 def test_no_file_names_this_machine(name):
     files = rendered(SPECS[name].name, SPECS[name].parent)

@@ -30,11 +30,13 @@ def check_networks(count: int, first_seed: int, build: Build) -> None:
     check()
 
 
+@pytest.mark.series(1)
 @pytest.mark.parametrize("block", range(BLOCKS))
 def test_sanitized_code_does_what_the_reference_does(block):
     check_networks(DENSE.sanitized // BLOCKS, block, SANITIZED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OTHER_BUILDS)
 def test_other_builds_do_what_the_reference_does(name):
     first_seed = BLOCKS + list(OTHER_BUILDS).index(name)

@@ -205,6 +205,7 @@ def check_streams(model: QuantizedModel, seed: int) -> None:
     assert predicted == f"{len(x)} samples\n"
 
 
+@pytest.mark.series(1)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_stream_is_the_whole_sequence(seed):
     check_streams(sequences(seed), seed)
@@ -221,6 +222,7 @@ WAYS = {
 }
 
 
+@pytest.mark.series(1)
 @pytest.mark.parametrize("value_type", VALUE_TYPES)
 @pytest.mark.parametrize("way", WAYS)
 def test_a_stream_learns_in_all_ways_as_the_whole_sequence(way, value_type):

@@ -55,6 +55,7 @@ def make_spec(folder: Path, text: str = SPEC) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_best_way_is_a_spec(tmp_path: Path) -> None:
     out = tmp_path / "best.toml"
     result = adapt(load_spec(make_spec(tmp_path)), rates=[0.02], folds=2, out=out)
@@ -84,6 +85,7 @@ def test_the_best_way_is_a_spec(tmp_path: Path) -> None:
     assert "where the net comes from" in shown
 
 
+@pytest.mark.slow
 def test_the_command_prints_one_document(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

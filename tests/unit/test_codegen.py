@@ -53,6 +53,7 @@ def small(**wanted: Any) -> CProject:
 # ------------------------------------------------------------------ nothing unused
 
 
+@pytest.mark.slow
 def test_every_function_is_called_and_every_table_is_used():
     for _, project in projects():
         sources = {path: text for path, text in code(project) if path.endswith(".c")}
@@ -63,6 +64,7 @@ def test_every_function_is_called_and_every_table_is_used():
                 assert len(re.findall(rf"\b{name}\b", whole)) >= 3, f"{name} is not used"
 
 
+@pytest.mark.slow
 def test_what_is_declared_is_defined():
     for _, project in projects():
         whole = "\n".join(text for _, text in code(project))
@@ -148,6 +150,7 @@ def test_headers_are_guarded():
                 assert f"#ifndef {guard}\n#define {guard}\n" in text, path
 
 
+@pytest.mark.slow
 def test_nothing_that_a_small_device_lacks():
     for _, project in projects():
         for path, text in code(project):

@@ -69,6 +69,7 @@ def make(folder: Path, cc: str, flags: str = STRICT) -> None:
     run(["make", f"CC={cc}", f"CFLAGS={flags}"], folder)
 
 
+@pytest.mark.series(2)
 @pytest.mark.parametrize("cc", compilers())
 @pytest.mark.parametrize("name", CASES)
 def test_make_builds_a_library_that_proves_itself(tmp_path, cc, name):
@@ -90,6 +91,7 @@ def test_a_library_that_only_predicts_builds_too(tmp_path, cc, name):
     assert b"tps_dense_update" not in symbols
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("cmake") is None, reason="cmake is not installed")
 def test_cmake_builds_it_inside_another_project(tmp_path):
     write_project(project(**CASES["bytes"]).files, tmp_path / "net")

@@ -17,6 +17,7 @@ from tpsgd_edge.comparison.compare import compare_rules
 from tpsgd_edge.comparison.runs import GRID, TITLES, Plan, Result, Run
 from tpsgd_edge.comparison.store import open_store
 from tpsgd_edge.errors import OutputError, SpecError, ToolError
+from tpsgd_edge.frontend.data import load_dataset
 from tpsgd_edge.spec import Spec, load_spec
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -227,6 +228,29 @@ def test_layers_that_do_not_train_keep_their_weights(monkeypatch):
     training.execute(spec, Run("dfa", 1, 0.25, 1, 10, is_trial=True))
     rates = [settings["learning_rate"] for settings in asked]
     assert rates == [pytest.approx([0, 0.2, 5]), pytest.approx([0, 2.5, 2.5])]
+
+
+def test_projections_are_fitted_as_on_the_device_without_what_is_held_out(monkeypatch):
+    pytest.importorskip("torch")
+    from tpsgd_edge.comparison import training
+
+    graphs, seen = [], []
+    monkeypatch.setattr(training, "train_float", lambda graph, *_, **__: graphs.append(graph))
+    fit = training.with_fitted_projections
+
+    def fitted(spec, graph, dataset, choice):
+        seen.append(len(dataset.x_train))
+        return fit(spec, graph, dataset, choice)
+
+    monkeypatch.setattr(training, "with_fitted_projections", fitted)
+    filters = '{kind="conv2d", name="a", filters=4, kernel=3}, {kind="max_pool"}'
+    changes = [f'model.layers=[{filters}, {{name="b", units=10}}]', "data.input_shape=[8,8,1]"]
+    spec = load_spec(EXAMPLES / "digits.toml", changes)
+    training.execute(spec, Run("tpsgd", 1, None, 1, 10, is_trial=True))
+    assert list(graphs[0].fitted) == ["a"]
+    training.execute(spec, Run("tpsgd", 2, None, 1, 10, is_trial=True))
+    assert (graphs[0].fitted["a"] != graphs[1].fitted["a"]).any()
+    assert seen == [len(load_dataset(spec).x_train) - len(load_dataset(spec).x_train) // 5] * 2
 
 
 def test_missing_torch_says_how_to_get_it(spec, tmp_path, monkeypatch):

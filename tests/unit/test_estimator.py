@@ -57,6 +57,7 @@ def test_scikit_learns_own_checks(estimator, check):
     check(estimator)
 
 
+@pytest.mark.series(1)
 @pytest.mark.parametrize("formats", FORMATS, ids=lambda formats: "-".join(formats.values()))
 def test_a_classifier_answers_as_the_reference(formats):
     x, y = IRIS
@@ -67,6 +68,7 @@ def test_a_classifier_answers_as_the_reference(formats):
     np.testing.assert_array_equal(classifier.decision_function(x), logits)
 
 
+@pytest.mark.series(1)
 @pytest.mark.parametrize("formats", FORMATS, ids=lambda formats: "-".join(formats.values()))
 def test_a_regressor_answers_as_the_reference(formats):
     x, y = load_linnerud(return_X_y=True)
@@ -126,6 +128,7 @@ def test_two_classes_have_one_decision():
     np.testing.assert_array_equal(decision > 0, classifier.predict(x) == 1)
 
 
+@pytest.mark.slow
 def test_calls_of_partial_fit_are_the_epochs_of_fit():
     x, y = IRIS
     whole = small(epochs=3, schedule="constant").fit(x, y)
@@ -201,12 +204,14 @@ def test_numpys_numbers_are_parameters():
     assert len(states) == 1
 
 
+@pytest.mark.slow
 def test_a_seed_is_drawn_where_none_is_given():
     assert len({small(random_state=None).fit(*IRIS).model_.seed for _ in range(2)}) == 2
     drawn = [small(random_state=np.random.RandomState(3)).fit(*IRIS).model_.seed for _ in range(2)]
     assert drawn[0] == drawn[1]
 
 
+@pytest.mark.slow
 def test_a_pickle_works_in_another_process(tmp_path):
     x, _ = IRIS
     classifier = small().fit(*IRIS)
@@ -248,6 +253,7 @@ def test_a_project_is_compiled_once_and_leaves_no_files(monkeypatch, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_estimators_of_one_project_keep_apart_in_threads():
     x, y = IRIS
     classifiers = [

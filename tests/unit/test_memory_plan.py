@@ -87,6 +87,7 @@ def _reads_inputs(model: QuantizedModel, stage: Stage) -> bool:
     return stage.kind == "forward" or stage.layer >= len(model.recurrent)
 
 
+@pytest.mark.slow
 def test_no_value_is_overwritten_before_its_last_use():
     sequences = models(200, recurrent=True, maps=None, hidden=None)
     for model in (*models(300), *models(150, maps=True), *sequences):
@@ -126,6 +127,7 @@ def test_types_that_an_optimizer_tells_apart_never_share_bytes():
                     assert a.end <= b.offset or b.end <= a.offset
 
 
+@pytest.mark.slow
 def test_training_costs_four_bytes_a_unit_of_the_widest_layer_and_four_a_label():
     """Labels count where a read-out needs them, and where f32 outputs outlive a second pass."""
     for model in models(600):

@@ -102,6 +102,7 @@ def test_first_weights_of_a_frozen_layer_come_back_from_its_integers():
     assert np.abs(layer.init.w).max() == 127
 
 
+@pytest.mark.slow
 def test_the_command_tells_of_a_net_made_elsewhere(capsys):
     pytest.importorskip("onnx")
     assert run(["quantization", str(ONNX), "--samples", "40", "--json"]) == 0

@@ -25,6 +25,7 @@ NUMBERS = {
 }
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=120)
 @given(st.integers(0, 2**32 - 1))
 def test_random_models_train_as_scalar_loops_do(seed):

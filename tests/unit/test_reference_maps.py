@@ -62,6 +62,7 @@ CASES = [
 ]
 
 
+@pytest.mark.series(80)
 @pytest.mark.parametrize(("value_type", "label_kind", "activation", "loss"), CASES)
 def test_convolutions_train_as_scalar_loops_do(value_type, label_kind, activation, loss):
     last = "softmax_cross_entropy" if label_kind == "class" else "l2"
@@ -114,6 +115,7 @@ def test_all_shapes_train_as_scalar_loops_do(plans, value_type):
         assert_same_training(model, steps=4, seed=seed)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(st.integers(0, 2**32 - 1))
 def test_random_models_train_as_scalar_loops_do(seed):

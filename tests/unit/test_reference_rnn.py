@@ -35,6 +35,7 @@ CASES = [
 ]
 
 
+@pytest.mark.series(60)
 @pytest.mark.parametrize(("value_type", "label_kind", "activation", "loss"), CASES)
 def test_recurrent_layers_train_as_scalar_loops_do(value_type, label_kind, activation, loss):
     last = "softmax_cross_entropy" if label_kind == "class" else "l2"
@@ -83,6 +84,7 @@ WAYS = [
 ]
 
 
+@pytest.mark.series(16)
 @pytest.mark.parametrize("value_type", VALUE_TYPES)
 @pytest.mark.parametrize(("widths", "leaks", "steps", "hidden"), SHAPES.values(), ids=SHAPES)
 def test_all_shapes_train_as_scalar_loops_do(widths, leaks, steps, hidden, value_type):
@@ -112,6 +114,7 @@ def test_all_units_of_inputs_train_as_scalar_loops_do(value_type, own_shift):
         assert_same_training(model, steps=3)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(st.integers(0, 2**32 - 1))
 def test_random_models_train_as_scalar_loops_do(seed):
@@ -119,6 +122,7 @@ def test_random_models_train_as_scalar_loops_do(seed):
     assert_same_training(model, steps=4, seed=seed)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 2**32 - 1))
 def test_models_with_maps_behind_train_as_scalar_loops_do(seed):

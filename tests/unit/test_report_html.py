@@ -140,6 +140,7 @@ def test_any_number_of_classes(classes):
     assert html.count('class="right"') == (classes if classes <= 40 else 0)
 
 
+@pytest.mark.slow
 def test_the_same_result_gives_the_same_bytes_everywhere(tmp_path):
     code = (
         "import sys; from tests.support.results import report_result;"

@@ -217,6 +217,7 @@ def test_other_rules_have_no_matrices():
 # ------------------------------------------------------------------ what they learn
 
 
+@pytest.mark.series(2)
 @pytest.mark.parametrize(("rule", "low"), [("fa", 0.7), ("dfa", 0.7), ("sdfa", 0.6), ("drtp", 0.5)])
 def test_hidden_layers_learn(rule, low):
     x, y = five_rings()

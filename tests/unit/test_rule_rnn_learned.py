@@ -40,6 +40,7 @@ def sequence_net(
     return Graph("net", layers, Labels("class", 4, each_step), {}, STEPS, learn_every)
 
 
+@pytest.mark.slow
 def test_what_the_rules_learn():
     x, y = quadrants()
 
@@ -56,6 +57,7 @@ def test_what_the_rules_learn():
             assert random + 0.05 < local < best, ways
 
 
+@pytest.mark.series(1)
 @pytest.mark.parametrize("rule", ["tpsgd", "backprop"])
 def test_labels_of_each_step_are_learned(rule):
     random = np.random.default_rng(1)

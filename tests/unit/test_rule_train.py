@@ -154,6 +154,7 @@ def test_every_rule_gives_one_delta_for_each_layer():
         assert shapes == ([None, None, (5, 4)] if rule == "last_layer" else expected)
 
 
+@pytest.mark.series(3)
 @pytest.mark.parametrize(
     ("rule", "kind", "low", "high"),
     [
@@ -173,6 +174,7 @@ def test_what_the_rules_learn(rule, kind, low, high):
     assert low < net.accuracy(x, y) < high
 
 
+@pytest.mark.series(1)
 @pytest.mark.parametrize("rule", ["backprop", "tpsgd"])
 def test_label_vectors_are_learned(rule):
     random = np.random.default_rng(0)

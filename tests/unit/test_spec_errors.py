@@ -532,6 +532,7 @@ PATHS = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(content=st.dictionaries(KEYS, VALUES, max_size=6))
 def test_no_dict_crashes_the_reader(content: dict[str, Any]) -> None:

@@ -49,6 +49,7 @@ def host_compiler() -> None:
         pytest.skip(str(error))
 
 
+@pytest.mark.series(2)
 @pytest.mark.parametrize("script", [name for name in SCRIPTS if name != "make_digits.py"])
 def test_help(script: str) -> None:
     done = subprocess.run(
@@ -323,6 +324,7 @@ class TestRam:
         assert cost.fits
 
 
+@pytest.mark.slow
 def test_platform_table(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, host_compiler: None
 ) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tpsgd_edge.comparison.runs import RANDOM, TPSGD, Result, Run
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.data import Dataset, label_scaling, load_dataset
+from tpsgd_edge.frontend.fitted import with_fitted_projections
 from tpsgd_edge.frontend.network import build_graph, dataset_scaling
 from tpsgd_edge.graph import Graph, with_extra_classes
 from tpsgd_edge.rule.defined import check_rule
@@ -26,6 +27,7 @@ from tpsgd_edge.spec import (
     ProjectionSpec,
     Spec,
     first_loss,
+    first_projection,
     layer_index,
     layer_learning_rate,
     trained_layer,
@@ -167,8 +169,9 @@ def _samples(source: _Source, *, is_trial: bool) -> _Samples:
     spec = source.spec
     dataset = load_dataset(spec)
     mean, deviation = dataset_scaling(spec, dataset)
-    graph = with_extra_classes(build_graph(spec, dataset), spec.model.extra_classes)
     dataset = _held_out(dataset) if is_trial else dataset
+    graph = with_fitted_projections(spec, build_graph(spec, dataset), dataset, first_projection)
+    graph = with_extra_classes(graph, spec.model.extra_classes)
     y, y_test = dataset.y_train, dataset.y_test
     if graph.labels.kind == "vector":
         centre, spread = label_scaling(spec, dataset.first.y_train)
