@@ -29,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 # Tests here compile C for each case: of each test, so many cases are quick, the others slow.
-_COMPILING = {"random": 2, "emulator": 1}
+_COMPILING = {"random": 1, "emulator": 1}
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses

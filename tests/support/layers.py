@@ -34,7 +34,7 @@ from tpsgd_edge.quantize.model import (
     ValueType,
 )
 
-PROJECTIONS = ("sign", "ternary", "gaussian")
+PROJECTIONS = ("sign", "ternary", "hadamard", "gaussian")
 # A dense layer is planned as its inputs and outputs.
 TrainedPlan = Geometry | RnnPlan | tuple[int, int]
 
@@ -186,7 +186,7 @@ def _random_projection(
     rng: Rng, shape: Shape, index: int, n_out: int, kind: str | None, storage: str | None
 ) -> Projection:
     if kind is None:
-        kind = choose(rng, PROJECTIONS[:2] if storage == "packed" else PROJECTIONS)
+        kind = choose(rng, PROJECTIONS[:3] if storage == "packed" else PROJECTIONS)
     if storage is None:
         storage = choose(rng, ("seed", "s8") if kind == "gaussian" else ("seed", "packed", "s8"))
     seed = stream(shape.seed, Purpose.PROJECTION, index)
@@ -240,6 +240,16 @@ def projection_values(kind: str, seed: int, n_out: int, count: int) -> NDArray[n
         words = draws(seed, n_out * count).reshape(n_out, count).astype(np.int64)
         total = sum((words >> (8 * byte)) & 255 for byte in range(4))
         return np.minimum((total - 510 + 2) >> 2, 127).astype(np.int8)
+    if kind == "hadamard":
+        size = 1
+        while size < count:
+            size *= 2
+        first = draws(seed, n_out) & 1
+        rows = [
+            [(-1) ** (int(13 * j % size & c).bit_count() + int(first[j])) for c in range(count)]
+            for j in range(n_out)
+        ]
+        return np.array(rows, np.int8)
     per_word = 32 if kind == "sign" else 16
     row = -(-count // per_word)
     words = draws(seed, n_out * row).reshape(n_out, row).astype(np.int64)[:, k // per_word]

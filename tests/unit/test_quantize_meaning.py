@@ -146,7 +146,7 @@ def test_a_hidden_layer_learns_as_in_real_numbers(tmp_path, activation, loss, we
     assert_alike(steps(model, 0), expected)
 
 
-@pytest.mark.parametrize("kind", ["sign", "ternary", "gaussian"])
+@pytest.mark.parametrize("kind", ["sign", "hadamard", "ternary", "gaussian"])
 @pytest.mark.parametrize(
     ("loss", "vectors"),
     [

@@ -376,7 +376,12 @@ def test_first_weights_from_the_seed_keep_their_bound():
 
 @pytest.mark.parametrize(
     ("kind", "values", "spread"),
-    [("sign", {-1, 1}, 1.0), ("ternary", {-1, 0, 1}, 2**-0.5), ("gaussian", None, 36.95)],
+    [
+        ("sign", {-1, 1}, 1.0),
+        ("hadamard", {-1, 1}, 1.0),
+        ("ternary", {-1, 0, 1}, 2**-0.5),
+        ("gaussian", None, 36.95),
+    ],
 )
 def test_projections_have_the_spread_of_the_contract(kind, values, spread):
     p = projection_values(kind, 12345, 500, 37).astype(float)

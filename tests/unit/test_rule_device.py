@@ -71,7 +71,7 @@ def test_every_loss_does_what_an_f32_device_does(kind, loss, activation, project
     check_one_step(f32_spec(loss, activation, projection, output_loss, "linear"), dataset(kind))
 
 
-@pytest.mark.parametrize("projection", ["sign", "ternary", "gaussian"])
+@pytest.mark.parametrize("projection", ["sign", "hadamard", "ternary", "gaussian"])
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu", "hard_tanh", "linear"])
 @pytest.mark.parametrize("kind", ["class", "vector"])
 def test_every_target_is_that_of_an_f32_device(kind, activation, projection):

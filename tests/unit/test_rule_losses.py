@@ -15,7 +15,7 @@ from tpsgd_edge.rule.losses import LocalLoss, local_delta, local_error, local_lo
 from tpsgd_edge.spec import LossSpec, ProjectionSpec
 
 N_IN, N_HIDDEN, N_LABELS, BATCH = 7, 12, 5, 9
-KINDS = ("sign", "ternary", "gaussian")
+KINDS = ("sign", "hadamard", "ternary", "gaussian")
 DELTA = 0.3
 
 

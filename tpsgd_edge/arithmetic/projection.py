@@ -11,10 +11,14 @@ from tpsgd_edge.arithmetic.random import draws
 # Factor that makes the variance of the entries 1.
 UNIT = {
     "sign": 1.0,
+    "hadamard": 1.0,
     "ternary": math.sqrt(2.0),
     "gaussian": 1 / 36.95,
     "fitted": 1 / 36.95,
 }
+# With it the first few rows of any size already tell all columns apart, and the first `size` rows
+# are all rows of the matrix.
+_HADAMARD_STEP = 13
 # Kinds whose entries need a byte each.
 WIDE = frozenset({"gaussian", "fitted"})
 
@@ -31,6 +35,16 @@ def draw_projection(kind: str, seed: int, shape: tuple[int, int]) -> NDArray[np.
 def _draw_sign(seed: int, n_out: int, n_labels: int) -> NDArray[np.int8]:
     bits = _fields(seed, n_out, n_labels, width=1)
     return np.where(bits == 1, 1, -1).astype(np.int8)
+
+
+def _draw_hadamard(seed: int, n_out: int, n_labels: int) -> NDArray[np.int8]:
+    size = 1 << (n_labels - 1).bit_length()
+    codes = np.arange(n_out, dtype=np.uint32) * np.uint32(_HADAMARD_STEP) % np.uint32(size)
+    both = codes[:, np.newaxis] & np.arange(n_labels, dtype=np.uint32)
+    for shift in (8, 4, 2, 1):
+        both ^= both >> np.uint32(shift)
+    odd = (both ^ draws(seed, n_out)[:, np.newaxis]) & np.uint32(1)
+    return np.where(odd == 1, -1, 1).astype(np.int8)
 
 
 def _draw_ternary(seed: int, n_out: int, n_labels: int) -> NDArray[np.int8]:
@@ -59,6 +73,7 @@ def _fields(seed: int, n_out: int, n_labels: int, *, width: int) -> NDArray[np.u
 
 _DRAW: dict[str, Callable[[int, int, int], NDArray[np.int8]]] = {
     "sign": _draw_sign,
+    "hadamard": _draw_hadamard,
     "ternary": _draw_ternary,
     "gaussian": _draw_gaussian,
 }

@@ -20,6 +20,18 @@ class ProjectionView:
     entries_per_word: int
     word_shift: int
     entry_bits: int
+    # Bits of a row's number that tell the columns of a Hadamard matrix apart.
+    code_bits: int
+
+    @property
+    def is_code(self) -> bool:
+        """Whether entries follow from the numbers of row and column."""
+        return self.storage == "seed" and self.kind == "hadamard"
+
+    @property
+    def code_mask(self) -> str:
+        """C for these bits."""
+        return f"0x{2**self.code_bits - 1:X}u"
 
     @property
     def one_word(self) -> bool:
@@ -66,14 +78,14 @@ def projection_view(model: QuantizedModel) -> ProjectionView | None:
     if not projections:
         return None
     projection = projections[0]
-    bits = {"sign": 1, "ternary": 2}.get(projection.kind, 32)
+    bits = {"sign": 1, "hadamard": 1, "ternary": 2}.get(projection.kind, 32)
     per_word = 32 // bits
     if projection.storage == "packed":
         bits, per_word = 2, 4
     elif projection.storage == "s8":
         bits, per_word = 8, 1
     where = {
-        "seed": "drawn again from the seed at each use, no flash",
+        "seed": "made again from the seed at each use, no flash",
         "packed": "2 bits an entry in flash",
         "s8": "one byte an entry in flash",
     }[projection.storage]
@@ -86,6 +98,7 @@ def projection_view(model: QuantizedModel) -> ProjectionView | None:
         entries_per_word=per_word,
         word_shift=per_word.bit_length() - 1,
         entry_bits=bits,
+        code_bits=(model.labels.count - 1).bit_length(),
     )
 
 

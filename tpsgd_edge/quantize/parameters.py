@@ -6,6 +6,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.spec import ProjectionKind
+
 ValueType = Literal["s8", "s16", "f32"]
 DTYPES: dict[str, np.dtype[np.generic]] = {
     "s8": np.dtype("<i1"),
@@ -69,7 +71,7 @@ class Projection:
     `kind` whatever the storage; those of prototypes are measured, others fitted, both stored as s8.
     """
 
-    kind: Literal["sign", "ternary", "gaussian", "fitted", "prototype"]
+    kind: ProjectionKind
     storage: Literal["seed", "packed", "s8"]
     seed: int
     values: NDArray[np.int8]

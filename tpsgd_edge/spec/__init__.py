@@ -29,7 +29,6 @@ from tpsgd_edge.spec.load import load_spec, spec_from_dict, with_layers
 from tpsgd_edge.spec.names import check_c_name, check_model_name
 from tpsgd_edge.spec.rules import (
     LabelsKind,
-    ProjectionKind,
     check_labels_kind,
     first_loss,
     first_projection,
@@ -49,6 +48,7 @@ from tpsgd_edge.spec.sections import (
     NumbersSpec,
     PlatformSpec,
     PretrainSpec,
+    ProjectionKind,
     ProjectionSpec,
     RuleSpec,
     Spec,

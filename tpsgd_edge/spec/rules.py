@@ -19,16 +19,15 @@ from tpsgd_edge.spec.layers import (
     WeightFormat,
 )
 from tpsgd_edge.spec.problems import Problem, raise_problems
-from tpsgd_edge.spec.sections import Spec
+from tpsgd_edge.spec.sections import ProjectionKind, Spec
 
 LabelsKind = Literal["class", "vector"]
-ProjectionKind = Literal["sign", "ternary", "gaussian", "fitted", "prototype"]
 
 _LABEL_SPACE = ("projected_cross_entropy", "projected_l2")
 # Losses that compare probabilities of classes.
 _CLASSES_ONLY = ("projected_cross_entropy", "softmax_cross_entropy")
 _DEFAULT_HIDDEN: dict[LabelsKind, LossSpec] = {
-    "class": LossSpec(kind="projected_cross_entropy"),
+    "class": LossSpec(kind="projected_cross_entropy", temperature=0.7),
     "vector": LossSpec(kind="projected_l2"),
 }
 _DEFAULT_PROTOTYPE = LossSpec(kind="l2")

@@ -28,6 +28,8 @@ from tpsgd_edge.spec.layers import (
 from tpsgd_edge.spec.names import check_model_name
 
 ActivationFormat = Literal["s8", "s16"]
+RandomKind = Literal["hadamard", "sign", "ternary", "gaussian"]
+ProjectionKind = Literal[RandomKind, "fitted", "prototype"]
 
 
 class PretrainSpec(Section):
@@ -171,7 +173,7 @@ class ProjectionSpec(Section):
     random targets as a share of the output's range.
     """
 
-    kind: Literal["sign", "ternary", "gaussian", "fitted", "prototype"] | None = None
+    kind: ProjectionKind | None = None
     storage: Literal["seed", "packed", "s8"] = "seed"
     scale: Annotated[float, Field(gt=0, le=1)] = 0.8
 
@@ -186,9 +188,11 @@ class ProjectionSpec(Section):
         return self
 
     @property
-    def random_kind(self) -> Literal["sign", "ternary", "gaussian"]:
-        """The kind of the matrices that are random."""
-        return self.kind if self.kind in ("sign", "ternary", "gaussian") else "sign"
+    def random_kind(self) -> RandomKind:
+        """The kind of the matrices that follow from the seed."""
+        if self.kind is None or self.kind == "fitted" or self.kind == "prototype":
+            return "hadamard"
+        return self.kind
 
 
 FASHION_MNIST = "fashion-mnist"
