@@ -91,15 +91,15 @@ def test_where_they_are_the_default(spec) -> None:
 
     assert (kind(), kind(2)) == ("fitted", "fitted")
     assert layer_loss(spec(), 0, "class").temperature == 0.5
-    assert layer_projection(spec(), 0, "vector") == "hadamard"
+    assert layer_projection(spec(), 0, "vector") == "sign"
     assert kind(projection={"kind": "ternary"}) == "ternary"
-    assert kind(projection={"storage": "packed"}) == "hadamard"
-    assert kind(rule={"loss": "l2"}) == "hadamard"
-    assert kind(rule={"kind": "backprop"}) == "hadamard"
-    assert kind(model={"layers": [{**CONV, "train": False}, *LAYERS[1:]]}) == "hadamard"
-    assert kind(model={"layers": [{**CONV, "projection": "random"}, *LAYERS[1:]]}) == "hadamard"
+    assert kind(projection={"storage": "packed"}) == "sign"
+    assert kind(rule={"loss": "l2"}) == "sign"
+    assert kind(rule={"kind": "backprop"}) == "sign"
+    assert kind(model={"layers": [{**CONV, "train": False}, *LAYERS[1:]]}) == "sign"
+    assert kind(model={"layers": [{**CONV, "projection": "random"}, *LAYERS[1:]]}) == "sign"
     dense = {"layers": LAYERS[2:]}
-    assert kind(model=dense) == "hadamard"
+    assert kind(model=dense) == "sign"
     assert kind(model=dense, projection={"kind": "fitted"}) == "fitted"
     own = {"layers": [{**LAYERS[2], "projection": "fitted"}, LAYERS[3]]}
     assert kind(model=own) == "fitted"

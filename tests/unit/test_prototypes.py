@@ -139,12 +139,12 @@ def test_only_nets_with_a_meaning_learn_towards_prototypes_unasked(tmp_path: Pat
         return layer_projection(spec, 0, "class"), layer_loss(spec, 0, "class").kind
 
     given = {"weights_file": "net.npz"}
-    assert first() == ("hadamard", "projected_cross_entropy")
+    assert first() == ("sign", "projected_cross_entropy")
     assert first(model=given) == ("prototype", "l2")
     assert first(model={"pretrain": {"method": "backprop"}}) == ("prototype", "l2")
     # It goes on towards the targets that it was trained for.
-    assert first(model={"pretrain": {}}) == ("hadamard", "projected_cross_entropy")
-    assert first(model=given, rule={"loss": "projected_cross_entropy"})[0] == "hadamard"
+    assert first(model={"pretrain": {}}) == ("sign", "projected_cross_entropy")
+    assert first(model=given, rule={"loss": "projected_cross_entropy"})[0] == "sign"
     assert first(model=given, projection={"kind": "ternary"})[0] == "ternary"
     assert first(model=given, rule={"loss": "huber"}) == ("prototype", "huber")
 
@@ -165,7 +165,7 @@ def test_random_and_measured_targets_share_one_storage(tmp_path: Path) -> None:
     spec = make_spec(tmp_path, layers)
     model = prepare(spec, dataset_from_arrays(spec, X, Y)).model
     found = [(p.kind, p.storage) for p in (la.projection for la in model.weighted) if p]
-    assert found == [("hadamard", "s8"), ("prototype", "s8")]
+    assert found == [("sign", "s8"), ("prototype", "s8")]
 
 
 @pytest.mark.parametrize(

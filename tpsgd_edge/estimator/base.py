@@ -39,7 +39,7 @@ class BaseTPSGD(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         learning_rate: float | None = None,
         epochs: int | None = None,
         schedule: str = "linear",
-        projection: str = "hadamard",
+        projection: str = "sign",
         scaling: str = "standard",
         random_state: Any = None,
     ) -> None:

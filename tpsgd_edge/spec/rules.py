@@ -27,7 +27,7 @@ _LABEL_SPACE = ("projected_cross_entropy", "projected_l2")
 # Losses that compare probabilities of classes.
 _CLASSES_ONLY = ("projected_cross_entropy", "softmax_cross_entropy")
 _DEFAULT_HIDDEN: dict[LabelsKind, LossSpec] = {
-    "class": LossSpec(kind="projected_cross_entropy", temperature=0.7),
+    "class": LossSpec(kind="projected_cross_entropy"),
     "vector": LossSpec(kind="projected_l2"),
 }
 _DEFAULT_PROTOTYPE = LossSpec(kind="l2")

@@ -191,7 +191,7 @@ class ProjectionSpec(Section):
     def random_kind(self) -> RandomKind:
         """The kind of the matrices that follow from the seed."""
         if self.kind is None or self.kind == "fitted" or self.kind == "prototype":
-            return "hadamard"
+            return "sign"
         return self.kind
 
 
