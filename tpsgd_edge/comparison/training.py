@@ -26,6 +26,7 @@ from tpsgd_edge.spec import (
     LossSpec,
     ProjectionSpec,
     Spec,
+    error_gate,
     first_loss,
     first_projection,
     layer_index,
@@ -128,7 +129,7 @@ def _settings(spec: Spec, run: Run, graph: Graph) -> _Settings:
         schedule=spec.rule.schedule,
         final_rate=spec.rule.final_rate,
         dead_zone=spec.rule.dead_zone if is_tpsgd else 0.0,
-        error_gate=spec.rule.error_gate if is_tpsgd else None,
+        error_gate=error_gate(spec, graph.labels.kind) if is_tpsgd else None,
         seed=run.seed,
     )
 

@@ -31,7 +31,7 @@ from tpsgd_edge.quantize.scales import (
     recurrent_input_scale,
 )
 from tpsgd_edge.quantize.schedule import make_schedule
-from tpsgd_edge.spec import Spec, layer_loss
+from tpsgd_edge.spec import LabelsKind, Spec, error_gate, layer_loss
 
 # Samples that scales are chosen from, spread evenly over the training set.
 _CALIBRATION_SAMPLES = 2048
@@ -84,7 +84,7 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
         labels=labels,
         inputs=inputs,
         schedule=make_schedule(spec.rule, samples=len(dataset.x_train) * _lessons(graph)),
-        gate=_gate(spec, value_type),
+        gate=_gate(spec, graph.labels.kind, value_type),
         steps=graph.steps,
         learn_every=_learn_every(graph),
         rule=spec.rule.kind,
@@ -204,8 +204,8 @@ def _label_format(spec: Spec, dataset: Dataset, scale: float) -> LabelFormat:
     return LabelFormat("vector", labels.count, scale, mean, deviation, labels.each_step)
 
 
-def _gate(spec: Spec, value_type: ValueType) -> int | float | None:
-    gate = spec.rule.error_gate
+def _gate(spec: Spec, labels: LabelsKind, value_type: ValueType) -> int | float | None:
+    gate = error_gate(spec, labels)
     if gate is None or value_type == "f32":
         return gate if gate is None else float(np.float32(gate))
     return round(gate * 2**15)

@@ -19,7 +19,7 @@ from tpsgd_edge.report.plots import learning_curve_svg
 from tpsgd_edge.report.results import LayerCost, ReportResult, command_arguments
 from tpsgd_edge.report.summary import Line, summary, verdict_line
 from tpsgd_edge.report.text import bytes_text, count_text, metric_name, plural
-from tpsgd_edge.spec import LabelsKind, Spec, layer_index, layer_projection
+from tpsgd_edge.spec import LabelsKind, Spec, error_gate, layer_index, layer_projection
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +201,7 @@ def _cost_text(key: str, value: int | None) -> str:
 
 def _settings(spec: Spec, epochs: int, *, is_class: bool) -> tuple[Fact, ...]:
     rule, data = spec.rule, spec.data
+    gate = error_gate(spec, "class" if is_class else "vector")
     rate = f"{rule.learning_rate:g}, {rule.schedule}"
     if rule.schedule != "constant":
         rate += f" to {100 * rule.final_rate:g} %"
@@ -209,7 +210,7 @@ def _settings(spec: Spec, epochs: int, *, is_class: bool) -> tuple[Fact, ...]:
         Fact("epochs", f"{epochs:,}"),
         Fact("first weights", _first_weights(spec)),
         Fact("projection", _projections(spec, is_class=is_class)),
-        Fact("error gate", "none" if rule.error_gate is None else f"below {rule.error_gate:g}"),
+        Fact("error gate", "none" if gate is None else f"below {gate:g}"),
         Fact("dead zone", f"{rule.dead_zone:g}" if rule.dead_zone else "none"),
         Fact("data", f"{data.file}, scaling {data.scaling}"),
         Fact("seed", str(spec.seed)),

@@ -30,6 +30,7 @@ from tpsgd_edge.spec.names import check_c_name, check_model_name
 from tpsgd_edge.spec.rules import (
     LabelsKind,
     check_labels_kind,
+    error_gate,
     first_loss,
     first_projection,
     layer_activation,
@@ -90,6 +91,7 @@ __all__ = [
     "check_c_name",
     "check_labels_kind",
     "check_model_name",
+    "error_gate",
     "first_loss",
     "first_projection",
     "layer_activation",

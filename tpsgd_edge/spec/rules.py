@@ -33,6 +33,7 @@ _DEFAULT_HIDDEN: dict[LabelsKind, LossSpec] = {
 _DEFAULT_PROTOTYPE = LossSpec(kind="l2")
 # A fitted read-out tells the classes apart before training: its answers may be surer.
 _DEFAULT_FITTED = LossSpec(kind="projected_cross_entropy", temperature=0.5)
+_DEFAULT_GATE = 0.9
 _DEFAULT_OUTPUT: dict[LabelsKind, LossSpec] = {
     "class": LossSpec(kind="softmax_cross_entropy"),
     "vector": LossSpec(kind="l2"),
@@ -105,6 +106,23 @@ def first_projection(spec: Spec, index: int, labels_kind: LabelsKind) -> Project
     if is_open and in_label_space and learns_filters and can_be and not _is_last(spec, index):
         return "fitted"
     return spec.projection.random_kind
+
+
+def error_gate(spec: Spec, labels_kind: LabelsKind) -> float | None:
+    """Hidden layers learn where the class gets less than this probability; None: everywhere.
+
+    Where nothing is said, classifiers of dense layers that start from nothing have a gate: steps
+    cost less, and accuracy gains. Convolutions lose by it (docs/RESULTS.md).
+    """
+    if "error_gate" in spec.rule.model_fields_set:
+        return spec.rule.error_gate
+    model = spec.model
+    is_dense = all(isinstance(layer, DenseSpec) for layer in model.layers)
+    learns = any(layer.train for layer in model.trained[:-1])
+    if spec.rule.kind == "backprop" or not (is_dense and learns) or _has_meaning(spec):
+        return None
+    output = first_loss(spec, len(model.layers) - 1, labels_kind)
+    return _DEFAULT_GATE if output.kind == "softmax_cross_entropy" else None
 
 
 def is_recurrent(spec: Spec) -> bool:

@@ -156,9 +156,15 @@ class RuleSpec(Section):
     final_rate: Annotated[float, Field(gt=0, le=1)] = 0.01
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 10
     dead_zone: Annotated[float, Field(ge=0, lt=2)] = 0.0
+    # Not set: `rules.error_gate` decides. "none" is read as a None that is set.
     error_gate: Annotated[float, Field(gt=0, le=1)] | None = None
     # A sequence with one label teaches recurrent layers after every so many steps, 0: at its end.
     learn_every: Annotated[int, Field(ge=0, le=65535)] = 1
+
+    @field_validator("error_gate", mode="before")
+    @classmethod
+    def _no_gate_by_name(cls, value: object) -> object:
+        return None if value == "none" else value
 
     @field_validator("loss", "output_loss", mode="before")
     @classmethod

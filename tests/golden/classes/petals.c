@@ -56,12 +56,12 @@ static const struct tps_dense fc2_layer = {
 
 /* Buffers whose lifetimes do not overlap share bytes. */
 #ifndef PETALS_INFERENCE_ONLY
-static union { /* 32 bytes */
+static union { /* 36 bytes */
     struct { unsigned char skip[24]; int8_t at[6]; } fc1_y;
     struct { int32_t at[3]; } fc1_s;
     struct { unsigned char skip[12]; int16_t at[6]; } fc1_e;
-    struct { unsigned char skip[12]; int16_t at[3]; } fc2_y;
-    struct { unsigned char skip[18]; int16_t at[3]; } fc2_e;
+    struct { unsigned char skip[30]; int16_t at[3]; } fc2_y;
+    struct { unsigned char skip[12]; int16_t at[3]; } fc2_e;
 } arena;
 #else
 static union { /* 12 bytes */
@@ -145,26 +145,31 @@ enum tps_status petals_train_step(struct petals_model *model, const int8_t x[PET
         return TPS_BAD_LABEL;
     }
     const uint16_t decay = decay_at(model->step);
+    int learn_hidden;
 
     /* fc1: 3 -> 6, tanh; |acc| <= 146,800,640 */
     tps_dense_forward_s16_s8_s8(&fc1_layer, model->fc1_w, model->fc1_b, x, arena.fc1_y.at);
-
-    /* fc1 learns: projected cross entropy */
-    tps_error_projected_cross_entropy_s8(&fc1_layer, arena.fc1_y.at, label, arena.fc1_s.at,
-        arena.fc1_e.at);
-    tps_dense_gate_tanh_s8(&fc1_layer, arena.fc1_y.at, arena.fc1_e.at);
-    tps_dense_steps(&fc1_layer, decay, model->rng, arena.fc1_e.at);
-    tps_dense_update_s16_s8(&fc1_layer, model->fc1_w, model->fc1_b, x, arena.fc1_e.at, model->rng);
 
     /* fc2: 6 -> 3, linear; |acc| <= 159,383,552 */
     tps_dense_forward_s16_s8_s16(&fc2_layer, model->fc2_w, model->fc2_b, arena.fc1_y.at,
         arena.fc2_y.at);
 
     /* fc2 learns: softmax cross entropy */
+    learn_hidden = tps_gate_is_open(arena.fc2_y.at, label, 29491);
     tps_error_softmax_cross_entropy(&fc2_layer, arena.fc2_y.at, label, arena.fc2_e.at);
     tps_dense_steps(&fc2_layer, decay, model->rng + TPS_PHI * 6u, arena.fc2_e.at);
     tps_dense_update_s16_s8(&fc2_layer, model->fc2_w, model->fc2_b, arena.fc1_y.at, arena.fc2_e.at,
         model->rng + TPS_PHI * 6u);
+
+    if (learn_hidden) {
+        /* fc1 learns: projected cross entropy */
+        tps_error_projected_cross_entropy_s8(&fc1_layer, arena.fc1_y.at, label, arena.fc1_s.at,
+            arena.fc1_e.at);
+        tps_dense_gate_tanh_s8(&fc1_layer, arena.fc1_y.at, arena.fc1_e.at);
+        tps_dense_steps(&fc1_layer, decay, model->rng, arena.fc1_e.at);
+        tps_dense_update_s16_s8(&fc1_layer, model->fc1_w, model->fc1_b, x, arena.fc1_e.at,
+            model->rng);
+    }
 
     model->rng += TPS_PHI * 9u;
     model->step += model->step != UINT32_MAX;

@@ -28,3 +28,9 @@ void tps_error_softmax_cross_entropy(const struct tps_dense *layer, const int16_
         e[k] = (int16_t)((wanted - tps_probability(&softmax, y[k])) >> 1);
     }
 }
+
+int tps_gate_is_open(const int16_t *outputs, uint16_t label, uint16_t gate)
+{
+    const struct tps_softmax softmax = tps_softmax_s16(outputs, TPS_N_LABELS);
+    return tps_probability(&softmax, outputs[label]) < gate;
+}

@@ -15,4 +15,7 @@ void tps_error_projected_cross_entropy_s8(const struct tps_dense *layer, const i
 void tps_error_softmax_cross_entropy(const struct tps_dense *layer, const int16_t *y,
     uint16_t label, int16_t *e);
 
+/* Whether the hidden layers learn from a sample: its class is less probable than the gate, Q15. */
+int tps_gate_is_open(const int16_t *outputs, uint16_t label, uint16_t gate);
+
 #endif
