@@ -318,6 +318,14 @@ def test_rules_that_are_not_defined_are_left_out_or_refused(made, tmp_path):
         compare_rules(spec, rules=["drtp"], out=tmp_path / "r.sqlite")
 
 
+def test_read_outs_learn_only_where_something_is_read_out():
+    spec = load_spec(EXAMPLES / "digits.toml", ['rule.loss="l2"'])
+    with pytest.raises(SpecError, match="no read-out of the network could learn") as caught:
+        compare_rules(spec, rules=["tpsgd_learned"])
+    assert "hidden layers with the loss 'l2'" in str(caught.value)
+    assert "leave tpsgd_learned out" in str(caught.value)
+
+
 def test_a_rule_that_diverges_is_said_to(monkeypatch, tmp_path, capsys):
     def computed(spec, workers, asked):
         for one in asked:

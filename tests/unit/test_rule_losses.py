@@ -11,7 +11,15 @@ from torch.nn import functional
 from tpsgd_edge.arithmetic.projection import UNIT, draw_projection
 from tpsgd_edge.graph import Dense, Graph, Labels
 from tpsgd_edge.rule.activations import ACTIVATIONS
-from tpsgd_edge.rule.losses import LocalLoss, local_delta, local_error, local_losses, target
+from tpsgd_edge.rule.losses import (
+    READOUT_FACTOR,
+    LocalLoss,
+    local_delta,
+    local_error,
+    local_losses,
+    target,
+    with_learning_readouts,
+)
 from tpsgd_edge.spec import LossSpec, ProjectionSpec
 
 N_IN, N_HIDDEN, N_LABELS, BATCH = 7, 12, 5, 9
@@ -99,6 +107,33 @@ def test_projected_l2_is_autograd_over_its_gain(projection, labels):
     (dj_dy,) = torch.autograd.grad(j, y)
     with torch.no_grad():
         torch.testing.assert_close(local_error(loss, y, rows(labels)), -dj_dy / gain)
+
+
+@pytest.mark.parametrize("kind", ["projected_cross_entropy", "projected_l2"])
+def test_read_outs_that_learn_follow_autograd_over_their_gain(kind):
+    both = (hidden_loss(LossSpec(kind=kind), "tanh"), None)
+    loss, _ = with_learning_readouts(both, (0.01, 0.0))
+    y = torch.rand((BATCH, N_HIDDEN), dtype=torch.float64)
+    p = both[0].projection.clone().requires_grad_()
+    v, share = loss.gain * y @ p, torch.rand((BATCH, 1), dtype=torch.float64)
+    each = (
+        functional.cross_entropy(v, rows("class"), reduction="none")
+        if kind == "projected_cross_entropy"
+        else 0.5 * ((rows("class") - v) ** 2).sum(dim=1)
+    )
+    (dj_dp,) = torch.autograd.grad((each * share[:, 0]).sum(), p)
+    with torch.no_grad():
+        # The error is that of the read-out before it learns.
+        e = local_error(loss, y, rows("class"), share)
+        assert torch.equal(e, local_error(both[0], y, rows("class")))
+        learned = p - READOUT_FACTOR * 0.01 * dj_dp / loss.gain
+        torch.testing.assert_close(loss.projection, learned)
+        assert not torch.equal(both[0].projection, learned)
+
+
+def test_only_losses_in_label_space_have_read_outs_that_learn():
+    loss = hidden_loss(LossSpec(kind="l2"), "tanh")
+    assert with_learning_readouts((loss,), (0.01,)) == (loss,)
 
 
 def test_softmax_cross_entropy_follows_autograd():

@@ -35,6 +35,7 @@ def cost_of(rule: str, graph: Graph) -> StepCost:
         ("dfa", 2 * (7 * 6 + 6 * 5) + 6 * 5),
         ("drtp", 2 * (7 * 6 + 6 * 5) + 6 * 5),
         ("tpsgd", 2 * (7 * 6 + 6 * 5) + 2 * 6 * 5),
+        ("tpsgd_learned", 2 * (7 * 6 + 6 * 5) + 3 * 6 * 5),
         ("pepita", 3 * (7 * 6 + 6 * 5) + 7 * 5),
     ],
 )

@@ -19,7 +19,7 @@ from tpsgd_edge.frontend.data import load_dataset
 from tpsgd_edge.frontend.imports.source import with_source
 from tpsgd_edge.frontend.network import build_graph
 from tpsgd_edge.rule.defined import check_rule
-from tpsgd_edge.spec import Spec
+from tpsgd_edge.spec import Spec, first_loss, layer_index
 
 Progress = Callable[[str, int, int], None]
 
@@ -48,9 +48,9 @@ def compare_rules(
             layers left at random come along in any case.
         seeds: how many, from that of the spec on.
         epochs: those of the spec where not given.
-        rates: of one sample, for all rules but tpsgd, which has those of the spec. Where there are
+        rates: of one sample, for all rules but tpSGD, which has those of the spec. Where there are
             several, each rule gets the best on a fifth of the training set, held out.
-        tune_tpsgd: tpsgd chooses from the rates too.
+        tune_tpsgd: tpSGD chooses from the rates too.
         trial_seeds: with how many of the seeds each rate is tried.
         out: the file of results; NAME-rules.sqlite beside the spec where not given.
         jobs: processes; one for each core where not given.
@@ -109,10 +109,12 @@ def _check(spec: Spec, rules: Sequence[str]) -> None:
 def _defined(spec: Spec, rules: Sequence[str] | None) -> list[str]:
     """The rules as asked for, or all that are defined for this network and its labels."""
     graph = build_graph(spec, load_dataset(spec))
+    places = [layer_index(spec, layer.name) for layer in graph.trained]
+    losses = [first_loss(spec, place, graph.labels.kind) for place in places]
     defined = []
     for rule in TITLES if rules is None else rules:
         try:
-            check_rule(graph, rule)
+            check_rule(graph, rule, losses)
         except SpecError:
             if rules is not None:
                 raise

@@ -12,6 +12,8 @@ GRID = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 # What the run with the hidden layers left at random is called; every comparison has it.
 RANDOM = "random"
 TPSGD = "tpsgd"
+# The same, its projections learning too.
+TPSGD_LEARNED = "tpsgd_learned"
 
 TITLES = {
     TPSGD: "tpSGD",
@@ -21,6 +23,7 @@ TITLES = {
     "sdfa": "sDFA",
     "drtp": "DRTP",
     "pepita": "PEPITA",
+    TPSGD_LEARNED: "tpSGD, learned read-outs",
     RANDOM: "hidden layers at random",
 }
 """The rules by the names that users type."""
@@ -81,7 +84,8 @@ class Plan:
 
     Attributes:
         rules: by their names in `TITLES`; `RANDOM` is among them.
-        rates: to choose from, if there are several, for every rule, tpSGD only if asked for.
+        rates: to choose from, if there are several, for every rule, tpSGD in both ways only if
+            asked for.
         trial_seeds: with how many of the seeds.
     """
 
@@ -121,7 +125,7 @@ class Plan:
         return max(tried, key=lambda rate: tried[rate]) if tried else self.rates[0]
 
     def _is_tuned(self, rule: str) -> bool:
-        return rule != TPSGD or self.is_tpsgd_tuned
+        return rule not in (TPSGD, TPSGD_LEARNED) or self.is_tpsgd_tuned
 
 
 def tried_rates(trials: list[Result]) -> dict[float, float]:

@@ -6,7 +6,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean, stdev
 
-from tpsgd_edge.comparison.runs import RANDOM, TPSGD, Metric, Plan, Result, tried_rates
+from tpsgd_edge.comparison.runs import (
+    RANDOM,
+    TPSGD,
+    TPSGD_LEARNED,
+    Metric,
+    Plan,
+    Result,
+    tried_rates,
+)
 from tpsgd_edge.spec import Spec
 
 
@@ -53,7 +61,7 @@ class Comparison:
     @property
     def rate_note(self) -> str:
         """How the learning rates were found, in one sentence."""
-        has_own = TPSGD in self.plan.rules and not self.plan.is_tpsgd_tuned
+        has_own = {TPSGD, TPSGD_LEARNED} & {*self.plan.rules} and not self.plan.is_tpsgd_tuned
         others = "learning rates of the other rules" if has_own else "learning rates"
         if len(self.plan.rates) == 1:
             return f"{others}: {self.plan.rates[0]:g} as asked"

@@ -11,7 +11,7 @@ from typing import Any, TypedDict, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.comparison.runs import RANDOM, TPSGD, Result, Run
+from tpsgd_edge.comparison.runs import RANDOM, TPSGD, TPSGD_LEARNED, Result, Run
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.data import Dataset, label_scaling, load_dataset
 from tpsgd_edge.frontend.fitted import with_fitted_projections
@@ -82,7 +82,7 @@ def execute(spec: Spec, run: Run) -> Result:
     samples = _samples(_Source(spec.digest, spec.folder, spec), is_trial=run.is_trial)
     graph, x, y = samples.graph, samples.x, samples.y
     settings = _settings(spec, run, graph)
-    check_rule(graph, settings["rule"])
+    check_rule(graph, settings["rule"], settings["losses"])
     clock = _Clock(samples)
     clock.after_epoch(0, first_network(graph, seed=run.seed))
     learn = partial(train_float, graph, **settings)
@@ -119,7 +119,7 @@ def _settings(spec: Spec, run: Run, graph: Graph) -> _Settings:
         else 0.0
         for i in places
     ]
-    is_tpsgd = run.rule == TPSGD
+    is_tpsgd = run.rule in (TPSGD, TPSGD_LEARNED)
     return _Settings(
         rule=cast(RuleName, "last_layer" if run.rule == RANDOM else run.rule),
         losses=[first_loss(spec, i, graph.labels.kind) for i in places],

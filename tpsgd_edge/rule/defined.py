@@ -1,11 +1,25 @@
-"""For which networks and labels a rule is defined. Does not load torch."""
+"""For which networks, labels and losses a rule is defined. Does not load torch."""
+
+from collections.abc import Sequence
 
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph import Graph
+from tpsgd_edge.spec import LossSpec
+
+_LABEL_SPACE = ("projected_cross_entropy", "projected_l2")
 
 
-def check_rule(graph: Graph, rule: str) -> None:
-    """Raise a `SpecError` where a rule is not defined for a network or its labels."""
+def check_rule(graph: Graph, rule: str, losses: Sequence[LossSpec]) -> None:
+    """Raise a `SpecError` where a rule is not defined for a network, its labels or its losses."""
+    hidden = [loss.kind for loss in losses[:-1]]
+    if rule == "tpsgd_learned" and not set(hidden) & set(_LABEL_SPACE):
+        raise SpecError(
+            "no read-out of the network could learn",
+            where="[rule], loss",
+            found=f"hidden layers with the loss '{hidden[0]}'" if hidden else "no hidden layer",
+            help="a loss in target space reads nothing out; take projected_cross_entropy or "
+            "projected_l2, or leave tpsgd_learned out",
+        )
     if rule == "drtp" and graph.labels.kind == "vector":
         raise SpecError(
             "DRTP is not defined for label vectors",

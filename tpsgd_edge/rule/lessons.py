@@ -53,18 +53,20 @@ def lessons(
     feedback: Feedback = (),
     error_gate: float | None = None,
     learn_every: int = 0,
+    share: float = 0.0,
 ) -> Iterator[Lesson]:
     """The lessons of a batch x (batch, n_in).
 
     Each has to be learned before the next is asked for: what follows runs with the new weights.
     `learn_every` is that of the graph; rules that go back through time have no use for it.
+    `share` is that of the rate at which read-outs learn.
     """
     if not network.recurrent:
-        task = Task(network, x, labels[:, -1], losses, feedback)
+        task = Task(network, x, labels[:, -1], losses, feedback, share)
         yield from _layer_by_layer(task, rule, error_gate)
     elif rule in DIRECT:
         every = 0 if rule == "last_layer" else learn_every
-        task = Task(network, x, labels, losses, feedback)
+        task = Task(network, x, labels, losses, feedback, share)
         yield from _step_by_step(task, DIRECT[rule], error_gate, every)
     else:
         task = Task(network, x, labels, losses, feedback)
@@ -76,6 +78,7 @@ def _layer_by_layer(task: Task, rule: RuleName, error_gate: float | None) -> Ite
     learns, last = None, len(task.losses) - 1
     if error_gate is not None:
         learns = _learns(task.network.activity(task.x)[-1], task.labels, error_gate)
+        task = replace(task, share=task.share if learns is None else task.share * learns)
     for index, x, delta in RULES[rule](task):
         gate = None if index == last else learns
         yield Lesson([x], [delta if gate is None else delta * gate], index)
@@ -97,7 +100,9 @@ def _step_by_step(
         activity = [task.x, *(step.h for step in steps)]
         if is_for_all or error_gate is not None or rule.needs_error:
             activity = network.behind(activity)
-        now = replace(task, labels=label)
+        learns = _learns(activity[-1], label, error_gate)
+        share = task.share if learns is None else task.share * learns
+        now = replace(task, labels=label, share=share)
         slopes = [
             slope_of(layer, s) if trace is None else s.h
             for layer, s, trace in zip(layers, steps, traces, strict=True)
@@ -107,7 +112,6 @@ def _step_by_step(
             delta = deltas[index]
             if delta is not None:
                 deltas[index] = CELLS[layer.kind].taught(layer, network.w[index], step, delta)
-        learns = _learns(activity[-1], label, error_gate)
         read = [s.v if trace is None else trace for s, trace in zip(steps, traces, strict=True)]
         yield Lesson([*read, *activity[first:-1]], _gated(deltas, learns))
 

@@ -6,7 +6,7 @@ is one matrix product for both. The loss of a map sees it averaged over windows:
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -21,6 +21,8 @@ from tpsgd_edge.rule.activations import ACTIVATIONS
 from tpsgd_edge.rule.windows import Windows, make_windows
 from tpsgd_edge.spec import LossSpec, ProjectionSpec
 
+# A read-out that learns does so at the layer's learning rate times this (docs/RESULTS.md).
+READOUT_FACTOR = 3.0
 # Under these losses f'(z) cancels.
 _MATCHES_ACTIVATION = frozenset({"softmax_cross_entropy", "cross_entropy"})
 
@@ -35,6 +37,7 @@ class LocalLoss:
         mid, mult: a target is mid + mult * (P y*), in the last layer mid + mult * y*.
         gain: 1 / (sqrt(n_target) * temperature), the g of the losses in label space.
         windows: of a map; None where the loss sees the units themselves.
+        readout_rate: at which the projection itself learns from a sample; 0 where it is fixed.
     """
 
     kind: str
@@ -46,6 +49,7 @@ class LocalLoss:
     delta: float
     expression: str | None
     windows: Windows | None = None
+    readout_rate: float = 0.0
 
 
 def local_losses(
@@ -72,29 +76,57 @@ def local_losses(
     )
 
 
+def with_learning_readouts(
+    losses: tuple[LocalLoss | None, ...], rates: tuple[float, ...]
+) -> tuple[LocalLoss | None, ...]:
+    """The losses, those in label space with projections that learn from now on.
+
+    Args:
+        rates: of each layer, from a sample.
+    """
+    return tuple(
+        replace(loss, projection=loss.projection.clone(), readout_rate=READOUT_FACTOR * rate)
+        if loss is not None and loss.projection is not None and loss.kind in LABEL_SPACE
+        else loss
+        for loss, rate in zip(losses, rates, strict=True)
+    )
+
+
 def local_delta(
-    loss: LocalLoss, y: Tensor, labels: Tensor, activation: Tensor | None = None
+    loss: LocalLoss,
+    y: Tensor,
+    labels: Tensor,
+    activation: Tensor | None = None,
+    share: Tensor | float = 0.0,
 ) -> Tensor:
     """delta = e * f'(z), shape (batch, y_count): the layer's W learns along delta x^T.
 
     On a map, e is that of the unit's window and f'(z) the unit's own. `activation` is f(z) where
-    the output y is not.
+    the output y is not. A read-out that learns does it here, behind the error, at `share` of its
+    rate: of the batch, or of each row (batch, 1).
     """
-    if loss.windows is None:
-        e = local_error(loss, y, labels)
-    else:
-        e = loss.windows.spread(local_error(loss, loss.windows.averaged(y), labels), y)
+    seen = y if loss.windows is None else loss.windows.averaged(y)
+    e = local_error(loss, seen, labels, share)
+    if loss.windows is not None:
+        e = loss.windows.spread(e, y)
     if loss.kind in _MATCHES_ACTIVATION:
         return e
     return e * ACTIVATIONS[loss.activation].derivative(y if activation is None else activation)
 
 
-def local_error(loss: LocalLoss, y: Tensor, labels: Tensor) -> Tensor:
+def local_error(loss: LocalLoss, y: Tensor, labels: Tensor, share: Tensor | float = 0.0) -> Tensor:
     """e of each value that the loss sees (batch, n_target), units or averages of a map.
 
-    For a loss that matches the activation, e already is delta.
+    For a loss that matches the activation, e already is delta. `share` as for `local_delta`.
     """
-    return _ERROR[loss.kind](loss, y, labels)
+    if loss.kind not in LABEL_SPACE:
+        return _ERROR[loss.kind](loss, y, labels)
+    p = _projection(loss)
+    q = LABEL_SPACE[loss.kind](loss.gain * (y @ p), labels)
+    e = q @ p.T
+    if loss.readout_rate:
+        p.add_(y.T @ (q * share), alpha=loss.readout_rate)
+    return e
 
 
 def target(loss: LocalLoss, labels: Tensor) -> Tensor:
@@ -161,14 +193,12 @@ def _softmax_cross_entropy(loss: LocalLoss, y: Tensor, labels: Tensor) -> Tensor
     return labels - torch.softmax(y, dim=1)
 
 
-def _projected_cross_entropy(loss: LocalLoss, y: Tensor, labels: Tensor) -> Tensor:
-    p = _projection(loss)
-    return (labels - torch.softmax(loss.gain * (y @ p), dim=1)) @ p.T
+def _projected_cross_entropy(v: Tensor, labels: Tensor) -> Tensor:
+    return labels - torch.softmax(v, dim=1)
 
 
-def _projected_l2(loss: LocalLoss, y: Tensor, labels: Tensor) -> Tensor:
-    p = _projection(loss)
-    return (labels - loss.gain * (y @ p)) @ p.T
+def _projected_l2(v: Tensor, labels: Tensor) -> Tensor:
+    return labels - v
 
 
 def _projection(loss: LocalLoss) -> Tensor:
@@ -201,12 +231,15 @@ def _custom(loss: LocalLoss, y: Tensor, labels: Tensor) -> Tensor:
 
 _ERROR: dict[str, Callable[[LocalLoss, Tensor, Tensor], Tensor]] = {
     "softmax_cross_entropy": _softmax_cross_entropy,
-    "projected_cross_entropy": _projected_cross_entropy,
-    "projected_l2": _projected_l2,
     "l2": _residual,
     "l1": _l1,
     "huber": _huber,
     "dead_zone": _dead_zone,
     "cross_entropy": _residual,
     "custom": _custom,
+}
+# q, the error of the labels, from what is read out (batch, K).
+LABEL_SPACE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "projected_cross_entropy": _projected_cross_entropy,
+    "projected_l2": _projected_l2,
 }

@@ -20,7 +20,9 @@ from tpsgd_edge.rule.layers import input_gradient
 from tpsgd_edge.rule.losses import LocalLoss, local_delta
 from tpsgd_edge.rule.network import FloatNetwork
 
-RuleName = Literal["backprop", "fa", "dfa", "sdfa", "drtp", "pepita", "tpsgd", "last_layer"]
+RuleName = Literal[
+    "backprop", "fa", "dfa", "sdfa", "drtp", "pepita", "tpsgd", "tpsgd_learned", "last_layer"
+]
 Losses = tuple[LocalLoss | None, ...]
 Deltas = list[Tensor | None]
 
@@ -34,6 +36,7 @@ class Task:
         labels: rows (batch, K), one-hot for classes.
         losses: of each layer; only tpSGD uses those of hidden layers.
         feedback: the rule's fixed random matrices.
+        share: of their rate at which read-outs learn, of the batch or of each row (batch, 1).
     """
 
     network: FloatNetwork
@@ -41,6 +44,7 @@ class Task:
     labels: Tensor
     losses: Losses
     feedback: Feedback = ()
+    share: Tensor | float = 0.0
 
 
 class Change(NamedTuple):
@@ -75,9 +79,14 @@ class Direct:
 def tpsgd(
     task: Task, index: int, y: Tensor, activation: Tensor, error: Tensor | None
 ) -> Tensor | None:
-    """Each layer's own loss and nothing from the layers above (arXiv 2208.08503)."""
+    """Each layer's own loss and nothing from the layers above (arXiv 2208.08503).
+
+    Where read-outs learn (`with_learning_readouts`), it is local classifiers as of Nøkland, Eidnes,
+    "Training neural networks with local error signals", ICML 2019, layer by layer in the forward
+    pass.
+    """
     loss = task.losses[index]
-    return None if loss is None else local_delta(loss, y, task.labels, activation)
+    return None if loss is None else local_delta(loss, y, task.labels, activation, task.share)
 
 
 def nothing(
@@ -157,6 +166,7 @@ Rule = Callable[[Task], Iterator[Change]]
 
 DIRECT: dict[str, Direct] = {
     "tpsgd": Direct(tpsgd),
+    "tpsgd_learned": Direct(tpsgd),
     "drtp": Direct(drtp),
     "dfa": Direct(dfa, needs_error=True),
     "sdfa": Direct(sdfa, needs_error=True),
@@ -170,6 +180,7 @@ RULES: dict[RuleName, Rule] = {
     "drtp": DIRECT["drtp"],
     "pepita": pepita,
     "tpsgd": DIRECT["tpsgd"],
+    "tpsgd_learned": DIRECT["tpsgd_learned"],
     "last_layer": DIRECT["last_layer"],
 }
 

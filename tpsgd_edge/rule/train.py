@@ -15,7 +15,7 @@ from tpsgd_edge.rule.defined import check_rule
 from tpsgd_edge.rule.feedback import Feedback, draw_feedback
 from tpsgd_edge.rule.layers import update_sums
 from tpsgd_edge.rule.lessons import Lesson, lessons
-from tpsgd_edge.rule.losses import local_losses
+from tpsgd_edge.rule.losses import local_losses, with_learning_readouts
 from tpsgd_edge.rule.network import FloatNetwork, first_network
 from tpsgd_edge.rule.rules import Losses, RuleName
 from tpsgd_edge.spec import LossSpec, ProjectionSpec
@@ -29,6 +29,8 @@ _SCHEDULE: dict[str, Callable[[float, float], float]] = {
 }
 
 
+# The rules that use the losses of hidden layers.
+_LOCAL = ("tpsgd", "tpsgd_learned")
 # What W and what b learn from a batch.
 Sums = tuple[Tensor, Tensor]
 
@@ -90,7 +92,7 @@ def train_float(
     Args:
         x: samples (n, n_in), scaled; sequences step by step.
         labels: classes (n,) or scaled vectors (n, K); of each step (n, steps) or (n, steps, K).
-        losses: one for each layer with weights; rules other than tpsgd use the last one only.
+        losses: one for each layer with weights; rules other than tpSGD use the last one only.
         learning_rate: one for all layers, or one for each layer with weights. tpSGD divides that
             of a map by the mean area of the windows whose averages its loss sees, PEPITA by the
             number of positions.
@@ -102,10 +104,10 @@ def train_float(
     Raises:
         SpecError: the rule is not defined for the network; the weights leave the finite numbers.
     """
-    check_rule(graph, rule)
+    check_rule(graph, rule, losses)
     net = first_network(graph, seed=seed)
     made = local_losses(graph, tuple(losses), projection or ProjectionSpec(), seed=seed)
-    made = made if rule == "tpsgd" else _without_projections(made)
+    made = _own_losses(graph, made, learning_rate, rule)
     feedback, rates = draw_feedback(graph, rule, seed=seed), _rates(graph, learning_rate, rule)
     limits = _Limits(dead_zone, error_gate, clip_norm)
     settings = _Settings(rule, made, feedback, rates, momentum, limits, graph.learn_every)
@@ -138,13 +140,34 @@ def _rates(
     PEPITA's authors take the mean over positions.
     """
     trained = graph.trained
-    rates = learning_rate if isinstance(learning_rate, Sequence) else [learning_rate] * len(trained)
-    if rule == "tpsgd":
+    rates = _each(graph, learning_rate)
+    if rule in _LOCAL:
         rates = [r / la.target_area for r, la in zip(rates, trained, strict=True)]
     elif rule == "pepita":
         rates = [r / _positions(la) for r, la in zip(rates, trained, strict=True)]
+    return _of_layers(graph, rates)
+
+
+def _each(graph: Graph, learning_rate: float | Sequence[float]) -> Sequence[float]:
+    if isinstance(learning_rate, Sequence):
+        return learning_rate
+    return [learning_rate] * len(graph.trained)
+
+
+def _of_layers(graph: Graph, rates: Sequence[float]) -> tuple[float, ...]:
     given = iter(rates)
     return tuple(next(given) if isinstance(la, TrainedLayer) else 0.0 for la in graph.layers)
+
+
+def _own_losses(
+    graph: Graph, losses: Losses, learning_rate: float | Sequence[float], rule: RuleName
+) -> Losses:
+    """What the rule makes of the losses; what only tpSGD needs weighs on no other's memory."""
+    if rule not in _LOCAL:
+        return tuple(loss and replace(loss, projection=None, windows=None) for loss in losses)
+    if rule != "tpsgd_learned":
+        return losses
+    return with_learning_readouts(losses, _of_layers(graph, _each(graph, learning_rate)))
 
 
 def _epochs(
@@ -162,11 +185,6 @@ def _epochs(
             decay = _SCHEDULE[pace.schedule](step / (pace.epochs * count), pace.final_rate)
             _train_batch(net, x[rows], labels[rows], settings, decay, velocity)
         yield epoch
-
-
-def _without_projections(losses: Losses) -> Losses:
-    """Without what only tpSGD needs, which is to weigh on no other rule's memory."""
-    return tuple(loss and replace(loss, projection=None, windows=None) for loss in losses)
 
 
 def _positions(layer: TrainedLayer) -> int:
@@ -196,6 +214,7 @@ def _train_batch(
         feedback=settings.feedback,
         error_gate=settings.limits.error_gate,
         learn_every=settings.learn_every,
+        share=decay / len(x),
     )
     for changes, clip in _measured(net, taught, settings, len(x)):
         for index, change in changes:
