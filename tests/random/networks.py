@@ -150,6 +150,10 @@ def late_state(model: QuantizedModel, seed: int) -> dict[str, Array]:
             state[f"{layer.name}.{name}"] = _at_the_ends(rng, shape, low, high).astype(
                 DTYPES[type_]
             )
+        if layer.has_learning_readout:
+            type_ = "f32" if layer.weight_type == "f32" else "s8"
+            p = _at_the_ends(rng, (layer.n_target, model.labels.count), -127, 127)
+            state[f"{layer.name}.p"] = p.astype(DTYPES[type_])
     state["rng"] = np.array(rng.integers(2**32), DTYPES["u32"])
     state["step"] = np.array(2**32 - 3, DTYPES["u32"])
     return state

@@ -53,7 +53,7 @@ def random_loss(
     if kind == "softmax_cross_entropy":
         return Loss(kind)
     if kind.startswith("projected"):
-        shift = 5 if projection is not None and projection.kind == "gaussian" else 0
+        shift = 5 if projection is not None and projection.kind in ("gaussian", "learned") else 0
         # v of typical size for lively models: sums of sqrt(n_target) * 64, logits of some hundreds.
         readout = requantize(rng, *((12, 18) if lively else (1, 62)))
         return Loss(kind, readout=readout, error_shift=shift)

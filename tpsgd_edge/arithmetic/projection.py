@@ -1,4 +1,4 @@
-"""Fixed projections as small integers (docs/ARITHMETIC.md, section 9)."""
+"""Projections as small integers (docs/ARITHMETIC.md, section 9)."""
 
 import math
 from collections.abc import Callable
@@ -15,12 +15,13 @@ UNIT = {
     "ternary": math.sqrt(2.0),
     "gaussian": 1 / 36.95,
     "fitted": 1 / 36.95,
+    "learned": 1 / 36.95,
 }
 # With it the first few rows of any size already tell all columns apart, and the first `size` rows
 # are all rows of the matrix.
 _HADAMARD_STEP = 13
 # Kinds whose entries need a byte each.
-WIDE = frozenset({"gaussian", "fitted"})
+WIDE = frozenset({"gaussian", "fitted", "learned"})
 
 
 def draw_projection(kind: str, seed: int, shape: tuple[int, int]) -> NDArray[np.int8]:

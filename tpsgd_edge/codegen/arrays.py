@@ -61,6 +61,8 @@ def _layer_arrays(layer: QuantizedDense) -> Iterator[ArrayView]:
 def _projection_array(layer: str, projection: Projection) -> ArrayView:
     if projection.storage == "s8":
         return _array(f"{layer}_projection", "s8", projection.values.ravel(), " /* P */")
+    if projection.learns:
+        return _array(f"{layer}_first_p", "s8", projection.values.ravel(), " /* P */")
     packed = pack_entries(projection.values)
     lines = tuple(c_rows((f"0x{byte:02X}" for byte in packed.ravel()), 16))
     return ArrayView(f"{layer}_projection", "uint8_t", f"[{packed.size}]", " /* P */", lines)

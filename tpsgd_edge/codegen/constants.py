@@ -24,6 +24,31 @@ class ProjectionView:
     code_bits: int
 
     @property
+    def learns(self) -> bool:
+        """Whether it is part of the state, and so an argument of whatever reads it."""
+        return self.storage == "ram"
+
+    @property
+    def of_layer(self) -> str:
+        """C for what rows are found by."""
+        return "projection" if self.learns else "layer"
+
+    @property
+    def parameter(self) -> str:
+        """C parameter of functions that read it."""
+        return f", const {self.c_type} *projection" if self.learns else ""
+
+    @property
+    def argument(self) -> str:
+        """C argument of these."""
+        return ", projection" if self.learns else ""
+
+    @property
+    def entry_c(self) -> str:
+        """C type of an entry as it is read."""
+        return "float" if self.c_type == "float" else "int32_t"
+
+    @property
     def is_code(self) -> bool:
         """Whether entries follow from the numbers of row and column."""
         return self.storage == "seed" and self.kind == "hadamard"
@@ -82,24 +107,31 @@ def projection_view(model: QuantizedModel) -> ProjectionView | None:
     per_word = 32 // bits
     if projection.storage == "packed":
         bits, per_word = 2, 4
-    elif projection.storage == "s8":
+    elif projection.storage in ("s8", "ram"):
         bits, per_word = 8, 1
     where = {
         "seed": "made again from the seed at each use, no flash",
         "packed": "2 bits an entry in flash",
         "s8": "one byte an entry in flash",
+        "ram": "which learn, in the model's state",
     }[projection.storage]
     return ProjectionView(
         kind=projection.kind,
         storage=projection.storage,
         summary=f"Here: {_kinds(projections)} entries, {where}.",
-        c_type="int8_t" if projection.storage == "s8" else "uint8_t",
+        c_type=_entry_type(model, projection),
         words_per_row=-(-model.labels.count // per_word),
         entries_per_word=per_word,
         word_shift=per_word.bit_length() - 1,
         entry_bits=bits,
         code_bits=(model.labels.count - 1).bit_length(),
     )
+
+
+def _entry_type(model: QuantizedModel, projection: Projection) -> str:
+    if projection.storage == "ram" and model.value_type == "f32":
+        return "float"
+    return "int8_t" if projection.storage in ("s8", "ram") else "uint8_t"
 
 
 def _kinds(projections: list[Projection]) -> str:

@@ -13,7 +13,7 @@ class ErrorKernel:
     Attributes:
         family: softmax, target (target space) or label (label space).
         label: the C parameter that takes the sample's label.
-        scratch_parameter: a further C parameter of the losses in label space.
+        scratch_parameter: further C parameters of the losses in label space.
         target_lines, expression: of the target-space losses; define `target`, and e from `r`.
         read_out: suffix of the read-out kernel, of the label-space losses in integers.
         wanted: of the label-space losses: the label's entry k.
@@ -53,7 +53,6 @@ def error_kernel(layer: QuantizedDense, labels: LabelFormat) -> ErrorKernel:
     kind, is_float = layer.loss.kind, layer.y_type == "f32"
     label_type = "float" if is_float else "int16_t"
     in_label_space = layer.loss.in_label_space
-    scratch = "float" if is_float else "int32_t"
     is_class = labels.kind == "class"
     is_target = not in_label_space and kind != "softmax_cross_entropy"
     family = "target" if is_target else "label" if in_label_space else "softmax"
@@ -65,12 +64,20 @@ def error_kernel(layer: QuantizedDense, labels: LabelFormat) -> ErrorKernel:
         y15="y[j] * 256" if layer.y_type == "s8" else "y[j]",
         read_out=layer.y_type if reads_out(layer) else "",
         label="uint16_t label" if is_class else f"const {label_type} *label",
-        scratch_parameter=f", {scratch} *s" if in_label_space else "",
+        scratch_parameter=_scratch(layer) if in_label_space else "",
         target_lines=_target_lines(layer, is_class=is_class) if is_target else (),
         expression=_expression(kind, is_float=is_float) if is_target else "",
         is_cross_entropy=kind == "projected_cross_entropy",
         wanted=_wanted(kind, is_class=is_class, is_float=is_float),
     )
+
+
+def _scratch(layer: QuantizedDense) -> str:
+    is_float = layer.y_type == "f32"
+    projection = ""
+    if layer.has_learning_readout:
+        projection = f", const {'float' if is_float else 'int8_t'} *projection"
+    return f"{projection}, {'float' if is_float else 'int32_t'} *s"
 
 
 _SUMMARIES = {

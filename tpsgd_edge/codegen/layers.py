@@ -46,6 +46,7 @@ class Uses:
     readout: bool
     loss_table: bool
     pooled_targets: bool
+    learning_readout: bool
 
 
 def uses_of(model: QuantizedModel) -> Uses:
@@ -62,6 +63,7 @@ def uses_of(model: QuantizedModel) -> Uses:
         readout=any(layer.loss.in_label_space for layer in layers),
         loss_table=any(layer.loss.table is not None for layer in layers),
         pooled_targets=_has_pooled_targets(model),
+        learning_readout=any(layer.has_learning_readout for layer in layers),
     )
 
 
@@ -216,7 +218,13 @@ def _target_fields(layer: QuantizedDense, *, is_class: bool) -> Iterator[str]:
 def _projection_field(layer: QuantizedDense) -> Iterator[str]:
     if layer.projection is None:
         return
-    if layer.projection.storage == "seed":
+    if layer.projection.learns:
+        rate = layer.projection.rate
+        if layer.weight_type == "f32":
+            yield f"readout_rate = {c_float(layer.projection.rate_f32)}"
+        elif rate is not None:
+            yield from _numbers(readout_rate_mult=rate.mult, readout_rate_shift=rate.shift)
+    elif layer.projection.storage == "seed":
         yield f"projection = {c_uint(layer.projection.seed)}"
     else:
         yield f"projection = {layer.name}_projection"

@@ -112,6 +112,8 @@ def init_lines(model: QuantizedModel) -> tuple[str, ...]:
     lines: list[str] = []
     for layer in model.trained:
         name = layer.name
+        if layer.has_learning_readout:
+            lines.extend(_copy_lines(name, "p", layer.n_target * model.labels.count))
         if isinstance(layer.init, SeededInit):
             arguments = [_unit(layer), f"model->{name}_w", f"model->{name}_b"]
             function = f"tps_dense_init_{layer.weight_type}"
@@ -121,10 +123,16 @@ def init_lines(model: QuantizedModel) -> tuple[str, ...]:
             lines.extend(c_call(function, [*arguments, c_uint(layer.init.seed)]))
             continue
         for tensor, count in (("w", layer.n_weights), ("b", layer.n_out)):
-            lines.append(f"for (uint32_t i = 0; i < {count}; i++) {{")
-            lines.append(f"    model->{name}_{tensor}[i] = {name}_first_{tensor}[i];")
-            lines.append("}")
+            lines.extend(_copy_lines(name, tensor, count))
     return tuple(lines)
+
+
+def _copy_lines(name: str, tensor: str, count: int) -> tuple[str, ...]:
+    return (
+        f"for (uint32_t i = 0; i < {count}; i++) {{",
+        f"    model->{name}_{tensor}[i] = {name}_first_{tensor}[i];",
+        "}",
+    )
 
 
 def _forward(model: QuantizedModel, index: int, indent: int) -> StageView:
@@ -268,7 +276,7 @@ def _dense_calls(
 ) -> Iterator[tuple[str, list[str]]]:
     this, y, e = _unit(layer), _buffer(layer, "y"), _buffer(layer, "e")
     if layer.loss.is_local:
-        yield f"tps_error_{error_suffix(layer)}", [this, y, "label", *_scratch(layer), e]
+        yield from _error_calls(layer, y)
     if has_gate(layer):
         learns_from_c = isinstance(layer, QuantizedRnn) and not layer.has_traces
         slope = f"stream.{layer.name}_c" if learns_from_c else y
@@ -295,7 +303,7 @@ def _conv_calls(
     y, m, e = (_buffer(layer, role) for role in "yme")
     if layer.loss.is_local:
         yield f"tps_map_average_{layer.y_type}", [f"&{layer.name}_layer", y, m]
-        yield f"tps_error_{error_suffix(layer)}", [_unit(layer), m, "label", *_scratch(layer), e]
+        yield from _error_calls(layer, m)
     elif has_gate(layer) and layer.passing is not None:
         yield f"tps_map_gate_{gate_suffix(layer)}", [f"&{layer.name}_layer", y, e]
     yield from _below(model, index, layer)
@@ -303,6 +311,18 @@ def _conv_calls(
     arguments += [_buffer(layer, "p"), _buffer(layer, "d"), "decay"]
     draw = [] if layer.weight_type == "f32" else [_draw(layer)]
     yield f"tps_conv2d_learn_{conv_learn_suffix(layer)}", [*arguments, *draw]
+
+
+def _error_calls(layer: QuantizedDense, seen: str) -> Iterator[tuple[str, list[str]]]:
+    """The error of what the loss sees, and then what its read-out learns."""
+    this, scratch, e = _unit(layer), _scratch(layer), _buffer(layer, "e")
+    learns = layer.has_learning_readout
+    p = [f"model->{layer.name}_p"] if learns else []
+    yield f"tps_error_{error_suffix(layer)}", [this, seen, "label", *p, *scratch, e]
+    if learns:
+        draw = [] if layer.weight_type == "f32" else [_draw(layer)]
+        function = f"tps_readout_learn_{layer.y_type}"
+        yield function, [this, seen, *scratch, "decay", *draw, *p]
 
 
 def _present(layer: QuantizedRnn) -> list[str]:

@@ -282,6 +282,8 @@ def _headers(model: QuantizedModel) -> Iterator[str]:
     if any(isinstance(layer, QuantizedPool) for layer in model.layers):
         yield "tps_pool.h"
     yield "tps_random.h"
+    if any(layer.has_learning_readout for layer in model.taught) and not suffix:
+        yield "tps_readout.h"
     if any(layer.residual for layer in model.weighted):
         yield "tps_residual.h"
     if "rnn" in kinds:

@@ -17,7 +17,14 @@ from tpsgd_edge.frontend.data import Dataset, label_scaling
 from tpsgd_edge.frontend.network import dataset_scaling
 from tpsgd_edge.graph import Graph, TrainedLayer
 from tpsgd_edge.graph.forward import Real, behind, seen_by_loss
-from tpsgd_edge.spec import LabelsKind, ProjectionKind, Spec, layer_index, layer_projection
+from tpsgd_edge.spec import (
+    LabelsKind,
+    ProjectionKind,
+    Spec,
+    first_projection,
+    layer_index,
+    layer_projection,
+)
 
 # Samples to fit to, spread evenly over the training set, and how many of them run at once.
 _SAMPLES = 2048
@@ -42,7 +49,7 @@ def with_fitted_projections(
     """
     kind = graph.labels.kind
     hidden = _learning(spec, graph).items()
-    places = [place for place, at in hidden if choice(spec, at, kind) == "fitted"]
+    places = [place for place, at in hidden if _starts_fitted(choice, spec, at, kind)]
     if not places:
         return graph
     mean, deviation = dataset_scaling(spec, dataset)
@@ -81,6 +88,11 @@ def least_squares(seen: Real, wanted: Real) -> Real:
         return np.asarray(np.linalg.solve(m.T @ m + ridge * np.eye(m.shape[1]), m.T @ t))
     # The same, by a matrix as large as there are samples.
     return np.asarray(m.T @ np.linalg.solve(m @ m.T + ridge * np.eye(len(m)), t))
+
+
+def _starts_fitted(choice: Choice, spec: Spec, at: int, labels: LabelsKind) -> bool:
+    chosen = choice(spec, at, labels)
+    return "fitted" in (chosen, chosen == "learned" and first_projection(spec, at, labels))
 
 
 def _learning(spec: Spec, graph: Graph) -> dict[int, int]:

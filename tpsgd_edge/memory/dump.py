@@ -12,6 +12,7 @@ from tpsgd_edge.arithmetic.random import PHI, Purpose, stream
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.memory.state import digest_order, state_layout
 from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel
+from tpsgd_edge.quantize.projection import LARGEST_ENTRY
 from tpsgd_edge.quantize.scales import BIAS_BITS
 from tpsgd_edge.trace import digest
 
@@ -79,6 +80,8 @@ def _check_layer(layer: QuantizedDense, state: State, where: str) -> None:
     else:
         limit = 2**layer.weight_bits
         good = {"w": (w >= -limit) & (w < limit), "b": np.abs(b.astype(np.int64)) <= 2**BIAS_BITS}
+    if layer.has_learning_readout:
+        good["p"] = np.abs(state[f"{layer.name}.p"].astype(np.float32)) <= LARGEST_ENTRY
     for tensor, flags in good.items():
         if not flags.all():
             at = tuple(int(i) for i in np.argwhere(~flags)[0])

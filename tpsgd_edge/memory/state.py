@@ -56,6 +56,12 @@ def state_layout(model: QuantizedModel) -> StateLayout:
     for layer in by_size:
         matrix = (layer.n_out, layer.n_in)
         members.append((f"{layer.name}.w", f"{layer.name}_w", layer.weight_type, matrix))
+    # Of a byte each, or of four as all of an f32 model.
+    for layer in model.trained:
+        if layer.has_learning_readout:
+            type_ = "f32" if layer.weight_type == "f32" else "s8"
+            matrix = (layer.n_target, model.labels.count)
+            members.append((f"{layer.name}.p", f"{layer.name}_p", type_, matrix))
 
     tensors, offset = [], 0
     for name, member, type_, shape in members:
@@ -67,5 +73,9 @@ def state_layout(model: QuantizedModel) -> StateLayout:
 
 def digest_order(model: QuantizedModel) -> tuple[str, ...]:
     """Names of the state's tensors in the order of the model's digest."""
-    names = [f"{layer.name}.{tensor}" for layer in model.trained for tensor in "wb"]
+    names = [
+        f"{layer.name}.{tensor}"
+        for layer in model.trained
+        for tensor in ("wbp" if layer.has_learning_readout else "wb")
+    ]
     return (*names, "rng", "step")

@@ -27,7 +27,7 @@ from tpsgd_edge.quantize.model import (
     limits,
 )
 from tpsgd_edge.quantize.projection import largest_prototype, make_projection
-from tpsgd_edge.quantize.rates import dead_zone, integer_rate
+from tpsgd_edge.quantize.rates import dead_zone, integer_rate, with_rate
 from tpsgd_edge.quantize.scales import (
     BIAS_BITS,
     INPUT_MAX,
@@ -331,6 +331,10 @@ def _loss(
     projection = None
     if not context.is_last:
         projection = make_projection(spec, context.graph, layer, context.index)
+    if projection is not None and projection.learns:
+        label_unit = context.label_scale if loss.kind == "projected_l2" else 1.0
+        units, rate = context.full_scale * label_unit, layer_learning_rate(spec, context.spec_index)
+        projection = with_rate(projection, rate, units=units, layer=layer.name)
     parameters, error_scale = make_loss(
         loss,
         LossContext(

@@ -88,6 +88,11 @@ class QuantizedDense:
         return self.n_out
 
     @property
+    def has_learning_readout(self) -> bool:
+        """Whether the layer learns, and its projection too."""
+        return self.trains and self.projection is not None and self.projection.learns
+
+    @property
     def n_weights(self) -> int:
         """Entries of w, without biases."""
         return self.n_in * self.n_out

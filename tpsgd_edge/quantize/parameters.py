@@ -65,16 +65,24 @@ class Passing:
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """A fixed matrix P (sections 9 and 19).
+    """A matrix P (sections 9 and 19), fixed unless it lies in RAM, where it learns (section 6.5).
 
     `values` has shape (n_out, n_labels), int8. Those of a random matrix follow from `seed` and
     `kind` whatever the storage; those of prototypes are measured, others fitted, both stored as s8.
+    Those of a matrix that learns are the first ones; `rate` (f32: `rate_f32`) is its readout_rate.
     """
 
     kind: ProjectionKind
-    storage: Literal["seed", "packed", "s8"]
+    storage: Literal["seed", "packed", "s8", "ram"]
     seed: int
     values: NDArray[np.int8]
+    rate: Requantize | None = None
+    rate_f32: float = 0.0
+
+    @property
+    def learns(self) -> bool:
+        """Whether it is part of the state."""
+        return self.storage == "ram"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,18 @@
 """Learning rates and dead zones in integers (docs/ARITHMETIC.md, section 7)."""
 
+from dataclasses import replace
+
 import numpy as np
 
+from tpsgd_edge.arithmetic.projection import UNIT
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.quantize.model import Requantize
+from tpsgd_edge.quantize.model import Projection, Requantize
 from tpsgd_edge.quantize.scales import as_requantize
 
 _RATE_SHIFT = 30
+# A read-out learns at the layer's learning rate times this (docs/RESULTS.md).
+_READOUT_FACTOR = 3.0
+_READOUT_SHIFT = 13
 # Below it a decay to 1 % leaves nothing.
 _SMALLEST_RATE = 2**6
 
@@ -26,6 +32,23 @@ def integer_rate(factor: float, *, layer: str, asked: float) -> Requantize:
             help=f"choose a {'larger' if factor < 1 else 'smaller'} one",
         )
     return result
+
+
+def with_rate(projection: Projection, rate: float, *, units: float, layer: str) -> Projection:
+    """A projection that learns with its readout_rate (section 6.5).
+
+    Args:
+        rate: learning rate of the layer, as the spec has it.
+        units: R of the layer times the scale of the labels: real values of 2^7 in y8 and of 2^14
+            in q.
+    """
+    real = _READOUT_FACTOR * rate / UNIT[projection.kind]
+    factor = real * units * 2.0 ** (_READOUT_SHIFT - 7 - 14)
+    return replace(
+        projection,
+        rate=integer_rate(factor, layer=layer, asked=rate),
+        rate_f32=float(np.float32(real)),
+    )
 
 
 def dead_zone(width: float, error_scale: float, *, is_float: bool) -> int | float:

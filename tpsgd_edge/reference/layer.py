@@ -55,6 +55,12 @@ class TrainedLayer(ReferenceLayer, Protocol):
     def set_state(self, w: Array, b: Array) -> None:
         """Take w and b."""
 
+    def set_readout(self, p: Array) -> None:
+        """Take P, where it learns."""
+
+    def readout(self) -> Array:
+        """P, to read only, where it learns."""
+
 
 class GradientLayer(TrainedLayer, Protocol):
     """One layer that backpropagation reaches."""

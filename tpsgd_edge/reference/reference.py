@@ -145,6 +145,8 @@ class Reference:
         for dense in self._dense[index]:
             name = dense.layer.name
             tensors |= {f"{name}.w": dense.weights(), f"{name}.b": dense.biases()}
+            if dense.layer.has_learning_readout:
+                tensors[f"{name}.p"] = dense.readout()
         return tensors
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
@@ -158,6 +160,8 @@ class Reference:
         for dense in chain.from_iterable(self._dense[index] for index in self._trained):
             name = dense.layer.name
             dense.set_state(state[f"{name}.w"], state[f"{name}.b"])
+            if dense.layer.has_learning_readout:
+                dense.set_readout(state[f"{name}.p"])
         self._rng, self._step = int(state["rng"]), int(state["step"])
 
     def _walk(self, x: Array, steps: Container[int]) -> Iterator[tuple[int, list[Array]]]:

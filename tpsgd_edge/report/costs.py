@@ -56,7 +56,7 @@ def _layer_cost(layer: QuantizedLayer, tensors: Mapping[str, int]) -> LayerCost:
         shape=shape,
         about=_about(layer),
         weights=layer.n_weights + layer.n_out,
-        ram_bytes=sum(tensors.get(f"{layer.name}.{tensor}", 0) for tensor in "wb"),
+        ram_bytes=sum(tensors.get(f"{layer.name}.{tensor}", 0) for tensor in "wbp"),
         flash_bytes=_constant_bytes(layer),
     )
 
@@ -117,7 +117,7 @@ def _constant_bytes(layer: QuantizedDense) -> int:
         count += layer.init.w.nbytes + layer.init.b.nbytes
     if layer.trains and layer.projection is not None and layer.projection.storage != "seed":
         n_out, n_labels = layer.projection.values.shape
-        per_row = n_labels if layer.projection.storage == "s8" else -(-n_labels // 4)
+        per_row = -(-n_labels // 4) if layer.projection.storage == "packed" else n_labels
         count += n_out * per_row
     if layer.loss.table is not None and layer.trains:
         entry = "f32" if layer.weight_type == "f32" else "s16"

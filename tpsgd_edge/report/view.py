@@ -222,7 +222,8 @@ def _projections(spec: Spec, *, is_class: bool) -> str:
     hidden = [layer for layer in spec.model.trained[:-1] if layer.train]
     places = [layer_index(spec, layer.name) for layer in hidden]
     kinds = sorted({layer_projection(spec, place, labels) for place in places})
-    storage = "s8" if {"prototype", "fitted"} & set(kinds) else spec.projection.storage
+    storage: str = "s8" if {"prototype", "fitted"} & set(kinds) else spec.projection.storage
+    storage = "ram" if "learned" in kinds else storage
     return f"{' and '.join(kinds or [spec.projection.random_kind])}, {_STORAGE[storage]}"
 
 
@@ -237,6 +238,7 @@ _STORAGE = {
     "seed": "drawn again on the device",
     "packed": "stored in 2 bits an entry",
     "s8": "stored in a byte an entry",
+    "ram": "in RAM",
 }
 
 

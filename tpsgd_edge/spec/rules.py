@@ -19,6 +19,7 @@ from tpsgd_edge.spec.layers import (
     WeightFormat,
 )
 from tpsgd_edge.spec.problems import Problem, raise_problems
+from tpsgd_edge.spec.readouts import readout_problems
 from tpsgd_edge.spec.sections import ProjectionKind, Spec
 
 LabelsKind = Literal["class", "vector"]
@@ -82,6 +83,8 @@ def layer_projection(spec: Spec, index: int, labels_kind: LabelsKind) -> Project
         return spec.projection.random_kind  # nobody uses it
     if own == "prototype" or (own is None and kind == "prototype"):
         return "prototype"
+    if kind == "learned":
+        return "learned"
     asked = _asked_loss(spec, index)
     is_open = own is None and kind is None and (asked is None or asked.kind not in _LABEL_SPACE)
     if is_open and labels_kind == "class" and _has_meaning(spec):
@@ -92,6 +95,7 @@ def layer_projection(spec: Spec, index: int, labels_kind: LabelsKind) -> Project
 def first_projection(spec: Spec, index: int, labels_kind: LabelsKind) -> ProjectionKind:
     """What a hidden layer's targets are in a net that starts from nothing: fitted, or random.
 
+    It is also what projections that learn are at first.
     Where nothing is said, they are fitted if the net has convolutions that learn: a random read-out
     of a few filters cannot tell the classes apart (docs/RESULTS.md).
     """
@@ -99,7 +103,8 @@ def first_projection(spec: Spec, index: int, labels_kind: LabelsKind) -> Project
     if own == "fitted" or (own is None and kind == "fitted"):
         return "fitted"
     asked, model = _asked_loss(spec, index), spec.model
-    is_open = own is None and kind is None and "storage" not in spec.projection.model_fields_set
+    is_open = kind is None and "storage" not in spec.projection.model_fields_set
+    is_open = own is None and (is_open or kind == "learned")
     in_label_space = asked is None or asked.kind in _LABEL_SPACE
     learns_filters = any(isinstance(layer, ConvSpec) and layer.train for layer in model.layers)
     can_be = not is_recurrent(spec) and model.extra_classes == 0 and labels_kind == "class"
@@ -291,6 +296,8 @@ def _target_problems(spec: Spec, kind: LabelsKind | None) -> Iterator[Problem]:
 
 def _loss_problems(spec: Spec, kind: LabelsKind | None) -> Iterator[Problem]:
     yield from _target_problems(spec, kind)
+    if spec.projection.kind == "learned":
+        yield from readout_problems(spec)
     for layer in spec.model.trained:
         index = layer_index(spec, layer.name)
         loss = _asked_loss(spec, index) if kind is None else layer_loss(spec, index, kind)
@@ -305,7 +312,15 @@ def _layer_problems(
     last, activation = _is_last(spec, index), layer_activation(spec, index)
     name, where = trained_layer(spec, index).name, _loss_place(spec, index)
     targets = layer_projection(spec, index, labels_kind or "class")
-    if targets == "prototype" and not last and loss in _LABEL_SPACE:
+    learns = trained_layer(spec, index).train
+    if targets == "learned" and not last and learns and loss not in _LABEL_SPACE:
+        yield Problem(
+            f"the loss '{loss}' of layer '{name}' has no read-out that could learn",
+            where=where,
+            found='[projection], kind = "learned"',
+            help='use loss = "projected_cross_entropy" (or "projected_l2"), or a fixed projection',
+        )
+    elif targets == "prototype" and not last and loss in _LABEL_SPACE:
         yield Problem(
             f"the loss '{loss}' of layer '{name}' needs a random projection",
             where=where,

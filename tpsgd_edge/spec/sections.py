@@ -29,7 +29,7 @@ from tpsgd_edge.spec.names import check_model_name
 
 ActivationFormat = Literal["s8", "s16"]
 RandomKind = Literal["hadamard", "sign", "ternary", "gaussian"]
-ProjectionKind = Literal[RandomKind, "fitted", "prototype"]
+ProjectionKind = Literal[RandomKind, "fitted", "learned", "prototype"]
 
 
 class PretrainSpec(Section):
@@ -173,7 +173,7 @@ class RuleSpec(Section):
 
 
 class ProjectionSpec(Section):
-    """The fixed matrices: random, fitted, or prototypes, which are measured in a trained net.
+    """The matrices: random, fitted, learned, or prototypes, which are measured in a trained net.
 
     Without a `kind`, `rules.layer_projection` decides for each layer. `scale` is the amplitude of
     random targets as a share of the output's range.
@@ -187,6 +187,8 @@ class ProjectionSpec(Section):
     def _gaussian_is_not_packed(self) -> "ProjectionSpec":
         if self.kind == "gaussian" and self.storage == "packed":
             raise ValueError('2 bits hold sign and ternary entries; use storage = "s8" or "seed"')
+        if self.kind == "learned" and "storage" in self.model_fields_set:
+            raise ValueError("projections that learn lie in RAM; leave storage out")
         is_drawn = self.kind not in ("fitted", "prototype")
         if not is_drawn and self.storage != "s8" and "storage" in self.model_fields_set:
             what = "projections are fitted" if self.kind == "fitted" else "prototypes are measured"
@@ -195,7 +197,9 @@ class ProjectionSpec(Section):
 
     @property
     def random_kind(self) -> RandomKind:
-        """The kind of the matrices that follow from the seed."""
+        """The kind of the matrices that follow from the seed; those that learn start so."""
+        if self.kind == "learned":
+            return "hadamard"
         if self.kind is None or self.kind == "fitted" or self.kind == "prototype":
             return "sign"
         return self.kind

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.quantize.model import QuantizedConv2d, Schedule
 from tpsgd_edge.reference.binary32.functions import F32, ONE, sum_in_order
-from tpsgd_edge.reference.binary32.loss import Label, LossConstants, local_error, prepare_loss
+from tpsgd_edge.reference.binary32.loss import Label, LossConstants, prepare_loss
+from tpsgd_edge.reference.binary32.readout import kept_projection, set_projection, taught_error
 from tpsgd_edge.reference.binary32.update import (
     LANES,
     decay_at,
@@ -80,6 +81,14 @@ class Binary32Conv2d:
         """b as the device keeps it; a view."""
         return self.b
 
+    def set_readout(self, p: NDArray[Any]) -> None:
+        """Take a P that learns, (n_target, K)."""
+        set_projection(self.loss, p)
+
+    def readout(self) -> NDArray[Any]:
+        """P as the device keeps it where it learns."""
+        return kept_projection(self.loss)
+
     def forward(self, x: F32) -> F32:
         """The output map, flat, of the input map, flat."""
         layer, groups = self.layer, self.layer.geometry.groups
@@ -98,8 +107,9 @@ class Binary32Conv2d:
 
     def learn(self, x: F32, y: F32, label: Label, words: NDArray[np.uint32], step: int) -> bool:
         """Update w and b; `words` is not used. Returns whether a unit learned."""
-        e = local_error(self.loss, self._averaged(y), label)
-        return self.learn_from(e, x, y, words, step)
+        seen, decay = self._averaged(y), decay_at(self.schedule, step)
+        e, is_taught = taught_error(self.loss, seen, label, decay)
+        return self.learn_from(e, x, y, words, step) or is_taught
 
     def learn_from(self, e: F32, x: F32, y: F32, words: NDArray[np.uint32], step: int) -> bool:
         """Update w and b by the errors e of windows. Returns whether a unit learned."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from tpsgd_edge.quantize.model import QuantizedDense, Schedule
 from tpsgd_edge.reference.binary32.functions import F32, ZERO
 from tpsgd_edge.reference.binary32.loss import Label, LossConstants, local_error, prepare_loss
+from tpsgd_edge.reference.binary32.readout import kept_projection, set_projection, taught_error
 from tpsgd_edge.reference.binary32.update import (
     LANES,
     decay_at,
@@ -60,6 +61,14 @@ class Binary32Dense:
         """b as the device keeps it; a view."""
         return self.b
 
+    def set_readout(self, p: NDArray[Any]) -> None:
+        """Take a P that learns, (n_target, K)."""
+        set_projection(self.loss, p)
+
+    def readout(self) -> NDArray[Any]:
+        """P as the device keeps it where it learns."""
+        return kept_projection(self.loss)
+
     def forward(self, x: F32) -> F32:
         """y, shape (n_out,), of x, shape (n_in,)."""
         y = outputs(self.layer, self._accumulate(x) + self.b)
@@ -90,7 +99,8 @@ class Binary32Dense:
             x: what the update reads, (n_in,), or (n_out, n_in) where units read unlike values.
             c: activations that the derivative is taken from, where these are not y.
         """
-        return self.learn_from(self.error(y, label), x, y if c is None else c, words, step)
+        e, is_taught = taught_error(self.loss, y, label, decay_at(self.schedule, step))
+        return self.learn_from(e, x, y if c is None else c, words, step) or is_taught
 
     def error(self, y: F32, label: Label) -> F32:
         """e of the layer's own loss, (n_out,)."""

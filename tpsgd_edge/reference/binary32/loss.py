@@ -32,7 +32,7 @@ class LossConstants:
 
     Attributes:
         class_targets: t for each class, shape (K, n_out); None for vectors and in label space.
-        projection: P, shape (n_out, K); None in the last layer.
+        projection: P, shape (n_out, K), a copy, which may learn; None in the last layer.
         projection_t: its transpose, contiguous.
     """
 
@@ -77,7 +77,9 @@ def local_error(constants: LossConstants, y: F32, label: Label) -> F32:
     kind = constants.layer.loss.kind
     if kind in TARGET_SPACE:
         return TARGET_SPACE[kind](constants, target(constants, label) - y)
-    return LABEL_SPACE[kind](constants, y, label)
+    if constants.layer.loss.in_label_space:
+        return spread(constants, label_error(constants, y, label))
+    return label_minus_softmax(y * LOG2E, _index(label))
 
 
 def target(constants: LossConstants, label: Label) -> F32:
@@ -131,22 +133,22 @@ TARGET_SPACE: Mapping[str, Callable[[LossConstants, F32], F32]] = {
 # ------------------------------------------------------------------ losses in label space
 
 
-def _softmax_cross_entropy(constants: LossConstants, y: F32, label: Label) -> F32:
-    return label_minus_softmax(y * LOG2E, _index(label))
+def label_error(constants: LossConstants, y: F32, label: Label) -> F32:
+    """q: what the layer's own answer lacks, shape (K,)."""
+    return LABEL_SPACE[constants.layer.loss.kind](_readout(constants, y), label)
 
 
-def _projected_cross_entropy(constants: LossConstants, y: F32, label: Label) -> F32:
-    return _spread(constants, label_minus_softmax(_readout(constants, y), _index(label)))
+def _projected_cross_entropy(v: F32, label: Label) -> F32:
+    return label_minus_softmax(v, _index(label))
 
 
-def _projected_l2(constants: LossConstants, y: F32, label: Label) -> F32:
-    v = _readout(constants, y)
+def _projected_l2(v: F32, label: Label) -> F32:
     if isinstance(label, np.ndarray):
         wanted = label
     else:
         wanted = np.zeros_like(v)
         wanted[label] = ONE
-    return _spread(constants, wanted - v)
+    return wanted - v
 
 
 def _readout(constants: LossConstants, y: F32) -> F32:
@@ -155,14 +157,13 @@ def _readout(constants: LossConstants, y: F32) -> F32:
     return sum_in_order(products) * constants.readout
 
 
-def _spread(constants: LossConstants, q: F32) -> F32:
+def spread(constants: LossConstants, q: F32) -> F32:
     """e: an error of the labels brought back to the units through P, shape (n_out,)."""
     products = _present(constants.projection_t) * q[:, np.newaxis]
     return sum_in_order(products) * constants.error_scale
 
 
-LABEL_SPACE: Mapping[str, Callable[[LossConstants, F32, Label], F32]] = {
-    "softmax_cross_entropy": _softmax_cross_entropy,
+LABEL_SPACE: Mapping[str, Callable[[F32, Label], F32]] = {
     "projected_cross_entropy": _projected_cross_entropy,
     "projected_l2": _projected_l2,
 }

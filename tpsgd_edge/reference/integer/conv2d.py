@@ -10,7 +10,8 @@ from tpsgd_edge.arithmetic.ops import Int64
 from tpsgd_edge.arithmetic.random import mix_array
 from tpsgd_edge.quantize.model import DTYPES, QuantizedConv2d, Schedule
 from tpsgd_edge.reference.integer.average import average, inverse
-from tpsgd_edge.reference.integer.loss import Label, LossConstants, local_error, prepare_loss
+from tpsgd_edge.reference.integer.loss import Label, LossConstants, prepare_loss
+from tpsgd_edge.reference.integer.readout import kept_projection, set_projection, taught_error
 from tpsgd_edge.reference.integer.update import (
     BIAS_LIMIT,
     bias_changes,
@@ -83,6 +84,14 @@ class IntegerConv2d:
         """b as the device keeps it; a copy."""
         return self.b.astype(DTYPES["s32"])
 
+    def set_readout(self, p: NDArray[Any]) -> None:
+        """Take a P that learns, (n_target, K)."""
+        set_projection(self.loss, p)
+
+    def readout(self) -> NDArray[Any]:
+        """P as the device keeps it where it learns."""
+        return kept_projection(self.loss)
+
     def forward(self, x: NDArray[Any]) -> Int64:
         """The output map, flat, of the input map, flat."""
         layer = self.layer
@@ -101,8 +110,9 @@ class IntegerConv2d:
         step: int,
     ) -> bool:
         """Update w and b; `words` has one random word a unit. Returns whether a unit learned."""
-        e = local_error(self.loss, self._averaged(y), label)
-        return self.learn_from(e, x, y, words, step)
+        seen, decay = self._averaged(y), decay_at(self.schedule, step)
+        e, is_taught = taught_error(self.loss, seen, label, words, decay)
+        return self.learn_from(e, x, y, words, step) or is_taught
 
     def learn_from(
         self, e: Int64, x: NDArray[Any], y: Int64, words: NDArray[np.uint32], step: int

@@ -10,6 +10,7 @@ from tpsgd_edge.arithmetic.ops import Int64, clip
 from tpsgd_edge.arithmetic.random import mix_array
 from tpsgd_edge.quantize.model import DTYPES, QuantizedDense, Schedule
 from tpsgd_edge.reference.integer.loss import Label, LossConstants, local_error, prepare_loss
+from tpsgd_edge.reference.integer.readout import kept_projection, set_projection, taught_error
 from tpsgd_edge.reference.integer.update import (
     BIAS_LIMIT,
     bias_changes,
@@ -61,6 +62,14 @@ class IntegerDense:
         """b as the device keeps it; a copy."""
         return self.b.astype(DTYPES["s32"])
 
+    def set_readout(self, p: NDArray[Any]) -> None:
+        """Take a P that learns, (n_target, K)."""
+        set_projection(self.loss, p)
+
+    def readout(self) -> NDArray[Any]:
+        """P as the device keeps it where it learns."""
+        return kept_projection(self.loss)
+
     def forward(self, x: NDArray[Any]) -> Int64:
         """y, shape (n_out,), of x, shape (n_in,)."""
         layer = self.layer
@@ -87,7 +96,8 @@ class IntegerDense:
             words: one random word a unit.
             c: activations that the derivative is taken from, where these are not y.
         """
-        return self.learn_from(self.error(y, label), x, y if c is None else c, words, step)
+        e, is_taught = taught_error(self.loss, y, label, words, decay_at(self.schedule, step))
+        return self.learn_from(e, x, y if c is None else c, words, step) or is_taught
 
     def error(self, y: Int64, label: Label) -> Int64:
         """e of the layer's own loss, (n_out,)."""

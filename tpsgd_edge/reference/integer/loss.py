@@ -33,7 +33,8 @@ class LossConstants:
 
     Attributes:
         class_targets: t15 for each class, shape (K, n_out); None for vectors and in label space.
-        projection: P as binary64, shape (n_out, K); None in the last layer.
+        projection: P as binary64, shape (n_out, K), a copy, which may learn; None in the last
+            layer.
         table: of a custom loss.
     """
 
@@ -68,7 +69,9 @@ def local_error(constants: LossConstants, y: Int64, label: Label) -> Int64:
         t15 = target(constants, label)
         r = (t15 - to_q15(constants.layer.y_type, y)) >> 1
         return TARGET_SPACE[loss.kind](constants, r)
-    return LABEL_SPACE[loss.kind](constants, y, label)
+    if loss.in_label_space:
+        return spread(constants, label_error(constants, y, label))
+    return label_minus_softmax(y, _index(label))
 
 
 # ------------------------------------------------------------------ targets
@@ -129,42 +132,44 @@ TARGET_SPACE: Mapping[str, Callable[[LossConstants, Int64], Int64]] = {
 # ------------------------------------------------------------------ losses in label space
 
 
-def _softmax_cross_entropy(constants: LossConstants, y: Int64, label: Label) -> Int64:
-    return label_minus_softmax(y, _index(label))
+def label_error(constants: LossConstants, y: Int64, label: Label) -> Int64:
+    """q: what the layer's own answer lacks, shape (K,)."""
+    return LABEL_SPACE[constants.layer.loss.kind](_readout(constants, y), label)
 
 
-def _projected_cross_entropy(constants: LossConstants, y: Int64, label: Label) -> Int64:
-    q = label_minus_softmax(_readout(constants, y), _index(label))
-    return _spread(constants, q)
+def eight_bits(layer: QuantizedDense, y: Int64) -> Int64:
+    """y8 of outputs."""
+    return y if layer.y_type == "s8" else y >> 8
 
 
-def _projected_l2(constants: LossConstants, y: Int64, label: Label) -> Int64:
-    v = _readout(constants, y)
+def _projected_cross_entropy(v: Int64, label: Label) -> Int64:
+    return label_minus_softmax(v, _index(label))
+
+
+def _projected_l2(v: Int64, label: Label) -> Int64:
     if isinstance(label, np.ndarray):
         wanted = label
     else:
         wanted = np.zeros_like(v)
         wanted[label] = S16_MAX
-    return _spread(constants, (wanted - v) >> 1)
+    return (wanted - v) >> 1
 
 
 def _readout(constants: LossConstants, y: Int64) -> Int64:
     """v: the layer's outputs seen through P^T, s16, shape (K,)."""
-    y8 = y if constants.layer.y_type == "s8" else y >> 8
-    s = _exact_product(_present(constants.projection).T, y8)
+    s = _exact_product(_present(constants.projection).T, eight_bits(constants.layer, y))
     g: Requantize = _present(constants.layer.loss.readout)
     return sat_s16(rshift_round(s * g.mult, g.shift))
 
 
-def _spread(constants: LossConstants, q: Int64) -> Int64:
+def spread(constants: LossConstants, q: Int64) -> Int64:
     """e: an error of the labels brought back to the units through P, shape (n_out,)."""
     loss: Loss = constants.layer.loss
     e = _exact_product(_present(constants.projection), q)
     return clip(rshift_round(e, loss.error_shift), -S16_MAX, S16_MAX)
 
 
-LABEL_SPACE: Mapping[str, Callable[[LossConstants, Int64, Label], Int64]] = {
-    "softmax_cross_entropy": _softmax_cross_entropy,
+LABEL_SPACE: Mapping[str, Callable[[Int64, Label], Int64]] = {
     "projected_cross_entropy": _projected_cross_entropy,
     "projected_l2": _projected_l2,
 }

@@ -73,6 +73,14 @@ class IntegerRnn:
         """b as the device keeps it; a copy."""
         return self.dense.biases()
 
+    def set_readout(self, p: NDArray[Any]) -> None:
+        """Take a P that learns, (n_target, K)."""
+        self.dense.set_readout(p)
+
+    def readout(self) -> NDArray[Any]:
+        """P as the device keeps it where it learns."""
+        return self.dense.readout()
+
     def reset(self) -> None:
         """Begin a sequence."""
         self.h, self.trace = np.zeros_like(self.h), np.zeros_like(self.trace)

@@ -1,0 +1,51 @@
+"""Read-outs that learn, in binary32 (docs/ARITHMETIC.md, sections 6.5 and 12)."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.reference.binary32.functions import F32, clip
+from tpsgd_edge.reference.binary32.loss import (
+    Label,
+    LossConstants,
+    label_error,
+    local_error,
+    spread,
+)
+
+_LIMIT = np.float32(127)
+
+
+def taught_error(
+    constants: LossConstants, y: F32, label: Label, decay: np.float32
+) -> tuple[F32, bool]:
+    """e of what the loss sees; then the read-out learns, if it does, and whether it has changed."""
+    projection = constants.layer.projection
+    if projection is None or not projection.learns:
+        return local_error(constants, y, label), False
+    q = label_error(constants, y, label)
+    e = spread(constants, q)
+    c = np.float32(projection.rate_f32) * decay * q
+    there = c.nonzero()[0]
+    p, p_t = constants.projection, constants.projection_t
+    assert p is not None
+    assert p_t is not None
+    # Adding 0.0 would turn an entry of -0.0 into 0.0.
+    p[:, there] = clip(p[:, there] + c[there] * y[:, np.newaxis], -_LIMIT, _LIMIT)
+    p_t[...] = p.T
+    return e, bool(there.size)
+
+
+def set_projection(constants: LossConstants, p: NDArray[Any]) -> None:
+    """Go on from P, (n_target, K)."""
+    assert constants.projection is not None
+    assert constants.projection_t is not None
+    constants.projection[...] = p
+    constants.projection_t[...] = p.T
+
+
+def kept_projection(constants: LossConstants) -> F32:
+    """P as the device keeps it, a view."""
+    assert constants.projection is not None
+    return constants.projection
