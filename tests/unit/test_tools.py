@@ -19,6 +19,7 @@ from tools import (
     results_backprop,
     results_conv,
     results_dense,
+    results_readouts,
     results_rnn,
 )
 from tpsgd_edge.errors import ToolError
@@ -36,6 +37,7 @@ DIGITS = ROOT / "examples" / "digits.toml"
 DENSE = ROOT / "docs" / "results" / "dense.json"
 CONV = ROOT / "docs" / "results" / "conv.json"
 RNN = ROOT / "docs" / "results" / "rnn.json"
+READOUTS = ROOT / "docs" / "results" / "readouts.json"
 BACKPROP = ROOT / "docs" / "results" / "backprop.json"
 BACKPROP_DEVICE = ROOT / "docs" / "results" / "backprop_device.json"
 RESULTS = ROOT / "docs" / "RESULTS.md"
@@ -262,6 +264,20 @@ class TestRnn:
         table = results_rnn.Table(RNN, may_train=False)
         for name, rows in results_rnn.ROWS.items():
             assert "\n".join(results_rnn.table_of(rows, table)) in text, name
+
+
+class TestReadouts:
+    def test_runs_differ_in_their_keys_and_read_outs(self) -> None:
+        every = list(results_readouts.runs())
+        assert len({run.key for run in every}) == len(every) == 36
+        kinds = {(run.learned, run.spec.projection.kind) for run in every}
+        assert kinds == {(True, "learned"), (False, "hadamard"), (False, "fitted")}
+
+    def test_the_table_in_the_documentation_is_that_of_the_results(self) -> None:
+        results = json.loads(READOUTS.read_text(encoding="utf-8"))
+        rows = list(results_readouts.table(results))
+        assert len(rows) == 14
+        assert "\n".join(rows) in RESULTS.read_text(encoding="utf-8")
 
 
 class TestHost:
