@@ -34,7 +34,7 @@ class TPSGDClassifier(ClassifierMixin, BaseTPSGD):  # type: ignore[misc]
         learning_rate: None: 0.03 / sqrt(n_features), which suits the scaling "standard".
         epochs: None: as many as make 10,000 steps, at least 10.
         schedule: how `fit` lowers the learning rate: constant, linear, cosine or exponential.
-        projection: hadamard, sign, ternary or gaussian.
+        projection: hadamard, sign, ternary, gaussian or learned.
         scaling: of the inputs: standard, unit or none.
         random_state: an integer is the seed of the spec; else the seed is drawn from it.
 

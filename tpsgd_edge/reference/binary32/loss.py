@@ -79,7 +79,7 @@ def local_error(constants: LossConstants, y: F32, label: Label) -> F32:
         return TARGET_SPACE[kind](constants, target(constants, label) - y)
     if constants.layer.loss.in_label_space:
         return spread(constants, label_error(constants, y, label))
-    return label_minus_softmax(y * LOG2E, _index(label))
+    return LABEL_SPACE[kind](y * LOG2E, label)
 
 
 def target(constants: LossConstants, label: Label) -> F32:
@@ -138,7 +138,7 @@ def label_error(constants: LossConstants, y: F32, label: Label) -> F32:
     return LABEL_SPACE[constants.layer.loss.kind](_readout(constants, y), label)
 
 
-def _projected_cross_entropy(v: F32, label: Label) -> F32:
+def _cross_entropy(v: F32, label: Label) -> F32:
     return label_minus_softmax(v, _index(label))
 
 
@@ -163,8 +163,10 @@ def spread(constants: LossConstants, q: F32) -> F32:
     return sum_in_order(products) * constants.error_scale
 
 
+# By what the outputs, or what is read out of them, say of the labels.
 LABEL_SPACE: Mapping[str, Callable[[F32, Label], F32]] = {
-    "projected_cross_entropy": _projected_cross_entropy,
+    "softmax_cross_entropy": _cross_entropy,
+    "projected_cross_entropy": _cross_entropy,
     "projected_l2": _projected_l2,
 }
 

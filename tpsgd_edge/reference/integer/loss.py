@@ -71,7 +71,7 @@ def local_error(constants: LossConstants, y: Int64, label: Label) -> Int64:
         return TARGET_SPACE[loss.kind](constants, r)
     if loss.in_label_space:
         return spread(constants, label_error(constants, y, label))
-    return label_minus_softmax(y, _index(label))
+    return LABEL_SPACE[loss.kind](y, label)
 
 
 # ------------------------------------------------------------------ targets
@@ -142,7 +142,7 @@ def eight_bits(layer: QuantizedDense, y: Int64) -> Int64:
     return y if layer.y_type == "s8" else y >> 8
 
 
-def _projected_cross_entropy(v: Int64, label: Label) -> Int64:
+def _cross_entropy(v: Int64, label: Label) -> Int64:
     return label_minus_softmax(v, _index(label))
 
 
@@ -169,8 +169,10 @@ def spread(constants: LossConstants, q: Int64) -> Int64:
     return clip(rshift_round(e, loss.error_shift), -S16_MAX, S16_MAX)
 
 
+# By what the outputs, or what is read out of them, say of the labels.
 LABEL_SPACE: Mapping[str, Callable[[Int64, Label], Int64]] = {
-    "projected_cross_entropy": _projected_cross_entropy,
+    "softmax_cross_entropy": _cross_entropy,
+    "projected_cross_entropy": _cross_entropy,
     "projected_l2": _projected_l2,
 }
 
