@@ -47,6 +47,7 @@ DOORS = {
     "sqlite3": {"comparison"},
     "subprocess": {"toolchain"},
     "torch": {"rule", "frontend"},
+    "capstone": {"toolchain"},
     "unicorn": {"toolchain"},
 }
 # What the command line must not load before it knows what is asked for.

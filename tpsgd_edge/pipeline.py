@@ -330,6 +330,8 @@ def _verify(
         formats=formats_of(prepared.model),
         instructions_per_step=counts.step.per_run if counts and counts.step else None,
         instructions_per_inference=counts.inference.per_run if counts else None,
+        cycles_per_step=counts.step.cycles_per_run if counts and counts.step else None,
+        cycles_per_inference=counts.inference.cycles_per_run if counts else None,
     )
 
 

@@ -155,6 +155,8 @@ class VerifyResult:
     formats: Mapping[str, str]
     instructions_per_step: int | None = None
     instructions_per_inference: int | None = None
+    cycles_per_step: int | None = None
+    cycles_per_inference: int | None = None
 
     @property
     def is_equal(self) -> bool:
@@ -176,6 +178,8 @@ class VerifyResult:
             "steps": self.steps,
             "instructions_per_step": self.instructions_per_step,
             "instructions_per_inference": self.instructions_per_inference,
+            "cycles_per_step_estimate": self.cycles_per_step,
+            "cycles_per_inference_estimate": self.cycles_per_inference,
             "emulator": self.emulator,
             "seconds": round(self.seconds, 3),
             "mismatch": self.mismatch,

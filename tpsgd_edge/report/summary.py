@@ -72,7 +72,16 @@ def instruction_lines(result: VerifyResult) -> tuple[Line, ...]:
     if not inference:
         return (Line("Instructions a step", count_text(step), "one training step"),)
     detail = f"training; {step / inference:.1f} times an inference ({count_text(inference)})"
-    return (Line("Instructions a step", count_text(step), detail),)
+    return (Line("Instructions a step", count_text(step), detail), *_cycle_lines(result))
+
+
+def _cycle_lines(result: VerifyResult) -> tuple[Line, ...]:
+    """Cycles, of cores whose timings are known."""
+    step, inference = result.cycles_per_step, result.cycles_per_inference
+    if step is None or inference is None:
+        return ()
+    detail = f"an estimate, memory without wait states; an inference about {count_text(inference)}"
+    return (Line("Cycles a step", f"about {count_text(step)}", detail),)
 
 
 def verdict_line(result: VerifyResult) -> Line:

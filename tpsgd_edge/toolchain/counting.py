@@ -60,7 +60,7 @@ def count_instructions(
         executed = _RUN[emulator](
             binary, interface, f"{binary.name}_{function}", run_from_state, timeout=_TIMEOUT
         )
-        return count_of(executed, elf, binary.platform.arch)
+        return count_of(executed, elf, binary.platform)
 
     inference = counted("outputs", lambda device: device.outputs(x))
     if binary.inference_only:

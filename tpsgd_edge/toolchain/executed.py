@@ -5,7 +5,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tpsgd_edge.errors import ToolError
+from tpsgd_edge.toolchain.cycles import Timing, block_cycles
 from tpsgd_edge.toolchain.elf import Elf
+from tpsgd_edge.toolchain.platforms import Platform
 
 # What the breakdown calls everything that no layer's kernel does.
 MODEL = "model"
@@ -36,27 +39,48 @@ class Count:
     Attributes:
         by_layer: as in `Executed`. Sums to `total`.
         by_function: symbol -> instructions in the function itself. Sums to `total`.
+        cycles: an estimate, of cores whose timings are known; see `cycles.py`.
     """
 
     runs: int
     total: int
     by_layer: Mapping[str, int]
     by_function: Mapping[str, int]
+    cycles: int | None = None
 
     @property
     def per_run(self) -> int:
         """Instructions of one run: the mean, rounded."""
         return round(self.total / self.runs) if self.runs else 0
 
+    @property
+    def cycles_per_run(self) -> int | None:
+        """An estimate: the mean, rounded."""
+        return None if self.cycles is None or not self.runs else round(self.cycles / self.runs)
 
-def count_of(executed: Executed, elf: Elf, arch: str) -> Count:
-    """What blocks come to. `arch` is that of the platform."""
+
+def count_of(executed: Executed, elf: Elf, platform: Platform) -> Count:
+    """What blocks come to on a platform."""
+    arch = platform.arch
     by_function: Counter[str] = Counter()
     for (address, size), executions in executed.blocks.items():
         instructions = executions * instructions_in(elf.code(address, size), arch)
         by_function[elf.function_at(address)] += instructions
     total = by_function.total()
-    return Count(executed.runs, total, executed.by_layer, dict(by_function.most_common()))
+    cycles = None if platform.timing is None else _cycles(executed, elf, platform.timing)
+    return Count(executed.runs, total, executed.by_layer, dict(by_function.most_common()), cycles)
+
+
+def _cycles(executed: Executed, elf: Elf, timing: Timing) -> int | None:
+    total = 0
+    for block, executions in executed.blocks.items():
+        try:
+            cost = block_cycles(elf.code(*block), timing)
+        except ToolError:  # instructions are counted without capstone too
+            return None
+        jumps = executions - executed.fell_through.get(block, 0)
+        total += executions * cost.always + jumps * cost.jump
+    return total
 
 
 def instructions_in(code: bytes, arch: str) -> int:

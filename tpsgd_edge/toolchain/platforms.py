@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from tpsgd_edge.assets import firmware_dir
 from tpsgd_edge.errors import SpecError
+from tpsgd_edge.toolchain.cycles import Timing
 
 Family = Literal["zig", "gcc", "clang"]
 _FOLDER = Path(__file__).resolve().parent / "platforms"
@@ -60,6 +61,7 @@ class Platform:
         memory: None for the host.
         unicorn: name of a CPU model of unicorn, None where it has none.
         qemu: None where QEMU does not run it.
+        timing: whose cycles `cycles.py` estimates, None where it knows none.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Platform:
     memory: MemoryMap | None
     unicorn: str | None
     qemu: Qemu | None
+    timing: Timing | None
 
     @property
     def is_host(self) -> bool:
@@ -155,6 +158,7 @@ def _read(name: str) -> Platform:
         memory=_memory(raw["memory"]) if "memory" in raw else None,
         unicorn=emulators.get("unicorn"),
         qemu=_qemu(emulators["qemu"]) if "qemu" in emulators else None,
+        timing=raw.get("timing"),
     )
 
 
