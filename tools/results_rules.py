@@ -73,6 +73,7 @@ def perceptrons(
             layers = ",".join([*hidden, f'{{name="out",units={classes}}}'])
             chosen = [*settings, f"model.layers=[{layers}]", "rule.output_learning_rate=0.003"]
             # Of tpSGD alone; chosen on held-out samples of Fashion-MNIST.
+            chosen.append("rule.error_gate=none")
             chosen.append('rule.loss={kind="projected_cross_entropy",temperature=0.7}')
             if width < 32:
                 chosen.append('projection.kind="hadamard"')

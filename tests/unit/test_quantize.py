@@ -98,6 +98,11 @@ def test_the_range_of_weights_holds_the_first_ones_and_room_to_learn(n_in, large
     assert math.frexp(reach)[0] == 0.5 or (weight_type == "s8" and reach == 1.25 * largest)
 
 
+def test_nets_with_maps_have_finer_steps_in_s8():
+    assert weight_range("s8", 256, 0.1) == 2 * weight_range("s8", 256, 0.1, with_maps=True)
+    assert weight_range("s16", 256, 0.1) == weight_range("s16", 256, 0.1, with_maps=True)
+
+
 def test_one_input_in_ten_thousand_may_saturate():
     x = np.append(np.linspace(-1, 1, 99_999), 50.0).reshape(-1, 4)
     assert input_scale(x, "s8") == pytest.approx(1 / 127, rel=1e-3)

@@ -272,7 +272,13 @@ def _formats(
     # Of a layer inside of another one, that one says it.
     trains = context.graph.layers[context.index].name not in context.graph.frozen
     scale = weight_scale(
-        weight_type, bits, layer.n_in, largest, asked=layer_spec.weight_range, trains=trains
+        weight_type,
+        bits,
+        layer.n_in,
+        largest,
+        asked=layer_spec.weight_range,
+        trains=trains,
+        with_maps=any(isinstance(other, Conv2d) for other in context.graph.layers),
     )
     if first is not None:
         scale = with_room_for_biases(scale, first.b, context.x_scale * 2**shift)
