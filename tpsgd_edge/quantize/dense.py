@@ -271,14 +271,9 @@ def _formats(
     largest = float(np.abs(first.w).max()) if first is not None else bound
     # Of a layer inside of another one, that one says it.
     trains = context.graph.layers[context.index].name not in context.graph.frozen
+    asked, maps = layer_spec.weight_range, any(isinstance(x, Conv2d) for x in context.graph.layers)
     scale = weight_scale(
-        weight_type,
-        bits,
-        layer.n_in,
-        largest,
-        asked=layer_spec.weight_range,
-        trains=trains,
-        with_maps=any(isinstance(other, Conv2d) for other in context.graph.layers),
+        weight_type, bits, layer.n_in, largest, asked=asked, trains=trains, with_maps=maps
     )
     if first is not None:
         scale = with_room_for_biases(scale, first.b, context.x_scale * 2**shift)
