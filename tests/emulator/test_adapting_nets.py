@@ -18,6 +18,7 @@ from tpsgd_edge.toolchain.open_device import open_device
 pytestmark = pytest.mark.emulator
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("core", CORES)
 @pytest.mark.parametrize("number", range(8))
 def test_a_core_does_what_the_reference_does(core, number):
@@ -26,6 +27,7 @@ def test_a_core_does_what_the_reference_does(core, number):
     run_on(core, replace(adapting_network(seed), name="net"), number)
 
 
+@pytest.mark.slow
 def test_a_core_with_64k_of_ram_adapts_200k_of_frozen_weights(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     np.savez(

@@ -12,7 +12,7 @@ from tpsgd_edge.toolchain.qemu_counter import check_plugins
 pytestmark = pytest.mark.emulator
 
 
-@pytest.mark.series(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("core", check_counts.PLATFORMS)
 def test_no_count_grew(core, capsys):
     platform = load_platform(core)

@@ -41,7 +41,7 @@ def test_a_crash_is_an_error(build_firmware, run_firmware, platform, emulator):
         assert "exit code 3" in caught.value.found
 
 
-@pytest.mark.series(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(("platform", "emulator"), RUNS)
 def test_firmware_that_hangs_is_ended(
     build_firmware, run_firmware, monkeypatch, platform, emulator

@@ -27,6 +27,7 @@ def model_of(number: int) -> QuantizedModel:
     return with_frozen_layers(np.random.default_rng(number), model)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("core", CORES)
 @pytest.mark.parametrize("number", range(10))
 def test_a_core_does_what_the_reference_does(core, number):

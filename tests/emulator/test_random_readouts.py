@@ -10,6 +10,7 @@ from tests.random.test_random_readouts import learning_network
 pytestmark = pytest.mark.emulator
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("core", CORES)
 @pytest.mark.parametrize("number", range(4))
 def test_a_core_does_what_the_reference_does(core, number):

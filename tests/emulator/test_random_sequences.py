@@ -52,6 +52,7 @@ def test_firmware_that_only_predicts_does_too(core, number):
     run_on(core, model_of(number), number, inference_only=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("core", CORES)
 @pytest.mark.parametrize("number", range(4))
 def test_a_core_runs_gru_layers_as_the_reference_does(core, number):

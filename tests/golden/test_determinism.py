@@ -38,7 +38,7 @@ def rendered(spec: str, folder: Path, **environment: str) -> dict[str, str]:
     return json.loads(done.stdout)
 
 
-@pytest.mark.series(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPECS)
 def test_rendering_again_elsewhere_gives_the_same_bytes(name, tmp_path):
     spec = SPECS[name]

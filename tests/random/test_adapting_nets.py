@@ -47,6 +47,7 @@ def test_sanitized_code_does_what_the_reference_does(seed):
     run_model(adapting_network(seed), seed, SANITIZED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(_FIRST_SEED, _FIRST_SEED + COUNTS.per_build))
 @pytest.mark.parametrize("name", OTHER_BUILDS)
 def test_other_builds_do_what_the_reference_does(name, seed):

@@ -40,6 +40,7 @@ def test_sanitized_code_does_what_the_reference_does(seed):
     run_model(sequences(seed), seed, SANITIZED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "seed", [*PLAIN_SEEDS[: SEQUENCES.per_build], *MIXTURE_SEEDS[: MIXTURES.per_build]]
 )
@@ -53,6 +54,7 @@ def test_sanitized_code_with_gru_layers_does_what_the_reference_does(seed):
     run_model(gated(seed), seed, SANITIZED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", GATED_SEEDS[: GATED.per_build])
 @pytest.mark.parametrize("name", OTHER_BUILDS)
 def test_other_builds_with_gru_layers_do_too(name, seed):

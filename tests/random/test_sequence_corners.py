@@ -31,6 +31,7 @@ SHIFTS = ((0,), (1, 3, 5), (15,), (1, 0))
 SEED = 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("has_traces", [False, True])
 @pytest.mark.parametrize("each_step", [False, True])
 @pytest.mark.parametrize("value_type", VALUE_TYPES)

@@ -205,7 +205,7 @@ def check_streams(model: QuantizedModel, seed: int) -> None:
     assert predicted == f"{len(x)} samples\n"
 
 
-@pytest.mark.series(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_stream_is_the_whole_sequence(seed):
     check_streams(sequences(seed), seed)

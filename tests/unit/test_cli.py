@@ -301,6 +301,7 @@ def test_help_comes_at_once_and_loads_nothing_heavy():
     assert min(seconds() for _ in range(5)) < 0.3
 
 
+@pytest.mark.series(1)
 @pytest.mark.parametrize("arguments", [["--help"], ["platforms"], ["platforms", "--json"]])
 def test_a_reader_that_leaves_is_no_error(arguments):
     read, write = os.pipe()
@@ -316,6 +317,7 @@ def test_a_reader_that_leaves_is_no_error(arguments):
     assert (done.returncode, done.stderr) == (141, "")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
 def test_an_output_that_is_full_is_said():
     with open("/dev/full", "w") as full:

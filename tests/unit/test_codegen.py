@@ -73,6 +73,7 @@ def test_what_is_declared_is_defined():
                 assert re.search(rf"\b{name}\([^;]*?\)\n\{{", whole), f"{name} of {path}"
 
 
+@pytest.mark.slow
 def test_members_of_the_layer_struct_are_set_by_some_layer():
     for model, project in projects():
         struct = project.files["tps_layer.h"]

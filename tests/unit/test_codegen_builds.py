@@ -80,6 +80,7 @@ def test_make_builds_a_library_that_proves_itself(tmp_path, cc, name):
     run([str(tmp_path / "selftest")], tmp_path)
 
 
+@pytest.mark.series(1)
 @pytest.mark.parametrize("cc", compilers())
 @pytest.mark.parametrize("name", CASES)
 def test_a_library_that_only_predicts_builds_too(tmp_path, cc, name):

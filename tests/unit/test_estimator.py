@@ -110,6 +110,7 @@ def test_a_regression_is_learned():
     assert TPSGDRegressor(random_state=0).fit(x_train, y_train).score(x_test, y_test) > 0.2
 
 
+@pytest.mark.slow
 def test_names_of_classes_and_features_are_kept():
     x, y = IRIS
     names = np.array(["setosa", "versicolor", "virginica"])
@@ -120,6 +121,7 @@ def test_names_of_classes_and_features_are_kept():
     assert classifier.n_features_in_ == 4
 
 
+@pytest.mark.slow
 def test_two_classes_have_one_decision():
     x, y = IRIS[0][:100], IRIS[1][:100]
     classifier = small().fit(x, y)
@@ -149,6 +151,7 @@ def test_partial_fit_goes_on_after_fit():
     assert classifier.n_iter_ == 3
 
 
+@pytest.mark.slow
 def test_classes_may_come_later():
     x, y = IRIS
     classifier = small().partial_fit(x[:100], y[:100], classes=[0, 1, 2])
@@ -194,6 +197,7 @@ def test_the_first_state_is_not_an_answer():
         small().predict(IRIS[0])
 
 
+@pytest.mark.slow
 def test_numpys_numbers_are_parameters():
     sizes = {"epochs": np.int64(2), "learning_rate": np.float32(0.01), "random_state": np.int64(1)}
     plain = {"epochs": 2, "learning_rate": float(np.float32(0.01)), "random_state": 1}
@@ -230,6 +234,7 @@ def test_a_pickle_works_in_another_process(tmp_path):
     assert bytes.fromhex(done.stdout) == classifier.decision_function(x).tobytes()
 
 
+@pytest.mark.slow
 def test_a_clone_has_learned_nothing_but_learns_the_same():
     classifier = small().fit(*IRIS)
     copy = clone(classifier)
@@ -237,6 +242,7 @@ def test_a_clone_has_learned_nothing_but_learns_the_same():
     assert copy.fit(*IRIS).state_ == classifier.state_
 
 
+@pytest.mark.slow
 def test_a_project_is_compiled_once_and_leaves_no_files(monkeypatch, tmp_path):
     compiled = []
 

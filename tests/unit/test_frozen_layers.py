@@ -71,6 +71,7 @@ def test_forward_macs_count_every_step_of_a_sequence() -> None:
     assert forward_macs(prepared.model) == 4 * 5 * 7 + 3 * 5
 
 
+@pytest.mark.slow
 def test_a_budget_is_checked_before_anything_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

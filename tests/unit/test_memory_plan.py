@@ -109,6 +109,7 @@ def both_arenas(plan: MemoryPlan) -> tuple[ArenaPlan, ArenaPlan]:
     return plan.inference, plan.training
 
 
+@pytest.mark.slow
 def test_buffers_are_aligned_inside_the_arena_and_the_arena_is_words():
     for model in (*models(200), *models(100, maps=True), *models(100, recurrent=True)):
         for arena in both_arenas(plan_memory(model)):
@@ -118,6 +119,7 @@ def test_buffers_are_aligned_inside_the_arena_and_the_arena_is_words():
                 assert buffer.offset % DTYPES[buffer.type].itemsize == 0
 
 
+@pytest.mark.slow
 def test_types_that_an_optimizer_tells_apart_never_share_bytes():
     """s16 and s32 in the same bytes would break C's rules of aliasing; bytes alias anything."""
     for model in (*models(200), *models(100, maps=True), *models(100, recurrent=True)):
@@ -139,6 +141,7 @@ def test_training_costs_four_bytes_a_unit_of_the_widest_layer_and_four_a_label()
         assert plan.training.size <= allowed
 
 
+@pytest.mark.slow
 def test_inference_needs_little_more_than_two_neighbours():
     shares = []
     for model in models(300):

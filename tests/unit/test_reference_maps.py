@@ -62,7 +62,7 @@ CASES = [
 ]
 
 
-@pytest.mark.series(80)
+@pytest.mark.series(30)
 @pytest.mark.parametrize(("value_type", "label_kind", "activation", "loss"), CASES)
 def test_convolutions_train_as_scalar_loops_do(value_type, label_kind, activation, loss):
     last = "softmax_cross_entropy" if label_kind == "class" else "l2"

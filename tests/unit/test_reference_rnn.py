@@ -35,7 +35,7 @@ CASES = [
 ]
 
 
-@pytest.mark.series(60)
+@pytest.mark.series(25)
 @pytest.mark.parametrize(("value_type", "label_kind", "activation", "loss"), CASES)
 def test_recurrent_layers_train_as_scalar_loops_do(value_type, label_kind, activation, loss):
     last = "softmax_cross_entropy" if label_kind == "class" else "l2"
@@ -84,7 +84,7 @@ WAYS = [
 ]
 
 
-@pytest.mark.series(16)
+@pytest.mark.series(8)
 @pytest.mark.parametrize("value_type", VALUE_TYPES)
 @pytest.mark.parametrize(("widths", "leaks", "steps", "hidden"), SHAPES.values(), ids=SHAPES)
 def test_all_shapes_train_as_scalar_loops_do(widths, leaks, steps, hidden, value_type):
@@ -130,6 +130,7 @@ def test_models_with_maps_behind_train_as_scalar_loops_do(seed):
     assert_same_training(model, steps=3, seed=seed)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(VALUE_TYPES), st.booleans(), st.integers(0, 3))
 def test_gated_models_train_as_scalar_loops_do(seed, value_type, each_step, learn_every):
@@ -149,6 +150,7 @@ def test_gated_models_train_as_scalar_loops_do(seed, value_type, each_step, lear
     assert_same_training(model, steps=6, seed=seed)
 
 
+@pytest.mark.slow
 def test_random_models_hold_every_kind_of_sequence():
     models = [
         random_model(np.random.default_rng(seed), recurrent=True, maps=None, max_width=6)

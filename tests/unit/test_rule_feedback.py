@@ -45,6 +45,7 @@ def inputs(n_in: int) -> Tensor:
 # ------------------------------------------------------------------ where they are backpropagation
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["dense", "max", "average"])
 def test_feedback_alignment_with_the_weights_is_backprop(mode):
     graph = chain(6, 8, 7, 4) if mode == "dense" else maps.small_net(mode)

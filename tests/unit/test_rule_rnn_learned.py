@@ -57,7 +57,7 @@ def test_what_the_rules_learn():
             assert random + 0.05 < local < best, ways
 
 
-@pytest.mark.series(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["tpsgd", "backprop"])
 def test_labels_of_each_step_are_learned(rule):
     random = np.random.default_rng(1)
@@ -71,6 +71,7 @@ def test_labels_of_each_step_are_learned(rule):
     assert net.accuracy(x, y) > 0.75 > 2 * first_network(graph, seed=1).accuracy(x, y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["backprop", "tpsgd"])
 def test_pretrain_of_a_recurrent_spec(method):
     spec = spec_from_dict(

@@ -174,7 +174,7 @@ def test_what_the_rules_learn(rule, kind, low, high):
     assert low < net.accuracy(x, y) < high
 
 
-@pytest.mark.series(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["backprop", "tpsgd"])
 def test_label_vectors_are_learned(rule):
     random = np.random.default_rng(0)

@@ -16,6 +16,7 @@ from tpsgd_edge.toolchain.process import run_tool
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weights", ["s16", "s8", "f32"])
 def test_sums_and_updates_are_vectorized(weights: str) -> None:
     try:
