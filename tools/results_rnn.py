@@ -108,7 +108,15 @@ class Row:
 BACKPROP = "backpropagation through time, torch"
 # With layers that do not learn there is nothing to learn in the middle of a sequence.
 AT_THE_END = ("rule.learn_every=0",)
-NARROW = ("model.layers.out.weight_range=0.5", "rule.learn_every=4")
+# Other ranges of weights: of recurrent layers, and what is set beside them.
+RANGES = (
+    ("1", ("model.layers.out.weight_range=1",), "ranges twice as wide"),
+    (
+        "0.25",
+        ("model.layers.out.weight_range=0.5", "rule.learn_every=4"),
+        "narrower ranges, learn_every 4",
+    ),
+)
 SHARP = (
     'rule.loss={kind="projected_cross_entropy", temperature=0.5}',
     "rule.learn_every=1",
@@ -122,11 +130,12 @@ def rows_of(net: str, depth: int, tries: Mapping[str, tuple[Rates, ...]]) -> Ite
         if weights in tries:
             run = Run(net, depth, "code", weights=weights)
             yield Row(f"tpSGD, generated code, {weights}", run, tries[weights])
-    if "narrow" in tries:
-        ranges = tuple(f"model.layers.{index}.weight_range=0.25" for index in range(depth))
-        run = Run(net, depth, "code", settings=(*ranges, *NARROW), weights="s8")
-        about = "tpSGD, generated code, s8, narrower ranges, learn_every 4"
-        yield Row(about, run, tries["narrow"])
+    for reach, last, about in RANGES:
+        if about in tries:
+            ranges = [f"model.layers.{index}.weight_range={reach}" for index in range(depth)]
+            settings = (*ranges, *last)
+            run = Run(net, depth, "code", settings=settings, weights="s8")
+            yield Row(f"s8, {about}", run, tries[about])
     if "sharp" in tries:
         run = Run(net, depth, "code", settings=SHARP, weights="s16")
         yield Row("s16, temperature 0.5, learn_every 1", run, tries["sharp"])
@@ -199,7 +208,8 @@ RATES: dict[str, dict[str, tuple[Rates, ...]]] = {
         "f32": _hidden(0.0002, 0.0003, 0.0006, 0.001, last=0.01),
         "s16": _hidden(0.0003, 0.0006, 0.001, last=0.01),
         "s8": _hidden(0.0003, 0.0006, last=0.01),
-        "narrow": _hidden(0.0006, last=0.01),
+        "ranges twice as wide": _hidden(0.0003, 0.0006, last=0.01),
+        "narrower ranges, learn_every 4": _hidden(0.0006, last=0.01),
         "sharp": _hidden(0.0006, last=0.01),
         "random": ((0.0, 0.01), (0.0, 0.03)),
     },
@@ -213,7 +223,7 @@ RATES: dict[str, dict[str, tuple[Rates, ...]]] = {
     "fashion_rows_rnn 2": {
         "s16": _hidden(0.0006, last=0.01),
         "backprop": ((0.3, 0.3),),
-        "narrow": _hidden(0.0006, last=0.01),
+        "narrower ranges, learn_every 4": _hidden(0.0006, last=0.01),
         "random": ((0.0, 0.03),),
     },
     "har_rnn 2": {

@@ -90,17 +90,31 @@ def test_weights_of_s8_inputs_have_as_many_bits_as_the_accumulator_allows(n_in):
     assert weight_bits("s16", "s16", n_in) == 15
 
 
-@given(st.integers(1, 65535), st.floats(0, 100), st.sampled_from(["s8", "s16"]))
-def test_the_range_of_weights_holds_the_first_ones_and_room_to_learn(n_in, largest, weight_type):
-    reach = weight_range(weight_type, n_in, largest)
+@given(st.integers(1, 65535), st.floats(0, 100), st.sampled_from(["s8", "s16"]), st.booleans())
+def test_the_range_of_weights_holds_the_first_ones_and_room_to_learn(
+    n_in, largest, weight_type, all_dense
+):
+    reach = weight_range(weight_type, n_in, largest, all_dense=all_dense)
     assert reach >= 1.25 * largest
     # Large weights in s8 get just that.
     assert math.frexp(reach)[0] == 0.5 or (weight_type == "s8" and reach == 1.25 * largest)
 
 
-def test_nets_with_maps_have_finer_steps_in_s8():
-    assert weight_range("s8", 256, 0.1) == 2 * weight_range("s8", 256, 0.1, with_maps=True)
-    assert weight_range("s16", 256, 0.1) == weight_range("s16", 256, 0.1, with_maps=True)
+@pytest.mark.parametrize(
+    ("below", "reach"),
+    [
+        ([{"name": "first", "units": 4}], 1.0),
+        ([{"kind": "rnn", "name": "steps", "units": 8}], 0.5),
+        ([{"kind": "gru", "name": "steps", "units": 8}], 0.5),
+        ([{"kind": "conv1d", "name": "steps", "filters": 4}], 0.5),
+    ],
+)
+def test_nets_of_dense_layers_alone_have_wide_ranges_in_s8(tmp_path, below, reach):
+    layers = [*below, {"name": "fc", "units": 64}, {"name": "out", "units": 3}]
+    content = {"name": "toy", "model": {"layers": layers}, "data": {"file": "toy.npz"}}
+    spec = spec_from_dict({**content, "numbers": {"weights": "s8"}}, folder=tmp_path)
+    last = quantized(spec, x=RNG.uniform(-1, 1, (50, 7, 6))).trained[-1]
+    assert last.weight_scale * 2**last.weight_bits == reach
 
 
 def test_one_input_in_ten_thousand_may_saturate():

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.graph import Conv2d, Dense, Graph, Rnn, TrainedLayer, Weights, is_adaptor
+from tpsgd_edge.graph import Conv2d, Dense, Graph, Pool, Rnn, TrainedLayer, Weights, is_adaptor
 from tpsgd_edge.graph.first_weights import initial_bound, initial_weights
 from tpsgd_edge.quantize.losses import LOG2E, LossContext, make_loss
 from tpsgd_edge.quantize.model import (
@@ -271,9 +271,10 @@ def _formats(
     largest = float(np.abs(first.w).max()) if first is not None else bound
     # Of a layer inside of another one, that one says it.
     trains = context.graph.layers[context.index].name not in context.graph.frozen
-    asked, maps = layer_spec.weight_range, any(isinstance(x, Conv2d) for x in context.graph.layers)
+    asked = layer_spec.weight_range
+    all_dense = all(isinstance(x, Dense | Pool) for x in context.graph.layers)
     scale = weight_scale(
-        weight_type, bits, layer.n_in, largest, asked=asked, trains=trains, with_maps=maps
+        weight_type, bits, layer.n_in, largest, asked=asked, trains=trains, all_dense=all_dense
     )
     if first is not None:
         scale = with_room_for_biases(scale, first.b, context.x_scale * 2**shift)

@@ -15,11 +15,11 @@ BIAS_BITS = 27
 
 # Real range of the weights of a layer as a multiple of 1 / sqrt(n_in), before rounding to a power
 # of two.
-# s16 has bits to spare for large weights; s8 learns better from finer steps, and in nets with
-# convolutions from finer ones still. In dense nets these would make more units learn at each
-# sample, which costs more than it gains (docs/RESULTS.md).
-_RANGE_GAIN = {"s16": 28.0, "s8": 10.0}
-_RANGE_GAIN_WITH_MAPS = _RANGE_GAIN | {"s8": 5.0}
+# s16 has bits to spare for large weights; s8 learns better from finer steps. In nets of dense
+# layers alone these would make more units learn at each sample, which costs more than it gains
+# (docs/RESULTS.md).
+_RANGE_GAIN = {"s16": 28.0, "s8": 5.0}
+_RANGE_GAIN_DENSE = _RANGE_GAIN | {"s8": 10.0}
 
 
 def as_requantize(factor: float, *, max_shift: int) -> Requantize | None:
@@ -55,16 +55,16 @@ def weight_bits(weight_type: str, x_type: str, n_in: int) -> int:
     return min(15, room.bit_length() - 1) if room > 0 else 0
 
 
-def weight_range(weight_type: str, n_in: int, largest: float, *, with_maps: bool = False) -> float:
+def weight_range(weight_type: str, n_in: int, largest: float, *, all_dense: bool) -> float:
     """Real magnitude that 2^k stands for, with room for learning.
 
     A power of two, but for s8 that must hold large weights: there each step counts.
 
     Args:
         largest: the largest magnitude among the first weights.
-        with_maps: the net has convolutions.
+        all_dense: the net has neither convolutions nor recurrent layers.
     """
-    gain = (_RANGE_GAIN_WITH_MAPS if with_maps else _RANGE_GAIN)[weight_type]
+    gain = (_RANGE_GAIN_DENSE if all_dense else _RANGE_GAIN)[weight_type]
     typical = 2.0 ** round(math.log2(gain / math.sqrt(n_in)))
     if weight_type == "s8":
         return max(typical, 1.25 * largest)
@@ -79,7 +79,7 @@ def weight_scale(
     *,
     asked: float | None,
     trains: bool,
-    with_maps: bool = False,
+    all_dense: bool,
 ) -> float:
     """Real value of one unit of the weights.
 
@@ -93,7 +93,7 @@ def weight_scale(
     if not trains and largest > 0:
         # No room is needed: the largest weight is the largest integer.
         return largest / (2.0**bits - 1)
-    return weight_range(weight_type, n_in, largest, with_maps=with_maps) / 2.0**bits
+    return weight_range(weight_type, n_in, largest, all_dense=all_dense) / 2.0**bits
 
 
 def with_room_for_biases(scale: float, biases: NDArray[np.float64], x_unit: float) -> float:
