@@ -4,11 +4,9 @@
 
 with the package that tools/make_hapt.py takes, runs what the file does not hold yet with the
 generated code, adds each result to it at once, and prints the tables; `--print` runs nothing.
-Without `--hapt` there are only the Fashion-MNIST runs.
-
-    python tools/results_adapt.py --images examples
-
-writes the changed images as data files: fashion_rotated.npz and its kin, 500 to learn from.
+Without `--hapt` there are only the Fashion-MNIST runs. With `--core cortex-m4f` the nets of the
+table of domains learn on that emulated core as well, and it is said how many end with the same
+weights.
 
 People: one is left out, a net learns from the others by backpropagation in floating point, and the
 generated code adapts it with the first windows of that person, drawn at random; all other windows
@@ -21,6 +19,7 @@ import argparse
 import json
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -28,12 +27,20 @@ from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
+from change_images import DOMAINS, SHIFTED
 from make_hapt import read_recordings, windows
 
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.data import Dataset, dataset_from_arrays, load_dataset
+from tpsgd_edge.quantize import quantize_inputs
 from tpsgd_edge.spec import Spec, spec_from_dict
-from tpsgd_edge.stages import prepare
+from tpsgd_edge.stages import (
+    Prepared,
+    compile_for_device,
+    prepare,
+    render_project,
+    scratch_project,
+)
 from tpsgd_edge.stages.adapting import (
     Way,
     learn,
@@ -44,6 +51,9 @@ from tpsgd_edge.stages.adapting import (
     training_ram,
 )
 from tpsgd_edge.stages.prepare import trained_graph
+from tpsgd_edge.toolchain.device import Device
+from tpsgd_edge.toolchain.interface import interface_of
+from tpsgd_edge.toolchain.open_device import open_device
 
 COUNTS, ROOM = (20, 50, 100), 100
 DEV_PEOPLE = 2
@@ -99,32 +109,9 @@ DOMAIN_WAYS = {
     "all, backpropagation": (("fc1", "fc2", "out"), "backprop", ()),
     "adaptor behind fc1, and last": (("out",), "prototype", ("fc1",)),
 }
-SHIFTED = 500
+# Images that both the host and an emulated core answer.
+ASKED = 100
 RATES_FROM = "rotated"
-
-
-def _rotated(x: np.ndarray) -> np.ndarray:
-    """By 25 degrees, nearest pixel."""
-    angle, middle = np.radians(25), 13.5
-    rows, columns = np.mgrid[0:28, 0:28] - middle
-    r = np.round(np.cos(angle) * rows - np.sin(angle) * columns + middle).astype(int)
-    c = np.round(np.sin(angle) * rows + np.cos(angle) * columns + middle).astype(int)
-    inside = (r >= 0) & (r < 28) & (c >= 0) & (c < 28)
-    maps = x.reshape(-1, 28, 28)[:, np.clip(r, 0, 27), np.clip(c, 0, 27)]
-    return np.where(inside, maps, 0).reshape(len(x), -1).astype(np.uint8)
-
-
-def _noisy(x: np.ndarray) -> np.ndarray:
-    noise = np.random.default_rng(7).normal(0, 100, x.shape)
-    return np.clip(x + noise, 0, 255).astype(np.uint8)
-
-
-DOMAINS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "rotated": _rotated,
-    "noisy": _noisy,
-    "inverted": lambda x: (255 - x).astype(np.uint8),
-    "dimmed": lambda x: (x * 0.35).astype(np.uint8),
-}
 
 
 class Table:
@@ -180,6 +167,34 @@ def way_of(plan: tuple[Any, ...], rate: float) -> Way:
     """A way at a rate."""
     trains, targets, adaptors = plan
     return Way(trains, targets, rate, adaptors)
+
+
+def equal_on(core: str, spec: Spec, dataset: Dataset, weights: Path, way: Way) -> bool:
+    """Whether an emulated core ends with the bytes of state, and the outputs, that the host has."""
+    prepared = prepare(spec_of(on_core(spec, core), way, weights), dataset)
+    x, y = dataset.x_train[:SHIFTED], dataset.y_train[:SHIFTED]
+    some = quantize_inputs(prepared.model, dataset.x_test[:ASKED])
+    with on_host(prepared) as host, on_device(prepared) as device:
+        for each in (host, device):
+            learn(each, prepared, x, y, epochs=EPOCHS[spec.name])
+        same = np.array_equal(host.outputs(some), device.outputs(some))
+        return same and host.state() == device.state()
+
+
+def on_core(spec: Spec, core: str) -> Spec:
+    """The spec for an emulated core with memory enough."""
+    platform = spec_from_dict({**FASHION, "platform": {"name": core, "ram": "1M", "flash": "2M"}})
+    return spec.model_copy(update={"platform": platform.platform})
+
+
+@contextmanager
+def on_device(prepared: Prepared) -> Iterator[Device]:
+    """The model as firmware on an emulated core."""
+    project = render_project(prepared)
+    with scratch_project(project) as folder:
+        binary = compile_for_device(prepared, project, folder)
+        with open_device(binary, interface_of(prepared.model)) as device:
+            yield device
 
 
 # ------------------------------------------------------------------ people
@@ -283,7 +298,7 @@ def _percent(values: list[float]) -> str:
 # ------------------------------------------------------------------ domains
 
 
-def domain_runs(table: Table) -> None:
+def domain_runs(table: Table, core: str | None) -> None:
     """All runs on changed images."""
     if not table.may_run:
         return
@@ -311,10 +326,10 @@ def domain_runs(table: Table) -> None:
                     partial(scores_or_none, spec, dev, weights, way, (SHIFTED,)),
                 )
             way = way_of(plan, chosen_rate(table, f"domain/{RATES_FROM}/{name}"))
-            table.get(
-                f"domain/{domain}/{name}/test/0/{way.rate:g}",
-                partial(scores, spec, test, weights, way, (SHIFTED,)),
-            )
+            key = f"domain/{domain}/{name}/test/0/{way.rate:g}"
+            table.get(key, partial(scores, spec, test, weights, way, (SHIFTED,)))
+            if core is not None:
+                table.get(f"equal/{core}/{key}", partial(equal_on, core, spec, test, weights, way))
         print(f"{domain} done", flush=True)
 
 
@@ -338,39 +353,23 @@ def domain_table(table: Table) -> Iterator[str]:
     cells = [f"{before[domain]:.1f}" if domain in before else "" for domain in DOMAINS]
     yield f"| nothing | | {' | '.join(cells)} |"
     yield from body
-
-
-def write_images(folder: Path) -> None:
-    """A data file for each domain."""
-    whole = load_dataset(spec_from_dict(FASHION))
-    few = slice(30_000, 30_000 + SHIFTED)
-    for name, change in DOMAINS.items():
-        np.savez_compressed(
-            folder / f"fashion_{name}.npz",
-            x=change(whole.x_train[few]).reshape(-1, 28, 28),
-            y=whole.y_train[few],
-            x_test=change(whole.x_test).reshape(-1, 28, 28),
-            y_test=whole.y_test,
-        )
+    for core in sorted({key.split("/")[1] for key in table.held if key.startswith("equal/")}):
+        found = [table.held[key] for key in table.held if key.startswith(f"equal/{core}/")]
+        yield f"\nOn an emulated {core}: {sum(found)} of {len(found)} end with the same bytes."
 
 
 def main() -> None:
     """Run what is missing, print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("results", type=Path, nargs="?", help="docs/results/adapt.json")
-    parser.add_argument("--images", type=Path, metavar="FOLDER", help="write changed images only")
+    parser.add_argument("results", type=Path, help="docs/results/adapt.json")
     parser.add_argument("--hapt", type=Path, help="the package that tools/make_hapt.py takes")
     parser.add_argument("--people", type=int, default=26, help="how many, beside the first two")
+    parser.add_argument("--core", metavar="PLATFORM", help="let domains be learned there too")
     parser.add_argument("--print", action="store_true", help="run nothing")
     arguments = parser.parse_args()
-    if arguments.images is not None:
-        write_images(arguments.images)
-        return
-    if arguments.results is None:
-        parser.error("name the file of results, such as docs/results/adapt.json")
     table = Table(arguments.results, may_run=not arguments.print)
     person_runs(table, arguments.hapt, arguments.people)
-    domain_runs(table)
+    domain_runs(table, arguments.core)
     for lines in (person_table(table), domain_table(table)):
         print("\n".join(lines), end="\n\n")
 

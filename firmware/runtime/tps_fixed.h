@@ -7,6 +7,8 @@
 #ifndef TPS_FIXED_H
 #define TPS_FIXED_H
 
+#include "tps_compiler.h"
+
 #include <stdint.h>
 
 _Static_assert((-1 >> 1) == -1, "needs an arithmetic right shift");
@@ -15,34 +17,6 @@ _Static_assert((int8_t)0x80 == -128, "needs two's complement");
 /* Computers with vector units take other ways to the same numbers. */
 #if defined(__SSE2__) || defined(__ARM_NEON)
 #define TPS_VECTORS
-#endif
-
-/* For inner loops: a function of its own has all registers to itself. */
-#ifdef __GNUC__
-#define TPS_APART __attribute__((noinline))
-#else
-#define TPS_APART
-#endif
-
-/* A condition that holds seldom: its branch lies out of the way. */
-#ifdef __GNUC__
-#define TPS_SELDOM(condition) __builtin_expect(condition, 0)
-#else
-#define TPS_SELDOM(condition) (condition)
-#endif
-
-/* Armv6-M has eight registers for most things. */
-#if defined(__thumb__) && !defined(__thumb2__)
-#define TPS_FEW_REGISTERS
-#endif
-
-/* An inner loop that fills the registers: unrolled, it would keep numbers in memory. */
-#if defined(__thumb__) && defined(__clang__)
-#define TPS_ROLLED _Pragma("clang loop unroll(disable)")
-#elif defined(__thumb__) && defined(__GNUC__)
-#define TPS_ROLLED _Pragma("GCC unroll 1")
-#else
-#define TPS_ROLLED
 #endif
 
 static inline int32_t tps_clip(int32_t v, int32_t lo, int32_t hi)

@@ -33,6 +33,7 @@ def test_maps_and_sequences_have_none(example: str) -> None:
         'model.layers=[{name="a",units=8,train=false},{name="out",units=10}]',
         'model.pretrain={method="backprop"}',
         "rule.error_gate=none",
+        "numbers.weights=f32",
     ],
 )
 def test_what_has_none(change: str) -> None:

@@ -317,13 +317,14 @@ class TestRam:
     @pytest.mark.slow
     @pytest.mark.emulator
     @pytest.mark.parametrize("platform", ["cortex-m0plus", "rv32imc"])
-    def test_digits_train_in_the_ram_that_is_allowed(self, platform: str) -> None:
+    @pytest.mark.parametrize("weights", ["s16", "s8", "f32"])
+    def test_digits_train_in_the_ram_that_is_allowed(self, platform: str, weights: str) -> None:
         try:
             find_compiler(load_platform(platform))
             find_emulator(load_platform(platform))
         except ToolError as error:
             pytest.skip(str(error))
-        cost = check_ram.cost_of(check_ram.NETS[0], platform)
+        cost = check_ram.cost_of(check_ram.Net((64, 32, 10), weights), platform)
         assert cost.inference.stack > 0
         assert 0 < cost.added <= cost.allowed
 

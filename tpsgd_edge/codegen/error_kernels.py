@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tpsgd_edge.codegen.c import C_TYPES
-from tpsgd_edge.quantize.model import LabelFormat, QuantizedDense
+from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,6 +11,8 @@ class ErrorKernel:
     """`tps_error_<suffix>`.
 
     Attributes:
+        returns: C type of what the kernel tells: of a softmax, to an error gate, the label's
+            probability.
         family: softmax, target (target space) or label (label space).
         label: the C parameter that takes the sample's label.
         scratch_parameter: further C parameters of the losses in label space.
@@ -21,6 +23,7 @@ class ErrorKernel:
 
     suffix: str
     summary: str
+    returns: str
     family: str
     y: str
     y15: str
@@ -48,17 +51,24 @@ def error_suffix(layer: QuantizedDense) -> str:
     return f"{kind}_{'last' if layer.is_last else 'hidden'}_{layer.y_type}"
 
 
-def error_kernel(layer: QuantizedDense, labels: LabelFormat) -> ErrorKernel:
-    """The error kernel of the layer."""
+def probability_c(*, is_float: bool) -> str:
+    """The C type of a probability."""
+    return "float" if is_float else "int32_t"
+
+
+def error_kernel(layer: QuantizedDense, model: QuantizedModel) -> ErrorKernel:
+    """The error kernel of a layer of the model."""
     kind, is_float = layer.loss.kind, layer.y_type == "f32"
     label_type = "float" if is_float else "int16_t"
     in_label_space = layer.loss.in_label_space
-    is_class = labels.kind == "class"
+    is_class = model.labels.kind == "class"
+    tells = model.is_gated and layer.is_last
     is_target = not in_label_space and kind != "softmax_cross_entropy"
     family = "target" if is_target else "label" if in_label_space else "softmax"
     return ErrorKernel(
         suffix=error_suffix(layer),
-        summary=_SUMMARIES[kind],
+        summary=_SUMMARIES[kind] + ("; returns softmax(y) of the label" if tells else ""),
+        returns=probability_c(is_float=is_float) if tells else "void",
         family=family,
         y=C_TYPES[layer.y_type],
         y15="y[j] * 256" if layer.y_type == "s8" else "y[j]",

@@ -189,7 +189,7 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
         init=_unique(_init_kernel(layer) for layer in seeded if layer.kind != "rnn"),
         gate=_unique(gate_kernel(layer) for layer in gated),
         update=_unique(update_kernel(layer, model) for layer in layers),
-        error=_unique(error_kernel(layer, model.labels) for layer in taught if layer.loss.is_local),
+        error=_unique(error_kernel(layer, model) for layer in taught if layer.loss.is_local),
         read_out=_unique(_readout_kernel(layer) for layer in taught if reads_out(layer)),
         softmax=_unique(_softmax_kernels(model)),
         conv_forward=_unique(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tpsgd_edge.codegen.c import C_TYPES
-from tpsgd_edge.codegen.stages import StageView, step_stages, teaching_stages, uses_state
+from tpsgd_edge.codegen.stages import Lesson, StageView, step_stages, teaching_lesson, uses
 from tpsgd_edge.memory import MemoryPlan
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
 
@@ -35,7 +35,7 @@ class SequenceView:
         stream: members of the stream struct.
         traces: those that only training needs.
         step: the stages of one step.
-        teach: the stages of learning in the middle of a sequence.
+        teach: learning in the middle of a sequence.
         each_step: whether every step has a label.
         learn_every: steps after which recurrent layers learn; 0 for the end of a sequence only.
         label_one, label_all: C for the label of one step, and for those of a sequence.
@@ -47,7 +47,7 @@ class SequenceView:
     stream: tuple[str, ...]
     traces: tuple[str, ...]
     step: tuple[StageView, ...]
-    teach: tuple[StageView, ...]
+    teach: Lesson
     each_step: bool
     learn_every: int
     label_one: str
@@ -57,7 +57,7 @@ class SequenceView:
     @property
     def step_uses_state(self) -> bool:
         """Whether any recurrent layer has weights that change."""
-        return uses_state(self.step)
+        return uses("model", self.step)
 
 
 def labels_view(model: QuantizedModel) -> LabelsView:
@@ -88,7 +88,7 @@ def sequence_view(model: QuantizedModel, plan: MemoryPlan) -> SequenceView | Non
         traces=_members(plan, "trace"),
         step=step_stages(model),
         each_step=each,
-        teach=teaching_stages(model, plan),
+        teach=teaching_lesson(model, plan),
         learn_every=0 if len(model.learning_steps) == 1 else model.learn_every,
         label_one=labels.parameter,
         label_all=f"const {labels.c_type} labels[{upper}_N_STEPS{entries}]"

@@ -1,12 +1,13 @@
 """The schedule as calls of kernels, in the order of the memory plan."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tpsgd_edge.codegen.below import below_suffix
-from tpsgd_edge.codegen.c import c_call, c_float, c_uint
+from tpsgd_edge.codegen.c import c_call, c_uint
 from tpsgd_edge.codegen.dense_kernels import update_suffix
-from tpsgd_edge.codegen.error_kernels import error_suffix
+from tpsgd_edge.codegen.error_kernels import error_suffix, probability_c
 from tpsgd_edge.codegen.kernels import (
     conv_learn_suffix,
     forward_suffix,
@@ -31,28 +32,41 @@ from tpsgd_edge.quantize.model import (
 
 @dataclass(frozen=True, slots=True)
 class StageView:
-    """One stage of a step. Stages between `opens_gate` and `closes_gate` are indented once more.
-
-    `training_lines` follow where the project trains.
-    """
+    """One stage of a step. `training_lines` follow where the project trains."""
 
     comment: str
     lines: tuple[str, ...]
-    opens_gate: bool = False
-    closes_gate: bool = False
-    indent: str = ""
     training_lines: tuple[str, ...] = ()
 
 
-def uses_state(stages: Sequence[StageView]) -> bool:
-    """Whether any of the stages reads or writes the model's state."""
-    return any("model->" in line for stage in stages for line in stage.lines)
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """Stages that learn from a sample, and those that an error gate keeps from it."""
+
+    stages: tuple[StageView, ...]
+    gated: tuple[StageView, ...] = ()
+
+    @property
+    def decays_from(self) -> int | None:
+        """The first stage that needs the decay of the learning rate, if any before the gate."""
+        return next((i for i, stage in enumerate(self.stages) if uses("decay", [stage])), None)
+
+    @property
+    def reads_input(self) -> bool:
+        """Whether a stage behind the gate reads the sample itself."""
+        return uses("x", self.gated)
+
+
+def uses(name: str, stages: Sequence[StageView]) -> bool:
+    """Whether any of the stages reads or writes a variable."""
+    word = re.compile(rf"\b{name}\b")
+    return any(word.search(line) for stage in stages for line in stage.lines)
 
 
 def step_stages(model: QuantizedModel) -> tuple[StageView, ...]:
     """One step of the recurrent layers, each of which remembers what it will learn from."""
     return tuple(
-        replace(_forward(model, index, 4), training_lines=_remember(model, index, layer))
+        replace(_forward(model, index), training_lines=_remember(model, index, layer))
         for index, layer in enumerate(model.recurrent)
     )
 
@@ -69,42 +83,40 @@ def _remember(model: QuantizedModel, index: int, layer: QuantizedRecurrent) -> t
 def inference_stages(model: QuantizedModel, plan: MemoryPlan) -> tuple[StageView, ...]:
     """Forward passes of all layers; behind recurrent layers, of the others."""
     _, _, answer = plan.inference.parts
-    return tuple(_MAKE[stage.kind](model, stage.layer, 4) for stage in answer)
+    return tuple(_MAKE[stage.kind](model, stage.layer) for stage in answer)
 
 
-def training_stages(model: QuantizedModel, plan: MemoryPlan) -> tuple[StageView, ...]:
-    """The stages of one training step; behind recurrent layers, those of learning."""
+def training_lesson(model: QuantizedModel, plan: MemoryPlan) -> Lesson:
+    """One training step; behind recurrent layers, its learning."""
     _, _, learning = plan.training.parts
-    return _gated(model, learning)
+    return _lesson(model, learning)
 
 
-def teaching_stages(model: QuantizedModel, plan: MemoryPlan) -> tuple[StageView, ...]:
+def teaching_lesson(model: QuantizedModel, plan: MemoryPlan) -> Lesson:
     """What recurrent layers alone do to learn in the middle of a sequence."""
     _, teach, _ = plan.training.parts
-    return _gated(model, teach)
+    return _lesson(model, teach)
 
 
-def _gated(model: QuantizedModel, schedule: Sequence[Stage]) -> tuple[StageView, ...]:
+def _lesson(model: QuantizedModel, schedule: Sequence[Stage]) -> Lesson:
     gate = next((i for i, stage in enumerate(schedule) if stage.gates), len(schedule))
-    return tuple(
-        _with_gate(
-            model, stage, is_gated=i > gate, opens=i == gate + 1, closes=i == len(schedule) - 1
-        )
-        for i, stage in enumerate(schedule)
-    )
+    views = tuple(_learning_stage(model, stage) for stage in schedule)
+    return Lesson(views[: gate + 1], views[gate + 1 :])
 
 
-def _with_gate(
-    model: QuantizedModel, stage: Stage, *, is_gated: bool, opens: bool, closes: bool
-) -> StageView:
-    indent = 8 if is_gated else 4
-    view = _MAKE[stage.kind](model, stage.layer, indent)
-    lines = view.lines
+def _learning_stage(model: QuantizedModel, stage: Stage) -> StageView:
+    view = _MAKE[stage.kind](model, stage.layer)
     if stage.gates and stage.kind == "forward":
-        lines = (*lines, *_gate_lines(model))
-    elif stage.gates:
-        lines = (*_gate_lines(model), *lines)
-    return StageView(view.comment, lines, opens, is_gated and closes, "    " if is_gated else "")
+        # The last layer does not learn, whose error kernel tells else.
+        function = f"{_told_probability(model)}tps_label_probability"
+        more = c_call(function, [_buffer(model.last, "y"), "label"])
+        return replace(view, lines=(*view.lines, *more))
+    return view
+
+
+def _told_probability(model: QuantizedModel) -> str:
+    """The variable that an error gate looks at."""
+    return f"const {probability_c(is_float=model.value_type == 'f32')} p_label = "
 
 
 def init_lines(model: QuantizedModel) -> tuple[str, ...]:
@@ -135,14 +147,14 @@ def _copy_lines(name: str, tensor: str, count: int) -> tuple[str, ...]:
     )
 
 
-def _forward(model: QuantizedModel, index: int, indent: int) -> StageView:
+def _forward(model: QuantizedModel, index: int) -> StageView:
     layer = model.layers[index]
     if isinstance(layer, QuantizedPool):
         arguments = [f"&{layer.name}_layer", _input(model, index), _buffer(layer, "y")]
-        lines = c_call(f"tps_{layer.kind}_{layer.x_type}", arguments, indent=indent)
+        lines = c_call(f"tps_{layer.kind}_{layer.x_type}", arguments)
         return StageView(f"{layer.name}: {_shapes(layer.x_shape, layer.y_shape)}", lines)
     if isinstance(layer, QuantizedGru):
-        return _gru_forward(model, index, layer, indent)
+        return _gru_forward(model, index, layer)
     comment = f"{layer.name}: {layer.n_in} -> {layer.n_out}, {layer.activation}"
     function = f"tps_dense_forward_{forward_suffix(layer)}"
     arguments = [*_weights(layer), _input(model, index), _buffer(layer, "y")]
@@ -159,15 +171,15 @@ def _forward(model: QuantizedModel, index: int, indent: int) -> StageView:
         arguments[-1:] = [f"stream.{layer.name}_h", *_present(layer), _buffer(layer, "y")]
     if layer.accumulator is not None:
         comment += f"; |acc| <= {layer.accumulator.high:,}"
-    lines = tuple(c_call(function, arguments, indent=indent))
+    lines = tuple(c_call(function, arguments))
     if layer.residual:
         comment = comment.replace(layer.activation, "added to its input")
         more = [_input(model, index), str(layer.y_count), _buffer(layer, "y")]
-        lines = (*lines, *c_call(f"tps_add_{layer.y_type}", more, indent=indent))
+        lines = (*lines, *c_call(f"tps_add_{layer.y_type}", more))
     return StageView(comment, lines)
 
 
-def _gru_forward(model: QuantizedModel, index: int, layer: QuantizedGru, indent: int) -> StageView:
+def _gru_forward(model: QuantizedModel, index: int, layer: QuantizedGru) -> StageView:
     comment = f"{layer.name}: {layer.n_x} and own {layer.n_out} -> {layer.n_out}, gru"
     if layer.reads.accumulator is not None and layer.own.accumulator is not None:
         reach = max(layer.reads.accumulator.high, layer.own.accumulator.high)
@@ -181,7 +193,7 @@ def _gru_forward(model: QuantizedModel, index: int, layer: QuantizedGru, indent:
         _gates(layer),
         _buffer(layer, "y"),
     ]
-    return StageView(comment, c_call(f"tps_gru_step_{gru_suffix(layer)}", arguments, indent=indent))
+    return StageView(comment, c_call(f"tps_gru_step_{gru_suffix(layer)}", arguments))
 
 
 def _gates(layer: QuantizedGru) -> str:
@@ -218,30 +230,30 @@ def _gru_calls(
             yield f"tps_dense_update_{update_suffix(unit)}", [*update, _draw(unit)]
 
 
-def _recall(model: QuantizedModel, index: int, indent: int) -> StageView:
+def _recall(model: QuantizedModel, index: int) -> StageView:
     layer = model.layers[index]
     arguments = [f"&{layer.name}_layer", f"stream.{layer.name}_h", _buffer(layer, "y")]
-    lines = c_call(f"tps_{layer.kind}_output_{layer.y_type}", arguments, indent=indent)
+    lines = c_call(f"tps_{layer.kind}_output_{layer.y_type}", arguments)
     return StageView(f"{layer.name}: output of the latest step", lines)
 
 
-def _learn(model: QuantizedModel, index: int, indent: int) -> StageView:
+def _learn(model: QuantizedModel, index: int) -> StageView:
     layer = model.layers[index]
     if isinstance(layer, QuantizedGru):
         gru_calls = _gru_calls(model, index, layer)
-        lines = [line for call in gru_calls for line in c_call(*call, indent=indent)]
+        lines = [line for call in gru_calls for line in c_call(*call)]
         kind = "" if layer.taught is None else layer.taught.loss.kind
         return StageView(f"{layer.name} learns: {kind.replace('_', ' ')}", tuple(lines))
     assert isinstance(layer, QuantizedDense)
     calls = _conv_calls if isinstance(layer, QuantizedConv2d) else _dense_calls
-    lines = [line for call in calls(model, index, layer) for line in c_call(*call, indent=indent)]
+    lines = [line for call in calls(model, index, layer) for line in c_call(*call)]
     comment = f"{layer.name} learns: {layer.loss.kind.replace('_', ' ')}"
     if layer.passing is not None and layer.passing.sums is not None:
         comment += f"; |w delta| <= {layer.passing.sums.high:,}"
     return StageView(comment, tuple(lines))
 
 
-def _pass(model: QuantizedModel, index: int, indent: int) -> StageView:
+def _pass(model: QuantizedModel, index: int) -> StageView:
     pool = model.layers[index]
     assert isinstance(pool, QuantizedPool)
     function, arguments = f"tps_{pool.kind}_delta_below", [f"&{pool.name}_layer"]
@@ -249,7 +261,7 @@ def _pass(model: QuantizedModel, index: int, indent: int) -> StageView:
         function += f"_{pool.x_type}"
         arguments += [_input(model, index), _buffer(pool, "y")]
     arguments += [_buffer(pool, "e"), str(pool.x_count), _errors_below(model, index)]
-    return StageView(f"errors through {pool.name}", c_call(function, arguments, indent=indent))
+    return StageView(f"errors through {pool.name}", c_call(function, arguments))
 
 
 def _below(
@@ -276,7 +288,8 @@ def _dense_calls(
 ) -> Iterator[tuple[str, list[str]]]:
     this, y, e = _unit(layer), _buffer(layer, "y"), _buffer(layer, "e")
     if layer.loss.is_local:
-        yield from _error_calls(layer, y)
+        tells = model.is_gated and layer.is_last
+        yield from _error_calls(layer, y, _told_probability(model) if tells else "")
     if has_gate(layer):
         learns_from_c = isinstance(layer, QuantizedRnn) and not layer.has_traces
         slope = f"stream.{layer.name}_c" if learns_from_c else y
@@ -313,12 +326,14 @@ def _conv_calls(
     yield f"tps_conv2d_learn_{conv_learn_suffix(layer)}", [*arguments, *draw]
 
 
-def _error_calls(layer: QuantizedDense, seen: str) -> Iterator[tuple[str, list[str]]]:
+def _error_calls(
+    layer: QuantizedDense, seen: str, told: str = ""
+) -> Iterator[tuple[str, list[str]]]:
     """The error of what the loss sees, and then what its read-out learns."""
     this, scratch, e = _unit(layer), _scratch(layer), _buffer(layer, "e")
     learns = layer.has_learning_readout
     p = [f"model->{layer.name}_p"] if learns else []
-    yield f"tps_error_{error_suffix(layer)}", [this, seen, "label", *p, *scratch, e]
+    yield f"{told}tps_error_{error_suffix(layer)}", [this, seen, "label", *p, *scratch, e]
     if learns:
         draw = [] if layer.weight_type == "f32" else [_draw(layer)]
         function = f"tps_readout_learn_{layer.y_type}"
@@ -349,14 +364,6 @@ def _unit(layer: QuantizedDense) -> str:
 
 def _shapes(x: tuple[int, int, int], y: tuple[int, int, int]) -> str:
     return " -> ".join("x".join(str(n) for n in shape) for shape in (x, y))
-
-
-def _gate_lines(model: QuantizedModel) -> tuple[str, ...]:
-    gate = model.gate
-    assert gate is not None
-    text = c_float(gate) if model.value_type == "f32" else str(gate)
-    last = model.last
-    return c_call("learn_hidden = tps_gate_is_open", [_buffer(last, "y"), "label", text])
 
 
 def _weights(layer: QuantizedDense) -> list[str]:

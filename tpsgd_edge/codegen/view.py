@@ -23,11 +23,12 @@ from tpsgd_edge.codegen.kernels import Kernels, needed_kernels
 from tpsgd_edge.codegen.layers import LayerView, Uses, layer_views, uses_of
 from tpsgd_edge.codegen.sequence import LabelsView, SequenceView, labels_view, sequence_view
 from tpsgd_edge.codegen.stages import (
+    Lesson,
     StageView,
     inference_stages,
     init_lines,
-    training_stages,
-    uses_state,
+    training_lesson,
+    uses,
 )
 from tpsgd_edge.memory import ArenaPlan, MemoryPlan, StateTensor, digest_order
 from tpsgd_edge.quantize.model import (
@@ -133,7 +134,7 @@ class ModelView:
     rng_advance: str
     init_lines: tuple[str, ...]
     inference: tuple[StageView, ...]
-    training: tuple[StageView, ...]
+    training: Lesson
     last_y: str
     confidence_c: str
     gate: str
@@ -168,7 +169,13 @@ class ModelView:
     @property
     def forward_uses_state(self) -> bool:
         """Whether any layer of the forward pass has weights that change."""
-        return uses_state(self.inference)
+        return uses("model", self.inference)
+
+    @property
+    def asks_for_probability(self) -> bool:
+        """Whether an error gate has no error kernel that tells it the label's probability."""
+        lessons = [self.training] if self.sequence is None else [self.training, self.sequence.teach]
+        return any(uses("tps_label_probability", lesson.stages) for lesson in lessons)
 
 
 def model_view(
@@ -221,7 +228,7 @@ def model_view(
         rng_advance=f"TPS_PHI * {model.total_units}u",
         init_lines=init_lines(model),
         inference=inference_stages(model, plan),
-        training=training_stages(model, plan),
+        training=training_lesson(model, plan),
         last_y=f"arena.{model.last.name}_y.at",
         confidence_c=_confidence_c(model),
         gate=_gate(model),
@@ -271,6 +278,8 @@ def _headers(model: QuantizedModel) -> Iterator[str]:
     yield f"{model.name}_data.h"
     if model.rule == "backprop":
         yield "tps_below.h"
+    if model.is_gated:
+        yield "tps_compiler.h"
     if any(isinstance(layer, QuantizedConv2d) for layer in model.layers):
         yield "tps_conv2d.h"
     yield "tps_crc32.h"

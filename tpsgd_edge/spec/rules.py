@@ -117,14 +117,16 @@ def error_gate(spec: Spec, labels_kind: LabelsKind) -> float | None:
     """Hidden layers learn where the class gets less than this probability; None: everywhere.
 
     Where nothing is said, classifiers of dense layers that start from nothing have a gate: steps
-    cost less, and accuracy gains. Convolutions lose by it (docs/RESULTS.md).
+    cost less, and accuracy gains. Convolutions lose by it (docs/RESULTS.md). In f32 it would take
+    more RAM than is promised.
     """
     if "error_gate" in spec.rule.model_fields_set:
         return spec.rule.error_gate
     model = spec.model
     is_dense = all(isinstance(layer, DenseSpec) for layer in model.layers)
     learns = any(layer.train for layer in model.trained[:-1])
-    if spec.rule.kind == "backprop" or not (is_dense and learns) or _has_meaning(spec):
+    is_meant = is_dense and learns and not _has_meaning(spec) and spec.numbers.weights != "f32"
+    if spec.rule.kind == "backprop" or not is_meant:
         return None
     output = first_loss(spec, len(model.layers) - 1, labels_kind)
     return _DEFAULT_GATE if output.kind == "softmax_cross_entropy" else None

@@ -12,6 +12,7 @@
 #include "petals.h"
 
 #include "petals_data.h"
+#include "tps_compiler.h"
 #include "tps_crc32.h"
 #include "tps_dense.h"
 #include "tps_error.h"
@@ -138,14 +139,25 @@ static uint16_t decay_at(uint32_t step)
     return decay[segment < 32 ? segment : 31];
 }
 
+/* What hidden layers learn from a sample that the network is not sure of. */
+TPS_BRANCH static void learn_hidden(struct petals_model *model, const int8_t *x, uint16_t label)
+{
+    const uint16_t decay = decay_at(model->step);
+
+    /* fc1 learns: projected cross entropy */
+    tps_error_projected_cross_entropy_s8(&fc1_layer, arena.fc1_y.at, label, arena.fc1_s.at,
+        arena.fc1_e.at);
+    tps_dense_gate_tanh_s8(&fc1_layer, arena.fc1_y.at, arena.fc1_e.at);
+    tps_dense_steps(&fc1_layer, decay, model->rng, arena.fc1_e.at);
+    tps_dense_update_s16_s8(&fc1_layer, model->fc1_w, model->fc1_b, x, arena.fc1_e.at, model->rng);
+}
+
 enum tps_status petals_train_step(struct petals_model *model, const int8_t x[PETALS_N_IN],
     uint16_t label)
 {
     if (label >= PETALS_N_LABELS) {
         return TPS_BAD_LABEL;
     }
-    const uint16_t decay = decay_at(model->step);
-    int learn_hidden;
 
     /* fc1: 3 -> 6, tanh; |acc| <= 146,800,640 */
     tps_dense_forward_s16_s8_s8(&fc1_layer, model->fc1_w, model->fc1_b, x, arena.fc1_y.at);
@@ -155,20 +167,15 @@ enum tps_status petals_train_step(struct petals_model *model, const int8_t x[PET
         arena.fc2_y.at);
 
     /* fc2 learns: softmax cross entropy */
-    learn_hidden = tps_gate_is_open(arena.fc2_y.at, label, 29491);
-    tps_error_softmax_cross_entropy(&fc2_layer, arena.fc2_y.at, label, arena.fc2_e.at);
+    const uint16_t decay = decay_at(model->step);
+    const int32_t p_label = tps_error_softmax_cross_entropy(&fc2_layer, arena.fc2_y.at, label,
+        arena.fc2_e.at);
     tps_dense_steps(&fc2_layer, decay, model->rng + TPS_PHI * 6u, arena.fc2_e.at);
     tps_dense_update_s16_s8(&fc2_layer, model->fc2_w, model->fc2_b, arena.fc1_y.at, arena.fc2_e.at,
         model->rng + TPS_PHI * 6u);
 
-    if (learn_hidden) {
-        /* fc1 learns: projected cross entropy */
-        tps_error_projected_cross_entropy_s8(&fc1_layer, arena.fc1_y.at, label, arena.fc1_s.at,
-            arena.fc1_e.at);
-        tps_dense_gate_tanh_s8(&fc1_layer, arena.fc1_y.at, arena.fc1_e.at);
-        tps_dense_steps(&fc1_layer, decay, model->rng, arena.fc1_e.at);
-        tps_dense_update_s16_s8(&fc1_layer, model->fc1_w, model->fc1_b, x, arena.fc1_e.at,
-            model->rng);
+    if (p_label < 29491) {
+        learn_hidden(model, x, label);
     }
 
     model->rng += TPS_PHI * 9u;

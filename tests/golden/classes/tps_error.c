@@ -19,7 +19,7 @@ void tps_error_projected_cross_entropy_s8(const struct tps_dense *layer, const i
     tps_spread(layer, s, TPS_N_LABELS, e);
 }
 
-void tps_error_softmax_cross_entropy(const struct tps_dense *layer, const int16_t *y,
+int32_t tps_error_softmax_cross_entropy(const struct tps_dense *layer, const int16_t *y,
     uint16_t label, int16_t *e)
 {
     const struct tps_softmax softmax = tps_softmax_s16(y, layer->n_out);
@@ -27,10 +27,5 @@ void tps_error_softmax_cross_entropy(const struct tps_dense *layer, const int16_
         const int32_t wanted = k == label ? 32768 : 0;
         e[k] = (int16_t)((wanted - tps_probability(&softmax, y[k])) >> 1);
     }
-}
-
-int tps_gate_is_open(const int16_t *outputs, uint16_t label, uint16_t gate)
-{
-    const struct tps_softmax softmax = tps_softmax_s16(outputs, TPS_N_LABELS);
-    return tps_probability(&softmax, outputs[label]) < gate;
+    return tps_probability(&softmax, y[label]);
 }

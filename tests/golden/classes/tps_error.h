@@ -11,11 +11,8 @@
 /* e = P (y* - softmax(g P^T y)); s is scratch for one value a label */
 void tps_error_projected_cross_entropy_s8(const struct tps_dense *layer, const int8_t *y,
     uint16_t label, int32_t *s, int16_t *e);
-/* e = y* - softmax(y) */
-void tps_error_softmax_cross_entropy(const struct tps_dense *layer, const int16_t *y,
+/* e = y* - softmax(y); returns softmax(y) of the label */
+int32_t tps_error_softmax_cross_entropy(const struct tps_dense *layer, const int16_t *y,
     uint16_t label, int16_t *e);
-
-/* Whether the hidden layers learn from a sample: its class is less probable than the gate, Q15. */
-int tps_gate_is_open(const int16_t *outputs, uint16_t label, uint16_t gate);
 
 #endif

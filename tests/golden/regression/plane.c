@@ -82,12 +82,12 @@ void plane_outputs(const struct plane_model *model, const float x[PLANE_N_IN],
 enum tps_status plane_train_step(struct plane_model *model, const float x[PLANE_N_IN],
     const float label[PLANE_N_LABELS])
 {
-    const float decay = 1.0f;
 
     /* fc1: 2 -> 5, relu */
     tps_dense_forward_relu_f32(&fc1_layer, model->fc1_w, model->fc1_b, x, arena.fc1_y.at);
 
     /* fc1 learns: huber */
+    const float decay = 1.0f;
     tps_error_huber_hidden_f32(&fc1_layer, arena.fc1_y.at, label, arena.fc1_e.at);
     tps_dense_gate_relu_f32(&fc1_layer, arena.fc1_y.at, arena.fc1_e.at);
     tps_dense_steps_f32(&fc1_layer, decay, arena.fc1_e.at);

@@ -1,0 +1,42 @@
+/*
+ * tps_compiler.h -- what compilers are asked for where they know how
+ */
+#ifndef TPS_COMPILER_H
+#define TPS_COMPILER_H
+
+/* Armv6-M has eight registers for most things. */
+#if defined(__thumb__) && !defined(__thumb2__)
+#define TPS_FEW_REGISTERS
+#endif
+
+/* A function of its own has all registers to itself, and its caller saves fewer. */
+#ifdef __GNUC__
+#define TPS_APART __attribute__((noinline))
+#else
+#define TPS_APART
+#endif
+
+/* A branch apart: the function around it saves fewer registers, unless it has few anyway. */
+#ifdef TPS_FEW_REGISTERS
+#define TPS_BRANCH
+#else
+#define TPS_BRANCH TPS_APART
+#endif
+
+/* A condition that holds seldom: its branch lies out of the way. */
+#ifdef __GNUC__
+#define TPS_SELDOM(condition) __builtin_expect(condition, 0)
+#else
+#define TPS_SELDOM(condition) (condition)
+#endif
+
+/* An inner loop that fills the registers: unrolled, it would keep numbers in memory. */
+#if defined(__thumb__) && defined(__clang__)
+#define TPS_ROLLED _Pragma("clang loop unroll(disable)")
+#elif defined(__thumb__) && defined(__GNUC__)
+#define TPS_ROLLED _Pragma("GCC unroll 1")
+#else
+#define TPS_ROLLED
+#endif
+
+#endif
