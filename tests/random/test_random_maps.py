@@ -11,6 +11,7 @@ from tests.random.networks import network
 from tests.random.running import OTHER_BUILDS, SANITIZED, run_model
 from tests.support.maps import plans_of_kernels
 from tests.support.models import random_model
+from tpsgd_edge.quantize.model import Geometry
 
 MAPS = NOW["maps"]
 _FIRST_SEED = 7000
@@ -35,5 +36,22 @@ def test_shapes_that_kernels_treat_apart(number, name, value_type):
     rng = np.random.default_rng(number)
     model = random_model(
         rng, value_type=value_type, map_plans=plans, hidden=[], projection="sign", storage="seed"
+    )
+    run_model(model, number, OTHER_BUILDS[name])
+
+
+@pytest.mark.parametrize("name", ["pairs", "as fast as it gets"])
+@pytest.mark.parametrize("number", range(len(plans_of_kernels())))
+def test_leaky_units_beside_others_in_one_kernel(number, name):
+    plans = plans_of_kernels()[number]
+    count = 1 + sum(isinstance(plan, Geometry) for plan in plans)
+    model = random_model(
+        np.random.default_rng(number),
+        value_type="s8",
+        activations=[("leaky_relu", "tanh", "leaky_relu", "relu")[i % 4] for i in range(count)],
+        map_plans=plans,
+        hidden=[],
+        projection="sign",
+        storage="seed",
     )
     run_model(model, number, OTHER_BUILDS[name])

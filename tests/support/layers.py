@@ -91,6 +91,7 @@ def random_layer(
     y_type: ValueType = "s16" if is_last and not real else shape.value_type
     bits = 0 if real else weight_bits(weight_type, shape.value_type, n_in)
     bias_shift = 8 if shape.value_type == "s16" else 0
+    slope = _random_slope(rng, activation, real=real)
     low, high = TYPE_RANGE.get(y_type, (0, 0))
     x_max = {"s8": 2**7, "s16": 2**15, "f32": 0}[shape.value_type]
     bound = n_in * 2**bits * x_max + 2 ** (27 + bias_shift)
@@ -114,7 +115,7 @@ def random_layer(
         bias_shift=bias_shift,
         bias_one=0 if real else int(log_uniform(rng, 1, 2**30)),
         z=None if real else _random_z(rng, n_in, bits, x_max, high, lively=lively),
-        z_min=0 if activation == "relu" else low,
+        z_min=_z_min(activation, low, slope),
         z_max=high,
         accumulator=None if real else Interval(-bound, bound),
         loss=random_loss(
@@ -127,8 +128,25 @@ def random_layer(
         dead_zone=_random_dead_zone(rng, real=real) if dead_zone else 0,
         unit_offset=offset,
         init=_random_init(rng, shape, index, sizes, weight_type, bits, stored=stored),
+        negative_slope=slope,
     )
     return _as_planned(rng, layer, index, plan)
+
+
+def _random_slope(rng: Rng, activation: str, *, real: bool) -> int | float:
+    if activation != "leaky_relu":
+        return 1.0 if real else 2**15
+    slope = 2**14 if rng.random() < 0.2 else extreme(rng, 1, 2**15 - 1)
+    return f32(slope / 2**15) if real else slope
+
+
+def _z_min(activation: str, low: int, slope: float) -> int:
+    """Section 4: of leaky_relu the smallest z of 16 bits whose y lies in the range of the type."""
+    if activation == "relu":
+        return 0
+    if activation == "leaky_relu" and low:
+        return max(-(2**15), -(-low * 2**15 // int(slope)))
+    return low
 
 
 def _row_and_rows(plan: TrainedPlan) -> tuple[int, int]:

@@ -57,7 +57,9 @@ def _function(name, x):
     return math.tanh(x) if name == "tanh" else 1 / (1 + math.exp(-x))
 
 
-def activation(name, y_type, z):
+def activation(name, y_type, z, slope=None):
+    if name == "leaky_relu" and z < 0:
+        return rshift_round(z * slope, 15)
     if name not in ("tanh", "sigmoid"):
         return z
     unit = 2**-5 if name == "tanh" else 2**-4
@@ -71,13 +73,14 @@ def activation(name, y_type, z):
     return entry(a) + rshift_round((entry(a + 1) - entry(a)) * (z & 255), 8)
 
 
-def derivative(name, y_type, y):
+def derivative(name, y_type, y, slope=None):
     y15 = y << 8 if y_type == "s8" else y
     low, high = (-128, 127) if y_type == "s8" else (-32768, 32767)
     return {
         "tanh": 32768 - ((y15 * y15) >> 15),
         "sigmoid": (y15 * (32768 - y15)) >> 15,
         "relu": 32768 if y > 0 else 0,
+        "leaky_relu": 32768 if y > 0 else slope,
         "hard_tanh": 0 if y in (low, high) else 32768,
         "linear": 32768,
     }[name]
@@ -165,7 +168,7 @@ def output(layer: QuantizedDense, row, bias, x):
     for i in range(layer.n_in):
         acc += row[i] * x[i]
     z = clip(rshift_round(acc * layer.z.mult, layer.z.shift), layer.z_min, layer.z_max)
-    return activation(layer.activation, layer.y_type, z)
+    return activation(layer.activation, layer.y_type, z, layer.negative_slope)
 
 
 def forward(layer: QuantizedDense, w, b, x):
@@ -176,7 +179,8 @@ def step_size(layer: QuantizedDense, error, y, word, decay):
     """d of one unit with the local error, the output and the random word."""
     delta = error
     if not layer.loss.cancels_derivative:
-        delta = rshift_round(error * derivative(layer.activation, layer.y_type, y), 15)
+        slope = derivative(layer.activation, layer.y_type, y, layer.negative_slope)
+        delta = rshift_round(error * slope, 15)
     if abs(delta) < layer.dead_zone:
         delta = 0
     a = (layer.rate.mult * decay) >> 15
@@ -243,7 +247,7 @@ def softmax_f32(logits):
     return [F(value * inverse) for value in e]
 
 
-def activation_f32(name, z):
+def activation_f32(name, z, slope=None):
     one = F(1)
     if name == "tanh":
         return F(one - F(F(2) / F(exp2_f32(F(z * TWO_LOG2E)) + one)))
@@ -251,15 +255,18 @@ def activation_f32(name, z):
         return F(one / F(one + exp2_f32(F(F(-z) * LOG2E))))
     if name == "relu":
         return z if z > 0 else F(0)
+    if name == "leaky_relu":
+        return z if z > 0 else F(z * slope)
     return clip(z, F(-1), one) if name == "hard_tanh" else z
 
 
-def derivative_f32(name, y):
+def derivative_f32(name, y, slope=None):
     one = F(1)
     return {
         "tanh": F(one - F(y * y)),
         "sigmoid": F(y * F(one - y)),
         "relu": one if y > 0 else F(0),
+        "leaky_relu": one if y > 0 else slope,
         "hard_tanh": one if -1 < y < 1 else F(0),
         "linear": one,
     }[name]
@@ -270,7 +277,8 @@ def output_f32(layer: QuantizedDense, row, bias, x):
     even = F(F(lanes[0] + lanes[4]) + F(lanes[2] + lanes[6]))
     odd = F(F(lanes[1] + lanes[5]) + F(lanes[3] + lanes[7]))
     acc = F(F(even + odd) + bias)
-    return activation_f32(layer.activation, clip(acc, F(-(2**20)), F(2**20)))
+    slope = F(layer.negative_slope)
+    return activation_f32(layer.activation, clip(acc, F(-(2**20)), F(2**20)), slope)
 
 
 def forward_f32(layer: QuantizedDense, w, b, x):
@@ -325,7 +333,7 @@ def local_errors_f32(layer: QuantizedDense, y, label):
 def step_size_f32(layer: QuantizedDense, error, y, decay):
     delta = error
     if not layer.loss.cancels_derivative:
-        delta = F(error * derivative_f32(layer.activation, y))
+        delta = F(error * derivative_f32(layer.activation, y, F(layer.negative_slope)))
     if abs(delta) < F(layer.dead_zone):
         delta = F(0)
     a = F(F(layer.rate_f32) * F(decay / 2**15))

@@ -78,8 +78,9 @@ def _delta(layer, e, y, *, real):
     if layer.loss.cancels_derivative:
         return e
     if real:
-        return F(e * derivative_f32(layer.activation, y))
-    return rshift_round(e * derivative(layer.activation, layer.y_type, y), 15)
+        return F(e * derivative_f32(layer.activation, y, F(layer.negative_slope)))
+    slope = derivative(layer.activation, layer.y_type, y, layer.negative_slope)
+    return rshift_round(e * slope, 15)
 
 
 def _through_pool(pool, e, x, y, *, real):

@@ -227,7 +227,13 @@ def test_standard_scaling_of_many_rows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("activation", "low", "high"),
-    [("tanh", -1, 1), ("hard_tanh", -1, 1), ("sigmoid", 0, 1), ("relu", 0, 1)],
+    [
+        ("tanh", -1, 1),
+        ("hard_tanh", -1, 1),
+        ("sigmoid", 0, 1),
+        ("relu", 0, 1),
+        ("leaky_relu", 0, 1),
+    ],
 )
 def test_labels_fit_a_bounded_last_layer(
     tmp_path: Path, activation: str, low: float, high: float

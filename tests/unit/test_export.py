@@ -47,6 +47,7 @@ MEAN = {"kind": "global_avg_pool"}
 OUT = {"name": "out", "units": 3}
 LEAKY = {"kind": "rnn", "name": "r", "units": 6, "leak": [1.0, 0.5, 0.25]}
 PLAIN = {"kind": "rnn", "name": "p", "units": 5, "leak": 1.0}
+SLOPING = {**PLAIN, "name": "s", "activation": "leaky_relu", "negative_slope": 0.2}
 GATES = {"kind": "gru", "name": "g", "units": 5}
 NETS = {
     "dense": ([{"name": "a", "units": 7}, {"name": "b", "units": 5}, OUT], (9,)),
@@ -54,6 +55,7 @@ NETS = {
         [
             {"name": "a", "units": 7, "activation": "relu"},
             {"name": "b", "units": 7, "activation": "hard_tanh"},
+            {"name": "l", "units": 7, "activation": "leaky_relu", "negative_slope": 0.3},
             {"name": "c", "units": 7, "activation": "sigmoid"},
             {"name": "d", "units": 7, "activation": "linear"},
             OUT,
@@ -71,7 +73,7 @@ NETS = {
         ],
         (12, 3),
     ),
-    "plain recurrent": ([PLAIN, OUT], (8, 4)),
+    "plain recurrent": ([SLOPING, PLAIN, OUT], (8, 4)),
     "gated": ([{**GATES, "reset": "before", "train": False}, {**GATES, "name": "h"}, OUT], (8, 4)),
     "leaky, stacked": ([LEAKY, PLAIN, {"name": "a", "units": 4}, OUT], (8, 4)),
 }

@@ -22,6 +22,7 @@ PASSED = {
     "GRU": 4,
     "BatchNormalization": 2,
     "Relu": 1,
+    "LeakyRelu": 3,
     "Tanh": 2,
     "Sigmoid": 2,
     "Clip": 7,
@@ -60,7 +61,6 @@ REASONS = """
     the bias of Gemm does not fit
     numbers of fewer than 8 bits, or of 8 bits with a point
     the input of the net is of a shape that samples cannot have
-    the operator LeakyRelu has no layer of ours
     the weights of MatMul do not fit
     values that are not real numbers
 """

@@ -66,7 +66,12 @@ LSTM = node("LSTM", ["x", "w", "w"], ["y"], name="lstm1", hidden_size=4)
 WHOLE = node("QuantizeLinear", ["x", "one", "byte"], ["q"])
 QUANTIZED = ["e", "one", "byte"]
 CASES = [
-    ([node("LeakyRelu", ["x"], ["y"])], "the operator LeakyRelu has no layer of ours"),
+    ([node("Elu", ["x"], ["y"])], "the operator Elu has no layer of ours"),
+    ([node("LeakyRelu", ["x"], ["y"])], "LeakyRelu has no layer that could take it in"),
+    ([*DENSE[:2], node("LeakyRelu", ["c"], ["y"], alpha=-0.5)], "found: -0.5 below zero"),
+    ([*DENSE[:2], node("LeakyRelu", ["c"], ["y"], alpha=1e-6)], "0 is Relu"),
+    ([*DENSE[:2], node("LeakyRelu", ["c"], ["y"], alpha=np.nan)], "'alpha' of LeakyRelu must be"),
+    ([*DENSE[:2], node("PRelu", ["c", "b"], ["y"])], "PRelu has a slope for each channel"),
     ([LSTM], "use GRU, or RNN with Tanh"),
     ([node("QLinearConv", ["x", "s"], ["y"])], "with QuantizeLinear and DequantizeLinear"),
     ([node("QuantizeLinear", ["x", "two"], ["y"])], "has a scale for each channel"),
@@ -212,11 +217,11 @@ def test_maps_that_our_layers_have_not(nodes: Any, words: str, tmp_path: Path) -
 
 
 def test_a_message_says_node_operator_and_what_to_do(tmp_path: Path) -> None:
-    path = write(tmp_path, [*DENSE[:2], node("LeakyRelu", ["c"], ["y"], name="act1", alpha=0.1)])
+    path = write(tmp_path, [*DENSE[:2], node("Elu", ["c"], ["y"], name="act1")])
     assert message(path) == (
-        "the operator LeakyRelu has no layer of ours\n"
-        "  where: net.onnx, node 'act1' (LeakyRelu)\n"
-        "  help:  train with Relu or Tanh instead"
+        "the operator Elu has no layer of ours\n"
+        "  where: net.onnx, node 'act1' (Elu)\n"
+        "  help:  train with Tanh, Relu or LeakyRelu instead"
     )
 
 

@@ -124,6 +124,21 @@ NETS = {
         ),
         (6, 32),
     ),
+    "cnn with leaky units": lambda: (
+        nn.Sequential(
+            nn.Conv2d(2, 4, 3),
+            nn.LeakyReLU(),
+            nn.BatchNorm2d(4),
+            nn.Conv2d(4, 3, 3, 2),
+            nn.MaxPool2d(2),
+            nn.LeakyReLU(0.3),
+            nn.Flatten(),
+            nn.Linear(6, 7),
+            nn.PReLU(),
+            nn.Linear(7, 4),
+        ),
+        (2, 11, 10),
+    ),
     "mlp": lambda: (dense_blocks(20, 16, 12, 4), (20,)),
     "keyword spotting": lambda: (
         nn.Sequential(

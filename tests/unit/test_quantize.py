@@ -310,6 +310,25 @@ def test_relu_layers_get_room_above_what_they_reach(tmp_path):
     assert 4 * 0.5 <= full_scale <= 2 * 4 * 4 * 6 * bound
 
 
+@pytest.mark.parametrize(("activations", "z_min"), [("s8", -(2**22 // 1638)), ("s16", -(2**15))])
+def test_leaky_units_hold_what_lies_far_below_zero(tmp_path, activations, z_min):
+    """Sums from -20 to -10: y alone, which is a twentieth of them, would ask for less room."""
+    weights = {"fc1.w": np.full((5, 6), 0.2), "fc1.b": np.full(5, -15.0)}
+    np.savez(tmp_path / "w.npz", **weights, **{"fc2.w": np.zeros((3, 5)), "fc2.b": np.zeros(3)})
+    hidden = {"activation": "leaky_relu", "negative_slope": 0.05, "train": False}
+    spec = make_spec(
+        tmp_path,
+        hidden=hidden,
+        model={"weights_file": "w.npz"},
+        numbers={"activations": activations},
+        data={"scaling": "none"},
+    )
+    layer = quantized(spec).layers[0]
+    assert (layer.negative_slope, layer.z_min) == (1638, z_min)
+    lowest = float((X @ weights["fc1.w"][0] - 15).min())
+    assert layer.z_min * layer.y_scale < lowest < -15
+
+
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "hard_tanh"])
 def test_bounded_layers_have_a_full_scale_of_one(tmp_path, activation):
     layer = quantized(make_spec(tmp_path, hidden={"activation": activation})).layers[0]

@@ -35,7 +35,7 @@ TARGET_LOSSES: list[Any] = [
 LABEL_LOSSES: list[Any] = ["projected_l2", {"kind": "projected_cross_entropy", "temperature": 0.7}]
 HIDDEN_CASES = [
     (activation, loss)
-    for activation in ("tanh", "sigmoid", "hard_tanh", "relu", "linear")
+    for activation in ("tanh", "sigmoid", "hard_tanh", "relu", "leaky_relu", "linear")
     for loss in (*TARGET_LOSSES, *LABEL_LOSSES)
     # Targets of unbounded units are shares of a range that only integers have.
     if activation in ("tanh", "sigmoid", "hard_tanh") or loss in LABEL_LOSSES
@@ -115,9 +115,13 @@ def assert_alike(actual: NDArray[Any], expected: NDArray[Any], *, slope: float =
 
 
 @pytest.mark.parametrize(("weights", "activations"), FORMATS)
-@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "hard_tanh", "relu", "linear"])
+@pytest.mark.parametrize(
+    "activation", ["tanh", "sigmoid", "hard_tanh", "relu", "leaky_relu", "linear"]
+)
 def test_outputs_are_those_of_real_numbers(tmp_path, activation, weights, activations):
     hidden = {"activation": activation}
+    if activation == "leaky_relu":
+        hidden["negative_slope"] = 0.6
     last = {"loss": "l2"}
     raw_x, _ = samples(vectors=True)
     results = []
@@ -175,7 +179,7 @@ def test_the_last_layer_learns_as_in_real_numbers(tmp_path, loss, weights, activ
     assert_alike(steps(model, 1, vectors=vectors), expected)
 
 
-@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "hard_tanh", "linear"])
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "hard_tanh", "leaky_relu", "linear"])
 def test_the_last_layer_meets_classes_in_target_space(tmp_path, activation):
     settings = {"last": {"activation": activation, "loss": "l2"}}
     expected = steps(make_model(tmp_path, weights="f32", **settings), 1)

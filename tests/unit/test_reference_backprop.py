@@ -85,7 +85,9 @@ def dataset() -> Dataset:
 STEPS = 5
 
 
-@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu", "hard_tanh", "linear"])
+@pytest.mark.parametrize(
+    "activation", ["tanh", "sigmoid", "relu", "leaky_relu", "hard_tanh", "linear"]
+)
 @pytest.mark.parametrize("output_loss", ["softmax_cross_entropy", "l2"])
 @pytest.mark.parametrize("kind", ["max_pool", "avg_pool"])
 def test_steps_in_binary32_are_those_of_autograd(activation, output_loss, kind):

@@ -53,11 +53,12 @@ def test_activation_and_derivative_agree_with_scalar_loops(activation, y_type):
     z = np.unique(np.linspace(low, high, 1111).astype(np.int64))
     if activation == "relu":
         z = z[z >= 0]
-    layer = layer_of(activation, y_type)
+    slope = 12345
+    layer = dataclasses.replace(layer_of(activation, y_type), negative_slope=slope)
     y = activate(layer, z)
-    assert y.tolist() == [scalar.activation(activation, y_type, v) for v in z.tolist()]
+    assert y.tolist() == [scalar.activation(activation, y_type, v, slope) for v in z.tolist()]
     gate = derivative(layer, y)
-    assert gate.tolist() == [scalar.derivative(activation, y_type, v) for v in y.tolist()]
+    assert gate.tolist() == [scalar.derivative(activation, y_type, v, slope) for v in y.tolist()]
     assert low <= y.min()
     assert y.max() <= high
     assert gate.min() >= 0
@@ -72,10 +73,14 @@ def test_activation_and_derivative_agree_with_scalar_loops(activation, y_type):
         ("sigmoid", "s8", [-128, 0, 16, 127], [0, 64, 94, 127]),
         ("sigmoid", "s16", [0, 4096], [16384, 23955]),
         ("linear", "s16", [-32768, 5], [-32768, 5]),
+        # A slope of 1/4 rounds as any other does; z reaches 4 times as far down as y.
+        ("leaky_relu", "s8", [-512, -7, -6, -2, 0, 127], [-128, -2, -1, 0, 0, 127]),
+        ("leaky_relu", "s16", [-32768, -1, 32767], [-8192, 0, 32767]),
     ],
 )
 def test_activation_on_numbers_worked_out_by_hand(activation, y_type, z, y):
-    assert activate(layer_of(activation, y_type), array(*z)).tolist() == y
+    layer = dataclasses.replace(layer_of(activation, y_type), negative_slope=2**13)
+    assert activate(layer, array(*z)).tolist() == y
 
 
 @pytest.mark.parametrize(
@@ -88,10 +93,12 @@ def test_activation_on_numbers_worked_out_by_hand(activation, y_type, z, y):
         ("hard_tanh", "s8", [-128, -127, 126, 127], [0, 32768, 32768, 0]),
         ("hard_tanh", "s16", [-32768, 127, 32767], [0, 32768, 0]),
         ("linear", "s16", [-5, 0], [32768, 32768]),
+        ("leaky_relu", "s8", [-128, -1, 0, 1], [8192, 8192, 8192, 32768]),
     ],
 )
 def test_derivative_on_numbers_worked_out_by_hand(activation, y_type, y, gate):
-    assert derivative(layer_of(activation, y_type), array(*y)).tolist() == gate
+    layer = dataclasses.replace(layer_of(activation, y_type), negative_slope=2**13)
+    assert derivative(layer, array(*y)).tolist() == gate
 
 
 def test_every_activation_of_the_spec_is_in_both_tables():
@@ -194,7 +201,7 @@ def test_every_error_agrees_with_scalar_loops():
         count, kind = model.labels.count, model.labels.kind
         for layer in model.layers:
             low, high = TYPE_RANGE[layer.y_type]
-            y = rng.integers(layer.z_min, high + 1, layer.n_out)
+            y = rng.integers(max(low, layer.z_min), high + 1, layer.n_out)
             y[rng.random(layer.n_out) < 0.2] = high
             y[rng.random(layer.n_out) < 0.2] = max(low, layer.z_min)
             label = int(rng.integers(count))

@@ -64,7 +64,7 @@ def test_losses_in_target_space_follow_autograd(kind, activation, projection, la
     settings = {"delta": DELTA} if kind in ("huber", "dead_zone") else {}
     loss = hidden_loss(LossSpec(kind=kind, **settings), activation, projection)
     z = torch.randn((BATCH, N_HIDDEN), dtype=torch.float64, requires_grad=True)
-    y = ACTIVATIONS[activation].function(z)
+    y = ACTIVATIONS[activation].function(z, loss.negative_slope)
     j = LOSS_ON_TARGET[kind](target(loss, rows(labels)), y)
     dj_dy, dj_dz = torch.autograd.grad(j, (y, z))
     with torch.no_grad():

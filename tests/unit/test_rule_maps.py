@@ -13,7 +13,7 @@ from tests.unit.test_rule_device import check_one_step
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.graph import Conv2d, Dense, Graph, Labels, TrainedLayer, conv2d, pool, seen_through
 from tpsgd_edge.rule import pretrain
-from tpsgd_edge.rule.activations import ACTIVATIONS
+from tpsgd_edge.rule.activations import activate
 from tpsgd_edge.rule.layers import LAYERS, forward, update_sums
 from tpsgd_edge.rule.losses import LocalLoss, local_delta, local_losses, target
 from tpsgd_edge.rule.network import FloatNetwork, first_network
@@ -152,7 +152,7 @@ def test_a_tpsgd_update_is_autograd_of_the_averaged_map(j_of, target_pool, activ
     dw, db = update_sums(layer, x, deltas_of("tpsgd", net, x, ONE_HOT, losses)[0])
 
     w, b = (tensor[0].clone().requires_grad_() for tensor in (net.w, net.b))
-    y = ACTIVATIONS[activation].function(forward(layer, x, w, b))
+    y = activate(layer, forward(layer, x, w, b))
     rows, columns = min(target_pool, 4), min(target_pool, 6)
     maps = y.view(4, rows, 4 // rows, columns, 6 // columns, 4)
     j, gain = j_of(losses[0], maps.mean(dim=(2, 4)).flatten(1))

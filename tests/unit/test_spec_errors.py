@@ -234,6 +234,19 @@ def test_a_gru_owns_the_names_of_its_two_parts() -> None:
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
+        ({"negative_slope": 0.1}, "'negative_slope' goes with activation = \"leaky_relu\""),
+        ({"negative_slope": 1.0, "activation": "leaky_relu"}, "'negative_slope' is out of range"),
+        ({"negative_slope": 0.0, "activation": "leaky_relu"}, "'negative_slope' is out of range"),
+    ],
+)
+def test_slopes_that_no_layer_has(keys: dict[str, Any], words: str) -> None:
+    layers = [{"name": "a", "units": 4, **keys}, {"name": "out", "units": 3}]
+    assert words in error_of(("model.layers", layers))
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
         ({"reset": "before"}, 'reset = "before" does not learn on the device'),
         ({"activation": "relu"}, "a gru layer has tanh and sigmoid inside: leave activation out"),
         ({"reset": "never"}, "unknown value of 'reset'"),

@@ -35,6 +35,8 @@ class ForwardKernel:
 
     Attributes:
         table: the output type where a layer needs a table, else empty.
+        leaks: whether a layer has leaky_relu.
+        parameter: of f32, what f gets beside z.
         widens: on computers with vector units, inputs are widened to 16 bits first.
         four: with pairs, it is applied to four patches of a map at once.
         in_eights: such a patch always has a multiple of 8 numbers.
@@ -48,7 +50,9 @@ class ForwardKernel:
     acc: str
     bias: str
     table: str
+    leaks: bool
     activation: str
+    parameter: str
     widens: bool
     dot: str
     four: bool
@@ -67,7 +71,10 @@ class InitKernel:
 
 @dataclass(frozen=True, slots=True)
 class GateKernel:
-    """`tps_dense_gate_<suffix>`: closed where `switch` holds, else scaled by `slope`."""
+    """`tps_dense_gate_<suffix>`: closed where `switch` holds, else scaled by `slope`.
+
+    `y15` is C for an output in Q15, where the slope is made from it.
+    """
 
     suffix: str
     activation: str
@@ -268,7 +275,9 @@ def _forward_kernel(layer: QuantizedDense, model: QuantizedModel) -> ForwardKern
         acc="int64_t" if wide else "int32_t",
         bias="(int64_t)b[j] * 256" if wide else "b[j]",
         table=layer.y_type if any(other.activation in TABULATED for other in sharing) else "",
+        leaks=any(other.activation == "leaky_relu" for other in sharing),
         activation=layer.activation if layer.weight_type == "f32" else "",
+        parameter=_PARAMETERS.get(layer.activation, "") if layer.weight_type == "f32" else "",
         widens=widens,
         dot=update_suffix(layer),
         four=layer.x_type == "s8" and bool(on_maps),
@@ -278,9 +287,12 @@ def _forward_kernel(layer: QuantizedDense, model: QuantizedModel) -> ForwardKern
     )
 
 
+# What an activation needs of its layer.
+_PARAMETERS = {"leaky_relu": ", layer->negative_slope"}
 _SLOPES = {
     "tanh": "32768 - ((y15 * y15) >> 15)",
     "sigmoid": "(y15 * (32768 - y15)) >> 15",
+    "leaky_relu": "y[j] > 0 ? 32768 : layer->negative_slope",
 }
 _SWITCHES = {
     "relu": "y[j] <= 0",
@@ -290,6 +302,7 @@ _SLOPES_F32 = {
     "tanh": "1.0f - y[j] * y[j]",
     "sigmoid": "y[j] * (1.0f - y[j])",
     "relu": "y[j] > 0.0f ? 1.0f : 0.0f",
+    "leaky_relu": "y[j] > 0.0f ? 1.0f : layer->negative_slope",
     "hard_tanh": "y[j] > -1.0f && y[j] < 1.0f ? 1.0f : 0.0f",
 }
 
@@ -302,11 +315,12 @@ def gate_kernel(layer: QuantizedDense) -> GateKernel:
         slope = _SLOPES.get(layer.activation, "")
         limit = {"s8": "INT8", "s16": "INT16"}[layer.y_type]
         switch = _SWITCHES.get(layer.activation, "").format(limit=limit)
+    y15 = "y[j] * 256" if layer.y_type == "s8" else "y[j]"
     return GateKernel(
         suffix=gate_suffix(layer),
         activation=layer.activation,
         y=C_TYPES[layer.y_type],
-        y15="y[j] * 256" if layer.y_type == "s8" else "y[j]",
+        y15=y15 if "y15" in slope else "",
         switch=switch,
         slope=slope,
     )

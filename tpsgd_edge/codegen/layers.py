@@ -47,6 +47,7 @@ class Uses:
     loss_table: bool
     pooled_targets: bool
     learning_readout: bool
+    negative_slope: bool
 
 
 def uses_of(model: QuantizedModel) -> Uses:
@@ -64,6 +65,7 @@ def uses_of(model: QuantizedModel) -> Uses:
         loss_table=any(layer.loss.table is not None for layer in layers),
         pooled_targets=_has_pooled_targets(model),
         learning_readout=any(layer.has_learning_readout for layer in layers),
+        negative_slope=_has_slopes(model),
     )
 
 
@@ -100,9 +102,16 @@ def _dense_fields(model: QuantizedModel, layer: QuantizedDense) -> tuple[str, ..
     is_class = model.labels.kind == "class"
     make = _fields_f32 if model.value_type == "f32" else _fields
     fields = tuple(make(layer, is_class=is_class))
+    if _has_slopes(model):
+        is_float, slope = model.value_type == "f32", layer.negative_slope
+        fields = (*fields, f"negative_slope = {c_float(slope) if is_float else slope}")
     if any(isinstance(other, QuantizedConv2d) for other in model.layers):
         fields = (*fields, f"n_target = {layer.n_target}")
     return fields
+
+
+def _has_slopes(model: QuantizedModel) -> bool:
+    return any(layer.activation == "leaky_relu" for layer in model.weighted)
 
 
 def _rnn_fields(layer: QuantizedRnn) -> Iterator[str]:

@@ -168,7 +168,8 @@ def _shape_behind(layer: Layer) -> Shape:
 
 
 def _make_dense(layer: DenseSpec, name: str, shape: Shape, activation: str) -> Layer:
-    return Dense(name, math.prod(shape), layer.units, activation)
+    slope = layer.negative_slope
+    return Dense(name, math.prod(shape), layer.units, activation, negative_slope=slope)
 
 
 def _make_rnn(layer: RnnSpec, name: str, shape: Shape, activation: str) -> Layer:
@@ -182,6 +183,7 @@ def _make_rnn(layer: RnnSpec, name: str, shape: Shape, activation: str) -> Layer
         input_gain=layer.input_gain,
         recurrent_gain=layer.recurrent_gain,
         bias_range=layer.bias_range,
+        negative_slope=layer.negative_slope,
     )
 
 
@@ -247,6 +249,7 @@ def _convolution(
         groups=layer.groups,
         target_pool=layer.target_pool,
         activation=activation,
+        negative_slope=layer.negative_slope,
     )
 
 

@@ -25,12 +25,14 @@ Real = NDArray[np.float64]
 # Maps are large: this many samples show their range.
 _MAP_SAMPLES = 64
 
-_ACTIVATION: dict[str, Callable[[Real], Real]] = {
-    "tanh": np.tanh,
-    "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
-    "relu": lambda z: np.maximum(z, 0),
-    "hard_tanh": lambda z: np.clip(z, -1, 1),
-    "linear": lambda z: z,
+# y of z and of the slope below zero.
+_ACTIVATION: dict[str, Callable[[Real, float], Real]] = {
+    "tanh": lambda z, _: np.tanh(z),
+    "sigmoid": lambda z, _: 1 / (1 + np.exp(-z)),
+    "relu": lambda z, _: np.maximum(z, 0),
+    "leaky_relu": lambda z, slope: np.where(z > 0, z, slope * z),
+    "hard_tanh": lambda z, _: np.clip(z, -1, 1),
+    "linear": lambda z, _: z,
 }
 
 
@@ -81,7 +83,7 @@ def behind(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
             z = _convolve(layer, x, weights.w) + np.tile(weights.b, _positions(layer))
         else:
             z = x @ weights.w.T + weights.b
-        y = _ACTIVATION[layer.activation](z)
+        y = _ACTIVATION[layer.activation](z, layer.negative_slope)
         x = y + x if layer.residual else y
         yield x
 
@@ -99,7 +101,7 @@ def _run(layer: Recurrent, x: Real, weights: Weights) -> tuple[Real, Real]:
 
 def _rnn_step(layer: Rnn, x: Real, h: Real, weights: Weights) -> tuple[Real, Real]:
     z = np.concatenate([x, h], axis=1) @ weights.w.T + weights.b
-    c = _ACTIVATION[layer.activation](z)
+    c = _ACTIVATION[layer.activation](z, layer.negative_slope)
     return c, h + np.array(layer.unit_leaks) * (c - h)
 
 
@@ -107,7 +109,7 @@ def _gru_step(layer: Gru, x: Real, h: Real, weights: Weights) -> tuple[Real, Rea
     n = layer.n_out
     a = x @ weights.w[:, : layer.n_x].T + weights.b[0]
     u = h @ weights.w[:, layer.n_x :].T + weights.b[1]
-    gates = _ACTIVATION["sigmoid"](a[:, : 2 * n] + u[:, : 2 * n])
+    gates = _ACTIVATION["sigmoid"](a[:, : 2 * n] + u[:, : 2 * n], 1.0)
     r, z = gates[:, :n], gates[:, n:]
     k = r * u[:, 2 * n :]
     if layer.resets_first:

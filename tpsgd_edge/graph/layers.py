@@ -16,12 +16,16 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Dense:
-    """A fully connected layer: y = f(W x + b), W of shape (n_out, n_in); if `residual`, plus x."""
+    """A fully connected layer: y = f(W x + b), W of shape (n_out, n_in); if `residual`, plus x.
+
+    Of leaky_relu, `negative_slope` is the slope below zero.
+    """
 
     name: str
     n_in: int
     n_out: int
     activation: str
+    negative_slope: float = field(default=0.01, kw_only=True)
     residual: bool = field(default=False, kw_only=True)
 
     @property
@@ -75,6 +79,7 @@ class Conv2d:
     windows: Pair
     activation: str
     pool: "Pool | None" = None
+    negative_slope: float = field(default=0.01, kw_only=True)
     residual: bool = field(default=False, kw_only=True)
 
     @property
@@ -146,6 +151,7 @@ class Rnn:
     input_gain: float = 1.0
     recurrent_gain: float = 1.0
     bias_range: float = 0.0
+    negative_slope: float = field(default=0.01, kw_only=True)
 
     @property
     def kind(self) -> Literal["rnn"]:
@@ -217,6 +223,11 @@ class Gru:
     def activation(self) -> Literal["tanh"]:
         """What bounds the outputs."""
         return "tanh"
+
+    @property
+    def negative_slope(self) -> float:
+        """Its activations have none of their own."""
+        return 1.0
 
     @property
     def n_in(self) -> int:

@@ -20,6 +20,7 @@ def conv2d(
     groups: int | Literal["depthwise"] = 1,
     target_pool: int | Literal["position"] = 4,
     activation: str = "tanh",
+    negative_slope: float = 0.01,
 ) -> Conv2d:
     """A convolution on maps of `x_shape`.
 
@@ -55,6 +56,7 @@ def conv2d(
         groups=parts,
         windows=_windows(y_shape, target_pool),
         activation=activation,
+        negative_slope=negative_slope,
     )
 
 

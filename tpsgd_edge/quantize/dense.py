@@ -24,7 +24,6 @@ from tpsgd_edge.quantize.model import (
     SeededInit,
     StoredInit,
     ValueType,
-    limits,
 )
 from tpsgd_edge.quantize.projection import largest_prototype, make_projection
 from tpsgd_edge.quantize.rates import dead_zone, integer_rate, with_rate
@@ -32,9 +31,12 @@ from tpsgd_edge.quantize.scales import (
     BIAS_BITS,
     INPUT_MAX,
     as_requantize,
+    negative_slope,
     weight_bits,
     weight_scale,
     with_room_for_biases,
+    z_limits,
+    z_unit,
 )
 from tpsgd_edge.spec import (
     LossSpec,
@@ -46,13 +48,6 @@ from tpsgd_edge.spec import (
     trained_layer,
 )
 
-# Unit of the pre-activation z; activations that are not listed use the unit of y.
-_Z_UNIT = {
-    ("tanh", "s8"): 2.0**-5,
-    ("tanh", "s16"): 2.0**-13,
-    ("sigmoid", "s8"): 2.0**-4,
-    ("sigmoid", "s16"): 2.0**-12,
-}
 _SMALLEST_WEIGHT_BITS = 8
 _LARGEST_COUNT = 65_535
 
@@ -137,7 +132,8 @@ def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense
     is_float = formats.weight_type == "f32"
     rate = _learning_rate(layer, context)
     one = 1 / (context.x_scale**2 * 2**formats.bias_shift)
-    low, high = _z_limits(layer.activation, formats.y_type)
+    slope = negative_slope(layer.activation, layer.negative_slope, formats.y_type)
+    low, high = z_limits(layer.activation, formats.y_type, slope)
     return QuantizedDense(
         name=layer.name,
         n_in=layer.n_in,
@@ -170,6 +166,7 @@ def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense
         trains=trains,
         residual=is_adaptor(layer),
         error_scale=error_scale,
+        negative_slope=slope,
     )
 
 
@@ -191,7 +188,7 @@ def quantize_sums(
     is_float = formats.weight_type == "f32"
     if not is_float:
         formats = replace(formats, y_type="s16", y_scale=unit)
-    low, high = _z_limits("linear", formats.y_type)
+    low, high = z_limits("linear", formats.y_type, 1)
     update_shift, rate = _update_shift(formats), 0.0
     if taught is not None:
         rate = layer_learning_rate(context.spec, context.spec_index)
@@ -290,7 +287,7 @@ def _update_shift(formats: _Formats) -> int:
 def _z_factor(
     layer: TrainedLayer, context: DenseContext, formats: _Formats, loss: LossSpec
 ) -> Requantize:
-    unit = _Z_UNIT.get((layer.activation, formats.y_type), formats.y_scale)
+    unit = z_unit(layer.activation, formats.y_type, formats.y_scale)
     factor = as_requantize(formats.weight_scale * context.x_scale / unit, max_shift=62)
     if factor is None:
         raise SpecError(
@@ -301,13 +298,6 @@ def _z_factor(
             help='scale the data, for example with scaling = "standard"',
         )
     return factor
-
-
-def _z_limits(activation: str, y_type: str) -> tuple[int, int]:
-    if y_type == "f32":
-        return 0, 0
-    low, high = limits(y_type)
-    return (0 if activation == "relu" else low), high
 
 
 def _accumulator(layer: TrainedLayer, formats: _Formats) -> Interval:

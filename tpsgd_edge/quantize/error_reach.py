@@ -19,12 +19,14 @@ Real = NDArray[np.float64]
 # Samples that show how large errors are.
 SAMPLES = 64
 
-_DERIVATIVE: dict[str, Callable[[Real], Real]] = {
-    "tanh": lambda y: 1 - y * y,
-    "sigmoid": lambda y: y * (1 - y),
-    "relu": lambda y: (y > 0).astype(float),
-    "hard_tanh": lambda y: (np.abs(y) < 1).astype(float),
-    "linear": np.ones_like,
+# f' of y and of the slope below zero.
+_DERIVATIVE: dict[str, Callable[[Real, float], Real]] = {
+    "tanh": lambda y, _: 1 - y * y,
+    "sigmoid": lambda y, _: y * (1 - y),
+    "relu": lambda y, _: (y > 0).astype(float),
+    "leaky_relu": lambda y, slope: np.where(y > 0, 1.0, slope),
+    "hard_tanh": lambda y, _: (np.abs(y) < 1).astype(float),
+    "linear": lambda y, _: np.ones_like(y),
 }
 
 
@@ -68,7 +70,7 @@ def _below(graph: Graph, index: int, e: Real, x: Real, y: Real, seed: int) -> Re
     if isinstance(layer, Pool):
         return _below_pool(layer, e, x, y)
     w = _passing_weights(graph, layer, index, seed)
-    delta = e * _DERIVATIVE[layer.activation](y)
+    delta = e * _DERIVATIVE[layer.activation](y, layer.negative_slope)
     return _below_conv2d(layer, delta, w) if isinstance(layer, Conv2d) else delta @ w
 
 

@@ -33,6 +33,7 @@ class QuantizedDense:
         trains: whether it learns on the device; else its weights, `init`, are constants.
         residual: whether its input is added to its outputs (section 19).
         error_scale: real value of e / 2^14.
+        negative_slope: of leaky_relu in Q15 (f32: real); 1 elsewhere.
         passing: how it hands errors down under backpropagation; None where it does not.
     """
 
@@ -65,6 +66,7 @@ class QuantizedDense:
     trains: bool = field(default=True, kw_only=True)
     residual: bool = field(default=False, kw_only=True)
     error_scale: float = field(default=1.0, kw_only=True)
+    negative_slope: int | float = field(default=2**15, kw_only=True)
     passing: Passing | None = field(default=None, kw_only=True)
 
     @property

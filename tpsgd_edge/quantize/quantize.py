@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.frontend.data import Dataset, label_scaling
 from tpsgd_edge.frontend.network import dataset_scaling
-from tpsgd_edge.graph import Conv2d, Graph, Gru, Layer, Pool, Rnn, is_adaptor
+from tpsgd_edge.graph import Conv2d, Graph, Gru, Layer, Pool, Rnn, TrainedLayer, is_adaptor
 from tpsgd_edge.graph.forward import forward
 from tpsgd_edge.quantize.backprop import with_errors_from_above
 from tpsgd_edge.quantize.dense import DenseContext, quantize_conv2d, quantize_dense
@@ -163,9 +163,18 @@ def _full_scales(
         elif layer is graph.layers[-1]:
             scales.append(_label_reach(spec, dataset))
         else:
-            y = np.abs(next(y for at, y in outputs if at == index))
-            scales.append(_full_scale(y, _growth(graph, index)))
+            y = next(y for at, y in outputs if at == index)
+            scales.append(_full_scale(_reach(layer, y, value_type), _growth(graph, index)))
     return scales
+
+
+def _reach(
+    layer: TrainedLayer, y: NDArray[np.float64], value_type: ValueType
+) -> NDArray[np.float64]:
+    """How far y must reach; of leaky_relu in s16, z too, which has the same range (section 4)."""
+    if layer.activation == "leaky_relu" and value_type == "s16":
+        y = np.where(y < 0, y / layer.negative_slope, y)
+    return np.abs(y)
 
 
 def _full_scale(y: NDArray[np.float64], growth: float) -> float:

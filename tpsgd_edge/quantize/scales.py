@@ -5,13 +5,20 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.quantize.model import Requantize
+from tpsgd_edge.quantize.model import Requantize, limits
 
 # Largest magnitudes that the integer input formats reach (section 11).
 INPUT_MAX = {"s8": 128, "s16": 32768}
 # Full scale of activations whose range is bounded by themselves.
 BOUNDED = frozenset({"tanh", "sigmoid", "hard_tanh"})
 BIAS_BITS = 27
+# Unit of the pre-activation z; activations that are not listed use the unit of y.
+_Z_UNIT = {
+    ("tanh", "s8"): 2.0**-5,
+    ("tanh", "s16"): 2.0**-13,
+    ("sigmoid", "s8"): 2.0**-4,
+    ("sigmoid", "s16"): 2.0**-12,
+}
 
 # Real range of the weights of a layer as a multiple of 1 / sqrt(n_in), before rounding to a power
 # of two.
@@ -105,6 +112,36 @@ def with_room_for_biases(scale: float, biases: NDArray[np.float64], x_unit: floa
     needed = float(np.abs(biases).max()) / (2.0 ** (BIAS_BITS - 1) * x_unit)
     factor: float = power_of_two_above(max(needed / scale, 1.0))
     return scale * factor
+
+
+def z_unit(activation: str, y_type: str, y_scale: float) -> float:
+    """Real value of one unit of z (section 4)."""
+    return _Z_UNIT.get((activation, y_type), y_scale)
+
+
+def negative_slope(activation: str, slope: float, y_type: str) -> int | float:
+    """What leaky_relu multiplies z below zero by: in Q15, of an f32 layer as it is; else 1.
+
+    >>> negative_slope("leaky_relu", 0.01, "s8"), negative_slope("linear", 0.01, "s8")
+    (328, 32768)
+    """
+    slope = slope if activation == "leaky_relu" else 1.0
+    return float(np.float32(slope)) if y_type == "f32" else math.floor(slope * 2**15 + 0.5)
+
+
+def z_limits(activation: str, y_type: str, slope: int | float) -> tuple[int, int]:
+    """z_min and z_max (section 4).
+
+    Args:
+        slope: of leaky_relu, in Q15.
+    """
+    if y_type == "f32":
+        return 0, 0
+    low, high = limits(y_type)
+    if activation == "leaky_relu":
+        # As far as y reaches, where 16 bits hold that.
+        return -min(2**15, int(-low * 2**15 // slope)), high
+    return (0 if activation == "relu" else low), high
 
 
 def input_scale(x: NDArray[np.float64], x_type: str) -> float:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from tpsgd_edge.graph import Gru, Recurrent, Rnn
-from tpsgd_edge.rule.activations import ACTIVATIONS
+from tpsgd_edge.rule.activations import activate, derivative
 from tpsgd_edge.rule.layers import forward, input_gradient
 
 
@@ -74,7 +74,7 @@ def _rnn_stepper(layer: Rnn, like: Tensor) -> Stepper:
 
     def step(x: Tensor, h: Tensor, w: Tensor, b: Tensor) -> Step:
         v = torch.cat((x, h), dim=1)
-        c = ACTIVATIONS[layer.activation].function(forward(layer, v, w, b))
+        c = activate(layer, forward(layer, v, w, b))
         return Step(v, c, h + (c - h) * leaks)
 
     return step
@@ -82,7 +82,7 @@ def _rnn_stepper(layer: Rnn, like: Tensor) -> Stepper:
 
 def _rnn_back(layer: Rnn, w: Tensor, step: Step, total: Tensor) -> Back:
     leaks = total.new_tensor(layer.unit_leaks)
-    delta = leaks * total * ACTIVATIONS[layer.activation].derivative(step.c)
+    delta = leaks * total * derivative(layer, step.c)
     lower = input_gradient(layer, step.v, w, delta)
     before = (1 - leaks) * total + lower[:, layer.n_x :]
     return Back(delta, lower[:, : layer.n_x], before)

@@ -38,6 +38,7 @@ class LocalLoss:
         gain: 1 / (sqrt(n_target) * temperature), the g of the losses in label space.
         windows: of a map; None where the loss sees the units themselves.
         readout_rate: at which the projection itself learns from a sample; 0 where it is fixed.
+        negative_slope: of leaky_relu.
     """
 
     kind: str
@@ -50,6 +51,7 @@ class LocalLoss:
     expression: str | None
     windows: Windows | None = None
     readout_rate: float = 0.0
+    negative_slope: float = 1.0
 
 
 def local_losses(
@@ -111,7 +113,8 @@ def local_delta(
         e = loss.windows.spread(e, y)
     if loss.kind in _MATCHES_ACTIVATION:
         return e
-    return e * ACTIVATIONS[loss.activation].derivative(y if activation is None else activation)
+    slope = ACTIVATIONS[loss.activation].derivative
+    return e * slope(y if activation is None else activation, loss.negative_slope)
 
 
 def local_error(loss: LocalLoss, y: Tensor, labels: Tensor, share: Tensor | float = 0.0) -> Tensor:
@@ -168,6 +171,7 @@ def _local_loss(
         delta=spec.delta,
         expression=spec.expression,
         windows=make_windows(layer, dtype),
+        negative_slope=layer.negative_slope,
     )
 
 
@@ -182,7 +186,7 @@ def _hidden_target(
 
 
 def _output_target(layer: TrainedLayer, labels: str, spec: ProjectionSpec) -> tuple[float, float]:
-    if labels == "vector" or layer.activation in ("linear", "relu"):
+    if labels == "vector" or layer.activation in ("linear", "relu", "leaky_relu"):
         return 0.0, 1.0
     centre, half = TARGET_RANGE[layer.activation]
     reach = half * spec.scale

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tpsgd_edge.graph import Graph, Layer, Recurrent, TrainedLayer, Weights
 from tpsgd_edge.graph.first_weights import initial_weights
-from tpsgd_edge.rule.activations import ACTIVATIONS
+from tpsgd_edge.rule.activations import activate
 from tpsgd_edge.rule.cells import Step
 from tpsgd_edge.rule.layers import forward
 from tpsgd_edge.rule.sequence import run
@@ -72,7 +72,7 @@ class FloatNetwork:
         """Of one layer that is not recurrent, for its input x: (batch, y_count)."""
         layer = self.layers[index]
         z = forward(layer, x, self.w[index], self.b[index])
-        return ACTIVATIONS[layer.activation].function(z) if isinstance(layer, TrainedLayer) else z
+        return activate(layer, z) if isinstance(layer, TrainedLayer) else z
 
     def outputs(self, x: NDArray[np.floating]) -> NDArray[np.float32]:
         """Outputs of the last layer for samples (n, n_in): (n, n_out), or (n, steps, n_out)."""

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 from torch import Tensor
 
 from tpsgd_edge.graph import TrainedLayer
-from tpsgd_edge.rule.activations import ACTIVATIONS
+from tpsgd_edge.rule.activations import derivative
 from tpsgd_edge.rule.feedback import Feedback
 from tpsgd_edge.rule.layers import input_gradient
 from tpsgd_edge.rule.losses import LocalLoss, local_delta
@@ -201,7 +201,7 @@ def way_down(
         below = network.layers[index - 1]
         lower = input_gradient(network.layers[index], activity[index], w[index], grad)
         if isinstance(below, TrainedLayer):
-            lower *= ACTIVATIONS[below.activation].derivative(activity[index])
+            lower *= derivative(below, activity[index])
         yield index, grad
         grad = lower
     yield first, grad
@@ -249,7 +249,7 @@ def _projected(task: Task, index: int, signal: Tensor, activation: Tensor) -> Te
     layer = task.network.layers[index]
     if not isinstance(layer, TrainedLayer):
         return None
-    return signal @ task.feedback[index].T * ACTIVATIONS[layer.activation].derivative(activation)
+    return signal @ task.feedback[index].T * derivative(layer, activation)
 
 
 def _known(error: Tensor | None) -> Tensor:

@@ -12,7 +12,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from tpsgd_edge.spec.base import Positive, Section
 from tpsgd_edge.spec.names import check_c_name
 
-Activation = Literal["tanh", "sigmoid", "relu", "hard_tanh", "linear"]
+Activation = Literal["tanh", "sigmoid", "relu", "leaky_relu", "hard_tanh", "linear"]
 WeightFormat = Literal["s16", "s8", "f32"]
 HiddenLoss = Literal[
     "projected_cross_entropy",
@@ -35,6 +35,8 @@ _LOSS_SETTINGS = {
     "expression": ("custom",),
 }
 _LARGEST = 65535
+# Slopes are counted in 2^-15.
+_SMALLEST_SLOPE = 2.0**-15
 # Leaks are shifts on the device.
 _LARGEST_SHIFT = 15
 _MOST_GROUPS = 16
@@ -68,12 +70,14 @@ class TrainedSpec(Section):
     A layer with `train` = false keeps its first weights: they lie in flash and take no RAM.
     `projection` says what its targets are: "prototype", the mean activations of each class that it
     has with its first weights, "fitted" or "random"; without it, `rules.layer_projection` decides.
+    `negative_slope` is the slope of leaky_relu below zero.
     """
 
     name: str
     train: bool = True
     projection: Literal["prototype", "fitted", "random"] | None = None
     activation: Activation | None = None
+    negative_slope: Annotated[float, Field(ge=_SMALLEST_SLOPE, le=1 - _SMALLEST_SLOPE)] = 0.01
     weights: WeightFormat | None = None
     loss: LossSpec | None = None
     learning_rate: Positive | None = None
@@ -85,6 +89,12 @@ class TrainedSpec(Section):
     @classmethod
     def _loss_by_name(cls, value: object) -> object:
         return {"kind": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _slopes_belong_to_leaky_relu(self) -> "TrainedSpec":
+        if "negative_slope" in self.model_fields_set and self.activation != "leaky_relu":
+            raise ValueError("'negative_slope' goes with activation = \"leaky_relu\"")
+        return self
 
 
 class DenseSpec(TrainedSpec):

@@ -17,8 +17,8 @@ void tps_dense_forward_relu_f32(const struct tps_dense_f32 *layer, const float *
             sum[0] = tps_dot_f32(w, x, n_in);
         }
         for (uint32_t r = 0; r < rows; r++) {
-            const float acc = sum[r] + b[j + r];
-            y[j + r] = tps_relu_f32(tps_clip_f32(acc, -0x1p20f, 0x1p20f));
+            const float z = tps_clip_f32(sum[r] + b[j + r], -0x1p20f, 0x1p20f);
+            y[j + r] = tps_relu_f32(z);
         }
     }
 }
@@ -37,8 +37,8 @@ void tps_dense_forward_linear_f32(const struct tps_dense_f32 *layer, const float
             sum[0] = tps_dot_f32(w, x, n_in);
         }
         for (uint32_t r = 0; r < rows; r++) {
-            const float acc = sum[r] + b[j + r];
-            y[j + r] = tps_linear_f32(tps_clip_f32(acc, -0x1p20f, 0x1p20f));
+            const float z = tps_clip_f32(sum[r] + b[j + r], -0x1p20f, 0x1p20f);
+            y[j + r] = tps_linear_f32(z);
         }
     }
 }

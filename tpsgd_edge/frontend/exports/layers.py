@@ -29,10 +29,16 @@ class Held:
     shape: Shape | None = None
 
 
-_ACTIVATIONS: Mapping[str, str] = {"tanh": "Tanh", "sigmoid": "Sigmoid", "relu": "Relu"}
+_ACTIVATIONS: Mapping[str, str] = {
+    "tanh": "Tanh",
+    "sigmoid": "Sigmoid",
+    "relu": "Relu",
+    "leaky_relu": "LeakyRelu",
+}
 
 
-def _activated(writer: OnnxWriter, name: str, z: str, activation: str) -> str:
+def _activated(writer: OnnxWriter, layer: Dense | Conv2d | Rnn, z: str) -> str:
+    name, activation = layer.name, layer.activation
     if activation == "linear":
         return z
     if activation == "hard_tanh":
@@ -40,7 +46,8 @@ def _activated(writer: OnnxWriter, name: str, z: str, activation: str) -> str:
         high = writer.constant("/one", np.array(1.0))
         return writer.node("Clip", [z, low, high], f"{name}/clip")
     op = _ACTIVATIONS[activation]
-    return writer.node(op, [z], f"{name}/{op.lower()}")
+    slope: dict[str, Any] = {"alpha": layer.negative_slope} if activation == "leaky_relu" else {}
+    return writer.node(op, [z], f"{name}/{op.lower()}", **slope)
 
 
 def _flat(writer: OnnxWriter, held: Held, name: str) -> tuple[Held, NDArray[np.intp] | slice]:
@@ -78,7 +85,7 @@ def _dense(writer: OnnxWriter, layer: Dense, weights: Weights | None, held: Held
     flat, order = _flat(writer, held, layer.name)
     inputs = [flat.name, *_weights(writer, layer.name, weights.w[:, order], weights.b)]
     z = writer.node("Gemm", inputs, f"{layer.name}/z", transB=1)
-    return Held(_activated(writer, layer.name, z, layer.activation))
+    return Held(_activated(writer, layer, z))
 
 
 def _conv2d(writer: OnnxWriter, layer: Conv2d, weights: Weights | None, held: Held) -> Held:
@@ -100,7 +107,7 @@ def _conv2d(writer: OnnxWriter, layer: Conv2d, weights: Weights | None, held: He
         pads=[*layer.padding, *behind],
         group=layer.groups,
     )
-    return Held(_activated(writer, layer.name, z, layer.activation), layer.y_shape)
+    return Held(_activated(writer, layer, z), layer.y_shape)
 
 
 def _pool(writer: OnnxWriter, layer: Pool, weights: Weights | None, held: Held) -> Held:
@@ -122,8 +129,10 @@ def _rnn(writer: OnnxWriter, layer: Rnn, weights: Weights | None, held: Held) ->
         writer.constant(f"{name}.recurrence", weights.w[np.newaxis, :, layer.n_x :]),
         writer.constant(f"{name}.bias", np.concatenate([weights.b, 0 * weights.b])[np.newaxis]),
     ]
-    activations = [_ACTIVATIONS[layer.activation]]
-    y = writer.node("RNN", inputs, f"{name}/y", hidden_size=layer.n_out, activations=activations)
+    how: dict[str, Any] = {"activations": [_ACTIVATIONS[layer.activation]]}
+    if layer.activation == "leaky_relu":
+        how["activation_alpha"] = [layer.negative_slope]
+    y = writer.node("RNN", inputs, f"{name}/y", hidden_size=layer.n_out, **how)
     axis = writer.constant("/axis_1", np.array([1]))
     return Held(writer.node("Squeeze", [y, axis], f"{name}/h"))
 
@@ -141,7 +150,7 @@ def _leaky(writer: OnnxWriter, layer: Rnn, weights: Weights, held: Held) -> Held
     step, x, h = writer.inside(), f"{name}/x", f"{name}/h"
     both = step.node("Concat", [x, h], f"{name}/both", axis=1)
     z = step.node("Gemm", [both, *w_b], f"{name}/z", transB=1)
-    way = step.node("Sub", [_activated(step, name, z, layer.activation), h], f"{name}/way")
+    way = step.node("Sub", [_activated(step, layer, z), h], f"{name}/way")
     part = step.node("Mul", [way, leak], f"{name}/part")
     after = step.node("Add", [h, part], f"{name}/after")
     seen = step.node("Identity", [after], f"{name}/seen")

@@ -144,8 +144,8 @@ def open_layer(chain: Chain) -> int | None:
     return None
 
 
-def activated(chain: Chain, call: Call, activation: str) -> Chain:
-    """The chain whose last layer with weights has an activation.
+def activated(chain: Chain, call: Call, activation: str, **settings: float) -> Chain:
+    """The chain whose last layer with weights has an activation, with what settings it needs.
 
     Raises:
         DataError: it has one already, or something lies between that the activation cannot pass.
@@ -170,7 +170,7 @@ def activated(chain: Chain, call: Call, activation: str) -> Chain:
             help="put the activation directly behind the layer; it may then need training again",
         )
     layer = chain.layers[index]
-    table = {**layer.table, "activation": activation}
+    table = {**layer.table, "activation": activation, **settings}
     return _replaced(chain, index, replace(layer, table=table))
 
 

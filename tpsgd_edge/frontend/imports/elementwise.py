@@ -1,6 +1,7 @@
 """Operators that layers take in: activations, and scalings such as BatchNormalization."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -9,11 +10,47 @@ from tpsgd_edge.frontend.imports.chain import Chain, activated, open_layer, scal
 
 _ACTIVATIONS = {"Relu": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid"}
 _ONE, _ZERO = np.ones(()), np.zeros(())
+# Slopes of leaky_relu are whole numbers of these.
+_SMALLEST_SLOPE = 2.0**-15
 
 
 def activation(chain: Chain, call: Call) -> Chain:
     """Relu, Tanh, Sigmoid."""
     return activated(chain, call, _ACTIVATIONS[call.node.op])
+
+
+def leaky_relu(chain: Chain, call: Call) -> Chain:
+    """LeakyRelu, and PRelu with one slope for all."""
+    slope = call.number("alpha", 0.01) if call.node.op == "LeakyRelu" else _shared_slope(call)
+    if slope == 0:
+        return activated(chain, call, "relu")
+    return chain if slope == 1 else activated(chain, call, **leaky_settings(call, slope))
+
+
+def leaky_settings(call: Call, slope: float) -> dict[str, Any]:
+    """The settings of a layer with leaky_relu.
+
+    Raises:
+        DataError: a slope that our layers have not.
+    """
+    if not _SMALLEST_SLOPE <= slope <= 1 - _SMALLEST_SLOPE:
+        raise call.error(
+            f"{call.node.op} has a slope that our layers have not",
+            found=f"{slope:g} below zero",
+            help=f"a slope of leaky_relu lies between {_SMALLEST_SLOPE:.1e} and 1; 0 is Relu",
+        )
+    return {"activation": "leaky_relu", "negative_slope": slope}
+
+
+def _shared_slope(call: Call) -> float:
+    slopes = call.real(1, "slope")
+    if slopes.size == 0 or (slopes != slopes.flat[0]).any():
+        raise call.error(
+            "PRelu has a slope for each channel",
+            found=f"{slopes.size} slopes",
+            help="leaky_relu has one slope for a layer",
+        )
+    return float(slopes.flat[0])
 
 
 def clip(chain: Chain, call: Call) -> Chain:

@@ -3,9 +3,7 @@
 _HELP = {
     "Add": "nets are chains: a sum of two branches (residual) has no layer yet",
     "Concat": "nets are chains: branches cannot be joined (of stacked RNNs read y[:, -1], not h)",
-    "LeakyRelu": "train with Relu or Tanh instead",
-    "PRelu": "train with Relu or Tanh instead",
-    "Elu": "train with Tanh or Relu instead",
+    "Elu": "train with Tanh, Relu or LeakyRelu instead",
     "Selu": "train with Tanh or Relu instead",
     "Gelu": "train with Relu instead",
     "Erf": "Gelu has no layer: train with Relu instead",
@@ -25,7 +23,7 @@ _HELP = {
 _OTHERWISE = (
     "layers come from Gemm, MatMul, Conv, RNN, GRU, MaxPool, AveragePool, "
     "GlobalAveragePool; "
-    "BatchNormalization, Relu, Tanh, Sigmoid and Clip go into them"
+    "BatchNormalization, Relu, LeakyRelu, Tanh, Sigmoid and Clip go into them"
 )
 
 

@@ -31,6 +31,7 @@ _HANDLERS: dict[tuple[str, str], Callable[[Chain, Call], Chain]] = {
     **dict.fromkeys((("", "GlobalAveragePool"), ("", "GlobalMaxPool")), pooling.pooled_globally),
     ("", "ReduceMean"): pooling.mean,
     **dict.fromkeys((("", "Relu"), ("", "Tanh"), ("", "Sigmoid")), elementwise.activation),
+    **dict.fromkeys((("", "LeakyRelu"), ("", "PRelu")), elementwise.leaky_relu),
     ("", "Clip"): elementwise.clip,
     ("", "BatchNormalization"): elementwise.batch_normalization,
     ("ai.onnx.ml", "Scaler"): elementwise.scaler,

@@ -8,11 +8,18 @@ import numpy as np
 
 from tpsgd_edge.frontend.imports.call import Call, Real
 from tpsgd_edge.frontend.imports.chain import Chain, extended, per_channel
+from tpsgd_edge.frontend.imports.elementwise import leaky_settings
 from tpsgd_edge.frontend.imports.weighted import check_lengths, check_map, named_layer
 from tpsgd_edge.graph import Weights
 
 # ONNX has the update gate first, our layers the reset gate.
 _GATES = (1, 0, 2)
+_ACTIVATIONS = {
+    ("Tanh",): "tanh",
+    ("Relu",): "relu",
+    ("LeakyRelu",): "leaky_relu",
+    ("Sigmoid",): "sigmoid",
+}
 
 
 def rnn(chain: Chain, call: Call) -> Chain:
@@ -20,7 +27,7 @@ def rnn(chain: Chain, call: Call) -> Chain:
     activation = _rnn_activation(call)
 
     def made(w: Real, own: Real, b: Real) -> tuple[dict[str, Any], Weights]:
-        table = {"kind": "rnn", "leak": 1.0, "activation": activation}
+        table = {"kind": "rnn", "leak": 1.0, **activation}
         return table, Weights(np.concatenate([w, own], axis=1), b.sum(axis=0))
 
     return _recurrent(chain, call, 1, made)
@@ -102,14 +109,23 @@ def _sequence(chain: Chain, call: Call) -> tuple[int, int]:
     return shape[1 - batch], shape[2]
 
 
-def _rnn_activation(call: Call) -> str:
+def _rnn_activation(call: Call) -> dict[str, Any]:
     attributes = call.node.attributes
     activations = attributes.get("activations", ("Tanh",))
-    known = {("Tanh",): "tanh", ("Relu",): "relu", ("Sigmoid",): "sigmoid"}.get(activations)
     direction = call.text("direction", "forward")
-    if known is None or direction != "forward" or "clip" in attributes:
-        raise _unlike(call, activations, "one direction, Tanh, Relu or Sigmoid, no clipping")
-    return known
+    if activations not in _ACTIVATIONS or direction != "forward" or "clip" in attributes:
+        known = "Tanh, Relu, LeakyRelu or Sigmoid"
+        raise _unlike(call, activations, f"one direction, {known}, no clipping")
+    if activations == ("LeakyRelu",):
+        return leaky_settings(call, _one_slope(call))
+    return {"activation": _ACTIVATIONS[activations]}
+
+
+def _one_slope(call: Call) -> float:
+    slopes = call.node.attributes.get("activation_alpha", (0.01,))
+    if not isinstance(slopes, tuple) or len(slopes) != 1 or not isinstance(slopes[0], float):
+        raise call.error("RNN has an odd slope of LeakyRelu", found=f"{slopes!r:.60}")
+    return slopes[0]
 
 
 def _check_gru(call: Call) -> None:

@@ -71,57 +71,68 @@ def label_minus_softmax(logits: F32, label: int) -> F32:
     return wanted - softmax(logits)
 
 
-def _tanh(z: F32) -> F32:
+def _tanh(z: F32, slope: np.float32) -> F32:
     return ONE - TWO / (exp2(z * TWO_LOG2E) + ONE)
 
 
-def _sigmoid(z: F32) -> F32:
+def _sigmoid(z: F32, slope: np.float32) -> F32:
     return ONE / (ONE + exp2(-z * LOG2E))
 
 
-def _relu(z: F32) -> F32:
+def _relu(z: F32, slope: np.float32) -> F32:
     return np.where(z > ZERO, z, ZERO)
 
 
-def _hard_tanh(z: F32) -> F32:
+def _leaky_relu(z: F32, slope: np.float32) -> F32:
+    return np.where(z > ZERO, z, z * slope)
+
+
+def _hard_tanh(z: F32, slope: np.float32) -> F32:
     return clip(z, -ONE, ONE)
 
 
-def _linear(z: F32) -> F32:
+def _linear(z: F32, slope: np.float32) -> F32:
     return z
 
 
-def _derivative_tanh(y: F32) -> F32:
+def _derivative_tanh(y: F32, slope: np.float32) -> F32:
     return ONE - y * y
 
 
-def _derivative_sigmoid(y: F32) -> F32:
+def _derivative_sigmoid(y: F32, slope: np.float32) -> F32:
     return y * (ONE - y)
 
 
-def _derivative_relu(y: F32) -> F32:
+def _derivative_relu(y: F32, slope: np.float32) -> F32:
     return np.where(y > ZERO, ONE, ZERO)
 
 
-def _derivative_hard_tanh(y: F32) -> F32:
+def _derivative_leaky_relu(y: F32, slope: np.float32) -> F32:
+    return np.where(y > ZERO, ONE, slope)
+
+
+def _derivative_hard_tanh(y: F32, slope: np.float32) -> F32:
     return np.where((y > -ONE) & (y < ONE), ONE, ZERO)
 
 
-def _derivative_linear(y: F32) -> F32:
+def _derivative_linear(y: F32, slope: np.float32) -> F32:
     return np.ones_like(y)
 
 
-ACTIVATIONS: Mapping[str, Callable[[F32], F32]] = {
+# Each gets the slope of leaky_relu, whether it has one or not.
+ACTIVATIONS: Mapping[str, Callable[[F32, np.float32], F32]] = {
     "tanh": _tanh,
     "sigmoid": _sigmoid,
     "relu": _relu,
+    "leaky_relu": _leaky_relu,
     "hard_tanh": _hard_tanh,
     "linear": _linear,
 }
-DERIVATIVES: Mapping[str, Callable[[F32], F32]] = {
+DERIVATIVES: Mapping[str, Callable[[F32, np.float32], F32]] = {
     "tanh": _derivative_tanh,
     "sigmoid": _derivative_sigmoid,
     "relu": _derivative_relu,
+    "leaky_relu": _derivative_leaky_relu,
     "hard_tanh": _derivative_hard_tanh,
     "linear": _derivative_linear,
 }

@@ -20,7 +20,8 @@ def join_lanes(lanes: F32) -> F32:
 
 def outputs(layer: QuantizedDense, acc: F32) -> F32:
     """y of accumulators that hold the biases already, in their shape."""
-    return ACTIVATIONS[layer.activation](clip(acc, -Z_LIMIT, Z_LIMIT))
+    slope = np.float32(layer.negative_slope)
+    return ACTIVATIONS[layer.activation](clip(acc, -Z_LIMIT, Z_LIMIT), slope)
 
 
 def step_sizes(layer: QuantizedDense, decay: np.float32, e: F32, y: F32) -> F32:
@@ -32,7 +33,9 @@ def step_sizes(layer: QuantizedDense, decay: np.float32, e: F32, y: F32) -> F32:
 
 def delta_of(layer: QuantizedDense, e: F32, y: F32) -> F32:
     """delta of units with the errors e and the outputs y, before the dead zone, (units,)."""
-    return e if layer.loss.cancels_derivative else e * DERIVATIVES[layer.activation](y)
+    if layer.loss.cancels_derivative:
+        return e
+    return e * DERIVATIVES[layer.activation](y, np.float32(layer.negative_slope))
 
 
 def decay_at(schedule: Schedule, step: int) -> np.float32:

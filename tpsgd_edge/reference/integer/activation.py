@@ -15,12 +15,12 @@ TYPE_RANGE: Mapping[str, tuple[int, int]] = {"s8": (S8_MIN, S8_MAX), "s16": (S16
 
 def activate(layer: QuantizedDense, z: Int64) -> Int64:
     """Outputs y of the layer's activation, shape of `z`, in the range of the layer's `y_type`."""
-    return ACTIVATIONS[layer.activation](layer.y_type, z)
+    return ACTIVATIONS[layer.activation](layer.y_type, z, int(layer.negative_slope))
 
 
 def derivative(layer: QuantizedDense, y: Int64) -> Int64:
     """g15 = f'(z) in Q15, from the output alone."""
-    return DERIVATIVES[layer.activation](layer.y_type, y)
+    return DERIVATIVES[layer.activation](layer.y_type, y, int(layer.negative_slope))
 
 
 def to_q15(y_type: ValueType, y: Int64) -> Int64:
@@ -33,7 +33,7 @@ def _wide_table(activation: str, y_type: ValueType) -> Int64:
     return widen(table_s8(activation) if y_type == "s8" else table_s16(activation))
 
 
-def _tabulated(activation: str, y_type: ValueType, z: Int64) -> Int64:
+def _tabulated(activation: str, y_type: ValueType, z: Int64, slope: int) -> Int64:
     table = _wide_table(activation, y_type)
     if y_type == "s8":
         return np.take(table, z + 128)
@@ -42,45 +42,56 @@ def _tabulated(activation: str, y_type: ValueType, z: Int64) -> Int64:
     return low + rshift_round((table[a + 1] - low) * (z & 255), 8)
 
 
-def _identity(y_type: ValueType, z: Int64) -> Int64:
+def _identity(y_type: ValueType, z: Int64, slope: int) -> Int64:
     # relu and hard_tanh are in z_min, z_max and in the unit of z.
     return z
 
 
-def _derivative_tanh(y_type: ValueType, y: Int64) -> Int64:
+def _leaky_relu(y_type: ValueType, z: Int64, slope: int) -> Int64:
+    return np.where(z < 0, rshift_round(z * slope, 15), z)
+
+
+def _derivative_tanh(y_type: ValueType, y: Int64, slope: int) -> Int64:
     y15 = to_q15(y_type, y)
     return ONE_Q15 - ((y15 * y15) >> 15)
 
 
-def _derivative_sigmoid(y_type: ValueType, y: Int64) -> Int64:
+def _derivative_sigmoid(y_type: ValueType, y: Int64, slope: int) -> Int64:
     y15 = to_q15(y_type, y)
     return (y15 * (ONE_Q15 - y15)) >> 15
 
 
-def _derivative_relu(y_type: ValueType, y: Int64) -> Int64:
+def _derivative_relu(y_type: ValueType, y: Int64, slope: int) -> Int64:
     return np.where(y > 0, ONE_Q15, 0)
 
 
-def _derivative_hard_tanh(y_type: ValueType, y: Int64) -> Int64:
+def _derivative_leaky_relu(y_type: ValueType, y: Int64, slope: int) -> Int64:
+    return np.where(y > 0, ONE_Q15, slope)
+
+
+def _derivative_hard_tanh(y_type: ValueType, y: Int64, slope: int) -> Int64:
     low, high = TYPE_RANGE[y_type]
     return np.where((y == low) | (y == high), 0, ONE_Q15)
 
 
-def _derivative_linear(y_type: ValueType, y: Int64) -> Int64:
+def _derivative_linear(y_type: ValueType, y: Int64, slope: int) -> Int64:
     return np.full_like(y, ONE_Q15)
 
 
-ACTIVATIONS: Mapping[str, Callable[[ValueType, Int64], Int64]] = {
+# Each gets the slope of leaky_relu in Q15, whether it has one or not.
+ACTIVATIONS: Mapping[str, Callable[[ValueType, Int64, int], Int64]] = {
     "tanh": partial(_tabulated, "tanh"),
     "sigmoid": partial(_tabulated, "sigmoid"),
     "relu": _identity,
+    "leaky_relu": _leaky_relu,
     "hard_tanh": _identity,
     "linear": _identity,
 }
-DERIVATIVES: Mapping[str, Callable[[ValueType, Int64], Int64]] = {
+DERIVATIVES: Mapping[str, Callable[[ValueType, Int64, int], Int64]] = {
     "tanh": _derivative_tanh,
     "sigmoid": _derivative_sigmoid,
     "relu": _derivative_relu,
+    "leaky_relu": _derivative_leaky_relu,
     "hard_tanh": _derivative_hard_tanh,
     "linear": _derivative_linear,
 }

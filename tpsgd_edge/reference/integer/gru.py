@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.ops import Int64, rshift_round, sat_s16
 from tpsgd_edge.quantize.model import QuantizedGru, Schedule
-from tpsgd_edge.reference.integer.activation import ACTIVATIONS, DERIVATIVES
+from tpsgd_edge.reference.integer.activation import ACTIVATIONS, DERIVATIVES, ONE_Q15
 from tpsgd_edge.reference.integer.dense import IntegerDense
 from tpsgd_edge.reference.integer.loss import Label, LossConstants, local_error, prepare_loss
 from tpsgd_edge.reference.integer.rnn import from_q15
@@ -90,11 +90,11 @@ class IntegerGru:
         assert self.loss is not None
         assert self.seen is not None
         s, e = self.seen, local_error(self.loss, y, label)
-        candidate = _scaled(e, DERIVATIVES["tanh"]("s16", s.c))
+        candidate = _scaled(e, _slope("tanh", s.c))
         update = rshift_round(e * ((s.h - s.c) >> 1), 14)
-        update = _scaled(update, DERIVATIVES["sigmoid"]("s16", s.z))
+        update = _scaled(update, _slope("sigmoid", s.z))
         reset = sat_s16(rshift_round(candidate * s.u, 12))
-        reset = _scaled(reset, DERIVATIVES["sigmoid"]("s16", s.r))
+        reset = _scaled(reset, _slope("sigmoid", s.r))
         of_x = np.concatenate([reset, update, candidate])
         of_h = np.concatenate([reset, update, _scaled(candidate, s.r)])
         n, own = len(of_x), from_q15(self.layer.x_type, s.h)
@@ -106,7 +106,11 @@ class IntegerGru:
 
 
 def _activate(activation: str, sums: Int64) -> Int64:
-    return ACTIVATIONS[activation]("s16", sat_s16(sums))
+    return ACTIVATIONS[activation]("s16", sat_s16(sums), ONE_Q15)
+
+
+def _slope(activation: str, y: Int64) -> Int64:
+    return DERIVATIVES[activation]("s16", y, ONE_Q15)
 
 
 def _scaled(values: Int64, share: Int64) -> Int64:
