@@ -61,7 +61,12 @@ def conv(**attributes: Any) -> Any:
     return node("Conv", ["x", "k"], ["c"], name="conv1", **attributes)
 
 
+def pad(x: str = "x", pads: str = "around", **attributes: Any) -> Any:
+    return node("Pad", [x, pads], ["p"], **attributes)
+
+
 MAP = ("n", 2, 5, 5)
+PADDED = [node("Conv", ["p", "k"], ["c"])]
 LSTM = node("LSTM", ["x", "w", "w"], ["y"], name="lstm1", hidden_size=4)
 WHOLE = node("QuantizeLinear", ["x", "one", "byte"], ["q"])
 QUANTIZED = ["e", "one", "byte"]
@@ -152,6 +157,17 @@ CASES = [
     ([node("Gemm", ["x"], ["y"])], "Gemm has no weights"),
 ]
 CASES_ON_MAPS = [
+    ([pad(mode="reflect"), *PADDED], "found: mode reflect"),
+    ([pad(pads="negative"), *PADDED], "Pad puts something else than zeros"),
+    ([pad(pads="first"), *PADDED], "Pad puts something else than zeros"),
+    ([node("Pad", ["x", "around", "one"], ["p"]), *PADDED], "Pad puts something else than zeros"),
+    ([pad(pads="wide"), *PADDED], "Pad makes a map of absurd size"),
+    ([pad(), node("MaxPool", ["p"], ["c"], kernel_shape=[2, 2])], "MaxPool reads zeros around"),
+    ([pad(pads="channels"), *PADDED], "a map that was reordered before"),
+    (
+        [conv(), pad("c"), node("Flatten", ["p"], ["q"]), node("MatMul", ["q", "w"], ["y"])],
+        "MatMul reads zeros around",
+    ),
     ([conv(dilations=[2, 2])], "dilations must be 1"),
     ([conv(pads=[3, 0, 0, 0])], "the padding of layer 'conv1' is not smaller than its kernel"),
     ([conv(pads=[1] * 3)], "Conv has odd pads"),
@@ -189,6 +205,10 @@ CASES_ON_MAPS = [
     ),
 ]
 OTHERS: dict[str, Any] = {
+    "around": np.array([0, 0, 1, 1, 0, 0, 1, 1]),
+    "negative": np.array([0, 0, -1, 0, 0, 0, 0, 0]),
+    "channels": np.array([0, 1, 0, 0, 0, 0, 0, 0]),
+    "wide": np.array([0, 0, 998, 998, 0, 0, 998, 998]),
     "low": np.float32(0),
     "high": np.int64(6),
     "first": np.array([0]),

@@ -139,6 +139,18 @@ NETS = {
         ),
         (2, 11, 10),
     ),
+    "cnn with zeros of its own": lambda: (
+        nn.Sequential(
+            nn.ZeroPad2d((1, 2, 0, 1)),
+            nn.Conv2d(2, 4, 3, 2, padding=(1, 0)),
+            nn.ReLU(),
+            nn.ZeroPad2d(1),
+            nn.Conv2d(4, 3, 2),
+            nn.Flatten(),
+            nn.Linear(3 * 7 * 7, 4),
+        ),
+        (2, 10, 11),
+    ),
     "mlp": lambda: (dense_blocks(20, 16, 12, 4), (20,)),
     "keyword spotting": lambda: (
         nn.Sequential(

@@ -33,9 +33,10 @@ def computed(call: Call) -> Array | None:
     return None
 
 
-def shape_of(shape: tuple[int, ...]) -> Array:
-    """What Shape gives."""
-    return np.array(shape, np.int64)
+def shape_of(shape: tuple[int, ...], call: Call) -> Array:
+    """What Shape gives, of all axes or of some."""
+    start, end = call.integer("start", 0), call.integer("end", len(shape))
+    return np.array(shape, np.int64)[start:end]
 
 
 def _same(array: Array, call: Call) -> Array:
@@ -242,6 +243,7 @@ _COMPUTES: dict[str, Callable[[Call], Array]] = {
     "Cast": _cast,
     "Concat": _concat,
     "Expand": _expand,
+    "Shape": lambda call: shape_of(call.array(0, "input").shape, call),
     "ConstantOfShape": _constant_of_shape,
     **dict.fromkeys(("Add", "Sub", "Mul", "Div"), _arithmetic),
     "QuantizeLinear": quantized,

@@ -18,6 +18,7 @@ from tpsgd_edge.frontend.imports.call import Array, Call, Real
 from tpsgd_edge.graph import Shape, Weights
 
 Order = NDArray[np.int64]
+ZERO = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ class Chain:
 
     Attributes:
         order: int64, shaped as the net's own tensor with one sample: places in the flat output of
-            the last layer; of a recurrent layer, in its outputs of all steps.
+            the last layer; of a recurrent layer, in its outputs of all steps. `ZERO` is a zero that
+            Pad put there.
         second: the same for the second output of the last node, where it has one.
         steps: of the sequence that the last layer makes; 1 where it makes none.
         pending: what is to be folded into the next layer.
@@ -75,6 +77,11 @@ class Chain:
         if not self.layers:
             return math.prod(self.input_shape)
         return self.steps * self.layers[-1].y_count
+
+    @property
+    def has_zeros(self) -> bool:
+        """Whether Pad put zeros around the values, which a convolution is to take in."""
+        return bool((self.order == ZERO).any())
 
     @property
     def names(self) -> tuple[str, ...]:

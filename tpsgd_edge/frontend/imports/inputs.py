@@ -13,7 +13,7 @@ from tpsgd_edge.frontend.samples import LARGEST_INPUT
 from tpsgd_edge.graph import Shape
 
 # Nodes that read samples without saying what their axes are.
-_PASSING = ("Identity", "Cast", "Dropout", "Scaler", "Add", "Sub", "Mul", "Div")
+_PASSING = ("Identity", "Cast", "Dropout", "Scaler", "Add", "Sub", "Mul", "Div", "Pad")
 
 
 def batch_axis(net: OnnxNet) -> int:

@@ -25,6 +25,7 @@ _HANDLERS: dict[tuple[str, str], Callable[[Chain, Call], Chain]] = {
     ("", "Gemm"): weighted.gemm,
     ("", "MatMul"): weighted.matmul,
     ("", "Conv"): weighted.conv,
+    ("", "Pad"): weighted.pad,
     ("", "RNN"): recurrent.rnn,
     ("", "GRU"): recurrent.gru,
     **dict.fromkeys((("", "MaxPool"), ("", "AveragePool")), pooling.pooled),
@@ -40,6 +41,8 @@ _HANDLERS: dict[tuple[str, str], Callable[[Chain, Call], Chain]] = {
     ("", "QuantizeLinear"): quantized.quantize,
     ("", "DequantizeLinear"): quantized.dequantize,
 }
+# What may read zeros that Pad put around values, beside what only moves them.
+_ON_ZEROS = ("Conv", "Pad", "Cast")
 # What may read whole numbers, beside what only moves them.
 _ON_INTEGERS = ("DequantizeLinear", "MaxPool", "GlobalMaxPool")
 # What begins the end of a net, and what may still follow: the loss has softmax, the device argmax.
@@ -100,7 +103,7 @@ class _Reading:
         if any(name in self.tail for name in node.inputs):
             self._end(call)
         elif node.op == "Shape" and values and node.outputs:
-            self.constants[node.outputs[0]] = shape_of(self.shapes[values[0]])
+            self.constants[node.outputs[0]] = shape_of(self.shapes[values[0]], call)
         elif values:
             self._extend(call, values)
         else:
@@ -166,6 +169,12 @@ class _Reading:
                 f"{node.op[:40]} computes with whole numbers",
                 found="values behind QuantizeLinear",
                 help="put DequantizeLinear before it: quantized nets are read in the QDQ form",
+            )
+        if chain.has_zeros and order is None and node.op not in _ON_ZEROS:
+            raise call.error(
+                f"{node.op[:40]} reads zeros around a map",
+                found="values behind Pad",
+                help=what_to_do("Pad"),
             )
         if order is not None:
             chain = replace(chain, order=order)

@@ -64,20 +64,22 @@ def pooled_globally(chain: Chain, call: Call) -> Chain:
 
 
 def mean(chain: Chain, call: Call) -> Chain:
-    """ReduceMean over the whole map: global average pooling."""
+    """ReduceMean over the whole map, wherever its channels lie: global average pooling."""
     axes = call.integers("axes", ())
     if call.has(1):
         axes = call.whole(call.array(1, "axes"), "axes")
     ndim = chain.order.ndim
-    if not axes or {axis % ndim for axis in axes} != set(range(2, ndim)):
+    channels = set(range(1, ndim)) - {axis % ndim for axis in axes}
+    if ndim not in (3, 4) or len(channels) != 1 or 0 in {axis % ndim for axis in axes}:
         raise call.error(
             "ReduceMean is no global average pooling",
             found=f"axes = {list(axes)[:8]} of values of shape {chain.order.shape}",
-            help="the mean over rows and columns, channels first, has a layer",
+            help="the mean over rows and columns has a layer",
         )
-    made = pooled_globally(chain, call)
+    axis = channels.pop()
+    made = pooled_globally(replace(chain, order=np.moveaxis(chain.order, axis, 1)), call)
     if call.integer("keepdims", 1):
-        return made
+        return replace(made, order=np.moveaxis(made.order, 1, axis))
     return replace(made, order=made.order.reshape(made.order.shape[:2]))
 
 

@@ -1,13 +1,16 @@
 """Operators that become layers with weights: dense, convolutions."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.imports.call import LARGEST_MAP, Call, Real
 from tpsgd_edge.frontend.imports.chain import (
+    ZERO,
     Chain,
     ImportedLayer,
     canonical,
@@ -76,7 +79,7 @@ def _dense(chain: Chain, call: Call, w: Real, b: Real) -> Chain:
 
 def conv(chain: Chain, call: Call) -> Chain:
     """Conv in one or two dimensions."""
-    x_shape = map_shape(chain, call)
+    x_shape = map_shape(_framed(chain)[0], call)
     is_1d, w, groups = chain.order.ndim == 3, call.real(1, "weights"), call.integer("group", 1)
     w = w[:, :, np.newaxis] if is_1d and w.ndim == 3 else w
     if w.ndim != 4 or min(w.shape) < 1 or groups < 1 or w.shape[1] * groups != x_shape[2]:
@@ -99,9 +102,12 @@ def convolution(
         w: (filters, channels of a group, rows, columns).
         trains: whether it learns on the device unless settings say so.
     """
+    chain, zeros = _framed(chain)
     x_shape, is_1d = map_shape(chain, call), chain.order.ndim == 3
     filters, kernel = w.shape[0], (w.shape[2], w.shape[3])
-    padding, stride = window(call, x_shape, kernel, is_1d=is_1d)
+    wide = (x_shape[0] + zeros[0] + zeros[2], x_shape[1] + zeros[1] + zeros[3], x_shape[2])
+    own, stride = window(call, wide, kernel, is_1d=is_1d)
+    padding = (own[0] + zeros[0], own[1] + zeros[1], own[2] + zeros[2], own[3] + zeros[3])
     table: dict[str, Any] = {
         "kind": "conv1d" if is_1d else "conv2d",
         "filters": filters,
@@ -133,6 +139,49 @@ def convolution(
     return extended(chain, layer, order[:, :, 0] if is_1d else order, x_shape)
 
 
+def pad(chain: Chain, call: Call) -> Chain:
+    """Pad with zeros: they become places of their own, which a convolution behind it takes in."""
+    ndim = chain.order.ndim
+    pads = call.integers("pads", ())
+    if call.has(1):
+        pads = call.whole(call.array(1, "pads"), "pads")
+    axes = call.whole(call.array(3, "axes"), "axes") if call.has(3) else tuple(range(ndim))
+    value = call.real(2, "value").ravel() if call.has(2) else [call.number("value", 0.0)]
+    mode = call.text("mode", "constant")
+    count = len(axes)
+    fit = len(pads) == 2 * count and len({axis % ndim for axis in axes}) == count
+    if not fit or mode != "constant" or any(value) or not all(0 <= n <= 998 for n in pads):
+        raise call.error(
+            "Pad puts something else than zeros around the values",
+            found=f"mode {mode[:20]}, pads {list(pads)[:8]}",
+            help="zeros around rows and columns go into the convolution behind them",
+        )
+    around = np.zeros((ndim, 2), np.int64)
+    for axis, before, behind in zip(axes, pads[:count], pads[count:], strict=True):
+        around[axis % ndim] = before, behind
+    check_map(call, (math.prod((chain.order.shape + around.sum(axis=1)).tolist()), 1, 1))
+    return replace(chain, order=np.pad(chain.order, around, constant_values=ZERO))
+
+
+def _framed(chain: Chain) -> tuple[Chain, tuple[int, ...]]:
+    """The chain without zeros around its map, and how many were above, left, below and right."""
+    if chain.order.ndim not in (3, 4) or not chain.has_zeros:
+        return chain, (0, 0, 0, 0)
+    is_1d = chain.order.ndim == 3
+    maps = chain.order[:, :, np.newaxis] if is_1d else chain.order
+    seen = (maps != ZERO).any(axis=(0, 1))
+    top, below = _ends(seen.any(axis=1))
+    left, right = _ends(seen.any(axis=0))
+    height, width = seen.shape
+    inner = maps[:, :, top : height - below, left : width - right]
+    return replace(chain, order=inner[:, :, 0] if is_1d else inner), (top, left, below, right)
+
+
+def _ends(seen: NDArray[np.bool_]) -> tuple[int, int]:
+    """How many lines at either end hold nothing."""
+    return int(seen.argmax()), int(seen[::-1].argmax())
+
+
 def _with_pending(chain: Chain, call: Call, w: Real, b: Real, *, padding: int) -> tuple[Real, Real]:
     """Weights (filters, channels of a group, rows, columns) that scale their input themselves."""
     if chain.pending is None:
@@ -145,7 +194,8 @@ def _with_pending(chain: Chain, call: Call, w: Real, b: Real, *, padding: int) -
             found="zeros around the map, which the scaling would have to shift"
             if affine is not None
             else "numbers that differ from position to position",
-            help="put BatchNormalization directly behind a layer, before its activation",
+            help="put BatchNormalization directly behind a layer, before its activation; before a "
+            "convolution with zeros around its map take Relu, not Clip (Relu6)",
         )
     # Filter f reads the channels of its group.
     per_group = w.shape[1]
