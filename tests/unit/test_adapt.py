@@ -124,3 +124,47 @@ def test_every_layer_and_all_together_are_tried_at_every_rate() -> None:
         (("out",), "prototype", ("fc2",)),
     ]
     assert len(ways) == 8
+
+
+def gated(name: str, **keys: Any) -> dict[str, Any]:
+    return {"kind": "gru", "name": name, "units": 3, **keys}
+
+
+@pytest.mark.parametrize(
+    ("recurrent", "learning"),
+    [
+        ([gated("a"), gated("b")], {("a", "out"), ("b", "out"), ("a", "b", "out"), ("out",)}),
+        ([gated("a", reset="before", train=False), gated("b")], {("b", "out"), ("out",)}),
+        ([{"kind": "rnn", "name": "b", "units": 4}], {("b", "out"), ("out",)}),
+    ],
+)
+def test_recurrent_layers_learn_where_they_can(
+    recurrent: list[dict[str, Any]], learning: set[tuple[str, ...]]
+) -> None:
+    content = {"name": "n", "model": {"layers": [*recurrent, LAYERS[2]]}, "data": {"file": "x"}}
+    ways = ways_of(spec_from_dict(content), (0.1,))
+    assert {way.trains for way in ways if not way.adaptors} == learning
+    # Between recurrent layers there is no place for an adaptor.
+    assert [way.adaptors for way in ways if way.adaptors] == [("b",)]
+
+
+@pytest.mark.slow
+def test_a_gru_that_was_trained_adapts(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    weights = {"g.w": (18, 10), "g.b": (2, 18), "out.w": (3, 6), "out.b": (3,)}
+    np.savez(tmp_path / "net.npz", **{name: rng.normal(size=s) for name, s in weights.items()})
+    y = np.arange(60) % 3
+    x = rng.normal(size=(60, 5, 4)) + 3 * np.eye(4)[y][:, np.newaxis]
+    np.savez(tmp_path / "new.npz", x=x, y=y)
+    content = {
+        "name": "net",
+        "model": {"layers": [gated("g", units=6), LAYERS[2]], "weights_file": "net.npz"},
+        "rule": {"epochs": 12},
+        "data": {"file": "new.npz"},
+    }
+    result = adapt(spec_from_dict(content, folder=tmp_path), rates=[0.02], folds=2).to_json()
+    trials = {(*trial["trains"], trial["targets"]): trial for trial in result["trials"]}
+    assert all(trial["refused"] is None for trial in trials.values())
+    assert trials["g", "out", "prototype"]["ram"] > trials["out", "prototype"]["ram"]
+    assert result["best"]["trains"] == ["g", "out"]
+    assert result["best"]["score"] > result["before"]

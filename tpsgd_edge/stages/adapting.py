@@ -17,7 +17,14 @@ from tpsgd_edge.frontend.split import epoch_order
 from tpsgd_edge.graph import Graph
 from tpsgd_edge.memory import MemoryPlan
 from tpsgd_edge.quantize import quantize_inputs, quantize_labels
-from tpsgd_edge.spec import AdaptorSpec, LayerSpec, Spec, TrainedSpec
+from tpsgd_edge.spec import (
+    AdaptorSpec,
+    GruSpec,
+    LayerSpec,
+    RecurrentSpec,
+    Spec,
+    TrainedSpec,
+)
 from tpsgd_edge.stages.prepare import (
     Prepared,
     compile_for_host,
@@ -58,9 +65,9 @@ class Way:
 
 def ways_of(spec: Spec, rates: Sequence[float]) -> tuple[Way, ...]:
     """What is worth a try: the last layer, with single hidden layers, with all, with adaptors."""
-    *hidden, last = (layer.name for layer in _own_layers(spec))
-    fixed = {layer.name for layer in spec.model.layers if layer.kind == "gru"}
-    can_learn = [name for name in hidden if name not in fixed]
+    layers = _own_layers(spec)
+    *hidden, last = (layer.name for layer in layers)
+    can_learn = [layer.name for layer in layers[:-1] if _can_learn(layer)]
     sets = [(last,), *((name, last) for name in can_learn)]
     if len(can_learn) > 1:
         sets.append((*can_learn, last))
@@ -70,8 +77,19 @@ def ways_of(spec: Spec, rates: Sequence[float]) -> tuple[Way, ...]:
             ways.append(Way(trains, "prototype", rate))
             if len(trains) > 1:
                 ways.append(Way(trains, "random", rate))
-        ways += [Way((last,), "prototype", rate, (name,)) for name in hidden]
+        adapted = hidden[max(0, _count_recurrent(layers) - 1) :]
+        ways += [Way((last,), "prototype", rate, (name,)) for name in adapted]
     return tuple(ways)
+
+
+def _can_learn(layer: TrainedSpec) -> bool:
+    """Whether a local rule reaches the layer: not where a reset gate acts before the sums."""
+    return not (isinstance(layer, GruSpec) and layer.reset == "before")
+
+
+def _count_recurrent(layers: Sequence[TrainedSpec]) -> int:
+    """They come first; an adaptor can only stand behind the last of them."""
+    return sum(isinstance(layer, RecurrentSpec) for layer in layers)
 
 
 def save_weights(graph: Graph, path: Path) -> None:
