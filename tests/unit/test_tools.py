@@ -19,6 +19,7 @@ from tools import (
     results_backprop,
     results_conv,
     results_dense,
+    results_examples,
     results_readouts,
     results_rnn,
 )
@@ -386,3 +387,15 @@ class TestBackprop:
         assert "\n".join(results_backprop.table(results, tuple(results_backprop.NETS))) in text
         costs = bench_backprop.read(BACKPROP_DEVICE)
         assert "\n".join(bench_backprop.table(costs, tuple(bench_backprop.NETS))) in text
+
+
+@pytest.mark.slow
+def test_integers_cost_an_example_less_than_a_hundredth(
+    tmp_path: Path, host_compiler: None
+) -> None:
+    pytest.importorskip("torch")
+    cells = results_examples.row("diabetes", tmp_path).split("|")[2:-1]
+    real, s16, _, s8, _ = cells
+    assert float(real) > 0.4
+    assert abs(float(s16) - float(real)) < 0.01
+    assert abs(float(s8) - float(real)) < 0.01
