@@ -193,7 +193,15 @@ CASES_ON_MAPS = [
             node("BatchNormalization", ["x", "s", "s", "s", "s"], ["a"]),
             node("Conv", ["a", "k"], ["c"], pads=[1, 1, 1, 1]),
         ],
-        "zeros around the map",
+        "leave the shift of samples out of the net",
+    ),
+    (
+        [
+            conv(),
+            node("Clip", ["c", "low", "high"], ["d"]),
+            node("Conv", ["d", "k"], ["e"], pads=[1, 1, 1, 1]),
+        ],
+        "take Relu, not Clip (Relu6)",
     ),
     (
         [

@@ -181,7 +181,10 @@ def _cast(call: Call) -> Array:
     if to == _INT64 or to == _INT64 - 1:
         with np.errstate(invalid="ignore"):
             return array.astype(np.int64)
-    return array.astype(np.float64) if to in (1, 10, 11) else array
+    if to not in (1, 10, 11):
+        return array
+    with np.errstate(invalid="ignore"):
+        return array.astype(np.float64)
 
 
 def _concat(call: Call) -> Array:

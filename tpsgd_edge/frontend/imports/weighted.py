@@ -22,6 +22,11 @@ from tpsgd_edge.frontend.imports.names import layer_name
 from tpsgd_edge.graph import Shape, Weights, conv2d
 
 _LARGEST = 65_535
+_BEHIND_LAYERS = (
+    "put BatchNormalization directly behind a layer, before its activation; before a convolution "
+    "with zeros around its map take Relu, not Clip (Relu6)"
+)
+_BEFORE_LAYERS = "leave the shift of samples out of the net, and give it samples that have it"
 
 
 def gemm(chain: Chain, call: Call) -> Chain:
@@ -194,8 +199,7 @@ def _with_pending(chain: Chain, call: Call, w: Real, b: Real, *, padding: int) -
             found="zeros around the map, which the scaling would have to shift"
             if affine is not None
             else "numbers that differ from position to position",
-            help="put BatchNormalization directly behind a layer, before its activation; before a "
-            "convolution with zeros around its map take Relu, not Clip (Relu6)",
+            help=_BEHIND_LAYERS if chain.layers else _BEFORE_LAYERS,
         )
     # Filter f reads the channels of its group.
     per_group = w.shape[1]
