@@ -202,15 +202,19 @@ def cost_of(net: Net, platform: str) -> Cost:
     return Cost(net, platform, inference, training)
 
 
-def table(costs: Sequence[Cost], platforms: Sequence[str]) -> Iterator[str]:
-    """A row for each network, a column for each core."""
-    yield f"| network | allowed | {' | '.join(platforms)} |"
-    yield "|---|---:|" + "---:|" * len(platforms)
-    for net in dict.fromkeys(cost.net.title for cost in costs):
-        row = {cost.platform: cost for cost in costs if cost.net.title == net}
-        cells = [_cell(row[platform]) for platform in platforms]
-        allowed = max(cost.allowed for cost in row.values())
-        yield f"| {net} | {allowed:,} | {' | '.join(cells)} |"
+def head(platforms: Sequence[str], *, is_detailed: bool) -> str:
+    """The head of the table: a column for each core, or for each figure."""
+    if is_detailed:
+        rule = "|---|---|---|---:|---:|---:|---:|"
+        return f"| network | core | firmware | weights | arena | stack | total |\n{rule}"
+    rule = "|---|---:|" + "---:|" * len(platforms)
+    return f"| network | allowed | {' | '.join(platforms)} |\n{rule}"
+
+
+def row(costs: Sequence[Cost]) -> str:
+    """One network on all cores."""
+    allowed = max(cost.allowed for cost in costs)
+    return f"| {costs[0].net.title} | {allowed:,} | {' | '.join(_cell(cost) for cost in costs)} |"
 
 
 def _cell(cost: Cost) -> str:
@@ -218,9 +222,7 @@ def _cell(cost: Cost) -> str:
 
 
 def details(costs: Sequence[Cost]) -> Iterator[str]:
-    """Every figure."""
-    yield "| network | core | firmware | weights | arena | stack | total |"
-    yield "|---|---|---|---:|---:|---:|---:|"
+    """Every figure of one network."""
     for cost in costs:
         for name, ram in (("inference", cost.inference), ("training", cost.training)):
             figures = (ram.weights, ram.arena, ram.stack, ram.total)
@@ -237,14 +239,12 @@ def main() -> int:
     arguments = parser.parse_args()
     platforms = arguments.platform or PLATFORMS
     nets = [net for net in NETS if arguments.net in net.title]
-    costs = []
+    print(head(platforms, is_detailed=arguments.details), flush=True)
+    wrong: list[Cost] = []
     for net in nets:
-        for platform in platforms:
-            print(f"{net.title} on {platform} ...", file=sys.stderr)
-            costs.append(cost_of(net, platform))
-    lines = details(costs) if arguments.details else table(costs, platforms)
-    print("\n".join(lines))
-    wrong = [cost for cost in costs if not cost.fits]
+        costs = [cost_of(net, platform) for platform in platforms]
+        print("\n".join(details(costs)) if arguments.details else row(costs), flush=True)
+        wrong += [cost for cost in costs if not cost.fits]
     for cost in wrong:
         over = cost.added - cost.allowed
         print(f"error: {cost.net.title} on {cost.platform}: {over:,} bytes too many")
