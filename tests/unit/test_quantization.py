@@ -70,9 +70,11 @@ def test_the_error_is_that_of_all_layers_so_far():
 
 
 def test_what_does_not_learn_needs_no_room():
-    assert weight_scale("s8", 7, 64, 0.9, asked=None, trains=False) * 127 == pytest.approx(0.9)
-    assert weight_scale("s8", 7, 64, 0.9, asked=None, trains=True) * 2**7 == 1.125
-    assert weight_scale("s8", 7, 64, 0.9, asked=0.5, trains=False) == 0.5 / 2**7
+    assert weight_scale(
+        "s8", 7, 64, 0.9, asked=None, trains=False, all_dense=True
+    ) * 127 == pytest.approx(0.9)
+    assert weight_scale("s8", 7, 64, 0.9, asked=None, trains=True, all_dense=True) * 2**7 == 1.125
+    assert weight_scale("s8", 7, 64, 0.9, asked=0.5, trains=False, all_dense=True) == 0.5 / 2**7
 
 
 def test_outputs_get_room_to_grow_where_something_learns():
