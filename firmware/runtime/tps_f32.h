@@ -63,6 +63,11 @@ static inline float tps_relu_f32(float z)
     return z > 0.0f ? z : 0.0f;
 }
 
+static inline float tps_relu6_f32(float z)
+{
+    return z > 0.0f ? (z > 6.0f ? 6.0f : z) : 0.0f;
+}
+
 static inline float tps_leaky_relu_f32(float z, float slope)
 {
     return z > 0.0f ? z : z * slope;

@@ -41,14 +41,16 @@ def test_shapes_that_kernels_treat_apart(number, name, value_type):
 
 
 @pytest.mark.parametrize("name", ["pairs", "as fast as it gets"])
-@pytest.mark.parametrize("number", range(len(plans_of_kernels())))
-def test_leaky_units_beside_others_in_one_kernel(number, name):
+@pytest.mark.parametrize("activation", ["leaky_relu", "relu6"])
+@pytest.mark.parametrize("number", [0, 2])
+def test_ends_of_z_that_are_not_those_of_the_type(number, activation, name):
+    """Beside tables in the same kernels."""
     plans = plans_of_kernels()[number]
     count = 1 + sum(isinstance(plan, Geometry) for plan in plans)
     model = random_model(
         np.random.default_rng(number),
         value_type="s8",
-        activations=[("leaky_relu", "tanh", "leaky_relu", "relu")[i % 4] for i in range(count)],
+        activations=[(activation, "tanh", activation, "relu")[i % 4] for i in range(count)],
         map_plans=plans,
         hidden=[],
         projection="sign",

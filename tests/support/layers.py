@@ -116,7 +116,7 @@ def random_layer(
         bias_one=0 if real else int(log_uniform(rng, 1, 2**30)),
         z=None if real else _random_z(rng, n_in, bits, x_max, high, lively=lively),
         z_min=_z_min(activation, low, slope),
-        z_max=high,
+        z_max=min(high, extreme(rng, 1, high)) if activation == "relu6" and not real else high,
         accumulator=None if real else Interval(-bound, bound),
         loss=random_loss(
             rng, shape.value_type, loss_kind, n_target, p, is_last=is_last, lively=lively
@@ -142,7 +142,7 @@ def _random_slope(rng: Rng, activation: str, *, real: bool) -> int | float:
 
 def _z_min(activation: str, low: int, slope: float) -> int:
     """Section 4: of leaky_relu the smallest z of 16 bits whose y lies in the range of the type."""
-    if activation == "relu":
+    if activation in ("relu", "relu6"):
         return 0
     if activation == "leaky_relu" and low:
         return max(-(2**15), -(-low * 2**15 // int(slope)))

@@ -5,7 +5,7 @@ import numpy as np
 from tests.support.draws import TYPE_RANGE, Rng, choose, extreme, f32, log_uniform, requantize
 from tpsgd_edge.quantize.model import Loss, Projection, Target, TargetF32, ValueType
 
-ACTIVATIONS = ("tanh", "sigmoid", "relu", "leaky_relu", "hard_tanh", "linear")
+ACTIVATIONS = ("tanh", "sigmoid", "relu", "relu6", "leaky_relu", "hard_tanh", "linear")
 TARGET_LOSSES = ("l2", "l1", "huber", "dead_zone", "custom")
 
 

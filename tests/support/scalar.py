@@ -73,17 +73,22 @@ def activation(name, y_type, z, slope=None):
     return entry(a) + rshift_round((entry(a + 1) - entry(a)) * (z & 255), 8)
 
 
-def derivative(name, y_type, y, slope=None):
+def derivative(name, y_type, y, slope=None, z_max=None):
     y15 = y << 8 if y_type == "s8" else y
     low, high = (-128, 127) if y_type == "s8" else (-32768, 32767)
     return {
         "tanh": 32768 - ((y15 * y15) >> 15),
         "sigmoid": (y15 * (32768 - y15)) >> 15,
         "relu": 32768 if y > 0 else 0,
+        "relu6": 32768 if name == "relu6" and 0 < y < z_max else 0,
         "leaky_relu": 32768 if y > 0 else slope,
         "hard_tanh": 0 if y in (low, high) else 32768,
         "linear": 32768,
     }[name]
+
+
+def derivative_of(layer, y):
+    return derivative(layer.activation, layer.y_type, y, layer.negative_slope, layer.z_max)
 
 
 # ------------------------------------------------------------------ 6
@@ -179,7 +184,7 @@ def step_size(layer: QuantizedDense, error, y, word, decay):
     """d of one unit with the local error, the output and the random word."""
     delta = error
     if not layer.loss.cancels_derivative:
-        slope = derivative(layer.activation, layer.y_type, y, layer.negative_slope)
+        slope = derivative_of(layer, y)
         delta = rshift_round(error * slope, 15)
     if abs(delta) < layer.dead_zone:
         delta = 0
@@ -255,6 +260,8 @@ def activation_f32(name, z, slope=None):
         return F(one / F(one + exp2_f32(F(F(-z) * LOG2E))))
     if name == "relu":
         return z if z > 0 else F(0)
+    if name == "relu6":
+        return min(z, F(6)) if z > 0 else F(0)
     if name == "leaky_relu":
         return z if z > 0 else F(z * slope)
     return clip(z, F(-1), one) if name == "hard_tanh" else z
@@ -266,6 +273,7 @@ def derivative_f32(name, y, slope=None):
         "tanh": F(one - F(y * y)),
         "sigmoid": F(y * F(one - y)),
         "relu": one if y > 0 else F(0),
+        "relu6": one if 0 < y < 6 else F(0),
         "leaky_relu": one if y > 0 else slope,
         "hard_tanh": one if -1 < y < 1 else F(0),
         "linear": one,

@@ -4,8 +4,8 @@ from tests.support.scalar import (
     PHI,
     F,
     clip,
-    derivative,
     derivative_f32,
+    derivative_of,
     draw,
     local_errors,
     local_errors_f32,
@@ -79,8 +79,7 @@ def _delta(layer, e, y, *, real):
         return e
     if real:
         return F(e * derivative_f32(layer.activation, y, F(layer.negative_slope)))
-    slope = derivative(layer.activation, layer.y_type, y, layer.negative_slope)
-    return rshift_round(e * slope, 15)
+    return rshift_round(e * derivative_of(layer, y), 15)
 
 
 def _through_pool(pool, e, x, y, *, real):

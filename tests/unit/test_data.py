@@ -232,6 +232,7 @@ def test_standard_scaling_of_many_rows(tmp_path: Path) -> None:
         ("hard_tanh", -1, 1),
         ("sigmoid", 0, 1),
         ("relu", 0, 1),
+        ("relu6", 0, 1),
         ("leaky_relu", 0, 1),
     ],
 )

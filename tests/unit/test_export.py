@@ -55,6 +55,7 @@ NETS = {
         [
             {"name": "a", "units": 7, "activation": "relu"},
             {"name": "b", "units": 7, "activation": "hard_tanh"},
+            {"name": "m", "units": 7, "activation": "relu6"},
             {"name": "l", "units": 7, "activation": "leaky_relu", "negative_slope": 0.3},
             {"name": "c", "units": 7, "activation": "sigmoid"},
             {"name": "d", "units": 7, "activation": "linear"},

@@ -15,7 +15,7 @@ With keras 3.15 on torch 2.13 (KERAS_BACKEND=torch) and onnxscript, none of them
 
     make("cnn", (12, 10, 1),
          la.Conv2D(4, 3, strides=2, padding="same", use_bias=False), la.BatchNormalization(),
-         la.ReLU(), la.DepthwiseConv2D(3, padding="same"), la.LeakyReLU(negative_slope=0.2),
+         la.ReLU(6), la.DepthwiseConv2D(3, padding="same"), la.LeakyReLU(negative_slope=0.2),
          la.MaxPooling2D(2), la.Flatten(), la.Dropout(0.2), la.Dense(8, activation="tanh"),
          la.Dense(4, activation="softmax"))
     make("along_time", (24, 3),
@@ -52,6 +52,6 @@ def test_a_keras_net_predicts_the_same(name):
 def test_zeros_that_keras_puts_around_a_map_go_into_its_convolution():
     cnn = nets.spec_of(DATA / "keras_cnn.onnx").model.trained
     assert [layer.padding for layer in cnn[:2]] == [(0, 0, 1, 1), (1, 1, 1, 1)]
-    assert [layer.activation for layer in cnn] == ["relu", "leaky_relu", "tanh", "linear"]
+    assert [layer.activation for layer in cnn] == ["relu6", "leaky_relu", "tanh", "linear"]
     assert cnn[1].negative_slope == pytest.approx(0.2)
     assert nets.spec_of(DATA / "keras_along_time.onnx").model.trained[0].padding == (0, 3, 0, 0)

@@ -198,10 +198,10 @@ CASES_ON_MAPS = [
     (
         [
             conv(),
-            node("Clip", ["c", "low", "high"], ["d"]),
+            node("Clip", ["c", "one", "high"], ["d"]),
             node("Conv", ["d", "k"], ["e"], pads=[1, 1, 1, 1]),
         ],
-        "take Relu, not Clip (Relu6)",
+        "Clip before it must begin at 0",
     ),
     (
         [

@@ -35,7 +35,7 @@ TARGET_LOSSES: list[Any] = [
 LABEL_LOSSES: list[Any] = ["projected_l2", {"kind": "projected_cross_entropy", "temperature": 0.7}]
 HIDDEN_CASES = [
     (activation, loss)
-    for activation in ("tanh", "sigmoid", "hard_tanh", "relu", "leaky_relu", "linear")
+    for activation in ("tanh", "sigmoid", "hard_tanh", "relu", "relu6", "leaky_relu", "linear")
     for loss in (*TARGET_LOSSES, *LABEL_LOSSES)
     # Targets of unbounded units are shares of a range that only integers have.
     if activation in ("tanh", "sigmoid", "hard_tanh") or loss in LABEL_LOSSES
@@ -116,7 +116,7 @@ def assert_alike(actual: NDArray[Any], expected: NDArray[Any], *, slope: float =
 
 @pytest.mark.parametrize(("weights", "activations"), FORMATS)
 @pytest.mark.parametrize(
-    "activation", ["tanh", "sigmoid", "hard_tanh", "relu", "leaky_relu", "linear"]
+    "activation", ["tanh", "sigmoid", "hard_tanh", "relu", "relu6", "leaky_relu", "linear"]
 )
 def test_outputs_are_those_of_real_numbers(tmp_path, activation, weights, activations):
     hidden = {"activation": activation}

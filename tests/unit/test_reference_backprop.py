@@ -86,7 +86,7 @@ STEPS = 5
 
 
 @pytest.mark.parametrize(
-    "activation", ["tanh", "sigmoid", "relu", "leaky_relu", "hard_tanh", "linear"]
+    "activation", ["tanh", "sigmoid", "relu", "relu6", "leaky_relu", "hard_tanh", "linear"]
 )
 @pytest.mark.parametrize("output_loss", ["softmax_cross_entropy", "l2"])
 @pytest.mark.parametrize("kind", ["max_pool", "avg_pool"])

@@ -51,14 +51,17 @@ def layer_of(activation="tanh", y_type="s8", loss=None, *, is_last=False, kind="
 def test_activation_and_derivative_agree_with_scalar_loops(activation, y_type):
     low, high = TYPE_RANGE[y_type]
     z = np.unique(np.linspace(low, high, 1111).astype(np.int64))
-    if activation == "relu":
+    slope, top = 12345, high // 2
+    if activation in ("relu", "relu6"):
         z = z[z >= 0]
-    slope = 12345
-    layer = dataclasses.replace(layer_of(activation, y_type), negative_slope=slope)
+    if activation == "relu6":
+        z = z[z <= top]
+    layer = layer_of(activation, y_type)
+    layer = dataclasses.replace(layer, negative_slope=slope, z_max=top)
     y = activate(layer, z)
     assert y.tolist() == [scalar.activation(activation, y_type, v, slope) for v in z.tolist()]
     gate = derivative(layer, y)
-    assert gate.tolist() == [scalar.derivative(activation, y_type, v, slope) for v in y.tolist()]
+    assert gate.tolist() == [scalar.derivative_of(layer, v) for v in y.tolist()]
     assert low <= y.min()
     assert y.max() <= high
     assert gate.min() >= 0
@@ -94,10 +97,11 @@ def test_activation_on_numbers_worked_out_by_hand(activation, y_type, z, y):
         ("hard_tanh", "s16", [-32768, 127, 32767], [0, 32768, 0]),
         ("linear", "s16", [-5, 0], [32768, 32768]),
         ("leaky_relu", "s8", [-128, -1, 0, 1], [8192, 8192, 8192, 32768]),
+        ("relu6", "s8", [0, 1, 95, 96], [0, 32768, 32768, 0]),
     ],
 )
 def test_derivative_on_numbers_worked_out_by_hand(activation, y_type, y, gate):
-    layer = dataclasses.replace(layer_of(activation, y_type), negative_slope=2**13)
+    layer = dataclasses.replace(layer_of(activation, y_type), negative_slope=2**13, z_max=96)
     assert derivative(layer, array(*y)).tolist() == gate
 
 

@@ -73,7 +73,7 @@ def test_every_loss_does_what_an_f32_device_does(kind, loss, activation, project
 
 @pytest.mark.parametrize("projection", ["sign", "hadamard", "ternary", "gaussian"])
 @pytest.mark.parametrize(
-    "activation", ["tanh", "sigmoid", "relu", "leaky_relu", "hard_tanh", "linear"]
+    "activation", ["tanh", "sigmoid", "relu", "relu6", "leaky_relu", "hard_tanh", "linear"]
 )
 @pytest.mark.parametrize("kind", ["class", "vector"])
 def test_every_target_is_that_of_an_f32_device(kind, activation, projection):

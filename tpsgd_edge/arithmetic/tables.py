@@ -26,6 +26,7 @@ TARGET_RANGE = {
     "linear": (0.0, 1.0),
     "sigmoid": (0.5, 0.5),
     "relu": (0.25, 0.25),
+    "relu6": (0.25, 0.25),
     "leaky_relu": (0.25, 0.25),
 }
 

@@ -36,6 +36,7 @@ class ForwardKernel:
     Attributes:
         table: the output type where a layer needs a table, else empty.
         leaks: whether a layer has leaky_relu.
+        has_top: whether z of a layer ends below the range of its type.
         parameter: of f32, what f gets beside z.
         widens: on computers with vector units, inputs are widened to 16 bits first.
         four: with pairs, it is applied to four patches of a map at once.
@@ -51,6 +52,7 @@ class ForwardKernel:
     bias: str
     table: str
     leaks: bool
+    has_top: bool
     activation: str
     parameter: str
     widens: bool
@@ -276,6 +278,7 @@ def _forward_kernel(layer: QuantizedDense, model: QuantizedModel) -> ForwardKern
         bias="(int64_t)b[j] * 256" if wide else "b[j]",
         table=layer.y_type if any(other.activation in TABULATED for other in sharing) else "",
         leaks=any(other.activation == "leaky_relu" for other in sharing),
+        has_top=any(other.activation == "relu6" for other in sharing),
         activation=layer.activation if layer.weight_type == "f32" else "",
         parameter=_PARAMETERS.get(layer.activation, "") if layer.weight_type == "f32" else "",
         widens=widens,
@@ -296,12 +299,14 @@ _SLOPES = {
 }
 _SWITCHES = {
     "relu": "y[j] <= 0",
+    "relu6": "y[j] <= 0 || y[j] >= layer->z_max",
     "hard_tanh": "y[j] == {limit}_MIN || y[j] == {limit}_MAX",
 }
 _SLOPES_F32 = {
     "tanh": "1.0f - y[j] * y[j]",
     "sigmoid": "y[j] * (1.0f - y[j])",
     "relu": "y[j] > 0.0f ? 1.0f : 0.0f",
+    "relu6": "y[j] > 0.0f && y[j] < 6.0f ? 1.0f : 0.0f",
     "leaky_relu": "y[j] > 0.0f ? 1.0f : layer->negative_slope",
     "hard_tanh": "y[j] > -1.0f && y[j] < 1.0f ? 1.0f : 0.0f",
 }

@@ -45,7 +45,7 @@ def label_scaling(spec: Spec, y_train: NDArray[Any]) -> Scaling:
     if activation == "linear":
         return _standard(y_train)
     low, high = y_train.min(axis=0).astype(np.float64), y_train.max(axis=0).astype(np.float64)
-    if activation in ("sigmoid", "relu", "leaky_relu"):
+    if activation in ("sigmoid", "relu", "relu6", "leaky_relu"):
         return low, _positive(high - low)
     return (low + high) / 2, _positive((high - low) / 2)
 

@@ -30,6 +30,7 @@ _ACTIVATION: dict[str, Callable[[Real, float], Real]] = {
     "tanh": lambda z, _: np.tanh(z),
     "sigmoid": lambda z, _: 1 / (1 + np.exp(-z)),
     "relu": lambda z, _: np.maximum(z, 0),
+    "relu6": lambda z, _: np.clip(z, 0, 6),
     "leaky_relu": lambda z, slope: np.where(z > 0, z, slope * z),
     "hard_tanh": lambda z, _: np.clip(z, -1, 1),
     "linear": lambda z, _: z,

@@ -133,7 +133,7 @@ def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense
     rate = _learning_rate(layer, context)
     one = 1 / (context.x_scale**2 * 2**formats.bias_shift)
     slope = negative_slope(layer.activation, layer.negative_slope, formats.y_type)
-    low, high = z_limits(layer.activation, formats.y_type, slope)
+    low, high = z_limits(layer.activation, formats.y_type, slope, formats.y_scale)
     return QuantizedDense(
         name=layer.name,
         n_in=layer.n_in,
@@ -188,7 +188,7 @@ def quantize_sums(
     is_float = formats.weight_type == "f32"
     if not is_float:
         formats = replace(formats, y_type="s16", y_scale=unit)
-    low, high = z_limits("linear", formats.y_type, 1)
+    low, high = z_limits("linear", formats.y_type, 1, formats.y_scale)
     update_shift, rate = _update_shift(formats), 0.0
     if taught is not None:
         rate = layer_learning_rate(context.spec, context.spec_index)

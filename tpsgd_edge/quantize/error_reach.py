@@ -24,6 +24,7 @@ _DERIVATIVE: dict[str, Callable[[Real, float], Real]] = {
     "tanh": lambda y, _: 1 - y * y,
     "sigmoid": lambda y, _: y * (1 - y),
     "relu": lambda y, _: (y > 0).astype(float),
+    "relu6": lambda y, _: ((y > 0) & (y < 6)).astype(float),
     "leaky_relu": lambda y, slope: np.where(y > 0, 1.0, slope),
     "hard_tanh": lambda y, _: (np.abs(y) < 1).astype(float),
     "linear": lambda y, _: np.ones_like(y),

@@ -145,7 +145,7 @@ def _real_target(c: LossContext) -> TargetF32:
     centre, half = TARGET_RANGE[c.activation]
     reach = half * c.target_scale
     if c.is_last:
-        if c.activation in ("linear", "relu", "leaky_relu"):
+        if c.activation in ("linear", "relu", "relu6", "leaky_relu"):
             return TargetF32(on=1.0, off=0.0)
         return TargetF32(on=centre + reach, off=centre - reach)
     if c.projection == "prototype":

@@ -35,6 +35,8 @@ from tpsgd_edge.spec import LabelsKind, Spec, error_gate, layer_loss
 
 # Samples that scales are chosen from, spread evenly over the training set.
 _CALIBRATION_SAMPLES = 2048
+# Nothing of relu6 lies above.
+_RELU6_RANGE = 8.0
 
 
 def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
@@ -164,7 +166,8 @@ def _full_scales(
             scales.append(_label_reach(spec, dataset))
         else:
             y = next(y for at, y in outputs if at == index)
-            scales.append(_full_scale(_reach(layer, y, value_type), _growth(graph, index)))
+            scale = _full_scale(_reach(layer, y, value_type), _growth(graph, index))
+            scales.append(min(scale, _RELU6_RANGE) if layer.activation == "relu6" else scale)
     return scales
 
 

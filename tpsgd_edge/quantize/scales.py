@@ -129,7 +129,7 @@ def negative_slope(activation: str, slope: float, y_type: str) -> int | float:
     return float(np.float32(slope)) if y_type == "f32" else math.floor(slope * 2**15 + 0.5)
 
 
-def z_limits(activation: str, y_type: str, slope: int | float) -> tuple[int, int]:
+def z_limits(activation: str, y_type: str, slope: int | float, y_scale: float) -> tuple[int, int]:
     """z_min and z_max (section 4).
 
     Args:
@@ -141,6 +141,8 @@ def z_limits(activation: str, y_type: str, slope: int | float) -> tuple[int, int
     if activation == "leaky_relu":
         # As far as y reaches, where 16 bits hold that.
         return -min(2**15, int(-low * 2**15 // slope)), high
+    if activation == "relu6":
+        return 0, min(high, math.floor(6 / y_scale + 0.5))
     return (0 if activation == "relu" else low), high
 
 

@@ -21,6 +21,7 @@ ACTIVATIONS: dict[str, Activation] = {
     "tanh": Activation(lambda z, _: torch.tanh(z), lambda y, _: 1 - y * y),
     "sigmoid": Activation(lambda z, _: torch.sigmoid(z), lambda y, _: y * (1 - y)),
     "relu": Activation(lambda z, _: torch.relu(z), lambda y, _: (y > 0).to(y.dtype)),
+    "relu6": Activation(lambda z, _: z.clamp(0, 6), lambda y, _: ((y > 0) & (y < 6)).to(y.dtype)),
     "leaky_relu": Activation(
         torch.nn.functional.leaky_relu,
         lambda y, slope: torch.where(y > 0, torch.ones_like(y), slope),

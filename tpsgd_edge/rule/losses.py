@@ -186,7 +186,7 @@ def _hidden_target(
 
 
 def _output_target(layer: TrainedLayer, labels: str, spec: ProjectionSpec) -> tuple[float, float]:
-    if labels == "vector" or layer.activation in ("linear", "relu", "leaky_relu"):
+    if labels == "vector" or layer.activation in ("linear", "relu", "relu6", "leaky_relu"):
         return 0.0, 1.0
     centre, half = TARGET_RANGE[layer.activation]
     reach = half * spec.scale

@@ -12,7 +12,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from tpsgd_edge.spec.base import Positive, Section
 from tpsgd_edge.spec.names import check_c_name
 
-Activation = Literal["tanh", "sigmoid", "relu", "leaky_relu", "hard_tanh", "linear"]
+Activation = Literal["tanh", "sigmoid", "relu", "relu6", "leaky_relu", "hard_tanh", "linear"]
 WeightFormat = Literal["s16", "s8", "f32"]
 HiddenLoss = Literal[
     "projected_cross_entropy",

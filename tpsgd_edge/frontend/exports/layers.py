@@ -36,15 +36,16 @@ _ACTIVATIONS: Mapping[str, str] = {
     "leaky_relu": "LeakyRelu",
 }
 
+_BOUNDS: Mapping[str, tuple[float, float]] = {"hard_tanh": (-1.0, 1.0), "relu6": (0.0, 6.0)}
+
 
 def _activated(writer: OnnxWriter, layer: Dense | Conv2d | Rnn, z: str) -> str:
     name, activation = layer.name, layer.activation
     if activation == "linear":
         return z
-    if activation == "hard_tanh":
-        low = writer.constant("/minus_one", np.array(-1.0))
-        high = writer.constant("/one", np.array(1.0))
-        return writer.node("Clip", [z, low, high], f"{name}/clip")
+    if activation in _BOUNDS:
+        bounds = [writer.constant(f"/{bound:g}", np.array(bound)) for bound in _BOUNDS[activation]]
+        return writer.node("Clip", [z, *bounds], f"{name}/clip")
     op = _ACTIVATIONS[activation]
     slope: dict[str, Any] = {"alpha": layer.negative_slope} if activation == "leaky_relu" else {}
     return writer.node(op, [z], f"{name}/{op.lower()}", **slope)

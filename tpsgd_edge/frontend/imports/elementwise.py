@@ -9,6 +9,7 @@ from tpsgd_edge.frontend.imports.call import Array, Call
 from tpsgd_edge.frontend.imports.chain import Chain, activated, open_layer, scaled
 
 _ACTIVATIONS = {"Relu": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid"}
+_BOUNDS = {(0.0, 6.0): "relu6", (-1.0, 1.0): "hard_tanh"}
 _ONE, _ZERO = np.ones(()), np.zeros(())
 # Slopes of leaky_relu are whole numbers of these.
 _SMALLEST_SLOPE = 2.0**-15
@@ -54,10 +55,11 @@ def _shared_slope(call: Call) -> float:
 
 
 def clip(chain: Chain, call: Call) -> Chain:
-    """Clip: relu from 0 upwards, hard tanh from -1 to 1, and between other bounds as well.
+    """Clip: relu from 0 upwards, relu6, hard tanh from -1 to 1, and between other bounds as well.
 
-    Between a and b it is m + h * hard_tanh((z - m) / h) with m = (a + b) / 2 and h = (b - a) / 2:
-    the layer before takes the one scaling in, the layer behind the other.
+    From 0 to b it is b / 6 * relu6(6 / b * z), between a and b m + h * hard_tanh((z - m) / h) with
+    m = (a + b) / 2 and h = (b - a) / 2: the layer before takes the one scaling in, the layer behind
+    the other.
     """
     low, high = _bound(call, "min", 1, -np.inf), _bound(call, "max", 2, np.inf)
     # The largest numbers of binary32 stand for no bound in old files.
@@ -72,11 +74,13 @@ def clip(chain: Chain, call: Call) -> Chain:
             found=f"from {low:g} to {high:g}",
             help="Clip between two bounds is a hard tanh, from 0 upwards relu",
         )
-    if (low, high) == (-1, 1):
-        return activated(chain, call, "hard_tanh")
+    if (low, high) in _BOUNDS or open_layer(chain) is None:
+        return activated(chain, call, _BOUNDS.get((low, high), "hard_tanh"))
+    if low == 0:
+        factor = np.array(6 / high)
+        made = activated(scaled(chain, call, factor, _ZERO), call, "relu6")
+        return scaled(made, call, 1 / factor, _ZERO)
     middle, half = np.array((low + high) / 2), np.array((high - low) / 2)
-    if open_layer(chain) is None:
-        return activated(chain, call, "hard_tanh")
     made = activated(scaled(chain, call, 1 / half, -middle / half), call, "hard_tanh")
     return scaled(made, call, half, middle)
 

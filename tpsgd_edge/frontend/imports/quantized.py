@@ -12,7 +12,7 @@ from tpsgd_edge.frontend.imports.call import Array, Call, Real
 from tpsgd_edge.frontend.imports.chain import Chain, activated
 
 # Behind these the values that are never below zero are as they were.
-_NEVER_BELOW_ZERO = ("relu", "sigmoid")
+_NEVER_BELOW_ZERO = ("relu", "relu6", "sigmoid")
 _UINT8 = 2
 _TYPES = tuple(np.dtype(name) for name in ("u1", "i1", "u2", "i2", "i4"))
 

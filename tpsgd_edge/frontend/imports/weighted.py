@@ -23,8 +23,8 @@ from tpsgd_edge.graph import Shape, Weights, conv2d
 
 _LARGEST = 65_535
 _BEHIND_LAYERS = (
-    "put BatchNormalization directly behind a layer, before its activation; before a convolution "
-    "with zeros around its map take Relu, not Clip (Relu6)"
+    "put BatchNormalization directly behind a layer, before its activation; where a convolution "
+    "has zeros around its map, Clip before it must begin at 0"
 )
 _BEFORE_LAYERS = "leave the shift of samples out of the net, and give it samples that have it"
 

@@ -17,7 +17,7 @@ def constant(text: str) -> np.float32:
     return np.float32(float.fromhex(text))
 
 
-ZERO, ONE, TWO = np.float32(0), np.float32(1), np.float32(2)
+ZERO, ONE, TWO, SIX = np.float32(0), np.float32(1), np.float32(2), np.float32(6)
 C1 = constant("0x1.62e43ep-1")
 C2 = constant("0x1.ebf194p-3")
 C3 = constant("0x1.c7f4aep-5")
@@ -83,6 +83,10 @@ def _relu(z: F32, slope: np.float32) -> F32:
     return np.where(z > ZERO, z, ZERO)
 
 
+def _relu6(z: F32, slope: np.float32) -> F32:
+    return np.where(z > ZERO, np.minimum(z, SIX), ZERO)
+
+
 def _leaky_relu(z: F32, slope: np.float32) -> F32:
     return np.where(z > ZERO, z, z * slope)
 
@@ -107,6 +111,10 @@ def _derivative_relu(y: F32, slope: np.float32) -> F32:
     return np.where(y > ZERO, ONE, ZERO)
 
 
+def _derivative_relu6(y: F32, slope: np.float32) -> F32:
+    return np.where((y > ZERO) & (y < SIX), ONE, ZERO)
+
+
 def _derivative_leaky_relu(y: F32, slope: np.float32) -> F32:
     return np.where(y > ZERO, ONE, slope)
 
@@ -124,6 +132,7 @@ ACTIVATIONS: Mapping[str, Callable[[F32, np.float32], F32]] = {
     "tanh": _tanh,
     "sigmoid": _sigmoid,
     "relu": _relu,
+    "relu6": _relu6,
     "leaky_relu": _leaky_relu,
     "hard_tanh": _hard_tanh,
     "linear": _linear,
@@ -132,6 +141,7 @@ DERIVATIVES: Mapping[str, Callable[[F32, np.float32], F32]] = {
     "tanh": _derivative_tanh,
     "sigmoid": _derivative_sigmoid,
     "relu": _derivative_relu,
+    "relu6": _derivative_relu6,
     "leaky_relu": _derivative_leaky_relu,
     "hard_tanh": _derivative_hard_tanh,
     "linear": _derivative_linear,

@@ -15,12 +15,12 @@ TYPE_RANGE: Mapping[str, tuple[int, int]] = {"s8": (S8_MIN, S8_MAX), "s16": (S16
 
 def activate(layer: QuantizedDense, z: Int64) -> Int64:
     """Outputs y of the layer's activation, shape of `z`, in the range of the layer's `y_type`."""
-    return ACTIVATIONS[layer.activation](layer.y_type, z, int(layer.negative_slope))
+    return ACTIVATIONS[layer.activation](layer, z)
 
 
 def derivative(layer: QuantizedDense, y: Int64) -> Int64:
     """g15 = f'(z) in Q15, from the output alone."""
-    return DERIVATIVES[layer.activation](layer.y_type, y, int(layer.negative_slope))
+    return DERIVATIVES[layer.activation](layer, y)
 
 
 def to_q15(y_type: ValueType, y: Int64) -> Int64:
@@ -33,64 +33,69 @@ def _wide_table(activation: str, y_type: ValueType) -> Int64:
     return widen(table_s8(activation) if y_type == "s8" else table_s16(activation))
 
 
-def _tabulated(activation: str, y_type: ValueType, z: Int64, slope: int) -> Int64:
-    table = _wide_table(activation, y_type)
-    if y_type == "s8":
+def _tabulated(activation: str, layer: QuantizedDense, z: Int64) -> Int64:
+    table = _wide_table(activation, layer.y_type)
+    if layer.y_type == "s8":
         return np.take(table, z + 128)
     a = (z >> 8) + 128
     low: Int64 = table[a]
     return low + rshift_round((table[a + 1] - low) * (z & 255), 8)
 
 
-def _identity(y_type: ValueType, z: Int64, slope: int) -> Int64:
-    # relu and hard_tanh are in z_min, z_max and in the unit of z.
+def _identity(layer: QuantizedDense, z: Int64) -> Int64:
+    # relu, relu6 and hard_tanh are in z_min, z_max and in the unit of z.
     return z
 
 
-def _leaky_relu(y_type: ValueType, z: Int64, slope: int) -> Int64:
-    return np.where(z < 0, rshift_round(z * slope, 15), z)
+def _leaky_relu(layer: QuantizedDense, z: Int64) -> Int64:
+    return np.where(z < 0, rshift_round(z * int(layer.negative_slope), 15), z)
 
 
-def _derivative_tanh(y_type: ValueType, y: Int64, slope: int) -> Int64:
-    y15 = to_q15(y_type, y)
+def _derivative_tanh(layer: QuantizedDense, y: Int64) -> Int64:
+    y15 = to_q15(layer.y_type, y)
     return ONE_Q15 - ((y15 * y15) >> 15)
 
 
-def _derivative_sigmoid(y_type: ValueType, y: Int64, slope: int) -> Int64:
-    y15 = to_q15(y_type, y)
+def _derivative_sigmoid(layer: QuantizedDense, y: Int64) -> Int64:
+    y15 = to_q15(layer.y_type, y)
     return (y15 * (ONE_Q15 - y15)) >> 15
 
 
-def _derivative_relu(y_type: ValueType, y: Int64, slope: int) -> Int64:
+def _derivative_relu(layer: QuantizedDense, y: Int64) -> Int64:
     return np.where(y > 0, ONE_Q15, 0)
 
 
-def _derivative_leaky_relu(y_type: ValueType, y: Int64, slope: int) -> Int64:
-    return np.where(y > 0, ONE_Q15, slope)
+def _derivative_relu6(layer: QuantizedDense, y: Int64) -> Int64:
+    return np.where((y > 0) & (y < layer.z_max), ONE_Q15, 0)
 
 
-def _derivative_hard_tanh(y_type: ValueType, y: Int64, slope: int) -> Int64:
-    low, high = TYPE_RANGE[y_type]
+def _derivative_leaky_relu(layer: QuantizedDense, y: Int64) -> Int64:
+    return np.where(y > 0, ONE_Q15, int(layer.negative_slope))
+
+
+def _derivative_hard_tanh(layer: QuantizedDense, y: Int64) -> Int64:
+    low, high = TYPE_RANGE[layer.y_type]
     return np.where((y == low) | (y == high), 0, ONE_Q15)
 
 
-def _derivative_linear(y_type: ValueType, y: Int64, slope: int) -> Int64:
+def _derivative_linear(layer: QuantizedDense, y: Int64) -> Int64:
     return np.full_like(y, ONE_Q15)
 
 
-# Each gets the slope of leaky_relu in Q15, whether it has one or not.
-ACTIVATIONS: Mapping[str, Callable[[ValueType, Int64, int], Int64]] = {
+ACTIVATIONS: Mapping[str, Callable[[QuantizedDense, Int64], Int64]] = {
     "tanh": partial(_tabulated, "tanh"),
     "sigmoid": partial(_tabulated, "sigmoid"),
     "relu": _identity,
+    "relu6": _identity,
     "leaky_relu": _leaky_relu,
     "hard_tanh": _identity,
     "linear": _identity,
 }
-DERIVATIVES: Mapping[str, Callable[[ValueType, Int64, int], Int64]] = {
+DERIVATIVES: Mapping[str, Callable[[QuantizedDense, Int64], Int64]] = {
     "tanh": _derivative_tanh,
     "sigmoid": _derivative_sigmoid,
     "relu": _derivative_relu,
+    "relu6": _derivative_relu6,
     "leaky_relu": _derivative_leaky_relu,
     "hard_tanh": _derivative_hard_tanh,
     "linear": _derivative_linear,

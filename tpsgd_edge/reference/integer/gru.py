@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.ops import Int64, rshift_round, sat_s16
 from tpsgd_edge.quantize.model import QuantizedGru, Schedule
-from tpsgd_edge.reference.integer.activation import ACTIVATIONS, DERIVATIVES, ONE_Q15
+from tpsgd_edge.reference.integer.activation import ACTIVATIONS, DERIVATIVES
 from tpsgd_edge.reference.integer.dense import IntegerDense
 from tpsgd_edge.reference.integer.loss import Label, LossConstants, local_error, prepare_loss
 from tpsgd_edge.reference.integer.rnn import from_q15
@@ -75,12 +75,12 @@ class IntegerGru:
         """The next step of the sequence: y, shape (n_out,), of x, shape (n_x,)."""
         n = self.layer.n_out
         a, u = self.reads.forward(x), self._own_sums(self.h)
-        r, z = _activate("sigmoid", a[: 2 * n] + u[: 2 * n]).reshape(2, n)
+        r, z = self._activate("sigmoid", a[: 2 * n] + u[: 2 * n]).reshape(2, n)
         if self.layer.resets_first:
             k = self._own_sums(rshift_round(r * self.h, 15))[2 * n :]
         else:
             k = rshift_round(r * u[2 * n :], 15)
-        c = _activate("tanh", 2 * (a[2 * n :] + k))
+        c = self._activate("tanh", 2 * (a[2 * n :] + k))
         self.seen = Seen(x, self.h, r, z, c, u[2 * n :])
         self.h = c + rshift_round(z * (self.h - c), 15)
         return from_q15(self.layer.x_type, self.h)
@@ -90,11 +90,11 @@ class IntegerGru:
         assert self.loss is not None
         assert self.seen is not None
         s, e = self.seen, local_error(self.loss, y, label)
-        candidate = _scaled(e, _slope("tanh", s.c))
+        candidate = _scaled(e, self._slope("tanh", s.c))
         update = rshift_round(e * ((s.h - s.c) >> 1), 14)
-        update = _scaled(update, _slope("sigmoid", s.z))
+        update = _scaled(update, self._slope("sigmoid", s.z))
         reset = sat_s16(rshift_round(candidate * s.u, 12))
-        reset = _scaled(reset, _slope("sigmoid", s.r))
+        reset = _scaled(reset, self._slope("sigmoid", s.r))
         of_x = np.concatenate([reset, update, candidate])
         of_h = np.concatenate([reset, update, _scaled(candidate, s.r)])
         n, own = len(of_x), from_q15(self.layer.x_type, s.h)
@@ -104,13 +104,12 @@ class IntegerGru:
     def _own_sums(self, state: Int64) -> Int64:
         return self.own.forward(from_q15(self.layer.x_type, state))
 
+    def _activate(self, activation: str, sums: Int64) -> Int64:
+        """Of gates and candidate, s16 as the sums of both dense layers are."""
+        return ACTIVATIONS[activation](self.reads.layer, sat_s16(sums))
 
-def _activate(activation: str, sums: Int64) -> Int64:
-    return ACTIVATIONS[activation]("s16", sat_s16(sums), ONE_Q15)
-
-
-def _slope(activation: str, y: Int64) -> Int64:
-    return DERIVATIVES[activation]("s16", y, ONE_Q15)
+    def _slope(self, activation: str, y: Int64) -> Int64:
+        return DERIVATIVES[activation](self.reads.layer, y)
 
 
 def _scaled(values: Int64, share: Int64) -> Int64:
