@@ -139,6 +139,19 @@ NETS = {
         ),
         (2, 11, 10),
     ),
+    "cnn that ends in a convolution": lambda: (
+        nn.Sequential(
+            nn.Conv2d(2, 6, 3),
+            nn.ReLU6(),
+            nn.Conv2d(6, 5, 3, padding=1),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Conv2d(5, 7, 1),
+            nn.Tanh(),
+            nn.Conv2d(7, 4, 1),
+            nn.Flatten(),
+        ),
+        (2, 8, 9),
+    ),
     "cnn with zeros of its own": lambda: (
         nn.Sequential(
             nn.ZeroPad2d((1, 2, 0, 1)),

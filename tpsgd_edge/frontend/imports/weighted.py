@@ -95,7 +95,17 @@ def conv(chain: Chain, call: Call) -> Chain:
     check_lengths(call, *w.shape)
     filters = w.shape[0]
     b = call.real(2, "bias", (filters,)) if call.has(2) else np.zeros(filters)
+    is_padded = chain.has_zeros or any(call.integers("pads", ()))
+    if x_shape[:2] == w.shape[2:] == (1, 1) and groups == 1 and not is_padded:
+        return _at_one_place(chain, call, w[:, :, 0, 0], b)
     return convolution(chain, call, w, b, groups=groups)
+
+
+def _at_one_place(chain: Chain, call: Call, w: Real, b: Real) -> Chain:
+    """A convolution of one place: a dense layer, and so it may be the last one."""
+    around = chain.order.ndim - 2
+    made = _dense(replace(chain, order=chain.order.reshape(1, -1)), call, w, b)
+    return replace(made, order=made.order.reshape(1, -1, *(1,) * around))
 
 
 def convolution(
