@@ -19,6 +19,11 @@ _Static_assert((int8_t)0x80 == -128, "needs two's complement");
 #define TPS_VECTORS
 #endif
 
+/* Armv6-M has eight registers for most things. */
+#if defined(__thumb__) && !defined(__thumb2__)
+#define TPS_FEW_REGISTERS
+#endif
+
 static inline int32_t tps_clip(int32_t v, int32_t lo, int32_t hi)
 {
     return v < lo ? lo : v > hi ? hi : v;

@@ -4,11 +4,6 @@
 #ifndef TPS_COMPILER_H
 #define TPS_COMPILER_H
 
-/* Armv6-M has eight registers for most things. */
-#if defined(__thumb__) && !defined(__thumb2__)
-#define TPS_FEW_REGISTERS
-#endif
-
 /* A function of its own has all registers to itself, and its caller saves fewer. */
 #ifdef __GNUC__
 #define TPS_APART __attribute__((noinline))
@@ -16,11 +11,11 @@
 #define TPS_APART
 #endif
 
-/* A branch apart: the function around it saves fewer registers, unless it has few anyway. */
-#ifdef TPS_FEW_REGISTERS
-#define TPS_BRANCH
-#else
+/* RISC-V saves registers by sixteen bytes: a branch apart keeps its own to itself. */
+#ifdef __riscv
 #define TPS_BRANCH TPS_APART
+#else
+#define TPS_BRANCH
 #endif
 
 /* A condition that holds seldom: its branch lies out of the way. */
