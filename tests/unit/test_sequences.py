@@ -83,10 +83,11 @@ def test_labels_of_each_step(y: Any, units: int, kind: str, shape: tuple[int, ..
     assert model.schedule.segment_steps > STEPS * (once.schedule.segment_steps - 1)
 
 
-def test_labels_of_each_step_stay_with_their_samples() -> None:
+@pytest.mark.parametrize("layer", [RNN, {"kind": "gru", "name": "g1", "units": 4}])
+def test_labels_of_each_step_stay_with_their_samples(layer: dict[str, Any]) -> None:
     y = labels(20, STEPS)
     x = np.broadcast_to(y[:, :, np.newaxis], X.shape).astype(np.float32)
-    dataset = dataset_from_arrays(make_spec(), x, y)
+    dataset = dataset_from_arrays(make_spec([layer]), x, y)
     np.testing.assert_array_equal(
         dataset.x_train.reshape(16, *X.shape[1:])[:, :, 0], dataset.y_train
     )
