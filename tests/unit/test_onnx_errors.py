@@ -239,6 +239,13 @@ def test_nodes_without_a_layer_are_named(nodes: Any, words: str, tmp_path: Path)
     assert words in message(write(tmp_path, nodes, **OTHERS))
 
 
+def test_products_over_the_steps_of_a_sequence_are_no_layer(tmp_path: Path) -> None:
+    path = write(tmp_path, [node("MatMul", ["x", "w2"], ["y"])], ("n", 5, 4))
+    words = message(path)
+    assert "found: (4, 3) for values of shape (1, 5, 4)" in words
+    assert "recurrent layers that were taken apart into products" in words
+
+
 @pytest.mark.parametrize(("nodes", "words"), CASES_ON_MAPS)
 def test_maps_that_our_layers_have_not(nodes: Any, words: str, tmp_path: Path) -> None:
     assert words in message(write(tmp_path, nodes, MAP, **OTHERS))

@@ -26,6 +26,10 @@ _BEHIND_LAYERS = (
     "put BatchNormalization directly behind a layer, before its activation; where a convolution "
     "has zeros around its map, Clip before it must begin at 0"
 )
+_ONE_VECTOR = (
+    "a dense layer reads one vector; of recurrent layers that were taken apart into products, as "
+    "Keras does, give the weights in an .npz"
+)
 _BEFORE_LAYERS = "leave the shift of samples out of the net, and give it samples that have it"
 
 
@@ -68,6 +72,7 @@ def _dense(chain: Chain, call: Call, w: Real, b: Real) -> Chain:
         raise call.error(
             f"the weights of {call.node.op} do not fit",
             found=f"{w.shape[::-1]} for values of shape {shape}",
+            help=_ONE_VECTOR if len(shape) > 2 else None,
         )
     check_lengths(call, *w.shape)
     columns = np.empty_like(w)
