@@ -10,10 +10,10 @@ import re
 import sys
 from pathlib import Path
 
-_ROW = re.compile(r"\| tpSGD, (\d) of (\d) convolutions trained \|.*\| ([0-9.]+) \| [0-9.]+ \|")
-_LEVEL = re.compile(
-    r"\| (convolutions at random[^|]*|backpropagation)[^|]* \|.*\| ([0-9.]+) \| .*\|"
-)
+# Rates, held-out accuracy, test accuracy with or without its spread.
+_FIGURES = r"\|[^|]*\|[^|]*\| ([0-9.]+)[^|]*\|"
+_ROW = re.compile(r"\| tpSGD, (\d) of (\d) convolutions trained " + _FIGURES)
+_LEVEL = re.compile(r"\| (backpropagation)[^|]* " + _FIGURES)
 
 
 def read_points(text: str) -> tuple[dict[int, float], dict[str, float]]:

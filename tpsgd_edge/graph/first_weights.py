@@ -11,19 +11,26 @@ from tpsgd_edge.graph.layers import Conv2d, Dense, Gru, Pool, Rnn, TrainedLayer,
 
 # Of a gru layer before training, units move by 1/2, 1/4, 1/8 or 1/16 of the way at a step.
 _GATE_SPEEDS = 4
+# With sqrt(3) the signal keeps its size from layer to layer. Nets of one or two convolutions learn
+# as well from smaller first weights, deeper ones do not (docs/RESULTS.md).
+_DEEP, _DEEP_GAIN = 3, math.sqrt(3)
 
 
 def initial_bound(graph: Graph, index: int) -> float:
-    """Largest first weight: 1 / sqrt(n_in), and 0 in adaptors and in the last of several layers.
+    """Largest first weight: gain / sqrt(n_in), and 0 in adaptors and in the last of several layers.
 
-    Of a recurrent layer it is the bound for its own outputs, which have a gain. A last layer that
-    starts at zero gives every class the same probability.
+    Of a recurrent layer it is the bound for its own outputs, which have a gain; so have the
+    convolutions of deep nets. A last layer that starts at zero gives every class the same
+    probability.
     """
     is_last_of_several = index == len(graph.layers) - 1 > 0
     layer = _trained(graph, index)
+    if is_last_of_several or (isinstance(layer, Dense | Conv2d) and layer.residual):
+        return 0.0
     gain = layer.recurrent_gain if isinstance(layer, Rnn) else 1.0
-    adds_nothing = isinstance(layer, Dense | Conv2d) and layer.residual
-    return 0.0 if is_last_of_several or adds_nothing else gain / math.sqrt(layer.n_in)
+    if isinstance(layer, Conv2d) and _convolutions(graph) >= _DEEP:
+        gain = _DEEP_GAIN
+    return gain / math.sqrt(layer.n_in)
 
 
 def initial_weights(graph: Graph, index: int, seed: int) -> Weights:
@@ -42,6 +49,10 @@ def initial_weights(graph: Graph, index: int, seed: int) -> Weights:
         return Weights(w, np.zeros(layer.n_out))
     w[:, : layer.n_x] *= layer.input_gain / layer.recurrent_gain
     return Weights(w, uniform[count:] * layer.bias_range)
+
+
+def _convolutions(graph: Graph) -> int:
+    return sum(isinstance(layer, Conv2d) and not layer.residual for layer in graph.layers)
 
 
 def _first_gates(layer: Gru) -> NDArray[np.float64]:
