@@ -1,6 +1,6 @@
 """What 8 bits cost a net made elsewhere: a depthwise-separable CNN from torch, by way of ONNX.
 
-    python tools/results_quantization.py
+    python tools/results_quantization.py [--activation relu6]
 
 Trains the net with batch normalisation on 8,000 samples of Fashion-MNIST for five epochs (a minute
 or two), writes it as ONNX into a temporary folder, and prints the tables of docs/RESULTS.md:
@@ -11,7 +11,9 @@ of the device against real numbers. Needs torch, onnx and Fashion-MNIST.
 import argparse
 import tempfile
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,8 @@ from tpsgd_edge.spec import Spec
 from tpsgd_edge.stages import prepare
 
 EPOCHS, BATCH, RATE, BLOCK = 5, 64, 3e-3, 500
+ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6, "leaky_relu": partial(nn.LeakyReLU, 0.1)}
+Unit = Callable[[], nn.Module]
 SPEC = """
 name = "ds"
 [model]
@@ -38,24 +42,24 @@ limit = 8000
 """
 
 
-def separable(channels: int, filters: int, stride: int = 1) -> list[nn.Module]:
+def separable(unit: Unit, channels: int, filters: int, stride: int = 1) -> list[nn.Module]:
     """A depthwise and a pointwise convolution, both normalised."""
     return [
         nn.Conv2d(channels, channels, 3, stride, 1, groups=channels, bias=False),
         nn.BatchNorm2d(channels),
-        nn.ReLU(),
+        unit(),
         nn.Conv2d(channels, filters, 1, bias=False),
         nn.BatchNorm2d(filters),
-        nn.ReLU(),
+        unit(),
     ]
 
 
-def trained(dataset: Dataset) -> nn.Module:
+def trained(dataset: Dataset, unit: Unit) -> nn.Module:
     """The net after its epochs."""
     torch.manual_seed(0)
     net = nn.Sequential(
-        *(nn.Conv2d(1, 16, 3, 2, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()),
-        *(*separable(16, 32, 2), *separable(32, 32), *separable(32, 32)),
+        *(nn.Conv2d(1, 16, 3, 2, 1, bias=False), nn.BatchNorm2d(16), unit()),
+        *(*separable(unit, 16, 32, 2), *separable(unit, 32, 32), *separable(unit, 32, 32)),
         *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10)),
     )
     x = torch.tensor(dataset.x_train / 255.0, dtype=torch.float32).reshape(-1, 1, 28, 28)
@@ -122,13 +126,16 @@ def integers(path: Path) -> None:
 
 def main() -> None:
     """Train, write, print."""
-    argparse.ArgumentParser(description=__doc__.partition("\n")[0]).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--activation", choices=ACTIVATIONS, default="relu")
+    unit = ACTIVATIONS[parser.parse_args().activation]
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         path = Path(folder) / "ds.toml"
         path.write_text(SPEC)
-        net = trained(load_dataset(load_spec(path, ('model={layers=[{name="a",units=10}]}',))))
+        dataset = load_dataset(load_spec(path, ('model={layers=[{name="a",units=10}]}',)))
+        net = trained(dataset, unit)
         torch.onnx.export(
             net, (torch.zeros(1, 1, 28, 28),), path.with_suffix(".onnx"), dynamo=False
         )
