@@ -82,7 +82,7 @@ _CNN = {
     "backprop": _all(0.003, 0.006, 0.0125),
     "torch": _all(0.1),
 }
-_ANCHOR = {"tpsgd": _all(0.003, 0.005), "backprop": _all(0.01)}
+_ANCHOR = {"tpsgd": _all(0.003, 0.005), "backprop": _all(0.01, 0.02)}
 NETS = {
     "784-128-10": Net("fashion_small", (_layers(128),), 54_000, 6, _MLP),
     "784-64-64-64-10": Net("fashion_small", (_layers(64, 64, 64),), 54_000, 6, _MLP),
