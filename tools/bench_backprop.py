@@ -84,7 +84,7 @@ NETS = {
         54_000,
         6,
         10,
-        _rates((0.002, 0.002), (0.01, 0.01), (0.02, 0.02), (0.01, 0.01)),
+        _rates((0.005, 0.005), (0.003, 0.003), (0.02, 0.02), (0.01, 0.01)),
     ),
     "784-64-64-64-10": Net(
         "fashion_small",
@@ -92,7 +92,7 @@ NETS = {
         54_000,
         6,
         10,
-        _rates((0.003, 0.003), (0.005, 0.005), (0.01, 0.01), (0.003, 0.003)),
+        _rates((0.003, 0.003), (0.003, 0.003), (0.01, 0.01), (0.01, 0.01)),
     ),
     "fashion_cnn": Net(
         "fashion_cnn",
@@ -100,7 +100,7 @@ NETS = {
         12_000,
         3,
         4,
-        _rates((0.0005, 0.0125), (0.001, 0.025), (0.0125, 0.0125), (0.0125, 0.0125)),
+        _rates((0.001, 0.025), (0.001, 0.025), (0.0125, 0.0125), (0.0125, 0.0125)),
     ),
     "vgg_small": Net(
         "vgg_small",
@@ -155,7 +155,7 @@ class Cost:
     stack: int
     code: int
     inference: int
-    full_step: int
+    full_step: int | None
     real_step: int
 
     @property
@@ -215,8 +215,11 @@ FULL_RATES = tuple(0.003 * 2**k for k in range(14))
 FULL_STEPS = 1
 
 
-def full_step(firmware: Firmware, dataset: Dataset) -> int:
-    """Instructions of a step on inputs without zeros that updates every unit or filter."""
+def full_step(firmware: Firmware, dataset: Dataset) -> int | None:
+    """Instructions of a step on inputs without zeros that updates every unit or filter.
+
+    None where none of the rates does.
+    """
     for rate in FULL_RATES:
         prepared = prepare(firmware.spec(PLATFORM, (rate, rate)), dataset)
         start, x, labels = _loud_samples(prepared.model)
@@ -231,7 +234,7 @@ def full_step(firmware: Firmware, dataset: Dataset) -> int:
             counts = count_instructions(binary, interface, x, labels, state=bytes(raw))
         assert counts.step is not None
         return round(counts.step.total / counts.step.runs)
-    raise SystemExit(f"no rate updates every unit: {firmware.key}")
+    return None
 
 
 State = dict[str, NDArray[Any]]
@@ -277,10 +280,18 @@ def table(costs: Mapping[str, Cost], nets: Sequence[str]) -> Iterator[str]:
             if local is None or whole is None:
                 continue
             for rule, cost in (("tpSGD", local), ("backpropagation", whole)):
-                cells = " | ".join(f"{getattr(cost, column):,}" for column in COLUMNS)
+                cells = " | ".join(_figure(getattr(cost, column)) for column in COLUMNS)
                 yield f"| {net}, {weights} | {rule} | {cells} |"
-            ratios = (getattr(whole, c) / getattr(local, c) for c in COLUMNS)
-            yield f"| | ratio | {' | '.join(f'{ratio:.2f}' for ratio in ratios)} |"
+            ratios = (_ratio(getattr(whole, c), getattr(local, c)) for c in COLUMNS)
+            yield f"| | ratio | {' | '.join(ratios)} |"
+
+
+def _figure(value: int | None) -> str:
+    return "no rate" if value is None else f"{value:,}"
+
+
+def _ratio(whole: int | None, local: int | None) -> str:
+    return "" if whole is None or local is None else f"{whole / local:.2f}"
 
 
 def read(path: Path) -> dict[str, Cost]:
