@@ -201,8 +201,10 @@ def test_ctrl_c_is_130_and_no_traceback(stages, spec_file, capsys):
 
 
 def test_a_real_interrupt_ends_at_once(spec_file):
+    # Where the tests themselves run in the background, children ignore interrupts.
     code = (
-        "import sys, time; from tpsgd_edge import pipeline; from tpsgd_edge.cli import run;"
+        "import signal, sys, time; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from tpsgd_edge import pipeline; from tpsgd_edge.cli import run;"
         "pipeline.simulate = lambda *a, **k: (print('ready', flush=True), time.sleep(60));"
         f"sys.exit(run(['simulate', {spec_file!r}]))"
     )

@@ -46,8 +46,10 @@ def test_a_tool_that_hangs_is_ended():
 def test_an_interrupt_ends_the_child(tmp_path):
     note = tmp_path / "pid"
     child = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    # Where the tests themselves run in the background, children ignore interrupts.
     parent = (
-        "import sys; from tpsgd_edge.toolchain.process import run_tool\n"
+        "import signal, sys; from tpsgd_edge.toolchain.process import run_tool\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"run_tool([sys.executable, '-c', {child!r}], purpose='waiting', timeout=60)"
     )
     process = subprocess.Popen(python(parent), stderr=subprocess.DEVNULL)
