@@ -96,6 +96,7 @@ def test_layers_and_functions_add_up(build_firmware, platform):
     ("core", "example"),
     [("cortex-m4f", "digits"), ("cortex-m3", "digits"), ("rv32imc", "diabetes")],
 )
+@pytest.mark.slow
 def test_both_emulators_count_the_same(core, example):
     needs(core, "unicorn", "qemu")
     prepared = prepare(load_spec(EXAMPLES / f"{example}.toml", [f"platform.name={core}"]))

@@ -22,6 +22,7 @@ def model_of(number: int) -> QuantizedModel:
 
 @pytest.mark.parametrize("core", CORES)
 @pytest.mark.parametrize("number", range(NETWORKS))
+@pytest.mark.slow
 def test_a_core_does_what_the_reference_does(core, number):
     run_on(core, model_of(number), number)
 

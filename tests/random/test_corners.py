@@ -44,6 +44,7 @@ def draw(seed: int, **wanted: Any) -> QuantizedModel:
 
 @pytest.mark.parametrize("value_type", VALUE_TYPES)
 @pytest.mark.parametrize("label_kind", ["class", "vector"])
+@pytest.mark.slow
 def test_every_activation_with_every_loss_in_one_deep_network(value_type, label_kind):
     hidden = [(a, k) for a in ACTIVATIONS for k in loss_choices(label_kind, a, is_last=False)]
     last = ("linear", "softmax_cross_entropy" if label_kind == "class" else "l2")

@@ -24,6 +24,7 @@ def test_sanitized_code_does_what_the_reference_does(seed):
 
 @pytest.mark.parametrize("seed", range(MAPS.per_build))
 @pytest.mark.parametrize("name", OTHER_BUILDS)
+@pytest.mark.slow
 def test_other_builds_do_what_the_reference_does(name, seed):
     run_model(network(seed, maps=True), seed, OTHER_BUILDS[name])
 

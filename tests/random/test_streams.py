@@ -225,6 +225,7 @@ WAYS = {
 @pytest.mark.series(1)
 @pytest.mark.parametrize("value_type", VALUE_TYPES)
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.slow
 def test_a_stream_learns_in_all_ways_as_the_whole_sequence(way, value_type):
     classes = {"label_kind": "class"}
     losses = ["l2", "projected_l2", "softmax_cross_entropy"] if "vec" not in way else None

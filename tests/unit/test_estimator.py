@@ -91,6 +91,7 @@ def test_fit_learns_as_the_reference():
         np.testing.assert_array_equal(tensor, expected[name])
 
 
+@pytest.mark.slow
 def test_digits_are_learned():
     x, y = load_digits(return_X_y=True)
     x_train, x_test, y_train, y_test = train_test_split(x, y, random_state=0)
@@ -104,6 +105,7 @@ def test_digits_are_learned():
     np.testing.assert_allclose(sure, likely.max(axis=1), atol=0.02)
 
 
+@pytest.mark.slow
 def test_a_regression_is_learned():
     x, y = load_diabetes(return_X_y=True)
     x_train, x_test, y_train, y_test = train_test_split(x, y, random_state=0)

@@ -40,6 +40,7 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 @pytest.mark.parametrize("name", ["verify", "report"])
+@pytest.mark.slow
 def test_functions_are_not_hidden_by_submodules_of_their_name(name):
     code = (
         f"import tpsgd_edge.{name}; import tpsgd_edge;"

@@ -63,6 +63,7 @@ def test_feedback_alignment_with_the_weights_is_backprop(mode):
 
 
 @pytest.mark.parametrize("each_step", [False, True])
+@pytest.mark.slow
 def test_feedback_alignment_with_the_weights_is_backprop_through_time(each_step):
     graph = sequences.small_net(0.3, (0.6, 0.2), each_step=each_step)
     net, x, labels = (
@@ -220,6 +221,7 @@ def test_other_rules_have_no_matrices():
 
 @pytest.mark.series(2)
 @pytest.mark.parametrize(("rule", "low"), [("fa", 0.7), ("dfa", 0.7), ("sdfa", 0.6), ("drtp", 0.5)])
+@pytest.mark.slow
 def test_hidden_layers_learn(rule, low):
     x, y = five_rings()
     common = {"losses": (HIDDEN, LAST), "epochs": 20, "batch": 8}

@@ -111,6 +111,7 @@ def test_tpsgd_teaches_the_present_and_the_candidate_all_of_it(resets_first):
 
 
 @pytest.mark.parametrize("rule", ["backprop", "fa", "dfa", "sdfa", "drtp", "tpsgd"])
+@pytest.mark.slow
 def test_every_rule_trains_it(rule):
     graph = gated_net((False, True))
     x, y = samples().numpy(), labels_of(graph)[:, 0].argmax(dim=1).numpy()

@@ -167,6 +167,7 @@ def test_every_rule_gives_one_delta_for_each_layer():
         ("backprop", "l2", 0.93, 1.0),
     ],
 )
+@pytest.mark.slow
 def test_what_the_rules_learn(rule, kind, low, high):
     x, y = five_rings()
     losses = (LossSpec(kind=kind), LAST)
@@ -274,6 +275,7 @@ def rings_spec(method: str):
 
 
 @pytest.mark.parametrize("method", ["backprop", "tpsgd"])
+@pytest.mark.slow
 def test_pretrain_gives_weights_that_tell_the_classes(method):
     x, y = five_rings()
     graph = RINGS

@@ -125,6 +125,7 @@ def test_a_library_of_another_model_is_refused(compile_):
         (np.zeros((2, 5), np.int8), np.zeros(3, np.uint16), "differ in number"),
     ],
 )
+@pytest.mark.slow
 def test_samples_that_do_not_fit_are_refused(compile_, x, labels, words):
     with open_device(compile_(), INTERFACE) as device, pytest.raises(DataError) as caught:
         device.train(x, labels)

@@ -282,6 +282,7 @@ class TestReadouts:
 
 
 class TestHost:
+    @pytest.mark.slow
     def test_a_short_contest(self, capsys: pytest.CaptureFixture[str], host_compiler: None) -> None:
         prepared = prepare(load_spec(DIGITS, ["platform.name=host"]))
         bench_host.contest(prepared, 240, 2, None)
@@ -289,6 +290,7 @@ class TestHost:
         assert re.search(r"^generated code, .*: [\d,]+ samples/s \(240 samples in", said)
         assert re.search(r"^numpy reference: [\d,]+ samples/s \(2 samples in", said, re.MULTILINE)
 
+    @pytest.mark.slow
     def test_without_torch_it_says_so(
         self,
         capsys: pytest.CaptureFixture[str],
