@@ -210,6 +210,8 @@ def main() -> None:
     nets = [SMOKE] if arguments.smoke else list(grid(arguments.mnist))
     if not arguments.only_print:
         arguments.runs.mkdir(parents=True, exist_ok=True)
+        if arguments.plots is not None:
+            arguments.plots.mkdir(parents=True, exist_ok=True)
         for net in nets:
             if arguments.part and net.part not in arguments.part:
                 continue
