@@ -215,9 +215,9 @@ def test_float_literals_are_read_back_as_they_were(seed):
 
 def test_calls_are_wrapped():
     arguments = [f"argument_number_{i}" for i in range(12)]
-    lines = c_call("some_function", arguments, indent=8)
+    lines = c_call("some_function", arguments)
     assert len(lines) > 1
-    assert all(len(line) + 8 <= 100 for line in lines)
+    assert all(len("    " + line) <= 100 for line in lines)
     assert " ".join(line.strip() for line in lines) == f"some_function({', '.join(arguments)});"
 
 

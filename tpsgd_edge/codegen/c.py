@@ -13,6 +13,8 @@ C_TYPES = {
     "f32": "float",
 }
 _COLUMNS = 100
+# Indentation of a statement in a function.
+_INDENT = 4
 # Indentation of the innermost initializer.
 _DEEPEST = 8
 
@@ -50,8 +52,8 @@ def c_rows(values: Iterable[object], per_line: int = 16) -> Iterator[str]:
         yield ", ".join(texts[start : start + per_line]) + ","
 
 
-def c_call(function: str, arguments: Sequence[str], *, indent: int = 4) -> tuple[str, ...]:
-    """A call as lines of at most 100 columns at the given indentation.
+def c_call(function: str, arguments: Sequence[str]) -> tuple[str, ...]:
+    """A call in the body of a function, as lines of at most 100 columns.
 
     >>> c_call("f", ["a", "b"])
     ('f(a, b);',)
@@ -59,7 +61,7 @@ def c_call(function: str, arguments: Sequence[str], *, indent: int = 4) -> tuple
     lines = [f"{function}("]
     for position, argument in enumerate(arguments):
         piece = argument + (", " if position < len(arguments) - 1 else ");")
-        if len(lines[-1]) + len(piece.rstrip()) + indent > _COLUMNS:
+        if len(lines[-1]) + len(piece.rstrip()) + _INDENT > _COLUMNS:
             lines.append("    ")
         lines[-1] += piece
     return tuple(line.rstrip() for line in lines)
