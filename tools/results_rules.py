@@ -12,6 +12,7 @@ UCI HAPT are those of tools/make_hapt.py. Without them these parts are left out.
 
 import argparse
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from tpsgd_edge.spec import load_spec
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
+# Of hidden layers' rates to the last layer's.
+RATIOS = (1.0, 0.1)
 WIDTHS, DEPTHS = (16, 64, 256), (1, 2, 4)
 MNIST_FILES = {
     "data.file": "train-images-idx3-ubyte",
@@ -41,9 +44,6 @@ class Net:
     Attributes:
         part: the data set's table.
         title: the row of the table.
-        tune_tpsgd: tpSGD chooses one rate for all layers, as the others do; else it has the
-            example's own.
-        rules: all that are defined for the network where none are given.
     """
 
     part: str
@@ -54,8 +54,6 @@ class Net:
     batch: int = 32
     seeds: int = 3
     rates: tuple[float, ...] = RATES
-    tune_tpsgd: bool = True
-    rules: tuple[str, ...] | None = None
 
     @property
     def key(self) -> str:
@@ -71,13 +69,8 @@ def perceptrons(
         for width in WIDTHS:
             hidden = [f'{{name="fc{i + 1}",units={width}}}' for i in range(depth)]
             layers = ",".join([*hidden, f'{{name="out",units={classes}}}'])
-            chosen = [*settings, f"model.layers=[{layers}]", "rule.output_learning_rate=0.003"]
-            # Of tpSGD alone; chosen on held-out samples of Fashion-MNIST.
-            chosen.append("rule.error_gate=none")
-            chosen.append('rule.loss={kind="projected_cross_entropy",temperature=0.7}')
-            if width < 32:
-                chosen.append('projection.kind="hadamard"')
-            yield Net(part, f"{depth} x {width}", example, tuple(chosen), epochs)
+            chosen = (*settings, f"model.layers=[{layers}]", "rule.learning_rate=auto")
+            yield Net(part, f"{depth} x {width}", example, chosen, epochs)
 
 
 def grid(mnist: Path | None) -> Iterator[Net]:
@@ -98,16 +91,16 @@ def grid(mnist: Path | None) -> Iterator[Net]:
 
 
 def other_kinds() -> Iterator[Net]:
-    """Convolutional, recurrent and deep networks; tpSGD has the rates of the examples."""
-    few: dict[str, Any] = {"tune_tpsgd": False, "rates": (0.003, 0.01, 0.03, 0.1)}
-    rows = ("data.limit=6000",)
+    """Convolutional, recurrent and deep networks."""
+    rates, rows = RATES[1:], ("data.limit=6000",)
     two = 'model.layers=[{kind="rnn",name="rows",units=128},{kind="rnn",name="more",units=128},'
     two += '{name="out",units=10}]'
-    yield Net("other kinds", "CNN, 8 and 16 filters", "fashion_cnn", (), 3, 8, **few)
-    yield Net("other kinds", "RNN, 128 units", "fashion_rows_rnn", rows, 3, 16, **few)
-    yield Net("other kinds", "RNN, 2 x 128 units", "fashion_rows_rnn", (*rows, two), 3, 16, **few)
-    deep = ("data.limit=6000",)
-    yield Net("other kinds", "VGG-like, 6 convolutions", "vgg_small", deep, 2, 8, 1, **few)
+    yield Net("other kinds", "CNN, 8 and 16 filters", "fashion_cnn", (), 3, 8, rates=rates)
+    yield Net("other kinds", "RNN, 128 units", "fashion_rows_rnn", rows, 3, 16, rates=rates)
+    yield Net(
+        "other kinds", "RNN, 2 x 128 units", "fashion_rows_rnn", (*rows, two), 3, 16, rates=rates
+    )
+    yield Net("other kinds", "VGG-like, 6 convolutions", "vgg_small", rows, 2, 8, rates=rates)
 
 
 SMOKE = Net(
@@ -127,12 +120,12 @@ def compared(net: Net, folder: Path, plots: Path | None) -> dict[str, Any]:
     name = "".join(c if c.isalnum() else "_" for c in net.key).lower()
     result = compare_rules(
         spec,
-        rules=net.rules,
         seeds=net.seeds,
         epochs=net.epochs,
         batch=net.batch,
         rates=net.rates,
-        tune_tpsgd=net.tune_tpsgd,
+        ratios=RATIOS,
+        tune_tpsgd=True,
         out=folder / f"{name}.sqlite",
     )
     if plots is not None:
@@ -150,7 +143,7 @@ def tables(results: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         if documents:
             yield f"\n### {part}\n"
             yield from accuracy_table(documents)
-            yield "\nCost against backpropagation: multiply-accumulates, memory of a step\n"
+            yield "\nCost against backpropagation: multiply-accumulates, memory, time an epoch\n"
             yield from cost_table(documents)
 
 
@@ -170,13 +163,20 @@ def _accuracy(rule: Mapping[str, Any], yardstick: Mapping[str, Any]) -> str:
 
 
 def cost_table(documents: list[Mapping[str, Any]]) -> Iterator[str]:
-    """Multiply-accumulates a sample and the most bytes alive, as shares of backpropagation's."""
-    yield from _table(documents, {rule: _cost for rule in TITLES if rule != "backprop"})
+    """What a step and an epoch take, backpropagation's as it is and the others' as shares of it.
+
+    Multiply-accumulates of a sample, the most bytes alive, seconds of processor time.
+    """
+    rules = ["backprop", *(rule for rule in TITLES if rule != "backprop")]
+    yield from _table(documents, dict.fromkeys(rules, _cost))
 
 
 def _cost(rule: Mapping[str, Any], yardstick: Mapping[str, Any]) -> str:
-    macs, memory = (rule[key] / yardstick[key] for key in ("macs", "step_bytes"))
-    return f"{macs:.2f}, {memory:.2f}"
+    if rule is yardstick:
+        kb, seconds = rule["step_bytes"] / 1000, rule["seconds"]
+        return f"{rule['macs']:,.0f}, {kb:,.0f} KB, {seconds:.2g} s"
+    shares = (rule[key] / yardstick[key] for key in ("macs", "step_bytes", "seconds"))
+    return ", ".join(f"{share:.2f}" for share in shares)
 
 
 Cell = Callable[[Mapping[str, Any], Mapping[str, Any]], str]
@@ -215,9 +215,10 @@ def main() -> None:
         for net in nets:
             if arguments.part and net.part not in arguments.part:
                 continue
+            start = time.monotonic()
             results[net.key] = compared(net, arguments.runs, arguments.plots)
             path.write_text(json.dumps(results, indent=1) + "\n")
-            print(net.key, flush=True)
+            print(f"{net.key}: {time.monotonic() - start:.0f} s", flush=True)
     print("\n".join(tables(results)))
 
 

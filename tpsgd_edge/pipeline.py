@@ -30,7 +30,7 @@ from tpsgd_edge.report.results import (
     SimulateResult,
     VerifyResult,
 )
-from tpsgd_edge.spec import Spec
+from tpsgd_edge.spec import DEFAULT_RATE, Spec
 from tpsgd_edge.stages import (
     Firmware,
     Prepared,
@@ -266,7 +266,7 @@ def adapt(
     Raises:
         TpsgdError: the net has not learned before; the spec, the data or a compiler are at fault.
     """
-    tried = rates or [factor * spec.rule.learning_rate for factor in (0.3, 1, 3)]
+    tried = rates or [factor * (spec.rule.learning_rate or DEFAULT_RATE) for factor in (0.3, 1, 3)]
     result = AdaptResult(try_ways(spec, tried, folds, progress or _silent))
     if out is not None:
         write_binary(result.fragment.encode(), out)

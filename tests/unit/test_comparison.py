@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from tpsgd_edge.cli import run
+from tpsgd_edge.cli.comparison import show_comparison
 from tpsgd_edge.comparison import compare
 from tpsgd_edge.comparison.compare import compare_rules
-from tpsgd_edge.comparison.runs import GRID, TITLES, Plan, Result, Run
+from tpsgd_edge.comparison.runs import FACTORS, GRID, TITLES, Plan, Result, Run
 from tpsgd_edge.comparison.store import open_store
 from tpsgd_edge.errors import OutputError, SpecError, ToolError
 from tpsgd_edge.frontend.data import load_dataset
@@ -80,10 +81,12 @@ def test_rates_are_chosen_for_all_rules_but_tpsgd(spec, made, tmp_path):
 def test_tpsgd_is_tuned_if_asked_for(spec, made, tmp_path):
     common = {"rules": ["tpsgd"], "out": tmp_path / "r.sqlite", "rates": [0.03, 0.1], "epochs": 1}
     result = compare_rules(spec, tune_tpsgd=True, **common)
-    assert [(one.rule, one.rate) for one in made][:2] == [("tpsgd", 0.03), ("tpsgd", 0.1)]
-    assert result.rules[0].rate == 0.03
+    trials = [(one.rule, one.rate, one.ratio) for one in made if one.is_trial]
+    assert trials[: len(FACTORS)] == [("tpsgd", None, factor) for factor in FACTORS]
+    assert (result.rules[0].rate, result.rules[0].ratio) == (None, FACTORS[0])
+    assert "0.3 x the spec's" in show_comparison(result, None)
     assert result.at_the_edge == ("tpsgd", "random")
-    assert result.rate_note.startswith("learning rates chosen from 0.03, 0.1")
+    assert result.rate_note.startswith("tpSGD's learning rates chosen from the spec's times 0.3, ")
     assert compare_rules(spec, **common).at_the_edge == ("random",)
 
 
@@ -94,6 +97,24 @@ def test_rates_can_be_tried_with_several_seeds(spec, made, tmp_path):
     assert trials == [(0.01, 1), (0.01, 2), (0.1, 1), (0.1, 2)]
     assert result.rules[0].tried == pytest.approx({"0.01": 0.515, "0.1": 0.425})
     assert result.rate_note.endswith("with seeds 1 to 2")
+
+
+def test_the_rate_of_hidden_layers_is_chosen_apart_from_the_last_ones(spec, made, tmp_path):
+    common = {"rules": ["dfa"], "rates": [0.03, 0.1], "out": tmp_path / "r.sqlite", "seeds": 1}
+    result = compare_rules(spec, ratios=[1, 0.1], **common)
+    trials = [(one.rule, one.rate, one.ratio) for one in made if one.is_trial]
+    # Where no hidden layer learns there is nothing to choose.
+    random = [("random", 0.03, 1), ("random", 0.1, 1)]
+    assert trials == [("dfa", r, ratio) for ratio in (1, 0.1) for r in (0.03, 0.1)] + random
+    assert [*result.rules[0].tried] == ["0.03", "0.1", "0.003, 0.03", "0.01, 0.1"]
+    assert "chosen from 0.03, 0.1, hidden layers at 1, 0.1 times that, on" in result.rate_note
+    made.clear()
+    result = compare_rules(spec, **{**common, "rates": [0.25], "out": tmp_path / "s.sqlite"})
+    assert [(one.rate, one.ratio) for one in made] == [(0.25, 1)] * 2
+    result = compare_rules(spec, **{**common, "rates": [0.25]}, ratios=[0.5])
+    assert [(one.rule, one.ratio) for one in made[2:]] == [("dfa", 0.5), ("random", 1)]
+    assert result.rules[0].ratio == 0.5
+    assert "0.125, 0.25" in show_comparison(result, None)
 
 
 def test_one_rate_needs_no_trials(spec, made, tmp_path):
@@ -170,6 +191,16 @@ def test_the_file_has_one_row_for_each_run(spec, made, tmp_path):
     ]
 
 
+def test_a_file_of_before_ratios_is_read(spec, made, tmp_path):
+    path = tmp_path / "r.sqlite"
+    compare_rules(spec, rules=["random"], rates=[0.5], out=path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("alter table runs drop column ratio")
+    made.clear()
+    compare_rules(spec, rules=["random"], rates=[0.5], out=path)
+    assert not made
+
+
 def test_results_of_another_spec_are_refused(spec, made, tmp_path):
     path = tmp_path / "r.sqlite"
     compare_rules(spec, rules=["random"], out=path)
@@ -228,6 +259,16 @@ def test_layers_that_do_not_train_keep_their_weights(monkeypatch):
     training.execute(spec, Run("dfa", 1, 0.25, 1, 10, is_trial=True))
     rates = [settings["learning_rate"] for settings in asked]
     assert rates == [pytest.approx([0, 0.2, 5]), pytest.approx([0, 2.5, 2.5])]
+    training.execute(spec, Run("dfa", 1, 0.25, 1, 10, is_trial=True, ratio=0.1))
+    assert asked[-1]["learning_rate"] == pytest.approx([0, 0.25, 2.5])
+    training.execute(spec, Run("tpsgd", 1, None, 1, 10, is_trial=True, ratio=2))
+    assert asked[-1]["learning_rate"] == pytest.approx([0, 0.4, 10])
+
+
+def test_rates_that_nobody_says_follow_from_the_data(made, tmp_path):
+    spec = load_spec(EXAMPLES / "digits.toml", ["rule.learning_rate=auto"])
+    result = compare_rules(spec, rules=["tpsgd"], out=tmp_path / "r.sqlite", rates=[0.1])
+    assert all(layer.learning_rate is not None for layer in result.spec.model.trained)
 
 
 def test_projections_are_fitted_as_on_the_device_without_what_is_held_out(monkeypatch):

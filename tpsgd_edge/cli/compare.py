@@ -13,8 +13,8 @@ from tpsgd_edge.cli.outcome import Outcome, outcome
 @click.option(
     "--rules",
     metavar="R,R",
-    help="Of tpsgd, backprop, fa, dfa, sdfa, drtp, pepita, random.  [default: all there are for "
-    "the network]",
+    help="Of tpsgd, backprop, fa, dfa, sdfa, drtp, pepita, tpsgd_learned, random.  [default: all "
+    "there are for the network]",
 )
 @click.option(
     "--seeds",
@@ -39,6 +39,11 @@ from tpsgd_edge.cli.outcome import Outcome, outcome
     help="Learning rates of a sample to choose from, for all rules but tpsgd.",
 )
 @click.option(
+    "--ratios",
+    metavar="R,R",
+    help="Of hidden layers' rates to the last layer's, chosen along with these.  [default: 1]",
+)
+@click.option(
     "--trial-seeds",
     type=click.IntRange(min=1),
     default=1,
@@ -46,7 +51,11 @@ from tpsgd_edge.cli.outcome import Outcome, outcome
     metavar="N",
     help="With how many seeds each rate is tried.",
 )
-@click.option("--tune-tpsgd", is_flag=True, help="Choose tpsgd's learning rate too.")
+@click.option(
+    "--tune-tpsgd",
+    is_flag=True,
+    help="Choose tpsgd's learning rates too, from the spec's times 0.3 to 3.",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -73,6 +82,7 @@ def compare_command(
     epochs: int | None,
     batch: int,
     rates: str | None,
+    ratios: str | None,
     tune_tpsgd: bool,
     trial_seeds: int,
     out: Path | None,
@@ -84,7 +94,7 @@ def compare_command(
     Trains the network in floating point (torch) by each rule with each seed, on all cores, and
     keeps every run in one file: run again after an interruption, and nothing is computed twice.
     """
-    from tpsgd_edge.cli.comparison import parse_rates, show_comparison
+    from tpsgd_edge.cli.comparison import parse_rates, parse_ratios, show_comparison
     from tpsgd_edge.cli.progress import progress_bar
     from tpsgd_edge.comparison.compare import compare_rules
 
@@ -97,6 +107,7 @@ def compare_command(
             epochs=epochs,
             batch=batch,
             rates=parse_rates(rates),
+            ratios=parse_ratios(ratios),
             tune_tpsgd=tune_tpsgd,
             trial_seeds=trial_seeds,
             out=out,

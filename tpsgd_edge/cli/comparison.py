@@ -6,12 +6,10 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from tpsgd_edge.cli.tables import make_table, render
-from tpsgd_edge.comparison.runs import GRID, RANDOM, TITLES, Metric
+from tpsgd_edge.comparison.runs import GRID, RANDOM, TITLES, Metric, rate_text
 from tpsgd_edge.comparison.summary import Comparison, RuleSummary
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.report.text import bytes_text, count_text, metric_name
-
-_HELP = "as in --rates 0.001,0.003,0.01"
 
 
 def parse_rates(text: str | None) -> tuple[float, ...]:
@@ -20,17 +18,27 @@ def parse_rates(text: str | None) -> tuple[float, ...]:
     >>> parse_rates("0.001, 0.01")
     (0.001, 0.01)
     """
-    if text is None:
-        return GRID
+    return GRID if text is None else _numbers(text, "learning rates", "--rates 0.001,0.003,0.01")
+
+
+def parse_ratios(text: str | None) -> tuple[float, ...]:
+    """Ratios of rates in the form 1,0.1; 1 alone where there is no text."""
+    return (1.0,) if text is None else _numbers(text, "ratios of rates", "--ratios 1,0.1")
+
+
+def _numbers(text: str, what: str, example: str) -> tuple[float, ...]:
     try:
-        rates = tuple(float(part) for part in text.split(","))
+        numbers = tuple(float(part) for part in text.split(","))
     except ValueError:
-        rates = ()
-    if not rates or not all(0 < rate < 1e6 for rate in rates):
+        numbers = ()
+    if not numbers or not all(0 < number < 1e6 for number in numbers):
         raise SpecError(
-            "learning rates are positive numbers", where="--rates", found=text, help=_HELP
+            f"{what} are positive numbers",
+            where=example.partition(" ")[0],
+            found=text,
+            help=f"as in {example}",
         )
-    return rates
+    return numbers
 
 
 def show_comparison(result: Comparison, plot: Path | None) -> str:
@@ -69,7 +77,7 @@ def _table(result: Comparison) -> Table:
     for rule in result.rules:
         table.add_row(
             TITLES[rule.rule],
-            "the spec's" if rule.rate is None else f"{rule.rate:g}",
+            rate_text(rule.rate, rule.ratio),
             *_scores(result.metric, rule),
             count_text(round(rule.macs)),
             f"{rule.seconds:.3g}",

@@ -15,9 +15,10 @@ from tpsgd_edge.comparison.runs import GRID, RANDOM, TITLES, Plan, Result, Run
 from tpsgd_edge.comparison.store import Store, open_store
 from tpsgd_edge.comparison.summary import Comparison, summarize
 from tpsgd_edge.errors import SpecError, ToolError
-from tpsgd_edge.frontend.data import load_dataset
+from tpsgd_edge.frontend.data import Dataset, load_dataset
 from tpsgd_edge.frontend.imports.source import with_source
 from tpsgd_edge.frontend.network import build_graph
+from tpsgd_edge.frontend.rates import with_learning_rates
 from tpsgd_edge.rule.defined import check_rule
 from tpsgd_edge.spec import Spec, first_loss, layer_index
 
@@ -32,6 +33,7 @@ def compare_rules(
     epochs: int | None = None,
     batch: int = 32,
     rates: Sequence[float] = GRID,
+    ratios: Sequence[float] = (1.0,),
     tune_tpsgd: bool = False,
     trial_seeds: int = 1,
     out: Path | None = None,
@@ -50,7 +52,8 @@ def compare_rules(
         epochs: those of the spec where not given.
         rates: of one sample, for all rules but tpSGD, which has those of the spec. Where there are
             several, each rule gets the best on a fifth of the training set, held out.
-        tune_tpsgd: tpSGD chooses from the rates too.
+        ratios: hidden layers learn at the rate times one of these, chosen along with the rate.
+        tune_tpsgd: tpSGD chooses too, from the rates of the spec times each of `FACTORS`.
         trial_seeds: with how many of the seeds each rate is tried.
         out: the file of results; NAME-rules.sqlite beside the spec where not given.
         jobs: processes; one for each core where not given.
@@ -61,12 +64,15 @@ def compare_rules(
     """
     spec = with_source(spec)
     _check(spec, rules or ())
+    dataset = load_dataset(spec)
+    spec = with_learning_rates(spec, dataset)
     plan = Plan(
-        rules=tuple(dict.fromkeys([*_defined(spec, rules), RANDOM])),
+        rules=tuple(dict.fromkeys([*_defined(spec, dataset, rules), RANDOM])),
         seeds=tuple((spec.seed + i) % 2**32 for i in range(seeds)),
         epochs=epochs or spec.rule.epochs,
         batch=batch,
         rates=tuple(dict.fromkeys(rates)),
+        ratios=tuple(dict.fromkeys(ratios)),
         is_tpsgd_tuned=tune_tpsgd,
         trial_seeds=min(trial_seeds, seeds),
     )
@@ -106,9 +112,9 @@ def _check(spec: Spec, rules: Sequence[str]) -> None:
         )
 
 
-def _defined(spec: Spec, rules: Sequence[str] | None) -> list[str]:
+def _defined(spec: Spec, dataset: Dataset, rules: Sequence[str] | None) -> list[str]:
     """The rules as asked for, or all that are defined for this network and its labels."""
-    graph = build_graph(spec, load_dataset(spec))
+    graph = build_graph(spec, dataset)
     places = [layer_index(spec, layer.name) for layer in graph.trained]
     losses = [first_loss(spec, place, graph.labels.kind) for place in places]
     defined = []

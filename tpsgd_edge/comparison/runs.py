@@ -5,10 +5,14 @@ from statistics import mean
 from typing import Literal
 
 Metric = Literal["accuracy", "r2"]
+# A rate and a ratio, as in `Run`.
+Pair = tuple[float | None, float]
 
 # The learning rates that are tried for rules other than tpSGD, whose rate the spec gives. What
 # leaves hidden layers nearly alone (PEPITA, and leaving them at random) needs the large ones.
 GRID = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
+# What the spec's rates are multiplied with where tpSGD chooses too.
+FACTORS = (0.3, 0.5, 1.0, 2.0, 3.0)
 # What the run with the hidden layers left at random is called; every comparison has it.
 RANDOM = "random"
 TPSGD = "tpsgd"
@@ -35,6 +39,7 @@ class Run:
 
     Attributes:
         rate: learning rate of one sample, as in the spec; None: the spec's rates, layer by layer.
+        ratio: hidden layers learn at this times the rate; all layers where it is the spec's.
         is_trial: scored on the last fifth of the training set, which it does not learn.
     """
 
@@ -44,6 +49,7 @@ class Run:
     epochs: int
     batch: int
     is_trial: bool = False
+    ratio: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +90,9 @@ class Plan:
 
     Attributes:
         rules: by their names in `TITLES`; `RANDOM` is among them.
-        rates: to choose from, if there are several, for every rule, tpSGD in both ways only if
-            asked for.
+        rates: to choose from, if there are several, for every rule but tpSGD.
+        ratios: of the hidden layers' rate to the last layer's, chosen along with it.
+        is_tpsgd_tuned: tpSGD, in both ways, chooses from the spec's rates times `FACTORS`.
         trial_seeds: with how many of the seeds.
     """
 
@@ -96,16 +103,15 @@ class Plan:
     rates: tuple[float, ...]
     is_tpsgd_tuned: bool = False
     trial_seeds: int = 1
+    ratios: tuple[float, ...] = (1.0,)
 
     def trials(self) -> list[Run]:
-        """The runs that choose a learning rate."""
-        if len(self.rates) == 1:
-            return []
+        """The runs that choose learning rates."""
         return [
-            Run(rule, seed, rate, self.epochs, self.batch, is_trial=True)
+            Run(rule, seed, rate, self.epochs, self.batch, is_trial=True, ratio=ratio)
             for rule in self.rules
-            if self._is_tuned(rule)
-            for rate in self.rates
+            if len(self._pairs(rule)) > 1
+            for rate, ratio in self._pairs(rule)
             for seed in self.seeds[: self.trial_seeds]
         ]
 
@@ -113,24 +119,37 @@ class Plan:
         """The runs that are compared, each rule at its best rate."""
         best = {rule: self._best(rule, trials) for rule in self.rules}
         return [
-            Run(rule, seed, best[rule], self.epochs, self.batch)
+            Run(rule, seed, best[rule][0], self.epochs, self.batch, ratio=best[rule][1])
             for rule in self.rules
             for seed in self.seeds
         ]
 
-    def _best(self, rule: str, trials: list[Result]) -> float | None:
-        if not self._is_tuned(rule):
-            return None
+    def _best(self, rule: str, trials: list[Result]) -> Pair:
         tried = tried_rates([trial for trial in trials if trial.run.rule == rule])
-        return max(tried, key=lambda rate: tried[rate]) if tried else self.rates[0]
+        return max(tried, key=lambda pair: tried[pair]) if tried else self._pairs(rule)[0]
 
-    def _is_tuned(self, rule: str) -> bool:
-        return rule not in (TPSGD, TPSGD_LEARNED) or self.is_tpsgd_tuned
+    def _pairs(self, rule: str) -> list[Pair]:
+        """Rates and ratios to choose from; one ratio where no hidden layer learns."""
+        if rule in (TPSGD, TPSGD_LEARNED):
+            return [(None, factor) for factor in (FACTORS if self.is_tpsgd_tuned else (1.0,))]
+        ratios = (1.0,) if rule == RANDOM else self.ratios
+        return [(rate, ratio) for ratio in ratios for rate in self.rates]
 
 
-def tried_rates(trials: list[Result]) -> dict[float, float]:
-    """The mean score of one rule at each learning rate that was tried."""
-    scores: dict[float, list[float]] = {}
+def tried_rates(trials: list[Result]) -> dict[Pair, float]:
+    """The mean score of one rule at each learning rate and ratio that were tried."""
+    scores: dict[Pair, list[float]] = {}
     for trial in trials:
-        scores.setdefault(trial.run.rate or 0.0, []).append(trial.score)
-    return {rate: mean(of_rate) for rate, of_rate in scores.items()}
+        scores.setdefault((trial.run.rate, trial.run.ratio), []).append(trial.score)
+    return {pair: mean(of_pair) for pair, of_pair in scores.items()}
+
+
+def rate_text(rate: float | None, ratio: float) -> str:
+    """A rate for all layers, or that of hidden layers and that of the last.
+
+    >>> rate_text(0.01, 1), rate_text(0.01, 0.1), rate_text(None, 2)
+    ('0.01', '0.001, 0.01', "2 x the spec's")
+    """
+    if rate is None:
+        return "the spec's" if ratio == 1 else f"{ratio:g} x the spec's"
+    return f"{rate:g}" if ratio == 1 else f"{rate * ratio:g}, {rate:g}"

@@ -16,6 +16,7 @@ create table if not exists runs (
     rule text not null,
     seed integer not null,
     rate real,
+    ratio real not null default 1,
     epochs integer not null,
     batch integer not null,
     is_trial integer not null,
@@ -27,8 +28,8 @@ create table if not exists runs (
     step_bytes integer
 )
 """
-_KEY = "rule = ? and seed = ? and rate is ? and epochs = ? and batch = ? and is_trial = ?"
-_KEYS = ("rule", "seed", "rate", "epochs", "batch", "is_trial")
+_KEYS = ("rule", "seed", "rate", "ratio", "epochs", "batch", "is_trial")
+_KEY = " and ".join(f"{name} is ?" for name in _KEYS)
 _VALUES = ("metric", "scores", "seconds", "samples", "macs", "step_bytes")
 
 
@@ -47,6 +48,7 @@ def open_store(path: Path, digest: str) -> Iterator["Store"]:
     try:
         try:
             connection.execute(_CREATE)
+            _complete(connection)
             others = connection.execute("select distinct spec from runs where spec != ?", [digest])
             other = others.fetchone()
         except sqlite3.Error as error:
@@ -100,7 +102,14 @@ class Store:
 
 
 def _key(run: Run) -> tuple[str | int | float | None, ...]:
-    return (run.rule, run.seed, run.rate, run.epochs, run.batch, int(run.is_trial))
+    return (run.rule, run.seed, run.rate, run.ratio, run.epochs, run.batch, int(run.is_trial))
+
+
+def _complete(connection: sqlite3.Connection) -> None:
+    """Give a file of before the column that it lacks."""
+    columns = {name for _, name, *_ in connection.execute("pragma table_info(runs)")}
+    if "rule" in columns and "ratio" not in columns:
+        connection.execute("alter table runs add column ratio real not null default 1")
 
 
 def _unusable(path: Path, error: Exception) -> OutputError:

@@ -7,12 +7,14 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from tpsgd_edge.comparison.runs import (
+    FACTORS,
     RANDOM,
     TPSGD,
     TPSGD_LEARNED,
     Metric,
     Plan,
     Result,
+    rate_text,
     tried_rates,
 )
 from tpsgd_edge.spec import Spec
@@ -24,7 +26,9 @@ class RuleSummary:
 
     Attributes:
         rate: of one sample; None: the spec's, layer by layer.
-        tried: mean held-out score at each learning rate that was tried.
+        ratio: hidden layers learned at this times the rate, all layers at this times the spec's.
+        tried: mean held-out score at each learning rate that was tried, or at each pair of hidden
+            layers' and last layer's.
         scores: on the test set after the last epoch, seed by seed; None where it diverged.
         over_random: distance of the mean to that of hidden layers left at random.
         curve: mean score before the first and after each epoch.
@@ -35,6 +39,7 @@ class RuleSummary:
 
     rule: str
     rate: float | None
+    ratio: float
     tried: dict[str, float | None]
     scores: tuple[float | None, ...]
     mean: float | None
@@ -61,11 +66,17 @@ class Comparison:
     @property
     def rate_note(self) -> str:
         """How the learning rates were found, in one sentence."""
-        has_own = {TPSGD, TPSGD_LEARNED} & {*self.plan.rules} and not self.plan.is_tpsgd_tuned
+        has_own = {TPSGD, TPSGD_LEARNED} & {*self.plan.rules}
         others = "learning rates of the other rules" if has_own else "learning rates"
+        if has_own and self.plan.is_tpsgd_tuned:
+            factors = ", ".join(f"{factor:g}" for factor in FACTORS)
+            others = f"tpSGD's learning rates chosen from the spec's times {factors}, {others}"
         if len(self.plan.rates) == 1:
             return f"{others}: {self.plan.rates[0]:g} as asked"
         tried = ", ".join(f"{rate:g}" for rate in self.plan.rates)
+        if len(self.plan.ratios) > 1:
+            ratios = ", ".join(f"{ratio:g}" for ratio in self.plan.ratios)
+            tried += f", hidden layers at {ratios} times that,"
         return (
             f"{others} chosen from {tried} on the last fifth of the training set, held out, "
             f"with {_seeds(self.plan.seeds[: self.plan.trial_seeds])}"
@@ -75,7 +86,14 @@ class Comparison:
     def at_the_edge(self) -> tuple[str, ...]:
         """Rules whose best learning rate is the smallest or the largest that was tried."""
         edges = (min(self.plan.rates), max(self.plan.rates))
-        return tuple(rule.rule for rule in self.rules if rule.tried and rule.rate in edges)
+        return tuple(
+            rule.rule
+            for rule in self.rules
+            if rule.tried
+            and (
+                rule.ratio in (FACTORS[0], FACTORS[-1]) if rule.rate is None else rule.rate in edges
+            )
+        )
 
     def to_json(self) -> dict[str, object]:
         """A document for `json.dumps`."""
@@ -126,7 +144,8 @@ def _summary(
     return RuleSummary(
         rule=rule,
         rate=results[0].run.rate,
-        tried={f"{rate:g}": _finite(score) for rate, score in tried_rates(trials).items()},
+        ratio=results[0].run.ratio,
+        tried={rate_text(*pair): _finite(score) for pair, score in tried_rates(trials).items()},
         scores=tuple(_finite(score) for score in scores),
         mean=own,
         lowest=_finite(min(scores)),

@@ -113,11 +113,11 @@ def _cost(
 def _settings(spec: Spec, run: Run, graph: Graph) -> _Settings:
     """Rates are of one sample, as in the spec: a batch learns the sum of its samples."""
     places = [layer_index(spec, layer.name) for layer in graph.trained]
+    rates = [run.ratio * layer_learning_rate(spec, i) for i in places]
+    if run.rate is not None:
+        rates = [run.rate * run.ratio] * (len(places) - 1) + [run.rate]
     rates = [
-        (layer_learning_rate(spec, i) if run.rate is None else run.rate)
-        if trained_layer(spec, i).train
-        else 0.0
-        for i in places
+        rate if trained_layer(spec, i).train else 0.0 for rate, i in zip(rates, places, strict=True)
     ]
     is_tpsgd = run.rule in (TPSGD, TPSGD_LEARNED)
     return _Settings(

@@ -19,7 +19,14 @@ from tpsgd_edge.report.plots import learning_curve_svg
 from tpsgd_edge.report.results import LayerCost, ReportResult, command_arguments
 from tpsgd_edge.report.summary import Line, summary, verdict_line
 from tpsgd_edge.report.text import bytes_text, count_text, metric_name, plural
-from tpsgd_edge.spec import LabelsKind, Spec, error_gate, layer_index, layer_projection
+from tpsgd_edge.spec import (
+    LabelsKind,
+    Spec,
+    error_gate,
+    layer_index,
+    layer_learning_rate,
+    layer_projection,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +209,9 @@ def _cost_text(key: str, value: int | None) -> str:
 def _settings(spec: Spec, epochs: int, *, is_class: bool) -> tuple[Fact, ...]:
     rule, data = spec.rule, spec.data
     gate = error_gate(spec, "class" if is_class else "vector")
-    rate = f"{rule.learning_rate:g}, {rule.schedule}"
+    places = [layer_index(spec, layer.name) for layer in spec.model.trained if layer.train]
+    rates = dict.fromkeys(f"{layer_learning_rate(spec, place):g}" for place in places)
+    rate = f"{' / '.join(rates)}, {rule.schedule}"
     if rule.schedule != "constant":
         rate += f" to {100 * rule.final_rate:g} %"
     return (

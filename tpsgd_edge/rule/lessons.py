@@ -75,11 +75,15 @@ def lessons(
 
 
 def _layer_by_layer(task: Task, rule: RuleName, error_gate: float | None) -> Iterator[Lesson]:
-    learns, last = None, len(task.losses) - 1
+    learns, last, teach = None, len(task.losses) - 1, RULES[rule]
     if error_gate is not None:
-        learns = _learns(task.network.activity(task.x)[-1], task.labels, error_gate)
-        task = replace(task, share=task.share if learns is None else task.share * learns)
-    for index, x, delta in RULES[rule](task):
+        activity = task.network.activity(task.x)
+        learns = _learns(activity[-1], task.labels, error_gate)
+        share = task.share if learns is None else task.share * learns
+        task = replace(task, share=share, activity=activity)
+        # No layer's weights change before its own forward pass: one pass does for both.
+        teach = replace(DIRECT[rule], needs_error=True) if rule in DIRECT else teach
+    for index, x, delta in teach(task):
         gate = None if index == last else learns
         yield Lesson([x], [delta if gate is None else delta * gate], index)
 

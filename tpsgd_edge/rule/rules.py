@@ -37,6 +37,8 @@ class Task:
         losses: of each layer; only tpSGD uses those of hidden layers.
         feedback: the rule's fixed random matrices.
         share: of their rate at which read-outs learn, of the batch or of each row (batch, 1).
+        activity: inputs and all outputs, where they are known already; rules that need the error
+            begin there.
     """
 
     network: FloatNetwork
@@ -45,6 +47,7 @@ class Task:
     losses: Losses
     feedback: Feedback = ()
     share: Tensor | float = 0.0
+    activity: list[Tensor] | None = None
 
 
 class Change(NamedTuple):
@@ -236,7 +239,7 @@ def _on_the_way(rule: Direct, task: Task) -> Iterator[Change]:
 
 
 def _after_the_output(rule: Direct, task: Task) -> Iterator[Change]:
-    activity, last = task.network.activity(task.x), len(task.losses) - 1
+    activity, last = task.activity or task.network.activity(task.x), len(task.losses) - 1
     error = last_delta(activity, task.labels, task.losses)
     for index, (x, y) in enumerate(itertools.pairwise(activity[:-1])):
         delta = rule.hidden(task, index, y, y, error)

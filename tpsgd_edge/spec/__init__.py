@@ -27,6 +27,12 @@ from tpsgd_edge.spec.layers import (
 )
 from tpsgd_edge.spec.load import load_spec, spec_from_dict, with_layers
 from tpsgd_edge.spec.names import check_c_name, check_model_name
+from tpsgd_edge.spec.rates import (
+    DEFAULT_RATE,
+    asked_learning_rate,
+    is_normalized,
+    layer_learning_rate,
+)
 from tpsgd_edge.spec.rules import (
     LabelsKind,
     check_labels_kind,
@@ -35,7 +41,6 @@ from tpsgd_edge.spec.rules import (
     first_projection,
     layer_activation,
     layer_index,
-    layer_learning_rate,
     layer_loss,
     layer_projection,
     layer_weights,
@@ -57,6 +62,7 @@ from tpsgd_edge.spec.sections import (
 )
 
 __all__ = [
+    "DEFAULT_RATE",
     "FASHION_MNIST",
     "Activation",
     "ActivationFormat",
@@ -88,12 +94,14 @@ __all__ = [
     "Spec",
     "TrainedSpec",
     "WeightFormat",
+    "asked_learning_rate",
     "check_c_name",
     "check_labels_kind",
     "check_model_name",
     "error_gate",
     "first_loss",
     "first_projection",
+    "is_normalized",
     "layer_activation",
     "layer_index",
     "layer_learning_rate",

@@ -24,7 +24,7 @@ from tpsgd_edge.spec.sections import ProjectionKind, Spec
 
 LabelsKind = Literal["class", "vector"]
 
-_LABEL_SPACE = ("projected_cross_entropy", "projected_l2")
+LABEL_SPACE = ("projected_cross_entropy", "projected_l2")
 # Losses that compare probabilities of classes.
 _CLASSES_ONLY = ("projected_cross_entropy", "softmax_cross_entropy")
 _DEFAULT_HIDDEN: dict[LabelsKind, LossSpec] = {
@@ -66,7 +66,7 @@ def first_loss(spec: Spec, index: int, labels_kind: LabelsKind) -> LossSpec:
     asked = _asked_loss(spec, index)
     if asked is not None:
         return asked
-    if _is_last(spec, index):
+    if is_last(spec, index):
         return _DEFAULT_OUTPUT[labels_kind]
     is_fitted = labels_kind == "class" and first_projection(spec, index, labels_kind) == "fitted"
     return _DEFAULT_FITTED if is_fitted else _DEFAULT_HIDDEN[labels_kind]
@@ -79,14 +79,14 @@ def layer_projection(spec: Spec, index: int, labels_kind: LabelsKind) -> Project
     prototypes, unless the loss asks for others (docs/RESULTS.md). Label vectors have none.
     """
     own, kind = trained_layer(spec, index).projection, spec.projection.kind
-    if spec.rule.kind == "backprop" or _is_last(spec, index):
+    if spec.rule.kind == "backprop" or is_last(spec, index):
         return spec.projection.random_kind  # nobody uses it
     if own == "prototype" or (own is None and kind == "prototype"):
         return "prototype"
     if kind == "learned":
         return "learned"
     asked = _asked_loss(spec, index)
-    is_open = own is None and kind is None and (asked is None or asked.kind not in _LABEL_SPACE)
+    is_open = own is None and kind is None and (asked is None or asked.kind not in LABEL_SPACE)
     if is_open and labels_kind == "class" and _has_meaning(spec):
         return "prototype"
     return first_projection(spec, index, labels_kind)
@@ -105,10 +105,10 @@ def first_projection(spec: Spec, index: int, labels_kind: LabelsKind) -> Project
     asked, model = _asked_loss(spec, index), spec.model
     is_open = kind is None and "storage" not in spec.projection.model_fields_set
     is_open = own is None and (is_open or kind == "learned")
-    in_label_space = asked is None or asked.kind in _LABEL_SPACE
+    in_label_space = asked is None or asked.kind in LABEL_SPACE
     learns_filters = any(isinstance(layer, ConvSpec) and layer.train for layer in model.layers)
     can_be = not is_recurrent(spec) and model.extra_classes == 0 and labels_kind == "class"
-    if is_open and in_label_space and learns_filters and can_be and not _is_last(spec, index):
+    if is_open and in_label_space and learns_filters and can_be and not is_last(spec, index):
         return "fitted"
     return spec.projection.random_kind
 
@@ -146,20 +146,12 @@ def _has_meaning(spec: Spec) -> bool:
 
 def layer_activation(spec: Spec, index: int) -> Activation:
     """The activation of a layer: its own, or linear for the last and tanh for the others."""
-    return trained_layer(spec, index).activation or ("linear" if _is_last(spec, index) else "tanh")
+    return trained_layer(spec, index).activation or ("linear" if is_last(spec, index) else "tanh")
 
 
 def layer_weights(spec: Spec, index: int) -> WeightFormat:
     """The weight format of a layer: its own, or that of [numbers]."""
     return trained_layer(spec, index).weights or spec.numbers.weights
-
-
-def layer_learning_rate(spec: Spec, index: int) -> float:
-    """The learning rate of a layer: its own, the output's for the last, or the rule's."""
-    own = trained_layer(spec, index).learning_rate
-    if own is None and _is_last(spec, index):
-        own = spec.rule.output_learning_rate
-    return own if own is not None else spec.rule.learning_rate
 
 
 def check_labels_kind(spec: Spec, labels_kind: LabelsKind) -> None:
@@ -191,18 +183,19 @@ def spec_problems(spec: Spec) -> list[Problem]:
     ]
 
 
-def _is_last(spec: Spec, index: int) -> bool:
+def is_last(spec: Spec, index: int) -> bool:
+    """Whether it is the last layer."""
     return index == len(spec.model.layers) - 1
 
 
 def _asked_loss(spec: Spec, index: int) -> LossSpec | None:
     own = trained_layer(spec, index).loss
-    return own or (spec.rule.output_loss if _is_last(spec, index) else spec.rule.loss)
+    return own or (spec.rule.output_loss if is_last(spec, index) else spec.rule.loss)
 
 
 def _loss_place(spec: Spec, index: int) -> str:
     layer = trained_layer(spec, index)
-    key = "output_loss" if _is_last(spec, index) else "loss"
+    key = "output_loss" if is_last(spec, index) else "loss"
     in_rule = layer.loss is None and getattr(spec.rule, key) is not None
     return (
         f"[rule], {key}, for layer '{layer.name}'" if in_rule else f"[model], layer '{layer.name}'"
@@ -311,25 +304,25 @@ def _loss_problems(spec: Spec, kind: LabelsKind | None) -> Iterator[Problem]:
 def _layer_problems(
     spec: Spec, index: int, loss: str, labels_kind: LabelsKind | None
 ) -> Iterator[Problem]:
-    last, activation = _is_last(spec, index), layer_activation(spec, index)
+    last, activation = is_last(spec, index), layer_activation(spec, index)
     name, where = trained_layer(spec, index).name, _loss_place(spec, index)
     targets = layer_projection(spec, index, labels_kind or "class")
     learns = trained_layer(spec, index).train
-    if targets == "learned" and not last and learns and loss not in _LABEL_SPACE:
+    if targets == "learned" and not last and learns and loss not in LABEL_SPACE:
         yield Problem(
             f"the loss '{loss}' of layer '{name}' has no read-out that could learn",
             where=where,
             found='[projection], kind = "learned"',
             help='use loss = "projected_cross_entropy" (or "projected_l2"), or a fixed projection',
         )
-    elif targets == "prototype" and not last and loss in _LABEL_SPACE:
+    elif targets == "prototype" and not last and loss in LABEL_SPACE:
         yield Problem(
             f"the loss '{loss}' of layer '{name}' needs a random projection",
             where=where,
             found='projection = "prototype"',
             help='use loss = "l2" with prototypes, or projection = "random" for this layer',
         )
-    elif last and loss in _LABEL_SPACE:
+    elif last and loss in LABEL_SPACE:
         yield Problem(
             f"the last layer '{name}' cannot have the loss '{loss}'",
             where=where,

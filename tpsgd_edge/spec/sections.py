@@ -141,16 +141,20 @@ class NumbersSpec(Section):
 class RuleSpec(Section):
     """The learning rule: local losses, learning rate and schedule, dead zone, error gate.
 
-    One learning rate suits all layers: of a convolution it is the rate of the averages over windows
-    that its loss sees. With `kind` = "backprop", short rule = "backprop", all layers follow the
-    gradient of the last layer's loss instead; it is there to compare with.
+    Without a learning rate, dense nets that start from nothing have one for each layer, `step_size`
+    over the mean square of what it reads (`rules.is_normalized`); other nets 0.003. Of a
+    convolution it is the rate of the averages over windows that its loss sees.
+    With `kind` = "backprop", short rule = "backprop", all layers follow the gradient of the last
+    layer's loss instead; it is there to compare with.
     """
 
     kind: Literal["tpsgd", "backprop"] = "tpsgd"
     # None: the best measured for the kind of labels (`rules.layer_loss`).
     loss: LossSpec | None = None
     output_loss: LossSpec | None = None
-    learning_rate: Positive = 0.003
+    # "auto" is read as None.
+    learning_rate: Positive | None = None
+    step_size: Annotated[float, Field(gt=0, le=100)] = 0.3
     output_learning_rate: Positive | None = None
     schedule: Literal["constant", "linear", "cosine", "exponential"] = "linear"
     final_rate: Annotated[float, Field(gt=0, le=1)] = 0.01
@@ -161,6 +165,11 @@ class RuleSpec(Section):
     # A sequence with one label teaches recurrent layers after every so many steps, 0: at its end.
     learn_every: Annotated[int, Field(ge=0, le=65535)] = 1
 
+    @field_validator("learning_rate", mode="before")
+    @classmethod
+    def _no_rate_by_name(cls, value: object) -> object:
+        return None if value == "auto" else value
+
     @field_validator("error_gate", mode="before")
     @classmethod
     def _no_gate_by_name(cls, value: object) -> object:
@@ -170,6 +179,14 @@ class RuleSpec(Section):
     @classmethod
     def _loss_by_name(cls, value: object) -> object:
         return {"kind": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "RuleSpec":
+        if self.learning_rate is not None and "step_size" in self.model_fields_set:
+            raise ValueError(
+                "'step_size' is there to find a learning rate; 'learning_rate' gives one: keep one"
+            )
+        return self
 
 
 class ProjectionSpec(Section):
