@@ -12,6 +12,7 @@ UCI HAPT are those of tools/make_hapt.py. Without them these parts are left out.
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -218,7 +219,7 @@ def main() -> None:
             start = time.monotonic()
             results[net.key] = compared(net, arguments.runs, arguments.plots)
             path.write_text(json.dumps(results, indent=1) + "\n")
-            print(f"{net.key}: {time.monotonic() - start:.0f} s", flush=True)
+            print(f"{net.key}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
     print("\n".join(tables(results)))
 
 

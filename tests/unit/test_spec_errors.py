@@ -57,7 +57,8 @@ def test_the_good_one_is_good() -> None:
             "unknown key 'momentum'\n"
             "  where: digits.toml, [rule]\n"
             "  help:  known: kind, loss, output_loss, learning_rate, step_size, "
-            "output_learning_rate, schedule, final_rate, epochs, dead_zone, error_gate, learn_every",
+            "output_learning_rate, schedule, final_rate, epochs, dead_zone, error_gate, "
+            "learn_every",
         ),
         (
             "modle",
