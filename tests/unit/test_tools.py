@@ -20,6 +20,7 @@ from tools import (
     results_conv,
     results_dense,
     results_examples,
+    results_rates,
     results_readouts,
     results_rnn,
 )
@@ -401,3 +402,15 @@ def test_integers_cost_an_example_less_than_a_hundredth(
     assert float(real) > 0.4
     assert abs(float(s16) - float(real)) < 0.01
     assert abs(float(s8) - float(real)) < 0.01
+
+
+def test_learning_rates_of_a_small_net(monkeypatch, capsys, host_compiler):
+    net = next(iter(results_rates.nets(None)))
+    assert (net.part, net.title) == ("digits", "1 x 16")
+    monkeypatch.setattr(results_rates, "nets", lambda mnist: [replace(net, epochs=1)])
+    monkeypatch.setattr(results_rates, "SEEDS", (1,))
+    monkeypatch.setattr(sys, "argv", ["results_rates.py"])
+    results_rates.main()
+    _, _, s16, s8 = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"\| s16 \| digits \| 1 x 16 \|( \d\d\.\d \|){4}", s16)
+    assert re.fullmatch(r"\| s8 \| digits \| 1 x 16 \|( \d\d\.\d \|){4}", s8)
