@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tpsgd_edge.arithmetic.projection import UNIT, draw_projection
+from tpsgd_edge.arithmetic.projection import READOUT_FACTOR, UNIT, draw_projection
 from tpsgd_edge.graph import Dense, Graph, Labels
 from tpsgd_edge.rule.activations import ACTIVATIONS
 from tpsgd_edge.rule.losses import (
-    READOUT_FACTOR,
     LocalLoss,
     local_delta,
     local_error,

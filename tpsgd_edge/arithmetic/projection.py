@@ -22,6 +22,8 @@ UNIT = {
 _HADAMARD_STEP = 13
 # Kinds whose entries need a byte each.
 WIDE = frozenset({"gaussian", "fitted", "learned"})
+# A read-out that learns does so at the layer's learning rate times this (docs/RESULTS.md).
+READOUT_FACTOR = 3.0
 
 
 def draw_projection(kind: str, seed: int, shape: tuple[int, int]) -> NDArray[np.int8]:

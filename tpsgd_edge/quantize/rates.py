@@ -4,14 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from tpsgd_edge.arithmetic.projection import UNIT
+from tpsgd_edge.arithmetic.projection import READOUT_FACTOR, UNIT
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.quantize.model import Projection, Requantize
 from tpsgd_edge.quantize.scales import as_requantize
 
 _RATE_SHIFT = 30
-# A read-out learns at the layer's learning rate times this (docs/RESULTS.md).
-_READOUT_FACTOR = 3.0
 _READOUT_SHIFT = 13
 # Below it a decay to 1 % leaves nothing.
 _SMALLEST_RATE = 2**6
@@ -42,7 +40,7 @@ def with_rate(projection: Projection, rate: float, *, units: float, layer: str) 
         units: R of the layer times the scale of the labels: real values of 2^7 in y8 and of 2^14
             in q.
     """
-    real = _READOUT_FACTOR * rate / UNIT[projection.kind]
+    real = READOUT_FACTOR * rate / UNIT[projection.kind]
     factor = real * units * 2.0 ** (_READOUT_SHIFT - 7 - 14)
     return replace(
         projection,

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from tpsgd_edge.arithmetic.expression import compile_expression
-from tpsgd_edge.arithmetic.projection import UNIT, WIDE, draw_projection
+from tpsgd_edge.arithmetic.projection import READOUT_FACTOR, UNIT, WIDE, draw_projection
 from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.arithmetic.tables import TARGET_RANGE
 from tpsgd_edge.graph import Graph, TrainedLayer
@@ -21,8 +21,6 @@ from tpsgd_edge.rule.activations import ACTIVATIONS
 from tpsgd_edge.rule.windows import Windows, make_windows
 from tpsgd_edge.spec import LossSpec, ProjectionSpec
 
-# A read-out that learns does so at the layer's learning rate times this (docs/RESULTS.md).
-READOUT_FACTOR = 3.0
 # Under these losses f'(z) cancels.
 _MATCHES_ACTIVATION = frozenset({"softmax_cross_entropy", "cross_entropy"})
 
