@@ -14,7 +14,7 @@ CLASSES = np.arange(500) % 3
 LAYERS = [{"name": "a", "units": 40}, {"name": "b", "units": 8}, {"name": "c", "units": 3}]
 
 
-def make(folder, *, layers=LAYERS, rule=None, y=CLASSES, **model) -> tuple[Spec, Dataset]:
+def make(folder, *, layers=LAYERS, rule=None, **model) -> tuple[Spec, Dataset]:
     content = {
         "name": "toy",
         "model": {"layers": layers, **model},
@@ -22,7 +22,7 @@ def make(folder, *, layers=LAYERS, rule=None, y=CLASSES, **model) -> tuple[Spec,
         "rule": rule or {},
     }
     spec = spec_from_dict(content, folder=folder)
-    return spec, dataset_from_arrays(spec, X, y)
+    return spec, dataset_from_arrays(spec, X, CLASSES)
 
 
 def rates(spec: Spec) -> list[float]:
@@ -52,10 +52,11 @@ def test_what_a_layer_says_stays(tmp_path):
     assert rates(spec) == pytest.approx([0.5, 0.3 / 20, 0.25])
 
 
-def test_label_vectors_have_them_too(tmp_path):
-    vectors = RNG.normal(size=(500, 3))
-    spec = with_learning_rates(*make(tmp_path, y=vectors))
-    assert rates(spec)[2] == pytest.approx(0.3 / 4)
+def test_nets_with_label_vectors_keep_the_usual_rate(tmp_path):
+    spec, dataset = make(tmp_path)
+    vectors = dataset_from_arrays(spec, X, RNG.normal(size=(500, 3)))
+    assert rates(with_learning_rates(spec, vectors)) == [0.003] * 3
+    assert rates(with_learning_rates(spec, dataset)) != [0.003] * 3
 
 
 @pytest.mark.parametrize(
@@ -84,6 +85,19 @@ def test_inputs_that_are_all_zero_have_a_rate(tmp_path):
     silent = dataset_from_arrays(spec, np.zeros_like(X), CLASSES)
     assert rates(with_learning_rates(spec, silent))[0] == 0.3
     assert dataset.labels.count == 3
+
+
+@pytest.mark.parametrize(
+    ("rule", "layers"),
+    [({"loss": "l2"}, LAYERS), ({}, [{"kind": "conv1d", "name": "a", "filters": 2, "kernel": 3}])],
+)
+def test_a_step_size_that_nobody_looks_at_is_refused(tmp_path, rule, layers):
+    layers = layers if rule else [*layers, LAYERS[2]]
+    spec, dataset = make(tmp_path, rule={**rule, "step_size": 0.1}, layers=layers)
+    with pytest.raises(SpecError, match="do not follow from the data") as caught:
+        with_learning_rates(spec, dataset)
+    assert "step_size = 0.1" in str(caught.value)
+    assert "give learning_rate instead" in str(caught.value)
 
 
 def test_both_a_rate_and_a_step_are_refused(tmp_path):

@@ -5,6 +5,8 @@ import numpy as np
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.network import dataset_scaling
 from tpsgd_edge.spec import DenseSpec, Spec, asked_learning_rate, is_normalized, layer_index
+from tpsgd_edge.spec.problems import raise_problems
+from tpsgd_edge.spec.rates import rate_problems
 
 # Samples whose squares are averaged, spread evenly over the training set.
 _SAMPLES = 2048
@@ -19,7 +21,11 @@ def with_learning_rates(spec: Spec, dataset: Dataset) -> Spec:
     layer reads (Haykin, "Adaptive Filter Theory", chapter on normalized LMS). For outputs of hidden
     units, which move between small first values and 1, half their number stands for it. Where a
     layer has a rate of its own, it keeps it.
+
+    Raises:
+        SpecError: the spec has a step size that nobody would look at.
     """
+    raise_problems(list(rate_problems(spec, dataset.labels.kind)), source=spec.source)
     if not is_normalized(spec, dataset.labels.kind):
         return spec
     square, layers = _mean_square(spec, dataset), []

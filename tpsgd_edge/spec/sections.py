@@ -141,9 +141,9 @@ class NumbersSpec(Section):
 class RuleSpec(Section):
     """The learning rule: local losses, learning rate and schedule, dead zone, error gate.
 
-    Without a learning rate, dense nets that start from nothing have one for each layer, `step_size`
-    over the mean square of what it reads (`rules.is_normalized`); other nets 0.003. Of a
-    convolution it is the rate of the averages over windows that its loss sees.
+    Without a learning rate, dense classifiers that start from nothing have one for each layer,
+    `step_size` over the mean square of what it reads (`rates.is_normalized`); other nets 0.003. Of
+    a convolution it is the rate of the averages over windows that its loss sees.
     With `kind` = "backprop", short rule = "backprop", all layers follow the gradient of the last
     layer's loss instead; it is there to compare with.
     """
