@@ -86,6 +86,16 @@ def test_the_page_says_what_matters():
         assert text in words.replace("\N{NO-BREAK SPACE}", " ")
 
 
+def test_the_page_has_the_learning_rate_of_each_layer():
+    result = report_result()
+    first, last = result.build.spec.model.layers
+    layers = (first.model_copy(update={"learning_rate": 0.00185}), last)
+    model = result.build.spec.model.model_copy(update={"layers": layers})
+    spec = result.build.spec.model_copy(update={"model": model})
+    words = words_of(render_html(replace(result, build=replace(result.build, spec=spec))))
+    assert "0.00185 / 0.003, linear to 1 %" in words
+
+
 def test_the_memory_map_is_to_scale():
     html = render_html(report_result())
     whole = re.search(r'style="left: 0.0000%; width: (\S+)%" title="fc1 weights: 4,700 B"', html)
