@@ -138,16 +138,14 @@ def dense_samples(weights: str) -> tuple[tuple[str, ...], Samples]:
         rates = [DENSE_RATES[turn] for turn in tries.values()]
         settings = (f"rule.learning_rate={rates[0]}", f"rule.output_learning_rate={rates[1]}")
         model = prepared_for("host", weights, settings).model
-        missed = _layers_not_updated(Reference(model), scaled[0], labels[0])
+        missed = _layers_not_updated(Reference(model), scaled[0], int(labels[0]))
         if not missed:
             return settings, Samples(scaled, labels, scaled, labels)
         tries = {name: turn + (name in missed) for name, turn in tries.items()}
     raise SystemExit("no rate updates every unit")
 
 
-def _layers_not_updated(
-    reference: Reference, x: NDArray[np.generic], label: np.generic
-) -> set[str]:
+def _layers_not_updated(reference: Reference, x: NDArray[np.generic], label: int) -> set[str]:
     before = reference.state()
     reference.train_step(x, label)
     after = reference.state()

@@ -11,7 +11,7 @@ the file.
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +75,7 @@ def with_most_updated(shape: tuple[int, int], weights: str) -> tuple[Prepared, N
 def _not_updated(prepared: Prepared, x: NDArray[np.int8]) -> set[str]:
     reference = Reference(prepared.model)
     before = reference.state()
-    reference.train_step(x, np.uint16(0))
+    reference.train_step(x, 0)
     after = reference.state()
     moved = {n: (before[f"{n}.b"] != after[f"{n}.b"]).mean() for n in ("fc1", "fc2")}
     return {name for name, share in moved.items() if share < 0.9}
@@ -98,7 +98,7 @@ def counted(shape: tuple[int, int], weights: str) -> dict[str, int]:
     }
 
 
-def line(rows: list[dict[str, int]], column: str) -> tuple[float, float, float]:
+def line(rows: Sequence[dict[str, int]], column: str) -> tuple[float, float, float]:
     """Instructions a weight, those beside them, and the largest distance as a share of a count.
 
     Each count weighs by its size: least squares of relative errors.
@@ -115,9 +115,9 @@ def table(counts: Mapping[str, list[dict[str, int]]]) -> Iterator[str]:
     for rows in zip(*counts.values(), strict=True):
         cells = [f"{row[column]:,}" for row in rows for column in COLUMNS]
         yield f"| {rows[0]['weights']:,} | {' | '.join(cells)} |"
-    for kind, rows in counts.items():
+    for kind, of_kind in counts.items():
         for column in COLUMNS:
-            slope, offset, far = line(rows, column)
+            slope, offset, far = line(of_kind, column)
             yield f"\n{kind}, {column}: {slope:.2f} a weight + {offset:,.0f}, off by {far:.1%}"
 
 

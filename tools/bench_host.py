@@ -119,7 +119,7 @@ def torch_trainer(prepared: Prepared, count: int) -> tuple[Trainer, str] | None:
     scaled: NDArray[np.float64] = (prepared.dataset.x_train[:count] - middle) / deviation
     x = torch.tensor(scaled.astype(np.float32))
     y = torch.tensor(prepared.dataset.y_train[:count])
-    sizes = [layer.n_out for layer in prepared.model.layers]
+    sizes = [layer.n_out for layer in prepared.graph.trained]
     net = torch.nn.Sequential(
         torch.nn.Linear(prepared.model.n_in, sizes[0]),
         torch.nn.Tanh(),

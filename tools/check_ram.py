@@ -172,9 +172,9 @@ def data_of(net: Net, spec: Spec) -> Dataset:
         shape, classes = SHAPES[net.example]
         x = rng.uniform(-1, 1, (count, *shape)).astype(np.float32)
         return dataset_from_arrays(spec, x, np.arange(count) % classes)
-    x = rng.uniform(-1, 1, (count, net.units[0]))
+    values = rng.uniform(-1, 1, (count, net.units[0]))
     y = rng.uniform(-1, 1, (count, net.units[-1])) if net.regression else np.arange(count)
-    return dataset_from_arrays(spec, x, y if net.regression else y % net.units[-1])
+    return dataset_from_arrays(spec, values, y if net.regression else y % net.units[-1])
 
 
 def ram_of(prepared: Prepared, project: CProject, folder: Path, *, inference_only: bool) -> Ram:

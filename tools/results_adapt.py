@@ -315,9 +315,9 @@ def domain_runs(table: Table, core: str | None) -> None:
     weights = trained_file(spec, first)
     for domain, change in DOMAINS.items():
         x, y = change(whole.x_train[30_000:34_000]), whole.y_train[30_000:34_000]
-        learns = {"x_train": x[:SHIFTED], "y_train": y[:SHIFTED]}
-        dev = replace(first, **learns, x_test=x[1000:], y_test=y[1000:])
-        test = replace(first, **learns, x_test=change(origin.x_test))
+        learns = replace(first, x_train=x[:SHIFTED], y_train=y[:SHIFTED])
+        dev = replace(learns, x_test=x[1000:], y_test=y[1000:])
+        test = replace(learns, x_test=change(origin.x_test))
         for name, plan in DOMAIN_WAYS.items():
             for rate in RATES if domain == RATES_FROM else ():
                 way = way_of(plan, rate)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from statistics import mean, stdev
+from typing import Any, cast
 
 # One thread: speeds compare, and sums in torch have one order.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -34,6 +35,7 @@ from tpsgd_edge.stages import (
     train,
     with_frozen_hidden_layers,
 )
+from tpsgd_edge.toolchain.device import Device
 from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import open_device
 
@@ -161,6 +163,7 @@ def projection_rows() -> Iterator[tuple[str, Run]]:
 def range_rows() -> Iterator[tuple[str, Run]]:
     """How large a weight the formats hold, layer by layer, for 784-64-10."""
     for weights, first, last in (("s8", 0.5, 1), ("s16", 1, 4)):
+        ranges: list[tuple[float, float]]
         ranges = [(first * factor, last) for factor in (0.25, 0.5, 1, 2, 4)]
         ranges += [(first, last * factor) for factor in (0.25, 0.5, 2, 4)]
         for fc1, fc2 in ranges:
@@ -216,7 +219,7 @@ def accuracy_table(table: Table) -> Iterator[str]:
     """Test accuracy over the seeds; speed as a multiple of that of backpropagation in torch."""
     yield "| network | trained by | learning rate | test accuracy, % | of each seed | speed |"
     yield "|---|---|---:|---:|---|---:|"
-    rows = [(*names, table.tuned(run)) for *names, run in accuracy_rows()]
+    rows = [(network, about, table.tuned(run)) for network, about, run in accuracy_rows()]
     speeds = {}
     for network, about, run in rows:
         results = _of_seeds(table, run)
@@ -329,17 +332,17 @@ def data_of(seed: int, *, held_out: bool) -> Dataset:
 class _TimedDevice:
     """A device that measures the processor time of its training."""
 
-    def __init__(self, device: object) -> None:
+    def __init__(self, device: Device) -> None:
         self._device = device
         self.seconds = 0.0
 
-    def train(self, *samples: object, **order: object) -> int:
+    def train(self, *samples: Any, **order: Any) -> int:
         start = time.process_time()
         refused = self._device.train(*samples, **order)
         self.seconds += time.process_time() - start
         return refused
 
-    def __getattr__(self, name: str) -> object:
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._device, name)
 
 
@@ -353,7 +356,8 @@ def _train_code(run: Run, spec: Spec, dataset: Dataset) -> dict[str, float]:
         with open_device(binary, interface_of(model)) as opened:
             device = _TimedDevice(opened)
             samples = quantize_samples(model, dataset)
-            done = train(device, model, samples, epochs=run.epochs, progress=lambda *_: None)
+            timed = cast(Device, device)
+            done = train(timed, model, samples, epochs=run.epochs, progress=lambda *_: None)
     return {
         "accuracy": done.scores[-1].value,
         "samples_per_second": round(done.steps / device.seconds, 1),

@@ -57,7 +57,7 @@ def found(name: str, folder: Path) -> Iterator[tuple[float, float, float | None]
 
 def row(name: str, folder: Path) -> str:
     """One line of the table."""
-    cells = []
+    cells: list[str] = []
     for real, integers, agreement in found(name, folder):
         scale = 1 if agreement is None else 100
         digits = 3 if agreement is None else 1

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 # One thread: sums in torch have one order.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -40,6 +40,9 @@ from tpsgd_edge.stages import (
 from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import open_device
 from tpsgd_edge.toolchain.platforms import load_platform
+
+if TYPE_CHECKING:
+    from tpsgd_edge.rule.rules import RuleName
 
 UNITS, SAMPLES, HELD_OUT, EPOCHS, BATCH = 64, 8_000, 3_000, 3, 16
 SEEDS = (1, 2)
@@ -153,7 +156,7 @@ def execute(run: Run) -> dict[str, float]:
         graph,
         ((dataset.x_train - middle) / deviation).astype("float32"),
         dataset.y_train,
-        rule=run.rule,
+        rule=cast("RuleName", run.rule),
         losses=[hidden, LossSpec(kind="softmax_cross_entropy")],
         learning_rate=run.rates,
         epochs=EPOCHS,

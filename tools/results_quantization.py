@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,8 +31,12 @@ from tpsgd_edge.spec import Spec
 from tpsgd_edge.stages import prepare
 
 EPOCHS, BATCH, RATE, BLOCK = 5, 64, 3e-3, 500
-ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6, "leaky_relu": partial(nn.LeakyReLU, 0.1)}
 Unit = Callable[[], nn.Module]
+ACTIVATIONS: dict[str, Unit] = {
+    "relu": nn.ReLU,
+    "relu6": nn.ReLU6,
+    "leaky_relu": partial(nn.LeakyReLU, 0.1),
+}
 SPEC = """
 name = "ds"
 [model]
@@ -69,7 +74,8 @@ def trained(dataset: Dataset, unit: Unit) -> nn.Module:
         for i in range(0, len(x), BATCH):
             batch = order[i : i + BATCH]
             optimizer.zero_grad()
-            nn.functional.cross_entropy(net(x[batch]), y[batch]).backward()
+            loss: Any = nn.functional.cross_entropy(net(x[batch]), y[batch])
+            loss.backward()
             optimizer.step()
     return net.eval()
 
