@@ -55,7 +55,10 @@ def show_comparison(result: Comparison, plot: Path | None) -> str:
     ]
     if result.at_the_edge:
         titles = ", ".join(TITLES[rule] for rule in result.at_the_edge)
-        items.append(f"best at an end of the range, so wider --rates may serve better: {titles}")
+        items.append(
+            "best at an end of the range, so others (--rates; tpSGD: the spec's) may serve better: "
+            f"{titles}"
+        )
     items.append(f"results: {result.path}")
     return render(*items, *([] if plot is None else [f"plot: {plot}"]))
 

@@ -85,15 +85,12 @@ class Comparison:
     @property
     def at_the_edge(self) -> tuple[str, ...]:
         """Rules whose best learning rate is the smallest or the largest that was tried."""
-        edges = (min(self.plan.rates), max(self.plan.rates))
-        return tuple(
-            rule.rule
-            for rule in self.rules
-            if rule.tried
-            and (
-                rule.ratio in (FACTORS[0], FACTORS[-1]) if rule.rate is None else rule.rate in edges
-            )
-        )
+        return tuple(r.rule for r in self.rules if r.tried and self._is_at_the_edge(r))
+
+    def _is_at_the_edge(self, rule: RuleSummary) -> bool:
+        if rule.rate is None:
+            return rule.ratio in (min(FACTORS), max(FACTORS))
+        return rule.rate in (min(self.plan.rates), max(self.plan.rates))
 
     def to_json(self) -> dict[str, object]:
         """A document for `json.dumps`."""

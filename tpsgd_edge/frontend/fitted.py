@@ -15,6 +15,7 @@ from tpsgd_edge.arithmetic.projection import UNIT, draw_projection
 from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.frontend.data import Dataset, label_scaling
 from tpsgd_edge.frontend.network import dataset_scaling
+from tpsgd_edge.frontend.scaling import evenly, some_samples
 from tpsgd_edge.graph import Graph, TrainedLayer
 from tpsgd_edge.graph.forward import Real, behind, seen_by_loss
 from tpsgd_edge.spec import (
@@ -26,8 +27,7 @@ from tpsgd_edge.spec import (
     layer_projection,
 )
 
-# Samples to fit to, spread evenly over the training set, and how many of them run at once.
-_SAMPLES = 2048
+# How many of the samples to fit to run at once.
 _CHUNK = 64
 # What is added to the variance of each value, as a share of their mean.
 _RIDGE = 0.01
@@ -52,11 +52,9 @@ def with_fitted_projections(
     places = [place for place, at in hidden if _starts_fitted(choice, spec, at, kind)]
     if not places:
         return graph
-    mean, deviation = dataset_scaling(spec, dataset)
-    first = dataset.first
-    every = max(1, len(first.x_train) // _SAMPLES)
-    x = np.asarray((first.x_train[::every] - mean) / deviation, np.float64)
-    wanted = _label_rows(spec, graph, dataset)[::every]
+    x_train = dataset.first.x_train
+    x = some_samples(x_train, dataset_scaling(spec, dataset))
+    wanted = _label_rows(spec, graph, dataset)[evenly(len(x_train))]
     seen: dict[int, list[Real]] = {place: [] for place in places}
     for start in range(0, len(x), _CHUNK):
         outputs = behind(graph, x[start : start + _CHUNK], spec.seed)

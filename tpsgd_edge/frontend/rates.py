@@ -4,12 +4,11 @@ import numpy as np
 
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.network import dataset_scaling
+from tpsgd_edge.frontend.scaling import some_samples
 from tpsgd_edge.spec import DenseSpec, Spec, asked_learning_rate, is_normalized, layer_index
 from tpsgd_edge.spec.problems import raise_problems
 from tpsgd_edge.spec.rates import rate_problems
 
-# Samples whose squares are averaged, spread evenly over the training set.
-_SAMPLES = 2048
 # Digits that are kept: sums of another machine give the same rates.
 _DIGITS = 3
 
@@ -41,7 +40,5 @@ def with_learning_rates(spec: Spec, dataset: Dataset) -> Spec:
 
 def _mean_square(spec: Spec, dataset: Dataset) -> float:
     """Of the inputs as the net sees them; 1 where they are less."""
-    mean, deviation = dataset_scaling(spec, dataset)
-    samples = dataset.first.x_train
-    x = (samples[:: max(1, len(samples) // _SAMPLES)] - mean) / deviation
-    return max(float(np.mean(np.sum(np.square(x, dtype=np.float64), axis=1))), 1.0)
+    x = some_samples(dataset.first.x_train, dataset_scaling(spec, dataset))
+    return max(float(np.mean(np.sum(np.square(x), axis=1))), 1.0)

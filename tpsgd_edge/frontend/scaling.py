@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from tpsgd_edge.spec import Spec, layer_activation
 
 Scaling = tuple[NDArray[np.float64], NDArray[np.float64]]
+# How many samples stand for all where scales, rates and read-outs are chosen.
+_SAMPLES = 2048
 
 
 def input_scaling(spec: Spec, x_train: NDArray[Any], channels: int = 1) -> Scaling:
@@ -31,6 +33,17 @@ def input_scaling(spec: Spec, x_train: NDArray[Any], channels: int = 1) -> Scali
         return np.tile(mean, positions), np.tile(deviation, positions)
     largest = max(float(x_train.max()), -float(x_train.min())) if scaling == "unit" else 1.0
     return np.zeros(1), np.array([largest or 1.0])
+
+
+def evenly(count: int) -> slice:
+    """Which of `count` samples stand for all of them: 2,048 and more, spread evenly."""
+    return slice(None, None, max(1, count // _SAMPLES))
+
+
+def some_samples(x_train: NDArray[Any], scaling: Scaling) -> NDArray[np.float64]:
+    """Those that `evenly` chooses, scaled."""
+    mean, deviation = scaling
+    return np.asarray((x_train[evenly(len(x_train))] - mean) / deviation, np.float64)
 
 
 def label_scaling(spec: Spec, y_train: NDArray[Any]) -> Scaling:

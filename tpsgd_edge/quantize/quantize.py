@@ -1,12 +1,11 @@
 """One model, from real numbers to the integers that the device will see."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.frontend.data import Dataset, label_scaling
 from tpsgd_edge.frontend.network import dataset_scaling
+from tpsgd_edge.frontend.scaling import some_samples
 from tpsgd_edge.graph import Conv2d, Graph, Gru, Layer, Pool, Rnn, TrainedLayer, is_adaptor
 from tpsgd_edge.graph.forward import forward
 from tpsgd_edge.quantize.backprop import with_errors_from_above
@@ -33,8 +32,6 @@ from tpsgd_edge.quantize.scales import (
 from tpsgd_edge.quantize.schedule import make_schedule
 from tpsgd_edge.spec import LabelsKind, Spec, error_gate, layer_loss
 
-# Samples that scales are chosen from, spread evenly over the training set.
-_CALIBRATION_SAMPLES = 2048
 # Nothing of relu6 lies above.
 _RELU6_RANGE = 8.0
 
@@ -48,7 +45,7 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
     """
     value_type: ValueType = "f32" if spec.numbers.weights == "f32" else spec.numbers.activations
     mean, deviation = dataset_scaling(spec, dataset)
-    calibration = _calibration_samples(dataset.first.x_train, mean, deviation)
+    calibration = some_samples(dataset.first.x_train, (mean, deviation))
     full_scales = _full_scales(spec, graph, dataset, calibration, value_type)
     scale = input_scale(calibration, value_type)
     if isinstance(graph.layers[0], Rnn) and value_type != "f32":
@@ -114,13 +111,6 @@ def _lessons(graph: Graph) -> int:
 def _learn_every(graph: Graph) -> int:
     trains = any(layer.name not in graph.frozen for layer in graph.recurrent)
     return graph.learn_every if trains else 0
-
-
-def _calibration_samples(
-    x: NDArray[Any], mean: NDArray[np.float64], deviation: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    step = max(1, len(x) // _CALIBRATION_SAMPLES)
-    return np.asarray((x[::step] - mean) / deviation, np.float64)
 
 
 def _quantize_layer(layer: Layer, context: DenseContext) -> QuantizedLayer:

@@ -36,9 +36,8 @@ def is_normalized(spec: Spec, labels_kind: LabelsKind) -> bool:
     model, count = spec.model, len(spec.model.layers)
     if spec.rule.learning_rate is not None or spec.rule.kind == "backprop":
         return False
-    if labels_kind == "vector":
-        return False
-    if model.has_first_weights or not all(isinstance(layer, DenseSpec) for layer in model.layers):
+    is_dense = all(isinstance(layer, DenseSpec) for layer in model.layers)
+    if labels_kind == "vector" or model.has_first_weights or not is_dense:
         return False
     losses = [first_loss(spec, index, labels_kind) for index in range(count - 1)]
     return all(loss.kind in LABEL_SPACE for loss in losses)
