@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.support.fake_project import INTERFACE, Twin, check_device, samples
+from tests.support.check_device import check_device
+from tests.support.fake_project import INTERFACE, Twin, samples
 from tpsgd_edge.toolchain import unicorn_link
 from tpsgd_edge.toolchain.platforms import all_platforms
 

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.memory.state import StateLayout, StateTensor
-from tpsgd_edge.toolchain.device import Device
 from tpsgd_edge.toolchain.interface import ModelInterface
 
 N_IN, N_HIDDEN, N_OUT = 5, 4, 3
@@ -369,36 +368,3 @@ def _dense(w, b, x, divisor) -> NDArray[np.int16]:
     acc = w.astype(np.int64) @ x.astype(np.int64) + b
     quotient = np.sign(acc) * (np.abs(acc) // divisor)  # C truncates
     return np.trunc(quotient.astype(np.float32) * np.float32(0.5)).astype(np.int16)
-
-
-def check_device(device: Device) -> None:
-    """Take a device through every command, and compare it with the twin."""
-    x, labels = samples(40)
-    twin = Twin()
-    trace = device.trace(x, labels)
-    outputs = [twin.train_step(*sample) for sample in zip(x, labels, strict=True)]
-    replay = Twin()
-    digests = [replay.digests(replay.train_step(*sample)) for sample in zip(x, labels, strict=True)]
-    np.testing.assert_array_equal(trace.digests, digests)
-    assert trace.tensors == (*INTERFACE.tensors, "output")
-    np.testing.assert_array_equal(trace.final["output"], outputs[-1])
-    for name, tensor in twin.state.items():
-        np.testing.assert_array_equal(trace.final[name], tensor)
-
-    np.testing.assert_array_equal(device.outputs(x), [twin.outputs(sample) for sample in x])
-    trained = device.state()
-    device.init()
-    assert device.train(x, labels) == 0
-    assert device.state() == trained
-    device.init()
-    order = np.arange(39, -1, -1)
-    device.train(x[::-1], labels[::-1], order=order)
-    assert device.state() == trained
-
-    assert device.selftest()
-    assert device.state() != trained
-    device.load_state(trained)
-    assert device.state() == trained
-    assert device.train(x[:2], np.array([7, 1], np.uint16)) == 1
-    assert len(device.outputs(x[:0])) == 0
-    assert device.trace(x[:0], labels[:0]).steps == 0

@@ -94,11 +94,7 @@ def random_layer(
     slope = _random_slope(rng, activation, real=real)
     low, high = TYPE_RANGE.get(y_type, (0, 0))
     x_max = {"s8": 2**7, "s16": 2**15, "f32": 0}[shape.value_type]
-    bound = n_in * 2**bits * x_max + 2 ** (27 + bias_shift)
-    p = None
-    if not is_last:
-        p = _random_projection(rng, shape, index, n_target, projection, storage)
-    update_shift = {"s8": 13, "s16": 6, "f32": 0}[weight_type]
+    p = None if is_last else _random_projection(rng, shape, index, n_target, projection, storage)
     layer = QuantizedDense(
         name=f"fc{index + 1}",
         n_in=n_in,
@@ -117,20 +113,24 @@ def random_layer(
         z=None if real else _random_z(rng, n_in, bits, x_max, high, lively=lively),
         z_min=_z_min(activation, low, slope),
         z_max=min(high, extreme(rng, 1, high)) if activation == "relu6" and not real else high,
-        accumulator=None if real else Interval(-bound, bound),
+        accumulator=None if real else _accumulator(n_in * 2**bits * x_max + 2 ** (27 + bias_shift)),
         loss=random_loss(
             rng, shape.value_type, loss_kind, n_target, p, is_last=is_last, lively=lively
         ),
         projection=p,
         rate=None if real else requantize(rng, *((8, 26) if lively else (1, 30))),
         rate_f32=f32(log_uniform(rng, 1e-4, 0.1 if lively else 1e6)) if real else 0.0,
-        update_shift=update_shift + (bias_shift if not real else 0),
+        update_shift={"s8": 13, "s16": 6, "f32": 0}[weight_type] + bias_shift,
         dead_zone=_random_dead_zone(rng, real=real) if dead_zone else 0,
         unit_offset=offset,
         init=_random_init(rng, shape, index, sizes, weight_type, bits, stored=stored),
         negative_slope=slope,
     )
     return _as_planned(rng, layer, index, plan)
+
+
+def _accumulator(bound: int) -> Interval:
+    return Interval(-bound, bound)
 
 
 def _random_slope(rng: Rng, activation: str, *, real: bool) -> int | float:

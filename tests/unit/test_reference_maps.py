@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.maps import MapShape, conv_plan, pool_plan
+from tests.support.map_models import chain, conv, pool, small
+from tests.support.maps import MapShape, conv_plan
 from tests.support.models import ACTIVATIONS, VALUE_TYPES, loss_choices, random_model
 from tests.support.same_training import assert_same_training, samples
 from tests.support.scalar import PHI, stream
 from tpsgd_edge.memory.state import digest_order
 from tpsgd_edge.quantize.model import (
-    DTYPES,
     QuantizedConv2d,
     QuantizedModel,
     QuantizedPool,
@@ -27,30 +27,6 @@ from tpsgd_edge.reference.integer import conv2d as integer_conv2d
 from tpsgd_edge.reference.integer.walk import clipped_walks
 from tpsgd_edge.reference.layer import POOLS, TRAINED, prepare
 from tpsgd_edge.reference.maps import TargetMap, patch_index, target_areas, target_of_seen
-
-MAP: MapShape = (6, 5, 2)
-
-
-def chain(*makers, x_shape: MapShape = MAP):
-    """Plans of layers on maps, each made from the map before it."""
-    plans = []
-    for make in makers:
-        plans.append(make(x_shape))
-        x_shape = plans[-1].y_shape
-    return plans
-
-
-def conv(channels: int, kernel=(3, 3), **shapes):
-    return lambda x_shape: conv_plan(x_shape, channels, kernel, **shapes)
-
-
-def pool(mode: str, kernel=(2, 2), stride=None):
-    return lambda x_shape: pool_plan(x_shape, mode, kernel, stride)
-
-
-def small(plans, seed: int = 3, **wanted) -> QuantizedModel:
-    return random_model(np.random.default_rng(seed), map_plans=plans, **wanted)
-
 
 # ------------------------------------------------------------------ against scalar loops
 
@@ -368,73 +344,3 @@ def test_random_models_hold_every_kind_and_shape():
     assert any(1 < g.windows[0] < g.y_shape[0] for g in shapes)
     assert {layer.mode for layer in pools} == {"max", "average"}
     assert any(layer.kernel == layer.x_shape[:2] != (1, 1) for layer in pools)
-
-
-# ------------------------------------------------------------------ learning
-
-
-def net_for_quadrants(value_type) -> QuantizedModel:
-    """One convolution, 3 x 3 x 12, on 8 x 8 and a dense layer; scales as in a built model.
-
-    The weights count in 2^-13, R is 1, the learning rate is 2^-8.
-    """
-    model = small(
-        chain(conv(12, windows=(2, 2)), x_shape=(8, 8, 1)),
-        value_type=value_type,
-        label_kind="class",
-        label_count=4,
-        hidden=[],
-        activations=["tanh", "linear"],
-        losses=["projected_cross_entropy", "softmax_cross_entropy"],
-        weight_types=["s16", "s16"],
-        projection="sign",
-        stored_weights=False,
-        dead_zone=False,
-        gate=False,
-    )
-    layer, last = model.layers
-    one = dataclasses.replace(model.schedule, decay=(32768,))
-    # g is log2(e) / sqrt(48); in integers times 256 / 2^7.
-    if value_type == "f32":
-        loss = dataclasses.replace(layer.loss, readout_f32=0.20823, error_scale_f32=1.0)
-        init = dataclasses.replace(layer.init, bound=2.0**-17)
-        layer = dataclasses.replace(layer, loss=loss, init=init, rate_f32=2.0**-8)
-        return dataclasses.replace(model, schedule=one, layers=(layer, last))
-    wide = value_type == "s16"
-    layer = dataclasses.replace(
-        layer,
-        z=Requantize(16384, 29),
-        loss=dataclasses.replace(layer.loss, readout=Requantize(27293, 16)),
-        rate=Requantize(16384, 22),
-        bias_one=2**22 if wide else 2**14,
-        init=dataclasses.replace(layer.init, bound=2048),
-    )
-    return dataclasses.replace(model, schedule=one, layers=(layer, last))
-
-
-def share_seen(model: QuantizedModel, reference: Reference, x, labels) -> float:
-    """How often P^T m, the averaged map seen through the projection, is largest at the label."""
-    layer, state = model.layers[0], reference.state()
-    conv = prepare(layer, model)
-    conv.set_state(state["conv1.w"], state["conv1.b"])
-    window = target_of_seen(layer.geometry)
-    maps = [np.bincount(window, conv.forward(sample)) for sample in x]
-    return float(np.mean((np.array(maps) @ layer.projection.values).argmax(axis=1) == labels))
-
-
-@pytest.mark.parametrize("value_type", VALUE_TYPES)
-def test_a_convolution_learns_which_quadrant_is_bright(value_type):
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, 4, 400)
-    bright = np.eye(4)[labels].reshape(-1, 2, 2).repeat(4, axis=1).repeat(4, axis=2)
-    x = np.clip(1.2 * bright - 0.4 + rng.normal(0, 0.1, bright.shape), -1, 0.99).reshape(-1, 64)
-    x *= {"s8": 2**7, "s16": 2**15, "f32": 1.0}[value_type]
-    x = x.astype(DTYPES[value_type])
-    model = net_for_quadrants(value_type)
-    reference = Reference(model)
-    before = share_seen(model, reference, x[300:], labels[300:])
-    for sample, label in zip(x[:300], labels[:300], strict=True):
-        reference.train_step(sample, label)
-    after = share_seen(model, reference, x[300:], labels[300:])
-    assert before < 0.6
-    assert after > 0.95

@@ -1,15 +1,20 @@
 """tools/results_rules.py: the grid of networks and rules, in small."""
 
 import json
+import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tools import results_rules
+from tools import results_rates, results_rules
 from tpsgd_edge.comparison import compare
 from tpsgd_edge.comparison.runs import TITLES
+from tpsgd_edge.errors import ToolError
 from tpsgd_edge.spec import load_spec
+from tpsgd_edge.toolchain.compilers import find_compiler
+from tpsgd_edge.toolchain.platforms import load_platform
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
@@ -46,3 +51,21 @@ def test_a_small_net_by_all_rules(
     assert capsys.readouterr().out == told
     run(monkeypatch, *arguments, "--print")
     assert capsys.readouterr().out in told
+
+
+def test_learning_rates_of_a_small_net(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        find_compiler(load_platform("host"))
+    except ToolError as error:
+        pytest.skip(str(error))
+    net = next(iter(results_rates.nets(None)))
+    assert (net.part, net.title) == ("digits", "1 x 16")
+    monkeypatch.setattr(results_rates, "nets", lambda mnist: [replace(net, epochs=1)])
+    monkeypatch.setattr(results_rates, "SEEDS", (1,))
+    monkeypatch.setattr(sys, "argv", ["results_rates.py"])
+    results_rates.main()
+    _, _, s16, s8 = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"\| s16 \| digits \| 1 x 16 \|( \d\d\.\d \|){4}", s16)
+    assert re.fullmatch(r"\| s8 \| digits \| 1 x 16 \|( \d\d\.\d \|){4}", s8)

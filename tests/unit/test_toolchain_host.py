@@ -3,14 +3,8 @@
 import numpy as np
 import pytest
 
-from tests.support.fake_project import (
-    FILES,
-    INTERFACE,
-    SOURCES,
-    check_device,
-    samples,
-    write_project,
-)
+from tests.support.check_device import check_device
+from tests.support.fake_project import FILES, INTERFACE, SOURCES, samples, write_project
 from tpsgd_edge.errors import DataError, OutputError, ToolError
 from tpsgd_edge.toolchain.build import compile_simulation
 from tpsgd_edge.toolchain.compilers import find_compiler

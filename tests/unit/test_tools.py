@@ -11,16 +11,13 @@ import numpy as np
 import pytest
 
 from tools import (
-    bench_backprop,
     bench_host,
     check_ram,
     platform_table,
     plot_layers,
-    results_backprop,
     results_conv,
     results_dense,
     results_examples,
-    results_rates,
     results_readouts,
     results_rnn,
 )
@@ -40,8 +37,6 @@ DENSE = ROOT / "docs" / "results" / "dense.json"
 CONV = ROOT / "docs" / "results" / "conv.json"
 RNN = ROOT / "docs" / "results" / "rnn.json"
 READOUTS = ROOT / "docs" / "results" / "readouts.json"
-BACKPROP = ROOT / "docs" / "results" / "backprop.json"
-BACKPROP_DEVICE = ROOT / "docs" / "results" / "backprop_device.json"
 RESULTS = ROOT / "docs" / "RESULTS.md"
 
 
@@ -357,41 +352,6 @@ def test_platform_table(
     )
 
 
-class TestBackprop:
-    run = results_backprop.Run("784-128-10", "backprop", "s16")
-
-    def test_the_rates_that_are_best_on_held_out_samples_are_taken(self, tmp_path: Path) -> None:
-        path = tmp_path / "results.json"
-        trials = self.run.trials
-        known = {run.key: 0.8 for run in trials} | {trials[2].key: 0.9}
-        test = replace(trials[2], held_out=False)
-        path.write_text(json.dumps(known | {test.key: 0.85, replace(test, seed=2).key: 0.87}))
-        results = results_backprop.Results(path, may_train=False)
-        assert results.tuned(self.run) == (test, 0.9)
-        rows = list(results_backprop.table(results, ["784-128-10"]))
-        assert rows[2:] == [
-            "| 784-128-10 | backpropagation, s16 | 0.02, 0.02 | 90.00 | 86.00 ± 1.41 "
-            "| 85.00, 87.00 |"
-        ]
-
-    def test_both_rules_train_the_same_layers_at_their_own_rates(self) -> None:
-        for weights in bench_backprop.FORMATS:
-            specs = [
-                bench_backprop.Firmware("fashion_cnn", rule, weights).spec("cortex-m4f")
-                for rule in bench_backprop.RULES
-            ]
-            assert [spec.rule.kind for spec in specs] == ["tpsgd", "backprop"]
-            assert specs[0].model == specs[1].model
-            assert specs[0].rule.learning_rate != specs[1].rule.learning_rate
-
-    def test_the_tables_in_the_documentation_are_those_of_the_results(self) -> None:
-        text = RESULTS.read_text(encoding="utf-8")
-        results = results_backprop.Results(BACKPROP, may_train=False)
-        assert "\n".join(results_backprop.table(results, tuple(results_backprop.NETS))) in text
-        costs = bench_backprop.read(BACKPROP_DEVICE)
-        assert "\n".join(bench_backprop.table(costs, tuple(bench_backprop.NETS))) in text
-
-
 @pytest.mark.slow
 def test_integers_cost_an_example_less_than_a_hundredth(
     tmp_path: Path, host_compiler: None
@@ -402,15 +362,3 @@ def test_integers_cost_an_example_less_than_a_hundredth(
     assert float(real) > 0.4
     assert abs(float(s16) - float(real)) < 0.01
     assert abs(float(s8) - float(real)) < 0.01
-
-
-def test_learning_rates_of_a_small_net(monkeypatch, capsys, host_compiler):
-    net = next(iter(results_rates.nets(None)))
-    assert (net.part, net.title) == ("digits", "1 x 16")
-    monkeypatch.setattr(results_rates, "nets", lambda mnist: [replace(net, epochs=1)])
-    monkeypatch.setattr(results_rates, "SEEDS", (1,))
-    monkeypatch.setattr(sys, "argv", ["results_rates.py"])
-    results_rates.main()
-    _, _, s16, s8 = capsys.readouterr().out.splitlines()
-    assert re.fullmatch(r"\| s16 \| digits \| 1 x 16 \|( \d\d\.\d \|){4}", s16)
-    assert re.fullmatch(r"\| s8 \| digits \| 1 x 16 \|( \d\d\.\d \|){4}", s8)
