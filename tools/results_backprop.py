@@ -18,10 +18,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from statistics import mean, stdev
 
 # One thread: sums in torch have one order.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from of_seeds import each, spread
 
 from tpsgd_edge.frontend.data import Dataset, load_dataset
 from tpsgd_edge.frontend.network import build_graph, dataset_scaling
@@ -270,14 +271,13 @@ def _row(results: Results, run: Run) -> Iterator[str]:
     values = [100 * accuracy for accuracy in found if accuracy is not None]
     if not values:
         return
-    spread = f" ± {stdev(values):.2f}" if len(values) > 1 else ""
     cells = (
         run.net,
         RULES[run.rule] if run.rule == "torch" else f"{RULES[run.rule]}, {run.weights}",
         f"{run.rates[0]:g}, {run.rates[1]:g}",
         f"{100 * held_out:.2f}",
-        f"{mean(values):.2f}{spread}",
-        ", ".join(f"{value:.2f}" for value in values),
+        spread(values),
+        each(values),
     )
     yield f"| {' | '.join(cells)} |"
 

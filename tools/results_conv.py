@@ -17,12 +17,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 
 # One thread: sums in torch have one order.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+from of_seeds import each, spread
 
 from tpsgd_edge.frontend.data import Dataset, dataset_from_arrays, load_dataset
 from tpsgd_edge.frontend.fitted import with_fitted_projections
@@ -202,14 +203,8 @@ def table_of(rows: Sequence[Row], table: Table, *, seeds: Sequence[int]) -> Iter
         if not values:
             continue  # Not trained yet.
         rates = f"{run.rates[0]:g}, {run.rates[1]:g}"
-        each = ", ".join(f"{value:.2f}" for value in values)
         held_out = f"{100 * table.held_out(row)[run.rates]:.2f}"
-        yield f"| {row.about} | {rates} | {held_out} | {spread(values)} | {each} |"
-
-
-def spread(values: Sequence[float]) -> str:
-    """Mean and standard deviation: 88.10 ± 0.10."""
-    return f"{mean(values):.2f}" + (f" ± {stdev(values):.2f}" if len(values) > 1 else "")
+        yield f"| {row.about} | {rates} | {held_out} | {spread(values)} | {each(values)} |"
 
 
 SEEDS = (1, 2, 3)

@@ -17,11 +17,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any, cast
 
 # One thread: speeds compare, and sums in torch have one order.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from of_seeds import each, spread
 
 from tpsgd_edge.frontend.data import Dataset, input_scaling, load_dataset
 from tpsgd_edge.frontend.network import build_graph
@@ -263,26 +265,6 @@ def rate_table(table: Table) -> Iterator[str]:
         words = [f"{rate:g}: {100 * value:.2f}" for rate, value in table.held_out(run).items()]
         if words:
             yield f"| {network} | {about} | {', '.join(words)} |"
-
-
-def spread(values: Sequence[float]) -> str:
-    """Mean and standard deviation.
-
-    >>> spread([88.0, 88.2, 88.1])
-    '88.10 ± 0.10'
-    """
-    if not values:
-        return ""
-    return f"{mean(values):.2f}" + (f" ± {stdev(values):.2f}" if len(values) > 1 else "")
-
-
-def each(values: Sequence[float]) -> str:
-    """All values, in order.
-
-    >>> each([88.0, 88.214])
-    '88.00, 88.21'
-    """
-    return ", ".join(f"{value:.2f}" for value in values)
 
 
 TABLES = {

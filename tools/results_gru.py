@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any, cast
 # One thread: sums in torch have one order.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from of_seeds import each
+
 from tpsgd_edge.frontend.data import Dataset, load_dataset
 from tpsgd_edge.frontend.network import build_graph, dataset_scaling
 from tpsgd_edge.graph import Graph
@@ -229,9 +231,8 @@ def learning_rows(results: Results) -> Iterator[str]:
         found = [results.of(replace(run, seed=seed)) for seed in SEEDS]
         values = [100 * entry["float"] for entry in found if entry is not None]
         if values:
-            each = ", ".join(f"{value:.2f}" for value in values)
             rates = ", ".join(f"{rate:g}" for rate in run.rates)
-            yield f"| {title} | {rates} | {mean(values):.2f} | {each} |"
+            yield f"| {title} | {rates} | {mean(values):.2f} | {each(values)} |"
 
 
 def format_rows(results: Results) -> Iterator[str]:
@@ -243,10 +244,9 @@ def format_rows(results: Results) -> Iterator[str]:
     yield "|---|---:|---|---:|"
     for key in ("float", *(" ".join(names) for names in FORMATS)) if there else ():
         values = [100 * entry[key] for entry in there]
-        each = ", ".join(f"{value:.2f}" for value in values)
         lost = mean(100 * entry["float"] for entry in there) - mean(values)
         title = {"float": "float, torch", "f32 s16": "f32"}.get(key, key.replace(" ", ", "))
-        yield f"| {title} | {mean(values):.2f} | {each} | {lost:.2f} |"
+        yield f"| {title} | {mean(values):.2f} | {each(values)} | {lost:.2f} |"
 
 
 def main() -> None:

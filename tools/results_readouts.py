@@ -13,10 +13,11 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 import numpy as np
+from of_seeds import spread
 
 from tpsgd_edge.frontend.split import epoch_order
 from tpsgd_edge.spec import Spec, load_spec
@@ -142,7 +143,7 @@ def table(results: dict[str, Any]) -> Iterator[str]:
             continue
         scores, first = [100 * one["accuracy"] for one in found], found[0]
         yield (
-            f"| {run.net} | {run.weights} | {kind} | {mean(scores):.2f} ± {stdev(scores):.2f} "
+            f"| {run.net} | {run.weights} | {kind} | {spread(scores)} "
             f"| {first['weights'] + first['arena']:,} | {first['step']:,} |"
         )
 

@@ -24,6 +24,7 @@ from statistics import mean
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+from of_seeds import each
 
 from tpsgd_edge.frontend.data import Dataset, dataset_from_arrays, load_dataset
 from tpsgd_edge.frontend.network import build_graph, dataset_scaling
@@ -196,8 +197,7 @@ def table_of(rows: Sequence[Row], table: Table) -> Iterator[str]:
             continue  # Not trained yet.
         tried = table.held_out(row).get(run.rates)
         held_out = "" if tried is None else f"{100 * tried:.2f}"
-        each = ", ".join(f"{value:.2f}" for value in values)
-        figures = f"{held_out} | {mean(values):.2f} | {min(values):.2f} | {each}"
+        figures = f"{held_out} | {mean(values):.2f} | {min(values):.2f} | {each(values)}"
         yield f"| {row.about} | {run.rates[0]:g}, {run.rates[1]:g} | {figures} |"
 
 
