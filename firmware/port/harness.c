@@ -17,15 +17,30 @@
  *   7 selftest  -               u32: enum tps_status; the model is initialised afterwards
  *   8 stack     -               u32: bytes of stack the model used since the last such command
  *   9 confident count inputs    per input: the confidence of the answer, where the model has one
+ *  10 rate      the rate        u32: enum tps_status
+ *  11 restart   -               -; the schedule of the learning rate begins again
  *
  * An input is x, padded to a multiple of 4 bytes. A sample is an input, then the label, padded too.
  */
 #include "model_port.h"
 #include "tps_port.h"
 
-#define PROTOCOL_VERSION 1u
+#define PROTOCOL_VERSION 2u
 
-enum opcode { INFO, INIT, TRAIN, TRACE, OUTPUTS, DUMP, LOAD, SELFTEST, STACK, CONFIDENT };
+enum opcode {
+    INFO,
+    INIT,
+    TRAIN,
+    TRACE,
+    OUTPUTS,
+    DUMP,
+    LOAD,
+    SELFTEST,
+    STACK,
+    CONFIDENT,
+    RATE,
+    RESTART,
+};
 
 struct input {
     _Alignas(4) model_x_t x[MODEL_N_IN];
@@ -163,6 +178,17 @@ static int trace(uint32_t count)
     return 1;
 }
 
+static int set_rate(void)
+{
+    model_rate_t rate;
+
+    if (!read_all(&rate, sizeof rate)) {
+        return 0;
+    }
+    reply_u32((uint32_t)model_set_rate(&tps_port_model, rate));
+    return 1;
+}
+
 static int serve_training(uint32_t opcode, uint32_t count)
 {
     switch (opcode) {
@@ -173,6 +199,11 @@ static int serve_training(uint32_t opcode, uint32_t count)
     case SELFTEST:
         reply_u32((uint32_t)model_selftest(&tps_port_model));
         model_init(&tps_port_model);
+        return 1;
+    case RATE:
+        return set_rate();
+    case RESTART:
+        model_restart_schedule(&tps_port_model);
         return 1;
     default:
         return 0;

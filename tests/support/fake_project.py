@@ -30,6 +30,8 @@ _HEADER = """
 struct fake_model {
     uint32_t rng;
     uint32_t step;
+    uint32_t start;
+    uint32_t rate;
     int32_t fc1_b[4];
     int32_t fc2_b[3];
     int16_t fc1_w[20];
@@ -41,6 +43,8 @@ void fake_outputs(const struct fake_model *model, const int8_t x[5], int16_t out
 #ifndef FAKE_INFERENCE_ONLY
 enum tps_status fake_train_step(struct fake_model *model, const int8_t x[5], uint16_t label);
 const int16_t *fake_last_output(void);
+enum tps_status fake_set_rate(struct fake_model *model, uint32_t rate);
+void fake_restart_schedule(struct fake_model *model);
 enum tps_status fake_selftest(struct fake_model *model);
 #endif
 
@@ -50,7 +54,7 @@ enum tps_status fake_selftest(struct fake_model *model);
 _STATUS = """
 #ifndef TPS_STATUS_H
 #define TPS_STATUS_H
-enum tps_status { TPS_OK, TPS_BAD_LABEL, TPS_SELFTEST_FAILED };
+enum tps_status { TPS_OK, TPS_BAD_LABEL, TPS_SELFTEST_FAILED, TPS_BAD_RATE };
 #endif
 """
 
@@ -127,6 +131,8 @@ void fake_init(struct fake_model *model)
 {
     model->rng = 12345;
     model->step = 0;
+    model->start = 0;
+    model->rate = 32768;
     for (uint16_t i = 0; i < 4; i++) {
         model->fc1_b[i] = i;
     }
@@ -164,6 +170,20 @@ enum tps_status fake_train_step(struct fake_model *model, const int8_t x[5], uin
 const int16_t *fake_last_output(void)
 {
     return arena_out;
+}
+
+enum tps_status fake_set_rate(struct fake_model *model, uint32_t rate)
+{
+    if (rate > 32768) {
+        return TPS_BAD_RATE;
+    }
+    model->rate = rate;
+    return TPS_OK;
+}
+
+void fake_restart_schedule(struct fake_model *model)
+{
+    model->start = model->step;
 }
 
 enum tps_status fake_selftest(struct fake_model *model)
@@ -219,6 +239,7 @@ _MODEL_PORT = """
 typedef struct fake_model model_t;
 typedef int8_t model_x_t;
 typedef int16_t model_output_t;
+typedef uint32_t model_rate_t;
 
 #define MODEL_N_IN FAKE_N_IN
 #define MODEL_N_OUT FAKE_N_OUT
@@ -239,7 +260,7 @@ static inline void model_outputs(const model_t *model, const model_x_t *x, model
 typedef uint16_t model_label_t;
 
 #define MODEL_LABEL_COUNT 1
-#define MODEL_N_TENSORS 6
+#define MODEL_N_TENSORS 8
 
 static const struct {
     uint32_t offset;
@@ -247,6 +268,7 @@ static const struct {
 } model_tensors[MODEL_N_TENSORS] = {
     {offsetof(model_t, fc1_w), 40}, {offsetof(model_t, fc1_b), 16}, {offsetof(model_t, fc2_w), 24},
     {offsetof(model_t, fc2_b), 12}, {offsetof(model_t, rng), 4},    {offsetof(model_t, step), 4},
+    {offsetof(model_t, start), 4},  {offsetof(model_t, rate), 4},
 };
 
 static inline enum tps_status model_train_step(
@@ -258,6 +280,16 @@ static inline enum tps_status model_train_step(
 static inline const model_output_t *model_last_output(void)
 {
     return fake_last_output();
+}
+
+static inline enum tps_status model_set_rate(model_t *model, model_rate_t rate)
+{
+    return fake_set_rate(model, rate);
+}
+
+static inline void model_restart_schedule(model_t *model)
+{
+    fake_restart_schedule(model);
 }
 
 static inline enum tps_status model_selftest(model_t *model)
@@ -285,10 +317,12 @@ FILES = {
 _TENSORS = (
     StateTensor("rng", "rng", "u32", (), 0),
     StateTensor("step", "step", "u32", (), 4),
-    StateTensor("fc1.b", "fc1_b", "s32", (N_HIDDEN,), 8),
-    StateTensor("fc2.b", "fc2_b", "s32", (N_OUT,), 24),
-    StateTensor("fc1.w", "fc1_w", "s16", (N_HIDDEN, N_IN), 36),
-    StateTensor("fc2.w", "fc2_w", "s16", (N_OUT, N_HIDDEN), 76),
+    StateTensor("start", "start", "u32", (), 8),
+    StateTensor("rate", "rate", "u32", (), 12),
+    StateTensor("fc1.b", "fc1_b", "s32", (N_HIDDEN,), 16),
+    StateTensor("fc2.b", "fc2_b", "s32", (N_OUT,), 32),
+    StateTensor("fc1.w", "fc1_w", "s16", (N_HIDDEN, N_IN), 44),
+    StateTensor("fc2.w", "fc2_w", "s16", (N_OUT, N_HIDDEN), 84),
 )
 
 INTERFACE = ModelInterface(
@@ -300,8 +334,8 @@ INTERFACE = ModelInterface(
     labels_are_classes=True,
     output_type="s16",
     n_out=N_OUT,
-    layout=StateLayout(_TENSORS, 100),
-    tensors=("fc1.w", "fc1.b", "fc2.w", "fc2.b", "rng", "step"),
+    layout=StateLayout(_TENSORS, 108),
+    tensors=("fc1.w", "fc1.b", "fc2.w", "fc2.b", "rng", "step", "start", "rate"),
     layers=("fc1", "fc2"),
 )
 
@@ -326,6 +360,8 @@ def _initial() -> dict[str, NDArray[np.generic]]:
     return {
         "rng": np.uint32(12345)[...],
         "step": np.uint32(0)[...],
+        "start": np.uint32(0)[...],
+        "rate": np.uint32(32768)[...],
         "fc1.b": np.arange(4, dtype=np.int32),
         "fc2.b": -np.arange(3, dtype=np.int32),
         "fc1.w": (7 * np.arange(20, dtype=np.int16) - 50).reshape(4, 5),

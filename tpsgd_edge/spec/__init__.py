@@ -47,7 +47,9 @@ from tpsgd_edge.spec.rules import (
     trained_layer,
 )
 from tpsgd_edge.spec.sections import (
+    DEFAULT_FINAL_RATE,
     FASHION_MNIST,
+    SCHEDULES,
     ActivationFormat,
     DataSpec,
     ModelSpec,
@@ -62,8 +64,10 @@ from tpsgd_edge.spec.sections import (
 )
 
 __all__ = [
+    "DEFAULT_FINAL_RATE",
     "DEFAULT_RATE",
     "FASHION_MNIST",
+    "SCHEDULES",
     "Activation",
     "ActivationFormat",
     "AdaptorSpec",

@@ -1,11 +1,14 @@
 """Reference and device side by side, step by step."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.frontend.split import epoch_order
 from tpsgd_edge.quantize import quantize_inputs, quantize_labels
 from tpsgd_edge.reference import Reference, trace
+from tpsgd_edge.reference.rates import rate_of
 from tpsgd_edge.stages.firmware import forward_macs
 from tpsgd_edge.stages.prepare import Prepared
 from tpsgd_edge.stages.training import Array, Progress
@@ -20,6 +23,8 @@ _CHUNK_MACS = 100_000_000
 # Weights times steps that a whole training may have to be proved step by step unasked: about 20 s.
 _AFFORDABLE = 100_000_000
 _STEPS = 1000
+# Steps behind these, with other rates.
+_NEW_STEPS = 4
 
 
 def default_steps(prepared: Prepared, *, whole_training: bool = False) -> int:
@@ -37,7 +42,8 @@ def default_steps(prepared: Prepared, *, whole_training: bool = False) -> int:
 def prove(device: Device, prepared: Prepared, steps: int, progress: Progress) -> Verdict:
     """Train both on the same samples and compare every tensor after every step.
 
-    After a mismatch both are run again up to that step, so that the verdict names the first value.
+    A few more steps follow after NAME_set_rate and NAME_restart_schedule. After a mismatch both are
+    run again up to that step, so that the verdict names the first value.
     """
     x, labels = _training_samples(prepared, steps)
     reference = Reference(prepared.model)
@@ -53,12 +59,37 @@ def prove(device: Device, prepared: Prepared, steps: int, progress: Progress) ->
             break
     progress("comparing", steps, steps)
     verdict = compare(join(expected), join(actual))
+    if verdict.verdict == "equal":
+        return _after_new_rates(device, reference, verdict, x[:_NEW_STEPS], labels[:_NEW_STEPS])
     if verdict.step is None or verdict.value is not None:
         return verdict
     upto = slice(0, verdict.step)
     device.init()
     again = device.trace(x[upto], labels[upto])
     return compare(trace(prepared.model, x[upto], labels[upto]), again)
+
+
+def _after_new_rates(
+    device: Device, reference: Reference, so_far: Verdict, x: Array, labels: Array
+) -> Verdict:
+    """The verdict with some steps more, at half the rates and with the schedule begun again.
+
+    One step is compared at a time: a difference names its first value at once.
+    """
+    half = rate_of(reference.model, 0.5)
+    for side in (reference, device):
+        side.set_rate(half)
+        side.restart_schedule()
+    for step in range(len(x)):
+        part = slice(step, step + 1)
+        verdict = compare(
+            trace(reference.model, x[part], labels[part], reference=reference),
+            device.trace(x[part], labels[part]),
+        )
+        if verdict.verdict == "mismatch":
+            done = so_far.steps + step
+            return replace(verdict, steps=done + 1, step=done + 1)
+    return so_far
 
 
 def _training_samples(prepared: Prepared, steps: int) -> tuple[Array, Array]:

@@ -11,8 +11,8 @@ from tpsgd_edge.errors import DataError, ToolError
 from tpsgd_edge.toolchain.interface import Array, ModelInterface
 from tpsgd_edge.trace import Trace
 
-VERSION = 1
-INFO, INIT, TRAIN, TRACE, OUTPUTS, DUMP, LOAD, SELFTEST, STACK, CONFIDENT = range(10)
+VERSION = 2
+INFO, INIT, TRAIN, TRACE, OUTPUTS, DUMP, LOAD, SELFTEST, STACK, CONFIDENT, RATE, RESTART = range(12)
 
 
 class Link(Protocol):
@@ -107,6 +107,14 @@ class StreamDevice:
         """See Device."""
         check_state(self.interface, state)
         self._command(LOAD, payload=state)
+
+    def set_rate(self, rate: float) -> bool:
+        """See Device."""
+        return self._command(RATE, payload=self.interface.rate(rate), reply_size=4) == bytes(4)
+
+    def restart_schedule(self) -> None:
+        """See Device."""
+        self._command(RESTART)
 
     def selftest(self) -> bool:
         """See Device."""
