@@ -75,6 +75,8 @@ void petals_init(struct petals_model *model)
 {
     model->rng = 0x7C248B48u;
     model->step = 0;
+    model->start = 0;
+    model->rate = 32768;
     tps_dense_init_s16(&fc1_layer, model->fc1_w, model->fc1_b, 0xCEA5472Au);
     tps_dense_init_s16(&fc2_layer, model->fc2_w, model->fc2_b, 0xE2870FC0u);
 }
@@ -126,8 +128,8 @@ uint32_t petals_evaluate(const struct petals_model *model, const int8_t *x,
 }
 #ifndef PETALS_INFERENCE_ONLY
 
-/* Decay of the learning rate, Q15. */
-static uint16_t decay_at(uint32_t step)
+/* The factor of all learning rates, Q15: the schedule's, times that of petals_set_rate. */
+static uint16_t decay_of(const struct petals_model *model)
 {
     static const uint16_t decay[32] = {
         32261, 31247, 30234, 29220, 28206, 27192, 26179, 25165,
@@ -135,14 +137,15 @@ static uint16_t decay_at(uint32_t step)
         16041, 15027, 14013, 13000, 11986, 10972, 9958, 8945,
         7931, 6917, 5903, 4890, 3876, 2862, 1848, 835,
     };
-    const uint32_t segment = step / 1u;
-    return decay[segment < 32 ? segment : 31];
+    const uint32_t segment = (model->step - model->start) / 1u;
+    const uint32_t factor = decay[segment < 32 ? segment : 31];
+    return (uint16_t)((factor * model->rate) >> 15);
 }
 
 /* What hidden layers learn from a sample that the network is not sure of. */
 TPS_BRANCH static void learn_hidden(struct petals_model *model, const int8_t *x, uint16_t label)
 {
-    const uint16_t decay = decay_at(model->step);
+    const uint16_t decay = decay_of(model);
 
     /* fc1 learns: projected cross entropy */
     tps_error_projected_cross_entropy_s8(&fc1_layer, arena.fc1_y.at, label, arena.fc1_s.at,
@@ -167,7 +170,7 @@ enum tps_status petals_train_step(struct petals_model *model, const int8_t x[PET
         arena.fc2_y.at);
 
     /* fc2 learns: softmax cross entropy */
-    const uint16_t decay = decay_at(model->step);
+    const uint16_t decay = decay_of(model);
     const int32_t p_label = tps_error_softmax_cross_entropy(&fc2_layer, arena.fc2_y.at, label,
         arena.fc2_e.at);
     tps_dense_steps(&fc2_layer, decay, model->rng + TPS_PHI * 6u, arena.fc2_e.at);
@@ -188,6 +191,20 @@ const int16_t *petals_last_output(void)
     return arena.fc2_y.at;
 }
 
+enum tps_status petals_set_rate(struct petals_model *model, uint32_t rate)
+{
+    if (rate > 32768) {
+        return TPS_BAD_RATE;
+    }
+    model->rate = rate;
+    return TPS_OK;
+}
+
+void petals_restart_schedule(struct petals_model *model)
+{
+    model->start = model->step;
+}
+
 uint32_t petals_digest(const struct petals_model *model)
 {
     uint32_t crc = 0;
@@ -197,6 +214,8 @@ uint32_t petals_digest(const struct petals_model *model)
     crc = tps_crc32(crc, model->fc2_b, sizeof model->fc2_b);
     crc = tps_crc32(crc, &model->rng, sizeof model->rng);
     crc = tps_crc32(crc, &model->step, sizeof model->step);
+    crc = tps_crc32(crc, &model->start, sizeof model->start);
+    crc = tps_crc32(crc, &model->rate, sizeof model->rate);
     return crc;
 }
 
@@ -206,6 +225,6 @@ enum tps_status petals_selftest(struct petals_model *model)
     for (uint32_t i = 0; i < 4; i++) {
         petals_train_step(model, petals_selftest_x[i], petals_selftest_labels[i]);
     }
-    return petals_digest(model) == 0xFD0A9FBFu ? TPS_OK : TPS_SELFTEST_FAILED;
+    return petals_digest(model) == 0x837EB1BDu ? TPS_OK : TPS_SELFTEST_FAILED;
 }
 #endif

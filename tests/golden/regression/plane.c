@@ -56,6 +56,8 @@ void plane_init(struct plane_model *model)
 {
     model->rng = 0x7C248B48u;
     model->step = 0;
+    model->start = 0;
+    model->rate = 1.0f;
     tps_dense_init_f32(&fc1_layer, model->fc1_w, model->fc1_b, 0xCEA5472Au);
     tps_dense_init_f32(&fc2_layer, model->fc2_w, model->fc2_b, 0xE2870FC0u);
 }
@@ -87,7 +89,7 @@ enum tps_status plane_train_step(struct plane_model *model, const float x[PLANE_
     tps_dense_forward_relu_f32(&fc1_layer, model->fc1_w, model->fc1_b, x, arena.fc1_y.at);
 
     /* fc1 learns: huber */
-    const float decay = 1.0f;
+    const float decay = model->rate;
     tps_error_huber_hidden_f32(&fc1_layer, arena.fc1_y.at, label, arena.fc1_e.at);
     tps_dense_gate_relu_f32(&fc1_layer, arena.fc1_y.at, arena.fc1_e.at);
     tps_dense_steps_f32(&fc1_layer, decay, arena.fc1_e.at);
@@ -112,6 +114,20 @@ const float *plane_last_output(void)
     return arena.fc2_y.at;
 }
 
+enum tps_status plane_set_rate(struct plane_model *model, float rate)
+{
+    if (!(rate >= 0.0f && rate <= 1.0f)) {
+        return TPS_BAD_RATE;
+    }
+    model->rate = rate;
+    return TPS_OK;
+}
+
+void plane_restart_schedule(struct plane_model *model)
+{
+    model->start = model->step;
+}
+
 uint32_t plane_digest(const struct plane_model *model)
 {
     uint32_t crc = 0;
@@ -121,6 +137,8 @@ uint32_t plane_digest(const struct plane_model *model)
     crc = tps_crc32(crc, model->fc2_b, sizeof model->fc2_b);
     crc = tps_crc32(crc, &model->rng, sizeof model->rng);
     crc = tps_crc32(crc, &model->step, sizeof model->step);
+    crc = tps_crc32(crc, &model->start, sizeof model->start);
+    crc = tps_crc32(crc, &model->rate, sizeof model->rate);
     return crc;
 }
 
@@ -130,6 +148,6 @@ enum tps_status plane_selftest(struct plane_model *model)
     for (uint32_t i = 0; i < 4; i++) {
         plane_train_step(model, plane_selftest_x[i], plane_selftest_labels[i]);
     }
-    return plane_digest(model) == 0x5E4A882Cu ? TPS_OK : TPS_SELFTEST_FAILED;
+    return plane_digest(model) == 0xD407E133u ? TPS_OK : TPS_SELFTEST_FAILED;
 }
 #endif

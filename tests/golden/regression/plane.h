@@ -21,8 +21,10 @@
 
 /* Everything that training changes. Save this struct to save the model. */
 struct plane_model {
-    uint32_t rng;  /* state of the random numbers */
-    uint32_t step; /* training steps so far */
+    uint32_t rng;   /* state of the random numbers */
+    uint32_t step;  /* training steps so far */
+    uint32_t start; /* the step at which the schedule of the learning rate began */
+    float rate;     /* factor of all learning rates */
     float fc1_b[5];
     float fc2_b[2];
     float fc1_w[5 * 2]; /* [5][2] */
@@ -47,7 +49,21 @@ enum tps_status plane_train_step(struct plane_model *model, const float x[PLANE_
 /* Outputs of the last layer in the last training step, before it learned. */
 const float *plane_last_output(void);
 
-/* CRC-32 of all weights and biases, layer by layer, then rng and step. */
+/*
+ * The learning rate stays the same at every step.
+ */
+
+/*
+ * Scale the learning rates of all layers, until the next call: 1.0f for those of the spec,
+ * 0.5f for half of them, 0 to stop learning.
+ * Returns TPS_BAD_RATE, and changes nothing, where rate < 0, rate > 1 or it is no number.
+ */
+enum tps_status plane_set_rate(struct plane_model *model, float rate);
+
+/* Begin the schedule of the learning rate again: of no effect here, where it is constant. */
+void plane_restart_schedule(struct plane_model *model);
+
+/* CRC-32 of all weights and biases, layer by layer, then rng, step, start and rate. */
 uint32_t plane_digest(const struct plane_model *model);
 
 /*
