@@ -7,7 +7,7 @@ from typing import Literal
 
 # Shares and differences below are of accuracy, or of R^2.
 _CHANCE = 0.005  # above the share of the largest class, or above an R^2 of 0
-_BELOW_LINEAR = 0.03
+_BELOW_LINEAR, _BELOW_LINEAR_BY_HEART = 0.03, 0.1
 _BELOW_BEST = 0.03
 _LOST_INPUTS = 0.25  # share of the inputs
 _CLIPPED_INPUTS = 0.05  # share of the values
@@ -45,7 +45,7 @@ class Facts:
 
     Attributes:
         seen: what was scored, in words: "the test set".
-        tests: answers that were scored.
+        tests: answers that were scored, to samples that were not learned.
         score: accuracy or R^2 at the end, `scores` before the first and after each epoch.
         largest: share and name of the largest class among them.
         never_answered: classes with some samples among them that no answer names.
@@ -151,7 +151,9 @@ def _below_linear(facts: Facts) -> Words:
     if score is None or linear is None:
         return None
     gap = linear[1] - score
-    if gap <= _BELOW_LINEAR or gap * (facts.tests or 0) < 2:
+    # On samples that both have learned, the one that learns them by heart is ahead.
+    most = _BELOW_LINEAR if facts.tests is not None else _BELOW_LINEAR_BY_HEART
+    if gap <= most or (facts.tests is not None and gap * facts.tests < 2):
         return None
     return (
         f"{facts.text(score)} on {facts.seen} is below the {facts.text(linear[1])} of {linear[0]} "

@@ -14,7 +14,7 @@ from tpsgd_edge.quantize.model import limits
 from tpsgd_edge.quantize.scales import BOUNDED
 from tpsgd_edge.stages.doubts import ENOUGH_OF_A_CLASS, Facts
 from tpsgd_edge.stages.prepare import Prepared
-from tpsgd_edge.stages.training import Score, Training, metric_of
+from tpsgd_edge.stages.training import Score, Training, metric_of, score
 from tpsgd_edge.stages.yardstick import linear_score
 
 Array = NDArray[Any]
@@ -50,11 +50,39 @@ def training_facts(
         score=last.value,
         scores=tuple(score.value for score in training.scores),
         untaught=untaught,
-        linear=linear_score(dataset),
+        # Where a layer keeps what it came with, the answers are bound to that.
+        linear=linear_score(dataset) if model.trained == model.weighted else None,
         clipped_outputs=clipped_outputs(model, training.outputs),
         weights_at_limits=weights_at_limits(model, training.state),
         **_answer_facts(last, dataset.class_names),
     )
+
+
+def learned_facts(model: QuantizedModel, dataset: Dataset, outputs: Array, state: bytes) -> Facts:
+    """What outputs for the training set tell, where no samples were kept for a test."""
+    last = score(model, outputs, dataset.y_train)
+    facts = replace(
+        data_facts(model, dataset),
+        seen="the training set",
+        metric=metric_of(model),
+        clipped_outputs=clipped_outputs(model, outputs),
+        weights_at_limits=weights_at_limits(model, state),
+    )
+    if not np.isfinite(last.value):
+        return facts
+    itself = replace(dataset, x_test=dataset.x_train, y_test=dataset.y_train)
+    return replace(
+        facts,
+        score=last.value,
+        linear=linear_score(itself),
+        **_answer_facts(last, dataset.class_names),
+    )
+
+
+def some_of(dataset: Dataset) -> Dataset:
+    """The data set with training samples that stand for all, where there are many."""
+    chosen = evenly(len(dataset.x_train))
+    return replace(dataset, x_train=dataset.x_train[chosen], y_train=dataset.y_train[chosen])
 
 
 def clipped_outputs(model: QuantizedModel, outputs: Array) -> float:
@@ -79,6 +107,13 @@ def weights_at_limits(model: QuantizedModel, state: bytes) -> tuple[tuple[str, f
             w, limit = tensors[f"{layer.name}.w"].astype(np.int64), 1 << layer.weight_bits
             shares.append((layer.name, float(np.mean((w <= -limit) | (w >= limit - 1)))))
     return tuple(shares)
+
+
+def largest_class(y: Array, names: tuple[str, ...]) -> tuple[float, str]:
+    """Share and name of the class that most labels name."""
+    counts = np.bincount(y.ravel())
+    most = int(counts.argmax())
+    return float(counts[most] / counts.sum()), _name(names, most)
 
 
 def _input_facts(model: QuantizedModel, x_train: Array) -> Facts:
