@@ -70,7 +70,8 @@ class ModelSpec(Section):
     settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
     # Layers of a source behind which adaptors are put: NAME_adaptor.
     adaptors: tuple[str, ...] = ()
-    # Units of the last layer, beside those that the layers have, for classes that come later.
+    # Units of the last layer, beside those that the layers have, for classes that come later. They
+    # are taught among samples of the others: a new class alone drives out what is known of these.
     extra_classes: Annotated[int, Field(ge=0, le=1000)] = 0
     weights_file: str | None = None
     pretrain: PretrainSpec | None = None
