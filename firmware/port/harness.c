@@ -14,7 +14,7 @@
  *   4 outputs   count inputs    per input: the outputs
  *   5 dump      -               the state struct
  *   6 load      the state       -
- *   7 selftest  -               u32: enum tps_status; the model is initialised afterwards
+ *   7 selftest  -               u32: tps_status; the model is initialised afterwards
  *   8 stack     -               u32: bytes of stack the model used since the last such command
  *   9 confident count inputs    per input: the confidence of the answer, where the model has one
  *
@@ -102,8 +102,6 @@ static int serve_training(uint32_t opcode, uint32_t count)
 }
 
 #else
-
-#include "tps_crc32.h"
 
 struct sample {
     struct input input;

@@ -39,9 +39,9 @@ struct fake_model {
 void fake_init(struct fake_model *model);
 void fake_outputs(const struct fake_model *model, const int8_t x[5], int16_t outputs[3]);
 #ifndef FAKE_INFERENCE_ONLY
-enum tps_status fake_train_step(struct fake_model *model, const int8_t x[5], uint16_t label);
+tps_status fake_train_step(struct fake_model *model, const int8_t x[5], uint16_t label);
 const int16_t *fake_last_output(void);
-enum tps_status fake_selftest(struct fake_model *model);
+tps_status fake_selftest(struct fake_model *model);
 #endif
 
 #endif
@@ -50,7 +50,9 @@ enum tps_status fake_selftest(struct fake_model *model);
 _STATUS = """
 #ifndef TPS_STATUS_H
 #define TPS_STATUS_H
-enum tps_status { TPS_OK, TPS_BAD_LABEL, TPS_SELFTEST_FAILED };
+#include <stdint.h>
+typedef int32_t tps_status;
+enum { TPS_OK, TPS_BAD_LABEL, TPS_SELFTEST_FAILED };
 #endif
 """
 
@@ -148,7 +150,7 @@ void fake_outputs(const struct fake_model *model, const int8_t x[5], int16_t out
 
 #ifndef FAKE_INFERENCE_ONLY
 
-enum tps_status fake_train_step(struct fake_model *model, const int8_t x[5], uint16_t label)
+tps_status fake_train_step(struct fake_model *model, const int8_t x[5], uint16_t label)
 {
     if (label >= 3) {
         return TPS_BAD_LABEL;
@@ -166,7 +168,7 @@ const int16_t *fake_last_output(void)
     return arena_out;
 }
 
-enum tps_status fake_selftest(struct fake_model *model)
+tps_status fake_selftest(struct fake_model *model)
 {
     static const int8_t x[5] = {1, 2, 3, 4, 5};
 
@@ -209,6 +211,7 @@ _MODEL_PORT = """
 #define MODEL_PORT_H
 
 #include "fake.h"
+#include "tps_crc32.h"
 
 #include <stddef.h>
 
@@ -249,7 +252,7 @@ static const struct {
     {offsetof(model_t, fc2_b), 12}, {offsetof(model_t, rng), 4},    {offsetof(model_t, step), 4},
 };
 
-static inline enum tps_status model_train_step(
+static inline tps_status model_train_step(
     model_t *model, const model_x_t *x, const model_label_t *label)
 {
     return fake_train_step(model, x, *label);
@@ -260,7 +263,7 @@ static inline const model_output_t *model_last_output(void)
     return fake_last_output();
 }
 
-static inline enum tps_status model_selftest(model_t *model)
+static inline tps_status model_selftest(model_t *model)
 {
     return fake_selftest(model);
 }

@@ -47,25 +47,25 @@ def _layer_arrays(layer: QuantizedDense) -> Iterator[ArrayView]:
     if isinstance(layer.init, StoredInit):
         w, b = layer.init.w.ravel(), layer.init.b
         first = "first_" if layer.trains else ""
-        yield _array(f"{layer.name}_{first}w", layer.weight_type, w, " /* [n_out][n_in] */")
-        yield _array(f"{layer.name}_{first}b", layer.bias_type, b)
+        yield _array(f"tps_{layer.name}_{first}w", layer.weight_type, w, " /* [n_out][n_in] */")
+        yield _array(f"tps_{layer.name}_{first}b", layer.bias_type, b)
     if not layer.trains:
         return
     if layer.projection is not None and layer.projection.storage != "seed":
         yield _projection_array(layer.name, layer.projection)
     if layer.loss.table is not None:
         loss_type = "f32" if layer.weight_type == "f32" else "s16"
-        yield _array(f"{layer.name}_loss_table", loss_type, layer.loss.table)
+        yield _array(f"tps_{layer.name}_loss_table", loss_type, layer.loss.table)
 
 
 def _projection_array(layer: str, projection: Projection) -> ArrayView:
     if projection.storage == "s8":
-        return _array(f"{layer}_projection", "s8", projection.values.ravel(), " /* P */")
+        return _array(f"tps_{layer}_projection", "s8", projection.values.ravel(), " /* P */")
     if projection.learns:
-        return _array(f"{layer}_first_p", "s8", projection.values.ravel(), " /* P */")
+        return _array(f"tps_{layer}_first_p", "s8", projection.values.ravel(), " /* P */")
     packed = pack_entries(projection.values)
     lines = tuple(c_rows((f"0x{byte:02X}" for byte in packed.ravel()), 16))
-    return ArrayView(f"{layer}_projection", "uint8_t", f"[{packed.size}]", " /* P */", lines)
+    return ArrayView(f"tps_{layer}_projection", "uint8_t", f"[{packed.size}]", " /* P */", lines)
 
 
 def pack_entries(values: NDArray[np.int8]) -> NDArray[np.uint8]:

@@ -142,7 +142,7 @@ def init_lines(model: QuantizedModel) -> tuple[str, ...]:
 def _copy_lines(name: str, tensor: str, count: int) -> tuple[str, ...]:
     return (
         f"for (uint32_t i = 0; i < {count}; i++) {{",
-        f"    model->{name}_{tensor}[i] = {name}_first_{tensor}[i];",
+        f"    model->{name}_{tensor}[i] = tps_{name}_first_{tensor}[i];",
         "}",
     )
 
@@ -367,7 +367,7 @@ def _shapes(x: tuple[int, int, int], y: tuple[int, int, int]) -> str:
 
 
 def _weights(layer: QuantizedDense) -> list[str]:
-    where = "model->" if layer.trains else ""
+    where = "model->" if layer.trains else "tps_"
     return [f"&{layer.name}_layer", f"{where}{layer.name}_w", f"{where}{layer.name}_b"]
 
 

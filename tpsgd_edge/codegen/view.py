@@ -41,7 +41,7 @@ from tpsgd_edge.quantize.model import (
 )
 
 # The version of firmware/runtime/ and of the kernel templates that generated code needs.
-RUNTIME_VERSION = 1
+RUNTIME_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +275,6 @@ def _summary_rows(model: QuantizedModel) -> Iterator[str]:
 
 def _headers(model: QuantizedModel) -> Iterator[str]:
     suffix = "_f32" if model.value_type == "f32" else ""
-    yield f"{model.name}_data.h"
     if model.rule == "backprop":
         yield "tps_below.h"
     if model.is_gated:
@@ -283,6 +282,7 @@ def _headers(model: QuantizedModel) -> Iterator[str]:
     if any(isinstance(layer, QuantizedConv2d) for layer in model.layers):
         yield "tps_conv2d.h"
     yield "tps_crc32.h"
+    yield "tps_data.h"
     yield f"tps_dense{suffix}.h"
     yield f"tps_error{suffix}.h"
     kinds = {layer.kind for layer in model.recurrent}
