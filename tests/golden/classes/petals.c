@@ -11,14 +11,14 @@
  */
 #include "petals.h"
 
-#include "petals_data.h"
-#include "tps_compiler.h"
-#include "tps_crc32.h"
-#include "tps_dense.h"
-#include "tps_error.h"
-#include "tps_random.h"
-#include "tps_softmax.h"
-#include "tps_tables.h"
+#include "petals_tps_compiler.h"
+#include "petals_tps_crc32.h"
+#include "petals_tps_data.h"
+#include "petals_tps_dense.h"
+#include "petals_tps_error.h"
+#include "petals_tps_random.h"
+#include "petals_tps_softmax.h"
+#include "petals_tps_tables.h"
 
 static const struct tps_dense fc1_layer = {
     .n_in = 3,
@@ -152,7 +152,7 @@ TPS_BRANCH static void learn_hidden(struct petals_model *model, const int8_t *x,
     tps_dense_update_s16_s8(&fc1_layer, model->fc1_w, model->fc1_b, x, arena.fc1_e.at, model->rng);
 }
 
-enum tps_status petals_train_step(struct petals_model *model, const int8_t x[PETALS_N_IN],
+tps_status petals_train_step(struct petals_model *model, const int8_t x[PETALS_N_IN],
     uint16_t label)
 {
     if (label >= PETALS_N_LABELS) {
@@ -200,7 +200,7 @@ uint32_t petals_digest(const struct petals_model *model)
     return crc;
 }
 
-enum tps_status petals_selftest(struct petals_model *model)
+tps_status petals_selftest(struct petals_model *model)
 {
     petals_init(model);
     for (uint32_t i = 0; i < 4; i++) {

@@ -10,8 +10,8 @@
 
 #include "tps_status.h"
 
-#if TPS_RUNTIME_VERSION != 1
-#error "petals needs version 1 of the tps runtime"
+#if TPS_RUNTIME_VERSION != 2
+#error "petals needs version 2 of the tps runtime"
 #endif
 
 #define PETALS_N_IN 3
@@ -54,7 +54,7 @@ uint32_t petals_evaluate(const struct petals_model *model, const int8_t *x,
  * Train every layer once on the sample (x, label), during the forward pass.
  * Returns TPS_BAD_LABEL, and changes nothing, where label >= PETALS_N_LABELS.
  */
-enum tps_status petals_train_step(struct petals_model *model, const int8_t x[PETALS_N_IN],
+tps_status petals_train_step(struct petals_model *model, const int8_t x[PETALS_N_IN],
     uint16_t label);
 
 /* Outputs of the last layer in the last training step, before it learned. */
@@ -67,7 +67,7 @@ uint32_t petals_digest(const struct petals_model *model);
  * Train from the first state on 4 built-in samples and compare the digest.
  * Overwrites *model: call petals_init afterwards. Returns TPS_SELFTEST_FAILED where it differs.
  */
-enum tps_status petals_selftest(struct petals_model *model);
+tps_status petals_selftest(struct petals_model *model);
 #endif
 
 #endif

@@ -11,11 +11,11 @@
  */
 #include "plane.h"
 
-#include "plane_data.h"
-#include "tps_crc32.h"
-#include "tps_dense_f32.h"
-#include "tps_error_f32.h"
-#include "tps_random.h"
+#include "plane_tps_crc32.h"
+#include "plane_tps_data.h"
+#include "plane_tps_dense_f32.h"
+#include "plane_tps_error_f32.h"
+#include "plane_tps_random.h"
 
 static const struct tps_dense_f32 fc1_layer = {
     .n_in = 2,
@@ -26,7 +26,7 @@ static const struct tps_dense_f32 fc1_layer = {
     .delta = 0.25f,
     .rate = 0.01f,
     .dead_zone = 0.0f,
-    .projection = fc1_projection,
+    .projection = tps_fc1_projection,
 };
 
 static const struct tps_dense_f32 fc2_layer = {
@@ -79,7 +79,7 @@ void plane_outputs(const struct plane_model *model, const float x[PLANE_N_IN],
 }
 #ifndef PLANE_INFERENCE_ONLY
 
-enum tps_status plane_train_step(struct plane_model *model, const float x[PLANE_N_IN],
+tps_status plane_train_step(struct plane_model *model, const float x[PLANE_N_IN],
     const float label[PLANE_N_LABELS])
 {
 
@@ -124,7 +124,7 @@ uint32_t plane_digest(const struct plane_model *model)
     return crc;
 }
 
-enum tps_status plane_selftest(struct plane_model *model)
+tps_status plane_selftest(struct plane_model *model)
 {
     plane_init(model);
     for (uint32_t i = 0; i < 4; i++) {

@@ -10,8 +10,8 @@
 
 #include "tps_status.h"
 
-#if TPS_RUNTIME_VERSION != 1
-#error "plane needs version 1 of the tps runtime"
+#if TPS_RUNTIME_VERSION != 2
+#error "plane needs version 2 of the tps runtime"
 #endif
 
 #define PLANE_N_IN 2
@@ -41,7 +41,7 @@ void plane_outputs(const struct plane_model *model, const float x[PLANE_N_IN],
  * Train every layer once on the sample (x, label), during the forward pass.
  * Always returns TPS_OK.
  */
-enum tps_status plane_train_step(struct plane_model *model, const float x[PLANE_N_IN],
+tps_status plane_train_step(struct plane_model *model, const float x[PLANE_N_IN],
     const float label[PLANE_N_LABELS]);
 
 /* Outputs of the last layer in the last training step, before it learned. */
@@ -54,7 +54,7 @@ uint32_t plane_digest(const struct plane_model *model);
  * Train from the first state on 4 built-in samples and compare the digest.
  * Overwrites *model: call plane_init afterwards. Returns TPS_SELFTEST_FAILED where it differs.
  */
-enum tps_status plane_selftest(struct plane_model *model);
+tps_status plane_selftest(struct plane_model *model);
 #endif
 
 #endif

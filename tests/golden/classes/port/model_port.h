@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 #include "petals.h"
-#include "tps_crc32.h"
+#include "petals_tps_crc32.h"
 
 #ifdef PETALS_INFERENCE_ONLY
 #define MODEL_INFERENCE_ONLY
@@ -57,7 +57,7 @@ static inline model_confidence_t model_confidence(void)
 }
 
 #ifndef MODEL_INFERENCE_ONLY
-static inline enum tps_status model_train_step(
+static inline tps_status model_train_step(
     model_t *model, const model_x_t *x, const model_label_t *label)
 {
     return petals_train_step(model, x, *label);
@@ -68,7 +68,7 @@ static inline const model_output_t *model_last_output(void)
     return petals_last_output();
 }
 
-static inline enum tps_status model_selftest(model_t *model)
+static inline tps_status model_selftest(model_t *model)
 {
     return petals_selftest(model);
 }

@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 #include "plane.h"
-#include "tps_crc32.h"
+#include "plane_tps_crc32.h"
 
 #ifdef PLANE_INFERENCE_ONLY
 #define MODEL_INFERENCE_ONLY
@@ -49,7 +49,7 @@ static inline void model_outputs(const model_t *model, const model_x_t *x, model
 }
 
 #ifndef MODEL_INFERENCE_ONLY
-static inline enum tps_status model_train_step(
+static inline tps_status model_train_step(
     model_t *model, const model_x_t *x, const model_label_t *label)
 {
     return plane_train_step(model, x, label);
@@ -60,7 +60,7 @@ static inline const model_output_t *model_last_output(void)
     return plane_last_output();
 }
 
-static inline enum tps_status model_selftest(model_t *model)
+static inline tps_status model_selftest(model_t *model)
 {
     return plane_selftest(model);
 }
