@@ -37,9 +37,9 @@ struct fake_model {
 };
 
 void fake_init(struct fake_model *model);
-void fake_outputs(const struct fake_model *model, const int8_t x[5], int16_t outputs[3]);
+void fake_outputs_with(const struct fake_model *model, const int8_t x[5], int16_t outputs[3]);
 #ifndef FAKE_INFERENCE_ONLY
-tps_status fake_train_step(struct fake_model *model, const int8_t x[5], uint16_t label);
+tps_status fake_train_step_with(struct fake_model *model, const int8_t x[5], uint16_t label);
 const int16_t *fake_last_output(void);
 tps_status fake_selftest(struct fake_model *model);
 #endif
@@ -143,14 +143,14 @@ void fake_init(struct fake_model *model)
     }
 }
 
-void fake_outputs(const struct fake_model *model, const int8_t x[5], int16_t outputs[3])
+void fake_outputs_with(const struct fake_model *model, const int8_t x[5], int16_t outputs[3])
 {
     forward(model, x, outputs);
 }
 
 #ifndef FAKE_INFERENCE_ONLY
 
-tps_status fake_train_step(struct fake_model *model, const int8_t x[5], uint16_t label)
+tps_status fake_train_step_with(struct fake_model *model, const int8_t x[5], uint16_t label)
 {
     if (label >= 3) {
         return TPS_BAD_LABEL;
@@ -173,7 +173,7 @@ tps_status fake_selftest(struct fake_model *model)
     static const int8_t x[5] = {1, 2, 3, 4, 5};
 
     fake_init(model);
-    (void)fake_train_step(model, x, 1);
+    (void)fake_train_step_with(model, x, 1);
     return model->fc1_b[1] == 2 && model->step == 1 ? TPS_OK : TPS_SELFTEST_FAILED;
 }
 
@@ -234,7 +234,7 @@ static inline void model_init(model_t *model)
 
 static inline void model_outputs(const model_t *model, const model_x_t *x, model_output_t *outputs)
 {
-    fake_outputs(model, x, outputs);
+    fake_outputs_with(model, x, outputs);
 }
 
 #ifndef FAKE_INFERENCE_ONLY
@@ -255,7 +255,7 @@ static const struct {
 static inline tps_status model_train_step(
     model_t *model, const model_x_t *x, const model_label_t *label)
 {
-    return fake_train_step(model, x, *label);
+    return fake_train_step_with(model, x, *label);
 }
 
 static inline const model_output_t *model_last_output(void)

@@ -172,9 +172,9 @@ def test_the_proved_bounds_are_printed():
 
 def test_the_memory_plan_is_printed():
     for model, project in projects():
-        plan, source = plan_memory(model), project.files[f"{model.name}.c"]
-        assert f"static union {{ /* {plan.training.size} bytes */" in source
-        assert f"static union {{ /* {plan.inference.size} bytes */" in source
+        plan, header = plan_memory(model), project.files[f"{model.name}.h"]
+        assert f"union {{ /* {plan.training.size} bytes */" in header
+        assert f"union {{ /* {plan.inference.size} bytes */" in header
 
 
 def test_the_manifest_tells_digests_scales_and_memory():

@@ -188,6 +188,7 @@ def test_each_symbol_carries_the_models_name(built, name):
     public = {word for word in defined if not word.startswith(f"{model}_tps_")}
     header = small_project(name).files[f"{model}.h"]
     assert public - set(_FUNCTION.findall(header)) == {
+        f"{model}_own_work",
         f"{model}_selftest_x",
         f"{model}_selftest_labels",
     }
@@ -202,8 +203,8 @@ def test_no_two_models_can_have_names_that_meet():
         model = small_project(name).name
         functions = _FUNCTION.findall(small_project(name).files[f"{model}.h"])
         words |= {function.removeprefix(f"{model}_") for function in functions}
-    assert {"train_step", "step", "predict", "selftest"} <= words
-    words |= {"selftest_x", "selftest_labels", "model"}
+    assert {"train_step_with", "step_with", "predict_with", "selftest"} <= words
+    words |= {"selftest_x", "selftest_labels", "own_work"}
     for longer in sorted(words):
         for shorter in words:
             if longer.endswith(f"_{shorter}"):

@@ -30,7 +30,8 @@ from tpsgd_edge.codegen.stages import (
     training_lesson,
     uses,
 )
-from tpsgd_edge.memory import ArenaPlan, MemoryPlan, StateTensor, digest_order
+from tpsgd_edge.codegen.work import WorkView, work_view
+from tpsgd_edge.memory import MemoryPlan, StateTensor, digest_order
 from tpsgd_edge.quantize.model import (
     DTYPES,
     QuantizedConv2d,
@@ -80,14 +81,6 @@ class StateView:
 
 
 @dataclass(frozen=True, slots=True)
-class ArenaView:
-    """Members of the arena union."""
-
-    size: int
-    buffers: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class ModelView:
     """Everything that any template prints."""
 
@@ -128,8 +121,7 @@ class ModelView:
     exp2_table: tuple[int, ...]
     state: tuple[StateView, ...]
     digest: tuple[StateView, ...]
-    training_arena: ArenaView
-    inference_arena: ArenaView
+    work: WorkView
     first_rng: str
     rng_advance: str
     init_lines: tuple[str, ...]
@@ -148,6 +140,16 @@ class ModelView:
     def values_per_word(self) -> int:
         """Inputs in 32 bits."""
         return 4 // DTYPES[self.value_type].itemsize
+
+    @property
+    def each_step(self) -> bool:
+        """Whether every step of a sequence has a label."""
+        return self.sequence is not None and self.sequence.each_step
+
+    @property
+    def outputs_count(self) -> str:
+        """C for the number of outputs for a sample."""
+        return f"{self.upper}_N_OUT" if self.sequence is None else self.sequence.outputs
 
     @property
     def seen(self) -> str:
@@ -222,14 +224,13 @@ def model_view(
         exp2_table=tuple(int(v) for v in exp2_table()),
         state=tuple(_state_view(t) for t in plan.state.tensors),
         digest=tuple(_digest_views(model, plan)),
-        training_arena=_arena_view(plan.training),
-        inference_arena=_arena_view(plan.inference),
+        work=work_view(plan),
         first_rng=c_uint(stream(model.seed, Purpose.TRAINING, 0)),
         rng_advance=f"TPS_PHI * {model.total_units}u",
         init_lines=init_lines(model),
         inference=inference_stages(model, plan),
         training=training_lesson(model, plan),
-        last_y=f"arena.{model.last.name}_y.at",
+        last_y=f"work->arena.{model.last.name}_y.at",
         confidence_c=_confidence_c(model),
         gate=_gate(model),
         schedule=schedule_view(model),
@@ -327,16 +328,6 @@ def _digest_views(model: QuantizedModel, plan: MemoryPlan) -> Iterator[StateView
     by_name = {tensor.name: tensor for tensor in plan.state.tensors}
     for name in digest_order(model):
         yield _state_view(by_name[name])
-
-
-def _arena_view(plan: ArenaPlan) -> ArenaView:
-    lines = []
-    for buffer in plan.buffers:
-        skip = f"unsigned char skip[{buffer.offset}]; " if buffer.offset else ""
-        aligned = "_Alignas(4) " if buffer.role == "p" else ""
-        array = f"{aligned}{C_TYPES[buffer.type]} at[{buffer.count}];"
-        lines.append(f"struct {{ {skip}{array} }} {buffer.name};")
-    return ArenaView(plan.size, tuple(lines))
 
 
 def _confidence_c(model: QuantizedModel) -> str:
