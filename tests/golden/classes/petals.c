@@ -55,21 +55,10 @@ static const struct tps_dense fc2_layer = {
     .dead_zone = 164,
 };
 
-/* Buffers whose lifetimes do not overlap share bytes. */
-#ifndef PETALS_INFERENCE_ONLY
-static union { /* 36 bytes */
-    struct { unsigned char skip[24]; int8_t at[6]; } fc1_y;
-    struct { int32_t at[3]; } fc1_s;
-    struct { unsigned char skip[12]; int16_t at[6]; } fc1_e;
-    struct { unsigned char skip[30]; int16_t at[3]; } fc2_y;
-    struct { unsigned char skip[12]; int16_t at[3]; } fc2_e;
-} arena;
-#else
-static union { /* 12 bytes */
-    struct { int8_t at[6]; } fc1_y;
-    struct { unsigned char skip[6]; int16_t at[3]; } fc2_y;
-} arena;
-#endif
+PETALS_WORK_ATTRIBUTE struct petals_work petals_own_work;
+
+_Static_assert(sizeof(struct petals_model) <= PETALS_MODEL_BYTES, "bytes of the model");
+_Static_assert(sizeof(struct petals_work) <= PETALS_WORK_BYTES, "bytes of the work");
 
 void petals_init(struct petals_model *model)
 {
@@ -79,48 +68,50 @@ void petals_init(struct petals_model *model)
     tps_dense_init_s16(&fc2_layer, model->fc2_w, model->fc2_b, 0xE2870FC0u);
 }
 
-static void forward(const struct petals_model *model, const int8_t *x)
+static void forward(const struct petals_model *model, struct petals_work *work,
+    const int8_t *x)
 {
     /* fc1: 3 -> 6, tanh; |acc| <= 146,800,640 */
-    tps_dense_forward_s16_s8_s8(&fc1_layer, model->fc1_w, model->fc1_b, x, arena.fc1_y.at);
+    tps_dense_forward_s16_s8_s8(&fc1_layer, model->fc1_w, model->fc1_b, x, work->arena.fc1_y.at);
     /* fc2: 6 -> 3, linear; |acc| <= 159,383,552 */
-    tps_dense_forward_s16_s8_s16(&fc2_layer, model->fc2_w, model->fc2_b, arena.fc1_y.at,
-        arena.fc2_y.at);
+    tps_dense_forward_s16_s8_s16(&fc2_layer, model->fc2_w, model->fc2_b, work->arena.fc1_y.at,
+        work->arena.fc2_y.at);
 }
 
-void petals_outputs(const struct petals_model *model, const int8_t x[PETALS_N_IN],
-    int16_t outputs[PETALS_N_OUT])
+void petals_outputs_with(const struct petals_model *model, struct petals_work *work,
+    const int8_t x[PETALS_N_IN], int16_t outputs[PETALS_N_OUT])
 {
-    forward(model, x);
+    forward(model, work, x);
     for (uint32_t k = 0; k < PETALS_N_OUT; k++) {
-        outputs[k] = arena.fc2_y.at[k];
+        outputs[k] = work->arena.fc2_y.at[k];
     }
 }
 
-uint16_t petals_predict(const struct petals_model *model, const int8_t x[PETALS_N_IN])
+uint16_t petals_predict_with(const struct petals_model *model, struct petals_work *work,
+    const int8_t x[PETALS_N_IN])
 {
-    forward(model, x);
+    forward(model, work, x);
     uint16_t best = 0;
     for (uint16_t k = 1; k < PETALS_N_OUT; k++) {
-        if (arena.fc2_y.at[k] > arena.fc2_y.at[best]) {
+        if (work->arena.fc2_y.at[k] > work->arena.fc2_y.at[best]) {
             best = k;
         }
     }
     return best;
 }
 
-uint16_t petals_confidence(void)
+uint16_t petals_confidence_with(const struct petals_work *work)
 {
-    const struct tps_softmax softmax = tps_softmax_s16(arena.fc2_y.at, PETALS_N_OUT);
+    const struct tps_softmax softmax = tps_softmax_s16(work->arena.fc2_y.at, PETALS_N_OUT);
     return (uint16_t)tps_probability(&softmax, softmax.max);
 }
 
-uint32_t petals_evaluate(const struct petals_model *model, const int8_t *x,
-    const uint16_t *labels, uint32_t count)
+uint32_t petals_evaluate_with(const struct petals_model *model, struct petals_work *work,
+    const int8_t *x, const uint16_t *labels, uint32_t count)
 {
     uint32_t correct = 0;
     for (uint32_t i = 0; i < count; i++, x += PETALS_N_IN) {
-        correct += petals_predict(model, x) == labels[i];
+        correct += petals_predict_with(model, work, x) == labels[i];
     }
     return correct;
 }
@@ -140,42 +131,44 @@ static uint16_t decay_at(uint32_t step)
 }
 
 /* What hidden layers learn from a sample that the network is not sure of. */
-TPS_BRANCH static void learn_hidden(struct petals_model *model, const int8_t *x, uint16_t label)
+TPS_BRANCH static void learn_hidden(struct petals_model *model, struct petals_work *work,
+    const int8_t *x, uint16_t label)
 {
     const uint16_t decay = decay_at(model->step);
 
     /* fc1 learns: projected cross entropy */
-    tps_error_projected_cross_entropy_s8(&fc1_layer, arena.fc1_y.at, label, arena.fc1_s.at,
-        arena.fc1_e.at);
-    tps_dense_gate_tanh_s8(&fc1_layer, arena.fc1_y.at, arena.fc1_e.at);
-    tps_dense_steps(&fc1_layer, decay, model->rng, arena.fc1_e.at);
-    tps_dense_update_s16_s8(&fc1_layer, model->fc1_w, model->fc1_b, x, arena.fc1_e.at, model->rng);
+    tps_error_projected_cross_entropy_s8(&fc1_layer, work->arena.fc1_y.at, label,
+        work->arena.fc1_s.at, work->arena.fc1_e.at);
+    tps_dense_gate_tanh_s8(&fc1_layer, work->arena.fc1_y.at, work->arena.fc1_e.at);
+    tps_dense_steps(&fc1_layer, decay, model->rng, work->arena.fc1_e.at);
+    tps_dense_update_s16_s8(&fc1_layer, model->fc1_w, model->fc1_b, x, work->arena.fc1_e.at,
+        model->rng);
 }
 
-tps_status petals_train_step(struct petals_model *model, const int8_t x[PETALS_N_IN],
-    uint16_t label)
+tps_status petals_train_step_with(struct petals_model *model, struct petals_work *work,
+    const int8_t x[PETALS_N_IN], uint16_t label)
 {
     if (label >= PETALS_N_LABELS) {
         return TPS_BAD_LABEL;
     }
 
     /* fc1: 3 -> 6, tanh; |acc| <= 146,800,640 */
-    tps_dense_forward_s16_s8_s8(&fc1_layer, model->fc1_w, model->fc1_b, x, arena.fc1_y.at);
+    tps_dense_forward_s16_s8_s8(&fc1_layer, model->fc1_w, model->fc1_b, x, work->arena.fc1_y.at);
 
     /* fc2: 6 -> 3, linear; |acc| <= 159,383,552 */
-    tps_dense_forward_s16_s8_s16(&fc2_layer, model->fc2_w, model->fc2_b, arena.fc1_y.at,
-        arena.fc2_y.at);
+    tps_dense_forward_s16_s8_s16(&fc2_layer, model->fc2_w, model->fc2_b, work->arena.fc1_y.at,
+        work->arena.fc2_y.at);
 
     /* fc2 learns: softmax cross entropy */
     const uint16_t decay = decay_at(model->step);
-    const int32_t p_label = tps_error_softmax_cross_entropy(&fc2_layer, arena.fc2_y.at, label,
-        arena.fc2_e.at);
-    tps_dense_steps(&fc2_layer, decay, model->rng + TPS_PHI * 6u, arena.fc2_e.at);
-    tps_dense_update_s16_s8(&fc2_layer, model->fc2_w, model->fc2_b, arena.fc1_y.at, arena.fc2_e.at,
-        model->rng + TPS_PHI * 6u);
+    const int32_t p_label = tps_error_softmax_cross_entropy(&fc2_layer, work->arena.fc2_y.at, label,
+        work->arena.fc2_e.at);
+    tps_dense_steps(&fc2_layer, decay, model->rng + TPS_PHI * 6u, work->arena.fc2_e.at);
+    tps_dense_update_s16_s8(&fc2_layer, model->fc2_w, model->fc2_b, work->arena.fc1_y.at,
+        work->arena.fc2_e.at, model->rng + TPS_PHI * 6u);
 
     if (p_label < 29491) {
-        learn_hidden(model, x, label);
+        learn_hidden(model, work, x, label);
     }
 
     model->rng += TPS_PHI * 9u;
@@ -183,9 +176,9 @@ tps_status petals_train_step(struct petals_model *model, const int8_t x[PETALS_N
     return TPS_OK;
 }
 
-const int16_t *petals_last_output(void)
+const int16_t *petals_last_output_with(const struct petals_work *work)
 {
-    return arena.fc2_y.at;
+    return work->arena.fc2_y.at;
 }
 
 uint32_t petals_digest(const struct petals_model *model)

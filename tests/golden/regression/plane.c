@@ -37,20 +37,10 @@ static const struct tps_dense_f32 fc2_layer = {
     .dead_zone = 0.0f,
 };
 
-/* Buffers whose lifetimes do not overlap share bytes. */
-#ifndef PLANE_INFERENCE_ONLY
-static union { /* 40 bytes */
-    struct { float at[5]; } fc1_y;
-    struct { unsigned char skip[20]; float at[5]; } fc1_e;
-    struct { unsigned char skip[20]; float at[2]; } fc2_y;
-    struct { unsigned char skip[28]; float at[2]; } fc2_e;
-} arena;
-#else
-static union { /* 28 bytes */
-    struct { float at[5]; } fc1_y;
-    struct { unsigned char skip[20]; float at[2]; } fc2_y;
-} arena;
-#endif
+PLANE_WORK_ATTRIBUTE struct plane_work plane_own_work;
+
+_Static_assert(sizeof(struct plane_model) <= PLANE_MODEL_BYTES, "bytes of the model");
+_Static_assert(sizeof(struct plane_work) <= PLANE_WORK_BYTES, "bytes of the work");
 
 void plane_init(struct plane_model *model)
 {
@@ -60,56 +50,58 @@ void plane_init(struct plane_model *model)
     tps_dense_init_f32(&fc2_layer, model->fc2_w, model->fc2_b, 0xE2870FC0u);
 }
 
-static void forward(const struct plane_model *model, const float *x)
+static void forward(const struct plane_model *model, struct plane_work *work,
+    const float *x)
 {
     /* fc1: 2 -> 5, relu */
-    tps_dense_forward_relu_f32(&fc1_layer, model->fc1_w, model->fc1_b, x, arena.fc1_y.at);
+    tps_dense_forward_relu_f32(&fc1_layer, model->fc1_w, model->fc1_b, x, work->arena.fc1_y.at);
     /* fc2: 5 -> 2, linear */
-    tps_dense_forward_linear_f32(&fc2_layer, model->fc2_w, model->fc2_b, arena.fc1_y.at,
-        arena.fc2_y.at);
+    tps_dense_forward_linear_f32(&fc2_layer, model->fc2_w, model->fc2_b, work->arena.fc1_y.at,
+        work->arena.fc2_y.at);
 }
 
-void plane_outputs(const struct plane_model *model, const float x[PLANE_N_IN],
-    float outputs[PLANE_N_OUT])
+void plane_outputs_with(const struct plane_model *model, struct plane_work *work,
+    const float x[PLANE_N_IN], float outputs[PLANE_N_OUT])
 {
-    forward(model, x);
+    forward(model, work, x);
     for (uint32_t k = 0; k < PLANE_N_OUT; k++) {
-        outputs[k] = arena.fc2_y.at[k];
+        outputs[k] = work->arena.fc2_y.at[k];
     }
 }
 #ifndef PLANE_INFERENCE_ONLY
 
-tps_status plane_train_step(struct plane_model *model, const float x[PLANE_N_IN],
-    const float label[PLANE_N_LABELS])
+tps_status plane_train_step_with(struct plane_model *model, struct plane_work *work,
+    const float x[PLANE_N_IN], const float label[PLANE_N_LABELS])
 {
 
     /* fc1: 2 -> 5, relu */
-    tps_dense_forward_relu_f32(&fc1_layer, model->fc1_w, model->fc1_b, x, arena.fc1_y.at);
+    tps_dense_forward_relu_f32(&fc1_layer, model->fc1_w, model->fc1_b, x, work->arena.fc1_y.at);
 
     /* fc1 learns: huber */
     const float decay = 1.0f;
-    tps_error_huber_hidden_f32(&fc1_layer, arena.fc1_y.at, label, arena.fc1_e.at);
-    tps_dense_gate_relu_f32(&fc1_layer, arena.fc1_y.at, arena.fc1_e.at);
-    tps_dense_steps_f32(&fc1_layer, decay, arena.fc1_e.at);
-    tps_dense_update_f32(&fc1_layer, model->fc1_w, model->fc1_b, x, arena.fc1_e.at);
+    tps_error_huber_hidden_f32(&fc1_layer, work->arena.fc1_y.at, label, work->arena.fc1_e.at);
+    tps_dense_gate_relu_f32(&fc1_layer, work->arena.fc1_y.at, work->arena.fc1_e.at);
+    tps_dense_steps_f32(&fc1_layer, decay, work->arena.fc1_e.at);
+    tps_dense_update_f32(&fc1_layer, model->fc1_w, model->fc1_b, x, work->arena.fc1_e.at);
 
     /* fc2: 5 -> 2, linear */
-    tps_dense_forward_linear_f32(&fc2_layer, model->fc2_w, model->fc2_b, arena.fc1_y.at,
-        arena.fc2_y.at);
+    tps_dense_forward_linear_f32(&fc2_layer, model->fc2_w, model->fc2_b, work->arena.fc1_y.at,
+        work->arena.fc2_y.at);
 
     /* fc2 learns: l2 */
-    tps_error_l2_last_f32(&fc2_layer, arena.fc2_y.at, label, arena.fc2_e.at);
-    tps_dense_steps_f32(&fc2_layer, decay, arena.fc2_e.at);
-    tps_dense_update_f32(&fc2_layer, model->fc2_w, model->fc2_b, arena.fc1_y.at, arena.fc2_e.at);
+    tps_error_l2_last_f32(&fc2_layer, work->arena.fc2_y.at, label, work->arena.fc2_e.at);
+    tps_dense_steps_f32(&fc2_layer, decay, work->arena.fc2_e.at);
+    tps_dense_update_f32(&fc2_layer, model->fc2_w, model->fc2_b, work->arena.fc1_y.at,
+        work->arena.fc2_e.at);
 
     model->rng += TPS_PHI * 7u;
     model->step += model->step != UINT32_MAX;
     return TPS_OK;
 }
 
-const float *plane_last_output(void)
+const float *plane_last_output_with(const struct plane_work *work)
 {
-    return arena.fc2_y.at;
+    return work->arena.fc2_y.at;
 }
 
 uint32_t plane_digest(const struct plane_model *model)
