@@ -46,15 +46,18 @@ enum tps_status plane_train_step(struct plane_model *model, const float x[PLANE_
 
 /* Outputs of the last layer in the last training step, before it learned. */
 const float *plane_last_output(void);
+#endif
 
 /* CRC-32 of all weights and biases, layer by layer, then rng and step. */
 uint32_t plane_digest(const struct plane_model *model);
 
 /*
- * Train from the first state on 4 built-in samples and compare the digest.
- * Overwrites *model: call plane_init afterwards. Returns TPS_SELFTEST_FAILED where it differs.
+ * Does this very board compute the right bits? Compares, by CRC-32, the constants in flash, all
+ * answers to 4 built-in samples and, in firmware that trains, the model after training on them.
+ * Returns TPS_SELFTEST_FAILED where any differs.
+ *
+ * Overwrites *scratch: never pass a model that has learned.
  */
-enum tps_status plane_selftest(struct plane_model *model);
-#endif
+enum tps_status plane_selftest(struct plane_model *scratch);
 
 #endif
