@@ -11,6 +11,9 @@ from tpsgd_edge.trace import ANSWERS, DIGESTED, Answers, Trace
 
 Array = NDArray[Any]
 
+# What is counted beside the answers: classes that do not exist, and functions that train on them.
+BAD_LABELS = "bad labels taken"
+
 
 @dataclass(frozen=True, slots=True)
 class ValueDifference:
@@ -143,7 +146,7 @@ def compare_answers(
     """Compare what the public functions say after some training steps."""
     values = {
         **{name: (expected.words[:, k], actual.words[:, k]) for k, name in enumerate(ANSWERS)},
-        "bad labels taken": (np.array(expected.bad_labels), np.array(actual.bad_labels)),
+        BAD_LABELS: (np.array(expected.bad_labels), np.array(actual.bad_labels)),
         "digest": (np.array(expected.digest), np.array(actual.digest)),
     }
     for function, (reference, device) in values.items():

@@ -12,6 +12,7 @@ from tpsgd_edge.stages.prepare import (
     scratch_project,
     selftest_samples,
 )
+from tpsgd_edge.stages.proof import with_value
 from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.device import Device
 from tpsgd_edge.toolchain.interface import interface_of
@@ -74,9 +75,10 @@ def _first_difference(device: Device, prepared: Prepared) -> Verdict:
     for steps in (0, len(x)):
         lesson = x[:steps], labels[:steps]
         verdict = compare(trace(model, *lesson, reference=reference), device.trace(*lesson))
-        if verdict.verdict == "equal":
-            said = answers(reference, x, labels), device.answers(x, labels)
-            verdict = compare_answers(*said, steps)
-        if verdict.verdict != "equal":
+        if verdict.verdict == "mismatch":
+            return with_value(verdict, device, model, x, labels)
+        said = answers(reference, x, labels), device.answers(x, labels)
+        verdict = compare_answers(*said, steps)
+        if verdict.verdict == "mismatch":
             return verdict
     return selftest_mismatch(len(x))
