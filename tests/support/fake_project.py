@@ -38,10 +38,14 @@ struct fake_model {
 
 void fake_init(struct fake_model *model);
 void fake_outputs_with(const struct fake_model *model, const int8_t x[5], int16_t outputs[3]);
+uint16_t fake_predict(const struct fake_model *model, const int8_t x[5]);
+uint32_t fake_evaluate(const struct fake_model *model, const int8_t *x, const uint16_t *labels,
+                       uint32_t count);
+uint32_t fake_digest(const struct fake_model *model);
+tps_status fake_selftest(struct fake_model *scratch);
 #ifndef FAKE_INFERENCE_ONLY
 tps_status fake_train_step_with(struct fake_model *model, const int8_t x[5], uint16_t label);
 const int16_t *fake_last_output(void);
-tps_status fake_selftest(struct fake_model *model);
 #endif
 
 #endif
@@ -105,6 +109,7 @@ void tps_dense_update(const struct tps_dense *layer, int16_t *w, int32_t *b,
 _MODEL_C = """
 #include "fake.h"
 
+#include "tps_crc32.h"
 #include "tps_dense.h"
 
 static const struct tps_dense fc1_layer = {5, 4, 3};
@@ -148,6 +153,40 @@ void fake_outputs_with(const struct fake_model *model, const int8_t x[5], int16_
     forward(model, x, outputs);
 }
 
+uint16_t fake_predict(const struct fake_model *model, const int8_t x[5])
+{
+    int16_t outputs[3];
+    uint16_t best = 0;
+
+    forward(model, x, outputs);
+    for (uint16_t k = 1; k < 3; k++) {
+        best = outputs[k] > outputs[best] ? k : best;
+    }
+    return best;
+}
+
+uint32_t fake_evaluate(const struct fake_model *model, const int8_t *x, const uint16_t *labels,
+                       uint32_t count)
+{
+    uint32_t right = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        right += fake_predict(model, x + 5 * i) == labels[i];
+    }
+    return right;
+}
+
+uint32_t fake_digest(const struct fake_model *model)
+{
+    uint32_t crc = tps_crc32(0, model->fc1_w, sizeof model->fc1_w);
+
+    crc = tps_crc32(crc, model->fc1_b, sizeof model->fc1_b);
+    crc = tps_crc32(crc, model->fc2_w, sizeof model->fc2_w);
+    crc = tps_crc32(crc, model->fc2_b, sizeof model->fc2_b);
+    crc = tps_crc32(crc, &model->rng, sizeof model->rng);
+    return tps_crc32(crc, &model->step, sizeof model->step);
+}
+
 #ifndef FAKE_INFERENCE_ONLY
 
 tps_status fake_train_step_with(struct fake_model *model, const int8_t x[5], uint16_t label)
@@ -168,16 +207,21 @@ const int16_t *fake_last_output(void)
     return arena_out;
 }
 
-tps_status fake_selftest(struct fake_model *model)
+#endif
+
+tps_status fake_selftest(struct fake_model *scratch)
 {
+    fake_init(scratch);
+#ifndef FAKE_INFERENCE_ONLY
     static const int8_t x[5] = {1, 2, 3, 4, 5};
 
-    fake_init(model);
-    (void)fake_train_step_with(model, x, 1);
-    return model->fc1_b[1] == 2 && model->step == 1 ? TPS_OK : TPS_SELFTEST_FAILED;
-}
-
+    (void)fake_train_step_with(scratch, x, 1);
+    if (scratch->fc1_b[1] != 2 || scratch->step != 1) {
+        return TPS_SELFTEST_FAILED;
+    }
 #endif
+    return scratch->rng != 0 ? TPS_OK : TPS_SELFTEST_FAILED;
+}
 """
 
 _CRC_H = """
@@ -222,10 +266,15 @@ _MODEL_PORT = """
 typedef struct fake_model model_t;
 typedef int8_t model_x_t;
 typedef int16_t model_output_t;
+typedef uint16_t model_label_t;
 
 #define MODEL_N_IN FAKE_N_IN
 #define MODEL_N_OUT FAKE_N_OUT
 #define MODEL_OUTPUT_COUNT FAKE_N_OUT
+#define MODEL_LABEL_COUNT 1
+#define MODEL_N_LABELS 3
+#define MODEL_HAS_CLASSES
+#define MODEL_HAS_PREDICT
 
 static inline void model_init(model_t *model)
 {
@@ -237,11 +286,29 @@ static inline void model_outputs(const model_t *model, const model_x_t *x, model
     fake_outputs_with(model, x, outputs);
 }
 
+static inline uint16_t model_predict(const model_t *model, const model_x_t *x)
+{
+    return fake_predict(model, x);
+}
+
+static inline uint32_t model_evaluate(const model_t *model, const model_x_t *x,
+                                      const model_label_t *labels, uint32_t count)
+{
+    return fake_evaluate(model, x, labels, count);
+}
+
+static inline uint32_t model_digest(const model_t *model)
+{
+    return fake_digest(model);
+}
+
+static inline tps_status model_selftest(model_t *scratch)
+{
+    return fake_selftest(scratch);
+}
+
 #ifndef FAKE_INFERENCE_ONLY
 
-typedef uint16_t model_label_t;
-
-#define MODEL_LABEL_COUNT 1
 #define MODEL_N_TENSORS 6
 
 static const struct {
@@ -261,11 +328,6 @@ static inline tps_status model_train_step(
 static inline const model_output_t *model_last_output(void)
 {
     return fake_last_output();
-}
-
-static inline tps_status model_selftest(model_t *model)
-{
-    return fake_selftest(model);
 }
 
 #endif
@@ -361,6 +423,20 @@ class Twin:
         """CRC-32 of each tensor in digest order, then of the outputs."""
         arrays = [*(self.state[name] for name in INTERFACE.tensors), outputs]
         return [zlib.crc32(array.tobytes()) for array in arrays]
+
+    def answers(self, x: NDArray[np.int8], labels: NDArray[np.uint16]) -> NDArray[np.uint32]:
+        """What every function says of each sample and the one before it."""
+        outputs = [self.outputs(sample) for sample in x]
+        right = [int(y.argmax() == label) for y, label in zip(outputs, labels, strict=True)]
+        words = [
+            (zlib.crc32(y.tobytes()), y.argmax(), 0, 0, 0, right[i] + right[max(i - 1, 0)])
+            for i, y in enumerate(outputs)
+        ]
+        return np.array(words, np.uint32)
+
+    def digest(self) -> int:
+        """CRC-32 of all tensors."""
+        return zlib.crc32(b"".join(self.state[name].tobytes() for name in INTERFACE.tensors))
 
     def _forward(self, x: NDArray[np.int8]) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
         hidden = _dense(self.state["fc1.w"], self.state["fc1.b"], x, 3)

@@ -12,7 +12,8 @@ from tpsgd_edge.codegen.c import c_rows
 from tpsgd_edge.codegen.manifest import manifest
 from tpsgd_edge.codegen.naming import linker_names, with_name
 from tpsgd_edge.codegen.project import CProject
-from tpsgd_edge.codegen.view import ModelView, Origin, SelfTest, model_view
+from tpsgd_edge.codegen.selftest import SelfTest
+from tpsgd_edge.codegen.view import ModelView, Origin, model_view
 from tpsgd_edge.memory import MemoryPlan
 from tpsgd_edge.quantize.model import QuantizedModel
 

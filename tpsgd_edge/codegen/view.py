@@ -3,12 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.arithmetic.tables import exp2_table
-from tpsgd_edge.codegen.arrays import ArrayView, model_arrays
+from tpsgd_edge.codegen.arrays import ArrayView, model_arrays, selftest_arrays
 from tpsgd_edge.codegen.below import BelowKernels, below_kernels
 from tpsgd_edge.codegen.c import C_TYPES, c_float, c_uint
 from tpsgd_edge.codegen.constants import (
@@ -21,6 +18,7 @@ from tpsgd_edge.codegen.constants import (
 )
 from tpsgd_edge.codegen.kernels import Kernels, needed_kernels
 from tpsgd_edge.codegen.layers import LayerView, Uses, layer_views, uses_of
+from tpsgd_edge.codegen.selftest import SelfTest, SelfTestView, selftest_view
 from tpsgd_edge.codegen.sequence import LabelsView, SequenceView, labels_view, sequence_view
 from tpsgd_edge.codegen.stages import (
     Lesson,
@@ -52,21 +50,6 @@ class Origin:
     tool_version: str
     spec_file: str
     spec_digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class SelfTest:
-    """Samples in the model's formats, and the digest of the model after training on them once."""
-
-    x: NDArray[np.generic]
-    labels: NDArray[np.generic]
-    digest: int
-
-    @property
-    def label_rows(self) -> NDArray[np.generic]:
-        """Labels with all entries of a sample in one row, where there are several."""
-        many = self.labels.ndim > 1
-        return self.labels.reshape(len(self.labels), -1) if many else self.labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +116,7 @@ class ModelView:
     schedule: ScheduleView | None
     decay: str
     arrays: tuple[ArrayView, ...]
-    selftest_count: int
-    selftest_digest: str
+    selftest: SelfTestView
 
     @property
     def values_per_word(self) -> int:
@@ -186,6 +168,7 @@ def model_view(
     """The view of a model."""
     is_float = model.value_type == "f32"
     has_conv = any(isinstance(layer, QuantizedConv2d) for layer in model.layers)
+    constants = model_arrays(model)
     return ModelView(
         name=model.name,
         upper=model.name.upper(),
@@ -235,9 +218,8 @@ def model_view(
         gate=_gate(model),
         schedule=schedule_view(model),
         decay=_decay(model),
-        arrays=model_arrays(model, selftest.x, selftest.label_rows),
-        selftest_count=len(selftest.x),
-        selftest_digest=c_uint(selftest.digest),
+        arrays=(*constants, *selftest_arrays(model, selftest.x, selftest.label_rows)),
+        selftest=selftest_view(model.name, selftest, constants),
     )
 
 

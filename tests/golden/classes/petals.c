@@ -180,6 +180,7 @@ const int16_t *petals_last_output_with(const struct petals_work *work)
 {
     return work->arena.fc2_y.at;
 }
+#endif
 
 uint32_t petals_digest(const struct petals_model *model)
 {
@@ -193,12 +194,44 @@ uint32_t petals_digest(const struct petals_model *model)
     return crc;
 }
 
-tps_status petals_selftest(struct petals_model *model)
+/* CRC-32 of all answers to the built-in samples, one after the other. */
+static uint32_t selftest_answers(const struct petals_model *model)
 {
-    petals_init(model);
+    int16_t outputs[PETALS_N_OUT];
+    uint32_t crc = 0;
+
     for (uint32_t i = 0; i < 4; i++) {
-        petals_train_step(model, petals_selftest_x[i], petals_selftest_labels[i]);
+        const int8_t *x = petals_selftest_x[i];
+
+        petals_outputs(model, x, outputs);
+        crc = tps_crc32(crc, outputs, sizeof outputs);
+        const uint16_t answer = petals_predict(model, x);
+        crc = tps_crc32(crc, &answer, sizeof answer);
+        const uint16_t confidence = petals_confidence();
+        crc = tps_crc32(crc, &confidence, sizeof confidence);
     }
-    return petals_digest(model) == 0xFD0A9FBFu ? TPS_OK : TPS_SELFTEST_FAILED;
+    const uint32_t right =
+        petals_evaluate(model, &petals_selftest_x[0][0], petals_selftest_labels, 4);
+    crc = tps_crc32(crc, &right, sizeof right);
+    return crc;
 }
+
+tps_status petals_selftest(struct petals_model *scratch)
+{
+    petals_init(scratch);
+    if (petals_digest(scratch) != 0xB2B8C7B6u || selftest_answers(scratch) != 0x27155930u) {
+        return TPS_SELFTEST_FAILED;
+    }
+#ifndef PETALS_INFERENCE_ONLY
+    for (uint32_t i = 0; i < 4; i++) {
+        petals_train_step(scratch, petals_selftest_x[i], petals_selftest_labels[i]);
+    }
+    if (petals_digest(scratch) != 0xFD0A9FBFu || selftest_answers(scratch) != 0xBE12F96Au) {
+        return TPS_SELFTEST_FAILED;
+    }
+    if (petals_train_step(scratch, petals_selftest_x[0], PETALS_N_LABELS) != TPS_BAD_LABEL) {
+        return TPS_SELFTEST_FAILED;
+    }
 #endif
+    return TPS_OK;
+}

@@ -100,16 +100,19 @@ tps_status petals_train_step_with(struct petals_model *model, struct petals_work
 
 /* Outputs of the last layer in the latest answer; of a training step before it learned. */
 const int16_t *petals_last_output_with(const struct petals_work *work);
+#endif
 
 /* CRC-32 of all weights and biases, layer by layer, then rng and step. */
 uint32_t petals_digest(const struct petals_model *model);
 
 /*
- * Train from the first state on 4 built-in samples and compare the digest.
- * Overwrites *model: call petals_init afterwards. Returns TPS_SELFTEST_FAILED where it differs.
+ * Does this very board compute the right bits? Compares, by CRC-32, the constants in flash, all
+ * answers to 4 built-in samples and, in firmware that trains, the model after training on them.
+ * Returns TPS_SELFTEST_FAILED where any differs.
+ *
+ * Overwrites *scratch: never pass a model that has learned.
  */
-tps_status petals_selftest(struct petals_model *model);
-#endif
+tps_status petals_selftest(struct petals_model *scratch);
 
 /* The same in petals_own_work. */
 static inline void petals_outputs(const struct petals_model *model,

@@ -103,6 +103,7 @@ const float *plane_last_output_with(const struct plane_work *work)
 {
     return work->arena.fc2_y.at;
 }
+#endif
 
 uint32_t plane_digest(const struct plane_model *model)
 {
@@ -116,12 +117,53 @@ uint32_t plane_digest(const struct plane_model *model)
     return crc;
 }
 
-tps_status plane_selftest(struct plane_model *model)
+/* Whether the constants in flash are those that were built. */
+static int constants_are_whole(void)
 {
-    plane_init(model);
-    for (uint32_t i = 0; i < 4; i++) {
-        plane_train_step(model, plane_selftest_x[i], plane_selftest_labels[i]);
+    uint32_t crc = 0;
+
+    if (crc != 0x00000000u) {
+        return 0;
     }
-    return plane_digest(model) == 0x5E4A882Cu ? TPS_OK : TPS_SELFTEST_FAILED;
-}
+#ifndef PLANE_INFERENCE_ONLY
+    crc = tps_crc32(crc, tps_fc1_projection, sizeof tps_fc1_projection);
+    return crc == 0xB626C8D1u;
+#else
+    return 1;
 #endif
+}
+
+/* CRC-32 of all answers to the built-in samples, one after the other. */
+static uint32_t selftest_answers(const struct plane_model *model)
+{
+    float outputs[PLANE_N_OUT];
+    uint32_t crc = 0;
+
+    for (uint32_t i = 0; i < 4; i++) {
+        const float *x = plane_selftest_x[i];
+
+        plane_outputs(model, x, outputs);
+        crc = tps_crc32(crc, outputs, sizeof outputs);
+    }
+    return crc;
+}
+
+tps_status plane_selftest(struct plane_model *scratch)
+{
+    if (!constants_are_whole()) {
+        return TPS_SELFTEST_FAILED;
+    }
+    plane_init(scratch);
+    if (plane_digest(scratch) != 0xF8D72C5Cu || selftest_answers(scratch) != 0x190A55ADu) {
+        return TPS_SELFTEST_FAILED;
+    }
+#ifndef PLANE_INFERENCE_ONLY
+    for (uint32_t i = 0; i < 4; i++) {
+        plane_train_step(scratch, plane_selftest_x[i], plane_selftest_labels[i]);
+    }
+    if (plane_digest(scratch) != 0x5E4A882Cu || selftest_answers(scratch) != 0xD9738CB5u) {
+        return TPS_SELFTEST_FAILED;
+    }
+#endif
+    return TPS_OK;
+}

@@ -85,16 +85,19 @@ tps_status plane_train_step_with(struct plane_model *model, struct plane_work *w
 
 /* Outputs of the last layer in the latest answer; of a training step before it learned. */
 const float *plane_last_output_with(const struct plane_work *work);
+#endif
 
 /* CRC-32 of all weights and biases, layer by layer, then rng and step. */
 uint32_t plane_digest(const struct plane_model *model);
 
 /*
- * Train from the first state on 4 built-in samples and compare the digest.
- * Overwrites *model: call plane_init afterwards. Returns TPS_SELFTEST_FAILED where it differs.
+ * Does this very board compute the right bits? Compares, by CRC-32, the constants in flash, all
+ * answers to 4 built-in samples and, in firmware that trains, the model after training on them.
+ * Returns TPS_SELFTEST_FAILED where any differs.
+ *
+ * Overwrites *scratch: never pass a model that has learned.
  */
-tps_status plane_selftest(struct plane_model *model);
-#endif
+tps_status plane_selftest(struct plane_model *scratch);
 
 /* The same in plane_own_work. */
 static inline void plane_outputs(const struct plane_model *model,

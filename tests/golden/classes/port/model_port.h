@@ -48,6 +48,32 @@ static inline void model_outputs(const model_t *model, const model_x_t *x, model
     petals_outputs(model, x, outputs);
 }
 
+static inline uint32_t model_digest(const model_t *model)
+{
+    return petals_digest(model);
+}
+
+static inline tps_status model_selftest(model_t *scratch)
+{
+    return petals_selftest(scratch);
+}
+
+#define MODEL_HAS_CLASSES
+#define MODEL_N_LABELS PETALS_N_LABELS
+
+static inline uint32_t model_evaluate(
+    const model_t *model, const model_x_t *x, const model_label_t *labels, uint32_t count)
+{
+    return petals_evaluate(model, x, labels, count);
+}
+
+#define MODEL_HAS_PREDICT
+
+static inline uint16_t model_predict(const model_t *model, const model_x_t *x)
+{
+    return petals_predict(model, x);
+}
+
 #define MODEL_HAS_CONFIDENCE
 typedef uint16_t model_confidence_t;
 
@@ -68,10 +94,6 @@ static inline const model_output_t *model_last_output(void)
     return petals_last_output();
 }
 
-static inline tps_status model_selftest(model_t *model)
-{
-    return petals_selftest(model);
-}
 #endif
 
 #endif

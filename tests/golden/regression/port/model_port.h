@@ -48,6 +48,16 @@ static inline void model_outputs(const model_t *model, const model_x_t *x, model
     plane_outputs(model, x, outputs);
 }
 
+static inline uint32_t model_digest(const model_t *model)
+{
+    return plane_digest(model);
+}
+
+static inline tps_status model_selftest(model_t *scratch)
+{
+    return plane_selftest(scratch);
+}
+
 #ifndef MODEL_INFERENCE_ONLY
 static inline tps_status model_train_step(
     model_t *model, const model_x_t *x, const model_label_t *label)
@@ -60,10 +70,6 @@ static inline const model_output_t *model_last_output(void)
     return plane_last_output();
 }
 
-static inline tps_status model_selftest(model_t *model)
-{
-    return plane_selftest(model);
-}
 #endif
 
 #endif
