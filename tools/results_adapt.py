@@ -37,6 +37,7 @@ from tpsgd_edge.spec import Spec, spec_from_dict
 from tpsgd_edge.stages import (
     Prepared,
     compile_for_device,
+    on_host,
     prepare,
     render_project,
     scratch_project,
@@ -44,7 +45,6 @@ from tpsgd_edge.stages import (
 from tpsgd_edge.stages.adapting import (
     Way,
     learn,
-    on_host,
     save_weights,
     score_on,
     spec_of,

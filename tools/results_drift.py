@@ -26,10 +26,10 @@ from tpsgd_edge.frontend.data import dataset_from_arrays
 from tpsgd_edge.quantize import quantize_inputs
 from tpsgd_edge.spec import Spec, load_spec
 from tpsgd_edge.stages import (
+    on_host,
     prepare,
     quantize_samples,
 )
-from tpsgd_edge.stages.adapting import on_host
 from tpsgd_edge.stages.training import Samples, score
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"

@@ -3,7 +3,8 @@
 Every error that a user can meet says what happened, where, what was found and what to do next, and
 carries the exit code of the command line: 2 when the spec or the data are at fault, 3 when a tool
     is
-missing or failed. A mismatch between reference and device is no error but a verdict.
+missing or failed. A mismatch between reference and device is no error but a verdict; where nobody
+asked for one, what would be made from code that is wrong is refused instead, with exit code 1.
 """
 
 
@@ -70,6 +71,12 @@ class BudgetError(TpsgdError):
 
 class OutputError(TpsgdError):
     """The output folder cannot be written, or holds files that are not ours."""
+
+
+class MismatchError(TpsgdError):
+    """The compiled code does not compute what the reference does."""
+
+    exit_code = 1
 
 
 class ToolError(TpsgdError):

@@ -36,12 +36,14 @@ from tpsgd_edge.stages import (
     Prepared,
     Progress,
     Training,
-    compile_for_host,
+    check_binary,
+    compile_predicting,
     default_steps,
     inspect_firmware,
     metric_of,
+    on_host,
     prepare,
-    prove,
+    prove_all,
     quantize_samples,
     render_project,
     scratch_project,
@@ -53,13 +55,12 @@ from tpsgd_edge.stages.doubts import doubts
 from tpsgd_edge.stages.export import onnx_of, read_state
 from tpsgd_edge.stages.facts import data_facts, training_facts
 from tpsgd_edge.stages.quantization import compare_scores, layer_errors
+from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.folder import write_binary, write_project
-from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import (
     Emulator,
     emulator_title,
     find_emulator,
-    open_device,
 )
 from tpsgd_edge.toolchain.sizes import Sizes
 from tpsgd_edge.trace import digest
@@ -78,7 +79,8 @@ def build(
         compile: False stops when the project is written.
 
     Raises:
-        TpsgdError: the spec or data are at fault, a tool is missing, the budget is exceeded.
+        TpsgdError: the spec or data are at fault, a tool is missing, the budget is exceeded, or the
+            code fails its self-test where this computer or an emulator can run it.
     """
     prepared = prepare(spec)
     project = render_project(prepared)
@@ -87,10 +89,11 @@ def build(
         # In a folder of its own first: what exceeds the budget is not written at all.
         with scratch_project(project) as folder:
             firmware = inspect_firmware(prepared, project, folder, _budget_check(prepared))
+            _check_budget(_build_result(prepared, project, None, firmware))
+            check_binary(prepared, firmware.binary)
             elf = firmware.binary.path.read_bytes()
     folder = out or Path("build") / f"{spec.name}-{spec.platform.name}"
     result = _build_result(prepared, project, folder, firmware)
-    _check_budget(result)
     write_project(project.files, folder)
     if firmware is not None:
         write_binary(elf, folder / "build" / f"{spec.name}{firmware.binary.path.suffix}")
@@ -106,6 +109,8 @@ def verify(
 ) -> VerifyResult:
     """Train reference and device side by side and compare every tensor after every step.
 
+    On the way both answer by every public function, firmware that only predicts too.
+
     Args:
         steps: training steps; 1,000 where not given, or as many as the spec trains for.
 
@@ -117,7 +122,8 @@ def verify(
     count = steps or default_steps(prepared)
     with scratch_project(project) as folder:
         firmware = inspect_firmware(prepared, project, folder)
-        return _verify(prepared, firmware, count, emulator, progress or _silent)
+        predicting = compile_predicting(prepared, project, folder)
+        return _verify(prepared, firmware, predicting, count, emulator, progress or _silent)
 
 
 def simulate(
@@ -196,11 +202,8 @@ def quantization(
     prepared = prepare(spec)
     state = None if weights is None else read_state(prepared, weights)
     layers = layer_errors(prepared, state, samples, progress or _silent)
-    project = render_project(prepared)
-    with scratch_project(project) as folder:
-        binary = compile_for_host(project, folder)
-        with open_device(binary, interface_of(prepared.model)) as device:
-            scores = compare_scores(device, prepared, state)
+    with on_host(prepared) as device:
+        scores = compare_scores(device, prepared, state)
     return QuantizationResult(
         spec=prepared.spec,
         platform=prepared.platform.name,
@@ -237,8 +240,10 @@ def report(
         firmware = inspect_firmware(prepared, project, folder, _budget_check(prepared))
         built = replace(_build_result(prepared, project, folder, firmware), folder=None)
         _check_budget(built)
-        verified = _verify(prepared, firmware, count, emulator, tell)
-    simulated = _simulate(prepared, epochs or spec.rule.epochs, tell)
+        predicting = compile_predicting(prepared, project, folder)
+        verified = _verify(prepared, firmware, predicting, count, emulator, tell)
+    # After a mismatch the report is made all the same: it says so.
+    simulated = _simulate(prepared, epochs or spec.rule.epochs, tell, check=verified.is_equal)
     simulated = replace(
         simulated,
         sizes=built.sizes,
@@ -315,14 +320,14 @@ def _check_budget(result: BuildResult) -> None:
 def _verify(
     prepared: Prepared,
     firmware: Firmware,
+    predicting: Binary,
     steps: int,
     emulator: Emulator | None,
     progress: Progress,
 ) -> VerifyResult:
-    binary, counts = firmware.binary, firmware.counts
+    counts, binaries = firmware.counts, (firmware.binary, predicting)
     start = time.perf_counter()
-    with open_device(binary, interface_of(prepared.model), emulator=emulator or "auto") as device:
-        verdict = prove(device, prepared, steps, progress)
+    verdict = prove_all(binaries, prepared, steps, progress, emulator=emulator or "auto")
     return VerifyResult(
         spec=prepared.spec,
         platform=prepared.platform.name,
@@ -346,10 +351,15 @@ def _emulator_title(prepared: Prepared, emulator: Emulator | None) -> str | None
 
 
 def _simulate(
-    prepared: Prepared, epochs: int, progress: Progress, weights_out: Path | None = None
+    prepared: Prepared,
+    epochs: int,
+    progress: Progress,
+    weights_out: Path | None = None,
+    *,
+    check: bool = True,
 ) -> SimulateResult:
     model, dataset = prepared.model, prepared.dataset
-    training = _train_on_host(prepared, epochs, progress, "training")
+    training = _train_on_host(prepared, epochs, progress, "training", check=check)
     if weights_out is not None:
         write_binary(training.state, weights_out)
     baselines = {}
@@ -357,7 +367,8 @@ def _simulate(
         frozen = replace(prepared, model=with_frozen_hidden_layers(model))
         has_weights = prepared.spec.model.has_first_weights
         name = f"hidden layers {'as they came' if has_weights else 'at random'}"
-        baselines[name] = _train_on_host(frozen, epochs, progress, name).scores[-1].value
+        trained = _train_on_host(frozen, epochs, progress, name, check=check)
+        baselines[name] = trained.scores[-1].value
     facts = training_facts(prepared, training, next(iter(baselines.items()), None))
     scores = training.scores
     samples = len(dataset.x_train)
@@ -380,12 +391,9 @@ def _simulate(
     )
 
 
-def _train_on_host(prepared: Prepared, epochs: int, progress: Progress, stage: str) -> Training:
-    project = render_project(prepared)
+def _train_on_host(
+    prepared: Prepared, epochs: int, progress: Progress, stage: str, *, check: bool
+) -> Training:
     samples = quantize_samples(prepared.model, prepared.dataset)
-    with scratch_project(project) as folder:
-        binary = compile_for_host(project, folder)
-        with open_device(binary, interface_of(prepared.model)) as device:
-            return train(
-                device, prepared.model, samples, epochs=epochs, progress=progress, stage=stage
-            )
+    with on_host(prepared, check=check) as device:
+        return train(device, prepared.model, samples, epochs=epochs, progress=progress, stage=stage)

@@ -7,6 +7,37 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+# What the public functions say of a pair of samples, in the order of firmware/port/answers.h.
+ANSWERS = ("outputs", "predict", "confidence", "answer", "answer_class", "evaluate")
+# Those whose word is a CRC-32 of more than one value.
+DIGESTED = frozenset({"outputs", "answer", "answer_class"})
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the public functions of a model say, none of which may change it.
+
+    Attributes:
+        words: one for each sample and function of `ANSWERS`, shape (n, 6), uint32; 0 where the
+            model has no such function. `evaluate` counts over the sample and the one before it.
+        bad_labels: how many classes that do not exist were taken by functions that train.
+        digest: the model's own digest of itself, after all questions.
+    """
+
+    words: NDArray[np.uint32]
+    bad_labels: int
+    digest: int
+
+
+def neighbours(count: int) -> NDArray[np.intp]:
+    """The pairs that are asked about: each sample, and the one before it, shape (count, 2).
+
+    >>> neighbours(3).tolist()
+    [[0, 0], [1, 0], [2, 1]]
+    """
+    place = np.arange(count)
+    return np.stack([place, np.maximum(place - 1, 0)], axis=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Trace:

@@ -7,9 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.errors import DataError
-from tpsgd_edge.trace import Trace
+from tpsgd_edge.trace import ANSWERS, DIGESTED, Answers, Trace
 
 Array = NDArray[Any]
+
+# What is counted beside the answers: classes that do not exist, and functions that train on them.
+BAD_LABELS = "bad labels taken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class ValueDifference:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What comparing two traces came to.
+    """What comparing two traces, or the answers after some steps, came to.
 
     Attributes:
         steps: training steps that both traces hold, all of them compared.
@@ -39,6 +42,9 @@ class Verdict:
             one trace is only shorter than the other.
         value: the first differing entry of that tensor, where both traces end with that step.
         steps_expected, steps_actual: lengths of the two traces.
+        function: what differs, where the tensors agree and an answer does not: a public function
+            after `step` training steps. The index of `value` is then the number of the sample.
+        only_predicts: whether this was firmware built with NAME_INFERENCE_ONLY.
     """
 
     verdict: Literal["equal", "mismatch"]
@@ -48,17 +54,39 @@ class Verdict:
     value: ValueDifference | None = None
     steps_expected: int = 0
     steps_actual: int = 0
+    function: str | None = None
+    only_predicts: bool = False
+
+    @property
+    def place(self) -> str:
+        """Where they differ, in a few words."""
+        if self.function is None:
+            return f"at step {self.step}"
+        where = f"in {self.function} after {_count(self.step or 0, 'step')}"
+        return f"{where}, firmware that only predicts" if self.only_predicts else where
 
     def describe(self) -> str:
         """The verdict in one or two lines."""
         if self.verdict == "equal":
-            return f"equal: {_count(self.steps, 'step')}, every tensor bit for bit"
+            return f"equal: {_count(self.steps, 'step')}, every tensor and answer bit for bit"
+        if self.function is not None:
+            return self._answer()
         if self.tensor is None:
             return (
                 f"mismatch: reference has {_count(self.steps_expected, 'step')}, "
                 f"device {self.steps_actual:,}\n  the {_count(self.steps, 'common step')} agree"
             )
         return f"mismatch: step {self.step}, {self._place()}\n  {self._extent()}"
+
+    def _answer(self) -> str:
+        text, value = f"mismatch: {self.place}", self.value
+        if value is None:
+            return f"{text}\n  all that was compared before agrees"
+        if value.index:
+            text += f", sample {value.index[0]}"
+        show = hex if self.function in DIGESTED | {"digest"} else str
+        values = f"reference {show(value.reference)}, device {show(value.device)}"  # type: ignore[arg-type]
+        return f"{text}: {values}\n  first of {_count(value.count, 'answer')} that differ"
 
     def _place(self) -> str:
         layer, dot, tensor = str(self.tensor).rpartition(".")
@@ -110,6 +138,37 @@ def compare(expected: Trace, actual: Trace) -> Verdict:
     if expected.steps != actual.steps:
         return Verdict("mismatch", steps, steps + 1, None, None, *lengths)
     return _compare_finals(expected, actual)
+
+
+def compare_answers(
+    expected: Answers, actual: Answers, steps: int, *, only_predicts: bool = False
+) -> Verdict:
+    """Compare what the public functions say after some training steps."""
+    values = {
+        **{name: (expected.words[:, k], actual.words[:, k]) for k, name in enumerate(ANSWERS)},
+        BAD_LABELS: (np.array(expected.bad_labels), np.array(actual.bad_labels)),
+        "digest": (np.array(expected.digest), np.array(actual.digest)),
+    }
+    for function, (reference, device) in values.items():
+        value = _difference(reference, device)
+        if value is not None:
+            return Verdict(
+                "mismatch", steps, steps, None, value, steps, steps, function, only_predicts
+            )
+    return Verdict("equal", steps, steps_expected=steps, steps_actual=steps)
+
+
+def selftest_mismatch(steps: int, *, only_predicts: bool = False) -> Verdict:
+    """The verdict where everything agrees but the self-test, which fails."""
+    return Verdict(
+        "mismatch",
+        steps,
+        steps,
+        steps_expected=steps,
+        steps_actual=steps,
+        function="selftest",
+        only_predicts=only_predicts,
+    )
 
 
 def _compare_finals(expected: Trace, actual: Trace) -> Verdict:

@@ -4,6 +4,7 @@
  * The state belongs to the caller, so that one library serves many models of a kind. The arena is
  * the library's: one thread at a time. The twin is tpsgd_edge/toolchain/host_device.py.
  */
+#include "answers.h"
 #include "model_port.h"
 
 #include <stddef.h>
@@ -22,21 +23,31 @@ EXPORT void tps_sim_outputs(const model_t *model, const model_x_t *x, model_outp
 EXPORT void tps_sim_confidences(const model_t *model, const model_x_t *x,
                                 model_confidence_t *confidences, uint32_t count);
 #endif
+EXPORT void tps_sim_ask(const model_t *model, const model_x_t *pairs, const model_label_t *labels,
+                        uint32_t *words, uint32_t count);
+EXPORT uint32_t tps_sim_digest(const model_t *model);
+EXPORT uint32_t tps_sim_selftest(model_t *scratch);
+#ifndef MODEL_INFERENCE_ONLY
 EXPORT uint32_t tps_sim_train(model_t *model, const model_x_t *x, const model_label_t *labels,
                               const uint32_t *order, uint32_t count);
 EXPORT const model_output_t *tps_sim_last_output(void);
 EXPORT uint32_t tps_sim_set_rate(model_t *model, const model_rate_t *rate);
 EXPORT void tps_sim_restart_schedule(model_t *model);
-EXPORT uint32_t tps_sim_selftest(model_t *model);
+EXPORT uint32_t tps_sim_bad_labels_taken(model_t *model, const model_x_t *x);
+#endif
 
-/* Bytes of the state and of one x, label and outputs; number of tensors. */
+/* Bytes of the state and of one x, label and outputs; number of tensors (inference only: 0). */
 void tps_sim_info(uint32_t info[5])
 {
     info[0] = sizeof(model_t);
     info[1] = MODEL_N_IN * sizeof(model_x_t);
     info[2] = MODEL_LABEL_COUNT * sizeof(model_label_t);
     info[3] = MODEL_OUTPUT_COUNT * sizeof(model_output_t);
+#ifdef MODEL_INFERENCE_ONLY
+    info[4] = 0;
+#else
     info[4] = MODEL_N_TENSORS;
+#endif
 }
 
 void tps_sim_init(model_t *model)
@@ -67,6 +78,31 @@ void tps_sim_confidences(const model_t *model, const model_x_t *x, model_confide
 }
 #endif
 
+/* words[count][TPS_PORT_ANSWERS] of pairs[count][2][MODEL_N_IN] and their labels. */
+void tps_sim_ask(const model_t *model, const model_x_t *pairs, const model_label_t *labels,
+                 uint32_t *words, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++, words += TPS_PORT_ANSWERS) {
+        tps_port_answers(model, pairs + (size_t)i * 2 * MODEL_N_IN,
+                         labels + (size_t)i * 2 * MODEL_LABEL_COUNT, words);
+    }
+}
+
+uint32_t tps_sim_digest(const model_t *model)
+{
+    return model_digest(model);
+}
+
+uint32_t tps_sim_selftest(model_t *scratch)
+{
+    const uint32_t status = (uint32_t)model_selftest(scratch);
+
+    model_init(scratch);
+    return status;
+}
+
+#ifndef MODEL_INFERENCE_ONLY
+
 /* Train on the samples order[0..count-1]. Returns how many were refused. */
 uint32_t tps_sim_train(model_t *model, const model_x_t *x, const model_label_t *labels,
                        const uint32_t *order, uint32_t count)
@@ -96,10 +132,9 @@ void tps_sim_restart_schedule(model_t *model)
     model_restart_schedule(model);
 }
 
-uint32_t tps_sim_selftest(model_t *model)
+uint32_t tps_sim_bad_labels_taken(model_t *model, const model_x_t *x)
 {
-    const uint32_t status = (uint32_t)model_selftest(model);
-
-    model_init(model);
-    return status;
+    return tps_port_bad_labels_taken(model, x);
 }
+
+#endif

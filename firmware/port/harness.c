@@ -14,18 +14,22 @@
  *   4 outputs   count inputs    per input: the outputs
  *   5 dump      -               the state struct
  *   6 load      the state       -
- *   7 selftest  -               u32: enum tps_status; the model is initialised afterwards
+ *   7 selftest  -               u32: tps_status; the model is initialised afterwards
  *   8 stack     -               u32: bytes of stack the model used since the last such command
  *   9 confident count inputs    per input: the confidence of the answer, where the model has one
- *  10 rate      the rate        u32: enum tps_status
- *  11 restart   -               -; the schedule of the learning rate begins again
+ *  10 ask       count pairs     per pair u32: the answers of answers.h; at the end u32 each: bad
+ *                               labels that were taken (inference only: 0), the model's own digest
+ *  11 rate      the rate        u32: tps_status
+ *  12 restart   -               -; the schedule of the learning rate begins again
  *
  * An input is x, padded to a multiple of 4 bytes. A sample is an input, then the label, padded too.
+ * A pair is two x, padded, then their two labels, padded too.
  */
+#include "answers.h"
 #include "model_port.h"
 #include "tps_port.h"
 
-#define PROTOCOL_VERSION 2u
+#define PROTOCOL_VERSION 3u
 
 enum opcode {
     INFO,
@@ -38,12 +42,18 @@ enum opcode {
     SELFTEST,
     STACK,
     CONFIDENT,
+    ASK,
     RATE,
     RESTART,
 };
 
 struct input {
     _Alignas(4) model_x_t x[MODEL_N_IN];
+};
+
+struct pair {
+    _Alignas(4) model_x_t x[2 * MODEL_N_IN];
+    _Alignas(4) model_label_t labels[2 * MODEL_LABEL_COUNT];
 };
 
 /* The model, in a section of its own so that its size can be told from that of the rest. */
@@ -94,6 +104,33 @@ static int reply_outputs(uint32_t count, uint32_t opcode)
     return 1;
 }
 
+static uint32_t bad_labels_taken(const model_x_t *x)
+{
+#ifdef MODEL_INFERENCE_ONLY
+    (void)x;
+    return 0;
+#else
+    return tps_port_bad_labels_taken(&tps_port_model, x);
+#endif
+}
+
+static int reply_answers(uint32_t count)
+{
+    static struct pair pair;
+    uint32_t words[TPS_PORT_ANSWERS];
+
+    while (count-- > 0) {
+        if (!read_all(&pair, sizeof pair)) {
+            return 0;
+        }
+        tps_port_answers(&tps_port_model, pair.x, pair.labels, words);
+        tps_port_write(words, sizeof words);
+    }
+    reply_u32(bad_labels_taken(pair.x));
+    reply_u32(model_digest(&tps_port_model));
+    return 1;
+}
+
 #ifdef MODEL_INFERENCE_ONLY
 
 static void reply_info(void)
@@ -117,8 +154,6 @@ static int serve_training(uint32_t opcode, uint32_t count)
 }
 
 #else
-
-#include "tps_crc32.h"
 
 struct sample {
     struct input input;
@@ -196,10 +231,6 @@ static int serve_training(uint32_t opcode, uint32_t count)
         return train(count);
     case TRACE:
         return trace(count);
-    case SELFTEST:
-        reply_u32((uint32_t)model_selftest(&tps_port_model));
-        model_init(&tps_port_model);
-        return 1;
     case RATE:
         return set_rate();
     case RESTART:
@@ -224,6 +255,12 @@ static int serve(uint32_t opcode, uint32_t count)
     case OUTPUTS:
     case CONFIDENT:
         return reply_outputs(count, opcode);
+    case ASK:
+        return reply_answers(count);
+    case SELFTEST:
+        reply_u32((uint32_t)model_selftest(&tps_port_model));
+        model_init(&tps_port_model);
+        return 1;
     case DUMP:
         tps_port_write(&tps_port_model, sizeof tps_port_model);
         return 1;

@@ -2,6 +2,8 @@
 #ifndef TPS_CRC32_H
 #define TPS_CRC32_H
 
+#include "tps_names.h"
+
 #include <stdint.h>
 
 /* The CRC of what crc covers, followed by count bytes. The CRC of nothing is 0. */

@@ -51,11 +51,11 @@ def known_function(platform: str) -> tuple[dict[str, str], int]:
     else:
         body, length = _THUMB.format(wide="movw r2, #1000\\n"), _WITH_WIDE
     text = FILES["fake.c"]
-    start = text.index("enum tps_status fake_train_step")
+    start = text.index("tps_status fake_train_step_with")
     end = text.index("const int16_t *fake_last_output")
     unused = " __attribute__((unused))"
     step = (
-        "__attribute__((naked)) enum tps_status fake_train_step(\n"
+        "__attribute__((naked)) tps_status fake_train_step_with(\n"
         f"    struct fake_model *model{unused}, const int8_t x[5]{unused},\n"
         f"    uint16_t label{unused})\n"
         f'{{\n    __asm volatile("{body}");\n}}\n\n'
@@ -71,7 +71,7 @@ def test_a_function_of_known_length(build_firmware, platform, emulator):
     x, labels = samples(7)
     step = count_instructions(binary, INTERFACE, x, labels, emulator=emulator).step
     assert (step.runs, step.per_run) == (7, length)
-    assert dict(step.by_function) == {"fake_train_step": 7 * length}
+    assert dict(step.by_function) == {"fake_train_step_with": 7 * length}
     assert dict(step.by_layer) == {"model": 7 * length}
 
 

@@ -35,7 +35,7 @@ def test_a_crash_is_an_error(build_firmware, run_firmware, platform, emulator):
     with device, pytest.raises(ToolError) as caught:
         device.train(*samples(1))
     if emulator == "unicorn":
-        assert "fake_train_step" in caught.value.where
+        assert "fake_train_step_with" in caught.value.where
     else:
         assert "QEMU failed" in caught.value.what
         assert "exit code 3" in caught.value.found

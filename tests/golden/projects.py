@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-from tpsgd_edge.codegen import CProject, Origin, SelfTest, render
-from tpsgd_edge.memory import digest_order
+from tpsgd_edge.codegen import CProject, Origin, render
 from tpsgd_edge.quantize import quantize_inputs, quantize_labels
-from tpsgd_edge.reference import Reference
 from tpsgd_edge.spec import load_spec
 from tpsgd_edge.stages import Prepared, prepare
-from tpsgd_edge.trace import digest
+from tpsgd_edge.stages.selftest import selftest_of
 
 FOLDER = Path(__file__).parent
 NAMES = tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
@@ -26,11 +24,7 @@ def golden_project(name: str) -> CProject:
     model, dataset = ready.model, ready.dataset
     x = quantize_inputs(model, dataset.x_train[:_SAMPLES])
     labels = quantize_labels(model, dataset.y_train[:_SAMPLES])
-    reference = Reference(model)
-    for sample, label in zip(x, labels, strict=True):
-        reference.train_step(sample, label)
-    state = reference.state()
-    selftest = SelfTest(x, labels, digest(state[tensor] for tensor in digest_order(model)))
+    selftest = selftest_of(model, x, labels)
     return render(model, ready.plan, Origin("0", f"{name}.toml", "0" * 64), selftest, {})
 
 

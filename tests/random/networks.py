@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from tests.support.draws import TYPE_RANGE, Rng
 from tests.support.models import PROJECTIONS, VALUE_TYPES, random_model, random_samples
-from tpsgd_edge.codegen import CProject, Origin, SelfTest, render
-from tpsgd_edge.memory import digest_order, plan_memory
+from tpsgd_edge.codegen import CProject, Origin, render
+from tpsgd_edge.memory import plan_memory
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel, Schedule, StoredInit
-from tpsgd_edge.reference import Reference
-from tpsgd_edge.trace import digest
+from tpsgd_edge.stages.selftest import selftest_of
 
 Array = NDArray[Any]
 ORIGIN = Origin("0", "random.toml", "0" * 64)
@@ -127,12 +126,7 @@ def samples_of(model: QuantizedModel, seed: int) -> tuple[Array, Array]:
 
 def project_of(model: QuantizedModel, x: Array, labels: Array) -> CProject:
     """The rendered project; its self-test trains on these samples."""
-    reference = Reference(model)
-    for sample, label in zip(x, labels, strict=True):
-        reference.train_step(sample, label)
-    state = reference.state()
-    expected = digest(state[name] for name in digest_order(model))
-    return render(model, plan_memory(model), ORIGIN, SelfTest(x, labels, expected), {})
+    return render(model, plan_memory(model), ORIGIN, selftest_of(model, x, labels), {})
 
 
 def late_state(model: QuantizedModel, seed: int) -> dict[str, Array]:

@@ -22,7 +22,7 @@ from tests.random.networks import (
 from tpsgd_edge.codegen import CProject
 from tpsgd_edge.errors import ToolError
 from tpsgd_edge.quantize.model import QuantizedModel
-from tpsgd_edge.reference import Reference, trace
+from tpsgd_edge.reference import Reference, answers, trace
 from tpsgd_edge.toolchain.build import SANITIZE, Binary, compile_simulation
 from tpsgd_edge.toolchain.compilers import Compiler, find_compiler
 from tpsgd_edge.toolchain.device import Device
@@ -31,7 +31,7 @@ from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import open_device
 from tpsgd_edge.toolchain.platforms import load_platform
 from tpsgd_edge.toolchain.process import run_tool
-from tpsgd_edge.verify import compare
+from tpsgd_edge.verify import compare, compare_answers
 
 
 @dataclass(frozen=True)
@@ -133,21 +133,25 @@ def assert_same(model: QuantizedModel, device: Device, seed: int) -> None:
     reference = Reference(model)
     assert_same_steps(model, device, reference, x, labels)
     assert_same_outputs(device, reference, x)
+    assert_same_answers(device, reference, x, labels)
     assert_same_rates(model, device, reference, seed)
     assert device.selftest(), "the self-test fails"
     assert_refuses(model, device, x)
     _load_late_state(model, device, reference, seed)
     assert_same_outputs(device, reference, x)
+    assert_same_answers(device, reference, x[:5], labels[:5])
     assert_same_steps(model, device, reference, x[:5], labels[:5])
 
 
 def assert_same_inference(model: QuantizedModel, device: Device, seed: int) -> None:
     """Outputs of a fresh device and of one with weights at their limits are the reference's."""
-    x, _ = samples_of(model, seed)
+    x, labels = samples_of(model, seed)
     reference = Reference(model)
     assert_same_outputs(device, reference, x)
+    assert device.selftest(), "the self-test fails"
     _load_late_state(model, device, reference, seed)
     assert_same_outputs(device, reference, x)
+    assert_same_answers(device, reference, x, labels)
 
 
 def assert_same_steps(
@@ -185,6 +189,12 @@ def assert_same_outputs(device: Device, reference: Reference, x: Array) -> None:
     if reference.model.has_confidence:
         sure = np.stack([reference.confidence(sample) for sample in x])
         assert device.confidences(x).tobytes() == sure.tobytes(), f"confidences, expected {sure}"
+
+
+def assert_same_answers(device: Device, reference: Reference, x: Array, labels: Array) -> None:
+    """What every public function says must agree."""
+    verdict = compare_answers(answers(reference, x, labels), device.answers(x, labels), 0)
+    assert verdict.verdict == "equal", verdict.describe()
 
 
 def assert_refuses(model: QuantizedModel, device: Device, x: Array) -> None:

@@ -105,22 +105,22 @@ def selftest_of(model: QuantizedModel, project: CProject) -> bool:
 MUTATIONS = {
     "shift of the outputs": ("net.c", field("fc1", "z_shift") + r"\d+", r"\g<1>3", "output"),
     "lower limit of relu": ("net.c", field("fc2", "z_min") + "0", r"\g<1>-9", "output"),
-    "end of the tanh table": ("tps_tables.c", "-128,", "-120,", "output"),
-    "table of powers": ("tps_softmax.c", "32768,", "16384,", "fc1.w"),
-    "golden ratio": ("tps_random.h", "0x9E3779B9", "0x9E3779BB", "fc1.w"),
-    "what is left of sums": ("tps_dense.c", r"= sum & ", "= sum & 1 & ", "fc2.w"),
+    "end of the tanh table": ("net_tps_tables.c", "-128,", "-120,", "output"),
+    "table of powers": ("net_tps_softmax.c", "32768,", "16384,", "fc1.w"),
+    "golden ratio": ("net_tps_random.h", "0x9E3779B9", "0x9E3779BB", "fc1.w"),
+    "what is left of sums": ("net_tps_dense.c", r"= sum & ", "= sum & 1 & ", "fc2.w"),
     "seed of P": ("net.c", field("fc1", "projection") + "0x.", r"\g<1>0x1", "fc1.w"),
     "target": ("net.c", field("fc2", "target_mid") + r"-?\d+", r"\g<1>1", "fc2.w"),
     "one of the bias": ("net.c", field("fc2", "bias_one") + "16384", r"\g<1>16385", "fc2.b"),
     "learning rate": ("net.c", field("fc3", "rate_shift") + r"\d+", r"\g<1>9", "fc3.w"),
     "dead zone": ("net.c", field("fc3", "dead_zone") + "0", r"\g<1>3000", "fc3.w"),
-    "limit of weights": ("tps_dense.c", r"(\(sum >> \d+\)), 7\)", r"\1, 5)", "fc2.w"),
+    "limit of weights": ("net_tps_dense.c", r"(\(sum >> \d+\)), 7\)", r"\1, 5)", "fc2.w"),
     "random words of a layer": ("net.c", r"TPS_PHI \* 6", "TPS_PHI * 7", "fc2.b"),
     "first random state": ("net.c", "model->rng = 0x.", "model->rng = 0x1", "fc1.w"),
     "advance of the random state": ("net.c", r"TPS_PHI \* 18", "TPS_PHI * 19", "rng"),
     "steps counted": ("net.c", "(model->step [+]= )", r"\g<1>1u; \g<1>", "step"),
-    "first weight": ("net_data.c", r"(fc1_first_w\[54\] = \{\s*)-?\d+", r"\g<1>77", "fc1.w"),
-    "first bias": ("net_data.c", r"(fc3_first_b\[5\] = \{\s*)-?\d+", r"\g<1>4321", "output"),
+    "first weight": ("net_tps_data.c", r"(fc1_first_w\[54\] = \{\s*)-?\d+", r"\g<1>77", "fc1.w"),
+    "first bias": ("net_tps_data.c", r"(fc3_first_b\[5\] = \{\s*)-?\d+", r"\g<1>4321", "output"),
 }
 
 
@@ -154,10 +154,10 @@ def test_a_changed_rate_is_found_in_the_step_where_it_begins_to_hold(model, proj
 @pytest.mark.parametrize(
     ("file", "pattern", "replacement"),
     [
-        ("net_data.c", r"(fc2_first_w\[42\] = \{\s*)-?\d+", r"\g<1>5"),
-        ("net_data.c", r"(net_selftest_labels\[4\] = \{\s*)\d+", r"\g<1>4"),
+        ("net_tps_data.c", r"(fc2_first_w\[42\] = \{\s*)-?\d+", r"\g<1>5"),
+        ("net_tps_data.c", r"(net_selftest_labels\[4\] = \{\s*)\d+", r"\g<1>4"),
         ("net.c", r"== 0x", "== ~0x"),
-        ("tps_crc32.c", "0x1DB71064", "0x1DB71065"),
+        ("net_tps_crc32.c", "0x1DB71064", "0x1DB71065"),
     ],
     ids=["weight", "label", "digest", "checksum"],
 )

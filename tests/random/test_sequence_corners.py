@@ -212,25 +212,31 @@ def test_the_unchanged_code_is_equal_and_all_its_tensors_move(way):
 _TEACH = r"(net_teach\(model, label\);)"
 MUTATIONS = {
     "leak": ("present", "net.c", r"(group_shift = .*?\{)2", r"\g<1>3", "output"),
-    "leak of a trace": ("traces", "tps_rnn.c", r"(in, layer->group_shift\[)g", r"\1 0", "rnn1.w"),
+    "leak of a trace": (
+        "traces",
+        "net_tps_rnn.c",
+        r"(in, layer->group_shift\[)g",
+        r"\1 0",
+        "rnn1.w",
+    ),
     "unit of own outputs": ("present", "net.c", r"(own_shift = )8", r"\g<1>7", "rnn1.w"),
     "start of a sequence": ("each step", "net.c", r"stream = \(.*?\)\{0\}", "", "output"),
-    "own last output": ("traces", "tps_rnn.c", r"(v \+ n_x\));", r"\1; v[n_x] = 0;", "rnn1.w"),
+    "own last output": ("traces", "net_tps_rnn.c", r"(v \+ n_x\));", r"\1; v[n_x] = 0;", "rnn1.w"),
     "rounding": (
         "each step",
-        "tps_rnn.c",
+        "net_tps_rnn.c",
         r"tps_rshift_round\((state.i.), s",
         r"(\1 >> s",
         "output",
     ),
     "trace of a group": (
         "traces",
-        "tps_rnn.c",
+        "net_tps_rnn.c",
         r"(g\+\+, trace \+= )unit.n_in",
         r"\g<1>1",
         "rnn1.w",
     ),
-    "words of a group": ("traces", "tps_rnn.c", r"draw \+ TPS_PHI \* first", "draw", "rnn1.w"),
+    "words of a group": ("traces", "net_tps_rnn.c", r"draw \+ TPS_PHI \* first", "draw", "rnn1.w"),
     "derivative of the state": (
         "present",
         "net.c",
@@ -296,5 +302,5 @@ def test_a_change_of_first_values_is_found(pattern, replacement, tensor):
     x, labels = samples_of(model, SEED)
     project = project_of(model, x[:4], labels[:4])
     assert verdict_of(model, project).verdict == "equal"
-    verdict = verdict_of(model, changed(project, "tps_rnn.c", pattern, replacement))
+    verdict = verdict_of(model, changed(project, "net_tps_rnn.c", pattern, replacement))
     assert (verdict.verdict, verdict.tensor) == ("mismatch", tensor), verdict.describe()

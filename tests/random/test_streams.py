@@ -80,7 +80,7 @@ static int predict(void)
 
 #ifndef NET_INFERENCE_ONLY
 #if CLASSES
-static int refuses(enum tps_status (*learn)(model_t *, uint16_t))
+static int refuses(tps_status (*learn)(model_t *, uint16_t))
 {
     const uint32_t before = net_digest(&streamed);
     CHECK(learn(&streamed, NET_N_LABELS) == TPS_BAD_LABEL);

@@ -21,6 +21,9 @@ def check_device(device: Device) -> None:
         np.testing.assert_array_equal(trace.final[name], tensor)
 
     np.testing.assert_array_equal(device.outputs(x), [twin.outputs(sample) for sample in x])
+    answers = device.answers(x, labels)
+    np.testing.assert_array_equal(answers.words, twin.answers(x, labels))
+    assert (answers.bad_labels, answers.digest) == (0, twin.digest())
     trained = device.state()
     device.init()
     assert device.train(x, labels) == 0

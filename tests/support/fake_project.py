@@ -39,13 +39,17 @@ struct fake_model {
 };
 
 void fake_init(struct fake_model *model);
-void fake_outputs(const struct fake_model *model, const int8_t x[5], int16_t outputs[3]);
+void fake_outputs_with(const struct fake_model *model, const int8_t x[5], int16_t outputs[3]);
+uint16_t fake_predict(const struct fake_model *model, const int8_t x[5]);
+uint32_t fake_evaluate(const struct fake_model *model, const int8_t *x, const uint16_t *labels,
+                       uint32_t count);
+uint32_t fake_digest(const struct fake_model *model);
+tps_status fake_selftest(struct fake_model *scratch);
 #ifndef FAKE_INFERENCE_ONLY
-enum tps_status fake_train_step(struct fake_model *model, const int8_t x[5], uint16_t label);
+tps_status fake_train_step_with(struct fake_model *model, const int8_t x[5], uint16_t label);
 const int16_t *fake_last_output(void);
-enum tps_status fake_set_rate(struct fake_model *model, uint32_t rate);
+tps_status fake_set_rate(struct fake_model *model, uint32_t rate);
 void fake_restart_schedule(struct fake_model *model);
-enum tps_status fake_selftest(struct fake_model *model);
 #endif
 
 #endif
@@ -54,7 +58,9 @@ enum tps_status fake_selftest(struct fake_model *model);
 _STATUS = """
 #ifndef TPS_STATUS_H
 #define TPS_STATUS_H
-enum tps_status { TPS_OK, TPS_BAD_LABEL, TPS_SELFTEST_FAILED, TPS_BAD_RATE };
+#include <stdint.h>
+typedef int32_t tps_status;
+enum { TPS_OK, TPS_BAD_LABEL, TPS_SELFTEST_FAILED, TPS_BAD_RATE };
 #endif
 """
 
@@ -107,6 +113,7 @@ void tps_dense_update(const struct tps_dense *layer, int16_t *w, int32_t *b,
 _MODEL_C = """
 #include "fake.h"
 
+#include "tps_crc32.h"
 #include "tps_dense.h"
 
 static const struct tps_dense fc1_layer = {5, 4, 3};
@@ -147,14 +154,48 @@ void fake_init(struct fake_model *model)
     }
 }
 
-void fake_outputs(const struct fake_model *model, const int8_t x[5], int16_t outputs[3])
+void fake_outputs_with(const struct fake_model *model, const int8_t x[5], int16_t outputs[3])
 {
     forward(model, x, outputs);
 }
 
+uint16_t fake_predict(const struct fake_model *model, const int8_t x[5])
+{
+    int16_t outputs[3];
+    uint16_t best = 0;
+
+    forward(model, x, outputs);
+    for (uint16_t k = 1; k < 3; k++) {
+        best = outputs[k] > outputs[best] ? k : best;
+    }
+    return best;
+}
+
+uint32_t fake_evaluate(const struct fake_model *model, const int8_t *x, const uint16_t *labels,
+                       uint32_t count)
+{
+    uint32_t right = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        right += fake_predict(model, x + 5 * i) == labels[i];
+    }
+    return right;
+}
+
+uint32_t fake_digest(const struct fake_model *model)
+{
+    uint32_t crc = tps_crc32(0, model->fc1_w, sizeof model->fc1_w);
+
+    crc = tps_crc32(crc, model->fc1_b, sizeof model->fc1_b);
+    crc = tps_crc32(crc, model->fc2_w, sizeof model->fc2_w);
+    crc = tps_crc32(crc, model->fc2_b, sizeof model->fc2_b);
+    crc = tps_crc32(crc, &model->rng, sizeof model->rng);
+    return tps_crc32(crc, &model->step, sizeof model->step);
+}
+
 #ifndef FAKE_INFERENCE_ONLY
 
-enum tps_status fake_train_step(struct fake_model *model, const int8_t x[5], uint16_t label)
+tps_status fake_train_step_with(struct fake_model *model, const int8_t x[5], uint16_t label)
 {
     if (label >= 3) {
         return TPS_BAD_LABEL;
@@ -172,7 +213,7 @@ const int16_t *fake_last_output(void)
     return arena_out;
 }
 
-enum tps_status fake_set_rate(struct fake_model *model, uint32_t rate)
+tps_status fake_set_rate(struct fake_model *model, uint32_t rate)
 {
     if (rate > 32768) {
         return TPS_BAD_RATE;
@@ -186,16 +227,21 @@ void fake_restart_schedule(struct fake_model *model)
     model->start = model->step;
 }
 
-enum tps_status fake_selftest(struct fake_model *model)
+#endif
+
+tps_status fake_selftest(struct fake_model *scratch)
 {
+    fake_init(scratch);
+#ifndef FAKE_INFERENCE_ONLY
     static const int8_t x[5] = {1, 2, 3, 4, 5};
 
-    fake_init(model);
-    (void)fake_train_step(model, x, 1);
-    return model->fc1_b[1] == 2 && model->step == 1 ? TPS_OK : TPS_SELFTEST_FAILED;
-}
-
+    (void)fake_train_step_with(scratch, x, 1);
+    if (scratch->fc1_b[1] != 2 || scratch->step != 1) {
+        return TPS_SELFTEST_FAILED;
+    }
 #endif
+    return scratch->rng != 0 ? TPS_OK : TPS_SELFTEST_FAILED;
+}
 """
 
 _CRC_H = """
@@ -229,6 +275,7 @@ _MODEL_PORT = """
 #define MODEL_PORT_H
 
 #include "fake.h"
+#include "tps_crc32.h"
 
 #include <stddef.h>
 
@@ -239,11 +286,16 @@ _MODEL_PORT = """
 typedef struct fake_model model_t;
 typedef int8_t model_x_t;
 typedef int16_t model_output_t;
+typedef uint16_t model_label_t;
 typedef uint32_t model_rate_t;
 
 #define MODEL_N_IN FAKE_N_IN
 #define MODEL_N_OUT FAKE_N_OUT
 #define MODEL_OUTPUT_COUNT FAKE_N_OUT
+#define MODEL_LABEL_COUNT 1
+#define MODEL_N_LABELS 3
+#define MODEL_HAS_CLASSES
+#define MODEL_HAS_PREDICT
 
 static inline void model_init(model_t *model)
 {
@@ -252,14 +304,32 @@ static inline void model_init(model_t *model)
 
 static inline void model_outputs(const model_t *model, const model_x_t *x, model_output_t *outputs)
 {
-    fake_outputs(model, x, outputs);
+    fake_outputs_with(model, x, outputs);
+}
+
+static inline uint16_t model_predict(const model_t *model, const model_x_t *x)
+{
+    return fake_predict(model, x);
+}
+
+static inline uint32_t model_evaluate(const model_t *model, const model_x_t *x,
+                                      const model_label_t *labels, uint32_t count)
+{
+    return fake_evaluate(model, x, labels, count);
+}
+
+static inline uint32_t model_digest(const model_t *model)
+{
+    return fake_digest(model);
+}
+
+static inline tps_status model_selftest(model_t *scratch)
+{
+    return fake_selftest(scratch);
 }
 
 #ifndef FAKE_INFERENCE_ONLY
 
-typedef uint16_t model_label_t;
-
-#define MODEL_LABEL_COUNT 1
 #define MODEL_N_TENSORS 8
 
 static const struct {
@@ -271,10 +341,10 @@ static const struct {
     {offsetof(model_t, start), 4},  {offsetof(model_t, rate), 4},
 };
 
-static inline enum tps_status model_train_step(
+static inline tps_status model_train_step(
     model_t *model, const model_x_t *x, const model_label_t *label)
 {
-    return fake_train_step(model, x, *label);
+    return fake_train_step_with(model, x, *label);
 }
 
 static inline const model_output_t *model_last_output(void)
@@ -282,7 +352,7 @@ static inline const model_output_t *model_last_output(void)
     return fake_last_output();
 }
 
-static inline enum tps_status model_set_rate(model_t *model, model_rate_t rate)
+static inline tps_status model_set_rate(model_t *model, model_rate_t rate)
 {
     return fake_set_rate(model, rate);
 }
@@ -290,11 +360,6 @@ static inline enum tps_status model_set_rate(model_t *model, model_rate_t rate)
 static inline void model_restart_schedule(model_t *model)
 {
     fake_restart_schedule(model);
-}
-
-static inline enum tps_status model_selftest(model_t *model)
-{
-    return fake_selftest(model);
 }
 
 #endif
@@ -394,6 +459,20 @@ class Twin:
         """CRC-32 of each tensor in digest order, then of the outputs."""
         arrays = [*(self.state[name] for name in INTERFACE.tensors), outputs]
         return [zlib.crc32(array.tobytes()) for array in arrays]
+
+    def answers(self, x: NDArray[np.int8], labels: NDArray[np.uint16]) -> NDArray[np.uint32]:
+        """What every function says of each sample and the one before it."""
+        outputs = [self.outputs(sample) for sample in x]
+        right = [int(y.argmax() == label) for y, label in zip(outputs, labels, strict=True)]
+        words = [
+            (zlib.crc32(y.tobytes()), y.argmax(), 0, 0, 0, right[i] + right[max(i - 1, 0)])
+            for i, y in enumerate(outputs)
+        ]
+        return np.array(words, np.uint32)
+
+    def digest(self) -> int:
+        """CRC-32 of all tensors."""
+        return zlib.crc32(b"".join(self.state[name].tobytes() for name in INTERFACE.tensors))
 
     def _forward(self, x: NDArray[np.int8]) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
         hidden = _dense(self.state["fc1.w"], self.state["fc1.b"], x, 3)

@@ -219,7 +219,7 @@ def project_of(layers: list[dict[str, Any]]) -> CProject:
 def test_errors_are_handed_down_before_a_layer_learns():
     first = {"name": "conv0", "kind": "conv2d", "filters": 2, "kernel": 1}
     code = project_of([first, *MAPS]).files["toy.c"]
-    step = code[code.index("toy_train_step(") :]
+    step = code[code.index("toy_train_step_with(") :]
     calls = [
         "tps_error_softmax_cross_entropy(&fc_layer",
         "tps_dense_delta_below_s16_s64(&fc_layer",

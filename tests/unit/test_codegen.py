@@ -76,7 +76,7 @@ def test_what_is_declared_is_defined():
 @pytest.mark.slow
 def test_members_of_the_layer_struct_are_set_by_some_layer():
     for model, project in projects():
-        struct = project.files["tps_layer.h"]
+        struct = project.files["net_tps_layer.h"]
         source = project.files[f"{model.name}.c"]
         members = re.findall(r"^    [\w ]+?[ *](\w+);", struct, re.MULTILINE)
         for member in set(members) - {"init_bound"}:
@@ -95,15 +95,15 @@ def test_members_of_the_layer_struct_are_set_by_some_layer():
     ],
 )
 def test_files_that_are_not_needed_are_not_there(wanted, absent, present):
-    files = small(**wanted).files
-    assert not set(absent) & set(files)
-    assert set(present) <= set(files)
+    files = {name.removeprefix("net_") for name in small(**wanted).files}
+    assert not set(absent) & files
+    assert set(present) <= files
 
 
 def test_one_kernel_serves_all_layers_of_a_kind():
     wanted = {"value_type": "s8", "label_kind": "class", "weight_types": ["s16"] * 5}
     kinds = {"activations": ["tanh"] * 4 + ["linear"], "losses": ["l2"] * 5}
-    text = small(**wanted, **kinds, hidden=[3] * 4).files["tps_dense.c"]
+    text = small(**wanted, **kinds, hidden=[3] * 4).files["net_tps_dense.c"]
     assert re.findall(r"^void tps_dense_forward_(\w+)", text, re.MULTILINE) == [
         "s16_s8_s8",
         "s16_s8_s16",
@@ -136,7 +136,7 @@ def test_code_includes_nothing_but_stdint_and_its_own():
     for _, project in projects():
         for path, text in code(project):
             allowed = {"stdint.h", "stddef.h"} if path.startswith("port/") else {"stdint.h"}
-            if path == "tps_pairs.h":
+            if path == "net_tps_pairs.h":
                 allowed.add("arm_mve.h")  # of the compiler, not of a C library; with Helium only
             assert set(re.findall(r"#include <(.*?)>", text)) <= allowed, path
             own = {name.removeprefix("port/") for name in project.files}
@@ -172,9 +172,9 @@ def test_the_proved_bounds_are_printed():
 
 def test_the_memory_plan_is_printed():
     for model, project in projects():
-        plan, source = plan_memory(model), project.files[f"{model.name}.c"]
-        assert f"static union {{ /* {plan.training.size} bytes */" in source
-        assert f"static union {{ /* {plan.inference.size} bytes */" in source
+        plan, header = plan_memory(model), project.files[f"{model.name}.h"]
+        assert f"union {{ /* {plan.training.size} bytes */" in header
+        assert f"union {{ /* {plan.inference.size} bytes */" in header
 
 
 def test_the_manifest_tells_digests_scales_and_memory():

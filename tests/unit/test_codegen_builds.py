@@ -129,16 +129,16 @@ def refusal(folder: Path, source: str, *flags: str) -> str:
 
 def test_another_version_of_the_runtime_is_refused(tmp_path):
     original = project(**CASES["bytes"])
-    status = original.files["tps_status.h"].replace("VERSION 1", "VERSION 99")
+    status = original.files["tps_status.h"].replace("VERSION 2", "VERSION 99")
     assert status != original.files["tps_status.h"]
     changed = replace(original, files={**original.files, "tps_status.h": status})
     write_project(changed.files, tmp_path)
-    assert "net needs version 1 of the tps runtime" in refusal(tmp_path, "net.c")
+    assert "net needs version 2 of the tps runtime" in refusal(tmp_path, "net.c")
 
 
 def test_flags_that_would_change_results_are_refused(tmp_path):
     write_project(project(**CASES["float"]).files, tmp_path)
-    message = refusal(tmp_path, "tps_dense_f32.c", "-ffast-math")
+    message = refusal(tmp_path, "net_tps_dense_f32.c", "-ffast-math")
     assert "exact only without -ffast-math" in message
 
 
@@ -147,7 +147,7 @@ def test_float_vectors_that_flush_subnormals_are_refused(tmp_path):
     if gcc is None:
         pytest.skip("arm-none-eabi-gcc is not installed")
     write_project(project(**CASES["float"]).files, tmp_path)
-    command = [gcc, "-mthumb", "-mfloat-abi=hard", "-c", "tps_dense_f32.c", "-o", "x.o"]
+    command = [gcc, "-mthumb", "-mfloat-abi=hard", "-c", "net_tps_dense_f32.c", "-o", "x.o"]
     done = subprocess.run(
         [*command, "-mcpu=cortex-m55"], cwd=tmp_path, capture_output=True, text=True, check=False
     )

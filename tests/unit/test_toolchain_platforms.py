@@ -67,6 +67,7 @@ def test_the_linker_script_has_the_numbers_of_the_platform(platform):
 def test_a_port_has_the_start_up_code_of_its_core_only(platform):
     assert set(port_sources(platform)) == {
         "port/harness.c",
+        "port/answers.c",
         "port/boot.c",
         "port/semihosting.c",
         "port/memory.c",

@@ -34,7 +34,7 @@ def make_trace(steps: int = 17, change: dict | None = None, *, with_finals: bool
 def test_equal_traces_are_equal():
     verdict = compare(make_trace(1000), make_trace(1000))
     assert (verdict.verdict, verdict.steps, verdict.step) == ("equal", 1000, None)
-    assert verdict.describe() == "equal: 1,000 steps, every tensor bit for bit"
+    assert verdict.describe() == "equal: 1,000 steps, every tensor and answer bit for bit"
 
 
 def test_one_step_is_singular():

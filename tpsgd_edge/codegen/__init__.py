@@ -2,6 +2,7 @@
 
 from tpsgd_edge.codegen.project import CProject
 from tpsgd_edge.codegen.render import render
-from tpsgd_edge.codegen.view import Origin, SelfTest
+from tpsgd_edge.codegen.selftest import SelfTest
+from tpsgd_edge.codegen.view import Origin
 
 __all__ = ["CProject", "Origin", "SelfTest", "render"]

@@ -1,13 +1,14 @@
 """Large constants: stored first weights and projections, loss tables, self-test samples."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.codegen.c import C_TYPES, c_float, c_rows
 from tpsgd_edge.quantize.model import (
+    DTYPES,
     Projection,
     QuantizedDense,
     QuantizedGru,
@@ -18,54 +19,76 @@ from tpsgd_edge.quantize.model import (
 
 @dataclass(frozen=True, slots=True)
 class ArrayView:
-    """One constant array."""
+    """One constant array.
+
+    Attributes:
+        content: its bytes as the device holds them.
+        is_lesson: whether only training reads it.
+    """
 
     name: str
     c_type: str
     shape: str
     note: str
     lines: tuple[str, ...]
+    content: bytes
+    is_lesson: bool = False
 
 
-def model_arrays(
-    model: QuantizedModel, samples: NDArray[np.generic], labels: NDArray[np.generic]
-) -> tuple[ArrayView, ...]:
-    """All constants that lie in flash beside the layers' structs."""
+def model_arrays(model: QuantizedModel) -> tuple[ArrayView, ...]:
+    """All constants that lie in flash beside the layers' structs, but for the self-test's."""
     arrays: list[ArrayView] = []
     for layer in model.weighted:
         arrays.extend(_layer_arrays(layer))
     for gru in model.recurrent:
         if isinstance(gru, QuantizedGru) and gru.taught is not None:
             arrays.extend(_layer_arrays(gru.taught))
-    label_type = "u16" if model.labels.kind == "class" else model.output_type
-    arrays.append(_array(f"{model.name}_selftest_x", model.value_type, samples))
-    arrays.append(_array(f"{model.name}_selftest_labels", label_type, labels))
     return tuple(arrays)
+
+
+def selftest_arrays(
+    model: QuantizedModel, samples: NDArray[np.generic], labels: NDArray[np.generic]
+) -> tuple[ArrayView, ...]:
+    """The samples of the self-test."""
+    label_type = "u16" if model.labels.kind == "class" else model.output_type
+    return (
+        _array(f"{model.name}_selftest_x", model.value_type, samples),
+        _array(f"{model.name}_selftest_labels", label_type, labels),
+    )
 
 
 def _layer_arrays(layer: QuantizedDense) -> Iterator[ArrayView]:
     if isinstance(layer.init, StoredInit):
         w, b = layer.init.w.ravel(), layer.init.b
         first = "first_" if layer.trains else ""
-        yield _array(f"{layer.name}_{first}w", layer.weight_type, w, " /* [n_out][n_in] */")
-        yield _array(f"{layer.name}_{first}b", layer.bias_type, b)
+        yield _array(f"tps_{layer.name}_{first}w", layer.weight_type, w, " /* [n_out][n_in] */")
+        yield _array(f"tps_{layer.name}_{first}b", layer.bias_type, b)
     if not layer.trains:
         return
     if layer.projection is not None and layer.projection.storage != "seed":
         yield _projection_array(layer.name, layer.projection)
     if layer.loss.table is not None:
         loss_type = "f32" if layer.weight_type == "f32" else "s16"
-        yield _array(f"{layer.name}_loss_table", loss_type, layer.loss.table)
+        yield _lesson(_array(f"tps_{layer.name}_loss_table", loss_type, layer.loss.table))
 
 
 def _projection_array(layer: str, projection: Projection) -> ArrayView:
     if projection.storage == "s8":
-        return _array(f"{layer}_projection", "s8", projection.values.ravel(), " /* P */")
+        return _lesson(
+            _array(f"tps_{layer}_projection", "s8", projection.values.ravel(), " /* P */")
+        )
     if projection.learns:
-        return _array(f"{layer}_first_p", "s8", projection.values.ravel(), " /* P */")
+        return _array(f"tps_{layer}_first_p", "s8", projection.values.ravel(), " /* P */")
     packed = pack_entries(projection.values)
     lines = tuple(c_rows((f"0x{byte:02X}" for byte in packed.ravel()), 16))
-    return ArrayView(f"{layer}_projection", "uint8_t", f"[{packed.size}]", " /* P */", lines)
+    shape, content = f"[{packed.size}]", packed.tobytes()
+    return _lesson(
+        ArrayView(f"tps_{layer}_projection", "uint8_t", shape, " /* P */", lines, content)
+    )
+
+
+def _lesson(array: ArrayView) -> ArrayView:
+    return replace(array, is_lesson=True)
 
 
 def pack_entries(values: NDArray[np.int8]) -> NDArray[np.uint8]:
@@ -83,7 +106,8 @@ def pack_entries(values: NDArray[np.int8]) -> NDArray[np.uint8]:
 
 def _array(name: str, type_: str, values: NDArray[np.generic], note: str = "") -> ArrayView:
     shape = "".join(f"[{n}]" for n in values.shape)
-    return ArrayView(name, C_TYPES[type_], shape, note, tuple(_lines(values)))
+    content = values.astype(DTYPES[type_].newbyteorder("<")).tobytes()
+    return ArrayView(name, C_TYPES[type_], shape, note, tuple(_lines(values)), content)
 
 
 def _lines(values: NDArray[np.generic]) -> Iterator[str]:

@@ -181,7 +181,7 @@ def _fields(layer: QuantizedDense, *, is_class: bool) -> Iterator[str]:
         yield f"readout_shift = {layer.loss.readout.shift}"
         yield f"error_shift = {layer.loss.error_shift}"
     if layer.loss.table is not None:
-        yield f"loss_table = {layer.name}_loss_table"
+        yield f"loss_table = tps_{layer.name}_loss_table"
     yield f"rate_mult = {layer.rate.mult}"
     yield f"rate_shift = {layer.rate.shift}"
     yield f"dead_zone = {layer.dead_zone}"
@@ -203,7 +203,7 @@ def _fields_f32(layer: QuantizedDense, *, is_class: bool) -> Iterator[str]:
         yield f"error_scale = {c_float(layer.loss.error_scale_f32)}"
     if layer.loss.table is not None:
         yield f"loss_table_scale = {c_float(layer.loss.custom_scale_f32)}"
-        yield f"loss_table = {layer.name}_loss_table"
+        yield f"loss_table = tps_{layer.name}_loss_table"
     yield f"rate = {c_float(layer.rate_f32)}"
     yield f"dead_zone = {c_float(layer.dead_zone)}"
     yield from _projection_field(layer)
@@ -236,4 +236,4 @@ def _projection_field(layer: QuantizedDense) -> Iterator[str]:
     elif layer.projection.storage == "seed":
         yield f"projection = {c_uint(layer.projection.seed)}"
     else:
-        yield f"projection = {layer.name}_projection"
+        yield f"projection = tps_{layer.name}_projection"

@@ -10,8 +10,10 @@ import jinja2
 from tpsgd_edge.assets import firmware_dir, templates_dir
 from tpsgd_edge.codegen.c import c_rows
 from tpsgd_edge.codegen.manifest import manifest
+from tpsgd_edge.codegen.naming import linker_names, with_name
 from tpsgd_edge.codegen.project import CProject
-from tpsgd_edge.codegen.view import ModelView, Origin, SelfTest, model_view
+from tpsgd_edge.codegen.selftest import SelfTest
+from tpsgd_edge.codegen.view import ModelView, Origin, model_view
 from tpsgd_edge.memory import MemoryPlan
 from tpsgd_edge.quantize.model import QuantizedModel
 
@@ -35,6 +37,9 @@ def render(
     files = {name: _environment().get_template(t).render(m=view) for name, t in _templates(view)}
     for name in _runtime(view):
         files[name] = (firmware_dir() / "runtime" / name).read_text(encoding="utf-8")
+    names = _environment().get_template("tps_names.h.j2")
+    files["tps_names.h"] = names.render(m=view, names=linker_names(files))
+    files = with_name(view.name, files)
     sources = tuple(sorted(name for name in files if name.endswith(".c")))
     files |= _build_files(view, sources, files)
     files |= port
@@ -49,8 +54,8 @@ def _templates(view: ModelView) -> Iterator[tuple[str, str]]:
     float_ = "_f32" if view.is_float else ""
     yield f"{view.name}.h", "model.h.j2"
     yield f"{view.name}.c", "model.c.j2"
-    yield f"{view.name}_data.h", "model_data.h.j2"
-    yield f"{view.name}_data.c", "model_data.c.j2"
+    yield "tps_data.h", "model_data.h.j2"
+    yield "tps_data.c", "model_data.c.j2"
     yield "port/model_port.h", "model_port.h.j2"
     yield "tps_layer.h", "tps_layer.h.j2"
     for part in ("dense", "error"):

@@ -76,7 +76,7 @@ def _remember(model: QuantizedModel, index: int, layer: QuantizedRecurrent) -> t
         return _gru_remember(model, index, layer) if layer.trains else ()
     if not layer.keeps_traces:
         return ()
-    arguments = [f"&{layer.name}_layer", _buffer(layer, "p"), f"stream.{layer.name}_trace"]
+    arguments = [f"&{layer.name}_layer", _buffer(layer, "p"), f"work->stream.{layer.name}_trace"]
     return c_call(f"tps_rnn_remember_{layer.x_type}", arguments)
 
 
@@ -142,7 +142,7 @@ def init_lines(model: QuantizedModel) -> tuple[str, ...]:
 def _copy_lines(name: str, tensor: str, count: int) -> tuple[str, ...]:
     return (
         f"for (uint32_t i = 0; i < {count}; i++) {{",
-        f"    model->{name}_{tensor}[i] = {name}_first_{tensor}[i];",
+        f"    model->{name}_{tensor}[i] = tps_{name}_first_{tensor}[i];",
         "}",
     )
 
@@ -168,7 +168,7 @@ def _forward(model: QuantizedModel, index: int) -> StageView:
         comment = f"{layer.name}: {layer.n_x} and own {layer.n_out} -> {layer.n_out}, "
         comment += layer.activation
         function = f"tps_rnn_step_{forward_suffix(layer)}"
-        arguments[-1:] = [f"stream.{layer.name}_h", *_present(layer), _buffer(layer, "y")]
+        arguments[-1:] = [f"work->stream.{layer.name}_h", *_present(layer), _buffer(layer, "y")]
     if layer.accumulator is not None:
         comment += f"; |acc| <= {layer.accumulator.high:,}"
     lines = tuple(c_call(function, arguments))
@@ -189,7 +189,7 @@ def _gru_forward(model: QuantizedModel, index: int, layer: QuantizedGru) -> Stag
         arguments += _weights(unit)[1:]
     arguments += [
         _input(model, index),
-        f"stream.{layer.name}_h",
+        f"work->stream.{layer.name}_h",
         _gates(layer),
         _buffer(layer, "y"),
     ]
@@ -198,12 +198,12 @@ def _gru_forward(model: QuantizedModel, index: int, layer: QuantizedGru) -> Stag
 
 def _gates(layer: QuantizedGru) -> str:
     """Where the sums and gates of the latest step are."""
-    return f"stream.{layer.name}_g" if layer.trains else _buffer(layer, "g")
+    return f"work->stream.{layer.name}_g" if layer.trains else _buffer(layer, "g")
 
 
 def _gru_remember(model: QuantizedModel, index: int, layer: QuantizedGru) -> tuple[str, ...]:
     arguments = [f"&{layer.name}_layer", _input(model, index), _gates(layer)]
-    return c_call(f"tps_gru_remember_{layer.x_type}", [*arguments, f"stream.{layer.name}_v"])
+    return c_call(f"tps_gru_remember_{layer.x_type}", [*arguments, f"work->stream.{layer.name}_v"])
 
 
 def _gru_calls(
@@ -215,7 +215,7 @@ def _gru_calls(
     error = [f"{this}.taught", y, "label", *_scratch(taught), e]
     yield f"tps_error_{error_suffix(taught)}", error
     yield f"tps_gru_deltas_{layer.state_type}", [this, e, _gates(layer), d]
-    v = f"stream.{layer.name}_v"
+    v = f"work->stream.{layer.name}_v"
     both = (
         ("reads", layer.reads, v, d),
         ("own", layer.own, f"{v} + {layer.n_x}", f"{d} + {3 * layer.n_out}"),
@@ -232,7 +232,7 @@ def _gru_calls(
 
 def _recall(model: QuantizedModel, index: int) -> StageView:
     layer = model.layers[index]
-    arguments = [f"&{layer.name}_layer", f"stream.{layer.name}_h", _buffer(layer, "y")]
+    arguments = [f"&{layer.name}_layer", f"work->stream.{layer.name}_h", _buffer(layer, "y")]
     lines = c_call(f"tps_{layer.kind}_output_{layer.y_type}", arguments)
     return StageView(f"{layer.name}: output of the latest step", lines)
 
@@ -292,16 +292,16 @@ def _dense_calls(
         yield from _error_calls(layer, y, _told_probability(model) if tells else "")
     if has_gate(layer):
         learns_from_c = isinstance(layer, QuantizedRnn) and not layer.has_traces
-        slope = f"stream.{layer.name}_c" if learns_from_c else y
+        slope = f"work->stream.{layer.name}_c" if learns_from_c else y
         yield f"tps_dense_gate_{gate_suffix(layer)}", [this, slope, e]
     yield from _below(model, index, layer)
     update = f"tps_dense_update_{update_suffix(layer)}"
     arguments = [*_weights(layer), _input(model, index), e]
     if isinstance(layer, QuantizedRnn) and layer.has_traces:
         update = f"tps_rnn_update_{update_suffix(layer)}"
-        arguments[-2:] = [f"stream.{layer.name}_trace", _buffer(layer, "p"), e]
+        arguments[-2:] = [f"work->stream.{layer.name}_trace", _buffer(layer, "p"), e]
     elif isinstance(layer, QuantizedRnn):
-        arguments = [this, *_weights(layer)[1:], f"stream.{layer.name}_v", e]
+        arguments = [this, *_weights(layer)[1:], f"work->stream.{layer.name}_v", e]
     if layer.weight_type == "f32":
         yield "tps_dense_steps_f32", [this, "decay", e]
         yield update, arguments
@@ -344,7 +344,7 @@ def _present(layer: QuantizedRnn) -> list[str]:
     """Where the input and the activation of the latest step go."""
     if not layer.keeps_present:
         return [_buffer(layer, "p"), _buffer(layer, "y")]
-    return [f"stream.{layer.name}_v", f"stream.{layer.name}_c"]
+    return [f"work->stream.{layer.name}_v", f"work->stream.{layer.name}_c"]
 
 
 def _scratch(layer: QuantizedDense) -> list[str]:
@@ -367,7 +367,7 @@ def _shapes(x: tuple[int, int, int], y: tuple[int, int, int]) -> str:
 
 
 def _weights(layer: QuantizedDense) -> list[str]:
-    where = "model->" if layer.trains else ""
+    where = "model->" if layer.trains else "tps_"
     return [f"&{layer.name}_layer", f"{where}{layer.name}_w", f"{where}{layer.name}_b"]
 
 
@@ -376,7 +376,7 @@ def _input(model: QuantizedModel, index: int) -> str:
 
 
 def _buffer(layer: QuantizedLayer, role: str) -> str:
-    return f"arena.{layer.name}_{role}.at"
+    return f"work->arena.{layer.name}_{role}.at"
 
 
 _MAKE = {"forward": _forward, "recall": _recall, "learn": _learn, "pass": _pass}

@@ -3,12 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.arithmetic.tables import exp2_table
-from tpsgd_edge.codegen.arrays import ArrayView, model_arrays
+from tpsgd_edge.codegen.arrays import ArrayView, model_arrays, selftest_arrays
 from tpsgd_edge.codegen.below import BelowKernels, below_kernels
 from tpsgd_edge.codegen.c import C_TYPES, c_float, c_uint
 from tpsgd_edge.codegen.constants import (
@@ -20,6 +17,7 @@ from tpsgd_edge.codegen.constants import (
 from tpsgd_edge.codegen.kernels import Kernels, needed_kernels
 from tpsgd_edge.codegen.layers import LayerView, Uses, layer_views, uses_of
 from tpsgd_edge.codegen.rate import RateView, rate_view
+from tpsgd_edge.codegen.selftest import SelfTest, SelfTestView, selftest_view
 from tpsgd_edge.codegen.sequence import LabelsView, SequenceView, labels_view, sequence_view
 from tpsgd_edge.codegen.stages import (
     Lesson,
@@ -29,7 +27,8 @@ from tpsgd_edge.codegen.stages import (
     training_lesson,
     uses,
 )
-from tpsgd_edge.memory import ArenaPlan, MemoryPlan, StateTensor, digest_order
+from tpsgd_edge.codegen.work import WorkView, work_view
+from tpsgd_edge.memory import MemoryPlan, StateTensor, digest_order
 from tpsgd_edge.quantize.model import (
     DTYPES,
     QuantizedConv2d,
@@ -40,7 +39,7 @@ from tpsgd_edge.quantize.model import (
 )
 
 # The version of firmware/runtime/ and of the kernel templates that generated code needs.
-RUNTIME_VERSION = 1
+RUNTIME_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +52,6 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class SelfTest:
-    """Samples in the model's formats, and the digest of the model after training on them once."""
-
-    x: NDArray[np.generic]
-    labels: NDArray[np.generic]
-    digest: int
-
-    @property
-    def label_rows(self) -> NDArray[np.generic]:
-        """Labels with all entries of a sample in one row, where there are several."""
-        many = self.labels.ndim > 1
-        return self.labels.reshape(len(self.labels), -1) if many else self.labels
-
-
-@dataclass(frozen=True, slots=True)
 class StateView:
     """One member of the state struct."""
 
@@ -76,14 +60,6 @@ class StateView:
     note: str
     address: str
     lvalue: str
-
-
-@dataclass(frozen=True, slots=True)
-class ArenaView:
-    """Members of the arena union."""
-
-    size: int
-    buffers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +103,7 @@ class ModelView:
     exp2_table: tuple[int, ...]
     state: tuple[StateView, ...]
     digest: tuple[StateView, ...]
-    training_arena: ArenaView
-    inference_arena: ArenaView
+    work: WorkView
     first_rng: str
     rng_advance: str
     init_lines: tuple[str, ...]
@@ -139,13 +114,22 @@ class ModelView:
     gate: str
     rate: RateView
     arrays: tuple[ArrayView, ...]
-    selftest_count: int
-    selftest_digest: str
+    selftest: SelfTestView
 
     @property
     def values_per_word(self) -> int:
         """Inputs in 32 bits."""
         return 4 // DTYPES[self.value_type].itemsize
+
+    @property
+    def each_step(self) -> bool:
+        """Whether every step of a sequence has a label."""
+        return self.sequence is not None and self.sequence.each_step
+
+    @property
+    def outputs_count(self) -> str:
+        """C for the number of outputs for a sample."""
+        return f"{self.upper}_N_OUT" if self.sequence is None else self.sequence.outputs
 
     @property
     def seen(self) -> str:
@@ -182,6 +166,7 @@ def model_view(
     """The view of a model."""
     is_float = model.value_type == "f32"
     has_conv = any(isinstance(layer, QuantizedConv2d) for layer in model.layers)
+    constants = model_arrays(model)
     return ModelView(
         name=model.name,
         upper=model.name.upper(),
@@ -220,20 +205,18 @@ def model_view(
         exp2_table=tuple(int(v) for v in exp2_table()),
         state=tuple(_state_view(t) for t in plan.state.tensors),
         digest=tuple(_digest_views(model, plan)),
-        training_arena=_arena_view(plan.training),
-        inference_arena=_arena_view(plan.inference),
+        work=work_view(plan),
         first_rng=c_uint(stream(model.seed, Purpose.TRAINING, 0)),
         rng_advance=f"TPS_PHI * {model.total_units}u",
         init_lines=init_lines(model),
         inference=inference_stages(model, plan),
         training=training_lesson(model, plan),
-        last_y=f"arena.{model.last.name}_y.at",
+        last_y=f"work->arena.{model.last.name}_y.at",
         confidence_c=_confidence_c(model),
         gate=_gate(model),
         rate=rate_view(model),
-        arrays=model_arrays(model, selftest.x, selftest.label_rows),
-        selftest_count=len(selftest.x),
-        selftest_digest=c_uint(selftest.digest),
+        arrays=(*constants, *selftest_arrays(model, selftest.x, selftest.label_rows)),
+        selftest=selftest_view(model.name, selftest, constants),
     )
 
 
@@ -272,7 +255,6 @@ def _summary_rows(model: QuantizedModel) -> Iterator[str]:
 
 def _headers(model: QuantizedModel) -> Iterator[str]:
     suffix = "_f32" if model.value_type == "f32" else ""
-    yield f"{model.name}_data.h"
     if model.rule == "backprop":
         yield "tps_below.h"
     if model.is_gated:
@@ -280,6 +262,7 @@ def _headers(model: QuantizedModel) -> Iterator[str]:
     if any(isinstance(layer, QuantizedConv2d) for layer in model.layers):
         yield "tps_conv2d.h"
     yield "tps_crc32.h"
+    yield "tps_data.h"
     yield f"tps_dense{suffix}.h"
     yield f"tps_error{suffix}.h"
     kinds = {layer.kind for layer in model.recurrent}
@@ -334,16 +317,6 @@ def _digest_views(model: QuantizedModel, plan: MemoryPlan) -> Iterator[StateView
     by_name = {tensor.name: tensor for tensor in plan.state.tensors}
     for name in digest_order(model):
         yield _state_view(by_name[name])
-
-
-def _arena_view(plan: ArenaPlan) -> ArenaView:
-    lines = []
-    for buffer in plan.buffers:
-        skip = f"unsigned char skip[{buffer.offset}]; " if buffer.offset else ""
-        aligned = "_Alignas(4) " if buffer.role == "p" else ""
-        array = f"{aligned}{C_TYPES[buffer.type]} at[{buffer.count}];"
-        lines.append(f"struct {{ {skip}{array} }} {buffer.name};")
-    return ArenaView(plan.size, tuple(lines))
 
 
 def _confidence_c(model: QuantizedModel) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from tpsgd_edge.codegen import CProject
+from tpsgd_edge.errors import MismatchError
 from tpsgd_edge.quantize import QuantizedModel
 from tpsgd_edge.stages import compile_for_host, scratch_project
 from tpsgd_edge.toolchain.device import Device
@@ -49,6 +50,7 @@ def running(code: HostCode, state: bytes | None = None) -> Iterator[Device]:
 
     Raises:
         ToolError: there is no C compiler, or it fails.
+        MismatchError: what it makes does not do what the reference does.
     """
     library = _library(code)
     with library.lock:
@@ -64,4 +66,10 @@ def _library(code: HostCode) -> _Library:
     with scratch_project(code.project) as folder:
         # Once it is loaded, the file may go.
         device = open_device(compile_for_host(code.project, folder), interface_of(code.model))
+    if not device.selftest():
+        raise MismatchError(
+            "the self-test fails: the compiled code does not do what the reference does",
+            where=f"{code.model.name} on host",
+            help="another compiler may do better; `tpsgd-edge verify` of a spec names the place",
+        )
     return _Library(device, threading.Lock())

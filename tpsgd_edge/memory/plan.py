@@ -343,6 +343,10 @@ def _lives(
     makes = ("forward", "recall")
     written = [t for t, s in enumerate(schedule) if s.layer == layer and s.kind in makes]
     is_last = layer == len(model.layers) - 1
+    if is_last and model.recurrent:
+        # Steps and learning on the way leave the latest outputs readable too.
+        yield 0, len(schedule) - 1
+        return
     for start, following in zip(written, [*written[1:], len(schedule)], strict=True):
         uses = [t for t in range(start, following) if _reads(model, schedule[t], layer)]
         # The last outputs stay readable after the step.

@@ -5,6 +5,7 @@ It never sees the generator or the C, so that an error in one cannot hide in the
     reference.py   one model with its state: outputs, training steps
     samples.py     samples and labels from outside
     tracing.py     a run, digested step by step
+    answers.py     what the public functions say
     initial.py     first weights
     layer.py       what a layer kind has to offer, and the table of kinds
     maps.py        where patches and windows lie in a map
@@ -12,7 +13,8 @@ It never sees the generator or the C, so that an error in one cannot hide in the
     binary32/      the format f32
 """
 
+from tpsgd_edge.reference.answers import answers, selftest_answers
 from tpsgd_edge.reference.reference import Reference
 from tpsgd_edge.reference.tracing import trace
 
-__all__ = ["Reference", "trace"]
+__all__ = ["Reference", "answers", "selftest_answers", "trace"]

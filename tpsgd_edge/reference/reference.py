@@ -80,16 +80,28 @@ class Reference:
         answers = [self._narrow(_forward(self._behind, values)[-1]) for _, values in walk]
         return np.stack(answers) if model.labels.each_step else answers[0]
 
+    def each_output(self, x: Array) -> Array:
+        """The last layer's outputs after each step of a sequence, (T, n_out); T is 1 without.
+
+        Raises:
+            DataError: x has another shape or type than the model's input.
+        """
+        walk = self._walk(checked_sample(self.model, x), range(self.model.steps))
+        return np.stack([self._narrow(_forward(self._behind, v)[-1]) for _, v in walk])
+
     def confidence(self, x: Array) -> NDArray[Any]:
         """The probability of the class that the answer to x names (section 19), shape ().
 
         Of a sequence it is that of the answer at the last step: Q15 in u16, f32 models f32.
         """
-        outputs = np.atleast_2d(self.output(x))[-1].astype(
-            np.float32 if self.model.value_type == "f32" else np.int64
-        )
-        p = PROBABILITY[self.model.value_type](outputs, int(outputs.argmax()))
-        return np.array(p, DTYPES["f32" if self.model.value_type == "f32" else "u16"])
+        return self.confidence_of(np.atleast_2d(self.output(x))[-1])
+
+    def confidence_of(self, outputs: Array) -> NDArray[Any]:
+        """The probability of the class that some outputs (n_out,) name, shape ()."""
+        real = self.model.value_type == "f32"
+        values = outputs.astype(np.float32 if real else np.int64)
+        p = PROBABILITY[self.model.value_type](values, int(values.argmax()))
+        return np.array(p, DTYPES["f32" if real else "u16"])
 
     def layer_outputs(self, x: Array) -> list[Array]:
         """What each layer makes of a sample, of a sequence at its last step, (y_count,) each.

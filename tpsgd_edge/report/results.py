@@ -172,7 +172,8 @@ class VerifyResult:
         if self.is_equal:
             return None
         command = f"tpsgd-edge verify {command_arguments(self.spec, self.platform)}"
-        return f"{self.verdict.describe()}\n  repeat: {command} --steps {self.verdict.step}"
+        steps = max(1, self.verdict.step or 0)
+        return f"{self.verdict.describe()}\n  repeat: {command} --steps {steps}"
 
     def to_json(self) -> Json:
         """The common keys, and the mismatch in words."""

@@ -90,4 +90,4 @@ def verdict_line(result: VerifyResult) -> Line:
     if result.is_equal:
         detail = f"bit for bit, {plural(result.steps, 'training step')} on {ran}"
         return Line("Verdict", "equal", detail)
-    return Line("Verdict", "mismatch", f"at step {result.verdict.step} on {ran}")
+    return Line("Verdict", "mismatch", f"{result.verdict.place} on {ran}")

@@ -5,11 +5,13 @@ from tpsgd_edge.stages.prepare import (
     Prepared,
     compile_for_device,
     compile_for_host,
+    compile_predicting,
     prepare,
     render_project,
     scratch_project,
 )
-from tpsgd_edge.stages.proof import default_steps, prove
+from tpsgd_edge.stages.proof import default_steps, prove, prove_all
+from tpsgd_edge.stages.running import check_binary, on_host
 from tpsgd_edge.stages.training import (
     Progress,
     Training,
@@ -24,13 +26,17 @@ __all__ = [
     "Prepared",
     "Progress",
     "Training",
+    "check_binary",
     "compile_for_device",
     "compile_for_host",
+    "compile_predicting",
     "default_steps",
     "inspect_firmware",
     "metric_of",
+    "on_host",
     "prepare",
     "prove",
+    "prove_all",
     "quantize_samples",
     "render_project",
     "scratch_project",

@@ -2,8 +2,7 @@
 
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -28,16 +27,12 @@ from tpsgd_edge.spec import (
 from tpsgd_edge.stages.facts import largest_class
 from tpsgd_edge.stages.prepare import (
     Prepared,
-    compile_for_host,
     prepare,
-    render_project,
-    scratch_project,
     trained_graph,
 )
+from tpsgd_edge.stages.running import on_host
 from tpsgd_edge.stages.training import Array, Progress, score
 from tpsgd_edge.toolchain.device import Device
-from tpsgd_edge.toolchain.interface import interface_of
-from tpsgd_edge.toolchain.open_device import open_device
 
 Targets = Literal["prototype", "random", "backprop"]
 
@@ -135,16 +130,6 @@ def layers_of(spec: Spec, way: Way) -> tuple[LayerSpec, ...]:
 def training_ram(plan: MemoryPlan) -> int:
     """Bytes of RAM that training takes, without the stack: state, arena, stream."""
     return plan.state.size + plan.training.size + sum(b.n_bytes for b in plan.stream)
-
-
-@contextmanager
-def on_host(prepared: Prepared) -> Iterator[Device]:
-    """The model with generated code on this computer."""
-    project = render_project(prepared)
-    with scratch_project(project) as folder:
-        binary = compile_for_host(project, folder)
-        with open_device(binary, interface_of(prepared.model)) as device:
-            yield device
 
 
 def learn(device: Device, prepared: Prepared, x: Array, y: Array, *, epochs: int) -> None:

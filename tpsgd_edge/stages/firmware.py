@@ -6,13 +6,17 @@ from pathlib import Path
 
 from tpsgd_edge.codegen import CProject
 from tpsgd_edge.errors import ToolError
-from tpsgd_edge.quantize import QuantizedModel, quantize_inputs, quantize_labels
-from tpsgd_edge.quantize.model import dense_units
-from tpsgd_edge.stages.prepare import Prepared, compile_for_device, compile_for_host
+from tpsgd_edge.quantize import quantize_inputs, quantize_labels
+from tpsgd_edge.stages.prepare import (
+    Prepared,
+    compile_for_device,
+    compile_for_host,
+    forward_macs,
+)
 from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.counting import Counts, count_instructions
 from tpsgd_edge.toolchain.interface import Array, ModelInterface, interface_of
-from tpsgd_edge.toolchain.open_device import Emulator, find_emulator, open_device
+from tpsgd_edge.toolchain.open_device import can_emulate, open_device
 from tpsgd_edge.toolchain.sizes import Sizes, measure
 
 # Training steps from the first state over which stack and instructions are measured: as many as
@@ -56,8 +60,7 @@ def inspect_firmware(
     sizes = measure(binary)
     if check_sizes is not None:
         check_sizes(sizes)
-    emulator = _emulator_if_any(prepared)
-    if emulator is None:
+    if not can_emulate(prepared.platform):
         return Firmware(binary, sizes, None)
     model, dataset = prepared.model, prepared.dataset
     interface = interface_of(model)
@@ -66,20 +69,11 @@ def inspect_firmware(
     )
     x = quantize_inputs(model, dataset.x_train[:steps])
     labels = quantize_labels(model, dataset.y_train[:steps])
-    with open_device(binary, interface, emulator=emulator) as device:
+    with open_device(binary, interface) as device:
         device.train(x, labels)
         sizes = sizes.with_stack(device.stack_bytes())
     counts = _counts_if_any(binary, interface, x[:counted], labels[:counted])
     return Firmware(binary, sizes, counts)
-
-
-def forward_macs(model: QuantizedModel) -> int:
-    """Multiply-accumulates of one sample's forward pass; of a sequence, of all its steps."""
-    macs = [
-        sum(dense.n_in * dense.y_count for dense in dense_units(layer)) for layer in model.layers
-    ]
-    recurrent = len(model.recurrent)
-    return model.steps * sum(macs[:recurrent]) + sum(macs[recurrent:])
 
 
 def _counts_if_any(
@@ -89,10 +83,3 @@ def _counts_if_any(
         return count_instructions(binary, interface, x, labels)
     except ToolError:
         return None  # A QEMU may have been built without plugins, or no compiler be there for one.
-
-
-def _emulator_if_any(prepared: Prepared) -> Emulator | None:
-    try:
-        return find_emulator(prepared.platform)
-    except ToolError:
-        return None

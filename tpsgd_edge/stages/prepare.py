@@ -7,29 +7,33 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge import __version__
-from tpsgd_edge.codegen import CProject, Origin, SelfTest, render
+from tpsgd_edge.codegen import CProject, Origin, render
 from tpsgd_edge.frontend.data import Dataset, Samples, label_scaling, load_dataset
 from tpsgd_edge.frontend.fitted import with_fitted_projections
 from tpsgd_edge.frontend.imports.source import with_source
 from tpsgd_edge.frontend.network import build_graph, dataset_scaling
 from tpsgd_edge.frontend.rates import with_learning_rates
 from tpsgd_edge.graph import Graph, Labels, with_extra_classes, without_adaptors
-from tpsgd_edge.memory import MemoryPlan, digest_order, plan_memory
+from tpsgd_edge.memory import MemoryPlan, plan_memory
 from tpsgd_edge.quantize import QuantizedModel, quantize, quantize_inputs, quantize_labels
+from tpsgd_edge.quantize.model import dense_units
 from tpsgd_edge.quantize.prototypes import with_prototypes
-from tpsgd_edge.reference import Reference
 from tpsgd_edge.rule import pretrain
 from tpsgd_edge.spec import Spec
+from tpsgd_edge.stages.selftest import selftest_of
 from tpsgd_edge.toolchain.build import Binary, compile_firmware, compile_simulation
 from tpsgd_edge.toolchain.compilers import find_compiler
 from tpsgd_edge.toolchain.folder import write_project
 from tpsgd_edge.toolchain.platforms import Platform, load_platform, port_files
-from tpsgd_edge.trace import digest
 
+# Samples of the self-test, and the multiply-accumulates of a forward pass of them all: it answers
+# each of them six times, which may take an emulator some seconds.
 _SELFTEST_SAMPLES = 8
+_SELFTEST_MACS = 5_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +94,27 @@ def _taught(x: Samples, y: NDArray[Any], labels: Labels) -> tuple[Samples, NDArr
 def render_project(prepared: Prepared) -> CProject:
     """The C project, with samples and digest for its self-test."""
     model, dataset, spec = prepared.model, prepared.dataset, prepared.spec
-    x = quantize_inputs(model, dataset.x_train[:_SELFTEST_SAMPLES])
-    labels = quantize_labels(model, dataset.y_train[:_SELFTEST_SAMPLES])
-    reference = Reference(model)
-    for sample, label in zip(x, labels, strict=True):
-        reference.train_step(sample, label)
-    state = reference.state()
-    selftest = SelfTest(x, labels, digest(state[name] for name in digest_order(model)))
     origin = Origin(__version__, spec.source, spec.digest)
+    selftest = selftest_of(model, *selftest_samples(model, dataset))
     return render(model, prepared.plan, origin, selftest, port_files(prepared.platform))
+
+
+def selftest_samples(
+    model: QuantizedModel, dataset: Dataset
+) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
+    """The samples of the self-test: the first ones, fewer where a net is large."""
+    count = max(2, min(_SELFTEST_SAMPLES, _SELFTEST_MACS // forward_macs(model)))
+    x = quantize_inputs(model, dataset.x_train[:count])
+    return x, quantize_labels(model, dataset.y_train[:count])
+
+
+def forward_macs(model: QuantizedModel) -> int:
+    """Multiply-accumulates of one sample's forward pass; of a sequence, of all its steps."""
+    macs = [
+        sum(dense.n_in * dense.y_count for dense in dense_units(layer)) for layer in model.layers
+    ]
+    recurrent = len(model.recurrent)
+    return model.steps * sum(macs[:recurrent]) + sum(macs[recurrent:])
 
 
 @contextmanager
@@ -124,9 +140,20 @@ def compile_for_device(
     )
 
 
-def compile_for_host(project: CProject, folder: Path) -> Binary:
+def compile_predicting(prepared: Prepared, project: CProject, folder: Path) -> Binary:
+    """Code for the platform of the spec that only predicts."""
+    if prepared.platform.is_host:
+        return compile_for_host(project, folder, inference_only=True)
+    return compile_for_device(prepared, project, folder, inference_only=True)
+
+
+def compile_for_host(project: CProject, folder: Path, *, inference_only: bool = False) -> Binary:
     """The project as a library for this computer, built in `folder`/build."""
-    host = load_platform("host")
     return compile_simulation(
-        folder, project.name, project.sources, find_compiler(host), build_dir=folder / "build"
+        folder,
+        project.name,
+        project.sources,
+        find_compiler(load_platform("host")),
+        build_dir=folder / "build",
+        inference_only=inference_only,
     )

@@ -1,20 +1,23 @@
 """Reference and device side by side, step by step."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.frontend.split import epoch_order
-from tpsgd_edge.quantize import quantize_inputs, quantize_labels
-from tpsgd_edge.reference import Reference, trace
+from tpsgd_edge.quantize import QuantizedModel, quantize_inputs, quantize_labels
+from tpsgd_edge.reference import Reference, answers, trace
 from tpsgd_edge.reference.rates import rate_of
-from tpsgd_edge.stages.firmware import forward_macs
-from tpsgd_edge.stages.prepare import Prepared
+from tpsgd_edge.stages.prepare import Prepared, forward_macs
 from tpsgd_edge.stages.training import Array, Progress
+from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.device import Device
+from tpsgd_edge.toolchain.interface import interface_of
+from tpsgd_edge.toolchain.open_device import EmulatorChoice, open_device
 from tpsgd_edge.trace import join
-from tpsgd_edge.verify import Verdict, compare
+from tpsgd_edge.verify import BAD_LABELS, Verdict, compare, compare_answers, selftest_mismatch
 
 # Steps between two looks at the progress, and the most that a mismatch is noticed late. Fewer where
 # these would keep an emulator for minutes, by the multiply-accumulates of their forward passes.
@@ -25,6 +28,10 @@ _AFFORDABLE = 100_000_000
 _STEPS = 1000
 # Steps behind these, with other rates.
 _NEW_STEPS = 4
+# Test samples that both answer after each chunk, by all functions, and how many different ones.
+_QUESTIONS = 32
+_QUESTIONS_MACS = 20_000_000
+_DIFFERENT_QUESTIONS = 256
 
 
 def default_steps(prepared: Prepared, *, whole_training: bool = False) -> int:
@@ -39,15 +46,97 @@ def default_steps(prepared: Prepared, *, whole_training: bool = False) -> int:
     return min(_STEPS, total)
 
 
+def prove_all(
+    binaries: tuple[Binary, Binary],
+    prepared: Prepared,
+    steps: int,
+    progress: Progress,
+    *,
+    emulator: EmulatorChoice = "auto",
+) -> Verdict:
+    """Prove a binary that trains, then one that only predicts, with what the first has learned."""
+    training, predicting = binaries
+    interface = interface_of(prepared.model)
+    with open_device(training, interface, emulator=emulator) as device:
+        verdict = prove(device, prepared, steps, progress)
+        state = device.state()
+    if verdict.verdict == "mismatch":
+        return verdict
+    with open_device(predicting, interface, emulator=emulator) as device:
+        predictions = prove_predictions(device, prepared, state, steps)
+    return predictions if predictions.verdict == "mismatch" else verdict
+
+
 def prove(device: Device, prepared: Prepared, steps: int, progress: Progress) -> Verdict:
     """Train both on the same samples and compare every tensor after every step.
 
-    A few more steps follow after NAME_set_rate and NAME_restart_schedule. After a mismatch both are
-    run again up to that step, so that the verdict names the first value.
+    On the way, from the first state on, both answer some test samples by each public function, and
+    the device tests itself. After a mismatch in training both are run again up to that step, so
+    that the verdict names the first value. A few steps more follow after
+    NAME_set_rate and NAME_restart_schedule.
     """
+    questions = _Questions.of(prepared)
+    passes = device.selftest()
+    verdict = _prove_training(device, prepared, steps, questions, progress)
+    progress("comparing", steps, steps)
+    if verdict.verdict == "mismatch":
+        return verdict
+    return verdict if passes else selftest_mismatch(steps)
+
+
+def prove_predictions(device: Device, prepared: Prepared, state: bytes, steps: int) -> Verdict:
+    """Compare what firmware says that only predicts, in the first state and after some steps.
+
+    Args:
+        state: the state struct after `steps` training steps.
+    """
+    model, questions = prepared.model, _Questions.of(prepared)
+    reference = Reference(model)
+    verdict = questions.ask(device, reference, 0, only_predicts=True)
+    if verdict.verdict == "equal":
+        reference.load_state(device.interface.layout.read(state))
+        device.load_state(state)
+        verdict = questions.ask(device, reference, steps, only_predicts=True)
+    if verdict.verdict == "equal" and not device.selftest():
+        return selftest_mismatch(steps, only_predicts=True)
+    return verdict
+
+
+@dataclass(frozen=True, slots=True)
+class _Questions:
+    """Test samples that both answer, in the model's formats: some at a time, in turn."""
+
+    x: Array
+    labels: Array
+    count: int
+
+    @classmethod
+    def of(cls, prepared: Prepared) -> Self:
+        """Those of a data set; its training samples where it has no others."""
+        dataset, model = prepared.dataset, prepared.model
+        has_tests = len(dataset.x_test) > 0
+        x, y = (dataset.x_test, dataset.y_test) if has_tests else (dataset.x_train, dataset.y_train)
+        labels = quantize_labels(model, y[:_DIFFERENT_QUESTIONS])
+        count = max(2, min(_QUESTIONS, _QUESTIONS_MACS // forward_macs(model)))
+        return cls(quantize_inputs(model, x[:_DIFFERENT_QUESTIONS]), labels, count)
+
+    def ask(
+        self, device: Device, reference: Reference, steps: int, *, only_predicts: bool = False
+    ) -> Verdict:
+        """Whether both say the same after some training steps."""
+        which = (steps + np.arange(self.count)) % len(self.x)
+        x, labels = self.x[which], self.labels[which]
+        expected, actual = answers(reference, x, labels), device.answers(x, labels)
+        return compare_answers(expected, actual, steps, only_predicts=only_predicts)
+
+
+def _prove_training(
+    device: Device, prepared: Prepared, steps: int, questions: _Questions, progress: Progress
+) -> Verdict:
     x, labels = _training_samples(prepared, steps)
     reference = Reference(prepared.model)
     device.init()
+    answered = questions.ask(device, reference, 0)
     expected, actual = [], []
     chunk = max(1, min(_CHUNK, _CHUNK_MACS // forward_macs(prepared.model)))
     for start in range(0, steps, chunk):
@@ -57,16 +146,31 @@ def prove(device: Device, prepared: Prepared, steps: int, progress: Progress) ->
         actual.append(device.trace(x[part], labels[part]))
         if not np.array_equal(expected[-1].digests, actual[-1].digests):
             break
-    progress("comparing", steps, steps)
+        if answered.verdict == "equal":
+            answered = questions.ask(device, reference, part.stop)
     verdict = compare(join(expected), join(actual))
-    if verdict.verdict == "equal":
+    # A bad label that is taken changes the model: what differs afterwards is no fault of its own.
+    if verdict.verdict == "equal" or answered.function == BAD_LABELS:
+        if "mismatch" in (answered.verdict, verdict.verdict):
+            return answered if answered.verdict == "mismatch" else verdict
         return _after_new_rates(device, reference, verdict, x[:_NEW_STEPS], labels[:_NEW_STEPS])
-    if verdict.step is None or verdict.value is not None:
+    return with_value(verdict, device, prepared.model, x, labels)
+
+
+def with_value(
+    verdict: Verdict, device: Device, model: QuantizedModel, x: Array, labels: Array
+) -> Verdict:
+    """A mismatch with the first value that differs, found in a second run up to that step.
+
+    A device that does it right this time was wrong all the same.
+    """
+    if verdict.value is not None:
         return verdict
     upto = slice(0, verdict.step)
     device.init()
     again = device.trace(x[upto], labels[upto])
-    return compare(trace(prepared.model, x[upto], labels[upto]), again)
+    second = compare(trace(model, x[upto], labels[upto]), again)
+    return verdict if second.verdict == "equal" else second
 
 
 def _after_new_rates(

@@ -125,6 +125,7 @@ def compile_simulation(
     sanitize: bool = False,
     warnings_as_errors: bool = False,
     optimize: str | None = None,
+    inference_only: bool = False,
 ) -> Binary:
     """Build the project for this computer, in one compilation.
 
@@ -134,6 +135,7 @@ def compile_simulation(
     Args:
         sources: C files relative to `folder`; those in port/ are left out.
         optimize: -O3 for the library, -O1 under sanitizers, where not given.
+        inference_only: with NAME_INFERENCE_ONLY.
 
     Raises:
         ToolError: the compiler fails; its message is in the error.
@@ -142,9 +144,11 @@ def compile_simulation(
     platform = load_platform("host")
     host, port = firmware_dir() / "host", firmware_dir() / "port"
     harness = (port / "harness.c", host / "stdio.c") if sanitize else (host / "sim.c",)
+    harness = (port / "answers.c", *harness)
     flags = [
         *_host_flags(platform, compiler, optimize, sanitize=sanitize),
         *_warning_flags(as_errors=warnings_as_errors),
+        *([f"-D{name.upper()}_INFERENCE_ONLY"] if inference_only else []),
         *(f"-I{f.as_posix()}" for f in (folder.resolve(), folder.resolve() / "port", port)),
     ]
     own = _without_port(sources)
@@ -162,7 +166,7 @@ def compile_simulation(
     path = build_dir / f"{name}-host-{digest}{'-sanitized' if sanitize else '.so'}"
     warnings = _unless_built(path, make)
     kind: Kind = "program" if sanitize else "library"
-    return Binary(path, kind, name, platform, compiler, warnings=warnings)
+    return Binary(path, kind, name, platform, compiler, inference_only, warnings)
 
 
 def compile_plugin(source: Path, compiler: Compiler, *, build_dir: Path) -> Path:

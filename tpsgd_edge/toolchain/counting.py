@@ -58,7 +58,7 @@ def count_instructions(
             run(device)
 
         executed = _RUN[emulator](
-            binary, interface, f"{binary.name}_{function}", run_from_state, timeout=_TIMEOUT
+            binary, interface, f"{binary.name}_{function}_with", run_from_state, timeout=_TIMEOUT
         )
         return count_of(executed, elf, binary.platform)
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.toolchain.interface import Array, ModelInterface
-from tpsgd_edge.trace import Trace
+from tpsgd_edge.trace import Answers, Trace
 
 
 class Device(Protocol):
@@ -46,6 +46,9 @@ class Device(Protocol):
         Of a sequence it is that of the answer at the last step. DataError where the outputs of the
         model are no probabilities of classes.
         """
+
+    def answers(self, x: Array, labels: Array) -> Answers:
+        """What every public function says of each sample and the one before it."""
 
     def state(self) -> bytes:
         """A copy of the state struct."""

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.errors import DataError, ToolError
 from tpsgd_edge.toolchain.interface import Array, ModelInterface
-from tpsgd_edge.toolchain.protocol import check_state
-from tpsgd_edge.trace import Trace
+from tpsgd_edge.toolchain.protocol import check_state, checked_samples
+from tpsgd_edge.trace import ANSWERS, Answers, Trace, neighbours
 
 # Python sees a Ctrl-C between two calls: some milliseconds to a fraction of a second apart.
 _SAMPLES_PER_CALL = 1024
@@ -94,6 +94,22 @@ class HostDevice:
             )
         return out
 
+    def answers(self, x: Array, labels: Array) -> Answers:
+        """See Device."""
+        inputs, targets = self._samples(x, labels)
+        pairs = neighbours(len(inputs))
+        words = np.zeros((len(inputs), len(ANSWERS)), np.uint32)
+        for start in range(0, len(inputs), _SAMPLES_PER_CALL):
+            part, out = pairs[start : start + _SAMPLES_PER_CALL], words[start:]
+            both, lessons = inputs[part], targets[part]
+            self._lib.tps_sim_ask(
+                self._model, _address(both), _address(lessons), _address(out), len(part)
+            )
+        taken = 0
+        if len(inputs) and not self._only_predicts:
+            taken = self._lib.tps_sim_bad_labels_taken(self._model, _address(inputs[-1:]))
+        return Answers(words, taken, self._lib.tps_sim_digest(self._model))
+
     def state(self) -> bytes:
         """See Device."""
         return self._state.tobytes()
@@ -125,12 +141,7 @@ class HostDevice:
         return _address(self._state)
 
     def _samples(self, x: Array, labels: Array) -> tuple[Array, Array]:
-        inputs, targets = self.interface.inputs(x), self.interface.labels(labels)
-        if len(inputs) != len(targets):
-            raise DataError(
-                "samples and labels differ in number", found=f"{len(inputs)} and {len(targets)}"
-            )
-        return inputs, targets
+        return checked_samples(self.interface, x, labels)
 
     def _views(self) -> list[NDArray[np.uint8]]:
         """The bytes of each tensor in the state, in digest order."""
@@ -155,7 +166,8 @@ class HostDevice:
             interface.output_bytes,
             len(interface.tensors),
         )
-        if tuple(info.tolist()) != expected:
+        self._only_predicts = not info[4]
+        if tuple(info.tolist()) not in (expected, (*expected[:4], 0)):
             raise ToolError(
                 "the library was built from another model",
                 where=interface.name,
@@ -182,10 +194,13 @@ def _load(library: Path) -> ctypes.CDLL:
         ("set_rate", u32, [pointer, pointer]),
         ("restart_schedule", None, [pointer]),
         ("selftest", u32, [pointer]),
+        ("ask", None, [pointer, pointer, pointer, pointer, u32]),
+        ("bad_labels_taken", u32, [pointer, pointer]),
+        ("digest", u32, [pointer]),
     ):
         function = getattr(lib, f"tps_sim_{name}", None)
         if function is None:
-            continue  # Not every model has a confidence.
+            continue  # Not every model has a confidence, nor does each build train.
         function.restype, function.argtypes = result, arguments
     return lib
 

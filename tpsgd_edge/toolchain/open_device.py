@@ -63,6 +63,15 @@ def find_emulator(platform: Platform) -> Emulator:
     raise missing or ToolError(f"no emulator runs {platform.title}")
 
 
+def can_emulate(platform: Platform) -> bool:
+    """Whether an emulator for a platform is installed."""
+    try:
+        find_emulator(platform)
+    except ToolError:
+        return False
+    return True
+
+
 def emulator_title(emulator: Emulator) -> str:
     """Name of an emulator, with its version where the package says one."""
     if emulator == "unicorn":

@@ -20,6 +20,8 @@ _PORT_FILES = (
     "tps_boot.h",
     "semihosting.h",
     "harness.c",
+    "answers.h",
+    "answers.c",
     "boot.c",
     "semihosting.c",
     "memory.c",

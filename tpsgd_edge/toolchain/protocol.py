@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.errors import DataError, ToolError
 from tpsgd_edge.toolchain.interface import Array, ModelInterface
-from tpsgd_edge.trace import Trace
+from tpsgd_edge.trace import ANSWERS, Answers, Trace, neighbours
 
-VERSION = 2
-INFO, INIT, TRAIN, TRACE, OUTPUTS, DUMP, LOAD, SELFTEST, STACK, CONFIDENT, RATE, RESTART = range(12)
+VERSION = 3
+INFO, INIT, TRAIN, TRACE, OUTPUTS, DUMP, LOAD, SELFTEST, STACK, CONFIDENT = range(10)
+ASK, RATE, RESTART = range(10, 13)
 
 
 class Link(Protocol):
@@ -99,6 +100,19 @@ class StreamDevice:
         ]
         return np.frombuffer(b"".join(replies), dtype)
 
+    def answers(self, x: Array, labels: Array) -> Answers:
+        """See Device."""
+        pairs = _pairs(self.interface, x, labels)
+        words, bad_labels, digest = [], 0, 0
+        size = 4 * len(ANSWERS)
+        for part in _split(pairs, (self._link.max_reply - 8) // size) or [pairs]:
+            reply = self._command(ASK, len(part), part.tobytes(), len(part) * size + 8)
+            words.append(reply[:-8])
+            taken, digest = struct.unpack("<II", reply[-8:])
+            bad_labels += taken
+        table = np.frombuffer(b"".join(words), "<u4").reshape(-1, len(ANSWERS))
+        return Answers(table, bad_labels, digest)
+
     def state(self) -> bytes:
         """See Device."""
         return self._command(DUMP, reply_size=self.interface.layout.size)
@@ -158,12 +172,29 @@ def check_state(interface: ModelInterface, state: bytes) -> None:
 
 def _samples(interface: ModelInterface, x: Array, labels: Array) -> NDArray[np.uint8]:
     """Samples as the harness reads them, one row of bytes each."""
+    inputs, targets = checked_samples(interface, x, labels)
+    return np.hstack([_padded(inputs), _padded(targets)])
+
+
+def _pairs(interface: ModelInterface, x: Array, labels: Array) -> NDArray[np.uint8]:
+    """Samples and the ones before them, as the harness reads them, one row of bytes a pair."""
+    inputs, targets = checked_samples(interface, x, labels)
+    pairs = neighbours(len(inputs))
+    return np.hstack([_padded(inputs[pairs]), _padded(targets[pairs])])
+
+
+def checked_samples(interface: ModelInterface, x: Array, labels: Array) -> tuple[Array, Array]:
+    """Samples and labels as C wants them.
+
+    Raises:
+        DataError: they do not fit the model, or differ in number.
+    """
     inputs, targets = interface.inputs(x), interface.labels(labels)
     if len(inputs) != len(targets):
         raise DataError(
             "samples and labels differ in number", found=f"{len(inputs)} and {len(targets)}"
         )
-    return np.hstack([_padded(inputs), _padded(targets)])
+    return inputs, targets
 
 
 def _padded(rows: Array) -> NDArray[np.uint8]:

@@ -10,13 +10,19 @@
 
 #include "tps_status.h"
 
-#if TPS_RUNTIME_VERSION != 1
-#error "petals needs version 1 of the tps runtime"
+#if TPS_RUNTIME_VERSION != 2
+#error "petals needs version 2 of the tps runtime"
 #endif
 
 #define PETALS_N_IN 3
 #define PETALS_N_OUT 3
 #define PETALS_N_LABELS 3
+#define PETALS_MODEL_BYTES 124
+#ifndef PETALS_INFERENCE_ONLY
+#define PETALS_WORK_BYTES 36
+#else
+#define PETALS_WORK_BYTES 12
+#endif
 /* x = (raw - 0) / 10 / 0.00787402, rounded and saturated */
 
 /* Everything that training changes. Save this struct to save the model. */
@@ -31,6 +37,40 @@ struct petals_model {
     int16_t fc2_w[3 * 6]; /* [3][6] */
 };
 
+/*
+ * What calls work in. Buffers whose lifetimes do not overlap share bytes; their places may change.
+ *
+ * Functions that end in _with take one as an argument, and touch nothing else but the model: they
+ * are reentrant. Calls may run at the same time, each with a work of its own, while at most one of
+ * them trains the model; others that read it meanwhile may see it in the middle of a step.
+ * Functions without _with share petals_own_work: one call at a time, interrupts included.
+ * Define PETALS_INFERENCE_ONLY for all files of a firmware or for none: it makes a work smaller.
+ */
+struct petals_work {
+#ifndef PETALS_INFERENCE_ONLY
+    union { /* 36 bytes */
+        uint32_t words[9];
+        struct { unsigned char skip[24]; int8_t at[6]; } fc1_y;
+        struct { int32_t at[3]; } fc1_s;
+        struct { unsigned char skip[12]; int16_t at[6]; } fc1_e;
+        struct { unsigned char skip[30]; int16_t at[3]; } fc2_y;
+        struct { unsigned char skip[12]; int16_t at[3]; } fc2_e;
+    } arena;
+#else
+    union { /* 12 bytes */
+        uint32_t words[3];
+        struct { int8_t at[6]; } fc1_y;
+        struct { unsigned char skip[6]; int16_t at[3]; } fc2_y;
+    } arena;
+#endif
+};
+extern struct petals_work petals_own_work;
+
+/* For example __attribute__((section(".ccmram"))), where petals.c is compiled. */
+#ifndef PETALS_WORK_ATTRIBUTE
+#define PETALS_WORK_ATTRIBUTE
+#endif
+
 /* Bring the model to its first state. */
 void petals_init(struct petals_model *model);
 
@@ -38,29 +78,30 @@ void petals_init(struct petals_model *model);
  * How sure the latest answer is, of a prediction or of a training step: the probability of its most
  * probable class, Q15: 32768 is 1. Ask for a label where it is low.
  */
-uint16_t petals_confidence(void);
+uint16_t petals_confidence_with(const struct petals_work *work);
 
 /* Outputs of the last layer: 256 units are a factor of two in probability. */
-void petals_outputs(const struct petals_model *model, const int8_t x[PETALS_N_IN],
-    int16_t outputs[PETALS_N_OUT]);
+void petals_outputs_with(const struct petals_model *model, struct petals_work *work,
+    const int8_t x[PETALS_N_IN], int16_t outputs[PETALS_N_OUT]);
 
 /* The most probable class. */
-uint16_t petals_predict(const struct petals_model *model, const int8_t x[PETALS_N_IN]);
+uint16_t petals_predict_with(const struct petals_model *model, struct petals_work *work,
+    const int8_t x[PETALS_N_IN]);
 
 /* How many of count samples, one after the other in x, are classified as labelled. */
-uint32_t petals_evaluate(const struct petals_model *model, const int8_t *x,
-    const uint16_t *labels, uint32_t count);
+uint32_t petals_evaluate_with(const struct petals_model *model, struct petals_work *work,
+    const int8_t *x, const uint16_t *labels, uint32_t count);
 #ifndef PETALS_INFERENCE_ONLY
 
 /*
  * Train every layer once on the sample (x, label), during the forward pass.
  * Returns TPS_BAD_LABEL, and changes nothing, where label >= PETALS_N_LABELS.
  */
-enum tps_status petals_train_step(struct petals_model *model, const int8_t x[PETALS_N_IN],
-    uint16_t label);
+tps_status petals_train_step_with(struct petals_model *model, struct petals_work *work,
+    const int8_t x[PETALS_N_IN], uint16_t label);
 
-/* Outputs of the last layer in the last training step, before it learned. */
-const int16_t *petals_last_output(void);
+/* Outputs of the last layer in the latest answer; of a training step before it learned. */
+const int16_t *petals_last_output_with(const struct petals_work *work);
 
 /*
  * The learning rate falls in 32 stages: after 31 steps it stays at 2.5 % of its start, until the
@@ -72,19 +113,59 @@ const int16_t *petals_last_output(void);
  * 16384 for half of them, 0 to stop learning.
  * Returns TPS_BAD_RATE, and changes nothing, where rate > 32768.
  */
-enum tps_status petals_set_rate(struct petals_model *model, uint32_t rate);
+tps_status petals_set_rate(struct petals_model *model, uint32_t rate);
 
 /* Begin the schedule of the learning rate again, with the next step. Random numbers go on. */
 void petals_restart_schedule(struct petals_model *model);
+#endif
 
 /* CRC-32 of all weights and biases, layer by layer, then rng, step, start and rate. */
 uint32_t petals_digest(const struct petals_model *model);
 
 /*
- * Train from the first state on 4 built-in samples and compare the digest.
- * Overwrites *model: call petals_init afterwards. Returns TPS_SELFTEST_FAILED where it differs.
+ * Does this very board compute the right bits? Compares, by CRC-32, the constants in flash, all
+ * answers to 4 built-in samples and, in firmware that trains, the model after training on them.
+ * Returns TPS_SELFTEST_FAILED where any differs.
+ *
+ * Overwrites *scratch: never pass a model that has learned.
  */
-enum tps_status petals_selftest(struct petals_model *model);
+tps_status petals_selftest(struct petals_model *scratch);
+
+/* The same in petals_own_work. */
+static inline void petals_outputs(const struct petals_model *model,
+    const int8_t x[PETALS_N_IN], int16_t outputs[PETALS_N_OUT])
+{
+    petals_outputs_with(model, &petals_own_work, x, outputs);
+}
+
+static inline uint16_t petals_predict(const struct petals_model *model,
+    const int8_t x[PETALS_N_IN])
+{
+    return petals_predict_with(model, &petals_own_work, x);
+}
+
+static inline uint32_t petals_evaluate(const struct petals_model *model, const int8_t *x,
+    const uint16_t *labels, uint32_t count)
+{
+    return petals_evaluate_with(model, &petals_own_work, x, labels, count);
+}
+
+static inline uint16_t petals_confidence(void)
+{
+    return petals_confidence_with(&petals_own_work);
+}
+
+#ifndef PETALS_INFERENCE_ONLY
+static inline tps_status petals_train_step(struct petals_model *model,
+    const int8_t x[PETALS_N_IN], uint16_t label)
+{
+    return petals_train_step_with(model, &petals_own_work, x, label);
+}
+
+static inline const int16_t *petals_last_output(void)
+{
+    return petals_last_output_with(&petals_own_work);
+}
 #endif
 
 #endif

@@ -1,11 +1,20 @@
-/* tps_status.h -- what functions that meet outside data return */
+/*
+ * tps_status.h -- what functions that meet outside data return
+ *
+ * The same text in every project of this version: the models of a firmware share it.
+ */
 #ifndef TPS_STATUS_H
 #define TPS_STATUS_H
 
-/* Generated code names the version it needs; see its #error. */
-#define TPS_RUNTIME_VERSION 1
+#include <stdint.h>
 
-enum tps_status {
+/* Generated code names the version it needs; see its #error. */
+#define TPS_RUNTIME_VERSION 2
+
+/* One of the numbers below: 32 bits whatever a compiler takes for an enum. */
+typedef int32_t tps_status;
+
+enum {
     TPS_OK = 0,
     TPS_BAD_LABEL = 1,       /* a class that the model does not have */
     TPS_SELFTEST_FAILED = 2, /* training on this device gives other weights */

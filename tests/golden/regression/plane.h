@@ -10,13 +10,19 @@
 
 #include "tps_status.h"
 
-#if TPS_RUNTIME_VERSION != 1
-#error "plane needs version 1 of the tps runtime"
+#if TPS_RUNTIME_VERSION != 2
+#error "plane needs version 2 of the tps runtime"
 #endif
 
 #define PLANE_N_IN 2
 #define PLANE_N_OUT 2
 #define PLANE_N_LABELS 2
+#define PLANE_MODEL_BYTES 124
+#ifndef PLANE_INFERENCE_ONLY
+#define PLANE_WORK_BYTES 40
+#else
+#define PLANE_WORK_BYTES 28
+#endif
 /* x = (raw - mean) / deviation of each input; see manifest.json */
 
 /* Everything that training changes. Save this struct to save the model. */
@@ -31,23 +37,56 @@ struct plane_model {
     float fc2_w[2 * 5]; /* [2][5] */
 };
 
+/*
+ * What calls work in. Buffers whose lifetimes do not overlap share bytes; their places may change.
+ *
+ * Functions that end in _with take one as an argument, and touch nothing else but the model: they
+ * are reentrant. Calls may run at the same time, each with a work of its own, while at most one of
+ * them trains the model; others that read it meanwhile may see it in the middle of a step.
+ * Functions without _with share plane_own_work: one call at a time, interrupts included.
+ * Define PLANE_INFERENCE_ONLY for all files of a firmware or for none: it makes a work smaller.
+ */
+struct plane_work {
+#ifndef PLANE_INFERENCE_ONLY
+    union { /* 40 bytes */
+        uint32_t words[10];
+        struct { float at[5]; } fc1_y;
+        struct { unsigned char skip[20]; float at[5]; } fc1_e;
+        struct { unsigned char skip[20]; float at[2]; } fc2_y;
+        struct { unsigned char skip[28]; float at[2]; } fc2_e;
+    } arena;
+#else
+    union { /* 28 bytes */
+        uint32_t words[7];
+        struct { float at[5]; } fc1_y;
+        struct { unsigned char skip[20]; float at[2]; } fc2_y;
+    } arena;
+#endif
+};
+extern struct plane_work plane_own_work;
+
+/* For example __attribute__((section(".ccmram"))), where plane.c is compiled. */
+#ifndef PLANE_WORK_ATTRIBUTE
+#define PLANE_WORK_ATTRIBUTE
+#endif
+
 /* Bring the model to its first state. */
 void plane_init(struct plane_model *model);
 
 /* Outputs of the last layer: real numbers. */
-void plane_outputs(const struct plane_model *model, const float x[PLANE_N_IN],
-    float outputs[PLANE_N_OUT]);
+void plane_outputs_with(const struct plane_model *model, struct plane_work *work,
+    const float x[PLANE_N_IN], float outputs[PLANE_N_OUT]);
 #ifndef PLANE_INFERENCE_ONLY
 
 /*
  * Train every layer once on the sample (x, label), during the forward pass.
  * Always returns TPS_OK.
  */
-enum tps_status plane_train_step(struct plane_model *model, const float x[PLANE_N_IN],
-    const float label[PLANE_N_LABELS]);
+tps_status plane_train_step_with(struct plane_model *model, struct plane_work *work,
+    const float x[PLANE_N_IN], const float label[PLANE_N_LABELS]);
 
-/* Outputs of the last layer in the last training step, before it learned. */
-const float *plane_last_output(void);
+/* Outputs of the last layer in the latest answer; of a training step before it learned. */
+const float *plane_last_output_with(const struct plane_work *work);
 
 /*
  * The learning rate stays the same at every step.
@@ -58,19 +97,42 @@ const float *plane_last_output(void);
  * 0.5f for half of them, 0 to stop learning.
  * Returns TPS_BAD_RATE, and changes nothing, where rate < 0, rate > 1 or it is no number.
  */
-enum tps_status plane_set_rate(struct plane_model *model, float rate);
+tps_status plane_set_rate(struct plane_model *model, float rate);
 
 /* Begin the schedule of the learning rate again: of no effect here, where it is constant. */
 void plane_restart_schedule(struct plane_model *model);
+#endif
 
 /* CRC-32 of all weights and biases, layer by layer, then rng, step, start and rate. */
 uint32_t plane_digest(const struct plane_model *model);
 
 /*
- * Train from the first state on 4 built-in samples and compare the digest.
- * Overwrites *model: call plane_init afterwards. Returns TPS_SELFTEST_FAILED where it differs.
+ * Does this very board compute the right bits? Compares, by CRC-32, the constants in flash, all
+ * answers to 4 built-in samples and, in firmware that trains, the model after training on them.
+ * Returns TPS_SELFTEST_FAILED where any differs.
+ *
+ * Overwrites *scratch: never pass a model that has learned.
  */
-enum tps_status plane_selftest(struct plane_model *model);
+tps_status plane_selftest(struct plane_model *scratch);
+
+/* The same in plane_own_work. */
+static inline void plane_outputs(const struct plane_model *model,
+    const float x[PLANE_N_IN], float outputs[PLANE_N_OUT])
+{
+    plane_outputs_with(model, &plane_own_work, x, outputs);
+}
+
+#ifndef PLANE_INFERENCE_ONLY
+static inline tps_status plane_train_step(struct plane_model *model,
+    const float x[PLANE_N_IN], const float label[PLANE_N_LABELS])
+{
+    return plane_train_step_with(model, &plane_own_work, x, label);
+}
+
+static inline const float *plane_last_output(void)
+{
+    return plane_last_output_with(&plane_own_work);
+}
 #endif
 
 #endif

@@ -1,0 +1,11 @@
+/* tps_tables.h -- activation functions as tables; docs/ARITHMETIC.md, section 4 */
+#ifndef PETALS_TPS_TABLES_H
+#define PETALS_TPS_TABLES_H
+
+#include "petals_tps_names.h"
+
+#include <stdint.h>
+
+extern const int8_t tps_tanh_table_s8[256];
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * tps_compiler.h -- what compilers are asked for where they know how
+ */
+#ifndef PLANE_TPS_COMPILER_H
+#define PLANE_TPS_COMPILER_H
+
+/* A function of its own has all registers to itself, and its caller saves fewer. */
+#ifdef __GNUC__
+#define TPS_APART __attribute__((noinline))
+#else
+#define TPS_APART
+#endif
+
+/* RISC-V saves registers by sixteen bytes: a branch apart keeps its own to itself. */
+#ifdef __riscv
+#define TPS_BRANCH TPS_APART
+#else
+#define TPS_BRANCH
+#endif
+
+/* A condition that holds seldom: its branch lies out of the way. */
+#ifdef __GNUC__
+#define TPS_SELDOM(condition) __builtin_expect(condition, 0)
+#else
+#define TPS_SELDOM(condition) (condition)
+#endif
+
+/* An inner loop that fills the registers: unrolled, it would keep numbers in memory. */
+#if defined(__thumb__) && defined(__clang__)
+#define TPS_ROLLED _Pragma("clang loop unroll(disable)")
+#elif defined(__thumb__) && defined(__GNUC__)
+#define TPS_ROLLED _Pragma("GCC unroll 1")
+#else
+#define TPS_ROLLED
+#endif
+
+#endif

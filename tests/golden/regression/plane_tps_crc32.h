@@ -1,0 +1,12 @@
+/* tps_crc32.h -- CRC-32 (IEEE 802.3), as zlib computes it */
+#ifndef PLANE_TPS_CRC32_H
+#define PLANE_TPS_CRC32_H
+
+#include "plane_tps_names.h"
+
+#include <stdint.h>
+
+/* The CRC of what crc covers, followed by count bytes. The CRC of nothing is 0. */
+uint32_t tps_crc32(uint32_t crc, const void *bytes, uint32_t count);
+
+#endif

@@ -1,0 +1,102 @@
+#include "plane_tps_dense_f32.h"
+
+#include "plane_tps_f32.h"
+#include "plane_tps_random.h"
+
+void tps_dense_forward_relu_f32(const struct tps_dense_f32 *layer, const float *w,
+                            const float *b, const float *x, float *y)
+{
+    const uint32_t n_in = layer->n_in;
+    const uint32_t n_out = layer->n_out;
+    for (uint32_t j = 0; j < n_out; j += 2, w += 2 * n_in) {
+        const uint32_t rows = n_out - j >= 2 ? 2 : 1;
+        float sum[2];
+        if (rows == 2) {
+            tps_dot_two_f32(w, x, n_in, sum);
+        } else {
+            sum[0] = tps_dot_f32(w, x, n_in);
+        }
+        for (uint32_t r = 0; r < rows; r++) {
+            const float z = tps_clip_f32(sum[r] + b[j + r], -0x1p20f, 0x1p20f);
+            y[j + r] = tps_relu_f32(z);
+        }
+    }
+}
+
+void tps_dense_forward_linear_f32(const struct tps_dense_f32 *layer, const float *w,
+                            const float *b, const float *x, float *y)
+{
+    const uint32_t n_in = layer->n_in;
+    const uint32_t n_out = layer->n_out;
+    for (uint32_t j = 0; j < n_out; j += 2, w += 2 * n_in) {
+        const uint32_t rows = n_out - j >= 2 ? 2 : 1;
+        float sum[2];
+        if (rows == 2) {
+            tps_dot_two_f32(w, x, n_in, sum);
+        } else {
+            sum[0] = tps_dot_f32(w, x, n_in);
+        }
+        for (uint32_t r = 0; r < rows; r++) {
+            const float z = tps_clip_f32(sum[r] + b[j + r], -0x1p20f, 0x1p20f);
+            y[j + r] = tps_linear_f32(z);
+        }
+    }
+}
+
+void tps_dense_init_f32(const struct tps_dense_f32 *layer, float *w, float *b, uint32_t seed)
+{
+    const uint32_t count = (uint32_t)layer->n_in * layer->n_out;
+    for (uint32_t i = 0; i < count; i++) {
+        const int32_t uniform = (int32_t)(tps_draw(seed, i) >> 16) - 32768;
+        w[i] = (float)uniform * layer->init_bound;
+    }
+    for (uint32_t j = 0; j < layer->n_out; j++) {
+        b[j] = 0.0f;
+    }
+}
+#ifndef PLANE_INFERENCE_ONLY
+
+void tps_dense_gate_relu_f32(const struct tps_dense_f32 *layer, const float *y, float *e)
+{
+    for (uint32_t j = 0; j < layer->n_out; j++) {
+        e[j] = e[j] * (y[j] > 0.0f ? 1.0f : 0.0f);
+    }
+}
+
+void tps_dense_steps_f32(const struct tps_dense_f32 *layer, float decay, float *e)
+{
+    const float rate = layer->rate * decay;
+    for (uint32_t j = 0; j < layer->n_out; j++) {
+        if (e[j] < layer->dead_zone && -e[j] < layer->dead_zone) {
+            e[j] = 0.0f;
+        }
+        e[j] = tps_clip_f32(rate * e[j], -1024.0f, 1024.0f);
+    }
+}
+
+void tps_dense_update_f32(const struct tps_dense_f32 *layer, float *w, float *b, const float *x,
+                          const float *d)
+{
+    const uint32_t n_in = layer->n_in;
+    for (uint32_t j = 0; j < layer->n_out; j++, w += n_in) {
+        const float step = d[j];
+        if (step == 0.0f) {
+            continue;
+        }
+        uint32_t i = 0;
+        for (; i + 8 <= n_in; i += 8) {
+            float sum[8];
+            for (uint32_t m = 0; m < 8; m++) {
+                sum[m] = w[i + m] + step * x[i + m];
+            }
+            for (uint32_t m = 0; m < 8; m++) {
+                w[i + m] = sum[m];
+            }
+        }
+        for (; i < n_in; i++) {
+            w[i] += step * x[i];
+        }
+        b[j] += step;
+    }
+}
+#endif

@@ -1,0 +1,129 @@
+/*
+ * tps_f32.h -- elementary functions in binary32
+ *
+ * docs/ARITHMETIC.md, section 12: every operation once, in the order written,
+ * never fused. Compile with -ffp-contract=off.
+ */
+#ifndef PLANE_TPS_F32_H
+#define PLANE_TPS_F32_H
+
+#include <stdint.h>
+
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF
+#endif
+#ifdef __FAST_MATH__
+#error "f32 arithmetic is exact only without -ffast-math"
+#endif
+#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 2)
+#error "the float vectors of MVE flush subnormal numbers to zero: compile with +nomve.fp"
+#endif
+
+#define TPS_LOG2E 0x1.715476p+0f
+
+static inline float tps_clip_f32(float v, float lo, float hi)
+{
+    return v < lo ? lo : v > hi ? hi : v;
+}
+
+/* 2^x for x in [-126, 126], beyond that the value at the end. */
+static inline float tps_exp2_f32(float x)
+{
+    x = tps_clip_f32(x, -126.0f, 126.0f);
+    int32_t whole = (int32_t)x; /* rounds towards zero */
+    if ((float)whole > x) {
+        whole--;
+    }
+    const float f = x - (float)whole;
+    float p = 0x1.d52664p-10f;
+    p = 0x1.2d5c5ep-7f + f * p;
+    p = 0x1.c7f4aep-5f + f * p;
+    p = 0x1.ebf194p-3f + f * p;
+    p = 0x1.62e43ep-1f + f * p;
+    p = 1.0f + f * p;
+    const union {
+        uint32_t bits;
+        float value;
+    } power = {.bits = (uint32_t)(whole + 127) << 23};
+    return power.value * p;
+}
+
+static inline float tps_tanh_f32(float z)
+{
+    return 1.0f - 2.0f / (tps_exp2_f32(z * (2 * TPS_LOG2E)) + 1.0f);
+}
+
+static inline float tps_sigmoid_f32(float z)
+{
+    return 1.0f / (1.0f + tps_exp2_f32(-z * TPS_LOG2E));
+}
+
+static inline float tps_relu_f32(float z)
+{
+    return z > 0.0f ? z : 0.0f;
+}
+
+static inline float tps_relu6_f32(float z)
+{
+    return z > 0.0f ? (z > 6.0f ? 6.0f : z) : 0.0f;
+}
+
+static inline float tps_leaky_relu_f32(float z, float slope)
+{
+    return z > 0.0f ? z : z * slope;
+}
+
+static inline float tps_hard_tanh_f32(float z)
+{
+    return tps_clip_f32(z, -1.0f, 1.0f);
+}
+
+static inline float tps_linear_f32(float z)
+{
+    return z;
+}
+
+static inline float tps_sum_of_lanes_f32(const float lane[8])
+{
+    return ((lane[0] + lane[4]) + (lane[2] + lane[6])) +
+           ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+}
+
+/* sum of w[i] * x[i] in eight lanes, so that a vector unit can follow the order. */
+static inline float tps_dot_f32(const float *w, const float *x, uint32_t n)
+{
+    float lane[8] = {0.0f};
+    uint32_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        for (uint32_t m = 0; m < 8; m++) {
+            lane[m] += w[i + m] * x[i + m];
+        }
+    }
+    for (uint32_t m = 0; i < n; i++, m++) {
+        lane[m] += w[i] * x[i];
+    }
+    return tps_sum_of_lanes_f32(lane);
+}
+
+/* The same for two rows of w: each input is loaded once. */
+static inline void tps_dot_two_f32(const float *w, const float *x, uint32_t n, float sum[2])
+{
+    const float *v = w + n;
+    float lane[8] = {0.0f}, other[8] = {0.0f};
+    uint32_t left = n;
+    for (; left >= 8; left -= 8, w += 8, v += 8, x += 8) {
+        for (uint32_t m = 0; m < 8; m++) {
+            const float input = x[m];
+            lane[m] += w[m] * input;
+            other[m] += v[m] * input;
+        }
+    }
+    for (uint32_t m = 0; m < left; m++) {
+        lane[m] += w[m] * x[m];
+        other[m] += v[m] * x[m];
+    }
+    sum[0] = tps_sum_of_lanes_f32(lane);
+    sum[1] = tps_sum_of_lanes_f32(other);
+}
+
+#endif

@@ -1,0 +1,80 @@
+"""The self-test: its samples, and what a device must make of them."""
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.codegen.arrays import ArrayView
+from tpsgd_edge.codegen.c import c_uint
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTest:
+    """Samples in the model's formats, and CRC-32 of what a device must make of them.
+
+    Attributes:
+        first_digest, first_answers: of the model in its first state, and of all its answers.
+        digest, answers: of the model after training once on each sample, and of its answers then.
+    """
+
+    x: NDArray[np.generic]
+    labels: NDArray[np.generic]
+    first_digest: int
+    first_answers: int
+    digest: int
+    answers: int
+
+    @property
+    def label_rows(self) -> NDArray[np.generic]:
+        """Labels with all entries of a sample in one row, where there are several."""
+        many = self.labels.ndim > 1
+        return self.labels.reshape(len(self.labels), -1) if many else self.labels
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTestView:
+    """The self-test as its template prints it.
+
+    Attributes:
+        labels_address: C for the address of the first label.
+        constants: names of the arrays in flash that every build has.
+        lesson_constants: those that only training reads.
+        constants_digest, lesson_digest: of the former, and of all of them.
+    """
+
+    count: int
+    labels_address: str
+    constants: tuple[str, ...]
+    lesson_constants: tuple[str, ...]
+    constants_digest: str
+    lesson_digest: str
+    first_digest: str
+    first_answers: str
+    digest: str
+    answers: str
+
+
+def selftest_view(name: str, selftest: SelfTest, arrays: Iterable[ArrayView]) -> SelfTestView:
+    """The view of a model's self-test; `arrays` are all constants but its samples."""
+    ordered = sorted(arrays, key=lambda array: array.is_lesson)
+    always = [array for array in ordered if not array.is_lesson]
+    labels = f"{name}_selftest_labels"
+    return SelfTestView(
+        count=len(selftest.x),
+        labels_address=f"&{labels}[0][0]" if selftest.label_rows.ndim > 1 else labels,
+        constants=tuple(array.name for array in always),
+        lesson_constants=tuple(array.name for array in ordered if array.is_lesson),
+        constants_digest=_digest(always),
+        lesson_digest=_digest(ordered),
+        first_digest=c_uint(selftest.first_digest),
+        first_answers=c_uint(selftest.first_answers),
+        digest=c_uint(selftest.digest),
+        answers=c_uint(selftest.answers),
+    )
+
+
+def _digest(arrays: Iterable[ArrayView]) -> str:
+    return c_uint(zlib.crc32(b"".join(array.content for array in arrays)))

@@ -1,0 +1,84 @@
+"""Compiled code that runs here, and the look whether it does what it should."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tpsgd_edge.errors import MismatchError
+from tpsgd_edge.reference import Reference, answers, trace
+from tpsgd_edge.stages.prepare import (
+    Prepared,
+    compile_for_host,
+    render_project,
+    scratch_project,
+    selftest_samples,
+)
+from tpsgd_edge.stages.proof import with_value
+from tpsgd_edge.toolchain.build import Binary
+from tpsgd_edge.toolchain.device import Device
+from tpsgd_edge.toolchain.interface import interface_of
+from tpsgd_edge.toolchain.open_device import can_emulate, open_device
+from tpsgd_edge.verify import Verdict, compare, compare_answers, selftest_mismatch
+
+
+@contextmanager
+def on_host(prepared: Prepared, *, check: bool = True) -> Iterator[Device]:
+    """The model with generated code on this computer.
+
+    Args:
+        check: have it test itself first.
+
+    Raises:
+        MismatchError: it fails its self-test.
+    """
+    project = render_project(prepared)
+    with scratch_project(project) as folder:
+        binary = compile_for_host(project, folder)
+        with open_device(binary, interface_of(prepared.model)) as device:
+            if check:
+                check_selftest(device, prepared, "host")
+            yield device
+
+
+def check_binary(prepared: Prepared, binary: Binary) -> None:
+    """Have a binary test itself, where this computer or an emulator can run it.
+
+    Raises:
+        MismatchError: it fails its self-test.
+    """
+    platform = prepared.platform
+    if platform.is_host or can_emulate(platform):
+        with open_device(binary, interface_of(prepared.model)) as device:
+            check_selftest(device, prepared, platform.name)
+
+
+def check_selftest(device: Device, prepared: Prepared, platform: str) -> None:
+    """Have the device test itself; it is in its first state afterwards.
+
+    Raises:
+        MismatchError: the test fails.
+    """
+    if not device.selftest():
+        raise MismatchError(
+            "mismatch: the self-test fails: the compiled code does not do what the reference does",
+            where=f"{prepared.model.name} on {platform}",
+            found=_first_difference(device, prepared).describe(),
+            help="`tpsgd-edge verify` compares every step; another compiler may do better",
+        )
+
+
+def _first_difference(device: Device, prepared: Prepared) -> Verdict:
+    """What differs first on the samples of the self-test, or else the self-test itself."""
+    model = prepared.model
+    x, labels = selftest_samples(model, prepared.dataset)
+    reference = Reference(model)
+    device.init()
+    for steps in (0, len(x)):
+        lesson = x[:steps], labels[:steps]
+        verdict = compare(trace(model, *lesson, reference=reference), device.trace(*lesson))
+        if verdict.verdict == "mismatch":
+            return with_value(verdict, device, model, x, labels)
+        said = answers(reference, x, labels), device.answers(x, labels)
+        verdict = compare_answers(*said, steps)
+        if verdict.verdict == "mismatch":
+            return verdict
+    return selftest_mismatch(len(x))
