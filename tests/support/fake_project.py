@@ -190,7 +190,9 @@ uint32_t fake_digest(const struct fake_model *model)
     crc = tps_crc32(crc, model->fc2_w, sizeof model->fc2_w);
     crc = tps_crc32(crc, model->fc2_b, sizeof model->fc2_b);
     crc = tps_crc32(crc, &model->rng, sizeof model->rng);
-    return tps_crc32(crc, &model->step, sizeof model->step);
+    crc = tps_crc32(crc, &model->step, sizeof model->step);
+    crc = tps_crc32(crc, &model->start, sizeof model->start);
+    return tps_crc32(crc, &model->rate, sizeof model->rate);
 }
 
 #ifndef FAKE_INFERENCE_ONLY
