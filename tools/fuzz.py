@@ -26,6 +26,7 @@ with atheris.instrument_imports(include=["tpsgd_edge"]) if atheris else nullcont
     from tpsgd_edge.frontend.npz import read_npz
     from tpsgd_edge.frontend.samples import check_samples
     from tpsgd_edge.memory.dump import read_dump
+    from tpsgd_edge.memory.state import COUNTERS
     from tpsgd_edge.quantize import QuantizedModel
     from tpsgd_edge.reference import Reference
     from tpsgd_edge.spec import load_spec
@@ -58,14 +59,14 @@ def seed(corpus: Path) -> None:
     idx = bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 2, *range(8)])
     model = prepare(load_spec(EXAMPLES / "digits.toml")).model
     tensors = Reference(model).state()
-    state = b"".join(tensors[name].tobytes() for name in ("rng", "step"))
+    state = b"".join(tensors[name].tobytes() for name in COUNTERS)
     corpus.mkdir(parents=True, exist_ok=True)
     for name, content in (
         ("onnx", b"o" + (EXAMPLES / "digits_onnx.onnx").read_bytes()),
         ("npz", b"n" + (EXAMPLES / "diabetes.npz").read_bytes()),
         ("csv", b"c" + small),
         ("idx", b"i" + idx),
-        ("dump", b"d" + state.ljust(4912, b"\0")),
+        ("dump", b"d" + state.ljust(4920, b"\0")),
     ):
         (corpus / f"seed-{name}").write_bytes(content)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         SpecError,
         ToolError,
         TpsgdError,
+        TrainingWarning,
     )
     from tpsgd_edge.estimator import TPSGDClassifier, TPSGDRegressor
     from tpsgd_edge.frontend.imports.torch_module import from_torch
@@ -38,6 +39,7 @@ __all__ = [
     "ToolError",
     "TpsgdError",
     "Trace",
+    "TrainingWarning",
     "Verdict",
     "__version__",
     "build",
@@ -64,6 +66,7 @@ _HOME_OF = {
     "ToolError": "errors",
     "TpsgdError": "errors",
     "Trace": "trace",
+    "TrainingWarning": "errors",
     "Verdict": "verify",
     "build": "pipeline",
     "compare": "verify",

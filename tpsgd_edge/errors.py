@@ -53,6 +53,10 @@ def _rebuild(
     return cls(what, where=where, found=found, help=help_)
 
 
+class TrainingWarning(UserWarning):
+    """A training whose result is doubtful; Python code that trains warns with it."""
+
+
 class SpecError(TpsgdError):
     """The spec asks for something unknown, impossible or contradictory."""
 

@@ -51,7 +51,9 @@ from tpsgd_edge.stages import (
     with_frozen_hidden_layers,
 )
 from tpsgd_edge.stages.adapting import try_ways
+from tpsgd_edge.stages.doubts import doubts
 from tpsgd_edge.stages.export import onnx_of, read_state
+from tpsgd_edge.stages.facts import data_facts, training_facts
 from tpsgd_edge.stages.quantization import compare_scores, layer_errors
 from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.folder import write_binary, write_project
@@ -300,6 +302,7 @@ def _build_result(
         layers=with_instructions(layers, firmware.counts if firmware else None),
         arena=prepared.plan.training.buffers,
         digests={"spec": spec.digest, "project": project.digest},
+        warnings=doubts(data_facts(model, prepared.dataset)),
     )
 
 
@@ -337,6 +340,7 @@ def _verify(
         instructions_per_inference=counts.inference.per_run if counts else None,
         cycles_per_step=counts.step.cycles_per_run if counts and counts.step else None,
         cycles_per_inference=counts.inference.cycles_per_run if counts else None,
+        warnings=doubts(data_facts(prepared.model, prepared.dataset)),
     )
 
 
@@ -365,6 +369,7 @@ def _simulate(
         name = f"hidden layers {'as they came' if has_weights else 'at random'}"
         trained = _train_on_host(frozen, epochs, progress, name, check=check)
         baselines[name] = trained.scores[-1].value
+    facts = training_facts(prepared, training, next(iter(baselines.items()), None))
     scores = training.scores
     samples = len(dataset.x_train)
     return SimulateResult(
@@ -382,6 +387,7 @@ def _simulate(
         baselines=baselines,
         weights=weights_out,
         origin=tuple(score.value for score in training.origin_scores),
+        warnings=doubts(facts),
     )
 
 

@@ -31,6 +31,8 @@ EXPORT uint32_t tps_sim_selftest(model_t *scratch);
 EXPORT uint32_t tps_sim_train(model_t *model, const model_x_t *x, const model_label_t *labels,
                               const uint32_t *order, uint32_t count);
 EXPORT const model_output_t *tps_sim_last_output(void);
+EXPORT uint32_t tps_sim_set_rate(model_t *model, const model_rate_t *rate);
+EXPORT void tps_sim_restart_schedule(model_t *model);
 EXPORT uint32_t tps_sim_bad_labels_taken(model_t *model, const model_x_t *x);
 #endif
 
@@ -118,6 +120,16 @@ uint32_t tps_sim_train(model_t *model, const model_x_t *x, const model_label_t *
 const model_output_t *tps_sim_last_output(void)
 {
     return model_last_output();
+}
+
+uint32_t tps_sim_set_rate(model_t *model, const model_rate_t *rate)
+{
+    return (uint32_t)model_set_rate(model, *rate);
+}
+
+void tps_sim_restart_schedule(model_t *model)
+{
+    model_restart_schedule(model);
 }
 
 uint32_t tps_sim_bad_labels_taken(model_t *model, const model_x_t *x)

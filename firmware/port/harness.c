@@ -19,6 +19,8 @@
  *   9 confident count inputs    per input: the confidence of the answer, where the model has one
  *  10 ask       count pairs     per pair u32: the answers of answers.h; at the end u32 each: bad
  *                               labels that were taken (inference only: 0), the model's own digest
+ *  11 rate      the rate        u32: tps_status
+ *  12 restart   -               -; the schedule of the learning rate begins again
  *
  * An input is x, padded to a multiple of 4 bytes. A sample is an input, then the label, padded too.
  * A pair is two x, padded, then their two labels, padded too.
@@ -29,7 +31,21 @@
 
 #define PROTOCOL_VERSION 2u
 
-enum opcode { INFO, INIT, TRAIN, TRACE, OUTPUTS, DUMP, LOAD, SELFTEST, STACK, CONFIDENT, ASK };
+enum opcode {
+    INFO,
+    INIT,
+    TRAIN,
+    TRACE,
+    OUTPUTS,
+    DUMP,
+    LOAD,
+    SELFTEST,
+    STACK,
+    CONFIDENT,
+    ASK,
+    RATE,
+    RESTART,
+};
 
 struct input {
     _Alignas(4) model_x_t x[MODEL_N_IN];
@@ -197,6 +213,17 @@ static int trace(uint32_t count)
     return 1;
 }
 
+static int set_rate(void)
+{
+    model_rate_t rate;
+
+    if (!read_all(&rate, sizeof rate)) {
+        return 0;
+    }
+    reply_u32((uint32_t)model_set_rate(&tps_port_model, rate));
+    return 1;
+}
+
 static int serve_training(uint32_t opcode, uint32_t count)
 {
     switch (opcode) {
@@ -204,6 +231,11 @@ static int serve_training(uint32_t opcode, uint32_t count)
         return train(count);
     case TRACE:
         return trace(count);
+    case RATE:
+        return set_rate();
+    case RESTART:
+        model_restart_schedule(&tps_port_model);
+        return 1;
     default:
         return 0;
     }

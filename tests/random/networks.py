@@ -150,7 +150,17 @@ def late_state(model: QuantizedModel, seed: int) -> dict[str, Array]:
             state[f"{layer.name}.p"] = p.astype(DTYPES[type_])
     state["rng"] = np.array(rng.integers(2**32), DTYPES["u32"])
     state["step"] = np.array(2**32 - 3, DTYPES["u32"])
+    state["start"] = np.array(2**32 - 3 - rng.integers(100), DTYPES["u32"])
+    state["rate"] = random_rate(rng, model)
     return state
+
+
+def random_rate(rng: np.random.Generator, model: QuantizedModel) -> Array:
+    """A rate as the state holds it, often at an end of its range."""
+    rate = rng.choice([0, 1, 2**14, 2**15 - 1, 2**15, rng.integers(2**15 + 1)])
+    if model.value_type == "f32":
+        return np.array(rate / 2**15, DTYPES["f32"])
+    return np.array(rate, DTYPES["u32"])
 
 
 def state_bytes(model: QuantizedModel, state: Mapping[str, Array]) -> bytes:

@@ -15,6 +15,7 @@ from tests.random.networks import (
     Recipe,
     late_state,
     project_of,
+    random_rate,
     samples_of,
     state_bytes,
 )
@@ -133,6 +134,7 @@ def assert_same(model: QuantizedModel, device: Device, seed: int) -> None:
     assert_same_steps(model, device, reference, x, labels)
     assert_same_outputs(device, reference, x)
     assert_same_answers(device, reference, x, labels)
+    assert_same_rates(model, device, reference, seed)
     assert device.selftest(), "the self-test fails"
     assert_refuses(model, device, x)
     _load_late_state(model, device, reference, seed)
@@ -158,6 +160,25 @@ def assert_same_steps(
     """Both train on; every tensor and output must agree after every step."""
     verdict = compare(trace(model, x, labels, reference=reference), device.trace(x, labels))
     assert verdict.verdict == "equal", verdict.describe()
+
+
+def assert_same_rates(
+    model: QuantizedModel, device: Device, reference: Reference, seed: int
+) -> None:
+    """Both train on after the rate was set, and after the schedule began again."""
+    x, labels = samples_of(model, seed)
+    rate = random_rate(np.random.default_rng(seed), model).item()
+    reference.set_rate(rate)
+    assert device.set_rate(rate), "a rate within its range is refused"
+    assert_same_steps(model, device, reference, x[:4], labels[:4])
+    reference.restart_schedule()
+    device.restart_schedule()
+    assert_same_steps(model, device, reference, x[:4], labels[:4])
+    before = device.state()
+    beyond = (1.5, -1e-30, float("nan")) if model.value_type == "f32" else (2**15 + 1, 2**32 - 1)
+    for rate in beyond:
+        assert not device.set_rate(rate), "a rate beyond its range is taken"
+    assert device.state() == before, "a refused rate changes the state"
 
 
 def assert_same_outputs(device: Device, reference: Reference, x: Array) -> None:

@@ -11,6 +11,7 @@ from tests.random.networks import network
 from tests.random.running import OTHER_BUILDS, SANITIZED, run_model
 from tests.support.frozen import with_frozen_layers
 from tpsgd_edge.memory import digest_order, plan_memory
+from tpsgd_edge.memory.state import COUNTERS
 from tpsgd_edge.quantize.model import QuantizedModel
 
 FROZEN = NOW["frozen"]
@@ -37,9 +38,9 @@ def test_a_frozen_layer_takes_no_ram():
     models = [frozen_network(seed) for seed in range(40)]
     assert sum(not layer.trains for model in models for layer in model.weighted) > 30
     for model in models:
-        names = {name.split(".")[0] for name in digest_order(model)} - {"rng", "step"}
+        names = {name.split(".")[0] for name in digest_order(model)} - set(COUNTERS)
         assert names == {layer.name for layer in model.trained}
         of_state = {tensor.name.split(".")[0] for tensor in plan_memory(model).state.tensors}
-        assert of_state - {"rng", "step"} == names
+        assert of_state - set(COUNTERS) == names
         kept = {b.layer for b in plan_memory(model).stream if b.role != "h"}
         assert kept <= names

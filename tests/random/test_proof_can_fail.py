@@ -132,7 +132,9 @@ def test_the_unchanged_code_is_equal_and_all_its_tensors_move(model, project):
     for sample, label in zip(*samples_of(model, SEED), strict=True):
         reference.train_step(sample, label)
     after = reference.state()
-    assert all((before[name] != after[name]).any() for name in before)
+    # Training leaves the schedule's start and the rate as they are (tests/unit/test_rates.py).
+    still = {name for name in before if (before[name] == after[name]).all()}
+    assert still == {"start", "rate"}
 
 
 @pytest.mark.parametrize("name", MUTATIONS)

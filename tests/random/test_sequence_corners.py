@@ -202,7 +202,9 @@ def test_the_unchanged_code_is_equal_and_all_its_tensors_move(way):
     for sample, label in zip(x, labels, strict=True):
         reference.train_step(sample, label)
     after = reference.state()
-    assert all((before[name] != after[name]).any() for name in before)
+    # Training leaves the schedule's start and the rate as they are (tests/unit/test_rates.py).
+    still = {name for name in before if (before[name] == after[name]).all()}
+    assert still == {"start", "rate"}
 
 
 # What is changed, in which way of learning, in which file, how, and the first tensor that must

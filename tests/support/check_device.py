@@ -38,5 +38,10 @@ def check_device(device: Device) -> None:
     device.load_state(trained)
     assert device.state() == trained
     assert device.train(x[:2], np.array([7, 1], np.uint16)) == 1
+    assert not device.set_rate(32769)
+    assert device.set_rate(7)
+    device.restart_schedule()
+    after = INTERFACE.layout.read(device.state())
+    assert (int(after["rate"]), int(after["start"])) == (7, int(after["step"]))
     assert len(device.outputs(x[:0])) == 0
     assert device.trace(x[:0], labels[:0]).steps == 0

@@ -30,6 +30,8 @@ _HEADER = """
 struct fake_model {
     uint32_t rng;
     uint32_t step;
+    uint32_t start;
+    uint32_t rate;
     int32_t fc1_b[4];
     int32_t fc2_b[3];
     int16_t fc1_w[20];
@@ -46,6 +48,8 @@ tps_status fake_selftest(struct fake_model *scratch);
 #ifndef FAKE_INFERENCE_ONLY
 tps_status fake_train_step_with(struct fake_model *model, const int8_t x[5], uint16_t label);
 const int16_t *fake_last_output(void);
+tps_status fake_set_rate(struct fake_model *model, uint32_t rate);
+void fake_restart_schedule(struct fake_model *model);
 #endif
 
 #endif
@@ -56,7 +60,7 @@ _STATUS = """
 #define TPS_STATUS_H
 #include <stdint.h>
 typedef int32_t tps_status;
-enum { TPS_OK, TPS_BAD_LABEL, TPS_SELFTEST_FAILED };
+enum { TPS_OK, TPS_BAD_LABEL, TPS_SELFTEST_FAILED, TPS_BAD_RATE };
 #endif
 """
 
@@ -134,6 +138,8 @@ void fake_init(struct fake_model *model)
 {
     model->rng = 12345;
     model->step = 0;
+    model->start = 0;
+    model->rate = 32768;
     for (uint16_t i = 0; i < 4; i++) {
         model->fc1_b[i] = i;
     }
@@ -207,6 +213,20 @@ const int16_t *fake_last_output(void)
     return arena_out;
 }
 
+tps_status fake_set_rate(struct fake_model *model, uint32_t rate)
+{
+    if (rate > 32768) {
+        return TPS_BAD_RATE;
+    }
+    model->rate = rate;
+    return TPS_OK;
+}
+
+void fake_restart_schedule(struct fake_model *model)
+{
+    model->start = model->step;
+}
+
 #endif
 
 tps_status fake_selftest(struct fake_model *scratch)
@@ -267,6 +287,7 @@ typedef struct fake_model model_t;
 typedef int8_t model_x_t;
 typedef int16_t model_output_t;
 typedef uint16_t model_label_t;
+typedef uint32_t model_rate_t;
 
 #define MODEL_N_IN FAKE_N_IN
 #define MODEL_N_OUT FAKE_N_OUT
@@ -309,7 +330,7 @@ static inline tps_status model_selftest(model_t *scratch)
 
 #ifndef FAKE_INFERENCE_ONLY
 
-#define MODEL_N_TENSORS 6
+#define MODEL_N_TENSORS 8
 
 static const struct {
     uint32_t offset;
@@ -317,6 +338,7 @@ static const struct {
 } model_tensors[MODEL_N_TENSORS] = {
     {offsetof(model_t, fc1_w), 40}, {offsetof(model_t, fc1_b), 16}, {offsetof(model_t, fc2_w), 24},
     {offsetof(model_t, fc2_b), 12}, {offsetof(model_t, rng), 4},    {offsetof(model_t, step), 4},
+    {offsetof(model_t, start), 4},  {offsetof(model_t, rate), 4},
 };
 
 static inline tps_status model_train_step(
@@ -328,6 +350,16 @@ static inline tps_status model_train_step(
 static inline const model_output_t *model_last_output(void)
 {
     return fake_last_output();
+}
+
+static inline tps_status model_set_rate(model_t *model, model_rate_t rate)
+{
+    return fake_set_rate(model, rate);
+}
+
+static inline void model_restart_schedule(model_t *model)
+{
+    fake_restart_schedule(model);
 }
 
 #endif
@@ -350,10 +382,12 @@ FILES = {
 _TENSORS = (
     StateTensor("rng", "rng", "u32", (), 0),
     StateTensor("step", "step", "u32", (), 4),
-    StateTensor("fc1.b", "fc1_b", "s32", (N_HIDDEN,), 8),
-    StateTensor("fc2.b", "fc2_b", "s32", (N_OUT,), 24),
-    StateTensor("fc1.w", "fc1_w", "s16", (N_HIDDEN, N_IN), 36),
-    StateTensor("fc2.w", "fc2_w", "s16", (N_OUT, N_HIDDEN), 76),
+    StateTensor("start", "start", "u32", (), 8),
+    StateTensor("rate", "rate", "u32", (), 12),
+    StateTensor("fc1.b", "fc1_b", "s32", (N_HIDDEN,), 16),
+    StateTensor("fc2.b", "fc2_b", "s32", (N_OUT,), 32),
+    StateTensor("fc1.w", "fc1_w", "s16", (N_HIDDEN, N_IN), 44),
+    StateTensor("fc2.w", "fc2_w", "s16", (N_OUT, N_HIDDEN), 84),
 )
 
 INTERFACE = ModelInterface(
@@ -365,8 +399,8 @@ INTERFACE = ModelInterface(
     labels_are_classes=True,
     output_type="s16",
     n_out=N_OUT,
-    layout=StateLayout(_TENSORS, 100),
-    tensors=("fc1.w", "fc1.b", "fc2.w", "fc2.b", "rng", "step"),
+    layout=StateLayout(_TENSORS, 108),
+    tensors=("fc1.w", "fc1.b", "fc2.w", "fc2.b", "rng", "step", "start", "rate"),
     layers=("fc1", "fc2"),
 )
 
@@ -391,6 +425,8 @@ def _initial() -> dict[str, NDArray[np.generic]]:
     return {
         "rng": np.uint32(12345)[...],
         "step": np.uint32(0)[...],
+        "start": np.uint32(0)[...],
+        "rate": np.uint32(32768)[...],
         "fc1.b": np.arange(4, dtype=np.int32),
         "fc2.b": -np.arange(3, dtype=np.int32),
         "fc1.w": (7 * np.arange(20, dtype=np.int16) - 50).reshape(4, 5),

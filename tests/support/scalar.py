@@ -344,7 +344,7 @@ def step_size_f32(layer: QuantizedDense, error, y, decay):
         delta = F(error * derivative_f32(layer.activation, y, F(layer.negative_slope)))
     if abs(delta) < F(layer.dead_zone):
         delta = F(0)
-    a = F(F(layer.rate_f32) * F(decay / 2**15))
+    a = F(F(layer.rate_f32) * decay)
     return clip(F(a * delta), F(-1024), F(1024))
 
 

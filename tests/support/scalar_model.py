@@ -82,6 +82,7 @@ class ScalarModel:
         self.model = model
         self.real = model.value_type == "f32"
         self.rng, self.step = stream(model.seed, 0, 0), 0
+        self.start, self.rate = 0, F(1) if self.real else 2**15
         self.w, self.b = [], []
         for layer in model.layers:
             if layer.kind == "gru":
@@ -191,7 +192,10 @@ class ScalarModel:
 
     def _decay(self):
         schedule = self.model.schedule
-        return schedule.decay[min(self.step // schedule.segment_steps, len(schedule.decay) - 1)]
+        segment = min((self.step - self.start) // schedule.segment_steps, len(schedule.decay) - 1)
+        if self.real:
+            return F(F(schedule.decay[segment] / 2**15) * self.rate)
+        return schedule.decay[segment] * self.rate >> 15
 
     def _gate_is_closed(self, y, label):
         if self.model.gate is None:

@@ -297,4 +297,5 @@ def test_the_state_has_no_gaps_and_is_read_back():
 
 def test_digests_go_layer_by_layer_and_end_with_the_counters():
     model = random_model(np.random.default_rng(1), hidden=[3])
-    assert digest_order(model) == ("fc1.w", "fc1.b", "fc2.w", "fc2.b", "rng", "step")
+    counters = ("rng", "step", "start", "rate")
+    assert digest_order(model) == ("fc1.w", "fc1.b", "fc2.w", "fc2.b", *counters)

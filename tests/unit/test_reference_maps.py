@@ -299,7 +299,7 @@ def test_pools_have_no_state_and_units_of_maps_draw_each_their_own(value_type):
         changed |= set(reference.changed)
     state = reference.state()
     names = [name for layer in ("conv1", "conv3", "fc4") for name in (f"{layer}.w", f"{layer}.b")]
-    assert tuple(state) == digest_order(model) == (*names, "rng", "step")
+    assert tuple(state) == digest_order(model) == (*names, "rng", "step", "start", "rate")
     assert [state[name].shape for name in names[:4]] == [(3, 18), (3,), (4, 3), (4,)]
     assert changed == {0, 2, 3}
     units = 4 * 3 * 3 + 2 * 1 * 4 + 4

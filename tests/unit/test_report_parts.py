@@ -34,7 +34,7 @@ def test_the_parts_add_up_to_the_total():
     assert [part.name for part in ram] == [
         "fc1 weights",
         "out weights",
-        "rng, step",
+        "counters, rate",
         "arena",
         "stack",
     ]

@@ -32,8 +32,8 @@ class _InOrder(click.Group):
 @click.group(
     cls=_InOrder,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 good, 1 mismatch, 2 the spec or data are at fault, "
-    "3 a tool is missing or failed.",
+    epilog="Exit codes: 0 good, 1 mismatch or, with --strict, a warning, 2 the spec or data are at "
+    "fault, 3 a tool is missing or failed.",
 )
 @click.version_option(__version__, prog_name="tpsgd-edge", message="%(prog)s %(version)s")
 @debug_option

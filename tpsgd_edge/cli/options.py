@@ -28,6 +28,20 @@ debug_option = click.option(
     callback=_set_debug,
     help="Show tracebacks.",
 )
+
+
+def _set_strict(ctx: click.Context, _: click.Parameter, value: object) -> None:
+    if value:
+        ctx.find_root().obj["strict"] = True
+
+
+strict_option = click.option(
+    "--strict",
+    is_flag=True,
+    expose_value=False,
+    callback=_set_strict,
+    help="A warning is an error: exit code 1.",
+)
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document and nothing else."
 )
@@ -61,6 +75,7 @@ def spec_options(function: Callable[P, R]) -> Callable[P, R]:
             metavar="KEY=VALUE",
             help="Override a key of the spec, such as rule.epochs=3. Repeatable.",
         ),
+        strict_option,
         json_option,
         debug_option,
     )

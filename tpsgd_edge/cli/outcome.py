@@ -3,24 +3,32 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Text for stdout, and whether reference and device differ."""
+    """Text for stdout, whether reference and device differ, and what is doubtful, in words."""
 
     text: str
     is_mismatch: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 def outcome(
-    document: Mapping[str, object],
+    document: Mapping[str, Any],
     show: Callable[[], str],
     *,
     as_json: bool,
     is_mismatch: bool = False,
 ) -> Outcome:
-    """One JSON document, or what `show` makes for people."""
+    """One JSON document, or what `show` makes for people; warnings as the document has them."""
+    warnings = tuple(_words(warning) for warning in document.get("warnings", ()))
     if as_json:
-        return Outcome(json.dumps(document, indent=2, allow_nan=False) + "\n", is_mismatch)
-    return Outcome(show(), is_mismatch)
+        text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+        return Outcome(text, is_mismatch, warnings)
+    return Outcome(show(), is_mismatch, warnings)
+
+
+def _words(warning: Mapping[str, str]) -> str:
+    return f"{warning['message']}\n  help:  {warning['help']}"

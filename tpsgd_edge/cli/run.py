@@ -1,7 +1,8 @@
 """Running a command: what it prints, what it says when it fails, and its exit code.
 
-Exit codes: 0 good, 1 mismatch, 2 the spec, the data or the command line are at fault, 3 a tool is
-missing or failed, 70 a defect of tpsgd-edge itself, 130 interrupted, 141 nobody reads the output.
+Exit codes: 0 good, 1 mismatch or, with --strict, a warning, 2 the spec, the data or the command
+line are at fault, 3 a tool is missing or failed, 70 a defect of tpsgd-edge itself, 130 interrupted,
+141 nobody reads the output.
 """
 
 import io
@@ -31,7 +32,7 @@ def main() -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; results go to stdout, errors to stderr."""
-    settings = {"debug": False}
+    settings = {"debug": False, "strict": False}
     _never_fail_on_a_character(sys.stdout, sys.stderr)
     try:
         code = _invoke(arguments, settings)
@@ -61,7 +62,19 @@ def _invoke(arguments: Sequence[str], settings: dict[str, bool]) -> int:
         # --help and --version have printed already, and leave their exit code.
         return int(result or 0)
     sys.stdout.write(result.text)
-    return EXIT_MISMATCH if result.is_mismatch else 0
+    return _weigh(result, strict=settings["strict"])
+
+
+def _weigh(result: Outcome, *, strict: bool) -> int:
+    """Print the warnings, as errors where they count as such; the exit code."""
+    if result.warnings:
+        sys.stdout.flush()
+    for warning in result.warnings:
+        if strict:
+            _complain(warning)
+        else:
+            click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {warning}", err=True)
+    return EXIT_MISMATCH if result.is_mismatch or (strict and result.warnings) else 0
 
 
 def _explain(error: Exception, *, debug: bool) -> int:

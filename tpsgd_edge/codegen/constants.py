@@ -1,10 +1,10 @@
-"""Constants that all layers of a model share: projections, tables, the learning rate's decay."""
+"""Constants that all layers of a model share: projections and tables."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tpsgd_edge.arithmetic.tables import TABULATED, table_s8, table_s16
-from tpsgd_edge.codegen.c import C_TYPES, c_float
+from tpsgd_edge.codegen.c import C_TYPES
 from tpsgd_edge.quantize.model import Projection, QuantizedGru, QuantizedModel
 
 
@@ -83,20 +83,6 @@ class TableView:
         return len(self.values)
 
 
-@dataclass(frozen=True, slots=True)
-class ScheduleView:
-    """The decay table, for models whose learning rate changes."""
-
-    values: tuple[str, ...]
-    segment_steps: int
-    note: str
-
-    @property
-    def count(self) -> int:
-        """Number of segments."""
-        return len(self.values)
-
-
 def projection_view(model: QuantizedModel) -> ProjectionView | None:
     """How the projections are stored; None without any."""
     projections = [layer.projection for layer in model.taught if layer.projection]
@@ -149,16 +135,3 @@ def activation_tables(model: QuantizedModel) -> Iterator[TableView]:
         table = table_s8(activation) if y_type == "s8" else table_s16(activation)
         values = tuple(int(v) for v in table)
         yield TableView(f"tps_{activation}_table_{y_type}", C_TYPES[y_type], values)
-
-
-def schedule_view(model: QuantizedModel) -> ScheduleView | None:
-    """The decay of the learning rate; None where it stays."""
-    schedule = model.schedule
-    if len(schedule.decay) == 1:
-        return None
-    if model.value_type == "f32":
-        values = tuple(c_float(d) for d in schedule.decay_f32)
-    else:
-        values = tuple(str(d) for d in schedule.decay)
-    note = "" if model.value_type == "f32" else ", Q15"
-    return ScheduleView(values, schedule.segment_steps, note)

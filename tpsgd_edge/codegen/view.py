@@ -10,14 +10,13 @@ from tpsgd_edge.codegen.below import BelowKernels, below_kernels
 from tpsgd_edge.codegen.c import C_TYPES, c_float, c_uint
 from tpsgd_edge.codegen.constants import (
     ProjectionView,
-    ScheduleView,
     TableView,
     activation_tables,
     projection_view,
-    schedule_view,
 )
 from tpsgd_edge.codegen.kernels import Kernels, needed_kernels
 from tpsgd_edge.codegen.layers import LayerView, Uses, layer_views, uses_of
+from tpsgd_edge.codegen.rate import RateView, rate_view
 from tpsgd_edge.codegen.selftest import SelfTest, SelfTestView, selftest_view
 from tpsgd_edge.codegen.sequence import LabelsView, SequenceView, labels_view, sequence_view
 from tpsgd_edge.codegen.stages import (
@@ -113,8 +112,7 @@ class ModelView:
     last_y: str
     confidence_c: str
     gate: str
-    schedule: ScheduleView | None
-    decay: str
+    rate: RateView
     arrays: tuple[ArrayView, ...]
     selftest: SelfTestView
 
@@ -216,8 +214,7 @@ def model_view(
         last_y=f"work->arena.{model.last.name}_y.at",
         confidence_c=_confidence_c(model),
         gate=_gate(model),
-        schedule=schedule_view(model),
-        decay=_decay(model),
+        rate=rate_view(model),
         arrays=(*constants, *selftest_arrays(model, selftest.x, selftest.label_rows)),
         selftest=selftest_view(model.name, selftest, constants),
     )
@@ -290,20 +287,30 @@ def _state_view(tensor: StateTensor) -> StateView:
     c_type = C_TYPES[tensor.type]
     product = " * ".join(str(n) for n in tensor.shape)
     is_scalar = not tensor.shape
-    notes = {
-        "rng": "  /* state of the random numbers */",
-        "step": " /* training steps so far */",
-    }
-    note = notes.get(tensor.name, "")
+    declaration = f"{c_type} {tensor.member}" + ("" if is_scalar else f"[{product}]")
+    note = _counter_note(tensor, declaration)
     if len(tensor.shape) == 2:
         note = f" /* [{tensor.shape[0]}][{tensor.shape[1]}] */"
     return StateView(
         member=tensor.member,
-        declaration=f"{c_type} {tensor.member}" + ("" if is_scalar else f"[{product}]"),
+        declaration=declaration,
         note=note,
         address=f"{'&' if is_scalar else ''}model->{tensor.member}",
         lvalue=f"model->{tensor.member}",
     )
+
+
+def _counter_note(tensor: StateTensor, declaration: str) -> str:
+    """A comment behind a counter's declaration, in one column with the others'."""
+    notes = {
+        "rng": "state of the random numbers",
+        "step": "training steps so far",
+        "start": "the step at which the schedule of the learning rate began",
+        "rate": "factor of all learning rates" + ("" if tensor.type == "f32" else ", Q15"),
+    }
+    if tensor.name not in notes:
+        return ""
+    return " " * (len("uint32_t start ") - len(declaration)) + f"/* {notes[tensor.name]} */"
 
 
 def _digest_views(model: QuantizedModel, plan: MemoryPlan) -> Iterator[StateView]:
@@ -323,11 +330,3 @@ def _gate(model: QuantizedModel) -> str:
     if model.gate is None or not model.is_gated:
         return ""
     return c_float(model.gate) if model.value_type == "f32" else str(model.gate)
-
-
-def _decay(model: QuantizedModel) -> str:
-    if len(model.schedule.decay) > 1:
-        return "decay_at(model->step)"
-    if model.value_type == "f32":
-        return c_float(model.schedule.decay_f32[0])
-    return str(model.schedule.decay[0])

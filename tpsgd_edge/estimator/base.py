@@ -1,6 +1,8 @@
 """What the two estimators share: parameters, the way to a model, training."""
 
 import math
+import warnings
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -9,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from tpsgd_edge.errors import TrainingWarning
 from tpsgd_edge.estimator.library import HostCode, running
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.samples import RawSamples, check_samples
@@ -17,6 +20,8 @@ from tpsgd_edge.graph import Labels
 from tpsgd_edge.quantize import quantize_inputs, quantize_labels
 from tpsgd_edge.spec import Spec, spec_from_dict
 from tpsgd_edge.stages import prepare, render_project
+from tpsgd_edge.stages.doubts import doubts
+from tpsgd_edge.stages.facts import learned_facts, some_of
 
 # A step learns from one sample, so a small set needs many epochs; and the more inputs there are,
 # the further a step moves the outputs. A middle way, from 16 small sets of 1 to 200 inputs and
@@ -63,8 +68,10 @@ class BaseTPSGD(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         epochs = _plain(self.epochs)
         if epochs is None:
             epochs = max(_MIN_EPOCHS, math.ceil(_MIN_STEPS / len(x)))
-        self._start(x, y, labels, epochs=epochs, schedule=_plain(self.schedule))
-        return self._train(x, y, epochs=epochs)
+        dataset = self._start(x, y, labels, epochs=epochs, schedule=_plain(self.schedule))
+        self._train(x, y, epochs=epochs)
+        self._warn(dataset)
+        return self
 
     def _partial_fit(self, x: NDArray[np.float32], y: NDArray[Any], labels: Labels) -> Self:
         """Train for one epoch, a new model if there is none."""
@@ -75,7 +82,7 @@ class BaseTPSGD(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
 
     def _start(
         self, x: NDArray[np.float32], y: NDArray[Any], labels: Labels, *, epochs: Any, schedule: Any
-    ) -> None:
+    ) -> Dataset:
         check_samples(RawSamples(x, y, "X, y"))
         # Nothing is held out, and a class may be missing in the first samples.
         dataset = Dataset(
@@ -94,6 +101,7 @@ class BaseTPSGD(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             state = device.state()
         self.model_, self.project_, self.state_ = code.model, code.project, state
         self.n_iter_ = 0
+        return dataset
 
     def _train(self, x: NDArray[np.float32], y: NDArray[Any], *, epochs: int) -> Self:
         model = self.model_
@@ -104,6 +112,16 @@ class BaseTPSGD(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             self.state_ = device.state()
         self.n_iter_ += epochs
         return self
+
+    def _warn(self, dataset: Dataset) -> None:
+        """Warn of what is doubtful about the answers to the samples that were learned."""
+        names = tuple(map(str, getattr(self, "classes_", ())))
+        dataset = some_of(replace(dataset, class_names=names))
+        with running(HostCode(self.model_, self.project_), self.state_) as device:
+            outputs = device.outputs(quantize_inputs(self.model_, dataset.x_train))
+        for doubt in doubts(learned_facts(self.model_, dataset, outputs, self.state_)):
+            text = f"{doubt.message}; try: {doubt.help}"
+            warnings.warn(text, TrainingWarning, stacklevel=4)
 
     def _outputs(self, X: Any) -> NDArray[np.generic]:
         """What the device answers, shape (n, n_out), in the model's output type."""

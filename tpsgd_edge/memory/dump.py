@@ -61,7 +61,10 @@ def read_dump(model: QuantizedModel, raw: bytes, *, where: str, crc: int | None 
 
 
 def _check_counters(model: QuantizedModel, state: State, where: str, how: str) -> None:
-    """`rng` advances with `step`, until that one stands still at its largest value."""
+    """`rng` advances with `step`, until that one stands still at its largest value.
+
+    The schedule cannot have begun later than now, and a rate is at most 1.
+    """
     rng, step = int(state["rng"]), int(state["step"])
     expected = stream(model.seed, Purpose.TRAINING, 0) + PHI * model.total_units * step
     if step != U32_MASK and rng != expected & U32_MASK:
@@ -70,6 +73,14 @@ def _check_counters(model: QuantizedModel, state: State, where: str, how: str) -
             where=where,
             found=f"step {step:,} with rng 0x{rng:08x}, expected 0x{expected & U32_MASK:08x}",
             help=f"other bytes, another seed or other layers: {how}",
+        )
+    start, rate = int(state["start"]), state["rate"].item()
+    if start > step or not 0 <= rate <= (1 if state["rate"].dtype.kind == "f" else 2**15):
+        raise DataError(
+            "the dump holds what the rate and the start of its schedule can never be",
+            where=where,
+            found=f"step {step:,}, start {start:,}, rate {rate:g}",
+            help="the dump is damaged: take it again, while nothing trains",
         )
 
 

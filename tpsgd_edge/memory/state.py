@@ -1,11 +1,15 @@
 """The state struct: everything that training changes (docs/ARITHMETIC.md, section 13)."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
+
+# What is state beside the layers' tensors, in the order of the digest.
+COUNTERS = ("rng", "step", "start", "rate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +48,18 @@ class StateLayout:
         }
 
 
+def rate_type(model: QuantizedModel) -> Literal["u32", "f32"]:
+    """The type of the state's `rate`: Q15, or real in f32 models."""
+    return "f32" if model.value_type == "f32" else "u32"
+
+
 def state_layout(model: QuantizedModel) -> StateLayout:
     """Where each tensor lies in the state struct."""
     members: list[tuple[str, str, str, tuple[int, ...]]] = [
         ("rng", "rng", "u32", ()),
         ("step", "step", "u32", ()),
+        ("start", "start", "u32", ()),
+        ("rate", "rate", rate_type(model), ()),
     ]
     for layer in model.trained:
         members.append((f"{layer.name}.b", f"{layer.name}_b", layer.bias_type, (layer.n_out,)))
@@ -78,4 +89,4 @@ def digest_order(model: QuantizedModel) -> tuple[str, ...]:
         for layer in model.trained
         for tensor in ("wbp" if layer.has_learning_readout else "wb")
     ]
-    return (*names, "rng", "step")
+    return (*names, *COUNTERS)

@@ -10,10 +10,12 @@ from tpsgd_edge.arithmetic.expression import compile_expression
 from tpsgd_edge.arithmetic.projection import UNIT, WIDE
 from tpsgd_edge.arithmetic.tables import TARGET_RANGE
 from tpsgd_edge.errors import SpecError
+from tpsgd_edge.quantize.expressible import inverse, smallest_of_shift
 from tpsgd_edge.quantize.model import Loss, Target, TargetF32
 from tpsgd_edge.quantize.scales import as_requantize
-from tpsgd_edge.spec import LossSpec
+from tpsgd_edge.spec import LARGEST_POSITIVE, LossSpec
 
+_READOUT_SHIFT = 62
 LOG2E = math.log2(math.e)
 
 
@@ -55,7 +57,10 @@ def _softmax_cross_entropy(spec: LossSpec, c: LossContext) -> tuple[Loss, float]
 
 def _projected_cross_entropy(spec: LossSpec, c: LossContext) -> tuple[Loss, float]:
     gain = UNIT[c.projection] / (math.sqrt(c.n_target) * spec.temperature) * LOG2E
-    return _label_space(spec, c, gain * c.full_scale / 2**7 * 256, gain, 1.0)
+    factor = gain * c.full_scale / 2**7 * 256
+    good = inverse(factor * spec.temperature, smallest_factor=smallest_of_shift(_READOUT_SHIFT))
+    advice = f"choose a temperature {good.within(LARGEST_POSITIVE).text}"
+    return _label_space(spec, c, factor, gain, 1.0, advice)
 
 
 def _projected_l2(spec: LossSpec, c: LossContext) -> tuple[Loss, float]:
@@ -68,22 +73,24 @@ def _projected_l2(spec: LossSpec, c: LossContext) -> tuple[Loss, float]:
         )
     gain = UNIT[c.projection] / math.sqrt(c.n_target)
     factor = gain * c.full_scale / 2**7 * 2**15 / c.label_scale
-    return _label_space(spec, c, factor, gain, c.label_scale)
+    good = inverse(factor * c.label_scale, smallest_factor=smallest_of_shift(_READOUT_SHIFT))
+    advice = f'scale the labels, whose largest may be {good.text}, or use loss = "l2"'
+    return _label_space(spec, c, factor, gain, c.label_scale, advice)
 
 
 def _label_space(
-    spec: LossSpec, c: LossContext, factor: float, gain: float, unit: float
+    spec: LossSpec, c: LossContext, factor: float, gain: float, unit: float, advice: str
 ) -> tuple[Loss, float]:
     if c.is_float:
         scale = UNIT[c.projection]
         return Loss(spec.kind, readout_f32=_f32(gain), error_scale_f32=_f32(scale)), 1.0
-    readout = as_requantize(factor, max_shift=62)
+    readout = as_requantize(factor, max_shift=_READOUT_SHIFT)
     if readout is None:
         raise SpecError(
             f"the read-out of layer '{c.layer}' cannot be expressed in integers",
             where=f"[model], layer '{c.layer}'",
             found=f"a factor of {factor:.3g}",
-            help="choose a temperature nearer to 1",
+            help=advice,
         )
     shift = 5 if c.projection in WIDE else 0
     error_scale = 2.0**shift * UNIT[c.projection] * unit

@@ -6,8 +6,10 @@ import numpy as np
 
 from tpsgd_edge.arithmetic.projection import READOUT_FACTOR, UNIT
 from tpsgd_edge.errors import SpecError
+from tpsgd_edge.quantize.expressible import Expressible, proportional
 from tpsgd_edge.quantize.model import Projection, Requantize
 from tpsgd_edge.quantize.scales import as_requantize
+from tpsgd_edge.spec import LARGEST_POSITIVE
 
 _RATE_SHIFT = 30
 _READOUT_SHIFT = 13
@@ -27,9 +29,19 @@ def integer_rate(factor: float, *, layer: str, asked: float) -> Requantize:
             f"the learning rate of layer '{layer}' is out of the integers' reach",
             where=f"[rule] learning_rate, layer '{layer}'",
             found=f"{asked:g}",
-            help=f"choose a {'larger' if factor < 1 else 'smaller'} one",
+            help=f"choose one {expressible_rates(factor / asked).text}",
         )
     return result
+
+
+def expressible_rates(unit: float) -> Expressible:
+    """The learning rates of a layer that integers can express, and that a spec may ask for.
+
+    Args:
+        unit: what `integer_rate` takes as factor where the rate asked for is 1.
+    """
+    good = proportional(unit, smallest_factor=_SMALLEST_RATE / 2.0**_RATE_SHIFT)
+    return good.within(LARGEST_POSITIVE)
 
 
 def with_rate(projection: Projection, rate: float, *, units: float, layer: str) -> Projection:

@@ -11,7 +11,6 @@ from tpsgd_edge.quantize.model import (
     QuantizedLayer,
     QuantizedModel,
     QuantizedPool,
-    Schedule,
 )
 from tpsgd_edge.reference.binary32.conv2d import Binary32Conv2d
 from tpsgd_edge.reference.binary32.dense import Binary32Dense
@@ -43,8 +42,8 @@ class TrainedLayer(ReferenceLayer, Protocol):
     def layer(self) -> QuantizedDense:
         """The numbers of the layer."""
 
-    def learn(self, x: Any, y: Any, label: Any, words: NDArray[np.uint32], step: int) -> bool:
-        """One update; whether anything may have changed."""
+    def learn(self, x: Any, y: Any, label: Any, words: NDArray[np.uint32], decay: Any) -> bool:
+        """One update with the learning rates times `decay`; whether anything may have changed."""
 
     def weights(self) -> Array:
         """w, to read only."""
@@ -68,7 +67,7 @@ class GradientLayer(TrainedLayer, Protocol):
     def error(self, y: Any, label: Any) -> Array:
         """e of the layer's own loss: of the last layer."""
 
-    def learn_from(self, e: Any, x: Any, y: Any, words: NDArray[np.uint32], step: int, /) -> bool:
+    def learn_from(self, e: Any, x: Any, y: Any, words: NDArray[np.uint32], decay: Any, /) -> bool:
         """One update by the errors e of the outputs y; whether anything may have changed."""
 
 
@@ -86,7 +85,7 @@ class GatedLayer(RecurrentLayer, Protocol):
     def units(self) -> tuple[TrainedLayer, ...]:
         """The dense layers, whose state is that of the layer."""
 
-    def learn(self, x: Any, y: Any, label: Any, words: NDArray[np.uint32], step: int) -> bool:
+    def learn(self, x: Any, y: Any, label: Any, words: NDArray[np.uint32], decay: Any) -> bool:
         """One update; whether anything may have changed."""
 
 
@@ -96,16 +95,16 @@ def prepare(layer: QuantizedLayer, model: QuantizedModel) -> ReferenceLayer:
     if isinstance(layer, QuantizedPool):
         return POOLS[key](layer)
     make = GATED.get(key) or TRAINED[key]
-    return make(layer, model.schedule, model.labels.kind, model.labels.count)
+    return make(layer, model.labels.kind, model.labels.count)
 
 
 # By the layer's kind and the type of its inputs.
-GATED: Mapping[tuple[str, str], Callable[[Any, Schedule, str, int], GatedLayer]] = {
+GATED: Mapping[tuple[str, str], Callable[[Any, str, int], GatedLayer]] = {
     ("gru", "s8"): IntegerGru.prepare,
     ("gru", "s16"): IntegerGru.prepare,
     ("gru", "f32"): Binary32Gru.prepare,
 }
-TRAINED: Mapping[tuple[str, str], Callable[[Any, Schedule, str, int], TrainedLayer]] = {
+TRAINED: Mapping[tuple[str, str], Callable[[Any, str, int], TrainedLayer]] = {
     ("dense", "s8"): IntegerDense.prepare,
     ("dense", "s16"): IntegerDense.prepare,
     ("dense", "f32"): Binary32Dense.prepare,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tpsgd_edge.arithmetic.ops import U32_MASK
 from tpsgd_edge.arithmetic.random import PHI, Purpose, mix_array, stream, weyl
 from tpsgd_edge.errors import DataError
+from tpsgd_edge.memory.state import rate_type
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel, dense_units
 from tpsgd_edge.reference.backprop import errors_from_above
 from tpsgd_edge.reference.binary32.gru import Binary32Gru
@@ -24,6 +25,7 @@ from tpsgd_edge.reference.layer import (
     TrainedLayer,
     prepare,
 )
+from tpsgd_edge.reference.rates import RATES
 from tpsgd_edge.reference.samples import checked_labels, checked_sample
 
 
@@ -56,7 +58,8 @@ class Reference:
             if dense[0].layer.trains
         }
         self._rng = stream(model.seed, Purpose.TRAINING, 0)
-        self._step = 0
+        self._step = self._start = 0
+        self._rate: int | np.float32 = RATES[model.value_type].one
         # draw(base_l, j) = mix(rng + PHI * (units of earlier layers + j + 1)): one run over all.
         self._total_units = model.total_units
         self._unit_words = weyl(0, self._total_units)
@@ -139,6 +142,21 @@ class Reference:
         self.changed = tuple(sorted(changed))
         return self._narrow(values[-1])
 
+    def set_rate(self, rate: float) -> None:
+        """Scale the learning rates of all layers from now on.
+
+        Args:
+            rate: a factor in Q15, 0 to 32,768; of f32 models a real number from 0 to 1.
+
+        Raises:
+            DataError: the rate lies outside of these bounds.
+        """
+        self._rate = RATES[self.model.value_type].checked(rate)
+
+    def restart_schedule(self) -> None:
+        """Begin the schedule of the learning rate again with the next step."""
+        self._start = self._step
+
     def state(self) -> dict[str, Array]:
         """Copies of all tensors of the state, by name, in the order of the model's digest."""
         tensors: dict[str, Array] = {}
@@ -147,9 +165,14 @@ class Reference:
         return {**tensors, **self.counters()}
 
     def counters(self) -> dict[str, Array]:
-        """The tensors `rng` and `step`, shape ()."""
-        u32 = DTYPES["u32"]
-        return {"rng": np.array(self._rng, u32), "step": np.array(self._step, u32)}
+        """The tensors `rng`, `step`, `start` and `rate`, shape ()."""
+        u32, rate = DTYPES["u32"], DTYPES[rate_type(self.model)]
+        return {
+            "rng": np.array(self._rng, u32),
+            "step": np.array(self._step, u32),
+            "start": np.array(self._start, u32),
+            "rate": np.array(self._rate, rate),
+        }
 
     def layer_tensors(self, index: int) -> dict[str, Array]:
         """The tensors of one layer that is trained, to read only, until the next step."""
@@ -175,6 +198,8 @@ class Reference:
             if dense.layer.has_learning_readout:
                 dense.set_readout(state[f"{name}.p"])
         self._rng, self._step = int(state["rng"]), int(state["step"])
+        self._start = int(state["start"])
+        self.set_rate(state["rate"].item())
 
     def _walk(self, x: Array, steps: Container[int]) -> Iterator[tuple[int, list[Array]]]:
         """Some steps of a sequence, each with what its recurrent layers make, x first.
@@ -205,7 +230,7 @@ class Reference:
         changed = []
         for index in self._learners(values[-1], label, all_learn=all_learn):
             layer, own = self._trained[index], self._own_words(index, words)
-            if layer.learn(values[index], values[index + 1], label, own, self._step):
+            if layer.learn(values[index], values[index + 1], label, own, self._decay()):
                 changed.append(index)
         return changed
 
@@ -216,10 +241,17 @@ class Reference:
                 continue
             layer, own = self._trained[index], self._own_words(index, words)
             if cast(GradientLayer, layer).learn_from(
-                e, values[index], values[index + 1], own, self._step
+                e, values[index], values[index + 1], own, self._decay()
             ):
                 changed.append(index)
         return changed
+
+    def _decay(self) -> int | np.float32:
+        """The factor of all learning rates at this step (section 8)."""
+        age = (self._step - self._start) & U32_MASK
+        arithmetic = RATES[self.model.value_type]
+        decay: int | np.float32 = arithmetic.decay(self.model.schedule, age, self._rate)
+        return decay
 
     def _own_words(self, index: int, words: Array) -> Array:
         """The random words of a layer's units."""

@@ -9,6 +9,7 @@ from tpsgd_edge.report.results import Json, finite
 from tpsgd_edge.report.text import bytes_text
 from tpsgd_edge.spec import Spec, TrainedSpec
 from tpsgd_edge.stages.adapting import Trial, Trials, Way, layers_of
+from tpsgd_edge.stages.doubts import Doubt, Facts, doubts
 
 _WORDS = {"prototype": "prototypes", "random": "random targets"}
 
@@ -31,6 +32,22 @@ class AdaptResult:
         best = self.best
         return "" if best is None else "\n".join(_fragment(self.tried, best)) + "\n"
 
+    @property
+    def warnings(self) -> tuple[Doubt, ...]:
+        """What makes the best way doubtful."""
+        tried, best = self.tried, self.best
+        if best is None:
+            return ()
+        return doubts(
+            Facts(
+                seen="samples that were left out",
+                tests=tried.samples,
+                score=best.score,
+                scores=(tried.before, best.score),
+                largest=tried.largest,
+            )
+        )
+
     def to_json(self) -> Json:
         """Scores before, every trial, and the fragment."""
         tried, best = self.tried, self.best
@@ -43,6 +60,7 @@ class AdaptResult:
             "trials": [_trial(trial) for trial in tried.trials],
             "best": None if best is None else _trial(best),
             "fragment": self.fragment,
+            "warnings": [doubt.to_json() for doubt in self.warnings],
         }
 
 

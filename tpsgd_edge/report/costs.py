@@ -139,7 +139,7 @@ def check_budget(spec: Spec, sizes: Sizes, layers: tuple[LayerCost, ...]) -> Non
     budget = budget_of(spec)
     ram = [(f"layer '{layer.layer}'", layer.ram_bytes) for layer in layers]
     ram += [("arena", sizes.ram.arena), ("stack", sizes.ram.stack)]
-    ram.append(("rng and step", sizes.ram.total - sum(size for _, size in ram)))
+    ram.append(("counters and rate", sizes.ram.total - sum(size for _, size in ram)))
     flash = [(f"constants of '{layer.layer}'", layer.flash_bytes) for layer in layers]
     flash.append(("code", sizes.flash.code))
     flash.append(("tables, self-test", sizes.flash.total - sum(size for _, size in flash)))

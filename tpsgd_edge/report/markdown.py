@@ -33,6 +33,8 @@ def render_markdown(result: ReportResult) -> str:
             count_text(cost.instructions_step),
         )
         lines.append(f"| {' | '.join(_cell(text) for text in texts)} |")
+    for doubt in result.simulate.warnings:
+        lines += ["", f"> **warning: {_cell(doubt.message)}.** {_cell(doubt.help)}"]
     if result.verify.mismatch is not None:
         lines += ["", "```", result.verify.mismatch, "```"]
     return "\n".join(lines) + "\n"

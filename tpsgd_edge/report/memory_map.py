@@ -99,7 +99,7 @@ def ram_parts(sizes: Sizes, layers: Sequence[LayerCost]) -> tuple[Part, ...]:
         Part(f"{layer.layer} weights", layer_colour(i), layer.ram_bytes)
         for i, layer in enumerate(layers)
     ]
-    parts.append(Part("rng, step", "state", sizes.ram.weights - _sum(parts)))
+    parts.append(Part("counters, rate", "state", sizes.ram.weights - _sum(parts)))
     parts.append(Part("arena", "arena", sizes.ram.arena))
     parts.append(Part("stack", "stack", sizes.ram.stack))
     return tuple(part for part in parts if part.size > 0)

@@ -6,7 +6,7 @@ know.
 
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.memory.plan import Buffer
 from tpsgd_edge.spec import Spec
+from tpsgd_edge.stages.doubts import Doubt
 from tpsgd_edge.stages.quantization import LayerError
 from tpsgd_edge.toolchain.sizes import Sizes
 from tpsgd_edge.verify import Verdict
@@ -122,10 +123,11 @@ class BuildResult:
     layers: tuple[LayerCost, ...]
     arena: tuple[Buffer, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[Doubt, ...] = ()
 
     def to_json(self) -> Json:
         """The common keys, and folder, files, compiler, budget, layers."""
-        return _document(self.spec, self.platform, self.formats) | {
+        return _document(self.spec, self.platform, self.formats, self.warnings) | {
             **_sizes_json(self.sizes),
             "folder": str(self.folder) if self.folder is not None else None,
             "files": list(self.files),
@@ -157,6 +159,7 @@ class VerifyResult:
     instructions_per_inference: int | None = None
     cycles_per_step: int | None = None
     cycles_per_inference: int | None = None
+    warnings: tuple[Doubt, ...] = ()
 
     @property
     def is_equal(self) -> bool:
@@ -174,7 +177,7 @@ class VerifyResult:
 
     def to_json(self) -> Json:
         """The common keys, and the mismatch in words."""
-        return _document(self.spec, self.platform, self.formats) | {
+        return _document(self.spec, self.platform, self.formats, self.warnings) | {
             "verdict": self.verdict.verdict,
             "steps": self.steps,
             "instructions_per_step": self.instructions_per_step,
@@ -201,6 +204,7 @@ class SimulateResult:
         weights: where the trained state was written.
         origin: the same metric on the domain that the net comes from, before and after; empty where
             it comes from no other.
+        warnings: what makes the result doubtful.
     """
 
     spec: Spec
@@ -220,11 +224,12 @@ class SimulateResult:
     baselines: Mapping[str, float] = field(default_factory=dict)
     weights: Path | None = None
     origin: tuple[float, ...] = ()
+    warnings: tuple[Doubt, ...] = ()
 
     def to_json(self) -> Json:
         """The common keys, and epochs, learning curve, confusion matrix."""
         speed = self.samples_per_second
-        return _document(self.spec, self.platform, self.formats) | {
+        return _document(self.spec, self.platform, self.formats, self.warnings) | {
             **_sizes_json(self.sizes),
             "metric": self.metric,
             "accuracy_before": finite(self.accuracy_before),
@@ -336,6 +341,7 @@ class ReportResult:
             for key, value in part.items():
                 if merged.get(key) is None:
                     merged[key] = value
+        merged["warnings"] = self.simulate.to_json()["warnings"]
         return merged | {"html": str(self.html) if self.html is not None else None}
 
 
@@ -357,13 +363,16 @@ def finite(value: float | None) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
 
 
-def _document(spec: Spec, platform: str, formats: Mapping[str, str]) -> Json:
+def _document(
+    spec: Spec, platform: str, formats: Mapping[str, str], warnings: Sequence[Doubt] = ()
+) -> Json:
     return {
         "name": spec.name,
         "spec": {"file": spec.source, "digest": spec.digest},
         **dict.fromkeys(KEYS),
         "platform": platform,
         "formats": dict(formats),
+        "warnings": [doubt.to_json() for doubt in warnings],
     }
 
 

@@ -27,6 +27,7 @@ from tpsgd_edge.spec import (
     layer_learning_rate,
     layer_projection,
 )
+from tpsgd_edge.stages.doubts import Doubt
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ class ReportView:
     is_equal: bool
     badge: str
     mismatch: str
+    warnings: tuple[Doubt, ...]
     chips: tuple[str, ...]
     lede: str
     numbers: tuple[Line, ...]
@@ -105,6 +107,7 @@ def report_view(result: ReportResult) -> ReportView:
         is_equal=verify.is_equal,
         badge=_badge(result),
         mismatch=verify.mismatch or "",
+        warnings=simulate.warnings,
         chips=_chips(result),
         lede=_lede(result),
         numbers=tuple(_unbroken(line) for line in summary(result)[:-1]),

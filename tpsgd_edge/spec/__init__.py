@@ -4,6 +4,7 @@ Every key is checked on reading. Whatever is wrong with the spec alone ends in o
 lists all of it; what only the data can tell is checked by the stage that has them.
 """
 
+from tpsgd_edge.spec.base import LARGEST_POSITIVE
 from tpsgd_edge.spec.layers import (
     Activation,
     AdaptorSpec,
@@ -47,7 +48,9 @@ from tpsgd_edge.spec.rules import (
     trained_layer,
 )
 from tpsgd_edge.spec.sections import (
+    DEFAULT_FINAL_RATE,
     FASHION_MNIST,
+    SCHEDULES,
     ActivationFormat,
     DataSpec,
     ModelSpec,
@@ -62,8 +65,11 @@ from tpsgd_edge.spec.sections import (
 )
 
 __all__ = [
+    "DEFAULT_FINAL_RATE",
     "DEFAULT_RATE",
     "FASHION_MNIST",
+    "LARGEST_POSITIVE",
+    "SCHEDULES",
     "Activation",
     "ActivationFormat",
     "AdaptorSpec",

@@ -11,4 +11,5 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-Positive = Annotated[float, Field(gt=0, le=1e6)]
+LARGEST_POSITIVE = 1e6
+Positive = Annotated[float, Field(gt=0, le=LARGEST_POSITIVE)]

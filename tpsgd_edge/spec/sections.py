@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
@@ -30,6 +30,11 @@ from tpsgd_edge.spec.names import check_model_name
 ActivationFormat = Literal["s8", "s16"]
 RandomKind = Literal["hadamard", "sign", "ternary", "gaussian"]
 ProjectionKind = Literal[RandomKind, "fitted", "learned", "prototype"]
+ScheduleKind = Literal["constant", "linear", "cosine", "exponential"]
+# Every kind of schedule.
+SCHEDULES: tuple[ScheduleKind, ...] = get_args(ScheduleKind)
+# The learning rate that a schedule ends at, as a share of the one that it starts with.
+DEFAULT_FINAL_RATE = 0.01
 
 
 class PretrainSpec(Section):
@@ -156,8 +161,9 @@ class RuleSpec(Section):
     learning_rate: Positive | None = None
     step_size: Annotated[float, Field(gt=0, le=100)] = 0.3
     output_learning_rate: Positive | None = None
-    schedule: Literal["constant", "linear", "cosine", "exponential"] = "linear"
-    final_rate: Annotated[float, Field(gt=0, le=1)] = 0.01
+    schedule: ScheduleKind = "linear"
+    # A share of the rate at the start, at which it stays for ever.
+    final_rate: Annotated[float, Field(gt=0, le=1)] = DEFAULT_FINAL_RATE
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 10
     dead_zone: Annotated[float, Field(ge=0, lt=2)] = 0.0
     # Not set: `rules.error_gate` decides. "none" is read as a None that is set.

@@ -24,6 +24,7 @@ from tpsgd_edge.spec import (
     Spec,
     TrainedSpec,
 )
+from tpsgd_edge.stages.facts import largest_class
 from tpsgd_edge.stages.prepare import (
     Prepared,
     prepare,
@@ -200,13 +201,14 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Trials:
-    """All ways that were tried, and the scores of the net as it came."""
+    """All ways that were tried, the scores of the net as it came, and share and name of a class."""
 
     spec: Spec
     samples: int
     before: float
     origin_before: float | None
     trials: tuple[Trial, ...]
+    largest: tuple[float, str] = (0.0, "")
 
 
 def try_ways(spec: Spec, rates: Sequence[float], folds: int, progress: Progress) -> Trials:
@@ -240,7 +242,8 @@ def try_ways(spec: Spec, rates: Sequence[float], folds: int, progress: Progress)
             progress("adapting", done, len(ways))
             trials.append(_try(spec, way, weights, dataset, folds))
         progress("adapting", len(ways), len(ways))
-    return Trials(spec, len(dataset.x_train), *before, tuple(trials))
+    largest = largest_class(dataset.y_train, dataset.class_names)
+    return Trials(spec, len(dataset.x_train), *before, tuple(trials), largest)
 
 
 def _before(spec: Spec, dataset: Dataset) -> tuple[float, float | None]:

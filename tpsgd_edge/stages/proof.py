@@ -1,6 +1,6 @@
 """Reference and device side by side, step by step."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from tpsgd_edge.frontend.split import epoch_order
 from tpsgd_edge.quantize import QuantizedModel, quantize_inputs, quantize_labels
 from tpsgd_edge.reference import Reference, answers, trace
+from tpsgd_edge.reference.rates import rate_of
 from tpsgd_edge.stages.prepare import Prepared, forward_macs
 from tpsgd_edge.stages.training import Array, Progress
 from tpsgd_edge.toolchain.build import Binary
@@ -29,6 +30,8 @@ _STEPS = 1000
 _QUESTIONS = 32
 _QUESTIONS_MACS = 20_000_000
 _DIFFERENT_QUESTIONS = 256
+# Steps behind these, with other rates.
+_NEW_STEPS = 4
 
 
 def default_steps(prepared: Prepared, *, whole_training: bool = False) -> int:
@@ -68,8 +71,9 @@ def prove(device: Device, prepared: Prepared, steps: int, progress: Progress) ->
     """Train both on the same samples and compare every tensor after every step.
 
     On the way, from the first state on, both answer some test samples by each public function, and
-    the device tests itself. After a mismatch in training both are run again up to that step, so
-    that the verdict names the first value.
+    the device tests itself. A few more steps follow after NAME_set_rate and NAME_restart_schedule.
+    After a mismatch in training both are run again up to that step, so that the verdict names the
+    first value.
     """
     questions = _Questions.of(prepared)
     passes = device.selftest()
@@ -147,7 +151,9 @@ def _prove_training(
     verdict = compare(join(expected), join(actual))
     # A bad label that is taken changes the model: what differs afterwards is no fault of its own.
     if verdict.verdict == "equal" or answered.function == BAD_LABELS:
-        return answered if answered.verdict == "mismatch" else verdict
+        if answered.verdict == "mismatch":
+            return answered
+        return _after_new_rates(device, reference, verdict, x[:_NEW_STEPS], labels[:_NEW_STEPS])
     return with_value(verdict, device, prepared.model, x, labels)
 
 
@@ -165,6 +171,29 @@ def with_value(
     again = device.trace(x[upto], labels[upto])
     second = compare(trace(model, x[upto], labels[upto]), again)
     return verdict if second.verdict == "equal" else second
+
+
+def _after_new_rates(
+    device: Device, reference: Reference, so_far: Verdict, x: Array, labels: Array
+) -> Verdict:
+    """The verdict with some steps more, at half the rates and with the schedule begun again.
+
+    One step is compared at a time: a difference names its first value at once.
+    """
+    half = rate_of(reference.model, 0.5)
+    for side in (reference, device):
+        side.set_rate(half)
+        side.restart_schedule()
+    for step in range(len(x)):
+        part = slice(step, step + 1)
+        verdict = compare(
+            trace(reference.model, x[part], labels[part], reference=reference),
+            device.trace(x[part], labels[part]),
+        )
+        if verdict.verdict == "mismatch":
+            done = so_far.steps + step
+            return replace(verdict, steps=done + 1, step=done + 1)
+    return so_far
 
 
 def _training_samples(prepared: Prepared, steps: int) -> tuple[Array, Array]:

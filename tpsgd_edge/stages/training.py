@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -48,9 +48,9 @@ class Score:
 class Training:
     """What a training run came to: scores on the test set before the first and after each epoch.
 
-    `state` is a copy of the state struct at the end. `origin_scores` are those on the test set of
-    the domain that the net comes from, before the first and after the last epoch; empty where it
-    comes from no other.
+    `state` is a copy of the state struct at the end, `outputs` are those for the test set then.
+    `origin_scores` are those on the test set of the domain that the net comes from, before the
+    first and after the last epoch; empty where it comes from no other.
     """
 
     scores: tuple[Score, ...]
@@ -58,6 +58,7 @@ class Training:
     steps: int
     state: bytes
     origin_scores: tuple[Score, ...] = ()
+    outputs: Array = field(default_factory=lambda: np.zeros(0))
 
 
 def quantize_samples(model: QuantizedModel, dataset: Dataset) -> Samples:
@@ -87,7 +88,8 @@ def train(
 ) -> Training:
     """Train for whole epochs, from the first state, in an order drawn from the seed."""
     device.init()
-    scores = [_score_on(device, model, samples)]
+    outputs = device.outputs(samples.x_test)
+    scores = [score(model, outputs, samples.y_test)]
     origin = [] if samples.origin is None else [_score_on(device, model, samples.origin)]
     seconds = 0.0
     for epoch in range(epochs):
@@ -96,11 +98,13 @@ def train(
         start = time.perf_counter()
         device.train(samples.x, samples.labels, order=order)
         seconds += time.perf_counter() - start
-        scores.append(_score_on(device, model, samples))
+        outputs = device.outputs(samples.x_test)
+        scores.append(score(model, outputs, samples.y_test))
     progress(stage, epochs, epochs)
     if samples.origin is not None:
         origin.append(_score_on(device, model, samples.origin))
-    return Training(tuple(scores), seconds, epochs * len(samples.x), device.state(), tuple(origin))
+    steps, state = epochs * len(samples.x), device.state()
+    return Training(tuple(scores), seconds, steps, state, tuple(origin), outputs)
 
 
 def _score_on(device: Device, model: QuantizedModel, samples: Samples) -> Score:

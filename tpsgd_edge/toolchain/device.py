@@ -56,6 +56,12 @@ class Device(Protocol):
     def load_state(self, state: bytes) -> None:
         """Put back what `state` gave."""
 
+    def set_rate(self, rate: float) -> bool:
+        """Scale all learning rates: Q15, of f32 models a real number. Whether the code took it."""
+
+    def restart_schedule(self) -> None:
+        """Begin the schedule of the learning rate again with the next step."""
+
     def selftest(self) -> bool:
         """Whether the built-in self-test passes. The state is initialised afterwards."""
 

@@ -119,6 +119,15 @@ class HostDevice:
         check_state(self.interface, state)
         self._state[:] = np.frombuffer(state, np.uint32)
 
+    def set_rate(self, rate: float) -> bool:
+        """See Device."""
+        value = np.frombuffer(self.interface.rate(rate), np.uint8)
+        return int(self._lib.tps_sim_set_rate(self._model, _address(value))) == 0
+
+    def restart_schedule(self) -> None:
+        """See Device."""
+        self._lib.tps_sim_restart_schedule(self._model)
+
     def selftest(self) -> bool:
         """See Device."""
         return int(self._lib.tps_sim_selftest(self._model)) == 0
@@ -182,6 +191,8 @@ def _load(library: Path) -> ctypes.CDLL:
         ("confidences", None, [pointer, pointer, pointer, u32]),
         ("train", u32, [pointer, pointer, pointer, pointer, u32]),
         ("last_output", pointer, []),
+        ("set_rate", u32, [pointer, pointer]),
+        ("restart_schedule", None, [pointer]),
         ("selftest", u32, [pointer]),
         ("ask", None, [pointer, pointer, pointer, pointer, u32]),
         ("bad_labels_taken", u32, [pointer, pointer]),

@@ -99,6 +99,11 @@ class ModelInterface:
         one = () if self.labels_are_classes else (self.label_count,)
         return _checked("labels", labels, self.label_type, (*self._steps, *one))
 
+    def rate(self, rate: float) -> bytes:
+        """A factor of the learning rates in the type of the state's `rate`."""
+        types = {tensor.name: tensor.type for tensor in self.layout.tensors}
+        return np.array(rate, DTYPES[types["rate"]]).tobytes()
+
     def outputs(self, raw: bytes) -> Array:
         """Outputs in the bytes of a reply, shape (n, n_out) or (n, answers, n_out)."""
         return np.frombuffer(raw, DTYPES[self.output_type]).reshape(-1, *self._steps, self.n_out)

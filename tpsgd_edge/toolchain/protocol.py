@@ -13,6 +13,7 @@ from tpsgd_edge.trace import ANSWERS, Answers, Trace, neighbours
 
 VERSION = 2
 INFO, INIT, TRAIN, TRACE, OUTPUTS, DUMP, LOAD, SELFTEST, STACK, CONFIDENT, ASK = range(11)
+RATE, RESTART = 11, 12
 
 
 class Link(Protocol):
@@ -120,6 +121,14 @@ class StreamDevice:
         """See Device."""
         check_state(self.interface, state)
         self._command(LOAD, payload=state)
+
+    def set_rate(self, rate: float) -> bool:
+        """See Device."""
+        return self._command(RATE, payload=self.interface.rate(rate), reply_size=4) == bytes(4)
+
+    def restart_schedule(self) -> None:
+        """See Device."""
+        self._command(RESTART)
 
     def selftest(self) -> bool:
         """See Device."""

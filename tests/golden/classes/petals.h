@@ -27,8 +27,10 @@
 
 /* Everything that training changes. Save this struct to save the model. */
 struct petals_model {
-    uint32_t rng;  /* state of the random numbers */
-    uint32_t step; /* training steps so far */
+    uint32_t rng;   /* state of the random numbers */
+    uint32_t step;  /* training steps so far */
+    uint32_t start; /* the step at which the schedule of the learning rate began */
+    uint32_t rate;  /* factor of all learning rates, Q15 */
     int32_t fc1_b[6];
     int32_t fc2_b[3];
     int16_t fc1_w[6 * 3]; /* [6][3] */
@@ -102,7 +104,22 @@ tps_status petals_train_step_with(struct petals_model *model, struct petals_work
 const int16_t *petals_last_output_with(const struct petals_work *work);
 #endif
 
-/* CRC-32 of all weights and biases, layer by layer, then rng and step. */
+/*
+ * The learning rate falls in 32 stages: after 31 steps it stays at 2.5 % of its start, until the
+ * schedule is restarted.
+ */
+
+/*
+ * Scale the learning rates of all layers, until the next call: 32768 for those of the spec,
+ * 16384 for half of them, 0 to stop learning.
+ * Returns TPS_BAD_RATE, and changes nothing, where rate > 32768.
+ */
+enum tps_status petals_set_rate(struct petals_model *model, uint32_t rate);
+
+/* Begin the schedule of the learning rate again, with the next step. Random numbers go on. */
+void petals_restart_schedule(struct petals_model *model);
+
+/* CRC-32 of all weights and biases, layer by layer, then rng, step, start and rate. */
 uint32_t petals_digest(const struct petals_model *model);
 
 /*

@@ -18,6 +18,7 @@ enum {
     TPS_OK = 0,
     TPS_BAD_LABEL = 1,       /* a class that the model does not have */
     TPS_SELFTEST_FAILED = 2, /* training on this device gives other weights */
+    TPS_BAD_RATE = 3,        /* a learning rate beyond that of the spec */
 };
 
 #endif

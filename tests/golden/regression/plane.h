@@ -27,8 +27,10 @@
 
 /* Everything that training changes. Save this struct to save the model. */
 struct plane_model {
-    uint32_t rng;  /* state of the random numbers */
-    uint32_t step; /* training steps so far */
+    uint32_t rng;   /* state of the random numbers */
+    uint32_t step;  /* training steps so far */
+    uint32_t start; /* the step at which the schedule of the learning rate began */
+    float rate;     /* factor of all learning rates */
     float fc1_b[5];
     float fc2_b[2];
     float fc1_w[5 * 2]; /* [5][2] */
@@ -87,7 +89,21 @@ tps_status plane_train_step_with(struct plane_model *model, struct plane_work *w
 const float *plane_last_output_with(const struct plane_work *work);
 #endif
 
-/* CRC-32 of all weights and biases, layer by layer, then rng and step. */
+/*
+ * The learning rate stays the same at every step.
+ */
+
+/*
+ * Scale the learning rates of all layers, until the next call: 1.0f for those of the spec,
+ * 0.5f for half of them, 0 to stop learning.
+ * Returns TPS_BAD_RATE, and changes nothing, where rate < 0, rate > 1 or it is no number.
+ */
+enum tps_status plane_set_rate(struct plane_model *model, float rate);
+
+/* Begin the schedule of the learning rate again: of no effect here, where it is constant. */
+void plane_restart_schedule(struct plane_model *model);
+
+/* CRC-32 of all weights and biases, layer by layer, then rng, step, start and rate. */
 uint32_t plane_digest(const struct plane_model *model);
 
 /*

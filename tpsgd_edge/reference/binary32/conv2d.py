@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.quantize.model import QuantizedConv2d, Schedule
+from tpsgd_edge.quantize.model import QuantizedConv2d
 from tpsgd_edge.reference.binary32.functions import F32, ONE, sum_in_order
 from tpsgd_edge.reference.binary32.loss import Label, LossConstants, prepare_loss
 from tpsgd_edge.reference.binary32.readout import kept_projection, set_projection, taught_error
 from tpsgd_edge.reference.binary32.update import (
     LANES,
-    decay_at,
     join_lanes,
     outputs,
     step_sizes,
@@ -37,7 +36,6 @@ class Binary32Conv2d:
     """
 
     layer: QuantizedConv2d
-    schedule: Schedule
     loss: LossConstants
     patches: Index
     rounds: Index
@@ -47,9 +45,7 @@ class Binary32Conv2d:
     b: F32
 
     @classmethod
-    def prepare(
-        cls, layer: QuantizedConv2d, schedule: Schedule, label_kind: str, label_count: int
-    ) -> "Binary32Conv2d":
+    def prepare(cls, layer: QuantizedConv2d, label_kind: str, label_count: int) -> "Binary32Conv2d":
         """The layer with its constants at hand, and weights of zero."""
         geometry = layer.geometry
         patches, target = patch_index(geometry), TargetMap.of(geometry)
@@ -58,7 +54,6 @@ class Binary32Conv2d:
         rounds = np.pad(by_input, ((0, missing), (0, 0), (0, 0)), constant_values=layer.x_count)
         return cls(
             layer=layer,
-            schedule=schedule,
             loss=prepare_loss(layer, label_kind, label_count),
             patches=patches,
             rounds=np.ascontiguousarray(rounds),
@@ -105,16 +100,20 @@ class Binary32Conv2d:
         y = outputs(layer, acc.ravel())
         return x + y if layer.residual else y
 
-    def learn(self, x: F32, y: F32, label: Label, words: NDArray[np.uint32], step: int) -> bool:
+    def learn(
+        self, x: F32, y: F32, label: Label, words: NDArray[np.uint32], decay: np.float32
+    ) -> bool:
         """Update w and b; `words` is not used. Returns whether a unit learned."""
-        seen, decay = self._averaged(y), decay_at(self.schedule, step)
+        seen = self._averaged(y)
         e, is_taught = taught_error(self.loss, seen, label, decay)
-        return self.learn_from(e, x, y, words, step) or is_taught
+        return self.learn_from(e, x, y, words, decay) or is_taught
 
-    def learn_from(self, e: F32, x: F32, y: F32, words: NDArray[np.uint32], step: int) -> bool:
+    def learn_from(
+        self, e: F32, x: F32, y: F32, words: NDArray[np.uint32], decay: np.float32
+    ) -> bool:
         """Update w and b by the errors e of windows. Returns whether a unit learned."""
         layer, e = self.layer, self.target.spread(e, y)
-        d = step_sizes(layer, decay_at(self.schedule, step), e, y).reshape(-1, layer.n_out)
+        d = step_sizes(layer, decay, e, y).reshape(-1, layer.n_out)
         positions = np.flatnonzero(d.any(axis=1))
         if not positions.size:
             return False

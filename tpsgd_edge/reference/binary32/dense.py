@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.quantize.model import QuantizedDense, Schedule
+from tpsgd_edge.quantize.model import QuantizedDense
 from tpsgd_edge.reference.binary32.functions import F32, ZERO
 from tpsgd_edge.reference.binary32.loss import Label, LossConstants, local_error, prepare_loss
 from tpsgd_edge.reference.binary32.readout import kept_projection, set_projection, taught_error
 from tpsgd_edge.reference.binary32.update import (
     LANES,
-    decay_at,
     join_lanes,
     outputs,
     step_sizes,
@@ -29,20 +28,16 @@ class Binary32Dense:
     """
 
     layer: QuantizedDense
-    schedule: Schedule
     loss: LossConstants
     w_t: F32
     b: F32
 
     @classmethod
-    def prepare(
-        cls, layer: QuantizedDense, schedule: Schedule, label_kind: str, label_count: int
-    ) -> "Binary32Dense":
+    def prepare(cls, layer: QuantizedDense, label_kind: str, label_count: int) -> "Binary32Dense":
         """The layer with its constants at hand, and weights of zero."""
         rounds = -(-layer.n_in // LANES)
         return cls(
             layer=layer,
-            schedule=schedule,
             loss=prepare_loss(layer, label_kind, label_count),
             w_t=np.zeros((rounds * LANES, layer.n_out), np.float32),
             b=np.zeros(layer.n_out, np.float32),
@@ -89,7 +84,7 @@ class Binary32Dense:
         y: F32,
         label: Label,
         words: NDArray[np.uint32],
-        step: int,
+        decay: np.float32,
         *,
         c: F32 | None = None,
     ) -> bool:
@@ -99,16 +94,18 @@ class Binary32Dense:
             x: what the update reads, (n_in,), or (n_out, n_in) where units read unlike values.
             c: activations that the derivative is taken from, where these are not y.
         """
-        e, is_taught = taught_error(self.loss, y, label, decay_at(self.schedule, step))
-        return self.learn_from(e, x, y if c is None else c, words, step) or is_taught
+        e, is_taught = taught_error(self.loss, y, label, decay)
+        return self.learn_from(e, x, y if c is None else c, words, decay) or is_taught
 
     def error(self, y: F32, label: Label) -> F32:
         """e of the layer's own loss, (n_out,)."""
         return local_error(self.loss, y, label)
 
-    def learn_from(self, e: F32, x: F32, c: F32, words: NDArray[np.uint32], step: int) -> bool:
+    def learn_from(
+        self, e: F32, x: F32, c: F32, words: NDArray[np.uint32], decay: np.float32
+    ) -> bool:
         """Update w and b by the errors e; c are the activations. Whether a unit learned."""
-        d = step_sizes(self.layer, decay_at(self.schedule, step), e, c)
+        d = step_sizes(self.layer, decay, e, c)
         units = d.nonzero()[0]
         if not units.size:
             return False

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.quantize.model import QuantizedGru, Schedule
+from tpsgd_edge.quantize.model import QuantizedGru
 from tpsgd_edge.reference.binary32.dense import Binary32Dense
 from tpsgd_edge.reference.binary32.functions import ACTIVATIONS, DERIVATIVES, F32, ONE
 from tpsgd_edge.reference.binary32.loss import Label, LossConstants, local_error, prepare_loss
@@ -52,13 +52,9 @@ class Binary32Gru:
         return self.reads, self.own
 
     @classmethod
-    def prepare(
-        cls, layer: QuantizedGru, schedule: Schedule, label_kind: str, label_count: int
-    ) -> "Binary32Gru":
+    def prepare(cls, layer: QuantizedGru, label_kind: str, label_count: int) -> "Binary32Gru":
         """The layer with weights of zero, before a sequence."""
-        reads, own = (
-            Binary32Dense.prepare(unit, schedule, label_kind, label_count) for unit in layer.units
-        )
+        reads, own = (Binary32Dense.prepare(unit, label_kind, label_count) for unit in layer.units)
         loss = None
         if layer.taught is not None:
             loss = prepare_loss(layer.taught, label_kind, label_count)
@@ -81,7 +77,7 @@ class Binary32Gru:
         self.h = c + z * (self.h - c)
         return self.h
 
-    def learn(self, x: F32, y: F32, label: Label, words: NDArray[Any], step: int) -> bool:
+    def learn(self, x: F32, y: F32, label: Label, words: NDArray[Any], decay: np.float32) -> bool:
         """Update both dense layers; in place of `x` counts what was kept."""
         assert self.loss is not None
         assert self.seen is not None
@@ -92,5 +88,5 @@ class Binary32Gru:
         of_x = np.concatenate([reset, update, candidate])
         of_h = np.concatenate([reset, update, candidate * s.r])
         n = len(of_x)
-        learned = self.reads.learn_from(of_x, s.x, of_x, words[:n], step)
-        return self.own.learn_from(of_h, s.h, of_h, words[n:], step) or learned
+        learned = self.reads.learn_from(of_x, s.x, of_x, words[:n], decay)
+        return self.own.learn_from(of_h, s.h, of_h, words[n:], decay) or learned

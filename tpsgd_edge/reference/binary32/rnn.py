@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.quantize.model import QuantizedDense, QuantizedRnn, Schedule
+from tpsgd_edge.quantize.model import QuantizedDense, QuantizedRnn
 from tpsgd_edge.reference.binary32.dense import Binary32Dense
 from tpsgd_edge.reference.binary32.functions import F32, ONE
 from tpsgd_edge.reference.binary32.loss import Label
@@ -37,13 +37,11 @@ class Binary32Rnn:
     trace: F32
 
     @classmethod
-    def prepare(
-        cls, layer: QuantizedRnn, schedule: Schedule, label_kind: str, label_count: int
-    ) -> "Binary32Rnn":
+    def prepare(cls, layer: QuantizedRnn, label_kind: str, label_count: int) -> "Binary32Rnn":
         """The layer with its constants at hand, weights of zero, before a sequence."""
         group = np.repeat(np.arange(len(layer.leak_shifts)), np.diff(layer.group_bounds))
         return cls(
-            dense=Binary32Dense.prepare(layer, schedule, label_kind, label_count),
+            dense=Binary32Dense.prepare(layer, label_kind, label_count),
             group=group,
             leaks=np.ldexp(ONE, -np.array(layer.leak_shifts)).astype(np.float32),
             has_traces=layer.has_traces,
@@ -91,8 +89,10 @@ class Binary32Rnn:
             self.trace = self.trace + (self.v - self.trace) * self.leaks[:, np.newaxis]
         return self.h
 
-    def learn(self, x: F32, y: F32, label: Label, words: NDArray[np.uint32], step: int) -> bool:
+    def learn(
+        self, x: F32, y: F32, label: Label, words: NDArray[np.uint32], decay: np.float32
+    ) -> bool:
         """Update w and b; in place of `x` counts what was kept. Returns whether a unit learned."""
         if not self.has_traces:
-            return self.dense.learn(self.v, y, label, words, step, c=self.c)
-        return self.dense.learn(self.trace[self.group], y, label, words, step)
+            return self.dense.learn(self.v, y, label, words, decay, c=self.c)
+        return self.dense.learn(self.trace[self.group], y, label, words, decay)

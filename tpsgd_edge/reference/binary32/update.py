@@ -38,7 +38,7 @@ def delta_of(layer: QuantizedDense, e: F32, y: F32) -> F32:
     return e * DERIVATIVES[layer.activation](y, np.float32(layer.negative_slope))
 
 
-def decay_at(schedule: Schedule, step: int) -> np.float32:
-    """The factor of the learning rate."""
-    segment = min(step // schedule.segment_steps, len(schedule.decay) - 1)
-    return np.float32(schedule.decay_f32[segment])
+def decay_at(schedule: Schedule, age: int, rate: np.float32) -> np.float32:
+    """The factor of the learning rate, `age` steps after the schedule began."""
+    segment = min(age // schedule.segment_steps, len(schedule.decay) - 1)
+    return np.float32(np.float32(schedule.decay_f32[segment]) * rate)

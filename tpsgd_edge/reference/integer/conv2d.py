@@ -8,14 +8,13 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.ops import Int64
 from tpsgd_edge.arithmetic.random import mix_array
-from tpsgd_edge.quantize.model import DTYPES, QuantizedConv2d, Schedule
+from tpsgd_edge.quantize.model import DTYPES, QuantizedConv2d
 from tpsgd_edge.reference.integer.average import average, inverse
 from tpsgd_edge.reference.integer.loss import Label, LossConstants, prepare_loss
 from tpsgd_edge.reference.integer.readout import kept_projection, set_projection, taught_error
 from tpsgd_edge.reference.integer.update import (
     BIAS_LIMIT,
     bias_changes,
-    decay_at,
     outputs,
     step_sizes,
     weight_changes,
@@ -41,7 +40,6 @@ class IntegerConv2d:
     """
 
     layer: QuantizedConv2d
-    schedule: Schedule
     loss: LossConstants
     patches: Index
     target: TargetMap
@@ -51,16 +49,13 @@ class IntegerConv2d:
     b: Int64
 
     @classmethod
-    def prepare(
-        cls, layer: QuantizedConv2d, schedule: Schedule, label_kind: str, label_count: int
-    ) -> "IntegerConv2d":
+    def prepare(cls, layer: QuantizedConv2d, label_kind: str, label_count: int) -> "IntegerConv2d":
         """The layer with its constants at hand, and weights of zero."""
         geometry = layer.geometry
         target = TargetMap.of(geometry)
         wide = (geometry.groups, layer.n_out // geometry.groups, layer.n_in)
         return cls(
             layer=layer,
-            schedule=schedule,
             loss=prepare_loss(layer, label_kind, label_count),
             patches=patch_index(geometry),
             target=target,
@@ -107,19 +102,19 @@ class IntegerConv2d:
         y: Int64,
         label: Label,
         words: NDArray[np.uint32],
-        step: int,
+        decay: int,
     ) -> bool:
         """Update w and b; `words` has one random word a unit. Returns whether a unit learned."""
-        seen, decay = self._averaged(y), decay_at(self.schedule, step)
+        seen = self._averaged(y)
         e, is_taught = taught_error(self.loss, seen, label, words, decay)
-        return self.learn_from(e, x, y, words, step) or is_taught
+        return self.learn_from(e, x, y, words, decay) or is_taught
 
     def learn_from(
-        self, e: Int64, x: NDArray[Any], y: Int64, words: NDArray[np.uint32], step: int
+        self, e: Int64, x: NDArray[Any], y: Int64, words: NDArray[np.uint32], decay: int
     ) -> bool:
         """Update w and b by the errors e of windows. Returns whether a unit learned."""
         layer, e = self.layer, self.target.spread(e, y)
-        d = step_sizes(layer, decay_at(self.schedule, step), e, y, words)
+        d = step_sizes(layer, decay, e, y, words)
         # Rows of w do not see each other: one after the other, each through its positions.
         output, position = d.reshape(-1, layer.n_out).T.nonzero()
         if not output.size:

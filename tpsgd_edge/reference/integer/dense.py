@@ -8,13 +8,12 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.ops import Int64, clip
 from tpsgd_edge.arithmetic.random import mix_array
-from tpsgd_edge.quantize.model import DTYPES, QuantizedDense, Schedule
+from tpsgd_edge.quantize.model import DTYPES, QuantizedDense
 from tpsgd_edge.reference.integer.loss import Label, LossConstants, local_error, prepare_loss
 from tpsgd_edge.reference.integer.readout import kept_projection, set_projection, taught_error
 from tpsgd_edge.reference.integer.update import (
     BIAS_LIMIT,
     bias_changes,
-    decay_at,
     outputs,
     step_sizes,
     weight_changes,
@@ -27,21 +26,17 @@ class IntegerDense:
     """One dense layer with its state; `w_wide` repeats `w` in binary64, for exact products."""
 
     layer: QuantizedDense
-    schedule: Schedule
     loss: LossConstants
     w: NDArray[Any]
     w_wide: NDArray[np.float64]
     b: Int64
 
     @classmethod
-    def prepare(
-        cls, layer: QuantizedDense, schedule: Schedule, label_kind: str, label_count: int
-    ) -> "IntegerDense":
+    def prepare(cls, layer: QuantizedDense, label_kind: str, label_count: int) -> "IntegerDense":
         """The layer with its constants at hand, and weights of zero."""
         shape = (layer.n_out, layer.n_in)
         return cls(
             layer=layer,
-            schedule=schedule,
             loss=prepare_loss(layer, label_kind, label_count),
             w=np.zeros(shape, DTYPES[layer.weight_type]),
             w_wide=np.zeros(shape),
@@ -85,7 +80,7 @@ class IntegerDense:
         y: Int64,
         label: Label,
         words: NDArray[np.uint32],
-        step: int,
+        decay: int,
         *,
         c: Int64 | None = None,
     ) -> bool:
@@ -96,18 +91,18 @@ class IntegerDense:
             words: one random word a unit.
             c: activations that the derivative is taken from, where these are not y.
         """
-        e, is_taught = taught_error(self.loss, y, label, words, decay_at(self.schedule, step))
-        return self.learn_from(e, x, y if c is None else c, words, step) or is_taught
+        e, is_taught = taught_error(self.loss, y, label, words, decay)
+        return self.learn_from(e, x, y if c is None else c, words, decay) or is_taught
 
     def error(self, y: Int64, label: Label) -> Int64:
         """e of the layer's own loss, (n_out,)."""
         return local_error(self.loss, y, label)
 
     def learn_from(
-        self, e: Int64, x: NDArray[Any], c: Int64, words: NDArray[np.uint32], step: int
+        self, e: Int64, x: NDArray[Any], c: Int64, words: NDArray[np.uint32], decay: int
     ) -> bool:
         """Update w and b by the errors e; c are the activations. Whether a unit learned."""
-        d = step_sizes(self.layer, decay_at(self.schedule, step), e, c, words)
+        d = step_sizes(self.layer, decay, e, c, words)
         rows = d.nonzero()[0]
         if not rows.size:
             return False

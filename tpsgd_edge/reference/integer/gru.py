@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.ops import Int64, rshift_round, sat_s16
-from tpsgd_edge.quantize.model import QuantizedGru, Schedule
+from tpsgd_edge.quantize.model import QuantizedGru
 from tpsgd_edge.reference.integer.activation import ACTIVATIONS, DERIVATIVES
 from tpsgd_edge.reference.integer.dense import IntegerDense
 from tpsgd_edge.reference.integer.loss import Label, LossConstants, local_error, prepare_loss
@@ -54,13 +54,9 @@ class IntegerGru:
         return self.reads, self.own
 
     @classmethod
-    def prepare(
-        cls, layer: QuantizedGru, schedule: Schedule, label_kind: str, label_count: int
-    ) -> "IntegerGru":
+    def prepare(cls, layer: QuantizedGru, label_kind: str, label_count: int) -> "IntegerGru":
         """The layer with weights of zero, before a sequence."""
-        reads, own = (
-            IntegerDense.prepare(unit, schedule, label_kind, label_count) for unit in layer.units
-        )
+        reads, own = (IntegerDense.prepare(unit, label_kind, label_count) for unit in layer.units)
         loss = None
         if layer.taught is not None:
             loss = prepare_loss(layer.taught, label_kind, label_count)
@@ -85,7 +81,7 @@ class IntegerGru:
         self.h = c + rshift_round(z * (self.h - c), 15)
         return from_q15(self.layer.x_type, self.h)
 
-    def learn(self, x: Int64, y: Int64, label: Label, words: NDArray[Any], step: int) -> bool:
+    def learn(self, x: Int64, y: Int64, label: Label, words: NDArray[Any], decay: int) -> bool:
         """Update both dense layers; in place of `x` counts what was kept."""
         assert self.loss is not None
         assert self.seen is not None
@@ -98,8 +94,8 @@ class IntegerGru:
         of_x = np.concatenate([reset, update, candidate])
         of_h = np.concatenate([reset, update, _scaled(candidate, s.r)])
         n, own = len(of_x), from_q15(self.layer.x_type, s.h)
-        learned = self.reads.learn_from(of_x, s.x, of_x, words[:n], step)
-        return self.own.learn_from(of_h, own, of_h, words[n:], step) or learned
+        learned = self.reads.learn_from(of_x, s.x, of_x, words[:n], decay)
+        return self.own.learn_from(of_h, own, of_h, words[n:], decay) or learned
 
     def _own_sums(self, state: Int64) -> Int64:
         return self.own.forward(from_q15(self.layer.x_type, state))

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.ops import Int64, clip, rshift_round
-from tpsgd_edge.quantize.model import QuantizedDense, QuantizedRnn, Schedule, ValueType
+from tpsgd_edge.quantize.model import QuantizedDense, QuantizedRnn, ValueType
 from tpsgd_edge.reference.integer.activation import TYPE_RANGE, to_q15
 from tpsgd_edge.reference.integer.dense import IntegerDense
 from tpsgd_edge.reference.integer.loss import Label
@@ -39,13 +39,11 @@ class IntegerRnn:
     trace: Int64
 
     @classmethod
-    def prepare(
-        cls, layer: QuantizedRnn, schedule: Schedule, label_kind: str, label_count: int
-    ) -> "IntegerRnn":
+    def prepare(cls, layer: QuantizedRnn, label_kind: str, label_count: int) -> "IntegerRnn":
         """The layer with its constants at hand, weights of zero, before a sequence."""
         group = np.repeat(np.arange(len(layer.leak_shifts)), np.diff(layer.group_bounds))
         return cls(
-            dense=IntegerDense.prepare(layer, schedule, label_kind, label_count),
+            dense=IntegerDense.prepare(layer, label_kind, label_count),
             own_shift=layer.own_shift,
             group=group,
             leak_shifts=np.array(layer.leak_shifts),
@@ -96,12 +94,14 @@ class IntegerRnn:
             self.trace = toward(self.trace, to_q15(value_type, self.v), shifts[:, np.newaxis])
         return from_q15(value_type, self.h)
 
-    def learn(self, x: Int64, y: Int64, label: Label, words: NDArray[np.uint32], step: int) -> bool:
+    def learn(
+        self, x: Int64, y: Int64, label: Label, words: NDArray[np.uint32], decay: int
+    ) -> bool:
         """Update w and b; in place of `x` counts what was kept. Returns whether a unit learned."""
         if not self.has_traces:
-            return self.dense.learn(self.v, y, label, words, step, c=self.c)
+            return self.dense.learn(self.v, y, label, words, decay, c=self.c)
         read = from_q15(self.layer.x_type, self.trace)
-        return self.dense.learn(read[self.group], y, label, words, step)
+        return self.dense.learn(read[self.group], y, label, words, decay)
 
 
 def from_q15(value_type: ValueType, v: Int64) -> Int64:

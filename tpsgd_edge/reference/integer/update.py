@@ -49,9 +49,15 @@ def delta_of(layer: QuantizedDense, e: Int64, y: Int64) -> Int64:
     return rshift_round(e * derivative(layer, y), 15)
 
 
-def decay_at(schedule: Schedule, step: int) -> int:
-    """The factor of the learning rate in Q15."""
-    return schedule.decay[min(step // schedule.segment_steps, len(schedule.decay) - 1)]
+def decay_at(schedule: Schedule, age: int, rate: int) -> int:
+    """The factor of the learning rate in Q15.
+
+    Args:
+        age: training steps since the schedule began.
+        rate: that of the state, Q15.
+    """
+    segment = min(age // schedule.segment_steps, len(schedule.decay) - 1)
+    return (schedule.decay[segment] * rate) >> 15
 
 
 def dither(rho: NDArray[np.uint32], shift: int) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 #include "petals.h"
-#include "petals_tps_crc32.h"
+#include "tps_crc32.h"
 
 #ifdef PETALS_INFERENCE_ONLY
 #define MODEL_INFERENCE_ONLY
@@ -17,13 +17,14 @@ typedef struct petals_model model_t;
 typedef int8_t model_x_t;
 typedef uint16_t model_label_t;
 typedef int16_t model_output_t;
+typedef uint32_t model_rate_t;
 
 #define MODEL_N_IN PETALS_N_IN
 #define MODEL_N_OUT PETALS_N_OUT
 /* Entries of a sample's labels, and outputs for one sample. */
 #define MODEL_LABEL_COUNT 1
 #define MODEL_OUTPUT_COUNT 3
-#define MODEL_N_TENSORS 6
+#define MODEL_N_TENSORS 8
 
 /* Tensors of the state, in the order of the model's digest. */
 static const struct {
@@ -36,6 +37,8 @@ static const struct {
     {offsetof(model_t, fc2_b), sizeof(((model_t *)0)->fc2_b)},
     {offsetof(model_t, rng), sizeof(((model_t *)0)->rng)},
     {offsetof(model_t, step), sizeof(((model_t *)0)->step)},
+    {offsetof(model_t, start), sizeof(((model_t *)0)->start)},
+    {offsetof(model_t, rate), sizeof(((model_t *)0)->rate)},
 };
 
 static inline void model_init(model_t *model)
@@ -48,32 +51,6 @@ static inline void model_outputs(const model_t *model, const model_x_t *x, model
     petals_outputs(model, x, outputs);
 }
 
-static inline uint32_t model_digest(const model_t *model)
-{
-    return petals_digest(model);
-}
-
-static inline tps_status model_selftest(model_t *scratch)
-{
-    return petals_selftest(scratch);
-}
-
-#define MODEL_HAS_CLASSES
-#define MODEL_N_LABELS PETALS_N_LABELS
-
-static inline uint32_t model_evaluate(
-    const model_t *model, const model_x_t *x, const model_label_t *labels, uint32_t count)
-{
-    return petals_evaluate(model, x, labels, count);
-}
-
-#define MODEL_HAS_PREDICT
-
-static inline uint16_t model_predict(const model_t *model, const model_x_t *x)
-{
-    return petals_predict(model, x);
-}
-
 #define MODEL_HAS_CONFIDENCE
 typedef uint16_t model_confidence_t;
 
@@ -83,7 +60,7 @@ static inline model_confidence_t model_confidence(void)
 }
 
 #ifndef MODEL_INFERENCE_ONLY
-static inline tps_status model_train_step(
+static inline enum tps_status model_train_step(
     model_t *model, const model_x_t *x, const model_label_t *label)
 {
     return petals_train_step(model, x, *label);
@@ -94,6 +71,20 @@ static inline const model_output_t *model_last_output(void)
     return petals_last_output();
 }
 
+static inline enum tps_status model_set_rate(model_t *model, model_rate_t rate)
+{
+    return petals_set_rate(model, rate);
+}
+
+static inline void model_restart_schedule(model_t *model)
+{
+    petals_restart_schedule(model);
+}
+
+static inline enum tps_status model_selftest(model_t *model)
+{
+    return petals_selftest(model);
+}
 #endif
 
 #endif

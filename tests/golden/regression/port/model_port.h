@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 #include "plane.h"
-#include "plane_tps_crc32.h"
+#include "tps_crc32.h"
 
 #ifdef PLANE_INFERENCE_ONLY
 #define MODEL_INFERENCE_ONLY
@@ -17,13 +17,14 @@ typedef struct plane_model model_t;
 typedef float model_x_t;
 typedef float model_label_t;
 typedef float model_output_t;
+typedef float model_rate_t;
 
 #define MODEL_N_IN PLANE_N_IN
 #define MODEL_N_OUT PLANE_N_OUT
 /* Entries of a sample's labels, and outputs for one sample. */
 #define MODEL_LABEL_COUNT 2
 #define MODEL_OUTPUT_COUNT 2
-#define MODEL_N_TENSORS 6
+#define MODEL_N_TENSORS 8
 
 /* Tensors of the state, in the order of the model's digest. */
 static const struct {
@@ -36,6 +37,8 @@ static const struct {
     {offsetof(model_t, fc2_b), sizeof(((model_t *)0)->fc2_b)},
     {offsetof(model_t, rng), sizeof(((model_t *)0)->rng)},
     {offsetof(model_t, step), sizeof(((model_t *)0)->step)},
+    {offsetof(model_t, start), sizeof(((model_t *)0)->start)},
+    {offsetof(model_t, rate), sizeof(((model_t *)0)->rate)},
 };
 
 static inline void model_init(model_t *model)
@@ -48,18 +51,8 @@ static inline void model_outputs(const model_t *model, const model_x_t *x, model
     plane_outputs(model, x, outputs);
 }
 
-static inline uint32_t model_digest(const model_t *model)
-{
-    return plane_digest(model);
-}
-
-static inline tps_status model_selftest(model_t *scratch)
-{
-    return plane_selftest(scratch);
-}
-
 #ifndef MODEL_INFERENCE_ONLY
-static inline tps_status model_train_step(
+static inline enum tps_status model_train_step(
     model_t *model, const model_x_t *x, const model_label_t *label)
 {
     return plane_train_step(model, x, label);
@@ -70,6 +63,20 @@ static inline const model_output_t *model_last_output(void)
     return plane_last_output();
 }
 
+static inline enum tps_status model_set_rate(model_t *model, model_rate_t rate)
+{
+    return plane_set_rate(model, rate);
+}
+
+static inline void model_restart_schedule(model_t *model)
+{
+    plane_restart_schedule(model);
+}
+
+static inline enum tps_status model_selftest(model_t *model)
+{
+    return plane_selftest(model);
+}
 #endif
 
 #endif

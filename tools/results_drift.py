@@ -1,0 +1,160 @@
+"""What is learned after the schedule's end: the table of docs/RESULTS.md.
+
+    nice python tools/results_drift.py docs/results/drift.json
+
+trains nets with the generated code on this computer, three seeds each, through the whole schedule,
+and then goes on with samples that have drifted: their inputs are permuted, or each class has the
+name of the next one. The rate at the end is `rule.final_rate` times that at the start; in the last
+rows NAME_restart_schedule was called when the drift came. Each result is added to the file as soon
+as it is there; what the file holds is not measured again. `--print` measures nothing.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from of_seeds import spread
+
+from tpsgd_edge.spec import Spec, load_spec
+from tpsgd_edge.stages import (
+    compile_for_host,
+    prepare,
+    quantize_samples,
+    render_project,
+    scratch_project,
+)
+from tpsgd_edge.stages.training import Samples, score
+from tpsgd_edge.toolchain.interface import interface_of
+from tpsgd_edge.toolchain.open_device import open_device
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+SEEDS = (1, 2, 3)
+# rule.final_rate, and whether the schedule was restarted.
+ENDS = ((0.01, False), (0.1, False), (0.3, False), (1.0, False), (0.01, True))
+AFTER = (2000, 10_000)
+# Example and changes. Learning rates follow from the data.
+NETS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "digits 64-32-10": ("digits", ("rule.learning_rate=auto",)),
+    "Fashion-MNIST 784-64-10": (
+        "fashion_small",
+        ('model.layers=[{name="fc1",units=64},{name="fc2",units=10}]', "rule.epochs=3"),
+    ),
+}
+DRIFTS = ("inputs permuted", "classes renamed")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training and what comes after it."""
+
+    net: str
+    drift: str
+    final_rate: float
+    restart: bool
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """Its name in the results."""
+        ends = f"{self.final_rate:g}" + (", restarted" if self.restart else "")
+        return f"{self.net}, {self.drift}, {ends}, {self.seed}"
+
+    @property
+    def spec(self) -> Spec:
+        """The spec of the training."""
+        example, changes = NETS[self.net]
+        own = (f"seed={self.seed}", f"rule.final_rate={self.final_rate}", 'rule.schedule="linear"')
+        return load_spec(EXAMPLES / f"{example}.toml", [*changes, *own, "platform.name=host"])
+
+
+def runs() -> Iterator[Run]:
+    """All trainings."""
+    for net in NETS:
+        for drift in DRIFTS:
+            for rate, restart in ENDS:
+                yield from (Run(net, drift, rate, restart, seed) for seed in SEEDS)
+
+
+def measured(run: Run) -> dict[str, float]:
+    """Accuracy before the drift, and after so many samples of what came then, in percent."""
+    prepared = prepare(run.spec)
+    samples = quantize_samples(prepared.model, prepared.dataset)
+    later = drifted(samples, run.drift, run.seed, prepared.model.labels.count)
+    rng = np.random.default_rng(run.seed)
+    epochs = prepared.spec.rule.epochs
+    project = render_project(prepared)
+    found: dict[str, float] = {}
+    with scratch_project(project) as folder:
+        binary = compile_for_host(project, folder)
+        with open_device(binary, interface_of(prepared.model)) as device:
+
+            def learn(part: Samples, count: int) -> None:
+                device.train(part.x, part.labels, order=in_turn(rng, len(part.x), count))
+
+            def right(part: Samples) -> float:
+                outputs = device.outputs(part.x_test)
+                return round(100 * score(prepared.model, outputs, part.y_test).value, 2)
+
+            learn(samples, epochs * len(samples.x))
+            found["before"] = right(samples)
+            if run.restart:
+                device.restart_schedule()
+            done = 0
+            for count in AFTER:
+                learn(later, count - done)
+                done, found[str(count)] = count, right(later)
+    return found
+
+
+def in_turn(rng: np.random.Generator, count: int, wanted: int) -> NDArray[np.intp]:
+    """Indices of samples, all of them in a new order before one comes again."""
+    rounds = -(-wanted // count)
+    return np.concatenate([rng.permutation(count) for _ in range(rounds)])[:wanted]
+
+
+def drifted(samples: Samples, drift: str, seed: int, classes: int) -> Samples:
+    """What comes after the drift."""
+    if drift == "classes renamed":
+        labels = ((samples.labels.astype(int) + 1) % classes).astype(samples.labels.dtype)
+        return replace(samples, labels=labels, y_test=(samples.y_test + 1) % classes)
+    order = np.random.default_rng(1000 + seed).permutation(samples.x.shape[1])
+    return replace(samples, x=samples.x[:, order], x_test=samples.x_test[:, order])
+
+
+def rows(results: dict[str, Any]) -> Iterator[str]:
+    """The table in Markdown."""
+    yield "| net, drift | rate at the end | before | after 2,000 | after 10,000 |"
+    yield "|---|---:|---:|---:|---:|"
+    for net in NETS:
+        for drift in DRIFTS:
+            for rate, restart in ENDS:
+                found = [results[Run(net, drift, rate, restart, seed).key] for seed in SEEDS]
+                columns = ("before", *map(str, AFTER))
+                numbers = " | ".join(spread([run[c] for run in found]) for c in columns)
+                name = f"{rate:g}" + (", schedule restarted" if restart else "")
+                yield f"| {net}, {drift} | {name} | {numbers} |"
+
+
+def main() -> None:
+    """Measure what is missing, and print the table."""
+    parser = argparse.ArgumentParser(description="Learning after the schedule's end.")
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--print", action="store_true", help="measure nothing")
+    arguments = parser.parse_args()
+    path: Path = arguments.results
+    results = json.loads(path.read_text()) if path.exists() else {}
+    for run in () if arguments.print else runs():
+        if run.key not in results:
+            results[run.key] = measured(run)
+            path.write_text(json.dumps(results, indent=1) + "\n")
+    for row in rows(results):
+        print(row)
+
+
+if __name__ == "__main__":
+    main()
