@@ -8,14 +8,13 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.arithmetic.tables import exp2_table
+from tpsgd_edge.codegen.activations import TableView, activation_tables
 from tpsgd_edge.codegen.arrays import ArrayView, model_arrays
 from tpsgd_edge.codegen.below import BelowKernels, below_kernels
 from tpsgd_edge.codegen.c import C_TYPES, c_float, c_uint
 from tpsgd_edge.codegen.constants import (
     ProjectionView,
     ScheduleView,
-    TableView,
-    activation_tables,
     projection_view,
     schedule_view,
 )

@@ -4,8 +4,8 @@ Every key is checked on reading. Whatever is wrong with the spec alone ends in o
 lists all of it; what only the data can tell is checked by the stage that has them.
 """
 
+from tpsgd_edge.spec.activations import Activation
 from tpsgd_edge.spec.layers import (
-    Activation,
     AdaptorSpec,
     Conv1dSpec,
     Conv2dSpec,
