@@ -4,7 +4,7 @@ Every key is checked on reading. Whatever is wrong with the spec alone ends in o
 lists all of it; what only the data can tell is checked by the stage that has them.
 """
 
-from tpsgd_edge.spec.activations import Activation
+from tpsgd_edge.spec.activations import NOT_MONOTONE, Activation
 from tpsgd_edge.spec.layers import (
     AdaptorSpec,
     Conv1dSpec,
@@ -64,6 +64,7 @@ from tpsgd_edge.spec.sections import (
 __all__ = [
     "DEFAULT_RATE",
     "FASHION_MNIST",
+    "NOT_MONOTONE",
     "Activation",
     "ActivationFormat",
     "AdaptorSpec",
