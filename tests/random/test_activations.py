@@ -7,40 +7,15 @@ import pytest
 
 from tests.random.running import OTHER_BUILDS, SANITIZED, run_model
 from tests.support.curves import FUNCTION
-from tests.support.layers import random_curve, random_numbers
+from tests.support.frozen import frozen
 from tests.support.losses import FROZEN_ACTIVATIONS
 from tests.support.maps import plans_of_kernels
 from tests.support.models import VALUE_TYPES, random_model
-from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel
+from tpsgd_edge.quantize.model import QuantizedDense
 
 # All layers of a model store their projections the same way.
 ALIKE = {"projection": "sign", "storage": "seed"}
 LEARNING = tuple(name for name in FUNCTION if name not in FROZEN_ACTIVATIONS)
-
-
-def frozen(model: QuantizedModel, activation: str, rng: np.random.Generator) -> QuantizedModel:
-    """The model with hidden layers of this activation that do not train."""
-    layers, offset = [], 0
-    for layer in model.layers:
-        if isinstance(layer, QuantizedDense) and not layer.is_last:
-            numbers = random_numbers(rng, activation)
-            real = layer.weight_type == "f32"
-            curve = None if real else random_curve(rng, activation, numbers, layer.y_type)
-            z_min = 0 if real else {"s8": -128, "s16": -32768}[layer.y_type]
-            z_max = 0 if real else {"s8": 127, "s16": 32767}[layer.y_type]
-            layer = replace(
-                layer,
-                trains=False,
-                activation=activation,
-                numbers=numbers,
-                curve=curve,
-                z_min=z_min,
-                z_max=z_max,
-            )
-        elif isinstance(layer, QuantizedDense):
-            layer = replace(layer, unit_offset=offset)
-        layers.append(layer)
-    return replace(model, layers=tuple(layers))
 
 
 @pytest.mark.parametrize("value_type", VALUE_TYPES)
@@ -66,7 +41,7 @@ def test_dense_layers_run_with_each_curve(activation, value_type):
     model = random_model(
         rng, value_type=value_type, n_in=11, hidden=[9], lively=True, stored_weights=True, **ALIKE
     )
-    run_model(frozen(model, activation, rng), 3, SANITIZED)
+    run_model(frozen(model, activation, rng=rng), 3, SANITIZED)
 
 
 @pytest.mark.parametrize("value_type", ["s8", "s16"])
@@ -85,7 +60,7 @@ def test_maps_in_all_kernels(number, activation, name, value_type):
         **ALIKE,
     )
     if activation in FROZEN_ACTIVATIONS:
-        model = frozen(model, activation, rng)
+        model = frozen(model, activation, rng=rng)
     else:
         own = [layer for layer in model.layers if isinstance(layer, QuantizedDense)]
         model = random_model(
