@@ -19,7 +19,7 @@ name = "$name"          # of the C files and functions: ${name}_train_step(), ..
 seed = 1                # of first weights, projections, random rounding and the split of the data
 
 [model]
-# From input to output. Other activations: relu, relu6, leaky_relu, sigmoid, hard_tanh.
+# From input to output. Other activations: relu, relu6, leaky_relu, elu, sigmoid, ...
 layers = [
     { name = "fc1", units = 32, activation = "tanh" },
     { name = "fc2", units = 3 },                         # one unit for each class

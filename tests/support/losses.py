@@ -5,7 +5,12 @@ import numpy as np
 from tests.support.draws import TYPE_RANGE, Rng, choose, extreme, f32, log_uniform, requantize
 from tpsgd_edge.quantize.model import Loss, Projection, Target, TargetF32, ValueType
 
-ACTIVATIONS = ("tanh", "sigmoid", "relu", "relu6", "leaky_relu", "hard_tanh", "linear")
+ACTIVATIONS = (
+    *("tanh", "sigmoid", "relu", "relu6", "leaky_relu", "hard_tanh", "linear"),
+    *("elu", "selu", "softplus", "hard_sigmoid"),
+)
+# They run in layers that do not learn.
+FROZEN_ACTIVATIONS = ("gelu", "gelu_tanh", "silu", "hard_swish")
 TARGET_LOSSES = ("l2", "l1", "huber", "dead_zone", "custom")
 
 

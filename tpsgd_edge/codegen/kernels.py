@@ -4,7 +4,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tpsgd_edge.arithmetic.tables import TABULATED
+from tpsgd_edge.codegen.activations import ACTIVATIONS_C, settings_of
 from tpsgd_edge.codegen.c import C_TYPES
 from tpsgd_edge.codegen.dense_kernels import (
     DotKernel,
@@ -171,6 +171,12 @@ class Kernels:
         return any(kernel.widens or kernel.four for kernel in self.forward)
 
     @property
+    def has_curves_f32(self) -> bool:
+        """Whether an activation in binary32 is none of tps_f32.h."""
+        in_f32 = (kernel.activation for kernel in self.outputs if kernel.activation)
+        return any(not ACTIVATIONS_C[activation].is_basic for activation in in_f32)
+
+    @property
     def conv_update(self) -> tuple[ConvKernel, ...]:
         """Kernels of `conv_learn`, one for each kernel that updates."""
         return tuple({kernel.dense: kernel for kernel in self.conv_learn}.values())
@@ -241,13 +247,18 @@ def forward_suffix(layer: QuantizedDense) -> str:
 
 def gate_suffix(layer: QuantizedDense) -> str:
     """Name of the layer's gate kernel behind `tps_dense_gate_`."""
-    return f"{layer.activation}_{layer.y_type}"
+    return f"{_gate_name(layer)}_{layer.y_type}"
 
 
 def conv_learn_suffix(layer: QuantizedDense) -> str:
     """Name of the convolution's learn kernel behind `tps_conv2d_learn_`."""
-    slope = layer.activation if _gates_itself(layer) else "open"
+    slope = _gate_name(layer) if _gates_itself(layer) else "open"
     return f"{update_suffix(layer)}_{slope}_{layer.y_type}"
+
+
+def _gate_name(layer: QuantizedDense) -> str:
+    shared = "" if layer.weight_type == "f32" else ACTIVATIONS_C[layer.activation].shares
+    return shared or layer.activation
 
 
 def _gates_itself(layer: QuantizedDense) -> bool:
@@ -269,6 +280,7 @@ def _forward_kernel(layer: QuantizedDense, model: QuantizedModel) -> ForwardKern
     on_maps = [o for o in sharing if isinstance(o, QuantizedConv2d) and not is_depthwise(o)]
     wide = layer.x_type == "s16"
     widens = (layer.weight_type, layer.x_type) == ("s16", "s8")
+    settings = settings_of(layer.activation) if layer.weight_type == "f32" else ()
     return ForwardKernel(
         suffix=suffix,
         w=C_TYPES[layer.weight_type],
@@ -276,11 +288,11 @@ def _forward_kernel(layer: QuantizedDense, model: QuantizedModel) -> ForwardKern
         y=C_TYPES[layer.y_type],
         acc="int64_t" if wide else "int32_t",
         bias="(int64_t)b[j] * 256" if wide else "b[j]",
-        table=layer.y_type if any(other.activation in TABULATED for other in sharing) else "",
+        table=layer.y_type if any(other.curve for other in sharing) else "",
         leaks=any(other.activation == "leaky_relu" for other in sharing),
         has_top=any(other.activation == "relu6" for other in sharing),
         activation=layer.activation if layer.weight_type == "f32" else "",
-        parameter=_PARAMETERS.get(layer.activation, "") if layer.weight_type == "f32" else "",
+        parameter="".join(f", layer->{key}" for key in settings),
         widens=widens,
         dot=update_suffix(layer),
         four=layer.x_type == "s8" and bool(on_maps),
@@ -290,40 +302,23 @@ def _forward_kernel(layer: QuantizedDense, model: QuantizedModel) -> ForwardKern
     )
 
 
-# What an activation needs of its layer.
-_PARAMETERS = {"leaky_relu": ", layer->negative_slope"}
-_SLOPES = {
-    "tanh": "32768 - ((y15 * y15) >> 15)",
-    "sigmoid": "(y15 * (32768 - y15)) >> 15",
-    "leaky_relu": "y[j] > 0 ? 32768 : layer->negative_slope",
-}
-_SWITCHES = {
-    "relu": "y[j] <= 0",
-    "relu6": "y[j] <= 0 || y[j] >= layer->z_max",
-    "hard_tanh": "y[j] == {limit}_MIN || y[j] == {limit}_MAX",
-}
-_SLOPES_F32 = {
-    "tanh": "1.0f - y[j] * y[j]",
-    "sigmoid": "y[j] * (1.0f - y[j])",
-    "relu": "y[j] > 0.0f ? 1.0f : 0.0f",
-    "relu6": "y[j] > 0.0f && y[j] < 6.0f ? 1.0f : 0.0f",
-    "leaky_relu": "y[j] > 0.0f ? 1.0f : layer->negative_slope",
-    "hard_tanh": "y[j] > -1.0f && y[j] < 1.0f ? 1.0f : 0.0f",
-}
+# C for an output in 8 bits.
+_Y8 = {"s8": "y[j]", "s16": "(y[j] >> 8)"}
 
 
 def gate_kernel(layer: QuantizedDense) -> GateKernel:
     """What multiplies the layer's errors by f'(z)."""
+    in_c = ACTIVATIONS_C[layer.activation]
     if layer.weight_type == "f32":
-        slope, switch = _SLOPES_F32[layer.activation], ""
+        slope, switch = in_c.slope_f32, ""
     else:
-        slope = _SLOPES.get(layer.activation, "")
+        slope = in_c.slope.format(y8=_Y8[layer.y_type])
         limit = {"s8": "INT8", "s16": "INT16"}[layer.y_type]
-        switch = _SWITCHES.get(layer.activation, "").format(limit=limit)
+        switch = in_c.switch.format(limit=limit)
     y15 = "y[j] * 256" if layer.y_type == "s8" else "y[j]"
     return GateKernel(
         suffix=gate_suffix(layer),
-        activation=layer.activation,
+        activation="f" if _gate_name(layer) == in_c.shares else layer.activation,
         y=C_TYPES[layer.y_type],
         y15=y15 if "y15" in slope else "",
         switch=switch,
@@ -371,8 +366,7 @@ def map_kernel(value_type: str) -> MapKernel:
 
 
 def _readout_kernel(layer: QuantizedDense) -> ReadoutKernel:
-    y8 = "(y[j] >> 8)" if layer.y_type == "s16" else "y[j]"
-    return ReadoutKernel(layer.y_type, C_TYPES[layer.y_type], y8)
+    return ReadoutKernel(layer.y_type, C_TYPES[layer.y_type], _Y8.get(layer.y_type, "y[j]"))
 
 
 def _softmax_kernels(model: QuantizedModel) -> Iterable[SoftmaxKernel]:

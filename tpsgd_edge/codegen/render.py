@@ -97,6 +97,8 @@ def _runtime(view: ModelView) -> Iterator[str]:
     """Hand-written runtime files that the model needs."""
     yield from ("tps_compiler.h", "tps_crc32.c", "tps_crc32.h", "tps_random.h", "tps_status.h")
     yield from ("tps_f32.h",) if view.is_float else ("tps_fixed.h", "tps_pairs.h")
+    if view.kernels.has_curves_f32:
+        yield "tps_curves_f32.h"
 
 
 def _build_files(

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 
 from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.arithmetic.tables import exp2_table
+from tpsgd_edge.codegen.activations import TableView, activation_tables
 from tpsgd_edge.codegen.arrays import ArrayView, model_arrays, selftest_arrays
 from tpsgd_edge.codegen.below import BelowKernels, below_kernels
 from tpsgd_edge.codegen.c import C_TYPES, c_float, c_uint
 from tpsgd_edge.codegen.constants import (
     ProjectionView,
-    TableView,
-    activation_tables,
     projection_view,
 )
 from tpsgd_edge.codegen.kernels import Kernels, needed_kernels

@@ -26,8 +26,8 @@ class TPSGDClassifier(ClassifierMixin, BaseTPSGD):  # type: ignore[misc]
 
     Args:
         hidden_layer_sizes: units of each hidden layer; () for none.
-        activation: of the hidden layers: tanh, sigmoid, relu, relu6, leaky_relu, hard_tanh or
-            linear.
+        activation: of the hidden layers: tanh, sigmoid, relu, relu6, leaky_relu, hard_tanh, elu,
+            selu, softplus, hard_sigmoid or linear.
         weights: s16, s8 (one byte a weight), or f32, where everything is binary32.
         activations: s8 or s16.
         loss: of the hidden layers, by name or as the table of a spec; None: the best measured.

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.activations import FACTS, Numbers
 from tpsgd_edge.arithmetic.expression import compile_expression
 from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.frontend.data import Dataset
@@ -168,8 +169,15 @@ def _shape_behind(layer: Layer) -> Shape:
 
 
 def _make_dense(layer: DenseSpec, name: str, shape: Shape, activation: str) -> Layer:
-    slope = layer.negative_slope
-    return Dense(name, math.prod(shape), layer.units, activation, negative_slope=slope)
+    numbers = _numbers(layer, activation)
+    return Dense(name, math.prod(shape), layer.units, activation, numbers=numbers)
+
+
+def _numbers(layer: TrainedSpec, activation: str) -> Numbers:
+    """The settings of a layer's activation, those that are not given at their defaults."""
+    defaults = FACTS[activation].settings or {}
+    given = {key: getattr(layer, key) for key in defaults}
+    return tuple(defaults[key] if value is None else value for key, value in given.items())
 
 
 def _make_rnn(layer: RnnSpec, name: str, shape: Shape, activation: str) -> Layer:
@@ -183,7 +191,7 @@ def _make_rnn(layer: RnnSpec, name: str, shape: Shape, activation: str) -> Layer
         input_gain=layer.input_gain,
         recurrent_gain=layer.recurrent_gain,
         bias_range=layer.bias_range,
-        negative_slope=layer.negative_slope,
+        numbers=_numbers(layer, activation),
     )
 
 
@@ -249,7 +257,7 @@ def _convolution(
         groups=layer.groups,
         target_pool=layer.target_pool,
         activation=activation,
-        negative_slope=layer.negative_slope,
+        numbers=_numbers(layer, activation),
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.spec import Spec, layer_activation
 
 Scaling = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -58,7 +59,7 @@ def label_scaling(spec: Spec, y_train: NDArray[Any]) -> Scaling:
     if activation == "linear":
         return _standard(y_train)
     low, high = y_train.min(axis=0).astype(np.float64), y_train.max(axis=0).astype(np.float64)
-    if activation in ("sigmoid", "relu", "relu6", "leaky_relu"):
+    if FACTS[activation].targets[0] > 0:
         return low, _positive(high - low)
     return (low + high) / 2, _positive((high - low) / 2)
 

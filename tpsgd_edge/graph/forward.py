@@ -7,6 +7,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from tpsgd_edge.graph.activation import ACTIVATION
 from tpsgd_edge.graph.first_weights import initial_weights
 from tpsgd_edge.graph.graph import Graph, Weights
 from tpsgd_edge.graph.layers import (
@@ -24,17 +25,6 @@ Real = NDArray[np.float64]
 
 # Maps are large: this many samples show their range.
 _MAP_SAMPLES = 64
-
-# y of z and of the slope below zero.
-_ACTIVATION: dict[str, Callable[[Real, float], Real]] = {
-    "tanh": lambda z, _: np.tanh(z),
-    "sigmoid": lambda z, _: 1 / (1 + np.exp(-z)),
-    "relu": lambda z, _: np.maximum(z, 0),
-    "relu6": lambda z, _: np.clip(z, 0, 6),
-    "leaky_relu": lambda z, slope: np.where(z > 0, z, slope * z),
-    "hard_tanh": lambda z, _: np.clip(z, -1, 1),
-    "linear": lambda z, _: z,
-}
 
 
 def forward(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
@@ -84,7 +74,7 @@ def behind(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
             z = _convolve(layer, x, weights.w) + np.tile(weights.b, _positions(layer))
         else:
             z = x @ weights.w.T + weights.b
-        y = _ACTIVATION[layer.activation](z, layer.negative_slope)
+        y = ACTIVATION[layer.activation](z, *layer.numbers)
         x = y + x if layer.residual else y
         yield x
 
@@ -102,7 +92,7 @@ def _run(layer: Recurrent, x: Real, weights: Weights) -> tuple[Real, Real]:
 
 def _rnn_step(layer: Rnn, x: Real, h: Real, weights: Weights) -> tuple[Real, Real]:
     z = np.concatenate([x, h], axis=1) @ weights.w.T + weights.b
-    c = _ACTIVATION[layer.activation](z, layer.negative_slope)
+    c = ACTIVATION[layer.activation](z, *layer.numbers)
     return c, h + np.array(layer.unit_leaks) * (c - h)
 
 
@@ -110,7 +100,7 @@ def _gru_step(layer: Gru, x: Real, h: Real, weights: Weights) -> tuple[Real, Rea
     n = layer.n_out
     a = x @ weights.w[:, : layer.n_x].T + weights.b[0]
     u = h @ weights.w[:, layer.n_x :].T + weights.b[1]
-    gates = _ACTIVATION["sigmoid"](a[:, : 2 * n] + u[:, : 2 * n], 1.0)
+    gates = ACTIVATION["sigmoid"](a[:, : 2 * n] + u[:, : 2 * n])
     r, z = gates[:, :n], gates[:, n:]
     k = r * u[:, 2 * n :]
     if layer.resets_first:

@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tpsgd_edge.arithmetic.activations import Numbers
+
 Shape = tuple[int, int, int]
 Pair = tuple[int, int]
 
@@ -18,14 +20,14 @@ Pair = tuple[int, int]
 class Dense:
     """A fully connected layer: y = f(W x + b), W of shape (n_out, n_in); if `residual`, plus x.
 
-    Of leaky_relu, `negative_slope` is the slope below zero.
+    `numbers` are the settings of its activation (`FACTS`): of leaky_relu the slope below zero.
     """
 
     name: str
     n_in: int
     n_out: int
     activation: str
-    negative_slope: float = field(default=0.01, kw_only=True)
+    numbers: Numbers = field(default=(), kw_only=True)
     residual: bool = field(default=False, kw_only=True)
 
     @property
@@ -79,7 +81,7 @@ class Conv2d:
     windows: Pair
     activation: str
     pool: "Pool | None" = None
-    negative_slope: float = field(default=0.01, kw_only=True)
+    numbers: Numbers = field(default=(), kw_only=True)
     residual: bool = field(default=False, kw_only=True)
 
     @property
@@ -151,7 +153,7 @@ class Rnn:
     input_gain: float = 1.0
     recurrent_gain: float = 1.0
     bias_range: float = 0.0
-    negative_slope: float = field(default=0.01, kw_only=True)
+    numbers: Numbers = field(default=(), kw_only=True)
 
     @property
     def kind(self) -> Literal["rnn"]:
@@ -225,9 +227,9 @@ class Gru:
         return "tanh"
 
     @property
-    def negative_slope(self) -> float:
-        """Its activations have none of their own."""
-        return 1.0
+    def numbers(self) -> Numbers:
+        """Settings of its activations: they have none."""
+        return ()
 
     @property
     def n_in(self) -> int:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Literal
 
+from tpsgd_edge.arithmetic.activations import Numbers
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph.layers import Conv2d, Layer, Pair, Pool, Shape
 
@@ -20,7 +21,7 @@ def conv2d(
     groups: int | Literal["depthwise"] = 1,
     target_pool: int | Literal["position"] = 4,
     activation: str = "tanh",
-    negative_slope: float = 0.01,
+    numbers: Numbers = (),
 ) -> Conv2d:
     """A convolution on maps of `x_shape`.
 
@@ -56,7 +57,7 @@ def conv2d(
         groups=parts,
         windows=_windows(y_shape, target_pool),
         activation=activation,
-        negative_slope=negative_slope,
+        numbers=numbers,
     )
 
 

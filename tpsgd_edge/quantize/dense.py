@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.random import Purpose, stream
+from tpsgd_edge.arithmetic.tables import Curve
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph import Conv2d, Dense, Graph, Pool, Rnn, TrainedLayer, Weights, is_adaptor
 from tpsgd_edge.graph.first_weights import initial_bound, initial_weights
@@ -31,6 +32,7 @@ from tpsgd_edge.quantize.scales import (
     BIAS_BITS,
     INPUT_MAX,
     as_requantize,
+    curve_of,
     negative_slope,
     weight_bits,
     weight_scale,
@@ -132,7 +134,9 @@ def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense
     is_float = formats.weight_type == "f32"
     rate = _learning_rate(layer, context)
     one = 1 / (context.x_scale**2 * 2**formats.bias_shift)
-    slope = negative_slope(layer.activation, layer.negative_slope, formats.y_type)
+    slope = negative_slope(layer.activation, layer.numbers, formats.y_type)
+    curve = curve_of(layer.activation, layer.numbers, formats.y_type, formats.y_scale)
+    steepest = 1.0 if curve is None else curve.steepest
     low, high = z_limits(layer.activation, formats.y_type, slope, formats.y_scale)
     return QuantizedDense(
         name=layer.name,
@@ -149,7 +153,7 @@ def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense
         y_scale=formats.y_scale,
         bias_shift=formats.bias_shift,
         bias_one=0 if is_float else max(1, min(2**30, math.floor(one + 0.5))),
-        z=None if is_float else _z_factor(layer, context, formats, loss_spec),
+        z=None if is_float else _z_factor(layer, context, formats, curve),
         z_min=low,
         z_max=high,
         accumulator=None if is_float else _accumulator(layer, formats),
@@ -157,16 +161,18 @@ def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense
         projection=projection,
         rate=None
         if is_float or loss.kind == "from_above"
-        else _rate(layer, context, formats, rate * error_scale, update_shift),
+        else _rate(layer, context, formats, rate * error_scale * steepest, update_shift),
         rate_f32=float(np.float32(rate)) if is_float else 0.0,
         update_shift=update_shift,
-        dead_zone=dead_zone(spec.rule.dead_zone, error_scale, is_float=is_float),
+        dead_zone=dead_zone(spec.rule.dead_zone, error_scale * steepest, is_float=is_float),
         unit_offset=context.unit_offset,
         init=_init(layer, context, formats, first, bound),
         trains=trains,
         residual=is_adaptor(layer),
         error_scale=error_scale,
         negative_slope=slope,
+        numbers=tuple(float(np.float32(n)) if is_float else n for n in layer.numbers),
+        curve=curve,
     )
 
 
@@ -208,7 +214,7 @@ def quantize_sums(
         y_scale=formats.y_scale,
         bias_shift=formats.bias_shift,
         bias_one=0 if is_float else max(1, min(2**30, math.floor(one + 0.5))),
-        z=None if is_float else _z_factor(layer, context, formats, loss_spec),
+        z=None if is_float else _z_factor(layer, context, formats, None),
         z_min=low,
         z_max=high,
         accumulator=None if is_float else _accumulator(layer, formats),
@@ -285,9 +291,9 @@ def _update_shift(formats: _Formats) -> int:
 
 
 def _z_factor(
-    layer: TrainedLayer, context: DenseContext, formats: _Formats, loss: LossSpec
+    layer: TrainedLayer, context: DenseContext, formats: _Formats, curve: Curve | None
 ) -> Requantize:
-    unit = z_unit(layer.activation, formats.y_type, formats.y_scale)
+    unit = z_unit(curve, formats.y_type, formats.y_scale)
     factor = as_requantize(formats.weight_scale * context.x_scale / unit, max_shift=62)
     if factor is None:
         raise SpecError(

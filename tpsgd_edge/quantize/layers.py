@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tpsgd_edge.arithmetic.activations import Numbers
+from tpsgd_edge.arithmetic.tables import Curve
 from tpsgd_edge.quantize.parameters import (
     Interval,
     Loss,
@@ -34,6 +36,8 @@ class QuantizedDense:
         residual: whether its input is added to its outputs (section 19).
         error_scale: real value of e / 2^14.
         negative_slope: of leaky_relu in Q15 (f32: real); 1 elsewhere.
+        numbers: settings of the activation, in an f32 layer as binary32.
+        curve: of an activation that is a table; None of others, and in an f32 layer.
         passing: how it hands errors down under backpropagation; None where it does not.
     """
 
@@ -67,6 +71,8 @@ class QuantizedDense:
     residual: bool = field(default=False, kw_only=True)
     error_scale: float = field(default=1.0, kw_only=True)
     negative_slope: int | float = field(default=2**15, kw_only=True)
+    numbers: Numbers = field(default=(), kw_only=True)
+    curve: Curve | None = field(default=None, kw_only=True)
     passing: Passing | None = field(default=None, kw_only=True)
 
     @property
@@ -88,6 +94,11 @@ class QuantizedDense:
     def n_target(self) -> int:
         """Values that the local loss compares: rows of the projection."""
         return self.n_out
+
+    @property
+    def steepest(self) -> float:
+        """Real value of a derivative of 2^15."""
+        return 1.0 if self.curve is None else self.curve.steepest
 
     @property
     def has_learning_readout(self) -> bool:

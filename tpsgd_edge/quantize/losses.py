@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.arithmetic.expression import compile_expression
 from tpsgd_edge.arithmetic.projection import UNIT, WIDE
-from tpsgd_edge.arithmetic.tables import TARGET_RANGE
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.quantize.expressible import inverse, smallest_of_shift
 from tpsgd_edge.quantize.model import Loss, Target, TargetF32
@@ -149,10 +149,10 @@ def _target_f32(c: LossContext) -> TargetF32:
 
 def _real_target(c: LossContext) -> TargetF32:
     """Targets in real units: for hidden layers mid + p * mult, for the last layer on and off."""
-    centre, half = TARGET_RANGE[c.activation]
+    centre, half = FACTS[c.activation].targets
     reach = half * c.target_scale
     if c.is_last:
-        if c.activation in ("linear", "relu", "relu6", "leaky_relu"):
+        if not FACTS[c.activation].is_bounded:
             return TargetF32(on=1.0, off=0.0)
         return TargetF32(on=centre + reach, off=centre - reach)
     if c.projection == "prototype":

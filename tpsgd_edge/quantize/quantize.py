@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.frontend.data import Dataset, label_scaling
 from tpsgd_edge.frontend.network import dataset_scaling
 from tpsgd_edge.frontend.scaling import some_samples
@@ -23,7 +24,6 @@ from tpsgd_edge.quantize.model import (
 )
 from tpsgd_edge.quantize.recurrent import quantize_gru, quantize_rnn
 from tpsgd_edge.quantize.scales import (
-    BOUNDED,
     INPUT_MAX,
     input_scale,
     power_of_two_above,
@@ -150,7 +150,7 @@ def _full_scales(
             scales.append(scales[-1] if scales else 1.0)
         elif is_adaptor(layer):
             scales.append(1.0)  # not used: it has the scale of its input
-        elif layer.activation in BOUNDED or value_type == "f32":
+        elif FACTS[layer.activation].is_bounded or value_type == "f32":
             scales.append(1.0)
         elif layer is graph.layers[-1]:
             scales.append(_label_reach(spec, dataset))
@@ -166,7 +166,7 @@ def _reach(
 ) -> NDArray[np.float64]:
     """How far y must reach; of leaky_relu in s16, z too, which has the same range (section 4)."""
     if layer.activation == "leaky_relu" and value_type == "s16":
-        y = np.where(y < 0, y / layer.negative_slope, y)
+        y = np.where(y < 0, y / layer.numbers[0], y)
     return np.abs(y)
 
 

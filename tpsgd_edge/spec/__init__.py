@@ -4,9 +4,9 @@ Every key is checked on reading. Whatever is wrong with the spec alone ends in o
 lists all of it; what only the data can tell is checked by the stage that has them.
 """
 
+from tpsgd_edge.spec.activations import NOT_MONOTONE, Activation
 from tpsgd_edge.spec.base import LARGEST_POSITIVE
 from tpsgd_edge.spec.layers import (
-    Activation,
     AdaptorSpec,
     Conv1dSpec,
     Conv2dSpec,
@@ -69,6 +69,7 @@ __all__ = [
     "DEFAULT_RATE",
     "FASHION_MNIST",
     "LARGEST_POSITIVE",
+    "NOT_MONOTONE",
     "SCHEDULES",
     "Activation",
     "ActivationFormat",

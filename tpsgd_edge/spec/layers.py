@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
+from tpsgd_edge.spec.activations import Activation, check_settings
 from tpsgd_edge.spec.base import Positive, Section
 from tpsgd_edge.spec.names import check_c_name
 
-Activation = Literal["tanh", "sigmoid", "relu", "relu6", "leaky_relu", "hard_tanh", "linear"]
 WeightFormat = Literal["s16", "s8", "f32"]
 HiddenLoss = Literal[
     "projected_cross_entropy",
@@ -37,6 +37,7 @@ _LOSS_SETTINGS = {
 _LARGEST = 65535
 # Slopes are counted in 2^-15.
 _SMALLEST_SLOPE = 2.0**-15
+_SMALLEST_ALPHA, _LARGEST_ALPHA = 2.0**-6, 16.0
 # Leaks are shifts on the device.
 _LARGEST_SHIFT = 15
 _MOST_GROUPS = 16
@@ -70,7 +71,8 @@ class TrainedSpec(Section):
     A layer with `train` = false keeps its first weights: they lie in flash and take no RAM.
     `projection` says what its targets are: "prototype", the mean activations of each class that it
     has with its first weights, "fitted" or "random"; without it, `rules.layer_projection` decides.
-    `negative_slope` is the slope of leaky_relu below zero.
+    `negative_slope` is the slope of leaky_relu below zero; `alpha` is how far elu reaches below
+    zero (1 unless given), or the slope of hard_sigmoid (0.2), whose value at zero is `beta` (0.5).
     """
 
     name: str
@@ -78,6 +80,8 @@ class TrainedSpec(Section):
     projection: Literal["prototype", "fitted", "random"] | None = None
     activation: Activation | None = None
     negative_slope: Annotated[float, Field(ge=_SMALLEST_SLOPE, le=1 - _SMALLEST_SLOPE)] = 0.01
+    alpha: Annotated[float, Field(ge=_SMALLEST_ALPHA, le=_LARGEST_ALPHA)] | None = None
+    beta: Annotated[float, Field(ge=-_LARGEST_ALPHA, le=_LARGEST_ALPHA)] | None = None
     weights: WeightFormat | None = None
     loss: LossSpec | None = None
     learning_rate: Positive | None = None
@@ -91,9 +95,8 @@ class TrainedSpec(Section):
         return {"kind": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _slopes_belong_to_leaky_relu(self) -> "TrainedSpec":
-        if "negative_slope" in self.model_fields_set and self.activation != "leaky_relu":
-            raise ValueError("'negative_slope' goes with activation = \"leaky_relu\"")
+    def _settings_belong_to_the_activation(self) -> "TrainedSpec":
+        check_settings(self.model_fields_set, self.activation)
         return self
 
 

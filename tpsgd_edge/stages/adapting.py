@@ -17,6 +17,7 @@ from tpsgd_edge.graph import Graph
 from tpsgd_edge.memory import MemoryPlan
 from tpsgd_edge.quantize import quantize_inputs, quantize_labels
 from tpsgd_edge.spec import (
+    NOT_MONOTONE,
     AdaptorSpec,
     GruSpec,
     LayerSpec,
@@ -79,8 +80,12 @@ def ways_of(spec: Spec, rates: Sequence[float]) -> tuple[Way, ...]:
 
 
 def _can_learn(layer: TrainedSpec) -> bool:
-    """Whether a local rule reaches the layer: not where a reset gate acts before the sums."""
-    return not (isinstance(layer, GruSpec) and layer.reset == "before")
+    """Whether a local rule reaches the layer.
+
+    It does not where a reset gate acts before the sums, or no slope follows from the outputs.
+    """
+    resets_first = isinstance(layer, GruSpec) and layer.reset == "before"
+    return not resets_first and layer.activation not in NOT_MONOTONE
 
 
 def _count_recurrent(layers: Sequence[TrainedSpec]) -> int:

@@ -151,7 +151,7 @@ def open_layer(chain: Chain) -> int | None:
     return None
 
 
-def activated(chain: Chain, call: Call, activation: str, **settings: float) -> Chain:
+def activated(chain: Chain, call: Call, activation: str, **settings: Any) -> Chain:
     """The chain whose last layer with weights has an activation, with what settings it needs.
 
     Raises:

@@ -2,13 +2,12 @@
 
 _HELP = {
     "Add": "nets are chains: a sum of two branches (residual) has no layer yet",
+    "Mul": "a product of two branches is read where it is Swish, HardSwish or Gelu of one of them",
     "Concat": "nets are chains: branches cannot be joined (of stacked RNNs read y[:, -1], not h)",
-    "Elu": "train with Tanh, Relu or LeakyRelu instead",
-    "Selu": "train with Tanh or Relu instead",
-    "Gelu": "train with Relu instead",
-    "Erf": "Gelu has no layer: train with Relu instead",
-    "HardSigmoid": "train with Sigmoid, or with Clip from -1 to 1, instead",
-    "HardSwish": "train with Relu instead",
+    "Mish": "train with Relu, Elu or Softplus instead; a layer with Swish or Gelu runs, untrained",
+    "Celu": "train with Elu instead",
+    "ThresholdedRelu": "train with Relu or LeakyRelu instead",
+    "Erf": "Gelu is read from its own operator, or as x * (1 + Erf(x / sqrt 2)) / 2",
     "LSTM": "use GRU, or RNN with Tanh, or let an rnn layer learn from scratch",
     "QLinearConv": "give the net in real numbers, or with QuantizeLinear and DequantizeLinear",
     "QLinearMatMul": "give the net in real numbers, or with QuantizeLinear and DequantizeLinear",
@@ -24,7 +23,8 @@ _HELP = {
 _OTHERWISE = (
     "layers come from Gemm, MatMul, Conv, RNN, GRU, MaxPool, AveragePool, "
     "GlobalAveragePool; "
-    "BatchNormalization, Relu, LeakyRelu, Tanh, Sigmoid and Clip go into them"
+    "BatchNormalization, Relu, LeakyRelu, Tanh, Sigmoid, Clip, Elu, Selu, Softplus, "
+    "HardSigmoid, Gelu, Swish and HardSwish go into them"
 )
 
 

@@ -8,7 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from tpsgd_edge.errors import DataError
-from tpsgd_edge.frontend.imports import elementwise, pooling, quantized, recurrent, weighted
+from tpsgd_edge.frontend.imports import (
+    curves,
+    elementwise,
+    pooling,
+    quantized,
+    recurrent,
+    weighted,
+)
 from tpsgd_edge.frontend.imports.arrays import computed, moved, shape_of
 from tpsgd_edge.frontend.imports.call import Array, Call, Node
 from tpsgd_edge.frontend.imports.chain import Chain
@@ -16,6 +23,7 @@ from tpsgd_edge.frontend.imports.file import HeldTensor, OnnxNet, read_onnx_file
 from tpsgd_edge.frontend.imports.help import what_to_do
 from tpsgd_edge.frontend.imports.inputs import batch_axis, first_chain
 from tpsgd_edge.frontend.imports.net import ImportedNet
+from tpsgd_edge.frontend.imports.recognized import with_activations
 
 _STANDARD = ("", "ai.onnx")
 _MOST_LAYERS = 64
@@ -34,6 +42,7 @@ _HANDLERS: dict[tuple[str, str], Callable[[Chain, Call], Chain]] = {
     **dict.fromkeys((("", "Relu"), ("", "Tanh"), ("", "Sigmoid")), elementwise.activation),
     **dict.fromkeys((("", "LeakyRelu"), ("", "PRelu")), elementwise.leaky_relu),
     ("", "Clip"): elementwise.clip,
+    **{("", op): curves.curve for op in curves.CURVES},
     ("", "BatchNormalization"): elementwise.batch_normalization,
     ("ai.onnx.ml", "Scaler"): elementwise.scaler,
     **{("", op): elementwise.arithmetic for op in ("Add", "Sub", "Mul", "Div")},
@@ -70,6 +79,7 @@ def imported(net: OnnxNet) -> ImportedNet:
     Raises:
         DataError: a node that has no layer of ours, or does not fit.
     """
+    net = with_activations(net)
     reading = _Reading(net)
     for node in net.nodes:
         reading.take(node)

@@ -8,11 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.frontend.imports.call import Array, Call, Real
 from tpsgd_edge.frontend.imports.chain import Chain, activated
 
-# Behind these the values that are never below zero are as they were.
-_NEVER_BELOW_ZERO = ("relu", "relu6", "sigmoid")
 _UINT8 = 2
 _TYPES = tuple(np.dtype(name) for name in ("u1", "i1", "u2", "i2", "i4"))
 
@@ -28,7 +27,7 @@ def quantize(chain: Chain, call: Call) -> Chain:
         )
     if bool(np.all(zero == np.iinfo(zero.dtype).min)) and chain.layers:
         last = next((la for la in reversed(chain.layers) if la.weights is not None), None)
-        if last is None or last.table["activation"] not in _NEVER_BELOW_ZERO:
+        if last is None or not FACTS[last.table["activation"]].is_never_negative:
             chain = activated(chain, call, "relu")
     return replace(chain, is_quantized=True)
 
