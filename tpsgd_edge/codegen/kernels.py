@@ -134,10 +134,17 @@ class ReadoutKernel:
 
 @dataclass(frozen=True, slots=True)
 class SoftmaxKernel:
-    """`tps_softmax_<type>`."""
+    """`tps_softmax_<type>`.
+
+    Attributes:
+        initial_shift, shifted: C that is added where scores count more than 1/256 of a factor of
+            two, or nothing.
+    """
 
     type: str
     c_type: str
+    initial_shift: str = ""
+    shifted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,6 +387,12 @@ def _softmax_kernels(model: QuantizedModel) -> Iterable[SoftmaxKernel]:
         if layer.loss.kind == "projected_cross_entropy":
             yield SoftmaxKernel("s32", "int32_t")
         elif layer.loss.kind == "softmax_cross_entropy":
-            yield SoftmaxKernel("s16", "int16_t")
+            yield _output_softmax(layer.loss.logit_shift)
     if model.value_type != "f32" and (model.is_gated or model.has_confidence):
-        yield SoftmaxKernel("s16", "int16_t")
+        yield _output_softmax(model.last.loss.logit_shift)
+
+
+def _output_softmax(shift: int) -> SoftmaxKernel:
+    if not shift:
+        return SoftmaxKernel("s16", "int16_t")
+    return SoftmaxKernel("s16", "int16_t", f", .shift = {shift}", f" << {shift}")

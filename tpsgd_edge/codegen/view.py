@@ -126,6 +126,7 @@ class ModelView:
     projection: ProjectionView | None
     tables: tuple[TableView, ...]
     exp2_table: tuple[int, ...]
+    logit_shift: int
     state: tuple[StateView, ...]
     digest: tuple[StateView, ...]
     training_arena: ArenaView
@@ -220,6 +221,7 @@ def model_view(
         projection=projection_view(model),
         tables=tuple(activation_tables(model)),
         exp2_table=tuple(int(v) for v in exp2_table()),
+        logit_shift=model.last.loss.logit_shift,
         state=tuple(_state_view(t) for t in plan.state.tensors),
         digest=tuple(_digest_views(model, plan)),
         training_arena=_arena_view(plan.training),
@@ -255,7 +257,9 @@ def _outputs_note(model: QuantizedModel) -> str:
     if model.value_type == "f32":
         return "real numbers"
     if model.last.loss.kind == "softmax_cross_entropy":
-        return "256 units are a factor of two in probability"
+        return (
+            f"{2.0 ** (8 - model.last.loss.logit_shift):g} units are a factor of two in probability"
+        )
     return f"one unit is {model.last.y_scale:.6g}"
 
 
