@@ -187,6 +187,11 @@ class Kernels:
         """How patches are packed."""
         return _unique(kernel.order for kernel in self.conv_forward if kernel.order)
 
+    @property
+    def shifts_scores(self) -> bool:
+        """Whether some scores of a softmax count more than 1/256 of a factor of two."""
+        return any(kernel.shifted for kernel in self.softmax)
+
 
 def needed_kernels(model: QuantizedModel) -> Kernels:
     """The kernels that the layers of the model use, in the order of first use."""

@@ -126,7 +126,6 @@ class ModelView:
     projection: ProjectionView | None
     tables: tuple[TableView, ...]
     exp2_table: tuple[int, ...]
-    logit_shift: int
     state: tuple[StateView, ...]
     digest: tuple[StateView, ...]
     training_arena: ArenaView
@@ -221,7 +220,6 @@ def model_view(
         projection=projection_view(model),
         tables=tuple(activation_tables(model)),
         exp2_table=tuple(int(v) for v in exp2_table()),
-        logit_shift=model.last.loss.logit_shift,
         state=tuple(_state_view(t) for t in plan.state.tensors),
         digest=tuple(_digest_views(model, plan)),
         training_arena=_arena_view(plan.training),
