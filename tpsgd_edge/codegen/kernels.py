@@ -16,6 +16,7 @@ from tpsgd_edge.codegen.dense_kernels import (
 )
 from tpsgd_edge.codegen.error_kernels import ErrorKernel, error_kernel, reads_out
 from tpsgd_edge.codegen.recurrent_kernels import GruKernel, RnnKernel, gru_kernel, rnn_kernel
+from tpsgd_edge.codegen.softmax_kernels import SoftmaxKernel, softmax_kernels
 from tpsgd_edge.quantize.model import (
     QuantizedConv2d,
     QuantizedDense,
@@ -133,21 +134,6 @@ class ReadoutKernel:
 
 
 @dataclass(frozen=True, slots=True)
-class SoftmaxKernel:
-    """`tps_softmax_<type>`.
-
-    Attributes:
-        initial_shift, shifted: C that is added where scores count more than 1/256 of a factor of
-            two, or nothing.
-    """
-
-    type: str
-    c_type: str
-    initial_shift: str = ""
-    shifted: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Kernels:
     """All kernels of a model."""
 
@@ -212,7 +198,7 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
         update=_unique(update_kernel(layer, model) for layer in layers),
         error=_unique(error_kernel(layer, model) for layer in taught if layer.loss.is_local),
         read_out=_unique(_readout_kernel(layer) for layer in taught if reads_out(layer)),
-        softmax=_unique(_softmax_kernels(model)),
+        softmax=_unique(softmax_kernels(model)),
         conv_forward=_unique(
             _conv_forward_kernel(layer) for layer in in_rows if isinstance(layer, QuantizedConv2d)
         ),
@@ -385,19 +371,3 @@ def map_kernel(value_type: str) -> MapKernel:
 def _readout_kernel(layer: QuantizedDense) -> ReadoutKernel:
     y8 = "(y[j] >> 8)" if layer.y_type == "s16" else "y[j]"
     return ReadoutKernel(layer.y_type, C_TYPES[layer.y_type], y8)
-
-
-def _softmax_kernels(model: QuantizedModel) -> Iterable[SoftmaxKernel]:
-    for layer in model.taught:
-        if layer.loss.kind == "projected_cross_entropy":
-            yield SoftmaxKernel("s32", "int32_t")
-        elif layer.loss.kind == "softmax_cross_entropy":
-            yield _output_softmax(layer.loss.logit_shift)
-    if model.value_type != "f32" and (model.is_gated or model.has_confidence):
-        yield _output_softmax(model.last.loss.logit_shift)
-
-
-def _output_softmax(shift: int) -> SoftmaxKernel:
-    if not shift:
-        return SoftmaxKernel("s16", "int16_t")
-    return SoftmaxKernel("s16", "int16_t", f", .shift = {shift}", f" << {shift}")
