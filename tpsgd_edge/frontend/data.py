@@ -11,6 +11,7 @@ from tpsgd_edge.errors import DataError
 from tpsgd_edge.frontend.csv_file import read_csv
 from tpsgd_edge.frontend.idx import read_idx
 from tpsgd_edge.frontend.labels import LabelledBy, read_labels
+from tpsgd_edge.frontend.layout import arranged
 from tpsgd_edge.frontend.npz import read_npz
 from tpsgd_edge.frontend.samples import RawSamples, check_samples
 from tpsgd_edge.frontend.scaling import input_scaling, label_scaling
@@ -128,6 +129,7 @@ def _make_dataset(
     source: str,
     origin: Dataset | None,
 ) -> Dataset:
+    train, test = arranged(spec, train), None if test is None else arranged(spec, test)
     steps = _steps(spec, train)
     check_samples(train, steps=steps)
     if test is not None:

@@ -60,6 +60,7 @@ from tpsgd_edge.spec.sections import (
     Spec,
     parse_bytes,
 )
+from tpsgd_edge.spec.source import SourceInput
 
 __all__ = [
     "DEFAULT_RATE",
@@ -91,6 +92,7 @@ __all__ = [
     "RecurrentSpec",
     "RnnSpec",
     "RuleSpec",
+    "SourceInput",
     "Spec",
     "TrainedSpec",
     "WeightFormat",

@@ -1,10 +1,10 @@
 """The model of a spec that another tool made."""
 
-from tpsgd_edge.errors import DataError, SpecError
+from tpsgd_edge.errors import SpecError
+from tpsgd_edge.frontend.imports.call import Real
 from tpsgd_edge.frontend.imports.net import ImportedNet
 from tpsgd_edge.frontend.imports.onnx_net import read_onnx
-from tpsgd_edge.graph import Shape
-from tpsgd_edge.spec import Spec, with_layers
+from tpsgd_edge.spec import SourceInput, Spec, with_layers
 
 
 def with_source(spec: Spec) -> Spec:
@@ -18,7 +18,7 @@ def with_source(spec: Spec) -> Spec:
     if spec.model.source is None or spec.model.layers:
         return spec
     net = read_source(spec)
-    return with_layers(spec, net.layers, net.input_shape)
+    return with_layers(spec, net.layers, net.input_shape, _input(net))
 
 
 def read_source(spec: Spec) -> ImportedNet:
@@ -34,15 +34,17 @@ def read_source(spec: Spec) -> ImportedNet:
     return read_onnx(path)
 
 
-def check_layout(samples: tuple[int, ...], expected: Shape) -> None:
-    """Raise where samples are maps channels first: as other tools have them, not as ours are."""
-    height, width, channels = expected
-    turned = {(channels, height, width): 3, (channels, width): 2 if height == 1 else 0}
-    lies_so = {expected, (width, channels)} if height == 1 else {expected}
-    if channels > 1 and turned.get(samples) == len(samples) and samples not in lies_so:
-        raise DataError(
-            "the samples are channels first",
-            where="[data]",
-            found=f"shape {samples}; the net reads maps of {expected}, channels last",
-            help="save them with x.transpose(0, 2, 3, 1), or (0, 2, 1) for sequences",
-        )
+def _input(net: ImportedNet) -> SourceInput:
+    scale: tuple[float, ...] = (1.0,)
+    shift: tuple[float, ...] = (0.0,)
+    if net.input_scaling is not None:
+        scale, shift = (_shortest(v) for v in (net.input_scaling.scale, net.input_scaling.shift))
+    return SourceInput(
+        net.input_lengths, net.input_places, net.layers[0]["kind"] == "dense", scale, shift
+    )
+
+
+def _shortest(values: Real) -> tuple[float, ...]:
+    """The values, or one of them where all are the same."""
+    same = bool((values == values[0]).all())
+    return tuple(float(v) for v in (values[:1] if same else values))
