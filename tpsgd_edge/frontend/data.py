@@ -89,6 +89,11 @@ def load_dataset(spec: Spec) -> Dataset:
     return _load(spec, origin)
 
 
+def raw_labels(spec: Spec) -> NDArray[Any]:
+    """The training labels as the file has them, before anything about them is decided."""
+    return _read_sets(spec)[0].y
+
+
 def _load(spec: Spec, origin: Dataset | None) -> Dataset:
     train, test = _read_sets(spec)
     dataset = _make_dataset(spec, train, test, source=Path(spec.data.file).name, origin=origin)

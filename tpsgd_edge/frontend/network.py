@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tpsgd_edge.arithmetic.expression import compile_expression
 from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.frontend.data import Dataset
-from tpsgd_edge.frontend.imports.source import read_source
+from tpsgd_edge.frontend.imports.source import source_weights
 from tpsgd_edge.frontend.layout import places_of_vector
 from tpsgd_edge.frontend.npz import read_npz
 from tpsgd_edge.frontend.scaling import Scaling, input_scaling, label_scaling
@@ -296,7 +296,7 @@ def _by(shape: tuple[int, ...]) -> str:
 
 def _source_weights(spec: Spec, graph: Graph, dataset: Dataset) -> dict[str, Weights]:
     """Weights of a net made elsewhere, whose label values are not scaled as ours are."""
-    weights, last = dict(read_source(spec).weights), graph.layers[-1]
+    weights, last = source_weights(spec), graph.layers[-1]
     first, places = graph.layers[0], places_of_vector(spec, dataset.input_shape)
     if places is not None:
         weights[first.name] = replace(weights[first.name], w=weights[first.name].w[:, places])

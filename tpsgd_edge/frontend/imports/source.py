@@ -1,10 +1,15 @@
 """The model of a spec that another tool made."""
 
-from tpsgd_edge.errors import SpecError
+import numpy as np
+
+from tpsgd_edge.errors import DataError, SpecError
+from tpsgd_edge.frontend.data import raw_labels
 from tpsgd_edge.frontend.imports.call import Real
 from tpsgd_edge.frontend.imports.net import ImportedNet
 from tpsgd_edge.frontend.imports.onnx_net import read_onnx
-from tpsgd_edge.spec import SourceInput, Spec, with_layers
+from tpsgd_edge.frontend.imports.two_classes import as_two_classes, ends_with_sigmoid
+from tpsgd_edge.graph import Weights
+from tpsgd_edge.spec import DenseSpec, SourceInput, Spec, with_layers
 
 
 def with_source(spec: Spec) -> Spec:
@@ -18,6 +23,8 @@ def with_source(spec: Spec) -> Spec:
     if spec.model.source is None or spec.model.layers:
         return spec
     net = read_source(spec)
+    if ends_with_sigmoid(net) and _are_two_classes(spec):
+        net = as_two_classes(net)
     return with_layers(spec, net.layers, net.input_shape, _input(net))
 
 
@@ -32,6 +39,26 @@ def read_source(spec: Spec) -> ImportedNet:
             help="a source is an ONNX file; from PyTorch: torch.onnx.export, or from_torch",
         )
     return read_onnx(path)
+
+
+def source_weights(spec: Spec) -> dict[str, Weights]:
+    """The weights of the net that a spec names, for the layers that the spec has from it."""
+    net, last = read_source(spec), spec.model.trained[-1]
+    if ends_with_sigmoid(net) and isinstance(last, DenseSpec) and last.units == 2:
+        net = as_two_classes(net)
+    return dict(net.weights)
+
+
+def _are_two_classes(spec: Spec) -> bool:
+    """Whether the labels of the data are classes: 0 and 1, or two names."""
+    if spec.data.task == "regression":
+        return False
+    try:
+        labels = np.unique(raw_labels(spec))
+    except DataError:
+        return False  # whoever loads the data says what is wrong with them
+    is_text = labels.dtype.kind == "U"
+    return len(labels) == 2 and (is_text or bool((labels == [0, 1]).all()))
 
 
 def _input(net: ImportedNet) -> SourceInput:

@@ -63,11 +63,15 @@ def doubled(layer: ImportedLayer, sign: float = 1.0) -> ImportedLayer:
     return ImportedLayer(table, Weights(w, b), 2, 2)
 
 
+def ends_with_sigmoid(net: ImportedNet) -> bool:
+    """Whether one sigmoid unit is all that a net ends with."""
+    last = net.layers[-1]
+    return (last.get("units"), last.get("activation")) == (1, "sigmoid")
+
+
 def as_two_classes(net: ImportedNet) -> ImportedNet:
-    """The net with two units in place of one sigmoid unit at its end; others as they are."""
+    """A net that ends with one sigmoid unit, with two units in its place."""
     table = dict(net.layers[-1])
-    if table.get("units") != 1 or table.get("activation") != "sigmoid":
-        return net
     name = str(table["name"])
     layer = doubled(ImportedLayer(table, net.weights[name], 1, 1))
     assert layer.weights is not None

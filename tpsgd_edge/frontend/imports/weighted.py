@@ -30,8 +30,8 @@ _BEHIND_LAYERS = (
     "has zeros around its map, Clip before it must begin at 0"
 )
 _ONE_VECTOR = (
-    "a dense layer reads one vector; of recurrent layers that were taken apart into products, as "
-    "Keras does, give the weights in an .npz"
+    "a dense layer reads one vector; of recurrent layers that were taken apart into products write "
+    "the file with torch.onnx.export(..., dynamo=False), or give the weights in an .npz"
 )
 _BEFORE_LAYERS = "leave the shift of samples out of the net, and give it samples that have it"
 
