@@ -296,7 +296,7 @@ def _by(shape: tuple[int, ...]) -> str:
 
 def _source_weights(spec: Spec, graph: Graph, dataset: Dataset) -> dict[str, Weights]:
     """Weights of a net made elsewhere, whose label values are not scaled as ours are."""
-    weights, last = source_weights(spec), graph.layers[-1]
+    weights, last = source_weights(spec, dataset.class_names), graph.layers[-1]
     first, places = graph.layers[0], places_of_vector(spec, dataset.input_shape)
     if places is not None:
         weights[first.name] = replace(weights[first.name], w=weights[first.name].w[:, places])

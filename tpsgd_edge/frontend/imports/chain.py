@@ -64,6 +64,7 @@ class Chain:
         samples: places of our samples' values in the net's own input; None where they are the same.
         bounds: of Max and Min, an activation that is still to be given to a layer.
         are_whole: whether the samples are whole numbers, and no scale made real ones of them yet.
+        ends_by_steps: whether QuantizeLinear gave the last layer its relu: its integers begin at 0.
         scaling: of the samples, before the first layer; None where the layer took it in.
     """
 
@@ -77,6 +78,7 @@ class Chain:
     samples: Order | None = None
     bounds: tuple[float, float] | None = None
     are_whole: bool = False
+    ends_by_steps: bool = False
     scaling: Affine | None = None
 
     @property
@@ -221,6 +223,7 @@ def extended(
         second=None,
         steps=1,
         pending=None,
+        ends_by_steps=False,
     )
 
 

@@ -88,7 +88,7 @@ def bounded(chain: Chain, call: Call, low: float, high: float) -> Chain:
     """The chain whose values end at these bounds."""
     # The largest numbers of binary32 stand for no bound in old files.
     is_below, is_above = low > -3e38, high < 3e38
-    if not is_below and 0 < high < 3e38 and (reopened := _without_relu(chain)) is not None:
+    if not is_below and 0 < high < 3e38 and (reopened := without_relu(chain)) is not None:
         chain, low, is_below = reopened, 0.0, True
     if not is_below and not is_above:
         return chain
@@ -111,7 +111,7 @@ def bounded(chain: Chain, call: Call, low: float, high: float) -> Chain:
     return scaled(made, call, half, middle)
 
 
-def _without_relu(chain: Chain) -> Chain | None:
+def without_relu(chain: Chain) -> Chain | None:
     """The chain before the relu of its last layer; None where that has none."""
     at = max((i for i, la in enumerate(chain.layers) if la.weights is not None), default=None)
     if at is None or chain.layers[at].table["activation"] != "relu" or chain.pending is not None:

@@ -23,7 +23,7 @@ class ImportedNet:
         input_lengths: of a sample in the net's own input.
         input_places: places of a sample's values there, in our order; None where they are the same.
         input_scaling: what the net makes of its samples first; None where a layer took it in.
-        class_names: where the file has them, in the order of the outputs.
+        class_names: in the order of the outputs; None where the net does not say.
     """
 
     layers: tuple[Mapping[str, Any], ...]
@@ -32,7 +32,7 @@ class ImportedNet:
     input_lengths: tuple[int, ...] = ()
     input_places: tuple[int, ...] | None = None
     input_scaling: Affine | None = None
-    class_names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] | None = None
 
     def save_weights(self, path: str | Path) -> None:
         """Write an .npz for `model.weights_file`.

@@ -102,7 +102,7 @@ def imported(net: OnnxNet) -> ImportedNet:
         input_lengths=reading.input.lengths,
         input_places=_places(chain),
         input_scaling=chain.scaling,
-        class_names=reading.class_names,
+        class_names=reading.class_names or None,
     )
 
 
@@ -262,7 +262,12 @@ class _Reading:
             self.tail.update(call.node.outputs)
 
     def _settle(self, call: Call) -> None:
-        """Give the last layer the activation that Max and Min stand for."""
+        """Give the last layer the activation that Max and Min stand for.
+
+        Where its integers begin at 0 because no sample gave it a lower value, it has none.
+        """
+        if self.chain.ends_by_steps:
+            self.chain = elementwise.without_relu(self.chain) or self.chain
         bounds = self.chain.bounds
         if bounds is not None:
             self.chain = elementwise.bounded(replace(self.chain, bounds=None), call, *bounds)

@@ -31,7 +31,7 @@ def quantize(chain: Chain, call: Call) -> Chain:
     if bool(np.all(zero == np.iinfo(zero.dtype).min)) and chain.layers:
         last = next((la for la in reversed(chain.layers) if la.weights is not None), None)
         if last is None or last.table["activation"] not in _NEVER_BELOW_ZERO:
-            chain = activated(chain, call, "relu")
+            chain = replace(activated(chain, call, "relu"), ends_by_steps=True)
     return replace(chain, is_quantized=True)
 
 

@@ -25,7 +25,7 @@ def with_source(spec: Spec) -> Spec:
     net = read_source(spec)
     if ends_with_sigmoid(net) and _are_two_classes(spec):
         net = as_two_classes(net)
-    return with_layers(spec, net.layers, net.input_shape, _input(net))
+    return with_layers(spec, net.layers, net.input_shape, source=_input(net))
 
 
 def read_source(spec: Spec) -> ImportedNet:
@@ -41,12 +41,21 @@ def read_source(spec: Spec) -> ImportedNet:
     return read_onnx(path)
 
 
-def source_weights(spec: Spec) -> dict[str, Weights]:
-    """The weights of the net that a spec names, for the layers that the spec has from it."""
+def source_weights(spec: Spec, class_names: tuple[str, ...]) -> dict[str, Weights]:
+    """The weights of the net that a spec names, for the layers that the spec has from it.
+
+    Args:
+        class_names: of the data; where the file has the same names, its outputs follow their order.
+    """
     net, last = read_source(spec), spec.model.trained[-1]
     if ends_with_sigmoid(net) and isinstance(last, DenseSpec) and last.units == 2:
         net = as_two_classes(net)
-    return dict(net.weights)
+    weights, own = dict(net.weights), net.class_names
+    if own is not None and own != class_names and sorted(own) == sorted(class_names):
+        rows = [own.index(name) for name in class_names]
+        w, b = weights[last.name].w, weights[last.name].b
+        weights[last.name] = Weights(w[rows], b[rows])
+    return weights
 
 
 def _are_two_classes(spec: Spec) -> bool:
