@@ -2,7 +2,6 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,15 +9,7 @@ from typing import Any
 import numpy as np
 
 from tpsgd_edge.errors import DataError
-from tpsgd_edge.frontend.imports import (
-    elementwise,
-    linear_models,
-    pooling,
-    quantized,
-    recurrent,
-    two_classes,
-    weighted,
-)
+from tpsgd_edge.frontend.imports import elementwise, two_classes
 from tpsgd_edge.frontend.imports.arrays import computed, moved, shape_of
 from tpsgd_edge.frontend.imports.call import Array, Call, Node
 from tpsgd_edge.frontend.imports.chain import Chain
@@ -26,6 +17,7 @@ from tpsgd_edge.frontend.imports.file import HeldTensor, OnnxNet, read_onnx_file
 from tpsgd_edge.frontend.imports.help import what_to_do
 from tpsgd_edge.frontend.imports.inputs import first_chain, laid_for, net_input
 from tpsgd_edge.frontend.imports.net import ImportedNet
+from tpsgd_edge.frontend.imports.operators import HANDLERS, check_heeded, check_readable
 from tpsgd_edge.frontend.imports.tail import ENDS, TAIL, are_places, class_names
 
 _STANDARD = ("", "ai.onnx")
@@ -33,46 +25,6 @@ _REAL_TYPES = (1, 10, 11)
 _MOST_LAYERS = 64
 # Values of all constants that are computed from others.
 _LARGEST_COMPUTED = 1 << 26
-_HANDLERS: dict[tuple[str, str], Callable[[Chain, Call], Chain]] = {
-    ("", "Gemm"): weighted.gemm,
-    ("", "MatMul"): weighted.matmul,
-    ("", "Conv"): weighted.conv,
-    ("", "Pad"): weighted.pad,
-    ("", "RNN"): recurrent.rnn,
-    ("", "GRU"): recurrent.gru,
-    **dict.fromkeys((("", "MaxPool"), ("", "AveragePool")), pooling.pooled),
-    **dict.fromkeys((("", "GlobalAveragePool"), ("", "GlobalMaxPool")), pooling.pooled_globally),
-    **dict.fromkeys((("", "ReduceMean"), ("", "ReduceMax")), pooling.over_map),
-    **dict.fromkeys((("", "Relu"), ("", "Tanh"), ("", "Sigmoid")), elementwise.activation),
-    **dict.fromkeys((("", "LeakyRelu"), ("", "PRelu")), elementwise.leaky_relu),
-    ("", "Clip"): elementwise.clip,
-    ("", "BatchNormalization"): elementwise.batch_normalization,
-    **dict.fromkeys((("", "Max"), ("", "Min")), elementwise.extreme),
-    ("", "Neg"): elementwise.negated,
-    ("ai.onnx.ml", "Scaler"): elementwise.scaler,
-    ("ai.onnx.ml", "LinearClassifier"): linear_models.linear_classifier,
-    ("ai.onnx.ml", "LinearRegressor"): linear_models.linear_regressor,
-    **{("", op): elementwise.arithmetic for op in ("Add", "Sub", "Mul", "Div")},
-    **dict.fromkeys((("", "Dropout"), ("", "Cast")), elementwise.same),
-    ("", "QuantizeLinear"): quantized.quantize,
-    ("", "DequantizeLinear"): quantized.dequantize,
-}
-# What may read zeros that Pad put around values, beside what only moves them.
-_ON_ZEROS = ("Conv", "Pad", "Cast")
-# What may read whole numbers, beside what only moves them.
-_ON_INTEGERS = ("DequantizeLinear", "MaxPool", "GlobalMaxPool")
-# What may read samples that are whole numbers and have no scale yet.
-_ON_WHOLE = (*_ON_INTEGERS, "Cast", "Scaler", "LinearClassifier", "LinearRegressor")
-# Attributes that say nothing about what a net predicts.
-_WITHOUT_EFFECT: dict[str, tuple[str, ...]] = {
-    "Dropout": ("ratio", "seed"),
-    "BatchNormalization": ("momentum",),
-    "MaxPool": ("storage_order",),
-    "RNN": ("output_sequence",),
-    "GRU": ("output_sequence",),
-    "Cast": ("saturate", "round_mode"),
-    "QuantizeLinear": ("saturate", "precision"),
-}
 
 
 def read_onnx(path: Path) -> ImportedNet:
@@ -152,7 +104,7 @@ class _Reading:
             self._extend(call, values)
         else:
             self._compute(self._with_arrays(call))
-        self._check_heeded(call)
+        check_heeded(call)
 
     def end(self) -> Chain:
         """The chain, when all nodes are read."""
@@ -217,8 +169,8 @@ class _Reading:
         order = None if domain else moved(chain.order, call)
         if order is None and chain.bounds is not None and node.op not in ("Max", "Min"):
             chain = elementwise.bounded(replace(chain, bounds=None), call, *chain.bounds)
-        handler = _HANDLERS.get((domain, node.op))
-        _check_readable(chain, call, is_move=order is not None)
+        handler = HANDLERS.get((domain, node.op))
+        check_readable(chain, call, is_move=order is not None)
         if order is not None:
             chain = replace(chain, order=order)
         elif handler is not None:
@@ -360,47 +312,8 @@ class _Reading:
     def _with_arrays(self, call: Call) -> Call:
         return replace(call, arrays=tuple(self._constant(name) for name in call.node.inputs))
 
-    def _check_heeded(self, call: Call) -> None:
-        """Raise where an attribute that could change what the node computes was not looked at."""
-        node = call.node
-        ignored = (*_WITHOUT_EFFECT.get(node.op, ()), "consumed_inputs")
-        values = node.attributes
-        for name in values.unseen:
-            # An empty list says nothing.
-            if name not in ignored and values[name] != ():
-                raise call.error(
-                    f"{node.op[:40]} has an attribute that is not known here: '{name[:40]}'",
-                    found=f"{name[:40]} = {values[name]!r:.40}, opset {call.opset}",
-                    help="export the net with a newer opset, 13 or later",
-                )
-
     def _constant(self, name: str) -> Array | None:
         if name in self.constants:
             return self.constants[name]
         tensor = self.net.tensors.get(name)
         return None if tensor is None else tensor_array(self.net, tensor)
-
-
-def _check_readable(chain: Chain, call: Call, *, is_move: bool) -> None:
-    """Raise where a node computes with whole numbers, or with zeros around a map."""
-    op = call.node.op
-    if is_move:
-        return
-    if chain.are_whole and op not in _ON_WHOLE:
-        raise call.error(
-            f"{op[:40]} computes with whole numbers without a scale",
-            found="samples that are whole numbers",
-            help="let the net take real numbers, or put Cast or DequantizeLinear behind its input",
-        )
-    if chain.is_quantized and op not in _ON_INTEGERS:
-        raise call.error(
-            f"{op[:40]} computes with whole numbers",
-            found="values behind QuantizeLinear",
-            help="put DequantizeLinear before it: quantized nets are read in the QDQ form",
-        )
-    if chain.has_zeros and op not in _ON_ZEROS:
-        raise call.error(
-            f"{op[:40]} reads zeros around a map",
-            found="values behind Pad",
-            help=what_to_do("Pad"),
-        )
