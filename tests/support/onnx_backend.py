@@ -176,7 +176,7 @@ def _predict(net: Any, samples: NDArray[Any]) -> NDArray[Any]:
     content["data"]["input_shape"] = net.input_shape
     spec = spec_from_dict(content)
     # Channels first become channels last; vectors and sequences stay.
-    channels = net.layers[0]["kind"] not in ("dense", "rnn", "gru") or samples.ndim == 4
+    channels = net.layers[0]["kind"] not in ("dense", "rnn", "gru")
     ours = np.moveaxis(samples, 1, -1) if channels and samples.ndim > 2 else samples
     count = max(len(samples), 2 * spec.model.n_out)
     x = np.resize(ours, (count, *ours.shape[1:]))

@@ -104,11 +104,11 @@ def derivative_of(layer, y):
 # ------------------------------------------------------------------ 6
 
 
-def softmax(logits):
+def softmax(logits, shift=0):
     m = max(logits)
     e = []
     for value in logits:
-        d = m - value
+        d = (m - value) << shift
         h = d >> 8
         power = math.floor(32768 * 2 ** (-((d & 255) >> 2) / 64) + 0.5)
         e.append(0 if h > 15 else power >> h)
@@ -155,7 +155,10 @@ def label_errors(layer: QuantizedDense, y, label):
         if isinstance(label, int):
             label = [32767 if k == label else 0 for k in range(len(v))]
         return [(a - b) >> 1 for a, b in zip(label, v, strict=True)]
-    return [((32768 if k == label else 0) - p_k) >> 1 for k, p_k in enumerate(softmax(v))]
+    return [
+        ((32768 if k == label else 0) - p_k) >> 1
+        for k, p_k in enumerate(softmax(v, layer.loss.logit_shift))
+    ]
 
 
 def local_errors(layer: QuantizedDense, y, label):

@@ -58,8 +58,8 @@ CASES = [
     ([DENSE[0], node("Relu", ["a"], ["a"])], "two nodes make the same tensor"),
     ([DENSE[0], node("Identity", ["a"], ["w"])], "two nodes make the same tensor"),
     (DENSE[:2], "the net does not come to its output"),
-    ([node("Clip", ["x", "high", "low"], ["y"])], "Clip has no activation of ours"),
-    ([node("Clip", ["x", "low", "high"], ["y"])], "nothing with weights before it"),
+    ([node("Clip", ["x", "top", "low"], ["y"])], "Clip has no activation of ours"),
+    ([node("Clip", ["x", "low", "top"], ["y"])], "nothing with weights before it"),
     ([node("MatMul", ["w", "x"], ["y"])], "MatMul has its constant first"),
     ([node("MatMul", ["x", "w2"], ["y"])], "the weights of MatMul do not fit"),
     ([node("MatMul", ["x", "text"], ["y"])], "a tensor is of a type that cannot be read"),
@@ -132,12 +132,16 @@ CASES_ON_MAPS = [
     ),
     ([node("MaxPool", ["x"], ["c"])], "MaxPool has odd windows"),
     (
-        [node("Transpose", ["x"], ["a"], perm=[0, 1, 3, 2]), node("Conv", ["a", "k"], ["c"])],
+        [
+            conv(),
+            node("Transpose", ["c"], ["a"], perm=[0, 1, 3, 2]),
+            node("Conv", ["a", "k"], ["y"]),
+        ],
         "a map that was reordered before",
     ),
     (
         [
-            node("BatchNormalization", ["x", "s", "s", "s", "s"], ["a"]),
+            node("BatchNormalization", ["x", "minus", "s", "s", "s"], ["a"]),
             node("Conv", ["a", "k"], ["c"], pads=[1, 1, 1, 1]),
         ],
         "leave the shift of samples out of the net",
@@ -145,7 +149,7 @@ CASES_ON_MAPS = [
     (
         [
             conv(),
-            node("Clip", ["c", "one", "high"], ["d"]),
+            node("Clip", ["c", "one", "top"], ["d"]),
             node("Conv", ["d", "k"], ["e"], pads=[1, 1, 1, 1]),
         ],
         "Clip before it must begin at 0",
@@ -166,11 +170,13 @@ OTHERS: dict[str, Any] = {
     "wide": np.array([0, 0, 998, 998, 0, 0, 998, 998]),
     "low": np.float32(0),
     "high": np.int64(6),
+    "top": np.float32(6),
     "first": np.array([0]),
     "swapped": np.array([1, 0, 2, 3]),
     "b1": np.ones((1, 3), np.float32),
     "nan": np.full((6, 4), np.nan, np.float32),
     "one": np.float32(1),
+    "minus": -np.ones(2, np.float32),
     "two": np.ones(2, np.float32),
     "nought": np.float32(0),
     "byte": np.uint8(0),

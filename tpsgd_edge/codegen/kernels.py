@@ -16,6 +16,7 @@ from tpsgd_edge.codegen.dense_kernels import (
 )
 from tpsgd_edge.codegen.error_kernels import ErrorKernel, error_kernel, reads_out
 from tpsgd_edge.codegen.recurrent_kernels import GruKernel, RnnKernel, gru_kernel, rnn_kernel
+from tpsgd_edge.codegen.softmax_kernels import SoftmaxKernel, softmax_kernels
 from tpsgd_edge.quantize.model import (
     QuantizedConv2d,
     QuantizedDense,
@@ -133,14 +134,6 @@ class ReadoutKernel:
 
 
 @dataclass(frozen=True, slots=True)
-class SoftmaxKernel:
-    """`tps_softmax_<type>`."""
-
-    type: str
-    c_type: str
-
-
-@dataclass(frozen=True, slots=True)
 class Kernels:
     """All kernels of a model."""
 
@@ -186,6 +179,11 @@ class Kernels:
         """How patches are packed."""
         return _unique(kernel.order for kernel in self.conv_forward if kernel.order)
 
+    @property
+    def shifts_scores(self) -> bool:
+        """Whether some scores of a softmax count more than 1/256 of a factor of two."""
+        return any(kernel.shifted for kernel in self.softmax)
+
 
 def needed_kernels(model: QuantizedModel) -> Kernels:
     """The kernels that the layers of the model use, in the order of first use."""
@@ -206,7 +204,7 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
         update=_unique(update_kernel(layer, model) for layer in layers),
         error=_unique(error_kernel(layer, model) for layer in taught if layer.loss.is_local),
         read_out=_unique(_readout_kernel(layer) for layer in taught if reads_out(layer)),
-        softmax=_unique(_softmax_kernels(model)),
+        softmax=_unique(softmax_kernels(model)),
         conv_forward=_unique(
             _conv_forward_kernel(layer) for layer in in_rows if isinstance(layer, QuantizedConv2d)
         ),
@@ -367,13 +365,3 @@ def map_kernel(value_type: str) -> MapKernel:
 
 def _readout_kernel(layer: QuantizedDense) -> ReadoutKernel:
     return ReadoutKernel(layer.y_type, C_TYPES[layer.y_type], _Y8.get(layer.y_type, "y[j]"))
-
-
-def _softmax_kernels(model: QuantizedModel) -> Iterable[SoftmaxKernel]:
-    for layer in model.taught:
-        if layer.loss.kind == "projected_cross_entropy":
-            yield SoftmaxKernel("s32", "int32_t")
-        elif layer.loss.kind == "softmax_cross_entropy":
-            yield SoftmaxKernel("s16", "int16_t")
-    if model.value_type != "f32" and (model.is_gated or model.has_confidence):
-        yield SoftmaxKernel("s16", "int16_t")

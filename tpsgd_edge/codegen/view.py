@@ -234,7 +234,9 @@ def _outputs_note(model: QuantizedModel) -> str:
     if model.value_type == "f32":
         return "real numbers"
     if model.last.loss.kind == "softmax_cross_entropy":
-        return "256 units are a factor of two in probability"
+        return (
+            f"{2.0 ** (8 - model.last.loss.logit_shift):g} units are a factor of two in probability"
+        )
     return f"one unit is {model.last.y_scale:.6g}"
 
 

@@ -11,6 +11,7 @@ from tpsgd_edge.errors import DataError
 from tpsgd_edge.frontend.csv_file import read_csv
 from tpsgd_edge.frontend.idx import read_idx
 from tpsgd_edge.frontend.labels import LabelledBy, read_labels
+from tpsgd_edge.frontend.layout import arranged
 from tpsgd_edge.frontend.npz import read_npz
 from tpsgd_edge.frontend.samples import RawSamples, check_samples
 from tpsgd_edge.frontend.scaling import input_scaling, label_scaling
@@ -88,6 +89,11 @@ def load_dataset(spec: Spec) -> Dataset:
     return _load(spec, origin)
 
 
+def raw_labels(spec: Spec) -> NDArray[Any]:
+    """The training labels as the file has them, before anything about them is decided."""
+    return _read_sets(spec)[0].y
+
+
 def _load(spec: Spec, origin: Dataset | None) -> Dataset:
     train, test = _read_sets(spec)
     dataset = _make_dataset(spec, train, test, source=Path(spec.data.file).name, origin=origin)
@@ -128,6 +134,7 @@ def _make_dataset(
     source: str,
     origin: Dataset | None,
 ) -> Dataset:
+    train, test = arranged(spec, train), None if test is None else arranged(spec, test)
     steps = _steps(spec, train)
     check_samples(train, steps=steps)
     if test is not None:

@@ -14,7 +14,8 @@ from tpsgd_edge.arithmetic.activations import FACTS, Numbers
 from tpsgd_edge.arithmetic.expression import compile_expression
 from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.frontend.data import Dataset
-from tpsgd_edge.frontend.imports.source import check_layout, read_source
+from tpsgd_edge.frontend.imports.source import source_weights
+from tpsgd_edge.frontend.layout import places_of_vector
 from tpsgd_edge.frontend.npz import read_npz
 from tpsgd_edge.frontend.scaling import Scaling, input_scaling, label_scaling
 from tpsgd_edge.graph import (
@@ -80,7 +81,6 @@ def build_graph(spec: Spec, dataset: Dataset) -> Graph:
     known = replace(dataset.labels, count=dataset.labels.count - spec.model.extra_classes)
     graph = Graph(spec.name, layers, known, {}, steps, learn_every, frozen)
     if spec.model.source is not None:
-        check_layout(dataset.input_shape, shape)
         return replace(graph, weights=_source_weights(spec, graph, dataset))
     if spec.model.weights_file is None:
         return graph
@@ -90,7 +90,13 @@ def build_graph(spec: Spec, dataset: Dataset) -> Graph:
 def dataset_scaling(spec: Spec, dataset: Dataset) -> Scaling:
     """Mean and deviation of the inputs, as `input_scaling` gives them for the samples' shape."""
     channels = sample_shape(spec, dataset.input_shape)[2]
-    return input_scaling(spec, dataset.first.x_train, channels)
+    mean, deviation = input_scaling(spec, dataset.first.x_train, channels)
+    source = spec.data.net_input
+    if source is None or (source.scale, source.shift) == ((1.0,), (0.0,)):
+        return mean, deviation
+    # What the net makes of its samples first, before the layer that cannot take it in.
+    scale, shift = np.array(source.scale), np.array(source.shift)
+    return mean - shift * deviation / scale, deviation / scale
 
 
 def sample_shape(spec: Spec, shape: tuple[int, ...]) -> Shape:
@@ -298,7 +304,10 @@ def _by(shape: tuple[int, ...]) -> str:
 
 def _source_weights(spec: Spec, graph: Graph, dataset: Dataset) -> dict[str, Weights]:
     """Weights of a net made elsewhere, whose label values are not scaled as ours are."""
-    weights, last = dict(read_source(spec).weights), graph.layers[-1]
+    weights, last = source_weights(spec, dataset.class_names), graph.layers[-1]
+    first, places = graph.layers[0], places_of_vector(spec, dataset.input_shape)
+    if places is not None:
+        weights[first.name] = replace(weights[first.name], w=weights[first.name].w[:, places])
     if dataset.labels.kind == "vector" and graph.trained[-1].activation == "linear":
         mean, deviation = label_scaling(spec, dataset.first.y_train)
         w, b = weights[last.name].w, weights[last.name].b

@@ -12,7 +12,8 @@ from tpsgd_edge.arithmetic.tables import Curve
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph import Conv2d, Dense, Graph, Pool, Rnn, TrainedLayer, Weights, is_adaptor
 from tpsgd_edge.graph.first_weights import initial_bound, initial_weights
-from tpsgd_edge.quantize.losses import LOG2E, LossContext, make_loss
+from tpsgd_edge.quantize.last_layer import logit_unit
+from tpsgd_edge.quantize.losses import LossContext, make_loss
 from tpsgd_edge.quantize.model import (
     DTYPES,
     Geometry,
@@ -66,6 +67,7 @@ class DenseContext:
     full_scale: float
     label_scale: float
     unit_offset: int
+    logit_shift: int = 0
 
     @property
     def is_last(self) -> bool:
@@ -267,7 +269,7 @@ def _formats(
         )
     y_type: ValueType = "s16" if context.is_last else x_type
     if loss.kind == "softmax_cross_entropy":
-        y_scale = 1 / (256 * LOG2E)
+        y_scale = logit_unit(context.logit_shift)
     else:
         y_scale = context.full_scale / (INPUT_MAX[y_type])
     shift = 8 if x_type == "s16" else 0
@@ -348,6 +350,7 @@ def _loss(
             projection=projection.kind if projection else spec.projection.random_kind,
             target_scale=spec.projection.scale,
             largest_prototype=largest_prototype(context.graph, layer.name),
+            logit_shift=context.logit_shift,
         ),
     )
     return parameters, error_scale, projection

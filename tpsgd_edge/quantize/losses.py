@@ -11,12 +11,12 @@ from tpsgd_edge.arithmetic.expression import compile_expression
 from tpsgd_edge.arithmetic.projection import UNIT, WIDE
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.quantize.expressible import inverse, smallest_of_shift
+from tpsgd_edge.quantize.last_layer import LOG2E
 from tpsgd_edge.quantize.model import Loss, Target, TargetF32
 from tpsgd_edge.quantize.scales import as_requantize
 from tpsgd_edge.spec import LARGEST_POSITIVE, LossSpec
 
 _READOUT_SHIFT = 62
-LOG2E = math.log2(math.e)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class LossContext:
         label_scale: real value of the largest label: R of the last layer, 1 for classes.
         target_scale: amplitude of random targets as a share of the output's range.
         largest_prototype: real value of 127, where targets are prototypes.
+        logit_shift: of section 6.3, of a last layer with softmax.
     """
 
     layer: str
@@ -43,6 +44,7 @@ class LossContext:
     projection: str
     target_scale: float
     largest_prototype: float = 0.0
+    logit_shift: int = 0
 
 
 def make_loss(spec: LossSpec, context: LossContext) -> tuple[Loss, float]:
@@ -52,7 +54,7 @@ def make_loss(spec: LossSpec, context: LossContext) -> tuple[Loss, float]:
 
 
 def _softmax_cross_entropy(spec: LossSpec, c: LossContext) -> tuple[Loss, float]:
-    return Loss(spec.kind), 1.0
+    return Loss(spec.kind, logit_shift=c.logit_shift), 1.0
 
 
 def _projected_cross_entropy(spec: LossSpec, c: LossContext) -> tuple[Loss, float]:

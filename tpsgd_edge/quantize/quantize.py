@@ -13,6 +13,7 @@ from tpsgd_edge.quantize.backprop import with_errors_from_above
 from tpsgd_edge.quantize.dense import DenseContext, quantize_conv2d, quantize_dense
 from tpsgd_edge.quantize.error_reach import SAMPLES as ERROR_SAMPLES
 from tpsgd_edge.quantize.error_reach import error_reach
+from tpsgd_edge.quantize.last_layer import logit_shift, widened
 from tpsgd_edge.quantize.model import (
     InputScaling,
     LabelFormat,
@@ -46,7 +47,7 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
     value_type: ValueType = "f32" if spec.numbers.weights == "f32" else spec.numbers.activations
     mean, deviation = dataset_scaling(spec, dataset)
     calibration = some_samples(dataset.first.x_train, (mean, deviation))
-    full_scales = _full_scales(spec, graph, dataset, calibration, value_type)
+    full_scales, shift = _full_scales(spec, graph, dataset, calibration, value_type)
     scale = input_scale(calibration, value_type)
     if isinstance(graph.layers[0], Rnn) and value_type != "f32":
         scale = recurrent_input_scale(scale, full_scales[0], value_type)
@@ -69,6 +70,7 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
             full_scale=full_scale,
             label_scale=labels.scale,
             unit_offset=offset,
+            logit_shift=shift,
         )
         layers.append(_quantize_layer(layer, context))
         x_scale = layers[-1].y_scale
@@ -140,10 +142,13 @@ def _full_scales(
     dataset: Dataset,
     calibration: NDArray[np.float64],
     value_type: ValueType,
-) -> list[float]:
-    """R of each layer: 1 where the activation is bounded, else from the range of the samples."""
+) -> tuple[list[float], int]:
+    """R of each layer: 1 where the activation is bounded, else from the range of the samples.
+
+    With it comes the logit_shift of the last one.
+    """
     scales: list[float] = []
-    # Runs only as far as ranges are asked for.
+    shift = 0
     outputs = enumerate(forward(graph, calibration, spec.seed))
     for index, layer in enumerate(graph.layers):
         if isinstance(layer, Pool):
@@ -153,12 +158,14 @@ def _full_scales(
         elif FACTS[layer.activation].is_bounded or value_type == "f32":
             scales.append(1.0)
         elif layer is graph.layers[-1]:
-            scales.append(_label_reach(spec, dataset))
+            y = next(y for at, y in outputs if at == index)
+            scales.append(widened(graph, y, _label_reach(spec, dataset)))
+            shift = logit_shift(graph, y)
         else:
             y = next(y for at, y in outputs if at == index)
             scale = _full_scale(_reach(layer, y, value_type), _growth(graph, index))
             scales.append(min(scale, _RELU6_RANGE) if layer.activation == "relu6" else scale)
-    return scales
+    return scales, shift
 
 
 def _reach(

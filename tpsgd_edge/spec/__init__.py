@@ -63,6 +63,7 @@ from tpsgd_edge.spec.sections import (
     Spec,
     parse_bytes,
 )
+from tpsgd_edge.spec.source import SourceInput
 
 __all__ = [
     "DEFAULT_FINAL_RATE",
@@ -98,6 +99,7 @@ __all__ = [
     "RecurrentSpec",
     "RnnSpec",
     "RuleSpec",
+    "SourceInput",
     "Spec",
     "TrainedSpec",
     "WeightFormat",

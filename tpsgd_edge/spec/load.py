@@ -11,6 +11,7 @@ from tpsgd_edge.errors import SpecError
 from tpsgd_edge.spec.problems import did_you_mean, problems_of, raise_problems
 from tpsgd_edge.spec.rules import spec_problems
 from tpsgd_edge.spec.sections import Spec
+from tpsgd_edge.spec.source import SourceInput
 
 # A spec is some hundred lines; whatever is larger than this is another kind of file.
 _LARGEST_FILE = 1 << 20
@@ -61,7 +62,10 @@ def spec_from_dict(
 
 
 def with_layers(
-    spec: Spec, layers: Sequence[Mapping[str, Any]], input_shape: tuple[int, int, int]
+    spec: Spec,
+    layers: Sequence[Mapping[str, Any]],
+    input_shape: tuple[int, int, int],
+    source: SourceInput | None = None,
 ) -> Spec:
     """The spec with what its source says: layers, and the shape of a sample.
 
@@ -69,6 +73,7 @@ def with_layers(
         spec: one with `model.source`.
         layers: tables as in `model.layers`; `model.settings` goes over them.
         input_shape: height, width and channels.
+        source: what the net itself reads.
 
     Raises:
         SpecError: settings of layers that are not there, or that the source decides; whatever does
@@ -80,7 +85,8 @@ def with_layers(
     model = {"layers": tables, "weights_file": spec.model.source}
     complete = spec_from_dict({**kept, "model": model}, spec.folder, spec.source)
     asked = spec.data.input_shape
-    if asked is not None and asked != input_shape:
+    source = source or SourceInput(input_shape)
+    if asked is not None and asked != input_shape and not source.is_vector:
         raise SpecError(
             "data.input_shape is not what the model's source reads",
             where=f"{spec.source}, [data], input_shape",
@@ -88,7 +94,7 @@ def with_layers(
             help="leave data.input_shape out",
         )
     full = spec.model.model_copy(update={"layers": complete.model.layers})
-    data = spec.data.model_copy(update={"input_shape": input_shape})
+    data = spec.data.for_net(source, input_shape)
     return spec.model_copy(update={"model": full, "data": data})
 
 

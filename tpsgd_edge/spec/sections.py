@@ -26,6 +26,7 @@ from tpsgd_edge.spec.layers import (
     WeightFormat,
 )
 from tpsgd_edge.spec.names import check_model_name
+from tpsgd_edge.spec.source import SourceInput
 
 ActivationFormat = Literal["s8", "s16"]
 RandomKind = Literal["hadamard", "sign", "ternary", "gaussian"]
@@ -252,6 +253,21 @@ class DataSpec(Section):
     limit: Annotated[int, Field(ge=1)] | None = None
     # Height, width and channels of a sample; None: what the data set's own shape says.
     input_shape: tuple[int, int, int] | None = None
+    # How the values of a sample lie in the file: docs/LAYOUT.md. None: its rule.
+    layout: Literal["channels_last", "channels_first"] | None = None
+    _net_input: SourceInput | None = PrivateAttr(default=None)
+
+    @property
+    def net_input(self) -> SourceInput | None:
+        """What the net of the model's source reads; None where the layers are the spec's own."""
+        return self._net_input
+
+    def for_net(self, source: SourceInput, input_shape: tuple[int, int, int]) -> "DataSpec":
+        """The same section for a net that reads such samples."""
+        shape = self.input_shape if source.is_vector else input_shape
+        data = self.model_copy(update={"input_shape": shape})
+        data._net_input = source
+        return data
 
     @field_validator("input_shape", mode="before")
     @classmethod

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tpsgd_edge.errors import OutputError
+from tpsgd_edge.frontend.imports.chain import Affine
 from tpsgd_edge.graph import Shape, Weights
 
 
@@ -19,11 +20,19 @@ class ImportedNet:
         layers: tables as in `model.layers` of a spec.
         weights: of each layer with weights, in our order: channels last.
         input_shape: of a sample: height, width, channels.
+        input_lengths: of a sample in the net's own input.
+        input_places: places of a sample's values there, in our order; None where they are the same.
+        input_scaling: what the net makes of its samples first; None where a layer took it in.
+        class_names: in the order of the outputs; None where the net does not say.
     """
 
     layers: tuple[Mapping[str, Any], ...]
     weights: Mapping[str, Weights]
     input_shape: Shape
+    input_lengths: tuple[int, ...] = ()
+    input_places: tuple[int, ...] | None = None
+    input_scaling: Affine | None = None
+    class_names: tuple[str, ...] | None = None
 
     def save_weights(self, path: str | Path) -> None:
         """Write an .npz for `model.weights_file`.

@@ -16,20 +16,33 @@ from tpsgd_edge.frontend.imports.chain import (
     extended,
     per_channel,
 )
+from tpsgd_edge.frontend.imports.inputs import laid
 from tpsgd_edge.frontend.imports.names import layer_name
-from tpsgd_edge.frontend.imports.weighted import check_map, convolution, map_shape, window
+from tpsgd_edge.frontend.imports.weighted import (
+    check_map,
+    convolution,
+    lying,
+    map_shape,
+    window,
+)
 from tpsgd_edge.graph import Pair, Shape, pool
 
 
 def pooled(chain: Chain, call: Call) -> Chain:
     """MaxPool and AveragePool, in one or two dimensions."""
+    return _in_windows(chain, call)
+
+
+@lying
+def _in_windows(chain: Chain, call: Call) -> Chain:
     x_shape, is_1d = map_shape(chain, call), chain.order.ndim == 3
     lengths = call.integers("kernel_shape", ())
     if len(lengths) != chain.order.ndim - 2 or not all(1 <= n <= 65_535 for n in lengths):
         raise call.error(f"{call.node.op} has odd windows", found=f"{list(lengths)[:4]}")
     kernel = (1, lengths[0]) if is_1d else (lengths[0], lengths[1])
     padding, stride = window(call, x_shape, kernel, is_1d=is_1d)
-    if any(padding) and call.node.op == "AveragePool" and _counts_zeros(call):
+    counts = _counts_zeros(call)
+    if any(padding) and call.node.op == "AveragePool" and counts:
         return _padded_average(chain, call, x_shape[2], kernel)
     if any(padding):
         raise call.error(
@@ -43,7 +56,8 @@ def pooled(chain: Chain, call: Call) -> Chain:
 
 
 def _counts_zeros(call: Call) -> bool:
-    return call.integer("count_include_pad", 0) == 1 and call.integer("ceil_mode", 0) == 0
+    counts, reaches_over = call.integer("count_include_pad", 0), call.integer("ceil_mode", 0)
+    return counts == 1 and reaches_over == 0
 
 
 def _padded_average(chain: Chain, call: Call, channels: int, kernel: Pair) -> Chain:
@@ -56,29 +70,43 @@ def _padded_average(chain: Chain, call: Call, channels: int, kernel: Pair) -> Ch
 
 def pooled_globally(chain: Chain, call: Call) -> Chain:
     """GlobalAveragePool and GlobalMaxPool."""
+    return _globally(chain, call)
+
+
+@lying
+def _globally(chain: Chain, call: Call) -> Chain:
     x_shape = map_shape(chain, call)
     if x_shape[:2] == (1, 1):
         return chain
-    kind = "max_pool" if call.node.op == "GlobalMaxPool" else "global_avg_pool"
+    is_max = call.node.op in ("GlobalMaxPool", "ReduceMax")
+    kind = "max_pool" if is_max else "global_avg_pool"
     return _pool(chain, call, kind, x_shape, x_shape[:2], (1, 1))
 
 
-def mean(chain: Chain, call: Call) -> Chain:
-    """ReduceMean over the whole map, wherever its channels lie: global average pooling."""
+def over_map(chain: Chain, call: Call) -> Chain:
+    """ReduceMean and ReduceMax over the whole map, wherever its channels lie: a global pool."""
     axes = call.integers("axes", ())
     if call.has(1):
         axes = call.whole(call.array(1, "axes"), "axes")
+    keeps = call.integer("keepdims", 1)
+    if not axes and call.integer("noop_with_empty_axes", 0):
+        return chain
     ndim = chain.order.ndim
+    axes = axes or tuple(range(ndim))
     channels = set(range(1, ndim)) - {axis % ndim for axis in axes}
     if ndim not in (3, 4) or len(channels) != 1 or 0 in {axis % ndim for axis in axes}:
+        op = call.node.op
         raise call.error(
-            "ReduceMean is no global average pooling",
+            f"{op} is no global pooling",
             found=f"axes = {list(axes)[:8]} of values of shape {chain.order.shape}",
-            help="the mean over rows and columns has a layer",
+            help=f"the {'mean' if op == 'ReduceMean' else 'maximum'} over rows and columns, "
+            "of each channel, has a layer",
         )
     axis = channels.pop()
-    made = pooled_globally(replace(chain, order=np.moveaxis(chain.order, axis, 1)), call)
-    if call.integer("keepdims", 1):
+    chain = replace(chain, order=np.moveaxis(chain.order, axis, 1))
+    chain = laid(chain, np.moveaxis(chain.order, 1, -1))
+    made = pooled_globally(chain, call)
+    if keeps:
         return replace(made, order=np.moveaxis(made.order, 1, axis))
     return replace(made, order=made.order.reshape(made.order.shape[:2]))
 

@@ -10,15 +10,17 @@ import numpy as np
 
 from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.frontend.imports.call import Array, Call, Real
-from tpsgd_edge.frontend.imports.chain import Chain, activated
+from tpsgd_edge.frontend.imports.chain import Chain, activated, scaled
 
 _UINT8 = 2
+_NONE = np.zeros((), np.uint8)
 _TYPES = tuple(np.dtype(name) for name in ("u1", "i1", "u2", "i2", "i4"))
 
 
 def quantize(chain: Chain, call: Call) -> Chain:
     """QuantizeLinear of values: relu where its smallest integer stands for 0."""
     scale, zero = _scale(call), _zero(call)
+    call.integer("axis", 1)
     if scale.size != 1:
         raise call.error(
             "QuantizeLinear of values has a scale for each channel",
@@ -28,18 +30,23 @@ def quantize(chain: Chain, call: Call) -> Chain:
     if bool(np.all(zero == np.iinfo(zero.dtype).min)) and chain.layers:
         last = next((la for la in reversed(chain.layers) if la.weights is not None), None)
         if last is None or not FACTS[last.table["activation"]].is_never_negative:
-            chain = activated(chain, call, "relu")
+            chain = replace(activated(chain, call, "relu"), ends_by_steps=True)
     return replace(chain, is_quantized=True)
 
 
 def dequantize(chain: Chain, call: Call) -> Chain:
-    """DequantizeLinear of values that QuantizeLinear made."""
-    _scale(call)
+    """DequantizeLinear of values that QuantizeLinear made, or of samples that are whole numbers."""
+    scale = _scale(call)
+    if chain.are_whole:
+        zero = _along(call, chain.order, call.array(2, "zero point") if call.has(2) else _NONE)
+        factor = _along(call, chain.order, scale)
+        return scaled(replace(chain, are_whole=False), call, factor, -factor * zero)
     if not chain.is_quantized:
         raise call.error(
             "DequantizeLinear reads what no QuantizeLinear made",
             help="samples and values between layers are real numbers",
         )
+    call.integer("axis", 1)
     return replace(chain, is_quantized=False)
 
 

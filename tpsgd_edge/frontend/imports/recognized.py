@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tpsgd_edge.frontend.imports.call import Array, Call, Node, Real
+from tpsgd_edge.frontend.imports.call import Array, Attributes, Call, Node, Real
 from tpsgd_edge.frontend.imports.file import HeldTensor, OnnxNet, tensor_array
 from tpsgd_edge.graph.activation import ACTIVATION
 
@@ -122,7 +122,9 @@ def _activation(nodes: _Nodes, meeting: Node) -> tuple[list[Node], Node] | None:
         if name is not None and _is_closed(nodes, island):
             op, attributes = _KNOWN[name]
             last = island[-1]
-            return island, replace(last, op=op, domain="", inputs=(x,), attributes=attributes)
+            return island, replace(
+                last, op=op, domain="", inputs=(x,), attributes=Attributes(attributes)
+            )
         behind = nodes.readers.get(island[-1].outputs[0], [])
         if (
             len(behind) != 1

@@ -3,8 +3,11 @@
 import io
 import pickle
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from tpsgd_edge.errors import DataError, ToolError
 from tpsgd_edge.frontend.imports.file import onnx_from_bytes
@@ -59,7 +62,36 @@ def from_torch(
         ) from None
     finally:
         module.train(was_training)
-    return imported(onnx_from_bytes(buffer.getvalue(), name))
+    return _channels_last(imported(onnx_from_bytes(buffer.getvalue(), name)), name)
+
+
+def _channels_last(net: ImportedNet, name: str) -> ImportedNet:
+    """The net for samples channels last, whatever its first layer is.
+
+    Raises:
+        DataError: samples that only the data of a spec with a `source` can lay out.
+    """
+    lengths, places = net.input_lengths, net.input_places
+    height, width, channels = net.input_shape
+    own = np.arange(height * width * channels)
+    usual = own.reshape(channels, height, width).transpose(1, 2, 0).ravel()
+    if net.input_scaling is not None or (places is not None and places != tuple(usual.tolist())):
+        raise DataError(
+            f"'{name}' scales or moves the values of its samples before its first layer",
+            where=name,
+            found="a shift before a padded convolution"
+            if net.input_scaling is not None
+            else f"samples of {list(lengths)} made into maps of {list(net.input_shape)}",
+            help="write it with torch.onnx.export(module, example, file, dynamo=False), and name "
+            "that file as the model's source",
+        )
+    if net.layers[0]["kind"] != "dense" or len(lengths) != 3:
+        return net
+    order = own.reshape(lengths).transpose(1, 2, 0)
+    first = str(net.layers[0]["name"])
+    weights = replace(net.weights[first], w=net.weights[first].w[:, order.ravel()])
+    shape = (lengths[1], lengths[2], lengths[0])
+    return replace(net, input_shape=shape, weights={**net.weights, first: weights})
 
 
 def _load(torch: Any, module: Any, path: Path) -> None:

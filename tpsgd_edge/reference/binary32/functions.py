@@ -56,8 +56,11 @@ def softmax(logits: F32) -> F32:
     return e * (ONE / sum_in_order(e))
 
 
-def probability(y: F32, label: int) -> float:
-    """p of the class, of a last layer's outputs: what the error gate looks at."""
+def probability(y: F32, label: int, logit_shift: int = 0) -> float:
+    """p of the class, of a last layer's outputs: what the error gate looks at.
+
+    Real outputs have no unit to shift.
+    """
     return float(softmax(y * LOG2E)[label])
 
 
