@@ -15,7 +15,7 @@ import click
 
 from tpsgd_edge.cli.commands import cli
 from tpsgd_edge.cli.outcome import Outcome
-from tpsgd_edge.errors import ToolError, TpsgdError
+from tpsgd_edge.errors import ToolError, TpsgdError, visible
 
 EXIT_MISMATCH = 1
 EXIT_USAGE = 2
@@ -92,7 +92,9 @@ def _is_ours(module: str | None) -> bool:
 
 
 def _complain(message: str) -> None:
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
+    # Names in files of others may hold what a terminal obeys.
+    said = visible(message, keep="\n")
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {said}", err=True)
 
 
 def _stop_writing() -> int:

@@ -105,7 +105,10 @@ class Comparison:
             "samples_per_epoch": self.samples,
             "learning_rates": self.rate_note,
             "at_the_edge": list(self.at_the_edge),
-            "rules": [asdict(rule) for rule in self.rules],
+            "rules": [
+                asdict(rule) | {"curve": [_finite(score) for score in rule.curve]}
+                for rule in self.rules
+            ],
         }
 
 

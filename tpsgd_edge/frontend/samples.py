@@ -1,5 +1,6 @@
 """Samples as a file holds them, before anything about labels is decided."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,11 @@ from tpsgd_edge.errors import DataError
 
 # More is a mistake: the first layer would not fit any microcontroller, the set (bytes) no memory.
 LARGEST_INPUT = 65_535
-LARGEST_SET = 1 << 32
+LARGEST_SET = 1 << 31
+
+
+def _no_advice() -> str:
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +28,22 @@ class RawSamples:
         y: (n,), (n, K) or, of sequences, (n, T, K): numbers, or text of `<U` type.
         where: what messages call the place: a file's name, and the arrays or rows in it.
         lines: of each sample in a text file; empty for others.
+        y_from: the column or array that labels come from.
+        y_names: of the columns of y, where they have names.
+        x_names: of the columns of x, where they have names.
+        advice: where labels come from else, for when these are not right.
+        notes: what was passed over or decided on reading.
     """
 
     x: NDArray[Any]
     y: NDArray[Any]
     where: str
     lines: tuple[int, ...] = ()
+    y_from: str = "y"
+    y_names: tuple[str, ...] = ()
+    x_names: tuple[str, ...] = ()
+    advice: Callable[[], str] = _no_advice
+    notes: tuple[str, ...] = ()
 
     def place(self, index: int) -> str:
         """Where sample `index` is."""

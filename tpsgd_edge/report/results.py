@@ -300,7 +300,7 @@ class QuantizationResult:
             "metric": self.metric,
             "real": finite(self.real),
             "integers": finite(self.integers),
-            "agreement": self.agreement,
+            "agreement": finite(self.agreement),
             "samples": self.samples,
             "layers": [
                 {name: finite(v) if isinstance(v, float) else v for name, v in _fields(layer)}

@@ -156,13 +156,15 @@ def _read(path: Path) -> bytes:
 
 def _parse(raw: bytes, path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(raw.decode())
+        # Windows' editors begin a file with a byte order mark, and may write UTF-16.
+        is_wide = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
+        return tomllib.loads(raw.decode("utf-16" if is_wide else "utf-8-sig"))
     except UnicodeDecodeError as error:
         raise SpecError(
             f"'{path.name}' is not text in UTF-8",
             where=f"{path.name}, byte {error.start}",
             found=f"0x{raw[error.start]:02x}",
-            help="a spec is a TOML file",
+            help="a spec is a TOML file; save it as UTF-8",
         ) from None
     except RecursionError:
         raise SpecError(f"'{path.name}' is nested too deeply", where=path.name) from None

@@ -37,3 +37,23 @@ def check_model_name(name: str) -> str:
     if check_c_name(name) in _FILES_TAKEN.split():
         raise ValueError(f"{name!r} is taken: {name}.h would hide another file")
     return name
+
+
+def check_class_names(value: object) -> tuple[str, ...]:
+    """Names of classes as text, however they were written; ValueError where they are none.
+
+    >>> check_class_names([3, 5.0, "seven"])
+    ('3', '5', 'seven')
+    """
+    names = list(value) if isinstance(value, list | tuple) else []
+    if len(names) < 2 or not all(isinstance(name, str | int | float) for name in names):
+        raise ValueError("'classes' looks like [\"up\", \"down\"]: names in the order of outputs")
+    written = tuple(_written(name) for name in names)
+    twice = sorted({name for name in written if written.count(name) > 1})
+    if twice:
+        raise ValueError(f"'classes' holds {twice[0]!r:.40} twice")
+    return written
+
+
+def _written(name: object) -> str:
+    return str(int(name)) if isinstance(name, float) and name.is_integer() else str(name).strip()

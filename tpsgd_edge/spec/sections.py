@@ -25,7 +25,7 @@ from tpsgd_edge.spec.layers import (
     TrainedSpec,
     WeightFormat,
 )
-from tpsgd_edge.spec.names import check_model_name
+from tpsgd_edge.spec.names import check_class_names, check_model_name
 
 ActivationFormat = Literal["s8", "s16"]
 RandomKind = Literal["hadamard", "sign", "ternary", "gaussian"]
@@ -70,6 +70,9 @@ class ModelSpec(Section):
     weights_file: str | None = None
     pretrain: PretrainSpec | None = None
 
+    # Names of the classes in the order of the outputs, where the file of a source has them.
+    _class_names: tuple[str, ...] | None = PrivateAttr(default=None)
+
     @field_validator("layers", "adaptors", mode="before")
     @classmethod
     def _list_is_a_tuple(cls, value: object) -> object:
@@ -96,6 +99,11 @@ class ModelSpec(Section):
         if self.adaptors and self.source is None:
             raise ValueError('adaptors are for a source; put { kind = "adaptor" } between layers')
         return self
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Names of the classes, in the order of the outputs, that the source has; None without."""
+        return self._class_names
 
     @property
     def names(self) -> tuple[str | None, ...]:
@@ -229,7 +237,9 @@ class DataSpec(Section):
     """Where samples come from and how they are split and scaled.
 
     `source_file` holds the samples of the domain that the net comes from, where `file` is another
-    one: pre-training, scaling, calibration and prototypes then come from there.
+    one: pre-training, scaling, calibration and prototypes then come from there. `classes` are the
+    names of classes in the order of the outputs. `header` says whether the first line of a CSV file
+    holds names of columns, `drop` which columns are no inputs.
     """
 
     file: str
@@ -240,12 +250,27 @@ class DataSpec(Section):
     test_labels_file: str | None = None
     x: str = "x"
     y: str = "y"
+    classes: tuple[str, ...] | None = None
+    header: bool | None = None
+    drop: tuple[str, ...] = ()
     task: Literal["auto", "classification", "regression"] = "auto"
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     scaling: Literal["none", "unit", "standard", "standard_channels", "standard_all"] = "unit"
     limit: Annotated[int, Field(ge=1)] | None = None
     # Height, width and channels of a sample; None: what the data set's own shape says.
     input_shape: tuple[int, int, int] | None = None
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _names_of_classes(cls, value: object) -> object:
+        return None if value is None else check_class_names(value)
+
+    @field_validator("drop", mode="before")
+    @classmethod
+    def _names_of_columns(cls, value: object) -> object:
+        if isinstance(value, str):
+            return (value,)
+        return tuple(value) if isinstance(value, list) else value
 
     @field_validator("input_shape", mode="before")
     @classmethod
