@@ -48,7 +48,9 @@ def quantization_command(
     spec = load(spec_path, platform, overrides)
     with progress_bar() as progress:
         result = quantization(spec, weights=weights, samples=samples, progress=progress)
-    return outcome(result.to_json(), lambda: show_quantization(result), as_json=as_json)
+    return outcome(
+        result.to_json(), lambda: show_quantization(result), as_json=as_json, data=result.data
+    )
 
 
 def show_quantization(result: "QuantizationResult") -> str:

@@ -61,6 +61,8 @@ def _invoke(arguments: Sequence[str], settings: dict[str, bool]) -> int:
         # --help and --version have printed already, and leave their exit code.
         return int(result or 0)
     sys.stdout.write(result.text)
+    for note in result.notes:
+        click.echo(f"{click.style('note:', bold=True)} {visible(note)}", err=True)
     return EXIT_MISMATCH if result.is_mismatch else 0
 
 

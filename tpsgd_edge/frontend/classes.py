@@ -131,7 +131,9 @@ def shown(names: Sequence[str], most: int = _MOST_SHOWN) -> str:
     >>> shown(["a", "b", "c"], 2)
     'a, b, ...'
     """
-    return visible(", ".join([*(name[:40] for name in names[:most]), *["..."][: len(names) - most]]))
+    return visible(
+        ", ".join([*(name[:40] for name in names[:most]), *["..."][: len(names) - most]])
+    )
 
 
 def _as_listed(sets: Sequence[Named], classes: tuple[str, ...], asked: Asked) -> Ordered | None:
@@ -193,7 +195,7 @@ def _are_places(values: Sequence[int], asked: Asked) -> bool:
     """Whether numbers are places of outputs from 0 on, of which some may have no sample here."""
     if values == list(range(len(values))):
         return True
-    is_within = 0 <= min(values) and max(values) < asked.room
+    is_within = min(values) >= 0 and max(values) < asked.room
     return is_within and (0 in values or len(values) != asked.units)
 
 

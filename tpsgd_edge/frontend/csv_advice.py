@@ -40,6 +40,8 @@ def _one_hot_end(table: Table) -> list[str]:
     while first > 1 and all(row[first - 1].lower() in _BITS for row in table.rows):
         first -= 1
     for start in range(first, table.width - 1):
-        if all(sum(cell.lower() in ("1", "1.0", "true") for cell in r[start:]) == 1 for r in table.rows):
+        if all(
+            sum(cell.lower() in ("1", "1.0", "true") for cell in r[start:]) == 1 for r in table.rows
+        ):
             return [table.called(column) for column in range(start, table.width)]
     return []

@@ -188,15 +188,16 @@ def _values(table: Table, columns: Sequence[int], numbers: Numbers) -> NDArray[n
     return values
 
 
-def _refuse_text(
-    table: Table, index: int, columns: Sequence[int], numbers: Numbers
-) -> NoReturn:
+def _refuse_text(table: Table, index: int, columns: Sequence[int], numbers: Numbers) -> NoReturn:
     row = table.rows[index]
     column = next(c for c in columns if not _has_value(row[c], numbers))
     cell = row[column]
     if is_missing(cell):
         _refuse_missing(table, index, column, columns)
-    what, help_text = "a cell is not a number", "samples are numbers; only a class label may be text"
+    what, help_text = (
+        "a cell is not a number",
+        "samples are numbers; only a class label may be text",
+    )
     if are_thousands(cell):
         help_text = "write numbers without thousands separators, and decimals with a point"
     elif is_number(cell):
@@ -272,9 +273,7 @@ def _reading_notes(table: Table, numbers: Numbers, index: int | None) -> Iterato
         )
 
 
-def _column_notes(
-    table: Table, x: NDArray[np.float64], features: Sequence[int]
-) -> Iterator[str]:
+def _column_notes(table: Table, x: NDArray[np.float64], features: Sequence[int]) -> Iterator[str]:
     """Columns that tell nothing of a sample, or number it."""
     name, count = f"'{table.name}'", len(table.rows)
     constant = [c for c, values in zip(features, x.T, strict=True) if (values == values[0]).all()]
@@ -288,5 +287,3 @@ def _column_notes(
                 f"{name}: {table.title(column)} counts the samples ({values[0]:g}, {values[1]:g}, "
                 f'...) and is an input; if it is an ID, set data.drop = ["{table.called(column)}"]'
             )
-
-

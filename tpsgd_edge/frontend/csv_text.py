@@ -29,6 +29,10 @@ _OTHER_FILES = {
 }
 
 
+# The number of a line, and its cells.
+Row = tuple[int, tuple[str, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """Rows of cells without what surrounds them.
@@ -85,16 +89,19 @@ def read_table(path: Path, *, has_header: bool | None, named: Sequence[str] = ()
     text = _decoded(path)
     separator, lines = _lines(text)
     rows = _with_row_names(_without_last_separator(_rows(path.name, lines, separator)))
-    return _with_header(rows, path.name, separator, has_header, named, lines)
+    looks_so = bool(rows) and _is_header([row for _, row in rows], named)
+    table = _table(
+        path.name, rows, separator, has_header=looks_so if has_header is None else has_header
+    )
+    notes = _notes(table, lines.comments, was_asked=has_header is not None)
+    return replace(table, notes=tuple(notes))
 
 
 def _decoded(path: Path) -> str:
     raw = read_bytes(path)
     for start, (what, help_text) in _OTHER_FILES.items():
         if raw.startswith(start):
-            raise DataError(
-                f"'{path.name}' is {what}, not text", where=path.name, help=help_text
-            )
+            raise DataError(f"'{path.name}' is {what}, not text", where=path.name, help=help_text)
     is_wide = raw[:2] in (b"\xff\xfe", b"\xfe\xff") and len(raw) % 2 == 0
     try:
         return raw.decode("utf-16" if is_wide else "utf-8-sig")
@@ -158,9 +165,6 @@ def _parsed(text: str, separator: str) -> Iterator[list[str]]:
     return csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
 
 
-Row = tuple[int, tuple[str, ...]]
-
-
 def _rows(name: str, lines: _Lines, separator: str) -> list[Row]:
     """Rows that hold something, each with the number of its line."""
     reader, rows = _parsed(lines.text, separator), []
@@ -198,31 +202,27 @@ def _with_row_names(rows: list[Row]) -> list[Row]:
     return rows
 
 
-def _with_header(
-    rows: list[Row],
-    name: str,
-    separator: str,
-    has_header: bool | None,
-    named: Sequence[str],
-    lines: _Lines,
-) -> Table:
-    cells, notes = [row for _, row in rows], []
-    if lines.comments:
-        notes.append(f"{lines.comments} lines that start with # are passed over")
-    if has_header is None and cells:
-        has_header = _is_header(cells, named)
-        if has_header and any(is_number(cell) for cell in cells[0]):
-            notes.append(
-                f"the first line ({', '.join(cells[0][:3])}, ...) is read as names of columns; "
-                "data.header = false makes it a sample"
-            )
-    start = 1 if has_header and cells else 0
-    header = cells[0] if start else None
-    table = Table(name, header, tuple(cells[start:]), tuple(at for at, _ in rows[start:]), separator)
+def _table(name: str, rows: Sequence[Row], separator: str, *, has_header: bool) -> Table:
+    start = 1 if has_header and rows else 0
+    header = rows[0][1] if start else None
+    cells, lines = tuple(row for _, row in rows[start:]), tuple(at for at, _ in rows[start:])
+    table = Table(name, header, cells, lines, separator)
     if not table.rows:
         raise DataError("the data set is empty", where=name, found="no line with values")
     _check_widths(table)
-    return replace(table, notes=tuple(f"'{name}': {note}" for note in notes))
+    return table
+
+
+def _notes(table: Table, comments: int, *, was_asked: bool) -> Iterator[str]:
+    if comments:
+        lines = "1 line that starts" if comments == 1 else f"{comments} lines that start"
+        yield f"'{table.name}': {lines} with # passed over"
+    if not was_asked and any(is_number(name) for name in table.header or ()):
+        names = ", ".join((table.header or ())[:3])
+        yield (
+            f"'{table.name}': the first line ({visible(names[:40])}, ...) is read as names of "
+            "columns; data.header = false makes it a sample"
+        )
 
 
 def _check_widths(table: Table) -> None:

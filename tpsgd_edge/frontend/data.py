@@ -22,6 +22,18 @@ __all__ = ["Dataset", "dataset_from_arrays", "input_scaling", "label_scaling", "
 
 Samples = NDArray[np.float32] | NDArray[np.uint8]
 
+
+@dataclass(frozen=True, slots=True)
+class DataNotes:
+    """In words: what labels were understood as, and what was decided or looks odd."""
+
+    labels: str = ""
+    notes: tuple[str, ...] = ()
+
+
+NO_NOTES = DataNotes()
+
+
 @dataclass(frozen=True, slots=True)
 class Dataset:
     """Samples as they are, flattened, and their labels.
@@ -36,8 +48,7 @@ class Dataset:
         class_names: empty for vectors.
         input_shape: of one sample before it was flattened.
         source: the file's name, without its folder.
-        labels_said: in words, what labels were understood as.
-        notes: what was decided or looks odd, in words.
+        said: what is to be said of the data.
         origin: of the domain that the net comes from, where it is another one.
     """
 
@@ -50,8 +61,7 @@ class Dataset:
     input_shape: tuple[int, ...]
     source: str
     origin: "Dataset | None" = None
-    labels_said: str = ""
-    notes: tuple[str, ...] = ()
+    said: DataNotes = NO_NOTES
 
     @property
     def first(self) -> "Dataset":
@@ -147,12 +157,14 @@ def _make_dataset(
         input_shape=train.x.shape[1:],
         source=source,
         origin=origin,
-        labels_said=labelled.said,
-        notes=(
-            *train.notes,
-            *(note for note in (test.notes if test else ()) if note not in train.notes),
-            *labelled.notes,
-            *overlap_notes(x_train, x_test, is_split=test is None),
+        said=DataNotes(
+            labelled.said,
+            (
+                *train.notes,
+                *(note for note in (test.notes if test else ()) if note not in train.notes),
+                *labelled.notes,
+                *overlap_notes(x_train, x_test, is_split=test is None),
+            ),
         ),
     )
 
@@ -160,13 +172,18 @@ def _make_dataset(
 def _asked(spec: Spec, origin: Dataset | None) -> Asked:
     """What the spec says of the labels."""
     data, model = spec.data, spec.model
+    units, known = model.n_out - model.extra_classes, model.class_names or ()
+    if len(known) != units or data.classes is not None:
+        known = ()
+    # New classes come behind those that the net knows.
+    is_open = origin is None and bool(model.extra_classes)
     return Asked(
         task=data.task,
-        units=model.n_out - model.extra_classes,
+        units=units,
         extra=model.extra_classes,
-        classes=data.classes or model.class_names,
+        classes=data.classes or (None if is_open else known or None),
         is_certain=data.classes is not None,
-        known=() if origin is None else _without_room(origin.class_names),
+        known=_without_room(origin.class_names) if origin else known if is_open else (),
         source=model.source,
         layer=model.names[-1] or "",
     )

@@ -41,7 +41,17 @@ _OTHERS = {
     ),
     (".arff",): "save it as CSV: pandas.DataFrame(scipy.io.arff.loadarff(file)[0]).to_csv(...)",
     (".json", ".jsonl"): "pandas.read_json(file).to_csv('data.csv', index=False)",
-    (".csv.gz", ".tsv.gz", ".zip", ".7z", ".tar", ".tgz", ".tar.gz", ".bz2", ".xz"): "unpack it first",
+    (
+        ".csv.gz",
+        ".tsv.gz",
+        ".zip",
+        ".7z",
+        ".tar",
+        ".tgz",
+        ".tar.gz",
+        ".bz2",
+        ".xz",
+    ): "unpack it first",
     (".png", ".jpg", ".jpeg", ".bmp", ".gif"): (
         "put all images and their classes into arrays: numpy.savez('data.npz', x=..., y=...)"
     ),

@@ -124,7 +124,7 @@ def _real_for_many(raw: RawSamples, asked: Asked) -> DataError:
         where=f"{raw.where}, {raw.place(wrong)}: {raw.y_from}",
         found=f"label {raw.y[wrong]:g} for {_units(asked)}",
         help=raw.advice()
-        or 'for classes name the right labels in data.y; for one real value: units = 1 and '
+        or "for classes name the right labels in data.y; for one real value: units = 1 and "
         'data.task = "regression"',
     )
 

@@ -38,6 +38,8 @@ class AdaptResult:
             "name": tried.spec.name,
             "spec": {"file": tried.spec.source, "digest": tried.spec.digest},
             "samples": tried.samples,
+            "labels": tried.data.labels or None,
+            "notes": list(tried.data.notes),
             "before": finite(tried.before),
             "origin_before": finite(tried.origin_before),
             "trials": [_trial(trial) for trial in tried.trials],

@@ -1,7 +1,7 @@
 """What each verb found: frozen results that the terminal, JSON, Markdown and HTML read.
 
 `to_json` of every result gives a document with the same keys (`KEYS`), null where the verb does not
-know.
+know. `data` of a result says what the labels were understood as, and what is odd about the data.
 """
 
 import math
@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.frontend.data import NO_NOTES, DataNotes
 from tpsgd_edge.memory.plan import Buffer
 from tpsgd_edge.spec import Spec
 from tpsgd_edge.stages.quantization import LayerError
@@ -122,10 +123,11 @@ class BuildResult:
     layers: tuple[LayerCost, ...]
     arena: tuple[Buffer, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
+    data: DataNotes = NO_NOTES
 
     def to_json(self) -> Json:
         """The common keys, and folder, files, compiler, budget, layers."""
-        return _document(self.spec, self.platform, self.formats) | {
+        return _document(self) | {
             **_sizes_json(self.sizes),
             "folder": str(self.folder) if self.folder is not None else None,
             "files": list(self.files),
@@ -157,6 +159,7 @@ class VerifyResult:
     instructions_per_inference: int | None = None
     cycles_per_step: int | None = None
     cycles_per_inference: int | None = None
+    data: DataNotes = NO_NOTES
 
     @property
     def is_equal(self) -> bool:
@@ -173,7 +176,7 @@ class VerifyResult:
 
     def to_json(self) -> Json:
         """The common keys, and the mismatch in words."""
-        return _document(self.spec, self.platform, self.formats) | {
+        return _document(self) | {
             "verdict": self.verdict.verdict,
             "steps": self.steps,
             "instructions_per_step": self.instructions_per_step,
@@ -219,11 +222,12 @@ class SimulateResult:
     baselines: Mapping[str, float] = field(default_factory=dict)
     weights: Path | None = None
     origin: tuple[float, ...] = ()
+    data: DataNotes = NO_NOTES
 
     def to_json(self) -> Json:
         """The common keys, and epochs, learning curve, confusion matrix."""
         speed = self.samples_per_second
-        return _document(self.spec, self.platform, self.formats) | {
+        return _document(self) | {
             **_sizes_json(self.sizes),
             "metric": self.metric,
             "accuracy_before": finite(self.accuracy_before),
@@ -261,10 +265,11 @@ class ExportResult:
     crc: int
     input_shape: tuple[int, ...]
     formats: Mapping[str, str]
+    data: DataNotes = NO_NOTES
 
     def to_json(self) -> Json:
         """The common keys, and file, size, digest, shape of a sample."""
-        return _document(self.spec, self.platform, self.formats) | {
+        return _document(self) | {
             "steps": self.steps,
             "onnx": str(self.path),
             "onnx_bytes": self.bytes,
@@ -293,10 +298,11 @@ class QuantizationResult:
     agreement: float | None
     samples: int
     formats: Mapping[str, str]
+    data: DataNotes = NO_NOTES
 
     def to_json(self) -> Json:
         """The common keys, both metrics, agreement, and the layers."""
-        return _document(self.spec, self.platform, self.formats) | {
+        return _document(self) | {
             "metric": self.metric,
             "real": finite(self.real),
             "integers": finite(self.integers),
@@ -327,6 +333,11 @@ class ReportResult:
         """What was asked for."""
         return self.build.spec
 
+    @property
+    def data(self) -> DataNotes:
+        """The notes on the data."""
+        return self.build.data
+
     def to_json(self) -> Json:
         """The keys of all three; where several know a key, the first that is not null."""
         parts = [self.build.to_json(), self.verify.to_json(), self.simulate.to_json()]
@@ -336,6 +347,9 @@ class ReportResult:
                 if merged.get(key) is None:
                     merged[key] = value
         return merged | {"html": str(self.html) if self.html is not None else None}
+
+
+_Result = BuildResult | VerifyResult | SimulateResult | ExportResult | QuantizationResult
 
 
 def command_arguments(spec: Spec, platform: str) -> str:
@@ -356,13 +370,16 @@ def finite(value: float | None) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
 
 
-def _document(spec: Spec, platform: str, formats: Mapping[str, str]) -> Json:
+def _document(result: _Result) -> Json:
+    spec, said = result.spec, result.data
     return {
         "name": spec.name,
         "spec": {"file": spec.source, "digest": spec.digest},
         **dict.fromkeys(KEYS),
-        "platform": platform,
-        "formats": dict(formats),
+        "platform": result.platform,
+        "formats": dict(result.formats),
+        "labels": said.labels or None,
+        "notes": list(said.notes),
     }
 
 

@@ -61,7 +61,10 @@ def spec_from_dict(
 
 
 def with_layers(
-    spec: Spec, layers: Sequence[Mapping[str, Any]], input_shape: tuple[int, int, int]
+    spec: Spec,
+    layers: Sequence[Mapping[str, Any]],
+    input_shape: tuple[int, int, int],
+    class_names: tuple[str, ...] | None = None,
 ) -> Spec:
     """The spec with what its source says: layers, and the shape of a sample.
 
@@ -69,6 +72,7 @@ def with_layers(
         spec: one with `model.source`.
         layers: tables as in `model.layers`; `model.settings` goes over them.
         input_shape: height, width and channels.
+        class_names: in the order of the outputs, where the source has them.
 
     Raises:
         SpecError: settings of layers that are not there, or that the source decides; whatever does
@@ -88,6 +92,7 @@ def with_layers(
             help="leave data.input_shape out",
         )
     full = spec.model.model_copy(update={"layers": complete.model.layers})
+    full._class_names = class_names
     data = spec.data.model_copy(update={"input_shape": input_shape})
     return spec.model_copy(update={"model": full, "data": data})
 

@@ -47,7 +47,7 @@ def check_class_names(value: object) -> tuple[str, ...]:
     """
     names = list(value) if isinstance(value, list | tuple) else []
     if len(names) < 2 or not all(isinstance(name, str | int | float) for name in names):
-        raise ValueError("'classes' looks like [\"up\", \"down\"]: names in the order of outputs")
+        raise ValueError('\'classes\' looks like ["up", "down"]: names in the order of outputs')
     written = tuple(_written(name) for name in names)
     twice = sorted({name for name in written if written.count(name) > 1})
     if twice:

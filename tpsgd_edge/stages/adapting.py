@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.frontend.data import Dataset, load_dataset
+from tpsgd_edge.frontend.data import NO_NOTES, DataNotes, Dataset, load_dataset
 from tpsgd_edge.frontend.imports.source import with_source
 from tpsgd_edge.frontend.split import epoch_order
 from tpsgd_edge.graph import Graph
@@ -222,6 +222,7 @@ class Trials:
     before: float
     origin_before: float | None
     trials: tuple[Trial, ...]
+    data: DataNotes = NO_NOTES
 
 
 def try_ways(spec: Spec, rates: Sequence[float], folds: int, progress: Progress) -> Trials:
@@ -255,7 +256,7 @@ def try_ways(spec: Spec, rates: Sequence[float], folds: int, progress: Progress)
             progress("adapting", done, len(ways))
             trials.append(_try(spec, way, weights, dataset, folds))
         progress("adapting", len(ways), len(ways))
-    return Trials(spec, len(dataset.x_train), *before, tuple(trials))
+    return Trials(spec, len(dataset.x_train), *before, tuple(trials), dataset.said)
 
 
 def _before(spec: Spec, dataset: Dataset) -> tuple[float, float | None]:

@@ -6,7 +6,7 @@ Protobuf runs no code and the tensors are plain numbers; there is no pickle anyw
 import math
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -60,6 +60,7 @@ class OnnxNet:
     input_name: str
     input_shape: tuple[int | None, ...]
     outputs: tuple[str, ...]
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_onnx_file(path: Path) -> OnnxNet:
@@ -133,6 +134,7 @@ def _net(model: Any, file: str, folder: Path | None) -> OnnxNet:
         input_name=_text(inputs[0].name),
         input_shape=_lengths(inputs[0], file),
         outputs=tuple(_text(value.name) for value in graph.output),
+        metadata={_text(entry.key): _text(entry.value) for entry in model.metadata_props},
     )
 
 

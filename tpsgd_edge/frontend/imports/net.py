@@ -19,11 +19,13 @@ class ImportedNet:
         layers: tables as in `model.layers` of a spec.
         weights: of each layer with weights, in our order: channels last.
         input_shape: of a sample: height, width, channels.
+        class_names: in the order of the outputs; None where the net does not say.
     """
 
     layers: tuple[Mapping[str, Any], ...]
     weights: Mapping[str, Weights]
     input_shape: Shape
+    class_names: tuple[str, ...] | None = None
 
     def save_weights(self, path: str | Path) -> None:
         """Write an .npz for `model.weights_file`.

@@ -16,6 +16,7 @@ from tpsgd_edge.frontend.imports.file import HeldTensor, OnnxNet, read_onnx_file
 from tpsgd_edge.frontend.imports.help import what_to_do
 from tpsgd_edge.frontend.imports.inputs import batch_axis, first_chain
 from tpsgd_edge.frontend.imports.net import ImportedNet
+from tpsgd_edge.frontend.metadata import class_names
 
 _STANDARD = ("", "ai.onnx")
 _MOST_LAYERS = 64
@@ -78,6 +79,7 @@ def imported(net: OnnxNet) -> ImportedNet:
         layers=tuple(dict(layer.table) for layer in chain.layers),
         weights={la.name: la.weights for la in chain.layers if la.weights is not None},
         input_shape=chain.input_shape,
+        class_names=class_names(net.metadata),
     )
 
 

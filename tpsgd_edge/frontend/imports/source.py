@@ -18,7 +18,7 @@ def with_source(spec: Spec) -> Spec:
     if spec.model.source is None or spec.model.layers:
         return spec
     net = read_source(spec)
-    return with_layers(spec, net.layers, net.input_shape)
+    return with_layers(spec, net.layers, net.input_shape, net.class_names)
 
 
 def read_source(spec: Spec) -> ImportedNet:
