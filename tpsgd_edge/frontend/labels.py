@@ -131,8 +131,11 @@ def _real_for_many(raw: RawSamples, asked: Asked) -> DataError:
 
 def _units(asked: Asked) -> str:
     net = f" of '{asked.source}'" if asked.source is not None else ""
-    count = f"{asked.units} unit" if asked.units == 1 else f"{asked.units} units"
-    return f"{count} in the last layer{net}"
+    return f"{_count(asked.units)} in the last layer{net}"
+
+
+def _count(units: int) -> str:
+    return f"{units} unit" if units == 1 else f"{units} units"
 
 
 def _joined(advice: str) -> str:
@@ -152,7 +155,7 @@ def _read_vectors(sets: Sequence[RawSamples], asked: Asked) -> LabelledBy:
         classes = count == 1 and are_whole(train.y)
         other = '; for classes: data.task = "classification"' if classes else ""
         raise DataError(
-            f"the last layer '{asked.layer}' has {asked.room} units for {count} label values",
+            f"the last layer '{asked.layer}' has {_count(asked.room)} for {count} label values",
             where=f"{train.where}: {train.y_from}",
             found=f"units = {asked.room}",
             help=f"{_set_units(asked, count)}{other}{_joined(train.advice())}",
@@ -279,7 +282,7 @@ def _wrong_count(labels: Sequence[Named], names: tuple[str, ...], asked: Asked) 
         helps = [f"set units = {count}", advice]
         helps += [real] if many else [missing] if count < asked.units else []
     return DataError(
-        f"the last layer '{asked.layer}' has {asked.units} units for {count} classes",
+        f"the last layer '{asked.layer}' has {_count(asked.units)} for {count} classes",
         where=where,
         found=f"classes: {shown(names, 10)}",
         help="; ".join(text for text in helps if text),

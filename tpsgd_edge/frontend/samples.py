@@ -1,18 +1,23 @@
 """Samples as a file holds them, before anything about labels is decided."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.errors import DataError
+from tpsgd_edge.errors import DataError, visible
 
 # More is a mistake: the first layer would not fit any microcontroller, the set (bytes) no memory.
 LARGEST_INPUT = 65_535
 LARGEST_SET = 1 << 31
+_MOST_ENTRIES = 1000
+_PATHS = "paths start at the folder of the spec"
 
 
 def _no_advice() -> str:
@@ -67,10 +72,16 @@ def read_bytes(path: Path, *, limit: int = 1 << 33) -> bytes:
 def unreadable(path: Path, error: Exception) -> DataError:
     """The error for a file that is missing or closed to us."""
     if isinstance(error, FileNotFoundError):
+        with suppress(OSError):
+            there = [entry.name for entry in islice(path.parent.iterdir(), _MOST_ENTRIES)]
+            close = get_close_matches(path.name, there, n=1)
+            return DataError(
+                f"there is no data file '{path.name}'",
+                where=f"[data], {path}",
+                help=f"did you mean '{visible(close[0])}'?" if close else _PATHS,
+            )
         return DataError(
-            f"there is no data file '{path.name}'",
-            where=f"[data], {path}",
-            help="paths start at the folder of the spec",
+            f"there is no data file '{path.name}'", where=f"[data], {path}", help=_PATHS
         )
     reason = getattr(error, "strerror", None) or str(error)
     return DataError(f"the data file '{path.name}' cannot be read", where=str(path), found=reason)
