@@ -107,7 +107,7 @@ def _are_values_of_one_unit(raw: RawSamples, asked: Asked) -> bool:
         return True
     names = shown(named_labels(raw, raw.y).names)
     binary = " (a single sigmoid unit for 0 and 1 becomes two units)" if len(kinds) == 2 else ""
-    more = _joined(raw.advice())
+    more = _joined(raw.advice(asked.units))
     raise DataError(
         "it is not clear whether labels are classes or real values",
         where=f"{raw.where}: {raw.y_from}",
@@ -123,7 +123,7 @@ def _real_for_many(raw: RawSamples, asked: Asked) -> DataError:
         "labels are real numbers, but the last layer has several units",
         where=f"{raw.where}, {raw.place(wrong)}: {raw.y_from}",
         found=f"label {raw.y[wrong]:g} for {_units(asked)}",
-        help=raw.advice()
+        help=raw.advice(asked.units)
         or "for classes name the right labels in data.y; for one real value: units = 1 and "
         'data.task = "regression"',
     )
@@ -158,14 +158,14 @@ def _read_vectors(sets: Sequence[RawSamples], asked: Asked) -> LabelledBy:
             f"the last layer '{asked.layer}' has {_count(asked.room)} for {count} label values",
             where=f"{train.where}: {train.y_from}",
             found=f"units = {asked.room}",
-            help=f"{_set_units(asked, count)}{other}{_joined(train.advice())}",
+            help=f"{_set_units(asked, count)}{other}{_joined(train.advice(asked.units))}",
         )
     if (vectors[0] == vectors[0][0]).all():
         raise DataError(
             "all labels are the same value",
             where=f"{train.where}: {train.y_from}",
             found=f"{len(vectors[0]):,} labels {vectors[0][0].tolist()}"[:80],
-            help=f"there is nothing to learn from them{_joined(train.advice())}",
+            help=f"there is nothing to learn from them{_joined(train.advice(asked.units))}",
         )
     said = f"{count} real values" if count > 1 else "1 real value"
     return LabelledBy(
@@ -199,7 +199,7 @@ def _read_classes(sets: Sequence[RawSamples], asked: Asked) -> LabelledBy:
     columns = _columns(sets, asked) if is_one_hot else ()
     if columns and asked.classes is None and not asked.known:
         asked = replace(asked, classes=columns)
-    labels = [_named(raw, columns) for raw in sets]
+    labels = [_named(raw, columns, asked) for raw in sets]
     ordered = in_order(labels, asked)
     names = ordered.names
     if len(names) < 2 or (ordered.y[0] == ordered.y[0][0]).all():
@@ -207,7 +207,7 @@ def _read_classes(sets: Sequence[RawSamples], asked: Asked) -> LabelledBy:
             "all labels are the same class",
             where=f"{sets[0].where}: {sets[0].y_from}",
             found=f"{len(ordered.y[0]):,} labels '{visible(names[int(ordered.y[0][0])])}'",
-            help=f"a classifier needs two classes or more{_joined(sets[0].advice())}",
+            help=f"a classifier needs two classes or more{_joined(sets[0].advice(asked.units))}",
         )
     # Where there is another domain, it is compared with that one.
     if not asked.extra and not asked.known and len(names) != asked.units:
@@ -232,7 +232,7 @@ def _columns(sets: Sequence[RawSamples], asked: Asked) -> tuple[str, ...]:
     return names
 
 
-def _named(raw: RawSamples, columns: tuple[str, ...]) -> Named:
+def _named(raw: RawSamples, columns: tuple[str, ...], asked: Asked) -> Named:
     y = raw.y
     if are_one_hot(y) and len(columns) == y.shape[1]:
         at = y.argmax(axis=1)
@@ -248,7 +248,7 @@ def _named(raw: RawSamples, columns: tuple[str, ...]) -> Named:
         )
     if y.dtype.kind == "f" and not are_whole(y):
         wrong = int(np.argmax(y != np.floor(y)))
-        more = _joined(raw.advice())
+        more = _joined(raw.advice(asked.units))
         raise DataError(
             "class labels must be whole numbers or text",
             where=f"{raw.where}, {raw.place(wrong)}",
@@ -266,7 +266,7 @@ def _wrong_count(labels: Sequence[Named], names: tuple[str, ...], asked: Asked) 
         if train.count(rare) < max(2, len(train.index) // 50):
             where = f"{train.place(rare)}, label '{visible(rare[:40])}'"
     many = count > max(20, len(train.index) // 2)
-    advice = train.raw.advice()
+    advice = train.raw.advice(asked.units)
     if many and train.values is None:
         helps = [advice or "nearly every sample has a label of its own: name the right one, data.y"]
     elif asked.source is not None:

@@ -20,7 +20,7 @@ _MOST_ENTRIES = 1000
 _PATHS = "paths start at the folder of the spec"
 
 
-def _no_advice() -> str:
+def _no_advice(units: int) -> str:
     return ""
 
 
@@ -36,7 +36,7 @@ class RawSamples:
         y_from: the column or array that labels come from.
         y_names: of the columns of y, where they have names.
         x_names: of the columns of x, where they have names.
-        advice: where labels come from else, for when these are not right.
+        advice: where as many classes as there are units may come from, if these labels are wrong.
         notes: what was passed over or decided on reading.
     """
 
@@ -47,7 +47,7 @@ class RawSamples:
     y_from: str = "y"
     y_names: tuple[str, ...] = ()
     x_names: tuple[str, ...] = ()
-    advice: Callable[[], str] = _no_advice
+    advice: Callable[[int], str] = _no_advice
     notes: tuple[str, ...] = ()
 
     def place(self, index: int) -> str:
@@ -114,7 +114,10 @@ def check_samples(raw: RawSamples, *, steps: int | None = None) -> None:
         raise DataError(
             "there are not as many labels as samples",
             where=raw.where,
-            found=f"{len(x):,} samples, {len(y):,} labels",
+            found=f"{len(x):,} samples, {len(y):,} labels; x has the shape {x.shape}",
+            help="x has one row for each sample; transpose it, or move the axis of samples first"
+            if len(y) in x.shape
+            else "give each sample one label: are x and y of the same recording?",
         )
     if x[0].size > LARGEST_INPUT:
         raise DataError(
