@@ -134,7 +134,9 @@ MISTAKES = {
         spec(("epochs = 1", "learning_rate = 0.0")),
     ),
     "a name that C has not": Mistake(
-        ("not a lower-case C name", "a letter, then"), spec(('"mine"', '"My Net"')), has_help=False
+        ("not a lower-case C name", "a letter, then", "such as 'my_net'"),
+        spec(('"mine"', '"My Net"')),
+        has_help=False,
     ),
     "a platform that is not there": Mistake(
         ("'cortex-m4'", "cortex-m4f"), SPEC + '[platform]\nname = "cortex-m4"\n'
@@ -148,7 +150,9 @@ MISTAKES = {
         ("there is no spec 'yours.toml'", "tpsgd-edge new NAME"), command=("build", "yours.toml")
     ),
     "a folder as spec": Mistake(("is a folder, not a spec", "mine.toml"), command=("build", ".")),
-    "the data as spec": Mistake(("not valid TOML",), command=("build", "d.csv")),
+    "the data as spec": Mistake(
+        ("not valid TOML", "is it a spec?", "data go into [data], file"), command=("build", "d.csv")
+    ),
     "a spec in Latin-1": Mistake(
         ("is not text in UTF-8", "save it as UTF-8"), f"# größe\n{SPEC}".encode("latin1")
     ),
@@ -280,7 +284,10 @@ MISTAKES = {
         changed(table(), (",0\n", ",0\n1,NA,2,3,1\n")), "a cell is missing", "line 3, column 2 'b'"
     ),
     "infinity": with_table(
-        changed(table(), (",0\n", ",0\n1,inf,2,3,1\n")), "'x' holds NaN, infinity", "line 3", "inf"
+        changed(table(), (",0\n", ",0\n1,inf,2,3,1\n")),
+        "'x' holds NaN, infinity",
+        "line 3, column 'b'",
+        "inf",
     ),
     "thousands": with_table(
         changed(table(), (",0\n", ',0\n"1,000",1,2,3,1\n')), "without thousands separators"
@@ -313,6 +320,7 @@ MISTAKES = {
         table(labels=["no", "yes", "maybe"] * 19 + ["no", "yes", "Maybe"]),
         "has 3 units for 4 classes",
         "label 'Maybe'",
+        "if 'Maybe' is a mistake, correct it; else set units = 4",
         "classes: Maybe, maybe, no, yes",
     ),
     "a class that the test set alone has": Mistake(

@@ -1,5 +1,6 @@
 """The data set of a spec, from whatever file holds it to a `Dataset`."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -164,9 +165,16 @@ def _make_dataset(
                 *(note for note in (test.notes if test else ()) if note not in train.notes),
                 *labelled.notes,
                 *overlap_notes(x_train, x_test, is_split=test is None),
+                *_undefined(labelled.labels, y_test),
             ),
         ),
     )
+
+
+def _undefined(labels: Labels, y_test: NDArray[Any]) -> Iterator[str]:
+    """What to say where no score can be computed."""
+    if labels.kind == "vector" and len(y_test) and (y_test == y_test[0]).all():
+        yield "the labels of the test set are all the same value, so R² is not defined"
 
 
 def _asked(spec: Spec, origin: Dataset | None) -> Asked:

@@ -31,9 +31,10 @@ _FORMATS = 'data can be .npz, .npy, .csv, .tsv, .txt or IDX (plain or .gz), or "
 # Kinds of files that people have, and how they become one of ours.
 _OTHERS = {
     (".xlsx", ".xls", ".ods"): "save the sheet as CSV (UTF-8)",
-    (".parquet", ".feather", ".arrow", ".dta", ".sav"): (
-        "with pandas: pandas.read_...(file).to_csv('data.csv', index=False)"
-    ),
+    (".parquet",): "pandas.read_parquet(file).to_csv('data.csv', index=False)",
+    (".feather", ".arrow"): "pandas.read_feather(file).to_csv('data.csv', index=False)",
+    (".dta",): "pandas.read_stata(file).to_csv('data.csv', index=False)",
+    (".sav",): "pandas.read_spss(file).to_csv('data.csv', index=False)",
     (".mat",): "scipy.io.loadmat(file), then numpy.savez('data.npz', x=..., y=...)",
     (".h5", ".hdf5", ".nc"): "read it with h5py, then numpy.savez('data.npz', x=..., y=...)",
     (".pkl", ".pickle", ".pt", ".pth", ".joblib"): (

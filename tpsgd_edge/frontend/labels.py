@@ -260,11 +260,12 @@ def _named(raw: RawSamples, columns: tuple[str, ...], asked: Asked) -> Named:
 
 def _wrong_count(labels: Sequence[Named], names: tuple[str, ...], asked: Asked) -> DataError:
     train, count = labels[0], len(names)
-    where = f"{train.raw.where}: {train.raw.y_from}"
+    where, odd = f"{train.raw.where}: {train.raw.y_from}", ""
     if count == asked.units + 1:
         rare = min(train.names, key=train.count)
         if train.count(rare) < max(2, len(train.index) // 50):
             where = f"{train.place(rare)}, label '{visible(rare[:40])}'"
+            odd = f"if '{visible(rare[:40])}' is a mistake, correct it; else "
     many = count > max(20, len(train.index) // 2)
     advice = train.raw.advice(asked.units)
     if many and train.values is None:
@@ -279,7 +280,7 @@ def _wrong_count(labels: Sequence[Named], names: tuple[str, ...], asked: Asked) 
     else:
         real = 'for real values: units = 1 and data.task = "regression"'
         missing = f"data.classes = [...] names all {asked.units}, if some have no samples here"
-        helps = [f"set units = {count}", advice]
+        helps = [f"{odd}set units = {count}", advice]
         helps += [real] if many else [missing] if count < asked.units else []
     return DataError(
         f"the last layer '{asked.layer}' has {_count(asked.units)} for {count} classes",

@@ -138,9 +138,10 @@ def check_finite(raw: RawSamples, values: NDArray[Any], name: str) -> None:
         return
     at = np.unravel_index(int(np.argmin(good)), values.shape)
     index = ", ".join(str(int(i)) for i in at)
+    column = f", column '{visible(raw.x_names[at[1]])}'" if name == "x" and raw.x_names else ""
     raise DataError(
         f"'{name}' holds NaN, infinity or a number too large",
-        where=f"{raw.where}, {raw.place(int(at[0]))}",
+        where=f"{raw.where}, {raw.place(int(at[0]))}{column}",
         found=f"{name}[{index}] = {values[at]}; {int((~good).sum()):,} such values in all",
         help="remove or repair these samples",
     )

@@ -178,7 +178,9 @@ def _parse(raw: bytes, path: Path) -> dict[str, Any]:
             f"'{path.name}' is not valid TOML",
             where=path.name,
             found=str(error),
-            help="text goes in quotes, sections look like [model]; see https://toml.io",
+            help="text goes in quotes, sections look like [model]; see https://toml.io"
+            if path.suffix == ".toml"
+            else "is it a spec? its name ends with .toml; data go into [data], file",
         ) from None
 
 

@@ -23,13 +23,19 @@ def check_c_name(name: str) -> str:
     if not _C_NAME.fullmatch(name):
         raise ValueError(
             f"{name[:40]!r} is not a lower-case C name: a letter, "
-            "then up to 30 letters, digits or underscores"
+            f"then up to 30 letters, digits or underscores{_such_as(name)}"
         )
     if name in _KEYWORDS.split():
         raise ValueError(f"{name!r} is a word of the C language")
     if name in _TAKEN.split() or name.startswith("tps_") or name.endswith("_t"):
         raise ValueError(f"{name!r} is taken by the generated code")
     return name
+
+
+def _such_as(name: str) -> str:
+    """A name like the one given that C allows; nothing where there is none."""
+    near = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_0123456789")[:31].rstrip("_")
+    return f", such as {near!r}" if _C_NAME.fullmatch(near) else ""
 
 
 def check_model_name(name: str) -> str:
