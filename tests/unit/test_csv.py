@@ -71,6 +71,13 @@ SAME = {
     "empty lines": "\n\n" + table().replace("\n", "\n\n"),
     "pandas with its index": indexed("", ["0", "1", "2", "3"]),
     "pandas with a shuffled index": indexed("", ["7", "3", "9", "1"]),
+    "pandas with an index that repeats": indexed("", ["0", "1", "0", "1"]),
+    "pandas with an index of dates": indexed("", [f"2020-01-0{i}" for i in (1, 2, 3, 4)]),
+    "pandas with an index in real numbers": indexed("", ["0.0", "0.5", "1.0", "1.5"]),
+    "pandas with two indices": indexed("", ["0,a", "0,b", "1,a", "1,b"], header=",,a,b,c,label"),
+    "pandas, saved three times": indexed(
+        "", ["0,0", "1,1", "2,2", "3,3"], header="Unnamed: 0.1,Unnamed: 0,a,b,c,label"
+    ),
     "pandas, saved twice": indexed("Unnamed: 0", ["0", "1", "2", "3"]),
     "R's row names": indexed('""', ['"1"', '"2"', '"3"', '"4"']),
     "R's row names, header without them": indexed(
@@ -144,7 +151,7 @@ def notes(tmp_path: Path, text: str, **keys: Any) -> str:
 def test_what_was_decided_is_noted(tmp_path: Path) -> None:
     assert notes(tmp_path, table()) == ""
     said = notes(tmp_path, SAME["pandas with its index"])
-    assert "the unnamed first column (0 to 3) is an index, not an input: it is left out" in said
+    assert "column 1 has no name (0 to 3), so it is taken for an index and left out" in said
     said = notes(tmp_path, SAME["names that are numbers"])
     assert "the first line (0, 1, 2, ...) is read as names of columns" in said
     assert "data.header = false makes it a sample" in said

@@ -261,6 +261,14 @@ MISTAKES = {
     "a file of labels for a table": Mistake(
         ("'d.csv' holds its labels itself", "remove labels_file"), data('labels_file = "y.csv"')
     ),
+    "keys of another kind of file": Mistake(
+        ("'drop' says nothing of 'd.npz'", "[data], drop", "are for tables"),
+        data('drop = ["id"]', "d.npz"),
+        files={"d.npz": npz(x=X, y=Y)},
+    ),
+    "an array's name for a table": Mistake(
+        ("'x' says nothing of 'd.csv'", "all columns but the labels"), data('x = "a,b"')
+    ),
     # Tables.
     "cells parted by what nobody knows": with_table(
         table(header="", separator="^"), "has no column left for the samples", "commas, semicolons"

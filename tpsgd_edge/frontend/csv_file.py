@@ -29,7 +29,7 @@ _DEFAULT_LABEL = "y"
 # Columns that hold labels wherever they stand, by their names in lower case.
 _LABEL_NAMES = ("y", "label", "labels", "class", "classes", "target", "targets")
 _BY_NUMBER = re.compile(r"column\s*(\d{1,5})", re.IGNORECASE | re.ASCII)
-_UNNAMED = re.compile(r"(?:unnamed:\s*\d+)?", re.IGNORECASE | re.ASCII)
+_UNNAMED = re.compile(r"(?:unnamed:\s*\d+(?:\.\d+)?)?", re.IGNORECASE | re.ASCII)
 _LONGEST_LABEL = 100
 _MOST_NAMED = 5
 
@@ -55,7 +55,7 @@ class CsvKeys:
 def read_csv(path: Path, keys: CsvKeys) -> RawSamples:
     """The samples of a CSV file, with or without a header.
 
-    An index that pandas or R wrote as a first column without a name is left out.
+    An index that pandas or R wrote as first columns without a name is left out.
 
     Raises:
         DataError: missing, ragged, truncated or not numeric, with the line and the column.
@@ -65,7 +65,7 @@ def read_csv(path: Path, keys: CsvKeys) -> RawSamples:
     dropped = {_column(table, name, "drop") for name in keys.drop}
     labels = _label_columns(table, keys.label)
     index = _index(table, labels)
-    left_out = {*dropped, *([] if index is None else [index])}
+    left_out = {*dropped, *index}
     features = [c for c in range(table.width) if c not in labels and c not in left_out]
     if not features:
         raise DataError(
@@ -147,18 +147,14 @@ def _other_ways(table: Table, key: str) -> str:
     return by_number
 
 
-def _index(table: Table, labels: Sequence[int]) -> int | None:
-    """The first column where it only numbers or names the rows: without a name, as pandas has it.
-
-    R calls rows "1", "2", ...; all of them differ.
-    """
-    if table.header is None or 0 in labels or not _UNNAMED.fullmatch(table.header[0]):
-        return None
-    cells = table.column(0)
-    is_index = len(set(cells)) == len(cells) and (
-        all(is_whole(cell) for cell in cells) or not any(is_number(cell) for cell in cells)
-    )
-    return 0 if is_index else None
+def _index(table: Table, labels: Sequence[int]) -> list[int]:
+    """The columns without a name that come first: what pandas and R write to number the rows."""
+    columns: list[int] = []
+    for column, name in enumerate(table.header or ()):
+        if column in labels or not _UNNAMED.fullmatch(name):
+            break
+        columns.append(column)
+    return columns
 
 
 def _checked_numbers(table: Table, columns: Sequence[int]) -> Numbers:
@@ -261,15 +257,15 @@ def _labels(table: Table, column: int, numbers: Numbers, keys: CsvKeys) -> NDArr
     return np.array(cells, np.str_)
 
 
-def _reading_notes(table: Table, numbers: Numbers, index: int | None) -> Iterator[str]:
+def _reading_notes(table: Table, numbers: Numbers, index: Sequence[int]) -> Iterator[str]:
     yield from table.notes
     if numbers.comma:
         yield f"'{table.name}': commas are read as decimal points"
-    if index is not None:
-        first, last = table.rows[0][index], table.rows[-1][index]
+    for column in index:
+        first, last = (visible(row[column][:20]) for row in (table.rows[0], table.rows[-1]))
         yield (
-            f"'{table.name}': the unnamed first column ({visible(first[:20])} to "
-            f"{visible(last[:20])}) is an index, not an input: it is left out"
+            f"'{table.name}': column {column + 1} has no name ({first} to {last}), so it is taken "
+            "for an index and left out; give it a name if it is an input"
         )
 
 

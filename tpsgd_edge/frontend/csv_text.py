@@ -244,9 +244,10 @@ def _is_header(rows: Sequence[tuple[str, ...]], named: Sequence[str]) -> bool:
     stands above a last column of numbers; and where its numbers count 0, 1, 2, ... as pandas names
     columns.
     """
-    # An index has an empty cell above it.
     first, width = rows[0], len(rows[0])
-    cells = first[1:] if not first[0] else first
+    # An index has empty cells above it.
+    named_from = next((at for at, cell in enumerate(first) if cell), 0)
+    cells = first[named_from:]
     if any(is_missing(cell) for cell in cells) or not cells:
         return False
     if not any(is_number(cell) for cell in cells):

@@ -88,7 +88,7 @@ def load_dataset(spec: Spec) -> Dataset:
 def _load(spec: Spec, origin: Dataset | None) -> Dataset:
     train, test = read_sets(spec)
     dataset = _make_dataset(spec, train, test, source=Path(spec.data.file).name, origin=origin)
-    if spec.data.file == FASHION_MNIST:
+    if spec.data.file == FASHION_MNIST and spec.data.classes is None:
         names = (*FASHION_CLASSES, *dataset.class_names[len(FASHION_CLASSES) :])
         return replace(dataset, class_names=names)
     return dataset

@@ -79,6 +79,7 @@ def read_sets(spec: Spec) -> tuple[RawSamples, RawSamples | None]:
         test = _read_one(spec, test_path, data.test_labels_file, key="test_labels_file")
         return _noted_where_same(train, path, test_path), test
     if _suffix(path) in _NPZ and data.labels_file is None:
+        _check_keys(spec, path, _suffix(path))
         return _read_npz_sets(spec, path)
     return _read_one(spec, path, data.labels_file, key="labels_file"), None
 
@@ -127,6 +128,7 @@ def _folder(path: Path) -> DataError:
 
 def _read_one(spec: Spec, path: Path, labels_file: str | None, *, key: str) -> RawSamples:
     suffix = _suffix(path)
+    _check_keys(spec, path, suffix)
     if labels_file is not None and suffix not in (*_IDX, *_NPY):
         raise DataError(
             f"'{path.name}' holds its labels itself",
@@ -151,6 +153,28 @@ def _read_one(spec: Spec, path: Path, labels_file: str | None, *, key: str) -> R
     read_labels = read_npy if _suffix(labels_path) in _NPY else read_idx
     where = f"'{labels_path.name}'"
     return RawSamples(read(path), read_labels(labels_path), path.name, y_from=where)
+
+
+def _check_keys(spec: Spec, path: Path, suffix: str) -> None:
+    """Raise where the spec says something that files of this kind do not have."""
+    data = spec.data
+    is_table, is_archive = suffix in _CSV, suffix in _NPZ
+    wrong = {
+        "header": data.header is not None and not is_table,
+        "drop": bool(data.drop) and not is_table,
+        "x": data.x != "x" and not is_archive,
+        "y": data.y != "y" and not (is_table or is_archive),
+    }
+    if data.test_file is not None and Path(data.test_file).suffix != Path(data.file).suffix:
+        return  # what one of two files does not have may be for the other
+    for key in [key for key, is_wrong in wrong.items() if is_wrong]:
+        raise DataError(
+            f"'{key}' says nothing of '{path.name}'",
+            where=f"[data], {key}",
+            found=f"a file with the ending '{path.suffix}'",
+            help="remove it; 'header' and 'drop' are for tables, where all columns but the labels "
+            "are inputs; 'x' is for .npz, 'y' for both",
+        )
 
 
 def _csv_keys(spec: Spec) -> CsvKeys:

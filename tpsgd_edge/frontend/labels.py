@@ -15,6 +15,8 @@ from tpsgd_edge.graph import Labels
 # Whole numbers look like classes where there are few of them, and several samples of each.
 _MOST_CLASSES = 100
 _SAMPLES_A_CLASS = 5
+# So much rarer than all others is a class that somebody mistyped.
+_TIMES_RARER = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +78,17 @@ def _are_vectors(raw: RawSamples, asked: Asked) -> bool:
 
 
 def are_one_hot(y: NDArray[Any]) -> bool:
-    """Whether each row has a single 1 among zeros."""
+    """Whether each row has a single 1 among zeros, or what stands for them: -1 and 1, 0 and 255.
+
+    Values apart from each other by one half are smoothed ones: 0.05 and 0.9.
+    """
     if y.ndim != 2 or y.shape[1] < 2 or y.dtype.kind == "U":
         return False
-    return bool(((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all())
+    low, high = y.min(), y.max()
+    is_hot = y == high
+    if not (is_hot | (y == low)).all() or (is_hot.sum(axis=1) != 1).any():
+        return False
+    return low == 0 or (low == -1 and high == 1) or bool(0 <= low < 0.5 < high <= 1)
 
 
 def are_whole(y: NDArray[Any]) -> bool:
@@ -243,7 +252,7 @@ def _named(raw: RawSamples, columns: tuple[str, ...], asked: Asked) -> Named:
             "classification needs one label for each sample",
             where=raw.where,
             found=f"labels of shape {y.shape}",
-            help="for one-hot rows: a single 1 among zeros; for real values: "
+            help="one-hot rows have a single 1 among zeros; for real values: "
             'data.task = "regression"',
         )
     if y.dtype.kind == "f" and not are_whole(y):
@@ -262,8 +271,8 @@ def _wrong_count(labels: Sequence[Named], names: tuple[str, ...], asked: Asked) 
     train, count = labels[0], len(names)
     where, odd = f"{train.raw.where}: {train.raw.y_from}", ""
     if count == asked.units + 1:
-        rare = min(train.names, key=train.count)
-        if train.count(rare) < max(2, len(train.index) // 50):
+        rare, next_rare, *_ = sorted(train.names, key=train.count)
+        if _TIMES_RARER * train.count(rare) <= train.count(next_rare):
             where = f"{train.place(rare)}, label '{visible(rare[:40])}'"
             odd = f"if '{visible(rare[:40])}' is a mistake, correct it; else "
     many = count > max(20, len(train.index) // 2)

@@ -101,7 +101,8 @@ def _draw_metric(axes: Axes, result: SimulateResult) -> None:
 
 
 def _draw_loss(axes: Axes, result: SimulateResult) -> None:
-    points = [(point.epoch, point.loss) for point in result.curve if finite(point.loss) is not None]
+    losses = [(point.epoch, finite(point.loss)) for point in result.curve]
+    points = [(epoch, loss) for epoch, loss in losses if loss is not None]
     axes.plot([x for x, _ in points], [y for _, y in points], color=_INK, linewidth=1.4)
     axes.set_ylabel("loss")
     axes.set_ylim(bottom=0)

@@ -291,6 +291,8 @@ class DataSpec(Section):
             raise ValueError("source_labels_file goes with a source_file")
         if self.file == FASHION_MNIST and others != (None, None, None):
             raise ValueError(f'file = "{FASHION_MNIST}" brings its own labels and test set')
+        if self.classes is not None and self.task == "regression":
+            raise ValueError("'classes' are names of classes, but task = \"regression\"")
         return self
 
 
