@@ -68,6 +68,7 @@ SAME = {
     "quotes behind spaces": table().replace("a,b,c", 'a, "b, or so", c'),
     "comments": "# made by a logger\n# on a bench\n" + table(),
     "comments between rows": table().replace("\n", "\n#\n", 2),
+    "other comments": "% from Octave\n// from C\n" + table(),
     "empty lines": "\n\n" + table().replace("\n", "\n\n"),
     "pandas with its index": indexed("", ["0", "1", "2", "3"]),
     "pandas with a shuffled index": indexed("", ["7", "3", "9", "1"]),
@@ -118,6 +119,7 @@ def test_one_table_in_many_dresses(tmp_path: Path, name: str) -> None:
             {"drop": ("id",)},
             [[1.5, 2], [2.5, 3], [3.5, 4]],
         ),
+        ("5,7\n2,0\n3,1\n4,0\n", {"label": "7"}, [[2], [3], [4]]),
         ("1,2,0\n2,3,1\n4,5,0\n", {"has_header": True, "label": "0"}, [[2, 3], [4, 5]]),
         ("0,1,0\n7,3,1\n4,5,0\n", {"has_header": False}, [[0, 1], [7, 3], [4, 5]]),
         ("a,b,y\nTrue,1,0\nFALSE,2,1\ntrue,3,0\n", {}, [[1, 1], [0, 2], [1, 3]]),
@@ -157,7 +159,7 @@ def test_what_was_decided_is_noted(tmp_path: Path) -> None:
     assert "data.header = false makes it a sample" in said
     assert notes(tmp_path, table(header="0,1,2,3"), has_header=True) == ""
     assert "commas are read as decimal points" in notes(tmp_path, SAME["decimal commas"])
-    assert "2 lines that start with # passed over" in notes(tmp_path, SAME["comments"])
+    assert "2 comments are passed over" in notes(tmp_path, SAME["comments"])
 
 
 def test_columns_that_tell_nothing_are_noted(tmp_path: Path) -> None:
@@ -179,6 +181,10 @@ def test_columns_that_tell_nothing_are_noted(tmp_path: Path) -> None:
         ("a,b,k\n1,2,0\n3,,1\n", "a cell is empty\n  where: d.csv, line 3, column 2 'b'"),
         ("a,b,k\n1,2,0\n3,NaN,1\n", "data.drop"),
         ("a,b,k\n1,2,0\n3,4,NA\n", "a label is missing\n  where: d.csv, line 3, column 3 'k'"),
+        ("a,b,k\n#N/A,2,0\n3,4,1\n", "a cell is missing\n  where: d.csv, line 2, column 1"),
+        ("a,b,k\n1,#DIV/0!,0\n3,4,1\n", "a cell is missing"),
+        ("a,b,k\n1,None,0\n3,4,1\n", "a cell is missing"),
+        ("a,b,k\n1,.,0\n3,4,1\n", "a cell is missing"),
         ("a,b,k\n1,2,x\n3,4,n/a\n3,4,\n", "2 of 3 labels are missing"),
         ('a,b,k\n"1,234",2,0\n3,4,1\n', "without thousands separators"),
         ("a;b;k\n1,234;2;0\n3,456;4;1\n", "whether commas part thousands or decimals"),

@@ -159,7 +159,14 @@ MISTAKES = {
     "two hidden layers of one name": Mistake(
         ("layer names must differ", "fc1"), spec(('name = "out"', 'name = "fc1"')), has_help=False
     ),
+    "escapes in a key": Mistake(
+        ("unknown key '\\x1b[2Jepochs'", "did you mean 'epochs'?"),
+        spec(("epochs = 1", '"\\u001b[2Jepochs" = 1')),
+    ),
     # Options.
+    "escapes in an option": Mistake(
+        ("No such option", "\\x1b[2J"), command=("build", "mine.toml", "--\x1b[2J"), has_help=False
+    ),
     "an override without a value": Mistake(
         ("an override looks like section.key=value", "--set rule.learning_rate=0.01"),
         command=("build", "mine.toml", "--set", "epochs"),

@@ -52,7 +52,9 @@ def _invoke(arguments: Sequence[str], settings: dict[str, bool]) -> int:
             list(arguments), prog_name="tpsgd-edge", standalone_mode=False, obj=settings
         )
     except click.ClickException as error:
-        error.show()
+        usage = io.StringIO()
+        error.show(usage)
+        click.echo(visible(usage.getvalue(), keep="\n"), nl=False, err=True)
         return EXIT_USAGE
     except SystemExit:
         # Click leaves by sys.exit only where its own output, help or version, met a closed pipe.

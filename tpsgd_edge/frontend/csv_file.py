@@ -188,7 +188,7 @@ def _refuse_text(table: Table, index: int, columns: Sequence[int], numbers: Numb
     row = table.rows[index]
     column = next(c for c in columns if not _has_value(row[c], numbers))
     cell = row[column]
-    if is_missing(cell):
+    if is_missing(cell) or cell.lower() == "none":
         _refuse_missing(table, index, column, columns)
     what, help_text = (
         "a cell is not a number",

@@ -12,8 +12,11 @@ _THOUSANDS = re.compile(
     r"[+-]?[1-9]\d{0,2}(?:(?:,\d{3})+(?:\.\d+)?|(?:\.\d{3})+,\d+|(?:\.\d{3}){2,}|(?:['’\s]\d{3})+)",
 )
 _MISSING = frozenset(
-    ("", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "?", "-", "--", "nil")
-)
+    """
+    na n/a #n/a <na> nan -nan nat null nil missing ? - -- . 1.#qnan 1.#ind -1.#ind
+    #div/0! #value! #ref! #name? #num! #null!
+    """.split()
+) | {""}
 _BOOLEANS = {"true": 1.0, "false": 0.0}
 
 

@@ -16,6 +16,9 @@ _SEPARATORS = ("\t", ";", "|", ",")
 _NAMES = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas", " ": "spaces"}
 _LINES_LOOKED_AT = 50
 _EXCEL_LINE = re.compile(r"""["']?sep=(.)["']?""", re.IGNORECASE)
+# Excel writes #N/A and #DIV/0! into cells.
+_COMMENT = re.compile(r"\s*(?:#(?!N/A|DIV/|VALUE!|REF!|NAME\?|NUM!|NULL!)|%|//)")
+_LARGEST_FILE = 1 << 30
 # The first bytes of files that are often given the name of a CSV file, and how to make one.
 _OTHER_FILES = {
     b"PK\x03\x04": ("an Excel or a zip file", "open it and save it as CSV (UTF-8), or unpack it"),
@@ -78,8 +81,8 @@ def read_table(path: Path, *, has_header: bool | None, named: Sequence[str] = ()
 
     Args:
         path: UTF-8 or, with a byte order mark, UTF-16; cells parted by tabs, semicolons, bars,
-            commas or spaces. A first line `sep=;` names another separator. Lines that start with #
-            are comments.
+            commas or spaces. A first line `sep=;` names another separator. Lines that start with
+            #, % or // are comments.
         has_header: whether the first line holds names; None: what it looks like.
         named: names that the spec expects in a header.
 
@@ -98,7 +101,7 @@ def read_table(path: Path, *, has_header: bool | None, named: Sequence[str] = ()
 
 
 def _decoded(path: Path) -> str:
-    raw = read_bytes(path)
+    raw = read_bytes(path, limit=_LARGEST_FILE)
     for start, (what, help_text) in _OTHER_FILES.items():
         if raw.startswith(start):
             raise DataError(f"'{path.name}' is {what}, not text", where=path.name, help=help_text)
@@ -138,7 +141,7 @@ def _comments(lines: Sequence[str]) -> list[bool]:
     """Which lines are comments; none inside of a cell that spans several lines."""
     found, is_open = [], False
     for line in lines:
-        found.append(not is_open and line.lstrip().startswith("#"))
+        found.append(not is_open and _COMMENT.match(line) is not None)
         if not found[-1] and line.count('"') % 2:
             is_open = not is_open
     return found
@@ -215,8 +218,8 @@ def _table(name: str, rows: Sequence[Row], separator: str, *, has_header: bool) 
 
 def _notes(table: Table, comments: int, *, was_asked: bool) -> Iterator[str]:
     if comments:
-        lines = "1 line that starts" if comments == 1 else f"{comments} lines that start"
-        yield f"'{table.name}': {lines} with # passed over"
+        lines = "1 comment is" if comments == 1 else f"{comments} comments are"
+        yield f"'{table.name}': {lines} passed over, lines that start with #, % or //"
     if not was_asked and any(is_number(name) for name in table.header or ()):
         names = ", ".join((table.header or ())[:3])
         yield (
@@ -255,7 +258,7 @@ def _is_header(rows: Sequence[tuple[str, ...]], named: Sequence[str]) -> bool:
     below = [row for row in rows[1:] if len(row) == width]
     if not below:
         return False
-    if any(name in cells and not is_number(name) for name in named):
+    if any(name in cells for name in named):
         return True
     if not is_number(first[-1]) and all(is_number(row[-1]) for row in below):
         return True

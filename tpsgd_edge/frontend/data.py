@@ -161,6 +161,7 @@ def _make_dataset(
         said=DataNotes(
             labelled.said,
             (
+                *(f"source_file: {note}" for note in (origin.said.notes if origin else ())),
                 *train.notes,
                 *(note for note in (test.notes if test else ()) if note not in train.notes),
                 *labelled.notes,
