@@ -58,6 +58,7 @@ SAME = {
     "spaces around cells": table(" , "),
     "Excel's first line": "sep=;\n" + table(";"),
     "Excel's first line, in quotes": '"sep=|"\n' + table("|"),
+    "Excel's first line, saved again": "sep=,,,,\n" + table(),
     "byte order mark": "\ufeff" + table(),
     "Unicode text of Excel": table("\t").encode("utf-16"),
     "Windows": table().replace("\n", "\r\n"),

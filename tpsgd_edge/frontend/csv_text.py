@@ -15,7 +15,7 @@ from tpsgd_edge.frontend.samples import read_bytes
 _SEPARATORS = ("\t", ";", "|", ",")
 _NAMES = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas", " ": "spaces"}
 _LINES_LOOKED_AT = 50
-_EXCEL_LINE = re.compile(r"""["']?sep=(.)["']?""", re.IGNORECASE)
+_EXCEL_LINE = re.compile(r"""["']?sep=(.)["']?[\s,;]*""", re.IGNORECASE)
 # Excel writes #N/A and #DIV/0! into cells.
 _COMMENT = re.compile(r"\s*(?:#(?!N/A|DIV/|VALUE!|REF!|NAME\?|NUM!|NULL!)|%|//)")
 _LARGEST_FILE = 1 << 30
@@ -128,7 +128,7 @@ class _Lines:
 
 def _lines(text: str) -> tuple[str, _Lines]:
     lines = io.StringIO(text, newline=None).getvalue().split("\n")
-    separator = _EXCEL_LINE.fullmatch(lines[0].strip())
+    separator = _EXCEL_LINE.fullmatch(lines[0])
     if separator is not None:
         lines[0] = ""
     is_comment = _comments(lines)
@@ -260,9 +260,15 @@ def _is_header(rows: Sequence[tuple[str, ...]], named: Sequence[str]) -> bool:
         return False
     if any(name in cells for name in named):
         return True
+    if named_from and _number_rows([row[0] for row in below]):
+        return True
     if not is_number(first[-1]) and all(is_number(row[-1]) for row in below):
         return True
     return _counts(cells, below)
+
+
+def _number_rows(cells: Sequence[str]) -> bool:
+    return all(is_whole(cell) for cell in cells) and len({*cells}) == len(cells)
 
 
 def _counts(cells: Sequence[str], below: Sequence[tuple[str, ...]]) -> bool:
