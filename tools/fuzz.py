@@ -20,7 +20,7 @@ except ImportError:
 
 with atheris.instrument_imports(include=["tpsgd_edge"]) if atheris else nullcontext():
     from tpsgd_edge.errors import TpsgdError
-    from tpsgd_edge.frontend.csv_file import read_csv
+    from tpsgd_edge.frontend.csv_file import CsvKeys, read_csv
     from tpsgd_edge.frontend.idx import read_idx
     from tpsgd_edge.frontend.imports.onnx_net import read_onnx
     from tpsgd_edge.frontend.npz import read_npz
@@ -36,7 +36,7 @@ EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 
 def _csv(path: Path) -> None:
-    check_samples(read_csv(path, "y"))
+    check_samples(read_csv(path, CsvKeys()))
 
 
 def _dump(model: QuantizedModel) -> Callable[[Path], None]:

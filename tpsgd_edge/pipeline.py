@@ -180,6 +180,7 @@ def export(
         crc=digest(state[name] for name in digest_order(prepared.model)),
         input_shape=sample_lengths(prepared.graph),
         formats=formats_of(prepared.model),
+        data=prepared.dataset.said,
     )
 
 
@@ -214,6 +215,7 @@ def quantization(
         agreement=scores.agreement,
         samples=min(samples, len(prepared.dataset.x_test)),
         formats=formats_of(prepared.model),
+        data=prepared.dataset.said,
     )
 
 
@@ -302,6 +304,7 @@ def _build_result(
         layers=with_instructions(layers, firmware.counts if firmware else None),
         arena=prepared.plan.training.buffers,
         digests={"spec": spec.digest, "project": project.digest},
+        data=prepared.dataset.said,
         warnings=doubts(data_facts(model, prepared.dataset)),
     )
 
@@ -340,6 +343,7 @@ def _verify(
         instructions_per_inference=counts.inference.per_run if counts else None,
         cycles_per_step=counts.step.cycles_per_run if counts and counts.step else None,
         cycles_per_inference=counts.inference.cycles_per_run if counts else None,
+        data=prepared.dataset.said,
         warnings=doubts(data_facts(prepared.model, prepared.dataset)),
     )
 
@@ -387,6 +391,7 @@ def _simulate(
         baselines=baselines,
         weights=weights_out,
         origin=tuple(score.value for score in training.origin_scores),
+        data=dataset.said,
         warnings=doubts(facts),
     )
 

@@ -164,12 +164,11 @@ def test_csv_with_label_vectors(tmp_path: Path) -> None:
     ("y", "task", "kind"),
     [
         (Y, "auto", "class"),
-        (Y.astype(bool), "auto", "class"),
         (Y[:, None].astype(np.int16), "auto", "class"),
-        (Y.astype(float), "auto", "vector"),
+        (Y.astype(float), "auto", "class"),
         (Y.astype(float), "classification", "class"),
-        (Y, "regression", "vector"),
-        (Y.astype(float)[:, None] * [1, 2], "auto", "vector"),
+        (Y[:, None] * [1, 2, 3], "regression", "vector"),
+        (Y.astype(float)[:, None] * [1, 2, 3], "auto", "vector"),
         (np.array(["a", "b", "c"])[Y], "auto", "class"),
     ],
 )

@@ -1,5 +1,6 @@
 """The verbs and their options. What a verb needs is imported when it runs."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -85,7 +86,7 @@ def build_command(
 
     spec = load(spec_path, platform, overrides)
     result = build(spec, out=out, compile=not no_compile)
-    return outcome(result.to_json(), lambda: show_build(result), as_json=as_json)
+    return outcome(result.to_json(), lambda: show_build(result), as_json=as_json, data=result.data)
 
 
 @cli.command("verify")
@@ -119,6 +120,7 @@ def verify_command(
         lambda: show_verify(result),
         as_json=as_json,
         is_mismatch=not result.is_equal,
+        data=result.data,
     )
 
 
@@ -151,7 +153,9 @@ def simulate_command(
     spec = load(spec_path, platform, overrides)
     with progress_bar() as progress:
         result = simulate(spec, epochs=epochs, weights_out=weights_out, progress=progress)
-    return outcome(result.to_json(), lambda: show_simulate(result), as_json=as_json)
+    return outcome(
+        result.to_json(), lambda: show_simulate(result), as_json=as_json, data=result.data
+    )
 
 
 @cli.command("report")
@@ -201,6 +205,7 @@ def report_command(
         lambda: render_markdown(result) if markdown else show_report(result),
         as_json=as_json,
         is_mismatch=not result.verify.is_equal,
+        data=replace(result.data, labels="") if markdown else result.data,
     )
 
 

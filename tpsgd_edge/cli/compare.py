@@ -118,4 +118,9 @@ def compare_command(
         from tpsgd_edge.report.comparison import plot_comparison
 
         plot_comparison(result, plot)
-    return outcome(result.to_json(), lambda: show_comparison(result, plot), as_json=as_json)
+    return outcome(
+        result.to_json(),
+        lambda: show_comparison(result, plot),
+        as_json=as_json,
+        data=result.data,
+    )

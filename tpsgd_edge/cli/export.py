@@ -64,4 +64,4 @@ def export_command(
 
     spec = load(spec_path, platform, overrides)
     result = export(spec, weights=weights, onnx=onnx, crc=crc, scaled_input=scaled_input)
-    return outcome(result.to_json(), lambda: show_export(result), as_json=as_json)
+    return outcome(result.to_json(), lambda: show_export(result), as_json=as_json, data=result.data)

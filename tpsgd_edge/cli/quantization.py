@@ -48,13 +48,15 @@ def quantization_command(
     spec = load(spec_path, platform, overrides)
     with progress_bar() as progress:
         result = quantization(spec, weights=weights, samples=samples, progress=progress)
-    return outcome(result.to_json(), lambda: show_quantization(result), as_json=as_json)
+    return outcome(
+        result.to_json(), lambda: show_quantization(result), as_json=as_json, data=result.data
+    )
 
 
 def show_quantization(result: "QuantizationResult") -> str:
     """A row for each layer, and both scores."""
     from tpsgd_edge.cli.tables import make_table, render
-    from tpsgd_edge.report.text import metric_text, percent_text
+    from tpsgd_edge.report.text import metric_text, number_text, percent_text
 
     table = make_table("layer", "kind", "formats", "largest", "range", "clipped", "error")
     for column in table.columns[3:]:
@@ -64,8 +66,8 @@ def show_quantization(result: "QuantizationResult") -> str:
             layer.layer,
             layer.kind.replace("_", " "),
             result.formats.get(layer.layer, ""),
-            f"{layer.reach:.3g}",
-            f"{layer.full_scale:.3g}" if layer.full_scale else "",
+            number_text(layer.reach),
+            number_text(layer.full_scale) if layer.full_scale else "",
             percent_text(layer.clipped, 1),
             percent_text(layer.error, 1),
         )

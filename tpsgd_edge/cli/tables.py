@@ -1,5 +1,6 @@
 """What people see on the terminal."""
 
+import math
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -181,13 +182,17 @@ def _curve(result: SimulateResult) -> Table:
     table = make_table("epoch", result.metric, "")
     table.columns[0].justify = table.columns[1].justify = "right"
     for point in _thinned(result.curve):
-        filled = round(_CURVE_WIDTH * min(max(point.accuracy, 0.0), 1.0))
-        table.add_row(
-            f"{point.epoch:g}",
-            metric_text(result.metric, point.accuracy),
-            Text("█" * filled, "blue").append("░" * (_CURVE_WIDTH - filled), "dim"),
-        )
+        text = metric_text(result.metric, point.accuracy)
+        table.add_row(f"{point.epoch:g}", text, _bar(point.accuracy))
     return table
+
+
+def _bar(share: float) -> Text:
+    """A share from 0 to 1 as a bar; no bar for what is not a number."""
+    if not math.isfinite(share):
+        return Text("")
+    filled = round(_CURVE_WIDTH * min(max(share, 0.0), 1.0))
+    return Text("█" * filled, "blue").append("░" * (_CURVE_WIDTH - filled), "dim")
 
 
 def _thinned(curve: Sequence[CurvePoint]) -> list[CurvePoint]:

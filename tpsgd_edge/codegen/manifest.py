@@ -31,6 +31,7 @@ def manifest(
         "labels": {
             "kind": model.labels.kind,
             "count": model.labels.count,
+            "names": list(model.labels.names),
             "mean": model.labels.mean.tolist(),
             "deviation": model.labels.deviation.tolist(),
             "scale": model.labels.scale,

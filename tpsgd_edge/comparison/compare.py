@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from tpsgd_edge.comparison.runs import GRID, RANDOM, TITLES, Plan, Result, Run
@@ -81,7 +82,7 @@ def compare_rules(
     with open_store(path, spec.digest) as store, _workers(jobs or _cores()) as workers:
         trials = _all(spec, store, workers, plan.trials(), tell, "choosing learning rates")
         results = _all(spec, store, workers, plan.runs(trials), tell, "training")
-    return summarize(spec, plan, path, trials, results)
+    return replace(summarize(spec, plan, path, trials, results), data=dataset.said)
 
 
 def _check(spec: Spec, rules: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ from tpsgd_edge.comparison.runs import (
     rate_text,
     tried_rates,
 )
+from tpsgd_edge.frontend.data import NO_NOTES, DataNotes
 from tpsgd_edge.spec import Spec
 
 
@@ -62,6 +63,7 @@ class Comparison:
     metric: Metric
     samples: int
     rules: tuple[RuleSummary, ...]
+    data: DataNotes = NO_NOTES
 
     @property
     def rate_note(self) -> str:
@@ -103,9 +105,14 @@ class Comparison:
             "epochs": self.plan.epochs,
             "batch": self.plan.batch,
             "samples_per_epoch": self.samples,
+            "labels": self.data.labels or None,
+            "notes": list(self.data.notes),
             "learning_rates": self.rate_note,
             "at_the_edge": list(self.at_the_edge),
-            "rules": [asdict(rule) for rule in self.rules],
+            "rules": [
+                asdict(rule) | {"curve": [_finite(score) for score in rule.curve]}
+                for rule in self.rules
+            ],
         }
 
 

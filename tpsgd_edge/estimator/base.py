@@ -63,6 +63,11 @@ class BaseTPSGD(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "state_")
 
+    @property
+    def _class_names(self) -> tuple[str, ...]:
+        """Names for the generated code; label vectors have none."""
+        return ()
+
     def _fit(self, x: NDArray[np.float32], y: NDArray[Any], labels: Labels) -> Self:
         """Train a new model. `y` holds class indices (n,) or vectors (n, K)."""
         epochs = _plain(self.epochs)
@@ -91,7 +96,7 @@ class BaseTPSGD(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             x_test=x[:0],
             y_test=y[:0],
             labels=labels,
-            class_names=(),
+            class_names=self._class_names,
             input_shape=x.shape[1:],
             source="arrays",
         )

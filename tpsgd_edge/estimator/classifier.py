@@ -107,6 +107,10 @@ class TPSGDClassifier(ClassifierMixin, BaseTPSGD):  # type: ignore[misc]
         return values.astype(np.float64) / (1.0 if values.dtype.kind == "f" else 2**15)
 
     @property
+    def _class_names(self) -> tuple[str, ...]:
+        return tuple(str(label) for label in self.classes_)
+
+    @property
     def _labels(self) -> Labels:
         return Labels("class", len(self.classes_))
 

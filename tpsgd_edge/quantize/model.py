@@ -100,7 +100,7 @@ class LabelFormat:
 
     For vectors, label = (raw - mean) / deviation, one entry for all values or one for each.
     With `each_step` every step of a sequence has a label: as many entries a sample as steps, each
-    of them a class or a vector.
+    of them a class or a vector. `names` are those of the classes, for people; they may be unknown.
     """
 
     kind: Literal["class", "vector"]
@@ -109,6 +109,7 @@ class LabelFormat:
     mean: NDArray[np.float64]
     deviation: NDArray[np.float64]
     each_step: bool = False
+    names: tuple[str, ...] = ()
 
 
 def dense_units(layer: QuantizedLayer) -> tuple[QuantizedDense, ...]:

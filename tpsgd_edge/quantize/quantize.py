@@ -208,7 +208,8 @@ def _label_format(spec: Spec, dataset: Dataset, scale: float) -> LabelFormat:
     labels = dataset.labels
     if labels.kind == "class":
         one = np.ones(1)
-        return LabelFormat("class", labels.count, 1.0, 0 * one, one, labels.each_step)
+        names = dataset.class_names
+        return LabelFormat("class", labels.count, 1.0, 0 * one, one, labels.each_step, names)
     mean, deviation = label_scaling(spec, dataset.first.y_train)
     return LabelFormat("vector", labels.count, scale, mean, deviation, labels.each_step)
 

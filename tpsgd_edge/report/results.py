@@ -1,7 +1,7 @@
 """What each verb found: frozen results that the terminal, JSON, Markdown and HTML read.
 
 `to_json` of every result gives a document with the same keys (`KEYS`), null where the verb does not
-know.
+know. `data` of a result says what the labels were understood as, and what is odd about the data.
 """
 
 import math
@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.frontend.data import NO_NOTES, DataNotes
 from tpsgd_edge.memory.plan import Buffer
 from tpsgd_edge.spec import Spec
 from tpsgd_edge.stages.doubts import Doubt
@@ -123,11 +124,12 @@ class BuildResult:
     layers: tuple[LayerCost, ...]
     arena: tuple[Buffer, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
+    data: DataNotes = NO_NOTES
     warnings: tuple[Doubt, ...] = ()
 
     def to_json(self) -> Json:
         """The common keys, and folder, files, compiler, budget, layers."""
-        return _document(self.spec, self.platform, self.formats, self.warnings) | {
+        return _document(self, self.warnings) | {
             **_sizes_json(self.sizes),
             "folder": str(self.folder) if self.folder is not None else None,
             "files": list(self.files),
@@ -159,6 +161,7 @@ class VerifyResult:
     instructions_per_inference: int | None = None
     cycles_per_step: int | None = None
     cycles_per_inference: int | None = None
+    data: DataNotes = NO_NOTES
     warnings: tuple[Doubt, ...] = ()
 
     @property
@@ -177,7 +180,7 @@ class VerifyResult:
 
     def to_json(self) -> Json:
         """The common keys, and the mismatch in words."""
-        return _document(self.spec, self.platform, self.formats, self.warnings) | {
+        return _document(self, self.warnings) | {
             "verdict": self.verdict.verdict,
             "steps": self.steps,
             "instructions_per_step": self.instructions_per_step,
@@ -224,12 +227,13 @@ class SimulateResult:
     baselines: Mapping[str, float] = field(default_factory=dict)
     weights: Path | None = None
     origin: tuple[float, ...] = ()
+    data: DataNotes = NO_NOTES
     warnings: tuple[Doubt, ...] = ()
 
     def to_json(self) -> Json:
         """The common keys, and epochs, learning curve, confusion matrix."""
         speed = self.samples_per_second
-        return _document(self.spec, self.platform, self.formats, self.warnings) | {
+        return _document(self, self.warnings) | {
             **_sizes_json(self.sizes),
             "metric": self.metric,
             "accuracy_before": finite(self.accuracy_before),
@@ -267,10 +271,11 @@ class ExportResult:
     crc: int
     input_shape: tuple[int, ...]
     formats: Mapping[str, str]
+    data: DataNotes = NO_NOTES
 
     def to_json(self) -> Json:
         """The common keys, and file, size, digest, shape of a sample."""
-        return _document(self.spec, self.platform, self.formats) | {
+        return _document(self) | {
             "steps": self.steps,
             "onnx": str(self.path),
             "onnx_bytes": self.bytes,
@@ -299,14 +304,15 @@ class QuantizationResult:
     agreement: float | None
     samples: int
     formats: Mapping[str, str]
+    data: DataNotes = NO_NOTES
 
     def to_json(self) -> Json:
         """The common keys, both metrics, agreement, and the layers."""
-        return _document(self.spec, self.platform, self.formats) | {
+        return _document(self) | {
             "metric": self.metric,
             "real": finite(self.real),
             "integers": finite(self.integers),
-            "agreement": self.agreement,
+            "agreement": finite(self.agreement),
             "samples": self.samples,
             "layers": [
                 {name: finite(v) if isinstance(v, float) else v for name, v in _fields(layer)}
@@ -333,6 +339,11 @@ class ReportResult:
         """What was asked for."""
         return self.build.spec
 
+    @property
+    def data(self) -> DataNotes:
+        """The notes on the data."""
+        return self.build.data
+
     def to_json(self) -> Json:
         """The keys of all three; where several know a key, the first that is not null."""
         parts = [self.build.to_json(), self.verify.to_json(), self.simulate.to_json()]
@@ -343,6 +354,9 @@ class ReportResult:
                     merged[key] = value
         merged["warnings"] = self.simulate.to_json()["warnings"]
         return merged | {"html": str(self.html) if self.html is not None else None}
+
+
+_Result = BuildResult | VerifyResult | SimulateResult | ExportResult | QuantizationResult
 
 
 def command_arguments(spec: Spec, platform: str) -> str:
@@ -363,15 +377,16 @@ def finite(value: float | None) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
 
 
-def _document(
-    spec: Spec, platform: str, formats: Mapping[str, str], warnings: Sequence[Doubt] = ()
-) -> Json:
+def _document(result: _Result, warnings: Sequence[Doubt] = ()) -> Json:
+    spec, said = result.spec, result.data
     return {
         "name": spec.name,
         "spec": {"file": spec.source, "digest": spec.digest},
         **dict.fromkeys(KEYS),
-        "platform": platform,
-        "formats": dict(formats),
+        "platform": result.platform,
+        "formats": dict(result.formats),
+        "labels": said.labels or None,
+        "notes": list(said.notes),
         "warnings": [doubt.to_json() for doubt in warnings],
     }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from markupsafe import Markup
 
 from tpsgd_edge import __version__
+from tpsgd_edge.frontend.data import DataNotes
 from tpsgd_edge.report.confusion import HeatTable, heat_table
 from tpsgd_edge.report.memory_map import (
     ArenaMap,
@@ -18,7 +19,7 @@ from tpsgd_edge.report.memory_map import (
 from tpsgd_edge.report.plots import learning_curve_svg
 from tpsgd_edge.report.results import LayerCost, ReportResult, command_arguments
 from tpsgd_edge.report.summary import Line, summary, verdict_line
-from tpsgd_edge.report.text import bytes_text, count_text, metric_name, plural
+from tpsgd_edge.report.text import UNKNOWN, bytes_text, count_text, metric_name, plural
 from tpsgd_edge.spec import (
     LabelsKind,
     Spec,
@@ -123,7 +124,9 @@ def report_view(result: ReportResult) -> ReportView:
             CostCell(head, _cost_text(key, _total(build.layers, key)), "") for head, key in costs
         ),
         layers=_layer_rows(result, costs),
-        settings=_settings(spec, simulate.epochs, is_class=simulate.metric == "accuracy"),
+        settings=_settings(
+            spec, simulate.epochs, result.data, is_class=simulate.metric == "accuracy"
+        ),
         commands=_commands(result),
         versions=_versions(result),
         digests=(
@@ -209,7 +212,7 @@ def _cost_text(key: str, value: int | None) -> str:
     return bytes_text(value) if key.endswith("_bytes") else count_text(value)
 
 
-def _settings(spec: Spec, epochs: int, *, is_class: bool) -> tuple[Fact, ...]:
+def _settings(spec: Spec, epochs: int, said: DataNotes, *, is_class: bool) -> tuple[Fact, ...]:
     rule, data = spec.rule, spec.data
     gate = error_gate(spec, "class" if is_class else "vector")
     places = [layer_index(spec, layer.name) for layer in spec.model.trained if layer.train]
@@ -225,6 +228,8 @@ def _settings(spec: Spec, epochs: int, *, is_class: bool) -> tuple[Fact, ...]:
         Fact("error gate", "none" if gate is None else f"below {gate:g}"),
         Fact("dead zone", f"{rule.dead_zone:g}" if rule.dead_zone else "none"),
         Fact("data", f"{data.file}, scaling {data.scaling}"),
+        Fact("labels", said.labels or UNKNOWN),
+        *(Fact("note", note) for note in said.notes),
         Fact("seed", str(spec.seed)),
     )
 

@@ -65,6 +65,7 @@ def with_layers(
     spec: Spec,
     layers: Sequence[Mapping[str, Any]],
     input_shape: tuple[int, int, int],
+    class_names: tuple[str, ...] | None = None,
     source: SourceInput | None = None,
 ) -> Spec:
     """The spec with what its source says: layers, and the shape of a sample.
@@ -73,6 +74,7 @@ def with_layers(
         spec: one with `model.source`.
         layers: tables as in `model.layers`; `model.settings` goes over them.
         input_shape: height, width and channels.
+        class_names: in the order of the outputs, where the source has them.
         source: what the net itself reads.
 
     Raises:
@@ -94,6 +96,7 @@ def with_layers(
             help="leave data.input_shape out",
         )
     full = spec.model.model_copy(update={"layers": complete.model.layers})
+    full._class_names = class_names
     data = spec.data.for_net(source, input_shape)
     return spec.model_copy(update={"model": full, "data": data})
 
@@ -162,13 +165,15 @@ def _read(path: Path) -> bytes:
 
 def _parse(raw: bytes, path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(raw.decode())
+        # Windows' editors begin a file with a byte order mark, and may write UTF-16.
+        is_wide = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
+        return tomllib.loads(raw.decode("utf-16" if is_wide else "utf-8-sig"))
     except UnicodeDecodeError as error:
         raise SpecError(
             f"'{path.name}' is not text in UTF-8",
             where=f"{path.name}, byte {error.start}",
             found=f"0x{raw[error.start]:02x}",
-            help="a spec is a TOML file",
+            help="a spec is a TOML file; save it as UTF-8",
         ) from None
     except RecursionError:
         raise SpecError(f"'{path.name}' is nested too deeply", where=path.name) from None
@@ -177,7 +182,9 @@ def _parse(raw: bytes, path: Path) -> dict[str, Any]:
             f"'{path.name}' is not valid TOML",
             where=path.name,
             found=str(error),
-            help="text goes in quotes, sections look like [model]; see https://toml.io",
+            help="text goes in quotes, sections look like [model]; see https://toml.io"
+            if path.suffix == ".toml"
+            else "is it a spec? its name ends with .toml; data go into [data], file",
         ) from None
 
 

@@ -25,7 +25,7 @@ from tpsgd_edge.spec.layers import (
     TrainedSpec,
     WeightFormat,
 )
-from tpsgd_edge.spec.names import check_model_name
+from tpsgd_edge.spec.names import check_class_names, check_model_name
 from tpsgd_edge.spec.source import SourceInput
 
 ActivationFormat = Literal["s8", "s16"]
@@ -76,6 +76,9 @@ class ModelSpec(Section):
     weights_file: str | None = None
     pretrain: PretrainSpec | None = None
 
+    # Names of the classes in the order of the outputs, where the file of a source has them.
+    _class_names: tuple[str, ...] | None = PrivateAttr(default=None)
+
     @field_validator("layers", "adaptors", mode="before")
     @classmethod
     def _list_is_a_tuple(cls, value: object) -> object:
@@ -102,6 +105,11 @@ class ModelSpec(Section):
         if self.adaptors and self.source is None:
             raise ValueError('adaptors are for a source; put { kind = "adaptor" } between layers')
         return self
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Names of the classes, in the order of the outputs, that the source has; None without."""
+        return self._class_names
 
     @property
     def names(self) -> tuple[str | None, ...]:
@@ -236,7 +244,9 @@ class DataSpec(Section):
     """Where samples come from and how they are split and scaled.
 
     `source_file` holds the samples of the domain that the net comes from, where `file` is another
-    one: pre-training, scaling, calibration and prototypes then come from there.
+    one: pre-training, scaling, calibration and prototypes then come from there. `classes` are the
+    names of classes in the order of the outputs. `header` says whether the first line of a CSV file
+    holds names of columns, `drop` which columns are no inputs.
     """
 
     file: str
@@ -247,6 +257,9 @@ class DataSpec(Section):
     test_labels_file: str | None = None
     x: str = "x"
     y: str = "y"
+    classes: tuple[str, ...] | None = None
+    header: bool | None = None
+    drop: tuple[str, ...] = ()
     task: Literal["auto", "classification", "regression"] = "auto"
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     scaling: Literal["none", "unit", "standard", "standard_channels", "standard_all"] = "unit"
@@ -269,6 +282,18 @@ class DataSpec(Section):
         data._net_input = source
         return data
 
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _names_of_classes(cls, value: object) -> object:
+        return None if value is None else check_class_names(value)
+
+    @field_validator("drop", mode="before")
+    @classmethod
+    def _names_of_columns(cls, value: object) -> object:
+        if isinstance(value, str):
+            return (value,)
+        return tuple(value) if isinstance(value, list) else value
+
     @field_validator("input_shape", mode="before")
     @classmethod
     def _three_lengths(cls, value: object) -> object:
@@ -288,6 +313,8 @@ class DataSpec(Section):
             raise ValueError("source_labels_file goes with a source_file")
         if self.file == FASHION_MNIST and others != (None, None, None):
             raise ValueError(f'file = "{FASHION_MNIST}" brings its own labels and test set')
+        if self.classes is not None and self.task == "regression":
+            raise ValueError("'classes' are names of classes, but task = \"regression\"")
         return self
 
 

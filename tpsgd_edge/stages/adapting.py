@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.frontend.data import Dataset, load_dataset
+from tpsgd_edge.frontend.data import NO_NOTES, DataNotes, Dataset, load_dataset
 from tpsgd_edge.frontend.imports.source import with_source
 from tpsgd_edge.frontend.split import epoch_order
 from tpsgd_edge.graph import Graph
@@ -213,6 +213,7 @@ class Trials:
     before: float
     origin_before: float | None
     trials: tuple[Trial, ...]
+    data: DataNotes = NO_NOTES
     largest: tuple[float, str] = (0.0, "")
 
 
@@ -248,7 +249,7 @@ def try_ways(spec: Spec, rates: Sequence[float], folds: int, progress: Progress)
             trials.append(_try(spec, way, weights, dataset, folds))
         progress("adapting", len(ways), len(ways))
     largest = largest_class(dataset.y_train, dataset.class_names)
-    return Trials(spec, len(dataset.x_train), *before, tuple(trials), largest)
+    return Trials(spec, len(dataset.x_train), *before, tuple(trials), dataset.said, largest)
 
 
 def _before(spec: Spec, dataset: Dataset) -> tuple[float, float | None]:

@@ -61,4 +61,5 @@ def onnx_of(prepared: Prepared, state: State, *, scaled_input: bool = False) -> 
     )
     scaling = "scaled as by data.scaling of the spec" if scaled_input else "as the data file has it"
     note = f"{model.name} after {int(state['step'])} training steps; x is {scaling}, channels last"
-    return to_onnx(with_state(prepared, state), ends, note=note)
+    names = prepared.dataset.class_names
+    return to_onnx(with_state(prepared, state), ends, note=note, class_names=names)

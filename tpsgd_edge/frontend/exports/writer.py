@@ -61,12 +61,22 @@ class OnnxWriter:
             [info(n, real, None) for n in outputs],
         )
 
-    def model(self, name: str, x: Named, y: Named, *, note: str, version: str) -> bytes:
+    def model(
+        self,
+        name: str,
+        x: Named,
+        y: Named,
+        *,
+        note: str,
+        version: str,
+        metadata: Mapping[str, str],
+    ) -> bytes:
         """The finished file. It holds no date and no path.
 
         Args:
             x, y: names and shapes of input and output.
             note: what the model says of itself.
+            metadata: more of it, for programs.
         """
         helper, real = self._onnx.helper, self._onnx.TensorProto.FLOAT
         info, tensors = helper.make_tensor_value_info, list(self._tensors.values())
@@ -79,4 +89,5 @@ class OnnxWriter:
             producer_version=version,
             doc_string=note,
         )
+        helper.set_model_props(model, dict(metadata))
         return bytes(model.SerializeToString(deterministic=True))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.errors import DataError
+from tpsgd_edge.errors import DataError, visible
 
 Array = NDArray[Any]
 Real = NDArray[np.float64]
@@ -61,7 +61,7 @@ class Node:
     def place(self, file: str) -> str:
         """Where it is, for messages."""
         name = self.name or (self.outputs[0] if self.outputs else "")
-        return f"{file}, node '{name[:60]}' ({self.op[:40]})"
+        return f"{file}, node '{visible(name[:60])}' ({visible(self.op[:40])})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Protobuf runs no code and the tensors are plain numbers; there is no pickle anyw
 import math
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -72,6 +72,7 @@ class OnnxNet:
     outputs: tuple[str, ...]
     input_type: int = 1
     opset: int = 17
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_onnx_file(path: Path) -> OnnxNet:
@@ -156,6 +157,7 @@ def _net(model: Any, file: str, folder: Path | None) -> OnnxNet:
         outputs=tuple(_text(value.name) for value in graph.output),
         input_type=inputs[0].type.tensor_type.elem_type,
         opset=max([1, *(o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))]),
+        metadata={_text(entry.key): _text(entry.value) for entry in model.metadata_props},
     )
 
 

@@ -20,6 +20,7 @@ from tpsgd_edge.frontend.imports.net import ImportedNet
 from tpsgd_edge.frontend.imports.operators import HANDLERS, check_heeded, check_readable
 from tpsgd_edge.frontend.imports.recognized import with_activations
 from tpsgd_edge.frontend.imports.tail import ENDS, TAIL, are_places, class_names
+from tpsgd_edge.frontend.metadata import class_names as named_classes
 
 _STANDARD = ("", "ai.onnx")
 _REAL_TYPES = (1, 10, 11)
@@ -56,7 +57,7 @@ def imported(net: OnnxNet) -> ImportedNet:
         input_lengths=reading.input.lengths,
         input_places=_places(chain),
         input_scaling=chain.scaling,
-        class_names=reading.class_names or None,
+        class_names=reading.class_names or named_classes(net.metadata),
     )
 
 

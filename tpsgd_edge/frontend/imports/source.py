@@ -25,7 +25,7 @@ def with_source(spec: Spec) -> Spec:
     net = read_source(spec)
     if ends_with_sigmoid(net) and _are_two_classes(spec):
         net = as_two_classes(net)
-    return with_layers(spec, net.layers, net.input_shape, source=_input(net))
+    return with_layers(spec, net.layers, net.input_shape, net.class_names, source=_input(net))
 
 
 def read_source(spec: Spec) -> ImportedNet:
