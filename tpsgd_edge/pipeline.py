@@ -10,7 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from tpsgd_edge.codegen import CProject
-from tpsgd_edge.frontend.exports.onnx_net import sample_lengths
+from tpsgd_edge.files import check_output, write_whole
+from tpsgd_edge.frontend.exports.onnx_net import ONNX_MARK, sample_lengths
+from tpsgd_edge.frontend.inputs import input_files
 from tpsgd_edge.memory import digest_order
 from tpsgd_edge.report.adaptation import AdaptResult
 from tpsgd_edge.report.costs import (
@@ -20,7 +22,7 @@ from tpsgd_edge.report.costs import (
     layer_costs,
     with_instructions,
 )
-from tpsgd_edge.report.html import write_html
+from tpsgd_edge.report.html import REPORT_MARK, write_html
 from tpsgd_edge.report.results import (
     BuildResult,
     CurvePoint,
@@ -51,7 +53,7 @@ from tpsgd_edge.stages import (
 from tpsgd_edge.stages.adapting import try_ways
 from tpsgd_edge.stages.export import onnx_of, read_state
 from tpsgd_edge.stages.quantization import compare_scores, layer_errors
-from tpsgd_edge.toolchain.folder import write_binary, write_project
+from tpsgd_edge.toolchain.folder import write_project
 from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import (
     Emulator,
@@ -80,18 +82,17 @@ def build(
     """
     prepared = prepare(spec)
     project = render_project(prepared)
-    firmware, elf = None, b""
+    firmware, built = None, {}
     if compile:
         # In a folder of its own first: what exceeds the budget is not written at all.
         with scratch_project(project) as folder:
             firmware = inspect_firmware(prepared, project, folder, _budget_check(prepared))
-            elf = firmware.binary.path.read_bytes()
+            binary = firmware.binary.path
+            built = {f"build/{spec.name}{binary.suffix}": binary.read_bytes()}
     folder = out or Path("build") / f"{spec.name}-{spec.platform.name}"
     result = _build_result(prepared, project, folder, firmware)
     _check_budget(result)
-    write_project(project.files, folder)
-    if firmware is not None:
-        write_binary(elf, folder / "build" / f"{spec.name}{firmware.binary.path.suffix}")
+    write_project(project.files, folder, built=built)
     return result
 
 
@@ -134,6 +135,8 @@ def simulate(
     Raises:
         TpsgdError: the spec or data are at fault, or there is no compiler.
     """
+    if weights_out is not None:
+        check_output(weights_out, "the state", inputs=input_files(spec))
     prepared = prepare(spec)
     return _simulate(prepared, epochs or spec.rule.epochs, progress or _silent, weights_out)
 
@@ -158,11 +161,13 @@ def export(
         TpsgdError: the spec is at fault, the weights are no state of its model, or the package onnx
             is missing.
     """
+    path = onnx or Path(f"{spec.name}.onnx")
+    inputs = (*input_files(spec), weights)
+    check_output(path, "the ONNX file", inputs=inputs, mark=ONNX_MARK)
     prepared = prepare(spec)
     state = read_state(prepared, weights, crc=crc)
     content = onnx_of(prepared, state, scaled_input=scaled_input)
-    path = onnx or Path(f"{spec.name}.onnx")
-    write_binary(content, path)
+    write_whole(content, path, what="the ONNX file")
     return ExportResult(
         spec=prepared.spec,
         platform=prepared.platform.name,
@@ -227,6 +232,8 @@ def report(
         out: the file; NAME-PLATFORM.html where not given.
         steps: as for `verify`; where not given, the whole training if it is small, else 1,000.
     """
+    path = out or Path(f"{spec.name}-{spec.platform.name}.html")
+    check_output(path, "the report", inputs=input_files(spec), mark=REPORT_MARK)
     tell = progress or _silent
     prepared = prepare(spec)
     project = render_project(prepared)
@@ -244,7 +251,6 @@ def report(
         instructions_per_inference=verified.instructions_per_inference,
     )
     result = ReportResult(built, verified, simulated)
-    path = out or Path(f"{spec.name}-{spec.platform.name}.html")
     return replace(result, html=write_html(result, path))
 
 
@@ -266,10 +272,12 @@ def adapt(
     Raises:
         TpsgdError: the net has not learned before; the spec, the data or a compiler are at fault.
     """
+    if out is not None:
+        check_output(out, "the best way", inputs=input_files(spec))
     tried = rates or [factor * (spec.rule.learning_rate or DEFAULT_RATE) for factor in (0.3, 1, 3)]
     result = AdaptResult(try_ways(spec, tried, folds, progress or _silent))
     if out is not None:
-        write_binary(result.fragment.encode(), out)
+        write_whole(result.fragment.encode(), out, what="the best way")
     return result
 
 
@@ -347,7 +355,7 @@ def _simulate(
     model, dataset = prepared.model, prepared.dataset
     training = _train_on_host(prepared, epochs, progress, "training")
     if weights_out is not None:
-        write_binary(training.state, weights_out)
+        write_whole(training.state, weights_out, what="the state")
     baselines = {}
     if any(not layer.is_last for layer in model.trained):
         frozen = replace(prepared, model=with_frozen_hidden_layers(model))

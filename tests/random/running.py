@@ -25,7 +25,7 @@ from tpsgd_edge.reference import Reference, trace
 from tpsgd_edge.toolchain.build import SANITIZE, Binary, compile_simulation
 from tpsgd_edge.toolchain.compilers import Compiler, find_compiler
 from tpsgd_edge.toolchain.device import Device
-from tpsgd_edge.toolchain.folder import write_project
+from tpsgd_edge.toolchain.folder import write_scratch
 from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import open_device
 from tpsgd_edge.toolchain.platforms import load_platform
@@ -88,7 +88,7 @@ def repeatable(recipe: Recipe) -> Iterator[None]:
 def written(project: CProject) -> Iterator[Path]:
     """The project in a folder that is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="tpsgd-random-") as folder:
-        write_project(project.files, Path(folder) / project.name)
+        write_scratch(project.files, Path(folder) / project.name)
         yield Path(folder) / project.name
 
 

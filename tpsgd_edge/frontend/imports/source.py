@@ -3,6 +3,7 @@
 from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.frontend.imports.net import ImportedNet
 from tpsgd_edge.frontend.imports.onnx_net import read_onnx
+from tpsgd_edge.frontend.inputs import check_inputs
 from tpsgd_edge.graph import Shape
 from tpsgd_edge.spec import Spec, with_layers
 
@@ -12,9 +13,11 @@ def with_source(spec: Spec) -> Spec:
 
     Raises:
         SpecError: settings that do not fit the layers.
-        DataError: what is wrong with the file, or which node of it has no layer of ours.
+        DataError: what is wrong with the file, or which node of it has no layer of ours; a file
+            that the spec names is a pipe or a device.
         ToolError: the package onnx is not installed.
     """
+    check_inputs(spec)
     if spec.model.source is None or spec.model.layers:
         return spec
     net = read_source(spec)
