@@ -19,7 +19,7 @@ from tests.random.networks import (
     state_bytes,
 )
 from tpsgd_edge.codegen import CProject
-from tpsgd_edge.errors import ToolError
+from tpsgd_edge.errors import DataError, ToolError
 from tpsgd_edge.quantize.model import QuantizedModel
 from tpsgd_edge.reference import Reference, trace
 from tpsgd_edge.toolchain.build import SANITIZE, Binary, compile_simulation
@@ -167,7 +167,9 @@ def assert_same_outputs(device: Device, reference: Reference, x: Array) -> None:
 
 
 def assert_refuses(model: QuantizedModel, device: Device, x: Array) -> None:
-    """A class that does not exist is refused, and changes nothing."""
+    """A class that does not exist is refused, and in f32 what is no number; nothing changes."""
+    if model.value_type == "f32":
+        assert_refuses_what_is_not_proved(model, device, x)
     if model.labels.kind != "class":
         return
     before = device.state()
@@ -177,6 +179,34 @@ def assert_refuses(model: QuantizedModel, device: Device, x: Array) -> None:
         labels = np.pad(labels[:, np.newaxis], ((0, 0), (model.steps - 1, 0)))
     assert device.train(x[:2], labels) == 2, "a label out of range is taken"
     assert device.state() == before, "a refused label changes the state"
+
+
+# A bit above 2^20 in binary32, and what is no number.
+NOT_PROVED = np.array([np.nan, np.inf, -np.inf, 1048576.125, -1048576.125, 3e38], np.float32)
+
+
+def assert_refuses_what_is_not_proved(model: QuantizedModel, device: Device, x: Array) -> None:
+    """Inputs and labels beyond the bounds of section 12 are refused, wherever they stand."""
+    _, labels = samples_of(model, 0)
+    before = device.state()
+    for values in (x, labels) if model.labels.kind == "vector" else (x,):
+        flat = values[:1].reshape(1, -1)
+        for place in {0, flat.shape[1] // 2, flat.shape[1] - 1}:
+            odd = np.repeat(flat, len(NOT_PROVED), axis=0)
+            odd[:, place] = NOT_PROVED
+            odd = odd.reshape(-1, *values.shape[1:])
+            good = labels[:1] if values is x else x[:1]
+            good = np.repeat(good, len(odd), axis=0)
+            samples, wanted = (odd, good) if values is x else (good, odd)
+            assert device.train(samples, wanted) == len(odd), f"bad values at {place} are taken"
+            for sample, label in zip(samples, wanted, strict=True):
+                label = int(label) if label.ndim == 0 else label
+                with pytest.raises(DataError, match="what f32 is not proved for"):
+                    Reference(model).train_step(sample, label)
+            if values is x:
+                # An answer to such an input means nothing, but stays inside of all arrays.
+                device.outputs(odd)
+    assert device.state() == before, "what is refused changes the state"
 
 
 def _load_late_state(

@@ -174,7 +174,7 @@ RESULT = Result(RUN, "accuracy", (0.1, 0.5, 0.6), 1.5, 100, 10, 20)
 
 
 def hostile_journal(database, victim) -> bytes:
-    """A journal as the file format of SQLite has it, which names a file to be removed at its end."""
+    """A journal as the file format of SQLite has it, which names a file to be removed."""
     raw = database.read_bytes()
     (page,) = struct.unpack(">H", raw[16:18])
     magic, name = bytes.fromhex("d9d505f920a163d7"), str(victim).encode()

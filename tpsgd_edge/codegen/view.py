@@ -150,6 +150,11 @@ class ModelView:
         return 4 // DTYPES[self.value_type].itemsize
 
     @property
+    def step_c(self) -> str:
+        """What a step of a stream returns: f32 refuses what it is not proved for."""
+        return "enum tps_status" if self.is_float else "void"
+
+    @property
     def seen(self) -> str:
         """Prefix of the sizes of the map that a local loss averages."""
         return "seen" if self.uses.pooled_targets else "out"
@@ -285,6 +290,8 @@ def _headers(model: QuantizedModel) -> Iterator[str]:
     yield "tps_crc32.h"
     yield f"tps_dense{suffix}.h"
     yield f"tps_error{suffix}.h"
+    if suffix:
+        yield "tps_f32.h"
     kinds = {layer.kind for layer in model.recurrent}
     if "gru" in kinds:
         yield "tps_gru.h"

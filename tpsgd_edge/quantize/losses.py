@@ -10,6 +10,7 @@ from tpsgd_edge.arithmetic.expression import compile_expression
 from tpsgd_edge.arithmetic.projection import UNIT, WIDE
 from tpsgd_edge.arithmetic.tables import TARGET_RANGE
 from tpsgd_edge.errors import SpecError
+from tpsgd_edge.quantize.binary32 import to_binary32
 from tpsgd_edge.quantize.model import Loss, Target, TargetF32
 from tpsgd_edge.quantize.scales import as_requantize
 from tpsgd_edge.spec import LossSpec
@@ -83,7 +84,9 @@ def _label_space(
             f"the read-out of layer '{c.layer}' cannot be expressed in integers",
             where=f"[model], layer '{c.layer}'",
             found=f"a factor of {factor:.3g}",
-            help="choose a temperature nearer to 1",
+            help="choose a temperature nearer to 1"
+            if spec.kind == "projected_cross_entropy"
+            else 'labels reach too little or too far: scale them, or use loss = "l2"',
         )
     shift = 5 if c.projection in WIDE else 0
     error_scale = 2.0**shift * UNIT[c.projection] * unit
@@ -111,7 +114,7 @@ def _custom(spec: LossSpec, c: LossContext) -> tuple[Loss, float]:
     loss, _ = _in_target_space(spec, c)
     if c.is_float:
         scale = _f32(64 / c.full_scale)
-        return replace(loss, table=values.astype("<f4"), custom_scale_f32=scale), 1.0
+        return replace(loss, table=to_binary32(values), custom_scale_f32=scale), 1.0
     largest = float(np.abs(values).max())
     if largest == 0:
         raise SpecError(
@@ -162,7 +165,7 @@ def _q15(value: float) -> int:
 
 
 def _f32(value: float) -> float:
-    return float(np.float32(value))
+    return float(to_binary32(value))
 
 
 _MAKE: dict[str, Callable[[LossSpec, LossContext], tuple[Loss, float]]] = {
