@@ -39,7 +39,6 @@ from tpsgd_edge.stages import (
     Progress,
     Training,
     compile_for_host,
-    default_steps,
     inspect_firmware,
     metric_of,
     prepare,
@@ -51,7 +50,8 @@ from tpsgd_edge.stages import (
     with_frozen_hidden_layers,
 )
 from tpsgd_edge.stages.adapting import try_ways
-from tpsgd_edge.stages.export import onnx_of, read_state
+from tpsgd_edge.stages.bounds import steps_to_compare
+from tpsgd_edge.stages.export import onnx_of, read_state, write_state
 from tpsgd_edge.stages.quantization import compare_scores, layer_errors
 from tpsgd_edge.toolchain.folder import write_project
 from tpsgd_edge.toolchain.interface import interface_of
@@ -113,7 +113,7 @@ def verify(
     """
     prepared = prepare(spec)
     project = render_project(prepared)
-    count = steps or default_steps(prepared)
+    count = steps_to_compare(prepared, steps)
     with scratch_project(project) as folder:
         firmware = inspect_firmware(prepared, project, folder)
         return _verify(prepared, firmware, count, emulator, progress or _silent)
@@ -147,6 +147,7 @@ def export(
     weights: Path,
     onnx: Path | None = None,
     crc: int | None = None,
+    model_id: int | None = None,
     scaled_input: bool = False,
 ) -> ExportResult:
     """Write a trained net as an ONNX file in floating point.
@@ -155,6 +156,7 @@ def export(
         weights: the raw bytes of the state struct, from a device or from `simulate`.
         onnx: the file; NAME.onnx where not given.
         crc: what NAME_digest() gave on the device, to be compared.
+        model_id: NAME_MODEL_ID of the firmware, to be compared.
         scaled_input: leave out what `data.scaling` does to samples.
 
     Raises:
@@ -165,7 +167,7 @@ def export(
     inputs = (*input_files(spec), weights)
     check_output(path, "the ONNX file", inputs=inputs, mark=ONNX_MARK)
     prepared = prepare(spec)
-    state = read_state(prepared, weights, crc=crc)
+    state, knows_model = read_state(prepared, weights, crc=crc, model=model_id)
     content = onnx_of(prepared, state, scaled_input=scaled_input)
     write_whole(content, path, what="the ONNX file")
     return ExportResult(
@@ -177,6 +179,7 @@ def export(
         crc=digest(state[name] for name in digest_order(prepared.model)),
         input_shape=sample_lengths(prepared.graph),
         formats=formats_of(prepared.model),
+        knows_model=knows_model,
     )
 
 
@@ -184,6 +187,7 @@ def quantization(
     spec: Spec,
     *,
     weights: Path | None = None,
+    model_id: int | None = None,
     samples: int = 200,
     progress: Progress | None = None,
 ) -> QuantizationResult:
@@ -191,13 +195,14 @@ def quantization(
 
     Args:
         weights: a trained state as for `export`; first weights where not given.
+        model_id: as for `export`.
         samples: test samples that the layers are compared on.
 
     Raises:
         TpsgdError: the spec, the data or the weights are at fault, or there is no compiler.
     """
     prepared = prepare(spec)
-    state = None if weights is None else read_state(prepared, weights)
+    state = None if weights is None else read_state(prepared, weights, model=model_id)[0]
     layers = layer_errors(prepared, state, samples, progress or _silent)
     project = render_project(prepared)
     with scratch_project(project) as folder:
@@ -237,7 +242,7 @@ def report(
     tell = progress or _silent
     prepared = prepare(spec)
     project = render_project(prepared)
-    count = steps or default_steps(prepared, whole_training=True)
+    count = steps_to_compare(prepared, steps, whole_training=True)
     with scratch_project(project) as folder:
         firmware = inspect_firmware(prepared, project, folder, _budget_check(prepared))
         built = replace(_build_result(prepared, project, folder, firmware), folder=None)
@@ -355,7 +360,7 @@ def _simulate(
     model, dataset = prepared.model, prepared.dataset
     training = _train_on_host(prepared, epochs, progress, "training")
     if weights_out is not None:
-        write_whole(training.state, weights_out, what="the state")
+        write_state(prepared, training.state, weights_out)
     baselines = {}
     if any(not layer.is_last for layer in model.trained):
         frozen = replace(prepared, model=with_frozen_hidden_layers(model))

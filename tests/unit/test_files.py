@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from tpsgd_edge.cli.run import run
 from tpsgd_edge.comparison.runs import Result, Run
 from tpsgd_edge.comparison.store import open_store
-from tpsgd_edge.errors import DataError, OutputError
+from tpsgd_edge.errors import DataError, OutputError, SpecError
 from tpsgd_edge.files import check_output, write_whole
 from tpsgd_edge.frontend.inputs import check_inputs, input_files
-from tpsgd_edge.pipeline import adapt, export, report, simulate
+from tpsgd_edge.pipeline import adapt, export, report, simulate, verify
 from tpsgd_edge.spec import load_spec
 from tpsgd_edge.starter import create_project
 
@@ -164,6 +165,21 @@ def test_a_pipe_as_data_is_an_error_and_no_wait(starter):
     path.symlink_to("/dev/zero")
     with pytest.raises(DataError, match=r"'net.csv' is no file"):
         check_inputs(starter)
+
+
+@pytest.mark.parametrize("compared", [verify, report])
+def test_more_steps_than_fit_are_refused_before_they_are_taken(starter, compared, monkeypatch):
+    monkeypatch.chdir(starter.folder)
+    with pytest.raises(SpecError, match="so many steps cannot be compared at once") as caught:
+        compared(starter, steps=10**9)
+    assert "fit this model" in str(caught.value)
+
+
+@pytest.mark.parametrize("option", ["--steps", "--epochs"])
+def test_the_command_line_bounds_what_it_is_asked_for(starter, option, capsys):
+    command = "verify" if option == "--steps" else "simulate"
+    assert run([command, str(starter.folder / "net.toml"), option, "1000000000"]) == 2
+    assert "is not in the range" in capsys.readouterr().err
 
 
 # ------------------------------------------------------------------ the file of results

@@ -30,7 +30,7 @@ from tpsgd_edge.codegen.stages import (
     training_lesson,
     uses,
 )
-from tpsgd_edge.memory import ArenaPlan, MemoryPlan, StateTensor, digest_order
+from tpsgd_edge.memory import ArenaPlan, MemoryPlan, StateTensor, digest_order, model_id
 from tpsgd_edge.quantize.model import (
     DTYPES,
     QuantizedConv2d,
@@ -92,7 +92,7 @@ class ModelView:
     """Everything that any template prints."""
 
     name: str
-    upper: str
+    model_id: str
     tool_version: str
     spec_file: str
     spec_digest: str
@@ -150,6 +150,11 @@ class ModelView:
         return 4 // DTYPES[self.value_type].itemsize
 
     @property
+    def upper(self) -> str:
+        """Prefix of the model's macros."""
+        return self.name.upper()
+
+    @property
     def step_c(self) -> str:
         """What a step of a stream returns: f32 refuses what it is not proved for."""
         return "enum tps_status" if self.is_float else "void"
@@ -191,7 +196,7 @@ def model_view(
     has_conv = any(isinstance(layer, QuantizedConv2d) for layer in model.layers)
     return ModelView(
         name=model.name,
-        upper=model.name.upper(),
+        model_id=c_uint(model_id(model)),
         tool_version=origin.tool_version,
         spec_file=origin.spec_file,
         spec_digest=origin.spec_digest,

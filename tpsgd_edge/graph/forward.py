@@ -25,10 +25,17 @@ Real = NDArray[np.float64]
 # Maps are large: this many samples show their range.
 _MAP_SAMPLES = 64
 
+
+def _sigmoid(z: Real, _: float) -> Real:
+    # Below -700 exp(-z) would leave binary64, and the sigmoid is 0 for all that comes after.
+    y: Real = 1 / (1 + np.exp(-np.maximum(z, -700.0)))
+    return y
+
+
 # y of z and of the slope below zero.
 _ACTIVATION: dict[str, Callable[[Real, float], Real]] = {
     "tanh": lambda z, _: np.tanh(z),
-    "sigmoid": lambda z, _: 1 / (1 + np.exp(-z)),
+    "sigmoid": _sigmoid,
     "relu": lambda z, _: np.maximum(z, 0),
     "relu6": lambda z, _: np.clip(z, 0, 6),
     "leaky_relu": lambda z, slope: np.where(z > 0, z, slope * z),
