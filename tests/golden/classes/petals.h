@@ -19,6 +19,9 @@
 #define PETALS_N_LABELS 3
 /* x = (raw - 0) / 10 / 0.00787402, rounded and saturated */
 
+/* Over shapes, formats, scales and seed: what a saved state means. Save it beside the state. */
+#define PETALS_MODEL_ID 0x25E58696u
+
 /* Everything that training changes. Save this struct to save the model. */
 struct petals_model {
     uint32_t rng;  /* state of the random numbers */

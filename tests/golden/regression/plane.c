@@ -15,6 +15,7 @@
 #include "tps_crc32.h"
 #include "tps_dense_f32.h"
 #include "tps_error_f32.h"
+#include "tps_f32.h"
 #include "tps_random.h"
 
 static const struct tps_dense_f32 fc1_layer = {
@@ -82,6 +83,12 @@ void plane_outputs(const struct plane_model *model, const float x[PLANE_N_IN],
 enum tps_status plane_train_step(struct plane_model *model, const float x[PLANE_N_IN],
     const float label[PLANE_N_LABELS])
 {
+    if (!tps_all_proved_f32(x, PLANE_N_IN)) {
+        return TPS_BAD_INPUT;
+    }
+    if (!tps_all_proved_f32(label, PLANE_N_LABELS)) {
+        return TPS_BAD_INPUT;
+    }
 
     /* fc1: 2 -> 5, relu */
     tps_dense_forward_relu_f32(&fc1_layer, model->fc1_w, model->fc1_b, x, arena.fc1_y.at);

@@ -19,6 +19,9 @@
 #define PLANE_N_LABELS 2
 /* x = (raw - mean) / deviation of each input; see manifest.json */
 
+/* Over shapes, formats, scales and seed: what a saved state means. Save it beside the state. */
+#define PLANE_MODEL_ID 0x14B1A257u
+
 /* Everything that training changes. Save this struct to save the model. */
 struct plane_model {
     uint32_t rng;  /* state of the random numbers */
@@ -39,7 +42,7 @@ void plane_outputs(const struct plane_model *model, const float x[PLANE_N_IN],
 
 /*
  * Train every layer once on the sample (x, label), during the forward pass.
- * Always returns TPS_OK.
+ * Returns TPS_BAD_INPUT, and changes nothing, where x or label holds NaN, infinity or more than 2^20.
  */
 enum tps_status plane_train_step(struct plane_model *model, const float x[PLANE_N_IN],
     const float label[PLANE_N_LABELS]);
