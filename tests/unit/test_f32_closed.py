@@ -151,9 +151,12 @@ def test_weights_stay_finite_under_the_largest_steps(seed):
 
 def test_the_header_says_what_is_refused():
     header = rendered().files["net.h"]
-    assert "Returns TPS_BAD_INPUT, and changes nothing, where x holds NaN, infinity or" in header
+    assert (
+        "Returns TPS_BAD_INPUT, and changes nothing, where x holds NaN, infinity\n * or more"
+        in header
+    )
     header = rendered(vectors=True).files["net.h"]
-    assert "where x or label holds NaN, infinity or more than 2^20" in header
+    assert "where x or label holds NaN, infinity\n * or more than 2^20." in header
     model = network(7, value_type="s8")
     assert "TPS_BAD_INPUT" not in project_of(model, *samples_of(model, 1)).files["net.h"]
 

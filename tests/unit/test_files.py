@@ -232,6 +232,15 @@ def test_results_are_kept_in_plain_files(tmp_path, ending, make):
         pass
 
 
+def test_a_table_of_other_columns_is_said(tmp_path):
+    path = tmp_path / "r.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("create table runs (spec text, rule text, ratio real)")
+    with pytest.raises(OutputError, match="cannot be used") as caught, open_store(path, "s") as it:
+        it.find(RUN)
+    assert "no such column" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("column", "value"),
     [

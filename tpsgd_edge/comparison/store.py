@@ -69,7 +69,11 @@ def open_store(path: Path, digest: str) -> Iterator["Store"]:
                 found=f"{other[0][:19]}..., this spec is {digest[:19]}...",
                 help="name another file with --out, or remove this one",
             )
-        yield Store(connection, digest)
+        try:
+            yield Store(connection, digest)
+        except sqlite3.Error as error:
+            # Damaged further on, of other columns, locked by somebody, or the disk is full.
+            raise _unusable(path, error) from None
     finally:
         connection.close()
 
