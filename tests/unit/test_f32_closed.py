@@ -1,6 +1,7 @@
 """f32 is closed: what could leave the finite numbers is refused before a line of C is written."""
 
 import re
+import shutil
 import warnings
 
 import numpy as np
@@ -13,6 +14,9 @@ from tpsgd_edge.frontend.data import dataset_from_arrays
 from tpsgd_edge.reference import Reference
 from tpsgd_edge.spec import spec_from_dict
 from tpsgd_edge.stages import prepare, render_project
+from tpsgd_edge.toolchain.build import LANGUAGE, WARNINGS
+from tpsgd_edge.toolchain.folder import write_scratch
+from tpsgd_edge.toolchain.process import run_tool
 
 N_IN, CLASSES = 4, 3
 RNG = np.random.default_rng(1)
@@ -175,3 +179,22 @@ def test_labels_that_are_all_the_same_are_said_to_be_so(weights):
     with pytest.raises(DataError, match="the labels are all the same") as caught:
         rendered(vectors=True, y=np.full((30, CLASSES), 7.0), numbers={"weights": weights})
     assert "temperature" not in str(caught.value)
+
+
+# ------------------------------------------------------------------ compilers
+
+
+@pytest.mark.series(1)
+@pytest.mark.parametrize("compiler", ["gcc", "arm-none-eabi-gcc", "riscv64-unknown-elf-gcc"])
+def test_a_net_in_one_unit_gives_no_warning_at_full_optimization(tmp_path, compiler):
+    """gcc once took the rest of a dot product for one that leaves its lanes."""
+    path = shutil.which(compiler)
+    if path is None:
+        pytest.skip(f"{compiler} is not installed")
+    project = rendered()
+    write_scratch(project.files, tmp_path)
+    unit = "".join(f'#include "{name}"\n' for name in project.sources)
+    (tmp_path / "unit.c").write_text(unit)
+    flags = ["-O3", "-ffreestanding", *LANGUAGE, *WARNINGS, "-Werror", "-I.", "-c", "unit.c"]
+    command = [path, *flags, "-o", "unit.o"]
+    run_tool(command, purpose="compiling one unit", timeout=120, cwd=tmp_path)
