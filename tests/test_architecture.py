@@ -16,7 +16,7 @@ PACKAGE = ROOT / "tpsgd_edge"
 # share a floor are neighbours and do not see each other.
 FLOORS = (
     {"errors", "assets"},
-    {"arithmetic", "spec", "trace"},
+    {"arithmetic", "spec", "trace", "files"},
     {"graph"},
     {"rule", "frontend"},
     {"quantize", "comparison"},

@@ -21,9 +21,21 @@
 
 #define TPS_LOG2E 0x1.715476p+0f
 
+/* v limited to [lo, hi]; lo where v is no number, so that tables are never left. */
 static inline float tps_clip_f32(float v, float lo, float hi)
 {
-    return v < lo ? lo : v > hi ? hi : v;
+    return v > lo ? (v < hi ? v : hi) : lo;
+}
+
+/* Whether all values are what the arithmetic is proved for: no NaN, |v| <= 2^20. */
+static inline int tps_all_proved_f32(const float *values, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (!(values[i] >= -0x1p20f && values[i] <= 0x1p20f)) {
+            return 0;
+        }
+    }
+    return 1;
 }
 
 /* 2^x for x in [-126, 126], beyond that the value at the end. */
@@ -99,8 +111,8 @@ static inline float tps_dot_f32(const float *w, const float *x, uint32_t n)
             lane[m] += w[i + m] * x[i + m];
         }
     }
-    for (uint32_t m = 0; i < n; i++, m++) {
-        lane[m] += w[i] * x[i];
+    for (uint32_t m = 0; m < n % 8; m++) {
+        lane[m] += w[i + m] * x[i + m];
     }
     return tps_sum_of_lanes_f32(lane);
 }
@@ -110,15 +122,14 @@ static inline void tps_dot_two_f32(const float *w, const float *x, uint32_t n, f
 {
     const float *v = w + n;
     float lane[8] = {0.0f}, other[8] = {0.0f};
-    uint32_t left = n;
-    for (; left >= 8; left -= 8, w += 8, v += 8, x += 8) {
+    for (uint32_t left = n; left >= 8; left -= 8, w += 8, v += 8, x += 8) {
         for (uint32_t m = 0; m < 8; m++) {
             const float input = x[m];
             lane[m] += w[m] * input;
             other[m] += v[m] * input;
         }
     }
-    for (uint32_t m = 0; m < left; m++) {
+    for (uint32_t m = 0; m < n % 8; m++) {
         lane[m] += w[m] * x[m];
         other[m] += v[m] * x[m];
     }

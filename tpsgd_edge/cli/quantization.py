@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tpsgd_edge.cli.export import model_id_option
 from tpsgd_edge.cli.options import load, spec_options
 from tpsgd_edge.cli.outcome import Outcome, outcome
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     metavar="DUMP",
     help="A trained state, as for export.  [default: first weights]",
 )
+@model_id_option
 @click.option(
     "--samples",
     type=click.IntRange(min=1),
@@ -35,6 +37,7 @@ def quantization_command(
     overrides: tuple[str, ...],
     as_json: bool,
     weights: Path | None,
+    model_id: int | None,
     samples: int,
 ) -> Outcome:
     """What integers lose against real numbers.
@@ -47,7 +50,9 @@ def quantization_command(
 
     spec = load(spec_path, platform, overrides)
     with progress_bar() as progress:
-        result = quantization(spec, weights=weights, samples=samples, progress=progress)
+        result = quantization(
+            spec, weights=weights, model_id=model_id, samples=samples, progress=progress
+        )
     return outcome(
         result.to_json(), lambda: show_quantization(result), as_json=as_json, data=result.data
     )

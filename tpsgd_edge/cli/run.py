@@ -79,10 +79,8 @@ def _weigh(result: Outcome, *, strict: bool) -> int:
         if strict:
             _complain(warning)
         else:
-            click.echo(
-                f"{click.style('warning:', fg='yellow', bold=True)} {visible(warning, keep=chr(10))}",
-                err=True,
-            )
+            said = visible(warning, keep="\n")
+            click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {said}", err=True)
     return EXIT_MISMATCH if result.is_mismatch or (strict and result.warnings) else 0
 
 

@@ -79,11 +79,14 @@ def show_simulate(result: SimulateResult) -> str:
 def show_export(result: ExportResult) -> str:
     """What was written, and what it reads."""
     shape = ", ".join(str(length) for length in ("n", *result.input_shape))
-    lines = (
+    lines = [
         Line("Training", f"{count_text(result.steps)} steps", f"digest 0x{result.crc:08x}"),
         Line("Input", f"({shape})", "samples, channels last"),
         Line("ONNX", bytes_text(result.bytes), str(result.path)),
-    )
+    ]
+    if not result.knows_model:
+        note = "the dump does not say; --model-id takes MODEL_ID of the firmware's header"
+        lines.append(Line("Model id", "not checked", note))
     return render(_lines(f"{result.spec.name} on {result.platform}", lines))
 
 

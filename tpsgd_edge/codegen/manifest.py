@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from tpsgd_edge.codegen.view import RUNTIME_VERSION, Origin
-from tpsgd_edge.memory import ArenaPlan, MemoryPlan
+from tpsgd_edge.memory import ArenaPlan, MemoryPlan, model_id_text
 from tpsgd_edge.quantize.model import QuantizedDense, QuantizedGru, QuantizedLayer, QuantizedModel
 
 
@@ -21,6 +21,7 @@ def manifest(
         "runtime_version": RUNTIME_VERSION,
         "spec": {"file": origin.spec_file, "digest": origin.spec_digest},
         "seed": model.seed,
+        "model_id": model_id_text(model),
         "input": {
             "type": model.value_type,
             "count": model.n_in,

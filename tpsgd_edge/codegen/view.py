@@ -28,7 +28,7 @@ from tpsgd_edge.codegen.stages import (
     uses,
 )
 from tpsgd_edge.codegen.work import WorkView, work_view
-from tpsgd_edge.memory import MemoryPlan, StateTensor, digest_order
+from tpsgd_edge.memory import MemoryPlan, StateTensor, digest_order, model_id
 from tpsgd_edge.quantize.model import (
     DTYPES,
     QuantizedConv2d,
@@ -67,7 +67,7 @@ class ModelView:
     """Everything that any template prints."""
 
     name: str
-    upper: str
+    model_id: str
     tool_version: str
     spec_file: str
     spec_digest: str
@@ -133,6 +133,16 @@ class ModelView:
         return f"{self.upper}_N_OUT" if self.sequence is None else self.sequence.outputs
 
     @property
+    def upper(self) -> str:
+        """Prefix of the model's macros."""
+        return self.name.upper()
+
+    @property
+    def step_c(self) -> str:
+        """What a step of a stream returns: f32 refuses what it is not proved for."""
+        return "tps_status" if self.is_float else "void"
+
+    @property
     def seen(self) -> str:
         """Prefix of the sizes of the map that a local loss averages."""
         return "seen" if self.uses.pooled_targets else "out"
@@ -170,7 +180,7 @@ def model_view(
     constants = model_arrays(model)
     return ModelView(
         name=model.name,
-        upper=model.name.upper(),
+        model_id=c_uint(model_id(model)),
         tool_version=origin.tool_version,
         spec_file=origin.spec_file,
         spec_digest=origin.spec_digest,
@@ -269,6 +279,8 @@ def _headers(model: QuantizedModel) -> Iterator[str]:
     yield "tps_data.h"
     yield f"tps_dense{suffix}.h"
     yield f"tps_error{suffix}.h"
+    if suffix:
+        yield "tps_f32.h"
     kinds = {layer.kind for layer in model.recurrent}
     if "gru" in kinds:
         yield "tps_gru.h"

@@ -204,6 +204,15 @@ def _deaf_to_the_keyboard() -> Iterator[None]:
 
 def _begin() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A process that trains does not outlive the one that asked for it, however that one ends."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _cores() -> int:

@@ -15,7 +15,8 @@ _ERF = (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
 
 
 def _sigmoid(z: Real) -> Real:
-    return np.asarray(1 / (1 + np.exp(-z)))
+    # Below -700 exp(-z) would leave binary64, and the sigmoid is 0 for all that comes after.
+    return np.asarray(1 / (1 + np.exp(-np.maximum(z, -700.0))))
 
 
 def _elu(z: Real, alpha: float) -> Real:

@@ -4,9 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from tpsgd_edge.errors import SpecError
+from tpsgd_edge.quantize.binary32 import to_binary32
 from tpsgd_edge.quantize.model import (
     Interval,
     Passing,
@@ -63,7 +62,7 @@ def _with_scale(spec: Spec, layer: QuantizedDense, scale: float) -> QuantizedDen
     of_delta = scale * layer.steepest
     zone = dead_zone(spec.rule.dead_zone, of_delta, is_float=is_float)
     if is_float:
-        return replace(layer, dead_zone=zone, rate_f32=float(np.float32(rate)))
+        return replace(layer, dead_zone=zone, rate_f32=float(to_binary32(rate)))
     factor = rate * of_delta * layer.x_scale / layer.weight_scale * 2.0 ** (layer.update_shift - 14)
     return replace(
         layer,

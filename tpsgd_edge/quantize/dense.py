@@ -12,6 +12,7 @@ from tpsgd_edge.arithmetic.tables import Curve
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph import Conv2d, Dense, Graph, Pool, Rnn, TrainedLayer, Weights, is_adaptor
 from tpsgd_edge.graph.first_weights import initial_bound, initial_weights
+from tpsgd_edge.quantize.binary32 import to_binary32
 from tpsgd_edge.quantize.last_layer import logit_unit
 from tpsgd_edge.quantize.losses import LossContext, make_loss
 from tpsgd_edge.quantize.model import (
@@ -164,7 +165,7 @@ def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense
         rate=None
         if is_float or loss.kind == "from_above"
         else _rate(layer, context, formats, rate * error_scale * steepest, update_shift),
-        rate_f32=float(np.float32(rate)) if is_float else 0.0,
+        rate_f32=float(to_binary32(rate)) if is_float else 0.0,
         update_shift=update_shift,
         dead_zone=dead_zone(spec.rule.dead_zone, error_scale * steepest, is_float=is_float),
         unit_offset=context.unit_offset,
@@ -225,7 +226,7 @@ def quantize_sums(
         rate=None
         if is_float or taught is None
         else _rate(layer, context, formats, rate * taught.error_scale, update_shift),
-        rate_f32=float(np.float32(rate)) if is_float else 0.0,
+        rate_f32=float(to_binary32(rate)) if is_float else 0.0,
         update_shift=update_shift,
         dead_zone=0 if taught is None else taught.dead_zone,
         unit_offset=context.unit_offset,
@@ -382,11 +383,11 @@ def _init(
     if first is None:
         seed = stream(context.spec.seed, Purpose.WEIGHTS, context.index)
         if formats.weight_type == "f32":
-            return SeededInit(seed, float(np.float32(bound / 2**15)))
+            return SeededInit(seed, float(to_binary32(bound / 2**15)))
         units = math.floor(bound / formats.weight_scale + 0.5)
         return SeededInit(seed, min(units, 2**formats.weight_bits - 1))
     if formats.weight_type == "f32":
-        return StoredInit(first.w.astype("<f4"), first.b.astype("<f4"))
+        return StoredInit(to_binary32(first.w), to_binary32(first.b))
     limit = 2**formats.weight_bits
     bias_unit = formats.weight_scale * context.x_scale * 2**formats.bias_shift
     w = _round_clip(first.w / formats.weight_scale, -limit, limit - 1)

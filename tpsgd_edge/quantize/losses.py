@@ -10,6 +10,7 @@ from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.arithmetic.expression import compile_expression
 from tpsgd_edge.arithmetic.projection import UNIT, WIDE
 from tpsgd_edge.errors import SpecError
+from tpsgd_edge.quantize.binary32 import to_binary32
 from tpsgd_edge.quantize.expressible import inverse, smallest_of_shift
 from tpsgd_edge.quantize.last_layer import LOG2E
 from tpsgd_edge.quantize.model import Loss, Target, TargetF32
@@ -120,7 +121,7 @@ def _custom(spec: LossSpec, c: LossContext) -> tuple[Loss, float]:
     loss, _ = _in_target_space(spec, c)
     if c.is_float:
         scale = _f32(64 / c.full_scale)
-        return replace(loss, table=values.astype("<f4"), custom_scale_f32=scale), 1.0
+        return replace(loss, table=to_binary32(values), custom_scale_f32=scale), 1.0
     largest = float(np.abs(values).max())
     if largest == 0:
         raise SpecError(
@@ -171,7 +172,7 @@ def _q15(value: float) -> int:
 
 
 def _f32(value: float) -> float:
-    return float(np.float32(value))
+    return float(to_binary32(value))
 
 
 _MAKE: dict[str, Callable[[LossSpec, LossContext], tuple[Loss, float]]] = {

@@ -4,12 +4,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.activations import FACTS
+from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.frontend.data import Dataset, label_scaling
 from tpsgd_edge.frontend.network import dataset_scaling
 from tpsgd_edge.frontend.scaling import some_samples
 from tpsgd_edge.graph import Conv2d, Graph, Gru, Layer, Pool, Rnn, TrainedLayer, is_adaptor
+from tpsgd_edge.graph.first_weights import initial_bound
 from tpsgd_edge.graph.forward import forward
 from tpsgd_edge.quantize.backprop import with_errors_from_above
+from tpsgd_edge.quantize.binary32 import check_binary32
 from tpsgd_edge.quantize.dense import DenseContext, quantize_conv2d, quantize_dense
 from tpsgd_edge.quantize.error_reach import SAMPLES as ERROR_SAMPLES
 from tpsgd_edge.quantize.error_reach import error_reach
@@ -41,9 +44,10 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
     """The quantized model.
 
     Raises:
-        SpecError: formats that cannot be proved safe, or a learning rate out of the integers'
-            reach.
+        SpecError: formats or numbers that cannot be proved safe, a learning rate out of the
+            integers' reach, or a layer that could never be anything but 0.
     """
+    _check_says_something(graph)
     value_type: ValueType = "f32" if spec.numbers.weights == "f32" else spec.numbers.activations
     mean, deviation = dataset_scaling(spec, dataset)
     calibration = some_samples(dataset.first.x_train, (mean, deviation))
@@ -77,7 +81,7 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
         offset += sum(dense.y_count for dense in dense_units(layers[-1]) if dense.trains)
     if spec.rule.kind == "backprop":
         layers = with_errors_from_above(spec, layers, _error_reach(spec, graph, dataset))
-    return QuantizedModel(
+    model = QuantizedModel(
         name=spec.name,
         seed=spec.seed,
         value_type=value_type,
@@ -90,6 +94,22 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
         learn_every=_learn_every(graph),
         rule=spec.rule.kind,
     )
+    if value_type == "f32":
+        check_binary32(model)
+    return model
+
+
+def _check_says_something(graph: Graph) -> None:
+    """Refuse a layer that would be 0 for ever: it does not train, and starts at 0."""
+    for index, layer in enumerate(graph.layers):
+        is_drawn = layer.name in graph.frozen and layer.name not in graph.weights
+        if is_drawn and initial_bound(graph, index) == 0:
+            raise SpecError(
+                f"layer '{layer.name}' would stay at zero: it starts there, and does not train",
+                where=f"[model], layer '{layer.name}'",
+                found="train = false, and first weights that no file gives",
+                help="remove train = false, or give model.weights_file or [model.pretrain]",
+            )
 
 
 def _error_reach(spec: Spec, graph: Graph, dataset: Dataset) -> tuple[float, ...]:
@@ -210,6 +230,14 @@ def _label_format(spec: Spec, dataset: Dataset, scale: float) -> LabelFormat:
         one = np.ones(1)
         names = dataset.class_names
         return LabelFormat("class", labels.count, 1.0, 0 * one, one, labels.each_step, names)
+    values = np.asarray(dataset.y_train).reshape(-1, labels.count)
+    if (values == values[0]).all():
+        raise DataError(
+            "the labels are all the same: there is nothing to learn",
+            where=f"[data], {dataset.source}",
+            found=f"{len(values):,} times {', '.join(f'{v:g}' for v in values[0][:4])}",
+            help="look whether data.y names the right column",
+        )
     mean, deviation = label_scaling(spec, dataset.first.y_train)
     return LabelFormat("vector", labels.count, scale, mean, deviation, labels.each_step)
 

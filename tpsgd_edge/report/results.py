@@ -261,6 +261,7 @@ class ExportResult:
         steps: training steps that the weights have seen.
         crc: what NAME_digest() gives for them.
         input_shape: of one sample that the net reads.
+        knows_model: whether anything said that the weights are of this very model.
     """
 
     spec: Spec
@@ -271,6 +272,7 @@ class ExportResult:
     crc: int
     input_shape: tuple[int, ...]
     formats: Mapping[str, str]
+    knows_model: bool
     data: DataNotes = NO_NOTES
 
     def to_json(self) -> Json:
@@ -281,6 +283,7 @@ class ExportResult:
             "onnx_bytes": self.bytes,
             "digest": f"0x{self.crc:08x}",
             "input_shape": list(self.input_shape),
+            "model_id_checked": self.knows_model,
         }
 
 

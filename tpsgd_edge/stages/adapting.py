@@ -1,7 +1,6 @@
 """Ways to adapt a net that has learned before: which layers learn, towards what, how fast."""
 
 import math
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +33,7 @@ from tpsgd_edge.stages.prepare import (
 from tpsgd_edge.stages.running import on_host
 from tpsgd_edge.stages.training import Array, Progress, score
 from tpsgd_edge.toolchain.device import Device
+from tpsgd_edge.toolchain.scratch import scratch_folder
 
 Targets = Literal["prototype", "random", "backprop"]
 
@@ -238,8 +238,8 @@ def try_ways(spec: Spec, rates: Sequence[float], folds: int, progress: Progress)
             where=f"{spec.source}, [data]",
             found=f"{len(dataset.x_train)} samples, labels: {dataset.labels.kind}",
         )
-    with tempfile.TemporaryDirectory(prefix="tpsgd-edge-") as folder:
-        weights = Path(folder) / "net.npz"
+    with scratch_folder() as folder:
+        weights = folder / "net.npz"
         save_weights(trained_graph(spec, dataset), weights)
         before = _before(spec_of(spec, Way(_last(spec), "prototype", rates[0]), weights), dataset)
         ways = ways_of(spec, rates)

@@ -1,6 +1,5 @@
 """From the spec to a compiled project."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -27,8 +26,9 @@ from tpsgd_edge.spec import Spec
 from tpsgd_edge.stages.selftest import selftest_of
 from tpsgd_edge.toolchain.build import Binary, compile_firmware, compile_simulation
 from tpsgd_edge.toolchain.compilers import find_compiler
-from tpsgd_edge.toolchain.folder import write_project
+from tpsgd_edge.toolchain.folder import write_scratch
 from tpsgd_edge.toolchain.platforms import Platform, load_platform, port_files
+from tpsgd_edge.toolchain.scratch import scratch_folder
 
 # Samples of the self-test, and the multiply-accumulates of a forward pass of them all: it answers
 # each of them six times, which may take an emulator some seconds.
@@ -120,9 +120,9 @@ def forward_macs(model: QuantizedModel) -> int:
 @contextmanager
 def scratch_project(project: CProject) -> Iterator[Path]:
     """The project in a folder that is gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="tpsgd-edge-") as folder:
-        write_project(project.files, Path(folder) / project.name)
-        yield Path(folder) / project.name
+    with scratch_folder() as folder:
+        write_scratch(project.files, folder / project.name)
+        yield folder / project.name
 
 
 def compile_for_device(

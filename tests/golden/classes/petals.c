@@ -11,14 +11,14 @@
  */
 #include "petals.h"
 
-#include "petals_data.h"
-#include "tps_compiler.h"
-#include "tps_crc32.h"
-#include "tps_dense.h"
-#include "tps_error.h"
-#include "tps_random.h"
-#include "tps_softmax.h"
-#include "tps_tables.h"
+#include "petals_tps_compiler.h"
+#include "petals_tps_crc32.h"
+#include "petals_tps_data.h"
+#include "petals_tps_dense.h"
+#include "petals_tps_error.h"
+#include "petals_tps_random.h"
+#include "petals_tps_softmax.h"
+#include "petals_tps_tables.h"
 
 static const struct tps_dense fc1_layer = {
     .n_in = 3,
@@ -55,21 +55,10 @@ static const struct tps_dense fc2_layer = {
     .dead_zone = 164,
 };
 
-/* Buffers whose lifetimes do not overlap share bytes. */
-#ifndef PETALS_INFERENCE_ONLY
-static union { /* 36 bytes */
-    struct { unsigned char skip[24]; int8_t at[6]; } fc1_y;
-    struct { int32_t at[3]; } fc1_s;
-    struct { unsigned char skip[12]; int16_t at[6]; } fc1_e;
-    struct { unsigned char skip[30]; int16_t at[3]; } fc2_y;
-    struct { unsigned char skip[12]; int16_t at[3]; } fc2_e;
-} arena;
-#else
-static union { /* 12 bytes */
-    struct { int8_t at[6]; } fc1_y;
-    struct { unsigned char skip[6]; int16_t at[3]; } fc2_y;
-} arena;
-#endif
+PETALS_WORK_ATTRIBUTE struct petals_work petals_own_work;
+
+_Static_assert(sizeof(struct petals_model) <= PETALS_MODEL_BYTES, "bytes of the model");
+_Static_assert(sizeof(struct petals_work) <= PETALS_WORK_BYTES, "bytes of the work");
 
 void petals_init(struct petals_model *model)
 {
@@ -81,48 +70,62 @@ void petals_init(struct petals_model *model)
     tps_dense_init_s16(&fc2_layer, model->fc2_w, model->fc2_b, 0xE2870FC0u);
 }
 
-static void forward(const struct petals_model *model, const int8_t *x)
+#ifdef PETALS_WITH_CLASS_NAMES
+const char *petals_class_name(uint16_t label)
+{
+    static const char *const names[PETALS_N_LABELS] = {
+        "long",
+        "notched",
+        "round",
+    };
+    return label < PETALS_N_LABELS ? names[label] : "";
+}
+#endif
+
+static void forward(const struct petals_model *model, struct petals_work *work,
+    const int8_t *x)
 {
     /* fc1: 3 -> 6, tanh; |acc| <= 146,800,640 */
-    tps_dense_forward_s16_s8_s8(&fc1_layer, model->fc1_w, model->fc1_b, x, arena.fc1_y.at);
+    tps_dense_forward_s16_s8_s8(&fc1_layer, model->fc1_w, model->fc1_b, x, work->arena.fc1_y.at);
     /* fc2: 6 -> 3, linear; |acc| <= 159,383,552 */
-    tps_dense_forward_s16_s8_s16(&fc2_layer, model->fc2_w, model->fc2_b, arena.fc1_y.at,
-        arena.fc2_y.at);
+    tps_dense_forward_s16_s8_s16(&fc2_layer, model->fc2_w, model->fc2_b, work->arena.fc1_y.at,
+        work->arena.fc2_y.at);
 }
 
-void petals_outputs(const struct petals_model *model, const int8_t x[PETALS_N_IN],
-    int16_t outputs[PETALS_N_OUT])
+void petals_outputs_with(const struct petals_model *model, struct petals_work *work,
+    const int8_t x[PETALS_N_IN], int16_t outputs[PETALS_N_OUT])
 {
-    forward(model, x);
+    forward(model, work, x);
     for (uint32_t k = 0; k < PETALS_N_OUT; k++) {
-        outputs[k] = arena.fc2_y.at[k];
+        outputs[k] = work->arena.fc2_y.at[k];
     }
 }
 
-uint16_t petals_predict(const struct petals_model *model, const int8_t x[PETALS_N_IN])
+uint16_t petals_predict_with(const struct petals_model *model, struct petals_work *work,
+    const int8_t x[PETALS_N_IN])
 {
-    forward(model, x);
+    forward(model, work, x);
     uint16_t best = 0;
     for (uint16_t k = 1; k < PETALS_N_OUT; k++) {
-        if (arena.fc2_y.at[k] > arena.fc2_y.at[best]) {
+        if (work->arena.fc2_y.at[k] > work->arena.fc2_y.at[best]) {
             best = k;
         }
     }
     return best;
 }
 
-uint16_t petals_confidence(void)
+uint16_t petals_confidence_with(const struct petals_work *work)
 {
-    const struct tps_softmax softmax = tps_softmax_s16(arena.fc2_y.at, PETALS_N_OUT);
+    const struct tps_softmax softmax = tps_softmax_s16(work->arena.fc2_y.at, PETALS_N_OUT);
     return (uint16_t)tps_probability(&softmax, softmax.max);
 }
 
-uint32_t petals_evaluate(const struct petals_model *model, const int8_t *x,
-    const uint16_t *labels, uint32_t count)
+uint32_t petals_evaluate_with(const struct petals_model *model, struct petals_work *work,
+    const int8_t *x, const uint16_t *labels, uint32_t count)
 {
     uint32_t correct = 0;
     for (uint32_t i = 0; i < count; i++, x += PETALS_N_IN) {
-        correct += petals_predict(model, x) == labels[i];
+        correct += petals_predict_with(model, work, x) == labels[i];
     }
     return correct;
 }
@@ -143,42 +146,44 @@ static uint16_t decay_of(const struct petals_model *model)
 }
 
 /* What hidden layers learn from a sample that the network is not sure of. */
-TPS_BRANCH static void learn_hidden(struct petals_model *model, const int8_t *x, uint16_t label)
+TPS_BRANCH static void learn_hidden(struct petals_model *model, struct petals_work *work,
+    const int8_t *x, uint16_t label)
 {
     const uint16_t decay = decay_of(model);
 
     /* fc1 learns: projected cross entropy */
-    tps_error_projected_cross_entropy_s8(&fc1_layer, arena.fc1_y.at, label, arena.fc1_s.at,
-        arena.fc1_e.at);
-    tps_dense_gate_tanh_s8(&fc1_layer, arena.fc1_y.at, arena.fc1_e.at);
-    tps_dense_steps(&fc1_layer, decay, model->rng, arena.fc1_e.at);
-    tps_dense_update_s16_s8(&fc1_layer, model->fc1_w, model->fc1_b, x, arena.fc1_e.at, model->rng);
+    tps_error_projected_cross_entropy_s8(&fc1_layer, work->arena.fc1_y.at, label,
+        work->arena.fc1_s.at, work->arena.fc1_e.at);
+    tps_dense_gate_tanh_s8(&fc1_layer, work->arena.fc1_y.at, work->arena.fc1_e.at);
+    tps_dense_steps(&fc1_layer, decay, model->rng, work->arena.fc1_e.at);
+    tps_dense_update_s16_s8(&fc1_layer, model->fc1_w, model->fc1_b, x, work->arena.fc1_e.at,
+        model->rng);
 }
 
-enum tps_status petals_train_step(struct petals_model *model, const int8_t x[PETALS_N_IN],
-    uint16_t label)
+tps_status petals_train_step_with(struct petals_model *model, struct petals_work *work,
+    const int8_t x[PETALS_N_IN], uint16_t label)
 {
     if (label >= PETALS_N_LABELS) {
         return TPS_BAD_LABEL;
     }
 
     /* fc1: 3 -> 6, tanh; |acc| <= 146,800,640 */
-    tps_dense_forward_s16_s8_s8(&fc1_layer, model->fc1_w, model->fc1_b, x, arena.fc1_y.at);
+    tps_dense_forward_s16_s8_s8(&fc1_layer, model->fc1_w, model->fc1_b, x, work->arena.fc1_y.at);
 
     /* fc2: 6 -> 3, linear; |acc| <= 159,383,552 */
-    tps_dense_forward_s16_s8_s16(&fc2_layer, model->fc2_w, model->fc2_b, arena.fc1_y.at,
-        arena.fc2_y.at);
+    tps_dense_forward_s16_s8_s16(&fc2_layer, model->fc2_w, model->fc2_b, work->arena.fc1_y.at,
+        work->arena.fc2_y.at);
 
     /* fc2 learns: softmax cross entropy */
     const uint16_t decay = decay_of(model);
-    const int32_t p_label = tps_error_softmax_cross_entropy(&fc2_layer, arena.fc2_y.at, label,
-        arena.fc2_e.at);
-    tps_dense_steps(&fc2_layer, decay, model->rng + TPS_PHI * 6u, arena.fc2_e.at);
-    tps_dense_update_s16_s8(&fc2_layer, model->fc2_w, model->fc2_b, arena.fc1_y.at, arena.fc2_e.at,
-        model->rng + TPS_PHI * 6u);
+    const int32_t p_label = tps_error_softmax_cross_entropy(&fc2_layer, work->arena.fc2_y.at, label,
+        work->arena.fc2_e.at);
+    tps_dense_steps(&fc2_layer, decay, model->rng + TPS_PHI * 6u, work->arena.fc2_e.at);
+    tps_dense_update_s16_s8(&fc2_layer, model->fc2_w, model->fc2_b, work->arena.fc1_y.at,
+        work->arena.fc2_e.at, model->rng + TPS_PHI * 6u);
 
     if (p_label < 29491) {
-        learn_hidden(model, x, label);
+        learn_hidden(model, work, x, label);
     }
 
     model->rng += TPS_PHI * 9u;
@@ -186,12 +191,12 @@ enum tps_status petals_train_step(struct petals_model *model, const int8_t x[PET
     return TPS_OK;
 }
 
-const int16_t *petals_last_output(void)
+const int16_t *petals_last_output_with(const struct petals_work *work)
 {
-    return arena.fc2_y.at;
+    return work->arena.fc2_y.at;
 }
 
-enum tps_status petals_set_rate(struct petals_model *model, uint32_t rate)
+tps_status petals_set_rate(struct petals_model *model, uint32_t rate)
 {
     if (rate > 32768) {
         return TPS_BAD_RATE;
@@ -204,6 +209,7 @@ void petals_restart_schedule(struct petals_model *model)
 {
     model->start = model->step;
 }
+#endif
 
 uint32_t petals_digest(const struct petals_model *model)
 {
@@ -219,12 +225,44 @@ uint32_t petals_digest(const struct petals_model *model)
     return crc;
 }
 
-enum tps_status petals_selftest(struct petals_model *model)
+/* CRC-32 of all answers to the built-in samples, one after the other. */
+static uint32_t selftest_answers(const struct petals_model *model)
 {
-    petals_init(model);
+    int16_t outputs[PETALS_N_OUT];
+    uint32_t crc = 0;
+
     for (uint32_t i = 0; i < 4; i++) {
-        petals_train_step(model, petals_selftest_x[i], petals_selftest_labels[i]);
+        const int8_t *x = petals_selftest_x[i];
+
+        petals_outputs(model, x, outputs);
+        crc = tps_crc32(crc, outputs, sizeof outputs);
+        const uint16_t answer = petals_predict(model, x);
+        crc = tps_crc32(crc, &answer, sizeof answer);
+        const uint16_t confidence = petals_confidence();
+        crc = tps_crc32(crc, &confidence, sizeof confidence);
     }
-    return petals_digest(model) == 0x837EB1BDu ? TPS_OK : TPS_SELFTEST_FAILED;
+    const uint32_t right =
+        petals_evaluate(model, &petals_selftest_x[0][0], petals_selftest_labels, 4);
+    crc = tps_crc32(crc, &right, sizeof right);
+    return crc;
 }
+
+tps_status petals_selftest(struct petals_model *scratch)
+{
+    petals_init(scratch);
+    if (petals_digest(scratch) != 0x01AA70A0u || selftest_answers(scratch) != 0x27155930u) {
+        return TPS_SELFTEST_FAILED;
+    }
+#ifndef PETALS_INFERENCE_ONLY
+    for (uint32_t i = 0; i < 4; i++) {
+        petals_train_step(scratch, petals_selftest_x[i], petals_selftest_labels[i]);
+    }
+    if (petals_digest(scratch) != 0x837EB1BDu || selftest_answers(scratch) != 0xBE12F96Au) {
+        return TPS_SELFTEST_FAILED;
+    }
+    if (petals_train_step(scratch, petals_selftest_x[0], PETALS_N_LABELS) != TPS_BAD_LABEL) {
+        return TPS_SELFTEST_FAILED;
+    }
 #endif
+    return TPS_OK;
+}

@@ -17,13 +17,28 @@
 #define PETALS_N_IN 3
 #define PETALS_N_OUT 3
 #define PETALS_N_LABELS 3
-#define PETALS_MODEL_BYTES 116
+#define PETALS_MODEL_BYTES 124
 #ifndef PETALS_INFERENCE_ONLY
 #define PETALS_WORK_BYTES 36
 #else
 #define PETALS_WORK_BYTES 12
 #endif
 /* x = (raw - 0) / 10 / 0.00787402, rounded and saturated */
+
+/* The classes that answers and labels stand for. */
+enum {
+    PETALS_CLASS_LONG = 0,
+    PETALS_CLASS_NOTCHED = 1,
+    PETALS_CLASS_ROUND = 2,
+};
+
+#ifdef PETALS_WITH_CLASS_NAMES
+/* The name of a class, in UTF-8; empty where there is none. Takes flash for all names. */
+const char *petals_class_name(uint16_t label);
+#endif
+
+/* Over shapes, formats, scales and seed: what a saved state means. Save it beside the state. */
+#define PETALS_MODEL_ID 0xA49E64E1u
 
 /* Everything that training changes. Save this struct to save the model. */
 struct petals_model {
@@ -114,7 +129,7 @@ const int16_t *petals_last_output_with(const struct petals_work *work);
  * 16384 for half of them, 0 to stop learning.
  * Returns TPS_BAD_RATE, and changes nothing, where rate > 32768.
  */
-enum tps_status petals_set_rate(struct petals_model *model, uint32_t rate);
+tps_status petals_set_rate(struct petals_model *model, uint32_t rate);
 
 /* Begin the schedule of the learning rate again, with the next step. Random numbers go on. */
 void petals_restart_schedule(struct petals_model *model);

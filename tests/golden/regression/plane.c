@@ -11,11 +11,12 @@
  */
 #include "plane.h"
 
-#include "plane_data.h"
-#include "tps_crc32.h"
-#include "tps_dense_f32.h"
-#include "tps_error_f32.h"
-#include "tps_random.h"
+#include "plane_tps_crc32.h"
+#include "plane_tps_data.h"
+#include "plane_tps_dense_f32.h"
+#include "plane_tps_error_f32.h"
+#include "plane_tps_f32.h"
+#include "plane_tps_random.h"
 
 static const struct tps_dense_f32 fc1_layer = {
     .n_in = 2,
@@ -26,7 +27,7 @@ static const struct tps_dense_f32 fc1_layer = {
     .delta = 0.25f,
     .rate = 0.01f,
     .dead_zone = 0.0f,
-    .projection = fc1_projection,
+    .projection = tps_fc1_projection,
 };
 
 static const struct tps_dense_f32 fc2_layer = {
@@ -37,20 +38,10 @@ static const struct tps_dense_f32 fc2_layer = {
     .dead_zone = 0.0f,
 };
 
-/* Buffers whose lifetimes do not overlap share bytes. */
-#ifndef PLANE_INFERENCE_ONLY
-static union { /* 40 bytes */
-    struct { float at[5]; } fc1_y;
-    struct { unsigned char skip[20]; float at[5]; } fc1_e;
-    struct { unsigned char skip[20]; float at[2]; } fc2_y;
-    struct { unsigned char skip[28]; float at[2]; } fc2_e;
-} arena;
-#else
-static union { /* 28 bytes */
-    struct { float at[5]; } fc1_y;
-    struct { unsigned char skip[20]; float at[2]; } fc2_y;
-} arena;
-#endif
+PLANE_WORK_ATTRIBUTE struct plane_work plane_own_work;
+
+_Static_assert(sizeof(struct plane_model) <= PLANE_MODEL_BYTES, "bytes of the model");
+_Static_assert(sizeof(struct plane_work) <= PLANE_WORK_BYTES, "bytes of the work");
 
 void plane_init(struct plane_model *model)
 {
@@ -62,59 +53,67 @@ void plane_init(struct plane_model *model)
     tps_dense_init_f32(&fc2_layer, model->fc2_w, model->fc2_b, 0xE2870FC0u);
 }
 
-static void forward(const struct plane_model *model, const float *x)
+static void forward(const struct plane_model *model, struct plane_work *work,
+    const float *x)
 {
     /* fc1: 2 -> 5, relu */
-    tps_dense_forward_relu_f32(&fc1_layer, model->fc1_w, model->fc1_b, x, arena.fc1_y.at);
+    tps_dense_forward_relu_f32(&fc1_layer, model->fc1_w, model->fc1_b, x, work->arena.fc1_y.at);
     /* fc2: 5 -> 2, linear */
-    tps_dense_forward_linear_f32(&fc2_layer, model->fc2_w, model->fc2_b, arena.fc1_y.at,
-        arena.fc2_y.at);
+    tps_dense_forward_linear_f32(&fc2_layer, model->fc2_w, model->fc2_b, work->arena.fc1_y.at,
+        work->arena.fc2_y.at);
 }
 
-void plane_outputs(const struct plane_model *model, const float x[PLANE_N_IN],
-    float outputs[PLANE_N_OUT])
+void plane_outputs_with(const struct plane_model *model, struct plane_work *work,
+    const float x[PLANE_N_IN], float outputs[PLANE_N_OUT])
 {
-    forward(model, x);
+    forward(model, work, x);
     for (uint32_t k = 0; k < PLANE_N_OUT; k++) {
-        outputs[k] = arena.fc2_y.at[k];
+        outputs[k] = work->arena.fc2_y.at[k];
     }
 }
 #ifndef PLANE_INFERENCE_ONLY
 
-enum tps_status plane_train_step(struct plane_model *model, const float x[PLANE_N_IN],
-    const float label[PLANE_N_LABELS])
+tps_status plane_train_step_with(struct plane_model *model, struct plane_work *work,
+    const float x[PLANE_N_IN], const float label[PLANE_N_LABELS])
 {
+    if (!tps_all_proved_f32(x, PLANE_N_IN)) {
+        return TPS_BAD_INPUT;
+    }
+    if (!tps_all_proved_f32(label, PLANE_N_LABELS)) {
+        return TPS_BAD_INPUT;
+    }
 
     /* fc1: 2 -> 5, relu */
-    tps_dense_forward_relu_f32(&fc1_layer, model->fc1_w, model->fc1_b, x, arena.fc1_y.at);
+    tps_dense_forward_relu_f32(&fc1_layer, model->fc1_w, model->fc1_b, x, work->arena.fc1_y.at);
 
     /* fc1 learns: huber */
     const float decay = model->rate;
-    tps_error_huber_hidden_f32(&fc1_layer, arena.fc1_y.at, label, arena.fc1_e.at);
-    tps_dense_gate_relu_f32(&fc1_layer, arena.fc1_y.at, arena.fc1_e.at);
-    tps_dense_steps_f32(&fc1_layer, decay, arena.fc1_e.at);
-    tps_dense_update_f32(&fc1_layer, model->fc1_w, model->fc1_b, x, arena.fc1_e.at);
+    tps_error_huber_hidden_f32(&fc1_layer, work->arena.fc1_y.at, label, work->arena.fc1_e.at);
+    tps_dense_gate_relu_f32(&fc1_layer, work->arena.fc1_y.at, work->arena.fc1_e.at);
+    tps_dense_steps_f32(&fc1_layer, decay, work->arena.fc1_e.at);
+    tps_dense_update_f32(&fc1_layer, model->fc1_w, model->fc1_b, x, work->arena.fc1_e.at);
 
     /* fc2: 5 -> 2, linear */
-    tps_dense_forward_linear_f32(&fc2_layer, model->fc2_w, model->fc2_b, arena.fc1_y.at,
-        arena.fc2_y.at);
+    tps_dense_forward_linear_f32(&fc2_layer, model->fc2_w, model->fc2_b, work->arena.fc1_y.at,
+        work->arena.fc2_y.at);
 
     /* fc2 learns: l2 */
-    tps_error_l2_last_f32(&fc2_layer, arena.fc2_y.at, label, arena.fc2_e.at);
-    tps_dense_steps_f32(&fc2_layer, decay, arena.fc2_e.at);
-    tps_dense_update_f32(&fc2_layer, model->fc2_w, model->fc2_b, arena.fc1_y.at, arena.fc2_e.at);
+    tps_error_l2_last_f32(&fc2_layer, work->arena.fc2_y.at, label, work->arena.fc2_e.at);
+    tps_dense_steps_f32(&fc2_layer, decay, work->arena.fc2_e.at);
+    tps_dense_update_f32(&fc2_layer, model->fc2_w, model->fc2_b, work->arena.fc1_y.at,
+        work->arena.fc2_e.at);
 
     model->rng += TPS_PHI * 7u;
     model->step += model->step != UINT32_MAX;
     return TPS_OK;
 }
 
-const float *plane_last_output(void)
+const float *plane_last_output_with(const struct plane_work *work)
 {
-    return arena.fc2_y.at;
+    return work->arena.fc2_y.at;
 }
 
-enum tps_status plane_set_rate(struct plane_model *model, float rate)
+tps_status plane_set_rate(struct plane_model *model, float rate)
 {
     if (!(rate >= 0.0f && rate <= 1.0f)) {
         return TPS_BAD_RATE;
@@ -127,6 +126,7 @@ void plane_restart_schedule(struct plane_model *model)
 {
     model->start = model->step;
 }
+#endif
 
 uint32_t plane_digest(const struct plane_model *model)
 {
@@ -142,12 +142,53 @@ uint32_t plane_digest(const struct plane_model *model)
     return crc;
 }
 
-enum tps_status plane_selftest(struct plane_model *model)
+/* Whether the constants in flash are those that were built. */
+static int constants_are_whole(void)
 {
-    plane_init(model);
-    for (uint32_t i = 0; i < 4; i++) {
-        plane_train_step(model, plane_selftest_x[i], plane_selftest_labels[i]);
+    uint32_t crc = 0;
+
+    if (crc != 0x00000000u) {
+        return 0;
     }
-    return plane_digest(model) == 0xD407E133u ? TPS_OK : TPS_SELFTEST_FAILED;
-}
+#ifndef PLANE_INFERENCE_ONLY
+    crc = tps_crc32(crc, tps_fc1_projection, sizeof tps_fc1_projection);
+    return crc == 0xB626C8D1u;
+#else
+    return 1;
 #endif
+}
+
+/* CRC-32 of all answers to the built-in samples, one after the other. */
+static uint32_t selftest_answers(const struct plane_model *model)
+{
+    float outputs[PLANE_N_OUT];
+    uint32_t crc = 0;
+
+    for (uint32_t i = 0; i < 4; i++) {
+        const float *x = plane_selftest_x[i];
+
+        plane_outputs(model, x, outputs);
+        crc = tps_crc32(crc, outputs, sizeof outputs);
+    }
+    return crc;
+}
+
+tps_status plane_selftest(struct plane_model *scratch)
+{
+    if (!constants_are_whole()) {
+        return TPS_SELFTEST_FAILED;
+    }
+    plane_init(scratch);
+    if (plane_digest(scratch) != 0x952CE875u || selftest_answers(scratch) != 0x190A55ADu) {
+        return TPS_SELFTEST_FAILED;
+    }
+#ifndef PLANE_INFERENCE_ONLY
+    for (uint32_t i = 0; i < 4; i++) {
+        plane_train_step(scratch, plane_selftest_x[i], plane_selftest_labels[i]);
+    }
+    if (plane_digest(scratch) != 0xD407E133u || selftest_answers(scratch) != 0xD9738CB5u) {
+        return TPS_SELFTEST_FAILED;
+    }
+#endif
+    return TPS_OK;
+}

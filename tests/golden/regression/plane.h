@@ -17,13 +17,16 @@
 #define PLANE_N_IN 2
 #define PLANE_N_OUT 2
 #define PLANE_N_LABELS 2
-#define PLANE_MODEL_BYTES 116
+#define PLANE_MODEL_BYTES 124
 #ifndef PLANE_INFERENCE_ONLY
 #define PLANE_WORK_BYTES 40
 #else
 #define PLANE_WORK_BYTES 28
 #endif
 /* x = (raw - mean) / deviation of each input; see manifest.json */
+
+/* Over shapes, formats, scales and seed: what a saved state means. Save it beside the state. */
+#define PLANE_MODEL_ID 0xA989F830u
 
 /* Everything that training changes. Save this struct to save the model. */
 struct plane_model {
@@ -80,7 +83,8 @@ void plane_outputs_with(const struct plane_model *model, struct plane_work *work
 
 /*
  * Train every layer once on the sample (x, label), during the forward pass.
- * Always returns TPS_OK.
+ * Returns TPS_BAD_INPUT, and changes nothing, where x or label holds NaN, infinity
+ * or more than 2^20.
  */
 tps_status plane_train_step_with(struct plane_model *model, struct plane_work *work,
     const float x[PLANE_N_IN], const float label[PLANE_N_LABELS]);
@@ -98,7 +102,7 @@ const float *plane_last_output_with(const struct plane_work *work);
  * 0.5f for half of them, 0 to stop learning.
  * Returns TPS_BAD_RATE, and changes nothing, where rate < 0, rate > 1 or it is no number.
  */
-enum tps_status plane_set_rate(struct plane_model *model, float rate);
+tps_status plane_set_rate(struct plane_model *model, float rate);
 
 /* Begin the schedule of the learning rate again: of no effect here, where it is constant. */
 void plane_restart_schedule(struct plane_model *model);

@@ -12,6 +12,9 @@ from tpsgd_edge.frontend.metadata import class_metadata
 from tpsgd_edge.frontend.scaling import Scaling
 from tpsgd_edge.graph import Dense, Graph, Recurrent, Weights
 
+# How the name of the program that made a file stands near its start: field 2 of ModelProto.
+ONNX_MARK = b"\x12\x0atpsgd-edge"
+
 
 @dataclass(frozen=True, slots=True)
 class Ends:

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tpsgd_edge.errors import OutputError
+from tpsgd_edge.files import write_whole
 from tpsgd_edge.frontend.imports.chain import Affine
 from tpsgd_edge.graph import Shape, Weights
 
@@ -43,10 +44,6 @@ class ImportedNet:
         arrays: dict[str, Any] = {}
         for name, weights in self.weights.items():
             arrays |= {f"{name}.w": weights.w, f"{name}.b": weights.b}
-        try:
-            with Path(path).open("wb") as file:
-                np.savez(file, **arrays)
-        except OSError as error:
-            raise OutputError(
-                f"the weights cannot be written to '{path}'", found=error.strerror
-            ) from None
+        content = BytesIO()
+        np.savez(content, **arrays)
+        write_whole(content.getvalue(), Path(path), what="the file of weights")

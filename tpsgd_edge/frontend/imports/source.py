@@ -8,6 +8,7 @@ from tpsgd_edge.frontend.imports.call import Real
 from tpsgd_edge.frontend.imports.net import ImportedNet
 from tpsgd_edge.frontend.imports.onnx_net import read_onnx
 from tpsgd_edge.frontend.imports.two_classes import as_two_classes, ends_with_sigmoid
+from tpsgd_edge.frontend.inputs import check_inputs
 from tpsgd_edge.graph import Weights
 from tpsgd_edge.spec import DenseSpec, SourceInput, Spec, with_layers
 
@@ -17,9 +18,11 @@ def with_source(spec: Spec) -> Spec:
 
     Raises:
         SpecError: settings that do not fit the layers.
-        DataError: what is wrong with the file, or which node of it has no layer of ours.
+        DataError: what is wrong with the file, or which node of it has no layer of ours; a file
+            that the spec names is a pipe or a device.
         ToolError: the package onnx is not installed.
     """
+    check_inputs(spec)
     if spec.model.source is None or spec.model.layers:
         return spec
     net = read_source(spec)

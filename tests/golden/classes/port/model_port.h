@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 #include "petals.h"
-#include "tps_crc32.h"
+#include "petals_tps_crc32.h"
 
 #ifdef PETALS_INFERENCE_ONLY
 #define MODEL_INFERENCE_ONLY
@@ -51,6 +51,32 @@ static inline void model_outputs(const model_t *model, const model_x_t *x, model
     petals_outputs(model, x, outputs);
 }
 
+static inline uint32_t model_digest(const model_t *model)
+{
+    return petals_digest(model);
+}
+
+static inline tps_status model_selftest(model_t *scratch)
+{
+    return petals_selftest(scratch);
+}
+
+#define MODEL_HAS_CLASSES
+#define MODEL_N_LABELS PETALS_N_LABELS
+
+static inline uint32_t model_evaluate(
+    const model_t *model, const model_x_t *x, const model_label_t *labels, uint32_t count)
+{
+    return petals_evaluate(model, x, labels, count);
+}
+
+#define MODEL_HAS_PREDICT
+
+static inline uint16_t model_predict(const model_t *model, const model_x_t *x)
+{
+    return petals_predict(model, x);
+}
+
 #define MODEL_HAS_CONFIDENCE
 typedef uint16_t model_confidence_t;
 
@@ -60,7 +86,7 @@ static inline model_confidence_t model_confidence(void)
 }
 
 #ifndef MODEL_INFERENCE_ONLY
-static inline enum tps_status model_train_step(
+static inline tps_status model_train_step(
     model_t *model, const model_x_t *x, const model_label_t *label)
 {
     return petals_train_step(model, x, *label);
@@ -71,7 +97,7 @@ static inline const model_output_t *model_last_output(void)
     return petals_last_output();
 }
 
-static inline enum tps_status model_set_rate(model_t *model, model_rate_t rate)
+static inline tps_status model_set_rate(model_t *model, model_rate_t rate)
 {
     return petals_set_rate(model, rate);
 }
@@ -81,10 +107,6 @@ static inline void model_restart_schedule(model_t *model)
     petals_restart_schedule(model);
 }
 
-static inline enum tps_status model_selftest(model_t *model)
-{
-    return petals_selftest(model);
-}
 #endif
 
 #endif

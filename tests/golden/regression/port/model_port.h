@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 #include "plane.h"
-#include "tps_crc32.h"
+#include "plane_tps_crc32.h"
 
 #ifdef PLANE_INFERENCE_ONLY
 #define MODEL_INFERENCE_ONLY
@@ -51,8 +51,18 @@ static inline void model_outputs(const model_t *model, const model_x_t *x, model
     plane_outputs(model, x, outputs);
 }
 
+static inline uint32_t model_digest(const model_t *model)
+{
+    return plane_digest(model);
+}
+
+static inline tps_status model_selftest(model_t *scratch)
+{
+    return plane_selftest(scratch);
+}
+
 #ifndef MODEL_INFERENCE_ONLY
-static inline enum tps_status model_train_step(
+static inline tps_status model_train_step(
     model_t *model, const model_x_t *x, const model_label_t *label)
 {
     return plane_train_step(model, x, label);
@@ -63,7 +73,7 @@ static inline const model_output_t *model_last_output(void)
     return plane_last_output();
 }
 
-static inline enum tps_status model_set_rate(model_t *model, model_rate_t rate)
+static inline tps_status model_set_rate(model_t *model, model_rate_t rate)
 {
     return plane_set_rate(model, rate);
 }
@@ -73,10 +83,6 @@ static inline void model_restart_schedule(model_t *model)
     plane_restart_schedule(model);
 }
 
-static inline enum tps_status model_selftest(model_t *model)
-{
-    return plane_selftest(model);
-}
 #endif
 
 #endif
