@@ -64,7 +64,7 @@ def test_first_weights_beyond_the_bound_are_refused(tmp_path, tensor, value):
 def test_first_weights_at_the_bound_train_without_a_warning(tmp_path):
     for tensor in ("a.w", "a.b", "o.w", "o.b"):
         project = rendered(model={"weights_file": weights_file(tmp_path, 2.0**30, tensor)})
-        assert re.search(r"\b1073741[0-9.]+f|1\.0737418e\+09f", project.files["net_data.c"])
+        assert re.search(r"\b1073741[0-9.]+f|1\.0737418e\+09f", project.files["net_tps_data.c"])
 
 
 EXPRESSIONS = ["1e39*r", "1e300 * r", "exp(200*abs(r))", "1e10", "r / 1e-40", "-2e9*abs(r)-2e9"]
