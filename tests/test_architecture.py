@@ -15,7 +15,7 @@ PACKAGE = ROOT / "tpsgd_edge"
 # From the ground up. A module imports only from its own part and from floors below; parts that
 # share a floor are neighbours and do not see each other.
 FLOORS = (
-    {"errors", "assets"},
+    {"errors", "assets", "cache"},
     {"arithmetic", "spec", "trace"},
     {"graph"},
     {"rule", "frontend"},
