@@ -203,6 +203,12 @@ def test_tpsgd_has_no_backward_pass(path):
     assert not found
 
 
+@pytest.mark.parametrize("path", outside("errors"), ids=name_of)
+def test_install_commands_work_in_a_checkout_too(path):
+    """`errors.how_to_install` writes them all."""
+    assert "pip install 'tpsgd-edge" not in path.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("path", outside("cli", "__main__"), ids=name_of)
 def test_nothing_prints_or_exits_but_the_command_line(path):
     for node in ast.walk(parse(path)):

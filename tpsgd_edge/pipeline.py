@@ -209,6 +209,7 @@ def quantization(
         agreement=scores.agreement,
         samples=min(samples, len(prepared.dataset.x_test)),
         formats=formats_of(prepared.model),
+        is_trained=spec.model.has_first_weights or (state is not None and int(state["step"]) > 0),
     )
 
 
@@ -371,6 +372,7 @@ def _simulate(
         baselines=baselines,
         weights=weights_out,
         origin=tuple(score.value for score in training.origin_scores),
+        planned_ram=prepared.plan.n_bytes,
     )
 
 

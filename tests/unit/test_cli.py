@@ -275,6 +275,11 @@ def test_doctor_names_what_is_there_and_what_is_not(capsys):
     for tool in tools:
         assert tool["purpose"]
         assert tool["path"] or tool["version"] or tool["help"]
+    help_ = {tool["name"]: tool["help"] for tool in tools}
+    assert {"onnx", "onnxruntime", "torch", "scikit-learn", "unicorn", "capstone"} <= set(help_)
+    for name, extra in (("onnx", "onnx"), ("torch", "torch"), ("scikit-learn", "sklearn")):
+        assert f"pip install 'tpsgd-edge[{extra}]'" in help_[name]
+        assert f"pip install -c constraints.txt '.[{extra}]'" in help_[name]
 
 
 def test_new_makes_a_project_that_says_what_is_next(tmp_path, capsys):

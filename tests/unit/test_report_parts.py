@@ -24,7 +24,13 @@ from tpsgd_edge.report.memory_map import (
 )
 from tpsgd_edge.report.plots import best_point, learning_curve_svg
 from tpsgd_edge.report.results import Budget, CurvePoint, ReportResult
-from tpsgd_edge.report.summary import Line, instruction_lines, memory_lines, summary
+from tpsgd_edge.report.summary import (
+    Line,
+    instruction_lines,
+    memory_lines,
+    planned_ram_line,
+    summary,
+)
 from tpsgd_edge.report.text import bytes_text
 from tpsgd_edge.report.view import report_view
 
@@ -180,6 +186,23 @@ class TestView:
         view = report_view(replace(result, build=replace(result.build, layers=layers)))
         assert view.chips[0] == "28×28×1 → 14×14×8 → 3"
         assert view.layers[0].shape == "28×28×1 → 14×14×8"
+
+
+@pytest.mark.parametrize(
+    ("budget", "detail"),
+    [
+        (None, "weights and arena; stack and flash: tpsgd-edge build"),
+        ("8K", "5,220 B of 8 KiB (63.7 %): weights and arena; stack and flash: tpsgd-edge build"),
+        ("5K", "over the budget of 5 KiB, which a build will not exceed"),
+    ],
+)
+def test_a_simulation_says_what_the_budget_will_say(budget, detail):
+    result = simulate_result()
+    platform = result.spec.platform.model_copy(update={"ram": budget})
+    spec = result.spec.model_copy(update={"platform": platform})
+    (line,) = planned_ram_line(replace(result, spec=spec, planned_ram=5220))
+    assert line == Line("RAM", "5,220 B", detail)
+    assert planned_ram_line(result) == ()
 
 
 def test_a_number_on_a_pale_ground_has_the_pages_ink():

@@ -14,7 +14,7 @@ from pathlib import Path
 from tpsgd_edge.comparison.runs import GRID, RANDOM, TITLES, Plan, Result, Run
 from tpsgd_edge.comparison.store import Store, open_store
 from tpsgd_edge.comparison.summary import Comparison, summarize
-from tpsgd_edge.errors import SpecError, ToolError
+from tpsgd_edge.errors import SpecError, ToolError, how_to_install
 from tpsgd_edge.frontend.data import Dataset, load_dataset
 from tpsgd_edge.frontend.imports.source import with_source
 from tpsgd_edge.frontend.network import build_graph
@@ -108,7 +108,7 @@ def _check(spec: Spec, rules: Sequence[str]) -> None:
     if importlib.util.find_spec("torch") is None:
         raise ToolError(
             "comparing rules needs torch, which is not installed",
-            help="pip install 'tpsgd-edge[torch]'",
+            help=how_to_install("torch"),
         )
 
 

@@ -200,6 +200,7 @@ class SimulateResult:
         weights: where the trained state was written.
         origin: the same metric on the domain that the net comes from, before and after; empty where
             it comes from no other.
+        planned_ram: bytes of weights, arena and streams on a device; the stack comes on top.
     """
 
     spec: Spec
@@ -219,6 +220,7 @@ class SimulateResult:
     baselines: Mapping[str, float] = field(default_factory=dict)
     weights: Path | None = None
     origin: tuple[float, ...] = ()
+    planned_ram: int | None = None
 
     def to_json(self) -> Json:
         """The common keys, and epochs, learning curve, confusion matrix."""
@@ -238,6 +240,7 @@ class SimulateResult:
             "baselines": {name: finite(value) for name, value in self.baselines.items()},
             "origin": [finite(value) for value in self.origin],
             "weights": None if self.weights is None else str(self.weights),
+            "planned_ram_bytes": self.planned_ram,
         }
 
 
@@ -282,6 +285,7 @@ class QuantizationResult:
         real, integers: the metric on all test samples.
         agreement: share of test samples to which both give the same class; None for label vectors.
         samples: test samples that the layers were compared on.
+        is_trained: whether the weights have learned anything.
     """
 
     spec: Spec
@@ -293,6 +297,7 @@ class QuantizationResult:
     agreement: float | None
     samples: int
     formats: Mapping[str, str]
+    is_trained: bool = True
 
     def to_json(self) -> Json:
         """The common keys, both metrics, agreement, and the layers."""
@@ -302,6 +307,7 @@ class QuantizationResult:
             "integers": finite(self.integers),
             "agreement": self.agreement,
             "samples": self.samples,
+            "is_trained": self.is_trained,
             "layers": [
                 {name: finite(v) if isinstance(v, float) else v for name, v in _fields(layer)}
                 for layer in self.layers

@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from tpsgd_edge.errors import DataError, ToolError
+from tpsgd_edge.errors import DataError, ToolError, how_to_install
 from tpsgd_edge.frontend.imports.file import onnx_from_bytes
 from tpsgd_edge.frontend.imports.net import ImportedNet
 from tpsgd_edge.frontend.imports.onnx_net import imported
@@ -31,7 +31,7 @@ def from_torch(
         import torch
     except ImportError:
         raise ToolError(
-            "nets in PyTorch need torch", help="pip install 'tpsgd-edge[torch,onnx]'"
+            "nets in PyTorch need torch", help=how_to_install("torch", "onnx")
         ) from None
     name = type(module).__name__
     if weights_file is not None:
@@ -47,7 +47,7 @@ def from_torch(
         raise ToolError(
             "torch needs a package to export a net",
             found=str(error)[:200],
-            help="pip install 'tpsgd-edge[torch,onnx]'",
+            help=how_to_install("torch", "onnx"),
         ) from None
     # Whatever the module does with an input of another shape comes out here.
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
