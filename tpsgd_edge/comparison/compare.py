@@ -11,7 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 
-from tpsgd_edge.comparison.runs import GRID, RANDOM, TITLES, Plan, Result, Run
+from tpsgd_edge.comparison.runs import GRID, RANDOM, TITLES, TRIAL_SEEDS, Plan, Result, Run
 from tpsgd_edge.comparison.store import Store, open_store
 from tpsgd_edge.comparison.summary import Comparison, summarize
 from tpsgd_edge.errors import SpecError, ToolError, how_to_install
@@ -35,7 +35,7 @@ def compare_rules(
     rates: Sequence[float] = GRID,
     ratios: Sequence[float] = (1.0,),
     tune_tpsgd: bool = False,
-    trial_seeds: int = 1,
+    trial_seeds: int = TRIAL_SEEDS,
     out: Path | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -54,7 +54,8 @@ def compare_rules(
             several, each rule gets the best on a fifth of the training set, held out.
         ratios: hidden layers learn at the rate times one of these, chosen along with the rate.
         tune_tpsgd: tpSGD chooses too, from the rates of the spec times each of `FACTORS`.
-        trial_seeds: with how many of the seeds each rate is tried.
+        trial_seeds: with how many of the seeds each rate is tried; the best is that whose mean less
+            the standard deviation is highest.
         out: the file of results; NAME-rules.sqlite beside the spec where not given.
         jobs: processes; one for each core where not given.
 
