@@ -105,3 +105,14 @@ class ToolError(TpsgdError):
     """A compiler, emulator or optional package is missing or failed."""
 
     exit_code = 3
+
+
+def how_to_install(*extras: str) -> str:
+    """The command that brings optional packages: for a release, and in a checkout.
+
+    >>> how_to_install("onnx")
+    "pip install 'tpsgd-edge[onnx]' (in a checkout: pip install -c constraints.txt '.[onnx]')"
+    """
+    names = ",".join(extras)
+    checkout = f"pip install -c constraints.txt '.[{names}]'"
+    return f"pip install 'tpsgd-edge[{names}]' (in a checkout: {checkout})"

@@ -226,6 +226,7 @@ def quantization(
         samples=min(samples, len(prepared.dataset.x_test)),
         formats=formats_of(prepared.model),
         data=prepared.dataset.said,
+        is_trained=spec.model.has_first_weights or (state is not None and int(state["step"]) > 0),
     )
 
 
@@ -406,6 +407,7 @@ def _simulate(
         origin=tuple(score.value for score in training.origin_scores),
         data=dataset.said,
         warnings=doubts(facts),
+        planned_ram=prepared.plan.n_bytes,
     )
 
 

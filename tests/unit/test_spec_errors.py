@@ -122,7 +122,7 @@ def test_the_good_one_is_good() -> None:
             "'learning_rate' is out of range\n"
             "  where: digits.toml, [rule]\n"
             "  found: learning_rate = nan\n"
-            "  help:  allowed: above 0, at most 1,000,000.0",
+            "  help:  allowed: above 0, at most 1,000,000",
         ),
         (
             "rule.error_gate",

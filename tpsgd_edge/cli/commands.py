@@ -9,6 +9,7 @@ import click
 from tpsgd_edge import __version__
 from tpsgd_edge.cli.adapt import adapt_command
 from tpsgd_edge.cli.compare import compare_command
+from tpsgd_edge.cli.explain import explain_command, schema_command
 from tpsgd_edge.cli.export import export_command
 from tpsgd_edge.cli.options import (
     debug_option,
@@ -50,14 +51,25 @@ def cli() -> None:
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="DIR", help="The new folder.  [default: NAME]"
 )
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a spec that fits this file (.csv, .tsv, .npz).",
+)
+@click.option(
+    "--label", metavar="NAME", help="The column, or array, of the labels.  [default: the last one]"
+)
 @json_option
 @debug_option
-def new_command(*, name: str, out: Path | None, as_json: bool) -> Outcome:
-    """Make a starter: spec, tiny data, README."""
+def new_command(
+    *, name: str, out: Path | None, data: Path | None, label: str | None, as_json: bool
+) -> Outcome:
+    """Make a starter: spec, tiny data, README; or a spec for your data."""
     from tpsgd_edge.cli.tables import show_new
     from tpsgd_edge.starter import create_project
 
-    files = create_project(name, out or Path(name))
+    files = create_project(name, out or Path(name), data=data, label=label)
     document = {"name": name, "files": [str(path) for path in files]}
     return outcome(document, lambda: show_new(files), as_json=as_json)
 
@@ -213,6 +225,8 @@ cli.add_command(export_command)
 cli.add_command(quantization_command)
 cli.add_command(adapt_command)
 cli.add_command(compare_command)
+cli.add_command(explain_command)
+cli.add_command(schema_command)
 
 
 @cli.command("platforms")

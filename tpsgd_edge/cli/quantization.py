@@ -43,7 +43,7 @@ def quantization_command(
     """What integers lose against real numbers.
 
     The error of each layer's outputs, and both nets on the test set: the first weights of a net
-    made elsewhere, or what a device has learned.
+    made elsewhere, or what a device has learned (--weights).
     """
     from tpsgd_edge.cli.progress import progress_bar
     from tpsgd_edge.pipeline import quantization
@@ -83,4 +83,10 @@ def show_quantization(result: "QuantizationResult") -> str:
     ]
     if result.agreement is not None:
         lines.append(f"both give the same class to {100 * result.agreement:.2f} % of the samples")
+    if not result.is_trained:
+        lines.append(
+            "nothing was trained: these are first weights, drawn from the seed. A trained net:\n"
+            f"  tpsgd-edge simulate {result.spec.source} --weights-out weights.bin\n"
+            f"  tpsgd-edge quantization {result.spec.source} --weights weights.bin"
+        )
     return render(table, *lines)

@@ -24,6 +24,7 @@ from tpsgd_edge.report.summary import (
     Line,
     accuracy_line,
     instruction_lines,
+    planned_ram_line,
     summary,
     verdict_line,
 )
@@ -73,6 +74,7 @@ def show_simulate(result: SimulateResult) -> str:
     if result.samples_per_second is not None:
         speed = f"{result.samples_per_second:,.0f} samples a second"
         lines.append(Line("Speed", speed, "on this computer, training"))
+    lines += planned_ram_line(result)
     return render(_lines(f"{result.spec.name} on {result.platform}", lines), _curve(result))
 
 

@@ -2,12 +2,15 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 
 import jinja2
+from jinja2.bccache import Bucket
 
 from tpsgd_edge.assets import firmware_dir, templates_dir
+from tpsgd_edge.cache import fetch, keep, key_of
 from tpsgd_edge.codegen.c import c_rows
 from tpsgd_edge.codegen.manifest import manifest
 from tpsgd_edge.codegen.naming import linker_names, with_name
@@ -116,11 +119,32 @@ def _build_files(
     }
 
 
+class _KeptTemplates(jinja2.BytecodeCache):
+    """The templates' bytecode in the user's cache: to translate them takes longer than to render.
+
+    What a template becomes follows from its text, the syntax, and the versions of Jinja and Python.
+    """
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        content = fetch(self._key(bucket))
+        if content is not None:
+            bucket.bytecode_from_string(content)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        keep(self._key(bucket), bucket.bytecode_to_string())
+
+    def _key(self, bucket: Bucket) -> str:
+        own = bucket.environment
+        syntax = (own.trim_blocks, own.lstrip_blocks, own.keep_trailing_newline, own.autoescape)
+        return key_of((jinja2.__version__, sys.version, repr(syntax), bucket.checksum))
+
+
 @cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates_dir(), encoding="utf-8"),
         undefined=jinja2.StrictUndefined,
+        bytecode_cache=_KeptTemplates(),
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

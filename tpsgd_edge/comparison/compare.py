@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from tpsgd_edge.comparison.runs import GRID, RANDOM, TITLES, Plan, Result, Run
+from tpsgd_edge.comparison.runs import GRID, RANDOM, TITLES, TRIAL_SEEDS, Plan, Result, Run
 from tpsgd_edge.comparison.store import Store, open_store
 from tpsgd_edge.comparison.summary import Comparison, summarize
-from tpsgd_edge.errors import SpecError, ToolError
+from tpsgd_edge.errors import SpecError, ToolError, how_to_install
 from tpsgd_edge.frontend.data import Dataset, load_dataset
 from tpsgd_edge.frontend.imports.source import with_source
 from tpsgd_edge.frontend.network import build_graph
@@ -36,7 +36,7 @@ def compare_rules(
     rates: Sequence[float] = GRID,
     ratios: Sequence[float] = (1.0,),
     tune_tpsgd: bool = False,
-    trial_seeds: int = 1,
+    trial_seeds: int = TRIAL_SEEDS,
     out: Path | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -55,7 +55,8 @@ def compare_rules(
             several, each rule gets the best on a fifth of the training set, held out.
         ratios: hidden layers learn at the rate times one of these, chosen along with the rate.
         tune_tpsgd: tpSGD chooses too, from the rates of the spec times each of `FACTORS`.
-        trial_seeds: with how many of the seeds each rate is tried.
+        trial_seeds: with how many of the seeds each rate is tried; the best is that whose mean less
+            the standard deviation is highest.
         out: the file of results; NAME-rules.sqlite beside the spec where not given.
         jobs: processes; one for each core where not given.
 
@@ -109,7 +110,7 @@ def _check(spec: Spec, rules: Sequence[str]) -> None:
     if importlib.util.find_spec("torch") is None:
         raise ToolError(
             "comparing rules needs torch, which is not installed",
-            help="pip install 'tpsgd-edge[torch]'",
+            help=how_to_install("torch"),
         )
 
 

@@ -79,9 +79,11 @@ class Comparison:
         if len(self.plan.ratios) > 1:
             ratios = ", ".join(f"{ratio:g}" for ratio in self.plan.ratios)
             tried += f", hidden layers at {ratios} times that,"
+        seeds = self.plan.seeds[: self.plan.trial_seeds]
+        by = "by the mean less the standard deviation, " if len(seeds) > 1 else ""
         return (
             f"{others} chosen from {tried} on the last fifth of the training set, held out, "
-            f"with {_seeds(self.plan.seeds[: self.plan.trial_seeds])}"
+            f"{by}with {_seeds(seeds)}"
         )
 
     @property

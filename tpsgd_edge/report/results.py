@@ -208,6 +208,7 @@ class SimulateResult:
         origin: the same metric on the domain that the net comes from, before and after; empty where
             it comes from no other.
         warnings: what makes the result doubtful.
+        planned_ram: bytes of weights, arena and streams on a device; the stack comes on top.
     """
 
     spec: Spec
@@ -229,6 +230,7 @@ class SimulateResult:
     origin: tuple[float, ...] = ()
     data: DataNotes = NO_NOTES
     warnings: tuple[Doubt, ...] = ()
+    planned_ram: int | None = None
 
     def to_json(self) -> Json:
         """The common keys, and epochs, learning curve, confusion matrix."""
@@ -248,6 +250,7 @@ class SimulateResult:
             "baselines": {name: finite(value) for name, value in self.baselines.items()},
             "origin": [finite(value) for value in self.origin],
             "weights": None if self.weights is None else str(self.weights),
+            "planned_ram_bytes": self.planned_ram,
         }
 
 
@@ -296,6 +299,7 @@ class QuantizationResult:
         real, integers: the metric on all test samples.
         agreement: share of test samples to which both give the same class; None for label vectors.
         samples: test samples that the layers were compared on.
+        is_trained: whether the weights have learned anything.
     """
 
     spec: Spec
@@ -308,6 +312,7 @@ class QuantizationResult:
     samples: int
     formats: Mapping[str, str]
     data: DataNotes = NO_NOTES
+    is_trained: bool = True
 
     def to_json(self) -> Json:
         """The common keys, both metrics, agreement, and the layers."""
@@ -317,6 +322,7 @@ class QuantizationResult:
             "integers": finite(self.integers),
             "agreement": finite(self.agreement),
             "samples": self.samples,
+            "is_trained": self.is_trained,
             "layers": [
                 {name: finite(v) if isinstance(v, float) else v for name, v in _fields(layer)}
                 for layer in self.layers

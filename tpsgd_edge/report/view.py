@@ -16,10 +16,17 @@ from tpsgd_edge.report.memory_map import (
     layer_colour,
     memory_maps,
 )
-from tpsgd_edge.report.plots import learning_curve_svg
+from tpsgd_edge.report.plots import best_point, learning_curve_svg
 from tpsgd_edge.report.results import LayerCost, ReportResult, command_arguments
 from tpsgd_edge.report.summary import Line, summary, verdict_line
-from tpsgd_edge.report.text import UNKNOWN, bytes_text, count_text, metric_name, plural
+from tpsgd_edge.report.text import (
+    UNKNOWN,
+    bytes_text,
+    count_text,
+    metric_name,
+    metric_text,
+    plural,
+)
 from tpsgd_edge.spec import (
     LabelsKind,
     Spec,
@@ -80,6 +87,7 @@ class ReportView:
     maps: tuple[MemoryMap, ...]
     arena: ArenaMap | None
     cost_heads: tuple[str, ...]
+    cost_rest: tuple[CostCell, ...]
     cost_totals: tuple[CostCell, ...]
     layers: tuple[LayerRow, ...]
     settings: tuple[Fact, ...]
@@ -118,10 +126,11 @@ def report_view(result: ReportResult) -> ReportView:
         if simulate.confusion is None
         else heat_table(simulate.confusion, simulate.class_names),
         maps=memory_maps(build),
-        arena=arena_map(build.arena, build.layers),
+        arena=arena_map(build.arena, build.layers, build.sizes),
         cost_heads=tuple(head for head, _ in costs),
+        cost_rest=_cost_rest(result, costs),
         cost_totals=tuple(
-            CostCell(head, _cost_text(key, _total(build.layers, key)), "") for head, key in costs
+            CostCell(head, _cost_text(key, _in_all(result, key)), "") for head, key in costs
         ),
         layers=_layer_rows(result, costs),
         settings=_settings(
@@ -129,9 +138,8 @@ def report_view(result: ReportResult) -> ReportView:
         ),
         commands=_commands(result),
         versions=_versions(result),
-        digests=(
-            Fact("spec", spec.digest),
-            *(Fact(name, value) for name, value in build.digests.items()),
+        digests=tuple(
+            Fact(name, value) for name, value in {"spec": spec.digest, **build.digests}.items()
         ),
     )
 
@@ -144,7 +152,8 @@ def _badge(result: ReportResult) -> str:
 def _chips(result: ReportResult) -> tuple[str, ...]:
     layers = result.build.layers
     # "64 -> 32" and "32 -> 10" read better as one chain; the result's shapes are its links.
-    sizes = [layers[0].shape.split(" -> ")[0], *(c.shape.split(" -> ")[-1] for c in layers)]
+    shapes = [_arrows(cost.shape).split(" → ") for cost in layers]
+    sizes = [shapes[0][0], *(shape[-1] for shape in shapes)]
     formats = result.build.formats.get(layers[0].layer)
     return (" → ".join(sizes), *([_arrows(formats)] if formats else ()), result.build.platform)
 
@@ -171,7 +180,12 @@ def _curve_note(result: ReportResult) -> str:
     curve = result.simulate.curve
     seen = f", {curve[-1].samples_seen:,} samples" if curve else ""
     name = metric_name(result.simulate.metric)
-    return f"{name} on the test set while the generated code trains, one sample at a time{seen}."
+    text = f"{name} on the test set while the generated code trains, one sample at a time{seen}."
+    best = best_point(result.simulate)
+    if best is None:
+        return text
+    value = metric_text(result.simulate.metric, best.accuracy)
+    return f"{text} It was best after epoch {best.epoch:g}: {value}."
 
 
 def _layer_rows(result: ReportResult, columns: Sequence[tuple[str, str]]) -> tuple[LayerRow, ...]:
@@ -190,7 +204,8 @@ def _layer_rows(result: ReportResult, columns: Sequence[tuple[str, str]]) -> tup
 
 
 def _arrows(text: str) -> str:
-    return text.replace("->", "→")
+    """Words of a result with the signs of a page: 28x28x1 -> 10 as 28×28×1 → 10."""
+    return re.sub(r"(?<=\d)x(?=\d)", "×", text.replace("->", "→"))
 
 
 def _cost_cell(cost: LayerCost, layers: Sequence[LayerCost], head: str, key: str) -> CostCell:
@@ -206,6 +221,25 @@ def _is_known(layers: Sequence[LayerCost], key: str) -> bool:
 
 def _total(layers: Sequence[LayerCost], key: str) -> int:
     return sum(getattr(cost, key) or 0 for cost in layers)
+
+
+def _in_all(result: ReportResult, key: str) -> int:
+    """The number of the whole model: of instructions what the headline says."""
+    counted = {
+        "instructions_inference": result.verify.instructions_per_inference,
+        "instructions_step": result.verify.instructions_per_step,
+    }.get(key)
+    return _total(result.build.layers, key) if counted is None else counted
+
+
+def _cost_rest(result: ReportResult, columns: Sequence[tuple[str, str]]) -> tuple[CostCell, ...]:
+    """What is done around the layers: calls, the schedule, softmax; empty where it is nothing."""
+    rest = {key: _in_all(result, key) - _total(result.build.layers, key) for _, key in columns}
+    if not any(rest.values()):
+        return ()
+    return tuple(
+        CostCell(head, count_text(rest[key]) if rest[key] else "", "") for head, key in columns
+    )
 
 
 def _cost_text(key: str, value: int | None) -> str:

@@ -15,11 +15,7 @@ from tpsgd_edge.spec.layers import (
     FlattenSpec,
     GlobalAvgPoolSpec,
     GruSpec,
-    HiddenLoss,
     LayerSpec,
-    LossKind,
-    LossSpec,
-    OutputLoss,
     PoolSpec,
     RecurrentSpec,
     RnnSpec,
@@ -27,7 +23,10 @@ from tpsgd_edge.spec.layers import (
     WeightFormat,
 )
 from tpsgd_edge.spec.load import load_spec, spec_from_dict, with_layers
+from tpsgd_edge.spec.loss import HiddenLoss, LossKind, LossSpec, OutputLoss
+from tpsgd_edge.spec.model import ModelSpec, PretrainSpec
 from tpsgd_edge.spec.names import check_c_name, check_model_name
+from tpsgd_edge.spec.platform import PlatformSpec, parse_bytes
 from tpsgd_edge.spec.rates import (
     DEFAULT_RATE,
     asked_learning_rate,
@@ -53,15 +52,11 @@ from tpsgd_edge.spec.sections import (
     SCHEDULES,
     ActivationFormat,
     DataSpec,
-    ModelSpec,
     NumbersSpec,
-    PlatformSpec,
-    PretrainSpec,
     ProjectionKind,
     ProjectionSpec,
     RuleSpec,
     Spec,
-    parse_bytes,
 )
 from tpsgd_edge.spec.source import SourceInput
 

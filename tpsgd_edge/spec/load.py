@@ -15,6 +15,8 @@ from tpsgd_edge.spec.source import SourceInput
 
 # A spec is some hundred lines; whatever is larger than this is another kind of file.
 _LARGEST_FILE = 1 << 20
+# Tables that can be written as their kind alone.
+_BY_KIND = ("rule", "loss", "output_loss")
 
 
 def load_spec(path: str | Path, overrides: Sequence[str] = ()) -> Spec:
@@ -203,6 +205,9 @@ def _apply(content: dict[str, Any], override: str) -> None:
     last = steps[-1]
     if isinstance(place, list):
         place[_index(place, last, where=f"--set {override}")] = _value(text)
+    elif last == "rule" and isinstance(place.get(last), dict) and isinstance(_value(text), str):
+        # The rest of [rule] stays, as it would with --set rule.kind=...
+        place[last]["kind"] = _value(text)
     else:
         place[last] = _value(text)
 
@@ -212,6 +217,8 @@ def _enter(place: Any, step: str, *, where: str, above: str) -> Any:
         entry = place[_index(place, step, where=where)]
     else:
         entry = place.setdefault(step, {})
+        if step in _BY_KIND and isinstance(entry, str):
+            entry = place[step] = {"kind": entry}
     if not isinstance(entry, dict | list):
         name = f"{above}.{step}" if above else step
         raise SpecError(f"'{name}' is a value, not a section", where=where, found=f"{entry!r:.60}")

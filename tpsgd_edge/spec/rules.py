@@ -13,11 +13,11 @@ from tpsgd_edge.spec.layers import (
     AdaptorSpec,
     ConvSpec,
     DenseSpec,
-    LossSpec,
     RecurrentSpec,
     TrainedSpec,
     WeightFormat,
 )
+from tpsgd_edge.spec.loss import LossSpec
 from tpsgd_edge.spec.problems import Problem, raise_problems
 from tpsgd_edge.spec.readouts import readout_problems
 from tpsgd_edge.spec.sections import ProjectionKind, Spec

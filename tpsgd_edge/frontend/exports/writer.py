@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.errors import ToolError
+from tpsgd_edge.errors import ToolError, how_to_install
 
 # Lengths of axes; a name stands for one that is open.
 Lengths = tuple[int | str, ...]
@@ -24,7 +24,7 @@ class OnnxWriter:
         except ImportError:
             raise ToolError(
                 "writing ONNX files needs the package onnx",
-                help="pip install 'tpsgd-edge[onnx]'",
+                help=how_to_install("onnx"),
             ) from None
         self._onnx: Any = onnx
         self._nodes: list[Any] = []

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tpsgd_edge.errors import DataError, ToolError
+from tpsgd_edge.errors import DataError, ToolError, how_to_install
 from tpsgd_edge.frontend.imports.call import Array, Attributes, Node
 from tpsgd_edge.frontend.samples import read_bytes
 
@@ -99,7 +99,7 @@ def onnx_from_bytes(raw: bytes, file: str, folder: Path | None = None) -> OnnxNe
     except ImportError:
         raise ToolError(
             "reading ONNX files needs the package onnx",
-            help="pip install 'tpsgd-edge[onnx]'",
+            help=how_to_install("onnx"),
         ) from None
     if not raw:
         raise DataError(

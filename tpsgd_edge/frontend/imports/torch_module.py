@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tpsgd_edge.errors import DataError, ToolError
+from tpsgd_edge.errors import DataError, ToolError, how_to_install
 from tpsgd_edge.frontend.imports.file import onnx_from_bytes
 from tpsgd_edge.frontend.imports.net import ImportedNet
 from tpsgd_edge.frontend.imports.onnx_net import imported
@@ -34,7 +34,7 @@ def from_torch(
         import torch
     except ImportError:
         raise ToolError(
-            "nets in PyTorch need torch", help="pip install 'tpsgd-edge[torch,onnx]'"
+            "nets in PyTorch need torch", help=how_to_install("torch", "onnx")
         ) from None
     name = type(module).__name__
     if weights_file is not None:
@@ -50,7 +50,7 @@ def from_torch(
         raise ToolError(
             "torch needs a package to export a net",
             found=str(error)[:200],
-            help="pip install 'tpsgd-edge[torch,onnx]'",
+            help=how_to_install("torch", "onnx"),
         ) from None
     # Whatever the module does with an input of another shape comes out here.
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
