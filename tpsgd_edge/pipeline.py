@@ -135,7 +135,7 @@ def simulate(
         TpsgdError: the spec or data are at fault, or there is no compiler.
     """
     prepared = prepare(spec)
-    return _simulate(prepared, epochs or spec.rule.epochs, progress or _silent, weights_out)
+    return _simulate(prepared, epochs or prepared.spec.rule.passes, progress or _silent, weights_out)
 
 
 def export(
@@ -236,7 +236,7 @@ def report(
         built = replace(_build_result(prepared, project, folder, firmware), folder=None)
         _check_budget(built)
         verified = _verify(prepared, firmware, count, emulator, tell)
-    simulated = _simulate(prepared, epochs or spec.rule.epochs, tell)
+    simulated = _simulate(prepared, epochs or prepared.spec.rule.passes, tell)
     simulated = replace(
         simulated,
         sizes=built.sizes,

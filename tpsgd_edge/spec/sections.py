@@ -141,8 +141,8 @@ class NumbersSpec(Section):
 class RuleSpec(Section):
     """The learning rule: local losses, learning rate and schedule, dead zone, error gate.
 
-    Without a learning rate, dense classifiers that start from nothing have one for each layer,
-    `step_size` over the mean square of what it reads (`rates.is_normalized`); other nets 0.003. Of
+    Without a learning rate, nets that start from nothing have one for each layer, a step size over
+    the mean square of what it reads (`rates.is_normalized`); nets that learned before 0.003. Of
     a convolution it is the rate of the averages over windows that its loss sees.
     With `kind` = "backprop", short rule = "backprop", all layers follow the gradient of the last
     layer's loss instead; it is there to compare with.
@@ -154,18 +154,19 @@ class RuleSpec(Section):
     output_loss: LossSpec | None = None
     # "auto" is read as None.
     learning_rate: Positive | None = None
-    step_size: Annotated[float, Field(gt=0, le=100)] = 0.3
+    step_size: Annotated[float, Field(gt=0, le=100)] | None = None
     output_learning_rate: Positive | None = None
     schedule: Literal["constant", "linear", "cosine", "exponential"] = "linear"
     final_rate: Annotated[float, Field(gt=0, le=1)] = 0.01
-    epochs: Annotated[int, Field(ge=1, le=100_000)] = 10
+    # None, or "auto": what 10,000 steps take, 10 at least.
+    epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
     dead_zone: Annotated[float, Field(ge=0, lt=2)] = 0.0
     # Not set: `rules.error_gate` decides. "none" is read as a None that is set.
     error_gate: Annotated[float, Field(gt=0, le=1)] | None = None
     # A sequence with one label teaches recurrent layers after every so many steps, 0: at its end.
     learn_every: Annotated[int, Field(ge=0, le=65535)] = 1
 
-    @field_validator("learning_rate", mode="before")
+    @field_validator("learning_rate", "step_size", "epochs", mode="before")
     @classmethod
     def _no_rate_by_name(cls, value: object) -> object:
         return None if value == "auto" else value
@@ -182,11 +183,22 @@ class RuleSpec(Section):
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "RuleSpec":
-        if self.learning_rate is not None and "step_size" in self.model_fields_set:
+        if self.learning_rate is not None and self.step_size is not None:
             raise ValueError(
                 "'step_size' is there to find a learning rate; 'learning_rate' gives one: keep one"
             )
         return self
+
+    @property
+    def passes(self) -> int:
+        """Epochs, where `with_defaults` has said how many.
+
+        Raises:
+            ValueError: they still follow from the data.
+        """
+        if self.epochs is None:
+            raise ValueError("epochs follow from the data; call with_defaults first")
+        return self.epochs
 
 
 class ProjectionSpec(Section):
@@ -242,7 +254,9 @@ class DataSpec(Section):
     y: str = "y"
     task: Literal["auto", "classification", "regression"] = "auto"
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    scaling: Literal["none", "unit", "standard", "standard_channels", "standard_all"] = "unit"
+    scaling: Literal[
+        "auto", "none", "unit", "standard", "standard_channels", "standard_all"
+    ] = "auto"
     limit: Annotated[int, Field(ge=1)] | None = None
     # Height, width and channels of a sample; None: what the data set's own shape says.
     input_shape: tuple[int, int, int] | None = None
