@@ -161,12 +161,20 @@ def sequence_row(
     """A set of sequences with one seed: here, at random, linear on all values, torch's Adam."""
     part = split(data, seed)
     here = scores(default_spec(data, layers(int(data.y.max()) + 1), seed), data, part)
-    return (*here, *(sequence_peers(layers is conv_layers, part, seed) if not _settings else (0, 0)))
+    return (
+        *here,
+        *(sequence_peers(layers is conv_layers, part, seed) if not _settings else (0, 0)),
+    )
 
 
 def sequence_peers(is_conv: bool, part: Split, seed: int) -> tuple[float, float]:
     """Logistic regression on all values of a sequence, and the same net in torch with Adam, %."""
-    flat = Split(part.x.reshape(len(part.x), -1), part.y, part.x_test.reshape(len(part.x_test), -1), part.y_test)
+    flat = Split(
+        part.x.reshape(len(part.x), -1),
+        part.y,
+        part.x_test.reshape(len(part.x_test), -1),
+        part.y_test,
+    )
     scaler = StandardScaler().fit(flat.x)
     linear = LogisticRegression(max_iter=500).fit(scaler.transform(flat.x), flat.y)
     mean_, std = part.x.mean((0, 1)), part.x.std((0, 1))
@@ -218,7 +226,9 @@ _ADAM_STEPS = 3000
 _RNN_STEPS = 200
 
 
-def jobs(folder: Path, half: Half, only: str) -> Iterator[tuple[str, str, Callable[..., Any], OpenSet]]:
+def jobs(
+    folder: Path, half: Half, only: str
+) -> Iterator[tuple[str, str, Callable[..., Any], OpenSet]]:
     """Name of the set, name of the net, what computes a row with one seed, the set."""
     if only in ("", "tables"):
         for data in [*classifications(folder, half), *regressions(folder, half)]:

@@ -135,7 +135,9 @@ def simulate(
         TpsgdError: the spec or data are at fault, or there is no compiler.
     """
     prepared = prepare(spec)
-    return _simulate(prepared, epochs or prepared.spec.rule.passes, progress or _silent, weights_out)
+    return _simulate(
+        prepared, epochs or prepared.spec.rule.passes, progress or _silent, weights_out
+    )
 
 
 def export(

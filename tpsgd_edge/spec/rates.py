@@ -13,20 +13,15 @@ DEFAULT_RATE = 0.003
 STEP_SIZES: dict[tuple[str, LabelsKind], float] = {
     ("dense", "class"): 0.3,
     ("conv2d", "class"): 0.3,
-    ("rnn", "class"): 0.3,
-    ("gru", "class"): 0.3,
+    ("rnn", "class"): 0.03,
+    ("gru", "class"): 0.03,
     ("output", "class"): 0.3,
     ("dense", "vector"): 0.1,
     ("conv2d", "vector"): 0.1,
-    ("rnn", "vector"): 0.1,
-    ("gru", "vector"): 0.1,
+    ("rnn", "vector"): 0.01,
+    ("gru", "vector"): 0.01,
     ("output", "vector"): 0.03,
 }
-import json as _j
-import os as _o  # TEMP
-
-for _k, _v in _j.loads(_o.environ.get("STEPS", "{}")).items():
-    STEP_SIZES[tuple(_k.split())] = _v
 
 
 def layer_learning_rate(spec: Spec, index: int) -> float:

@@ -254,9 +254,9 @@ class DataSpec(Section):
     y: str = "y"
     task: Literal["auto", "classification", "regression"] = "auto"
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    scaling: Literal[
-        "auto", "none", "unit", "standard", "standard_channels", "standard_all"
-    ] = "auto"
+    scaling: Literal["auto", "none", "unit", "standard", "standard_channels", "standard_all"] = (
+        "auto"
+    )
     limit: Annotated[int, Field(ge=1)] | None = None
     # Height, width and channels of a sample; None: what the data set's own shape says.
     input_shape: tuple[int, int, int] | None = None
