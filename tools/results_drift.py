@@ -86,7 +86,7 @@ def measured(run: Run) -> dict[str, float]:
     samples = quantize_samples(prepared.model, prepared.dataset)
     later = drifted(samples, run.drift, run.seed, prepared.model.labels.count)
     rng = np.random.default_rng(run.seed)
-    epochs = prepared.spec.rule.epochs
+    epochs = prepared.spec.rule.passes
     project = render_project(prepared)
     found: dict[str, float] = {}
     with scratch_project(project) as folder:

@@ -146,7 +146,9 @@ def simulate(
     if weights_out is not None:
         check_output(weights_out, "the state", inputs=input_files(spec))
     prepared = prepare(spec)
-    return _simulate(prepared, epochs or spec.rule.epochs, progress or _silent, weights_out)
+    return _simulate(
+        prepared, epochs or prepared.spec.rule.passes, progress or _silent, weights_out
+    )
 
 
 def export(
@@ -258,7 +260,9 @@ def report(
         predicting = compile_predicting(prepared, project, folder)
         verified = _verify(prepared, firmware, predicting, count, emulator, tell)
     # After a mismatch the report is made all the same: it says so.
-    simulated = _simulate(prepared, epochs or spec.rule.epochs, tell, check=verified.is_equal)
+    simulated = _simulate(
+        prepared, epochs or prepared.spec.rule.passes, tell, check=verified.is_equal
+    )
     simulated = replace(
         simulated,
         sizes=built.sizes,

@@ -1,7 +1,7 @@
 """What a command hands back instead of printing it."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +38,15 @@ def outcome(
     if as_json:
         text = json.dumps(document, indent=2, allow_nan=False) + "\n"
         return Outcome(text, is_mismatch, warnings=warnings)
-    said = f"labels: {visible(data.labels)}\n" if data and data.labels else ""
+    said = "" if data is None else "".join(f"{visible(line)}\n" for line in _understood(data))
     return Outcome(said + show(), is_mismatch, data.notes if data else (), warnings)
+
+
+def _understood(data: "DataNotes") -> Iterator[str]:
+    if data.labels:
+        yield f"labels: {data.labels}"
+    for choice in data.chosen:
+        yield f"{choice.key}: {choice.value} ({choice.reason})"
 
 
 def _words(warning: Mapping[str, str]) -> str:

@@ -17,9 +17,9 @@ from tpsgd_edge.comparison.store import Store, open_store
 from tpsgd_edge.comparison.summary import Comparison, summarize
 from tpsgd_edge.errors import SpecError, ToolError, how_to_install
 from tpsgd_edge.frontend.data import Dataset, load_dataset
+from tpsgd_edge.frontend.defaults import with_defaults
 from tpsgd_edge.frontend.imports.source import with_source
 from tpsgd_edge.frontend.network import build_graph
-from tpsgd_edge.frontend.rates import with_learning_rates
 from tpsgd_edge.rule.defined import check_rule
 from tpsgd_edge.spec import Spec, first_loss, layer_index
 
@@ -67,11 +67,11 @@ def compare_rules(
     spec = with_source(spec)
     _check(spec, rules or ())
     dataset = load_dataset(spec)
-    spec = with_learning_rates(spec, dataset)
+    spec, dataset = with_defaults(spec, dataset)
     plan = Plan(
         rules=tuple(dict.fromkeys([*_defined(spec, dataset, rules), RANDOM])),
         seeds=tuple((spec.seed + i) % 2**32 for i in range(seeds)),
-        epochs=epochs or spec.rule.epochs,
+        epochs=epochs or spec.rule.passes,
         batch=batch,
         rates=tuple(dict.fromkeys(rates)),
         ratios=tuple(dict.fromkeys(ratios)),

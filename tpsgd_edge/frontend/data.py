@@ -20,17 +20,38 @@ from tpsgd_edge.frontend.split import drawn_order
 from tpsgd_edge.graph import Labels
 from tpsgd_edge.spec import FASHION_MNIST, RecurrentSpec, Spec
 
-__all__ = ["Dataset", "dataset_from_arrays", "input_scaling", "label_scaling", "load_dataset"]
+__all__ = [
+    "Choice",
+    "Dataset",
+    "dataset_from_arrays",
+    "input_scaling",
+    "label_scaling",
+    "load_dataset",
+]
 
 Samples = NDArray[np.float32] | NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """What the spec left open, what the data gave it, and why."""
+
+    key: str
+    value: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class DataNotes:
-    """In words: what labels were understood as, and what was decided or looks odd."""
+    """In words: what labels were understood as, and what was decided or looks odd.
+
+    Attributes:
+        chosen: what followed from the data because the spec does not say it.
+    """
 
     labels: str = ""
     notes: tuple[str, ...] = ()
+    chosen: tuple[Choice, ...] = ()
 
 
 NO_NOTES = DataNotes()

@@ -72,7 +72,7 @@ def build_graph(spec: Spec, dataset: Dataset) -> Graph:
             where = f"{spec.source}, loss of layer '{layer.name}'"
             compile_expression(loss.expression, where=where)
     shape = sample_shape(spec, dataset.input_shape)
-    layers = _layers(spec, shape)
+    layers = graph_layers(spec, dataset)
     steps = shape[1] if isinstance(layers[0], Recurrent) else 1
     is_stream = isinstance(layers[0], Recurrent) and not dataset.labels.each_step
     learn_every = spec.rule.learn_every if is_stream else 0
@@ -85,6 +85,15 @@ def build_graph(spec: Spec, dataset: Dataset) -> Graph:
     if spec.model.weights_file is None:
         return graph
     return replace(graph, weights=_read_weights(spec, graph))
+
+
+def graph_layers(spec: Spec, dataset: Dataset) -> tuple[Layer, ...]:
+    """The layers of a spec for samples of a data set's shape.
+
+    Raises:
+        SpecError: layers that do not fit the samples or each other.
+    """
+    return _layers(spec, sample_shape(spec, dataset.input_shape))
 
 
 def dataset_scaling(spec: Spec, dataset: Dataset) -> Scaling:

@@ -7,7 +7,7 @@ know. `data` of a result says what the labels were understood as, and what is od
 import math
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -396,6 +396,7 @@ def _document(result: _Result, warnings: Sequence[Doubt] = ()) -> Json:
         "formats": dict(result.formats),
         "labels": said.labels or None,
         "notes": list(said.notes),
+        "chosen": [asdict(choice) for choice in said.chosen],
         "warnings": [doubt.to_json() for doubt in warnings],
     }
 

@@ -263,6 +263,7 @@ def _settings(spec: Spec, epochs: int, said: DataNotes, *, is_class: bool) -> tu
         Fact("dead zone", f"{rule.dead_zone:g}" if rule.dead_zone else "none"),
         Fact("data", f"{data.file}, scaling {data.scaling}"),
         Fact("labels", said.labels or UNKNOWN),
+        *(Fact(choice.key, f"{choice.value}: {choice.reason}") for choice in said.chosen),
         *(Fact("note", note) for note in said.notes),
         Fact("seed", str(spec.seed)),
     )

@@ -44,8 +44,8 @@ class NumbersSpec(Section):
 class RuleSpec(Section):
     """The learning rule: local losses, learning rate and schedule, dead zone, error gate.
 
-    Without a learning rate, dense classifiers that start from nothing have one for each layer,
-    `step_size` over the mean square of what it reads (`rates.is_normalized`); other nets 0.003. Of
+    Without a learning rate, nets that start from nothing have one for each layer, a step size over
+    the mean square of what it reads (`rates.is_normalized`); nets that learned before 0.003. Of
     a convolution it is the rate of the averages over windows that its loss sees.
     With `kind` = "backprop", short rule = "backprop", all layers follow the gradient of the last
     layer's loss instead; it is there to compare with.
@@ -66,9 +66,10 @@ class RuleSpec(Section):
     """Learning rate of all layers that have none of their own; where not given, or "auto", it
     follows from the data. Of a convolution it is the rate of the averages over windows that its
     loss sees. Example: `learning_rate = 0.02`"""
-    step_size: Annotated[float, Field(gt=0, le=100)] = 0.3
+    step_size: Annotated[float, Field(gt=0, le=100)] | None = None
     """What a rate that follows from the data makes of an error in one step: the rate is step_size
-    over the mean square of what a layer reads. Example: `step_size = 0.1`"""
+    over the mean square of what a layer reads. Where not given, or "auto", what was measured best
+    for each kind of layer. Example: `step_size = 0.1`"""
     output_learning_rate: Positive | None = None
     """Learning rate of the last layer, where it differs. Example: `output_learning_rate = 0.01`"""
     schedule: ScheduleKind = "linear"
@@ -76,8 +77,9 @@ class RuleSpec(Section):
     final_rate: Annotated[float, Field(gt=0, le=1)] = DEFAULT_FINAL_RATE
     """Where the schedule ends, as a share of the first rate; the rate stays there for ever.
     Example: `final_rate = 0.1`"""
-    epochs: Annotated[int, Field(ge=1, le=100_000)] = 10
-    """Passes over the training samples, and the length of the schedule. Example: `epochs = 20`"""
+    epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Passes over the training samples, and the length of the schedule; where not given, or "auto",
+    what 10,000 steps take, 10 at least. Example: `epochs = 20`"""
     dead_zone: Annotated[float, Field(ge=0, lt=2)] = 0.0
     """Errors smaller than this change nothing. Example: `dead_zone = 0.05`"""
     # Not set: `rules.error_gate` decides. "none" is read as a None that is set.
@@ -89,7 +91,7 @@ class RuleSpec(Section):
     """A sequence with one label teaches recurrent layers after every so many steps; 0: at its end.
     Example: `learn_every = 4`"""
 
-    @field_validator("learning_rate", mode="before")
+    @field_validator("learning_rate", "step_size", "epochs", mode="before")
     @classmethod
     def _no_rate_by_name(cls, value: object) -> object:
         return None if value == "auto" else value
@@ -106,11 +108,22 @@ class RuleSpec(Section):
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "RuleSpec":
-        if self.learning_rate is not None and "step_size" in self.model_fields_set:
+        if self.learning_rate is not None and self.step_size is not None:
             raise ValueError(
                 "'step_size' is there to find a learning rate; 'learning_rate' gives one: keep one"
             )
         return self
+
+    @property
+    def passes(self) -> int:
+        """Epochs, where `with_defaults` has said how many.
+
+        Raises:
+            ValueError: they still follow from the data.
+        """
+        if self.epochs is None:
+            raise ValueError("epochs follow from the data; call with_defaults first")
+        return self.epochs
 
 
 class ProjectionSpec(Section):
@@ -190,9 +203,13 @@ class DataSpec(Section):
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Share of the samples that is kept for testing, where there is no test_file.
     Example: `test_fraction = 0.25`"""
-    scaling: Literal["none", "unit", "standard", "standard_channels", "standard_all"] = "unit"
+    scaling: Literal["auto", "none", "unit", "standard", "standard_channels", "standard_all"] = (
+        "auto"
+    )
     """What is done to samples first: nothing; division by the largest magnitude; mean 0 and
-    deviation 1 for each input, for each channel, or for all inputs together.
+    deviation 1 for each input, for each channel, or for all inputs together. "auto" is what suits
+    the samples: inputs of unlike ranges are standardised, images and inputs of like ranges have one
+    scale, signals one for each channel, and a net that was trained before reads them as they are.
     Example: `scaling = "standard"`"""
     limit: Annotated[int, Field(ge=1)] | None = None
     """Number of training samples that are used; where not given, all. Example: `limit = 500`"""

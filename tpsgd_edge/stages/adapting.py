@@ -10,6 +10,7 @@ import numpy as np
 
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.data import NO_NOTES, DataNotes, Dataset, load_dataset
+from tpsgd_edge.frontend.defaults import with_defaults
 from tpsgd_edge.frontend.imports.source import with_source
 from tpsgd_edge.frontend.split import epoch_order
 from tpsgd_edge.graph import Graph
@@ -232,6 +233,7 @@ def try_ways(spec: Spec, rates: Sequence[float], folds: int, progress: Progress)
         )
     spec = with_source(spec)
     dataset = load_dataset(spec)
+    spec, dataset = with_defaults(spec, dataset)
     if dataset.labels.kind == "vector" or len(dataset.x_train) < folds:
         raise SpecError(
             "adapt chooses by right answers: it needs classes, and a few samples",
@@ -267,7 +269,7 @@ def _try(spec: Spec, way: Way, weights: Path, dataset: Dataset, folds: int) -> T
     ram, budget = training_ram(prepared.plan), spec.platform.ram_bytes
     if budget is not None and ram > budget:
         return Trial(way, ram, refused="over the RAM budget")
-    epochs = spec.rule.epochs
+    epochs = spec.rule.passes
     with on_host(prepared) as device:
         here = cross_validated(device, prepared, dataset, epochs=epochs, folds=folds)
         if dataset.origin is None:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from tpsgd_edge import __version__
 from tpsgd_edge.codegen import CProject, Origin, render
 from tpsgd_edge.frontend.data import Dataset, Samples, label_scaling, load_dataset
+from tpsgd_edge.frontend.defaults import with_defaults
 from tpsgd_edge.frontend.fitted import with_fitted_projections
 from tpsgd_edge.frontend.imports.source import with_source
 from tpsgd_edge.frontend.network import build_graph, dataset_scaling
-from tpsgd_edge.frontend.rates import with_learning_rates
 from tpsgd_edge.graph import Graph, Labels, with_extra_classes, without_adaptors
 from tpsgd_edge.memory import MemoryPlan, plan_memory
 from tpsgd_edge.quantize import QuantizedModel, quantize, quantize_inputs, quantize_labels
@@ -53,7 +53,7 @@ def prepare(spec: Spec, dataset: Dataset | None = None) -> Prepared:
     platform = load_platform(spec.platform.name)
     spec = with_source(spec)
     dataset = load_dataset(spec) if dataset is None else dataset
-    spec = with_learning_rates(spec, dataset)
+    spec, dataset = with_defaults(spec, dataset)
     graph = trained_graph(spec, dataset)
     graph = with_extra_classes(graph, spec.model.extra_classes)
     graph = with_prototypes(spec, graph, dataset)
