@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tpsgd_edge.estimator.library import HostCode, running
+from tpsgd_edge.estimator.weights import Weights, weighted_order
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.samples import RawSamples, check_samples
 from tpsgd_edge.frontend.split import epoch_order
@@ -58,20 +59,34 @@ class BaseTPSGD(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "state_")
 
-    def _fit(self, x: NDArray[np.float32], y: NDArray[Any], labels: Labels) -> Self:
+    def _fit(
+        self,
+        x: NDArray[np.float32],
+        y: NDArray[Any],
+        labels: Labels,
+        weights: Weights | None = None,
+    ) -> Self:
         """Train a new model. `y` holds class indices (n,) or vectors (n, K)."""
+        x, y, weights = _weighted(x, y, weights)
         epochs = _plain(self.epochs)
         if epochs is None:
             epochs = max(_MIN_EPOCHS, math.ceil(_MIN_STEPS / len(x)))
         self._start(x, y, labels, epochs=epochs, schedule=_plain(self.schedule))
-        return self._train(x, y, epochs=epochs)
+        return self._train(x, y, epochs=epochs, weights=weights)
 
-    def _partial_fit(self, x: NDArray[np.float32], y: NDArray[Any], labels: Labels) -> Self:
+    def _partial_fit(
+        self,
+        x: NDArray[np.float32],
+        y: NDArray[Any],
+        labels: Labels,
+        weights: Weights | None = None,
+    ) -> Self:
         """Train for one epoch, a new model if there is none."""
+        x, y, weights = _weighted(x, y, weights)
         if not self.__sklearn_is_fitted__():
             # Nobody knows how many epochs will come, so there is no end to come down to.
             self._start(x, y, labels, epochs=1, schedule="constant")
-        return self._train(x, y, epochs=1)
+        return self._train(x, y, epochs=1, weights=weights)
 
     def _start(
         self, x: NDArray[np.float32], y: NDArray[Any], labels: Labels, *, epochs: Any, schedule: Any
@@ -95,12 +110,22 @@ class BaseTPSGD(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         self.model_, self.project_, self.state_ = code.model, code.project, state
         self.n_iter_ = 0
 
-    def _train(self, x: NDArray[np.float32], y: NDArray[Any], *, epochs: int) -> Self:
+    def _train(
+        self,
+        x: NDArray[np.float32],
+        y: NDArray[Any],
+        *,
+        epochs: int,
+        weights: Weights | None = None,
+    ) -> Self:
         model = self.model_
         inputs, labels = quantize_inputs(model, x), quantize_labels(model, y)
         with running(HostCode(model, self.project_), self.state_) as device:
             for epoch in range(self.n_iter_, self.n_iter_ + epochs):
-                device.train(inputs, labels, order=epoch_order(model.seed, epoch, len(inputs)))
+                order = epoch_order(model.seed, epoch, len(inputs))
+                if weights is not None:
+                    order = weighted_order(order, weights, model.seed, epoch)
+                device.train(inputs, labels, order=order)
             self.state_ = device.state()
         self.n_iter_ += epochs
         return self
@@ -148,6 +173,16 @@ class BaseTPSGD(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             rate = _RATE_OF_ONE_INPUT / math.sqrt(dataset.x_train.shape[1])
         rule = {"learning_rate": rate}
         return rule if self.loss is None else rule | {"loss": _plain(self.loss)}
+
+
+def _weighted(
+    x: NDArray[np.float32], y: NDArray[Any], weights: Weights | None
+) -> tuple[NDArray[np.float32], NDArray[Any], Weights | None]:
+    """Without the samples of weight 0, from which nothing may follow."""
+    if weights is None:
+        return x, y, None
+    kept = weights > 0
+    return x[kept], y[kept], weights[kept]
 
 
 def _seed(random_state: Any) -> int:
