@@ -3,6 +3,7 @@
 import importlib
 import multiprocessing
 import os
+import subprocess
 import sys
 
 import pytest
@@ -197,3 +198,29 @@ def test_templates_are_translated_once(folder, monkeypatch):
     again = environment()
     monkeypatch.setattr(type(again), "_generate", never)
     assert again.get_template("tps_layer.h.j2").root_render_func is not first.root_render_func
+
+
+def test_cross_validation_compiles_each_fold_once_for_all_processes(folder, tmp_path):
+    """The second process finds what the first one compiled: no compiler is there any more."""
+    pytest.importorskip("sklearn")
+    code = (
+        "from sklearn.datasets import load_iris\n"
+        "from sklearn.model_selection import cross_val_score\n"
+        "from tpsgd_edge import TPSGDClassifier\n"
+        "from tpsgd_edge.toolchain import build\n"
+        "import sys\n"
+        "runs = []\n"
+        "run_tool = build.run_tool\n"
+        "build.run_tool = lambda *a, **k: (runs.append(1), run_tool(*a, **k))[1]\n"
+        "net = TPSGDClassifier((4,), epochs=1, random_state=1)\n"
+        "print(len(runs), cross_val_score(net, *load_iris(return_X_y=True), cv=3), len(runs))\n"
+    )
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
+        ).stdout
+        for _ in range(2)
+    ]
+    assert said[0].startswith("0 [")
+    assert said[0].endswith("] 3\n")
+    assert said[1] == said[0][:-2] + "0\n"

@@ -1,6 +1,7 @@
 """The reference of the spec: every key has words and an example, in the page, the schema and
 `tpsgd-edge explain`."""
 
+import contextlib
 import json
 import tomllib
 from pathlib import Path
@@ -186,6 +187,23 @@ class TestSchema:
             models[concrete].model_validate(content)
             own = schema["$defs"].get(concrete, schema)
             assert not list(complaints(content, own, schema))
+
+    @pytest.mark.parametrize(
+        "section",
+        [c for c in sorted(subclasses(Section), key=name_of) if not c.__subclasses__()],
+        ids=name_of,
+    )
+    def test_what_a_section_accepts_no_editor_underlines(self, section):
+        """A validator that lets another form in needs an entry in SHORT_FORMS."""
+        needed = NEEDED.get(section.__name__, {})
+        own = SCHEMA["$defs"].get(section.__name__, SCHEMA)
+        forms = ("auto", "none", "l1", "backprop", 1, 0.5, [1], [1, 2], [1, 2, 3], [2, 2, 2, 2])
+        for key in section.model_fields:
+            for form in forms:
+                content = {**needed, key: form}
+                with contextlib.suppress(ValidationError):
+                    section.model_validate(content)
+                    assert not list(complaints(content, own, SCHEMA)), (key, form)
 
     def test_each_short_form_is_tried(self):
         (marker,) = self.test_short_forms_are_good.pytestmark
