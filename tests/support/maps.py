@@ -19,6 +19,7 @@ class PoolPlan:
     y_shape: MapShape
     kernel: Pair
     stride: Pair
+    padding: Pair = (0, 0)
 
 
 MapPlan = Geometry | PoolPlan
@@ -50,12 +51,23 @@ def conv_plan(
 
 
 def pool_plan(
-    x_shape: MapShape, mode: Literal["max", "average"], kernel: Pair, stride: Pair | None = None
+    x_shape: MapShape,
+    mode: Literal["max", "average"],
+    kernel: Pair,
+    stride: Pair | None = None,
+    *,
+    before: Pair = (0, 0),
+    after: Pair = (0, 0),
 ) -> PoolPlan:
-    """A pool; without a stride its windows lie side by side."""
+    """A pool; without a stride its windows lie side by side.
+
+    Windows reach so far over the edges of the map, before its first and after its last values.
+    """
     stride = stride or kernel
-    rows, columns = ((x_shape[i] - kernel[i]) // stride[i] + 1 for i in (0, 1))
-    return PoolPlan(mode, x_shape, (rows, columns, x_shape[2]), kernel, stride)
+    rows, columns = (
+        (before[i] + x_shape[i] + after[i] - kernel[i]) // stride[i] + 1 for i in (0, 1)
+    )
+    return PoolPlan(mode, x_shape, (rows, columns, x_shape[2]), kernel, stride, before)
 
 
 def plans_of_kernels() -> list[list[MapPlan]]:
@@ -141,4 +153,7 @@ def _random_pool(rng: Rng, x_shape: MapShape) -> PoolPlan:
         return pool_plan(x_shape, mode, x_shape[:2], (1, 1))
     kernel = tuple(int(rng.integers(1, min(3, size) + 1)) for size in x_shape[:2])
     stride = tuple(int(s) for s in rng.integers(1, 4, 2))
-    return pool_plan(x_shape, mode, kernel, stride)
+    before = after = (0, 0)
+    if rng.random() < 0.4:
+        before, after = (tuple(int(rng.integers(0, k)) for k in kernel) for _ in range(2))
+    return pool_plan(x_shape, mode, kernel, stride, before=before, after=after)

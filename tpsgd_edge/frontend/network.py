@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,8 +133,20 @@ def _layers(spec: Spec, shape: Shape) -> tuple[Layer, ...]:
             layers.append(made)
             shape = _shape_behind(made)
     if spec.rule.kind == "backprop":
+        _check_pools(layers)
         return tuple(_with_all_errors(spec, layers))
     return tuple(_seen_behind_pools(spec, layers))
+
+
+def _check_pools(layers: list[Layer]) -> None:
+    for layer in layers:
+        if isinstance(layer, Pool) and layer.is_cut:
+            raise SpecError(
+                f"backpropagation does not pass through the pool '{layer.name}'",
+                where=f"[model], layer '{layer.name}'",
+                found="windows that reach over the edges of the map",
+                help='leave padding and ceil_mode out, or set rule = "tpsgd"',
+            )
 
 
 def _with_all_errors(spec: Spec, layers: list[Layer]) -> Iterator[Layer]:
@@ -264,7 +276,29 @@ def _convolution(
 def _make_pool(layer: PoolSpec, name: str, shape: Shape, activation: str) -> Layer:
     size = _on_map(layer.size, shape)
     stride = size if layer.stride is None else _on_map(layer.stride, shape)
-    return pool(name, "max" if layer.kind == "max_pool" else "average", shape, size, stride)
+    return pool(
+        name,
+        "max" if layer.kind == "max_pool" else "average",
+        shape,
+        size,
+        stride,
+        padding=_around(layer.padding, shape),
+        ceil_mode=layer.ceil_mode,
+    )
+
+
+def _around(
+    padding: Literal["valid", "same"] | tuple[int, ...], shape: Shape
+) -> Literal["valid", "same"] | tuple[int, int, int, int]:
+    """Rows above, columns to the left, rows below, columns to the right of a map."""
+    if isinstance(padding, str):
+        return padding
+    if len(padding) == 1:
+        rows, columns = _on_map(padding[0], shape) if padding[0] else (0, 0)
+        rows = 0 if shape[0] == 1 else rows
+        return rows, columns, rows, columns
+    above, left, below, right = padding * (4 // len(padding))
+    return above, left, below, right
 
 
 def _make_global_pool(layer: GlobalAvgPoolSpec, name: str, shape: Shape, activation: str) -> Layer:

@@ -261,7 +261,11 @@ class Gru:
 class Pool:
     """Pooling: the largest or the mean value of each window, for each channel.
 
-    Windows lie inside the map. Global pooling is the average with a kernel as large as the map.
+    What of a window lies outside of the map does not count. Global pooling is the average with a
+    kernel as large as the map.
+
+    Attributes:
+        padding: by how many rows and columns the first windows reach over the edges.
     """
 
     name: str
@@ -270,6 +274,23 @@ class Pool:
     y_shape: Shape
     kernel: Pair
     stride: Pair
+    padding: Pair = (0, 0)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether windows reach over the edges of the map."""
+        return any(self.padding) or any(self.behind)
+
+    @property
+    def behind(self) -> Pair:
+        """By how many rows and columns the last windows reach over the edges."""
+        rows, columns = (
+            max(0, (self.y_shape[k] - 1) * self.stride[k] + self.kernel[k] - reach)
+            for k, reach in enumerate(
+                (self.x_shape[0] + self.padding[0], self.x_shape[1] + self.padding[1])
+            )
+        )
+        return rows, columns
 
     @property
     def kind(self) -> Literal["max_pool", "average_pool"]:

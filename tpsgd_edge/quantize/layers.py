@@ -324,6 +324,7 @@ class QuantizedPool:
     Attributes:
         mode: max or average; global pooling is the average over the whole map.
         x_shape, y_shape: maps (height, width, channels).
+        padding: rows and columns by which the first windows reach over the edges of the map.
     """
 
     name: str
@@ -334,11 +335,22 @@ class QuantizedPool:
     stride: tuple[int, int]
     x_type: ValueType
     x_scale: float
+    padding: tuple[int, int] = (0, 0)
 
     @property
     def kind(self) -> str:
         """What the templates call it."""
         return f"{self.mode}_pool"
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether windows reach over the edges of the map, where nothing counts."""
+        return any(
+            before or (outputs - 1) * stride + kernel > size + before
+            for before, outputs, stride, kernel, size in zip(
+                self.padding, self.y_shape, self.stride, self.kernel, self.x_shape, strict=False
+            )
+        )
 
     @property
     def y_type(self) -> ValueType:

@@ -15,9 +15,9 @@ from tpsgd_edge.quantize.model import Geometry, QuantizedPool
 Index = NDArray[np.intp]
 
 
-def padded(values: NDArray[Any], dtype: Any) -> NDArray[Any]:
-    """The values in another type, and a zero behind them, shape (n + 1,)."""
-    longer = np.zeros(len(values) + 1, dtype)
+def padded(values: NDArray[Any], dtype: Any, outside: float = 0) -> NDArray[Any]:
+    """The values in another type, and a zero behind them, or another number; shape (n + 1,)."""
+    longer = np.full(len(values) + 1, outside, dtype)
     longer[:-1] = values
     return longer
 
@@ -39,14 +39,20 @@ def patch_index(geometry: Geometry) -> Index:
 
 
 def pool_index(pool: QuantizedPool) -> Index:
-    """The window of each output, row by row: (kh * kw, outputs)."""
-    return _pool_windows(pool.x_shape, pool.y_shape, pool.kernel, pool.stride)
+    """The window of each output, row by row: (kh * kw, outputs); n for what lies outside."""
+    return _pool_windows(pool.x_shape, pool.y_shape, pool.kernel, pool.stride, pool.padding)
+
+
+def inside_counts(pool: QuantizedPool, windows: Index) -> NDArray[np.int64]:
+    """Elements of each window that lie inside of the map, shape (outputs,)."""
+    inside: NDArray[np.int64] = (windows < pool.x_count).sum(axis=0)
+    return inside
 
 
 def seen_index(geometry: Geometry) -> Index:
     """The units behind each value that the local loss sees (section 16): (kh * kw, values)."""
     kernel, stride = geometry.pool_kernel, geometry.pool_stride
-    return _pool_windows(geometry.y_shape, geometry.seen_shape, kernel, stride)
+    return _pool_windows(geometry.y_shape, geometry.seen_shape, kernel, stride, (0, 0))
 
 
 def _pool_windows(
@@ -54,14 +60,17 @@ def _pool_windows(
     y_shape: tuple[int, int, int],
     kernel: tuple[int, int],
     stride: tuple[int, int],
+    padding: tuple[int, int],
 ) -> Index:
-    _, w, channels = x_shape
-    row = _reach(y_shape[0], kernel[0], stride[0], 0)
-    column = _reach(y_shape[1], kernel[1], stride[1], 0)
+    h, w, channels = x_shape
+    row = _reach(y_shape[0], kernel[0], stride[0], padding[0])
+    column = _reach(y_shape[1], kernel[1], stride[1], padding[1])
     # Axes: row and column in the window, row and column and channel of the output.
     row = row.T[:, np.newaxis, :, np.newaxis, np.newaxis]
     column = column.T[np.newaxis, :, np.newaxis, :, np.newaxis]
-    index = (row * w + column) * channels + np.arange(channels)
+    inside = (row >= 0) & (row < h) & (column >= 0) & (column < w)
+    index = np.where(inside, (row * w + column) * channels, h * w * channels)
+    index = np.where(inside, index + np.arange(channels), index)
     return index.reshape(kernel[0] * kernel[1], -1)
 
 

@@ -261,12 +261,20 @@ class PoolSpec(UntrainedSpec):
     """Pooling: the largest or the mean value of each window.
 
     A single number is rows and columns, or columns alone where the map is one row high. The stride
-    is the size unless it is given.
+    is the size unless it is given. Windows may reach over the edges of the map by `padding`, as in
+    a convolution, and with `ceil_mode` beyond its end; what lies outside does not count.
     """
 
     kind: Literal["max_pool", "avg_pool"]
     size: int | tuple[int, int] = 2
     stride: int | tuple[int, int] | None = None
+    padding: Literal["valid", "same"] | tuple[int, ...] = "valid"
+    ceil_mode: bool = False
+
+    @field_validator("padding", mode="before")
+    @classmethod
+    def _padding_goes_around(cls, value: object) -> object:
+        return _padding(value, "1, [1, 2] for rows and columns, or [above, left, below, right]", 4)
 
     @field_validator("size", mode="before")
     @classmethod

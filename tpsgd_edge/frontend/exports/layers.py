@@ -94,6 +94,8 @@ def _pool(writer: OnnxWriter, layer: Pool, weights: Weights | None, held: Held) 
     x = _as_map(writer, held, layer.x_shape, layer.name)
     op = "MaxPool" if layer.mode == "max" else "AveragePool"
     windows: dict[str, Any] = {"kernel_shape": list(layer.kernel), "strides": list(layer.stride)}
+    if layer.is_cut:
+        windows["pads"] = [*layer.padding, *layer.behind]
     return Held(writer.node(op, [x.name], f"{layer.name}/y", **windows), layer.y_shape)
 
 

@@ -14,7 +14,7 @@ _HELP = {
     "ConvTranspose": "nets that make maps larger cannot learn here",
     "LayerNormalization": "use BatchNormalization, which is folded into the layers",
     "InstanceNormalization": "use BatchNormalization, which is folded into the layers",
-    "Pad": "zeros around a map go into the convolution behind them; pooling has none",
+    "Pad": "zeros around a map go into the convolution behind them; pools have pads of their own",
     "Split": "nets are chains; of an RNN that was taken apart give the weights in an .npz",
     "If": "export the net without control flow, for one example input",
     "Loop": "export the net without control flow, for one example input",
