@@ -74,9 +74,38 @@ def test_pools_with_windows_that_are_cut_off(name, value_type):
         x_shape=(9, 8, 5),
     )
     model = random_model(
-        np.random.default_rng(5), value_type=value_type, map_plans=plans, hidden=[], lively=True
+        np.random.default_rng(5),
+        value_type=value_type,
+        map_plans=plans,
+        hidden=[],
+        projection="sign",
+        storage="seed",
+        lively=True,
     )
     assert [layer.is_cut for layer in model.layers if layer.kind.endswith("pool")] == [
         *(True, True, False, True),
     ]
     run_model(model, 5, OTHER_BUILDS[name])
+
+
+@pytest.mark.parametrize("value_type", ["s8", "s16", "f32"])
+@pytest.mark.parametrize("name", ["plain", "pairs", "as fast as it gets"])
+def test_weights_that_see_places_apart(name, value_type):
+    """Beside a convolution whose weights lie side by side, and one that sees each channel alone."""
+    edges = {"before": (2, 3), "after": (1, 4)}
+    plans = chain(
+        conv(6, (3, 2), dilation=(2, 3), **edges),
+        conv(5, (2, 2)),
+        conv(10, (2, 3), dilation=(3, 1), groups=5, after=(2, 1), stride=(1, 2)),
+        x_shape=(8, 9, 3),
+    )
+    model = random_model(
+        np.random.default_rng(6),
+        value_type=value_type,
+        map_plans=plans,
+        hidden=[],
+        projection="sign",
+        storage="seed",
+        lively=True,
+    )
+    run_model(model, 6, OTHER_BUILDS[name])

@@ -39,11 +39,11 @@ def units(layer: QuantizedConv2d):
 def patch(layer: QuantizedConv2d, x, oy, ox, o, zero):
     g = layer.geometry
     (h, w, ci), (_, _, co) = g.x_shape, g.y_shape
-    (kh, kw), (sh, sw), (pt, pl) = g.kernel, g.stride, g.padding
+    (kh, kw), (sh, sw), (pt, pl), (dh, dw) = g.kernel, g.stride, g.padding, g.dilation
     values = []
     for ky in range(kh):
         for kx in range(kw):
-            r, s = oy * sh - pt + ky, ox * sw - pl + kx
+            r, s = oy * sh - pt + ky * dh, ox * sw - pl + kx * dw
             for q in range(ci // g.groups):
                 k = (o // (co // g.groups)) * (ci // g.groups) + q
                 inside = 0 <= r < h and 0 <= s < w

@@ -116,7 +116,7 @@ CASES_ON_MAPS = [
         [conv(), pad("c"), node("Flatten", ["p"], ["q"]), node("MatMul", ["q", "w"], ["y"])],
         "MatMul reads zeros around",
     ),
-    ([conv(dilations=[2, 2])], "dilations must be 1"),
+    ([conv(dilations=[2, 0])], "Conv has odd dilations"),
     ([conv(pads=[3, 0, 0, 0])], "the padding of layer 'conv1' is not smaller than its kernel"),
     ([conv(pads=[1] * 3)], "Conv has odd pads"),
     ([conv(pads=[10**9] * 4)], "Conv has odd pads"),

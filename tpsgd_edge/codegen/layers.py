@@ -47,6 +47,7 @@ class Uses:
     loss_table: bool
     pooled_targets: bool
     cut_pools: bool
+    dilation: bool
     learning_readout: bool
     negative_slope: bool
     slopes: bool
@@ -71,6 +72,7 @@ def uses_of(model: QuantizedModel) -> Uses:
         loss_table=any(layer.loss.table is not None for layer in layers),
         pooled_targets=_has_pooled_targets(model),
         cut_pools=_has_cut_pools(model),
+        dilation=_has_dilation(model),
         learning_readout=any(layer.has_learning_readout for layer in layers),
         negative_slope=_has_slopes(model),
         slopes=any(layer.curve and layer.curve.has_slopes for layer in layers),
@@ -99,6 +101,9 @@ def _layer_view(model: QuantizedModel, layer: QuantizedLayer) -> LayerView:
     fields = _dense_fields(model, layer)
     if isinstance(layer, QuantizedConv2d):
         geometry = tuple(_geometry_fields(layer.geometry))
+        if _has_dilation(model):
+            rows, columns = layer.geometry.dilation
+            geometry += tuple(_numbers(row_dilation=rows, column_dilation=columns))
         if _has_pooled_targets(model):
             geometry += tuple(_target_pool_fields(layer.geometry))
         return LayerView(layer.name, "tps_conv2d", geometry, units=(("unit", fields),))
@@ -173,6 +178,11 @@ def _pool_fields(pool: QuantizedPool) -> Iterator[str]:
     yield from _numbers(out_rows=pool.y_shape[0], out_columns=pool.y_shape[1])
     yield from _numbers(kernel_rows=pool.kernel[0], kernel_columns=pool.kernel[1])
     yield from _numbers(row_stride=pool.stride[0], column_stride=pool.stride[1])
+
+
+def _has_dilation(model: QuantizedModel) -> bool:
+    convs = (layer for layer in model.weighted if isinstance(layer, QuantizedConv2d))
+    return any(layer.geometry.is_dilated for layer in convs)
 
 
 def _has_cut_pools(model: QuantizedModel) -> bool:

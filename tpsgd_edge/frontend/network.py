@@ -23,6 +23,7 @@ from tpsgd_edge.graph import (
     Graph,
     Gru,
     Layer,
+    Padding,
     Pair,
     Pool,
     Recurrent,
@@ -242,7 +243,9 @@ def _make_adaptor(layer: AdaptorSpec, name: str, shape: Shape, activation: str) 
 
 
 def _make_conv2d(layer: Conv2dSpec, name: str, shape: Shape, activation: str) -> Layer:
-    return _convolution(layer, shape, layer.kernel, layer.stride, activation)
+    return _convolution(
+        layer, shape, layer.kernel, layer.stride, layer.dilation, layer.padding, activation
+    )
 
 
 def _make_conv1d(layer: Conv1dSpec, name: str, shape: Shape, activation: str) -> Layer:
@@ -253,11 +256,21 @@ def _make_conv1d(layer: Conv1dSpec, name: str, shape: Shape, activation: str) ->
             found=f"a map of {_by(shape)}",
             help='use kind = "conv2d", or set data.input_shape = [1, steps, channels]',
         )
-    return _convolution(layer, shape, (1, layer.kernel), (1, layer.stride), activation)
+    padding = layer.padding
+    if padding == "causal":
+        padding = (0, (layer.kernel - 1) * layer.dilation, 0, 0)
+    kernel, stride, dilation = (1, layer.kernel), (1, layer.stride), (1, layer.dilation)
+    return _convolution(layer, shape, kernel, stride, dilation, padding, activation)
 
 
 def _convolution(
-    layer: Conv1dSpec | Conv2dSpec, shape: Shape, kernel: Pair, stride: Pair, activation: str
+    layer: Conv1dSpec | Conv2dSpec,
+    shape: Shape,
+    kernel: Pair,
+    stride: Pair,
+    dilation: Pair,
+    padding: Padding,
+    activation: str,
 ) -> Conv2d:
     return conv2d(
         layer.name,
@@ -265,7 +278,8 @@ def _convolution(
         filters=layer.filters,
         kernel=kernel,
         stride=stride,
-        padding=layer.padding,
+        dilation=dilation,
+        padding=padding,
         groups=layer.groups,
         target_pool=layer.target_pool,
         activation=activation,
@@ -287,9 +301,7 @@ def _make_pool(layer: PoolSpec, name: str, shape: Shape, activation: str) -> Lay
     )
 
 
-def _around(
-    padding: Literal["valid", "same"] | tuple[int, ...], shape: Shape
-) -> Literal["valid", "same"] | tuple[int, int, int, int]:
+def _around(padding: Literal["valid", "same"] | tuple[int, ...], shape: Shape) -> Padding:
     """Rows above, columns to the left, rows below, columns to the right of a map."""
     if isinstance(padding, str):
         return padding

@@ -122,14 +122,15 @@ def _positions(layer: Conv2d) -> int:
 def _convolve(layer: Conv2d, x: Real, w: Real) -> Real:
     """Pre-activations without biases, shape (n, y_count)."""
     (rows, columns, channels), (out_rows, out_columns, filters) = layer.x_shape, layer.y_shape
-    (top, left), (kh, kw), groups = layer.padding, layer.kernel, layer.groups
+    (top, left), (kh, kw), groups = layer.padding, layer.reach, layer.groups
     # Rows and columns of zeros behind the map: enough for the last window.
     below = max(0, (out_rows - 1) * layer.stride[0] + kh - top - rows)
     right = max(0, (out_columns - 1) * layer.stride[1] + kw - left - columns)
     padded = np.pad(
         x.reshape(len(x), rows, columns, channels), ((0, 0), (top, below), (left, right), (0, 0))
     )
-    windows = _windows(padded, layer.kernel, layer.stride)[:, :out_rows, :out_columns]
+    windows = _windows(padded, layer.reach, layer.stride)[:, :out_rows, :out_columns]
+    windows = windows[..., :: layer.dilation[0], :: layer.dilation[1]]
     parts = []
     for group in range(groups):
         inputs = slice(group * channels // groups, (group + 1) * channels // groups)

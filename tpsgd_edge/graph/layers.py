@@ -66,6 +66,7 @@ class Conv2d:
         padding: rows of zeros above the map, columns to its left; as many below and to the right
             as the output needs.
         groups: parts of the channels that do not see each other.
+        dilation: how far rows and columns lie apart that neighbouring weights see.
         windows: kr, kc: over how many windows a map is averaged for the local loss.
         pool: the max pool behind which the local loss sees the map (section 16).
         residual: whether x is added to y; then both maps have one shape.
@@ -81,6 +82,7 @@ class Conv2d:
     windows: Pair
     activation: str
     pool: "Pool | None" = None
+    dilation: Pair = field(default=(1, 1), kw_only=True)
     numbers: Numbers = field(default=(), kw_only=True)
     residual: bool = field(default=False, kw_only=True)
 
@@ -88,6 +90,14 @@ class Conv2d:
     def kind(self) -> Literal["conv2d"]:
         """The layer kind; a convolution in one dimension has maps of height 1."""
         return "conv2d"
+
+    @property
+    def reach(self) -> Pair:
+        """Rows and columns from the first to the last that a filter sees."""
+        rows, columns = (
+            (size - 1) * apart + 1 for size, apart in zip(self.kernel, self.dilation, strict=True)
+        )
+        return rows, columns
 
     @property
     def fan_in(self) -> int:

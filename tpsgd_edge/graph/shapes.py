@@ -21,6 +21,7 @@ def conv2d(
     groups: int | Literal["depthwise"] = 1,
     target_pool: int | Literal["position"] = 4,
     activation: str = "tanh",
+    dilation: Pair = (1, 1),
     numbers: Numbers = (),
 ) -> Conv2d:
     """A convolution on maps of `x_shape`.
@@ -34,16 +35,17 @@ def conv2d(
     """
     parts = x_shape[2] if groups == "depthwise" else groups
     _check_groups(name, x_shape[2], filters, parts)
-    _check_padding(name, kernel, padding)
+    reach = ((kernel[0] - 1) * dilation[0] + 1, (kernel[1] - 1) * dilation[1] + 1)
+    _check_padding(name, reach, padding)
     above, left, below, right = (0, 0, 0, 0) if isinstance(padding, str) else padding
     same = padding == "same"
-    rows = _positions(x_shape[0], kernel[0], stride[0], None if same else (above, below))
-    columns = _positions(x_shape[1], kernel[1], stride[1], None if same else (left, right))
+    rows = _positions(x_shape[0], reach[0], stride[0], None if same else (above, below))
+    columns = _positions(x_shape[1], reach[1], stride[1], None if same else (left, right))
     if rows[0] < 1 or columns[0] < 1:
         raise SpecError(
             f"the kernel of layer '{name}' is larger than its input",
             where=_place(name),
-            found=f"a kernel of {_by(kernel)} on a map of {_by(x_shape)}",
+            found=f"a kernel of {_by(reach)} on a map of {_by(x_shape)}",
             help=_kernel_help(x_shape, padding),
         )
     y_shape = (rows[0], columns[0], filters)
@@ -58,6 +60,7 @@ def conv2d(
         windows=_windows(y_shape, target_pool),
         activation=activation,
         numbers=numbers,
+        dilation=dilation,
     )
 
 

@@ -26,9 +26,15 @@ def patch_index(geometry: Geometry) -> Index:
     """The patch of each position and group: (positions, groups, kh * kw * ci / groups)."""
     h, w, channels = geometry.x_shape
     groups = geometry.groups
-    row = _reach(geometry.y_shape[0], geometry.kernel[0], geometry.stride[0], geometry.padding[0])
-    column = _reach(
-        geometry.y_shape[1], geometry.kernel[1], geometry.stride[1], geometry.padding[1]
+    row, column = (
+        _reach(
+            geometry.y_shape[axis],
+            geometry.kernel[axis],
+            geometry.stride[axis],
+            geometry.padding[axis],
+            geometry.dilation[axis],
+        )
+        for axis in (0, 1)
     )
     row = row[:, np.newaxis, np.newaxis, :, np.newaxis, np.newaxis]
     column = column[np.newaxis, :, np.newaxis, np.newaxis, :, np.newaxis]
@@ -145,9 +151,10 @@ class TargetMap:
         return units
 
 
-def _reach(outputs: int, kernel: int, stride: int, padding: int) -> Index:
+def _reach(outputs: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> Index:
     """Rows (or columns) of the input under each row of the output, (outputs, kernel)."""
-    return np.arange(outputs)[:, np.newaxis] * stride - padding + np.arange(kernel)
+    starts = np.arange(outputs)[:, np.newaxis] * stride - padding
+    return starts + np.arange(kernel) * dilation
 
 
 def _window_of(size: int, windows: int) -> Index:

@@ -91,7 +91,8 @@ def _in_time(layer: Gru, *tensors: Tensor) -> Tensor:
 
 def _conv_forward(layer: Conv2d, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
     padded = functional.pad(_map(x, layer.x_shape), _zeros(layer))
-    y = functional.conv2d(padded, _filters(layer, w), b, layer.stride, groups=layer.groups)
+    how: dict[str, Any] = {"dilation": layer.dilation, "groups": layer.groups}
+    y = functional.conv2d(padded, _filters(layer, w), b, layer.stride, **how)
     return _flat(y)
 
 
@@ -100,8 +101,9 @@ def _conv_gradient(layer: Conv2d, x: Tensor, w: Tensor, grad: Tensor) -> Tensor:
     rows, columns, channels = layer.x_shape
     size = [len(grad), channels, top + rows + bottom, left + columns + right]
     maps = _map(grad, layer.y_shape)
+    how: dict[str, Any] = {"dilation": layer.dilation, "groups": layer.groups}
     full: Tensor = conv2d_input(  # type: ignore[no-untyped-call]
-        size, _filters(layer, w), maps, layer.stride, groups=layer.groups
+        size, _filters(layer, w), maps, layer.stride, **how
     )
     return _flat(full[:, :, top : top + rows, left : left + columns])
 
@@ -110,8 +112,9 @@ def _conv_update(layer: Conv2d, x: Tensor, delta: Tensor) -> tuple[Tensor, Tenso
     padded = functional.pad(_map(x, layer.x_shape), _zeros(layer))
     size = [layer.n_out, layer.x_shape[2] // layer.groups, *layer.kernel]
     maps = _map(delta, layer.y_shape)
+    how: dict[str, Any] = {"dilation": layer.dilation, "groups": layer.groups}
     dw: Tensor = conv2d_weight(  # type: ignore[no-untyped-call]
-        padded, size, maps, layer.stride, groups=layer.groups
+        padded, size, maps, layer.stride, **how
     )
     return dw.permute(0, 2, 3, 1).reshape(layer.n_out, layer.n_in), maps.sum(dim=(0, 2, 3))
 
@@ -187,7 +190,7 @@ def _zeros(layer: Conv2d) -> tuple[int, int, int, int]:
     """Zeros to the left, to the right, above and below the map, as torch lists them."""
     behind = []
     for axis in (0, 1):
-        read = (layer.y_shape[axis] - 1) * layer.stride[axis] + layer.kernel[axis]
+        read = (layer.y_shape[axis] - 1) * layer.stride[axis] + layer.reach[axis]
         behind.append(max(0, read - layer.x_shape[axis] - layer.padding[axis]))
     return layer.padding[1], behind[1], layer.padding[0], behind[0]
 

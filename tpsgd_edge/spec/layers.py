@@ -126,6 +126,7 @@ class AdaptorSpec(TrainedSpec):
 class ConvSpec(TrainedSpec):
     """What convolutions in one and two dimensions share.
 
+    `dilation` is how far the places lie apart that neighbouring weights see.
     `target_pool` is k: the local loss sees the map averaged over k x k windows; "position" makes
     every position a window. `padding` can also be numbers of zeros: 1; [1, 2] for rows and
     columns, or for left and right in one dimension; else above, left, below and right.
@@ -154,6 +155,7 @@ class Conv2dSpec(ConvSpec):
     kind: Literal["conv2d"]
     kernel: tuple[int, int] = (3, 3)
     stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
 
     @field_validator("kernel", mode="before")
     @classmethod
@@ -165,6 +167,11 @@ class Conv2dSpec(ConvSpec):
     def _stride_is_a_pair(cls, value: object) -> object:
         return _pair(value, key="stride")
 
+    @field_validator("dilation", mode="before")
+    @classmethod
+    def _dilation_is_a_pair(cls, value: object) -> object:
+        return _pair(value, key="dilation")
+
     @field_validator("padding", mode="before")
     @classmethod
     def _padding_goes_around(cls, value: object) -> object:
@@ -173,15 +180,22 @@ class Conv2dSpec(ConvSpec):
 
 
 class Conv1dSpec(ConvSpec):
-    """A convolution along the columns of a map that is one row high: steps of time."""
+    """A convolution along the columns of a map that is one row high: steps of time.
+
+    With padding = "causal" no step sees a later one: all zeros come before the first.
+    """
 
     kind: Literal["conv1d"]
     kernel: Annotated[int, Field(ge=1, le=_LARGEST)] = 3
     stride: Annotated[int, Field(ge=1, le=_LARGEST)] = 1
+    dilation: Annotated[int, Field(ge=1, le=_LARGEST)] = 1
+    padding: Literal["valid", "same", "causal"] | tuple[int, int, int, int] = "valid"  # type: ignore[assignment]
 
     @field_validator("padding", mode="before")
     @classmethod
     def _padding_is_left_and_right(cls, value: object) -> object:
+        if value == "causal":
+            return value
         zeros = _padding(value, "1, or [1, 2] for left and right", 2)
         return (0, zeros[0], 0, zeros[-1]) if isinstance(zeros, tuple) else zeros
 
