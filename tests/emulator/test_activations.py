@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.emulator.test_random_networks import CORES, run_on
-from tests.support.frozen import frozen
+from tests.support.frozen_curves import frozen
 from tests.support.losses import FROZEN_ACTIVATIONS
 from tests.support.maps import plans_of_kernels
 from tests.support.models import VALUE_TYPES, random_model

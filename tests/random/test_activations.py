@@ -7,7 +7,7 @@ import pytest
 
 from tests.random.running import OTHER_BUILDS, SANITIZED, run_model
 from tests.support.curves import FUNCTION
-from tests.support.frozen import frozen
+from tests.support.frozen_curves import frozen
 from tests.support.losses import FROZEN_ACTIVATIONS
 from tests.support.maps import plans_of_kernels
 from tests.support.models import VALUE_TYPES, random_model

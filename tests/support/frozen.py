@@ -1,37 +1,38 @@
-"""Random models whose hidden layers do not train, with activations that only such layers have."""
+"""Models some of whose layers keep their first weights."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from tests.support.draws import TYPE_RANGE
-from tests.support.layers import random_curve, random_numbers
-from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel
+from tests.support.draws import Rng
+from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel, StoredInit
+from tpsgd_edge.reference.initial import initial_weights
 
 
-def frozen(model: QuantizedModel, *activations: str, rng: np.random.Generator) -> QuantizedModel:
-    """The model with these activations in turn in its hidden layers, which do not train."""
-    layers, turn = [], 0
+def with_frozen_layers(rng: Rng, model: QuantizedModel) -> QuantizedModel:
+    """The model with some of its layers frozen, at least one and not all where it has several."""
+    count = len(model.weighted)
+    trains = rng.random(count) < 0.5
+    trains[rng.integers(count)] = True
+    if count > 1:
+        trains[rng.choice(np.flatnonzero(np.arange(count) != np.argmax(trains)))] = False
+    return freeze(model, trains.tolist())
+
+
+def freeze(model: QuantizedModel, trains: list[bool]) -> QuantizedModel:
+    """The model with only those layers with weights training for which `trains` is true."""
+    layers: list[Any] = []
+    offset, wanted = 0, iter(trains)
     for layer in model.layers:
-        if isinstance(layer, QuantizedDense):
-            layer = replace(layer, unit_offset=0)
-            if not layer.is_last:
-                layer = _frozen(layer, activations[turn % len(activations)], rng)
-                turn += 1
-        layers.append(layer)
-    return replace(model, layers=tuple(layers))
-
-
-def _frozen(layer: QuantizedDense, activation: str, rng: np.random.Generator) -> QuantizedDense:
-    numbers, y_type = random_numbers(rng, activation), layer.y_type
-    low, high = TYPE_RANGE.get(y_type, (0, 0)) if layer.weight_type != "f32" else (0, 0)
-    curve = None if y_type == "f32" else random_curve(rng, activation, numbers, y_type)
-    return replace(
-        layer,
-        trains=False,
-        activation=activation,
-        numbers=numbers,
-        curve=curve,
-        z_min=low,
-        z_max=high,
-    )
+        if not isinstance(layer, QuantizedDense):
+            layers.append(layer)
+        elif next(wanted):
+            layers.append(replace(layer, unit_offset=offset))
+            offset += layer.y_count
+        else:
+            init = StoredInit(*initial_weights(layer))
+            layers.append(replace(layer, unit_offset=offset, trains=False, init=init))
+    recurrent = [layer for layer in layers[: len(model.recurrent)] if layer.trains]
+    learn_every = model.learn_every if recurrent else 0
+    return replace(model, layers=tuple(layers), learn_every=learn_every)

@@ -60,6 +60,7 @@ def pool_layer(shape: Shape, index: int, plan: PoolPlan) -> QuantizedPool:
         y_shape=plan.y_shape,
         kernel=plan.kernel,
         stride=plan.stride,
+        padding=plan.padding,
         x_type=shape.value_type,
         x_scale=_x_scale(shape),
     )

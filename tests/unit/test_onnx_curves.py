@@ -13,7 +13,10 @@ torch = pytest.importorskip("torch")
 from tests.support import onnx_nets as nets  # noqa: E402
 from tests.support.onnx_files import message, node, write  # noqa: E402
 from tpsgd_edge.errors import SpecError  # noqa: E402
+from tpsgd_edge.frontend.data import dataset_from_arrays  # noqa: E402
 from tpsgd_edge.frontend.imports.onnx_net import read_onnx  # noqa: E402
+from tpsgd_edge.frontend.network import build_graph  # noqa: E402
+from tpsgd_edge.rule.defined import check_activations  # noqa: E402
 from tpsgd_edge.spec import spec_from_dict  # noqa: E402
 
 nn = torch.nn
@@ -269,3 +272,12 @@ def test_settings_that_do_not_go_together(settings: dict[str, Any], words: str) 
     with pytest.raises(SpecError) as error:
         spec_from_dict(hidden(**settings))
     assert words in str(error.value)
+
+
+def test_rules_are_not_compared_on_a_net_that_none_of_them_trains() -> None:
+    content = hidden(activation="silu", train=False)
+    spec = spec_from_dict(content)
+    x, y = np.random.default_rng(1).normal(size=(20, 5)), np.arange(20) % 2
+    graph = build_graph(spec, dataset_from_arrays(spec, x, y))
+    with pytest.raises(SpecError, match="no rule trains layer 'fc1' with activation = \"silu\""):
+        check_activations(graph)

@@ -103,6 +103,7 @@ CASES = [
     ([node("Gemm", ["x", "w"], ["y"], alpha=1)], "the attribute 'alpha' of Gemm must be a number"),
     ([node("Gemm", ["x"], ["y"])], "Gemm has no weights"),
 ]
+COUNTED = {"kernel_shape": [2, 2], "pads": [1] * 4, "ceil_mode": 1, "count_include_pad": 1}
 CASES_ON_MAPS = [
     ([pad(mode="reflect"), *PADDED], "found: mode reflect"),
     ([pad(pads="negative"), *PADDED], "Pad puts something else than zeros"),
@@ -115,7 +116,7 @@ CASES_ON_MAPS = [
         [conv(), pad("c"), node("Flatten", ["p"], ["q"]), node("MatMul", ["q", "w"], ["y"])],
         "MatMul reads zeros around",
     ),
-    ([conv(dilations=[2, 2])], "dilations must be 1"),
+    ([conv(dilations=[2, 0])], "Conv has odd dilations"),
     ([conv(pads=[3, 0, 0, 0])], "the padding of layer 'conv1' is not smaller than its kernel"),
     ([conv(pads=[1] * 3)], "Conv has odd pads"),
     ([conv(pads=[10**9] * 4)], "Conv has odd pads"),
@@ -125,10 +126,10 @@ CASES_ON_MAPS = [
     ([conv(auto_pad="SOME")], "Conv has an unknown auto_pad"),
     ([conv(), node("Relu", ["c"], ["y"])], "the last layer of the net must be dense"),
     ([node("MaxPool", ["x"], ["c"], kernel_shape=[9, 9])], "are larger than its input"),
-    ([node("MaxPool", ["x"], ["c"], kernel_shape=[3, 3], pads=[1, 1, 1, 1])], "without padding"),
+    ([node("MaxPool", ["x"], ["c"], kernel_shape=[2, 2], pads=[2, 0, 0, 0])], "not smaller than"),
     (
-        [node("MaxPool", ["x"], ["c"], kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)],
-        "set ceil_mode = 0",
+        [node("AveragePool", ["x"], ["c"], **COUNTED)],
+        "AveragePool counts some of what lies outside of its map",
     ),
     ([node("MaxPool", ["x"], ["c"])], "MaxPool has odd windows"),
     (

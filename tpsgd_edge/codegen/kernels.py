@@ -152,6 +152,8 @@ class Kernels:
     map_average: tuple[MapKernel, ...]
     max_pool: tuple[MapKernel, ...]
     average_pool: tuple[MapKernel, ...]
+    max_pool_cut: tuple[MapKernel, ...]
+    average_pool_cut: tuple[MapKernel, ...]
     rnn_init: tuple[InitKernel, ...]
     rnn_step: tuple[RnnKernel, ...]
     rnn_update: tuple[RnnKernel, ...]
@@ -213,8 +215,10 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
         ),
         conv_learn=_unique(_conv_learn_kernel(layer) for layer in convs),
         map_average=_unique(map_kernel(layer.y_type) for layer in convs),
-        max_pool=_unique(map_kernel(pool.x_type) for pool in pools if pool.mode == "max"),
-        average_pool=_unique(map_kernel(pool.x_type) for pool in pools if pool.mode == "average"),
+        max_pool=_pool_kernels(pools, "max", is_cut=False),
+        average_pool=_pool_kernels(pools, "average", is_cut=False),
+        max_pool_cut=_pool_kernels(pools, "max", is_cut=True),
+        average_pool_cut=_pool_kernels(pools, "average", is_cut=True),
         rnn_init=_unique(_init_kernel(layer) for layer in seeded if layer.kind == "rnn"),
         rnn_step=_unique(rnn_kernel(layer, forward_suffix(layer)) for layer in rnns),
         rnn_update=_unique(
@@ -223,6 +227,14 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
         gru_step=_unique(gru_kernel(layer, forward_suffix(layer.reads)) for layer in grus),
         gru_learns=any(layer.trains for layer in grus),
     )
+
+
+def _pool_kernels(
+    pools: Iterable[QuantizedPool], mode: str, *, is_cut: bool
+) -> tuple[MapKernel, ...]:
+    """Kernels of pools with windows that are cut off at the edges, or of those without."""
+    alike = (pool for pool in pools if pool.mode == mode and pool.is_cut == is_cut)
+    return _unique(map_kernel(pool.x_type) for pool in alike)
 
 
 def has_gate(layer: QuantizedDense) -> bool:

@@ -46,6 +46,8 @@ class Uses:
     readout: bool
     loss_table: bool
     pooled_targets: bool
+    cut_pools: bool
+    dilation: bool
     learning_readout: bool
     negative_slope: bool
     slopes: bool
@@ -69,6 +71,8 @@ def uses_of(model: QuantizedModel) -> Uses:
         readout=any(layer.loss.in_label_space for layer in layers),
         loss_table=any(layer.loss.table is not None for layer in layers),
         pooled_targets=_has_pooled_targets(model),
+        cut_pools=_has_cut_pools(model),
+        dilation=_has_dilation(model),
         learning_readout=any(layer.has_learning_readout for layer in layers),
         negative_slope=_has_slopes(model),
         slopes=any(layer.curve and layer.curve.has_slopes for layer in layers),
@@ -84,7 +88,8 @@ def layer_views(model: QuantizedModel) -> tuple[LayerView, ...]:
 
 def _layer_view(model: QuantizedModel, layer: QuantizedLayer) -> LayerView:
     if isinstance(layer, QuantizedPool):
-        return LayerView(layer.name, "tps_pool", tuple(_pool_fields(layer)))
+        edges = _edge_fields(layer) if _has_cut_pools(model) else ()
+        return LayerView(layer.name, "tps_pool", (*_pool_fields(layer), *edges))
     if isinstance(layer, QuantizedGru):
         members: tuple[tuple[str, tuple[str, ...]], ...] = (
             ("reads", _dense_fields(model, layer.reads)),
@@ -96,6 +101,9 @@ def _layer_view(model: QuantizedModel, layer: QuantizedLayer) -> LayerView:
     fields = _dense_fields(model, layer)
     if isinstance(layer, QuantizedConv2d):
         geometry = tuple(_geometry_fields(layer.geometry))
+        if _has_dilation(model):
+            rows, columns = layer.geometry.dilation
+            geometry += tuple(_numbers(row_dilation=rows, column_dilation=columns))
         if _has_pooled_targets(model):
             geometry += tuple(_target_pool_fields(layer.geometry))
         return LayerView(layer.name, "tps_conv2d", geometry, units=(("unit", fields),))
@@ -170,6 +178,19 @@ def _pool_fields(pool: QuantizedPool) -> Iterator[str]:
     yield from _numbers(out_rows=pool.y_shape[0], out_columns=pool.y_shape[1])
     yield from _numbers(kernel_rows=pool.kernel[0], kernel_columns=pool.kernel[1])
     yield from _numbers(row_stride=pool.stride[0], column_stride=pool.stride[1])
+
+
+def _has_dilation(model: QuantizedModel) -> bool:
+    convs = (layer for layer in model.weighted if isinstance(layer, QuantizedConv2d))
+    return any(layer.geometry.is_dilated for layer in convs)
+
+
+def _has_cut_pools(model: QuantizedModel) -> bool:
+    return any(isinstance(layer, QuantizedPool) and layer.is_cut for layer in model.layers)
+
+
+def _edge_fields(pool: QuantizedPool) -> Iterator[str]:
+    yield from _numbers(rows=pool.x_shape[0], top=pool.padding[0], left=pool.padding[1])
 
 
 def _numbers(**values: int) -> Iterator[str]:

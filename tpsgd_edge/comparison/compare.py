@@ -20,7 +20,7 @@ from tpsgd_edge.frontend.data import Dataset, load_dataset
 from tpsgd_edge.frontend.defaults import with_defaults
 from tpsgd_edge.frontend.imports.source import with_source
 from tpsgd_edge.frontend.network import build_graph
-from tpsgd_edge.rule.defined import check_rule
+from tpsgd_edge.rule.defined import check_activations, check_rule
 from tpsgd_edge.spec import Spec, first_loss, layer_index
 
 Progress = Callable[[str, int, int], None]
@@ -117,6 +117,7 @@ def _check(spec: Spec, rules: Sequence[str]) -> None:
 def _defined(spec: Spec, dataset: Dataset, rules: Sequence[str] | None) -> list[str]:
     """The rules as asked for, or all that are defined for this network and its labels."""
     graph = build_graph(spec, dataset)
+    check_activations(graph)
     places = [layer_index(spec, layer.name) for layer in graph.trained]
     losses = [first_loss(spec, place, graph.labels.kind) for place in places]
     defined = []

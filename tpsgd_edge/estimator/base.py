@@ -186,6 +186,16 @@ class BaseTPSGD(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         return rule if self.loss is None else rule | {"loss": _plain(self.loss)}
 
 
+def _weighted(
+    x: NDArray[np.float32], y: NDArray[Any], weights: Weights | None
+) -> tuple[NDArray[np.float32], NDArray[Any], Weights | None]:
+    """Without the samples of weight 0, from which nothing may follow."""
+    if weights is None:
+        return x, y, None
+    kept = weights > 0
+    return x[kept], y[kept], weights[kept]
+
+
 def _seed(random_state: Any) -> int:
     if isinstance(random_state, int | np.integer):
         return int(random_state)

@@ -34,11 +34,11 @@ class TPSGDClassifier(ClassifierMixin, BaseTPSGD):  # type: ignore[misc]
         activations: s8 or s16.
         loss: of the hidden layers, by name or as the table of a spec; None: the best measured.
             The last layer has softmax cross entropy.
-        learning_rate: None: 0.03 / sqrt(n_features), which suits the scaling "standard".
-        epochs: None: as many as make 10,000 steps, at least 10.
+        learning_rate: None: it follows from the data, as in a spec without one.
+        epochs: None: as many as 10,000 steps take, at least 10.
         schedule: how `fit` lowers the learning rate: constant, linear, cosine or exponential.
         projection: hadamard, sign, ternary, gaussian or learned.
-        scaling: of the inputs: standard, unit or none.
+        scaling: of the inputs: auto, standard, standard_all, unit or none.
         class_weight: None; "balanced": classes come equally often in training; or a dict from label
             to weight. It multiplies the weights of samples.
         random_state: an integer is the seed of the spec; else the seed is drawn from it.
@@ -63,7 +63,7 @@ class TPSGDClassifier(ClassifierMixin, BaseTPSGD):  # type: ignore[misc]
         epochs: int | None = None,
         schedule: str = "linear",
         projection: str = "sign",
-        scaling: str = "standard",
+        scaling: str = "auto",
         class_weight: Any = None,
         random_state: Any = None,
     ) -> None:

@@ -34,11 +34,12 @@ class TPSGDRegressor(RegressorMixin, MultiOutputMixin, BaseTPSGD):  # type: igno
         activations: s8 or s16.
         loss: of the hidden layers, by name or as the table of a spec; None: the best measured.
             The last layer has l2.
-        learning_rate: None: 0.03 / sqrt(n_features), which suits the scaling "standard".
-        epochs: None: as many as make 10,000 steps, at least 10.
+        learning_rate: None: it follows from the data, as in a spec without one.
+        epochs: None: as many as 10,000 steps take, at least 10.
         schedule: how `fit` lowers the learning rate: constant, linear, cosine or exponential.
         projection: hadamard, sign, ternary, gaussian or learned.
-        scaling: of the inputs: standard, unit or none. Values to predict are always standardised.
+        scaling: of the inputs: auto, standard, standard_all, unit or none. Values to
+            predict are always standardised.
         random_state: an integer is the seed of the spec; else the seed is drawn from it.
 
     Attributes:

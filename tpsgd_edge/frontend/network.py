@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from tpsgd_edge.graph import (
     Graph,
     Gru,
     Layer,
+    Padding,
     Pair,
     Pool,
     Recurrent,
@@ -148,8 +149,20 @@ def _layers(spec: Spec, shape: Shape) -> tuple[Layer, ...]:
             layers.append(made)
             shape = _shape_behind(made)
     if spec.rule.kind == "backprop":
+        _check_pools(layers)
         return tuple(_with_all_errors(spec, layers))
     return tuple(_seen_behind_pools(spec, layers))
+
+
+def _check_pools(layers: list[Layer]) -> None:
+    for layer in layers:
+        if isinstance(layer, Pool) and layer.is_cut:
+            raise SpecError(
+                f"backpropagation does not pass through the pool '{layer.name}'",
+                where=f"[model], layer '{layer.name}'",
+                found="windows that reach over the edges of the map",
+                help='leave padding and ceil_mode out, or set rule = "tpsgd"',
+            )
 
 
 def _with_all_errors(spec: Spec, layers: list[Layer]) -> Iterator[Layer]:
@@ -245,7 +258,9 @@ def _make_adaptor(layer: AdaptorSpec, name: str, shape: Shape, activation: str) 
 
 
 def _make_conv2d(layer: Conv2dSpec, name: str, shape: Shape, activation: str) -> Layer:
-    return _convolution(layer, shape, layer.kernel, layer.stride, activation)
+    return _convolution(
+        layer, shape, layer.kernel, layer.stride, layer.dilation, layer.padding, activation
+    )
 
 
 def _make_conv1d(layer: Conv1dSpec, name: str, shape: Shape, activation: str) -> Layer:
@@ -256,11 +271,21 @@ def _make_conv1d(layer: Conv1dSpec, name: str, shape: Shape, activation: str) ->
             found=f"a map of {_by(shape)}",
             help='use kind = "conv2d", or set data.input_shape = [1, steps, channels]',
         )
-    return _convolution(layer, shape, (1, layer.kernel), (1, layer.stride), activation)
+    padding = layer.padding
+    if padding == "causal":
+        padding = (0, (layer.kernel - 1) * layer.dilation, 0, 0)
+    kernel, stride, dilation = (1, layer.kernel), (1, layer.stride), (1, layer.dilation)
+    return _convolution(layer, shape, kernel, stride, dilation, padding, activation)
 
 
 def _convolution(
-    layer: Conv1dSpec | Conv2dSpec, shape: Shape, kernel: Pair, stride: Pair, activation: str
+    layer: Conv1dSpec | Conv2dSpec,
+    shape: Shape,
+    kernel: Pair,
+    stride: Pair,
+    dilation: Pair,
+    padding: Padding,
+    activation: str,
 ) -> Conv2d:
     return conv2d(
         layer.name,
@@ -268,7 +293,8 @@ def _convolution(
         filters=layer.filters,
         kernel=kernel,
         stride=stride,
-        padding=layer.padding,
+        dilation=dilation,
+        padding=padding,
         groups=layer.groups,
         target_pool=layer.target_pool,
         activation=activation,
@@ -279,7 +305,27 @@ def _convolution(
 def _make_pool(layer: PoolSpec, name: str, shape: Shape, activation: str) -> Layer:
     size = _on_map(layer.size, shape)
     stride = size if layer.stride is None else _on_map(layer.stride, shape)
-    return pool(name, "max" if layer.kind == "max_pool" else "average", shape, size, stride)
+    return pool(
+        name,
+        "max" if layer.kind == "max_pool" else "average",
+        shape,
+        size,
+        stride,
+        padding=_around(layer.padding, shape),
+        ceil_mode=layer.ceil_mode,
+    )
+
+
+def _around(padding: Literal["valid", "same"] | tuple[int, ...], shape: Shape) -> Padding:
+    """Rows above, columns to the left, rows below, columns to the right of a map."""
+    if isinstance(padding, str):
+        return padding
+    if len(padding) == 1:
+        rows, columns = _on_map(padding[0], shape) if padding[0] else (0, 0)
+        rows = 0 if shape[0] == 1 else rows
+        return rows, columns, rows, columns
+    above, left, below, right = padding * (4 // len(padding))
+    return above, left, below, right
 
 
 def _make_global_pool(layer: GlobalAvgPoolSpec, name: str, shape: Shape, activation: str) -> Layer:

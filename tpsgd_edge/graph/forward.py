@@ -122,14 +122,15 @@ def _positions(layer: Conv2d) -> int:
 def _convolve(layer: Conv2d, x: Real, w: Real) -> Real:
     """Pre-activations without biases, shape (n, y_count)."""
     (rows, columns, channels), (out_rows, out_columns, filters) = layer.x_shape, layer.y_shape
-    (top, left), (kh, kw), groups = layer.padding, layer.kernel, layer.groups
+    (top, left), (kh, kw), groups = layer.padding, layer.reach, layer.groups
     # Rows and columns of zeros behind the map: enough for the last window.
     below = max(0, (out_rows - 1) * layer.stride[0] + kh - top - rows)
     right = max(0, (out_columns - 1) * layer.stride[1] + kw - left - columns)
     padded = np.pad(
         x.reshape(len(x), rows, columns, channels), ((0, 0), (top, below), (left, right), (0, 0))
     )
-    windows = _windows(padded, layer.kernel, layer.stride)[:, :out_rows, :out_columns]
+    windows = _windows(padded, layer.reach, layer.stride)[:, :out_rows, :out_columns]
+    windows = windows[..., :: layer.dilation[0], :: layer.dilation[1]]
     parts = []
     for group in range(groups):
         inputs = slice(group * channels // groups, (group + 1) * channels // groups)
@@ -142,9 +143,21 @@ def _convolve(layer: Conv2d, x: Real, w: Real) -> Real:
 
 def pooled(layer: Pool, x: Real) -> Real:
     """Outputs of a pool (n, y_count) of maps (n, x_count)."""
-    windows = _windows(x.reshape(len(x), *layer.x_shape), layer.kernel, layer.stride)
-    pooled = windows.max(axis=(4, 5)) if layer.mode == "max" else windows.mean(axis=(4, 5))
+    maps = x.reshape(len(x), *layer.x_shape)
+    if layer.mode == "max":
+        pooled = _pool_windows(layer, maps, -np.inf).max(axis=(4, 5))
+    else:
+        inside = _pool_windows(layer, np.ones((1, *layer.x_shape)), 0).sum(axis=(4, 5))
+        pooled = _pool_windows(layer, maps, 0).sum(axis=(4, 5)) / inside
     return np.asarray(pooled.reshape(len(x), -1), np.float64)
+
+
+def _pool_windows(layer: Pool, maps: Real, outside: float) -> Real:
+    """Windows of maps, with a number for what lies outside of the map."""
+    edges = zip(layer.padding, layer.behind, strict=True)
+    around = np.pad(maps, ((0, 0), *edges, (0, 0)), constant_values=outside)
+    rows, columns, _ = layer.y_shape
+    return _windows(around, layer.kernel, layer.stride)[:, :rows, :columns]
 
 
 def seen_by_loss(layer: TrainedLayer, y: Real) -> Real:

@@ -103,6 +103,7 @@ def quantize_conv2d(layer: Conv2d, context: DenseContext) -> QuantizedConv2d:
         kernel=layer.kernel,
         stride=layer.stride,
         padding=layer.padding,
+        dilation=layer.dilation,
         groups=layer.groups,
         windows=layer.windows,
         pool_kernel=(1, 1) if layer.pool is None else layer.pool.kernel,

@@ -124,6 +124,7 @@ class Geometry:
         x_shape, y_shape: input and output map.
         kernel, stride: rows and columns.
         padding: rows of zeros above the map, columns to its left.
+        dilation: how far rows and columns lie apart that neighbouring weights see.
         windows: kr, kc: windows over which a map is averaged for the local loss.
         pool_kernel, pool_stride: the map that is averaged is made of the output by max pooling
             (section 16); windows of the pool do not overlap, those of one value change nothing.
@@ -138,11 +139,17 @@ class Geometry:
     windows: tuple[int, int]
     pool_kernel: tuple[int, int] = (1, 1)
     pool_stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+
+    @property
+    def is_dilated(self) -> bool:
+        """Whether neighbouring weights see places that lie apart."""
+        return self.dilation != (1, 1)
 
     @property
     def is_depthwise(self) -> bool:
-        """Whether each filter sees one channel of several."""
-        return 1 < self.groups == self.x_shape[2]
+        """Whether each filter sees one channel of several, at places that lie side by side."""
+        return 1 < self.groups == self.x_shape[2] and not self.is_dilated
 
     @property
     def is_pooled(self) -> bool:
@@ -324,6 +331,7 @@ class QuantizedPool:
     Attributes:
         mode: max or average; global pooling is the average over the whole map.
         x_shape, y_shape: maps (height, width, channels).
+        padding: rows and columns by which the first windows reach over the edges of the map.
     """
 
     name: str
@@ -334,11 +342,22 @@ class QuantizedPool:
     stride: tuple[int, int]
     x_type: ValueType
     x_scale: float
+    padding: tuple[int, int] = (0, 0)
 
     @property
     def kind(self) -> str:
         """What the templates call it."""
         return f"{self.mode}_pool"
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether windows reach over the edges of the map, where nothing counts."""
+        return any(
+            before or (outputs - 1) * stride + kernel > size + before
+            for before, outputs, stride, kernel, size in zip(
+                self.padding, self.y_shape, self.stride, self.kernel, self.x_shape, strict=False
+            )
+        )
 
     @property
     def y_type(self) -> ValueType:

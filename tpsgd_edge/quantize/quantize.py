@@ -144,6 +144,7 @@ def _quantize_layer(layer: Layer, context: DenseContext) -> QuantizedLayer:
             y_shape=layer.y_shape,
             kernel=layer.kernel,
             stride=layer.stride,
+            padding=layer.padding,
             x_type=context.value_type,
             x_scale=context.x_scale,
         )

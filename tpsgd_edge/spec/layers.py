@@ -136,6 +136,9 @@ class Conv2dSpec(ConvSpec):
     """Rows and columns of the filters; one number for both. Example: `kernel = [3, 5]`"""
     stride: tuple[int, int] = (1, 1)
     """Rows and columns from one place to the next; one number for both. Example: `stride = 2`"""
+    dilation: tuple[int, int] = (1, 1)
+    """Rows and columns between neighbouring weights of a filter; one number for both.
+    Example: `dilation = 2`"""
 
     @field_validator("kernel", mode="before")
     @classmethod
@@ -147,6 +150,11 @@ class Conv2dSpec(ConvSpec):
     def _stride_is_a_pair(cls, value: object) -> object:
         return _pair(value, key="stride")
 
+    @field_validator("dilation", mode="before")
+    @classmethod
+    def _dilation_is_a_pair(cls, value: object) -> object:
+        return _pair(value, key="dilation")
+
     @field_validator("padding", mode="before")
     @classmethod
     def _padding_goes_around(cls, value: object) -> object:
@@ -155,7 +163,10 @@ class Conv2dSpec(ConvSpec):
 
 
 class Conv1dSpec(ConvSpec):
-    """A convolution along the columns of a map that is one row high: steps of time."""
+    """A convolution along the columns of a map that is one row high: steps of time.
+
+    With padding = "causal" no step sees a later one: all zeros come before the first.
+    """
 
     kind: Literal["conv1d"]
     """Kind of the layer. Example: `kind = "conv1d"`"""
@@ -163,10 +174,17 @@ class Conv1dSpec(ConvSpec):
     """Steps that a filter sees. Example: `kernel = 9`"""
     stride: Annotated[int, Field(ge=1, le=_LARGEST)] = 1
     """Steps from one place to the next. Example: `stride = 2`"""
+    dilation: Annotated[int, Field(ge=1, le=_LARGEST)] = 1
+    """Steps between neighbouring weights of a filter. Example: `dilation = 4`"""
+    padding: Literal["valid", "same", "causal"] | tuple[int, int, int, int] = "valid"  # type: ignore[assignment]
+    """Zeros around the sequence: none, as many as keep its length, all of them before the first
+    step ("causal"), or numbers: 1, or [1, 2] for left and right. Example: `padding = "causal"`"""
 
     @field_validator("padding", mode="before")
     @classmethod
     def _padding_is_left_and_right(cls, value: object) -> object:
+        if value == "causal":
+            return value
         zeros = _padding(value, "1, or [1, 2] for left and right", 2)
         return (0, zeros[0], 0, zeros[-1]) if isinstance(zeros, tuple) else zeros
 
@@ -261,6 +279,17 @@ class PoolSpec(UntrainedSpec):
     stride: int | tuple[int, int] | None = None
     """Rows and columns from one window to the next; where not given, the size.
     Example: `stride = 1`"""
+    padding: Literal["valid", "same"] | tuple[int, ...] = "valid"
+    """How far windows reach over the edges of the map: not at all, so that the map keeps its size,
+    or by numbers: 1, [1, 2] for rows and columns, [above, left, below, right]; what lies outside
+    does not count. Example: `padding = 1`"""
+    ceil_mode: bool = False
+    """Whether a last window may reach beyond the end of the map. Example: `ceil_mode = true`"""
+
+    @field_validator("padding", mode="before")
+    @classmethod
+    def _padding_goes_around(cls, value: object) -> object:
+        return _padding(value, "1, [1, 2] for rows and columns, or [above, left, below, right]", 4)
 
     @field_validator("size", mode="before")
     @classmethod

@@ -72,12 +72,15 @@ def _conv2d(writer: OnnxWriter, layer: Conv2d, weights: Weights | None, held: He
     assert weights is not None
     x = _as_map(writer, held, layer.x_shape, layer.name)
     filters = weights.w.reshape(layer.n_out, *layer.kernel, -1).transpose(0, 3, 1, 2)
-    lengths = zip(layer.x_shape, layer.y_shape, layer.kernel, layer.stride, strict=False)
+    lengths = zip(layer.x_shape, layer.y_shape, layer.reach, layer.stride, strict=False)
     # Zeros behind the map: enough for the last window.
     behind = [
         max(0, (n_out - 1) * stride + kernel - before - n_in)
         for (n_in, n_out, kernel, stride), before in zip(lengths, layer.padding, strict=False)
     ]
+    apart: dict[str, Any] = {}
+    if layer.dilation != (1, 1):
+        apart["dilations"] = list(layer.dilation)
     z = writer.node(
         "Conv",
         [x.name, *_weights(writer, layer.name, filters, weights.b)],
@@ -86,6 +89,7 @@ def _conv2d(writer: OnnxWriter, layer: Conv2d, weights: Weights | None, held: He
         strides=list(layer.stride),
         pads=[*layer.padding, *behind],
         group=layer.groups,
+        **apart,
     )
     return Held(activated(writer, layer, z), layer.y_shape)
 
@@ -94,6 +98,8 @@ def _pool(writer: OnnxWriter, layer: Pool, weights: Weights | None, held: Held) 
     x = _as_map(writer, held, layer.x_shape, layer.name)
     op = "MaxPool" if layer.mode == "max" else "AveragePool"
     windows: dict[str, Any] = {"kernel_shape": list(layer.kernel), "strides": list(layer.stride)}
+    if layer.is_cut:
+        windows["pads"] = [*layer.padding, *layer.behind]
     return Held(writer.node(op, [x.name], f"{layer.name}/y", **windows), layer.y_shape)
 
 

@@ -20,7 +20,7 @@ _HELP = {
     "ConvTranspose": "nets that make maps larger cannot learn here",
     "LayerNormalization": "use BatchNormalization, which is folded into the layers",
     "InstanceNormalization": "use BatchNormalization, which is folded into the layers",
-    "Pad": "zeros around a map go into the convolution behind them; pooling has none",
+    "Pad": "zeros around a map go into the convolution behind them; pools have pads of their own",
     "Split": _TAKEN_APART,
     "Max": "the larger of a value and a number is a relu; of two branches there is no layer yet",
     "Exp": "scikit-learn: to_onnx(model, x, options={id(model): {'raw_scores': True}})",

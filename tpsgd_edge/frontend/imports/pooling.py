@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -44,20 +44,28 @@ def _in_windows(chain: Chain, call: Call) -> Chain:
     counts = _counts_zeros(call)
     if any(padding) and call.node.op == "AveragePool" and counts:
         return _padded_average(chain, call, x_shape[2], kernel)
-    if any(padding):
-        raise call.error(
-            f"{call.node.op} has zeros around its map, which our pooling has not",
-            found=f"pads above, left, below, right: {list(padding)}",
-            help="pool without padding: windows that lie inside the map",
-        )
-    _check_ceil(call, x_shape, kernel, stride)
+    ceil_mode = bool(call.integer("ceil_mode", 0)) and _is_open(call)
     kind = "max_pool" if call.node.op == "MaxPool" else "avg_pool"
-    return _pool(chain, call, kind, x_shape, kernel, stride)
+    edges = {"padding": padding, "ceil_mode": ceil_mode}
+    return _pool(chain, call, kind, x_shape, kernel, stride, **edges)
+
+
+def _is_open(call: Call) -> bool:
+    """Whether pads are given as numbers: only these leave rows over, which ceil_mode takes."""
+    return call.text("auto_pad", "NOTSET") in ("NOTSET", "VALID")
 
 
 def _counts_zeros(call: Call) -> bool:
-    counts, reaches_over = call.integer("count_include_pad", 0), call.integer("ceil_mode", 0)
-    return counts == 1 and reaches_over == 0
+    """Whether an average counts the zeros around its map."""
+    if not call.integer("count_include_pad", 0):
+        return False
+    if call.integer("ceil_mode", 0) and _is_open(call):
+        raise call.error(
+            "AveragePool counts some of what lies outside of its map",
+            found="count_include_pad = 1 and ceil_mode = 1",
+            help="set one of them to 0",
+        )
+    return True
 
 
 def _padded_average(chain: Chain, call: Call, channels: int, kernel: Pair) -> Chain:
@@ -111,16 +119,28 @@ def over_map(chain: Chain, call: Call) -> Chain:
     return replace(made, order=made.order.reshape(made.order.shape[:2]))
 
 
-def _pool(chain: Chain, call: Call, kind: str, x_shape: Shape, kernel: Pair, stride: Pair) -> Chain:
+def _pool(
+    chain: Chain,
+    call: Call,
+    kind: str,
+    x_shape: Shape,
+    kernel: Pair,
+    stride: Pair,
+    **edges: Any,
+) -> Chain:
     name = layer_name(call.node.name, "pool", chain.names)
-    mode = "max" if kind == "max_pool" else "average"
+    mode: Literal["max", "average"] = "max" if kind == "max_pool" else "average"
     try:
-        y_shape = pool(name, "max" if mode == "max" else "average", x_shape, kernel, stride).y_shape
+        made_pool = pool(name, mode, x_shape, kernel, stride, **edges)
     except SpecError as error:
         raise call.error(error.what, found=error.found, help=error.help) from None
+    y_shape = made_pool.y_shape
+    check_map(call, y_shape)
     table: dict[str, Any] = {"kind": kind, "name": name}
     if kind != "global_avg_pool":
         table |= {"size": kernel, "stride": stride}
+    if made_pool.is_cut:
+        table |= edges
     layer = ImportedLayer(table, None, math.prod(y_shape), y_shape[2])
     order = canonical(y_shape)[np.newaxis]
     made = extended(chain, layer, order[:, :, 0] if chain.order.ndim == 3 else order, x_shape)
@@ -142,15 +162,3 @@ def _passed(chain: Chain, call: Call, mode: str, y_shape: Shape) -> Affine | Non
         )
     positions = y_shape[0] * y_shape[1]
     return Affine(np.tile(affine.scale, positions), np.tile(affine.shift, positions))
-
-
-def _check_ceil(call: Call, x_shape: Shape, kernel: Pair, stride: Pair) -> None:
-    if call.integer("ceil_mode", 0) and any(
-        length >= k and (length - k) % s
-        for length, k, s in zip(x_shape, kernel, stride, strict=False)
-    ):
-        raise call.error(
-            f"{call.node.op} has windows that reach over the edge of the map",
-            found=f"ceil_mode = 1, {x_shape[0]} x {x_shape[1]} values, windows {kernel}",
-            help="set ceil_mode = 0",
-        )

@@ -138,7 +138,9 @@ def convolution(
     x_shape, is_1d = map_shape(chain, call), chain.order.ndim == 3
     filters, kernel = w.shape[0], (w.shape[2], w.shape[3])
     wide = (x_shape[0] + zeros[0] + zeros[2], x_shape[1] + zeros[1] + zeros[3], x_shape[2])
-    own, stride = window(call, wide, kernel, is_1d=is_1d)
+    dilation = _dilation(call, is_1d=is_1d)
+    reach = ((kernel[0] - 1) * dilation[0] + 1, (kernel[1] - 1) * dilation[1] + 1)
+    own, stride = window(call, wide, reach, is_1d=is_1d)
     padding = (own[0] + zeros[0], own[1] + zeros[1], own[2] + zeros[2], own[3] + zeros[3])
     table: dict[str, Any] = {
         "kind": "conv1d" if is_1d else "conv2d",
@@ -149,6 +151,7 @@ def convolution(
         "groups": groups,
         "activation": "linear",
         **({} if trains else {"train": False}),
+        **({} if dilation == (1, 1) else {"dilation": dilation[1] if is_1d else dilation}),
     }
     name = _name(chain, call, "conv")
     try:
@@ -158,6 +161,7 @@ def convolution(
             filters=filters,
             kernel=kernel,
             stride=stride,
+            dilation=dilation,
             padding=padding,
             groups=groups,
         ).y_shape
@@ -322,13 +326,14 @@ def window(
     """Zeros above, left, below and right; rows and columns from window to window."""
     axes = 1 if is_1d else 2
     stride = call.integers("strides", (1,) * axes)
-    dilations = call.integers("dilations", (1,) * axes)
+    is_apart = call.node.op != "Conv" and set(call.integers("dilations", (1,))) != {1}
     pads = call.integers("pads", (0,) * 2 * axes)
-    if len(stride) != axes or not all(1 <= s <= _LARGEST for s in stride) or set(dilations) != {1}:
+    if len(stride) != axes or not all(1 <= s <= _LARGEST for s in stride) or is_apart:
+        dilations = call.integers("dilations", (1,) * axes)
         raise call.error(
             f"{call.node.op} has windows that our layers have not",
             found=f"strides = {list(stride)[:4]}, dilations = {list(dilations)[:4]}",
-            help="dilations must be 1",
+            help="dilations of pools must be 1",
         )
     if len(pads) != 2 * axes or not all(0 <= n <= 998 for n in pads):
         raise call.error(f"{call.node.op} has odd pads", found=f"{list(pads)[:8]}")
@@ -348,6 +353,15 @@ def window(
     if is_1d:
         return (0, pads[0], 0, pads[1]), (1, stride[0])
     return (pads[0], pads[1], pads[2], pads[3]), (stride[0], stride[1])
+
+
+def _dilation(call: Call, *, is_1d: bool) -> tuple[int, int]:
+    """How far rows and columns lie apart that neighbouring weights see."""
+    axes = 1 if is_1d else 2
+    dilations = call.integers("dilations", (1,) * axes)
+    if len(dilations) != axes or not all(1 <= n <= _LARGEST for n in dilations):
+        raise call.error(f"{call.node.op} has odd dilations", found=f"{list(dilations)[:4]}")
+    return (1, dilations[0]) if is_1d else (dilations[0], dilations[1])
 
 
 def check_map(call: Call, shape: Shape) -> None:
