@@ -70,6 +70,9 @@ BOUNDS = {
         [("Max", "_", "less"), ("Max", "_", "zero"), ("Min", "_", "half"), ("Min", "_", "six")],
         "relu6",
     ),
+    "from another bound upwards": ([("Max", "_", "half")], "relu"),
+    "up to a bound": ([("Min", "_", "half")], "relu"),
+    "up to a bound below zero": ([("Min", "_", "low")], "relu"),
     "a move between": ([("Max", "_", "zero"), ("Identity", "_"), ("Min", "_", "six")], "relu6"),
 }
 
@@ -86,8 +89,7 @@ def test_max_and_min_are_activations(name: str, tmp_path: Path) -> None:
 def test_max_and_min_that_are_none(tmp_path: Path) -> None:
     for ops, words in (
         ([("Max", "_", "b")], "Max is no activation of ours"),
-        ([("Max", "_", "one")], "MatMul has no activation of ours"),
-        ([("Min", "_", "one")], "MatMul has no activation of ours"),
+        ([("Max", "_", "one"), ("Min", "_", "one")], "MatMul has no activation of ours"),
         ([("Max", "_", "a0")], "joins or leaves the chain"),
     ):
         constants = {"w": real(6, 7), "v": real(7, 3), "b": real(7), "one": np.float32(1)}
