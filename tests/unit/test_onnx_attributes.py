@@ -49,6 +49,8 @@ FLAT = [node("Flatten", ["c"], ["f"]), node("MatMul", ["f", "m"], ["y"])]
 MAPS, ROWS, STEPS = ("n", 2, 5, 5), ("n", 6), (3, "n", 6)
 DENSE = node("MatMul", ["x", "w"], ["a"])
 CONV = node("Conv", ["x", "k"], ["a"])
+SCALE = node("DequantizeLinear", ["bytes", "one"], ["real"])
+WIDEN = node("Unsqueeze", ["a", "last"], ["u"])
 LAST = node("MatMul", ["h", "v2"], ["y"])
 NORMALIZE = node("BatchNormalization", ["a", *["two"] * 4], ["c"])
 
@@ -106,6 +108,34 @@ AROUND: dict[str, Any] = {
         ),
         MAPS,
     ),
+    "DequantizeLinear": (
+        [
+            node("DequantizeLinear", ["bytes", "one"], ["w"]),
+            node("MatMul", ["x", "w"], ["h"]),
+            *ENDING,
+        ],
+        ROWS,
+    ),
+    "Gather": (behind(node("Gather", ["a", "all"], ["h"], axis=1)), ROWS),
+    "Squeeze": (
+        [
+            DENSE,
+            node("Unsqueeze", ["a", "last"], ["u"]),
+            node("Squeeze", ["u", "last"], ["h"]),
+            *ENDING,
+        ],
+        ROWS,
+    ),
+    "Slice": (behind(node("Slice", ["a", "start", "end"], ["h"])), ROWS),
+    "Min": (behind(node("Min", ["a", "high"], ["h"])), ROWS),
+    "Sub": (behind(node("Sub", ["a", "b"], ["h"])), ROWS),
+    "Div": (behind(node("Div", ["a", "b"], ["h"])), ROWS),
+    "LogSoftmax": ([*behind(node("Relu", ["a"], ["h"])), node("LogSoftmax", ["y"], ["z"])], ROWS),
+    "GlobalMaxPool": (
+        [CONV, node("GlobalMaxPool", ["a"], ["g"]), node("Flatten", ["g"], ["h"]), LAST],
+        MAPS,
+    ),
+    "ReduceMax": ([CONV, node("ReduceMax", ["a", "axes"], ["h"], keepdims=0), LAST], MAPS),
     "GlobalAveragePool": (
         [CONV, node("GlobalAveragePool", ["a"], ["g"]), node("Flatten", ["g"], ["h"]), LAST],
         MAPS,
@@ -119,6 +149,8 @@ AROUND: dict[str, Any] = {
 }
 LAST_STATE = [node("Squeeze", ["s", "first"], ["h"]), *ENDING]
 MORE = {"slope": np.full(1, 0.2, np.float32), "none": np.zeros(8, np.int64)}
+MORE |= {"bytes": np.ones((6, 4), np.int8), "all": np.arange(4), "last": np.array([2])}
+MORE |= {"start": np.zeros(2, np.int64), "end": np.full(2, 99)}
 MORE |= {"v2": real(2, 3), "first": np.zeros(1, np.int64)}
 
 
@@ -149,6 +181,34 @@ def test_an_attribute_that_nobody_knows_is_named(op: str, tmp_path: Path) -> Non
             read_onnx(save(tmp_path, others, shape))
         assert f"{op} has an attribute that is not known here: 'mystery'" in str(error.value)
         assert "found: mystery = 7, opset 18" in str(error.value)
+
+
+@pytest.mark.parametrize("opset", [18, 21])
+@pytest.mark.parametrize("op", AROUND)
+def test_attributes_that_say_what_holds_anyway_are_heeded(
+    op: str, opset: int, tmp_path: Path
+) -> None:
+    # Some exporters write every attribute, with its default.
+    schema = onnx.defs.get_schema(op, opset)
+    nodes, shape = AROUND[op]
+    nodes = [*nodes, *(LAST_STATE if op in ("RNN", "GRU") else [])]
+    full = []
+    for one in nodes:
+        changed = onnx.NodeProto()
+        changed.CopyFrom(one)
+        said = {attribute.name for attribute in one.attribute}
+        if one.op_type == op:
+            changed.attribute.extend(
+                attribute.default_value
+                for name, attribute in schema.attributes.items()
+                if attribute.default_value.name and name not in said
+            )
+        full.append(changed)
+    plain = read_onnx(save(tmp_path, nodes, shape, opset=opset))
+    net = read_onnx(save(tmp_path, full, shape, opset=opset))
+    assert net.layers == plain.layers
+    for name, weights in plain.weights.items():
+        np.testing.assert_allclose(net.weights[name].w, weights.w, rtol=1e-6)
 
 
 def test_what_was_looked_at_is_remembered_through_changes() -> None:

@@ -8,7 +8,12 @@ import pytest
 
 import tpsgd_edge
 from tpsgd_edge.errors import DataError
+from tpsgd_edge.frontend.data import dataset_from_arrays
 from tpsgd_edge.frontend.imports.onnx_net import read_onnx
+from tpsgd_edge.frontend.network import build_graph
+from tpsgd_edge.quantize import quantize, quantize_inputs
+from tpsgd_edge.quantize.samples import read_outputs
+from tpsgd_edge.reference import Reference
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -65,6 +70,9 @@ BOUNDS = {
         [("Max", "_", "less"), ("Max", "_", "zero"), ("Min", "_", "half"), ("Min", "_", "six")],
         "relu6",
     ),
+    "from another bound upwards": ([("Max", "_", "half")], "relu"),
+    "up to a bound": ([("Min", "_", "half")], "relu"),
+    "up to a bound below zero": ([("Min", "_", "low")], "relu"),
     "a move between": ([("Max", "_", "zero"), ("Identity", "_"), ("Min", "_", "six")], "relu6"),
 }
 
@@ -81,8 +89,7 @@ def test_max_and_min_are_activations(name: str, tmp_path: Path) -> None:
 def test_max_and_min_that_are_none(tmp_path: Path) -> None:
     for ops, words in (
         ([("Max", "_", "b")], "Max is no activation of ours"),
-        ([("Max", "_", "one")], "MatMul has no activation of ours"),
-        ([("Min", "_", "one")], "MatMul has no activation of ours"),
+        ([("Max", "_", "one"), ("Min", "_", "one")], "MatMul has no activation of ours"),
         ([("Max", "_", "a0")], "joins or leaves the chain"),
     ):
         constants = {"w": real(6, 7), "v": real(7, 3), "b": real(7), "one": np.float32(1)}
@@ -215,6 +222,24 @@ def test_one_sigmoid_unit_stays_one_for_values(tmp_path: Path) -> None:
     answers, graph = nets.answers(path, x, values)
     assert [layer.n_out for layer in graph.layers] == [7, 1]
     np.testing.assert_allclose(answers, nets.runtime(path, x), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("activation", [nn.Sigmoid(), nn.Tanh(), nn.ReLU()], ids=str)
+def test_values_of_a_bounded_unit_are_in_the_units_of_the_labels(
+    activation: Any, tmp_path: Path
+) -> None:
+    torch.manual_seed(6)
+    module = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 2), activation)
+    path, x = nets.save_torch(tmp_path / "net.onnx", module, torch.zeros(1, 5)), real(24, 5)
+    expected = nets.runtime(path, x)
+    # Labels of some other range, as real ones have.
+    labels = 0.3 + 0.1 * RNG.random((24, 2))
+    spec = nets.spec_of(path)
+    dataset = dataset_from_arrays(spec, x, labels, x, labels)
+    model = quantize(spec, build_graph(spec, dataset), dataset)
+    reference = Reference(model)
+    outputs = [reference.output(row) for row in quantize_inputs(model, dataset.x_test)]
+    np.testing.assert_allclose(read_outputs(model, outputs), expected, atol=0.02)
 
 
 @pytest.mark.parametrize(

@@ -198,6 +198,13 @@ def test_an_empty_file_is_called_so(tmp_path: Path) -> None:
         read_onnx(path)
 
 
+def test_a_pointer_to_a_file_is_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(DataError, match="git lfs pull"):
+        read_onnx(path)
+
+
 @pytest.mark.parametrize(
     ("domain", "tool"), [("onnx.brevitas", "Brevitas"), ("qonnx.custom_op.general", "QONNX")]
 )

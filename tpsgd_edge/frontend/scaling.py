@@ -131,6 +131,10 @@ def label_scaling(spec: Spec, y_train: NDArray[Any]) -> Scaling:
     activation = layer_activation(spec, len(spec.model.layers) - 1)
     if activation == "linear":
         return _standard(y_train, shared=y_train.shape[1])
+    if spec.model.source is not None:
+        # A net that was trained elsewhere has outputs in the units of its labels, and no layer
+        # behind its activation that could stretch them.
+        return np.zeros(y_train.shape[1]), np.ones(y_train.shape[1])
     low, high = y_train.min(axis=0).astype(np.float64), y_train.max(axis=0).astype(np.float64)
     if FACTS[activation].targets[0] > 0:
         return low, _positive(high - low)

@@ -94,12 +94,14 @@ def bounded(chain: Chain, call: Call, low: float, high: float) -> Chain:
         return chain
     if low == 0 and not is_above:
         return activated(chain, call, "relu")
-    if not (is_below and is_above and low < high):
+    if not low < high:
         raise call.error(
             f"{call.node.op} has no activation of ours",
             found=f"from {low:g} to {high:g}",
             help="Clip between two bounds is a hard tanh, from 0 upwards relu",
         )
+    if not (is_below and is_above):
+        return _bounded_on_one_side(chain, call, low if is_below else high, is_below=is_below)
     if (low, high) in _BOUNDS or open_layer(chain) is None:
         return activated(chain, call, _BOUNDS.get((low, high), "hard_tanh"))
     if low == 0:
@@ -109,6 +111,13 @@ def bounded(chain: Chain, call: Call, low: float, high: float) -> Chain:
     middle, half = np.array((low + high) / 2), np.array((high - low) / 2)
     made = activated(scaled(chain, call, 1 / half, -middle / half), call, "hard_tanh")
     return scaled(made, call, half, middle)
+
+
+def _bounded_on_one_side(chain: Chain, call: Call, bound: float, *, is_below: bool) -> Chain:
+    """From b upwards it is b + relu(z - b), up to b it is b - relu(b - z)."""
+    sign, edge = _ONE if is_below else -_ONE, np.array(bound)
+    made = activated(scaled(chain, call, sign, -sign * edge), call, "relu")
+    return scaled(made, call, sign, edge)
 
 
 def without_relu(chain: Chain) -> Chain | None:

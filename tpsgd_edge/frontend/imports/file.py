@@ -108,6 +108,13 @@ def onnx_from_bytes(raw: bytes, file: str, folder: Path | None = None) -> OnnxNe
             found="0 bytes",
             help="write it again, or fetch it again",
         )
+    if raw.startswith(b"version https://git-lfs"):
+        raise DataError(
+            f"'{file}' only says where Git LFS keeps the model",
+            where=file,
+            found=f"{len(raw):,} bytes of text",
+            help="fetch the file itself: git lfs pull",
+        )
     model = onnx.ModelProto()
     try:
         model.ParseFromString(raw)

@@ -29,6 +29,7 @@ _HELP = {
     "ConvInteger": _IN_INTEGERS,
     "MatMulInteger": _IN_INTEGERS,
     "DynamicQuantizeLinear": _IN_INTEGERS,
+    "RequantShift": "PULP's own (Deeploy, QuantLib): export the net in real numbers",
     "TreeEnsembleClassifier": _NO_NET,
     "TreeEnsembleRegressor": _NO_NET,
     "SVMClassifier": _NO_NET,

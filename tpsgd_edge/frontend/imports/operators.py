@@ -88,7 +88,9 @@ def check_readable(chain: Chain, call: Call, *, is_move: bool) -> None:
         raise call.error(
             f"{op[:40]} computes with whole numbers",
             found="values behind QuantizeLinear",
-            help="put DequantizeLinear before it: quantized nets are read in the QDQ form",
+            help=what_to_do(op)
+            if op.startswith("QLinear")
+            else "put DequantizeLinear before it: quantized nets are read in the QDQ form",
         )
     if chain.has_zeros and op not in _ON_ZEROS:
         raise call.error(

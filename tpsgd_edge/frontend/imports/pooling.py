@@ -97,7 +97,8 @@ def over_map(chain: Chain, call: Call) -> Chain:
     if call.has(1):
         axes = call.whole(call.array(1, "axes"), "axes")
     keeps = call.integer("keepdims", 1)
-    if not axes and call.integer("noop_with_empty_axes", 0):
+    does_nothing = call.integer("noop_with_empty_axes", 0)
+    if not axes and does_nothing:
         return chain
     ndim = chain.order.ndim
     axes = axes or tuple(range(ndim))

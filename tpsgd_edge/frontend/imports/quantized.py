@@ -85,7 +85,8 @@ def _scale(call: Call) -> Real:
 
 def _zero(call: Call) -> Array:
     zero = call.array(2, "zero point") if call.has(2) else np.zeros((), np.uint8)
-    asked = 0 if call.has(2) else call.integer("output_dtype", 0)
+    said = call.integer("output_dtype", 0)
+    asked = 0 if call.has(2) else said
     if zero.dtype not in _TYPES or zero.ndim > 1 or asked not in (0, _UINT8):
         raise call.error(
             f"{call.node.op} has an odd zero point",
@@ -96,9 +97,9 @@ def _zero(call: Call) -> Array:
 
 def _along(call: Call, x: Array, values: Array) -> Real:
     """One value for all of x, or one for each index of an axis."""
+    axis = call.integer("axis", 1)
     if values.size == 1:
         return values.reshape(()).astype(np.float64)
-    axis = call.integer("axis", 1)
     if not -x.ndim <= axis < x.ndim or x.shape[axis] != values.size:
         raise call.error(
             f"{call.node.op} has scales or zero points that do not fit",

@@ -117,6 +117,8 @@ def _rnn_activation(call: Call) -> dict[str, Any]:
     attributes = call.node.attributes
     activations = attributes.get("activations", ("Tanh",))
     direction = call.text("direction", "forward")
+    if isinstance(activations, tuple):
+        activations = activations[:1]  # a second one would be for the other direction
     if activations not in _ACTIVATIONS or direction != "forward" or "clip" in attributes:
         known = "Tanh, Relu, LeakyRelu, Sigmoid, Elu, Softplus or HardSigmoid"
         raise _unlike(call, activations, f"one direction, {known}, no clipping")
