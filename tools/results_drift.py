@@ -1,12 +1,14 @@
-"""What is learned after the schedule's end: the table of docs/RESULTS.md.
+"""What is learned after the schedule's end, and what a new class drives out.
 
     nice python tools/results_drift.py docs/results/drift.json
 
-trains nets with the generated code on this computer, three seeds each, through the whole schedule,
-and then goes on with samples that have drifted: their inputs are permuted, or each class has the
-name of the next one. The rate at the end is `rule.final_rate` times that at the start; in the last
-rows NAME_restart_schedule was called when the drift came. Each result is added to the file as soon
-as it is there; what the file holds is not measured again. `--print` measures nothing.
+makes two tables of docs/RESULTS.md. It trains nets with the generated code on this computer, three
+seeds each, through the whole schedule, and then goes on with samples that have drifted: their
+inputs are permuted, or each class has the name of the next one. The rate at the end is
+`rule.final_rate` times that at the start; in the last rows NAME_restart_schedule was called when
+the drift came. The second table is of nine classes of digits and an extra one, which is taught
+alone, or with a sample of the others after each of its own. Each result is added to the file as
+soon as it is there; what the file holds is not measured again. `--print` measures nothing.
 """
 
 import argparse
@@ -20,17 +22,15 @@ import numpy as np
 from numpy.typing import NDArray
 from of_seeds import spread
 
+from tpsgd_edge.frontend.data import dataset_from_arrays
+from tpsgd_edge.quantize import quantize_inputs
 from tpsgd_edge.spec import Spec, load_spec
 from tpsgd_edge.stages import (
-    compile_for_host,
+    on_host,
     prepare,
     quantize_samples,
-    render_project,
-    scratch_project,
 )
 from tpsgd_edge.stages.training import Samples, score
-from tpsgd_edge.toolchain.interface import interface_of
-from tpsgd_edge.toolchain.open_device import open_device
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 SEEDS = (1, 2, 3)
@@ -45,6 +45,8 @@ NETS: dict[str, tuple[str, tuple[str, ...]]] = {
         ('model.layers=[{name="fc1",units=64},{name="fc2",units=10}]', "rule.epochs=3"),
     ),
 }
+LESSON_RATES = (0.1, 1.0)
+NEW_SAMPLES = 600
 DRIFTS = ("inputs permuted", "classes renamed")
 
 
@@ -80,6 +82,62 @@ def runs() -> Iterator[Run]:
                 yield from (Run(net, drift, rate, restart, seed) for seed in SEEDS)
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """A class that is taught later; `mixed`: with a sample of the others after each of its own."""
+
+    mixed: bool
+    final_rate: float
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """Its name in the results."""
+        return f"new class, {'mixed' if self.mixed else 'alone'}, {self.final_rate:g}, {self.seed}"
+
+
+def lessons() -> Iterator[Lesson]:
+    """All new classes."""
+    for mixed in (False, True):
+        for rate in LESSON_RATES:
+            yield from (Lesson(mixed, rate, seed) for seed in SEEDS)
+
+
+def taught(lesson: Lesson) -> dict[str, float]:
+    """Accuracy on old classes and on the new one, before and after its samples, in percent."""
+    own = (f"seed={lesson.seed}", f"rule.final_rate={lesson.final_rate}", "model.extra_classes=1")
+    layers = 'model.layers=[{name="fc1",units=32},{name="fc2",units=9}]'
+    auto = ("rule.learning_rate=auto", "platform.name=host")
+    spec = load_spec(EXAMPLES / "digits.toml", [layers, *auto, *own])
+    raw = np.load(EXAMPLES / "digits.npz")
+    old = raw["y"] < 9
+    dataset = dataset_from_arrays(spec, raw["x"][old], raw["y"][old])
+    prepared = prepare(spec, dataset)
+    rng = np.random.default_rng(lesson.seed)
+    samples = quantize_samples(prepared.model, dataset)
+    new = quantize_inputs(prepared.model, raw["x"][~old])
+    kept, shown = new[::4], np.delete(new, np.s_[::4], axis=0)
+    found: dict[str, float] = {}
+    with on_host(prepared) as device:
+
+        def note(when: str) -> None:
+            answers = device.outputs(samples.x_test).argmax(axis=1)
+            found[f"old {when}"] = round(100 * float(np.mean(answers == samples.y_test)), 2)
+            answers = device.outputs(kept).argmax(axis=1)
+            found[f"new {when}"] = round(100 * float(np.mean(answers == 9)), 2)
+
+        device.train(samples.x, samples.labels)
+        for _ in range(prepared.spec.rule.epochs - 1):
+            device.train(samples.x, samples.labels, order=rng.permutation(len(samples.x)))
+        note("before")
+        for index in in_turn(rng, len(shown), NEW_SAMPLES):
+            device.train(shown[index : index + 1], np.array([9], samples.labels.dtype))
+            if lesson.mixed:
+                device.train(samples.x, samples.labels, order=rng.integers(len(samples.x), size=1))
+        note("after")
+    return found
+
+
 def measured(run: Run) -> dict[str, float]:
     """Accuracy before the drift, and after so many samples of what came then, in percent."""
     prepared = prepare(run.spec)
@@ -87,27 +145,24 @@ def measured(run: Run) -> dict[str, float]:
     later = drifted(samples, run.drift, run.seed, prepared.model.labels.count)
     rng = np.random.default_rng(run.seed)
     epochs = prepared.spec.rule.passes
-    project = render_project(prepared)
     found: dict[str, float] = {}
-    with scratch_project(project) as folder:
-        binary = compile_for_host(project, folder)
-        with open_device(binary, interface_of(prepared.model)) as device:
+    with on_host(prepared) as device:
 
-            def learn(part: Samples, count: int) -> None:
-                device.train(part.x, part.labels, order=in_turn(rng, len(part.x), count))
+        def learn(part: Samples, count: int) -> None:
+            device.train(part.x, part.labels, order=in_turn(rng, len(part.x), count))
 
-            def right(part: Samples) -> float:
-                outputs = device.outputs(part.x_test)
-                return round(100 * score(prepared.model, outputs, part.y_test).value, 2)
+        def right(part: Samples) -> float:
+            outputs = device.outputs(part.x_test)
+            return round(100 * score(prepared.model, outputs, part.y_test).value, 2)
 
-            learn(samples, epochs * len(samples.x))
-            found["before"] = right(samples)
-            if run.restart:
-                device.restart_schedule()
-            done = 0
-            for count in AFTER:
-                learn(later, count - done)
-                done, found[str(count)] = count, right(later)
+        learn(samples, epochs * len(samples.x))
+        found["before"] = right(samples)
+        if run.restart:
+            device.restart_schedule()
+        done = 0
+        for count in AFTER:
+            learn(later, count - done)
+            done, found[str(count)] = count, right(later)
     return found
 
 
@@ -140,6 +195,19 @@ def rows(results: dict[str, Any]) -> Iterator[str]:
                 yield f"| {net}, {drift} | {name} | {numbers} |"
 
 
+def lesson_rows(results: dict[str, Any]) -> Iterator[str]:
+    """The table of new classes in Markdown."""
+    yield "| new class taught | rate at the end | old before | old after | new after |"
+    yield "|---|---:|---:|---:|---:|"
+    for mixed in (False, True):
+        for rate in LESSON_RATES:
+            found = [results[Lesson(mixed, rate, seed).key] for seed in SEEDS]
+            columns = ("old before", "old after", "new after")
+            numbers = " | ".join(spread([run[c] for run in found]) for c in columns)
+            how = "one by one with samples of the others" if mixed else "alone"
+            yield f"| {NEW_SAMPLES} samples, {how} | {rate:g} | {numbers} |"
+
+
 def main() -> None:
     """Measure what is missing, and print the table."""
     parser = argparse.ArgumentParser(description="Learning after the schedule's end.")
@@ -152,7 +220,11 @@ def main() -> None:
         if run.key not in results:
             results[run.key] = measured(run)
             path.write_text(json.dumps(results, indent=1) + "\n")
-    for row in rows(results):
+    for lesson in () if arguments.print else lessons():
+        if lesson.key not in results:
+            results[lesson.key] = taught(lesson)
+            path.write_text(json.dumps(results, indent=1) + "\n")
+    for row in (*rows(results), "", *lesson_rows(results)):
         print(row)
 
 

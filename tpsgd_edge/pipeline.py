@@ -53,9 +53,8 @@ from tpsgd_edge.stages import (
 )
 from tpsgd_edge.stages.adapting import try_ways
 from tpsgd_edge.stages.bounds import steps_to_compare
-from tpsgd_edge.stages.doubts import doubts
 from tpsgd_edge.stages.export import onnx_of, read_state, write_state
-from tpsgd_edge.stages.facts import data_facts, training_facts
+from tpsgd_edge.stages.facts import data_doubts, training_doubts
 from tpsgd_edge.stages.quantization import compare_scores, layer_errors
 from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.folder import write_project
@@ -323,7 +322,7 @@ def _build_result(
         arena=prepared.plan.training.buffers,
         digests={"spec": spec.digest, "project": project.digest},
         data=prepared.dataset.said,
-        warnings=doubts(data_facts(model, prepared.dataset)),
+        warnings=data_doubts(prepared),
     )
 
 
@@ -362,7 +361,7 @@ def _verify(
         cycles_per_step=counts.step.cycles_per_run if counts and counts.step else None,
         cycles_per_inference=counts.inference.cycles_per_run if counts else None,
         data=prepared.dataset.said,
-        warnings=doubts(data_facts(prepared.model, prepared.dataset)),
+        warnings=data_doubts(prepared),
     )
 
 
@@ -391,7 +390,6 @@ def _simulate(
         name = f"hidden layers {'as they came' if has_weights else 'at random'}"
         trained = _train_on_host(frozen, epochs, progress, name, check=check)
         baselines[name] = trained.scores[-1].value
-    facts = training_facts(prepared, training, next(iter(baselines.items()), None))
     scores = training.scores
     samples = len(dataset.x_train)
     return SimulateResult(
@@ -410,7 +408,7 @@ def _simulate(
         weights=weights_out,
         origin=tuple(score.value for score in training.origin_scores),
         data=dataset.said,
-        warnings=doubts(facts),
+        warnings=training_doubts(prepared, training, baselines),
         planned_ram=prepared.plan.n_bytes,
     )
 

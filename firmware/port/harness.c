@@ -29,7 +29,7 @@
 #include "model_port.h"
 #include "tps_port.h"
 
-#define PROTOCOL_VERSION 2u
+#define PROTOCOL_VERSION 3u
 
 enum opcode {
     INFO,

@@ -156,7 +156,20 @@ def test_float_vectors_that_flush_subnormals_are_refused(tmp_path):
 
 
 # Names that the spec allows and that come close to those of the generated code.
-AWKWARD = ["net", "forward", "decay", "decay_at", "learn_hidden", "count", "best", "crc", "i", "k"]
+AWKWARD = [
+    "net",
+    "forward",
+    "decay",
+    "decay_of",
+    "start",
+    "rate",
+    "learn_hidden",
+    "count",
+    "best",
+    "crc",
+    "i",
+    "k",
+]
 
 
 def test_layers_may_have_awkward_names(tmp_path):

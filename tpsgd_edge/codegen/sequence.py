@@ -18,6 +18,7 @@ class LabelsView:
         by_value: whether a sample has a single entry.
         count: entries for one sample.
         outputs: outputs for one sample.
+        extra: how many of the classes, the last ones, are still to be taught.
     """
 
     c_type: str
@@ -25,6 +26,7 @@ class LabelsView:
     by_value: bool
     count: int
     outputs: int
+    extra: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ def labels_view(model: QuantizedModel) -> LabelsView:
         by_value=is_class and not model.labels.each_step,
         count=model.answers * (1 if is_class else model.labels.count),
         outputs=model.answers * model.n_out,
+        extra=model.labels.extra,
     )
 
 

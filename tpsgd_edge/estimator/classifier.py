@@ -94,6 +94,9 @@ class TPSGDClassifier(ClassifierMixin, BaseTPSGD):  # type: ignore[misc]
             DataError: samples of more than 65,535 values.
             SpecError: parameters that are no good.
             ToolError: there is no C compiler.
+
+        Warns:
+            TrainingWarning: what was learned is doubtful, and what to try.
         """
         x, y = validate_data(self, X, y, dtype=np.float32)
         check_classification_targets(y)

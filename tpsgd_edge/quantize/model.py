@@ -101,6 +101,7 @@ class LabelFormat:
     For vectors, label = (raw - mean) / deviation, one entry for all values or one for each.
     With `each_step` every step of a sequence has a label: as many entries a sample as steps, each
     of them a class or a vector. `names` are those of the classes, for people; they may be unknown.
+    `extra` of the classes, the last ones, are still to come.
     """
 
     kind: Literal["class", "vector"]
@@ -110,6 +111,7 @@ class LabelFormat:
     deviation: NDArray[np.float64]
     each_step: bool = False
     names: tuple[str, ...] = ()
+    extra: int = 0
 
 
 def dense_units(layer: QuantizedLayer) -> tuple[QuantizedDense, ...]:

@@ -229,8 +229,8 @@ def _label_format(spec: Spec, dataset: Dataset, scale: float) -> LabelFormat:
     labels = dataset.labels
     if labels.kind == "class":
         one = np.ones(1)
-        names = dataset.class_names
-        return LabelFormat("class", labels.count, 1.0, 0 * one, one, labels.each_step, names)
+        names, extra = dataset.class_names, spec.model.extra_classes
+        return LabelFormat("class", labels.count, 1.0, 0 * one, one, labels.each_step, names, extra)
     values = np.asarray(dataset.y_train).reshape(-1, labels.count)
     if (values == values[0]).all():
         raise DataError(

@@ -60,7 +60,8 @@ class ModelSpec(Section):
     """Layers of a source behind which adaptors are put, called NAME_adaptor.
     Example: `adaptors = ["conv1"], source = "net.onnx"`"""
     extra_classes: Annotated[int, Field(ge=0, le=1000)] = 0
-    """Units of the last layer beside those of its classes, for classes that come later.
+    """Units of the last layer beside those of its classes, for classes that come later. Teach them
+    among samples of the others: a new class alone drives out what is known of these.
     Example: `extra_classes = 2`"""
     weights_file: str | None = None
     """Archive (.npz) of first weights, with arrays NAME.w and NAME.b for each layer.

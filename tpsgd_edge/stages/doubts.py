@@ -17,7 +17,6 @@ _FEW_TESTS = 20
 # Samples of a class, below which no answer may name it.
 ENOUGH_OF_A_CLASS = 5
 _UNLIKE = 0.05
-_DATA_SCALING = 'set data.scaling = "standard", or drop the samples far from all others'
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +58,7 @@ class Facts:
         weights_at_limits: share of each layer's weights at the ends of their range, by name.
         class_shares: of each class in the training and in the test set, by name.
         set_sizes: samples in these two.
+        scaling: how the data are scaled, as a spec says it.
     """
 
     seen: str = "the test set"
@@ -79,6 +79,7 @@ class Facts:
     weights_at_limits: tuple[tuple[str, float], ...] = ()
     class_shares: tuple[tuple[str, float, float], ...] = ()
     set_sizes: tuple[int, int] = (0, 0)
+    scaling: str = ""
 
     @property
     def noise(self) -> float:
@@ -106,8 +107,13 @@ def _inputs_lost(facts: Facts) -> Words:
     return (
         f"{_of(facts.lost_inputs, facts.inputs)} inputs use at most {facts.steps_left} of the "
         f"{facts.steps:,} steps of their type: the net hardly sees them",
-        _DATA_SCALING,
+        f"{_scaled(facts)}drop or limit the values far from all others",
     )
+
+
+def _scaled(facts: Facts) -> str:
+    """The advice to standardise, where it is not done yet."""
+    return "" if facts.scaling == "standard" else 'set data.scaling = "standard", or '
 
 
 def _inputs_clipped(facts: Facts) -> Words:
@@ -115,7 +121,7 @@ def _inputs_clipped(facts: Facts) -> Words:
         return None
     return (
         f"{100 * facts.clipped_inputs:.1f} % of the input values lie beyond what their type holds",
-        'set data.scaling = "standard", or scale the samples to [-1, 1] yourself',
+        f"{_scaled(facts)}scale the samples to [-1, 1] yourself",
     )
 
 

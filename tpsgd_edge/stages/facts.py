@@ -1,5 +1,6 @@
 """The facts that the checks of plausibility look at, from data, model and training."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from tpsgd_edge.frontend.scaling import evenly
 from tpsgd_edge.memory import state_layout
 from tpsgd_edge.quantize import QuantizedModel, quantize_inputs
 from tpsgd_edge.quantize.model import limits
-from tpsgd_edge.stages.doubts import ENOUGH_OF_A_CLASS, Facts
+from tpsgd_edge.stages.doubts import ENOUGH_OF_A_CLASS, Doubt, Facts, doubts
 from tpsgd_edge.stages.prepare import Prepared
 from tpsgd_edge.stages.training import Score, Training, metric_of, score
 from tpsgd_edge.stages.yardstick import linear_score
@@ -23,9 +24,22 @@ _STEPS_LEFT, _SEVERAL = 8, 4
 _MOST_INPUTS = 512
 
 
-def data_facts(model: QuantizedModel, dataset: Dataset) -> Facts:
-    """What the data and their scale alone tell."""
-    facts = _input_facts(model, dataset.x_train)
+def data_doubts(prepared: Prepared) -> tuple[Doubt, ...]:
+    """What is doubtful before anything was trained."""
+    return doubts(data_facts(prepared.model, prepared.dataset, prepared.spec.data.scaling))
+
+
+def training_doubts(
+    prepared: Prepared, training: Training, baselines: Mapping[str, float]
+) -> tuple[Doubt, ...]:
+    """What is doubtful about a training; `baselines` has the net whose hidden layers stay."""
+    untaught = next(iter(baselines.items()), None)
+    return doubts(training_facts(prepared, training, untaught))
+
+
+def data_facts(model: QuantizedModel, dataset: Dataset, scaling: str = "") -> Facts:
+    """What the data and their scale alone tell; `scaling` as the spec says it."""
+    facts = replace(_input_facts(model, dataset.x_train), scaling=scaling)
     if dataset.labels.kind == "class" and len(dataset.y_test):
         facts = replace(facts, **_set_facts(dataset))
     return facts
@@ -40,11 +54,11 @@ def training_facts(
         untaught: name and score of the same net whose hidden layers did not learn.
     """
     model, dataset = prepared.model, prepared.dataset
-    last = training.scores[-1]
+    last, facts = training.scores[-1], data_facts(model, dataset, prepared.spec.data.scaling)
     if not np.isfinite(last.value):
-        return data_facts(model, dataset)
+        return facts
     return replace(
-        data_facts(model, dataset),
+        facts,
         metric=metric_of(model),
         tests=int(np.prod(dataset.y_test.shape[: 2 if model.labels.each_step else 1])),
         score=last.value,

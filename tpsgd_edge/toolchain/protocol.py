@@ -11,9 +11,9 @@ from tpsgd_edge.errors import DataError, ToolError
 from tpsgd_edge.toolchain.interface import Array, ModelInterface
 from tpsgd_edge.trace import ANSWERS, Answers, Trace, neighbours
 
-VERSION = 2
-INFO, INIT, TRAIN, TRACE, OUTPUTS, DUMP, LOAD, SELFTEST, STACK, CONFIDENT, ASK = range(11)
-RATE, RESTART = 11, 12
+VERSION = 3
+INFO, INIT, TRAIN, TRACE, OUTPUTS, DUMP, LOAD, SELFTEST, STACK, CONFIDENT = range(10)
+ASK, RATE, RESTART = range(10, 13)
 
 
 class Link(Protocol):

@@ -117,7 +117,6 @@ tps_status petals_train_step_with(struct petals_model *model, struct petals_work
 
 /* Outputs of the last layer in the latest answer; of a training step before it learned. */
 const int16_t *petals_last_output_with(const struct petals_work *work);
-#endif
 
 /*
  * The learning rate falls in 32 stages: after 31 steps it stays at 2.5 % of its start, until the
@@ -133,6 +132,7 @@ tps_status petals_set_rate(struct petals_model *model, uint32_t rate);
 
 /* Begin the schedule of the learning rate again, with the next step. Random numbers go on. */
 void petals_restart_schedule(struct petals_model *model);
+#endif
 
 /* CRC-32 of all weights and biases, layer by layer, then rng, step, start and rate. */
 uint32_t petals_digest(const struct petals_model *model);

@@ -91,7 +91,6 @@ tps_status plane_train_step_with(struct plane_model *model, struct plane_work *w
 
 /* Outputs of the last layer in the latest answer; of a training step before it learned. */
 const float *plane_last_output_with(const struct plane_work *work);
-#endif
 
 /*
  * The learning rate stays the same at every step.
@@ -106,6 +105,7 @@ tps_status plane_set_rate(struct plane_model *model, float rate);
 
 /* Begin the schedule of the learning rate again: of no effect here, where it is constant. */
 void plane_restart_schedule(struct plane_model *model);
+#endif
 
 /* CRC-32 of all weights and biases, layer by layer, then rng, step, start and rate. */
 uint32_t plane_digest(const struct plane_model *model);
