@@ -79,6 +79,18 @@ void petals_init(struct petals_model *model)
     tps_dense_init_s16(&fc2_layer, model->fc2_w, model->fc2_b, 0xE2870FC0u);
 }
 
+#ifdef PETALS_WITH_CLASS_NAMES
+const char *petals_class_name(uint16_t label)
+{
+    static const char *const names[PETALS_N_LABELS] = {
+        "long",
+        "notched",
+        "round",
+    };
+    return label < PETALS_N_LABELS ? names[label] : "";
+}
+#endif
+
 static void forward(const struct petals_model *model, const int8_t *x)
 {
     /* fc1: 3 -> 6, tanh; |acc| <= 146,800,640 */

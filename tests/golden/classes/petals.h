@@ -19,6 +19,18 @@
 #define PETALS_N_LABELS 3
 /* x = (raw - 0) / 10 / 0.00787402, rounded and saturated */
 
+/* The classes that answers and labels stand for. */
+enum {
+    PETALS_CLASS_LONG = 0,
+    PETALS_CLASS_NOTCHED = 1,
+    PETALS_CLASS_ROUND = 2,
+};
+
+#ifdef PETALS_WITH_CLASS_NAMES
+/* The name of a class, in UTF-8; empty where there is none. Takes flash for all names. */
+const char *petals_class_name(uint16_t label);
+#endif
+
 /* Everything that training changes. Save this struct to save the model. */
 struct petals_model {
     uint32_t rng;  /* state of the random numbers */
