@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tpsgd_edge.codegen.c import C_TYPES
+from tpsgd_edge.codegen.classes import ClassView, class_views
 from tpsgd_edge.codegen.stages import Lesson, StageView, step_stages, teaching_lesson, uses
 from tpsgd_edge.memory import MemoryPlan
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
@@ -18,6 +19,7 @@ class LabelsView:
         by_value: whether a sample has a single entry.
         count: entries for one sample.
         outputs: outputs for one sample.
+        classes: in the order of the outputs; empty where they have no names.
     """
 
     c_type: str
@@ -25,6 +27,7 @@ class LabelsView:
     by_value: bool
     count: int
     outputs: int
+    classes: tuple[ClassView, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ def labels_view(model: QuantizedModel) -> LabelsView:
         by_value=is_class and not model.labels.each_step,
         count=model.answers * (1 if is_class else model.labels.count),
         outputs=model.answers * model.n_out,
+        classes=class_views(model),
     )
 
 
