@@ -127,7 +127,7 @@ def taught(lesson: Lesson) -> dict[str, float]:
             found[f"new {when}"] = round(100 * float(np.mean(answers == 9)), 2)
 
         device.train(samples.x, samples.labels)
-        for _ in range(prepared.spec.rule.epochs - 1):
+        for _ in range(prepared.spec.rule.passes - 1):
             device.train(samples.x, samples.labels, order=rng.permutation(len(samples.x)))
         note("before")
         for index in in_turn(rng, len(shown), NEW_SAMPLES):

@@ -8,7 +8,10 @@ import pytest
 from numpy.typing import NDArray
 
 from tpsgd_edge.errors import DataError, SpecError
+from tpsgd_edge.frontend.classes import Asked
 from tpsgd_edge.frontend.data import Dataset, dataset_from_arrays, load_dataset
+from tpsgd_edge.frontend.labels import read_labels
+from tpsgd_edge.frontend.samples import RawSamples
 from tpsgd_edge.spec import Spec, spec_from_dict
 
 RNG = np.random.default_rng(5)
@@ -68,6 +71,7 @@ SAME = {
     "large numbers": (np.array([10, 200, 3000])[PLACES], "10 200 3000"),
     "large numbers, real": (np.array([1e3, 2e5, 3e9])[PLACES], "1000 200000 3000000000"),
     "text": (np.array(["a", "b", "c"])[PLACES], "a b c"),
+    "text in bytes": (np.array([b"a", b"b", "ü".encode()])[PLACES], "a b ü"),
     "text with spaces": (np.array(["a ", " b", "c"])[PLACES], "a b c"),
 }
 
@@ -117,6 +121,16 @@ def test_one_unit_for_two_classes_is_asked_about(y: NDArray[Any]) -> None:
     assert dataset(y, 1, task="regression").labels.kind == "vector"
     message = error_of(y, 1, task="classification")
     assert "the last layer 'out' has 1 unit for 2 classes" in message
+
+
+def test_a_net_with_one_output_says_what_to_do() -> None:
+    asked = Asked(task="auto", units=1, source="net.onnx")
+    raw = RawSamples(X, np.arange(N) % 2, "d.npz")
+    with pytest.raises(DataError, match="for classes: a net with 2 outputs, one for each class"):
+        read_labels(raw, None, asked)
+    # A net that was trained with one output for several numbers is a regression.
+    raw = RawSamples(X, PLACES, "d.npz")
+    assert read_labels(raw, None, asked).labels.kind == "vector"
 
 
 def test_a_few_whole_numbers_for_one_unit_are_asked_about() -> None:

@@ -158,7 +158,7 @@ def test_the_good_one_is_good() -> None:
             "name",
             "My Net",
             "'My Net' is not a lower-case C name: a letter, then up to 30 letters, digits or "
-            "underscores\n  where: digits.toml",
+            "underscores, such as 'my_net'\n  where: digits.toml",
         ),
     ],
 )

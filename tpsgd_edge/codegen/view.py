@@ -9,7 +9,6 @@ from tpsgd_edge.codegen.activations import TableView, activation_tables
 from tpsgd_edge.codegen.arrays import ArrayView, model_arrays, selftest_arrays
 from tpsgd_edge.codegen.below import BelowKernels, below_kernels
 from tpsgd_edge.codegen.c import C_TYPES, c_float, c_uint
-from tpsgd_edge.codegen.classes import ClassView, class_views
 from tpsgd_edge.codegen.constants import (
     ProjectionView,
     projection_view,
@@ -83,7 +82,6 @@ class ModelView:
     x_c: str
     out_c: str
     labels: LabelsView
-    classes: tuple[ClassView, ...]
     decay_c: str
     state_c: str
     layer_struct: str
@@ -196,7 +194,6 @@ def model_view(
         x_c=C_TYPES[model.value_type],
         out_c=C_TYPES[model.output_type],
         labels=labels_view(model),
-        classes=class_views(model),
         decay_c="float" if is_float else "uint16_t",
         state_c="float" if is_float else "int16_t",
         layer_struct="tps_dense_f32" if is_float else "tps_dense",

@@ -175,12 +175,12 @@ def _is_whole(name: str) -> bool:
 def _by_themselves(sets: Sequence[Named], asked: Asked) -> Ordered:
     names = _sorted_names(sets)
     if all(s.values is not None for s in sets):
-        values = [int(name) for name in names]
-        known = tuple(str(at) for at in range(len(asked.known)))
-        if _are_places(values, asked) and asked.known == known:
-            count = max(len(known), max(values) + 1)
+        values, known = [int(name) for name in names], asked.known
+        are_other = not any(_is_whole(name) for name in known)
+        counted = tuple(str(at) for at in range(max(len(known), max(values) + 1)))
+        if _are_places(values, asked) and (are_other or known == counted[: len(known)]):
             y = tuple(np.array(s.values, np.int64)[s.index] for s in sets)
-            return Ordered(tuple(str(at) for at in range(count)), y)
+            return Ordered((*known, *counted[len(known) :]), y)
     names = (*asked.known, *(name for name in names if name not in asked.known))
     return Ordered(names, tuple(s.in_order(names) for s in sets))
 

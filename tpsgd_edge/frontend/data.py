@@ -114,11 +114,10 @@ def raw_labels(spec: Spec) -> NDArray[Any]:
 
 def _load(spec: Spec, origin: Dataset | None) -> Dataset:
     train, test = read_sets(spec)
-    dataset = _make_dataset(spec, train, test, source=Path(spec.data.file).name, origin=origin)
     if spec.data.file == FASHION_MNIST and spec.data.classes is None:
-        names = (*FASHION_CLASSES, *dataset.class_names[len(FASHION_CLASSES) :])
-        return replace(dataset, class_names=names)
-    return dataset
+        data = spec.data.model_copy(update={"classes": FASHION_CLASSES})
+        spec = spec.model_copy(update={"data": data})
+    return _make_dataset(spec, train, test, source=Path(spec.data.file).name, origin=origin)
 
 
 def dataset_from_arrays(

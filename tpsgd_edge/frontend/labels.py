@@ -55,9 +55,21 @@ def read_labels(train: RawSamples, test: RawSamples | None, asked: Asked) -> Lab
 def _plain(raw: RawSamples) -> RawSamples:
     """The samples with labels (n,) where they are (n, 1), and text without spaces around it."""
     y = raw.y.reshape(-1) if raw.y.ndim == 2 and raw.y.shape[1] == 1 else raw.y
-    if y.dtype.kind != "U":
-        return replace(raw, y=y)
-    return replace(raw, y=np.char.strip(y))
+    if y.dtype.kind == "S":
+        y = _decoded(raw, y)
+    return replace(raw, y=np.char.strip(y) if y.dtype.kind == "U" else y)
+
+
+def _decoded(raw: RawSamples, y: NDArray[Any]) -> NDArray[Any]:
+    try:
+        return np.char.decode(y, "utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            "labels are not text in UTF-8",
+            where=f"{raw.where}: {raw.y_from}",
+            found=f"byte 0x{error.object[error.start]:02x}",
+            help='y.astype(str), or numpy.char.decode(y, "latin1"), makes text of them',
+        ) from None
 
 
 def _are_vectors(raw: RawSamples, asked: Asked) -> bool:
@@ -115,14 +127,17 @@ def _are_values_of_one_unit(raw: RawSamples, asked: Asked) -> bool:
     if len(kinds) > 2 and (asked.source is not None or not looks_so):
         return True
     names = shown(named_labels(raw, raw.y).names)
-    binary = " (a single sigmoid unit for 0 and 1 becomes two units)" if len(kinds) == 2 else ""
+    ways = f"units = {len(kinds)}"
+    if asked.source is not None:
+        ways = f"a net with {len(kinds)} outputs, one for each class"
+    elif len(kinds) == 2:
+        ways += " (a single sigmoid unit for 0 and 1 becomes two units)"
     more = _joined(raw.advice(asked.units))
     raise DataError(
         "it is not clear whether labels are classes or real values",
         where=f"{raw.where}: {raw.y_from}",
         found=f"{len(kinds)} whole numbers ({names}) for {_units(asked)}",
-        help=f'for classes: units = {len(kinds)}{binary}; for real values: data.task = "regression"'
-        f"{more}",
+        help=f'for classes: {ways}; for real values: data.task = "regression"{more}',
     )
 
 

@@ -17,6 +17,7 @@ from tpsgd_edge.errors import DataError, visible
 LARGEST_INPUT = 65_535
 LARGEST_SET = 1 << 31
 _MOST_ENTRIES = 1000
+_ENDINGS = (".npz", ".npy", ".csv", ".tsv", ".txt", ".gz", "-ubyte")
 _PATHS = "paths start at the folder of the spec"
 
 
@@ -73,7 +74,11 @@ def unreadable(path: Path, error: Exception) -> DataError:
     """The error for a file that is missing or closed to us."""
     if isinstance(error, FileNotFoundError):
         with suppress(OSError):
-            there = [entry.name for entry in islice(path.parent.iterdir(), _MOST_ENTRIES)]
+            there = [
+                entry.name
+                for entry in islice(path.parent.iterdir(), _MOST_ENTRIES)
+                if entry.suffix == path.suffix or entry.name.lower().endswith(_ENDINGS)
+            ]
             close = get_close_matches(path.name, there, n=1)
             return DataError(
                 f"there is no data file '{path.name}'",
@@ -95,10 +100,18 @@ def check_samples(raw: RawSamples, *, steps: int | None = None) -> None:
     """
     x, y = raw.x, raw.y
     if x.dtype.kind not in "biuf":
-        raise DataError("samples must be numbers", where=raw.where, found=f"x of type {x.dtype}")
-    if y.dtype.kind not in "biufU":
         raise DataError(
-            "labels must be numbers or text", where=raw.where, found=f"y of type {y.dtype}"
+            "samples must be numbers",
+            where=raw.where,
+            found=f"x of type {x.dtype}",
+            help="x.astype(numpy.float32) makes numbers of text; categories become one-hot columns",
+        )
+    if y.dtype.kind not in "biufUS":
+        raise DataError(
+            "labels must be numbers or text",
+            where=raw.where,
+            found=f"y of type {y.dtype}",
+            help="y.astype(str) for names of classes, y.astype(numpy.float32) for real values",
         )
     has_step_labels = y.ndim == 3 and steps is not None and y.shape[1] == steps
     if x.ndim < 2 or not (y.ndim in (1, 2) or has_step_labels):
@@ -106,7 +119,9 @@ def check_samples(raw: RawSamples, *, steps: int | None = None) -> None:
             "samples or labels have the wrong shape",
             where=raw.where,
             found=f"x {x.shape}, y {y.shape}",
-            help="x has one row for each sample; y has one label, or one row of values, for each",
+            help="samples of a single value: x.reshape(-1, 1)"
+            if x.ndim == 1
+            else "x has one row for each sample; y has one label, or one row of values, for each",
         )
     if x.size == 0 or y.size == 0:
         raise DataError("the data set is empty", where=raw.where, found=f"x {x.shape}, y {y.shape}")

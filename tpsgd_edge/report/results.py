@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.frontend.data import NO_NOTES, DataNotes
 from tpsgd_edge.memory.plan import Buffer
+from tpsgd_edge.report.sizes_json import sizes_json
 from tpsgd_edge.spec import Spec
 from tpsgd_edge.stages.doubts import Doubt
 from tpsgd_edge.stages.quantization import LayerError
@@ -130,7 +131,7 @@ class BuildResult:
     def to_json(self) -> Json:
         """The common keys, and folder, files, compiler, budget, layers."""
         return _document(self, self.warnings) | {
-            **_sizes_json(self.sizes),
+            **sizes_json(self.sizes),
             "folder": str(self.folder) if self.folder is not None else None,
             "files": list(self.files),
             "compiler": self.compiler,
@@ -236,7 +237,7 @@ class SimulateResult:
         """The common keys, and epochs, learning curve, confusion matrix."""
         speed = self.samples_per_second
         return _document(self, self.warnings) | {
-            **_sizes_json(self.sizes),
+            **sizes_json(self.sizes),
             "metric": self.metric,
             "accuracy_before": finite(self.accuracy_before),
             "accuracy_after": finite(self.accuracy_after),
@@ -398,23 +399,4 @@ def _document(result: _Result, warnings: Sequence[Doubt] = ()) -> Json:
         "notes": list(said.notes),
         "chosen": [asdict(choice) for choice in said.chosen],
         "warnings": [doubt.to_json() for doubt in warnings],
-    }
-
-
-def _sizes_json(sizes: Sizes | None) -> Json:
-    if sizes is None:
-        return {"ram_bytes": None, "flash_bytes": None}
-    return {
-        "ram_bytes": {
-            "weights": sizes.ram.weights,
-            "arena": sizes.ram.arena,
-            # No run leaves it at 0: not measured.
-            "stack": sizes.ram.stack or None,
-            "total": sizes.ram.total,
-        },
-        "flash_bytes": {
-            "code": sizes.flash.code,
-            "constants": sizes.flash.constants,
-            "total": sizes.flash.total,
-        },
     }

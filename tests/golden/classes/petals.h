@@ -40,6 +40,18 @@ const char *petals_class_name(uint16_t label);
 /* Over shapes, formats, scales and seed: what a saved state means. Save it beside the state. */
 #define PETALS_MODEL_ID 0xA5EC6C0Au
 
+/* The classes that answers and labels stand for. */
+enum {
+    PETALS_CLASS_LONG = 0,
+    PETALS_CLASS_NOTCHED = 1,
+    PETALS_CLASS_ROUND = 2,
+};
+
+#ifdef PETALS_WITH_CLASS_NAMES
+/* The name of a class, in UTF-8; empty where there is none. Takes flash for all names. */
+const char *petals_class_name(uint16_t label);
+#endif
+
 /* Everything that training changes. Save this struct to save the model. */
 struct petals_model {
     uint32_t rng;   /* state of the random numbers */
