@@ -176,7 +176,7 @@ def test_a_last_layer_that_would_stay_at_zero_is_refused():
 
 @pytest.mark.parametrize("weights", ["f32", "s16", "s8"])
 def test_labels_that_are_all_the_same_are_said_to_be_so(weights):
-    with pytest.raises(DataError, match="the labels are all the same") as caught:
+    with pytest.raises(DataError, match="all labels are the same value") as caught:
         rendered(vectors=True, y=np.full((30, CLASSES), 7.0), numbers={"weights": weights})
     assert "temperature" not in str(caught.value)
 

@@ -241,6 +241,15 @@ def test_a_table_of_other_columns_is_said(tmp_path):
     assert "no such column" in str(caught.value)
 
 
+def test_a_file_whose_errors_are_no_text_is_said(tmp_path):
+    path = tmp_path / "r.sqlite"
+    with open_store(path, "spec"):
+        pass
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE", b"CREATE \xc0\xff\xc0LE"))
+    with pytest.raises(OutputError, match="cannot be used"), open_store(path, "spec"):
+        pass
+
+
 @pytest.mark.parametrize(
     ("column", "value"),
     [

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.errors import TpsgdError
 from tpsgd_edge.frontend.data import dataset_from_arrays
 from tpsgd_edge.spec import spec_from_dict
@@ -21,7 +22,7 @@ LAYERS: dict[str, list[dict[str, Any]]] = {
     "rnn": [{"name": "a", "kind": "rnn", "units": 4}],
     "gru": [{"name": "a", "kind": "gru", "units": 4}],
 }
-ACTIVATIONS = ["tanh", "sigmoid", "hard_tanh", "relu", "relu6", "leaky_relu", "linear"]
+ACTIVATIONS = list(FACTS)
 FORMATS = [("s16", "s8"), ("s8", "s16"), ("f32", "s8")]
 
 
@@ -44,7 +45,8 @@ def run(tmp_path, kind, activation, formats, weight, sample, vectors, rule) -> N
     """The whole path in floating point, and the reference's first steps."""
     hidden = [dict(layer) for layer in LAYERS[kind]]
     if kind != "gru":
-        hidden = [{**layer, "activation": activation} for layer in hidden]
+        trains = {} if FACTS[activation].learns else {"train": False}
+        hidden = [{**layer, "activation": activation, **trains} for layer in hidden]
     layers = [*hidden, {"name": "o", "units": CLASSES}]
     arrays = {name: weight * RNG.normal(size=shape) for name, shape in shapes(layers, kind).items()}
     np.savez(tmp_path / "w.npz", **arrays)

@@ -33,6 +33,8 @@ create table if not exists runs (
 """
 _KEYS = ("rule", "seed", "rate", "ratio", "epochs", "batch", "is_trial")
 _KEY = " and ".join(f"{name} is ?" for name in _KEYS)
+# Messages of SQLite quote the file, which need not be text.
+_UNUSABLE = (sqlite3.Error, UnicodeError)
 _JOURNAL_MARK = bytes.fromhex("d9d505f920a163d7")
 _VALUES = ("metric", "scores", "seconds", "samples", "macs", "step_bytes")
 
@@ -60,18 +62,18 @@ def open_store(path: Path, digest: str) -> Iterator["Store"]:
             _complete(connection)
             others = connection.execute("select distinct spec from runs where spec != ?", [digest])
             other = others.fetchone()
-        except sqlite3.Error as error:
+        except _UNUSABLE as error:
             raise _unusable(path, error) from None
         if other is not None:
             raise OutputError(
                 "the file holds results of another spec",
                 where=str(path),
-                found=f"{other[0][:19]}..., this spec is {digest[:19]}...",
+                found=f"{str(other[0])[:19]}..., this spec is {digest[:19]}...",
                 help="name another file with --out, or remove this one",
             )
         try:
             yield Store(connection, digest)
-        except sqlite3.Error as error:
+        except _UNUSABLE as error:
             # Damaged further on, of other columns, locked by somebody, or the disk is full.
             raise _unusable(path, error) from None
     finally:

@@ -24,14 +24,15 @@ def _elu(z: Real, alpha: float) -> Real:
 
 
 def _gelu(z: Real) -> Real:
-    x = np.abs(z) / np.sqrt(2)
+    x = np.minimum(np.abs(z) / np.sqrt(2), 30.0)  # exp(-900) is 0
     t = 1 / (1 + _ERF_SLOPE * x)
     tail = np.polyval((*_ERF, 0.0), t) * np.exp(-x * x)
     return np.asarray(0.5 * z * (1 + np.copysign(1 - tail, z)))
 
 
 def _gelu_tanh(z: Real) -> Real:
-    return np.asarray(0.5 * z * (1 + np.tanh(GELU_SCALE * (z + GELU_CUBE * z**3))))
+    x = np.clip(z, -100.0, 100.0)  # beyond it tanh is 1, and its argument could leave binary64
+    return np.asarray(0.5 * z * (1 + np.tanh(GELU_SCALE * (x + GELU_CUBE * x**3))))
 
 
 ACTIVATION: dict[str, Callable[..., Real]] = {

@@ -11,7 +11,7 @@ from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.arithmetic.tables import Curve
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph import Conv2d, Dense, Graph, Pool, Rnn, TrainedLayer, Weights, is_adaptor
-from tpsgd_edge.graph.first_weights import initial_bound, initial_weights
+from tpsgd_edge.graph.first_weights import initial_bound, stored_weights
 from tpsgd_edge.quantize.binary32 import to_binary32
 from tpsgd_edge.quantize.last_layer import logit_unit
 from tpsgd_edge.quantize.losses import LossContext, make_loss
@@ -126,10 +126,7 @@ def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense
     _check_counts(layer)
     spec, labels = context.spec, context.graph.labels
     loss_spec = layer_loss(spec, context.spec_index, labels.kind)
-    trains = layer.name not in context.graph.frozen
-    first = context.graph.weights.get(layer.name)
-    if not trains:
-        first = initial_weights(context.graph, context.index, spec.seed)
+    first = stored_weights(context.graph, context.index, spec.seed)
     bound = initial_bound(context.graph, context.index)
     gain = layer.input_gain / layer.recurrent_gain if isinstance(layer, Rnn) else 1.0
     formats = _formats(layer, context, loss_spec, first, bound * max(gain, 1.0))
@@ -171,7 +168,7 @@ def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense
         dead_zone=dead_zone(spec.rule.dead_zone, error_scale * steepest, is_float=is_float),
         unit_offset=context.unit_offset,
         init=_init(layer, context, formats, first, bound),
-        trains=trains,
+        trains=layer.name not in context.graph.frozen,
         residual=is_adaptor(layer),
         error_scale=error_scale,
         negative_slope=slope,

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.activations import FACTS
-from tpsgd_edge.errors import DataError, SpecError
+from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.data import Dataset, label_scaling
 from tpsgd_edge.frontend.network import dataset_scaling
 from tpsgd_edge.frontend.scaling import some_samples
@@ -231,14 +231,6 @@ def _label_format(spec: Spec, dataset: Dataset, scale: float) -> LabelFormat:
         one = np.ones(1)
         names, extra = dataset.class_names, spec.model.extra_classes
         return LabelFormat("class", labels.count, 1.0, 0 * one, one, labels.each_step, names, extra)
-    values = np.asarray(dataset.y_train).reshape(-1, labels.count)
-    if (values == values[0]).all():
-        raise DataError(
-            "the labels are all the same: there is nothing to learn",
-            where=f"[data], {dataset.source}",
-            found=f"{len(values):,} times {', '.join(f'{v:g}' for v in values[0][:4])}",
-            help="look whether data.y names the right column",
-        )
     mean, deviation = label_scaling(spec, dataset.first.y_train)
     return LabelFormat("vector", labels.count, scale, mean, deviation, labels.each_step)
 

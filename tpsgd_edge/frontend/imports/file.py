@@ -243,7 +243,9 @@ def tensor_array(net: OnnxNet, held: HeldTensor) -> Array:
         array: Array = np.frombuffer(raw, raw_type)
     else:
         wide = np.float64 if field in ("float_data", "double_data") else np.int64
-        array = np.array(getattr(tensor, field), wide).astype(entry_type).view(raw_type)
+        # What the type cannot hold becomes infinite, and is refused as a weight.
+        with np.errstate(over="ignore", invalid="ignore"):
+            array = np.array(getattr(tensor, field), wide).astype(entry_type).view(raw_type)
     return array.reshape(shape)
 
 
