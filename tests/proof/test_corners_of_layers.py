@@ -11,7 +11,7 @@ from tests.support.gru import with_gru_layers
 from tests.support.maps import conv_plan, pool_plan
 from tests.support.models import random_model
 from tests.support.sequences import RnnPlan
-from tpsgd_edge.quantize.model import DTYPES, StoredInit
+from tpsgd_edge.quantize.model import DTYPES, Projection, StoredInit
 from tpsgd_edge.reference import Reference
 
 F = np.float32
@@ -303,3 +303,71 @@ def test_an_adaptor_saturates():
     model = replace(model, layers=(first, last))
     y, _ = layer_outputs(model, [100, -100])
     assert y.tolist() == [127, -128]
+
+
+def test_learned_read_outs_of_f32_stop_at_both_ends():
+    model = random_model(
+        np.random.default_rng(11),
+        value_type="f32",
+        label_kind="vector",
+        label_count=3,
+        n_in=2,
+        hidden=[2],
+        activations=["linear", "linear"],
+        losses=["projected_l2", "l2"],
+        dead_zone=False,
+        stored_weights=True,
+        lively=True,
+    )
+    first, last = model.layers
+    values = np.array([[127] * 3, [-127] * 3], np.int8)
+    p = Projection("learned", "ram", 0, values, Requantize(2**14, 20), 1.0)
+    first = replace(first, projection=p, loss=replace(first.loss, readout_f32=0.0))
+    model = replace(model, layers=(first, last), schedule=Schedule((2**15,), 1))
+    state = start(model, fc1_b=[1000.0, -1000.0], fc1_w=[[0, 0]] * 2)
+    ((after, _),) = steps_of(model, [(state, [0, 0], [5.0, 1.0, -1.0])])
+    # c_k = 5, 1 and -1 times y = 1000 and -1000.
+    assert after["fc1.p"].tolist() == [[127, 127, -127], [-127, -127, 127]]
+
+
+@pytest.mark.parametrize("zeros", [[0.0, -0.0], [-0.0, 0.0]])
+def test_of_two_zeros_in_f32_a_pool_takes_the_first(zeros):
+    model = random_model(
+        np.random.default_rng(12),
+        value_type="f32",
+        label_kind="class",
+        label_count=2,
+        map_plans=[pool_plan((1, 2, 1), "max", (1, 2))],
+        hidden=[],
+        lively=True,
+    )
+    steps_of(model, [(start(model), zeros, 0)])
+    y, _ = Reference(model).layer_outputs(np.array(zeros, F))
+    assert np.signbit(y).tolist() == [np.signbit(zeros[0])]
+
+
+@pytest.mark.parametrize("mode", ["max", "average"])
+def test_errors_that_meet_in_a_pool_stop_at_both_ends(mode):
+    """Three windows over one place hand down e of their own: the sum is beyond the s16."""
+    plans = [
+        conv_plan((1, 5, 1), 1, (1, 1), windows=(1, 5)),
+        pool_plan((1, 5, 1), mode, (1, 3), (1, 1)),
+    ]
+    drawn = maps(plans, activations=["linear", "linear"])
+    model = with_backprop(np.random.default_rng(13), drawn, some_frozen=False)
+    conv, pool, last = model.layers
+    one = {"rate": Requantize(2**15, 15), "bias_one": 64, "z": Requantize(2**14, 14)}
+    conv = replace(as_it_is(conv, [1]), **one | {"dead_zone": 0})
+    wide = np.array([[16000] * 3, [-16000] * 3], np.int16)
+    last = replace(
+        last,
+        init=StoredInit(wide, np.zeros(2, np.int32)),
+        passing=replace(last.passing, shift=8),
+        **one,
+    )
+    model = replace(model, layers=(conv, pool, last))
+    state = start(model)
+    ((after, _),) = steps_of(model, [(state, [0, 0, 9, 0, 0], 1)])
+    change = int(after["conv1.b"][0] - state["conv1.b"][0])
+    # In the middle 3 e of the s16's end are met by all windows, and the sum stays at the end.
+    assert change <= -32767
