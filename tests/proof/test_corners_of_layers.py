@@ -65,15 +65,41 @@ def test_derivatives_of_f32_at_their_ends(activation, b, slopes):
 
 
 def test_exp2_of_f32_at_its_ends():
-    # Logits far apart: the smallest has e = 2^-126, and no less; answers hold the confidence.
+    # Far below the largest logit e is 2^-126, and no less. A weight of 0 shows what a bias hides.
     model = one_layer("softmax_cross_entropy", 4, value_type="f32", kind="class")
-    state = start(model, fc1_b=[0, -87.0, -88.0, -(2.0**20)])
-    ((after, _),) = steps_of(model, [(state, [0, 0], 0)])
-    change = after["fc1.b"] - state["fc1.b"]
-    p = [-Reference(model).confidence_of(np.array([0], F)), *change[1:]]
-    assert change[0] == 0
-    assert p[0] == -1
-    assert after["fc1.b"][1] == F(-87)
+    state = start(model, fc1_b=[0, -88.0, -(2.0**20), -(2.0**20)])
+    ((after, _),) = steps_of(model, [(state, [1, 0], 0)])
+    assert after["fc1.w"][:, 0].tolist() == [0, -(2.0**-126), -(2.0**-126), -(2.0**-126)]
+    assert Reference(model).confidence_of(np.array([0, -88, -99, -99], F)) == 1
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
+def test_functions_of_f32_to_their_last_bit(activation):
+    """12,800 values, so many that one bit of the smallest coefficient of exp2 shows."""
+    model = one_layer("l2", 64, value_type="f32", activation=activation)
+    b = np.random.default_rng(1).uniform(-1, 1, 64) * 2.0 ** np.arange(-8, 8, 0.25)
+    state = start(model, fc1_b=b, fc1_w=np.full((64, 2), 0.37))
+    x = np.random.default_rng(2).uniform(-9, 9, (200, 2))
+    steps_of(model, [(state, one, [0] * 64) for one in x])
+
+
+def test_dot_products_of_f32_in_their_order():
+    """Sums of 29 products of unlike sizes: another order rounds to another number."""
+    model = random_model(
+        np.random.default_rng(14),
+        value_type="f32",
+        label_kind="class",
+        label_count=5,
+        n_in=29,
+        hidden=[],
+        activations=["linear"],
+        losses=["softmax_cross_entropy"],
+        stored_weights=True,
+        lively=True,
+    )
+    rng = np.random.default_rng(15)
+    x = rng.normal(size=(20, 29)) * 2.0 ** rng.integers(-6, 6, (20, 29))
+    steps_of(model, [(start(model), one, 1) for one in x])
 
 
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
