@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tpsgd_edge.errors import (
         BudgetError,
         DataError,
+        MismatchError,
         OutputError,
         SpecError,
         ToolError,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BudgetError",
     "DataError",
+    "MismatchError",
     "OutputError",
     "QuantizedModel",
     "Spec",
@@ -55,6 +57,7 @@ __all__ = [
 _HOME_OF = {
     "BudgetError": "errors",
     "DataError": "errors",
+    "MismatchError": "errors",
     "OutputError": "errors",
     "QuantizedModel": "quantize.model",
     "Spec": "spec",
