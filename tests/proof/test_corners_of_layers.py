@@ -121,7 +121,7 @@ def maps(plans, value_type="s8", **wanted):
         label_count=2,
         map_plans=plans,
         hidden=[],
-        weight_types=["s16"] * 3,
+        weight_types=["f32" if value_type == "f32" else "s16"] * 3,
         projection="sign",
         storage="seed",
         gate=False,
@@ -176,6 +176,13 @@ def test_averages_of_two_are_rounded_half_up():
     model = maps([pool_plan((2, 4, 1), "average", (2, 1))])
     y, _ = layer_outputs(model, [1, -1, 3, -3, 0, 0, 0, 0])
     assert y.tolist() == [1, 0, 2, -1]
+
+
+@pytest.mark.parametrize("value_type", ["s8", "s16", "f32"])
+def test_a_pool_takes_the_largest(value_type):
+    model = maps([pool_plan((2, 4, 1), "max", (2, 2))], value_type, activations=["linear"])
+    y, _ = layer_outputs(model, [3, 9, -4, -7, 8, -9, -5, -3])
+    assert y.tolist() == [9, -3]
 
 
 def test_a_local_target_of_three_places_and_one_in_a_pool():
