@@ -14,15 +14,14 @@
 #error "petals needs version 2 of the tps runtime"
 #endif
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define PETALS_N_IN 3
 #define PETALS_N_OUT 3
 #define PETALS_N_LABELS 3
 #define PETALS_MODEL_BYTES 116
-#ifndef PETALS_INFERENCE_ONLY
-#define PETALS_WORK_BYTES 36
-#else
-#define PETALS_WORK_BYTES 12
-#endif
 /* x = (raw - 0) / 10 / 0.00787402, rounded and saturated */
 
 /* Everything that training changes. Save this struct to save the model. */
@@ -63,6 +62,11 @@ struct petals_work {
 #endif
 };
 extern struct petals_work petals_own_work;
+#ifndef PETALS_INFERENCE_ONLY
+#define PETALS_WORK_BYTES 36
+#else
+#define PETALS_WORK_BYTES 12
+#endif
 
 /* For example __attribute__((section(".ccmram"))), where petals.c is compiled. */
 #ifndef PETALS_WORK_ATTRIBUTE
@@ -145,6 +149,10 @@ static inline tps_status petals_train_step(struct petals_model *model,
 static inline const int16_t *petals_last_output(void)
 {
     return petals_last_output_with(&petals_own_work);
+}
+#endif
+
+#ifdef __cplusplus
 }
 #endif
 

@@ -2,6 +2,7 @@
 #ifndef PETALS_TPS_CRC32_H
 #define PETALS_TPS_CRC32_H
 
+#include "petals_tps_compiler.h"
 #include "petals_tps_names.h"
 
 #include <stdint.h>

@@ -14,15 +14,14 @@
 #error "plane needs version 2 of the tps runtime"
 #endif
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define PLANE_N_IN 2
 #define PLANE_N_OUT 2
 #define PLANE_N_LABELS 2
 #define PLANE_MODEL_BYTES 116
-#ifndef PLANE_INFERENCE_ONLY
-#define PLANE_WORK_BYTES 40
-#else
-#define PLANE_WORK_BYTES 28
-#endif
 /* x = (raw - mean) / deviation of each input; see manifest.json */
 
 /* Everything that training changes. Save this struct to save the model. */
@@ -62,6 +61,11 @@ struct plane_work {
 #endif
 };
 extern struct plane_work plane_own_work;
+#ifndef PLANE_INFERENCE_ONLY
+#define PLANE_WORK_BYTES 40
+#else
+#define PLANE_WORK_BYTES 28
+#endif
 
 /* For example __attribute__((section(".ccmram"))), where plane.c is compiled. */
 #ifndef PLANE_WORK_ATTRIBUTE
@@ -113,6 +117,10 @@ static inline tps_status plane_train_step(struct plane_model *model,
 static inline const float *plane_last_output(void)
 {
     return plane_last_output_with(&plane_own_work);
+}
+#endif
+
+#ifdef __cplusplus
 }
 #endif
 

@@ -2,6 +2,7 @@
 #ifndef PLANE_TPS_CRC32_H
 #define PLANE_TPS_CRC32_H
 
+#include "plane_tps_compiler.h"
 #include "plane_tps_names.h"
 
 #include <stdint.h>

@@ -2,6 +2,7 @@
 #ifndef PLANE_TPS_LAYER_H
 #define PLANE_TPS_LAYER_H
 
+#include "plane_tps_f32.h"
 #include "plane_tps_names.h"
 
 #include <stdint.h>
