@@ -1,7 +1,7 @@
 /*
  * tps_f32.h -- elementary functions in binary32
  *
- * docs/ARITHMETIC.md, section 12: every operation once, in the order written,
+ * ARITHMETIC.md of tpsgd-edge, section 12: every operation once, in the order written,
  * never fused and never wider. Compilers that would do so are told not to, or stop here.
  */
 #ifndef TPS_F32_H

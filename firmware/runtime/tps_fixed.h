@@ -2,7 +2,7 @@
  * tps_fixed.h -- rounding and saturating
  *
  * Every rounding and every saturation of the integer kernels is one of these.
- * docs/ARITHMETIC.md, section 1, is the contract.
+ * ARITHMETIC.md of tpsgd-edge, section 1, is the contract.
  */
 #ifndef TPS_FIXED_H
 #define TPS_FIXED_H
