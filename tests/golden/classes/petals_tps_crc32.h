@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 /* tps_crc32.h -- CRC-32 (IEEE 802.3), as zlib computes it */
 #ifndef PETALS_TPS_CRC32_H
 #define PETALS_TPS_CRC32_H

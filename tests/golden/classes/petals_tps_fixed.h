@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 /*
  * tps_fixed.h -- rounding and saturating
  *
  * Every rounding and every saturation of the integer kernels is one of these.
- * docs/ARITHMETIC.md, section 1, is the contract.
+ * ARITHMETIC.md of tpsgd-edge, section 1, is the contract.
  */
 #ifndef PETALS_TPS_FIXED_H
 #define PETALS_TPS_FIXED_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 /*
  * tps_names.h -- what the linker calls the kernels of "petals"
  *

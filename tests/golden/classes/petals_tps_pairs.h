@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 /*
  * tps_pairs.h -- pairs of 16-bit numbers in one word
  *

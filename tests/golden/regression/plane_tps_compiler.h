@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 /*
  * tps_compiler.h -- what compilers are asked for where they know how
  */

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 /*
  * tps_f32.h -- elementary functions in binary32
  *
- * docs/ARITHMETIC.md, section 12: every operation once, in the order written,
+ * ARITHMETIC.md of tpsgd-edge, section 12: every operation once, in the order written,
  * never fused and never wider. Compilers that would do so are told not to, or stop here.
  */
 #ifndef PLANE_TPS_F32_H
