@@ -63,7 +63,7 @@ class ProjectionView:
     @property
     def entry_shift(self) -> str:
         """C for the position of entry k in its word."""
-        return "k" if self.entry_bits == 1 else f"{self.entry_bits} * k"
+        return "k" if self.entry_bits == 1 else f"{self.entry_bits} * (uint32_t)k"
 
 
 def projection_view(model: QuantizedModel) -> ProjectionView | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from tpsgd_edge.codegen.license import LICENSE
 from tpsgd_edge.codegen.view import RUNTIME_VERSION, Origin
 from tpsgd_edge.memory import ArenaPlan, MemoryPlan, model_id_text
 from tpsgd_edge.quantize.model import QuantizedDense, QuantizedGru, QuantizedLayer, QuantizedModel
@@ -18,6 +19,7 @@ def manifest(
     return {
         "name": model.name,
         "tool": {"name": "tpsgd-edge", "version": origin.tool_version},
+        "license": LICENSE,
         "runtime_version": RUNTIME_VERSION,
         "spec": {"file": origin.spec_file, "digest": origin.spec_digest},
         "seed": model.seed,

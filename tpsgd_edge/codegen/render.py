@@ -12,6 +12,7 @@ from jinja2.bccache import Bucket
 from tpsgd_edge.assets import firmware_dir, templates_dir
 from tpsgd_edge.cache import fetch, keep, key_of
 from tpsgd_edge.codegen.c import c_rows
+from tpsgd_edge.codegen.license import LICENSE, with_license
 from tpsgd_edge.codegen.manifest import manifest
 from tpsgd_edge.codegen.naming import linker_names, with_name
 from tpsgd_edge.codegen.project import CProject
@@ -46,6 +47,7 @@ def render(
     sources = tuple(sorted(name for name in files if name.endswith(".c")))
     files |= _build_files(view, sources, files)
     files |= port
+    files = {path: with_license(path, text) for path, text in files.items()}
     digests = {name: _sha256(text) for name, text in sorted(files.items())}
     document = manifest(model, plan, origin, digests)
     files["manifest.json"] = json.dumps(document, indent=2) + "\n"
@@ -110,7 +112,9 @@ def _build_files(
     headers = sorted(name for name in files if name.endswith(".h") and "/" not in name)
     environment = _environment()
     return {
-        name: environment.get_template(template).render(m=view, sources=sources, headers=headers)
+        name: environment.get_template(template).render(
+            m=view, sources=sources, headers=headers, license=LICENSE
+        )
         for name, template in (
             ("Makefile", "project_makefile.j2"),
             ("CMakeLists.txt", "project_cmake.j2"),

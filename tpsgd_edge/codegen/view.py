@@ -26,6 +26,7 @@ from tpsgd_edge.codegen.stages import (
     training_lesson,
     uses,
 )
+from tpsgd_edge.codegen.wide import WideView, wide_view
 from tpsgd_edge.codegen.work import WorkView, work_view
 from tpsgd_edge.memory import MemoryPlan, StateTensor, digest_order, model_id
 from tpsgd_edge.quantize.model import (
@@ -76,6 +77,7 @@ class ModelView:
     n_out: int
     n_labels: int
     widest_input: int
+    wide: WideView
     is_float: bool
     is_classifier: bool
     value_type: str
@@ -188,6 +190,7 @@ def model_view(
         n_out=model.n_out,
         n_labels=model.labels.count,
         widest_input=max(layer.n_in for layer in model.weighted),
+        wide=wide_view(model),
         is_float=is_float,
         is_classifier=model.labels.kind == "class",
         value_type=model.value_type,

@@ -34,6 +34,8 @@ WARNINGS = (
 )
 # Contraction off: a fused multiply-add rounds once where docs/ARITHMETIC.md rounds twice.
 LANGUAGE = ("-std=c11", "-ffp-contract=off")
+# Without it the files of port/ are empty: other build systems compile whatever lies in a folder.
+PORT = ("-DTPS_PORT",)
 FREESTANDING = (
     "-ffreestanding",
     "-fno-builtin",
@@ -204,13 +206,13 @@ def compile_plugin(source: Path, compiler: Compiler, *, build_dir: Path) -> Path
 def device_flags(platform: Platform, compiler: Compiler) -> list[str]:
     """Flags without which the code would be another: core, language, freestanding."""
     zig = ZIG if compiler.family == "zig" else ()
-    return [*platform.flags[compiler.family], *LANGUAGE, *FREESTANDING, *zig]
+    return [*platform.flags[compiler.family], *LANGUAGE, *PORT, *FREESTANDING, *zig]
 
 
 def _host_flags(
     platform: Platform, compiler: Compiler, optimize: str | None, *, sanitize: bool
 ) -> list[str]:
-    common = [*LANGUAGE, *(ZIG if compiler.family == "zig" else ())]
+    common = [*LANGUAGE, *PORT, *(ZIG if compiler.family == "zig" else ())]
     if sanitize:
         return [*common, *SANITIZE, optimize or "-O1"]
     return [*common, *LIBRARY, optimize or "-O3", *platform.flags[compiler.family]]
