@@ -23,7 +23,8 @@ from tpsgd_edge.spec import spec_from_dict
 
 LAYERS = ("Gemm", "MatMul", "Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "RNN", "GRU")
 IN_TIME = ("RNN", "GRU")
-INTO_LAYERS = ("BatchNormalization", "Relu", "LeakyRelu", "Tanh", "Sigmoid", "Clip", "Add")
+CURVES = ("Elu", "Selu", "Softplus", "HardSigmoid", "HardSwish", "Gelu", "Swish")
+INTO_LAYERS = ("BatchNormalization", "Relu", "LeakyRelu", "Tanh", "Sigmoid", "Clip", "Add", *CURVES)
 MOVES = ("Flatten", "Reshape", "Transpose", "Identity", "Dropout")
 ENDS = ("Softmax", "LogSoftmax")
 QUANTIZATION = ("QuantizeLinear", "DequantizeLinear")
