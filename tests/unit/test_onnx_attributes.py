@@ -108,24 +108,9 @@ AROUND: dict[str, Any] = {
         ),
         MAPS,
     ),
-    "DequantizeLinear": (
-        [
-            node("DequantizeLinear", ["bytes", "one"], ["w"]),
-            node("MatMul", ["x", "w"], ["h"]),
-            *ENDING,
-        ],
-        ROWS,
-    ),
+    "DequantizeLinear": ([SCALE, node("MatMul", ["x", "real"], ["h"]), *ENDING], ROWS),
     "Gather": (behind(node("Gather", ["a", "all"], ["h"], axis=1)), ROWS),
-    "Squeeze": (
-        [
-            DENSE,
-            node("Unsqueeze", ["a", "last"], ["u"]),
-            node("Squeeze", ["u", "last"], ["h"]),
-            *ENDING,
-        ],
-        ROWS,
-    ),
+    "Squeeze": ([DENSE, WIDEN, node("Squeeze", ["u", "last"], ["h"]), *ENDING], ROWS),
     "Slice": (behind(node("Slice", ["a", "start", "end"], ["h"])), ROWS),
     "Min": (behind(node("Min", ["a", "high"], ["h"])), ROWS),
     "Sub": (behind(node("Sub", ["a", "b"], ["h"])), ROWS),
