@@ -9,6 +9,7 @@ import click
 from tpsgd_edge import __version__
 from tpsgd_edge.cli.adapt import adapt_command
 from tpsgd_edge.cli.compare import compare_command
+from tpsgd_edge.cli.example import example_command
 from tpsgd_edge.cli.explain import explain_command, schema_command
 from tpsgd_edge.cli.export import export_command
 from tpsgd_edge.cli.options import (
@@ -221,6 +222,7 @@ def report_command(
     )
 
 
+cli.add_command(example_command)
 cli.add_command(export_command)
 cli.add_command(quantization_command)
 cli.add_command(adapt_command)

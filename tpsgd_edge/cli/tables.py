@@ -117,7 +117,13 @@ def show_new(files: Sequence[Path]) -> str:
     """What was made, and what to do with it."""
     made = [f"made {path}" for path in files]
     spec = next((path for path in files if path.suffix == ".toml"), None)
-    return render(*made, *([] if spec is None else [f"next: tpsgd-edge report {spec}"]))
+    if spec is None:
+        return render(*made)
+    return render(
+        *made,
+        f"next: tpsgd-edge report {spec}",
+        f"      tpsgd-edge example {spec}, for a C program of your own",
+    )
 
 
 def _lines(title: str, lines: Iterable[Line]) -> Table:

@@ -143,6 +143,11 @@ class _KeptTemplates(jinja2.BytecodeCache):
         return key_of((jinja2.__version__, sys.version, repr(syntax), bucket.checksum))
 
 
+def template(name: str) -> jinja2.Template:
+    """A template by its file's name."""
+    return _environment().get_template(name)
+
+
 @cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(

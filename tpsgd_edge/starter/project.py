@@ -55,6 +55,7 @@ A small network that learns on the device to tell three spirals of points apart.
     tpsgd-edge verify $name.toml      Python reference against the generated code, bit for bit
     tpsgd-edge simulate $name.toml    train with the generated code; the learning curve
     tpsgd-edge report $name.toml      everything in one HTML file
+    tpsgd-edge example $name.toml     a C program of your own to start from
 
 The first three take `--platform host` to run here instead of on an emulated core;
 `tpsgd-edge doctor` says what is installed and how to get the rest.
