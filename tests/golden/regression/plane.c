@@ -109,6 +109,20 @@ tps_status plane_train_step_with(struct plane_model *model, struct plane_work *w
     return TPS_OK;
 }
 
+tps_status plane_set_rate(struct plane_model *model, float rate)
+{
+    if (!(rate >= 0.0f && rate <= 1.0f)) {
+        return TPS_BAD_RATE;
+    }
+    model->rate = rate;
+    return TPS_OK;
+}
+
+void plane_restart_schedule(struct plane_model *model)
+{
+    model->start = model->step;
+}
+
 const float *plane_last_output_with(const struct plane_work *work)
 {
     return work->arena.fc2_y.at;
