@@ -210,20 +210,6 @@ const int16_t *petals_last_output_with(const struct petals_work *work)
 {
     return work->arena.fc2_y.at;
 }
-
-tps_status petals_set_rate(struct petals_model *model, uint32_t rate)
-{
-    if (rate > 32768) {
-        return TPS_BAD_RATE;
-    }
-    model->rate = rate;
-    return TPS_OK;
-}
-
-void petals_restart_schedule(struct petals_model *model)
-{
-    model->start = model->step;
-}
 #endif
 
 uint32_t petals_digest(const struct petals_model *model)

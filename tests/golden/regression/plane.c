@@ -127,20 +127,6 @@ const float *plane_last_output_with(const struct plane_work *work)
 {
     return work->arena.fc2_y.at;
 }
-
-tps_status plane_set_rate(struct plane_model *model, float rate)
-{
-    if (!(rate >= 0.0f && rate <= 1.0f)) {
-        return TPS_BAD_RATE;
-    }
-    model->rate = rate;
-    return TPS_OK;
-}
-
-void plane_restart_schedule(struct plane_model *model)
-{
-    model->start = model->step;
-}
 #endif
 
 uint32_t plane_digest(const struct plane_model *model)
