@@ -15,8 +15,8 @@ PACKAGE = ROOT / "tpsgd_edge"
 # From the ground up. A module imports only from its own part and from floors below; parts that
 # share a floor are neighbours and do not see each other.
 FLOORS = (
-    {"errors", "assets"},
-    {"arithmetic", "spec", "trace"},
+    {"errors", "assets", "cache"},
+    {"arithmetic", "spec", "trace", "files"},
     {"graph"},
     {"rule", "frontend"},
     {"quantize", "comparison"},
@@ -201,6 +201,12 @@ def test_dataclasses_are_frozen(path):
 def test_tpsgd_has_no_backward_pass(path):
     found = re.findall(r"\bbackward\w*", path.read_text(encoding="utf-8"), re.IGNORECASE)
     assert not found
+
+
+@pytest.mark.parametrize("path", outside("errors"), ids=name_of)
+def test_install_commands_work_in_a_checkout_too(path):
+    """`errors.how_to_install` writes them all."""
+    assert "pip install 'tpsgd-edge" not in path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("path", outside("cli", "__main__"), ids=name_of)

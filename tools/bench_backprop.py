@@ -202,7 +202,7 @@ def stretches(prepared: Prepared, count: int) -> tuple[Stretch, ...]:
     found = []
     with scratch_project(project) as folder:
         device = open_device(compile_for_host(project, folder), interface_of(model))
-        for epoch in range(prepared.spec.rule.epochs):
+        for epoch in range(prepared.spec.rule.passes):
             order = epoch_order(model.seed, epoch, len(samples.x))
             first = order[:count]
             found.append((device.state(), samples.x[first], samples.labels[first]))

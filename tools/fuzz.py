@@ -1,16 +1,25 @@
-"""Fuzz the readers of files that nobody trusts: ONNX, .npz, IDX, CSV, dumps of the state.
+"""Fuzz whatever comes from outside: specs, data files, models, dumps, notes, manifests, results.
 
-    python tools/fuzz.py --minutes 30 --corpus FOLDER
+    python tools/fuzz.py --minutes 30 --corpus FOLDER              # guided by what code is reached
+    python tools/fuzz.py --minutes 10 --only spec csv --plain      # changed seeds; needs nothing
 
-Whatever the bytes are, a reader gives an answer or raises a TpsgdError. Anything else ends the run
-with a traceback, and the bytes are kept as crash-* in the current folder. Needs atheris.
+Whatever the bytes are, a reader gives an answer or raises a TpsgdError, and leaves files that are
+not its own alone. Anything else ends the run with a traceback, and the bytes are kept as crash-* in
+the current folder. Without --plain it needs atheris.
 """
 
 import argparse
+import hashlib
+import json
+import random
+import sqlite3
 import sys
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 try:
@@ -19,8 +28,10 @@ except ImportError:
     atheris = None
 
 with atheris.instrument_imports(include=["tpsgd_edge"]) if atheris else nullcontext():
+    from tpsgd_edge.comparison.runs import Run
+    from tpsgd_edge.comparison.store import open_store
     from tpsgd_edge.errors import TpsgdError
-    from tpsgd_edge.frontend.csv_file import read_csv
+    from tpsgd_edge.frontend.csv_file import CsvKeys, read_csv
     from tpsgd_edge.frontend.idx import read_idx
     from tpsgd_edge.frontend.imports.onnx_net import read_onnx
     from tpsgd_edge.frontend.npz import read_npz
@@ -30,72 +41,235 @@ with atheris.instrument_imports(include=["tpsgd_edge"]) if atheris else nullcont
     from tpsgd_edge.quantize import QuantizedModel
     from tpsgd_edge.reference import Reference
     from tpsgd_edge.spec import load_spec
-    from tpsgd_edge.stages import prepare
+    from tpsgd_edge.stages import prepare, render_project
+    from tpsgd_edge.stages.export import note_of, noted_model
+    from tpsgd_edge.toolchain.folder import write_project
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+_RUN = Run("random", 1, 0.1, 2, 32)
+_SPEC = b"""name = "net"
+seed = 1
+[model]
+layers = [{ name = "a", units = 3, activation = "tanh", loss = "l2" }, { name = "b", units = 2 }]
+[numbers]
+weights = "f32"
+[rule]
+learning_rate = 0.1
+epochs = 2
+[projection]
+kind = "sign"
+scale = 0.5
+[data]
+file = "d.csv"
+scaling = "none"
+"""
+_CSV = b"a,b,y\n1,2,x\n3,4,z\n5,6.5,x\n-1,1e9,z\n0,0,x\n7,8,z\n"
 
 
-def _csv(path: Path) -> None:
-    check_samples(read_csv(path, "y"))
+@dataclass(frozen=True)
+class Reader:
+    """What reads one kind of file, and good files of this kind to start from."""
+
+    read: Callable[[bytes, Path], object]
+    seeds: tuple[bytes, ...]
 
 
-def _dump(model: QuantizedModel) -> Callable[[Path], None]:
-    def read(path: Path) -> None:
-        state = read_dump(model, path.read_bytes(), where="dump")
-        Reference(model).load_state(state)
+def _to_file(read: Callable[[Path], object]) -> Callable[[bytes, Path], object]:
+    def reader(content: bytes, folder: Path) -> object:
+        path = folder / "file"
+        path.write_bytes(content)
+        return read(path)
+
+    return reader
+
+
+def _read_spec(content: bytes, folder: Path) -> None:
+    (folder / "net.toml").write_bytes(content)
+    (folder / "d.csv").write_bytes(_CSV)
+    spec = load_spec(folder / "net.toml")
+    names = (spec.data.file, spec.data.test_file, spec.model.weights_file, spec.model.source)
+    # Nets that a person would not wait for, and files of this computer, are another matter.
+    is_small = sum(getattr(layer, "units", 64) for layer in spec.model.layers) < 200
+    if is_small and spec.model.pretrain is None and set(names) <= {"d.csv", None}:
+        render_project(prepare(spec))
+
+
+def _read_manifest(content: bytes, folder: Path) -> None:
+    """What a manifest says must not touch what it has not written."""
+    victim, out = folder / "victim.txt", folder / "out"
+    out.mkdir(exist_ok=True)
+    notes = out / "notes.txt"
+    for path in (victim, notes):
+        path.write_bytes(b"precious")
+    (out / "manifest.json").write_bytes(content)
+    try:
+        write_project({"net.c": "int net;\n", "manifest.json": _manifest("net.c", b"")}, out)
+    finally:
+        assert victim.read_bytes() == notes.read_bytes() == b"precious"
+
+
+def _manifest(name: str, content: bytes) -> str:
+    digest = hashlib.sha256(content).hexdigest()
+    return json.dumps({"tool": {"name": "tpsgd-edge"}, "files": {name: digest}})
+
+
+def _read_note(content: bytes, folder: Path) -> None:
+    note_of(folder / "w.bin").write_bytes(content)
+    noted_model(folder / "w.bin", b"state")
+
+
+def _read_results(content: bytes, folder: Path) -> None:
+    path = folder / "r.sqlite"
+    path.write_bytes(content)
+    with open_store(path, "spec") as store:
+        store.find(_RUN)
+
+
+def _dump(model: QuantizedModel) -> Callable[[bytes, Path], object]:
+    def read(content: bytes, folder: Path) -> None:
+        Reference(model).load_state(read_dump(model, content, where="dump"))
 
     return read
 
 
-def readers() -> dict[str, Callable[[Path], object]]:
-    """A reader for each kind of file, by the byte that says so in front of it."""
-    model = prepare(load_spec(EXAMPLES / "digits.toml")).model
-    return {"o": read_onnx, "n": read_npz, "i": read_idx, "c": _csv, "d": _dump(model)}
-
-
-def seed(corpus: Path) -> None:
-    """Good files to start from."""
-    small = b"a,b,y\n1,2,x\n3,4,z\n"
-    idx = bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 2, *range(8)])
+@cache
+def readers() -> Mapping[str, Reader]:
+    """A reader for each kind of file."""
     model = prepare(load_spec(EXAMPLES / "digits.toml")).model
     tensors = Reference(model).state()
-    state = b"".join(tensors[name].tobytes() for name in COUNTERS)
+    state = b"".join(tensors[name].tobytes() for name in COUNTERS).ljust(4920, b"\0")
+    idx = bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 2, *range(8)])
+    note = json.dumps({"model_id": "0x1", "sha256": hashlib.sha256(b"state").hexdigest()})
+    manifests = [
+        _manifest("../victim.txt", b"precious"),
+        _manifest("notes.txt", b"what we wrote there"),
+        _manifest("net.c", b""),
+    ]
+    onnx = (EXAMPLES / "digits_onnx.onnx").read_bytes()
+    npz = (EXAMPLES / "diabetes.npz").read_bytes()
+    return {
+        "spec": Reader(_read_spec, (_SPEC, _SPEC.replace(b'"f32"', b'"s8"'))),
+        "csv": Reader(_to_file(lambda path: check_samples(read_csv(path, CsvKeys()))), (_CSV,)),
+        "npz": Reader(_to_file(read_npz), (npz,)),
+        "idx": Reader(_to_file(read_idx), (idx,)),
+        "onnx": Reader(_to_file(read_onnx), (onnx,)),
+        "dump": Reader(_dump(model), (state,)),
+        "manifest": Reader(_read_manifest, tuple(text.encode() for text in manifests)),
+        "note": Reader(_read_note, (note.encode(),)),
+        "results": Reader(_read_results, (_results(),)),
+    }
+
+
+def _results() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "r.sqlite"
+        with open_store(path, "spec"):
+            pass
+        with sqlite3.connect(path) as connection:
+            connection.execute(
+                "insert into runs values ('spec', 'random', 1, 0.1, 1, 2, 32, 0, 'accuracy',"
+                " '[0.1, 0.5]', 1.5, 10, 20, 30)"
+            )
+        connection.close()
+        return path.read_bytes()
+
+
+def changed(content: bytes, draw: random.Random) -> bytes:
+    """The content with some bytes lost, doubled, moved, or in place of others."""
+    raw = bytearray(content)
+    for _ in range(draw.randint(1, 6)):
+        at, length = draw.randrange(len(raw) + 1), draw.choice((1, 1, 2, 4, 8, 40))
+        piece = raw[at : at + length]
+        match draw.randrange(6):
+            case 0:
+                del raw[at : at + length]
+            case 1:
+                raw[at:at] = piece * draw.choice((1, 2, 50))
+            case 2:
+                raw[at : at + length] = draw.randbytes(len(piece))
+            case 3:
+                other = draw.randrange(len(raw) + 1)
+                raw[other : other + len(piece)] = piece
+            case 4:
+                raw[at : at + 1] = draw.choice(_TOKENS)
+            case _ if at < len(raw):
+                raw[at] ^= 1 << draw.randrange(8)
+    return bytes(raw)
+
+
+_TOKENS = (
+    *(b"0", b"-1", b"1e400", b"nan", b"inf", b"9" * 40, b"\0", b"\xff", b"\xff\xff\xff\xff"),
+    *(b'"', b"\n", b",", b"..", b"/", b"[", b"]", b"{", b"}", b"=", b"\xef\xbb\xbf", b"1e39*r"),
+    *(b'"s8"', b'"s16"', b'"f32"', b'"custom"', b'"backprop"', b'"vector"', b"true", b"1e-320"),
+)
+
+
+def inputs(kind: str, seed: int) -> Iterator[bytes]:
+    """Changed seeds of one kind without an end, the same for the same number."""
+    draw = random.Random(f"{kind} {seed}")
+    seeds = readers()[kind].seeds
+    while True:
+        yield changed(draw.choice(seeds), draw)
+
+
+def try_one(kind: str, content: bytes) -> None:
+    """Read one input; whatever is no answer and no TpsgdError is raised."""
+    with tempfile.TemporaryDirectory() as folder, suppress(TpsgdError):
+        readers()[kind].read(content, Path(folder))
+
+
+def _plain(kinds: list[str], seconds: float) -> None:
+    streams = {kind: inputs(kind, int(time.time())) for kind in kinds}
+    counts = dict.fromkeys(kinds, 0)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for kind, stream in streams.items():
+            content = next(stream)
+            try:
+                try_one(kind, content)
+            except BaseException:
+                Path(f"crash-{kind}-{hashlib.sha256(content).hexdigest()[:12]}").write_bytes(
+                    content
+                )
+                raise
+            counts[kind] += 1
+    print(", ".join(f"{kind} {count:,}" for kind, count in counts.items()))
+
+
+def _guided(kinds: list[str], seconds: float, corpus: Path) -> None:
     corpus.mkdir(parents=True, exist_ok=True)
-    for name, content in (
-        ("onnx", b"o" + (EXAMPLES / "digits_onnx.onnx").read_bytes()),
-        ("npz", b"n" + (EXAMPLES / "diabetes.npz").read_bytes()),
-        ("csv", b"c" + small),
-        ("idx", b"i" + idx),
-        ("dump", b"d" + state.ljust(4920, b"\0")),
-    ):
-        (corpus / f"seed-{name}").write_bytes(content)
+    for at, kind in enumerate(kinds):
+        for number, content in enumerate(readers()[kind].seeds):
+            (corpus / f"seed-{kind}-{number}").write_bytes(bytes([at]) + content)
+
+    def one(content: bytes) -> None:
+        if content and content[0] < len(kinds):
+            try_one(kinds[content[0]], content[1:])
+
+    options = [f"-max_total_time={seconds:.0f}", "-max_len=20000", "-rss_limit_mb=3000"]
+    atheris.Setup([sys.argv[0], *options, "-timeout=30", str(corpus)], one)
+    atheris.Fuzz()
 
 
 def main() -> None:
     """Fuzz for a while."""
-    parser = argparse.ArgumentParser(description="Fuzz the readers of files.")
+    parser = argparse.ArgumentParser(description="Fuzz whatever comes from outside.")
     parser.add_argument("--minutes", type=float, default=1.0)
-    parser.add_argument("--corpus", type=Path, required=True, help="a folder; grows with the run")
+    parser.add_argument("--only", nargs="+", metavar="KIND", help="kinds of files; all by default")
+    parser.add_argument("--plain", action="store_true", help="change seeds at random, no atheris")
+    parser.add_argument("--corpus", type=Path, help="a folder; grows with the run")
     arguments = parser.parse_args()
-    if atheris is None:
-        parser.error("atheris is not installed: pip install atheris")
-    seed(arguments.corpus)
-    by_letter = readers()
-    path = Path(tempfile.mkdtemp()) / "file"
-
-    def one(content: bytes) -> None:
-        reader = by_letter.get(content[:1].decode("latin-1"))
-        if reader is None:
-            return
-        path.write_bytes(content[1:])
-        # The name decides nothing but the message.
-        with suppress(TpsgdError):
-            reader(path)
-
-    seconds = int(60 * arguments.minutes)
-    options = [f"-max_total_time={seconds}", "-max_len=20000", "-rss_limit_mb=3000", "-timeout=30"]
-    atheris.Setup([sys.argv[0], *options, str(arguments.corpus)], one)
-    atheris.Fuzz()
+    kinds = arguments.only or list(readers())
+    if unknown := set(kinds) - set(readers()):
+        parser.error(f"no such kind: {', '.join(sorted(unknown))}")
+    if arguments.plain:
+        _plain(kinds, 60 * arguments.minutes)
+    elif atheris is None:
+        parser.error("atheris is not installed: pip install atheris, or --plain")
+    elif arguments.corpus is None:
+        parser.error("--corpus FOLDER is where the run keeps what it finds")
+    else:
+        _guided(kinds, 60 * arguments.minutes, arguments.corpus)
 
 
 if __name__ == "__main__":

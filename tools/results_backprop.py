@@ -184,7 +184,7 @@ def accuracy_of(run: Run) -> float:
         binary = compile_for_host(project, folder)
         with open_device(binary, interface_of(model)) as device:
             samples = quantize_samples(model, dataset)
-            epochs = spec.rule.epochs
+            epochs = spec.rule.passes
             done = train(device, model, samples, epochs=epochs, progress=lambda *_: None)
     return done.scores[-1].value
 
@@ -207,7 +207,7 @@ def _in_torch(run: Run) -> float:
         losses=[layer_loss(spec, layer_index(spec, la.name), "class") for la in graph.trained],
         learning_rate=[run.rates[0] for _ in hidden] + [run.rates[1]],
         projection=spec.projection,
-        epochs=spec.rule.epochs,
+        epochs=spec.rule.passes,
         batch=NETS[run.net].batch,
         seed=run.seed,
     )

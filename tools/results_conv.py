@@ -279,7 +279,7 @@ def _train_code(run: Run, spec: Spec, dataset: Dataset) -> float:
         binary = compile_for_host(project, folder)
         with open_device(binary, interface_of(model)) as device:
             samples = quantize_samples(model, dataset)
-            epochs = spec.rule.epochs
+            epochs = spec.rule.passes
             done = train(device, model, samples, epochs=epochs, progress=lambda *_: None)
     return done.scores[-1].value
 
@@ -301,7 +301,7 @@ def _train_in_torch(run: Run, spec: Spec, dataset: Dataset) -> float:
         losses=[layer_loss(spec, layer_index(spec, la.name), "class") for la in graph.trained],
         learning_rate=_rates_of(graph, run),
         projection=spec.projection,
-        epochs=spec.rule.epochs,
+        epochs=spec.rule.passes,
         batch=BATCH,
         error_gate=spec.rule.error_gate if run.rule == "tpsgd" else None,
         seed=run.seed,

@@ -127,7 +127,7 @@ def taught(lesson: Lesson) -> dict[str, float]:
             found[f"new {when}"] = round(100 * float(np.mean(answers == 9)), 2)
 
         device.train(samples.x, samples.labels)
-        for _ in range(prepared.spec.rule.epochs - 1):
+        for _ in range(prepared.spec.rule.passes - 1):
             device.train(samples.x, samples.labels, order=rng.permutation(len(samples.x)))
         note("before")
         for index in in_turn(rng, len(shown), NEW_SAMPLES):
@@ -144,7 +144,7 @@ def measured(run: Run) -> dict[str, float]:
     samples = quantize_samples(prepared.model, prepared.dataset)
     later = drifted(samples, run.drift, run.seed, prepared.model.labels.count)
     rng = np.random.default_rng(run.seed)
-    epochs = prepared.spec.rule.epochs
+    epochs = prepared.spec.rule.passes
     found: dict[str, float] = {}
     with on_host(prepared) as device:
 

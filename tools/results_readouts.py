@@ -101,7 +101,7 @@ def carried_out(run: Run) -> dict[str, Any]:
     states = []
     with scratch_project(project) as folder:
         device = open_device(compile_for_host(project, folder), interface_of(model))
-        for epoch in range(prepared.spec.rule.epochs):
+        for epoch in range(prepared.spec.rule.passes):
             order = epoch_order(model.seed, epoch, len(samples.x))
             states.append((device.state(), order[:COUNTED]))
             device.train(samples.x, samples.labels, order=order)

@@ -325,7 +325,7 @@ def _train_code(run: Run, spec: Spec, dataset: Dataset) -> float:
         binary = compile_for_host(project, folder)
         with open_device(binary, interface_of(model)) as device:
             samples = quantize_samples(model, dataset)
-            epochs = spec.rule.epochs
+            epochs = spec.rule.passes
             done = train(device, model, samples, epochs=epochs, progress=lambda *_: None)
     return done.scores[-1].value
 
@@ -345,7 +345,7 @@ def _train_in_torch(run: Run, spec: Spec, dataset: Dataset) -> float:
         rule="backprop",
         losses=[layer_loss(spec, layer_index(spec, la.name), "class") for la in graph.trained],
         learning_rate=[*[run.rates[0]] * run.depth, run.rates[1]],
-        epochs=spec.rule.epochs,
+        epochs=spec.rule.passes,
         batch=BATCH,
         clip_norm=CLIP_NORM,
         seed=run.seed,

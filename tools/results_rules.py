@@ -127,6 +127,7 @@ def compared(net: Net, folder: Path, plots: Path | None) -> dict[str, Any]:
         rates=net.rates,
         ratios=RATIOS,
         tune_tpsgd=True,
+        trial_seeds=1,
         out=folder / f"{name}.sqlite",
     )
     if plots is not None:

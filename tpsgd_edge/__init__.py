@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tpsgd_edge.errors import (
         BudgetError,
         DataError,
+        MismatchError,
         OutputError,
         SpecError,
         ToolError,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BudgetError",
     "DataError",
+    "MismatchError",
     "OutputError",
     "QuantizedModel",
     "Spec",
@@ -57,6 +59,7 @@ __all__ = [
 _HOME_OF = {
     "BudgetError": "errors",
     "DataError": "errors",
+    "MismatchError": "errors",
     "OutputError": "errors",
     "QuantizedModel": "quantize.model",
     "Spec": "spec",

@@ -2,10 +2,32 @@
 
 Every error that a user can meet says what happened, where, what was found and what to do next, and
 carries the exit code of the command line: 2 when the spec or the data are at fault, 3 when a tool
-    is
-missing or failed. A mismatch between reference and device is no error but a verdict; where nobody
-asked for one, what would be made from code that is wrong is refused instead, with exit code 1.
+is missing or failed. A mismatch between reference and device is no error but a verdict; where
+nobody asked for one, what would be made from code that is wrong is refused instead, with exit
+code 1.
 """
+
+import unicodedata
+
+# Controls, formats such as a change of direction, what has no character, ends of lines.
+_UNSEEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
+
+
+def visible(text: str, *, keep: str = "") -> str:
+    """Text in which each character that a terminal would obey is written as an escape.
+
+    Args:
+        keep: characters that stay as they are.
+
+    >>> visible("a\\x1b[2Jb")
+    'a\\\\x1b[2Jb'
+    """
+    return "".join(
+        c
+        if c in keep or unicodedata.category(c) not in _UNSEEN
+        else c.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for c in text
+    )
 
 
 class TpsgdError(Exception):
@@ -83,3 +105,14 @@ class ToolError(TpsgdError):
     """A compiler, emulator or optional package is missing or failed."""
 
     exit_code = 3
+
+
+def how_to_install(*extras: str) -> str:
+    """The command that brings optional packages: for a release, and in a checkout.
+
+    >>> how_to_install("onnx")
+    "pip install 'tpsgd-edge[onnx]' (in a checkout: pip install -c constraints.txt '.[onnx]')"
+    """
+    names = ",".join(extras)
+    checkout = f"pip install -c constraints.txt '.[{names}]'"
+    return f"pip install 'tpsgd-edge[{names}]' (in a checkout: {checkout})"

@@ -10,7 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from tpsgd_edge.codegen import CProject
-from tpsgd_edge.frontend.exports.onnx_net import sample_lengths
+from tpsgd_edge.files import check_output, write_whole
+from tpsgd_edge.frontend.exports.onnx_net import ONNX_MARK, sample_lengths
+from tpsgd_edge.frontend.inputs import input_files
 from tpsgd_edge.memory import digest_order
 from tpsgd_edge.report.adaptation import AdaptResult
 from tpsgd_edge.report.costs import (
@@ -20,7 +22,7 @@ from tpsgd_edge.report.costs import (
     layer_costs,
     with_instructions,
 )
-from tpsgd_edge.report.html import write_html
+from tpsgd_edge.report.html import REPORT_MARK, write_html
 from tpsgd_edge.report.results import (
     BuildResult,
     CurvePoint,
@@ -38,7 +40,6 @@ from tpsgd_edge.stages import (
     Training,
     check_binary,
     compile_predicting,
-    default_steps,
     inspect_firmware,
     metric_of,
     on_host,
@@ -51,11 +52,12 @@ from tpsgd_edge.stages import (
     with_frozen_hidden_layers,
 )
 from tpsgd_edge.stages.adapting import try_ways
-from tpsgd_edge.stages.export import onnx_of, read_state
+from tpsgd_edge.stages.bounds import steps_to_compare
+from tpsgd_edge.stages.export import onnx_of, read_state, write_state
 from tpsgd_edge.stages.facts import data_doubts, training_doubts
 from tpsgd_edge.stages.quantization import compare_scores, layer_errors
 from tpsgd_edge.toolchain.build import Binary
-from tpsgd_edge.toolchain.folder import write_binary, write_project
+from tpsgd_edge.toolchain.folder import write_project
 from tpsgd_edge.toolchain.open_device import (
     Emulator,
     emulator_title,
@@ -83,19 +85,18 @@ def build(
     """
     prepared = prepare(spec)
     project = render_project(prepared)
-    firmware, elf = None, b""
+    firmware, built = None, {}
     if compile:
         # In a folder of its own first: what exceeds the budget is not written at all.
         with scratch_project(project) as folder:
             firmware = inspect_firmware(prepared, project, folder, _budget_check(prepared))
             _check_budget(_build_result(prepared, project, None, firmware))
             check_binary(prepared, firmware.binary)
-            elf = firmware.binary.path.read_bytes()
+            binary = firmware.binary.path
+            built = {f"build/{spec.name}{binary.suffix}": binary.read_bytes()}
     folder = out or Path("build") / f"{spec.name}-{spec.platform.name}"
     result = _build_result(prepared, project, folder, firmware)
-    write_project(project.files, folder)
-    if firmware is not None:
-        write_binary(elf, folder / "build" / f"{spec.name}{firmware.binary.path.suffix}")
+    write_project(project.files, folder, built=built)
     return result
 
 
@@ -118,7 +119,7 @@ def verify(
     """
     prepared = prepare(spec)
     project = render_project(prepared)
-    count = steps or default_steps(prepared)
+    count = steps_to_compare(prepared, steps)
     with scratch_project(project) as folder:
         firmware = inspect_firmware(prepared, project, folder)
         predicting = compile_predicting(prepared, project, folder)
@@ -141,8 +142,12 @@ def simulate(
     Raises:
         TpsgdError: the spec or data are at fault, or there is no compiler.
     """
+    if weights_out is not None:
+        check_output(weights_out, "the state", inputs=input_files(spec))
     prepared = prepare(spec)
-    return _simulate(prepared, epochs or spec.rule.epochs, progress or _silent, weights_out)
+    return _simulate(
+        prepared, epochs or prepared.spec.rule.passes, progress or _silent, weights_out
+    )
 
 
 def export(
@@ -151,6 +156,7 @@ def export(
     weights: Path,
     onnx: Path | None = None,
     crc: int | None = None,
+    model_id: int | None = None,
     scaled_input: bool = False,
 ) -> ExportResult:
     """Write a trained net as an ONNX file in floating point.
@@ -159,17 +165,20 @@ def export(
         weights: the raw bytes of the state struct, from a device or from `simulate`.
         onnx: the file; NAME.onnx where not given.
         crc: what NAME_digest() gave on the device, to be compared.
+        model_id: NAME_MODEL_ID of the firmware, to be compared.
         scaled_input: leave out what `data.scaling` does to samples.
 
     Raises:
         TpsgdError: the spec is at fault, the weights are no state of its model, or the package onnx
             is missing.
     """
-    prepared = prepare(spec)
-    state = read_state(prepared, weights, crc=crc)
-    content = onnx_of(prepared, state, scaled_input=scaled_input)
     path = onnx or Path(f"{spec.name}.onnx")
-    write_binary(content, path)
+    inputs = (*input_files(spec), weights)
+    check_output(path, "the ONNX file", inputs=inputs, mark=ONNX_MARK)
+    prepared = prepare(spec)
+    state, knows_model = read_state(prepared, weights, crc=crc, model=model_id)
+    content = onnx_of(prepared, state, scaled_input=scaled_input)
+    write_whole(content, path, what="the ONNX file")
     return ExportResult(
         spec=prepared.spec,
         platform=prepared.platform.name,
@@ -179,6 +188,8 @@ def export(
         crc=digest(state[name] for name in digest_order(prepared.model)),
         input_shape=sample_lengths(prepared.graph),
         formats=formats_of(prepared.model),
+        data=prepared.dataset.said,
+        knows_model=knows_model,
     )
 
 
@@ -186,6 +197,7 @@ def quantization(
     spec: Spec,
     *,
     weights: Path | None = None,
+    model_id: int | None = None,
     samples: int = 200,
     progress: Progress | None = None,
 ) -> QuantizationResult:
@@ -193,13 +205,14 @@ def quantization(
 
     Args:
         weights: a trained state as for `export`; first weights where not given.
+        model_id: as for `export`.
         samples: test samples that the layers are compared on.
 
     Raises:
         TpsgdError: the spec, the data or the weights are at fault, or there is no compiler.
     """
     prepared = prepare(spec)
-    state = None if weights is None else read_state(prepared, weights)
+    state = None if weights is None else read_state(prepared, weights, model=model_id)[0]
     layers = layer_errors(prepared, state, samples, progress or _silent)
     with on_host(prepared) as device:
         scores = compare_scores(device, prepared, state)
@@ -213,6 +226,8 @@ def quantization(
         agreement=scores.agreement,
         samples=min(samples, len(prepared.dataset.x_test)),
         formats=formats_of(prepared.model),
+        data=prepared.dataset.said,
+        is_trained=spec.model.has_first_weights or (state is not None and int(state["step"]) > 0),
     )
 
 
@@ -231,10 +246,12 @@ def report(
         out: the file; NAME-PLATFORM.html where not given.
         steps: as for `verify`; where not given, the whole training if it is small, else 1,000.
     """
+    path = out or Path(f"{spec.name}-{spec.platform.name}.html")
+    check_output(path, "the report", inputs=input_files(spec), mark=REPORT_MARK)
     tell = progress or _silent
     prepared = prepare(spec)
     project = render_project(prepared)
-    count = steps or default_steps(prepared, whole_training=True)
+    count = steps_to_compare(prepared, steps, whole_training=True)
     with scratch_project(project) as folder:
         firmware = inspect_firmware(prepared, project, folder, _budget_check(prepared))
         built = replace(_build_result(prepared, project, folder, firmware), folder=None)
@@ -242,7 +259,9 @@ def report(
         predicting = compile_predicting(prepared, project, folder)
         verified = _verify(prepared, firmware, predicting, count, emulator, tell)
     # After a mismatch the report is made all the same: it says so.
-    simulated = _simulate(prepared, epochs or spec.rule.epochs, tell, check=verified.is_equal)
+    simulated = _simulate(
+        prepared, epochs or prepared.spec.rule.passes, tell, check=verified.is_equal
+    )
     simulated = replace(
         simulated,
         sizes=built.sizes,
@@ -250,7 +269,6 @@ def report(
         instructions_per_inference=verified.instructions_per_inference,
     )
     result = ReportResult(built, verified, simulated)
-    path = out or Path(f"{spec.name}-{spec.platform.name}.html")
     return replace(result, html=write_html(result, path))
 
 
@@ -272,10 +290,12 @@ def adapt(
     Raises:
         TpsgdError: the net has not learned before; the spec, the data or a compiler are at fault.
     """
+    if out is not None:
+        check_output(out, "the best way", inputs=input_files(spec))
     tried = rates or [factor * (spec.rule.learning_rate or DEFAULT_RATE) for factor in (0.3, 1, 3)]
     result = AdaptResult(try_ways(spec, tried, folds, progress or _silent))
     if out is not None:
-        write_binary(result.fragment.encode(), out)
+        write_whole(result.fragment.encode(), out, what="the best way")
     return result
 
 
@@ -301,6 +321,7 @@ def _build_result(
         layers=with_instructions(layers, firmware.counts if firmware else None),
         arena=prepared.plan.training.buffers,
         digests={"spec": spec.digest, "project": project.digest},
+        data=prepared.dataset.said,
         warnings=data_doubts(prepared),
     )
 
@@ -339,6 +360,7 @@ def _verify(
         instructions_per_inference=counts.inference.per_run if counts else None,
         cycles_per_step=counts.step.cycles_per_run if counts and counts.step else None,
         cycles_per_inference=counts.inference.cycles_per_run if counts else None,
+        data=prepared.dataset.said,
         warnings=data_doubts(prepared),
     )
 
@@ -360,7 +382,7 @@ def _simulate(
     model, dataset = prepared.model, prepared.dataset
     training = _train_on_host(prepared, epochs, progress, "training", check=check)
     if weights_out is not None:
-        write_binary(training.state, weights_out)
+        write_state(prepared, training.state, weights_out)
     baselines = {}
     if any(not layer.is_last for layer in model.trained):
         frozen = replace(prepared, model=with_frozen_hidden_layers(model))
@@ -385,7 +407,9 @@ def _simulate(
         baselines=baselines,
         weights=weights_out,
         origin=tuple(score.value for score in training.origin_scores),
+        data=dataset.said,
         warnings=training_doubts(prepared, training, baselines),
+        planned_ram=prepared.plan.n_bytes,
     )
 
 

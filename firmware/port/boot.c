@@ -1,6 +1,9 @@
 /*
  * boot.c -- the C world of a device, and its painted stack
+ *
+ * For emulators only: without TPS_PORT this file is empty, whoever compiles it.
  */
+#ifdef TPS_PORT
 #include "tps_boot.h"
 
 #define PAINT UINT32_C(0xC5C5C5C5)
@@ -53,3 +56,7 @@ _Noreturn void tps_port_boot(void)
     tps_port_open();
     tps_port_exit(tps_port_serve());
 }
+
+#else
+typedef int tps_port_is_empty;
+#endif

@@ -1,8 +1,11 @@
 /*
- * memory.c -- the three functions of the C library that compilers call on their own
+ * memory.c -- the functions of the C library that compilers call on their own
  *
  * Word by word where both addresses allow it: on a small core that is four times as fast.
+ *
+ * For emulators only: without TPS_PORT this file is empty, whoever compiles it.
  */
+#ifdef TPS_PORT
 #include <stddef.h>
 #include <stdint.h>
 
@@ -69,3 +72,48 @@ PLAIN_LOOPS void *memset(void *to, int value, size_t count)
     }
     return to;
 }
+
+#ifdef __arm__
+
+/* The same under the names of Arm's run-time ABI, which clang prefers. */
+void __aeabi_memcpy(void *restrict to, const void *restrict from, size_t count);
+void __aeabi_memmove(void *to, const void *from, size_t count);
+void __aeabi_memset(void *to, size_t count, int value);
+void __aeabi_memclr(void *to, size_t count);
+
+void __aeabi_memcpy(void *restrict to, const void *restrict from, size_t count)
+{
+    (void)memcpy(to, from, count);
+}
+
+void __aeabi_memmove(void *to, const void *from, size_t count)
+{
+    (void)memmove(to, from, count);
+}
+
+void __aeabi_memset(void *to, size_t count, int value)
+{
+    (void)memset(to, value, count);
+}
+
+void __aeabi_memclr(void *to, size_t count)
+{
+    (void)memset(to, 0, count);
+}
+
+/* What promises words, or pairs of words, needs nothing else. */
+#define ALSO(name, of) __asm__(".globl " #name "\n\t.thumb_set " #name ", " #of)
+ALSO(__aeabi_memcpy4, __aeabi_memcpy);
+ALSO(__aeabi_memcpy8, __aeabi_memcpy);
+ALSO(__aeabi_memmove4, __aeabi_memmove);
+ALSO(__aeabi_memmove8, __aeabi_memmove);
+ALSO(__aeabi_memset4, __aeabi_memset);
+ALSO(__aeabi_memset8, __aeabi_memset);
+ALSO(__aeabi_memclr4, __aeabi_memclr);
+ALSO(__aeabi_memclr8, __aeabi_memclr);
+
+#endif
+
+#else
+typedef int tps_port_is_empty;
+#endif

@@ -2,7 +2,10 @@
  * semihosting.c -- the harness's streams as two files of the debugger or emulator
  *
  * commands.bin is read, replies.bin is written, both in the folder that the emulator runs in.
+ *
+ * For emulators only: without TPS_PORT this file is empty, whoever compiles it.
  */
+#ifdef TPS_PORT
 #include "semihosting.h"
 
 #include "tps_boot.h"
@@ -67,3 +70,7 @@ _Noreturn void tps_port_exit(enum tps_port_exit code)
         (void)tps_semihosting_call(SYS_EXIT_EXTENDED, arguments);
     }
 }
+
+#else
+typedef int tps_port_is_empty;
+#endif

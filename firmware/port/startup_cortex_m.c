@@ -1,6 +1,9 @@
 /*
  * startup_cortex_m.c -- vector table and reset of the Cortex-M cores
+ *
+ * For emulators only: without TPS_PORT this file is empty, whoever compiles it.
  */
+#ifdef TPS_PORT
 #include "tps_boot.h"
 
 /* Coprocessor access control register: CP10 and CP11 are the FPU and MVE. */
@@ -38,3 +41,7 @@ __attribute__((section(".vectors"), used)) const struct vector_table tps_port_ve
     {fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault,
      fault},
 };
+
+#else
+typedef int tps_port_is_empty;
+#endif

@@ -1,6 +1,9 @@
 /*
  * startup_riscv.c -- entry of a RISC-V core in machine mode
+ *
+ * For emulators only: without TPS_PORT this file is empty, whoever compiles it.
  */
+#ifdef TPS_PORT
 #include "tps_boot.h"
 
 void tps_port_reset(void);
@@ -25,3 +28,7 @@ __attribute__((naked, section(".vectors"), used)) void tps_port_reset(void)
         ".word 0x30529073\n" /* csrw mtvec, t0; assemblers refuse its name without zicsr */
         "j tps_port_boot\n");
 }
+
+#else
+typedef int tps_port_is_empty;
+#endif

@@ -4,6 +4,11 @@
 #ifndef TPS_COMPILER_H
 #define TPS_COMPILER_H
 
+/* Digests are of bytes in memory, and some kernels take two numbers from one word. */
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the generated code needs a little-endian core"
+#endif
+
 /* A function of its own has all registers to itself, and its caller saves fewer. */
 #ifdef __GNUC__
 #define TPS_APART __attribute__((noinline))

@@ -2,6 +2,7 @@
 #ifndef TPS_CRC32_H
 #define TPS_CRC32_H
 
+#include "tps_compiler.h"
 #include "tps_names.h"
 
 #include <stdint.h>

@@ -1,19 +1,26 @@
 /*
  * tps_f32.h -- elementary functions in binary32
  *
- * docs/ARITHMETIC.md, section 12: every operation once, in the order written,
- * never fused. Compile with -ffp-contract=off.
+ * ARITHMETIC.md of tpsgd-edge, section 12: every operation once, in the order written,
+ * never fused and never wider. Compilers that would do so are told not to, or stop here.
  */
 #ifndef TPS_F32_H
 #define TPS_F32_H
 
 #include <stdint.h>
 
-#ifdef __clang__
+/* gcc fuses unless it is told -std=c11, and does not know the pragma of the standard. */
+#if !defined(__GNUC__) || defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
+#elif !defined(__STRICT_ANSI__)
+#pragma GCC optimize("fp-contract=off")
 #endif
-#ifdef __FAST_MATH__
-#error "f32 arithmetic is exact only without -ffast-math"
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__)
+#error "f32 arithmetic is exact only without -ffast-math and what it consists of"
+#endif
+/* 16 widens only formats that are narrower than float. */
+#if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0 && __FLT_EVAL_METHOD__ != 16
+#error "f32 arithmetic is exact only where float is not computed wider: -msse2 -mfpmath=sse on x86"
 #endif
 #if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 2)
 #error "the float vectors of MVE flush subnormal numbers to zero: compile with +nomve.fp"
@@ -21,9 +28,21 @@
 
 #define TPS_LOG2E 0x1.715476p+0f
 
+/* v limited to [lo, hi]; lo where v is no number, so that tables are never left. */
 static inline float tps_clip_f32(float v, float lo, float hi)
 {
-    return v < lo ? lo : v > hi ? hi : v;
+    return v > lo ? (v < hi ? v : hi) : lo;
+}
+
+/* Whether all values are what the arithmetic is proved for: no NaN, |v| <= 2^20. */
+static inline int tps_all_proved_f32(const float *values, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (!(values[i] >= -0x1p20f && values[i] <= 0x1p20f)) {
+            return 0;
+        }
+    }
+    return 1;
 }
 
 /* 2^x for x in [-126, 126], beyond that the value at the end. */
@@ -99,8 +118,8 @@ static inline float tps_dot_f32(const float *w, const float *x, uint32_t n)
             lane[m] += w[i + m] * x[i + m];
         }
     }
-    for (uint32_t m = 0; i < n; i++, m++) {
-        lane[m] += w[i] * x[i];
+    for (uint32_t m = 0; m < (n & 7); m++) {
+        lane[m] += w[i + m] * x[i + m];
     }
     return tps_sum_of_lanes_f32(lane);
 }
@@ -110,15 +129,14 @@ static inline void tps_dot_two_f32(const float *w, const float *x, uint32_t n, f
 {
     const float *v = w + n;
     float lane[8] = {0.0f}, other[8] = {0.0f};
-    uint32_t left = n;
-    for (; left >= 8; left -= 8, w += 8, v += 8, x += 8) {
+    for (uint32_t left = n; left >= 8; left -= 8, w += 8, v += 8, x += 8) {
         for (uint32_t m = 0; m < 8; m++) {
             const float input = x[m];
             lane[m] += w[m] * input;
             other[m] += v[m] * input;
         }
     }
-    for (uint32_t m = 0; m < left; m++) {
+    for (uint32_t m = 0; m < (n & 7); m++) {
         lane[m] += w[m] * x[m];
         other[m] += v[m] * x[m];
     }

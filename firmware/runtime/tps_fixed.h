@@ -2,7 +2,7 @@
  * tps_fixed.h -- rounding and saturating
  *
  * Every rounding and every saturation of the integer kernels is one of these.
- * docs/ARITHMETIC.md, section 1, is the contract.
+ * ARITHMETIC.md of tpsgd-edge, section 1, is the contract.
  */
 #ifndef TPS_FIXED_H
 #define TPS_FIXED_H
@@ -84,7 +84,8 @@ static inline int tps_scales_s32(uint8_t shift)
 
 static inline struct tps_scaling tps_scaling(uint16_t mult, uint8_t shift)
 {
-    return (struct tps_scaling){mult << 15, INT32_C(1) << (shift - 18), (uint8_t)(shift - 17)};
+    return (struct tps_scaling){(int32_t)mult << 15, INT32_C(1) << (shift - 18),
+                                (uint8_t)(shift - 17)};
 }
 
 /* floor(v * mult / 2^shift + 1/2). Requires tps_scales_s32(shift). */

@@ -16,8 +16,13 @@
 #include <arm_mve.h>
 #endif
 
-/* What has MVE has better ways. */
-#if defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE)
+/*
+ * The instructions are written as Thumb-2 has them, and load words from any address. Cores in Arm
+ * state, and compilers that are told -mno-unaligned-access, take the plain kernels; what has MVE
+ * has better ways.
+ */
+#if defined(__ARM_FEATURE_SIMD32) && defined(__thumb2__) && defined(__ARM_FEATURE_UNALIGNED) &&    \
+    !defined(__ARM_FEATURE_MVE)
 #define TPS_PAIRS
 #define TPS_INSTRUCTION(text, ...) __asm__(text : "=r"(r) : __VA_ARGS__)
 #elif defined(TPS_PAIRS_IN_C)

@@ -1,7 +1,7 @@
 /*
  * tps_random.h -- counter-based random numbers
  *
- * docs/ARITHMETIC.md, section 3. Unsigned arithmetic wraps modulo 2^32 on purpose.
+ * ARITHMETIC.md of tpsgd-edge, section 3. Unsigned arithmetic wraps modulo 2^32 on purpose.
  */
 #ifndef TPS_RANDOM_H
 #define TPS_RANDOM_H

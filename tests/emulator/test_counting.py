@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.support.fake_project import FILES, INTERFACE, samples
 from tpsgd_edge.errors import ToolError
+from tpsgd_edge.frontend.data import dataset_from_arrays
 from tpsgd_edge.quantize import quantize_inputs, quantize_labels
-from tpsgd_edge.spec import load_spec
+from tpsgd_edge.spec import load_spec, spec_from_dict
 from tpsgd_edge.stages import compile_for_device, prepare, render_project, scratch_project
 from tpsgd_edge.toolchain import qemu_counter
 from tpsgd_edge.toolchain.compilers import find_compiler
@@ -109,6 +111,35 @@ def test_both_emulators_count_the_same(core, example):
         other = count_instructions(binary, interface, x, labels, emulator="qemu")
     assert one == other
     assert set(one.step.by_layer) == {"model", *interface.layers}
+
+
+@pytest.mark.parametrize("kind", ["rnn", "gru"])
+def test_kernels_of_parts_of_a_layer_count_for_the_layer(kind):
+    """A kernel gets a unit of a recurrent layer, which lies inside of the layer's struct."""
+    needs("cortex-m4f", "unicorn", "qemu")
+    layers = [{"name": "a", "kind": kind, "units": 24}, {"name": "out", "units": 3}]
+    spec = spec_from_dict(
+        {
+            "name": "net",
+            "model": {"layers": layers},
+            "data": {"file": "arrays"},
+            "platform": {"name": "cortex-m4f"},
+        }
+    )
+    x = np.random.default_rng(1).standard_normal((30, 12, 4)).astype(np.float32)
+    prepared = prepare(spec, dataset_from_arrays(spec, x, np.arange(30) % 3))
+    inputs = quantize_inputs(prepared.model, prepared.dataset.x_train[:2])
+    labels = quantize_labels(prepared.model, prepared.dataset.y_train[:2])
+    project, interface = render_project(prepared), interface_of(prepared.model)
+    with scratch_project(project) as folder:
+        binary = compile_for_device(prepared, project, folder)
+        one = count_instructions(binary, interface, inputs, labels, emulator="unicorn")
+        other = count_instructions(binary, interface, inputs, labels, emulator="qemu")
+    assert (one.step.total, one.inference.total) == (other.step.total, other.inference.total)
+    for count in (one.step, one.inference, other.step, other.inference):
+        assert sum(count.by_layer.values()) == count.total
+        # Around the layers there are calls and the schedule, nothing that grows with them.
+        assert count.by_layer["model"] < 0.03 * count.total
 
 
 def test_a_count_repeats_exactly(build_firmware):

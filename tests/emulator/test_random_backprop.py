@@ -16,7 +16,12 @@ _FIRST_SEED = 14_056
 
 
 def model_of(number: int) -> QuantizedModel:
-    model = network(_FIRST_SEED + number, value_type=VALUE_TYPES[number % 3], maps=number % 4 != 2)
+    model = network(
+        _FIRST_SEED + number,
+        value_type=VALUE_TYPES[number % 3],
+        maps=number % 4 != 2,
+        plain_maps=True,
+    )
     return with_backprop(np.random.default_rng(number), model)
 
 

@@ -11,7 +11,7 @@ from tests.support.gru import with_gru_layers
 from tests.support.maps import conv_plan, pool_plan
 from tests.support.models import random_model
 from tests.support.sequences import RnnPlan
-from tpsgd_edge.quantize.model import DTYPES, StoredInit
+from tpsgd_edge.quantize.model import DTYPES, Projection, StoredInit
 from tpsgd_edge.reference import Reference
 
 F = np.float32
@@ -65,15 +65,41 @@ def test_derivatives_of_f32_at_their_ends(activation, b, slopes):
 
 
 def test_exp2_of_f32_at_its_ends():
-    # Logits far apart: the smallest has e = 2^-126, and no less; answers hold the confidence.
+    # Far below the largest logit e is 2^-126, and no less. A weight of 0 shows what a bias hides.
     model = one_layer("softmax_cross_entropy", 4, value_type="f32", kind="class")
-    state = start(model, fc1_b=[0, -87.0, -88.0, -(2.0**20)])
-    ((after, _),) = steps_of(model, [(state, [0, 0], 0)])
-    change = after["fc1.b"] - state["fc1.b"]
-    p = [-Reference(model).confidence_of(np.array([0], F)), *change[1:]]
-    assert change[0] == 0
-    assert p[0] == -1
-    assert after["fc1.b"][1] == F(-87)
+    state = start(model, fc1_b=[0, -88.0, -(2.0**20), -(2.0**20)])
+    ((after, _),) = steps_of(model, [(state, [1, 0], 0)])
+    assert after["fc1.w"][:, 0].tolist() == [0, -(2.0**-126), -(2.0**-126), -(2.0**-126)]
+    assert Reference(model).confidence_of(np.array([0, -88, -99, -99], F)) == 1
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
+def test_functions_of_f32_to_their_last_bit(activation):
+    """12,800 values, so many that one bit of the smallest coefficient of exp2 shows."""
+    model = one_layer("l2", 64, value_type="f32", activation=activation)
+    b = np.random.default_rng(1).uniform(-1, 1, 64) * 2.0 ** np.arange(-8, 8, 0.25)
+    state = start(model, fc1_b=b, fc1_w=np.full((64, 2), 0.37))
+    x = np.random.default_rng(2).uniform(-9, 9, (200, 2))
+    steps_of(model, [(state, one, [0] * 64) for one in x])
+
+
+def test_dot_products_of_f32_in_their_order():
+    """Sums of 29 products of unlike sizes: another order rounds to another number."""
+    model = random_model(
+        np.random.default_rng(14),
+        value_type="f32",
+        label_kind="class",
+        label_count=5,
+        n_in=29,
+        hidden=[],
+        activations=["linear"],
+        losses=["softmax_cross_entropy"],
+        stored_weights=True,
+        lively=True,
+    )
+    rng = np.random.default_rng(15)
+    x = rng.normal(size=(20, 29)) * 2.0 ** rng.integers(-6, 6, (20, 29))
+    steps_of(model, [(start(model), one, 1) for one in x])
 
 
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
@@ -86,16 +112,16 @@ def test_tanh_and_sigmoid_of_f32_far_out(activation):
     assert abs(y[1] - low) < 1e-30
 
 
-def maps(plans, **wanted):
-    """A net of maps with the smallest last layer, in s8."""
+def maps(plans, value_type="s8", **wanted):
+    """A net of maps with the smallest last layer."""
     model = random_model(
         np.random.default_rng(6),
-        value_type="s8",
+        value_type=value_type,
         label_kind="class",
         label_count=2,
         map_plans=plans,
         hidden=[],
-        weight_types=["s16"] * 3,
+        weight_types=["f32" if value_type == "f32" else "s16"] * 3,
         projection="sign",
         storage="seed",
         gate=False,
@@ -117,7 +143,7 @@ def as_it_is(layer, w):
 def layer_outputs(model, x):
     """What each layer makes of a sample, which reference and C agree on."""
     steps_of(model, [(start(model), x, 0)])
-    return Reference(model).layer_outputs(np.array(x, np.int8))
+    return Reference(model).layer_outputs(np.array(x, DTYPES[model.value_type]))
 
 
 @pytest.mark.parametrize("before", [(1, 0), (0, 1), (1, 1)])
@@ -137,18 +163,26 @@ def test_a_row_or_a_column_of_zeros_around_a_map(before):
     assert y.tolist() == expected
 
 
-def test_averages_of_three():
-    """A = 10923 for an area of 3: 3 * 127 stays 127, and sums of 1 and -1 are rounded."""
-    model = maps([pool_plan((3, 4, 1), "average", (3, 1))])
-    x = np.array([[127, -128, 1, -1], [127, -128, 1, -1], [127, -128, 0, 0]], np.int8)
-    y, _ = layer_outputs(model, x.ravel())
-    assert y.tolist() == [127, -128, 1, -1]
+@pytest.mark.parametrize(("value_type", "low", "high"), [("s8", -128, 127), ("s16", -32768, 32767)])
+def test_averages_of_three(value_type, low, high):
+    """A = 10923 for an area of 3, a little too much: the mean of ends stays within the type."""
+    model = maps([pool_plan((3, 4, 1), "average", (3, 1))], value_type)
+    x = [[high, low, 1, -1], [high, low, 1, -1], [high, low, 0, 0]]
+    y, _ = layer_outputs(model, np.ravel(x))
+    assert y.tolist() == [high, low, 1, -1]
 
 
 def test_averages_of_two_are_rounded_half_up():
     model = maps([pool_plan((2, 4, 1), "average", (2, 1))])
     y, _ = layer_outputs(model, [1, -1, 3, -3, 0, 0, 0, 0])
     assert y.tolist() == [1, 0, 2, -1]
+
+
+@pytest.mark.parametrize("value_type", ["s8", "s16", "f32"])
+def test_a_pool_takes_the_largest(value_type):
+    model = maps([pool_plan((2, 4, 1), "max", (2, 2))], value_type, activations=["linear"])
+    y, _ = layer_outputs(model, [3, 9, -4, -7, 8, -9, -5, -3])
+    assert y.tolist() == [9, -3]
 
 
 def test_a_local_target_of_three_places_and_one_in_a_pool():
@@ -303,3 +337,71 @@ def test_an_adaptor_saturates():
     model = replace(model, layers=(first, last))
     y, _ = layer_outputs(model, [100, -100])
     assert y.tolist() == [127, -128]
+
+
+def test_learned_read_outs_of_f32_stop_at_both_ends():
+    model = random_model(
+        np.random.default_rng(11),
+        value_type="f32",
+        label_kind="vector",
+        label_count=3,
+        n_in=2,
+        hidden=[2],
+        activations=["linear", "linear"],
+        losses=["projected_l2", "l2"],
+        dead_zone=False,
+        stored_weights=True,
+        lively=True,
+    )
+    first, last = model.layers
+    values = np.array([[127] * 3, [-127] * 3], np.int8)
+    p = Projection("learned", "ram", 0, values, Requantize(2**14, 20), 1.0)
+    first = replace(first, projection=p, loss=replace(first.loss, readout_f32=0.0))
+    model = replace(model, layers=(first, last), schedule=Schedule((2**15,), 1))
+    state = start(model, fc1_b=[1000.0, -1000.0], fc1_w=[[0, 0]] * 2)
+    ((after, _),) = steps_of(model, [(state, [0, 0], [5.0, 1.0, -1.0])])
+    # c_k = 5, 1 and -1 times y = 1000 and -1000.
+    assert after["fc1.p"].tolist() == [[127, 127, -127], [-127, -127, 127]]
+
+
+@pytest.mark.parametrize("zeros", [[0.0, -0.0], [-0.0, 0.0]])
+def test_of_two_zeros_in_f32_a_pool_takes_the_first(zeros):
+    model = random_model(
+        np.random.default_rng(12),
+        value_type="f32",
+        label_kind="class",
+        label_count=2,
+        map_plans=[pool_plan((1, 2, 1), "max", (1, 2))],
+        hidden=[],
+        lively=True,
+    )
+    steps_of(model, [(start(model), zeros, 0)])
+    y, _ = Reference(model).layer_outputs(np.array(zeros, F))
+    assert np.signbit(y).tolist() == [np.signbit(zeros[0])]
+
+
+@pytest.mark.parametrize("mode", ["max", "average"])
+def test_errors_that_meet_in_a_pool_stop_at_both_ends(mode):
+    """Three windows over one place hand down e of their own: the sum is beyond the s16."""
+    plans = [
+        conv_plan((1, 5, 1), 1, (1, 1), windows=(1, 5)),
+        pool_plan((1, 5, 1), mode, (1, 3), (1, 1)),
+    ]
+    drawn = maps(plans, activations=["linear", "linear"])
+    model = with_backprop(np.random.default_rng(13), drawn, some_frozen=False)
+    conv, pool, last = model.layers
+    one = {"rate": Requantize(2**15, 15), "bias_one": 64, "z": Requantize(2**14, 14)}
+    conv = replace(as_it_is(conv, [1]), **one | {"dead_zone": 0})
+    wide = np.array([[16000] * 3, [-16000] * 3], np.int16)
+    last = replace(
+        last,
+        init=StoredInit(wide, np.zeros(2, np.int32)),
+        passing=replace(last.passing, shift=8),
+        **one,
+    )
+    model = replace(model, layers=(conv, pool, last))
+    state = start(model)
+    ((after, _),) = steps_of(model, [(state, [0, 0, 9, 0, 0], 1)])
+    change = int(after["conv1.b"][0] - state["conv1.b"][0])
+    # In the middle 3 e of the s16's end are met by all windows, and the sum stays at the end.
+    assert change <= -32767

@@ -305,3 +305,43 @@ def test_learned_read_outs_stop_at_both_ends():
     again = start(model, fc1_b=[127, -128, 127, -128], fc1_p=[[-127] * 8, [127] * 8] * 2)
     ((end, _),) = steps_of(model, [(again, [0, 0], down)])
     assert end["fc1.p"].tolist() == [[-127] * 8, [127] * 8] * 2
+
+
+def classes(loss, target, p, n_out):
+    """As `hidden`, of classes: the target is that of one column of P."""
+    vectors = hidden(loss, n_out=n_out, projection=Projection("gaussian", "s8", 0, p))
+    first, last = vectors.layers
+    first = replace(first, loss=replace(first.loss, target=target))
+    labels = replace(vectors.labels, kind="class")
+    last = replace(last, loss=replace(last.loss, target=Target(on=0, off=0)))
+    return replace(vectors, labels=labels, layers=(first, last))
+
+
+def test_targets_of_classes_are_rounded_half_up_and_saturate():
+    p = np.zeros((6, 8), np.int8)
+    p[:, 2] = [127, -127, 3, -3, 1, -1]
+    model = classes("l2", Target(mid=0, mult=32767, shift=1), p, 6)
+    # 127 * 32767 / 2 is beyond the s16; 3 * 32767 / 2 = 49150.5 too; 16383.5 goes to 16384.
+    t15 = [32767, -32768, 32767, -32768, 16384, -16383]
+    assert moved(model, [0] * 6, 2) == [t >> 1 for t in t15]
+
+
+def test_a_leaky_slope_is_rounded_half_up():
+    model = one_layer("l2", 4, activation="leaky_relu", negative_slope=2**14, z_min=-32768)
+    state = start(model, fc1_b=[-1, -3, -32768, 5])
+    ((_, output),) = steps_of(model, [(state, [0, 0], [0] * 4)])
+    assert output.tolist() == [0, -1, -16384, 5]
+
+
+def test_steps_of_learned_read_outs_saturate():
+    values = np.array([[0] * 8, [1] * 8], np.int8)
+    p = Projection("learned", "ram", 0, values, Requantize(2**15, 1), 0.0)
+    model = hidden(
+        "projected_l2", n_out=2, projection=p, readout=Requantize(2**14, 40), error_shift=5
+    )
+    state = start(model, fc1_b=[1, 0])
+    ((after, _),) = steps_of(model, [(state, [0, 0], [32767, -32768, 4] + [0] * 5)])
+    # q = 16383 a / 2 = 16383 * 2^14, saturated: 32767 / 2^13 with what rounding adds is 3 or 4.
+    assert after["fc1.p"][0, 0] in (3, 4)
+    assert after["fc1.p"][0, 1] in (-4, -3)
+    assert after["fc1.p"][1].tolist() == [1] * 8

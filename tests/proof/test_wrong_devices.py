@@ -6,7 +6,9 @@ rendering, compiling, running and comparing are those of every day.
 
 import json
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tests.proof.devices import (
@@ -19,10 +21,14 @@ from tests.proof.devices import (
     when,
     write_specs,
 )
-from tpsgd_edge.errors import ToolError
-from tpsgd_edge.stages import firmware, running
+from tpsgd_edge import TPSGDClassifier, load_spec
+from tpsgd_edge.errors import MismatchError, ToolError
+from tpsgd_edge.estimator import base
+from tpsgd_edge.stages import firmware, prepare, prove, running
+from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.compilers import find_compiler
-from tpsgd_edge.toolchain.open_device import find_emulator
+from tpsgd_edge.toolchain.interface import interface_of
+from tpsgd_edge.toolchain.open_device import find_emulator, open_device
 from tpsgd_edge.toolchain.platforms import load_platform
 
 ONE_WEIGHT = "model->fc1_w[7] = (int16_t)(model->fc1_w[7] ^ 1);"
@@ -263,18 +269,45 @@ def test_what_is_made_of_wrong_code_is_refused(verb, folder, monkeypatch, capsys
     assert sorted(folder.rglob("*")) == before
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (IN_ANSWERS["class 0 is never answered"][1], "mismatch: in predict after 0 steps"),
-        (IN_ANSWERS["confidence"][1], "mismatch: in confidence after 0 steps"),
-        (IN_ANSWERS["the self-test"][1], "mismatch: in selftest after 8 steps"),
-    ],
-    ids=["predict", "confidence", "the self-test itself"],
-)
-def test_the_self_test_sees_wrong_answers(change, words, monkeypatch, capsys):
+# What only the self-test itself can tell of: each look of it is the only one that sees the fault.
+CONSTANT = r"(const int8_t fc1_projection\[15\] = \{\s*-?)1"
+SELFTEST_SEES = {
+    "answers in the first state": (
+        IN_ANSWERS["class 0 is never answered"][1],
+        "mismatch: in predict after 0 steps",
+    ),
+    "confidence": (IN_ANSWERS["confidence"][1], "mismatch: in confidence after 0 steps"),
+    "answers after training": (
+        inside("predict", r"return best;", "return (uint16_t)(best ^ (model->step > 7));"),
+        "mismatch: in predict after 8 steps",
+    ),
+    "the state after training": (
+        when("model->step == 8", "model->fc1_w[0] ^= 1;"),
+        "mismatch: step 8, layer 'fc1', tensor 'w', index [0][0]: reference ",
+    ),
+    "the first state": (
+        Change(r"(model->step = 0;)", r"\1\n    model->rng ^= 1;"),
+        "mismatch: ",
+    ),
+    "a class too many": (
+        IN_ANSWERS["a class too many is taken"][1],
+        "mismatch: in bad labels taken after 0 steps",
+    ),
+    "a digest of its own": (IN_ANSWERS["the self-test"][1], "mismatch: in selftest after 8 steps"),
+    "constants in flash": (
+        # What is read elsewhere is the right array: only the sum over the wrong one tells.
+        Change(CONSTANT, r"\g<1>2", "toy_data.c"),
+        "mismatch: ",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", SELFTEST_SEES)
+def test_the_self_test_sees_wrong_answers(fault, monkeypatch, capsys):
+    change, words = SELFTEST_SEES[fault]
     make_wrong(monkeypatch, change)
-    ended = command(capsys, "build", "toy.toml")
+    stored = ("--set", "projection.storage=s8", "--set", "projection.kind=sign")
+    ended = command(capsys, "build", "toy.toml", *stored)
     assert words in ended.err
     assert ended.code == 1
 
@@ -337,3 +370,34 @@ def needs(platform: str) -> None:
         find_emulator(load_platform(platform))
     except ToolError as error:
         pytest.skip(error.what)
+
+
+@pytest.mark.parametrize("platform", ["host", "cortex-m4f"])
+def test_a_build_writes_what_it_compiled(platform, folder, capsys):
+    if platform != "host":
+        needs(platform)
+    ended = command(capsys, "build", "toy.toml", "--platform", platform, "--out", "out")
+    assert (ended.code, ended.err) == (0, "")
+    (built,) = [path for path in (folder / "out" / "build").iterdir() if path.is_file()]
+    prepared = prepare(load_spec("toy.toml", [f"platform.name={platform}"]))
+    kind = "library" if platform == "host" else "firmware"
+    compiler = find_compiler(prepared.platform)
+    binary = Binary(built, kind, "toy", prepared.platform, compiler)
+    with open_device(binary, interface_of(prepared.model)) as device:
+        assert prove(device, prepared, 30, lambda *_: None).verdict == "equal"
+
+
+def test_an_estimator_stops_at_wrong_code(monkeypatch):
+    render = base.render_project
+    monkeypatch.setattr(base, "render_project", lambda prepared: wrong_anywhere(render(prepared)))
+    x = np.random.default_rng(1).normal(size=(30, 4))
+    with pytest.raises(MismatchError, match="the self-test fails"):
+        TPSGDClassifier(hidden_layer_sizes=(3,), epochs=1).fit(x, np.arange(30) % 3)
+
+
+def wrong_anywhere(project):
+    """The project with another first random number."""
+    name = f"{project.name}.c"
+    text = project.files[name].replace("model->step = 0;", "model->step = 1;")
+    assert text != project.files[name]
+    return replace(project, files={**project.files, name: text})

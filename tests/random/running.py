@@ -20,13 +20,13 @@ from tests.random.networks import (
     state_bytes,
 )
 from tpsgd_edge.codegen import CProject
-from tpsgd_edge.errors import ToolError
+from tpsgd_edge.errors import DataError, ToolError
 from tpsgd_edge.quantize.model import QuantizedModel
 from tpsgd_edge.reference import Reference, answers, trace
 from tpsgd_edge.toolchain.build import SANITIZE, Binary, compile_simulation
 from tpsgd_edge.toolchain.compilers import Compiler, find_compiler
 from tpsgd_edge.toolchain.device import Device
-from tpsgd_edge.toolchain.folder import write_project
+from tpsgd_edge.toolchain.folder import write_scratch
 from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import open_device
 from tpsgd_edge.toolchain.platforms import load_platform
@@ -89,7 +89,7 @@ def repeatable(recipe: Recipe) -> Iterator[None]:
 def written(project: CProject) -> Iterator[Path]:
     """The project in a folder that is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="tpsgd-random-") as folder:
-        write_project(project.files, Path(folder) / project.name)
+        write_scratch(project.files, Path(folder) / project.name)
         yield Path(folder) / project.name
 
 
@@ -198,7 +198,9 @@ def assert_same_answers(device: Device, reference: Reference, x: Array, labels: 
 
 
 def assert_refuses(model: QuantizedModel, device: Device, x: Array) -> None:
-    """A class that does not exist is refused, and changes nothing."""
+    """A class that does not exist is refused, and in f32 what is no number; nothing changes."""
+    if model.value_type == "f32":
+        assert_refuses_what_is_not_proved(model, device, x)
     if model.labels.kind != "class":
         return
     before = device.state()
@@ -208,6 +210,34 @@ def assert_refuses(model: QuantizedModel, device: Device, x: Array) -> None:
         labels = np.pad(labels[:, np.newaxis], ((0, 0), (model.steps - 1, 0)))
     assert device.train(x[:2], labels) == 2, "a label out of range is taken"
     assert device.state() == before, "a refused label changes the state"
+
+
+# A bit above 2^20 in binary32, and what is no number.
+NOT_PROVED = np.array([np.nan, np.inf, -np.inf, 1048576.125, -1048576.125, 3e38], np.float32)
+
+
+def assert_refuses_what_is_not_proved(model: QuantizedModel, device: Device, x: Array) -> None:
+    """Inputs and labels beyond the bounds of section 12 are refused, wherever they stand."""
+    _, labels = samples_of(model, 0)
+    before = device.state()
+    for values in (x, labels) if model.labels.kind == "vector" else (x,):
+        flat = values[:1].reshape(1, -1)
+        for place in {0, flat.shape[1] // 2, flat.shape[1] - 1}:
+            odd = np.repeat(flat, len(NOT_PROVED), axis=0)
+            odd[:, place] = NOT_PROVED
+            odd = odd.reshape(-1, *values.shape[1:])
+            good = labels[:1] if values is x else x[:1]
+            good = np.repeat(good, len(odd), axis=0)
+            samples, wanted = (odd, good) if values is x else (good, odd)
+            assert device.train(samples, wanted) == len(odd), f"bad values at {place} are taken"
+            for sample, label in zip(samples, wanted, strict=True):
+                label = int(label) if label.ndim == 0 else label
+                with pytest.raises(DataError, match="what f32 is not proved for"):
+                    Reference(model).train_step(sample, label)
+            if values is x:
+                # An answer to such an input means nothing, but stays inside of all arrays.
+                device.outputs(odd)
+    assert device.state() == before, "what is refused changes the state"
 
 
 def _load_late_state(

@@ -8,6 +8,7 @@ import pytest
 
 from tests.random.networks import STEPS, project_of, samples_of
 from tests.random.running import PLAIN, host_binary, written
+from tests.support.frozen import freeze
 from tests.support.models import random_model
 from tpsgd_edge.codegen import CProject
 from tpsgd_edge.quantize.model import (
@@ -151,12 +152,22 @@ def test_a_changed_rate_is_found_in_the_step_where_it_begins_to_hold(model, proj
     assert SEGMENT < verdict.step <= STEPS
 
 
+def test_the_selftest_fails_where_a_constant_of_a_layer_that_does_not_train_is_changed(model):
+    frozen = freeze(model, [False, True, True])
+    x, labels = samples_of(frozen, SEED)
+    project = project_of(frozen, x[:4], labels[:4])
+    # The last weight of all meets inputs that may be 0: the answers need not show it.
+    pattern = r"(const int16_t fc1_w\[54\] = \{[^}]*?)(-?\d+),(\s*\})"
+    assert selftest_of(frozen, project)
+    assert not selftest_of(frozen, changed(project, "net_data.c", pattern, r"\g<1>\g<2> ^ 1,\g<3>"))
+
+
 @pytest.mark.parametrize(
     ("file", "pattern", "replacement"),
     [
         ("net_tps_data.c", r"(fc2_first_w\[42\] = \{\s*)-?\d+", r"\g<1>5"),
         ("net_tps_data.c", r"(net_selftest_labels\[4\] = \{\s*)\d+", r"\g<1>4"),
-        ("net.c", r"== 0x", "== ~0x"),
+        ("net.c", r"!= 0x", "!= ~0x"),
         ("net_tps_crc32.c", "0x1DB71064", "0x1DB71065"),
     ],
     ids=["weight", "label", "digest", "checksum"],

@@ -19,7 +19,9 @@ _FIRST_SEED = 13_000
 
 
 def backprop_network(seed: int) -> QuantizedModel:
-    return with_backprop(np.random.default_rng(seed), network(seed, maps=seed % 3 > 0))
+    return with_backprop(
+        np.random.default_rng(seed), network(seed, maps=seed % 3 > 0, plain_maps=True)
+    )
 
 
 @pytest.mark.parametrize("seed", range(_FIRST_SEED, _FIRST_SEED + BACKPROP.sanitized))

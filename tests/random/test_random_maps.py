@@ -9,6 +9,7 @@ import pytest
 from tests.random.counts import NOW
 from tests.random.networks import network
 from tests.random.running import OTHER_BUILDS, SANITIZED, run_model
+from tests.support.map_models import chain, conv, pool
 from tests.support.maps import plans_of_kernels
 from tests.support.models import random_model
 from tpsgd_edge.quantize.model import Geometry
@@ -58,3 +59,53 @@ def test_ends_of_z_that_are_not_those_of_the_type(number, activation, name):
         storage="seed",
     )
     run_model(model, number, OTHER_BUILDS[name])
+
+
+@pytest.mark.parametrize("value_type", ["s8", "s16", "f32"])
+@pytest.mark.parametrize("name", ["plain", "pairs", "as fast as it gets"])
+def test_pools_with_windows_that_are_cut_off(name, value_type):
+    """Beside pools of both modes whose windows lie inside of the map."""
+    plans = chain(
+        pool("max", (3, 2), (2, 1), before=(1, 1), after=(2, 0)),
+        conv(6, (2, 2)),
+        pool("average", (2, 3), (2, 2), after=(1, 2)),
+        pool("max", (2, 1), (1, 1)),
+        pool("average", (1, 2), before=(0, 1)),
+        x_shape=(9, 8, 5),
+    )
+    model = random_model(
+        np.random.default_rng(5),
+        value_type=value_type,
+        map_plans=plans,
+        hidden=[],
+        projection="sign",
+        storage="seed",
+        lively=True,
+    )
+    assert [layer.is_cut for layer in model.layers if layer.kind.endswith("pool")] == [
+        *(True, True, False, True),
+    ]
+    run_model(model, 5, OTHER_BUILDS[name])
+
+
+@pytest.mark.parametrize("value_type", ["s8", "s16", "f32"])
+@pytest.mark.parametrize("name", ["plain", "pairs", "as fast as it gets"])
+def test_weights_that_see_places_apart(name, value_type):
+    """Beside a convolution whose weights lie side by side, and one that sees each channel alone."""
+    edges = {"before": (2, 3), "after": (1, 4)}
+    plans = chain(
+        conv(6, (3, 2), dilation=(2, 3), **edges),
+        conv(5, (2, 2)),
+        conv(10, (2, 3), dilation=(3, 1), groups=5, after=(2, 1), stride=(1, 2)),
+        x_shape=(8, 9, 3),
+    )
+    model = random_model(
+        np.random.default_rng(6),
+        value_type=value_type,
+        map_plans=plans,
+        hidden=[],
+        projection="sign",
+        storage="seed",
+        lively=True,
+    )
+    run_model(model, 6, OTHER_BUILDS[name])

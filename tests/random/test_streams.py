@@ -23,6 +23,7 @@ SEEDS = range(9500, 9500 + NOW["mixtures"].sanitized)
 # A program that reads samples and their labels, runs each as a whole and as a stream, and says
 # where they differ. With an argument it only predicts.
 _PROGRAM = """
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -58,12 +59,29 @@ static uint16_t largest(const model_output_t *values)
 }
 #endif
 
+/* One step; before it, in binary32, one that must be refused as if it had not been. */
+static int step(uint32_t t)
+{
+    const model_x_t *now = x + t * NET_N_STEP_IN;
+#if BINARY32
+    static const float odd[] = {NAN, INFINITY, -INFINITY, 0x1.000002p20f, -0x1.000002p20f};
+    static model_x_t bad[NET_N_STEP_IN];
+    memcpy(bad, now, sizeof bad);
+    bad[t % NET_N_STEP_IN] = odd[t % 5];
+    CHECK(net_step(&streamed, bad) == TPS_BAD_INPUT);
+    CHECK(net_step(&streamed, now) == TPS_OK);
+#else
+    net_step(&streamed, now);
+#endif
+    return 0;
+}
+
 static int predict(void)
 {
     net_outputs(&whole, x, outputs);
     net_reset();
     for (uint32_t t = 0; t < NET_N_STEPS; t++) {
-        net_step(&streamed, x + t * NET_N_STEP_IN);
+        CHECK(step(t) == 0);
         net_answer(&streamed, one);
         net_answer(&streamed, again);
         CHECK(memcmp(one, again, sizeof one) == 0);
@@ -97,7 +115,7 @@ static int train(int ask)
     net_reset();
     for (uint32_t t = 0; t < NET_N_STEPS; t++) {
         const uint32_t missing = NET_N_STEPS - 1 - t;
-        net_step(&streamed, x + t * NET_N_STEP_IN);
+        CHECK(step(t) == 0);
         if (ask) {
             net_answer(&streamed, one);
 #if CLASSES
@@ -162,6 +180,7 @@ def program(model: QuantizedModel) -> str:
         label = vector if model.labels.kind == "vector" else "labels[t]"
     teaches = not model.labels.each_step and len(model.learning_steps) > 1
     macros = {
+        "BINARY32": int(model.value_type == "f32"),
         "CLASSES": int(model.labels.kind == "class"),
         "EACH_STEP": int(model.labels.each_step),
         "TEACH": int(teaches),

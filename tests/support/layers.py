@@ -6,6 +6,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.support.curves import FUNCTION
 from tests.support.draws import (
     TYPE_RANGE,
     Rng,
@@ -19,6 +20,7 @@ from tests.support.losses import random_loss
 from tests.support.maps import PoolPlan
 from tests.support.sequences import RnnPlan
 from tpsgd_edge.arithmetic.random import Purpose, draws, stream
+from tpsgd_edge.arithmetic.tables import FIXED, Curve
 from tpsgd_edge.quantize.model import (
     DTYPES,
     Geometry,
@@ -58,6 +60,7 @@ def pool_layer(shape: Shape, index: int, plan: PoolPlan) -> QuantizedPool:
         y_shape=plan.y_shape,
         kernel=plan.kernel,
         stride=plan.stride,
+        padding=plan.padding,
         x_type=shape.value_type,
         x_scale=_x_scale(shape),
     )
@@ -92,6 +95,7 @@ def random_layer(
     bits = 0 if real else weight_bits(weight_type, shape.value_type, n_in)
     bias_shift = 8 if shape.value_type == "s16" else 0
     slope = _random_slope(rng, activation, real=real)
+    numbers = (slope,) if activation == "leaky_relu" and real else random_numbers(rng, activation)
     low, high = TYPE_RANGE.get(y_type, (0, 0))
     x_max = {"s8": 2**7, "s16": 2**15, "f32": 0}[shape.value_type]
     p = None if is_last else _random_projection(rng, shape, index, n_target, projection, storage)
@@ -125,6 +129,8 @@ def random_layer(
         unit_offset=offset,
         init=_random_init(rng, shape, index, sizes, weight_type, bits, stored=stored),
         negative_slope=slope,
+        numbers=numbers,
+        curve=None if real else random_curve(rng, activation, numbers, y_type),
     )
     return _as_planned(rng, layer, index, plan)
 
@@ -138,6 +144,27 @@ def _random_slope(rng: Rng, activation: str, *, real: bool) -> int | float:
         return 1.0 if real else 2**15
     slope = 2**14 if rng.random() < 0.2 else extreme(rng, 1, 2**15 - 1)
     return f32(slope / 2**15) if real else slope
+
+
+def random_numbers(rng: Rng, activation: str) -> tuple[float, ...]:
+    """Settings of an activation, in binary32."""
+    if activation == "elu":
+        return (f32(1.0 if rng.random() < 0.3 else log_uniform(rng, 2**-6, 16)),)
+    if activation == "hard_sigmoid":
+        return f32(log_uniform(rng, 2**-6, 16)), f32(rng.uniform(-2, 3))
+    return ()
+
+
+def random_curve(
+    rng: Rng, activation: str, numbers: tuple[float, ...], y_type: str
+) -> Curve | None:
+    """The table of an activation that has one, with any R and S."""
+    if activation in FIXED:
+        return FIXED[activation]
+    if activation not in FUNCTION:
+        return None
+    full_scale = 2.0 ** int(rng.integers(-8, 12))
+    return Curve(activation, numbers, full_scale * 2.0 ** int(rng.integers(0, 6)), full_scale)
 
 
 def _z_min(activation: str, low: int, slope: float) -> int:

@@ -5,7 +5,12 @@ import numpy as np
 from tests.support.draws import TYPE_RANGE, Rng, choose, extreme, f32, log_uniform, requantize
 from tpsgd_edge.quantize.model import Loss, Projection, Target, TargetF32, ValueType
 
-ACTIVATIONS = ("tanh", "sigmoid", "relu", "relu6", "leaky_relu", "hard_tanh", "linear")
+ACTIVATIONS = (
+    *("tanh", "sigmoid", "relu", "relu6", "leaky_relu", "hard_tanh", "linear"),
+    *("elu", "selu", "softplus", "hard_sigmoid"),
+)
+# They run in layers that do not learn.
+FROZEN_ACTIVATIONS = ("gelu", "gelu_tanh", "silu", "hard_swish")
 TARGET_LOSSES = ("l2", "l1", "huber", "dead_zone", "custom")
 
 
@@ -51,7 +56,8 @@ def random_loss(
     if value_type == "f32":
         return _random_loss_f32(rng, kind, n_target, is_last=is_last)
     if kind == "softmax_cross_entropy":
-        return Loss(kind)
+        # Some nets have logits of hundreds.
+        return Loss(kind, logit_shift=n_target % 16 if n_target % 4 == 3 else 0)
     if kind.startswith("projected"):
         shift = 5 if projection is not None and projection.kind in ("gaussian", "learned") else 0
         # v of typical size for lively models: sums of sqrt(n_target) * 64, logits of some hundreds.

@@ -23,9 +23,9 @@ def conv(channels: int, kernel=(3, 3), **shapes):
     return lambda x_shape: conv_plan(x_shape, channels, kernel, **shapes)
 
 
-def pool(mode: str, kernel=(2, 2), stride=None):
+def pool(mode: str, kernel=(2, 2), stride=None, **edges):
     """What makes the plan of a pool from the shape of its map."""
-    return lambda x_shape: pool_plan(x_shape, mode, kernel, stride)
+    return lambda x_shape: pool_plan(x_shape, mode, kernel, stride, **edges)
 
 
 def small(plans, seed: int = 3, **wanted) -> QuantizedModel:

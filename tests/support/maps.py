@@ -19,6 +19,7 @@ class PoolPlan:
     y_shape: MapShape
     kernel: Pair
     stride: Pair
+    padding: Pair = (0, 0)
 
 
 MapPlan = Geometry | PoolPlan
@@ -36,26 +37,49 @@ def conv_plan(
     windows: Pair = (1, 1),
     pool_kernel: Pair = (1, 1),
     pool_stride: Pair | None = None,
+    dilation: Pair = (1, 1),
 ) -> Geometry:
     """A convolution with that many zeros before and after the rows and columns of the map."""
     sizes = [
-        (x + b + a - k) // s + 1
-        for x, b, a, k, s in zip(x_shape[:2], before, after, kernel, stride, strict=True)
+        (x + b + a - (k - 1) * d - 1) // s + 1
+        for x, b, a, k, s, d in zip(
+            x_shape[:2], before, after, kernel, stride, dilation, strict=True
+        )
     ]
     y_shape = (sizes[0], sizes[1], channels)
     pool_stride = pool_stride or pool_kernel
     return Geometry(
-        x_shape, y_shape, kernel, stride, before, groups, windows, pool_kernel, pool_stride
+        x_shape,
+        y_shape,
+        kernel,
+        stride,
+        before,
+        groups,
+        windows,
+        pool_kernel,
+        pool_stride,
+        dilation,
     )
 
 
 def pool_plan(
-    x_shape: MapShape, mode: Literal["max", "average"], kernel: Pair, stride: Pair | None = None
+    x_shape: MapShape,
+    mode: Literal["max", "average"],
+    kernel: Pair,
+    stride: Pair | None = None,
+    *,
+    before: Pair = (0, 0),
+    after: Pair = (0, 0),
 ) -> PoolPlan:
-    """A pool; without a stride its windows lie side by side."""
+    """A pool; without a stride its windows lie side by side.
+
+    Windows reach so far over the edges of the map, before its first and after its last values.
+    """
     stride = stride or kernel
-    rows, columns = ((x_shape[i] - kernel[i]) // stride[i] + 1 for i in (0, 1))
-    return PoolPlan(mode, x_shape, (rows, columns, x_shape[2]), kernel, stride)
+    rows, columns = (
+        (before[i] + x_shape[i] + after[i] - kernel[i]) // stride[i] + 1 for i in (0, 1)
+    )
+    return PoolPlan(mode, x_shape, (rows, columns, x_shape[2]), kernel, stride, before)
 
 
 def plans_of_kernels() -> list[list[MapPlan]]:
@@ -90,18 +114,23 @@ def random_map(rng: Rng) -> MapShape:
     return height, int(rng.integers(1, 7)), int(rng.integers(1, 4))
 
 
-def random_map_plans(rng: Rng, x_shape: MapShape) -> list[MapPlan]:
-    """A chain of one to four convolutions and pools."""
+def random_map_plans(rng: Rng, x_shape: MapShape, *, plain: bool = False) -> list[MapPlan]:
+    """A chain of one to four convolutions and pools; `plain` as in `Wanted.plain_maps`."""
     plans: list[MapPlan] = []
     for _ in range(int(rng.integers(1, 5))):
         draw = _random_conv if rng.random() < 0.6 else _random_pool
-        plans.append(draw(rng, x_shape))
+        plans.append(draw(rng, x_shape, plain=plain))
         x_shape = plans[-1].y_shape
     return plans
 
 
-def _random_conv(rng: Rng, x_shape: MapShape) -> Geometry:
-    rows, columns = (_random_reach(rng, size) for size in x_shape[:2])
+def _random_conv(rng: Rng, x_shape: MapShape, *, plain: bool) -> Geometry:
+    dilation = (1, 1)
+    if not plain and rng.random() < 0.3:
+        dilation = (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
+    rows, columns = (
+        _random_reach(rng, size, apart) for size, apart in zip(x_shape[:2], dilation, strict=True)
+    )
     kernel, before, after = zip(rows, columns, strict=True)
     channels = x_shape[2]
     groups = choose(rng, [1, channels, *(g for g in range(1, channels + 1) if not channels % g)])
@@ -113,6 +142,7 @@ def _random_conv(rng: Rng, x_shape: MapShape) -> Geometry:
         before=before,
         after=after,
         groups=groups,
+        dilation=dilation,
     )
     if rng.random() < 0.4:
         plan = _seen_through_a_pool(rng, plan)
@@ -127,18 +157,22 @@ def _seen_through_a_pool(rng: Rng, plan: Geometry) -> Geometry:
     return replace(plan, pool_kernel=kernel, pool_stride=stride)
 
 
-def _random_reach(rng: Rng, size: int) -> tuple[int, int, int]:
+def _random_reach(rng: Rng, size: int, dilation: int) -> tuple[int, int, int]:
     """A kernel of 1 to 3 rows, and zeros before and after `size` rows for it."""
     kernel = int(rng.integers(1, 4))
-    before, after = (int(n) for n in rng.integers(0, kernel, 2))
-    missing = max(0, kernel - size - before - after)
+    reach = (kernel - 1) * dilation + 1
+    before, after = (int(n) for n in rng.integers(0, reach, 2))
+    missing = max(0, reach - size - before - after)
     return kernel, before + missing // 2, after + missing - missing // 2
 
 
-def _random_pool(rng: Rng, x_shape: MapShape) -> PoolPlan:
+def _random_pool(rng: Rng, x_shape: MapShape, *, plain: bool) -> PoolPlan:
     mode = choose(rng, ("max", "average"))
     if rng.random() < 0.2:
         return pool_plan(x_shape, mode, x_shape[:2], (1, 1))
     kernel = tuple(int(rng.integers(1, min(3, size) + 1)) for size in x_shape[:2])
     stride = tuple(int(s) for s in rng.integers(1, 4, 2))
-    return pool_plan(x_shape, mode, kernel, stride)
+    before = after = (0, 0)
+    if not plain and rng.random() < 0.4:
+        before, after = (tuple(int(rng.integers(0, k)) for k in kernel) for _ in range(2))
+    return pool_plan(x_shape, mode, kernel, stride, before=before, after=after)

@@ -70,6 +70,7 @@ class Wanted:
         lively: factors and rates such that values move and units learn; else anything allowed.
         maps: convolutions and pools before the dense layers; None: in half of the models.
         x_shape: the input map; the default with `n_in` is one row.
+        plain_maps: without windows that reach over edges and without dilation, as errors pass them.
         map_plans: the layers on maps, from the input on; then `maps` and `x_shape` are not used.
         recurrent: recurrent layers before all others; None: in half of the models.
         rnn_plans: the recurrent layers; then `recurrent` and `n_in` are not used.
@@ -95,6 +96,7 @@ class Wanted:
     lively: bool | None = None
     maps: bool | None = False
     x_shape: MapShape | None = None
+    plain_maps: bool = False
     map_plans: Sequence[MapPlan] | None = None
     recurrent: bool | None = False
     rnn_plans: Sequence[RnnPlan] | None = None
@@ -236,9 +238,9 @@ def _map_plans(rng: Rng, wish: Wanted, recurrent: Sequence[RnnPlan]) -> Sequence
         return ()
     if recurrent:
         # What a recurrent layer makes is a map of one place.
-        return random_map_plans(rng, (1, 1, recurrent[-1].n_out))
+        return random_map_plans(rng, (1, 1, recurrent[-1].n_out), plain=wish.plain_maps)
     x_shape = wish.x_shape or ((1, wish.n_in, 1) if wish.n_in else random_map(rng))
-    return random_map_plans(rng, x_shape)
+    return random_map_plans(rng, x_shape, plain=wish.plain_maps)
 
 
 def _widths(rng: Rng, shape: Shape, wish: Wanted, n_in: int | None) -> list[int]:

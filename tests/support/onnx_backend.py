@@ -23,7 +23,8 @@ from tpsgd_edge.spec import spec_from_dict
 
 LAYERS = ("Gemm", "MatMul", "Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "RNN", "GRU")
 IN_TIME = ("RNN", "GRU")
-INTO_LAYERS = ("BatchNormalization", "Relu", "LeakyRelu", "Tanh", "Sigmoid", "Clip", "Add")
+CURVES = ("Elu", "Selu", "Softplus", "HardSigmoid", "HardSwish", "Gelu", "Swish")
+INTO_LAYERS = ("BatchNormalization", "Relu", "LeakyRelu", "Tanh", "Sigmoid", "Clip", "Add", *CURVES)
 MOVES = ("Flatten", "Reshape", "Transpose", "Identity", "Dropout")
 ENDS = ("Softmax", "LogSoftmax")
 QUANTIZATION = ("QuantizeLinear", "DequantizeLinear")
@@ -176,7 +177,7 @@ def _predict(net: Any, samples: NDArray[Any]) -> NDArray[Any]:
     content["data"]["input_shape"] = net.input_shape
     spec = spec_from_dict(content)
     # Channels first become channels last; vectors and sequences stay.
-    channels = net.layers[0]["kind"] not in ("dense", "rnn", "gru") or samples.ndim == 4
+    channels = net.layers[0]["kind"] not in ("dense", "rnn", "gru")
     ours = np.moveaxis(samples, 1, -1) if channels and samples.ndim > 2 else samples
     count = max(len(samples), 2 * spec.model.n_out)
     x = np.resize(ours, (count, *ours.shape[1:]))

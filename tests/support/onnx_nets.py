@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.frontend.data import dataset_from_arrays
 from tpsgd_edge.frontend.imports.source import with_source
-from tpsgd_edge.frontend.network import build_graph
+from tpsgd_edge.frontend.network import build_graph, dataset_scaling
 from tpsgd_edge.graph import Graph
 from tpsgd_edge.graph.forward import forward
 from tpsgd_edge.spec import Spec, spec_from_dict
@@ -111,3 +111,20 @@ def model_of(
     )
     opsets = [onnx.helper.make_opsetid("", opset), onnx.helper.make_opsetid("ai.onnx.ml", 3)]
     return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
+
+
+def answers(
+    path: Path, x: NDArray[Any], y: NDArray[Any], **data: Any
+) -> tuple[NDArray[Any], Graph]:
+    """What our net of real numbers says of samples as a data file has them, and the net.
+
+    Args:
+        y: labels; of classes the answers are those before softmax.
+        data: keys of the spec's section.
+    """
+    spec = spec_of(path, data={"file": "x.npz", "scaling": "none", **data})
+    dataset = dataset_from_arrays(spec, x, y, x, y)
+    graph = build_graph(spec, dataset)
+    mean, deviation = dataset_scaling(spec, dataset)
+    *_, last = forward(graph, (dataset.x_test - mean) / deviation, SEED)
+    return np.asarray(last), graph

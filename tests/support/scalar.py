@@ -5,8 +5,7 @@ Nothing here uses numpy but for `np.float32` scalars. Integers are Python's, whi
 
 import math
 
-import numpy as np
-
+from tests.support import curves
 from tpsgd_edge.quantize.model import QuantizedDense
 
 M32 = 0xFFFFFFFF
@@ -53,29 +52,34 @@ def random_round(v, s, r):
 # ------------------------------------------------------------------ 4, 5
 
 
-def _function(name, x):
-    return math.tanh(x) if name == "tanh" else 1 / (1 + math.exp(-x))
-
-
-def activation(name, y_type, z, slope=None):
+def activation(name, y_type, z, slope=None, curve=None):
+    """y; `slope` is that of leaky_relu, `curve` that of a table with R and S of the layer's own."""
     if name == "leaky_relu" and z < 0:
         return rshift_round(z * slope, 15)
-    if name not in ("tanh", "sigmoid"):
+    if name not in curves.FUNCTION:
         return z
-    unit = 2**-5 if name == "tanh" else 2**-4
+    reach, full_scale = curves.reach_and_scale(name, curve)
+    numbers = curve.numbers if curve else ()
+
+    def entry(i, limit):
+        real = curves.FUNCTION[name]((i - 128) * reach / 128, *numbers)
+        return clip(math.floor(limit * real / full_scale + 0.5), -limit, limit - 1)
+
     if y_type == "s8":
-        return min(127, math.floor(128 * _function(name, z * unit) + 0.5))
-
-    def entry(i):
-        return min(32767, math.floor(32768 * _function(name, (i - 128) * unit) + 0.5))
-
+        return entry(z + 128, 2**7)
     a = (z >> 8) + 128
-    return entry(a) + rshift_round((entry(a + 1) - entry(a)) * (z & 255), 8)
+    low, high = entry(a, 2**15), entry(a + 1, 2**15)
+    return low + rshift_round((high - low) * (z & 255), 8)
 
 
-def derivative(name, y_type, y, slope=None, z_max=None):
+def derivative(name, y_type, y, slope=None, z_max=None, curve=None):
     y15 = y << 8 if y_type == "s8" else y
     low, high = (-128, 127) if y_type == "s8" else (-32768, 32767)
+    if name in curves.SLOPE:
+        steepest, at = curves.SLOPE[name]
+        real = (y15 >> 8) * curve.full_scale / 128
+        g15 = at(real, *curve.numbers) / steepest(*curve.numbers) * 2**15
+        return clip(math.floor(g15 + 0.5), 0, 2**15)
     return {
         "tanh": 32768 - ((y15 * y15) >> 15),
         "sigmoid": (y15 * (32768 - y15)) >> 15,
@@ -84,21 +88,27 @@ def derivative(name, y_type, y, slope=None, z_max=None):
         "leaky_relu": 32768 if y > 0 else slope,
         "hard_tanh": 0 if y in (low, high) else 32768,
         "linear": 32768,
+        "hard_sigmoid": 32768 if 0 < y < high else 0,
     }[name]
 
 
+def activation_of(layer, z):
+    return activation(layer.activation, layer.y_type, z, layer.negative_slope, layer.curve)
+
+
 def derivative_of(layer, y):
-    return derivative(layer.activation, layer.y_type, y, layer.negative_slope, layer.z_max)
+    name, slope = layer.activation, layer.negative_slope
+    return derivative(name, layer.y_type, y, slope, layer.z_max, layer.curve)
 
 
 # ------------------------------------------------------------------ 6
 
 
-def softmax(logits):
+def softmax(logits, shift=0):
     m = max(logits)
     e = []
     for value in logits:
-        d = m - value
+        d = (m - value) << shift
         h = d >> 8
         power = math.floor(32768 * 2 ** (-((d & 255) >> 2) / 64) + 0.5)
         e.append(0 if h > 15 else power >> h)
@@ -145,7 +155,10 @@ def label_errors(layer: QuantizedDense, y, label):
         if isinstance(label, int):
             label = [32767 if k == label else 0 for k in range(len(v))]
         return [(a - b) >> 1 for a, b in zip(label, v, strict=True)]
-    return [((32768 if k == label else 0) - p_k) >> 1 for k, p_k in enumerate(softmax(v))]
+    return [
+        ((32768 if k == label else 0) - p_k) >> 1
+        for k, p_k in enumerate(softmax(v, layer.loss.logit_shift))
+    ]
 
 
 def local_errors(layer: QuantizedDense, y, label):
@@ -173,7 +186,7 @@ def output(layer: QuantizedDense, row, bias, x):
     for i in range(layer.n_in):
         acc += row[i] * x[i]
     z = clip(rshift_round(acc * layer.z.mult, layer.z.shift), layer.z_min, layer.z_max)
-    return activation(layer.activation, layer.y_type, z, layer.negative_slope)
+    return activation_of(layer, z)
 
 
 def forward(layer: QuantizedDense, w, b, x):
@@ -214,28 +227,8 @@ def learn(layer: QuantizedDense, w, b, x, y, label, rng, decay):
 
 # ------------------------------------------------------------------ 12: one layer in binary32
 
-F = np.float32
-LOG2E, TWO_LOG2E = F(float.fromhex("0x1.715476p+0")), F(float.fromhex("0x1.715476p+1"))
-C = [
-    F(float.fromhex(text))
-    for text in (
-        "0x1.62e43ep-1",
-        "0x1.ebf194p-3",
-        "0x1.c7f4aep-5",
-        "0x1.2d5c5ep-7",
-        "0x1.d52664p-10",
-    )
-]
-
-
-def exp2_f32(x):
-    x = clip(x, F(-126), F(126))
-    i = math.floor(float(x))
-    f = F(x - F(i))
-    value = C[4]
-    for coefficient in (C[3], C[2], C[1], C[0], F(1)):
-        value = F(coefficient + F(f * value))
-    return F(value * F(2.0**i))
+F, LOG2E, TWO_LOG2E = curves.F, curves.LOG2E, curves.TWO_LOG2E
+exp2_f32 = curves.exp2_f32
 
 
 def sum_f32(values):
@@ -252,8 +245,10 @@ def softmax_f32(logits):
     return [F(value * inverse) for value in e]
 
 
-def activation_f32(name, z, slope=None):
+def activation_f32(name, z, *numbers):
     one = F(1)
+    if name in curves.FUNCTION_F32:
+        return curves.FUNCTION_F32[name](z, *numbers)
     if name == "tanh":
         return F(one - F(F(2) / F(exp2_f32(F(z * TWO_LOG2E)) + one)))
     if name == "sigmoid":
@@ -263,18 +258,20 @@ def activation_f32(name, z, slope=None):
     if name == "relu6":
         return min(z, F(6)) if z > 0 else F(0)
     if name == "leaky_relu":
-        return z if z > 0 else F(z * slope)
+        return z if z > 0 else F(z * numbers[0])
     return clip(z, F(-1), one) if name == "hard_tanh" else z
 
 
-def derivative_f32(name, y, slope=None):
+def derivative_f32(name, y, *numbers):
     one = F(1)
+    if name in curves.SLOPE_F32:
+        return curves.SLOPE_F32[name](y, *numbers)
     return {
         "tanh": F(one - F(y * y)),
         "sigmoid": F(y * F(one - y)),
         "relu": one if y > 0 else F(0),
         "relu6": one if 0 < y < 6 else F(0),
-        "leaky_relu": one if y > 0 else slope,
+        "leaky_relu": one if y > 0 or name != "leaky_relu" else numbers[0],
         "hard_tanh": one if -1 < y < 1 else F(0),
         "linear": one,
     }[name]
@@ -285,8 +282,11 @@ def output_f32(layer: QuantizedDense, row, bias, x):
     even = F(F(lanes[0] + lanes[4]) + F(lanes[2] + lanes[6]))
     odd = F(F(lanes[1] + lanes[5]) + F(lanes[3] + lanes[7]))
     acc = F(F(even + odd) + bias)
-    slope = F(layer.negative_slope)
-    return activation_f32(layer.activation, clip(acc, F(-(2**20)), F(2**20)), slope)
+    return activation_f32(layer.activation, clip(acc, F(-(2**20)), F(2**20)), *numbers_f32(layer))
+
+
+def numbers_f32(layer: QuantizedDense):
+    return [F(number) for number in layer.numbers]
 
 
 def forward_f32(layer: QuantizedDense, w, b, x):
@@ -341,7 +341,7 @@ def local_errors_f32(layer: QuantizedDense, y, label):
 def step_size_f32(layer: QuantizedDense, error, y, decay):
     delta = error
     if not layer.loss.cancels_derivative:
-        delta = F(error * derivative_f32(layer.activation, y, F(layer.negative_slope)))
+        delta = F(error * derivative_f32(layer.activation, y, *numbers_f32(layer)))
     if abs(delta) < F(layer.dead_zone):
         delta = F(0)
     a = F(F(layer.rate_f32) * decay)

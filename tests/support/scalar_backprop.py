@@ -10,6 +10,7 @@ from tests.support.scalar import (
     local_errors,
     local_errors_f32,
     mix,
+    numbers_f32,
     rshift_round,
     step_size,
     step_size_f32,
@@ -78,7 +79,7 @@ def _delta(layer, e, y, *, real):
     if layer.loss.cancels_derivative:
         return e
     if real:
-        return F(e * derivative_f32(layer.activation, y, F(layer.negative_slope)))
+        return F(e * derivative_f32(layer.activation, y, *numbers_f32(layer)))
     return rshift_round(e * derivative_of(layer, y), 15)
 
 

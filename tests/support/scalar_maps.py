@@ -39,11 +39,11 @@ def units(layer: QuantizedConv2d):
 def patch(layer: QuantizedConv2d, x, oy, ox, o, zero):
     g = layer.geometry
     (h, w, ci), (_, _, co) = g.x_shape, g.y_shape
-    (kh, kw), (sh, sw), (pt, pl) = g.kernel, g.stride, g.padding
+    (kh, kw), (sh, sw), (pt, pl), (dh, dw) = g.kernel, g.stride, g.padding, g.dilation
     values = []
     for ky in range(kh):
         for kx in range(kw):
-            r, s = oy * sh - pt + ky, ox * sw - pl + kx
+            r, s = oy * sh - pt + ky * dh, ox * sw - pl + kx * dw
             for q in range(ci // g.groups):
                 k = (o // (co // g.groups)) * (ci // g.groups) + q
                 inside = 0 <= r < h and 0 <= s < w
@@ -154,13 +154,15 @@ def conv_learn_f32(layer: QuantizedConv2d, w, b, x, y, label, rng, decay):
 
 
 def pool_windows(pool: QuantizedPool, x):
-    """For each output, in order, the values of its window, row by row."""
+    """For each output, in order, the values of its window inside of the map, row by row."""
     (oh, ow, co), (kh, kw), (sh, sw) = pool.y_shape, pool.kernel, pool.stride
+    (h, w, _), (pt, pl) = pool.x_shape, pool.padding
     return [
         [
-            x[element(pool.x_shape, oy * sh + ky, ox * sw + kx, k)]
+            x[element(pool.x_shape, oy * sh - pt + ky, ox * sw - pl + kx, k)]
             for ky in range(kh)
             for kx in range(kw)
+            if 0 <= oy * sh - pt + ky < h and 0 <= ox * sw - pl + kx < w
         ]
         for oy in range(oh)
         for ox in range(ow)
@@ -180,13 +182,11 @@ def max_pool(pool: QuantizedPool, w, b, x):
 
 
 def average_pool(pool: QuantizedPool, w, b, x):
-    a = inverse_area(pool.kernel[0] * pool.kernel[1])
     return [
-        clip(rshift_round(sum(window) * a, 15), *RANGE[pool.y_type])
+        clip(rshift_round(sum(window) * inverse_area(len(window)), 15), *RANGE[pool.y_type])
         for window in pool_windows(pool, x)
     ]
 
 
 def average_pool_f32(pool: QuantizedPool, w, b, x):
-    a = F(F(1) / F(pool.kernel[0] * pool.kernel[1]))
-    return [F(sum_f32(window) * a) for window in pool_windows(pool, x)]
+    return [F(sum_f32(window) * F(F(1) / F(len(window)))) for window in pool_windows(pool, x)]

@@ -200,7 +200,8 @@ class ScalarModel:
     def _gate_is_closed(self, y, label):
         if self.model.gate is None:
             return False
-        p = softmax_f32([F(v * LOG2E) for v in y]) if self.real else softmax(y)
+        shift = self.model.last.loss.logit_shift
+        p = softmax_f32([F(v * LOG2E) for v in y]) if self.real else softmax(y, shift)
         return not p[label] < self.model.gate
 
     def _learn_layer(self, index, values, label):

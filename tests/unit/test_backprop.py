@@ -205,7 +205,7 @@ def test_no_value_is_overwritten_before_its_last_use():
 def backprop_models(count: int) -> Iterator[QuantizedModel]:
     for seed in range(count):
         rng = np.random.default_rng(seed)
-        yield with_backprop(rng, random_model(rng, maps=seed % 2 == 0))
+        yield with_backprop(rng, random_model(rng, maps=seed % 2 == 0, plain_maps=True))
 
 
 # ------------------------------------------------------------------ the code

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from unittest.mock import Mock, create_autospec
 
@@ -276,6 +275,11 @@ def test_doctor_names_what_is_there_and_what_is_not(capsys):
     for tool in tools:
         assert tool["purpose"]
         assert tool["path"] or tool["version"] or tool["help"]
+    help_ = {tool["name"]: tool["help"] for tool in tools}
+    assert {"onnx", "onnxruntime", "torch", "scikit-learn", "unicorn", "capstone"} <= set(help_)
+    for name, extra in (("onnx", "onnx"), ("torch", "torch"), ("scikit-learn", "sklearn")):
+        assert f"pip install 'tpsgd-edge[{extra}]'" in help_[name]
+        assert f"pip install -c constraints.txt '.[{extra}]'" in help_[name]
 
 
 def test_new_makes_a_project_that_says_what_is_next(tmp_path, capsys):
@@ -286,7 +290,7 @@ def test_new_makes_a_project_that_says_what_is_next(tmp_path, capsys):
     assert run(["new", "first", "--out", str(folder)]) == 2
 
 
-def test_help_comes_at_once_and_loads_nothing_heavy():
+def test_help_loads_nothing_heavy():
     code = (
         "import sys; from tpsgd_edge.cli import run; run(['--help']);"
         "print(sorted({m.partition('.')[0] for m in sys.modules}"
@@ -294,13 +298,6 @@ def test_help_comes_at_once_and_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("[]\n")
-
-    def seconds() -> float:
-        start = time.perf_counter()
-        assert command("--help").returncode == 0
-        return time.perf_counter() - start
-
-    assert min(seconds() for _ in range(5)) < 0.3
 
 
 @pytest.mark.series(1)

@@ -190,6 +190,14 @@ def test_the_manifest_tells_digests_scales_and_memory():
         assert [layer["name"] for layer in document["layers"]] == [x.name for x in model.layers]
 
 
+def test_each_file_names_its_licence_and_no_document_that_is_not_there():
+    for _, project in projects():
+        for path, text in project.files.items():
+            assert "Apache-2.0 OR 0BSD" in text, path
+            assert "docs/" not in text or path == "README.md", path
+        assert "Free to use in any product" in project.files[f"{project.name}.h"]
+
+
 def test_the_digest_of_a_project_tells_projects_apart():
     digests = {project.digest for _, project in projects()}
     assert len(digests) == len(projects())

@@ -14,6 +14,7 @@ from tests.support.models import random_model
 from tpsgd_edge.codegen import CProject
 from tpsgd_edge.toolchain.compilers import find_zig
 from tpsgd_edge.toolchain.folder import write_project
+from tpsgd_edge.toolchain.platforms import all_platforms, port_files
 
 STRICT = "-O2 -Werror -Wvla -Wcast-qual -Wundef -Wstrict-prototypes"
 _MAIN = """
@@ -153,6 +154,22 @@ def test_float_vectors_that_flush_subnormals_are_refused(tmp_path):
     )
     assert "compile with +nomve.fp" in done.stderr
     run([*command, "-mcpu=cortex-m55+nomve.fp"], tmp_path)
+
+
+def test_a_build_system_may_compile_the_port_too(tmp_path):
+    """Arduino, PlatformIO and others take every .c below a folder, for whatever core."""
+    ports = [port_files(platform) for platform in all_platforms()]
+    for files in ports:
+        write_project({**project(**CASES["bytes"]).files, **files}, tmp_path)
+        for path in sorted(files):
+            if path.endswith(".c"):
+                run([*compiler(), "-Wall", "-Wextra", "-Wpedantic", "-c", path], tmp_path)
+    run([*compiler(), "-c", *project(**CASES["bytes"]).sources], tmp_path)
+    (tmp_path / "main.c").write_text(_MAIN)
+    objects = sorted(path.name for path in tmp_path.glob("*.o"))
+    assert "memory.o" in objects
+    run([*compiler(), "-I.", "main.c", *objects, "-o", "selftest"], tmp_path)
+    run([str(tmp_path / "selftest")], tmp_path)
 
 
 # Names that the spec allows and that come close to those of the generated code.

@@ -164,12 +164,11 @@ def test_csv_with_label_vectors(tmp_path: Path) -> None:
     ("y", "task", "kind"),
     [
         (Y, "auto", "class"),
-        (Y.astype(bool), "auto", "class"),
         (Y[:, None].astype(np.int16), "auto", "class"),
-        (Y.astype(float), "auto", "vector"),
+        (Y.astype(float), "auto", "class"),
         (Y.astype(float), "classification", "class"),
-        (Y, "regression", "vector"),
-        (Y.astype(float)[:, None] * [1, 2], "auto", "vector"),
+        (Y[:, None] * [1, 2, 3], "regression", "vector"),
+        (Y.astype(float)[:, None] * [1, 2, 3], "auto", "vector"),
         (np.array(["a", "b", "c"])[Y], "auto", "class"),
     ],
 )
@@ -274,4 +273,11 @@ def test_fashion_mnist(tmp_path: Path) -> None:
     assert data.x_train.shape == (100, 784)
     assert data.x_test.shape == (10_000, 784)
     assert data.class_names[9] == "ankle boot"
+    assert data.said.labels.startswith("10 classes (T-shirt, trouser, ")
+    # Another domain may have the numbers alone, and more of them.
+    images, labels = data.x_train.reshape(-1, 28, 28), data.y_train
+    np.savez(tmp_path / "mine.npz", x=images, y=labels)
+    mine = load_dataset(make_spec(tmp_path, "mine.npz", units=10, source_file="fashion-mnist"))
+    assert mine.class_names == data.class_names
+    assert (np.sort(np.concatenate([mine.y_train, mine.y_test])) == np.sort(labels)).all()
     assert data.input_shape == (28, 28)

@@ -63,6 +63,28 @@ NETS = {
         ],
         (9,),
     ),
+    "curves": (
+        [
+            {"name": "a", "units": 7, "activation": "elu", "alpha": 0.7},
+            {"name": "b", "units": 7, "activation": "selu"},
+            {"name": "m", "units": 7, "activation": "softplus"},
+            {"name": "l", "units": 7, "activation": "hard_sigmoid", "beta": 0.6},
+            {"name": "c", "units": 7, "activation": "gelu", "train": False},
+            {"name": "d", "units": 7, "activation": "gelu_tanh", "train": False},
+            {"name": "e", "units": 7, "activation": "silu", "train": False},
+            {"name": "f", "units": 7, "activation": "hard_swish", "train": False},
+            OUT,
+        ],
+        (9,),
+    ),
+    "curves along time": (
+        [
+            {**PLAIN, "name": "e", "activation": "elu", "alpha": 0.6},
+            {**PLAIN, "activation": "hard_sigmoid", "alpha": 0.3},
+            OUT,
+        ],
+        (8, 4),
+    ),
     "convolutions": ([CONV, DEPTHWISE, POOL, {"name": "a", "units": 8}, OUT], (11, 9, 2)),
     "a frozen convolution": ([{**CONV, "train": False}, MEAN, OUT], (11, 9, 2)),
     "one channel": ([{**CONV, "stride": 1}, MEAN, OUT], (7, 9)),
@@ -172,7 +194,7 @@ def test_each_step_has_an_answer():
 
 
 @pytest.mark.parametrize("weights", ["s16", "s8"])
-@pytest.mark.parametrize("name", ["dense", "convolutions", "leaky, stacked"])
+@pytest.mark.parametrize("name", ["dense", "convolutions", "leaky, stacked", "curves along time"])
 def test_integers_differ_by_their_steps_only(name, weights):
     layers, shape = NETS[name]
     ready, reference = prepared(layers, shape, weights=weights, numbers={"activations": "s16"})
@@ -182,7 +204,9 @@ def test_integers_differ_by_their_steps_only(name, weights):
     np.testing.assert_allclose(predicted, real, atol=4e-3)
 
 
-@pytest.mark.parametrize("name", ["dense", "convolutions", "plain recurrent"])
+@pytest.mark.parametrize(
+    "name", ["dense", "curves", "curves along time", "convolutions", "plain recurrent"]
+)
 def test_what_goes_out_comes_in_again(name, tmp_path):
     layers, shape = NETS[name]
     ready, reference = prepared(layers, shape, data={"file": "x.npz", "scaling": "none"})
@@ -196,6 +220,8 @@ def test_what_goes_out_comes_in_again(name, tmp_path):
     assert [layer.kind for layer in again.graph.layers] == [layer.kind for layer in graph.layers]
     assert [layer.name for layer in again.graph.trained] == [la.name for la in graph.trained]
     for was, now in zip(graph.trained, again.graph.trained, strict=True):
+        assert was.activation == now.activation
+        np.testing.assert_allclose(was.numbers, now.numbers, rtol=1e-6)
         w, b = graph.weights[was.name].w, graph.weights[was.name].b
         np.testing.assert_array_equal(w.astype(np.float32), again.graph.weights[now.name].w)
         np.testing.assert_array_equal(b.astype(np.float32), again.graph.weights[now.name].b)

@@ -70,7 +70,7 @@ def test_the_files_load(tmp_path: Path, frame: type, monkeypatch: pytest.MonkeyP
     spec = spec_from_dict(
         {
             "name": "har",
-            "model": {"layers": [{"name": "fc", "units": 6}]},
+            "model": {"layers": [{"name": "fc", "units": 4}]},
             "data": {"file": "hapt_train.npz", "test_file": "hapt_test.npz"},
         },
         folder=tmp_path,

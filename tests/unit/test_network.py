@@ -90,10 +90,10 @@ def test_a_missing_weights_file(tmp_path: Path) -> None:
 
 def test_the_last_layer_must_fit_the_labels(tmp_path: Path) -> None:
     spec = make_spec(tmp_path, [{"name": "fc1", "units": 9}])
-    with pytest.raises(SpecError, match="the last layer 'fc1' has 9 units for 4 classes"):
-        build_graph(spec, dataset(spec))
-    with pytest.raises(SpecError, match="has 9 units for 1 label values"):
-        build_graph(spec, dataset(spec, Y / 2))
+    with pytest.raises(DataError, match="the last layer 'fc1' has 9 units for 4 classes"):
+        dataset(spec)
+    with pytest.raises(DataError, match="labels are real numbers, but the last layer has several"):
+        dataset(spec, Y / 2)
 
 
 def test_losses_must_fit_the_labels(tmp_path: Path) -> None:

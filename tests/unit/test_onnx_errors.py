@@ -18,7 +18,7 @@ LSTM = node("LSTM", ["x", "w", "w"], ["y"], name="lstm1", hidden_size=4)
 WHOLE = node("QuantizeLinear", ["x", "one", "byte"], ["q"])
 QUANTIZED = ["e", "one", "byte"]
 CASES = [
-    ([node("Elu", ["x"], ["y"])], "the operator Elu has no layer of ours"),
+    ([node("Celu", ["x"], ["y"])], "the operator Celu has no layer of ours"),
     ([node("LeakyRelu", ["x"], ["y"])], "LeakyRelu has no layer that could take it in"),
     ([*DENSE[:2], node("LeakyRelu", ["c"], ["y"], alpha=-0.5)], "found: -0.5 below zero"),
     ([*DENSE[:2], node("LeakyRelu", ["c"], ["y"], alpha=1e-6)], "0 is Relu"),
@@ -58,8 +58,8 @@ CASES = [
     ([DENSE[0], node("Relu", ["a"], ["a"])], "two nodes make the same tensor"),
     ([DENSE[0], node("Identity", ["a"], ["w"])], "two nodes make the same tensor"),
     (DENSE[:2], "the net does not come to its output"),
-    ([node("Clip", ["x", "high", "low"], ["y"])], "Clip has no activation of ours"),
-    ([node("Clip", ["x", "low", "high"], ["y"])], "nothing with weights before it"),
+    ([node("Clip", ["x", "top", "low"], ["y"])], "Clip has no activation of ours"),
+    ([node("Clip", ["x", "low", "top"], ["y"])], "nothing with weights before it"),
     ([node("MatMul", ["w", "x"], ["y"])], "MatMul has its constant first"),
     ([node("MatMul", ["x", "w2"], ["y"])], "the weights of MatMul do not fit"),
     ([node("MatMul", ["x", "text"], ["y"])], "a tensor is of a type that cannot be read"),
@@ -103,6 +103,7 @@ CASES = [
     ([node("Gemm", ["x", "w"], ["y"], alpha=1)], "the attribute 'alpha' of Gemm must be a number"),
     ([node("Gemm", ["x"], ["y"])], "Gemm has no weights"),
 ]
+COUNTED = {"kernel_shape": [2, 2], "pads": [1] * 4, "ceil_mode": 1, "count_include_pad": 1}
 CASES_ON_MAPS = [
     ([pad(mode="reflect"), *PADDED], "found: mode reflect"),
     ([pad(pads="negative"), *PADDED], "Pad puts something else than zeros"),
@@ -115,7 +116,7 @@ CASES_ON_MAPS = [
         [conv(), pad("c"), node("Flatten", ["p"], ["q"]), node("MatMul", ["q", "w"], ["y"])],
         "MatMul reads zeros around",
     ),
-    ([conv(dilations=[2, 2])], "dilations must be 1"),
+    ([conv(dilations=[2, 0])], "Conv has odd dilations"),
     ([conv(pads=[3, 0, 0, 0])], "the padding of layer 'conv1' is not smaller than its kernel"),
     ([conv(pads=[1] * 3)], "Conv has odd pads"),
     ([conv(pads=[10**9] * 4)], "Conv has odd pads"),
@@ -125,19 +126,23 @@ CASES_ON_MAPS = [
     ([conv(auto_pad="SOME")], "Conv has an unknown auto_pad"),
     ([conv(), node("Relu", ["c"], ["y"])], "the last layer of the net must be dense"),
     ([node("MaxPool", ["x"], ["c"], kernel_shape=[9, 9])], "are larger than its input"),
-    ([node("MaxPool", ["x"], ["c"], kernel_shape=[3, 3], pads=[1, 1, 1, 1])], "without padding"),
+    ([node("MaxPool", ["x"], ["c"], kernel_shape=[2, 2], pads=[2, 0, 0, 0])], "not smaller than"),
     (
-        [node("MaxPool", ["x"], ["c"], kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)],
-        "set ceil_mode = 0",
+        [node("AveragePool", ["x"], ["c"], **COUNTED)],
+        "AveragePool counts some of what lies outside of its map",
     ),
     ([node("MaxPool", ["x"], ["c"])], "MaxPool has odd windows"),
     (
-        [node("Transpose", ["x"], ["a"], perm=[0, 1, 3, 2]), node("Conv", ["a", "k"], ["c"])],
+        [
+            conv(),
+            node("Transpose", ["c"], ["a"], perm=[0, 1, 3, 2]),
+            node("Conv", ["a", "k"], ["y"]),
+        ],
         "a map that was reordered before",
     ),
     (
         [
-            node("BatchNormalization", ["x", "s", "s", "s", "s"], ["a"]),
+            node("BatchNormalization", ["x", "minus", "s", "s", "s"], ["a"]),
             node("Conv", ["a", "k"], ["c"], pads=[1, 1, 1, 1]),
         ],
         "leave the shift of samples out of the net",
@@ -145,7 +150,7 @@ CASES_ON_MAPS = [
     (
         [
             conv(),
-            node("Clip", ["c", "one", "high"], ["d"]),
+            node("Clip", ["c", "one", "top"], ["d"]),
             node("Conv", ["d", "k"], ["e"], pads=[1, 1, 1, 1]),
         ],
         "Clip before it must begin at 0",
@@ -166,11 +171,13 @@ OTHERS: dict[str, Any] = {
     "wide": np.array([0, 0, 998, 998, 0, 0, 998, 998]),
     "low": np.float32(0),
     "high": np.int64(6),
+    "top": np.float32(6),
     "first": np.array([0]),
     "swapped": np.array([1, 0, 2, 3]),
     "b1": np.ones((1, 3), np.float32),
     "nan": np.full((6, 4), np.nan, np.float32),
     "one": np.float32(1),
+    "minus": -np.ones(2, np.float32),
     "two": np.ones(2, np.float32),
     "nought": np.float32(0),
     "byte": np.uint8(0),
@@ -199,11 +206,11 @@ def test_maps_that_our_layers_have_not(nodes: Any, words: str, tmp_path: Path) -
 
 
 def test_a_message_says_node_operator_and_what_to_do(tmp_path: Path) -> None:
-    path = write(tmp_path, [*DENSE[:2], node("Elu", ["c"], ["y"], name="act1")])
+    path = write(tmp_path, [*DENSE[:2], node("Celu", ["c"], ["y"], name="act1")])
     assert message(path) == (
-        "the operator Elu has no layer of ours\n"
-        "  where: net.onnx, node 'act1' (Elu)\n"
-        "  help:  train with Tanh, Relu or LeakyRelu instead"
+        "the operator Celu has no layer of ours\n"
+        "  where: net.onnx, node 'act1' (Celu)\n"
+        "  help:  train with Elu instead"
     )
 
 

@@ -116,6 +116,7 @@ def test_the_command_tells_of_a_net_made_elsewhere(capsys):
     assert run(["quantization", str(ONNX), "--samples", "40"]) == 0
     out = capsys.readouterr().out
     assert "s16 weights, s8 -> s8" in out
+    assert "nothing was trained" not in out
     assert "both give the same class to" in out
 
 
@@ -126,3 +127,16 @@ def test_a_net_made_elsewhere_loses_less_than_a_point(weights):
     overrides = (f'numbers.weights="{weights}"',)
     result = quantization(load_spec(ONNX, overrides), samples=10)
     assert result.real - result.integers <= 0.01
+
+
+def test_a_net_that_learned_nothing_is_not_called_trained(tmp_path, capsys):
+    spec = str(ONNX.parent / "digits.toml")
+    dump = str(tmp_path / "weights.bin")
+    assert run(["quantization", spec, "--samples", "10"]) == 0
+    out = capsys.readouterr().out
+    assert "nothing was trained: these are first weights, drawn from the seed" in out
+    assert "tpsgd-edge simulate digits.toml --weights-out weights.bin" in out
+    assert run(["simulate", spec, "--epochs", "1", "--weights-out", dump]) == 0
+    capsys.readouterr()
+    assert run(["quantization", spec, "--samples", "10", "--weights", dump]) == 0
+    assert "nothing was trained" not in capsys.readouterr().out

@@ -27,7 +27,7 @@ SHAPE = (7, 6, 2)
 
 def backprop_model(seed: int, **wanted: object) -> QuantizedModel:
     rng = np.random.default_rng(seed)
-    return with_backprop(rng, random_model(rng, **wanted), some_frozen=False)
+    return with_backprop(rng, random_model(rng, plain_maps=True, **wanted), some_frozen=False)
 
 
 @pytest.mark.parametrize("value_type", VALUE_TYPES)

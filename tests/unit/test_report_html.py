@@ -195,16 +195,16 @@ def test_an_older_report_is_replaced(tmp_path):
 def test_a_file_of_the_users_is_not_replaced(tmp_path):
     path = tmp_path / "notes.html"
     path.write_text("<p>mine</p>")
-    with pytest.raises(OutputError, match="not a report"):
+    with pytest.raises(OutputError, match="not of its kind"):
         write_html(report_result(), path)
     assert path.read_text() == "<p>mine</p>"
 
 
 def test_nothing_half_written_stays(tmp_path, monkeypatch):
-    def fail(self, target):
+    def fail(source, target):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pathlib.Path.replace", fail)
+    monkeypatch.setattr("os.replace", fail)
     with pytest.raises(OutputError, match="No space left on device"):
         write_html(report_result(), tmp_path / "report.html")
     assert list(tmp_path.iterdir()) == []

@@ -22,8 +22,17 @@ from tpsgd_edge.report.memory_map import (
     memory_map,
     ram_parts,
 )
-from tpsgd_edge.report.results import Budget
-from tpsgd_edge.report.summary import Line, instruction_lines, memory_lines, summary
+from tpsgd_edge.report.plots import best_point, learning_curve_svg
+from tpsgd_edge.report.results import Budget, CurvePoint, ReportResult
+from tpsgd_edge.report.summary import (
+    Line,
+    instruction_lines,
+    memory_lines,
+    planned_ram_line,
+    summary,
+)
+from tpsgd_edge.report.text import bytes_text
+from tpsgd_edge.report.view import report_view
 
 
 def test_the_parts_add_up_to_the_total():
@@ -125,3 +134,90 @@ def test_a_curve_of_one_point_and_a_metric_that_is_not_a_number():
     point = replace(simulate_result().curve[0], accuracy=float("nan"), loss=None)
     svg = learning_curve_svg(replace(simulate_result(), curve=(point,), baselines={}))
     assert svg.startswith("<svg viewBox=")
+
+
+def around(result: ReportResult, step: int, inference: int) -> ReportResult:
+    """The result with more instructions than its layers have."""
+    verify = replace(
+        result.verify, instructions_per_step=step, instructions_per_inference=inference
+    )
+    return replace(result, verify=verify)
+
+
+class TestView:
+    def test_the_table_comes_to_what_the_headline_says(self):
+        view = report_view(around(report_result(), 51_000, 16_600))
+        totals = {cell.head: cell.text for cell in view.cost_totals}
+        rest = {cell.head: cell.text for cell in view.cost_rest}
+        assert totals["instructions, training step"] == "51,000"
+        assert rest["instructions, training step"] == f"{51_000 - 41_022 - 9_200:,}"
+        assert rest["instructions, inference"] == f"{16_600 - 14_120 - 2_400:,}"
+        assert (rest["weights"], rest["RAM"], rest["flash"]) == ("", "", "")
+        assert totals["weights"] == "3,267"
+
+    def test_where_the_layers_are_all_there_is_no_more(self):
+        assert report_view(report_result()).cost_rest == ()
+
+    def test_no_digest_stands_there_twice(self):
+        result = report_result()
+        digests = {"spec": result.spec.digest, **result.build.digests}
+        view = report_view(replace(result, build=replace(result.build, digests=digests)))
+        assert [fact.name for fact in view.digests] == ["spec", "project"]
+
+    def test_the_best_epoch_is_named_where_it_is_not_the_last(self):
+        result = report_result()
+        assert best_point(result.simulate) is None
+        curve = tuple(CurvePoint(i, i * 100, y) for i, y in enumerate((0.3, 0.9, 0.9, 0.8)))
+        simulate = replace(result.simulate, curve=curve)
+        assert best_point(simulate) == curve[1]
+        note = report_view(replace(result, simulate=simulate)).curve_note
+        assert note.endswith("It was best after epoch 1: 90.0 %.")
+        assert "best 90.0 %" in learning_curve_svg(simulate)
+        assert "best" not in learning_curve_svg(result.simulate)
+
+    def test_a_curve_without_numbers_has_no_best(self):
+        curve = (CurvePoint(0, 0, float("nan")), CurvePoint(1, 100, float("nan")))
+        assert best_point(replace(simulate_result(), curve=curve)) is None
+
+    def test_shapes_are_those_of_people(self):
+        result = report_result()
+        conv = replace(result.build.layers[0], shape="28x28x1 -> 14x14x8")
+        layers = (conv, replace(result.build.layers[1], shape="1568 -> 3"))
+        view = report_view(replace(result, build=replace(result.build, layers=layers)))
+        assert view.chips[0] == "28×28×1 → 14×14×8 → 3"
+        assert view.layers[0].shape == "28×28×1 → 14×14×8"
+
+
+@pytest.mark.parametrize(
+    ("budget", "detail"),
+    [
+        (None, "weights and arena; stack and flash: tpsgd-edge build"),
+        ("8K", "5,220 B of 8 KiB (63.7 %): weights and arena; stack and flash: tpsgd-edge build"),
+        ("5K", "over the budget of 5 KiB, which a build will not exceed"),
+    ],
+)
+def test_a_simulation_says_what_the_budget_will_say(budget, detail):
+    result = simulate_result()
+    platform = result.spec.platform.model_copy(update={"ram": budget})
+    spec = result.spec.model_copy(update={"platform": platform})
+    (line,) = planned_ram_line(replace(result, spec=spec, planned_ram=5220))
+    assert line == Line("RAM", "5,220 B", detail)
+    assert planned_ram_line(result) == ()
+
+
+def test_a_number_on_a_pale_ground_has_the_pages_ink():
+    table = heat_table(np.array([[3, 7], [0, 10]]), ("a", "b"))
+    kinds = [[cell.kind for cell in row.cells] for row in table.rows]
+    assert kinds == [["right pale", "wrong"], ["none", "right"]]
+
+
+def test_the_arena_has_one_number():
+    build = build_result()
+    planned = max(buffer.end for buffer in build.arena)
+    for kind, arena in (("dense", SIZES.ram.arena), ("gru", planned)):
+        layers = (replace(build.layers[0], kind=kind), *build.layers[1:])
+        parts = {part.name: part.size for part in ram_parts(SIZES, layers, build.arena)}
+        assert parts["arena"] == arena
+        assert parts.get("states", 0) == SIZES.ram.arena - arena
+        assert sum(parts.values()) == SIZES.ram.total
+        assert arena_map(build.arena, layers, SIZES).size == bytes_text(arena)

@@ -115,7 +115,7 @@ def test_labels_for_another_number_of_steps() -> None:
 
 
 def test_a_map_of_several_rows_is_no_sequence() -> None:
-    message = error_of(make_spec(input_shape=[3, 7, 1]), X, labels(20))
+    message = error_of(make_spec(input_shape=[3, 7, 1]), X.reshape(20, -1), labels(20))
     assert "layer 'r1' needs sequences" in message
     assert "a map of 3 x 7 x 1" in message
 

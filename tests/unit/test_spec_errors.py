@@ -122,7 +122,7 @@ def test_the_good_one_is_good() -> None:
             "'learning_rate' is out of range\n"
             "  where: digits.toml, [rule]\n"
             "  found: learning_rate = nan\n"
-            "  help:  allowed: above 0, at most 1,000,000.0",
+            "  help:  allowed: above 0, at most 1,000,000",
         ),
         (
             "rule.error_gate",
@@ -158,7 +158,7 @@ def test_the_good_one_is_good() -> None:
             "name",
             "My Net",
             "'My Net' is not a lower-case C name: a letter, then up to 30 letters, digits or "
-            "underscores\n  where: digits.toml",
+            "underscores, such as 'my_net'\n  where: digits.toml",
         ),
     ],
 )

@@ -189,7 +189,7 @@ def test_what_does_not_go_together(changes: list[tuple[str, Any]], words: str) -
         (
             {"kind": "max_pool", "name": "Pool"},
             "'Pool' is not a lower-case C name: a letter, then up to 30 letters, digits or "
-            "underscores\n  where: digits.toml, [model], layer 'Pool'",
+            "underscores, such as 'pool'\n  where: digits.toml, [model], layer 'Pool'",
         ),
         (
             {"kind": "conv2d", "name": "conv1", "filters": 3, "weights": "f32"},

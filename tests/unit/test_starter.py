@@ -4,9 +4,10 @@ import errno
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from tpsgd_edge.errors import OutputError, SpecError
+from tpsgd_edge.errors import DataError, OutputError, SpecError
 from tpsgd_edge.frontend.data import load_dataset
 from tpsgd_edge.frontend.network import build_graph
 from tpsgd_edge.spec import load_spec
@@ -19,7 +20,12 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_makes_a_spec_with_data_that_fit(tmp_path: Path) -> None:
     files = create_project("my-net", tmp_path / "my-net")
-    assert [path.name for path in files] == ["my_net.toml", "my_net.csv", "README.md"]
+    assert [path.name for path in files] == [
+        "my_net.toml",
+        "my_net.csv",
+        "README.md",
+        "spec.schema.json",
+    ]
     spec = load_spec(files[0])
     dataset = load_dataset(spec)
     graph = build_graph(spec, dataset)
@@ -100,3 +106,91 @@ def test_nothing_is_left_half_written(
     assert list(tmp_path.iterdir()) == []
     if expected is OutputError:
         assert "No space left on device" in str(error.value)
+
+
+class TestOwnData:
+    """`tpsgd-edge new NAME --data FILE`."""
+
+    def make(self, folder: Path, data: Path, label: str | None = None) -> str:
+        """The spec's text, which must be read, load its data and become a net."""
+        files = create_project("net", folder, data=data, label=label)
+        assert [path.name for path in files] == ["net.toml", "spec.schema.json"]
+        spec = load_spec(files[0])
+        dataset = load_dataset(spec)
+        graph = build_graph(spec, dataset)
+        assert graph.layers[-1].n_out == dataset.labels.count
+        assert spec.rule.epochs * len(dataset.x_train) >= 10_000
+        return files[0].read_text(encoding="utf-8")
+
+    def table(self, folder: Path, head: str, label: str, count: int = 40) -> Path:
+        path = folder / "own.csv"
+        rows = "\n".join(f"{i},{i * i % 7},{label.split('|')[i % 2]}" for i in range(count))
+        path.write_text(f"{head}\n{rows}\n", encoding="utf-8")
+        return path
+
+    def test_a_table_of_classes(self, tmp_path: Path) -> None:
+        text = self.make(tmp_path / "net", self.table(tmp_path, "a,b,kind", "ham|eggs"))
+        assert '# Found: 40 samples of 2 values, 2 classes: "eggs", "ham".' in text
+        assert '{ name = "out", units = 2 },   # one unit for each class' in text
+        assert f'file = "{(tmp_path / "own.csv").as_posix()}"' in text  # as it was given
+        assert "epochs = 313            # passes over the 32 training samples" in text
+        assert text.startswith("#:schema spec.schema.json\n")
+        # Whatever is set has its reason beside it.
+        lines = [line for line in text.splitlines() if " = " in line and line[0] != "#"]
+        assert all("  # " in line or line.startswith(("file", "layers")) for line in lines)
+
+    def test_a_table_of_values_to_predict(self, tmp_path: Path) -> None:
+        text = self.make(tmp_path / "net", self.table(tmp_path, "a,b,c", "0.5|2.25"))
+        assert "1 value to predict" in text
+        assert "one unit for each value" in text
+
+    def test_the_label_is_where_one_says(self, tmp_path: Path) -> None:
+        path = tmp_path / "own.csv"
+        rows = "\n".join(f"{'xy'[i % 2]},{i},{i % 5}" for i in range(40))
+        path.write_text(f"kind,a,b\n{rows}\n", encoding="utf-8")
+        text = self.make(tmp_path / "net", path, "kind")
+        assert '\ny = "kind"\n' in text
+        assert '2 classes: "x", "y"' in text
+
+    @pytest.mark.parametrize(
+        ("shape", "layers"),
+        [
+            ((300,), ["fc1", "out"]),
+            ((12, 12), ["conv1", "pool1", "out"]),
+            ((8, 8, 3), ["conv1", "pool1", "out"]),
+            ((40, 3), ["conv1", "pool1", "out"]),
+        ],
+    )
+    def test_layers_go_with_the_shape(
+        self, shape: tuple[int, ...], layers: list[str], tmp_path: Path
+    ) -> None:
+        x = np.random.default_rng(1).random((30, *shape), np.float32)
+        np.savez(tmp_path / "own.npz", x=x, y=np.arange(30) % 3)
+        self.make(tmp_path / "net", tmp_path / "own.npz")
+        assert list(load_spec(tmp_path / "net" / "net.toml").model.names) == layers
+
+    def test_names_of_classes_cannot_break_the_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "own.npz"
+        names = np.array(['a"\n[rule]\nepochs = 3', "b\x1b[31m\\", *(f"c{i}" for i in range(9))])
+        x = np.random.default_rng(1).random((44, 2), np.float32)
+        np.savez(path, x=x, y=names[np.arange(44) % 11])
+        text = self.make(tmp_path / "net", path)
+        assert "11 classes: " in text
+        found = next(line for line in text.splitlines() if line.startswith("# Found"))
+        assert found.endswith('"c5", ....')
+        assert "epochs = 3\\n" not in found
+        assert "\x1b" not in text
+
+    def test_the_spec_can_lie_anywhere(self, tmp_path: Path, monkeypatch: Any) -> None:
+        self.table(tmp_path, "a,b,kind", "ham|eggs")
+        monkeypatch.chdir(tmp_path)
+        assert 'file = "../../own.csv"' in self.make(Path("deep/er"), Path("own.csv"))
+
+    def test_a_file_that_is_no_good_leaves_nothing(self, tmp_path: Path) -> None:
+        for data in (tmp_path / "none.csv", tmp_path, Path("fashion-mnist")):
+            with pytest.raises((DataError, SpecError)):
+                create_project("net", tmp_path / "net", data=data)
+        data = self.table(tmp_path, "a,b,kind", "ham|eggs")
+        with pytest.raises(DataError, match="has no column 'colour'"):
+            create_project("net", tmp_path / "net", data=data, label="colour")
+        assert not (tmp_path / "net").exists()

@@ -12,6 +12,7 @@ import pytest
 
 from tools import (
     bench_host,
+    bench_start,
     check_ram,
     platform_table,
     plot_layers,
@@ -61,6 +62,14 @@ def test_help(script: str) -> None:
         check=True,
     )
     assert done.stdout.startswith(f"usage: {script}")
+
+
+def test_start_times_are_ratios_to_the_libraries() -> None:
+    rows = [("libraries alone", 0.5, 0.25), ("tpsgd-edge --help", 0.1, 0.05)]
+    assert bench_start.table(rows).splitlines()[2:] == [
+        "| libraries alone | 0.50 | 0.25 | 1.0 |",
+        "| tpsgd-edge --help | 0.10 | 0.05 | 0.2 |",
+    ]
 
 
 class TestDense:

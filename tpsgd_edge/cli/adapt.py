@@ -58,4 +58,9 @@ def adapt_command(
             out=out,
             progress=progress,
         )
-    return outcome(result.to_json(), lambda: show_adaptation(result, out), as_json=as_json)
+    return outcome(
+        result.to_json(),
+        lambda: show_adaptation(result, out),
+        as_json=as_json,
+        data=result.tried.data,
+    )

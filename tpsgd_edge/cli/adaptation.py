@@ -6,7 +6,7 @@ from rich.console import RenderableType
 
 from tpsgd_edge.cli.tables import make_table, render
 from tpsgd_edge.report.adaptation import AdaptResult, way_text
-from tpsgd_edge.report.text import bytes_text
+from tpsgd_edge.report.text import bytes_text, metric_text
 from tpsgd_edge.stages.adapting import Trial
 
 
@@ -46,4 +46,4 @@ def _best_of_each(trials: tuple[Trial, ...]) -> list[Trial]:
 
 
 def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.1f} %"
+    return "" if share is None else metric_text("accuracy", share)

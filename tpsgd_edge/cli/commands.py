@@ -1,5 +1,6 @@
 """The verbs and their options. What a verb needs is imported when it runs."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -8,6 +9,8 @@ import click
 from tpsgd_edge import __version__
 from tpsgd_edge.cli.adapt import adapt_command
 from tpsgd_edge.cli.compare import compare_command
+from tpsgd_edge.cli.example import example_command
+from tpsgd_edge.cli.explain import explain_command, schema_command
 from tpsgd_edge.cli.export import export_command
 from tpsgd_edge.cli.options import (
     debug_option,
@@ -49,14 +52,25 @@ def cli() -> None:
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="DIR", help="The new folder.  [default: NAME]"
 )
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a spec that fits this file (.csv, .tsv, .npz).",
+)
+@click.option(
+    "--label", metavar="NAME", help="The column, or array, of the labels.  [default: the last one]"
+)
 @json_option
 @debug_option
-def new_command(*, name: str, out: Path | None, as_json: bool) -> Outcome:
-    """Make a starter: spec, tiny data, README."""
+def new_command(
+    *, name: str, out: Path | None, data: Path | None, label: str | None, as_json: bool
+) -> Outcome:
+    """Make a starter: spec, tiny data, README; or a spec for your data."""
     from tpsgd_edge.cli.tables import show_new
     from tpsgd_edge.starter import create_project
 
-    files = create_project(name, out or Path(name))
+    files = create_project(name, out or Path(name), data=data, label=label)
     document = {"name": name, "files": [str(path) for path in files]}
     return outcome(document, lambda: show_new(files), as_json=as_json)
 
@@ -85,7 +99,7 @@ def build_command(
 
     spec = load(spec_path, platform, overrides)
     result = build(spec, out=out, compile=not no_compile)
-    return outcome(result.to_json(), lambda: show_build(result), as_json=as_json)
+    return outcome(result.to_json(), lambda: show_build(result), as_json=as_json, data=result.data)
 
 
 @cli.command("verify")
@@ -119,6 +133,7 @@ def verify_command(
         lambda: show_verify(result),
         as_json=as_json,
         is_mismatch=not result.is_equal,
+        data=result.data,
     )
 
 
@@ -151,7 +166,9 @@ def simulate_command(
     spec = load(spec_path, platform, overrides)
     with progress_bar() as progress:
         result = simulate(spec, epochs=epochs, weights_out=weights_out, progress=progress)
-    return outcome(result.to_json(), lambda: show_simulate(result), as_json=as_json)
+    return outcome(
+        result.to_json(), lambda: show_simulate(result), as_json=as_json, data=result.data
+    )
 
 
 @cli.command("report")
@@ -201,13 +218,17 @@ def report_command(
         lambda: render_markdown(result) if markdown else show_report(result),
         as_json=as_json,
         is_mismatch=not result.verify.is_equal,
+        data=replace(result.data, labels="") if markdown else result.data,
     )
 
 
+cli.add_command(example_command)
 cli.add_command(export_command)
 cli.add_command(quantization_command)
 cli.add_command(adapt_command)
 cli.add_command(compare_command)
+cli.add_command(explain_command)
+cli.add_command(schema_command)
 
 
 @cli.command("platforms")

@@ -46,10 +46,10 @@ from tpsgd_edge.cli.outcome import Outcome, outcome
 @click.option(
     "--trial-seeds",
     type=click.IntRange(min=1),
-    default=1,
+    default=3,
     show_default=True,
     metavar="N",
-    help="With how many seeds each rate is tried.",
+    help="With how many seeds each rate is tried; what is steady over them is chosen.",
 )
 @click.option(
     "--tune-tpsgd",
@@ -118,4 +118,9 @@ def compare_command(
         from tpsgd_edge.report.comparison import plot_comparison
 
         plot_comparison(result, plot)
-    return outcome(result.to_json(), lambda: show_comparison(result, plot), as_json=as_json)
+    return outcome(
+        result.to_json(),
+        lambda: show_comparison(result, plot),
+        as_json=as_json,
+        data=result.data,
+    )

@@ -9,16 +9,24 @@ from tpsgd_edge.cli.outcome import Outcome, outcome
 
 
 def parse_crc(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
-    """A CRC-32 as a debugger prints it, in hexadecimal or decimal."""
+    """A CRC-32 as a debugger or a header has it, in hexadecimal or decimal."""
     if value is None:
         return None
     try:
-        crc = int(value, 0)
+        crc = int(value.rstrip("uU"), 0)
     except ValueError:
         crc = -1
     if not 0 <= crc < 2**32:
         raise click.BadParameter(f"a CRC-32 looks like 0x1a2b3c4d, not {value!r:.20}")
     return crc
+
+
+model_id_option = click.option(
+    "--model-id",
+    metavar="ID",
+    callback=parse_crc,
+    help="NAME_MODEL_ID of the firmware's header, to be compared.  [default: the dump's note]",
+)
 
 
 @click.command("export")
@@ -38,6 +46,7 @@ def parse_crc(_: click.Context, __: click.Parameter, value: str | None) -> int |
     callback=parse_crc,
     help="What NAME_digest() gave on the board, to be compared.",
 )
+@model_id_option
 @click.option(
     "--scaled-input", is_flag=True, help="Leave out of the net what data.scaling does to samples."
 )
@@ -50,6 +59,7 @@ def export_command(
     weights: Path,
     onnx: Path | None,
     crc: int | None,
+    model_id: int | None,
     scaled_input: bool,
 ) -> Outcome:
     """Trained weights as an ONNX file.
@@ -63,5 +73,7 @@ def export_command(
     from tpsgd_edge.pipeline import export
 
     spec = load(spec_path, platform, overrides)
-    result = export(spec, weights=weights, onnx=onnx, crc=crc, scaled_input=scaled_input)
-    return outcome(result.to_json(), lambda: show_export(result), as_json=as_json)
+    result = export(
+        spec, weights=weights, onnx=onnx, crc=crc, model_id=model_id, scaled_input=scaled_input
+    )
+    return outcome(result.to_json(), lambda: show_export(result), as_json=as_json, data=result.data)

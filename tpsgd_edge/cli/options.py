@@ -56,10 +56,10 @@ emulator_option = click.option(
     help="What runs the code of a device.",
 )
 steps_option = click.option(
-    "--steps", type=click.IntRange(min=1), metavar="N", help="Training steps to compare."
+    "--steps", type=click.IntRange(1, 10_000_000), metavar="N", help="Training steps to compare."
 )
 epochs_option = click.option(
-    "--epochs", type=click.IntRange(min=1), metavar="N", help="Passes over the training data."
+    "--epochs", type=click.IntRange(1, 100_000), metavar="N", help="Passes over the training data."
 )
 
 

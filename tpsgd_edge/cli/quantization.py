@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tpsgd_edge.cli.export import model_id_option
 from tpsgd_edge.cli.options import load, spec_options
 from tpsgd_edge.cli.outcome import Outcome, outcome
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     metavar="DUMP",
     help="A trained state, as for export.  [default: first weights]",
 )
+@model_id_option
 @click.option(
     "--samples",
     type=click.IntRange(min=1),
@@ -35,26 +37,31 @@ def quantization_command(
     overrides: tuple[str, ...],
     as_json: bool,
     weights: Path | None,
+    model_id: int | None,
     samples: int,
 ) -> Outcome:
     """What integers lose against real numbers.
 
     The error of each layer's outputs, and both nets on the test set: the first weights of a net
-    made elsewhere, or what a device has learned.
+    made elsewhere, or what a device has learned (--weights).
     """
     from tpsgd_edge.cli.progress import progress_bar
     from tpsgd_edge.pipeline import quantization
 
     spec = load(spec_path, platform, overrides)
     with progress_bar() as progress:
-        result = quantization(spec, weights=weights, samples=samples, progress=progress)
-    return outcome(result.to_json(), lambda: show_quantization(result), as_json=as_json)
+        result = quantization(
+            spec, weights=weights, model_id=model_id, samples=samples, progress=progress
+        )
+    return outcome(
+        result.to_json(), lambda: show_quantization(result), as_json=as_json, data=result.data
+    )
 
 
 def show_quantization(result: "QuantizationResult") -> str:
     """A row for each layer, and both scores."""
     from tpsgd_edge.cli.tables import make_table, render
-    from tpsgd_edge.report.text import metric_text, percent_text
+    from tpsgd_edge.report.text import metric_text, number_text, percent_text
 
     table = make_table("layer", "kind", "formats", "largest", "range", "clipped", "error")
     for column in table.columns[3:]:
@@ -64,8 +71,8 @@ def show_quantization(result: "QuantizationResult") -> str:
             layer.layer,
             layer.kind.replace("_", " "),
             result.formats.get(layer.layer, ""),
-            f"{layer.reach:.3g}",
-            f"{layer.full_scale:.3g}" if layer.full_scale else "",
+            number_text(layer.reach),
+            number_text(layer.full_scale) if layer.full_scale else "",
             percent_text(layer.clipped, 1),
             percent_text(layer.error, 1),
         )
@@ -76,4 +83,10 @@ def show_quantization(result: "QuantizationResult") -> str:
     ]
     if result.agreement is not None:
         lines.append(f"both give the same class to {100 * result.agreement:.2f} % of the samples")
+    if not result.is_trained:
+        lines.append(
+            "nothing was trained: these are first weights, drawn from the seed. A trained net:\n"
+            f"  tpsgd-edge simulate {result.spec.source} --weights-out weights.bin\n"
+            f"  tpsgd-edge quantization {result.spec.source} --weights weights.bin"
+        )
     return render(table, *lines)

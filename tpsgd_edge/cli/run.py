@@ -5,6 +5,7 @@ line are at fault, 3 a tool is missing or failed, 70 a defect of tpsgd-edge itse
 141 nobody reads the output.
 """
 
+import gc
 import io
 import os
 import sys
@@ -16,7 +17,7 @@ import click
 
 from tpsgd_edge.cli.commands import cli
 from tpsgd_edge.cli.outcome import Outcome
-from tpsgd_edge.errors import ToolError, TpsgdError
+from tpsgd_edge.errors import ToolError, TpsgdError, visible
 
 EXIT_MISMATCH = 1
 EXIT_USAGE = 2
@@ -27,6 +28,9 @@ EXIT_BROKEN_PIPE = 141
 
 def main() -> NoReturn:
     """Run the command of `sys.argv` and leave with its exit code."""
+    # Modules and classes stay until the end: to look through them for garbage again and again takes
+    # a tenth of a short command's time.
+    gc.set_threshold(100_000)
     sys.exit(run(sys.argv[1:]))
 
 
@@ -53,7 +57,9 @@ def _invoke(arguments: Sequence[str], settings: dict[str, bool]) -> int:
             list(arguments), prog_name="tpsgd-edge", standalone_mode=False, obj=settings
         )
     except click.ClickException as error:
-        error.show()
+        usage = io.StringIO()
+        error.show(usage)
+        click.echo(visible(usage.getvalue(), keep="\n"), nl=False, err=True)
         return EXIT_USAGE
     except SystemExit:
         # Click leaves by sys.exit only where its own output, help or version, met a closed pipe.
@@ -62,6 +68,10 @@ def _invoke(arguments: Sequence[str], settings: dict[str, bool]) -> int:
         # --help and --version have printed already, and leave their exit code.
         return int(result or 0)
     sys.stdout.write(result.text)
+    if result.notes:
+        sys.stdout.flush()
+    for note in result.notes:
+        click.echo(f"{click.style('note:', bold=True)} {visible(note)}", err=True)
     return _weigh(result, strict=settings["strict"])
 
 
@@ -73,7 +83,8 @@ def _weigh(result: Outcome, *, strict: bool) -> int:
         if strict:
             _complain(warning)
         else:
-            click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {warning}", err=True)
+            said = visible(warning, keep="\n")
+            click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {said}", err=True)
     return EXIT_MISMATCH if result.is_mismatch or (strict and result.warnings) else 0
 
 
@@ -105,7 +116,9 @@ def _is_ours(module: str | None) -> bool:
 
 
 def _complain(message: str) -> None:
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
+    # Names in files of others may hold what a terminal obeys.
+    said = visible(message, keep="\n")
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {said}", err=True)
 
 
 def _stop_writing() -> int:

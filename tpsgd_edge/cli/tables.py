@@ -1,5 +1,6 @@
 """What people see on the terminal."""
 
+import math
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -23,6 +24,7 @@ from tpsgd_edge.report.summary import (
     Line,
     accuracy_line,
     instruction_lines,
+    planned_ram_line,
     summary,
     verdict_line,
 )
@@ -72,17 +74,21 @@ def show_simulate(result: SimulateResult) -> str:
     if result.samples_per_second is not None:
         speed = f"{result.samples_per_second:,.0f} samples a second"
         lines.append(Line("Speed", speed, "on this computer, training"))
+    lines += planned_ram_line(result)
     return render(_lines(f"{result.spec.name} on {result.platform}", lines), _curve(result))
 
 
 def show_export(result: ExportResult) -> str:
     """What was written, and what it reads."""
     shape = ", ".join(str(length) for length in ("n", *result.input_shape))
-    lines = (
+    lines = [
         Line("Training", f"{count_text(result.steps)} steps", f"digest 0x{result.crc:08x}"),
         Line("Input", f"({shape})", "samples, channels last"),
         Line("ONNX", bytes_text(result.bytes), str(result.path)),
-    )
+    ]
+    if not result.knows_model:
+        note = "the dump does not say; --model-id takes MODEL_ID of the firmware's header"
+        lines.append(Line("Model id", "not checked", note))
     return render(_lines(f"{result.spec.name} on {result.platform}", lines))
 
 
@@ -111,7 +117,13 @@ def show_new(files: Sequence[Path]) -> str:
     """What was made, and what to do with it."""
     made = [f"made {path}" for path in files]
     spec = next((path for path in files if path.suffix == ".toml"), None)
-    return render(*made, *([] if spec is None else [f"next: tpsgd-edge report {spec}"]))
+    if spec is None:
+        return render(*made)
+    return render(
+        *made,
+        f"next: tpsgd-edge report {spec}",
+        f"      tpsgd-edge example {spec}, for a C program of your own",
+    )
 
 
 def _lines(title: str, lines: Iterable[Line]) -> Table:
@@ -181,13 +193,17 @@ def _curve(result: SimulateResult) -> Table:
     table = make_table("epoch", result.metric, "")
     table.columns[0].justify = table.columns[1].justify = "right"
     for point in _thinned(result.curve):
-        filled = round(_CURVE_WIDTH * min(max(point.accuracy, 0.0), 1.0))
-        table.add_row(
-            f"{point.epoch:g}",
-            metric_text(result.metric, point.accuracy),
-            Text("█" * filled, "blue").append("░" * (_CURVE_WIDTH - filled), "dim"),
-        )
+        text = metric_text(result.metric, point.accuracy)
+        table.add_row(f"{point.epoch:g}", text, _bar(point.accuracy))
     return table
+
+
+def _bar(share: float) -> Text:
+    """A share from 0 to 1 as a bar; no bar for what is not a number."""
+    if not math.isfinite(share):
+        return Text("")
+    filled = round(_CURVE_WIDTH * min(max(share, 0.0), 1.0))
+    return Text("█" * filled, "blue").append("░" * (_CURVE_WIDTH - filled), "dim")
 
 
 def _thinned(curve: Sequence[CurvePoint]) -> list[CurvePoint]:

@@ -73,18 +73,16 @@ def _layer_arrays(layer: QuantizedDense) -> Iterator[ArrayView]:
 
 
 def _projection_array(layer: str, projection: Projection) -> ArrayView:
+    name = f"tps_{layer}_projection"
     if projection.storage == "s8":
-        return _lesson(
-            _array(f"tps_{layer}_projection", "s8", projection.values.ravel(), " /* P */")
-        )
+        values = projection.values.ravel()
+        return _lesson(_array(name, "s8", values, " /* P */"))
     if projection.learns:
         return _array(f"tps_{layer}_first_p", "s8", projection.values.ravel(), " /* P */")
     packed = pack_entries(projection.values)
     lines = tuple(c_rows((f"0x{byte:02X}" for byte in packed.ravel()), 16))
     shape, content = f"[{packed.size}]", packed.tobytes()
-    return _lesson(
-        ArrayView(f"tps_{layer}_projection", "uint8_t", shape, " /* P */", lines, content)
-    )
+    return _lesson(ArrayView(name, "uint8_t", shape, " /* P */", lines, content))
 
 
 def _lesson(array: ArrayView) -> ArrayView:

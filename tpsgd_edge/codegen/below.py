@@ -65,7 +65,7 @@ def below_kernels(model: QuantizedModel) -> BelowKernels | None:
         e="float" if is_float else "int16_t",
         added="tps_clip_f32(*below + e, -0x1p20f, 0x1p20f)"
         if is_float
-        else "(int16_t)tps_clip(*below + e, -INT16_MAX, INT16_MAX)",
+        else "(int16_t)tps_clip((int32_t)*below + e, -INT16_MAX, INT16_MAX)",
         columns=_unique(passing),
         dense=_unique(layer for layer in passing if layer.kind == "dense"),
         conv=_unique(layer for layer in passing if layer.kind == "conv2d"),

@@ -1,11 +1,8 @@
-"""Constants that all layers of a model share: projections and tables."""
+"""Constants that all layers of a model share: projections."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tpsgd_edge.arithmetic.tables import TABULATED, table_s8, table_s16
-from tpsgd_edge.codegen.c import C_TYPES
-from tpsgd_edge.quantize.model import Projection, QuantizedGru, QuantizedModel
+from tpsgd_edge.quantize.model import Projection, QuantizedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +63,7 @@ class ProjectionView:
     @property
     def entry_shift(self) -> str:
         """C for the position of entry k in its word."""
-        return "k" if self.entry_bits == 1 else f"{self.entry_bits} * k"
-
-
-@dataclass(frozen=True, slots=True)
-class TableView:
-    """One activation table."""
-
-    name: str
-    c_type: str
-    values: tuple[int, ...]
-
-    @property
-    def count(self) -> int:
-        """Number of entries."""
-        return len(self.values)
+        return "k" if self.entry_bits == 1 else f"{self.entry_bits} * (uint32_t)k"
 
 
 def projection_view(model: QuantizedModel) -> ProjectionView | None:
@@ -122,16 +105,3 @@ def _entry_type(model: QuantizedModel, projection: Projection) -> str:
 
 def _kinds(projections: list[Projection]) -> str:
     return " and ".join(sorted({projection.kind for projection in projections}))
-
-
-def activation_tables(model: QuantizedModel) -> Iterator[TableView]:
-    """The tables of all activations that have one."""
-    used = {(layer.activation, layer.y_type) for layer in model.weighted}
-    if any(isinstance(layer, QuantizedGru) and layer.x_type != "f32" for layer in model.recurrent):
-        used |= {("sigmoid", "s16"), ("tanh", "s16")}
-    for activation, y_type in sorted(used):
-        if activation not in TABULATED or y_type == "f32":
-            continue
-        table = table_s8(activation) if y_type == "s8" else table_s16(activation)
-        values = tuple(int(v) for v in table)
-        yield TableView(f"tps_{activation}_table_{y_type}", C_TYPES[y_type], values)

@@ -106,8 +106,8 @@ _EXPRESSIONS = {
     "l2": "r",
     "cross_entropy": "r",
     "l1": "r > 0 ? 16384 : r < 0 ? -16384 : 0",
-    "huber": "tps_clip(r, -layer->delta, layer->delta)",
-    "dead_zone": "r - tps_clip(r, -layer->delta, layer->delta)",
+    "huber": "tps_clip(r, -(int32_t)layer->delta, layer->delta)",
+    "dead_zone": "r - tps_clip(r, -(int32_t)layer->delta, layer->delta)",
     "custom": "layer->loss_table[tps_clip(tps_rshift_round(r, 8), -128, 127) + 128]",
 }
 _EXPRESSIONS_F32 = {

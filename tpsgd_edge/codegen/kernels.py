@@ -4,7 +4,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tpsgd_edge.arithmetic.tables import TABULATED
+from tpsgd_edge.codegen.activations import ACTIVATIONS_C, settings_of
 from tpsgd_edge.codegen.c import C_TYPES
 from tpsgd_edge.codegen.dense_kernels import (
     DotKernel,
@@ -16,6 +16,7 @@ from tpsgd_edge.codegen.dense_kernels import (
 )
 from tpsgd_edge.codegen.error_kernels import ErrorKernel, error_kernel, reads_out
 from tpsgd_edge.codegen.recurrent_kernels import GruKernel, RnnKernel, gru_kernel, rnn_kernel
+from tpsgd_edge.codegen.softmax_kernels import SoftmaxKernel, softmax_kernels
 from tpsgd_edge.quantize.model import (
     QuantizedConv2d,
     QuantizedDense,
@@ -133,14 +134,6 @@ class ReadoutKernel:
 
 
 @dataclass(frozen=True, slots=True)
-class SoftmaxKernel:
-    """`tps_softmax_<type>`."""
-
-    type: str
-    c_type: str
-
-
-@dataclass(frozen=True, slots=True)
 class Kernels:
     """All kernels of a model."""
 
@@ -159,6 +152,8 @@ class Kernels:
     map_average: tuple[MapKernel, ...]
     max_pool: tuple[MapKernel, ...]
     average_pool: tuple[MapKernel, ...]
+    max_pool_cut: tuple[MapKernel, ...]
+    average_pool_cut: tuple[MapKernel, ...]
     rnn_init: tuple[InitKernel, ...]
     rnn_step: tuple[RnnKernel, ...]
     rnn_update: tuple[RnnKernel, ...]
@@ -171,6 +166,12 @@ class Kernels:
         return any(kernel.widens or kernel.four for kernel in self.forward)
 
     @property
+    def has_curves_f32(self) -> bool:
+        """Whether an activation in binary32 is none of tps_f32.h."""
+        in_f32 = (kernel.activation for kernel in self.outputs if kernel.activation)
+        return any(not ACTIVATIONS_C[activation].is_basic for activation in in_f32)
+
+    @property
     def conv_update(self) -> tuple[ConvKernel, ...]:
         """Kernels of `conv_learn`, one for each kernel that updates."""
         return tuple({kernel.dense: kernel for kernel in self.conv_learn}.values())
@@ -179,6 +180,11 @@ class Kernels:
     def pack_orders(self) -> tuple[str, ...]:
         """How patches are packed."""
         return _unique(kernel.order for kernel in self.conv_forward if kernel.order)
+
+    @property
+    def shifts_scores(self) -> bool:
+        """Whether some scores of a softmax count more than 1/256 of a factor of two."""
+        return any(kernel.shifted for kernel in self.softmax)
 
 
 def needed_kernels(model: QuantizedModel) -> Kernels:
@@ -200,7 +206,7 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
         update=_unique(update_kernel(layer, model) for layer in layers),
         error=_unique(error_kernel(layer, model) for layer in taught if layer.loss.is_local),
         read_out=_unique(_readout_kernel(layer) for layer in taught if reads_out(layer)),
-        softmax=_unique(_softmax_kernels(model)),
+        softmax=_unique(softmax_kernels(model)),
         conv_forward=_unique(
             _conv_forward_kernel(layer) for layer in in_rows if isinstance(layer, QuantizedConv2d)
         ),
@@ -209,8 +215,10 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
         ),
         conv_learn=_unique(_conv_learn_kernel(layer) for layer in convs),
         map_average=_unique(map_kernel(layer.y_type) for layer in convs),
-        max_pool=_unique(map_kernel(pool.x_type) for pool in pools if pool.mode == "max"),
-        average_pool=_unique(map_kernel(pool.x_type) for pool in pools if pool.mode == "average"),
+        max_pool=_pool_kernels(pools, "max", is_cut=False),
+        average_pool=_pool_kernels(pools, "average", is_cut=False),
+        max_pool_cut=_pool_kernels(pools, "max", is_cut=True),
+        average_pool_cut=_pool_kernels(pools, "average", is_cut=True),
         rnn_init=_unique(_init_kernel(layer) for layer in seeded if layer.kind == "rnn"),
         rnn_step=_unique(rnn_kernel(layer, forward_suffix(layer)) for layer in rnns),
         rnn_update=_unique(
@@ -219,6 +227,14 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
         gru_step=_unique(gru_kernel(layer, forward_suffix(layer.reads)) for layer in grus),
         gru_learns=any(layer.trains for layer in grus),
     )
+
+
+def _pool_kernels(
+    pools: Iterable[QuantizedPool], mode: str, *, is_cut: bool
+) -> tuple[MapKernel, ...]:
+    """Kernels of pools with windows that are cut off at the edges, or of those without."""
+    alike = (pool for pool in pools if pool.mode == mode and pool.is_cut == is_cut)
+    return _unique(map_kernel(pool.x_type) for pool in alike)
 
 
 def has_gate(layer: QuantizedDense) -> bool:
@@ -241,13 +257,18 @@ def forward_suffix(layer: QuantizedDense) -> str:
 
 def gate_suffix(layer: QuantizedDense) -> str:
     """Name of the layer's gate kernel behind `tps_dense_gate_`."""
-    return f"{layer.activation}_{layer.y_type}"
+    return f"{_gate_name(layer)}_{layer.y_type}"
 
 
 def conv_learn_suffix(layer: QuantizedDense) -> str:
     """Name of the convolution's learn kernel behind `tps_conv2d_learn_`."""
-    slope = layer.activation if _gates_itself(layer) else "open"
+    slope = _gate_name(layer) if _gates_itself(layer) else "open"
     return f"{update_suffix(layer)}_{slope}_{layer.y_type}"
+
+
+def _gate_name(layer: QuantizedDense) -> str:
+    shared = "" if layer.weight_type == "f32" else ACTIVATIONS_C[layer.activation].shares
+    return shared or layer.activation
 
 
 def _gates_itself(layer: QuantizedDense) -> bool:
@@ -269,6 +290,7 @@ def _forward_kernel(layer: QuantizedDense, model: QuantizedModel) -> ForwardKern
     on_maps = [o for o in sharing if isinstance(o, QuantizedConv2d) and not is_depthwise(o)]
     wide = layer.x_type == "s16"
     widens = (layer.weight_type, layer.x_type) == ("s16", "s8")
+    settings = settings_of(layer.activation) if layer.weight_type == "f32" else ()
     return ForwardKernel(
         suffix=suffix,
         w=C_TYPES[layer.weight_type],
@@ -276,11 +298,11 @@ def _forward_kernel(layer: QuantizedDense, model: QuantizedModel) -> ForwardKern
         y=C_TYPES[layer.y_type],
         acc="int64_t" if wide else "int32_t",
         bias="(int64_t)b[j] * 256" if wide else "b[j]",
-        table=layer.y_type if any(other.activation in TABULATED for other in sharing) else "",
+        table=layer.y_type if any(other.curve for other in sharing) else "",
         leaks=any(other.activation == "leaky_relu" for other in sharing),
         has_top=any(other.activation == "relu6" for other in sharing),
         activation=layer.activation if layer.weight_type == "f32" else "",
-        parameter=_PARAMETERS.get(layer.activation, "") if layer.weight_type == "f32" else "",
+        parameter="".join(f", layer->{key}" for key in settings),
         widens=widens,
         dot=update_suffix(layer),
         four=layer.x_type == "s8" and bool(on_maps),
@@ -290,40 +312,23 @@ def _forward_kernel(layer: QuantizedDense, model: QuantizedModel) -> ForwardKern
     )
 
 
-# What an activation needs of its layer.
-_PARAMETERS = {"leaky_relu": ", layer->negative_slope"}
-_SLOPES = {
-    "tanh": "32768 - ((y15 * y15) >> 15)",
-    "sigmoid": "(y15 * (32768 - y15)) >> 15",
-    "leaky_relu": "y[j] > 0 ? 32768 : layer->negative_slope",
-}
-_SWITCHES = {
-    "relu": "y[j] <= 0",
-    "relu6": "y[j] <= 0 || y[j] >= layer->z_max",
-    "hard_tanh": "y[j] == {limit}_MIN || y[j] == {limit}_MAX",
-}
-_SLOPES_F32 = {
-    "tanh": "1.0f - y[j] * y[j]",
-    "sigmoid": "y[j] * (1.0f - y[j])",
-    "relu": "y[j] > 0.0f ? 1.0f : 0.0f",
-    "relu6": "y[j] > 0.0f && y[j] < 6.0f ? 1.0f : 0.0f",
-    "leaky_relu": "y[j] > 0.0f ? 1.0f : layer->negative_slope",
-    "hard_tanh": "y[j] > -1.0f && y[j] < 1.0f ? 1.0f : 0.0f",
-}
+# C for an output in 8 bits.
+_Y8 = {"s8": "y[j]", "s16": "(y[j] >> 8)"}
 
 
 def gate_kernel(layer: QuantizedDense) -> GateKernel:
     """What multiplies the layer's errors by f'(z)."""
+    in_c = ACTIVATIONS_C[layer.activation]
     if layer.weight_type == "f32":
-        slope, switch = _SLOPES_F32[layer.activation], ""
+        slope, switch = in_c.slope_f32, ""
     else:
-        slope = _SLOPES.get(layer.activation, "")
+        slope = in_c.slope.format(y8=_Y8[layer.y_type])
         limit = {"s8": "INT8", "s16": "INT16"}[layer.y_type]
-        switch = _SWITCHES.get(layer.activation, "").format(limit=limit)
+        switch = in_c.switch.format(limit=limit)
     y15 = "y[j] * 256" if layer.y_type == "s8" else "y[j]"
     return GateKernel(
         suffix=gate_suffix(layer),
-        activation=layer.activation,
+        activation="f" if _gate_name(layer) == in_c.shares else layer.activation,
         y=C_TYPES[layer.y_type],
         y15=y15 if "y15" in slope else "",
         switch=switch,
@@ -371,15 +376,4 @@ def map_kernel(value_type: str) -> MapKernel:
 
 
 def _readout_kernel(layer: QuantizedDense) -> ReadoutKernel:
-    y8 = "(y[j] >> 8)" if layer.y_type == "s16" else "y[j]"
-    return ReadoutKernel(layer.y_type, C_TYPES[layer.y_type], y8)
-
-
-def _softmax_kernels(model: QuantizedModel) -> Iterable[SoftmaxKernel]:
-    for layer in model.taught:
-        if layer.loss.kind == "projected_cross_entropy":
-            yield SoftmaxKernel("s32", "int32_t")
-        elif layer.loss.kind == "softmax_cross_entropy":
-            yield SoftmaxKernel("s16", "int16_t")
-    if model.value_type != "f32" and (model.is_gated or model.has_confidence):
-        yield SoftmaxKernel("s16", "int16_t")
+    return ReadoutKernel(layer.y_type, C_TYPES[layer.y_type], _Y8.get(layer.y_type, "y[j]"))

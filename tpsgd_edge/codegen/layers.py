@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tpsgd_edge.arithmetic.tables import TABULATED
+from tpsgd_edge.codegen.activations import settings_of, table_name
 from tpsgd_edge.codegen.c import c_float, c_uint
 from tpsgd_edge.quantize.model import (
     Geometry,
@@ -46,14 +46,21 @@ class Uses:
     readout: bool
     loss_table: bool
     pooled_targets: bool
+    cut_pools: bool
+    dilation: bool
     learning_readout: bool
     negative_slope: bool
+    slopes: bool
+    alpha: bool
+    beta: bool
 
 
 def uses_of(model: QuantizedModel) -> Uses:
     """The groups that any layer of the model needs."""
     layers = model.taught
-    tabulated = {layer.y_type for layer in model.weighted if layer.activation in TABULATED}
+    tabulated = {layer.y_type for layer in model.weighted if layer.curve}
+    settings = {key for layer in model.weighted for key in settings_of(layer.activation)}
+    is_float = model.value_type == "f32"
     targets = [layer for layer in layers if layer.loss.target is not None]
     return Uses(
         table_s8="s8" in tabulated,
@@ -64,8 +71,13 @@ def uses_of(model: QuantizedModel) -> Uses:
         readout=any(layer.loss.in_label_space for layer in layers),
         loss_table=any(layer.loss.table is not None for layer in layers),
         pooled_targets=_has_pooled_targets(model),
+        cut_pools=_has_cut_pools(model),
+        dilation=_has_dilation(model),
         learning_readout=any(layer.has_learning_readout for layer in layers),
         negative_slope=_has_slopes(model),
+        slopes=any(layer.curve and layer.curve.has_slopes for layer in layers),
+        alpha=is_float and "alpha" in settings,
+        beta=is_float and "beta" in settings,
     )
 
 
@@ -76,7 +88,8 @@ def layer_views(model: QuantizedModel) -> tuple[LayerView, ...]:
 
 def _layer_view(model: QuantizedModel, layer: QuantizedLayer) -> LayerView:
     if isinstance(layer, QuantizedPool):
-        return LayerView(layer.name, "tps_pool", tuple(_pool_fields(layer)))
+        edges = _edge_fields(layer) if _has_cut_pools(model) else ()
+        return LayerView(layer.name, "tps_pool", (*_pool_fields(layer), *edges))
     if isinstance(layer, QuantizedGru):
         members: tuple[tuple[str, tuple[str, ...]], ...] = (
             ("reads", _dense_fields(model, layer.reads)),
@@ -88,6 +101,9 @@ def _layer_view(model: QuantizedModel, layer: QuantizedLayer) -> LayerView:
     fields = _dense_fields(model, layer)
     if isinstance(layer, QuantizedConv2d):
         geometry = tuple(_geometry_fields(layer.geometry))
+        if _has_dilation(model):
+            rows, columns = layer.geometry.dilation
+            geometry += tuple(_numbers(row_dilation=rows, column_dilation=columns))
         if _has_pooled_targets(model):
             geometry += tuple(_target_pool_fields(layer.geometry))
         return LayerView(layer.name, "tps_conv2d", geometry, units=(("unit", fields),))
@@ -101,13 +117,25 @@ def _layer_view(model: QuantizedModel, layer: QuantizedLayer) -> LayerView:
 def _dense_fields(model: QuantizedModel, layer: QuantizedDense) -> tuple[str, ...]:
     is_class = model.labels.kind == "class"
     make = _fields_f32 if model.value_type == "f32" else _fields
-    fields = tuple(make(layer, is_class=is_class))
+    activation = tuple(_activation_fields(model, layer))
+    fields = tuple(make(layer, activation, is_class=is_class))
     if _has_slopes(model):
         is_float, slope = model.value_type == "f32", layer.negative_slope
         fields = (*fields, f"negative_slope = {c_float(slope) if is_float else slope}")
     if any(isinstance(other, QuantizedConv2d) for other in model.layers):
         fields = (*fields, f"n_target = {layer.n_target}")
     return fields
+
+
+def _activation_fields(model: QuantizedModel, layer: QuantizedDense) -> Iterator[str]:
+    """Tables of an activation, or the settings of its function in binary32."""
+    if layer.curve is not None:
+        yield f"table_{layer.y_type} = {table_name(model, layer.curve, layer.y_type)}"
+        if layer.trains and layer.curve.has_slopes:
+            yield f"slopes = {table_name(model, layer.curve, 'slopes')}"
+    if model.value_type == "f32" and layer.activation != "leaky_relu":
+        for key, number in zip(settings_of(layer.activation), layer.numbers, strict=True):
+            yield f"{key} = {c_float(number)}"
 
 
 def _has_slopes(model: QuantizedModel) -> bool:
@@ -152,11 +180,24 @@ def _pool_fields(pool: QuantizedPool) -> Iterator[str]:
     yield from _numbers(row_stride=pool.stride[0], column_stride=pool.stride[1])
 
 
+def _has_dilation(model: QuantizedModel) -> bool:
+    convs = (layer for layer in model.weighted if isinstance(layer, QuantizedConv2d))
+    return any(layer.geometry.is_dilated for layer in convs)
+
+
+def _has_cut_pools(model: QuantizedModel) -> bool:
+    return any(isinstance(layer, QuantizedPool) and layer.is_cut for layer in model.layers)
+
+
+def _edge_fields(pool: QuantizedPool) -> Iterator[str]:
+    yield from _numbers(rows=pool.x_shape[0], top=pool.padding[0], left=pool.padding[1])
+
+
 def _numbers(**values: int) -> Iterator[str]:
     return (f"{name} = {value}" for name, value in values.items())
 
 
-def _fields(layer: QuantizedDense, *, is_class: bool) -> Iterator[str]:
+def _fields(layer: QuantizedDense, activation: tuple[str, ...], *, is_class: bool) -> Iterator[str]:
     assert layer.z is not None
     yield f"n_in = {layer.n_in}"
     yield f"n_out = {layer.n_out}"
@@ -164,8 +205,7 @@ def _fields(layer: QuantizedDense, *, is_class: bool) -> Iterator[str]:
     yield f"z_shift = {layer.z.shift}"
     yield f"z_min = {layer.z_min}"
     yield f"z_max = {layer.z_max}"
-    if layer.activation in TABULATED:
-        yield f"table_{layer.y_type} = tps_{layer.activation}_table_{layer.y_type}"
+    yield from activation
     yield f"weight_bits = {layer.weight_bits}"
     if isinstance(layer.init, SeededInit):
         yield f"init_bound = {layer.init.bound}"
@@ -188,9 +228,12 @@ def _fields(layer: QuantizedDense, *, is_class: bool) -> Iterator[str]:
     yield from _projection_field(layer)
 
 
-def _fields_f32(layer: QuantizedDense, *, is_class: bool) -> Iterator[str]:
+def _fields_f32(
+    layer: QuantizedDense, activation: tuple[str, ...], *, is_class: bool
+) -> Iterator[str]:
     yield f"n_in = {layer.n_in}"
     yield f"n_out = {layer.n_out}"
+    yield from activation
     if isinstance(layer.init, SeededInit):
         yield f"init_bound = {c_float(layer.init.bound)}"
     if not layer.trains:

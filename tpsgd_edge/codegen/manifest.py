@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
+from tpsgd_edge.codegen.license import LICENSE
 from tpsgd_edge.codegen.view import RUNTIME_VERSION, Origin
-from tpsgd_edge.memory import ArenaPlan, MemoryPlan
+from tpsgd_edge.memory import ArenaPlan, MemoryPlan, model_id_text
 from tpsgd_edge.quantize.model import QuantizedDense, QuantizedGru, QuantizedLayer, QuantizedModel
 
 
@@ -18,9 +19,11 @@ def manifest(
     return {
         "name": model.name,
         "tool": {"name": "tpsgd-edge", "version": origin.tool_version},
+        "license": LICENSE,
         "runtime_version": RUNTIME_VERSION,
         "spec": {"file": origin.spec_file, "digest": origin.spec_digest},
         "seed": model.seed,
+        "model_id": model_id_text(model),
         "input": {
             "type": model.value_type,
             "count": model.n_in,
@@ -31,6 +34,7 @@ def manifest(
         "labels": {
             "kind": model.labels.kind,
             "count": model.labels.count,
+            "names": list(model.labels.names),
             "mean": model.labels.mean.tolist(),
             "deviation": model.labels.deviation.tolist(),
             "scale": model.labels.scale,

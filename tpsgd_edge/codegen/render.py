@@ -2,13 +2,17 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 
 import jinja2
+from jinja2.bccache import Bucket
 
 from tpsgd_edge.assets import firmware_dir, templates_dir
+from tpsgd_edge.cache import fetch, keep, key_of
 from tpsgd_edge.codegen.c import c_rows
+from tpsgd_edge.codegen.license import LICENSE, with_license
 from tpsgd_edge.codegen.manifest import manifest
 from tpsgd_edge.codegen.naming import linker_names, with_name
 from tpsgd_edge.codegen.project import CProject
@@ -43,6 +47,7 @@ def render(
     sources = tuple(sorted(name for name in files if name.endswith(".c")))
     files |= _build_files(view, sources, files)
     files |= port
+    files = {path: with_license(path, text) for path, text in files.items()}
     digests = {name: _sha256(text) for name, text in sorted(files.items())}
     document = manifest(model, plan, origin, digests)
     files["manifest.json"] = json.dumps(document, indent=2) + "\n"
@@ -97,6 +102,8 @@ def _runtime(view: ModelView) -> Iterator[str]:
     """Hand-written runtime files that the model needs."""
     yield from ("tps_compiler.h", "tps_crc32.c", "tps_crc32.h", "tps_random.h", "tps_status.h")
     yield from ("tps_f32.h",) if view.is_float else ("tps_fixed.h", "tps_pairs.h")
+    if view.kernels.has_curves_f32:
+        yield "tps_curves_f32.h"
 
 
 def _build_files(
@@ -105,7 +112,9 @@ def _build_files(
     headers = sorted(name for name in files if name.endswith(".h") and "/" not in name)
     environment = _environment()
     return {
-        name: environment.get_template(template).render(m=view, sources=sources, headers=headers)
+        name: environment.get_template(template).render(
+            m=view, sources=sources, headers=headers, license=LICENSE
+        )
         for name, template in (
             ("Makefile", "project_makefile.j2"),
             ("CMakeLists.txt", "project_cmake.j2"),
@@ -114,11 +123,37 @@ def _build_files(
     }
 
 
+class _KeptTemplates(jinja2.BytecodeCache):
+    """The templates' bytecode in the user's cache: to translate them takes longer than to render.
+
+    What a template becomes follows from its text, the syntax, and the versions of Jinja and Python.
+    """
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        content = fetch(self._key(bucket))
+        if content is not None:
+            bucket.bytecode_from_string(content)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        keep(self._key(bucket), bucket.bytecode_to_string())
+
+    def _key(self, bucket: Bucket) -> str:
+        own = bucket.environment
+        syntax = (own.trim_blocks, own.lstrip_blocks, own.keep_trailing_newline, own.autoescape)
+        return key_of((jinja2.__version__, sys.version, repr(syntax), bucket.checksum))
+
+
+def template(name: str) -> jinja2.Template:
+    """A template by its file's name."""
+    return _environment().get_template(name)
+
+
 @cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates_dir(), encoding="utf-8"),
         undefined=jinja2.StrictUndefined,
+        bytecode_cache=_KeptTemplates(),
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tpsgd_edge.codegen.c import C_TYPES
+from tpsgd_edge.codegen.classes import ClassView, class_views
 from tpsgd_edge.codegen.stages import Lesson, StageView, step_stages, teaching_lesson, uses
 from tpsgd_edge.memory import MemoryPlan
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
@@ -19,6 +20,7 @@ class LabelsView:
         count: entries for one sample.
         outputs: outputs for one sample.
         extra: how many of the classes, the last ones, are still to be taught.
+        classes: in the order of the outputs; empty where they have no names.
     """
 
     c_type: str
@@ -27,6 +29,7 @@ class LabelsView:
     count: int
     outputs: int
     extra: int
+    classes: tuple[ClassView, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ def labels_view(model: QuantizedModel) -> LabelsView:
         count=model.answers * (1 if is_class else model.labels.count),
         outputs=model.answers * model.n_out,
         extra=model.labels.extra,
+        classes=class_views(model),
     )
 
 

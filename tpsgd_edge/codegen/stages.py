@@ -151,7 +151,8 @@ def _forward(model: QuantizedModel, index: int) -> StageView:
     layer = model.layers[index]
     if isinstance(layer, QuantizedPool):
         arguments = [f"&{layer.name}_layer", _input(model, index), _buffer(layer, "y")]
-        lines = c_call(f"tps_{layer.kind}_{layer.x_type}", arguments)
+        cut = "_cut" if layer.is_cut else ""
+        lines = c_call(f"tps_{layer.kind}{cut}_{layer.x_type}", arguments)
         return StageView(f"{layer.name}: {_shapes(layer.x_shape, layer.y_shape)}", lines)
     if isinstance(layer, QuantizedGru):
         return _gru_forward(model, index, layer)

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 
 from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.arithmetic.tables import exp2_table
+from tpsgd_edge.codegen.activations import TableView, activation_tables
 from tpsgd_edge.codegen.arrays import ArrayView, model_arrays, selftest_arrays
 from tpsgd_edge.codegen.below import BelowKernels, below_kernels
 from tpsgd_edge.codegen.c import C_TYPES, c_float, c_uint
 from tpsgd_edge.codegen.constants import (
     ProjectionView,
-    TableView,
-    activation_tables,
     projection_view,
 )
 from tpsgd_edge.codegen.kernels import Kernels, needed_kernels
@@ -27,8 +26,9 @@ from tpsgd_edge.codegen.stages import (
     training_lesson,
     uses,
 )
+from tpsgd_edge.codegen.wide import WideView, wide_view
 from tpsgd_edge.codegen.work import WorkView, work_view
-from tpsgd_edge.memory import MemoryPlan, StateTensor, digest_order
+from tpsgd_edge.memory import MemoryPlan, StateTensor, digest_order, model_id
 from tpsgd_edge.quantize.model import (
     DTYPES,
     QuantizedConv2d,
@@ -67,7 +67,7 @@ class ModelView:
     """Everything that any template prints."""
 
     name: str
-    upper: str
+    model_id: str
     tool_version: str
     spec_file: str
     spec_digest: str
@@ -77,6 +77,7 @@ class ModelView:
     n_out: int
     n_labels: int
     widest_input: int
+    wide: WideView
     is_float: bool
     is_classifier: bool
     value_type: str
@@ -132,6 +133,16 @@ class ModelView:
         return f"{self.upper}_N_OUT" if self.sequence is None else self.sequence.outputs
 
     @property
+    def upper(self) -> str:
+        """Prefix of the model's macros."""
+        return self.name.upper()
+
+    @property
+    def step_c(self) -> str:
+        """What a step of a stream returns: f32 refuses what it is not proved for."""
+        return "tps_status" if self.is_float else "void"
+
+    @property
     def seen(self) -> str:
         """Prefix of the sizes of the map that a local loss averages."""
         return "seen" if self.uses.pooled_targets else "out"
@@ -169,7 +180,7 @@ def model_view(
     constants = model_arrays(model)
     return ModelView(
         name=model.name,
-        upper=model.name.upper(),
+        model_id=c_uint(model_id(model)),
         tool_version=origin.tool_version,
         spec_file=origin.spec_file,
         spec_digest=origin.spec_digest,
@@ -179,6 +190,7 @@ def model_view(
         n_out=model.n_out,
         n_labels=model.labels.count,
         widest_input=max(layer.n_in for layer in model.weighted),
+        wide=wide_view(model),
         is_float=is_float,
         is_classifier=model.labels.kind == "class",
         value_type=model.value_type,
@@ -235,7 +247,9 @@ def _outputs_note(model: QuantizedModel) -> str:
     if model.value_type == "f32":
         return "real numbers"
     if model.last.loss.kind == "softmax_cross_entropy":
-        return "256 units are a factor of two in probability"
+        return (
+            f"{2.0 ** (8 - model.last.loss.logit_shift):g} units are a factor of two in probability"
+        )
     return f"one unit is {model.last.y_scale:.6g}"
 
 
@@ -265,6 +279,8 @@ def _headers(model: QuantizedModel) -> Iterator[str]:
     yield "tps_data.h"
     yield f"tps_dense{suffix}.h"
     yield f"tps_error{suffix}.h"
+    if suffix:
+        yield "tps_f32.h"
     kinds = {layer.kind for layer in model.recurrent}
     if "gru" in kinds:
         yield "tps_gru.h"

@@ -9,17 +9,18 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from tpsgd_edge.comparison.runs import GRID, RANDOM, TITLES, Plan, Result, Run
+from tpsgd_edge.comparison.runs import GRID, RANDOM, TITLES, TRIAL_SEEDS, Plan, Result, Run
 from tpsgd_edge.comparison.store import Store, open_store
 from tpsgd_edge.comparison.summary import Comparison, summarize
-from tpsgd_edge.errors import SpecError, ToolError
+from tpsgd_edge.errors import SpecError, ToolError, how_to_install
 from tpsgd_edge.frontend.data import Dataset, load_dataset
+from tpsgd_edge.frontend.defaults import with_defaults
 from tpsgd_edge.frontend.imports.source import with_source
 from tpsgd_edge.frontend.network import build_graph
-from tpsgd_edge.frontend.rates import with_learning_rates
-from tpsgd_edge.rule.defined import check_rule
+from tpsgd_edge.rule.defined import check_activations, check_rule
 from tpsgd_edge.spec import Spec, first_loss, layer_index
 
 Progress = Callable[[str, int, int], None]
@@ -35,7 +36,7 @@ def compare_rules(
     rates: Sequence[float] = GRID,
     ratios: Sequence[float] = (1.0,),
     tune_tpsgd: bool = False,
-    trial_seeds: int = 1,
+    trial_seeds: int = TRIAL_SEEDS,
     out: Path | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -54,7 +55,8 @@ def compare_rules(
             several, each rule gets the best on a fifth of the training set, held out.
         ratios: hidden layers learn at the rate times one of these, chosen along with the rate.
         tune_tpsgd: tpSGD chooses too, from the rates of the spec times each of `FACTORS`.
-        trial_seeds: with how many of the seeds each rate is tried.
+        trial_seeds: with how many of the seeds each rate is tried; the best is that whose mean less
+            the standard deviation is highest.
         out: the file of results; NAME-rules.sqlite beside the spec where not given.
         jobs: processes; one for each core where not given.
 
@@ -65,11 +67,11 @@ def compare_rules(
     spec = with_source(spec)
     _check(spec, rules or ())
     dataset = load_dataset(spec)
-    spec = with_learning_rates(spec, dataset)
+    spec, dataset = with_defaults(spec, dataset)
     plan = Plan(
         rules=tuple(dict.fromkeys([*_defined(spec, dataset, rules), RANDOM])),
         seeds=tuple((spec.seed + i) % 2**32 for i in range(seeds)),
-        epochs=epochs or spec.rule.epochs,
+        epochs=epochs or spec.rule.passes,
         batch=batch,
         rates=tuple(dict.fromkeys(rates)),
         ratios=tuple(dict.fromkeys(ratios)),
@@ -81,7 +83,7 @@ def compare_rules(
     with open_store(path, spec.digest) as store, _workers(jobs or _cores()) as workers:
         trials = _all(spec, store, workers, plan.trials(), tell, "choosing learning rates")
         results = _all(spec, store, workers, plan.runs(trials), tell, "training")
-    return summarize(spec, plan, path, trials, results)
+    return replace(summarize(spec, plan, path, trials, results), data=dataset.said)
 
 
 def _check(spec: Spec, rules: Sequence[str]) -> None:
@@ -108,13 +110,14 @@ def _check(spec: Spec, rules: Sequence[str]) -> None:
     if importlib.util.find_spec("torch") is None:
         raise ToolError(
             "comparing rules needs torch, which is not installed",
-            help="pip install 'tpsgd-edge[torch]'",
+            help=how_to_install("torch"),
         )
 
 
 def _defined(spec: Spec, dataset: Dataset, rules: Sequence[str] | None) -> list[str]:
     """The rules as asked for, or all that are defined for this network and its labels."""
     graph = build_graph(spec, dataset)
+    check_activations(graph)
     places = [layer_index(spec, layer.name) for layer in graph.trained]
     losses = [first_loss(spec, place, graph.labels.kind) for place in places]
     defined = []
@@ -203,6 +206,15 @@ def _deaf_to_the_keyboard() -> Iterator[None]:
 
 def _begin() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A process that trains does not outlive the one that asked for it, however that one ends."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _cores() -> int:

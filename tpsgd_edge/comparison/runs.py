@@ -1,7 +1,9 @@
 """One training run, what it came to, and which runs a comparison asks for."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import mean
+from statistics import mean, stdev
 from typing import Literal
 
 Metric = Literal["accuracy", "r2"]
@@ -13,6 +15,8 @@ Pair = tuple[float | None, float]
 GRID = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 # What the spec's rates are multiplied with where tpSGD chooses too.
 FACTORS = (0.3, 0.5, 1.0, 2.0, 3.0)
+# With how many seeds each rate is tried: by one alone a rate may be chosen at which others diverge.
+TRIAL_SEEDS = 3
 # What the run with the hidden layers left at random is called; every comparison has it.
 RANDOM = "random"
 TPSGD = "tpsgd"
@@ -93,7 +97,7 @@ class Plan:
         rates: to choose from, if there are several, for every rule but tpSGD.
         ratios: of the hidden layers' rate to the last layer's, chosen along with it.
         is_tpsgd_tuned: tpSGD, in both ways, chooses from the spec's rates times `FACTORS`.
-        trial_seeds: with how many of the seeds.
+        trial_seeds: with how many of the seeds, all where there are fewer.
     """
 
     rules: tuple[str, ...]
@@ -102,7 +106,7 @@ class Plan:
     batch: int
     rates: tuple[float, ...]
     is_tpsgd_tuned: bool = False
-    trial_seeds: int = 1
+    trial_seeds: int = TRIAL_SEEDS
     ratios: tuple[float, ...] = (1.0,)
 
     def trials(self) -> list[Run]:
@@ -125,8 +129,10 @@ class Plan:
         ]
 
     def _best(self, rule: str, trials: list[Result]) -> Pair:
-        tried = tried_rates([trial for trial in trials if trial.run.rule == rule])
-        return max(tried, key=lambda pair: tried[pair]) if tried else self._pairs(rule)[0]
+        """The first of those that are best by `steady_score`: the smallest rate where rates tie."""
+        tried = _scores([trial for trial in trials if trial.run.rule == rule])
+        steady = {pair: steady_score(scores) for pair, scores in tried.items()}
+        return max(steady, key=lambda pair: steady[pair]) if steady else self._pairs(rule)[0]
 
     def _pairs(self, rule: str) -> list[Pair]:
         """Rates and ratios to choose from; one ratio where no hidden layer learns."""
@@ -138,10 +144,29 @@ class Plan:
 
 def tried_rates(trials: list[Result]) -> dict[Pair, float]:
     """The mean score of one rule at each learning rate and ratio that were tried."""
+    return {pair: mean(scores) for pair, scores in _scores(trials).items()}
+
+
+def steady_score(scores: Sequence[float]) -> float:
+    """What a rate is chosen by: the mean less the standard deviation over seeds.
+
+    A rate at which training is unstable can be the best of all with a single seed.
+
+    >>> steady_score([0.9, 0.9]) > steady_score([0.99, 0.85])
+    True
+    >>> steady_score([0.9])
+    0.9
+    """
+    if not all(math.isfinite(score) for score in scores):
+        return float("-inf")
+    return mean(scores) - (stdev(scores) if len(scores) > 1 else 0.0)
+
+
+def _scores(trials: list[Result]) -> dict[Pair, list[float]]:
     scores: dict[Pair, list[float]] = {}
     for trial in trials:
         scores.setdefault((trial.run.rate, trial.run.ratio), []).append(trial.score)
-    return {pair: mean(of_pair) for pair, of_pair in scores.items()}
+    return scores
 
 
 def rate_text(rate: float | None, ratio: float) -> str:

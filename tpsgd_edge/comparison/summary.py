@@ -17,6 +17,7 @@ from tpsgd_edge.comparison.runs import (
     rate_text,
     tried_rates,
 )
+from tpsgd_edge.frontend.data import NO_NOTES, DataNotes
 from tpsgd_edge.spec import Spec
 
 
@@ -62,6 +63,7 @@ class Comparison:
     metric: Metric
     samples: int
     rules: tuple[RuleSummary, ...]
+    data: DataNotes = NO_NOTES
 
     @property
     def rate_note(self) -> str:
@@ -77,9 +79,11 @@ class Comparison:
         if len(self.plan.ratios) > 1:
             ratios = ", ".join(f"{ratio:g}" for ratio in self.plan.ratios)
             tried += f", hidden layers at {ratios} times that,"
+        seeds = self.plan.seeds[: self.plan.trial_seeds]
+        by = "by the mean less the standard deviation, " if len(seeds) > 1 else ""
         return (
             f"{others} chosen from {tried} on the last fifth of the training set, held out, "
-            f"with {_seeds(self.plan.seeds[: self.plan.trial_seeds])}"
+            f"{by}with {_seeds(seeds)}"
         )
 
     @property
@@ -103,9 +107,14 @@ class Comparison:
             "epochs": self.plan.epochs,
             "batch": self.plan.batch,
             "samples_per_epoch": self.samples,
+            "labels": self.data.labels or None,
+            "notes": list(self.data.notes),
             "learning_rates": self.rate_note,
             "at_the_edge": list(self.at_the_edge),
-            "rules": [asdict(rule) for rule in self.rules],
+            "rules": [
+                asdict(rule) | {"curve": [_finite(score) for score in rule.curve]}
+                for rule in self.rules
+            ],
         }
 
 

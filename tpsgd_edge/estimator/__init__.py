@@ -1,13 +1,13 @@
 """scikit-learn estimators that train with the generated C on this computer."""
 
-from tpsgd_edge.errors import ToolError
+from tpsgd_edge.errors import ToolError, how_to_install
 
 try:
     import sklearn as _  # noqa: F401
 except ModuleNotFoundError as error:
     raise ToolError(
         "the estimators need scikit-learn, which is not installed",
-        help="pip install 'tpsgd-edge[sklearn]'",
+        help=how_to_install("sklearn"),
     ) from error
 
 from tpsgd_edge.estimator.classifier import TPSGDClassifier

@@ -1,6 +1,5 @@
 """What the two estimators share: parameters, the way to a model, training."""
 
-import math
 import warnings
 from dataclasses import replace
 from typing import Any, Self
@@ -13,21 +12,16 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tpsgd_edge.errors import TrainingWarning
 from tpsgd_edge.estimator.library import HostCode, running
+from tpsgd_edge.estimator.weights import Weights, weighted_order
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.samples import RawSamples, check_samples
 from tpsgd_edge.frontend.split import epoch_order
 from tpsgd_edge.graph import Labels
 from tpsgd_edge.quantize import quantize_inputs, quantize_labels
 from tpsgd_edge.spec import Spec, spec_from_dict
-from tpsgd_edge.stages import prepare, render_project
+from tpsgd_edge.stages import Prepared, prepare, render_project
 from tpsgd_edge.stages.doubts import doubts
 from tpsgd_edge.stages.facts import learned_facts, some_of
-
-# A step learns from one sample, so a small set needs many epochs; and the more inputs there are,
-# the further a step moves the outputs. A middle way, from 16 small sets of 1 to 200 inputs and
-# on Fashion-MNIST: more steps overfit the noisy ones, fewer leave the curved ones half learned.
-_MIN_STEPS, _MIN_EPOCHS = 10_000, 10
-_RATE_OF_ONE_INPUT = 0.03
 
 
 class BaseTPSGD(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -45,7 +39,7 @@ class BaseTPSGD(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         epochs: int | None = None,
         schedule: str = "linear",
         projection: str = "sign",
-        scaling: str = "standard",
+        scaling: str = "auto",
         random_state: Any = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -63,26 +57,43 @@ class BaseTPSGD(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "state_")
 
-    def _fit(self, x: NDArray[np.float32], y: NDArray[Any], labels: Labels) -> Self:
+    @property
+    def _class_names(self) -> tuple[str, ...]:
+        """Names for the generated code; label vectors have none."""
+        return ()
+
+    def _fit(
+        self,
+        x: NDArray[np.float32],
+        y: NDArray[Any],
+        labels: Labels,
+        weights: Weights | None = None,
+    ) -> Self:
         """Train a new model. `y` holds class indices (n,) or vectors (n, K)."""
-        epochs = _plain(self.epochs)
-        if epochs is None:
-            epochs = max(_MIN_EPOCHS, math.ceil(_MIN_STEPS / len(x)))
-        dataset = self._start(x, y, labels, epochs=epochs, schedule=_plain(self.schedule))
-        self._train(x, y, epochs=epochs)
-        self._warn(dataset)
+        x, y, weights = _weighted(x, y, weights)
+        epochs, schedule = _plain(self.epochs), _plain(self.schedule)
+        prepared = self._start(x, y, labels, epochs=epochs, schedule=schedule)
+        self._train(x, y, epochs=prepared.spec.rule.passes, weights=weights)
+        self._warn(prepared.dataset)
         return self
 
-    def _partial_fit(self, x: NDArray[np.float32], y: NDArray[Any], labels: Labels) -> Self:
+    def _partial_fit(
+        self,
+        x: NDArray[np.float32],
+        y: NDArray[Any],
+        labels: Labels,
+        weights: Weights | None = None,
+    ) -> Self:
         """Train for one epoch, a new model if there is none."""
+        x, y, weights = _weighted(x, y, weights)
         if not self.__sklearn_is_fitted__():
             # Nobody knows how many epochs will come, so there is no end to come down to.
             self._start(x, y, labels, epochs=1, schedule="constant")
-        return self._train(x, y, epochs=1)
+        return self._train(x, y, epochs=1, weights=weights)
 
     def _start(
         self, x: NDArray[np.float32], y: NDArray[Any], labels: Labels, *, epochs: Any, schedule: Any
-    ) -> Dataset:
+    ) -> Prepared:
         check_samples(RawSamples(x, y, "X, y"))
         # Nothing is held out, and a class may be missing in the first samples.
         dataset = Dataset(
@@ -91,7 +102,7 @@ class BaseTPSGD(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             x_test=x[:0],
             y_test=y[:0],
             labels=labels,
-            class_names=(),
+            class_names=self._class_names,
             input_shape=x.shape[1:],
             source="arrays",
         )
@@ -101,14 +112,24 @@ class BaseTPSGD(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             state = device.state()
         self.model_, self.project_, self.state_ = code.model, code.project, state
         self.n_iter_ = 0
-        return dataset
+        return prepared
 
-    def _train(self, x: NDArray[np.float32], y: NDArray[Any], *, epochs: int) -> Self:
+    def _train(
+        self,
+        x: NDArray[np.float32],
+        y: NDArray[Any],
+        *,
+        epochs: int,
+        weights: Weights | None = None,
+    ) -> Self:
         model = self.model_
         inputs, labels = quantize_inputs(model, x), quantize_labels(model, y)
         with running(HostCode(model, self.project_), self.state_) as device:
             for epoch in range(self.n_iter_, self.n_iter_ + epochs):
-                device.train(inputs, labels, order=epoch_order(model.seed, epoch, len(inputs)))
+                order = epoch_order(model.seed, epoch, len(inputs))
+                if weights is not None:
+                    order = weighted_order(order, weights, model.seed, epoch)
+                device.train(inputs, labels, order=order)
             self.state_ = device.state()
         self.n_iter_ += epochs
         return self
@@ -144,7 +165,7 @@ class BaseTPSGD(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             "seed": _seed(self.random_state),
             "model": {"layers": self._layers(dataset.labels.count)},
             "numbers": {"weights": _plain(self.weights), "activations": _plain(self.activations)},
-            "rule": self._rule(dataset) | {"epochs": epochs, "schedule": schedule},
+            "rule": self._rule() | {"epochs": epochs, "schedule": schedule},
             "projection": {"kind": _plain(self.projection)},
             "data": {
                 "file": dataset.source,
@@ -160,12 +181,19 @@ class BaseTPSGD(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         layers.append({"units": n_out})
         return [{"name": f"fc{i}"} | layer for i, layer in enumerate(layers, 1)]
 
-    def _rule(self, dataset: Dataset) -> dict[str, Any]:
-        rate = _plain(self.learning_rate)
-        if rate is None:
-            rate = _RATE_OF_ONE_INPUT / math.sqrt(dataset.x_train.shape[1])
-        rule = {"learning_rate": rate}
+    def _rule(self) -> dict[str, Any]:
+        rule = {"learning_rate": _plain(self.learning_rate)}
         return rule if self.loss is None else rule | {"loss": _plain(self.loss)}
+
+
+def _weighted(
+    x: NDArray[np.float32], y: NDArray[Any], weights: Weights | None
+) -> tuple[NDArray[np.float32], NDArray[Any], Weights | None]:
+    """Without the samples of weight 0, from which nothing may follow."""
+    if weights is None:
+        return x, y, None
+    kept = weights > 0
+    return x[kept], y[kept], weights[kept]
 
 
 def _seed(random_state: Any) -> int:

@@ -9,6 +9,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from tpsgd_edge.estimator.base import BaseTPSGD
+from tpsgd_edge.estimator.weights import checked_weights, with_class_weights
 from tpsgd_edge.graph import Labels
 
 
@@ -16,7 +17,8 @@ class TPSGDClassifier(ClassifierMixin, BaseTPSGD):  # type: ignore[misc]
     """A network that tells classes apart, trained by the generated C right here.
 
     What it learns and what it answers is, to the bit, what the firmware would with the same samples
-    in the same order. Fitting needs a C compiler, and about half a second for it.
+    in the same order. Fitting needs a C compiler, and about half a second for it; what was compiled
+    before is kept in the user's cache folder.
 
     >>> from sklearn.datasets import load_iris
     >>> x, y = load_iris(return_X_y=True)
@@ -26,17 +28,19 @@ class TPSGDClassifier(ClassifierMixin, BaseTPSGD):  # type: ignore[misc]
 
     Args:
         hidden_layer_sizes: units of each hidden layer; () for none.
-        activation: of the hidden layers: tanh, sigmoid, relu, relu6, leaky_relu, hard_tanh or
-            linear.
+        activation: of the hidden layers: tanh, sigmoid, relu, relu6, leaky_relu, hard_tanh, elu,
+            selu, softplus, hard_sigmoid or linear.
         weights: s16, s8 (one byte a weight), or f32, where everything is binary32.
         activations: s8 or s16.
         loss: of the hidden layers, by name or as the table of a spec; None: the best measured.
             The last layer has softmax cross entropy.
-        learning_rate: None: 0.03 / sqrt(n_features), which suits the scaling "standard".
-        epochs: None: as many as make 10,000 steps, at least 10.
+        learning_rate: None: it follows from the data, as in a spec without one.
+        epochs: None: as many as 10,000 steps take, at least 10.
         schedule: how `fit` lowers the learning rate: constant, linear, cosine or exponential.
         projection: hadamard, sign, ternary, gaussian or learned.
-        scaling: of the inputs: standard, unit or none.
+        scaling: of the inputs: auto, standard, standard_all, unit or none.
+        class_weight: None; "balanced": classes come equally often in training; or a dict from label
+            to weight. It multiplies the weights of samples.
         random_state: an integer is the seed of the spec; else the seed is drawn from it.
 
     Attributes:
@@ -47,8 +51,43 @@ class TPSGDClassifier(ClassifierMixin, BaseTPSGD):  # type: ignore[misc]
         state_: the C's state struct after training: all that has been learned.
     """
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (64,),
+        *,
+        activation: str = "tanh",
+        weights: str = "s16",
+        activations: str = "s8",
+        loss: Any = None,
+        learning_rate: float | None = None,
+        epochs: int | None = None,
+        schedule: str = "linear",
+        projection: str = "sign",
+        scaling: str = "auto",
+        class_weight: Any = None,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(
+            hidden_layer_sizes,
+            activation=activation,
+            weights=weights,
+            activations=activations,
+            loss=loss,
+            learning_rate=learning_rate,
+            epochs=epochs,
+            schedule=schedule,
+            projection=projection,
+            scaling=scaling,
+            random_state=random_state,
+        )
+        self.class_weight = class_weight
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train a new model. X has shape (n, n_features), y holds n labels of any kind.
+
+        Args:
+            sample_weight: how often each sample is learned, relative to the others, shape (n,); a
+                sample of weight 0 is as if it were not there.
 
         Raises:
             ValueError: samples or labels that are no good.
@@ -61,10 +100,15 @@ class TPSGDClassifier(ClassifierMixin, BaseTPSGD):  # type: ignore[misc]
         """
         x, y = validate_data(self, X, y, dtype=np.float32)
         check_classification_targets(y)
-        self.classes_ = _checked_classes(y)
-        return self._fit(x, self._indices(y), self._labels)
+        weights = checked_weights(sample_weight, len(x))
+        self.classes_ = _checked_classes(y if weights is None else y[weights > 0])
+        kept = slice(None) if weights is None else weights > 0
+        x, indices = x[kept], self._indices(y[kept])
+        weights = None if weights is None else weights[kept]
+        weights = with_class_weights(weights, self.class_weight, self.classes_, indices)
+        return self._fit(x, indices, self._labels, weights)
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train for one epoch, from where the model is, at a learning rate that stays.
 
         After `fit` the learning rate is at the end of its schedule; with schedule="constant" it
@@ -73,6 +117,7 @@ class TPSGDClassifier(ClassifierMixin, BaseTPSGD):  # type: ignore[misc]
         Args:
             X, y: some samples. Scales are chosen from those of the first call: let there be many.
             classes: all labels that will ever come; needed in the first call.
+            sample_weight: as for `fit`.
 
         Raises:
             ValueError: samples or labels that are no good, no classes in the first call.
@@ -86,7 +131,12 @@ class TPSGDClassifier(ClassifierMixin, BaseTPSGD):  # type: ignore[misc]
             self.classes_ = _checked_classes(classes)
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(f"classes = {classes} differs from the first call's {self.classes_}")
-        return self._partial_fit(x, self._indices(y), self._labels)
+        if self.class_weight == "balanced":
+            raise ValueError('class_weight = "balanced" needs all samples; give partial_fit a dict')
+        indices = self._indices(y)
+        weights = checked_weights(sample_weight, len(x))
+        weights = with_class_weights(weights, self.class_weight, self.classes_, indices)
+        return self._partial_fit(x, indices, self._labels, weights)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The most probable label of each sample, shape (n,)."""
@@ -108,6 +158,10 @@ class TPSGDClassifier(ClassifierMixin, BaseTPSGD):  # type: ignore[misc]
         """The probability of the label that is predicted, as the device counts it, shape (n,)."""
         values = self._confidences(X)
         return values.astype(np.float64) / (1.0 if values.dtype.kind == "f" else 2**15)
+
+    @property
+    def _class_names(self) -> tuple[str, ...]:
+        return tuple(str(label) for label in self.classes_)
 
     @property
     def _labels(self) -> Labels:

@@ -8,6 +8,7 @@ from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import validate_data
 
 from tpsgd_edge.estimator.base import BaseTPSGD
+from tpsgd_edge.estimator.weights import checked_weights
 from tpsgd_edge.graph import Labels
 from tpsgd_edge.quantize.samples import read_outputs
 
@@ -16,7 +17,8 @@ class TPSGDRegressor(RegressorMixin, MultiOutputMixin, BaseTPSGD):  # type: igno
     """A network that predicts real values, one or several, trained by the generated C right here.
 
     What it learns and what it answers is, to the bit, what the firmware would with the same samples
-    in the same order. Fitting needs a C compiler, and about half a second for it.
+    in the same order. Fitting needs a C compiler, and about half a second for it; what was compiled
+    before is kept in the user's cache folder.
 
     >>> from sklearn.datasets import make_regression
     >>> x, y = make_regression(200, 4, n_informative=2, random_state=1)
@@ -26,17 +28,18 @@ class TPSGDRegressor(RegressorMixin, MultiOutputMixin, BaseTPSGD):  # type: igno
 
     Args:
         hidden_layer_sizes: units of each hidden layer; () for none.
-        activation: of the hidden layers: tanh, sigmoid, relu, relu6, leaky_relu, hard_tanh or
-            linear.
+        activation: of the hidden layers: tanh, sigmoid, relu, relu6, leaky_relu, hard_tanh, elu,
+            selu, softplus, hard_sigmoid or linear.
         weights: s16, s8 (one byte a weight), or f32, where everything is binary32.
         activations: s8 or s16.
         loss: of the hidden layers, by name or as the table of a spec; None: the best measured.
             The last layer has l2.
-        learning_rate: None: 0.03 / sqrt(n_features), which suits the scaling "standard".
-        epochs: None: as many as make 10,000 steps, at least 10.
+        learning_rate: None: it follows from the data, as in a spec without one.
+        epochs: None: as many as 10,000 steps take, at least 10.
         schedule: how `fit` lowers the learning rate: constant, linear, cosine or exponential.
         projection: hadamard, sign, ternary, gaussian or learned.
-        scaling: of the inputs: standard, unit or none. Values to predict are always standardised.
+        scaling: of the inputs: auto, standard, standard_all, unit or none. Values to
+            predict are always standardised.
         random_state: an integer is the seed of the spec; else the seed is drawn from it.
 
     Attributes:
@@ -46,8 +49,12 @@ class TPSGDRegressor(RegressorMixin, MultiOutputMixin, BaseTPSGD):  # type: igno
         state_: the C's state struct after training: all that has been learned.
     """
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train a new model. X has shape (n, n_features), y (n,) or (n, n_outputs).
+
+        Args:
+            sample_weight: how often each sample is learned, relative to the others, shape (n,); a
+                sample of weight 0 is as if it were not there.
 
         Raises:
             ValueError: samples or values that are no good.
@@ -56,9 +63,10 @@ class TPSGDRegressor(RegressorMixin, MultiOutputMixin, BaseTPSGD):  # type: igno
             ToolError: there is no C compiler.
         """
         x, vectors = self._samples(X, y, first=True)
-        return self._fit(x, vectors, Labels("vector", vectors.shape[1]))
+        weights = checked_weights(sample_weight, len(x))
+        return self._fit(x, vectors, Labels("vector", vectors.shape[1]), weights)
 
-    def partial_fit(self, X: Any, y: Any) -> Self:
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch, from where the model is, at a learning rate that stays.
 
         Scales are chosen from the samples of the first call: let there be many. After `fit` the
@@ -68,7 +76,8 @@ class TPSGDRegressor(RegressorMixin, MultiOutputMixin, BaseTPSGD):  # type: igno
             ValueError: samples or values that are no good.
         """
         x, vectors = self._samples(X, y, first=not self.__sklearn_is_fitted__())
-        return self._partial_fit(x, vectors, Labels("vector", vectors.shape[1]))
+        weights = checked_weights(sample_weight, len(x))
+        return self._partial_fit(x, vectors, Labels("vector", vectors.shape[1]), weights)
 
     def predict(self, X: Any) -> NDArray[np.float64]:
         """Values, shape (n,) or (n, n_outputs) as in training."""

@@ -1,5 +1,6 @@
 """The data set of a spec, from whatever file holds it to a `Dataset`."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,36 +9,52 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.errors import DataError
-from tpsgd_edge.frontend.csv_file import read_csv
-from tpsgd_edge.frontend.idx import read_idx
-from tpsgd_edge.frontend.labels import LabelledBy, read_labels
-from tpsgd_edge.frontend.npz import read_npz
+from tpsgd_edge.frontend.classes import Asked, shown
+from tpsgd_edge.frontend.files import FASHION_CLASSES, read_sets
+from tpsgd_edge.frontend.labels import LabelledBy, are_one_hot, are_whole, read_labels
+from tpsgd_edge.frontend.layout import arranged
+from tpsgd_edge.frontend.overlap import overlap_notes
 from tpsgd_edge.frontend.samples import RawSamples, check_samples
 from tpsgd_edge.frontend.scaling import input_scaling, label_scaling
 from tpsgd_edge.frontend.split import drawn_order
 from tpsgd_edge.graph import Labels
 from tpsgd_edge.spec import FASHION_MNIST, RecurrentSpec, Spec
 
-__all__ = ["Dataset", "dataset_from_arrays", "input_scaling", "label_scaling", "load_dataset"]
+__all__ = [
+    "Choice",
+    "Dataset",
+    "dataset_from_arrays",
+    "input_scaling",
+    "label_scaling",
+    "load_dataset",
+]
 
-_FASHION_FOLDER = Path("/usr/share/datasets/fashion-mnist")
-_FASHION_CLASSES = (
-    "T-shirt",
-    "trouser",
-    "pullover",
-    "dress",
-    "coat",
-    "sandal",
-    "shirt",
-    "sneaker",
-    "bag",
-    "ankle boot",
-)
 Samples = NDArray[np.float32] | NDArray[np.uint8]
 
-_NPZ, _CSV = (".npz",), (".csv", ".tsv", ".txt")
-_IDX = (".gz", ".idx", "-ubyte")
-_FORMATS = 'data can be .npz, .csv, .tsv or IDX (plain or .gz), or file = "fashion-mnist"'
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the spec left open, what the data gave it, and why."""
+
+    key: str
+    value: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DataNotes:
+    """In words: what labels were understood as, and what was decided or looks odd.
+
+    Attributes:
+        chosen: what followed from the data because the spec does not say it.
+    """
+
+    labels: str = ""
+    notes: tuple[str, ...] = ()
+    chosen: tuple[Choice, ...] = ()
+
+
+NO_NOTES = DataNotes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +71,7 @@ class Dataset:
         class_names: empty for vectors.
         input_shape: of one sample before it was flattened.
         source: the file's name, without its folder.
+        said: what is to be said of the data.
         origin: of the domain that the net comes from, where it is another one.
     """
 
@@ -66,6 +84,7 @@ class Dataset:
     input_shape: tuple[int, ...]
     source: str
     origin: "Dataset | None" = None
+    said: DataNotes = NO_NOTES
 
     @property
     def first(self) -> "Dataset":
@@ -88,13 +107,17 @@ def load_dataset(spec: Spec) -> Dataset:
     return _load(spec, origin)
 
 
+def raw_labels(spec: Spec) -> NDArray[Any]:
+    """The training labels as the file has them, before anything about them is decided."""
+    return read_sets(spec)[0].y
+
+
 def _load(spec: Spec, origin: Dataset | None) -> Dataset:
-    train, test = _read_sets(spec)
-    dataset = _make_dataset(spec, train, test, source=Path(spec.data.file).name, origin=origin)
-    if spec.data.file == FASHION_MNIST:
-        names = (*_FASHION_CLASSES, *dataset.class_names[len(_FASHION_CLASSES) :])
-        return replace(dataset, class_names=names)
-    return dataset
+    train, test = read_sets(spec)
+    if spec.data.file == FASHION_MNIST and spec.data.classes is None:
+        data = spec.data.model_copy(update={"classes": FASHION_CLASSES})
+        spec = spec.model_copy(update={"data": data})
+    return _make_dataset(spec, train, test, source=Path(spec.data.file).name, origin=origin)
 
 
 def dataset_from_arrays(
@@ -128,9 +151,11 @@ def _make_dataset(
     source: str,
     origin: Dataset | None,
 ) -> Dataset:
+    train, test = arranged(spec, train), None if test is None else arranged(spec, test)
     steps = _steps(spec, train)
     check_samples(train, steps=steps)
     if test is not None:
+        test = _in_columns_of(train, test)
         check_samples(test, steps=steps)
         if train.x.shape[1:] != test.x.shape[1:]:
             raise DataError(
@@ -138,8 +163,7 @@ def _make_dataset(
                 where=test.where,
                 found=f"{train.x.shape[1:]} for training, {test.x.shape[1:]} for test",
             )
-    known = () if origin is None else _without_room(origin.class_names)
-    labelled = _with_room(spec, _read_all_labels(spec, train, test, steps, known))
+    labelled = _with_room(spec, _read_all_labels(train, test, steps, _asked(spec, origin)))
     if origin is not None:
         _check_kin(origin, train, labelled.labels)
     order = drawn_order(spec.seed, len(train.x))
@@ -150,9 +174,10 @@ def _make_dataset(
     else:
         x_test, y_test = _flat(test.x), labelled.y_test
     order = order[: spec.data.limit]
+    x_train, y_train = _flat(train.x[order]), labelled.y_train[order]
     return Dataset(
-        x_train=_flat(train.x[order]),
-        y_train=labelled.y_train[order],
+        x_train=x_train,
+        y_train=y_train,
         x_test=x_test,
         y_test=y_test,
         labels=labelled.labels,
@@ -160,7 +185,64 @@ def _make_dataset(
         input_shape=train.x.shape[1:],
         source=source,
         origin=origin,
+        said=DataNotes(
+            labelled.said,
+            (
+                *(f"source_file: {note}" for note in (origin.said.notes if origin else ())),
+                *train.notes,
+                *(note for note in (test.notes if test else ()) if note not in train.notes),
+                *labelled.notes,
+                *overlap_notes(x_train, x_test, is_split=test is None),
+                *_undefined(labelled.labels, y_test),
+            ),
+        ),
     )
+
+
+def _undefined(labels: Labels, y_test: NDArray[Any]) -> Iterator[str]:
+    """What to say where no score can be computed."""
+    if labels.kind == "vector" and len(y_test) and (y_test == y_test[0]).all():
+        yield "the labels of the test set are all the same value, so R² is not defined"
+
+
+def _asked(spec: Spec, origin: Dataset | None) -> Asked:
+    """What the spec says of the labels."""
+    data, model = spec.data, spec.model
+    units, known = model.n_out - model.extra_classes, model.class_names or ()
+    if len(known) != units or data.classes is not None:
+        known = ()
+    # New classes come behind those that the net knows.
+    is_open = origin is None and bool(model.extra_classes)
+    return Asked(
+        task=data.task,
+        units=units,
+        extra=model.extra_classes,
+        classes=data.classes or (None if is_open else known or None),
+        is_certain=data.classes is not None,
+        known=_without_room(origin.class_names) if origin else known if is_open else (),
+        source=model.source,
+        layer=model.names[-1] or "",
+    )
+
+
+def _in_columns_of(train: RawSamples, test: RawSamples) -> RawSamples:
+    """The test samples with the columns of their table in the order of the training table."""
+    ours, theirs = train.x_names, test.x_names
+    if not ours or not theirs or ours == theirs or len({*ours}) < len(ours):
+        return test
+    differ = [*({*ours} - {*theirs}), *({*theirs} - {*ours})]
+    if differ:
+        missing = shown([name for name in ours if name not in theirs]) or "none"
+        more = shown([name for name in theirs if name not in ours]) or "none"
+        raise DataError(
+            "training and test files have other columns",
+            where=test.where,
+            found=f"missing: {missing}; not in training: {more}",
+            help="both need the same inputs; data.drop leaves columns out",
+        )
+    order = [theirs.index(name) for name in ours]
+    note = "columns of the test file lie in another order, and are taken by their names"
+    return replace(test, x=test.x[:, order], x_names=ours, notes=(*test.notes, note))
 
 
 def _with_room(spec: Spec, labelled: LabelledBy) -> LabelledBy:
@@ -214,24 +296,19 @@ def _steps(spec: Spec, raw: RawSamples) -> int | None:
 
 
 def _read_all_labels(
-    spec: Spec,
-    train: RawSamples,
-    test: RawSamples | None,
-    steps: int | None,
-    known: tuple[str, ...],
+    train: RawSamples, test: RawSamples | None, steps: int | None, asked: Asked
 ) -> LabelledBy:
     """Labels of both sets; where each step of a sequence has one, they are read as a long list."""
-    units, task = spec.model.n_out, spec.data.task
-    if not _has_step_labels(train, steps, units):
-        return read_labels(train, test, task=task, units=units, known=known)
-    rows = _steps_in_a_row(train), test and _steps_in_a_row(test)
-    labelled = read_labels(*rows, task=task, units=units, known=known)
+    if not _has_step_labels(train, steps, asked.room):
+        return read_labels(train, test, asked)
+    labelled = read_labels(_steps_in_a_row(train), test and _steps_in_a_row(test), asked)
     y_train, y_test = labelled.y_train, labelled.y_test
     return replace(
         labelled,
         labels=replace(labelled.labels, each_step=True),
         y_train=y_train.reshape(-1, steps or 1, *y_train.shape[1:]),
         y_test=None if y_test is None else y_test.reshape(-1, steps or 1, *y_test.shape[1:]),
+        said=f"{labelled.said}, of each step",
     )
 
 
@@ -239,12 +316,16 @@ def _has_step_labels(raw: RawSamples, steps: int | None, units: int) -> bool:
     """Whether labels are (n, steps) of classes, (n, steps) of one value or (n, steps, K)."""
     if steps is None or raw.y.ndim == 3:
         return raw.y.ndim == 3
-    is_vector = raw.y.dtype.kind == "f" and units != 1
-    return raw.y.ndim == 2 and raw.y.shape[1] == steps > 1 and not is_vector
+    if raw.y.ndim != 2 or raw.y.shape[1] != steps or steps < 2:
+        return False
+    if steps == units:
+        return raw.y.dtype.kind != "f" and not are_one_hot(raw.y)
+    return units == 1 or are_whole(raw.y) or raw.y.dtype.kind == "U"
 
 
 def _steps_in_a_row(raw: RawSamples) -> RawSamples:
-    return RawSamples(raw.x, raw.y.reshape(-1, *raw.y.shape[2:]), f"{raw.where}, step by step")
+    y = raw.y.reshape(-1, *raw.y.shape[2:])
+    return replace(raw, y=y, where=f"{raw.where}, step by step", lines=())
 
 
 def _flat(x: NDArray[Any]) -> Samples:
@@ -263,88 +344,3 @@ def _test_count(spec: Spec, train: RawSamples) -> int:
             help="give more samples, a smaller test_fraction, or a test_file",
         )
     return n_test
-
-
-def _read_sets(spec: Spec) -> tuple[RawSamples, RawSamples | None]:
-    data = spec.data
-    if data.file == FASHION_MNIST:
-        return _read_fashion("train"), _read_fashion("t10k")
-    path = spec.folder / data.file
-    suffix = _suffix(path)
-    if data.test_file is not None:
-        test_path = spec.folder / data.test_file
-        test = _read_one(spec, test_path, data.test_labels_file, key="test_labels_file")
-        return _read_one(spec, path, data.labels_file, key="labels_file"), test
-    if suffix in _NPZ and data.labels_file is None:
-        return _read_npz_sets(spec, path)
-    return _read_one(spec, path, data.labels_file, key="labels_file"), None
-
-
-def _suffix(path: Path) -> str:
-    name = path.name.lower()
-    for suffix in (*_NPZ, *_CSV, *_IDX):
-        if name.endswith(suffix):
-            return suffix
-    raise DataError(
-        f"the data file '{path.name}' is of an unknown kind",
-        where="[data], file",
-        found=f"the ending '{path.suffix}'",
-        help=_FORMATS,
-    )
-
-
-def _read_one(spec: Spec, path: Path, labels_file: str | None, *, key: str) -> RawSamples:
-    suffix = _suffix(path)
-    if labels_file is not None and suffix not in _IDX:
-        raise DataError(
-            f"'{path.name}' holds its labels itself",
-            where=f"[data], {key}",
-            found=f'{key} = "{labels_file}"',
-            help=f"remove {key}; only IDX files have their labels apart",
-        )
-    if suffix in _NPZ:
-        arrays = read_npz(path)
-        return _pick(arrays, spec.data.x, spec.data.y, path)
-    if suffix in _CSV:
-        return read_csv(path, spec.data.y)
-    if labels_file is None:
-        raise DataError(
-            f"'{path.name}' holds samples only; the file of their labels is not named",
-            where=f"[data], {key}",
-            help=f'add {key} = "...-labels-idx1-ubyte.gz"',
-        )
-    return RawSamples(read_idx(path), read_idx(spec.folder / labels_file), path.name)
-
-
-def _read_npz_sets(spec: Spec, path: Path) -> tuple[RawSamples, RawSamples | None]:
-    arrays = read_npz(path)
-    x_name, y_name = spec.data.x, spec.data.y
-    train = _pick(arrays, x_name, y_name, path)
-    if f"{x_name}_test" not in arrays and f"{y_name}_test" not in arrays:
-        return train, None
-    return train, _pick(arrays, f"{x_name}_test", f"{y_name}_test", path)
-
-
-def _pick(arrays: dict[str, NDArray[Any]], x_name: str, y_name: str, path: Path) -> RawSamples:
-    for name in (x_name, y_name):
-        if name not in arrays:
-            raise DataError(
-                f"'{path.name}' has no array '{name}'",
-                where=path.name,
-                found=f"arrays: {', '.join(sorted(arrays)) or 'none'}"[:200],
-                help="name the arrays in the spec: data.x and data.y",
-            )
-    return RawSamples(arrays[x_name], arrays[y_name], f"{path.name}, arrays {x_name} and {y_name}")
-
-
-def _read_fashion(part: str) -> RawSamples:
-    if not _FASHION_FOLDER.is_dir():
-        raise DataError(
-            "Fashion-MNIST is not installed",
-            where='[data], file = "fashion-mnist"',
-            found=f"no folder {_FASHION_FOLDER}",
-            help="on Debian or Ubuntu: apt-get install dataset-fashion-mnist",
-        )
-    images = read_idx(_FASHION_FOLDER / f"{part}-images-idx3-ubyte.gz")
-    labels = read_idx(_FASHION_FOLDER / f"{part}-labels-idx1-ubyte.gz")
-    return RawSamples(images, labels, f"{FASHION_MNIST}, {part}")

@@ -5,15 +5,17 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.activations import FACTS, Numbers
 from tpsgd_edge.arithmetic.expression import compile_expression
 from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.frontend.data import Dataset
-from tpsgd_edge.frontend.imports.source import check_layout, read_source
+from tpsgd_edge.frontend.imports.source import source_weights
+from tpsgd_edge.frontend.layout import places_of_vector
 from tpsgd_edge.frontend.npz import read_npz
 from tpsgd_edge.frontend.scaling import Scaling, input_scaling, label_scaling
 from tpsgd_edge.graph import (
@@ -22,6 +24,7 @@ from tpsgd_edge.graph import (
     Graph,
     Gru,
     Layer,
+    Padding,
     Pair,
     Pool,
     Recurrent,
@@ -70,7 +73,7 @@ def build_graph(spec: Spec, dataset: Dataset) -> Graph:
             where = f"{spec.source}, loss of layer '{layer.name}'"
             compile_expression(loss.expression, where=where)
     shape = sample_shape(spec, dataset.input_shape)
-    layers = _layers(spec, shape)
+    layers = graph_layers(spec, dataset)
     steps = shape[1] if isinstance(layers[0], Recurrent) else 1
     is_stream = isinstance(layers[0], Recurrent) and not dataset.labels.each_step
     learn_every = spec.rule.learn_every if is_stream else 0
@@ -79,17 +82,31 @@ def build_graph(spec: Spec, dataset: Dataset) -> Graph:
     known = replace(dataset.labels, count=dataset.labels.count - spec.model.extra_classes)
     graph = Graph(spec.name, layers, known, {}, steps, learn_every, frozen)
     if spec.model.source is not None:
-        check_layout(dataset.input_shape, shape)
         return replace(graph, weights=_source_weights(spec, graph, dataset))
     if spec.model.weights_file is None:
         return graph
     return replace(graph, weights=_read_weights(spec, graph))
 
 
+def graph_layers(spec: Spec, dataset: Dataset) -> tuple[Layer, ...]:
+    """The layers of a spec for samples of a data set's shape.
+
+    Raises:
+        SpecError: layers that do not fit the samples or each other.
+    """
+    return _layers(spec, sample_shape(spec, dataset.input_shape))
+
+
 def dataset_scaling(spec: Spec, dataset: Dataset) -> Scaling:
     """Mean and deviation of the inputs, as `input_scaling` gives them for the samples' shape."""
     channels = sample_shape(spec, dataset.input_shape)[2]
-    return input_scaling(spec, dataset.first.x_train, channels)
+    mean, deviation = input_scaling(spec, dataset.first.x_train, channels)
+    source = spec.data.net_input
+    if source is None or (source.scale, source.shift) == ((1.0,), (0.0,)):
+        return mean, deviation
+    # What the net makes of its samples first, before the layer that cannot take it in.
+    scale, shift = np.array(source.scale), np.array(source.shift)
+    return mean - shift * deviation / scale, deviation / scale
 
 
 def sample_shape(spec: Spec, shape: tuple[int, ...]) -> Shape:
@@ -132,8 +149,20 @@ def _layers(spec: Spec, shape: Shape) -> tuple[Layer, ...]:
             layers.append(made)
             shape = _shape_behind(made)
     if spec.rule.kind == "backprop":
+        _check_pools(layers)
         return tuple(_with_all_errors(spec, layers))
     return tuple(_seen_behind_pools(spec, layers))
+
+
+def _check_pools(layers: list[Layer]) -> None:
+    for layer in layers:
+        if isinstance(layer, Pool) and layer.is_cut:
+            raise SpecError(
+                f"backpropagation does not pass through the pool '{layer.name}'",
+                where=f"[model], layer '{layer.name}'",
+                found="windows that reach over the edges of the map",
+                help='leave padding and ceil_mode out, or set rule = "tpsgd"',
+            )
 
 
 def _with_all_errors(spec: Spec, layers: list[Layer]) -> Iterator[Layer]:
@@ -168,8 +197,15 @@ def _shape_behind(layer: Layer) -> Shape:
 
 
 def _make_dense(layer: DenseSpec, name: str, shape: Shape, activation: str) -> Layer:
-    slope = layer.negative_slope
-    return Dense(name, math.prod(shape), layer.units, activation, negative_slope=slope)
+    numbers = _numbers(layer, activation)
+    return Dense(name, math.prod(shape), layer.units, activation, numbers=numbers)
+
+
+def _numbers(layer: TrainedSpec, activation: str) -> Numbers:
+    """The settings of a layer's activation, those that are not given at their defaults."""
+    defaults = FACTS[activation].settings or {}
+    given = {key: getattr(layer, key) for key in defaults}
+    return tuple(defaults[key] if value is None else value for key, value in given.items())
 
 
 def _make_rnn(layer: RnnSpec, name: str, shape: Shape, activation: str) -> Layer:
@@ -183,7 +219,7 @@ def _make_rnn(layer: RnnSpec, name: str, shape: Shape, activation: str) -> Layer
         input_gain=layer.input_gain,
         recurrent_gain=layer.recurrent_gain,
         bias_range=layer.bias_range,
-        negative_slope=layer.negative_slope,
+        numbers=_numbers(layer, activation),
     )
 
 
@@ -222,7 +258,9 @@ def _make_adaptor(layer: AdaptorSpec, name: str, shape: Shape, activation: str) 
 
 
 def _make_conv2d(layer: Conv2dSpec, name: str, shape: Shape, activation: str) -> Layer:
-    return _convolution(layer, shape, layer.kernel, layer.stride, activation)
+    return _convolution(
+        layer, shape, layer.kernel, layer.stride, layer.dilation, layer.padding, activation
+    )
 
 
 def _make_conv1d(layer: Conv1dSpec, name: str, shape: Shape, activation: str) -> Layer:
@@ -233,11 +271,21 @@ def _make_conv1d(layer: Conv1dSpec, name: str, shape: Shape, activation: str) ->
             found=f"a map of {_by(shape)}",
             help='use kind = "conv2d", or set data.input_shape = [1, steps, channels]',
         )
-    return _convolution(layer, shape, (1, layer.kernel), (1, layer.stride), activation)
+    padding = layer.padding
+    if padding == "causal":
+        padding = (0, (layer.kernel - 1) * layer.dilation, 0, 0)
+    kernel, stride, dilation = (1, layer.kernel), (1, layer.stride), (1, layer.dilation)
+    return _convolution(layer, shape, kernel, stride, dilation, padding, activation)
 
 
 def _convolution(
-    layer: Conv1dSpec | Conv2dSpec, shape: Shape, kernel: Pair, stride: Pair, activation: str
+    layer: Conv1dSpec | Conv2dSpec,
+    shape: Shape,
+    kernel: Pair,
+    stride: Pair,
+    dilation: Pair,
+    padding: Padding,
+    activation: str,
 ) -> Conv2d:
     return conv2d(
         layer.name,
@@ -245,18 +293,39 @@ def _convolution(
         filters=layer.filters,
         kernel=kernel,
         stride=stride,
-        padding=layer.padding,
+        dilation=dilation,
+        padding=padding,
         groups=layer.groups,
         target_pool=layer.target_pool,
         activation=activation,
-        negative_slope=layer.negative_slope,
+        numbers=_numbers(layer, activation),
     )
 
 
 def _make_pool(layer: PoolSpec, name: str, shape: Shape, activation: str) -> Layer:
     size = _on_map(layer.size, shape)
     stride = size if layer.stride is None else _on_map(layer.stride, shape)
-    return pool(name, "max" if layer.kind == "max_pool" else "average", shape, size, stride)
+    return pool(
+        name,
+        "max" if layer.kind == "max_pool" else "average",
+        shape,
+        size,
+        stride,
+        padding=_around(layer.padding, shape),
+        ceil_mode=layer.ceil_mode,
+    )
+
+
+def _around(padding: Literal["valid", "same"] | tuple[int, ...], shape: Shape) -> Padding:
+    """Rows above, columns to the left, rows below, columns to the right of a map."""
+    if isinstance(padding, str):
+        return padding
+    if len(padding) == 1:
+        rows, columns = _on_map(padding[0], shape) if padding[0] else (0, 0)
+        rows = 0 if shape[0] == 1 else rows
+        return rows, columns, rows, columns
+    above, left, below, right = padding * (4 // len(padding))
+    return above, left, below, right
 
 
 def _make_global_pool(layer: GlobalAvgPoolSpec, name: str, shape: Shape, activation: str) -> Layer:
@@ -290,7 +359,10 @@ def _by(shape: tuple[int, ...]) -> str:
 
 def _source_weights(spec: Spec, graph: Graph, dataset: Dataset) -> dict[str, Weights]:
     """Weights of a net made elsewhere, whose label values are not scaled as ours are."""
-    weights, last = dict(read_source(spec).weights), graph.layers[-1]
+    weights, last = source_weights(spec, dataset.class_names), graph.layers[-1]
+    first, places = graph.layers[0], places_of_vector(spec, dataset.input_shape)
+    if places is not None:
+        weights[first.name] = replace(weights[first.name], w=weights[first.name].w[:, places])
     if dataset.labels.kind == "vector" and graph.trained[-1].activation == "linear":
         mean, deviation = label_scaling(spec, dataset.first.y_train)
         w, b = weights[last.name].w, weights[last.name].b

@@ -1,13 +1,16 @@
 """Learning rates that follow from the data, where the spec gives none."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from tpsgd_edge.frontend.data import Dataset
-from tpsgd_edge.frontend.network import dataset_scaling
+from tpsgd_edge.frontend.data import Choice, Dataset
+from tpsgd_edge.frontend.network import dataset_scaling, graph_layers
 from tpsgd_edge.frontend.scaling import some_samples
-from tpsgd_edge.spec import DenseSpec, Spec, asked_learning_rate, is_normalized, layer_index
+from tpsgd_edge.graph import Conv2d, Pool, Recurrent, TrainedLayer
+from tpsgd_edge.spec import Spec, TrainedSpec, asked_learning_rate, is_normalized, layer_index
 from tpsgd_edge.spec.problems import raise_problems
-from tpsgd_edge.spec.rates import rate_problems
+from tpsgd_edge.spec.rates import STEP_SIZES, rate_problems
 
 # Digits that are kept: sums of another machine give the same rates.
 _DIGITS = 3
@@ -16,29 +19,59 @@ _DIGITS = 3
 def with_learning_rates(spec: Spec, dataset: Dataset) -> Spec:
     """The spec with a rate in each layer, where `is_normalized` says that they are normalized.
 
-    It is that of normalized least mean squares: `rule.step_size` over the mean of |x|^2, x what the
-    layer reads (Haykin, "Adaptive Filter Theory", chapter on normalized LMS). For outputs of hidden
-    units, which move between small first values and 1, half their number stands for it. Where a
-    layer has a rate of its own, it keeps it.
+    It is that of normalized least mean squares: a step size over the mean of |x|^2, x what the
+    layer reads (Haykin, "Adaptive Filter Theory", chapter on normalized LMS); a convolution reads a
+    patch, a recurrent layer a step and its own outputs. For outputs of units, which move between
+    small first values and 1, half their number stands for it. Where a layer has a rate of its own,
+    it keeps it.
 
     Raises:
         SpecError: the spec has a step size that nobody would look at.
     """
-    raise_problems(list(rate_problems(spec, dataset.labels.kind)), source=spec.source)
-    if not is_normalized(spec, dataset.labels.kind):
+    raise_problems(list(rate_problems(spec)), source=spec.source)
+    if not is_normalized(spec):
         return spec
-    square, layers = _mean_square(spec, dataset), []
-    for layer in spec.model.layers:
-        assert isinstance(layer, DenseSpec)
-        asked = asked_learning_rate(spec, layer_index(spec, layer.name))
-        rate = float(f"{spec.rule.step_size / square:.{_DIGITS}g}") if asked is None else asked
-        layers.append(layer.model_copy(update={"learning_rate": rate}))
-        square = max(layer.units / 2, 1.0)
-    model = spec.model.model_copy(update={"layers": tuple(layers)})
+    found = dict(_rates(spec, dataset))
+    layers = tuple(
+        layer.model_copy(update={"learning_rate": found[layer.name]})
+        if isinstance(layer, TrainedSpec)
+        else layer
+        for layer in spec.model.layers
+    )
+    model = spec.model.model_copy(update={"layers": layers})
     return spec.model_copy(update={"model": model})
 
 
-def _mean_square(spec: Spec, dataset: Dataset) -> float:
-    """Of the inputs as the net sees them; 1 where they are less."""
+def rate_choices(before: Spec, after: Spec) -> Iterator[Choice]:
+    """The rates that `after` has and `before` had not."""
+    found = [
+        f"{layer.name} {layer.learning_rate:g}"
+        for index, layer in enumerate(after.model.layers)
+        if isinstance(layer, TrainedSpec)
+        and layer.learning_rate is not None
+        and asked_learning_rate(before, index) is None
+    ]
+    if found:
+        reason = "a step size over the mean square of what each layer reads"
+        yield Choice("learning_rate", ", ".join(found), reason)
+
+
+def _rates(spec: Spec, dataset: Dataset) -> Iterator[tuple[str, float]]:
+    """Name and rate of each layer with weights."""
+    layers = [layer for layer in graph_layers(spec, dataset) if not isinstance(layer, Pool)]
+    for place, layer in enumerate(layers):
+        asked = asked_learning_rate(spec, layer_index(spec, layer.name))
+        square = _first_square(spec, dataset, layer) if place == 0 else layer.n_in / 2
+        part = "output" if place == len(layers) - 1 else layer.kind
+        step = spec.rule.step_size or STEP_SIZES[part, dataset.labels.kind]
+        rate = float(f"{step / max(square, 1.0):.{_DIGITS}g}")
+        yield layer.name, rate if asked is None else asked
+
+
+def _first_square(spec: Spec, dataset: Dataset, layer: TrainedLayer) -> float:
+    """The mean square of what the first layer reads, samples as the net sees them."""
     x = some_samples(dataset.first.x_train, dataset_scaling(spec, dataset))
-    return max(float(np.mean(np.sum(np.square(x), axis=1))), 1.0)
+    square = float(np.mean(np.square(x)))
+    if isinstance(layer, Recurrent):
+        return square * layer.n_x + layer.n_out / 2
+    return square * (layer.fan_in if isinstance(layer, Conv2d) else layer.n_in)

@@ -1,17 +1,28 @@
 """Samples as a file holds them, before anything about labels is decided."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.errors import DataError
+from tpsgd_edge.errors import DataError, visible
 
 # More is a mistake: the first layer would not fit any microcontroller, the set (bytes) no memory.
 LARGEST_INPUT = 65_535
-LARGEST_SET = 1 << 32
+LARGEST_SET = 1 << 31
+_MOST_ENTRIES = 1000
+_ENDINGS = (".npz", ".npy", ".csv", ".tsv", ".txt", ".gz", "-ubyte")
+_PATHS = "paths start at the folder of the spec"
+
+
+def _no_advice(units: int) -> str:
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +34,22 @@ class RawSamples:
         y: (n,), (n, K) or, of sequences, (n, T, K): numbers, or text of `<U` type.
         where: what messages call the place: a file's name, and the arrays or rows in it.
         lines: of each sample in a text file; empty for others.
+        y_from: the column or array that labels come from.
+        y_names: of the columns of y, where they have names.
+        x_names: of the columns of x, where they have names.
+        advice: where as many classes as there are units may come from, if these labels are wrong.
+        notes: what was passed over or decided on reading.
     """
 
     x: NDArray[Any]
     y: NDArray[Any]
     where: str
     lines: tuple[int, ...] = ()
+    y_from: str = "y"
+    y_names: tuple[str, ...] = ()
+    x_names: tuple[str, ...] = ()
+    advice: Callable[[int], str] = _no_advice
+    notes: tuple[str, ...] = ()
 
     def place(self, index: int) -> str:
         """Where sample `index` is."""
@@ -52,10 +73,20 @@ def read_bytes(path: Path, *, limit: int = 1 << 33) -> bytes:
 def unreadable(path: Path, error: Exception) -> DataError:
     """The error for a file that is missing or closed to us."""
     if isinstance(error, FileNotFoundError):
+        with suppress(OSError):
+            there = [
+                entry.name
+                for entry in islice(path.parent.iterdir(), _MOST_ENTRIES)
+                if entry.suffix == path.suffix or entry.name.lower().endswith(_ENDINGS)
+            ]
+            close = get_close_matches(path.name, there, n=1)
+            return DataError(
+                f"there is no data file '{path.name}'",
+                where=f"[data], {path}",
+                help=f"did you mean '{visible(close[0])}'?" if close else _PATHS,
+            )
         return DataError(
-            f"there is no data file '{path.name}'",
-            where=f"[data], {path}",
-            help="paths start at the folder of the spec",
+            f"there is no data file '{path.name}'", where=f"[data], {path}", help=_PATHS
         )
     reason = getattr(error, "strerror", None) or str(error)
     return DataError(f"the data file '{path.name}' cannot be read", where=str(path), found=reason)
@@ -69,10 +100,18 @@ def check_samples(raw: RawSamples, *, steps: int | None = None) -> None:
     """
     x, y = raw.x, raw.y
     if x.dtype.kind not in "biuf":
-        raise DataError("samples must be numbers", where=raw.where, found=f"x of type {x.dtype}")
-    if y.dtype.kind not in "biufU":
         raise DataError(
-            "labels must be numbers or text", where=raw.where, found=f"y of type {y.dtype}"
+            "samples must be numbers",
+            where=raw.where,
+            found=f"x of type {x.dtype}",
+            help="x.astype(numpy.float32) makes numbers of text; categories become one-hot columns",
+        )
+    if y.dtype.kind not in "biufUS":
+        raise DataError(
+            "labels must be numbers or text",
+            where=raw.where,
+            found=f"y of type {y.dtype}",
+            help="y.astype(str) for names of classes, y.astype(numpy.float32) for real values",
         )
     has_step_labels = y.ndim == 3 and steps is not None and y.shape[1] == steps
     if x.ndim < 2 or not (y.ndim in (1, 2) or has_step_labels):
@@ -80,7 +119,9 @@ def check_samples(raw: RawSamples, *, steps: int | None = None) -> None:
             "samples or labels have the wrong shape",
             where=raw.where,
             found=f"x {x.shape}, y {y.shape}",
-            help="x has one row for each sample; y has one label, or one row of values, for each",
+            help="samples of a single value: x.reshape(-1, 1)"
+            if x.ndim == 1
+            else "x has one row for each sample; y has one label, or one row of values, for each",
         )
     if x.size == 0 or y.size == 0:
         raise DataError("the data set is empty", where=raw.where, found=f"x {x.shape}, y {y.shape}")
@@ -88,7 +129,10 @@ def check_samples(raw: RawSamples, *, steps: int | None = None) -> None:
         raise DataError(
             "there are not as many labels as samples",
             where=raw.where,
-            found=f"{len(x):,} samples, {len(y):,} labels",
+            found=f"{len(x):,} samples, {len(y):,} labels; x has the shape {x.shape}",
+            help="x has one row for each sample; transpose it, or move the axis of samples first"
+            if len(y) in x.shape
+            else "give each sample one label: are x and y of the same recording?",
         )
     if x[0].size > LARGEST_INPUT:
         raise DataError(
@@ -109,9 +153,10 @@ def check_finite(raw: RawSamples, values: NDArray[Any], name: str) -> None:
         return
     at = np.unravel_index(int(np.argmin(good)), values.shape)
     index = ", ".join(str(int(i)) for i in at)
+    column = f", column '{visible(raw.x_names[at[1]])}'" if name == "x" and raw.x_names else ""
     raise DataError(
         f"'{name}' holds NaN, infinity or a number too large",
-        where=f"{raw.where}, {raw.place(int(at[0]))}",
+        where=f"{raw.where}, {raw.place(int(at[0]))}{column}",
         found=f"{name}[{index}] = {values[at]}; {int((~good).sum()):,} such values in all",
         help="remove or repair these samples",
     )

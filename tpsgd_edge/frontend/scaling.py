@@ -1,15 +1,25 @@
 """How raw samples and label vectors become values near [-1, 1]: (raw - mean) / deviation."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.spec import Spec, layer_activation
 
 Scaling = tuple[NDArray[np.float64], NDArray[np.float64]]
 # How many samples stand for all where scales, rates and read-outs are chosen.
 _SAMPLES = 2048
+# Shares of the values that lie below and above what counts as the range of a column.
+_TAIL = 0.005
+# Values further from the middle than so many ranges are glitches. A normal distribution's range is
+# 5.2 deviations, so nothing of it is ever cut.
+_FAR = 4.0
+# Columns are alike if their ranges together span at most so many times the usual one.
+_ALIKE = 3.0
+# Where at least this share of the values is 0, it pays to keep them 0: updates skip zeros.
+_SPARSE = 0.3
 
 
 def input_scaling(spec: Spec, x_train: NDArray[Any], channels: int = 1) -> Scaling:
@@ -17,22 +27,86 @@ def input_scaling(spec: Spec, x_train: NDArray[Any], channels: int = 1) -> Scali
 
     none leaves samples as they are, unit divides by the largest magnitude, standard makes each
     input's mean 0 and deviation 1, standard_channels each channel's, standard_all that of all
-    together; what never changes has deviation 1.
+    together; what never changes has deviation 1. Glitches (`without_glitches`) count as the
+    largest value that is none. For auto, `chosen_scaling` has to come first.
 
     Args:
         channels: of the map that a sample is; they follow each other fastest.
     """
-    scaling = spec.data.scaling
-    if scaling == "standard":
-        return _standard(x_train)
-    if scaling == "standard_all":
-        return _standard(x_train, shared=1)
-    if scaling == "standard_channels":
-        mean, deviation = _standard(x_train, shared=channels)
-        positions = x_train.shape[1] // channels
-        return np.tile(mean, positions), np.tile(deviation, positions)
-    largest = max(float(x_train.max()), -float(x_train.min())) if scaling == "unit" else 1.0
-    return np.zeros(1), np.array([largest or 1.0])
+    scaling, columns = spec.data.scaling, x_train.shape[1]
+    if scaling == "none":
+        return np.zeros(1), np.ones(1)
+    if scaling in ("unit", "standard_all"):
+        x_train = without_glitches(x_train, 1)
+        return _unit(x_train) if scaling == "unit" else _standard(x_train, shared=1)
+    shared = channels if scaling == "standard_channels" else columns
+    mean, deviation = _standard(without_glitches(x_train, shared), shared=shared)
+    return np.tile(mean, columns // shared), np.tile(deviation, columns // shared)
+
+
+def without_glitches(values: NDArray[Any], shared: int) -> NDArray[Any]:
+    """The values, those far outside of the usual range of their column moved to its edge.
+
+    One sample of a sensor that did not answer would else be the scale of all. What is usual, tells
+    the range without half a percent of the values on each side, at least one, of up to 2,048
+    samples.
+
+    Args:
+        shared: columns i, i + shared, i + 2 * shared, ... count as one.
+    """
+    if values.dtype == np.uint8 or len(values) == 0:
+        return values  # a byte is never far away
+    low, high = column_ranges(values, shared)
+    middle, reach = (low + high) / 2, _FAR * (high - low)
+    # A column that hardly ever changes has no usual range.
+    reach[reach == 0] = np.inf
+    tiled = values.shape[1] // shared
+    bounds = np.tile(middle - reach, tiled), np.tile(middle + reach, tiled)
+    if (values.min(axis=0) >= bounds[0]).all() and (values.max(axis=0) <= bounds[1]).all():
+        return values
+    return np.asarray(np.clip(values, *bounds), values.dtype)
+
+
+def column_ranges(values: NDArray[Any], shared: int) -> Scaling:
+    """Lower and upper end of the usual values of each column, shape (shared,) each."""
+    some = np.asarray(values[evenly(len(values))], np.float64).reshape(-1, shared)
+    rows = np.sort(some, axis=0)
+    left_out = min(max(1, round(_TAIL * len(rows))), (len(rows) - 1) // 2)
+    return rows[left_out], rows[-1 - left_out]
+
+
+def chosen_scaling(
+    x_train: NDArray[Any], shape: tuple[int, int, int], *, is_sequence: bool, is_map: bool
+) -> tuple[Literal["unit", "standard", "standard_channels", "standard_all"], str]:
+    """The scaling that suits samples about which the spec says nothing, and why.
+
+    Args:
+        x_train: (n, values), as the data set has them.
+        shape: of one sample, (height, width, channels).
+        is_sequence: the first layer reads steps, one after the other.
+        is_map: the first layer is a convolution over maps.
+    """
+    if is_sequence:
+        return "standard_channels", "a signal: each channel has one scale"
+    height, width, channels = shape
+    columns = width if height > 1 and channels == 1 else x_train.shape[1]
+    is_alike = is_map or channels > 1 or _are_alike(x_train, columns)
+    if not is_alike:
+        return "standard", "the columns have unlike ranges"
+    what = "an image" if height > 1 else "the columns have like ranges"
+    some = x_train[evenly(len(x_train))]
+    if some.min() >= 0 and (height > 1 or np.mean(some == 0) >= _SPARSE):
+        return "unit", f"{what}: one scale for all, and zeros stay zeros"
+    return "standard_all", f"{what}: one scale for all"
+
+
+def _are_alike(values: NDArray[Any], columns: int) -> bool:
+    low, high = column_ranges(values, columns)
+    changing = high > low
+    if not changing.any():
+        return True
+    usual = float(np.median((high - low)[changing]))
+    return float(high[changing].max() - low[changing].min()) <= _ALIKE * usual
 
 
 def evenly(count: int) -> slice:
@@ -56,17 +130,25 @@ def label_scaling(spec: Spec, y_train: NDArray[Any]) -> Scaling:
     y_train = y_train.reshape(-1, y_train.shape[-1])  # of each step, where each has a label
     activation = layer_activation(spec, len(spec.model.layers) - 1)
     if activation == "linear":
-        return _standard(y_train)
+        return _standard(y_train, shared=y_train.shape[1])
+    if spec.model.source is not None:
+        # A net that was trained elsewhere has outputs in the units of its labels, and no layer
+        # behind its activation that could stretch them.
+        return np.zeros(y_train.shape[1]), np.ones(y_train.shape[1])
     low, high = y_train.min(axis=0).astype(np.float64), y_train.max(axis=0).astype(np.float64)
-    if activation in ("sigmoid", "relu", "relu6", "leaky_relu"):
+    if FACTS[activation].targets[0] > 0:
         return low, _positive(high - low)
     return (low + high) / 2, _positive((high - low) / 2)
 
 
-def _standard(values: NDArray[Any], *, shared: int | None = None) -> Scaling:
-    """Of each column; of columns i, i + shared, i + 2 * shared, ... together for i < shared."""
+def _unit(values: NDArray[Any]) -> Scaling:
+    largest = max(float(values.max()), -float(values.min()))
+    return np.zeros(1), np.array([largest or 1.0])
+
+
+def _standard(values: NDArray[Any], *, shared: int) -> Scaling:
+    """Of columns i, i + shared, i + 2 * shared, ... together for i < shared."""
     columns = values.shape[1]
-    shared = shared or columns
     count = len(values) * (columns // shared)
     # Sums along the first axis add row by row, so every machine gets the same bits.
     mean = _fold(values.sum(axis=0, dtype=np.float64), shared) / count

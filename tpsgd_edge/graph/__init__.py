@@ -17,7 +17,7 @@ from tpsgd_edge.graph.layers import (
     weight_shapes,
     window_bounds,
 )
-from tpsgd_edge.graph.shapes import conv2d, pool, seen_through
+from tpsgd_edge.graph.shapes import Padding, conv2d, pool, seen_through
 
 __all__ = [
     "Conv2d",
@@ -26,6 +26,7 @@ __all__ = [
     "Gru",
     "Labels",
     "Layer",
+    "Padding",
     "Pair",
     "Pool",
     "Recurrent",

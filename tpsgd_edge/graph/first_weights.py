@@ -51,6 +51,14 @@ def initial_weights(graph: Graph, index: int, seed: int) -> Weights:
     return Weights(w, uniform[count:] * layer.bias_range)
 
 
+def stored_weights(graph: Graph, index: int, seed: int) -> Weights | None:
+    """First weights that lie in flash: given ones; of a layer that does not train, drawn ones."""
+    layer = _trained(graph, index)
+    if layer.name in graph.frozen:
+        return initial_weights(graph, index, seed)
+    return graph.weights.get(layer.name)
+
+
 def _convolutions(graph: Graph) -> int:
     return sum(isinstance(layer, Conv2d) and not layer.residual for layer in graph.layers)
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from tpsgd_edge.graph.activation import ACTIVATION
 from tpsgd_edge.graph.first_weights import initial_weights
 from tpsgd_edge.graph.graph import Graph, Weights
 from tpsgd_edge.graph.layers import (
@@ -24,17 +25,6 @@ Real = NDArray[np.float64]
 
 # Maps are large: this many samples show their range.
 _MAP_SAMPLES = 64
-
-# y of z and of the slope below zero.
-_ACTIVATION: dict[str, Callable[[Real, float], Real]] = {
-    "tanh": lambda z, _: np.tanh(z),
-    "sigmoid": lambda z, _: 1 / (1 + np.exp(-z)),
-    "relu": lambda z, _: np.maximum(z, 0),
-    "relu6": lambda z, _: np.clip(z, 0, 6),
-    "leaky_relu": lambda z, slope: np.where(z > 0, z, slope * z),
-    "hard_tanh": lambda z, _: np.clip(z, -1, 1),
-    "linear": lambda z, _: z,
-}
 
 
 def forward(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
@@ -84,7 +74,7 @@ def behind(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
             z = _convolve(layer, x, weights.w) + np.tile(weights.b, _positions(layer))
         else:
             z = x @ weights.w.T + weights.b
-        y = _ACTIVATION[layer.activation](z, layer.negative_slope)
+        y = ACTIVATION[layer.activation](z, *layer.numbers)
         x = y + x if layer.residual else y
         yield x
 
@@ -102,7 +92,7 @@ def _run(layer: Recurrent, x: Real, weights: Weights) -> tuple[Real, Real]:
 
 def _rnn_step(layer: Rnn, x: Real, h: Real, weights: Weights) -> tuple[Real, Real]:
     z = np.concatenate([x, h], axis=1) @ weights.w.T + weights.b
-    c = _ACTIVATION[layer.activation](z, layer.negative_slope)
+    c = ACTIVATION[layer.activation](z, *layer.numbers)
     return c, h + np.array(layer.unit_leaks) * (c - h)
 
 
@@ -110,7 +100,7 @@ def _gru_step(layer: Gru, x: Real, h: Real, weights: Weights) -> tuple[Real, Rea
     n = layer.n_out
     a = x @ weights.w[:, : layer.n_x].T + weights.b[0]
     u = h @ weights.w[:, layer.n_x :].T + weights.b[1]
-    gates = _ACTIVATION["sigmoid"](a[:, : 2 * n] + u[:, : 2 * n], 1.0)
+    gates = ACTIVATION["sigmoid"](a[:, : 2 * n] + u[:, : 2 * n])
     r, z = gates[:, :n], gates[:, n:]
     k = r * u[:, 2 * n :]
     if layer.resets_first:
@@ -132,14 +122,15 @@ def _positions(layer: Conv2d) -> int:
 def _convolve(layer: Conv2d, x: Real, w: Real) -> Real:
     """Pre-activations without biases, shape (n, y_count)."""
     (rows, columns, channels), (out_rows, out_columns, filters) = layer.x_shape, layer.y_shape
-    (top, left), (kh, kw), groups = layer.padding, layer.kernel, layer.groups
+    (top, left), (kh, kw), groups = layer.padding, layer.reach, layer.groups
     # Rows and columns of zeros behind the map: enough for the last window.
     below = max(0, (out_rows - 1) * layer.stride[0] + kh - top - rows)
     right = max(0, (out_columns - 1) * layer.stride[1] + kw - left - columns)
     padded = np.pad(
         x.reshape(len(x), rows, columns, channels), ((0, 0), (top, below), (left, right), (0, 0))
     )
-    windows = _windows(padded, layer.kernel, layer.stride)[:, :out_rows, :out_columns]
+    windows = _windows(padded, layer.reach, layer.stride)[:, :out_rows, :out_columns]
+    windows = windows[..., :: layer.dilation[0], :: layer.dilation[1]]
     parts = []
     for group in range(groups):
         inputs = slice(group * channels // groups, (group + 1) * channels // groups)
@@ -152,9 +143,21 @@ def _convolve(layer: Conv2d, x: Real, w: Real) -> Real:
 
 def pooled(layer: Pool, x: Real) -> Real:
     """Outputs of a pool (n, y_count) of maps (n, x_count)."""
-    windows = _windows(x.reshape(len(x), *layer.x_shape), layer.kernel, layer.stride)
-    pooled = windows.max(axis=(4, 5)) if layer.mode == "max" else windows.mean(axis=(4, 5))
+    maps = x.reshape(len(x), *layer.x_shape)
+    if layer.mode == "max":
+        pooled = _pool_windows(layer, maps, -np.inf).max(axis=(4, 5))
+    else:
+        inside = _pool_windows(layer, np.ones((1, *layer.x_shape)), 0).sum(axis=(4, 5))
+        pooled = _pool_windows(layer, maps, 0).sum(axis=(4, 5)) / inside
     return np.asarray(pooled.reshape(len(x), -1), np.float64)
+
+
+def _pool_windows(layer: Pool, maps: Real, outside: float) -> Real:
+    """Windows of maps, with a number for what lies outside of the map."""
+    edges = zip(layer.padding, layer.behind, strict=True)
+    around = np.pad(maps, ((0, 0), *edges, (0, 0)), constant_values=outside)
+    rows, columns, _ = layer.y_shape
+    return _windows(around, layer.kernel, layer.stride)[:, :rows, :columns]
 
 
 def seen_by_loss(layer: TrainedLayer, y: Real) -> Real:

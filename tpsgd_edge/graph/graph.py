@@ -23,6 +23,10 @@ from tpsgd_edge.graph.layers import (
 LARGEST = 1 << 26
 
 
+# docs/ARITHMETIC.md, section 12, needs it of f32; no net in other numbers comes near it.
+_LARGEST_WEIGHT = 2.0**30
+
+
 @dataclass(frozen=True, slots=True)
 class Labels:
     """What a sample is labelled with: one of `count` classes, or `count` real values.
@@ -177,4 +181,12 @@ def _check_weights(layer: TrainedLayer, weights: Weights | None) -> None:
                 f"weights '{layer.name}.{tensor}' hold NaN or infinity",
                 where=f"[model], layer '{layer.name}'",
                 found=f"{int((~np.isfinite(array)).sum())} of {array.size} values are not finite",
+            )
+        largest = np.abs(array).max(initial=0.0)
+        if largest > _LARGEST_WEIGHT:
+            raise DataError(
+                f"weights '{layer.name}.{tensor}' are too large",
+                where=f"[model], layer '{layer.name}'",
+                found=f"up to {largest:.4g}; {_LARGEST_WEIGHT:,.0f} is allowed",
+                help="beyond that nothing can be proved to stay finite: scale samples and weights",
             )

@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tpsgd_edge.arithmetic.activations import Numbers
+
 Shape = tuple[int, int, int]
 Pair = tuple[int, int]
 
@@ -18,14 +20,14 @@ Pair = tuple[int, int]
 class Dense:
     """A fully connected layer: y = f(W x + b), W of shape (n_out, n_in); if `residual`, plus x.
 
-    Of leaky_relu, `negative_slope` is the slope below zero.
+    `numbers` are the settings of its activation (`FACTS`): of leaky_relu the slope below zero.
     """
 
     name: str
     n_in: int
     n_out: int
     activation: str
-    negative_slope: float = field(default=0.01, kw_only=True)
+    numbers: Numbers = field(default=(), kw_only=True)
     residual: bool = field(default=False, kw_only=True)
 
     @property
@@ -64,6 +66,7 @@ class Conv2d:
         padding: rows of zeros above the map, columns to its left; as many below and to the right
             as the output needs.
         groups: parts of the channels that do not see each other.
+        dilation: how far rows and columns lie apart that neighbouring weights see.
         windows: kr, kc: over how many windows a map is averaged for the local loss.
         pool: the max pool behind which the local loss sees the map (section 16).
         residual: whether x is added to y; then both maps have one shape.
@@ -79,13 +82,22 @@ class Conv2d:
     windows: Pair
     activation: str
     pool: "Pool | None" = None
-    negative_slope: float = field(default=0.01, kw_only=True)
+    dilation: Pair = field(default=(1, 1), kw_only=True)
+    numbers: Numbers = field(default=(), kw_only=True)
     residual: bool = field(default=False, kw_only=True)
 
     @property
     def kind(self) -> Literal["conv2d"]:
         """The layer kind; a convolution in one dimension has maps of height 1."""
         return "conv2d"
+
+    @property
+    def reach(self) -> Pair:
+        """Rows and columns from the first to the last that a filter sees."""
+        rows, columns = (
+            (size - 1) * apart + 1 for size, apart in zip(self.kernel, self.dilation, strict=True)
+        )
+        return rows, columns
 
     @property
     def fan_in(self) -> int:
@@ -151,7 +163,7 @@ class Rnn:
     input_gain: float = 1.0
     recurrent_gain: float = 1.0
     bias_range: float = 0.0
-    negative_slope: float = field(default=0.01, kw_only=True)
+    numbers: Numbers = field(default=(), kw_only=True)
 
     @property
     def kind(self) -> Literal["rnn"]:
@@ -225,9 +237,9 @@ class Gru:
         return "tanh"
 
     @property
-    def negative_slope(self) -> float:
-        """Its activations have none of their own."""
-        return 1.0
+    def numbers(self) -> Numbers:
+        """Settings of its activations: they have none."""
+        return ()
 
     @property
     def n_in(self) -> int:
@@ -259,7 +271,11 @@ class Gru:
 class Pool:
     """Pooling: the largest or the mean value of each window, for each channel.
 
-    Windows lie inside the map. Global pooling is the average with a kernel as large as the map.
+    What of a window lies outside of the map does not count. Global pooling is the average with a
+    kernel as large as the map.
+
+    Attributes:
+        padding: by how many rows and columns the first windows reach over the edges.
     """
 
     name: str
@@ -268,6 +284,23 @@ class Pool:
     y_shape: Shape
     kernel: Pair
     stride: Pair
+    padding: Pair = (0, 0)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether windows reach over the edges of the map."""
+        return any(self.padding) or any(self.behind)
+
+    @property
+    def behind(self) -> Pair:
+        """By how many rows and columns the last windows reach over the edges."""
+        rows, columns = (
+            max(0, (self.y_shape[k] - 1) * self.stride[k] + self.kernel[k] - reach)
+            for k, reach in enumerate(
+                (self.x_shape[0] + self.padding[0], self.x_shape[1] + self.padding[1])
+            )
+        )
+        return rows, columns
 
     @property
     def kind(self) -> Literal["max_pool", "average_pool"]:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Literal
 
+from tpsgd_edge.arithmetic.activations import Numbers
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph.layers import Conv2d, Layer, Pair, Pool, Shape
 
@@ -20,7 +21,8 @@ def conv2d(
     groups: int | Literal["depthwise"] = 1,
     target_pool: int | Literal["position"] = 4,
     activation: str = "tanh",
-    negative_slope: float = 0.01,
+    dilation: Pair = (1, 1),
+    numbers: Numbers = (),
 ) -> Conv2d:
     """A convolution on maps of `x_shape`.
 
@@ -33,16 +35,17 @@ def conv2d(
     """
     parts = x_shape[2] if groups == "depthwise" else groups
     _check_groups(name, x_shape[2], filters, parts)
-    _check_padding(name, kernel, padding)
+    reach = ((kernel[0] - 1) * dilation[0] + 1, (kernel[1] - 1) * dilation[1] + 1)
+    _check_padding(name, reach, padding)
     above, left, below, right = (0, 0, 0, 0) if isinstance(padding, str) else padding
     same = padding == "same"
-    rows = _positions(x_shape[0], kernel[0], stride[0], None if same else (above, below))
-    columns = _positions(x_shape[1], kernel[1], stride[1], None if same else (left, right))
+    rows = _positions(x_shape[0], reach[0], stride[0], None if same else (above, below))
+    columns = _positions(x_shape[1], reach[1], stride[1], None if same else (left, right))
     if rows[0] < 1 or columns[0] < 1:
         raise SpecError(
             f"the kernel of layer '{name}' is larger than its input",
             where=_place(name),
-            found=f"a kernel of {_by(kernel)} on a map of {_by(x_shape)}",
+            found=f"a kernel of {_by(reach)} on a map of {_by(x_shape)}",
             help=_kernel_help(x_shape, padding),
         )
     y_shape = (rows[0], columns[0], filters)
@@ -56,36 +59,66 @@ def conv2d(
         groups=parts,
         windows=_windows(y_shape, target_pool),
         activation=activation,
-        negative_slope=negative_slope,
+        numbers=numbers,
+        dilation=dilation,
     )
 
 
 def pool(
-    name: str, mode: Literal["max", "average"], x_shape: Shape, kernel: Pair, stride: Pair
+    name: str,
+    mode: Literal["max", "average"],
+    x_shape: Shape,
+    kernel: Pair,
+    stride: Pair,
+    *,
+    padding: Padding = "valid",
+    ceil_mode: bool = False,
 ) -> Pool:
     """Pooling of maps of `x_shape`.
 
+    Padding is that of a convolution, but nothing lies there. With `ceil_mode` there is one more
+    window where rows or columns are left over, as long as it begins inside.
+
     Raises:
-        SpecError: windows larger than the map.
+        SpecError: windows larger than the map with its padding, or not larger than the padding.
     """
-    if kernel[0] > x_shape[0] or kernel[1] > x_shape[1]:
+    _check_padding(name, kernel, padding)
+    above, left, below, right = (0, 0, 0, 0) if isinstance(padding, str) else padding
+    same = padding == "same"
+    rows, columns = (
+        _pooled(length, size, step, None if same else edges, ceil_mode=ceil_mode)
+        for length, size, step, edges in zip(
+            x_shape, kernel, stride, ((above, below), (left, right)), strict=False
+        )
+    )
+    if rows[0] < 1 or columns[0] < 1:
         raise SpecError(
             f"the windows of layer '{name}' are larger than its input",
             where=_place(name),
             found=f"a size of {_by(kernel)} on a map of {_by(x_shape)}",
             help='choose a smaller size, or kind = "global_avg_pool" for the whole map',
         )
-    rows = (x_shape[0] - kernel[0]) // stride[0] + 1
-    columns = (x_shape[1] - kernel[1]) // stride[1] + 1
-    return Pool(name, mode, x_shape, (rows, columns, x_shape[2]), kernel, stride)
+    y_shape = (rows[0], columns[0], x_shape[2])
+    return Pool(name, mode, x_shape, y_shape, kernel, stride, padding=(rows[1], columns[1]))
+
+
+def _pooled(length: int, kernel: int, stride: int, zeros: Pair | None, *, ceil_mode: bool) -> Pair:
+    """How many windows there are, and by how many rows the first one reaches over the edge."""
+    count, before = _positions(length, kernel, stride, zeros)
+    if zeros is None or not ceil_mode:
+        return count, before
+    room = length + sum(zeros) - kernel
+    if room >= 0 and room % stride and count * stride < length + zeros[0]:
+        count += 1
+    return count, zeros[0]
 
 
 def seen_through(layer: Conv2d, behind: Layer, target_pool: int | Literal["position"]) -> Conv2d:
     """The convolution with its local loss behind a max pool (docs/ARITHMETIC.md, section 16).
 
-    It stays as it is where something else follows, or a pool whose windows overlap.
+    It stays as it is where something else follows, or a pool whose windows overlap or are cut off.
     """
-    if not isinstance(behind, Pool) or behind.mode != "max":
+    if not isinstance(behind, Pool) or behind.mode != "max" or behind.is_cut:
         return layer
     if behind.stride[0] < behind.kernel[0] or behind.stride[1] < behind.kernel[1]:
         return layer

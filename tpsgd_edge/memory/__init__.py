@@ -1,5 +1,6 @@
 """Where everything lies in RAM: the state struct, and an arena for what lives within a step."""
 
+from tpsgd_edge.memory.model_id import model_id, model_id_text
 from tpsgd_edge.memory.plan import (
     ArenaPlan,
     Buffer,
@@ -19,6 +20,8 @@ __all__ = [
     "StateTensor",
     "StreamBuffer",
     "digest_order",
+    "model_id",
+    "model_id_text",
     "plan_memory",
     "state_layout",
 ]

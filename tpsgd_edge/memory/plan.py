@@ -134,6 +134,11 @@ class MemoryPlan:
     training: ArenaPlan
     stream: tuple[StreamBuffer, ...] = ()
 
+    @property
+    def n_bytes(self) -> int:
+        """RAM of the model: state, training arena and streams, without the stack."""
+        return self.state.size + self.training.size + sum(part.n_bytes for part in self.stream)
+
 
 def plan_memory(model: QuantizedModel) -> MemoryPlan:
     """The memory plan of the model.

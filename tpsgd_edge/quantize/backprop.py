@@ -4,9 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from tpsgd_edge.errors import SpecError
+from tpsgd_edge.quantize.binary32 import to_binary32
 from tpsgd_edge.quantize.model import (
     Interval,
     Passing,
@@ -60,10 +59,11 @@ def _share(layer: QuantizedPool) -> float:
 def _with_scale(spec: Spec, layer: QuantizedDense, scale: float) -> QuantizedDense:
     rate = layer_learning_rate(spec, layer_index(spec, layer.name))
     is_float = layer.weight_type == "f32"
-    zone = dead_zone(spec.rule.dead_zone, scale, is_float=is_float)
+    of_delta = scale * layer.steepest
+    zone = dead_zone(spec.rule.dead_zone, of_delta, is_float=is_float)
     if is_float:
-        return replace(layer, dead_zone=zone, rate_f32=float(np.float32(rate)))
-    factor = rate * scale * layer.x_scale / layer.weight_scale * 2.0 ** (layer.update_shift - 14)
+        return replace(layer, dead_zone=zone, rate_f32=float(to_binary32(rate)))
+    factor = rate * of_delta * layer.x_scale / layer.weight_scale * 2.0 ** (layer.update_shift - 14)
     return replace(
         layer,
         error_scale=scale,
@@ -85,7 +85,7 @@ def _passing(layer: QuantizedDense, reach: float) -> Passing:
             help="split the layer, or give it a smaller kernel",
         )
     # An error of 2 * error_scale fills the s16; with the most shift none is ever clipped.
-    unit = 2 * layer.error_scale * layer.weight_scale
+    unit = 2 * layer.error_scale * layer.steepest * layer.weight_scale
     asked = math.ceil(math.log2(max(reach, 2.0**-40) * _ROOM / unit))
     most = min(_LARGEST_SHIFT, (largest - 1).bit_length() - 15)
     return Passing(max(1, min(asked, most)), Interval(-largest, largest))
@@ -102,4 +102,4 @@ def _rows(layer: QuantizedDense) -> int:
 def _scale_below(layer: QuantizedDense) -> float:
     if layer.passing is None or layer.weight_type == "f32":
         return layer.error_scale
-    return layer.error_scale * layer.weight_scale * 2.0**layer.passing.shift
+    return layer.error_scale * layer.steepest * layer.weight_scale * 2.0**layer.passing.shift

@@ -8,10 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.random import Purpose, stream
+from tpsgd_edge.arithmetic.tables import Curve
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph import Conv2d, Dense, Graph, Pool, Rnn, TrainedLayer, Weights, is_adaptor
-from tpsgd_edge.graph.first_weights import initial_bound, initial_weights
-from tpsgd_edge.quantize.losses import LOG2E, LossContext, make_loss
+from tpsgd_edge.graph.first_weights import initial_bound, stored_weights
+from tpsgd_edge.quantize.binary32 import to_binary32
+from tpsgd_edge.quantize.last_layer import logit_unit
+from tpsgd_edge.quantize.losses import LossContext, make_loss
 from tpsgd_edge.quantize.model import (
     DTYPES,
     Geometry,
@@ -31,6 +34,7 @@ from tpsgd_edge.quantize.scales import (
     BIAS_BITS,
     INPUT_MAX,
     as_requantize,
+    curve_of,
     negative_slope,
     weight_bits,
     weight_scale,
@@ -64,6 +68,7 @@ class DenseContext:
     full_scale: float
     label_scale: float
     unit_offset: int
+    logit_shift: int = 0
 
     @property
     def is_last(self) -> bool:
@@ -98,6 +103,7 @@ def quantize_conv2d(layer: Conv2d, context: DenseContext) -> QuantizedConv2d:
         kernel=layer.kernel,
         stride=layer.stride,
         padding=layer.padding,
+        dilation=layer.dilation,
         groups=layer.groups,
         windows=layer.windows,
         pool_kernel=(1, 1) if layer.pool is None else layer.pool.kernel,
@@ -120,10 +126,7 @@ def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense
     _check_counts(layer)
     spec, labels = context.spec, context.graph.labels
     loss_spec = layer_loss(spec, context.spec_index, labels.kind)
-    trains = layer.name not in context.graph.frozen
-    first = context.graph.weights.get(layer.name)
-    if not trains:
-        first = initial_weights(context.graph, context.index, spec.seed)
+    first = stored_weights(context.graph, context.index, spec.seed)
     bound = initial_bound(context.graph, context.index)
     gain = layer.input_gain / layer.recurrent_gain if isinstance(layer, Rnn) else 1.0
     formats = _formats(layer, context, loss_spec, first, bound * max(gain, 1.0))
@@ -132,7 +135,9 @@ def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense
     is_float = formats.weight_type == "f32"
     rate = _learning_rate(layer, context)
     one = 1 / (context.x_scale**2 * 2**formats.bias_shift)
-    slope = negative_slope(layer.activation, layer.negative_slope, formats.y_type)
+    slope = negative_slope(layer.activation, layer.numbers, formats.y_type)
+    curve = curve_of(layer.activation, layer.numbers, formats.y_type, formats.y_scale)
+    steepest = 1.0 if curve is None else curve.steepest
     low, high = z_limits(layer.activation, formats.y_type, slope, formats.y_scale)
     return QuantizedDense(
         name=layer.name,
@@ -149,7 +154,7 @@ def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense
         y_scale=formats.y_scale,
         bias_shift=formats.bias_shift,
         bias_one=0 if is_float else max(1, min(2**30, math.floor(one + 0.5))),
-        z=None if is_float else _z_factor(layer, context, formats, loss_spec),
+        z=None if is_float else _z_factor(layer, context, formats, curve),
         z_min=low,
         z_max=high,
         accumulator=None if is_float else _accumulator(layer, formats),
@@ -157,16 +162,18 @@ def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense
         projection=projection,
         rate=None
         if is_float or loss.kind == "from_above"
-        else _rate(layer, context, formats, rate * error_scale, update_shift),
-        rate_f32=float(np.float32(rate)) if is_float else 0.0,
+        else _rate(layer, context, formats, rate * error_scale * steepest, update_shift),
+        rate_f32=float(to_binary32(rate)) if is_float else 0.0,
         update_shift=update_shift,
-        dead_zone=dead_zone(spec.rule.dead_zone, error_scale, is_float=is_float),
+        dead_zone=dead_zone(spec.rule.dead_zone, error_scale * steepest, is_float=is_float),
         unit_offset=context.unit_offset,
         init=_init(layer, context, formats, first, bound),
-        trains=trains,
+        trains=layer.name not in context.graph.frozen,
         residual=is_adaptor(layer),
         error_scale=error_scale,
         negative_slope=slope,
+        numbers=tuple(float(np.float32(n)) if is_float else n for n in layer.numbers),
+        curve=curve,
     )
 
 
@@ -208,7 +215,7 @@ def quantize_sums(
         y_scale=formats.y_scale,
         bias_shift=formats.bias_shift,
         bias_one=0 if is_float else max(1, min(2**30, math.floor(one + 0.5))),
-        z=None if is_float else _z_factor(layer, context, formats, loss_spec),
+        z=None if is_float else _z_factor(layer, context, formats, None),
         z_min=low,
         z_max=high,
         accumulator=None if is_float else _accumulator(layer, formats),
@@ -217,7 +224,7 @@ def quantize_sums(
         rate=None
         if is_float or taught is None
         else _rate(layer, context, formats, rate * taught.error_scale, update_shift),
-        rate_f32=float(np.float32(rate)) if is_float else 0.0,
+        rate_f32=float(to_binary32(rate)) if is_float else 0.0,
         update_shift=update_shift,
         dead_zone=0 if taught is None else taught.dead_zone,
         unit_offset=context.unit_offset,
@@ -261,7 +268,7 @@ def _formats(
         )
     y_type: ValueType = "s16" if context.is_last else x_type
     if loss.kind == "softmax_cross_entropy":
-        y_scale = 1 / (256 * LOG2E)
+        y_scale = logit_unit(context.logit_shift)
     else:
         y_scale = context.full_scale / (INPUT_MAX[y_type])
     shift = 8 if x_type == "s16" else 0
@@ -285,9 +292,9 @@ def _update_shift(formats: _Formats) -> int:
 
 
 def _z_factor(
-    layer: TrainedLayer, context: DenseContext, formats: _Formats, loss: LossSpec
+    layer: TrainedLayer, context: DenseContext, formats: _Formats, curve: Curve | None
 ) -> Requantize:
-    unit = z_unit(layer.activation, formats.y_type, formats.y_scale)
+    unit = z_unit(curve, formats.y_type, formats.y_scale)
     factor = as_requantize(formats.weight_scale * context.x_scale / unit, max_shift=62)
     if factor is None:
         raise SpecError(
@@ -342,6 +349,7 @@ def _loss(
             projection=projection.kind if projection else spec.projection.random_kind,
             target_scale=spec.projection.scale,
             largest_prototype=largest_prototype(context.graph, layer.name),
+            logit_shift=context.logit_shift,
         ),
     )
     return parameters, error_scale, projection
@@ -373,11 +381,11 @@ def _init(
     if first is None:
         seed = stream(context.spec.seed, Purpose.WEIGHTS, context.index)
         if formats.weight_type == "f32":
-            return SeededInit(seed, float(np.float32(bound / 2**15)))
+            return SeededInit(seed, float(to_binary32(bound / 2**15)))
         units = math.floor(bound / formats.weight_scale + 0.5)
         return SeededInit(seed, min(units, 2**formats.weight_bits - 1))
     if formats.weight_type == "f32":
-        return StoredInit(first.w.astype("<f4"), first.b.astype("<f4"))
+        return StoredInit(to_binary32(first.w), to_binary32(first.b))
     limit = 2**formats.weight_bits
     bias_unit = formats.weight_scale * context.x_scale * 2**formats.bias_shift
     w = _round_clip(first.w / formats.weight_scale, -limit, limit - 1)

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tpsgd_edge.arithmetic.activations import Numbers
+from tpsgd_edge.arithmetic.tables import Curve
 from tpsgd_edge.quantize.parameters import (
     Interval,
     Loss,
@@ -34,6 +36,8 @@ class QuantizedDense:
         residual: whether its input is added to its outputs (section 19).
         error_scale: real value of e / 2^14.
         negative_slope: of leaky_relu in Q15 (f32: real); 1 elsewhere.
+        numbers: settings of the activation, in an f32 layer as binary32.
+        curve: of an activation that is a table; None of others, and in an f32 layer.
         passing: how it hands errors down under backpropagation; None where it does not.
     """
 
@@ -67,6 +71,8 @@ class QuantizedDense:
     residual: bool = field(default=False, kw_only=True)
     error_scale: float = field(default=1.0, kw_only=True)
     negative_slope: int | float = field(default=2**15, kw_only=True)
+    numbers: Numbers = field(default=(), kw_only=True)
+    curve: Curve | None = field(default=None, kw_only=True)
     passing: Passing | None = field(default=None, kw_only=True)
 
     @property
@@ -88,6 +94,11 @@ class QuantizedDense:
     def n_target(self) -> int:
         """Values that the local loss compares: rows of the projection."""
         return self.n_out
+
+    @property
+    def steepest(self) -> float:
+        """Real value of a derivative of 2^15."""
+        return 1.0 if self.curve is None else self.curve.steepest
 
     @property
     def has_learning_readout(self) -> bool:
@@ -113,6 +124,7 @@ class Geometry:
         x_shape, y_shape: input and output map.
         kernel, stride: rows and columns.
         padding: rows of zeros above the map, columns to its left.
+        dilation: how far rows and columns lie apart that neighbouring weights see.
         windows: kr, kc: windows over which a map is averaged for the local loss.
         pool_kernel, pool_stride: the map that is averaged is made of the output by max pooling
             (section 16); windows of the pool do not overlap, those of one value change nothing.
@@ -127,11 +139,17 @@ class Geometry:
     windows: tuple[int, int]
     pool_kernel: tuple[int, int] = (1, 1)
     pool_stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+
+    @property
+    def is_dilated(self) -> bool:
+        """Whether neighbouring weights see places that lie apart."""
+        return self.dilation != (1, 1)
 
     @property
     def is_depthwise(self) -> bool:
-        """Whether each filter sees one channel of several."""
-        return 1 < self.groups == self.x_shape[2]
+        """Whether each filter sees one channel of several, at places that lie side by side."""
+        return 1 < self.groups == self.x_shape[2] and not self.is_dilated
 
     @property
     def is_pooled(self) -> bool:
@@ -313,6 +331,7 @@ class QuantizedPool:
     Attributes:
         mode: max or average; global pooling is the average over the whole map.
         x_shape, y_shape: maps (height, width, channels).
+        padding: rows and columns by which the first windows reach over the edges of the map.
     """
 
     name: str
@@ -323,11 +342,22 @@ class QuantizedPool:
     stride: tuple[int, int]
     x_type: ValueType
     x_scale: float
+    padding: tuple[int, int] = (0, 0)
 
     @property
     def kind(self) -> str:
         """What the templates call it."""
         return f"{self.mode}_pool"
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether windows reach over the edges of the map, where nothing counts."""
+        return any(
+            before or (outputs - 1) * stride + kernel > size + before
+            for before, outputs, stride, kernel, size in zip(
+                self.padding, self.y_shape, self.stride, self.kernel, self.x_shape, strict=False
+            )
+        )
 
     @property
     def y_type(self) -> ValueType:

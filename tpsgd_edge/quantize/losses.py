@@ -6,17 +6,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.arithmetic.expression import compile_expression
 from tpsgd_edge.arithmetic.projection import UNIT, WIDE
-from tpsgd_edge.arithmetic.tables import TARGET_RANGE
 from tpsgd_edge.errors import SpecError
+from tpsgd_edge.quantize.binary32 import to_binary32
 from tpsgd_edge.quantize.expressible import inverse, smallest_of_shift
+from tpsgd_edge.quantize.last_layer import LOG2E
 from tpsgd_edge.quantize.model import Loss, Target, TargetF32
 from tpsgd_edge.quantize.scales import as_requantize
 from tpsgd_edge.spec import LARGEST_POSITIVE, LossSpec
 
 _READOUT_SHIFT = 62
-LOG2E = math.log2(math.e)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class LossContext:
         label_scale: real value of the largest label: R of the last layer, 1 for classes.
         target_scale: amplitude of random targets as a share of the output's range.
         largest_prototype: real value of 127, where targets are prototypes.
+        logit_shift: of section 6.3, of a last layer with softmax.
     """
 
     layer: str
@@ -43,6 +45,7 @@ class LossContext:
     projection: str
     target_scale: float
     largest_prototype: float = 0.0
+    logit_shift: int = 0
 
 
 def make_loss(spec: LossSpec, context: LossContext) -> tuple[Loss, float]:
@@ -52,7 +55,7 @@ def make_loss(spec: LossSpec, context: LossContext) -> tuple[Loss, float]:
 
 
 def _softmax_cross_entropy(spec: LossSpec, c: LossContext) -> tuple[Loss, float]:
-    return Loss(spec.kind), 1.0
+    return Loss(spec.kind, logit_shift=c.logit_shift), 1.0
 
 
 def _projected_cross_entropy(spec: LossSpec, c: LossContext) -> tuple[Loss, float]:
@@ -118,7 +121,7 @@ def _custom(spec: LossSpec, c: LossContext) -> tuple[Loss, float]:
     loss, _ = _in_target_space(spec, c)
     if c.is_float:
         scale = _f32(64 / c.full_scale)
-        return replace(loss, table=values.astype("<f4"), custom_scale_f32=scale), 1.0
+        return replace(loss, table=to_binary32(values), custom_scale_f32=scale), 1.0
     largest = float(np.abs(values).max())
     if largest == 0:
         raise SpecError(
@@ -149,10 +152,10 @@ def _target_f32(c: LossContext) -> TargetF32:
 
 def _real_target(c: LossContext) -> TargetF32:
     """Targets in real units: for hidden layers mid + p * mult, for the last layer on and off."""
-    centre, half = TARGET_RANGE[c.activation]
+    centre, half = FACTS[c.activation].targets
     reach = half * c.target_scale
     if c.is_last:
-        if c.activation in ("linear", "relu", "relu6", "leaky_relu"):
+        if not FACTS[c.activation].is_bounded:
             return TargetF32(on=1.0, off=0.0)
         return TargetF32(on=centre + reach, off=centre - reach)
     if c.projection == "prototype":
@@ -169,7 +172,7 @@ def _q15(value: float) -> int:
 
 
 def _f32(value: float) -> float:
-    return float(np.float32(value))
+    return float(to_binary32(value))
 
 
 _MAKE: dict[str, Callable[[LossSpec, LossContext], tuple[Loss, float]]] = {

@@ -100,7 +100,8 @@ class LabelFormat:
 
     For vectors, label = (raw - mean) / deviation, one entry for all values or one for each.
     With `each_step` every step of a sequence has a label: as many entries a sample as steps, each
-    of them a class or a vector. `extra` of the classes, the last ones, are still to come.
+    of them a class or a vector. `names` are those of the classes, for people; they may be unknown.
+    `extra` of the classes, the last ones, are still to come.
     """
 
     kind: Literal["class", "vector"]
@@ -109,6 +110,7 @@ class LabelFormat:
     mean: NDArray[np.float64]
     deviation: NDArray[np.float64]
     each_step: bool = False
+    names: tuple[str, ...] = ()
     extra: int = 0
 
 

@@ -123,6 +123,7 @@ class Loss:
         error_shift: e_shift of the losses in label space (f32: `error_scale_f32`).
         table: C of a custom loss, 256 entries, int16 (f32: float32).
         custom_scale_f32: 64 / R.
+        logit_shift: of softmax_cross_entropy: outputs count 2^logit_shift / 256 of a factor of two.
     """
 
     kind: str
@@ -134,6 +135,7 @@ class Loss:
     error_scale_f32: float = 0.0
     table: NDArray[np.int16] | NDArray[np.float32] | None = None
     custom_scale_f32: float = 0.0
+    logit_shift: int = 0
 
     @property
     def is_local(self) -> bool:

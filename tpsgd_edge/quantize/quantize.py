@@ -3,15 +3,20 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.activations import FACTS
+from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.data import Dataset, label_scaling
 from tpsgd_edge.frontend.network import dataset_scaling
 from tpsgd_edge.frontend.scaling import some_samples
 from tpsgd_edge.graph import Conv2d, Graph, Gru, Layer, Pool, Rnn, TrainedLayer, is_adaptor
+from tpsgd_edge.graph.first_weights import initial_bound
 from tpsgd_edge.graph.forward import forward
 from tpsgd_edge.quantize.backprop import with_errors_from_above
+from tpsgd_edge.quantize.binary32 import check_binary32
 from tpsgd_edge.quantize.dense import DenseContext, quantize_conv2d, quantize_dense
 from tpsgd_edge.quantize.error_reach import SAMPLES as ERROR_SAMPLES
 from tpsgd_edge.quantize.error_reach import error_reach
+from tpsgd_edge.quantize.last_layer import logit_shift, widened
 from tpsgd_edge.quantize.model import (
     InputScaling,
     LabelFormat,
@@ -23,7 +28,6 @@ from tpsgd_edge.quantize.model import (
 )
 from tpsgd_edge.quantize.recurrent import quantize_gru, quantize_rnn
 from tpsgd_edge.quantize.scales import (
-    BOUNDED,
     INPUT_MAX,
     input_scale,
     power_of_two_above,
@@ -40,13 +44,14 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
     """The quantized model.
 
     Raises:
-        SpecError: formats that cannot be proved safe, or a learning rate out of the integers'
-            reach.
+        SpecError: formats or numbers that cannot be proved safe, a learning rate out of the
+            integers' reach, or a layer that could never be anything but 0.
     """
+    _check_says_something(graph)
     value_type: ValueType = "f32" if spec.numbers.weights == "f32" else spec.numbers.activations
     mean, deviation = dataset_scaling(spec, dataset)
     calibration = some_samples(dataset.first.x_train, (mean, deviation))
-    full_scales = _full_scales(spec, graph, dataset, calibration, value_type)
+    full_scales, shift = _full_scales(spec, graph, dataset, calibration, value_type)
     scale = input_scale(calibration, value_type)
     if isinstance(graph.layers[0], Rnn) and value_type != "f32":
         scale = recurrent_input_scale(scale, full_scales[0], value_type)
@@ -69,13 +74,14 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
             full_scale=full_scale,
             label_scale=labels.scale,
             unit_offset=offset,
+            logit_shift=shift,
         )
         layers.append(_quantize_layer(layer, context))
         x_scale = layers[-1].y_scale
         offset += sum(dense.y_count for dense in dense_units(layers[-1]) if dense.trains)
     if spec.rule.kind == "backprop":
         layers = with_errors_from_above(spec, layers, _error_reach(spec, graph, dataset))
-    return QuantizedModel(
+    model = QuantizedModel(
         name=spec.name,
         seed=spec.seed,
         value_type=value_type,
@@ -88,6 +94,22 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
         learn_every=_learn_every(graph),
         rule=spec.rule.kind,
     )
+    if value_type == "f32":
+        check_binary32(model)
+    return model
+
+
+def _check_says_something(graph: Graph) -> None:
+    """Refuse a layer that would be 0 for ever: it does not train, and starts at 0."""
+    for index, layer in enumerate(graph.layers):
+        is_drawn = layer.name in graph.frozen and layer.name not in graph.weights
+        if is_drawn and initial_bound(graph, index) == 0:
+            raise SpecError(
+                f"layer '{layer.name}' would stay at zero: it starts there, and does not train",
+                where=f"[model], layer '{layer.name}'",
+                found="train = false, and first weights that no file gives",
+                help="remove train = false, or give model.weights_file or [model.pretrain]",
+            )
 
 
 def _error_reach(spec: Spec, graph: Graph, dataset: Dataset) -> tuple[float, ...]:
@@ -122,6 +144,7 @@ def _quantize_layer(layer: Layer, context: DenseContext) -> QuantizedLayer:
             y_shape=layer.y_shape,
             kernel=layer.kernel,
             stride=layer.stride,
+            padding=layer.padding,
             x_type=context.value_type,
             x_scale=context.x_scale,
         )
@@ -140,25 +163,30 @@ def _full_scales(
     dataset: Dataset,
     calibration: NDArray[np.float64],
     value_type: ValueType,
-) -> list[float]:
-    """R of each layer: 1 where the activation is bounded, else from the range of the samples."""
+) -> tuple[list[float], int]:
+    """R of each layer: 1 where the activation is bounded, else from the range of the samples.
+
+    With it comes the logit_shift of the last one.
+    """
     scales: list[float] = []
-    # Runs only as far as ranges are asked for.
+    shift = 0
     outputs = enumerate(forward(graph, calibration, spec.seed))
     for index, layer in enumerate(graph.layers):
         if isinstance(layer, Pool):
             scales.append(scales[-1] if scales else 1.0)
         elif is_adaptor(layer):
             scales.append(1.0)  # not used: it has the scale of its input
-        elif layer.activation in BOUNDED or value_type == "f32":
+        elif FACTS[layer.activation].is_bounded or value_type == "f32":
             scales.append(1.0)
         elif layer is graph.layers[-1]:
-            scales.append(_label_reach(spec, dataset))
+            y = next(y for at, y in outputs if at == index)
+            scales.append(widened(graph, y, _label_reach(spec, dataset)))
+            shift = logit_shift(graph, y)
         else:
             y = next(y for at, y in outputs if at == index)
             scale = _full_scale(_reach(layer, y, value_type), _growth(graph, index))
             scales.append(min(scale, _RELU6_RANGE) if layer.activation == "relu6" else scale)
-    return scales
+    return scales, shift
 
 
 def _reach(
@@ -166,7 +194,7 @@ def _reach(
 ) -> NDArray[np.float64]:
     """How far y must reach; of leaky_relu in s16, z too, which has the same range (section 4)."""
     if layer.activation == "leaky_relu" and value_type == "s16":
-        y = np.where(y < 0, y / layer.negative_slope, y)
+        y = np.where(y < 0, y / layer.numbers[0], y)
     return np.abs(y)
 
 
@@ -201,8 +229,8 @@ def _label_format(spec: Spec, dataset: Dataset, scale: float) -> LabelFormat:
     labels = dataset.labels
     if labels.kind == "class":
         one = np.ones(1)
-        extra = spec.model.extra_classes
-        return LabelFormat("class", labels.count, 1.0, 0 * one, one, labels.each_step, extra)
+        names, extra = dataset.class_names, spec.model.extra_classes
+        return LabelFormat("class", labels.count, 1.0, 0 * one, one, labels.each_step, names, extra)
     mean, deviation = label_scaling(spec, dataset.first.y_train)
     return LabelFormat("vector", labels.count, scale, mean, deviation, labels.each_step)
 

@@ -2,10 +2,9 @@
 
 from dataclasses import replace
 
-import numpy as np
-
 from tpsgd_edge.arithmetic.projection import READOUT_FACTOR, UNIT
 from tpsgd_edge.errors import SpecError
+from tpsgd_edge.quantize.binary32 import to_binary32
 from tpsgd_edge.quantize.expressible import Expressible, proportional
 from tpsgd_edge.quantize.model import Projection, Requantize
 from tpsgd_edge.quantize.scales import as_requantize
@@ -57,12 +56,12 @@ def with_rate(projection: Projection, rate: float, *, units: float, layer: str) 
     return replace(
         projection,
         rate=integer_rate(factor, layer=layer, asked=rate),
-        rate_f32=float(np.float32(real)),
+        rate_f32=float(to_binary32(real)),
     )
 
 
 def dead_zone(width: float, error_scale: float, *, is_float: bool) -> int | float:
     """The width of a dead zone, s16 in Q14 of the error scale (f32: real)."""
     if is_float:
-        return float(np.float32(width))
+        return float(to_binary32(width))
     return min(32767, round(width / error_scale * 2**14))

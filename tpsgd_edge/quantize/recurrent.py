@@ -3,11 +3,10 @@
 import math
 from dataclasses import replace
 
-import numpy as np
-
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph import Dense, Gru, Rnn, Weights
 from tpsgd_edge.graph.first_weights import initial_weights
+from tpsgd_edge.quantize.binary32 import to_binary32
 from tpsgd_edge.quantize.dense import DenseContext, quantize_dense, quantize_sums, values_of
 from tpsgd_edge.quantize.model import (
     QuantizedDense,
@@ -60,14 +59,14 @@ def _input_bound(layer: Rnn, dense: QuantizedDense) -> int | float:
         return 0
     bound = float(dense.init.bound) * layer.input_gain / layer.recurrent_gain
     if dense.weight_type == "f32":
-        return float(np.float32(bound))
+        return float(to_binary32(bound))
     most: int = (1 << dense.weight_bits) - 1
     return min(math.floor(bound + 0.5), most)
 
 
 def _bias_bound(layer: Rnn, dense: QuantizedDense) -> int | float:
     if dense.weight_type == "f32":
-        return float(np.float32(layer.bias_range / 2**15))
+        return float(to_binary32(layer.bias_range / 2**15))
     unit = dense.weight_scale * dense.x_scale * 2.0**dense.bias_shift
     return min(math.floor(layer.bias_range / unit + 0.5), 1 << BIAS_BITS)
 
@@ -79,7 +78,7 @@ def quantize_gru(layer: Gru, context: DenseContext) -> QuantizedGru:
     if layer.name not in context.graph.frozen:
         dense = quantize_dense(layer, context)
         # It only has errors: its outputs are those of the gru.
-        taught = replace(dense, activation="linear", init=SeededInit(0, 0))
+        taught = replace(dense, activation="linear", curve=None, init=SeededInit(0, 0))
     own_scale = 1.0 if context.value_type == "f32" else 1 / INPUT_MAX[context.value_type]
     n_drawn = 0 if taught is None else 3 * layer.n_out
     of_own = replace(context, x_scale=own_scale, unit_offset=context.unit_offset + n_drawn)

@@ -7,7 +7,7 @@ from tpsgd_edge.errors import DataError
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel, limits
 
 # Beyond it f32 would not be proved to stay finite (docs/ARITHMETIC.md, section 12).
-_F32_INPUT_MAX = 2.0**20
+F32_INPUT_MAX = 2.0**20
 
 
 def quantize_inputs(model: QuantizedModel, raw: ArrayLike) -> NDArray[np.generic]:
@@ -71,7 +71,7 @@ def quantize_labels(model: QuantizedModel, raw: ArrayLike) -> NDArray[np.generic
 
 def _to_type(values: NDArray[np.float64], value_type: str) -> NDArray[np.generic]:
     if value_type == "f32":
-        return np.clip(values, -_F32_INPUT_MAX, _F32_INPUT_MAX).astype("<f4")
+        return np.clip(values, -F32_INPUT_MAX, F32_INPUT_MAX).astype("<f4")
     low, high = limits(value_type)
     return np.clip(np.floor(values + 0.5), low, high).astype(DTYPES[value_type])
 

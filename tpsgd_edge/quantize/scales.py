@@ -5,20 +5,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.activations import FACTS, Numbers
+from tpsgd_edge.arithmetic.tables import Curve, z_reach
 from tpsgd_edge.quantize.model import Requantize, limits
 
 # Largest magnitudes that the integer input formats reach (section 11).
 INPUT_MAX = {"s8": 128, "s16": 32768}
-# Full scale of activations whose range is bounded by themselves.
-BOUNDED = frozenset({"tanh", "sigmoid", "hard_tanh"})
 BIAS_BITS = 27
-# Unit of the pre-activation z; activations that are not listed use the unit of y.
-_Z_UNIT = {
-    ("tanh", "s8"): 2.0**-5,
-    ("tanh", "s16"): 2.0**-13,
-    ("sigmoid", "s8"): 2.0**-4,
-    ("sigmoid", "s16"): 2.0**-12,
-}
 
 # Real range of the weights of a layer as a multiple of 1 / sqrt(n_in), before rounding to a power
 # of two.
@@ -114,18 +107,26 @@ def with_room_for_biases(scale: float, biases: NDArray[np.float64], x_unit: floa
     return scale * factor
 
 
-def z_unit(activation: str, y_type: str, y_scale: float) -> float:
-    """Real value of one unit of z (section 4)."""
-    return _Z_UNIT.get((activation, y_type), y_scale)
+def curve_of(activation: str, numbers: Numbers, y_type: str, y_scale: float) -> Curve | None:
+    """The curve of an activation that has a table; None of others, and in binary32."""
+    if y_type == "f32" or FACTS[activation].curve is None:
+        return None
+    full_scale = y_scale * INPUT_MAX[y_type]
+    return Curve(activation, numbers, z_reach(activation, y_type, numbers, full_scale), full_scale)
 
 
-def negative_slope(activation: str, slope: float, y_type: str) -> int | float:
+def z_unit(curve: Curve | None, y_type: str, y_scale: float) -> float:
+    """Real value of one unit of z (section 4): that of y where no table lies between."""
+    return y_scale if curve is None else curve.reach / INPUT_MAX[y_type]
+
+
+def negative_slope(activation: str, numbers: Numbers, y_type: str) -> int | float:
     """What leaky_relu multiplies z below zero by: in Q15, of an f32 layer as it is; else 1.
 
-    >>> negative_slope("leaky_relu", 0.01, "s8"), negative_slope("linear", 0.01, "s8")
+    >>> negative_slope("leaky_relu", (0.01,), "s8"), negative_slope("linear", (), "s8")
     (328, 32768)
     """
-    slope = slope if activation == "leaky_relu" else 1.0
+    slope = numbers[0] if activation == "leaky_relu" else 1.0
     return float(np.float32(slope)) if y_type == "f32" else math.floor(slope * 2**15 + 0.5)
 
 

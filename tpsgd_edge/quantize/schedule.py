@@ -17,10 +17,10 @@ _FACTOR: dict[str, Callable[[float, float], float]] = {
 
 
 def make_schedule(rule: RuleSpec, *, samples: int) -> Schedule:
-    """The decay table for `rule.epochs` passes over `samples` training samples."""
+    """The decay table for the passes of a rule over `samples` training samples."""
     if rule.schedule == "constant":
         return Schedule((2**15,), 1)
     factor = _FACTOR[rule.schedule]
     shares = ((i + 0.5) / _SEGMENTS for i in range(_SEGMENTS))
     decay = tuple(max(1, round(2**15 * factor(share, rule.final_rate))) for share in shares)
-    return Schedule(decay, max(1, math.ceil(rule.epochs * samples / _SEGMENTS)))
+    return Schedule(decay, max(1, math.ceil(rule.passes * samples / _SEGMENTS)))

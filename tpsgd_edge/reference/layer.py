@@ -123,7 +123,7 @@ POOLS: Mapping[tuple[str, str], Callable[[QuantizedPool], ReferenceLayer]] = {
     ("average_pool", "s16"): IntegerAveragePool.prepare,
     ("average_pool", "f32"): Binary32AveragePool.prepare,
 }
-PROBABILITY: Mapping[str, Callable[[Any, int], float]] = {
+PROBABILITY: Mapping[str, Callable[[Any, int, int], float]] = {
     "s8": integer_probability,
     "s16": integer_probability,
     "f32": binary32_probability,

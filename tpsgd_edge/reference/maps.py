@@ -15,9 +15,9 @@ from tpsgd_edge.quantize.model import Geometry, QuantizedPool
 Index = NDArray[np.intp]
 
 
-def padded(values: NDArray[Any], dtype: Any) -> NDArray[Any]:
-    """The values in another type, and a zero behind them, shape (n + 1,)."""
-    longer = np.zeros(len(values) + 1, dtype)
+def padded(values: NDArray[Any], dtype: Any, outside: float = 0) -> NDArray[Any]:
+    """The values in another type, and a zero behind them, or another number; shape (n + 1,)."""
+    longer = np.full(len(values) + 1, outside, dtype)
     longer[:-1] = values
     return longer
 
@@ -26,9 +26,15 @@ def patch_index(geometry: Geometry) -> Index:
     """The patch of each position and group: (positions, groups, kh * kw * ci / groups)."""
     h, w, channels = geometry.x_shape
     groups = geometry.groups
-    row = _reach(geometry.y_shape[0], geometry.kernel[0], geometry.stride[0], geometry.padding[0])
-    column = _reach(
-        geometry.y_shape[1], geometry.kernel[1], geometry.stride[1], geometry.padding[1]
+    row, column = (
+        _reach(
+            geometry.y_shape[axis],
+            geometry.kernel[axis],
+            geometry.stride[axis],
+            geometry.padding[axis],
+            geometry.dilation[axis],
+        )
+        for axis in (0, 1)
     )
     row = row[:, np.newaxis, np.newaxis, :, np.newaxis, np.newaxis]
     column = column[np.newaxis, :, np.newaxis, np.newaxis, :, np.newaxis]
@@ -39,14 +45,20 @@ def patch_index(geometry: Geometry) -> Index:
 
 
 def pool_index(pool: QuantizedPool) -> Index:
-    """The window of each output, row by row: (kh * kw, outputs)."""
-    return _pool_windows(pool.x_shape, pool.y_shape, pool.kernel, pool.stride)
+    """The window of each output, row by row: (kh * kw, outputs); n for what lies outside."""
+    return _pool_windows(pool.x_shape, pool.y_shape, pool.kernel, pool.stride, pool.padding)
+
+
+def inside_counts(pool: QuantizedPool, windows: Index) -> NDArray[np.int64]:
+    """Elements of each window that lie inside of the map, shape (outputs,)."""
+    inside: NDArray[np.int64] = (windows < pool.x_count).sum(axis=0)
+    return inside
 
 
 def seen_index(geometry: Geometry) -> Index:
     """The units behind each value that the local loss sees (section 16): (kh * kw, values)."""
     kernel, stride = geometry.pool_kernel, geometry.pool_stride
-    return _pool_windows(geometry.y_shape, geometry.seen_shape, kernel, stride)
+    return _pool_windows(geometry.y_shape, geometry.seen_shape, kernel, stride, (0, 0))
 
 
 def _pool_windows(
@@ -54,14 +66,17 @@ def _pool_windows(
     y_shape: tuple[int, int, int],
     kernel: tuple[int, int],
     stride: tuple[int, int],
+    padding: tuple[int, int],
 ) -> Index:
-    _, w, channels = x_shape
-    row = _reach(y_shape[0], kernel[0], stride[0], 0)
-    column = _reach(y_shape[1], kernel[1], stride[1], 0)
+    h, w, channels = x_shape
+    row = _reach(y_shape[0], kernel[0], stride[0], padding[0])
+    column = _reach(y_shape[1], kernel[1], stride[1], padding[1])
     # Axes: row and column in the window, row and column and channel of the output.
     row = row.T[:, np.newaxis, :, np.newaxis, np.newaxis]
     column = column.T[np.newaxis, :, np.newaxis, :, np.newaxis]
-    index = (row * w + column) * channels + np.arange(channels)
+    inside = (row >= 0) & (row < h) & (column >= 0) & (column < w)
+    index = np.where(inside, (row * w + column) * channels, h * w * channels)
+    index = np.where(inside, index + np.arange(channels), index)
     return index.reshape(kernel[0] * kernel[1], -1)
 
 
@@ -136,9 +151,10 @@ class TargetMap:
         return units
 
 
-def _reach(outputs: int, kernel: int, stride: int, padding: int) -> Index:
+def _reach(outputs: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> Index:
     """Rows (or columns) of the input under each row of the output, (outputs, kernel)."""
-    return np.arange(outputs)[:, np.newaxis] * stride - padding + np.arange(kernel)
+    starts = np.arange(outputs)[:, np.newaxis] * stride - padding
+    return starts + np.arange(kernel) * dilation
 
 
 def _window_of(size: int, windows: int) -> Index:

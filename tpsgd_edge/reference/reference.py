@@ -100,7 +100,7 @@ class Reference:
         """The probability of the class that some outputs (n_out,) name, shape ()."""
         real = self.model.value_type == "f32"
         values = outputs.astype(np.float32 if real else np.int64)
-        p = PROBABILITY[self.model.value_type](values, int(values.argmax()))
+        p = self._probability(values, int(values.argmax()))
         return np.array(p, DTYPES["f32" if real else "u16"])
 
     def layer_outputs(self, x: Array) -> list[Array]:
@@ -264,9 +264,14 @@ class Reference:
         trained, gate = tuple(self._trained), self._gate
         ends = len(self.model.layers) if all_learn else len(self._recurrent)
         wanting = [index for index in trained if index < ends]
-        if gate is None or PROBABILITY[self.model.value_type](outputs, label) < gate:
+        if gate is None or self._probability(outputs, label) < gate:
             return wanting
         return [index for index in wanting if index == len(self.model.layers) - 1]
+
+    def _probability(self, outputs: Array, label: int) -> float:
+        """p of a class by the outputs of the last layer (sections 6.3, 12)."""
+        model = self.model
+        return PROBABILITY[model.value_type](outputs, label, model.last.loss.logit_shift)
 
     def _narrow(self, outputs: Array) -> Array:
         # The activation has saturated them already.

@@ -9,13 +9,16 @@ from tpsgd_edge.errors import DataError
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
 
 Array = NDArray[Any]
+# docs/ARITHMETIC.md, section 12.
+LARGEST_F32 = 2.0**20
 
 
 def checked_sample(model: QuantizedModel, x: Array) -> Array:
     """One sample, shape (n_in,), as int64 or float32.
 
     Raises:
-        DataError: it has another shape or type than the model's input.
+        DataError: it has another shape or type than the model's input, or of f32 models values
+            beyond what the arithmetic is proved for.
     """
     expected = DTYPES[model.value_type]
     if x.shape != (model.n_in,) or x.dtype != expected:
@@ -24,7 +27,22 @@ def checked_sample(model: QuantizedModel, x: Array) -> Array:
             where=f"model '{model.name}'",
             found=f"shape {x.shape} of {x.dtype}, expected ({model.n_in},) of {expected}",
         )
+    _check_proved(model, x, "sample")
     return x.astype(_wide(model))
+
+
+def _check_proved(model: QuantizedModel, values: Array, name: str) -> None:
+    """Refuse what binary32 is not proved for (section 12): a device answers TPS_BAD_INPUT."""
+    if model.value_type != "f32":
+        return
+    good = np.abs(values) <= LARGEST_F32
+    if not good.all():
+        at = int(np.argmin(good))
+        raise DataError(
+            f"the {name} holds what f32 is not proved for",
+            where=f"model '{model.name}', value {at}",
+            found=f"{np.ravel(values)[at]}; finite numbers up to {LARGEST_F32:,.0f} are allowed",
+        )
 
 
 def checked_labels(model: QuantizedModel, label: int | Array) -> list[int | Array]:
@@ -64,6 +82,7 @@ def _vectors(model: QuantizedModel, label: Array) -> Array:
     if label.shape != shape or label.dtype != expected:
         found = f"shape {label.shape} of {label.dtype}, expected {shape} of {expected}"
         raise _misfit(model, found)
+    _check_proved(model, label, "label")
     return label.astype(_wide(model)).reshape(model.answers, count)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tpsgd_edge.report.results import Json, finite
-from tpsgd_edge.report.text import bytes_text
+from tpsgd_edge.report.text import bytes_text, metric_text
 from tpsgd_edge.spec import Spec, TrainedSpec
 from tpsgd_edge.stages.adapting import Trial, Trials, Way, layers_of
 from tpsgd_edge.stages.doubts import Doubt, Facts, doubts
@@ -55,6 +55,8 @@ class AdaptResult:
             "name": tried.spec.name,
             "spec": {"file": tried.spec.source, "digest": tried.spec.digest},
             "samples": tried.samples,
+            "labels": tried.data.labels or None,
+            "notes": list(tried.data.notes),
             "before": finite(tried.before),
             "origin_before": finite(tried.origin_before),
             "trials": [_trial(trial) for trial in tried.trials],
@@ -92,8 +94,9 @@ def _trial(trial: Trial) -> Json:
 
 def _fragment(tried: Trials, best: Trial) -> Iterator[str]:
     spec, way = tried.spec, best.way
-    yield f"# {way_text(way)}: {100 * best.score:.1f} % of {tried.samples} samples left out, before"
-    yield f"# {100 * tried.before:.1f} %; {bytes_text(best.ram or 0)} of RAM and the stack."
+    after, before = (metric_text("accuracy", share) for share in (best.score, tried.before))
+    yield f"# {way_text(way)}: {after} of {tried.samples} samples left out, before"
+    yield f"# {before}; {bytes_text(best.ram or 0)} of RAM and the stack."
     yield "[model]"
     if spec.model.source is None:
         yield "layers = ["

@@ -13,6 +13,8 @@ _MOST_CLASSES = 40
 # Up to this many, every cell has room for its number.
 _MOST_NUMBERED = 20
 _MOST_PAIRS = 3
+# Of a share of the row below this a cell has a pale ground, and its number the page's ink.
+_PALE = 0.6
 # Longer names of columns are turned by a quarter.
 _LONGEST_UPRIGHT = 3
 
@@ -80,10 +82,18 @@ def _cell(count: int, total: int, true: str, predicted: str, *, is_right: bool) 
     heat = share if is_right else min(1.0, share**0.5)
     return Cell(
         count=str(count) if count else "",
-        kind="none" if not count else "right" if is_right else "wrong",
+        kind=_kind(count, heat, is_right=is_right),
         heat=f"{heat:.3f}",
         title=f"{count} of class {true} predicted as {predicted}",
     )
+
+
+def _kind(count: int, heat: float, *, is_right: bool) -> str:
+    if not count:
+        return "none"
+    if not is_right:
+        return "wrong"
+    return "right" if heat >= _PALE else "right pale"
 
 
 def _pairs(confusion: NDArray[np.int64], names: Sequence[str]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from tpsgd_edge.quantize.model import (
     QuantizedGru,
     QuantizedLayer,
     QuantizedModel,
+    QuantizedRnn,
     StoredInit,
 )
 from tpsgd_edge.report.results import Budget, LayerCost
@@ -48,6 +49,8 @@ def _layer_cost(layer: QuantizedLayer, tensors: Mapping[str, int]) -> LayerCost:
         shape = f"{_shape(layer.x_shape)} -> {_shape(layer.y_shape)}"
         return LayerCost(layer.name, layer.kind, shape, layer.kind.replace("_", " "), 0, 0, 0)
     shape = f"{layer.n_in} -> {layer.n_out}"
+    if isinstance(layer, QuantizedRnn):
+        shape = f"{layer.n_x} -> {layer.n_out}"
     if isinstance(layer, QuantizedConv2d):
         shape = f"{_shape(layer.geometry.x_shape)} -> {_shape(layer.geometry.y_shape)}"
     return LayerCost(
@@ -68,7 +71,7 @@ def _gru_cost(layer: QuantizedGru, tensors: Mapping[str, int]) -> LayerCost:
     return LayerCost(
         layer=layer.name,
         kind=layer.kind,
-        shape=f"{layer.n_x + layer.n_out} -> {layer.n_out}",
+        shape=f"{layer.n_x} -> {layer.n_out}",
         about=f"reset {'before' if layer.resets_first else 'after'}, {learns}",
         weights=sum(unit.n_weights + unit.n_out for unit in layer.units),
         ram_bytes=sum(tensors.get(name, 0) for name in names),
@@ -77,7 +80,12 @@ def _gru_cost(layer: QuantizedGru, tensors: Mapping[str, int]) -> LayerCost:
 
 
 def _shape(shape: tuple[int, int, int]) -> str:
-    return "x".join(str(n) for n in shape)
+    """Height, width and channels; steps and channels of what is one row high.
+
+    >>> _shape((28, 28, 1)), _shape((1, 128, 6))
+    ('28x28x1', '128x6')
+    """
+    return "x".join(str(n) for n in (shape if shape[0] > 1 else shape[1:]))
 
 
 def with_instructions(

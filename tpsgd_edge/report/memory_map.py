@@ -93,14 +93,19 @@ def layer_colour(index: int) -> str:
     return f"layer{index % LAYER_COLOURS}"
 
 
-def ram_parts(sizes: Sizes, layers: Sequence[LayerCost]) -> tuple[Part, ...]:
+def ram_parts(
+    sizes: Sizes, layers: Sequence[LayerCost], buffers: Sequence[Buffer] = ()
+) -> tuple[Part, ...]:
     """What lies in RAM; the sizes add up to `ram_total`."""
+    arena = arena_bytes(sizes, layers, buffers)
     parts = [
         Part(f"{layer.layer} weights", layer_colour(i), layer.ram_bytes)
         for i, layer in enumerate(layers)
     ]
     parts.append(Part("counters, rate", "state", sizes.ram.weights - _sum(parts)))
-    parts.append(Part("arena", "arena", sizes.ram.arena))
+    parts.append(Part("arena", "arena", arena))
+    # States of a sequence lie outside of the arena: other calls may come in between.
+    parts.append(Part("states", "tables", sizes.ram.arena - arena))
     parts.append(Part("stack", "stack", sizes.ram.stack))
     return tuple(part for part in parts if part.size > 0)
 
@@ -122,7 +127,7 @@ def memory_maps(build: BuildResult) -> tuple[MemoryMap, ...]:
     if build.sizes is None:
         return ()
     return (
-        memory_map("RAM", ram_parts(build.sizes, build.layers), build.budget.ram),
+        memory_map("RAM", ram_parts(build.sizes, build.layers, build.arena), build.budget.ram),
         memory_map("Flash", flash_parts(build.sizes, build.layers), build.budget.flash),
     )
 
@@ -149,17 +154,26 @@ def memory_map(title: str, parts: Sequence[Part], budget: int | None) -> MemoryM
     )
 
 
-def arena_map(buffers: Sequence[Buffer], layers: Sequence[LayerCost]) -> ArenaMap | None:
+def arena_map(
+    buffers: Sequence[Buffer], layers: Sequence[LayerCost], sizes: Sizes | None = None
+) -> ArenaMap | None:
     """Where the buffers lie in the arena, in the colours of their layers; None without any."""
     if not buffers:
         return None
-    size = max(buffer.end for buffer in buffers)
+    size = arena_bytes(sizes, layers, buffers)
     colours = {cost.layer: layer_colour(index) for index, cost in enumerate(layers)}
     rows = tuple(
         tuple(_segment_of(buffer, colours.get(buffer.layer, "arena"), size) for buffer in row)
         for row in _rows(buffers)
     )
     return ArenaMap(size=bytes_text(size), rows=rows, ticks=_ticks(size))
+
+
+def arena_bytes(sizes: Sizes | None, layers: Sequence[LayerCost], buffers: Sequence[Buffer]) -> int:
+    """Bytes of the arena: those that are linked, without the states of recurrent layers."""
+    planned = max((buffer.end for buffer in buffers), default=0)
+    has_states = any(layer.kind in ("rnn", "gru") for layer in layers)
+    return planned if sizes is None or (planned and has_states) else sizes.ram.arena
 
 
 def _segment_of(buffer: Buffer, kind: str, size: int) -> Segment:

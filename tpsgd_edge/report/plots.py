@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from tpsgd_edge.report.results import SimulateResult
+from tpsgd_edge.report.results import CurvePoint, SimulateResult, finite
 from tpsgd_edge.report.text import metric_name, metric_text
 
 # Matplotlib wants real colours; these stand for variables of the page, which knows light and dark.
@@ -45,6 +45,15 @@ _SETTINGS: dict[Any, Any] = {
     "ytick.major.size": 0,
 }
 _MARKED_POINTS = 24
+# Above this there is no room for words over a point.
+_HIGH = 0.9
+
+
+def best_point(result: SimulateResult) -> CurvePoint | None:
+    """Where the net was better than at the end, the first time; None where it nowhere was."""
+    known = [point for point in result.curve if math.isfinite(point.accuracy)]
+    best = max(known, key=lambda point: point.accuracy, default=None)
+    return best if best is not None and best.accuracy > known[-1].accuracy else None
 
 
 def learning_curve_svg(result: SimulateResult) -> str:
@@ -70,25 +79,29 @@ def learning_curve_svg(result: SimulateResult) -> str:
 
 def _draw_metric(axes: Axes, result: SimulateResult) -> None:
     x = [point.epoch for point in result.curve]
-    y = [point.accuracy for point in result.curve]
-    for name, value in sorted(result.baselines.items(), key=lambda item: item[1]):
+    y = [point.accuracy if math.isfinite(point.accuracy) else math.nan for point in result.curve]
+    known = [(name, value) for name, value in result.baselines.items() if math.isfinite(value)]
+    for name, value in sorted(known, key=lambda item: item[1]):
         axes.axhline(value, color=_OTHER, linewidth=1.2, linestyle=(0, (4, 3)))
         label = f"{name} {metric_text(result.metric, value)}"
+        is_above = y[-1] < value < _HIGH
         axes.annotate(
             label,
             (1, value),
-            (0, -4),
+            (0, 3 if is_above else -4),
             xycoords=("axes fraction", "data"),
             textcoords="offset points",
             ha="right",
-            va="top",
+            va="bottom" if is_above else "top",
             color=_OTHER,
             fontsize=9,
         )
     marker = "o" if len(x) <= _MARKED_POINTS else None
     axes.plot(x, y, color=_LINE, linewidth=2, marker=marker, markersize=4)
+    _mark_best(axes, result)
     axes.set_ylabel(f"{metric_name(result.metric)} on the test set")
-    lowest = min((v for v in (*y, *result.baselines.values()) if math.isfinite(v)), default=0.0)
+    values = (*y, *(value for _, value in known))
+    lowest = min((value for value in values if math.isfinite(value)), default=0.0)
     # R^2 before training can be any negative number, and would flatten all that follows.
     floor = 0.0 if result.metric == "accuracy" else -1.0
     axes.set_ylim(max(floor, lowest - 0.05), 1.01)
@@ -98,9 +111,36 @@ def _draw_metric(axes: Axes, result: SimulateResult) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
 
 
+def _mark_best(axes: Axes, result: SimulateResult) -> None:
+    best = best_point(result)
+    if best is None:
+        return
+    is_low = best.accuracy < _HIGH
+    axes.plot(
+        [best.epoch],
+        [best.accuracy],
+        color=_LINE,
+        marker="o",
+        markersize=9,
+        markerfacecolor="none",
+        markeredgewidth=1.5,
+    )
+    axes.annotate(
+        f"best {metric_text(result.metric, best.accuracy)}",
+        (best.epoch, best.accuracy),
+        (0, 9 if is_low else -9),
+        textcoords="offset points",
+        ha="center",
+        va="bottom" if is_low else "top",
+        color=_LINE,
+        fontsize=9,
+    )
+
+
 def _draw_loss(axes: Axes, result: SimulateResult) -> None:
-    points = [(point.epoch, point.loss) for point in result.curve if point.loss is not None]
-    axes.plot(*zip(*points, strict=True), color=_INK, linewidth=1.4)
+    losses = [(point.epoch, finite(point.loss)) for point in result.curve]
+    points = [(epoch, loss) for epoch, loss in losses if loss is not None]
+    axes.plot([x for x, _ in points], [y for _, y in points], color=_INK, linewidth=1.4)
     axes.set_ylabel("loss")
     axes.set_ylim(bottom=0)
 

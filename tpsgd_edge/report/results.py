@@ -1,20 +1,22 @@
 """What each verb found: frozen results that the terminal, JSON, Markdown and HTML read.
 
 `to_json` of every result gives a document with the same keys (`KEYS`), null where the verb does not
-know.
+know. `data` of a result says what the labels were understood as, and what is odd about the data.
 """
 
 import math
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.frontend.data import NO_NOTES, DataNotes
 from tpsgd_edge.memory.plan import Buffer
+from tpsgd_edge.report.sizes_json import sizes_json
 from tpsgd_edge.spec import Spec
 from tpsgd_edge.stages.doubts import Doubt
 from tpsgd_edge.stages.quantization import LayerError
@@ -123,12 +125,13 @@ class BuildResult:
     layers: tuple[LayerCost, ...]
     arena: tuple[Buffer, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
+    data: DataNotes = NO_NOTES
     warnings: tuple[Doubt, ...] = ()
 
     def to_json(self) -> Json:
         """The common keys, and folder, files, compiler, budget, layers."""
-        return _document(self.spec, self.platform, self.formats, self.warnings) | {
-            **_sizes_json(self.sizes),
+        return _document(self, self.warnings) | {
+            **sizes_json(self.sizes),
             "folder": str(self.folder) if self.folder is not None else None,
             "files": list(self.files),
             "compiler": self.compiler,
@@ -159,6 +162,7 @@ class VerifyResult:
     instructions_per_inference: int | None = None
     cycles_per_step: int | None = None
     cycles_per_inference: int | None = None
+    data: DataNotes = NO_NOTES
     warnings: tuple[Doubt, ...] = ()
 
     @property
@@ -177,7 +181,7 @@ class VerifyResult:
 
     def to_json(self) -> Json:
         """The common keys, and the mismatch in words."""
-        return _document(self.spec, self.platform, self.formats, self.warnings) | {
+        return _document(self, self.warnings) | {
             "verdict": self.verdict.verdict,
             "steps": self.steps,
             "instructions_per_step": self.instructions_per_step,
@@ -205,6 +209,7 @@ class SimulateResult:
         origin: the same metric on the domain that the net comes from, before and after; empty where
             it comes from no other.
         warnings: what makes the result doubtful.
+        planned_ram: bytes of weights, arena and streams on a device; the stack comes on top.
     """
 
     spec: Spec
@@ -224,13 +229,15 @@ class SimulateResult:
     baselines: Mapping[str, float] = field(default_factory=dict)
     weights: Path | None = None
     origin: tuple[float, ...] = ()
+    data: DataNotes = NO_NOTES
     warnings: tuple[Doubt, ...] = ()
+    planned_ram: int | None = None
 
     def to_json(self) -> Json:
         """The common keys, and epochs, learning curve, confusion matrix."""
         speed = self.samples_per_second
-        return _document(self.spec, self.platform, self.formats, self.warnings) | {
-            **_sizes_json(self.sizes),
+        return _document(self, self.warnings) | {
+            **sizes_json(self.sizes),
             "metric": self.metric,
             "accuracy_before": finite(self.accuracy_before),
             "accuracy_after": finite(self.accuracy_after),
@@ -244,6 +251,7 @@ class SimulateResult:
             "baselines": {name: finite(value) for name, value in self.baselines.items()},
             "origin": [finite(value) for value in self.origin],
             "weights": None if self.weights is None else str(self.weights),
+            "planned_ram_bytes": self.planned_ram,
         }
 
 
@@ -257,6 +265,7 @@ class ExportResult:
         steps: training steps that the weights have seen.
         crc: what NAME_digest() gives for them.
         input_shape: of one sample that the net reads.
+        knows_model: whether anything said that the weights are of this very model.
     """
 
     spec: Spec
@@ -267,15 +276,18 @@ class ExportResult:
     crc: int
     input_shape: tuple[int, ...]
     formats: Mapping[str, str]
+    knows_model: bool
+    data: DataNotes = NO_NOTES
 
     def to_json(self) -> Json:
         """The common keys, and file, size, digest, shape of a sample."""
-        return _document(self.spec, self.platform, self.formats) | {
+        return _document(self) | {
             "steps": self.steps,
             "onnx": str(self.path),
             "onnx_bytes": self.bytes,
             "digest": f"0x{self.crc:08x}",
             "input_shape": list(self.input_shape),
+            "model_id_checked": self.knows_model,
         }
 
 
@@ -288,6 +300,7 @@ class QuantizationResult:
         real, integers: the metric on all test samples.
         agreement: share of test samples to which both give the same class; None for label vectors.
         samples: test samples that the layers were compared on.
+        is_trained: whether the weights have learned anything.
     """
 
     spec: Spec
@@ -299,15 +312,18 @@ class QuantizationResult:
     agreement: float | None
     samples: int
     formats: Mapping[str, str]
+    data: DataNotes = NO_NOTES
+    is_trained: bool = True
 
     def to_json(self) -> Json:
         """The common keys, both metrics, agreement, and the layers."""
-        return _document(self.spec, self.platform, self.formats) | {
+        return _document(self) | {
             "metric": self.metric,
             "real": finite(self.real),
             "integers": finite(self.integers),
-            "agreement": self.agreement,
+            "agreement": finite(self.agreement),
             "samples": self.samples,
+            "is_trained": self.is_trained,
             "layers": [
                 {name: finite(v) if isinstance(v, float) else v for name, v in _fields(layer)}
                 for layer in self.layers
@@ -333,6 +349,11 @@ class ReportResult:
         """What was asked for."""
         return self.build.spec
 
+    @property
+    def data(self) -> DataNotes:
+        """The notes on the data."""
+        return self.build.data
+
     def to_json(self) -> Json:
         """The keys of all three; where several know a key, the first that is not null."""
         parts = [self.build.to_json(), self.verify.to_json(), self.simulate.to_json()]
@@ -343,6 +364,9 @@ class ReportResult:
                     merged[key] = value
         merged["warnings"] = self.simulate.to_json()["warnings"]
         return merged | {"html": str(self.html) if self.html is not None else None}
+
+
+_Result = BuildResult | VerifyResult | SimulateResult | ExportResult | QuantizationResult
 
 
 def command_arguments(spec: Spec, platform: str) -> str:
@@ -363,33 +387,16 @@ def finite(value: float | None) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
 
 
-def _document(
-    spec: Spec, platform: str, formats: Mapping[str, str], warnings: Sequence[Doubt] = ()
-) -> Json:
+def _document(result: _Result, warnings: Sequence[Doubt] = ()) -> Json:
+    spec, said = result.spec, result.data
     return {
         "name": spec.name,
         "spec": {"file": spec.source, "digest": spec.digest},
         **dict.fromkeys(KEYS),
-        "platform": platform,
-        "formats": dict(formats),
+        "platform": result.platform,
+        "formats": dict(result.formats),
+        "labels": said.labels or None,
+        "notes": list(said.notes),
+        "chosen": [asdict(choice) for choice in said.chosen],
         "warnings": [doubt.to_json() for doubt in warnings],
-    }
-
-
-def _sizes_json(sizes: Sizes | None) -> Json:
-    if sizes is None:
-        return {"ram_bytes": None, "flash_bytes": None}
-    return {
-        "ram_bytes": {
-            "weights": sizes.ram.weights,
-            "arena": sizes.ram.arena,
-            # No run leaves it at 0: not measured.
-            "stack": sizes.ram.stack or None,
-            "total": sizes.ram.total,
-        },
-        "flash_bytes": {
-            "code": sizes.flash.code,
-            "constants": sizes.flash.constants,
-            "total": sizes.flash.total,
-        },
     }

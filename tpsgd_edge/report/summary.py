@@ -47,6 +47,19 @@ def accuracy_line(result: SimulateResult) -> Line:
     return Line(metric_name(result.metric), f"{before} → {after}", detail)
 
 
+def planned_ram_line(result: SimulateResult) -> tuple[Line, ...]:
+    """RAM of the model against the budget, which training on this computer does not heed."""
+    used, budget = result.planned_ram, result.spec.platform.ram_bytes
+    if used is None:
+        return ()
+    detail = "weights and arena; stack and flash: tpsgd-edge build"
+    if budget is not None:
+        detail = f"{of_budget(used, budget)}: {detail}"
+    if budget is not None and used > budget:
+        detail = f"over the budget of {short_bytes(budget)}, which a build will not exceed"
+    return (Line("RAM", bytes_text(used), detail),)
+
+
 def memory_lines(result: BuildResult) -> tuple[Line, ...]:
     """RAM, stack and flash; empty where nothing was compiled."""
     sizes, budget = result.sizes, result.budget

@@ -42,7 +42,11 @@ def percent_text(part: float, whole: float) -> str:
 
     >>> percent_text(7412, 65536), percent_text(1, 65536), percent_text(0, 9)
     ('11.3 %', '< 0.1 %', '0.0 %')
+    >>> percent_text(float("nan"), 1)
+    '–'
     """
+    if not math.isfinite(part):
+        return UNKNOWN
     share = 100 * part / whole if whole else 0.0
     return "< 0.1 %" if 0 < share < 0.05 else f"{share:.1f} %"
 
@@ -56,6 +60,15 @@ def metric_text(metric: Metric, value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return UNKNOWN
     return f"{100 * value:.1f} %" if metric == "accuracy" else f"{value:.3f}"
+
+
+def number_text(value: float | None) -> str:
+    """A real number in three digits.
+
+    >>> number_text(0.123456), number_text(float("inf"))
+    ('0.123', '–')
+    """
+    return UNKNOWN if value is None or not math.isfinite(value) else f"{value:.3g}"
 
 
 def metric_name(metric: Metric) -> str:

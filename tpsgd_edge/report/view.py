@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from markupsafe import Markup
 
 from tpsgd_edge import __version__
+from tpsgd_edge.frontend.data import DataNotes
 from tpsgd_edge.report.confusion import HeatTable, heat_table
 from tpsgd_edge.report.memory_map import (
     ArenaMap,
@@ -15,10 +16,17 @@ from tpsgd_edge.report.memory_map import (
     layer_colour,
     memory_maps,
 )
-from tpsgd_edge.report.plots import learning_curve_svg
+from tpsgd_edge.report.plots import best_point, learning_curve_svg
 from tpsgd_edge.report.results import LayerCost, ReportResult, command_arguments
 from tpsgd_edge.report.summary import Line, summary, verdict_line
-from tpsgd_edge.report.text import bytes_text, count_text, metric_name, plural
+from tpsgd_edge.report.text import (
+    UNKNOWN,
+    bytes_text,
+    count_text,
+    metric_name,
+    metric_text,
+    plural,
+)
 from tpsgd_edge.spec import (
     LabelsKind,
     Spec,
@@ -79,6 +87,7 @@ class ReportView:
     maps: tuple[MemoryMap, ...]
     arena: ArenaMap | None
     cost_heads: tuple[str, ...]
+    cost_rest: tuple[CostCell, ...]
     cost_totals: tuple[CostCell, ...]
     layers: tuple[LayerRow, ...]
     settings: tuple[Fact, ...]
@@ -117,18 +126,20 @@ def report_view(result: ReportResult) -> ReportView:
         if simulate.confusion is None
         else heat_table(simulate.confusion, simulate.class_names),
         maps=memory_maps(build),
-        arena=arena_map(build.arena, build.layers),
+        arena=arena_map(build.arena, build.layers, build.sizes),
         cost_heads=tuple(head for head, _ in costs),
+        cost_rest=_cost_rest(result, costs),
         cost_totals=tuple(
-            CostCell(head, _cost_text(key, _total(build.layers, key)), "") for head, key in costs
+            CostCell(head, _cost_text(key, _in_all(result, key)), "") for head, key in costs
         ),
         layers=_layer_rows(result, costs),
-        settings=_settings(spec, simulate.epochs, is_class=simulate.metric == "accuracy"),
+        settings=_settings(
+            spec, simulate.epochs, result.data, is_class=simulate.metric == "accuracy"
+        ),
         commands=_commands(result),
         versions=_versions(result),
-        digests=(
-            Fact("spec", spec.digest),
-            *(Fact(name, value) for name, value in build.digests.items()),
+        digests=tuple(
+            Fact(name, value) for name, value in {"spec": spec.digest, **build.digests}.items()
         ),
     )
 
@@ -141,7 +152,8 @@ def _badge(result: ReportResult) -> str:
 def _chips(result: ReportResult) -> tuple[str, ...]:
     layers = result.build.layers
     # "64 -> 32" and "32 -> 10" read better as one chain; the result's shapes are its links.
-    sizes = [layers[0].shape.split(" -> ")[0], *(c.shape.split(" -> ")[-1] for c in layers)]
+    shapes = [_arrows(cost.shape).split(" → ") for cost in layers]
+    sizes = [shapes[0][0], *(shape[-1] for shape in shapes)]
     formats = result.build.formats.get(layers[0].layer)
     return (" → ".join(sizes), *([_arrows(formats)] if formats else ()), result.build.platform)
 
@@ -168,7 +180,12 @@ def _curve_note(result: ReportResult) -> str:
     curve = result.simulate.curve
     seen = f", {curve[-1].samples_seen:,} samples" if curve else ""
     name = metric_name(result.simulate.metric)
-    return f"{name} on the test set while the generated code trains, one sample at a time{seen}."
+    text = f"{name} on the test set while the generated code trains, one sample at a time{seen}."
+    best = best_point(result.simulate)
+    if best is None:
+        return text
+    value = metric_text(result.simulate.metric, best.accuracy)
+    return f"{text} It was best after epoch {best.epoch:g}: {value}."
 
 
 def _layer_rows(result: ReportResult, columns: Sequence[tuple[str, str]]) -> tuple[LayerRow, ...]:
@@ -187,7 +204,8 @@ def _layer_rows(result: ReportResult, columns: Sequence[tuple[str, str]]) -> tup
 
 
 def _arrows(text: str) -> str:
-    return text.replace("->", "→")
+    """Words of a result with the signs of a page: 28x28x1 -> 10 as 28×28×1 → 10."""
+    return re.sub(r"(?<=\d)x(?=\d)", "×", text.replace("->", "→"))
 
 
 def _cost_cell(cost: LayerCost, layers: Sequence[LayerCost], head: str, key: str) -> CostCell:
@@ -205,11 +223,30 @@ def _total(layers: Sequence[LayerCost], key: str) -> int:
     return sum(getattr(cost, key) or 0 for cost in layers)
 
 
+def _in_all(result: ReportResult, key: str) -> int:
+    """The number of the whole model: of instructions what the headline says."""
+    counted = {
+        "instructions_inference": result.verify.instructions_per_inference,
+        "instructions_step": result.verify.instructions_per_step,
+    }.get(key)
+    return _total(result.build.layers, key) if counted is None else counted
+
+
+def _cost_rest(result: ReportResult, columns: Sequence[tuple[str, str]]) -> tuple[CostCell, ...]:
+    """What is done around the layers: calls, the schedule, softmax; empty where it is nothing."""
+    rest = {key: _in_all(result, key) - _total(result.build.layers, key) for _, key in columns}
+    if not any(rest.values()):
+        return ()
+    return tuple(
+        CostCell(head, count_text(rest[key]) if rest[key] else "", "") for head, key in columns
+    )
+
+
 def _cost_text(key: str, value: int | None) -> str:
     return bytes_text(value) if key.endswith("_bytes") else count_text(value)
 
 
-def _settings(spec: Spec, epochs: int, *, is_class: bool) -> tuple[Fact, ...]:
+def _settings(spec: Spec, epochs: int, said: DataNotes, *, is_class: bool) -> tuple[Fact, ...]:
     rule, data = spec.rule, spec.data
     gate = error_gate(spec, "class" if is_class else "vector")
     places = [layer_index(spec, layer.name) for layer in spec.model.trained if layer.train]
@@ -225,6 +262,9 @@ def _settings(spec: Spec, epochs: int, *, is_class: bool) -> tuple[Fact, ...]:
         Fact("error gate", "none" if gate is None else f"below {gate:g}"),
         Fact("dead zone", f"{rule.dead_zone:g}" if rule.dead_zone else "none"),
         Fact("data", f"{data.file}, scaling {data.scaling}"),
+        Fact("labels", said.labels or UNKNOWN),
+        *(Fact(choice.key, f"{choice.value}: {choice.reason}") for choice in said.chosen),
+        *(Fact("note", note) for note in said.notes),
         Fact("seed", str(spec.seed)),
     )
 

@@ -7,7 +7,7 @@ evidence tables.
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.errors import ToolError
+from tpsgd_edge.errors import ToolError, how_to_install
 from tpsgd_edge.graph import Graph, Weights
 from tpsgd_edge.spec import Spec
 
@@ -33,6 +33,6 @@ def pretrain(
         raise ToolError(
             "pre-training needs torch, which is not installed",
             where="[model.pretrain]",
-            help="pip install 'tpsgd-edge[torch]', or leave the section out",
+            help=f"{how_to_install('torch')}, or leave the section out",
         ) from error
     return pretrain_network(spec, graph, x, y)

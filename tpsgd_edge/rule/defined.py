@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph import Graph
 from tpsgd_edge.spec import LossSpec
@@ -9,8 +10,21 @@ from tpsgd_edge.spec import LossSpec
 _LABEL_SPACE = ("projected_cross_entropy", "projected_l2")
 
 
+def check_activations(graph: Graph) -> None:
+    """Raise a `SpecError` where the slope of an activation does not follow from its outputs."""
+    fixed = [layer for layer in graph.trained if not FACTS[layer.activation].learns]
+    if fixed:
+        raise SpecError(
+            f"no rule trains layer '{fixed[0].name}' with activation = \"{fixed[0].activation}\"",
+            where=f"[model], layer '{fixed[0].name}'",
+            found="a slope that does not follow from the output",
+            help="compare rules on the same net with elu, softplus, relu or leaky_relu",
+        )
+
+
 def check_rule(graph: Graph, rule: str, losses: Sequence[LossSpec]) -> None:
     """Raise a `SpecError` where a rule is not defined for a network, its labels or its losses."""
+    check_activations(graph)
     hidden = [loss.kind for loss in losses[:-1]]
     if rule == "tpsgd_learned" and not set(hidden) & set(_LABEL_SPACE):
         raise SpecError(

@@ -7,6 +7,7 @@ take them as rows (n_out, n_in).
 """
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -90,7 +91,8 @@ def _in_time(layer: Gru, *tensors: Tensor) -> Tensor:
 
 def _conv_forward(layer: Conv2d, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
     padded = functional.pad(_map(x, layer.x_shape), _zeros(layer))
-    y = functional.conv2d(padded, _filters(layer, w), b, layer.stride, groups=layer.groups)
+    how: dict[str, Any] = {"dilation": layer.dilation, "groups": layer.groups}
+    y = functional.conv2d(padded, _filters(layer, w), b, layer.stride, **how)
     return _flat(y)
 
 
@@ -99,8 +101,9 @@ def _conv_gradient(layer: Conv2d, x: Tensor, w: Tensor, grad: Tensor) -> Tensor:
     rows, columns, channels = layer.x_shape
     size = [len(grad), channels, top + rows + bottom, left + columns + right]
     maps = _map(grad, layer.y_shape)
+    how: dict[str, Any] = {"dilation": layer.dilation, "groups": layer.groups}
     full: Tensor = conv2d_input(  # type: ignore[no-untyped-call]
-        size, _filters(layer, w), maps, layer.stride, groups=layer.groups
+        size, _filters(layer, w), maps, layer.stride, **how
     )
     return _flat(full[:, :, top : top + rows, left : left + columns])
 
@@ -109,30 +112,49 @@ def _conv_update(layer: Conv2d, x: Tensor, delta: Tensor) -> tuple[Tensor, Tenso
     padded = functional.pad(_map(x, layer.x_shape), _zeros(layer))
     size = [layer.n_out, layer.x_shape[2] // layer.groups, *layer.kernel]
     maps = _map(delta, layer.y_shape)
+    how: dict[str, Any] = {"dilation": layer.dilation, "groups": layer.groups}
     dw: Tensor = conv2d_weight(  # type: ignore[no-untyped-call]
-        padded, size, maps, layer.stride, groups=layer.groups
+        padded, size, maps, layer.stride, **how
     )
     return dw.permute(0, 2, 3, 1).reshape(layer.n_out, layer.n_in), maps.sum(dim=(0, 2, 3))
 
 
 def _pool_forward(layer: Pool, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
-    maps = _map(x, layer.x_shape)
+    maps = _around(layer, _map(x, layer.x_shape))
     if layer.mode == "max":
         return _flat(functional.max_pool2d(maps, layer.kernel, layer.stride))
-    return _flat(functional.avg_pool2d(maps, layer.kernel, layer.stride))
+    return _flat(functional.avg_pool2d(maps, layer.kernel, layer.stride) / _inside(layer, x))
 
 
 def _pool_gradient(layer: Pool, x: Tensor, w: Tensor, grad: Tensor) -> Tensor:
-    maps, upper = _map(x, layer.x_shape), _map(grad, layer.y_shape)
+    maps, upper = _around(layer, _map(x, layer.x_shape)), _map(grad, layer.y_shape)
     lower = torch.zeros_like(maps, memory_format=torch.contiguous_format)
     if layer.mode == "max":
         _, at = functional.max_pool2d(maps, layer.kernel, layer.stride, return_indices=True)
         lower.flatten(2).scatter_add_(2, at.flatten(2), upper.flatten(2))
-        return _flat(lower)
-    share = upper / (layer.kernel[0] * layer.kernel[1])
-    for row, column in itertools.product(*map(range, layer.kernel)):
-        lower[_shifted(layer, row, column)] += share
-    return _flat(lower)
+    else:
+        share = upper / (layer.kernel[0] * layer.kernel[1]) / _inside(layer, x)
+        for row, column in itertools.product(*map(range, layer.kernel)):
+            lower[_shifted(layer, row, column)] += share
+    (top, left), (rows, columns, _) = layer.padding, layer.x_shape
+    return _flat(lower[:, :, top : top + rows, left : left + columns])
+
+
+def _around(layer: Pool, maps: Tensor) -> Tensor:
+    """The maps with what no window counts around them."""
+    if not layer.is_cut:
+        return maps
+    (top, left), (bottom, right) = layer.padding, layer.behind
+    least = -math.inf if layer.mode == "max" else 0.0
+    return functional.pad(maps, (left, right, top, bottom), value=least)
+
+
+def _inside(layer: Pool, like: Tensor) -> Tensor | float:
+    """The share of each window that lies inside of the map."""
+    if not layer.is_cut:
+        return 1.0
+    ones = _around(layer, like.new_ones((1, 1, *layer.x_shape[:2])))
+    return functional.avg_pool2d(ones, layer.kernel, layer.stride)
 
 
 def _shifted(layer: Pool, row: int, column: int) -> tuple[slice, ...]:
@@ -168,7 +190,7 @@ def _zeros(layer: Conv2d) -> tuple[int, int, int, int]:
     """Zeros to the left, to the right, above and below the map, as torch lists them."""
     behind = []
     for axis in (0, 1):
-        read = (layer.y_shape[axis] - 1) * layer.stride[axis] + layer.kernel[axis]
+        read = (layer.y_shape[axis] - 1) * layer.stride[axis] + layer.reach[axis]
         behind.append(max(0, read - layer.x_shape[axis] - layer.padding[axis]))
     return layer.padding[1], behind[1], layer.padding[0], behind[0]
 

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tpsgd_edge.arithmetic.activations import FACTS, Numbers
 from tpsgd_edge.arithmetic.expression import compile_expression
 from tpsgd_edge.arithmetic.projection import READOUT_FACTOR, UNIT, WIDE, draw_projection
 from tpsgd_edge.arithmetic.random import Purpose, stream
-from tpsgd_edge.arithmetic.tables import TARGET_RANGE
 from tpsgd_edge.graph import Graph, TrainedLayer
-from tpsgd_edge.rule.activations import ACTIVATIONS
+from tpsgd_edge.rule.activations import slope_of
 from tpsgd_edge.rule.windows import Windows, make_windows
 from tpsgd_edge.spec import LossSpec, ProjectionSpec
 
@@ -36,7 +36,7 @@ class LocalLoss:
         gain: 1 / (sqrt(n_target) * temperature), the g of the losses in label space.
         windows: of a map; None where the loss sees the units themselves.
         readout_rate: at which the projection itself learns from a sample; 0 where it is fixed.
-        negative_slope: of leaky_relu.
+        numbers: settings of the activation.
     """
 
     kind: str
@@ -49,7 +49,7 @@ class LocalLoss:
     expression: str | None
     windows: Windows | None = None
     readout_rate: float = 0.0
-    negative_slope: float = 1.0
+    numbers: Numbers = ()
 
 
 def local_losses(
@@ -111,8 +111,7 @@ def local_delta(
         e = loss.windows.spread(e, y)
     if loss.kind in _MATCHES_ACTIVATION:
         return e
-    slope = ACTIVATIONS[loss.activation].derivative
-    return e * slope(y if activation is None else activation, loss.negative_slope)
+    return e * slope_of(loss.activation, y if activation is None else activation, loss.numbers)
 
 
 def local_error(loss: LocalLoss, y: Tensor, labels: Tensor, share: Tensor | float = 0.0) -> Tensor:
@@ -169,14 +168,14 @@ def _local_loss(
         delta=spec.delta,
         expression=spec.expression,
         windows=make_windows(layer, dtype),
-        negative_slope=layer.negative_slope,
+        numbers=layer.numbers,
     )
 
 
 def _hidden_target(
     layer: TrainedLayer, graph: Graph, kind: str, scale: float
 ) -> tuple[float, float]:
-    centre, half = TARGET_RANGE[layer.activation]
+    centre, half = FACTS[layer.activation].targets
     # The largest sign and ternary entries, and two deviations of a gaussian, reach as far.
     entry = 0.5 if kind in WIDE else 1 / UNIT[kind]
     spread = math.sqrt(graph.labels.count) if graph.labels.kind == "vector" else 1.0
@@ -184,9 +183,9 @@ def _hidden_target(
 
 
 def _output_target(layer: TrainedLayer, labels: str, spec: ProjectionSpec) -> tuple[float, float]:
-    if labels == "vector" or layer.activation in ("linear", "relu", "relu6", "leaky_relu"):
+    if labels == "vector" or not FACTS[layer.activation].is_bounded:
         return 0.0, 1.0
-    centre, half = TARGET_RANGE[layer.activation]
+    centre, half = FACTS[layer.activation].targets
     reach = half * spec.scale
     return centre - reach, 2 * reach
 

@@ -4,9 +4,9 @@ Every key is checked on reading. Whatever is wrong with the spec alone ends in o
 lists all of it; what only the data can tell is checked by the stage that has them.
 """
 
+from tpsgd_edge.spec.activations import NOT_MONOTONE, Activation
 from tpsgd_edge.spec.base import LARGEST_POSITIVE
 from tpsgd_edge.spec.layers import (
-    Activation,
     AdaptorSpec,
     Conv1dSpec,
     Conv2dSpec,
@@ -15,11 +15,7 @@ from tpsgd_edge.spec.layers import (
     FlattenSpec,
     GlobalAvgPoolSpec,
     GruSpec,
-    HiddenLoss,
     LayerSpec,
-    LossKind,
-    LossSpec,
-    OutputLoss,
     PoolSpec,
     RecurrentSpec,
     RnnSpec,
@@ -27,7 +23,10 @@ from tpsgd_edge.spec.layers import (
     WeightFormat,
 )
 from tpsgd_edge.spec.load import load_spec, spec_from_dict, with_layers
+from tpsgd_edge.spec.loss import HiddenLoss, LossKind, LossSpec, OutputLoss
+from tpsgd_edge.spec.model import ModelSpec, PretrainSpec
 from tpsgd_edge.spec.names import check_c_name, check_model_name
+from tpsgd_edge.spec.platform import PlatformSpec, parse_bytes
 from tpsgd_edge.spec.rates import (
     DEFAULT_RATE,
     asked_learning_rate,
@@ -53,22 +52,20 @@ from tpsgd_edge.spec.sections import (
     SCHEDULES,
     ActivationFormat,
     DataSpec,
-    ModelSpec,
     NumbersSpec,
-    PlatformSpec,
-    PretrainSpec,
     ProjectionKind,
     ProjectionSpec,
     RuleSpec,
     Spec,
-    parse_bytes,
 )
+from tpsgd_edge.spec.source import SourceInput
 
 __all__ = [
     "DEFAULT_FINAL_RATE",
     "DEFAULT_RATE",
     "FASHION_MNIST",
     "LARGEST_POSITIVE",
+    "NOT_MONOTONE",
     "SCHEDULES",
     "Activation",
     "ActivationFormat",
@@ -97,6 +94,7 @@ __all__ = [
     "RecurrentSpec",
     "RnnSpec",
     "RuleSpec",
+    "SourceInput",
     "Spec",
     "TrainedSpec",
     "WeightFormat",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tpsgd_edge.spec.layers import ConvSpec, RecurrentSpec
+from tpsgd_edge.spec.layers import Conv1dSpec, Conv2dSpec, ConvSpec, RecurrentSpec
 from tpsgd_edge.spec.problems import Problem
 from tpsgd_edge.spec.sections import Spec
 
@@ -38,6 +38,13 @@ def _layer_problems(spec: Spec) -> Iterator[Problem]:
                 where=_RULE,
                 found=f'kind = "{layer.kind}"',
                 help="train by tpSGD, or use dense layers, convolutions and pools only",
+            )
+        if isinstance(layer, Conv1dSpec | Conv2dSpec) and layer.dilation not in (1, (1, 1)):
+            yield Problem(
+                f"backpropagation does not pass through the dilated layer '{layer.name}'",
+                where=_RULE,
+                found=f"dilation = {layer.dilation}",
+                help='leave dilation out, or kind = "backprop"',
             )
         if isinstance(layer, ConvSpec) and "target_pool" in layer.model_fields_set:
             yield Problem(

@@ -9,79 +9,53 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
+from tpsgd_edge.spec.activations import Activation, check_settings
 from tpsgd_edge.spec.base import Positive, Section
+from tpsgd_edge.spec.loss import LossSpec
 from tpsgd_edge.spec.names import check_c_name
 
-Activation = Literal["tanh", "sigmoid", "relu", "relu6", "leaky_relu", "hard_tanh", "linear"]
 WeightFormat = Literal["s16", "s8", "f32"]
-HiddenLoss = Literal[
-    "projected_cross_entropy",
-    "projected_l2",
-    "l2",
-    "l1",
-    "huber",
-    "dead_zone",
-    "cross_entropy",
-    "custom",
-]
-OutputLoss = Literal[
-    "softmax_cross_entropy", "l2", "l1", "huber", "dead_zone", "cross_entropy", "custom"
-]
-LossKind = Literal[HiddenLoss, "softmax_cross_entropy"]
-
-_LOSS_SETTINGS = {
-    "delta": ("huber", "dead_zone"),
-    "temperature": ("projected_cross_entropy",),
-    "expression": ("custom",),
-}
 _LARGEST = 65535
 # Slopes are counted in 2^-15.
 _SMALLEST_SLOPE = 2.0**-15
+_SMALLEST_ALPHA, _LARGEST_ALPHA = 2.0**-6, 16.0
 # Leaks are shifts on the device.
 _LARGEST_SHIFT = 15
 _MOST_GROUPS = 16
 
 
-class LossSpec(Section):
-    """One local loss.
-
-    `delta` is in units of the layer's output; `expression` is -dJ/dy in `r` = t - y.
-    """
-
-    kind: LossKind
-    delta: Positive = 0.25
-    temperature: Positive = 1.0
-    expression: str | None = None
-
-    @model_validator(mode="after")
-    def _settings_belong_to_the_kind(self) -> "LossSpec":
-        if self.kind == "custom" and self.expression is None:
-            raise ValueError('a custom loss needs an expression, such as "tanh(4 * r)"')
-        for key, kinds in _LOSS_SETTINGS.items():
-            if key in self.model_fields_set and self.kind not in kinds:
-                which = " or ".join(repr(kind) for kind in kinds)
-                raise ValueError(f"{key!r} goes with the loss {which}, not with {self.kind!r}")
-        return self
-
-
 class TrainedSpec(Section):
-    """What every layer with weights has.
-
-    A layer with `train` = false keeps its first weights: they lie in flash and take no RAM.
-    `projection` says what its targets are: "prototype", the mean activations of each class that it
-    has with its first weights, "fitted" or "random"; without it, `rules.layer_projection` decides.
-    `negative_slope` is the slope of leaky_relu below zero.
-    """
+    """What every layer with weights has."""
 
     name: str
+    """Name of the layer, in C and in messages. Example: `name = "fc1"`"""
     train: bool = True
+    """Whether the layer learns; if not, its weights lie in flash and take no RAM.
+    Example: `train = false`"""
     projection: Literal["prototype", "fitted", "random"] | None = None
+    """What the layer's targets are, where they differ from [projection]: the mean activations of
+    each class in the trained net, fitted, or random. Example: `projection = "random"`"""
     activation: Activation | None = None
+    """Activation; where not given, linear in the last layer and tanh in others.
+    Example: `activation = "relu"`"""
     negative_slope: Annotated[float, Field(ge=_SMALLEST_SLOPE, le=1 - _SMALLEST_SLOPE)] = 0.01
+    """Slope of leaky_relu below zero. Example: `negative_slope = 0.1, activation = "leaky_relu"`"""
+    alpha: Annotated[float, Field(ge=_SMALLEST_ALPHA, le=_LARGEST_ALPHA)] | None = None
+    """How far elu reaches below zero (1 unless given), or the slope of hard_sigmoid (0.2).
+    Example: `alpha = 0.5, activation = "elu"`"""
+    beta: Annotated[float, Field(ge=-_LARGEST_ALPHA, le=_LARGEST_ALPHA)] | None = None
+    """Value of hard_sigmoid at zero (0.5 unless given).
+    Example: `beta = 0.4, activation = "hard_sigmoid"`"""
     weights: WeightFormat | None = None
+    """Format of the layer's weights, where it differs from [numbers]. Example: `weights = "s8"`"""
     loss: LossSpec | None = None
+    """Local loss of the layer, where it differs from [rule]; by name or as a table.
+    Example: `loss = "l1"`"""
     learning_rate: Positive | None = None
+    """Learning rate of the layer, where it differs from [rule]. Example: `learning_rate = 0.005`"""
     weight_range: Positive | None = None
+    """Largest weight that the layer can hold; where not given, it follows from first weights and
+    number of inputs. Example: `weight_range = 2.0`"""
 
     _c_name = field_validator("name")(check_c_name)
 
@@ -91,9 +65,8 @@ class TrainedSpec(Section):
         return {"kind": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _slopes_belong_to_leaky_relu(self) -> "TrainedSpec":
-        if "negative_slope" in self.model_fields_set and self.activation != "leaky_relu":
-            raise ValueError("'negative_slope' goes with activation = \"leaky_relu\"")
+    def _settings_belong_to_the_activation(self) -> "TrainedSpec":
+        check_settings(self.model_fields_set, self.activation)
         return self
 
 
@@ -101,18 +74,24 @@ class DenseSpec(TrainedSpec):
     """A fully connected layer."""
 
     kind: Literal["dense"] = "dense"
+    """Kind of the layer; may be left out for dense ones. Example: `kind = "dense"`"""
     units: Annotated[int, Field(ge=1, le=_LARGEST)]
+    """Number of outputs. Example: `units = 32`"""
 
 
 class AdaptorSpec(TrainedSpec):
     """A linear layer that learns what to add to the values it reads; first it adds nothing.
 
-    Behind a map it is a convolution of 1 x 1, `target_pool` as there; elsewhere a dense layer.
+    Behind a map it is a convolution of 1 x 1, elsewhere a dense layer.
     """
 
     kind: Literal["adaptor"]
+    """Kind of the layer. Example: `kind = "adaptor"`"""
     activation: Literal["linear"] = "linear"
+    """Activation of an adaptor, which is always linear. Example: `activation = "linear"`"""
     target_pool: int | Literal["position"] = 4
+    """Behind a map, k: the local loss sees the map averaged over k x k windows; "position" makes
+    every position a window. Example: `target_pool = 2`"""
 
     @field_validator("target_pool", mode="before")
     @classmethod
@@ -121,17 +100,20 @@ class AdaptorSpec(TrainedSpec):
 
 
 class ConvSpec(TrainedSpec):
-    """What convolutions in one and two dimensions share.
-
-    `target_pool` is k: the local loss sees the map averaged over k x k windows; "position" makes
-    every position a window. `padding` can also be numbers of zeros: 1; [1, 2] for rows and
-    columns, or for left and right in one dimension; else above, left, below and right.
-    """
+    """What convolutions in one and two dimensions share."""
 
     filters: Annotated[int, Field(ge=1, le=_LARGEST)]
+    """Number of output channels. Example: `filters = 16`"""
     padding: Literal["valid", "same"] | tuple[int, int, int, int] = "valid"
+    """Zeros around the map: none, as many as keep its size, or numbers: 1; [1, 2] for rows and
+    columns, or in one dimension for left and right; [above, left, below, right].
+    Example: `padding = "same"`"""
     groups: int | Literal["depthwise"] = 1
+    """Number of groups of channels that do not see each other; "depthwise": one for each channel.
+    Example: `groups = 2`"""
     target_pool: int | Literal["position"] = 4
+    """k: the local loss sees the map averaged over k x k windows; "position" makes every position a
+    window. Example: `target_pool = "position"`"""
 
     # Before the unions of types, whose own messages would name each type apart.
     @field_validator("groups", mode="before")
@@ -149,8 +131,14 @@ class Conv2dSpec(ConvSpec):
     """A convolution over rows and columns."""
 
     kind: Literal["conv2d"]
+    """Kind of the layer. Example: `kind = "conv2d"`"""
     kernel: tuple[int, int] = (3, 3)
+    """Rows and columns of the filters; one number for both. Example: `kernel = [3, 5]`"""
     stride: tuple[int, int] = (1, 1)
+    """Rows and columns from one place to the next; one number for both. Example: `stride = 2`"""
+    dilation: tuple[int, int] = (1, 1)
+    """Rows and columns between neighbouring weights of a filter; one number for both.
+    Example: `dilation = 2`"""
 
     @field_validator("kernel", mode="before")
     @classmethod
@@ -162,6 +150,11 @@ class Conv2dSpec(ConvSpec):
     def _stride_is_a_pair(cls, value: object) -> object:
         return _pair(value, key="stride")
 
+    @field_validator("dilation", mode="before")
+    @classmethod
+    def _dilation_is_a_pair(cls, value: object) -> object:
+        return _pair(value, key="dilation")
+
     @field_validator("padding", mode="before")
     @classmethod
     def _padding_goes_around(cls, value: object) -> object:
@@ -170,36 +163,54 @@ class Conv2dSpec(ConvSpec):
 
 
 class Conv1dSpec(ConvSpec):
-    """A convolution along the columns of a map that is one row high: steps of time."""
+    """A convolution along the columns of a map that is one row high: steps of time.
+
+    With padding = "causal" no step sees a later one: all zeros come before the first.
+    """
 
     kind: Literal["conv1d"]
+    """Kind of the layer. Example: `kind = "conv1d"`"""
     kernel: Annotated[int, Field(ge=1, le=_LARGEST)] = 3
+    """Steps that a filter sees. Example: `kernel = 9`"""
     stride: Annotated[int, Field(ge=1, le=_LARGEST)] = 1
+    """Steps from one place to the next. Example: `stride = 2`"""
+    dilation: Annotated[int, Field(ge=1, le=_LARGEST)] = 1
+    """Steps between neighbouring weights of a filter. Example: `dilation = 4`"""
+    padding: Literal["valid", "same", "causal"] | tuple[int, int, int, int] = "valid"  # type: ignore[assignment]
+    """Zeros around the sequence: none, as many as keep its length, all of them before the first
+    step ("causal"), or numbers: 1, or [1, 2] for left and right. Example: `padding = "causal"`"""
 
     @field_validator("padding", mode="before")
     @classmethod
     def _padding_is_left_and_right(cls, value: object) -> object:
+        if value == "causal":
+            return value
         zeros = _padding(value, "1, or [1, 2] for left and right", 2)
         return (0, zeros[0], 0, zeros[-1]) if isinstance(zeros, tuple) else zeros
 
 
 class RnnSpec(TrainedSpec):
-    """A recurrent layer: it reads a sequence step by step and also its own last output.
-
-    Its state moves towards the new activation by the share `leak` at each step; 1 is the plain
-    (Elman) layer, a list gives each of as many groups of units its own. Leaks are powers of two.
-    It learns from what it reads and is in the "present", or from a "trace" of what it read of late,
-    which fades as its state does. First weights are drawn from +-gain / sqrt(inputs), first biases
-    from +-bias_range.
-    """
+    """A recurrent layer: it reads a sequence step by step and also its own last output."""
 
     kind: Literal["rnn"]
+    """Kind of the layer. Example: `kind = "rnn"`"""
     units: Annotated[int, Field(ge=1, le=_LARGEST)]
+    """Number of outputs, which are the state. Example: `units = 32`"""
     leak: tuple[float, ...] = (1.0, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125, 0.0625)
+    """Share by which the state moves towards the new activation at each step, a power of two: 1 is
+    the plain (Elman) layer; a list gives each of as many groups of units its own.
+    Example: `leak = [1, 0.5, 0.25]`"""
     learns_from: Literal["present", "trace"] | None = None
+    """What the layer learns from: what it reads and is at present, or a trace of what it read of
+    late, which fades as the state does. Example: `learns_from = "trace"`"""
     input_gain: Positive = 2.0
+    """First weights of inputs are drawn from +-input_gain / sqrt(inputs).
+    Example: `input_gain = 1.0`"""
     recurrent_gain: Positive = 2.0
+    """First weights of the own output are drawn from +-recurrent_gain / sqrt(units).
+    Example: `recurrent_gain = 1.0`"""
     bias_range: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    """First biases are drawn from +-bias_range. Example: `bias_range = 0.1`"""
 
     # Before the union of types, whose own messages would name each type apart.
     @field_validator("leak", mode="before")
@@ -218,15 +229,16 @@ class RnnSpec(TrainedSpec):
 
 
 class GruSpec(TrainedSpec):
-    """A gated recurrent layer, with gates that say how far its state moves.
-
-    `reset` says whether the reset gate acts on the candidate's recurrent sums ("after", as in
-    PyTorch) or on the state before them ("before"; such a layer does not learn on the device).
-    """
+    """A gated recurrent layer, with gates that say how far its state moves."""
 
     kind: Literal["gru"]
+    """Kind of the layer. Example: `kind = "gru"`"""
     units: Annotated[int, Field(ge=1, le=_LARGEST // 3)]
+    """Number of outputs, which are the state. Example: `units = 32`"""
     reset: Literal["after", "before"] = "after"
+    """Whether the reset gate acts on the recurrent sums of the candidate (as in PyTorch) or on the
+    state before them; such a layer does not learn on the device.
+    Example: `reset = "before", train = false`"""
 
     @model_validator(mode="after")
     def _can_learn_as_it_is(self) -> "GruSpec":
@@ -247,6 +259,7 @@ class UntrainedSpec(Section):
     """What layers without weights share: a name that may be left out."""
 
     name: str | None = None
+    """Name of the layer; may be left out. Example: `name = "pool1"`"""
 
     @field_validator("name")
     @classmethod
@@ -255,15 +268,28 @@ class UntrainedSpec(Section):
 
 
 class PoolSpec(UntrainedSpec):
-    """Pooling: the largest or the mean value of each window.
-
-    A single number is rows and columns, or columns alone where the map is one row high. The stride
-    is the size unless it is given.
-    """
+    """Pooling: the largest or the mean value of each window."""
 
     kind: Literal["max_pool", "avg_pool"]
+    """Kind of the layer: the largest or the mean value of each window.
+    Example: `kind = "avg_pool"`"""
     size: int | tuple[int, int] = 2
+    """Rows and columns of a window; one number for both, or for the columns where the map is one
+    row high. Example: `size = [2, 2]`"""
     stride: int | tuple[int, int] | None = None
+    """Rows and columns from one window to the next; where not given, the size.
+    Example: `stride = 1`"""
+    padding: Literal["valid", "same"] | tuple[int, ...] = "valid"
+    """How far windows reach over the edges of the map: not at all, so that the map keeps its size,
+    or by numbers: 1, [1, 2] for rows and columns, [above, left, below, right]; what lies outside
+    does not count. Example: `padding = 1`"""
+    ceil_mode: bool = False
+    """Whether a last window may reach beyond the end of the map. Example: `ceil_mode = true`"""
+
+    @field_validator("padding", mode="before")
+    @classmethod
+    def _padding_goes_around(cls, value: object) -> object:
+        return _padding(value, "1, [1, 2] for rows and columns, or [above, left, below, right]", 4)
 
     @field_validator("size", mode="before")
     @classmethod
@@ -280,12 +306,14 @@ class GlobalAvgPoolSpec(UntrainedSpec):
     """The mean of each channel over the whole map."""
 
     kind: Literal["global_avg_pool"]
+    """Kind of the layer. Example: `kind = "global_avg_pool"`"""
 
 
 class FlattenSpec(UntrainedSpec):
     """The map as a vector; dense layers flatten what they read without being told."""
 
     kind: Literal["flatten"]
+    """Kind of the layer. Example: `kind = "flatten"`"""
 
 
 def _kind(value: Any) -> str:

@@ -11,9 +11,12 @@ from tpsgd_edge.errors import SpecError
 from tpsgd_edge.spec.problems import did_you_mean, problems_of, raise_problems
 from tpsgd_edge.spec.rules import spec_problems
 from tpsgd_edge.spec.sections import Spec
+from tpsgd_edge.spec.source import SourceInput
 
 # A spec is some hundred lines; whatever is larger than this is another kind of file.
 _LARGEST_FILE = 1 << 20
+# Tables that can be written as their kind alone.
+_BY_KIND = ("rule", "loss", "output_loss")
 
 
 def load_spec(path: str | Path, overrides: Sequence[str] = ()) -> Spec:
@@ -61,7 +64,11 @@ def spec_from_dict(
 
 
 def with_layers(
-    spec: Spec, layers: Sequence[Mapping[str, Any]], input_shape: tuple[int, int, int]
+    spec: Spec,
+    layers: Sequence[Mapping[str, Any]],
+    input_shape: tuple[int, int, int],
+    class_names: tuple[str, ...] | None = None,
+    source: SourceInput | None = None,
 ) -> Spec:
     """The spec with what its source says: layers, and the shape of a sample.
 
@@ -69,6 +76,8 @@ def with_layers(
         spec: one with `model.source`.
         layers: tables as in `model.layers`; `model.settings` goes over them.
         input_shape: height, width and channels.
+        class_names: in the order of the outputs, where the source has them.
+        source: what the net itself reads.
 
     Raises:
         SpecError: settings of layers that are not there, or that the source decides; whatever does
@@ -80,7 +89,8 @@ def with_layers(
     model = {"layers": tables, "weights_file": spec.model.source}
     complete = spec_from_dict({**kept, "model": model}, spec.folder, spec.source)
     asked = spec.data.input_shape
-    if asked is not None and asked != input_shape:
+    source = source or SourceInput(input_shape)
+    if asked is not None and asked != input_shape and not source.is_vector:
         raise SpecError(
             "data.input_shape is not what the model's source reads",
             where=f"{spec.source}, [data], input_shape",
@@ -88,7 +98,8 @@ def with_layers(
             help="leave data.input_shape out",
         )
     full = spec.model.model_copy(update={"layers": complete.model.layers})
-    data = spec.data.model_copy(update={"input_shape": input_shape})
+    full._class_names = class_names
+    data = spec.data.for_net(source, input_shape)
     return spec.model_copy(update={"model": full, "data": data})
 
 
@@ -156,13 +167,15 @@ def _read(path: Path) -> bytes:
 
 def _parse(raw: bytes, path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(raw.decode())
+        # Windows' editors begin a file with a byte order mark, and may write UTF-16.
+        is_wide = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
+        return tomllib.loads(raw.decode("utf-16" if is_wide else "utf-8-sig"))
     except UnicodeDecodeError as error:
         raise SpecError(
             f"'{path.name}' is not text in UTF-8",
             where=f"{path.name}, byte {error.start}",
             found=f"0x{raw[error.start]:02x}",
-            help="a spec is a TOML file",
+            help="a spec is a TOML file; save it as UTF-8",
         ) from None
     except RecursionError:
         raise SpecError(f"'{path.name}' is nested too deeply", where=path.name) from None
@@ -171,7 +184,9 @@ def _parse(raw: bytes, path: Path) -> dict[str, Any]:
             f"'{path.name}' is not valid TOML",
             where=path.name,
             found=str(error),
-            help="text goes in quotes, sections look like [model]; see https://toml.io",
+            help="text goes in quotes, sections look like [model]; see https://toml.io"
+            if path.suffix == ".toml"
+            else "is it a spec? its name ends with .toml; data go into [data], file",
         ) from None
 
 
@@ -190,6 +205,9 @@ def _apply(content: dict[str, Any], override: str) -> None:
     last = steps[-1]
     if isinstance(place, list):
         place[_index(place, last, where=f"--set {override}")] = _value(text)
+    elif last == "rule" and isinstance(place.get(last), dict) and isinstance(_value(text), str):
+        # The rest of [rule] stays, as it would with --set rule.kind=...
+        place[last]["kind"] = _value(text)
     else:
         place[last] = _value(text)
 
@@ -199,6 +217,8 @@ def _enter(place: Any, step: str, *, where: str, above: str) -> Any:
         entry = place[_index(place, step, where=where)]
     else:
         entry = place.setdefault(step, {})
+        if step in _BY_KIND and isinstance(entry, str):
+            entry = place[step] = {"kind": entry}
     if not isinstance(entry, dict | list):
         name = f"{above}.{step}" if above else step
         raise SpecError(f"'{name}' is a value, not a section", where=where, found=f"{entry!r:.60}")

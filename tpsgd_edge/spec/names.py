@@ -23,13 +23,19 @@ def check_c_name(name: str) -> str:
     if not _C_NAME.fullmatch(name):
         raise ValueError(
             f"{name[:40]!r} is not a lower-case C name: a letter, "
-            "then up to 30 letters, digits or underscores"
+            f"then up to 30 letters, digits or underscores{_such_as(name)}"
         )
     if name in _KEYWORDS.split():
         raise ValueError(f"{name!r} is a word of the C language")
     if name in _TAKEN.split() or name.startswith("tps_") or name.endswith("_t"):
         raise ValueError(f"{name!r} is taken by the generated code")
     return name
+
+
+def _such_as(name: str) -> str:
+    """A name like the one given that C allows; nothing where there is none."""
+    near = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_0123456789")[:31].rstrip("_")
+    return f", such as {near!r}" if _C_NAME.fullmatch(near) else ""
 
 
 def check_model_name(name: str) -> str:
@@ -42,3 +48,23 @@ def check_model_name(name: str) -> str:
             "leave out the word 'tps', and 'train' at the end"
         )
     return name
+
+
+def check_class_names(value: object) -> tuple[str, ...]:
+    """Names of classes as text, however they were written; ValueError where they are none.
+
+    >>> check_class_names([3, 5.0, "seven"])
+    ('3', '5', 'seven')
+    """
+    names = list(value) if isinstance(value, list | tuple) else []
+    if len(names) < 2 or not all(isinstance(name, str | int | float) for name in names):
+        raise ValueError('\'classes\' looks like ["up", "down"]: names in the order of outputs')
+    written = tuple(_written(name) for name in names)
+    twice = sorted({name for name in written if written.count(name) > 1})
+    if twice:
+        raise ValueError(f"'classes' holds {twice[0]!r:.40} twice")
+    return written
+
+
+def _written(name: object) -> str:
+    return str(int(name)) if isinstance(name, float) and name.is_integer() else str(name).strip()

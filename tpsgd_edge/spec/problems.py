@@ -88,10 +88,10 @@ def _problem(error: ErrorDetails, root: type[BaseModel], content: Mapping[str, A
         help_text = _allowed(str(error["input"]), values)
         return Problem(f"unknown value of '{key}'", where, found, help_text)
     if kind in _RANGE_ERRORS:
-        return Problem(f"'{key}' is out of range", where, found, _range(section, key))
+        return Problem(f"'{key}' is out of range", where, found, range_text(section, key))
     if kind in ("too_short", "too_long"):
         return Problem(
-            f"'{key}' has too few or too many entries", where, None, _range(section, key)
+            f"'{key}' has too few or too many entries", where, None, range_text(section, key)
         )
     expected = _TYPE_WORDS.get(kind)
     if expected is None:
@@ -191,7 +191,7 @@ def _section_at(root: type[BaseModel], path: Sequence[int | str]) -> type[BaseMo
     section, models = root, [root]
     for step in path:
         if isinstance(step, str) and step in section.model_fields:
-            models = _models_in(section.model_fields[step].annotation)
+            models = models_in(section.model_fields[step].annotation)
             section = models[0] if models else section
         elif isinstance(step, str):
             section = next((model for model in models if step in _kinds(model)), section)
@@ -202,11 +202,12 @@ def _kinds(model: type[BaseModel]) -> list[object]:
     return _literals(model, "kind") if "kind" in model.model_fields else []
 
 
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The sections that a type speaks of, in its order."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     parts = [part for part in get_args(annotation) if part is not Ellipsis]
-    return [model for part in parts for model in _models_in(part)]
+    return [model for part in parts for model in models_in(part)]
 
 
 def _metadata(section: type[BaseModel], key: str) -> dict[str, Any]:
@@ -231,16 +232,21 @@ def _annotations(annotation: Any) -> list[Any]:
     return []
 
 
-def _range(section: type[BaseModel], key: str) -> str:
+def range_text(section: type[BaseModel], key: str) -> str:
+    """The bounds of a key in words; nothing behind "allowed:" where it has none."""
     bounds = _metadata(section, key)
     if "min_length" in bounds:
         return f"allowed: {bounds['min_length']} to {bounds['max_length']} entries"
     words = [
-        f"{word} {bounds[name]:,}"
+        f"{word} {_plain(bounds[name]):,}"
         for name, word in (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below"))
         if name in bounds
     ]
     return f"allowed: {', '.join(words)}"
+
+
+def _plain(bound: float) -> float:
+    return int(bound) if bound == int(bound) else bound
 
 
 def _literals(section: type[BaseModel], key: str) -> list[object]:

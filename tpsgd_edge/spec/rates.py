@@ -2,13 +2,26 @@
 
 from collections.abc import Iterator
 
-from tpsgd_edge.spec.layers import DenseSpec
 from tpsgd_edge.spec.problems import Problem
-from tpsgd_edge.spec.rules import LABEL_SPACE, LabelsKind, first_loss, is_last, trained_layer
+from tpsgd_edge.spec.rules import LabelsKind, is_last, trained_layer
 from tpsgd_edge.spec.sections import Spec
 
 # Of nets whose rates are not normalized.
 DEFAULT_RATE = 0.003
+# What takes the place of `rule.step_size` where the spec has none, by the kind of layer and of
+# labels (docs/RESULTS.md).
+STEP_SIZES: dict[tuple[str, LabelsKind], float] = {
+    ("dense", "class"): 0.3,
+    ("conv2d", "class"): 0.3,
+    ("rnn", "class"): 0.03,
+    ("gru", "class"): 0.03,
+    ("output", "class"): 0.3,
+    ("dense", "vector"): 0.1,
+    ("conv2d", "vector"): 0.1,
+    ("rnn", "vector"): 0.01,
+    ("gru", "vector"): 0.01,
+    ("output", "vector"): 0.03,
+}
 
 
 def layer_learning_rate(spec: Spec, index: int) -> float:
@@ -27,29 +40,22 @@ def asked_learning_rate(spec: Spec, index: int) -> float | None:
     return own if own is not None else spec.rule.learning_rate
 
 
-def is_normalized(spec: Spec, labels_kind: LabelsKind) -> bool:
+def is_normalized(spec: Spec) -> bool:
     """Whether learning rates are to follow from what layers read.
 
-    Where none is said: in dense classifiers that start from nothing, and whose hidden layers have
-    the losses that it was measured with, those in label space (docs/RESULTS.md).
+    They do where none is said, in nets that start from nothing and learn by tpSGD.
     """
-    model, count = spec.model, len(spec.model.layers)
-    if spec.rule.learning_rate is not None or spec.rule.kind == "backprop":
-        return False
-    is_dense = all(isinstance(layer, DenseSpec) for layer in model.layers)
-    if labels_kind == "vector" or model.has_first_weights or not is_dense:
-        return False
-    losses = [first_loss(spec, index, labels_kind) for index in range(count - 1)]
-    return all(loss.kind in LABEL_SPACE for loss in losses)
+    model, rule = spec.model, spec.rule
+    return rule.learning_rate is None and rule.kind == "tpsgd" and not model.has_first_weights
 
 
-def rate_problems(spec: Spec, labels_kind: LabelsKind) -> Iterator[Problem]:
-    """A step size where rates are not normalized: nobody would look at it."""
-    if "step_size" in spec.rule.model_fields_set and not is_normalized(spec, labels_kind):
+def rate_problems(spec: Spec) -> Iterator[Problem]:
+    """Reject `step_size` where it has no effect."""
+    if spec.rule.step_size is not None and not is_normalized(spec):
         yield Problem(
             "learning rates do not follow from the data in this net",
             where="[rule], step_size",
             found=f"step_size = {spec.rule.step_size:g}",
-            help="give learning_rate instead; step_size is for dense classifiers that start from "
-            "nothing, with losses in label space",
+            help="give learning_rate instead; step_size is for nets that start from nothing and "
+            "learn by tpSGD",
         )

@@ -7,17 +7,17 @@ import itertools
 from collections.abc import Iterator
 from typing import Literal
 
+from tpsgd_edge.spec.activations import Activation, activation_problems
 from tpsgd_edge.spec.backprop import backprop_problems
 from tpsgd_edge.spec.layers import (
-    Activation,
     AdaptorSpec,
     ConvSpec,
     DenseSpec,
-    LossSpec,
     RecurrentSpec,
     TrainedSpec,
     WeightFormat,
 )
+from tpsgd_edge.spec.loss import LossSpec
 from tpsgd_edge.spec.problems import Problem, raise_problems
 from tpsgd_edge.spec.readouts import readout_problems
 from tpsgd_edge.spec.sections import ProjectionKind, Spec
@@ -214,6 +214,11 @@ def _last_layer_problems(spec: Spec) -> Iterator[Problem]:
 
 
 def _training_problems(spec: Spec) -> Iterator[Problem]:
+    layers = [
+        (la.name, layer_activation(spec, layer_index(spec, la.name)), la.train)
+        for la in spec.model.trained
+    ]
+    yield from activation_problems(layers, pretrains=spec.model.pretrain is not None)
     if not any(layer.train for layer in spec.model.trained):
         yield Problem(
             "no layer of the model trains",

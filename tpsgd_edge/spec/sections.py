@@ -1,31 +1,25 @@
-"""The sections of a spec: every key, its type, its range and its default.
+"""The sections of a spec: every key, its type, its range, its default, and what it does.
 
 What concerns one key or one section is checked here; what concerns several is in `rules.py`. The
-layer kinds are in `layers.py`, the names that C leaves free in `names.py`. `problems.py` puts
-pydantic's messages in better words.
+network is in `model.py`, its layer kinds in `layers.py`, losses in `loss.py`, the hardware in
+`platform.py`, the names that C leaves free in `names.py`. `problems.py` puts pydantic's messages in
+better words. The text under a key is what docs/SPEC.md, the schema and `tpsgd-edge explain` say.
 """
 
 import hashlib
 import json
-import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from tpsgd_edge.spec.base import Positive, Section
-from tpsgd_edge.spec.layers import (
-    DenseSpec,
-    GlobalAvgPoolSpec,
-    GruSpec,
-    LayerSpec,
-    LossSpec,
-    PoolSpec,
-    TrainedSpec,
-    WeightFormat,
-)
-from tpsgd_edge.spec.names import check_model_name
+from tpsgd_edge.spec.layers import WeightFormat
+from tpsgd_edge.spec.loss import LossSpec
+from tpsgd_edge.spec.model import ModelSpec
+from tpsgd_edge.spec.names import check_class_names, check_model_name
+from tpsgd_edge.spec.platform import PlatformSpec
+from tpsgd_edge.spec.source import SourceInput
 
 ActivationFormat = Literal["s8", "s16"]
 RandomKind = Literal["hadamard", "sign", "ternary", "gaussian"]
@@ -37,142 +31,67 @@ SCHEDULES: tuple[ScheduleKind, ...] = get_args(ScheduleKind)
 DEFAULT_FINAL_RATE = 0.01
 
 
-class PretrainSpec(Section):
-    """Training in floating point before quantization (needs torch)."""
-
-    method: Literal["backprop", "tpsgd"] = "tpsgd"
-    epochs: Annotated[int, Field(ge=1, le=10_000)] = 5
-    learning_rate: Positive = 0.01
-    batch: Annotated[int, Field(ge=1)] = 32
-
-
-def _check_members(layers: Sequence[LayerSpec], names: list[str]) -> None:
-    # A layer owns the C names NAME, NAME_w and NAME_b; a gru also those of NAME_x and NAME_h.
-    owners = [(name, name) for name in names]
-    grus = [layer.name for layer in layers if isinstance(layer, GruSpec)]
-    owners += [(name, f"{name}_{unit}") for name in grus for unit in "xh"]
-    for name, owner in owners:
-        members = (f"{owner}_w", f"{owner}_b") if owner == name else (owner, f"{owner}_w")
-        for member in members:
-            if member in names:
-                raise ValueError(f"layer {member!r} has the C name of a tensor of layer {name!r}")
-
-
-class ModelSpec(Section):
-    """The network: layers from input to output, and where their first weights come from.
-
-    With `source`, an ONNX file, both come from there: `layers` stay empty until it is read
-    (`with_layers`), and `settings` adds to single layers, by name, what the file cannot say.
-    """
-
-    layers: Annotated[tuple[LayerSpec, ...], Field(min_length=1, max_length=64)] = ()
-    source: str | None = None
-    settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    # Layers of a source behind which adaptors are put: NAME_adaptor.
-    adaptors: tuple[str, ...] = ()
-    # Units of the last layer, beside those that the layers have, for classes that come later. They
-    # are taught among samples of the others: a new class alone drives out what is known of these.
-    extra_classes: Annotated[int, Field(ge=0, le=1000)] = 0
-    weights_file: str | None = None
-    pretrain: PretrainSpec | None = None
-
-    @field_validator("layers", "adaptors", mode="before")
-    @classmethod
-    def _list_is_a_tuple(cls, value: object) -> object:
-        return tuple(value) if isinstance(value, list) else value
-
-    @model_validator(mode="after")
-    def _names_are_unique(self) -> "ModelSpec":
-        if (self.source is None) == (not self.layers):
-            raise ValueError(
-                'a model has layers, or a source for them: source = "net.onnx"; not both'
-                if self.layers
-                else "a model needs layers, or a source for them"
-            )
-        names = [name for name in self.names if name is not None]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"layer names must differ; used twice: {', '.join(twice)}")
-        _check_members(self.layers, names)
-        origins = [name for name in ("source", "weights_file", "pretrain") if getattr(self, name)]
-        if len(origins) > 1:
-            raise ValueError(f"weights come from one place only, not from {' and '.join(origins)}")
-        if self.settings and self.source is None:
-            raise ValueError("settings are for a source; layers have their keys themselves")
-        if self.adaptors and self.source is None:
-            raise ValueError('adaptors are for a source; put { kind = "adaptor" } between layers')
-        return self
-
-    @property
-    def names(self) -> tuple[str | None, ...]:
-        """The name of each layer: pooling without one is pool1, pool2, ...; flatten needs none."""
-        count = 0
-        names: list[str | None] = []
-        for layer in self.layers:
-            name = layer.name
-            if isinstance(layer, PoolSpec | GlobalAvgPoolSpec):
-                count += 1
-                name = name or f"pool{count}"
-            names.append(name)
-        return tuple(names)
-
-    @property
-    def trained(self) -> tuple[TrainedSpec, ...]:
-        """The layers with weights."""
-        return tuple(layer for layer in self.layers if isinstance(layer, TrainedSpec))
-
-    @property
-    def has_first_weights(self) -> bool:
-        """Whether the first weights are those of a net that has learned something."""
-        origins = (self.source, self.weights_file, self.pretrain)
-        return any(origin is not None for origin in origins)
-
-    @property
-    def n_out(self) -> int:
-        """Units of the last layer with those of extra classes.
-
-        It is 0 where the layer is not dense, which `load_spec` refuses.
-        """
-        last = self.layers[-1] if self.layers else None
-        return last.units + self.extra_classes if isinstance(last, DenseSpec) else 0
-
-
 class NumbersSpec(Section):
-    """Number formats. With weights = "f32" everything is binary32 and `activations` is not used."""
+    """Number formats."""
 
     weights: WeightFormat = "s16"
+    """Format of weights: 16 bits; 8 bits, with random rounding; or binary32, where all else is
+    binary32 too. Example: `weights = "s8"`"""
     activations: ActivationFormat = "s8"
+    """Format of inputs and outputs of layers; not used in f32. Example: `activations = "s16"`"""
 
 
 class RuleSpec(Section):
     """The learning rule: local losses, learning rate and schedule, dead zone, error gate.
 
-    Without a learning rate, dense classifiers that start from nothing have one for each layer,
-    `step_size` over the mean square of what it reads (`rates.is_normalized`); other nets 0.003. Of
+    Without a learning rate, nets that start from nothing have one for each layer, a step size over
+    the mean square of what it reads (`rates.is_normalized`); nets that learned before 0.003. Of
     a convolution it is the rate of the averages over windows that its loss sees.
     With `kind` = "backprop", short rule = "backprop", all layers follow the gradient of the last
     layer's loss instead; it is there to compare with.
     """
 
     kind: Literal["tpsgd", "backprop"] = "tpsgd"
+    """What the layers follow: local losses towards projected targets, or the gradient of the last
+    layer's loss, which is there to compare with. Example: `kind = "backprop"`"""
     # None: the best measured for the kind of labels (`rules.layer_loss`).
     loss: LossSpec | None = None
+    """Local loss of hidden layers, by name or as a table; where not given, the best measured for
+    their targets. Example: `loss = "projected_l2"`"""
     output_loss: LossSpec | None = None
+    """Loss of the last layer, by name or as a table; where not given, softmax cross entropy for
+    classes, l2 for values. Example: `output_loss = "l2"`"""
     # "auto" is read as None.
     learning_rate: Positive | None = None
-    step_size: Annotated[float, Field(gt=0, le=100)] = 0.3
+    """Learning rate of all layers that have none of their own; where not given, or "auto", it
+    follows from the data. Of a convolution it is the rate of the averages over windows that its
+    loss sees. Example: `learning_rate = 0.02`"""
+    step_size: Annotated[float, Field(gt=0, le=100)] | None = None
+    """What a rate that follows from the data makes of an error in one step: the rate is step_size
+    over the mean square of what a layer reads. Where not given, or "auto", what was measured best
+    for each kind of layer. Example: `step_size = 0.1`"""
     output_learning_rate: Positive | None = None
+    """Learning rate of the last layer, where it differs. Example: `output_learning_rate = 0.01`"""
     schedule: ScheduleKind = "linear"
-    # A share of the rate at the start, at which it stays for ever.
+    """How the learning rate comes down over all epochs. Example: `schedule = "constant"`"""
     final_rate: Annotated[float, Field(gt=0, le=1)] = DEFAULT_FINAL_RATE
-    epochs: Annotated[int, Field(ge=1, le=100_000)] = 10
+    """Where the schedule ends, as a share of the first rate; the rate stays there for ever.
+    Example: `final_rate = 0.1`"""
+    epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Passes over the training samples, and the length of the schedule; where not given, or "auto",
+    what 10,000 steps take, 10 at least. Example: `epochs = 20`"""
     dead_zone: Annotated[float, Field(ge=0, lt=2)] = 0.0
+    """Errors smaller than this change nothing. Example: `dead_zone = 0.05`"""
     # Not set: `rules.error_gate` decides. "none" is read as a None that is set.
     error_gate: Annotated[float, Field(gt=0, le=1)] | None = None
-    # A sequence with one label teaches recurrent layers after every so many steps, 0: at its end.
+    """Hidden layers learn only where the net gives the label less than this probability; "none":
+    everywhere. Where not given, 0.9 in integer classifiers of dense layers that start from nothing,
+    none elsewhere. Example: `error_gate = 0.8`"""
     learn_every: Annotated[int, Field(ge=0, le=65535)] = 1
+    """A sequence with one label teaches recurrent layers after every so many steps; 0: at its end.
+    Example: `learn_every = 4`"""
 
-    @field_validator("learning_rate", mode="before")
+    @field_validator("learning_rate", "step_size", "epochs", mode="before")
     @classmethod
     def _no_rate_by_name(cls, value: object) -> object:
         return None if value == "auto" else value
@@ -189,23 +108,36 @@ class RuleSpec(Section):
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "RuleSpec":
-        if self.learning_rate is not None and "step_size" in self.model_fields_set:
+        if self.learning_rate is not None and self.step_size is not None:
             raise ValueError(
                 "'step_size' is there to find a learning rate; 'learning_rate' gives one: keep one"
             )
         return self
 
+    @property
+    def passes(self) -> int:
+        """Epochs, where `with_defaults` has said how many.
+
+        Raises:
+            ValueError: they still follow from the data.
+        """
+        if self.epochs is None:
+            raise ValueError("epochs follow from the data; call with_defaults first")
+        return self.epochs
+
 
 class ProjectionSpec(Section):
-    """The matrices: random, fitted, learned, or prototypes, which are measured in a trained net.
-
-    Without a `kind`, `rules.layer_projection` decides for each layer. `scale` is the amplitude of
-    random targets as a share of the output's range.
-    """
+    """The matrices that make targets of labels; `rules.layer_projection` decides what is open."""
 
     kind: ProjectionKind | None = None
+    """Kind of the matrices that turn labels into targets: random; fitted to the first weights;
+    learned beside the layer; or the mean activations of each class in a trained net. Where not
+    given, each layer gets what was measured best for it. Example: `kind = "hadamard"`"""
     storage: Literal["seed", "packed", "s8"] = "seed"
+    """Where random matrices are: drawn again from the seed at each use, packed in 2 bits an entry,
+    or one byte an entry in flash. Example: `storage = "packed"`"""
     scale: Annotated[float, Field(gt=0, le=1)] = 0.8
+    """Amplitude of random targets, as a share of the output's range. Example: `scale = 0.5`"""
 
     @model_validator(mode="after")
     def _gaussian_is_not_packed(self) -> "ProjectionSpec":
@@ -233,26 +165,85 @@ FASHION_MNIST = "fashion-mnist"
 
 
 class DataSpec(Section):
-    """Where samples come from and how they are split and scaled.
-
-    `source_file` holds the samples of the domain that the net comes from, where `file` is another
-    one: pre-training, scaling, calibration and prototypes then come from there.
-    """
+    """Where samples come from and how they are split and scaled."""
 
     file: str
+    """File of the samples: .npz, .csv, .tsv or IDX, relative to the spec; or "fashion-mnist".
+    Example: `file = "samples.csv"`"""
     labels_file: str | None = None
+    """IDX file of the labels, where samples have one of their own.
+    Example: `labels_file = "train-labels.idx"`"""
     source_file: str | None = None
+    """Samples of the domain that a trained net comes from, where `file` is another one:
+    pre-training, scaling, scales and prototypes follow from these.
+    Example: `source_file = "old_sensor.npz"`"""
     source_labels_file: str | None = None
+    """IDX file of the labels of source_file.
+    Example: `source_labels_file = "old-labels.idx", source_file = "old.idx"`"""
     test_file: str | None = None
+    """File of test samples, instead of a part of `file`. Example: `test_file = "test.csv"`"""
     test_labels_file: str | None = None
+    """IDX file of the labels of test_file.
+    Example: `test_labels_file = "test-labels.idx", test_file = "test.idx"`"""
     x: str = "x"
+    """Name of the array of samples in an .npz file. Example: `x = "images"`"""
     y: str = "y"
+    """Name of the array of labels in an .npz file, or of the label column of a table; several
+    columns, parted by commas, are values to predict. Example: `y = "species"`"""
+    classes: tuple[str, ...] | None = None
+    """Names of the classes, in the order of the outputs. Example: `classes = ["up", "down"]`"""
+    header: bool | None = None
+    """Whether the first line of a CSV file holds names of columns; where not given, it is looked
+    at. Example: `header = false`"""
+    drop: tuple[str, ...] = ()
+    """Columns of a CSV file that are no inputs. Example: `drop = ["id", "time"]`"""
     task: Literal["auto", "classification", "regression"] = "auto"
+    """Whether labels are classes or values to predict; "auto" looks at them.
+    Example: `task = "regression"`"""
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    scaling: Literal["none", "unit", "standard", "standard_channels", "standard_all"] = "unit"
+    """Share of the samples that is kept for testing, where there is no test_file.
+    Example: `test_fraction = 0.25`"""
+    scaling: Literal["auto", "none", "unit", "standard", "standard_channels", "standard_all"] = (
+        "auto"
+    )
+    """What is done to samples first: nothing; division by the largest magnitude; mean 0 and
+    deviation 1 for each input, for each channel, or for all inputs together. "auto" is what suits
+    the samples: inputs of unlike ranges are standardised, images and inputs of like ranges have one
+    scale, signals one for each channel, and a net that was trained before reads them as they are.
+    Example: `scaling = "standard"`"""
     limit: Annotated[int, Field(ge=1)] | None = None
-    # Height, width and channels of a sample; None: what the data set's own shape says.
+    """Number of training samples that are used; where not given, all. Example: `limit = 500`"""
     input_shape: tuple[int, int, int] | None = None
+    """Height, width and channels of a sample; where not given, what the file says.
+    Example: `input_shape = [28, 28, 1]`"""
+    layout: Literal["channels_last", "channels_first"] | None = None
+    """How the values of a sample lie in the file; where not given, by the rule of docs/LAYOUT.md.
+    Example: `layout = "channels_first"`"""
+    _net_input: SourceInput | None = PrivateAttr(default=None)
+
+    @property
+    def net_input(self) -> SourceInput | None:
+        """What the net of the model's source reads; None where the layers are the spec's own."""
+        return self._net_input
+
+    def for_net(self, source: SourceInput, input_shape: tuple[int, int, int]) -> "DataSpec":
+        """The same section for a net that reads such samples."""
+        shape = self.input_shape if source.is_vector else input_shape
+        data = self.model_copy(update={"input_shape": shape})
+        data._net_input = source
+        return data
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _names_of_classes(cls, value: object) -> object:
+        return None if value is None else check_class_names(value)
+
+    @field_validator("drop", mode="before")
+    @classmethod
+    def _names_of_columns(cls, value: object) -> object:
+        if isinstance(value, str):
+            return (value,)
+        return tuple(value) if isinstance(value, list) else value
 
     @field_validator("input_shape", mode="before")
     @classmethod
@@ -273,67 +264,34 @@ class DataSpec(Section):
             raise ValueError("source_labels_file goes with a source_file")
         if self.file == FASHION_MNIST and others != (None, None, None):
             raise ValueError(f'file = "{FASHION_MNIST}" brings its own labels and test set')
+        if self.classes is not None and self.task == "regression":
+            raise ValueError("'classes' are names of classes, but task = \"regression\"")
         return self
 
 
-_BYTES = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([KM]?)i?B?", re.IGNORECASE | re.ASCII)
-
-
-def parse_bytes(text: str) -> int:
-    """A memory size in bytes; K is 1,024.
-
-    >>> parse_bytes("20K"), parse_bytes("1.5 MB"), parse_bytes("512")
-    (20480, 1572864, 512)
-    """
-    match = _BYTES.fullmatch(text.strip())
-    if match is None:
-        raise ValueError(f"a memory size looks like 20K, 1M or 512, not {text!r}")
-    return int(float(match[1]) * {"": 1, "K": 1024, "M": 1024 * 1024}[match[2].upper()])
-
-
-class PlatformSpec(Section):
-    """The hardware and its budget."""
-
-    name: str = "host"
-    ram: str | int | None = None
-    flash: str | int | None = None
-
-    # Before the union of types, whose own messages would name each type apart.
-    @field_validator("ram", "flash", mode="before")
-    @classmethod
-    def _is_a_size(cls, value: object) -> object:
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, str | int):
-            raise ValueError(f"a memory size looks like 20K, 1M or 512, not {value!r:.40}")
-        if isinstance(value, str):
-            value = parse_bytes(value)
-        if not 0 < value < 2**50:
-            raise ValueError("a memory size is a positive number of bytes")
-        return value
-
-    @property
-    def ram_bytes(self) -> int | None:
-        """RAM budget in bytes, None without one."""
-        return parse_bytes(str(self.ram)) if self.ram is not None else None
-
-    @property
-    def flash_bytes(self) -> int | None:
-        """Flash budget in bytes, None without one."""
-        return parse_bytes(str(self.flash)) if self.flash is not None else None
-
-
 class Spec(Section):
-    """One training project, as `load_spec` or `spec_from_dict` made it."""
+    """One training project.
+
+    `load_spec` and `spec_from_dict` make it.
+    """
 
     name: str
+    """Name of the project: of the C files, functions and types. Example: `name = "digits"`"""
     seed: Annotated[int, Field(ge=0, le=0xFFFFFFFF)] = 1
+    """Where all that is drawn starts: first weights, projections, random rounding, the split and
+    the order of the samples. Example: `seed = 7`"""
     model: ModelSpec
+    """The network."""
     numbers: NumbersSpec = NumbersSpec()
+    """Number formats."""
     rule: RuleSpec = RuleSpec()
+    """How the layers learn; rule = "backprop" in one word is [rule] with kind = "backprop"."""
     projection: ProjectionSpec = ProjectionSpec()
+    """Where the targets of hidden layers come from."""
     data: DataSpec
+    """Samples and labels."""
     platform: PlatformSpec = PlatformSpec()
+    """The hardware and its budget."""
 
     _c_name = field_validator("name")(check_model_name)
 

@@ -1,7 +1,6 @@
 """Ways to adapt a net that has learned before: which layers learn, towards what, how fast."""
 
 import math
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +9,15 @@ from typing import Any, Literal
 import numpy as np
 
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.frontend.data import Dataset, load_dataset
+from tpsgd_edge.frontend.data import NO_NOTES, DataNotes, Dataset, load_dataset
+from tpsgd_edge.frontend.defaults import with_defaults
 from tpsgd_edge.frontend.imports.source import with_source
 from tpsgd_edge.frontend.split import epoch_order
 from tpsgd_edge.graph import Graph
 from tpsgd_edge.memory import MemoryPlan
 from tpsgd_edge.quantize import quantize_inputs, quantize_labels
 from tpsgd_edge.spec import (
+    NOT_MONOTONE,
     AdaptorSpec,
     GruSpec,
     LayerSpec,
@@ -33,6 +34,7 @@ from tpsgd_edge.stages.prepare import (
 from tpsgd_edge.stages.running import on_host
 from tpsgd_edge.stages.training import Array, Progress, score
 from tpsgd_edge.toolchain.device import Device
+from tpsgd_edge.toolchain.scratch import scratch_folder
 
 Targets = Literal["prototype", "random", "backprop"]
 
@@ -79,8 +81,12 @@ def ways_of(spec: Spec, rates: Sequence[float]) -> tuple[Way, ...]:
 
 
 def _can_learn(layer: TrainedSpec) -> bool:
-    """Whether a local rule reaches the layer: not where a reset gate acts before the sums."""
-    return not (isinstance(layer, GruSpec) and layer.reset == "before")
+    """Whether a local rule reaches the layer.
+
+    It does not where a reset gate acts before the sums, or no slope follows from the outputs.
+    """
+    resets_first = isinstance(layer, GruSpec) and layer.reset == "before"
+    return not resets_first and layer.activation not in NOT_MONOTONE
 
 
 def _count_recurrent(layers: Sequence[TrainedSpec]) -> int:
@@ -208,6 +214,7 @@ class Trials:
     before: float
     origin_before: float | None
     trials: tuple[Trial, ...]
+    data: DataNotes = NO_NOTES
     largest: tuple[float, str] = (0.0, "")
 
 
@@ -226,14 +233,15 @@ def try_ways(spec: Spec, rates: Sequence[float], folds: int, progress: Progress)
         )
     spec = with_source(spec)
     dataset = load_dataset(spec)
+    spec, dataset = with_defaults(spec, dataset)
     if dataset.labels.kind == "vector" or len(dataset.x_train) < folds:
         raise SpecError(
             "adapt chooses by right answers: it needs classes, and a few samples",
             where=f"{spec.source}, [data]",
             found=f"{len(dataset.x_train)} samples, labels: {dataset.labels.kind}",
         )
-    with tempfile.TemporaryDirectory(prefix="tpsgd-edge-") as folder:
-        weights = Path(folder) / "net.npz"
+    with scratch_folder() as folder:
+        weights = folder / "net.npz"
         save_weights(trained_graph(spec, dataset), weights)
         before = _before(spec_of(spec, Way(_last(spec), "prototype", rates[0]), weights), dataset)
         ways = ways_of(spec, rates)
@@ -243,7 +251,7 @@ def try_ways(spec: Spec, rates: Sequence[float], folds: int, progress: Progress)
             trials.append(_try(spec, way, weights, dataset, folds))
         progress("adapting", len(ways), len(ways))
     largest = largest_class(dataset.y_train, dataset.class_names)
-    return Trials(spec, len(dataset.x_train), *before, tuple(trials), largest)
+    return Trials(spec, len(dataset.x_train), *before, tuple(trials), dataset.said, largest)
 
 
 def _before(spec: Spec, dataset: Dataset) -> tuple[float, float | None]:
@@ -261,7 +269,7 @@ def _try(spec: Spec, way: Way, weights: Path, dataset: Dataset, folds: int) -> T
     ram, budget = training_ram(prepared.plan), spec.platform.ram_bytes
     if budget is not None and ram > budget:
         return Trial(way, ram, refused="over the RAM budget")
-    epochs = spec.rule.epochs
+    epochs = spec.rule.passes
     with on_host(prepared) as device:
         here = cross_validated(device, prepared, dataset, epochs=epochs, folds=folds)
         if dataset.origin is None:

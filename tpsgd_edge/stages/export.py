@@ -1,35 +1,96 @@
 """A trained model back in real numbers, for other tools."""
 
+import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
 from tpsgd_edge.errors import DataError, SpecError
+from tpsgd_edge.files import is_plain, write_whole
 from tpsgd_edge.frontend.exports.onnx_net import Ends, to_onnx
 from tpsgd_edge.graph import Graph
+from tpsgd_edge.memory import model_id, model_id_text
 from tpsgd_edge.memory.dump import State, read_dump
 from tpsgd_edge.quantize.restore import real_weights
 from tpsgd_edge.stages.prepare import Prepared
 
 # More than the memory of any microcontroller that this is for.
 _LARGEST = 1 << 26
+_LARGEST_NOTE = 1 << 16
 
 
-def read_state(prepared: Prepared, dump: Path, *, crc: int | None = None) -> State:
+def write_state(prepared: Prepared, state: bytes, path: Path) -> None:
+    """Write a state as a debugger dumps it, and beside it, in JSON, which model it belongs to.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    note = {
+        "model": prepared.model.name,
+        "model_id": model_id_text(prepared.model),
+        "sha256": hashlib.sha256(state).hexdigest(),
+    }
+    write_whole(state, path, what="the state")
+    text = json.dumps(note, indent=2) + "\n"
+    write_whole(text.encode(), note_of(path), what="the note beside the state")
+
+
+def note_of(dump: Path) -> Path:
+    """The file that says which model a dump belongs to."""
+    return dump.with_name(dump.name + ".json")
+
+
+def noted_model(dump: Path, raw: bytes) -> int | None:
+    """The id in the note beside a dump; None where there is none, or one of other bytes."""
+    path = note_of(dump)
+    try:
+        if not is_plain(path) or path.stat().st_size > _LARGEST_NOTE:
+            return None
+        note = json.loads(path.read_text(encoding="utf-8"))
+        is_of_these = note["sha256"] == hashlib.sha256(raw).hexdigest()
+        return int(note["model_id"], 16) if is_of_these else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def read_state(
+    prepared: Prepared, dump: Path, *, crc: int | None = None, model: int | None = None
+) -> tuple[State, bool]:
     """The state in a file that holds the raw bytes of the state struct.
+
+    Returns:
+        The tensors by name, and whether anything said which model they are of.
+
+    Args:
+        crc: what NAME_digest() gave on the device, to be compared.
+        model: NAME_MODEL_ID of the firmware that it comes from; what the note beside the file says
+            where not given.
 
     Raises:
         DataError: the file cannot be read, or is no state of this model.
     """
+    raw = _read(dump)
+    expected, found = model_id(prepared.model), noted_model(dump, raw) if model is None else model
+    if found is not None and found != expected:
+        raise DataError(
+            "the dump is of another model: with these scales and formats it means something else",
+            where=dump.name,
+            found=f"model id 0x{found:08X}, this spec makes 0x{expected:08X}",
+            help="use the spec and the data that the firmware was built from",
+        )
+    return read_dump(prepared.model, raw, where=dump.name, crc=crc), found is not None
+
+
+def _read(dump: Path) -> bytes:
     try:
         with dump.open("rb") as file:
-            raw = file.read(_LARGEST)
+            return file.read(_LARGEST)
     except (OSError, ValueError) as error:
         raise DataError(
             f"the dump '{dump.name}' cannot be read",
             where=str(dump),
             found=getattr(error, "strerror", None) or str(error),
         ) from None
-    return read_dump(prepared.model, raw, where=dump.name, crc=crc)
 
 
 def with_state(prepared: Prepared, state: State) -> Graph:
@@ -61,4 +122,5 @@ def onnx_of(prepared: Prepared, state: State, *, scaled_input: bool = False) -> 
     )
     scaling = "scaled as by data.scaling of the spec" if scaled_input else "as the data file has it"
     note = f"{model.name} after {int(state['step'])} training steps; x is {scaling}, channels last"
-    return to_onnx(with_state(prepared, state), ends, note=note)
+    names = prepared.dataset.class_names
+    return to_onnx(with_state(prepared, state), ends, note=note, class_names=names)

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.scaling import evenly
 from tpsgd_edge.memory import state_layout
 from tpsgd_edge.quantize import QuantizedModel, quantize_inputs
 from tpsgd_edge.quantize.model import limits
-from tpsgd_edge.quantize.scales import BOUNDED
 from tpsgd_edge.stages.doubts import ENOUGH_OF_A_CLASS, Doubt, Facts, doubts
 from tpsgd_edge.stages.prepare import Prepared
 from tpsgd_edge.stages.training import Score, Training, metric_of, score
@@ -102,7 +102,7 @@ def some_of(dataset: Dataset) -> Dataset:
 def clipped_outputs(model: QuantizedModel, outputs: Array) -> float:
     """The share of answers whose largest output stands at the end of its range."""
     last = model.last
-    if model.output_type == "f32" or last.activation in BOUNDED or not outputs.size:
+    if model.output_type == "f32" or FACTS[last.activation].is_bounded or not outputs.size:
         return 0.0
     low, high = limits(model.output_type)
     rows = outputs.reshape(-1, model.n_out)

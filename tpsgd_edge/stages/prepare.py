@@ -1,6 +1,5 @@
 """From the spec to a compiled project."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,10 +12,10 @@ from numpy.typing import NDArray
 from tpsgd_edge import __version__
 from tpsgd_edge.codegen import CProject, Origin, render
 from tpsgd_edge.frontend.data import Dataset, Samples, label_scaling, load_dataset
+from tpsgd_edge.frontend.defaults import with_defaults
 from tpsgd_edge.frontend.fitted import with_fitted_projections
 from tpsgd_edge.frontend.imports.source import with_source
 from tpsgd_edge.frontend.network import build_graph, dataset_scaling
-from tpsgd_edge.frontend.rates import with_learning_rates
 from tpsgd_edge.graph import Graph, Labels, with_extra_classes, without_adaptors
 from tpsgd_edge.memory import MemoryPlan, plan_memory
 from tpsgd_edge.quantize import QuantizedModel, quantize, quantize_inputs, quantize_labels
@@ -27,8 +26,9 @@ from tpsgd_edge.spec import Spec
 from tpsgd_edge.stages.selftest import selftest_of
 from tpsgd_edge.toolchain.build import Binary, compile_firmware, compile_simulation
 from tpsgd_edge.toolchain.compilers import find_compiler
-from tpsgd_edge.toolchain.folder import write_project
+from tpsgd_edge.toolchain.folder import write_scratch
 from tpsgd_edge.toolchain.platforms import Platform, load_platform, port_files
+from tpsgd_edge.toolchain.scratch import scratch_folder
 
 # Samples of the self-test, and the multiply-accumulates of a forward pass of them all: it answers
 # each of them six times, which may take an emulator some seconds.
@@ -53,7 +53,7 @@ def prepare(spec: Spec, dataset: Dataset | None = None) -> Prepared:
     platform = load_platform(spec.platform.name)
     spec = with_source(spec)
     dataset = load_dataset(spec) if dataset is None else dataset
-    spec = with_learning_rates(spec, dataset)
+    spec, dataset = with_defaults(spec, dataset)
     graph = trained_graph(spec, dataset)
     graph = with_extra_classes(graph, spec.model.extra_classes)
     graph = with_prototypes(spec, graph, dataset)
@@ -120,9 +120,9 @@ def forward_macs(model: QuantizedModel) -> int:
 @contextmanager
 def scratch_project(project: CProject) -> Iterator[Path]:
     """The project in a folder that is gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="tpsgd-edge-") as folder:
-        write_project(project.files, Path(folder) / project.name)
-        yield Path(folder) / project.name
+    with scratch_folder() as folder:
+        write_scratch(project.files, folder / project.name)
+        yield folder / project.name
 
 
 def compile_for_device(

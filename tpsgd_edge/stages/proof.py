@@ -39,7 +39,7 @@ def default_steps(prepared: Prepared, *, whole_training: bool = False) -> int:
 
     1,000, or as many as the spec trains for; with `whole_training` all of these for a small model.
     """
-    total = prepared.spec.rule.epochs * len(prepared.dataset.x_train)
+    total = prepared.spec.rule.passes * len(prepared.dataset.x_train)
     weights = sum(layer.n_weights for layer in prepared.model.weighted)
     if whole_training and total * weights <= _AFFORDABLE:
         return total

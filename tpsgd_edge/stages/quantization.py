@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.graph import Graph
 from tpsgd_edge.graph.forward import outputs
 from tpsgd_edge.memory import state_layout
 from tpsgd_edge.memory.dump import State
 from tpsgd_edge.quantize import quantize_inputs
 from tpsgd_edge.quantize.model import QuantizedLayer, limits
-from tpsgd_edge.quantize.scales import BOUNDED
 from tpsgd_edge.reference import Reference
 from tpsgd_edge.stages.export import with_state
 from tpsgd_edge.stages.prepare import Prepared
@@ -125,7 +125,7 @@ def _error(layer: QuantizedLayer, integers: NDArray[Any], real: Real) -> LayerEr
         low, high = limits(layer.y_type)
         full_scale = layer.y_scale * (high + 1)
         # Where an activation is bounded by itself, the end of the range is no loss.
-        if getattr(layer, "activation", "tanh") not in BOUNDED:
+        if not FACTS[getattr(layer, "activation", "tanh")].is_bounded:
             clipped = float(np.mean((integers <= low) | (integers >= high)))
     return LayerError(
         layer=layer.name,

@@ -1,18 +1,22 @@
 """From a project folder to something that runs: firmware, or a library or program of the host.
 
-What was built from the same bytes with the same command is not built again.
+What was built from the same bytes with the same command is not built again: it lies in the build
+folder, or without its paths in the user's cache.
 """
 
 import hashlib
 import os
+import platform as computer
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from tpsgd_edge.assets import firmware_dir
+from tpsgd_edge.cache import fetch, keep, key_of
 from tpsgd_edge.errors import OutputError
 from tpsgd_edge.toolchain.compilers import Compiler, find_compiler, zig_environment
 from tpsgd_edge.toolchain.platforms import Platform, load_platform, port_sources
@@ -30,6 +34,8 @@ WARNINGS = (
 )
 # Contraction off: a fused multiply-add rounds once where docs/ARITHMETIC.md rounds twice.
 LANGUAGE = ("-std=c11", "-ffp-contract=off")
+# Without it the files of port/ are empty: other build systems compile whatever lies in a folder.
+PORT = ("-DTPS_PORT",)
 FREESTANDING = (
     "-ffreestanding",
     "-fno-builtin",
@@ -110,8 +116,11 @@ def compile_firmware(
         )
         return _link(folder, objects, platform, compiler, scratch), said
 
-    elf = build_dir / f"{label}-{digest}.elf"
-    warnings = _unless_built(elf, make)
+    elf = build_dir / f"{label}-{digest[:12]}.elf"
+    # clang borrows a library of whatever gcc there is.
+    is_kept = compiler.family != "clang"
+    words = (digest, *_link_flags(platform, compiler))
+    warnings = _unless_built(elf, make, _key(words, compiler) if is_kept else None)
     return Binary(elf, "firmware", name, platform, compiler, inference_only, warnings)
 
 
@@ -149,22 +158,25 @@ def compile_simulation(
         *_host_flags(platform, compiler, optimize, sanitize=sanitize),
         *_warning_flags(as_errors=warnings_as_errors),
         *([f"-D{name.upper()}_INFERENCE_ONLY"] if inference_only else []),
-        *(f"-I{f.as_posix()}" for f in (folder.resolve(), folder.resolve() / "port", port)),
     ]
     own = _without_port(sources)
     folders = [folder, folder / "port", host, port]
+    searched = (folder.resolve(), folder.resolve() / "port", port)
     digest = _digest(folders, [compiler.title, *compiler.command, *flags, *own])
 
     def make(scratch: Path) -> tuple[Path, str]:
         unit, built = scratch / "unit.c", scratch / "built"
         included = (*own, *(path.as_posix() for path in harness))
         unit.write_text("".join(f'#include "{path}"\n' for path in included), encoding="utf-8")
-        arguments = [*flags, str(unit), "-o", str(built)]
+        include = (f"-I{place.as_posix()}" for place in searched)
+        arguments = [*flags, *include, str(unit), "-o", str(built)]
         purpose = f"compiling '{name}' for the host"
         return built, _compile(compiler, arguments, folder, scratch, purpose=purpose)
 
-    path = build_dir / f"{name}-host-{digest}{'-sanitized' if sanitize else '.so'}"
-    warnings = _unless_built(path, make)
+    path = build_dir / f"{name}-host-{digest[:12]}{'-sanitized' if sanitize else '.so'}"
+    # What sanitizers report names the files, which lie elsewhere the next time.
+    key = None if sanitize else _key((digest, *_processor()), compiler)
+    warnings = _unless_built(path, make, key)
     kind: Kind = "program" if sanitize else "library"
     return Binary(path, kind, name, platform, compiler, inference_only, warnings)
 
@@ -186,7 +198,7 @@ def compile_plugin(source: Path, compiler: Compiler, *, build_dir: Path) -> Path
         purpose = f"compiling {source.name}"
         return built, _compile(compiler, arguments, scratch, scratch, purpose=purpose)
 
-    path = build_dir / f"{source.stem}-{digest}.so"
+    path = build_dir / f"{source.stem}-{digest[:12]}.so"
     _unless_built(path, make)
     return path
 
@@ -194,13 +206,13 @@ def compile_plugin(source: Path, compiler: Compiler, *, build_dir: Path) -> Path
 def device_flags(platform: Platform, compiler: Compiler) -> list[str]:
     """Flags without which the code would be another: core, language, freestanding."""
     zig = ZIG if compiler.family == "zig" else ()
-    return [*platform.flags[compiler.family], *LANGUAGE, *FREESTANDING, *zig]
+    return [*platform.flags[compiler.family], *LANGUAGE, *PORT, *FREESTANDING, *zig]
 
 
 def _host_flags(
     platform: Platform, compiler: Compiler, optimize: str | None, *, sanitize: bool
 ) -> list[str]:
-    common = [*LANGUAGE, *(ZIG if compiler.family == "zig" else ())]
+    common = [*LANGUAGE, *PORT, *(ZIG if compiler.family == "zig" else ())]
     if sanitize:
         return [*common, *SANITIZE, optimize or "-O1"]
     return [*common, *LIBRARY, optimize or "-O3", *platform.flags[compiler.family]]
@@ -250,10 +262,7 @@ def _link(
 ) -> Path:
     built = scratch / "built.elf"
     arguments = [
-        *device_flags(platform, compiler),
-        *LINK[compiler.family],
-        "-Wl,-T,port/link.ld",
-        "-Wl,--entry=tps_port_reset",
+        *_link_flags(platform, compiler),
         *(str(path) for path in objects),
         *_runtime_library(platform, compiler),
         "-o",
@@ -261,6 +270,15 @@ def _link(
     ]
     _compile(compiler, arguments, folder, scratch, purpose=f"linking for {platform.name}")
     return built
+
+
+def _link_flags(platform: Platform, compiler: Compiler) -> list[str]:
+    return [
+        *device_flags(platform, compiler),
+        *LINK[compiler.family],
+        "-Wl,-T,port/link.ld",
+        "-Wl,--entry=tps_port_reset",
+    ]
 
 
 def _runtime_library(platform: Platform, compiler: Compiler) -> list[str]:
@@ -272,14 +290,26 @@ def _runtime_library(platform: Platform, compiler: Compiler) -> list[str]:
     return [run_tool(question, purpose="asking gcc for its runtime library", timeout=60).strip()]
 
 
-def _unless_built(path: Path, make: Callable[[Path], tuple[Path, str]]) -> str:
-    """Have `make` build in a scratch folder, move the result to `path`; what the compiler said."""
+def _unless_built(
+    path: Path, make: Callable[[Path], tuple[Path, str]], key: str | None = None
+) -> str:
+    """Have `make` build in a scratch folder, move the result to `path`; what the compiler said.
+
+    With a key, what the user's cache has is taken from there, and kept there if the compiler was
+    silent: what it warns of is to be read each time.
+    """
     if path.is_file():
         return ""
+    kept = None if key is None else fetch(key)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="build-", dir=path.parent.resolve()) as scratch:
-            built, said = make(Path(scratch))
+            built, said = make(Path(scratch)) if kept is None else (Path(scratch) / "kept", "")
+            if kept is not None:
+                built.write_bytes(kept)
+                built.chmod(0o755)
+            elif key is not None and not said:
+                keep(key, built.read_bytes())
             os.replace(built, path)
             return said
     except OSError as error:
@@ -291,6 +321,31 @@ def _unless_built(path: Path, make: Callable[[Path], tuple[Path, str]]) -> str:
         ) from error
 
 
+def _key(words: Iterable[str], compiler: Compiler) -> str:
+    """The name in the cache: what is compiled, and by which very program."""
+    return key_of((*words, *_program(compiler)))
+
+
+def _program(compiler: Compiler) -> tuple[str, ...]:
+    """A compiler that was replaced is another one, whatever version it says it has."""
+    path = Path(compiler.command[0])
+    if not path.is_file():
+        return ()
+    found = path.stat()
+    return (str(found.st_mtime_ns), str(found.st_size))
+
+
+@cache
+def _processor() -> tuple[str, ...]:
+    """What -march=native looks at: a home folder may be shared by unlike computers."""
+    told = Path("/proc/cpuinfo")
+    if not told.is_file():
+        return tuple(computer.uname())
+    names = ("model name", "flags", "Features", "CPU part", "isa")
+    lines = told.read_text(encoding="utf-8", errors="replace").splitlines()
+    return tuple(sorted({line for line in lines if line.startswith(names)}))
+
+
 def _digest(folders: Iterable[Path], words: Iterable[str]) -> str:
     """Names the result by everything that goes into it: C files, linker script, command."""
     digest = hashlib.sha256("\0".join(words).encode())
@@ -298,4 +353,4 @@ def _digest(folders: Iterable[Path], words: Iterable[str]) -> str:
         for path in sorted(folder.glob("*")):
             if path.suffix in (".c", ".h", ".ld") and path.is_file():
                 digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:12]
+    return digest.hexdigest()

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tpsgd_edge.errors import ToolError
+from tpsgd_edge.errors import ToolError, how_to_install
 from tpsgd_edge.toolchain.platforms import Family, Platform
 from tpsgd_edge.toolchain.process import run_tool
 
 PREFERENCE_VARIABLE = "TPSGD_EDGE_COMPILER"
-INSTALL_ZIG = "pip install 'tpsgd-edge[emulator]'"
+INSTALL_ZIG = how_to_install("emulator")
 
 # What a family is called for each architecture, best first.
 COMMANDS: dict[str, dict[Family, tuple[str, ...]]] = {

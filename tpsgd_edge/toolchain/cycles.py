@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
-from tpsgd_edge.errors import ToolError
+from tpsgd_edge.errors import ToolError, how_to_install
 
 Timing = Literal["cortex-m0plus", "cortex-m4"]
 
@@ -116,6 +116,6 @@ def _decoder() -> Any:
     except ImportError as error:
         raise ToolError(
             "an estimate of cycles needs capstone",
-            help="pip install 'tpsgd-edge[emulator]'",
+            help=how_to_install("emulator"),
         ) from error
     return capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tpsgd_edge.errors import ToolError
+from tpsgd_edge.errors import ToolError, how_to_install
 from tpsgd_edge.toolchain.compilers import INSTALL_ZIG, find_zig
 from tpsgd_edge.toolchain.process import run_tool
 from tpsgd_edge.toolchain.qemu_link import install_qemu
@@ -61,8 +61,11 @@ _PROGRAMS = (
 )
 _PACKAGES = (
     ("unicorn", "runs and counts every platform but the Cortex-M55", INSTALL_ZIG),
-    ("torch", "pre-training in floating point", "pip install 'tpsgd-edge[torch]'"),
-    ("scikit-learn", "TPSGDClassifier, TPSGDRegressor", "pip install 'tpsgd-edge[sklearn]'"),
+    ("capstone", "estimates of cycles", INSTALL_ZIG),
+    ("onnx", "nets from ONNX files, export", how_to_install("onnx")),
+    ("onnxruntime", "runs what export writes; not needed here", "pip install onnxruntime"),
+    ("torch", "pre-training, compare, nets from PyTorch", how_to_install("torch")),
+    ("scikit-learn", "TPSGDClassifier, TPSGDRegressor", how_to_install("sklearn")),
 )
 
 

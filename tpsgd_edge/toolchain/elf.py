@@ -1,9 +1,10 @@
 """What is read from an ELF file: segments, sections and symbols."""
 
 import bisect
+import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from tpsgd_edge.errors import ToolError
@@ -76,22 +77,29 @@ def read_elf(path: Path) -> Elf:
         ToolError: the file is missing or no ELF.
     """
     from elftools.common.exceptions import ELFError
-    from elftools.elf.elffile import ELFFile
 
     try:
-        with path.open("rb") as file:
-            elf = ELFFile(file)
-            return Elf(
-                {s["p_paddr"]: s.data() for s in elf.iter_segments("PT_LOAD") if s["p_filesz"] > 0},
-                {s.name: s["sh_size"] for s in elf.iter_sections() if s["sh_flags"] & _ALLOC},
-                {s.name: s["sh_addr"] for s in elf.iter_sections() if s["sh_flags"] & _ALLOC},
-                tuple(sorted(_symbols(elf), key=lambda s: s.address)),
-            )
+        return _parse(path.read_bytes())
     except (OSError, ELFError) as error:
         raise ToolError("cannot read the binary", where=path.name, found=str(error)) from error
 
 
 _ALLOC = 0x2  # SHF_ALLOC
+
+
+# Sizes, counters and emulators look at the same program one after the other.
+@lru_cache(maxsize=4)
+def _parse(content: bytes) -> Elf:
+    from elftools.elf.elffile import ELFFile
+
+    elf = ELFFile(io.BytesIO(content))
+    sections = [s for s in elf.iter_sections() if s["sh_flags"] & _ALLOC]
+    return Elf(
+        {s["p_paddr"]: s.data() for s in elf.iter_segments("PT_LOAD") if s["p_filesz"] > 0},
+        {s.name: s["sh_size"] for s in sections},
+        {s.name: s["sh_addr"] for s in sections},
+        tuple(sorted(_symbols(elf), key=lambda s: s.address)),
+    )
 
 
 def _symbols(elf: object) -> Iterator[Symbol]:

@@ -3,10 +3,8 @@
 QEMU's other ways to count do not do: its cycle counter reads 0, and its timers run coarsely.
 """
 
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 from tpsgd_edge.assets import firmware_dir
 from tpsgd_edge.errors import ToolError
@@ -20,6 +18,7 @@ from tpsgd_edge.toolchain.platforms import Platform, load_platform
 from tpsgd_edge.toolchain.process import run_tool
 from tpsgd_edge.toolchain.protocol import StreamDevice
 from tpsgd_edge.toolchain.qemu_link import QemuLink, qemu_command
+from tpsgd_edge.toolchain.scratch import scratch_folder
 
 # Where the harness lies (firmware/port/link.ld.in). Nothing that is counted runs there.
 _HARNESS = ".port_text"
@@ -43,8 +42,8 @@ def run_in_qemu(
     compiler = find_compiler(load_platform("host"))
     source = firmware_dir() / "host" / "count.c"
     plugin = compile_plugin(source, compiler, build_dir=binary.path.parent)
-    with tempfile.TemporaryDirectory(prefix="tpsgd-count-") as folder:
-        plan, out = Path(folder) / "plan.txt", Path(folder) / "counts.txt"
+    with scratch_folder() as folder:
+        plan, out = folder / "plan.txt", folder / "counts.txt"
         lines = _plan(read_elf(binary.path), function, interface.layers)
         plan.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         arguments = ("-plugin", f"{plugin.resolve()},plan={plan},out={out}")

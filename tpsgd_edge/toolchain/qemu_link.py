@@ -1,10 +1,9 @@
 """Firmware in QEMU: one batch for each request, over two files (firmware/port/semihosting.c)."""
 
+import contextlib
 import shutil
 import struct
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 from tpsgd_edge.errors import ToolError
 from tpsgd_edge.toolchain.build import Binary
@@ -12,6 +11,7 @@ from tpsgd_edge.toolchain.interface import ModelInterface
 from tpsgd_edge.toolchain.platforms import Platform
 from tpsgd_edge.toolchain.process import run_tool
 from tpsgd_edge.toolchain.protocol import DUMP, INFO, LOAD, STACK
+from tpsgd_edge.toolchain.scratch import scratch_folder
 
 _MACHINE = ("-nographic", "-monitor", "none", "-serial", "none")
 _SEMIHOSTING = ("-semihosting-config", "enable=on,target=native")
@@ -37,7 +37,8 @@ class QemuLink:
         self._state: bytes | None = None
         self._stack = 0
         self._timeout = timeout
-        self._folder = tempfile.TemporaryDirectory(prefix="tpsgd-qemu-")
+        self._scratch = contextlib.ExitStack()
+        self._folder = self._scratch.enter_context(scratch_folder())
 
     def exchange(self, request: bytes, reply_size: int) -> bytes:
         """See Link."""
@@ -57,10 +58,10 @@ class QemuLink:
 
     def close(self) -> None:
         """See Link."""
-        self._folder.cleanup()
+        self._scratch.close()
 
     def _run(self, commands: bytes, reply_size: int) -> bytes:
-        folder = Path(self._folder.name)
+        folder = self._folder
         replies = folder / "replies.bin"
         replies.unlink(missing_ok=True)
         (folder / "commands.bin").write_bytes(commands)

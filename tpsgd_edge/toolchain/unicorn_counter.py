@@ -27,7 +27,13 @@ def run_in_unicorn(
     """
     link = UnicornLink(binary, timeout=timeout, pausing=False)
     names = {f"{layer}_layer": layer for layer in interface.layers}
-    layers = {s.address: names[s.name] for s in link.elf.symbols if s.name in names}
+    # Kernels of a layer that is made of several get the address of a part of its struct.
+    layers = {
+        place: names[s.name]
+        for s in link.elf.symbols
+        if s.name in names
+        for place in range(s.address, s.address + s.size)
+    }
     counter = _Counter(link, link.elf.find(function).address, layers)
     with StreamDevice(link, interface) as device:
         link.uc.hook_add(import_unicorn().UC_HOOK_BLOCK, counter.on_block)
@@ -38,7 +44,7 @@ def run_in_unicorn(
 class _Counter:
     """Counts blocks between entry and return of one function, apart for each layer.
 
-    A kernel whose first argument is a layer's struct works for this layer.
+    A kernel whose first argument is a layer's struct, or a part of it, works for this layer.
     """
 
     def __init__(self, link: UnicornLink, entry: int, layers: Mapping[int, str]) -> None:

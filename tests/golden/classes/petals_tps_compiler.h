@@ -1,8 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 /*
  * tps_compiler.h -- what compilers are asked for where they know how
  */
 #ifndef PETALS_TPS_COMPILER_H
 #define PETALS_TPS_COMPILER_H
+
+/* Digests are of bytes in memory, and some kernels take two numbers from one word. */
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the generated code needs a little-endian core"
+#endif
 
 /* A function of its own has all registers to itself, and its caller saves fewer. */
 #ifdef __GNUC__

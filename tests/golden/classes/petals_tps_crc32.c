@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 #include "petals_tps_crc32.h"
 
 /* One entry for each value of four bits: 64 bytes of flash, twice the work of the large table. */

@@ -1,7 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 /* tps_crc32.h -- CRC-32 (IEEE 802.3), as zlib computes it */
 #ifndef PETALS_TPS_CRC32_H
 #define PETALS_TPS_CRC32_H
 
+#include "petals_tps_compiler.h"
 #include "petals_tps_names.h"
 
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 /* tps_data.h -- the constants of "petals" that lie in flash. Generated; do not edit. */
 #ifndef PETALS_TPS_DATA_H
 #define PETALS_TPS_DATA_H

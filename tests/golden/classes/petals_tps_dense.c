@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 #include "petals_tps_dense.h"
 
 #include "petals_tps_dense_output.h"
@@ -78,7 +79,7 @@ TPS_APART static void dot_s16_s8(const int16_t *w, const int8_t *x, uint32_t n, 
 {
     int32_t sum = *acc;
     for (uint32_t i = 0; i < n; i++) {
-        sum += w[i] * x[i];
+        sum += (int32_t)w[i] * x[i];
     }
     *acc = sum;
 }
@@ -277,12 +278,12 @@ int tps_dense_steps(const struct tps_dense *layer, uint16_t decay, uint32_t draw
     const int32_t dead = layer->dead_zone > 1 ? layer->dead_zone : 1;
     for (uint32_t j = 0; j < layer->n_out; j++) {
         const int16_t step = tps_sat_s16(tps_random_round(e[j] * rate, shift, tps_draw(draw, j)));
-        e[j] = e[j] < dead && -e[j] < dead ? 0 : step;
+        e[j] = e[j] < dead && -(int32_t)e[j] < dead ? 0 : step;
         any |= e[j];
     }
 #else
     for (uint32_t j = 0; j < layer->n_out; j++) {
-        if (e[j] == 0 || (e[j] < layer->dead_zone && -e[j] < layer->dead_zone)) {
+        if (e[j] == 0 || (e[j] < layer->dead_zone && -(int32_t)e[j] < layer->dead_zone)) {
             e[j] = 0;
             continue;
         }

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 /*
  * tps_dense.h -- fully connected layer: forward pass and tpSGD update
  *
  * Shapes:  x[n_in]  w[n_out][n_in]  b[n_out]  y, e, d[n_out]
- * docs/ARITHMETIC.md, sections 4, 5, 7, 8 and 10.
+ * ARITHMETIC.md of tpsgd-edge, sections 4, 5, 7, 8 and 10.
  */
 #ifndef PETALS_TPS_DENSE_H
 #define PETALS_TPS_DENSE_H

@@ -1,4 +1,5 @@
-/* tps_dense_output.h -- y = f(requantize(acc)); docs/ARITHMETIC.md, section 4 */
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
+/* tps_dense_output.h -- y = f(requantize(acc)); ARITHMETIC.md of tpsgd-edge, section 4 */
 #ifndef PETALS_TPS_DENSE_OUTPUT_H
 #define PETALS_TPS_DENSE_OUTPUT_H
 

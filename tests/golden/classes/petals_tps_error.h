@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 /*
  * tps_error.h -- local errors e = -dJ/dy of the losses, Q14
  *
- * docs/ARITHMETIC.md, section 6.
+ * ARITHMETIC.md of tpsgd-edge, section 6.
  */
 #ifndef PETALS_TPS_ERROR_H
 #define PETALS_TPS_ERROR_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 /* tps_layer.h -- the constants of one layer */
 #ifndef PETALS_TPS_LAYER_H
 #define PETALS_TPS_LAYER_H

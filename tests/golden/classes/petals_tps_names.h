@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 /*
  * tps_names.h -- what the linker calls the kernels of "petals"
  *
@@ -5,6 +6,10 @@
  */
 #ifndef PETALS_TPS_NAMES_H
 #define PETALS_TPS_NAMES_H
+
+#ifdef __cplusplus
+#error "compile the .c files of petals as C11; petals.h is for C++ too"
+#endif
 
 #define tps_crc32 petals_tps_crc32
 #define tps_dense_forward_s16_s8_s16 petals_tps_dense_forward_s16_s8_s16

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 /*
  * tps_projection.h -- entries of the fixed random projections
  *
  * Here: sign entries, made again from the seed at each use, no flash.
- * docs/ARITHMETIC.md, section 9.
+ * ARITHMETIC.md of tpsgd-edge, section 9.
  */
 #ifndef PETALS_TPS_PROJECTION_H
 #define PETALS_TPS_PROJECTION_H

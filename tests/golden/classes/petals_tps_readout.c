@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 #include "petals_tps_readout.h"
 
 #include "petals_tps_fixed.h"

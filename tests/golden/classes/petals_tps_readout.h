@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 /*
  * tps_readout.h -- a layer's outputs through its fixed projection P, and errors the other way
  *
  * Shapes:  y, e[n_out]  s[n_labels]
- * docs/ARITHMETIC.md, section 6.4.
+ * ARITHMETIC.md of tpsgd-edge, section 6.4.
  */
 #ifndef PETALS_TPS_READOUT_H
 #define PETALS_TPS_READOUT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 #include "petals_tps_softmax.h"
 
 const uint16_t tps_exp2_table[64] = {

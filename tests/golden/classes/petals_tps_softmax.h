@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 /*
  * tps_softmax.h -- probabilities from scores in units of 1/256 of a factor of two
  *
- * docs/ARITHMETIC.md, section 6.3. Probabilities are Q15, 0 to 32768.
+ * ARITHMETIC.md of tpsgd-edge, section 6.3. Probabilities are Q15, 0 to 32768.
  */
 #ifndef PETALS_TPS_SOFTMAX_H
 #define PETALS_TPS_SOFTMAX_H

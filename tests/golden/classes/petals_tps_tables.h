@@ -1,4 +1,5 @@
-/* tps_tables.h -- activation functions as tables; docs/ARITHMETIC.md, section 4 */
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
+/* tps_tables.h -- activation functions as tables; ARITHMETIC.md of tpsgd-edge, section 4 */
 #ifndef PETALS_TPS_TABLES_H
 #define PETALS_TPS_TABLES_H
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 /*
  * plane.c -- one tpSGD training step of "plane"
  *
@@ -15,6 +16,7 @@
 #include "plane_tps_data.h"
 #include "plane_tps_dense_f32.h"
 #include "plane_tps_error_f32.h"
+#include "plane_tps_f32.h"
 #include "plane_tps_random.h"
 
 static const struct tps_dense_f32 fc1_layer = {
@@ -75,6 +77,12 @@ void plane_outputs_with(const struct plane_model *model, struct plane_work *work
 tps_status plane_train_step_with(struct plane_model *model, struct plane_work *work,
     const float x[PLANE_N_IN], const float label[PLANE_N_LABELS])
 {
+    if (!tps_all_proved_f32(x, PLANE_N_IN)) {
+        return TPS_BAD_INPUT;
+    }
+    if (!tps_all_proved_f32(label, PLANE_N_LABELS)) {
+        return TPS_BAD_INPUT;
+    }
 
     /* fc1: 2 -> 5, relu */
     tps_dense_forward_relu_f32(&fc1_layer, model->fc1_w, model->fc1_b, x, work->arena.fc1_y.at);

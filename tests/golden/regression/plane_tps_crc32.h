@@ -1,7 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 /* tps_crc32.h -- CRC-32 (IEEE 802.3), as zlib computes it */
 #ifndef PLANE_TPS_CRC32_H
 #define PLANE_TPS_CRC32_H
 
+#include "plane_tps_compiler.h"
 #include "plane_tps_names.h"
 
 #include <stdint.h>

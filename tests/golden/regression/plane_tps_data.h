@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 /* tps_data.h -- the constants of "plane" that lie in flash. Generated; do not edit. */
 #ifndef PLANE_TPS_DATA_H
 #define PLANE_TPS_DATA_H

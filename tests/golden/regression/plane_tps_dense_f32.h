@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 /*
  * tps_dense_f32.h -- fully connected layer in binary32: forward pass and tpSGD update
  *
  * Shapes:  x[n_in]  w[n_out][n_in]  b[n_out]  y, e, d[n_out]
- * docs/ARITHMETIC.md, section 12.
+ * ARITHMETIC.md of tpsgd-edge, section 12.
  */
 #ifndef PLANE_TPS_DENSE_F32_H
 #define PLANE_TPS_DENSE_F32_H

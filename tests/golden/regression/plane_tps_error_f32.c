@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 #include "plane_tps_error_f32.h"
 
 #include "plane_tps_f32.h"

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 /*
  * tps_error_f32.h -- local errors e = -dJ/dy of the losses, in binary32
  *
- * docs/ARITHMETIC.md, sections 6 and 12.
+ * ARITHMETIC.md of tpsgd-edge, sections 6 and 12.
  */
 #ifndef PLANE_TPS_ERROR_F32_H
 #define PLANE_TPS_ERROR_F32_H

@@ -1,7 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 /* tps_layer.h -- the constants of one layer */
 #ifndef PLANE_TPS_LAYER_H
 #define PLANE_TPS_LAYER_H
 
+#include "plane_tps_f32.h"
 #include "plane_tps_names.h"
 
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 /*
  * tps_names.h -- what the linker calls the kernels of "plane"
  *
@@ -5,6 +6,10 @@
  */
 #ifndef PLANE_TPS_NAMES_H
 #define PLANE_TPS_NAMES_H
+
+#ifdef __cplusplus
+#error "compile the .c files of plane as C11; plane.h is for C++ too"
+#endif
 
 #define tps_crc32 plane_tps_crc32
 #define tps_dense_forward_linear_f32 plane_tps_dense_forward_linear_f32

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 /*
  * tps_projection.h -- entries of the fixed random projections
  *
  * Here: gaussian entries, one byte an entry in flash.
- * docs/ARITHMETIC.md, section 9.
+ * ARITHMETIC.md of tpsgd-edge, section 9.
  */
 #ifndef PLANE_TPS_PROJECTION_H
 #define PLANE_TPS_PROJECTION_H

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 /*
  * tps_random.h -- counter-based random numbers
  *
- * docs/ARITHMETIC.md, section 3. Unsigned arithmetic wraps modulo 2^32 on purpose.
+ * ARITHMETIC.md of tpsgd-edge, section 3. Unsigned arithmetic wraps modulo 2^32 on purpose.
  */
 #ifndef PLANE_TPS_RANDOM_H
 #define PLANE_TPS_RANDOM_H

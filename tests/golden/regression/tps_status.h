@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 /*
  * tps_status.h -- what functions that meet outside data return
  *
@@ -19,6 +20,7 @@ enum {
     TPS_BAD_LABEL = 1,       /* a class that the model does not have */
     TPS_SELFTEST_FAILED = 2, /* training on this device gives other weights */
     TPS_BAD_RATE = 3,        /* a learning rate beyond that of the spec */
+    TPS_BAD_INPUT = 4,       /* f32: NaN, infinity, or beyond 2^20 in x or in a label */
 };
 
 #endif

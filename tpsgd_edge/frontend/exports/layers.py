@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.frontend.exports.activation import RNN_OPERATORS, activated
 from tpsgd_edge.frontend.exports.writer import Lengths, OnnxWriter
 from tpsgd_edge.graph import Conv2d, Dense, Gru, Pool, Rnn, Shape, Weights
 
@@ -27,28 +28,6 @@ class Held:
 
     name: str
     shape: Shape | None = None
-
-
-_ACTIVATIONS: Mapping[str, str] = {
-    "tanh": "Tanh",
-    "sigmoid": "Sigmoid",
-    "relu": "Relu",
-    "leaky_relu": "LeakyRelu",
-}
-
-_BOUNDS: Mapping[str, tuple[float, float]] = {"hard_tanh": (-1.0, 1.0), "relu6": (0.0, 6.0)}
-
-
-def _activated(writer: OnnxWriter, layer: Dense | Conv2d | Rnn, z: str) -> str:
-    name, activation = layer.name, layer.activation
-    if activation == "linear":
-        return z
-    if activation in _BOUNDS:
-        bounds = [writer.constant(f"/{bound:g}", np.array(bound)) for bound in _BOUNDS[activation]]
-        return writer.node("Clip", [z, *bounds], f"{name}/clip")
-    op = _ACTIVATIONS[activation]
-    slope: dict[str, Any] = {"alpha": layer.negative_slope} if activation == "leaky_relu" else {}
-    return writer.node(op, [z], f"{name}/{op.lower()}", **slope)
 
 
 def _flat(writer: OnnxWriter, held: Held, name: str) -> tuple[Held, NDArray[np.intp] | slice]:
@@ -86,19 +65,22 @@ def _dense(writer: OnnxWriter, layer: Dense, weights: Weights | None, held: Held
     flat, order = _flat(writer, held, layer.name)
     inputs = [flat.name, *_weights(writer, layer.name, weights.w[:, order], weights.b)]
     z = writer.node("Gemm", inputs, f"{layer.name}/z", transB=1)
-    return Held(_activated(writer, layer, z))
+    return Held(activated(writer, layer, z))
 
 
 def _conv2d(writer: OnnxWriter, layer: Conv2d, weights: Weights | None, held: Held) -> Held:
     assert weights is not None
     x = _as_map(writer, held, layer.x_shape, layer.name)
     filters = weights.w.reshape(layer.n_out, *layer.kernel, -1).transpose(0, 3, 1, 2)
-    lengths = zip(layer.x_shape, layer.y_shape, layer.kernel, layer.stride, strict=False)
+    lengths = zip(layer.x_shape, layer.y_shape, layer.reach, layer.stride, strict=False)
     # Zeros behind the map: enough for the last window.
     behind = [
         max(0, (n_out - 1) * stride + kernel - before - n_in)
         for (n_in, n_out, kernel, stride), before in zip(lengths, layer.padding, strict=False)
     ]
+    apart: dict[str, Any] = {}
+    if layer.dilation != (1, 1):
+        apart["dilations"] = list(layer.dilation)
     z = writer.node(
         "Conv",
         [x.name, *_weights(writer, layer.name, filters, weights.b)],
@@ -107,14 +89,17 @@ def _conv2d(writer: OnnxWriter, layer: Conv2d, weights: Weights | None, held: He
         strides=list(layer.stride),
         pads=[*layer.padding, *behind],
         group=layer.groups,
+        **apart,
     )
-    return Held(_activated(writer, layer, z), layer.y_shape)
+    return Held(activated(writer, layer, z), layer.y_shape)
 
 
 def _pool(writer: OnnxWriter, layer: Pool, weights: Weights | None, held: Held) -> Held:
     x = _as_map(writer, held, layer.x_shape, layer.name)
     op = "MaxPool" if layer.mode == "max" else "AveragePool"
     windows: dict[str, Any] = {"kernel_shape": list(layer.kernel), "strides": list(layer.stride)}
+    if layer.is_cut:
+        windows["pads"] = [*layer.padding, *layer.behind]
     return Held(writer.node(op, [x.name], f"{layer.name}/y", **windows), layer.y_shape)
 
 
@@ -122,7 +107,7 @@ def _rnn(writer: OnnxWriter, layer: Rnn, weights: Weights | None, held: Held) ->
     """RNN of ONNX where every leak is 1, else Scan over the steps. Both make all steps."""
     assert weights is not None
     name = layer.name
-    if set(layer.leaks) != {1.0} or layer.activation not in _ACTIVATIONS:
+    if set(layer.leaks) != {1.0} or layer.activation not in RNN_OPERATORS:
         return _leaky(writer, layer, weights, held)
     inputs = [
         held.name,
@@ -130,9 +115,9 @@ def _rnn(writer: OnnxWriter, layer: Rnn, weights: Weights | None, held: Held) ->
         writer.constant(f"{name}.recurrence", weights.w[np.newaxis, :, layer.n_x :]),
         writer.constant(f"{name}.bias", np.concatenate([weights.b, 0 * weights.b])[np.newaxis]),
     ]
-    how: dict[str, Any] = {"activations": [_ACTIVATIONS[layer.activation]]}
-    if layer.activation == "leaky_relu":
-        how["activation_alpha"] = [layer.negative_slope]
+    how: dict[str, Any] = {"activations": [RNN_OPERATORS[layer.activation]]}
+    for key, number in zip(("alpha", "beta"), layer.numbers, strict=False):
+        how[f"activation_{key}"] = [number]
     y = writer.node("RNN", inputs, f"{name}/y", hidden_size=layer.n_out, **how)
     axis = writer.constant("/axis_1", np.array([1]))
     return Held(writer.node("Squeeze", [y, axis], f"{name}/h"))
@@ -151,7 +136,7 @@ def _leaky(writer: OnnxWriter, layer: Rnn, weights: Weights, held: Held) -> Held
     step, x, h = writer.inside(), f"{name}/x", f"{name}/h"
     both = step.node("Concat", [x, h], f"{name}/both", axis=1)
     z = step.node("Gemm", [both, *w_b], f"{name}/z", transB=1)
-    way = step.node("Sub", [_activated(step, layer, z), h], f"{name}/way")
+    way = step.node("Sub", [activated(step, layer, z), h], f"{name}/way")
     part = step.node("Mul", [way, leak], f"{name}/part")
     after = step.node("Add", [h, part], f"{name}/after")
     seen = step.node("Identity", [after], f"{name}/seen")

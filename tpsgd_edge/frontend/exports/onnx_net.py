@@ -1,5 +1,6 @@
 """A graph of ours as an ONNX file in floating point."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,8 +8,12 @@ import numpy as np
 from tpsgd_edge import __version__
 from tpsgd_edge.frontend.exports.layers import MAKE, Held, map_of
 from tpsgd_edge.frontend.exports.writer import OnnxWriter
+from tpsgd_edge.frontend.metadata import class_metadata
 from tpsgd_edge.frontend.scaling import Scaling
 from tpsgd_edge.graph import Dense, Graph, Recurrent, Weights
+
+# How the name of the program that made a file stands near its start: field 2 of ModelProto.
+ONNX_MARK = b"\x12\x0atpsgd-edge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +32,7 @@ class Ends:
     has_softmax: bool
 
 
-def to_onnx(graph: Graph, ends: Ends, *, note: str = "") -> bytes:
+def to_onnx(graph: Graph, ends: Ends, *, note: str = "", class_names: Sequence[str] = ()) -> bytes:
     """The file: input x of shape (n, ...), samples as ours are, channels last; output y (n, n_out).
 
     Where each step of a sequence has a label, y is (n, steps, n_out).
@@ -35,6 +40,7 @@ def to_onnx(graph: Graph, ends: Ends, *, note: str = "") -> bytes:
     Args:
         graph: with weights of every layer that has some.
         note: what the file says of itself.
+        class_names: in the order of the outputs; they become metadata.
 
     Raises:
         ToolError: the package onnx is not installed.
@@ -56,6 +62,7 @@ def to_onnx(graph: Graph, ends: Ends, *, note: str = "") -> bytes:
         (y, ("n", *steps, graph.labels.count)),
         note=note,
         version=__version__,
+        metadata=class_metadata(class_names),
     )
 
 

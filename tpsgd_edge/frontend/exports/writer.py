@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.errors import ToolError
+from tpsgd_edge.errors import ToolError, how_to_install
 
 # Lengths of axes; a name stands for one that is open.
 Lengths = tuple[int | str, ...]
@@ -24,7 +24,7 @@ class OnnxWriter:
         except ImportError:
             raise ToolError(
                 "writing ONNX files needs the package onnx",
-                help="pip install 'tpsgd-edge[onnx]'",
+                help=how_to_install("onnx"),
             ) from None
         self._onnx: Any = onnx
         self._nodes: list[Any] = []
@@ -61,12 +61,22 @@ class OnnxWriter:
             [info(n, real, None) for n in outputs],
         )
 
-    def model(self, name: str, x: Named, y: Named, *, note: str, version: str) -> bytes:
+    def model(
+        self,
+        name: str,
+        x: Named,
+        y: Named,
+        *,
+        note: str,
+        version: str,
+        metadata: Mapping[str, str],
+    ) -> bytes:
         """The finished file. It holds no date and no path.
 
         Args:
             x, y: names and shapes of input and output.
             note: what the model says of itself.
+            metadata: more of it, for programs.
         """
         helper, real = self._onnx.helper, self._onnx.TensorProto.FLOAT
         info, tensors = helper.make_tensor_value_info, list(self._tensors.values())
@@ -79,4 +89,5 @@ class OnnxWriter:
             producer_version=version,
             doc_string=note,
         )
+        helper.set_model_props(model, dict(metadata))
         return bytes(model.SerializeToString(deterministic=True))

@@ -10,9 +10,13 @@ from collections.abc import Callable
 import numpy as np
 
 from tpsgd_edge.frontend.imports.call import LARGEST_MAP, Array, Call
+from tpsgd_edge.frontend.imports.help import what_to_do
 from tpsgd_edge.frontend.imports.quantized import dequantized, quantized
 
 _INT64 = 7
+_TYPE_NAMES = {"FLOAT": 1, "INT32": 6, "INT64": 7, "FLOAT16": 10, "DOUBLE": 11}
+# From this version on shapes are spread without being asked.
+_BROADCASTS = 7
 
 
 def moved(array: Array, call: Call) -> Array | None:
@@ -165,8 +169,9 @@ _MOVES: dict[str, Callable[[Array, Call], Array]] = {
 
 def _constant(call: Call) -> Array:
     attributes = call.node.attributes
-    if isinstance(attributes.get("value"), np.ndarray):
-        return np.asarray(attributes["value"])
+    for name in ("value", "sparse_value"):
+        if isinstance(attributes.get(name), np.ndarray):
+            return np.asarray(attributes[name])
     for name, kind in (("value_float", np.float32), ("value_int", np.int64)):
         for key in (name, f"{name}s"):
             if isinstance(attributes.get(key), int | float | tuple):
@@ -174,8 +179,30 @@ def _constant(call: Call) -> Array:
     raise call.error("a constant is of a kind that cannot be read")
 
 
+def cast_type(call: Call) -> int:
+    """ONNX's number of the type that Cast makes; up to opset 5 it was written as text."""
+    to = call.node.attributes.get("to", 0)
+    return _TYPE_NAMES.get(to, 0) if isinstance(to, str) else call.integer("to", 0)
+
+
+def aligned(call: Call, constant: Array, ndim: int) -> Array:
+    """The second input of Add and the like; up to opset 6 `axis` says where its axes lie."""
+    call.integer("broadcast", 1)
+    axis = call.integer("axis", -constant.ndim)
+    axis += ndim if axis < 0 else 0
+    if constant.size == 1 or axis == ndim - constant.ndim or constant.ndim > ndim:
+        return constant
+    behind = ndim - axis - constant.ndim
+    if call.opset >= _BROADCASTS or not 0 <= behind <= ndim:
+        raise call.error(
+            f"{call.node.op} has constants that do not fit",
+            found=f"axis = {axis}, shape {constant.shape} for values of {ndim} axes",
+        )
+    return constant.reshape(*constant.shape, *(1,) * behind)
+
+
 def _cast(call: Call) -> Array:
-    array, to = call.array(0, "input"), call.integer("to", 0)
+    array, to = call.array(0, "input"), cast_type(call)
     if array.dtype.kind not in "biuf":
         raise call.error("Cast meets what is no number")
     if to == _INT64 or to == _INT64 - 1:
@@ -224,11 +251,12 @@ def _bounded(call: Call, shape: tuple[int, ...]) -> tuple[int, ...]:
 def _arithmetic(call: Call) -> Array:
     """Sums of lengths and the like, before a Reshape."""
     a, b = call.array(0, "input"), call.array(1, "input")
+    b = aligned(call, b, max(a.ndim, b.ndim))
     small = max(a.size, b.size) <= 64 and a.dtype.kind in "iuf" and b.dtype.kind in "iuf"
     if not small or (call.node.op == "Div" and (b == 0).any()):
         raise call.error(
             f"{call.node.op} of constants is not computed here",
-            help="simplify the file first, for example with onnxsim or onnxruntime's optimizer",
+            help=what_to_do(call.node.op, constants=True),
         )
     whole = a.dtype.kind in "iu" and b.dtype.kind in "iu"
     operation = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply}.get(call.node.op)

@@ -1,19 +1,50 @@
 """A node of a net with what is constant of its inputs, and what messages say of it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.errors import DataError
+from tpsgd_edge.errors import DataError, visible
 
 Array = NDArray[Any]
 Real = NDArray[np.float64]
 # What a microcontroller holds in one map or vector, generously.
 LARGEST_MAP = 1 << 20
+
+
+class Attributes(Mapping[str, Any]):
+    """The attributes of a node, which remember those that were looked at.
+
+    What nobody looks at was not heeded: the reader refuses such a node.
+    """
+
+    def __init__(self, values: Mapping[str, Any], seen: set[str] | None = None) -> None:
+        self._values = dict(values)
+        self._seen: set[str] = set() if seen is None else seen
+
+    def __getitem__(self, name: str) -> Any:
+        self._seen.add(name)
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def changed(self, change: Callable[[str, Any], Any]) -> "Attributes":
+        """The same attributes with other values; what is looked at there counts here too."""
+        values = {name: change(name, value) for name, value in self._values.items()}
+        return Attributes(values, self._seen)
+
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """The names of those that were not looked at."""
+        return tuple(name for name in self._values if name not in self._seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +56,12 @@ class Node:
     name: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    attributes: Mapping[str, Any]
+    attributes: Attributes
 
     def place(self, file: str) -> str:
         """Where it is, for messages."""
         name = self.name or (self.outputs[0] if self.outputs else "")
-        return f"{file}, node '{name[:60]}' ({self.op[:40]})"
+        return f"{file}, node '{visible(name[:60])}' ({visible(self.op[:40])})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +69,8 @@ class Call:
     """A node as its handler sees it.
 
     `arrays` are the constant inputs, None where an input is left out or comes from the layer
-    before; `batch` is how many samples the file says come at once, 1 where it leaves that open.
+    before; `batch` is how many samples the file says come at once, 1 where it leaves that open;
+    `opset` is the version of ONNX's operators that the file asks for.
     Every method raises a `DataError` where the node holds something else than asked for.
     """
 
@@ -46,6 +78,7 @@ class Call:
     arrays: tuple[Array | None, ...]
     file: str
     batch: int = 1
+    opset: int = 17
 
     def error(self, what: str, *, found: str | None = None, help: str | None = None) -> DataError:  # noqa: A002 - as in errors
         """What is wrong with this node."""
@@ -87,9 +120,16 @@ class Call:
 
     def finite(self, array: Array, what: str) -> Real:
         """The numbers of an array as binary64; an error where some are not finite."""
-        if array.dtype.kind not in "iuf":
+        if array.dtype.kind in "iu":
             raise self.error(
-                f"the {what} of {self.node.op} must be numbers", found=f"{array.dtype}"
+                f"the {what} of {self.node.op}: whole numbers without a scale",
+                found=f"{array.dtype} {array.shape}",
+                help="nets in integers are read with QuantizeLinear and DequantizeLinear around "
+                "what computes (QDQ), or give the net in real numbers",
+            )
+        if array.dtype.kind != "f":
+            raise self.error(
+                f"the {what} of {self.node.op} must be real numbers", found=f"{array.dtype}"
             )
         with np.errstate(invalid="ignore"):
             numbers = array.astype(np.float64)

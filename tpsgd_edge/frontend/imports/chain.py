@@ -61,6 +61,11 @@ class Chain:
         steps: of the sequence that the last layer makes; 1 where it makes none.
         pending: what is to be folded into the next layer.
         is_quantized: whether QuantizeLinear made the values, and DequantizeLinear is to come.
+        samples: places of our samples' values in the net's own input; None where they are the same.
+        bounds: of Max and Min, an activation that is still to be given to a layer.
+        are_whole: whether the samples are whole numbers, and no scale made real ones of them yet.
+        ends_by_steps: whether QuantizeLinear gave the last layer its relu: its integers begin at 0.
+        scaling: of the samples, before the first layer; None where the layer took it in.
     """
 
     order: Order
@@ -70,6 +75,11 @@ class Chain:
     steps: int = 1
     pending: Affine | None = None
     is_quantized: bool = False
+    samples: Order | None = None
+    bounds: tuple[float, float] | None = None
+    are_whole: bool = False
+    ends_by_steps: bool = False
+    scaling: Affine | None = None
 
     @property
     def size(self) -> int:
@@ -92,6 +102,18 @@ class Chain:
 def canonical(shape: Shape) -> Order:
     """Places of a map channels first, shape (channels, height, width), that lies channels last."""
     return np.arange(int(np.prod(shape))).reshape(shape).transpose(2, 0, 1)
+
+
+def with_scaled_samples(chain: Chain) -> Chain:
+    """The chain before any layer with what is pending as a scaling of the samples themselves.
+
+    So it goes where the first layer cannot take it in: where zeros are around a map, or where it
+    differs from place to place.
+    """
+    pending = chain.pending
+    if chain.layers or pending is None or not (pending.scale > 0).all():
+        return chain
+    return replace(chain, pending=None, scaling=pending)
 
 
 def spread(chain: Chain, call: Call, values: Array) -> Real:
@@ -151,7 +173,7 @@ def open_layer(chain: Chain) -> int | None:
     return None
 
 
-def activated(chain: Chain, call: Call, activation: str, **settings: float) -> Chain:
+def activated(chain: Chain, call: Call, activation: str, **settings: Any) -> Chain:
     """The chain whose last layer with weights has an activation, with what settings it needs.
 
     Raises:
@@ -201,6 +223,7 @@ def extended(
         second=None,
         steps=1,
         pending=None,
+        ends_by_steps=False,
     )
 
 

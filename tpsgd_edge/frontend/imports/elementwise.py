@@ -5,12 +5,15 @@ from typing import Any
 
 import numpy as np
 
+from tpsgd_edge.frontend.imports.arrays import aligned, cast_type
 from tpsgd_edge.frontend.imports.call import Array, Call
 from tpsgd_edge.frontend.imports.chain import Chain, activated, open_layer, scaled
 
 _ACTIVATIONS = {"Relu": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid"}
 _BOUNDS = {(0.0, 6.0): "relu6", (-1.0, 1.0): "hard_tanh"}
-_ONE, _ZERO = np.ones(()), np.zeros(())
+_ONE, _ZERO, _TWO = np.ones(()), np.zeros(()), np.zeros(2)
+# From this version on BatchNormalization and Dropout predict unless they are told to train.
+_NO_TRAINING = 7
 # Slopes of leaky_relu are whole numbers of these.
 _SMALLEST_SLOPE = 2.0**-15
 
@@ -61,19 +64,44 @@ def clip(chain: Chain, call: Call) -> Chain:
     m = (a + b) / 2 and h = (b - a) / 2: the layer before takes the one scaling in, the layer behind
     the other.
     """
-    low, high = _bound(call, "min", 1, -np.inf), _bound(call, "max", 2, np.inf)
+    return bounded(chain, call, _bound(call, "min", 1, -np.inf), _bound(call, "max", 2, np.inf))
+
+
+def extreme(chain: Chain, call: Call) -> Chain:
+    """Max and Min with a constant: bounds, of which others may follow."""
+    constants = [i for i, array in enumerate(call.arrays) if array is not None]
+    if len(call.arrays) == 1:
+        return chain
+    bound = call.real(constants[0], "constant") if len(call.arrays) == 2 and constants else _TWO
+    if bound.size != 1:
+        raise call.error(
+            f"{call.node.op} is no activation of ours",
+            found=f"{len(call.arrays)} inputs, a constant of shape {bound.shape}",
+            help="the larger of a value and one number is a relu, with Min a Clip",
+        )
+    value, choose = float(bound.ravel()[0]), max if call.node.op == "Max" else min
+    low, high = chain.bounds or (-np.inf, np.inf)
+    return replace(chain, bounds=(choose(low, value), choose(high, value)))
+
+
+def bounded(chain: Chain, call: Call, low: float, high: float) -> Chain:
+    """The chain whose values end at these bounds."""
     # The largest numbers of binary32 stand for no bound in old files.
     is_below, is_above = low > -3e38, high < 3e38
+    if not is_below and 0 < high < 3e38 and (reopened := without_relu(chain)) is not None:
+        chain, low, is_below = reopened, 0.0, True
     if not is_below and not is_above:
         return chain
     if low == 0 and not is_above:
         return activated(chain, call, "relu")
-    if not (is_below and is_above and low < high):
+    if not low < high:
         raise call.error(
-            "Clip has no activation of ours",
+            f"{call.node.op} has no activation of ours",
             found=f"from {low:g} to {high:g}",
             help="Clip between two bounds is a hard tanh, from 0 upwards relu",
         )
+    if not (is_below and is_above):
+        return _bounded_on_one_side(chain, call, low if is_below else high, is_below=is_below)
     if (low, high) in _BOUNDS or open_layer(chain) is None:
         return activated(chain, call, _BOUNDS.get((low, high), "hard_tanh"))
     if low == 0:
@@ -85,10 +113,28 @@ def clip(chain: Chain, call: Call) -> Chain:
     return scaled(made, call, half, middle)
 
 
+def _bounded_on_one_side(chain: Chain, call: Call, bound: float, *, is_below: bool) -> Chain:
+    """From b upwards it is b + relu(z - b), up to b it is b - relu(b - z)."""
+    sign, edge = _ONE if is_below else -_ONE, np.array(bound)
+    made = activated(scaled(chain, call, sign, -sign * edge), call, "relu")
+    return scaled(made, call, sign, edge)
+
+
+def without_relu(chain: Chain) -> Chain | None:
+    """The chain before the relu of its last layer; None where that has none."""
+    at = max((i for i, la in enumerate(chain.layers) if la.weights is not None), default=None)
+    if at is None or chain.layers[at].table["activation"] != "relu" or chain.pending is not None:
+        return None
+    layer = chain.layers[at]
+    table = {**layer.table, "activation": "linear"}
+    before, behind = chain.layers[:at], chain.layers[at + 1 :]
+    return replace(chain, layers=(*before, replace(layer, table=table), *behind))
+
+
 def _bound(call: Call, name: str, index: int, default: float) -> float:
     if call.has(index):
         array = call.array(index, name)
-        if array.size != 1 or array.dtype.kind not in "iuf":
+        if array.size != 1 or array.dtype.kind != "f":
             raise call.error("Clip has an odd bound", found=f"{array.dtype} {array.shape}")
         return float(array.ravel()[0])
     value = call.node.attributes.get(name, default)
@@ -100,11 +146,16 @@ def _bound(call: Call, name: str, index: int, default: float) -> float:
 def batch_normalization(chain: Chain, call: Call) -> Chain:
     """BatchNormalization as it predicts: a factor and a shift for each channel."""
     shape = chain.order.shape
-    if len(shape) < 2 or shape[0] != 1 or call.integer("training_mode", 0):
+    # Up to opset 6 it trained unless `is_test` was set, and had numbers for each place if asked.
+    is_test = call.integer("is_test", int(call.opset >= _NO_TRAINING))
+    trains = call.integer("training_mode", 0) or not is_test
+    by_place = call.integer("spatial", 1) != 1
+    if len(shape) < 2 or shape[0] != 1 or trains or by_place:
         raise call.error(
             "BatchNormalization is not in a form for predictions",
-            found=f"values of shape {shape}, training_mode = {call.integer('training_mode', 0)}",
-            help="export the net in evaluation mode",
+            found=f"values of shape {shape}, {'training' if trains else 'evaluation'} mode"
+            + (", spatial = 0" if by_place else ""),
+            help="export the net in evaluation mode, with numbers for each channel",
         )
     scale, bias, average, variance = (
         call.real(i, what, (shape[1],)) for i, what in enumerate(("scale", "B", "mean", "var"), 1)
@@ -132,6 +183,7 @@ def arithmetic(chain: Chain, call: Call) -> Chain:
     """Add, Sub, Mul and Div with a constant: a bias or a scaling."""
     op, is_first = call.node.op, call.arrays[0] is not None
     constant = call.real(0 if is_first else 1, "constant")
+    constant = aligned(call, constant, chain.order.ndim)
     if constant.ndim > chain.order.ndim and constant.size == 1:
         constant = constant.reshape(())
     if op == "Div":
@@ -148,13 +200,24 @@ def arithmetic(chain: Chain, call: Call) -> Chain:
 
 def same(chain: Chain, call: Call) -> Chain:
     """Dropout as it predicts, and Cast from one real type to another: nothing."""
-    if call.node.op == "Cast" and call.integer("to", 1) not in (1, 10, 11, 16):
+    if call.node.op == "Cast" and cast_type(call) not in (1, 10, 11, 16):
         raise call.error(
             "Cast makes whole numbers of values", help="values stay real numbers up to the end"
+        )
+    if call.node.op == "Dropout" and not call.integer("is_test", int(call.opset >= _NO_TRAINING)):
+        raise call.error(
+            "Dropout is still in training mode",
+            found="is_test = 0",
+            help="export the net in evaluation mode",
         )
     drops = not call.has(1) or call.array(1, "ratio").any()
     if drops and call.node.op == "Dropout" and call.has(2) and call.array(2, "training_mode").any():
         raise call.error(
             "Dropout is still in training mode", help="export the net in evaluation mode"
         )
-    return replace(chain, second=None)
+    return replace(chain, second=None, are_whole=chain.are_whole and call.node.op != "Cast")
+
+
+def negated(chain: Chain, call: Call) -> Chain:
+    """Neg: a scaling by -1."""
+    return scaled(chain, call, -_ONE, _ZERO)

@@ -6,14 +6,14 @@ Protobuf runs no code and the tensors are plain numbers; there is no pickle anyw
 import math
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
 
-from tpsgd_edge.errors import DataError, ToolError
-from tpsgd_edge.frontend.imports.call import Array, Node
+from tpsgd_edge.errors import DataError, ToolError, how_to_install
+from tpsgd_edge.frontend.imports.call import Array, Attributes, Node
 from tpsgd_edge.frontend.samples import read_bytes
 
 _LARGEST_FILE = 1 << 28
@@ -36,7 +36,16 @@ _TYPES = {
     10: ("<f2", "int32_data", "<u2"),
     11: ("<f8", "double_data", "<f8"),
 }
-_ATTRIBUTE_FIELDS = {1: "f", 2: "i", 3: "s", 4: "t", 6: "floats", 7: "ints", 8: "strings"}
+_ATTRIBUTE_FIELDS = {
+    1: "f",
+    2: "i",
+    3: "s",
+    4: "t",
+    6: "floats",
+    7: "ints",
+    8: "strings",
+    11: "sparse_tensor",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,8 @@ class HeldTensor:
 class OnnxNet:
     """The parts of an ONNX graph that matter here.
 
-    Lengths of the input that the file leaves open are None.
+    Lengths of the input that the file leaves open are None; `input_type` is ONNX's number of the
+    type of its elements. `opset` is the version of ONNX's own operators.
     """
 
     file: str
@@ -60,6 +70,9 @@ class OnnxNet:
     input_name: str
     input_shape: tuple[int | None, ...]
     outputs: tuple[str, ...]
+    input_type: int = 1
+    opset: int = 17
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_onnx_file(path: Path) -> OnnxNet:
@@ -86,8 +99,22 @@ def onnx_from_bytes(raw: bytes, file: str, folder: Path | None = None) -> OnnxNe
     except ImportError:
         raise ToolError(
             "reading ONNX files needs the package onnx",
-            help="pip install 'tpsgd-edge[onnx]'",
+            help=how_to_install("onnx"),
         ) from None
+    if not raw:
+        raise DataError(
+            f"the file '{file}' is empty",
+            where=file,
+            found="0 bytes",
+            help="write it again, or fetch it again",
+        )
+    if raw.startswith(b"version https://git-lfs"):
+        raise DataError(
+            f"'{file}' only says where Git LFS keeps the model",
+            where=file,
+            found=f"{len(raw):,} bytes of text",
+            help="fetch the file itself: git lfs pull",
+        )
     model = onnx.ModelProto()
     try:
         model.ParseFromString(raw)
@@ -106,7 +133,7 @@ def _net(model: Any, file: str, folder: Path | None) -> OnnxNet:
     graph = model.graph
     for what, count, most in (
         ("nodes", len(graph.node), _MOST_NODES),
-        ("tensors", len(graph.initializer), _MOST_TENSORS),
+        ("tensors", len(graph.initializer) + len(graph.sparse_initializer), _MOST_TENSORS),
     ):
         if count > most:
             raise DataError(
@@ -115,6 +142,8 @@ def _net(model: Any, file: str, folder: Path | None) -> OnnxNet:
                 found=f"{count:,}; {most:,} are allowed",
             )
     tensors = {_text(tensor.name): HeldTensor(tensor) for tensor in graph.initializer}
+    sparse = {_text(held.values.name): HeldTensor(held) for held in graph.sparse_initializer}
+    tensors = {**tensors, **sparse}
     inputs = [value for value in graph.input if _text(value.name) not in tensors]
     if not graph.node or len(inputs) != 1 or not graph.output:
         names = ", ".join(repr(_text(value.name)[:40]) for value in inputs[:4])
@@ -133,6 +162,9 @@ def _net(model: Any, file: str, folder: Path | None) -> OnnxNet:
         input_name=_text(inputs[0].name),
         input_shape=_lengths(inputs[0], file),
         outputs=tuple(_text(value.name) for value in graph.output),
+        input_type=inputs[0].type.tensor_type.elem_type,
+        opset=max([1, *(o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))]),
+        metadata={_text(entry.key): _text(entry.value) for entry in model.metadata_props},
     )
 
 
@@ -154,7 +186,7 @@ def _node(node: Any) -> Node:
         _text(node.name),
         tuple(_text(name) for name in node.input),
         tuple(_text(name) for name in node.output),
-        {_text(attribute.name): _attribute(attribute) for attribute in node.attribute},
+        Attributes({_text(attribute.name): _attribute(attribute) for attribute in node.attribute}),
     )
 
 
@@ -168,7 +200,7 @@ def _attribute(attribute: Any) -> Any:
         return _text(value)
     if field == "strings":
         return tuple(_text(entry) for entry in value)
-    return HeldTensor(value) if field == "t" else value
+    return HeldTensor(value) if field in ("t", "sparse_tensor") else value
 
 
 def _text(value: str | bytes) -> str:
@@ -183,17 +215,11 @@ def tensor_array(net: OnnxNet, held: HeldTensor) -> Array:
         DataError: too large, of another length or type than said, or outside the model's folder.
     """
     tensor = held.proto
+    if hasattr(tensor, "indices"):
+        return _spread(net, tensor)
     where = f"{net.file}, tensor '{_text(tensor.name)[:60]}'"
-    shape = tuple(tensor.dims)
+    shape = _checked_shape(tuple(tensor.dims), where)
     count = math.prod(shape)
-    # Beside a length of 0 the others could be anything.
-    largest = max(count, *shape, 0)
-    if len(shape) > _MOST_AXES or min(shape, default=0) < 0 or largest > _LARGEST_TENSOR:
-        raise DataError(
-            "a tensor has an absurd shape",
-            where=where,
-            found=f"{list(shape[:_MOST_AXES])}; {_LARGEST_TENSOR:,} values are allowed",
-        )
     if tensor.data_type not in _TYPES:
         raise DataError(
             "a tensor is of a type that cannot be read",
@@ -217,8 +243,48 @@ def tensor_array(net: OnnxNet, held: HeldTensor) -> Array:
         array: Array = np.frombuffer(raw, raw_type)
     else:
         wide = np.float64 if field in ("float_data", "double_data") else np.int64
-        array = np.array(getattr(tensor, field), wide).astype(entry_type).view(raw_type)
+        # What the type cannot hold becomes infinite, and is refused as a weight.
+        with np.errstate(over="ignore", invalid="ignore"):
+            array = np.array(getattr(tensor, field), wide).astype(entry_type).view(raw_type)
     return array.reshape(shape)
+
+
+def _checked_shape(shape: tuple[int, ...], where: str) -> tuple[int, ...]:
+    # Beside a length of 0 the others could be anything.
+    largest = max(math.prod(shape), *shape, 0)
+    if len(shape) > _MOST_AXES or min(shape, default=0) < 0 or largest > _LARGEST_TENSOR:
+        raise DataError(
+            "a tensor has an absurd shape",
+            where=where,
+            found=f"{list(shape[:_MOST_AXES])}; {_LARGEST_TENSOR:,} values are allowed",
+        )
+    return shape
+
+
+def _spread(net: OnnxNet, sparse: Any) -> Array:
+    """The numbers of a sparse tensor, with zeros between them."""
+    values, at = (tensor_array(net, HeldTensor(part)) for part in (sparse.values, sparse.indices))
+    shape = _checked_shape(tuple(sparse.dims), f"{net.file}, tensor '{_text(sparse.values.name)}'")
+    count = math.prod(shape)
+    # Places are counted along the flat tensor, or along each of its axes.
+    is_flat = at.ndim == 1
+    fits = values.ndim == 1 and at.dtype == np.int64 and len(at) == len(values)
+    if fits and not is_flat:
+        fits = at.ndim == 2 and at.shape[1] == len(shape)
+        lengths = np.array(shape, np.int64)
+        if fits and ((at >= 0) & (at < lengths)).all():
+            at = np.ravel_multi_index(tuple(at.T), shape)
+        else:
+            fits = False
+    if not fits or (at.size and not (at.min() >= 0 and at.max() < count)):
+        raise DataError(
+            "a sparse tensor has places outside of its shape",
+            where=f"{net.file}, tensor '{_text(sparse.values.name)[:60]}'",
+            found=f"{len(values)} values, places of shape {at.shape}, shape {list(shape)}",
+        )
+    full = np.zeros(count, values.dtype)
+    full[at] = values
+    return full.reshape(shape)
 
 
 def _external(net: OnnxNet, tensor: Any, size: int, where: str) -> bytes:

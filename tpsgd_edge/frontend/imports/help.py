@@ -1,22 +1,39 @@
 """What can be done about operators that have no layer of ours."""
 
+_IN_INTEGERS = "give the net in real numbers, or with QuantizeLinear and DequantizeLinear"
+_NO_NET = "trees and kernels are no layers; a small net on the same data is"
+_TAKEN_APART = (
+    "nets are chains; a recurrent layer that the exporter took apart: torch.onnx.export(..., "
+    "dynamo=False), or give the weights in an .npz"
+)
 _HELP = {
     "Add": "nets are chains: a sum of two branches (residual) has no layer yet",
+    "Mul": "a product of two branches is read where it is Swish, HardSwish or Gelu of one of them",
     "Concat": "nets are chains: branches cannot be joined (of stacked RNNs read y[:, -1], not h)",
-    "Elu": "train with Tanh, Relu or LeakyRelu instead",
-    "Selu": "train with Tanh or Relu instead",
-    "Gelu": "train with Relu instead",
-    "Erf": "Gelu has no layer: train with Relu instead",
-    "HardSigmoid": "train with Sigmoid, or with Clip from -1 to 1, instead",
-    "HardSwish": "train with Relu instead",
+    "Mish": "train with Relu, Elu or Softplus instead; a layer with Swish or Gelu runs, untrained",
+    "Celu": "train with Elu instead",
+    "ThresholdedRelu": "train with Relu or LeakyRelu instead",
+    "Erf": "Gelu is read from its own operator, or as x * (1 + Erf(x / sqrt 2)) / 2",
     "LSTM": "use GRU, or RNN with Tanh, or let an rnn layer learn from scratch",
-    "QLinearConv": "give the net in real numbers, or with QuantizeLinear and DequantizeLinear",
-    "QLinearMatMul": "give the net in real numbers, or with QuantizeLinear and DequantizeLinear",
+    "QLinearConv": _IN_INTEGERS,
+    "QLinearMatMul": _IN_INTEGERS,
     "ConvTranspose": "nets that make maps larger cannot learn here",
     "LayerNormalization": "use BatchNormalization, which is folded into the layers",
     "InstanceNormalization": "use BatchNormalization, which is folded into the layers",
-    "Pad": "zeros around a map go into the convolution behind them; pooling has none",
-    "Split": "nets are chains; of an RNN that was taken apart give the weights in an .npz",
+    "Pad": "zeros around a map go into the convolution behind them; pools have pads of their own",
+    "Split": _TAKEN_APART,
+    "Max": "the larger of a value and a number is a relu; of two branches there is no layer yet",
+    "Exp": "scikit-learn: to_onnx(model, x, options={id(model): {'raw_scores': True}})",
+    "Normalizer": "it divides each sample by its own length, which no layer does: give "
+    "normalized samples, or use StandardScaler",
+    "ConvInteger": _IN_INTEGERS,
+    "MatMulInteger": _IN_INTEGERS,
+    "DynamicQuantizeLinear": _IN_INTEGERS,
+    "RequantShift": "PULP's own (Deeploy, QuantLib): export the net in real numbers",
+    "TreeEnsembleClassifier": _NO_NET,
+    "TreeEnsembleRegressor": _NO_NET,
+    "SVMClassifier": _NO_NET,
+    "SVMRegressor": _NO_NET,
     "If": "export the net without control flow, for one example input",
     "Loop": "export the net without control flow, for one example input",
     "Scan": "export the net without control flow, for one example input",
@@ -24,10 +41,28 @@ _HELP = {
 _OTHERWISE = (
     "layers come from Gemm, MatMul, Conv, RNN, GRU, MaxPool, AveragePool, "
     "GlobalAveragePool; "
-    "BatchNormalization, Relu, LeakyRelu, Tanh, Sigmoid and Clip go into them"
+    "BatchNormalization, Relu, LeakyRelu, Tanh, Sigmoid, Clip, Elu, Selu, Softplus, "
+    "HardSigmoid, Gelu, Swish and HardSwish go into them"
 )
+# Tools that keep their own quantization in a file, by the domain of their operators.
+_TOOLS = {
+    "onnx.brevitas": "Brevitas",
+    "qonnx.custom_op.general": "QONNX",
+    "finn.custom_op.general": "FINN",
+    "PACTOps": "PACT",
+    "com.microsoft": "ONNX Runtime",
+}
+_SIMPLIFY = "write the file with its constants computed, for example by onnxruntime's optimizer"
 
 
-def what_to_do(op: str) -> str:
-    """Advice for a user whose net has this operator."""
-    return _HELP.get(op, _OTHERWISE)
+def what_to_do(op: str, domain: str = "", *, constants: bool = False) -> str:
+    """Advice for a user whose net has this operator.
+
+    Args:
+        constants: whether it computes with constants only.
+    """
+    if domain in _TOOLS:
+        return f"{op[:40]} is {_TOOLS[domain]}'s own: export the net in real numbers"
+    if domain not in ("", "ai.onnx", "ai.onnx.ml"):
+        return "only operators of ONNX itself are read: export the net in real numbers with these"
+    return _HELP.get(op, _SIMPLIFY if constants else _OTHERWISE)

@@ -1,57 +1,32 @@
 """From an ONNX graph to a chain of our layers: one node after the other."""
 
 import math
-from collections.abc import Callable
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tpsgd_edge.errors import DataError
-from tpsgd_edge.frontend.imports import elementwise, pooling, quantized, recurrent, weighted
+from tpsgd_edge.frontend.imports import elementwise, two_classes
 from tpsgd_edge.frontend.imports.arrays import computed, moved, shape_of
 from tpsgd_edge.frontend.imports.call import Array, Call, Node
 from tpsgd_edge.frontend.imports.chain import Chain
 from tpsgd_edge.frontend.imports.file import HeldTensor, OnnxNet, read_onnx_file, tensor_array
 from tpsgd_edge.frontend.imports.help import what_to_do
-from tpsgd_edge.frontend.imports.inputs import batch_axis, first_chain
+from tpsgd_edge.frontend.imports.inputs import first_chain, laid_for, net_input
 from tpsgd_edge.frontend.imports.net import ImportedNet
+from tpsgd_edge.frontend.imports.operators import HANDLERS, check_heeded, check_readable
+from tpsgd_edge.frontend.imports.recognized import with_activations
+from tpsgd_edge.frontend.imports.tail import ENDS, TAIL, are_places, class_names
+from tpsgd_edge.frontend.metadata import class_names as named_classes
 
 _STANDARD = ("", "ai.onnx")
+_REAL_TYPES = (1, 10, 11)
 _MOST_LAYERS = 64
 # Values of all constants that are computed from others.
 _LARGEST_COMPUTED = 1 << 26
-_HANDLERS: dict[tuple[str, str], Callable[[Chain, Call], Chain]] = {
-    ("", "Gemm"): weighted.gemm,
-    ("", "MatMul"): weighted.matmul,
-    ("", "Conv"): weighted.conv,
-    ("", "Pad"): weighted.pad,
-    ("", "RNN"): recurrent.rnn,
-    ("", "GRU"): recurrent.gru,
-    **dict.fromkeys((("", "MaxPool"), ("", "AveragePool")), pooling.pooled),
-    **dict.fromkeys((("", "GlobalAveragePool"), ("", "GlobalMaxPool")), pooling.pooled_globally),
-    ("", "ReduceMean"): pooling.mean,
-    **dict.fromkeys((("", "Relu"), ("", "Tanh"), ("", "Sigmoid")), elementwise.activation),
-    **dict.fromkeys((("", "LeakyRelu"), ("", "PRelu")), elementwise.leaky_relu),
-    ("", "Clip"): elementwise.clip,
-    ("", "BatchNormalization"): elementwise.batch_normalization,
-    ("ai.onnx.ml", "Scaler"): elementwise.scaler,
-    **{("", op): elementwise.arithmetic for op in ("Add", "Sub", "Mul", "Div")},
-    **dict.fromkeys((("", "Dropout"), ("", "Cast")), elementwise.same),
-    ("", "QuantizeLinear"): quantized.quantize,
-    ("", "DequantizeLinear"): quantized.dequantize,
-}
-# What may read zeros that Pad put around values, beside what only moves them.
-_ON_ZEROS = ("Conv", "Pad", "Cast")
-# What may read whole numbers, beside what only moves them.
-_ON_INTEGERS = ("DequantizeLinear", "MaxPool", "GlobalMaxPool")
-# What begins the end of a net, and what may still follow: the loss has softmax, the device argmax.
-_ENDS = ("Softmax", "LogSoftmax", "ArgMax")
-_TAIL = (
-    *_ENDS,
-    *("ArrayFeatureExtractor", "Cast", "Identity", "Log", "Normalizer", "Reshape", "Squeeze"),
-    *("TopK", "ZipMap"),
-)
 
 
 def read_onnx(path: Path) -> ImportedNet:
@@ -70,6 +45,7 @@ def imported(net: OnnxNet) -> ImportedNet:
     Raises:
         DataError: a node that has no layer of ours, or does not fit.
     """
+    net = with_activations(net)
     reading = _Reading(net)
     for node in net.nodes:
         reading.take(node)
@@ -78,7 +54,19 @@ def imported(net: OnnxNet) -> ImportedNet:
         layers=tuple(dict(layer.table) for layer in chain.layers),
         weights={la.name: la.weights for la in chain.layers if la.weights is not None},
         input_shape=chain.input_shape,
+        input_lengths=reading.input.lengths,
+        input_places=_places(chain),
+        input_scaling=chain.scaling,
+        class_names=reading.class_names or named_classes(net.metadata),
     )
+
+
+def _places(chain: Chain) -> tuple[int, ...] | None:
+    """Places of a sample's values in the net's own input, where these are others than ours."""
+    samples = chain.samples
+    if samples is None or (samples == np.arange(len(samples))).all():
+        return None
+    return tuple(samples.tolist())
 
 
 class _Reading:
@@ -86,31 +74,44 @@ class _Reading:
 
     def __init__(self, net: OnnxNet) -> None:
         self.net = net
-        self.chain = first_chain(net)
-        self.batch = max(net.input_shape[batch_axis(net)] or 1, 1)
+        self.input = net_input(net)
+        self.chain = first_chain(self.input)
+        if net.input_type not in _REAL_TYPES:
+            self.chain = replace(self.chain, are_whole=True)
+        batch = self.input.batch
+        self.batch = 1 if batch is None else max(net.input_shape[batch] or 1, 1)
         # Names of the tensor that the chain ends with; of a recurrent layer also its last state.
         self.heads: tuple[str, ...] = (net.input_name,)
         self.shapes: dict[str, tuple[int, ...]] = {net.input_name: self.chain.order.shape}
         self.constants: dict[str, Array] = {}
         self.computed = 0
         self.tail: set[str] = set()
+        # The value of the other class, made of the one unit that a net ends with.
+        self.mirrors: set[str] = set()
+        self.readers = Counter(name for node in net.nodes for name in node.inputs)
+        self.class_names: tuple[str, ...] = ()
 
     def take(self, node: Node) -> None:
         """Read one more node."""
-        call = Call(node, (), self.net.file)
+        node = self._resolved(node)
+        call = Call(node, (), self.net.file, self.batch, self.net.opset)
         self._check_names(call)
         values = [name for name in node.inputs if name in self.shapes]
         if any(name in self.tail for name in node.inputs):
             self._end(call)
+        elif any(name in self.mirrors for name in node.inputs):
+            self._join(call)
         elif node.op == "Shape" and values and node.outputs:
             self.constants[node.outputs[0]] = shape_of(self.shapes[values[0]], call)
         elif values:
             self._extend(call, values)
         else:
-            self._compute(self._with_arrays(node))
+            self._compute(self._with_arrays(call))
+        check_heeded(call)
 
     def end(self) -> Chain:
         """The chain, when all nodes are read."""
+        self._settle(Call(self.net.nodes[-1], (), self.net.file))
         chain, net = self.chain, self.net
         if not {*self.heads, *self.tail} & set(net.outputs):
             raise DataError(
@@ -151,48 +152,89 @@ class _Reading:
                 found="inputs " + ", ".join(f"'{name[:40]}'" for name in values[:3]),
                 help=what_to_do(node.op) if len(values) > 1 else "each layer is read by one other",
             )
-        if self.tail:
-            raise call.error(f"{node.op[:40]} reads what Softmax or ArgMax has read already")
-        if node.op in _ENDS and node.domain in _STANDARD:
+        if (self.tail or node.op in ENDS) and node.op in TAIL:
             self._end(call)
+            return
+        if self.tail:
+            raise call.error(
+                f"{node.op[:40]} reads what is read as answers already",
+                found=f"'{values[0][:60]}', the end of the net",
+                help=what_to_do(node.op, node.domain),
+            )
+        call = self._with_arrays(call)
+        if two_classes.is_one_unit(self.chain) and self._is_second(call, values[0]):
             return
         domain = "" if node.domain in _STANDARD else node.domain
         chain = self.chain
         if values[0] != self.heads[0] and chain.second is not None:
             chain = replace(chain, order=chain.second)
         chain = replace(chain, second=None)
-        call = self._with_arrays(node)
         order = None if domain else moved(chain.order, call)
-        handler = _HANDLERS.get((domain, node.op))
-        if chain.is_quantized and order is None and node.op not in _ON_INTEGERS:
-            raise call.error(
-                f"{node.op[:40]} computes with whole numbers",
-                found="values behind QuantizeLinear",
-                help="put DequantizeLinear before it: quantized nets are read in the QDQ form",
-            )
-        if chain.has_zeros and order is None and node.op not in _ON_ZEROS:
-            raise call.error(
-                f"{node.op[:40]} reads zeros around a map",
-                found="values behind Pad",
-                help=what_to_do("Pad"),
-            )
+        if order is None and chain.bounds is not None and node.op not in ("Max", "Min"):
+            chain = elementwise.bounded(replace(chain, bounds=None), call, *chain.bounds)
+        handler = HANDLERS.get((domain, node.op))
+        check_readable(chain, call, is_move=order is not None)
         if order is not None:
             chain = replace(chain, order=order)
+        elif handler is not None:
+            chain = laid_for(chain, call)
         if handler is not None:
             chain = handler(chain, call)
         elif order is None:
             raise call.error(
                 f"the operator {node.op[:40]} has no layer of ours",
                 found=f"domain {node.domain[:40]}" if domain else None,
-                help=what_to_do(node.op),
+                help=what_to_do(node.op, node.domain),
             )
         self._continue(chain, call)
+
+    def _is_second(self, call: Call, name: str) -> bool:
+        """Whether a node makes the other one of two classes from the one unit of the last layer."""
+        if self.readers[name] > 1 and two_classes.mirrors(self.chain, call):
+            self.mirrors.update(call.node.outputs)
+            return True
+        if not two_classes.halves_at(self.chain, call):
+            return False
+        self.chain = two_classes.with_two_units(self.chain)
+        self.tail.update(call.node.outputs)
+        return True
+
+    def _join(self, call: Call) -> None:
+        """Concat of the values of two classes, one of them made from the other."""
+        names = call.node.inputs
+        is_pair = call.node.op == "Concat" and len(names) == 2 and self.heads[0] in names
+        if not is_pair or call.integer("axis", 1) not in (1, -1):
+            raise call.error(
+                f"{call.node.op[:40]} joins or leaves the chain of layers",
+                found="inputs " + ", ".join(f"'{name[:40]}'" for name in names[:3]),
+                help=what_to_do(call.node.op),
+            )
+        is_probability = self.chain.layers[-1].table["activation"] == "sigmoid"
+        is_second = names[1] == self.heads[0]
+        self.chain = two_classes.with_two_units(self.chain, is_second=is_second)
+        self._continue(self.chain, call)
+        if is_probability:
+            self.tail.update(call.node.outputs)
+
+    def _settle(self, call: Call) -> None:
+        """Give the last layer the activation that Max and Min stand for.
+
+        Where its integers begin at 0 because no sample gave it a lower value, it has none.
+        """
+        if self.chain.ends_by_steps:
+            self.chain = elementwise.without_relu(self.chain) or self.chain
+        bounds = self.chain.bounds
+        if bounds is not None:
+            self.chain = elementwise.bounded(replace(self.chain, bounds=None), call, *bounds)
 
     def _continue(self, chain: Chain, call: Call) -> None:
         if len(chain.layers) > _MOST_LAYERS:
             raise call.error("the net has too many layers", found=f"{_MOST_LAYERS} are allowed")
         outputs = call.node.outputs
         self.chain = chain
+        if call.node.op == "LinearClassifier":
+            self._name_classes(call)
+            self.tail.update(outputs)
         self.heads = outputs[:2] if chain.second is not None else outputs[:1]
         for name, order in zip(self.heads, (chain.order, chain.second), strict=False):
             # An output that nobody asks for has no name.
@@ -203,22 +245,30 @@ class _Reading:
 
     def _end(self, call: Call) -> None:
         """Softmax or ArgMax, and what makes answers of them."""
-        if call.node.op not in _TAIL:
+        node = call.node
+        look = TAIL.get(node.op)
+        if look is None:
             raise call.error(
-                f"{call.node.op[:40]} follows the end of the net",
+                f"{node.op[:40]} follows the end of the net",
                 found="Softmax, LogSoftmax or ArgMax before it",
                 help="the loss has softmax itself: it can only come last",
             )
-        shape, axis = (
-            self.chain.order.shape,
-            call.integer("axis", 0 if call.node.op == "ArgMax" else -1),
-        )
-        is_over_samples = len(shape) > 1 and axis % len(shape) == 0
-        if not self.tail and (max(shape) != math.prod(shape) or is_over_samples):
-            raise call.error(
-                f"{call.node.op} reads no vector", found=f"shape {shape}, axis = {axis}"
-            )
-        self.tail.update(call.node.outputs)
+        self._settle(call)
+        shape = self.chain.order.shape
+        is_first = not self.tail
+        if is_first and (not self.chain.layers or max(shape, default=1) != math.prod(shape)):
+            raise call.error(f"{node.op} reads no vector", found=f"shape {shape}")
+        if is_first or node.op not in ("ArgMax", "TopK"):
+            look(call, shape)
+        else:
+            TAIL["Cast"](call, shape)
+        self._name_classes(call)
+        self.tail.update(node.outputs)
+
+    def _name_classes(self, call: Call) -> None:
+        names = class_names(call)
+        if names and not are_places(names):
+            self.class_names = names
 
     def _compute(self, call: Call) -> None:
         """A node that reads constants only."""
@@ -226,7 +276,8 @@ class _Reading:
         if array is None:
             raise call.error(
                 f"{call.node.op[:40]} of constants is not computed here",
-                help="simplify the file first, for example with onnxruntime's optimizer",
+                found=f"domain {call.node.domain[:40]}" if call.node.domain else None,
+                help=what_to_do(call.node.op, call.node.domain, constants=True),
             )
         self.computed += array.size
         if self.computed > _LARGEST_COMPUTED or not call.node.outputs:
@@ -246,21 +297,23 @@ class _Reading:
                 raise call.error("two nodes make the same tensor", found=f"'{name[:60]}'")
 
     def _is_known(self, name: str) -> bool:
-        places = (self.shapes, self.constants, self.tail, self.net.tensors)
+        places = (self.shapes, self.constants, self.tail, self.mirrors, self.net.tensors)
         return any(name in place for place in places)
 
-    def _with_arrays(self, node: Node) -> Call:
-        arrays = tuple(self._constant(name) for name in node.inputs)
-        attributes = {
-            name: tensor_array(self.net, value) if isinstance(value, HeldTensor) else value
-            for name, value in node.attributes.items()
-        }
-        return Call(
-            replace(node, attributes=attributes),
-            arrays,
-            self.net.file,
-            self.batch,
-        )
+    def _resolved(self, node: Node) -> Node:
+        """The node with the numbers of tensors that its attributes hold."""
+
+        def read(name: str, value: Any) -> Any:
+            return tensor_array(self.net, value) if isinstance(value, HeldTensor) else value
+
+        # ONNX Runtime has operators for 16 bits of its own, which ONNX took over later.
+        is_own = node.domain == "com.microsoft" and node.op.endswith("quantizeLinear")
+        is_own |= node.domain == "com.microsoft" and node.op == "QuantizeLinear"
+        domain = "" if is_own else node.domain
+        return replace(node, domain=domain, attributes=node.attributes.changed(read))
+
+    def _with_arrays(self, call: Call) -> Call:
+        return replace(call, arrays=tuple(self._constant(name) for name in call.node.inputs))
 
     def _constant(self, name: str) -> Array | None:
         if name in self.constants:

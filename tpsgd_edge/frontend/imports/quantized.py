@@ -8,18 +8,19 @@ from dataclasses import replace
 
 import numpy as np
 
+from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.frontend.imports.call import Array, Call, Real
-from tpsgd_edge.frontend.imports.chain import Chain, activated
+from tpsgd_edge.frontend.imports.chain import Chain, activated, scaled
 
-# Behind these the values that are never below zero are as they were.
-_NEVER_BELOW_ZERO = ("relu", "relu6", "sigmoid")
 _UINT8 = 2
+_NONE = np.zeros((), np.uint8)
 _TYPES = tuple(np.dtype(name) for name in ("u1", "i1", "u2", "i2", "i4"))
 
 
 def quantize(chain: Chain, call: Call) -> Chain:
     """QuantizeLinear of values: relu where its smallest integer stands for 0."""
     scale, zero = _scale(call), _zero(call)
+    call.integer("axis", 1)
     if scale.size != 1:
         raise call.error(
             "QuantizeLinear of values has a scale for each channel",
@@ -28,19 +29,24 @@ def quantize(chain: Chain, call: Call) -> Chain:
         )
     if bool(np.all(zero == np.iinfo(zero.dtype).min)) and chain.layers:
         last = next((la for la in reversed(chain.layers) if la.weights is not None), None)
-        if last is None or last.table["activation"] not in _NEVER_BELOW_ZERO:
-            chain = activated(chain, call, "relu")
+        if last is None or not FACTS[last.table["activation"]].is_never_negative:
+            chain = replace(activated(chain, call, "relu"), ends_by_steps=True)
     return replace(chain, is_quantized=True)
 
 
 def dequantize(chain: Chain, call: Call) -> Chain:
-    """DequantizeLinear of values that QuantizeLinear made."""
-    _scale(call)
+    """DequantizeLinear of values that QuantizeLinear made, or of samples that are whole numbers."""
+    scale = _scale(call)
+    if chain.are_whole:
+        zero = _along(call, chain.order, call.array(2, "zero point") if call.has(2) else _NONE)
+        factor = _along(call, chain.order, scale)
+        return scaled(replace(chain, are_whole=False), call, factor, -factor * zero)
     if not chain.is_quantized:
         raise call.error(
             "DequantizeLinear reads what no QuantizeLinear made",
             help="samples and values between layers are real numbers",
         )
+    call.integer("axis", 1)
     return replace(chain, is_quantized=False)
 
 
@@ -79,7 +85,8 @@ def _scale(call: Call) -> Real:
 
 def _zero(call: Call) -> Array:
     zero = call.array(2, "zero point") if call.has(2) else np.zeros((), np.uint8)
-    asked = 0 if call.has(2) else call.integer("output_dtype", 0)
+    said = call.integer("output_dtype", 0)
+    asked = 0 if call.has(2) else said
     if zero.dtype not in _TYPES or zero.ndim > 1 or asked not in (0, _UINT8):
         raise call.error(
             f"{call.node.op} has an odd zero point",
@@ -90,9 +97,9 @@ def _zero(call: Call) -> Array:
 
 def _along(call: Call, x: Array, values: Array) -> Real:
     """One value for all of x, or one for each index of an axis."""
+    axis = call.integer("axis", 1)
     if values.size == 1:
         return values.reshape(()).astype(np.float64)
-    axis = call.integer("axis", 1)
     if not -x.ndim <= axis < x.ndim or x.shape[axis] != values.size:
         raise call.error(
             f"{call.node.op} has scales or zero points that do not fit",

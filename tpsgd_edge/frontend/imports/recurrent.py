@@ -8,6 +8,7 @@ import numpy as np
 
 from tpsgd_edge.frontend.imports.call import Call, Real
 from tpsgd_edge.frontend.imports.chain import Chain, extended, per_channel
+from tpsgd_edge.frontend.imports.curves import check_curve
 from tpsgd_edge.frontend.imports.elementwise import leaky_settings
 from tpsgd_edge.frontend.imports.weighted import check_lengths, check_map, named_layer
 from tpsgd_edge.graph import Weights
@@ -19,6 +20,9 @@ _ACTIVATIONS = {
     ("Relu",): "relu",
     ("LeakyRelu",): "leaky_relu",
     ("Sigmoid",): "sigmoid",
+    ("Elu",): "elu",
+    ("Softplus",): "softplus",
+    ("HardSigmoid",): "hard_sigmoid",
 }
 
 
@@ -113,19 +117,30 @@ def _rnn_activation(call: Call) -> dict[str, Any]:
     attributes = call.node.attributes
     activations = attributes.get("activations", ("Tanh",))
     direction = call.text("direction", "forward")
+    if isinstance(activations, tuple):
+        activations = activations[:1]  # a second one would be for the other direction
     if activations not in _ACTIVATIONS or direction != "forward" or "clip" in attributes:
-        known = "Tanh, Relu, LeakyRelu or Sigmoid"
+        known = "Tanh, Relu, LeakyRelu, Sigmoid, Elu, Softplus or HardSigmoid"
         raise _unlike(call, activations, f"one direction, {known}, no clipping")
     if activations == ("LeakyRelu",):
-        return leaky_settings(call, _one_slope(call))
-    return {"activation": _ACTIVATIONS[activations]}
+        return leaky_settings(call, _one_number(call, "alpha", 0.01))
+    name = _ACTIVATIONS[activations]
+    defaults = _SETTINGS.get(name, {})
+    settings = {key: _one_number(call, key, value) for key, value in defaults.items()}
+    check_curve(call, name, settings)
+    return {"activation": name, **settings}
 
 
-def _one_slope(call: Call) -> float:
-    slopes = call.node.attributes.get("activation_alpha", (0.01,))
-    if not isinstance(slopes, tuple) or len(slopes) != 1 or not isinstance(slopes[0], float):
-        raise call.error("RNN has an odd slope of LeakyRelu", found=f"{slopes!r:.60}")
-    return slopes[0]
+# What ONNX sets of an activation inside of RNN where the file does not.
+_SETTINGS = {"elu": {"alpha": 1.0}, "hard_sigmoid": {"alpha": 0.2, "beta": 0.5}}
+
+
+def _one_number(call: Call, key: str, default: float) -> float:
+    numbers = call.node.attributes.get(f"activation_{key}", (default,))
+    if not isinstance(numbers, tuple) or len(numbers) != 1 or not isinstance(numbers[0], float):
+        (activation,) = call.node.attributes["activations"]
+        raise call.error(f"RNN has an odd {key} of {activation}", found=f"{numbers!r:.60}")
+    return numbers[0]
 
 
 def _check_gru(call: Call) -> None:

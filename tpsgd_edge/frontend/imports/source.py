@@ -1,10 +1,16 @@
 """The model of a spec that another tool made."""
 
+import numpy as np
+
 from tpsgd_edge.errors import DataError, SpecError
+from tpsgd_edge.frontend.data import raw_labels
+from tpsgd_edge.frontend.imports.call import Real
 from tpsgd_edge.frontend.imports.net import ImportedNet
 from tpsgd_edge.frontend.imports.onnx_net import read_onnx
-from tpsgd_edge.graph import Shape
-from tpsgd_edge.spec import Spec, with_layers
+from tpsgd_edge.frontend.imports.two_classes import as_two_classes, ends_with_sigmoid
+from tpsgd_edge.frontend.inputs import check_inputs
+from tpsgd_edge.graph import Weights
+from tpsgd_edge.spec import DenseSpec, SourceInput, Spec, with_layers
 
 
 def with_source(spec: Spec) -> Spec:
@@ -12,13 +18,17 @@ def with_source(spec: Spec) -> Spec:
 
     Raises:
         SpecError: settings that do not fit the layers.
-        DataError: what is wrong with the file, or which node of it has no layer of ours.
+        DataError: what is wrong with the file, or which node of it has no layer of ours; a file
+            that the spec names is a pipe or a device.
         ToolError: the package onnx is not installed.
     """
+    check_inputs(spec)
     if spec.model.source is None or spec.model.layers:
         return spec
     net = read_source(spec)
-    return with_layers(spec, net.layers, net.input_shape)
+    if ends_with_sigmoid(net) and _are_two_classes(spec):
+        net = as_two_classes(net)
+    return with_layers(spec, net.layers, net.input_shape, net.class_names, source=_input(net))
 
 
 def read_source(spec: Spec) -> ImportedNet:
@@ -34,15 +44,46 @@ def read_source(spec: Spec) -> ImportedNet:
     return read_onnx(path)
 
 
-def check_layout(samples: tuple[int, ...], expected: Shape) -> None:
-    """Raise where samples are maps channels first: as other tools have them, not as ours are."""
-    height, width, channels = expected
-    turned = {(channels, height, width): 3, (channels, width): 2 if height == 1 else 0}
-    lies_so = {expected, (width, channels)} if height == 1 else {expected}
-    if channels > 1 and turned.get(samples) == len(samples) and samples not in lies_so:
-        raise DataError(
-            "the samples are channels first",
-            where="[data]",
-            found=f"shape {samples}; the net reads maps of {expected}, channels last",
-            help="save them with x.transpose(0, 2, 3, 1), or (0, 2, 1) for sequences",
-        )
+def source_weights(spec: Spec, class_names: tuple[str, ...]) -> dict[str, Weights]:
+    """The weights of the net that a spec names, for the layers that the spec has from it.
+
+    Args:
+        class_names: of the data; where the file has the same names, its outputs follow their order.
+    """
+    net, last = read_source(spec), spec.model.trained[-1]
+    if ends_with_sigmoid(net) and isinstance(last, DenseSpec) and last.units == 2:
+        net = as_two_classes(net)
+    weights, own = dict(net.weights), net.class_names
+    if own is not None and own != class_names and sorted(own) == sorted(class_names):
+        rows = [own.index(name) for name in class_names]
+        w, b = weights[last.name].w, weights[last.name].b
+        weights[last.name] = Weights(w[rows], b[rows])
+    return weights
+
+
+def _are_two_classes(spec: Spec) -> bool:
+    """Whether the labels of the data are classes: 0 and 1, or two names."""
+    if spec.data.task == "regression":
+        return False
+    try:
+        labels = np.unique(raw_labels(spec))
+    except DataError:
+        return False  # whoever loads the data says what is wrong with them
+    is_text = labels.dtype.kind == "U"
+    return len(labels) == 2 and (is_text or bool((labels == [0, 1]).all()))
+
+
+def _input(net: ImportedNet) -> SourceInput:
+    scale: tuple[float, ...] = (1.0,)
+    shift: tuple[float, ...] = (0.0,)
+    if net.input_scaling is not None:
+        scale, shift = (_shortest(v) for v in (net.input_scaling.scale, net.input_scaling.shift))
+    return SourceInput(
+        net.input_lengths, net.input_places, net.layers[0]["kind"] == "dense", scale, shift
+    )
+
+
+def _shortest(values: Real) -> tuple[float, ...]:
+    """The values, or one of them where all are the same."""
+    same = bool((values == values[0]).all())
+    return tuple(float(v) for v in (values[:1] if same else values))

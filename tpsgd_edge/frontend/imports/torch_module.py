@@ -3,10 +3,13 @@
 import io
 import pickle
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tpsgd_edge.errors import DataError, ToolError
+import numpy as np
+
+from tpsgd_edge.errors import DataError, ToolError, how_to_install
 from tpsgd_edge.frontend.imports.file import onnx_from_bytes
 from tpsgd_edge.frontend.imports.net import ImportedNet
 from tpsgd_edge.frontend.imports.onnx_net import imported
@@ -31,7 +34,7 @@ def from_torch(
         import torch
     except ImportError:
         raise ToolError(
-            "nets in PyTorch need torch", help="pip install 'tpsgd-edge[torch,onnx]'"
+            "nets in PyTorch need torch", help=how_to_install("torch", "onnx")
         ) from None
     name = type(module).__name__
     if weights_file is not None:
@@ -47,7 +50,7 @@ def from_torch(
         raise ToolError(
             "torch needs a package to export a net",
             found=str(error)[:200],
-            help="pip install 'tpsgd-edge[torch,onnx]'",
+            help=how_to_install("torch", "onnx"),
         ) from None
     # Whatever the module does with an input of another shape comes out here.
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
@@ -59,7 +62,36 @@ def from_torch(
         ) from None
     finally:
         module.train(was_training)
-    return imported(onnx_from_bytes(buffer.getvalue(), name))
+    return _channels_last(imported(onnx_from_bytes(buffer.getvalue(), name)), name)
+
+
+def _channels_last(net: ImportedNet, name: str) -> ImportedNet:
+    """The net for samples channels last, whatever its first layer is.
+
+    Raises:
+        DataError: samples that only the data of a spec with a `source` can lay out.
+    """
+    lengths, places = net.input_lengths, net.input_places
+    height, width, channels = net.input_shape
+    own = np.arange(height * width * channels)
+    usual = own.reshape(channels, height, width).transpose(1, 2, 0).ravel()
+    if net.input_scaling is not None or (places is not None and places != tuple(usual.tolist())):
+        raise DataError(
+            f"'{name}' scales or moves the values of its samples before its first layer",
+            where=name,
+            found="a shift before a padded convolution"
+            if net.input_scaling is not None
+            else f"samples of {list(lengths)} made into maps of {list(net.input_shape)}",
+            help="write it with torch.onnx.export(module, example, file, dynamo=False), and name "
+            "that file as the model's source",
+        )
+    if net.layers[0]["kind"] != "dense" or len(lengths) != 3:
+        return net
+    order = own.reshape(lengths).transpose(1, 2, 0)
+    first = str(net.layers[0]["name"])
+    weights = replace(net.weights[first], w=net.weights[first].w[:, order.ravel()])
+    shape = (lengths[1], lengths[2], lengths[0])
+    return replace(net, input_shape=shape, weights={**net.weights, first: weights})
 
 
 def _load(torch: Any, module: Any, path: Path) -> None:

@@ -1,6 +1,7 @@
 """Operators that become layers with weights: dense, convolutions."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,18 +18,20 @@ from tpsgd_edge.frontend.imports.chain import (
     extended,
     per_channel,
     places,
+    with_scaled_samples,
 )
 from tpsgd_edge.frontend.imports.names import layer_name
 from tpsgd_edge.graph import Shape, Weights, conv2d
 
 _LARGEST = 65_535
+Handler = Callable[[Chain, Call], Chain]
 _BEHIND_LAYERS = (
     "put BatchNormalization directly behind a layer, before its activation; where a convolution "
     "has zeros around its map, Clip before it must begin at 0"
 )
 _ONE_VECTOR = (
-    "a dense layer reads one vector; of recurrent layers that were taken apart into products, as "
-    "Keras does, give the weights in an .npz"
+    "a dense layer reads one vector; of recurrent layers that were taken apart into products write "
+    "the file with torch.onnx.export(..., dynamo=False), or give the weights in an .npz"
 )
 _BEFORE_LAYERS = "leave the shift of samples out of the net, and give it samples that have it"
 
@@ -51,7 +54,9 @@ def gemm(chain: Chain, call: Call) -> Chain:
             b = np.broadcast_to(call.finite(bias, "bias"), (1, len(b)))[0]
         except ValueError:
             raise call.error("the bias of Gemm does not fit", found=f"shape {bias.shape}") from None
-    return _dense(chain, call, w, b * call.number("beta", 1.0))
+    # Up to opset 6 it says that a bias is spread; ours is one row in any case.
+    call.integer("broadcast", 1)
+    return dense(chain, call, w, b * call.number("beta", 1.0))
 
 
 def matmul(chain: Chain, call: Call) -> Chain:
@@ -62,10 +67,11 @@ def matmul(chain: Chain, call: Call) -> Chain:
             help="values times weights, in this order, are a layer",
         )
     w = call.real(1, "weights").T
-    return _dense(chain, call, w, np.zeros(w.shape[0] if w.ndim else 1))
+    return dense(chain, call, w, np.zeros(w.shape[0] if w.ndim else 1))
 
 
-def _dense(chain: Chain, call: Call, w: Real, b: Real) -> Chain:
+def dense(chain: Chain, call: Call, w: Real, b: Real) -> Chain:
+    """A dense layer with the weights (units, values) of a node."""
     order = places(chain, call)
     shape = chain.order.shape
     if w.ndim != 2 or w.shape[1] != shape[-1] or shape[-1] != len(order):
@@ -89,6 +95,10 @@ def _dense(chain: Chain, call: Call, w: Real, b: Real) -> Chain:
 
 def conv(chain: Chain, call: Call) -> Chain:
     """Conv in one or two dimensions."""
+    return _convolved(chain, call)
+
+
+def _convolved_as_it_lies(chain: Chain, call: Call) -> Chain:
     x_shape = map_shape(_framed(chain)[0], call)
     is_1d, w, groups = chain.order.ndim == 3, call.real(1, "weights"), call.integer("group", 1)
     w = w[:, :, np.newaxis] if is_1d and w.ndim == 3 else w
@@ -98,10 +108,12 @@ def conv(chain: Chain, call: Call) -> Chain:
             found=f"{w.shape}, {groups} groups, for {x_shape[2]} channels",
         )
     check_lengths(call, *w.shape)
+    check_kernel(call, (w.shape[3],) if is_1d else w.shape[2:])
     filters = w.shape[0]
     b = call.real(2, "bias", (filters,)) if call.has(2) else np.zeros(filters)
     is_padded = chain.has_zeros or any(call.integers("pads", ()))
     if x_shape[:2] == w.shape[2:] == (1, 1) and groups == 1 and not is_padded:
+        window(call, x_shape, (1, 1), is_1d=is_1d)
         return _at_one_place(chain, call, w[:, :, 0, 0], b)
     return convolution(chain, call, w, b, groups=groups)
 
@@ -109,7 +121,7 @@ def conv(chain: Chain, call: Call) -> Chain:
 def _at_one_place(chain: Chain, call: Call, w: Real, b: Real) -> Chain:
     """A convolution of one place: a dense layer, and so it may be the last one."""
     around = chain.order.ndim - 2
-    made = _dense(replace(chain, order=chain.order.reshape(1, -1)), call, w, b)
+    made = dense(replace(chain, order=chain.order.reshape(1, -1)), call, w, b)
     return replace(made, order=made.order.reshape(1, -1, *(1,) * around))
 
 
@@ -126,7 +138,9 @@ def convolution(
     x_shape, is_1d = map_shape(chain, call), chain.order.ndim == 3
     filters, kernel = w.shape[0], (w.shape[2], w.shape[3])
     wide = (x_shape[0] + zeros[0] + zeros[2], x_shape[1] + zeros[1] + zeros[3], x_shape[2])
-    own, stride = window(call, wide, kernel, is_1d=is_1d)
+    dilation = _dilation(call, is_1d=is_1d)
+    reach = ((kernel[0] - 1) * dilation[0] + 1, (kernel[1] - 1) * dilation[1] + 1)
+    own, stride = window(call, wide, reach, is_1d=is_1d)
     padding = (own[0] + zeros[0], own[1] + zeros[1], own[2] + zeros[2], own[3] + zeros[3])
     table: dict[str, Any] = {
         "kind": "conv1d" if is_1d else "conv2d",
@@ -137,6 +151,7 @@ def convolution(
         "groups": groups,
         "activation": "linear",
         **({} if trains else {"train": False}),
+        **({} if dilation == (1, 1) else {"dilation": dilation[1] if is_1d else dilation}),
     }
     name = _name(chain, call, "conv")
     try:
@@ -146,12 +161,15 @@ def convolution(
             filters=filters,
             kernel=kernel,
             stride=stride,
+            dilation=dilation,
             padding=padding,
             groups=groups,
         ).y_shape
     except SpecError as error:
         raise call.error(error.what, found=error.found, help=error.help) from None
     check_map(call, y_shape)
+    if not _can_fold(chain, padding=sum(padding)):
+        chain = with_scaled_samples(chain)
     w, b = _with_pending(chain, call, w, b, padding=sum(padding))
     rows = w.transpose(0, 2, 3, 1).reshape(filters, -1)
     layer = ImportedLayer({**table, "name": name}, Weights(rows, b), math.prod(y_shape), filters)
@@ -208,7 +226,7 @@ def _with_pending(chain: Chain, call: Call, w: Real, b: Real, *, padding: int) -
         return w, b
     channels = chain.order.shape[1]
     affine = per_channel(chain.pending, channels)
-    if affine is None or (padding and affine.shift.any()):
+    if affine is None or not _can_fold(chain, padding=padding):
         raise call.error(
             "a scaling cannot be folded into Conv",
             found="zeros around the map, which the scaling would have to shift"
@@ -222,6 +240,62 @@ def _with_pending(chain: Chain, call: Call, w: Real, b: Real, *, padding: int) -
     of_filter = group[:, np.newaxis] * per_group + np.arange(per_group)
     scale, shift = affine.scale[of_filter], affine.shift[of_filter]
     return w * scale[:, :, np.newaxis, np.newaxis], b + (w.sum(axis=(2, 3)) * shift).sum(axis=1)
+
+
+def _can_fold(chain: Chain, *, padding: int) -> bool:
+    """Whether a convolution can take in what is pending: zeros around a map stay zeros."""
+    if chain.pending is None:
+        return True
+    affine = per_channel(chain.pending, chain.order.shape[1])
+    return affine is not None and not (padding and affine.shift.any())
+
+
+def _is_upright(chain: Chain) -> bool:
+    """Whether the values are a map that is one column wide and several rows high."""
+    if chain.order.ndim != 4 or chain.steps > 1:
+        return False
+    rows, columns = _framed(chain)[0].order.shape[2:]
+    return bool(columns == 1 < rows)
+
+
+def lying(handler: Handler) -> Handler:
+    """A handler of maps that sees those which are one column wide as one row high.
+
+    Both lie alike in memory, and layers along time read rows.
+    """
+
+    def read(chain: Chain, call: Call) -> Chain:
+        return _lying(handler, chain, call) if _is_upright(chain) else handler(chain, call)
+
+    return read
+
+
+_convolved = lying(_convolved_as_it_lies)
+_TURNED = ("kernel_shape", "strides", "dilations")
+
+
+def _lying(handler: Handler, chain: Chain, call: Call) -> Chain:
+    def turned(name: str, value: Any) -> Any:
+        is_pair = isinstance(value, tuple) and len(value) == (4 if name == "pads" else 2)
+        if name == "pads" and is_pair:
+            return (value[1], value[0], value[3], value[2])
+        return value[::-1] if name in _TURNED and is_pair else value
+
+    node = replace(call.node, attributes=call.node.attributes.changed(turned))
+    arrays = [a.swapaxes(2, 3) if a is not None and a.ndim == 4 else a for a in call.arrays]
+    seen = replace(chain, order=chain.order.swapaxes(2, 3))
+    made = handler(seen, replace(call, node=node, arrays=tuple(arrays)))
+    return replace(made, order=made.order.swapaxes(2, 3)) if made.order.ndim == 4 else made
+
+
+def check_kernel(call: Call, kernel: tuple[int, ...]) -> None:
+    """Raise where an attribute says another window than the weights have."""
+    said = call.integers("kernel_shape", kernel)
+    if said != tuple(kernel):
+        raise call.error(
+            f"{call.node.op} says another window than its weights have",
+            found=f"kernel_shape = {list(said)[:4]}, weights of {list(kernel)}",
+        )
 
 
 def map_shape(chain: Chain, call: Call) -> Shape:
@@ -252,13 +326,14 @@ def window(
     """Zeros above, left, below and right; rows and columns from window to window."""
     axes = 1 if is_1d else 2
     stride = call.integers("strides", (1,) * axes)
-    dilations = call.integers("dilations", (1,) * axes)
+    is_apart = call.node.op != "Conv" and set(call.integers("dilations", (1,))) != {1}
     pads = call.integers("pads", (0,) * 2 * axes)
-    if len(stride) != axes or not all(1 <= s <= _LARGEST for s in stride) or set(dilations) != {1}:
+    if len(stride) != axes or not all(1 <= s <= _LARGEST for s in stride) or is_apart:
+        dilations = call.integers("dilations", (1,) * axes)
         raise call.error(
             f"{call.node.op} has windows that our layers have not",
             found=f"strides = {list(stride)[:4]}, dilations = {list(dilations)[:4]}",
-            help="dilations must be 1",
+            help="dilations of pools must be 1",
         )
     if len(pads) != 2 * axes or not all(0 <= n <= 998 for n in pads):
         raise call.error(f"{call.node.op} has odd pads", found=f"{list(pads)[:8]}")
@@ -278,6 +353,15 @@ def window(
     if is_1d:
         return (0, pads[0], 0, pads[1]), (1, stride[0])
     return (pads[0], pads[1], pads[2], pads[3]), (stride[0], stride[1])
+
+
+def _dilation(call: Call, *, is_1d: bool) -> tuple[int, int]:
+    """How far rows and columns lie apart that neighbouring weights see."""
+    axes = 1 if is_1d else 2
+    dilations = call.integers("dilations", (1,) * axes)
+    if len(dilations) != axes or not all(1 <= n <= _LARGEST for n in dilations):
+        raise call.error(f"{call.node.op} has odd dilations", found=f"{list(dilations)[:4]}")
+    return (1, dilations[0]) if is_1d else (dilations[0], dilations[1])
 
 
 def check_map(call: Call, shape: Shape) -> None:

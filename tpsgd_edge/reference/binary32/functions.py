@@ -1,7 +1,5 @@
 """Sums and functions in binary32 (docs/ARITHMETIC.md, section 12)."""
 
-from collections.abc import Callable, Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,14 +15,13 @@ def constant(text: str) -> np.float32:
     return np.float32(float.fromhex(text))
 
 
-ZERO, ONE, TWO, SIX = np.float32(0), np.float32(1), np.float32(2), np.float32(6)
+ZERO, ONE = np.float32(0), np.float32(1)
 C1 = constant("0x1.62e43ep-1")
 C2 = constant("0x1.ebf194p-3")
 C3 = constant("0x1.c7f4aep-5")
 C4 = constant("0x1.2d5c5ep-7")
 C5 = constant("0x1.d52664p-10")
 LOG2E = constant("0x1.715476p+0")
-TWO_LOG2E = constant("0x1.715476p+1")
 EXPONENT_LIMIT = np.float32(126)
 
 
@@ -59,8 +56,11 @@ def softmax(logits: F32) -> F32:
     return e * (ONE / sum_in_order(e))
 
 
-def probability(y: F32, label: int) -> float:
-    """p of the class, of a last layer's outputs: what the error gate looks at."""
+def probability(y: F32, label: int, logit_shift: int = 0) -> float:
+    """p of the class, of a last layer's outputs: what the error gate looks at.
+
+    Real outputs have no unit to shift.
+    """
     return float(softmax(y * LOG2E)[label])
 
 
@@ -69,80 +69,3 @@ def label_minus_softmax(logits: F32, label: int) -> F32:
     wanted = np.zeros_like(logits)
     wanted[label] = ONE
     return wanted - softmax(logits)
-
-
-def _tanh(z: F32, slope: np.float32) -> F32:
-    return ONE - TWO / (exp2(z * TWO_LOG2E) + ONE)
-
-
-def _sigmoid(z: F32, slope: np.float32) -> F32:
-    return ONE / (ONE + exp2(-z * LOG2E))
-
-
-def _relu(z: F32, slope: np.float32) -> F32:
-    return np.where(z > ZERO, z, ZERO)
-
-
-def _relu6(z: F32, slope: np.float32) -> F32:
-    return np.where(z > ZERO, np.minimum(z, SIX), ZERO)
-
-
-def _leaky_relu(z: F32, slope: np.float32) -> F32:
-    return np.where(z > ZERO, z, z * slope)
-
-
-def _hard_tanh(z: F32, slope: np.float32) -> F32:
-    return clip(z, -ONE, ONE)
-
-
-def _linear(z: F32, slope: np.float32) -> F32:
-    return z
-
-
-def _derivative_tanh(y: F32, slope: np.float32) -> F32:
-    return ONE - y * y
-
-
-def _derivative_sigmoid(y: F32, slope: np.float32) -> F32:
-    return y * (ONE - y)
-
-
-def _derivative_relu(y: F32, slope: np.float32) -> F32:
-    return np.where(y > ZERO, ONE, ZERO)
-
-
-def _derivative_relu6(y: F32, slope: np.float32) -> F32:
-    return np.where((y > ZERO) & (y < SIX), ONE, ZERO)
-
-
-def _derivative_leaky_relu(y: F32, slope: np.float32) -> F32:
-    return np.where(y > ZERO, ONE, slope)
-
-
-def _derivative_hard_tanh(y: F32, slope: np.float32) -> F32:
-    return np.where((y > -ONE) & (y < ONE), ONE, ZERO)
-
-
-def _derivative_linear(y: F32, slope: np.float32) -> F32:
-    return np.ones_like(y)
-
-
-# Each gets the slope of leaky_relu, whether it has one or not.
-ACTIVATIONS: Mapping[str, Callable[[F32, np.float32], F32]] = {
-    "tanh": _tanh,
-    "sigmoid": _sigmoid,
-    "relu": _relu,
-    "relu6": _relu6,
-    "leaky_relu": _leaky_relu,
-    "hard_tanh": _hard_tanh,
-    "linear": _linear,
-}
-DERIVATIVES: Mapping[str, Callable[[F32, np.float32], F32]] = {
-    "tanh": _derivative_tanh,
-    "sigmoid": _derivative_sigmoid,
-    "relu": _derivative_relu,
-    "relu6": _derivative_relu6,
-    "leaky_relu": _derivative_leaky_relu,
-    "hard_tanh": _derivative_hard_tanh,
-    "linear": _derivative_linear,
-}

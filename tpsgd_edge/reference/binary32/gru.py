@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.quantize.model import QuantizedGru
+from tpsgd_edge.reference.binary32.activation import ACTIVATIONS, DERIVATIVES
 from tpsgd_edge.reference.binary32.dense import Binary32Dense
-from tpsgd_edge.reference.binary32.functions import ACTIVATIONS, DERIVATIVES, F32, ONE
+from tpsgd_edge.reference.binary32.functions import F32
 from tpsgd_edge.reference.binary32.loss import Label, LossConstants, local_error, prepare_loss
 
 
@@ -69,10 +70,10 @@ class Binary32Gru:
         """The next step of the sequence: y, shape (n_out,), of x, shape (n_x,)."""
         n = self.layer.n_out
         a, u = self.reads.forward(x), self.own.forward(self.h)
-        r, z = ACTIVATIONS["sigmoid"](a[: 2 * n] + u[: 2 * n], ONE).reshape(2, n)
+        r, z = ACTIVATIONS["sigmoid"](a[: 2 * n] + u[: 2 * n]).reshape(2, n)
         first = self.layer.resets_first
         k = self.own.forward(r * self.h)[2 * n :] if first else r * u[2 * n :]
-        c = ACTIVATIONS["tanh"](a[2 * n :] + k, ONE)
+        c = ACTIVATIONS["tanh"](a[2 * n :] + k)
         self.seen = Seen(x, self.h, r, z, c, u[2 * n :])
         self.h = c + z * (self.h - c)
         return self.h
@@ -82,9 +83,9 @@ class Binary32Gru:
         assert self.loss is not None
         assert self.seen is not None
         s, e = self.seen, local_error(self.loss, y, label)
-        candidate = e * DERIVATIVES["tanh"](s.c, ONE)
-        update = (e * (s.h - s.c)) * DERIVATIVES["sigmoid"](s.z, ONE)
-        reset = (candidate * s.u) * DERIVATIVES["sigmoid"](s.r, ONE)
+        candidate = e * DERIVATIVES["tanh"](s.c)
+        update = (e * (s.h - s.c)) * DERIVATIVES["sigmoid"](s.z)
+        reset = (candidate * s.u) * DERIVATIVES["sigmoid"](s.r)
         of_x = np.concatenate([reset, update, candidate])
         of_h = np.concatenate([reset, update, candidate * s.r])
         n = len(of_x)

@@ -6,7 +6,7 @@ import numpy as np
 
 from tpsgd_edge.quantize.model import QuantizedPool
 from tpsgd_edge.reference.binary32.functions import F32, ONE, sum_in_order
-from tpsgd_edge.reference.maps import Index, pool_index
+from tpsgd_edge.reference.maps import Index, inside_counts, padded, pool_index
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,7 +22,7 @@ class Binary32MaxPool:
 
     def forward(self, x: F32) -> F32:
         """The output map, flat, of the input map, flat."""
-        values = x.take(self.windows)
+        values = padded(x, np.float32, -np.inf).take(self.windows)
         largest: F32 = values[0]
         for value in values[1:]:
             # Of 0.0 and -0.0 the first stays; np.maximum does not say which.
@@ -35,12 +35,16 @@ class Binary32AveragePool:
     """The mean of each window."""
 
     windows: Index
+    area: F32
 
     @classmethod
     def prepare(cls, pool: QuantizedPool) -> "Binary32AveragePool":
         """The layer with its windows at hand."""
-        return cls(pool_index(pool))
+        windows = pool_index(pool)
+        return cls(windows, inside_counts(pool, windows).astype(np.float32))
 
     def forward(self, x: F32) -> F32:
         """The output map, flat, of the input map, flat."""
-        return sum_in_order(x.take(self.windows)) * (ONE / np.float32(len(self.windows)))
+        # A zero for what lies outside changes no sum that starts at 0.0.
+        total = sum_in_order(padded(x, np.float32).take(self.windows))
+        return total * (ONE / self.area)

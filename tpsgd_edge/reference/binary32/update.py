@@ -3,7 +3,8 @@
 import numpy as np
 
 from tpsgd_edge.quantize.model import QuantizedDense, Schedule
-from tpsgd_edge.reference.binary32.functions import ACTIVATIONS, DERIVATIVES, F32, ZERO, clip
+from tpsgd_edge.reference.binary32.activation import ACTIVATIONS, DERIVATIVES
+from tpsgd_edge.reference.binary32.functions import F32, ZERO, clip
 
 LANES = 8
 Z_LIMIT = np.float32(2**20)
@@ -20,8 +21,7 @@ def join_lanes(lanes: F32) -> F32:
 
 def outputs(layer: QuantizedDense, acc: F32) -> F32:
     """y of accumulators that hold the biases already, in their shape."""
-    slope = np.float32(layer.negative_slope)
-    return ACTIVATIONS[layer.activation](clip(acc, -Z_LIMIT, Z_LIMIT), slope)
+    return ACTIVATIONS[layer.activation](clip(acc, -Z_LIMIT, Z_LIMIT), *_numbers(layer))
 
 
 def step_sizes(layer: QuantizedDense, decay: np.float32, e: F32, y: F32) -> F32:
@@ -35,7 +35,12 @@ def delta_of(layer: QuantizedDense, e: F32, y: F32) -> F32:
     """delta of units with the errors e and the outputs y, before the dead zone, (units,)."""
     if layer.loss.cancels_derivative:
         return e
-    return e * DERIVATIVES[layer.activation](y, np.float32(layer.negative_slope))
+    return e * DERIVATIVES[layer.activation](y, *_numbers(layer))
+
+
+def _numbers(layer: QuantizedDense) -> tuple[np.float32, ...]:
+    """What the activation gets beside its values."""
+    return tuple(np.float32(number) for number in layer.numbers)
 
 
 def decay_at(schedule: Schedule, age: int, rate: np.float32) -> np.float32:

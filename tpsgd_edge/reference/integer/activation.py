@@ -6,7 +6,7 @@ from functools import cache, partial
 import numpy as np
 
 from tpsgd_edge.arithmetic.ops import S8_MAX, S8_MIN, S16_MAX, S16_MIN, Int64, rshift_round, widen
-from tpsgd_edge.arithmetic.tables import table_s8, table_s16
+from tpsgd_edge.arithmetic.tables import FIXED, Curve, slope_table, table_s8, table_s16
 from tpsgd_edge.quantize.model import QuantizedDense, ValueType
 
 ONE_Q15 = 2**15
@@ -29,17 +29,27 @@ def to_q15(y_type: ValueType, y: Int64) -> Int64:
 
 
 @cache
-def _wide_table(activation: str, y_type: ValueType) -> Int64:
-    return widen(table_s8(activation) if y_type == "s8" else table_s16(activation))
+def _wide_table(curve: Curve, y_type: ValueType) -> Int64:
+    return widen(table_s8(curve) if y_type == "s8" else table_s16(curve))
 
 
-def _tabulated(activation: str, layer: QuantizedDense, z: Int64) -> Int64:
-    table = _wide_table(activation, layer.y_type)
+def _tabulated(curve: Curve, layer: QuantizedDense, z: Int64) -> Int64:
+    table = _wide_table(curve, layer.y_type)
     if layer.y_type == "s8":
         return np.take(table, z + 128)
     a = (z >> 8) + 128
     low: Int64 = table[a]
     return low + rshift_round((table[a + 1] - low) * (z & 255), 8)
+
+
+def _own_curve(layer: QuantizedDense, z: Int64) -> Int64:
+    return _tabulated(_curve_of(layer), layer, z)
+
+
+def _curve_of(layer: QuantizedDense) -> Curve:
+    if layer.curve is None:
+        raise ValueError(f"layer '{layer.name}' has no table for {layer.activation}")
+    return layer.curve
 
 
 def _identity(layer: QuantizedDense, z: Int64) -> Int64:
@@ -82,14 +92,31 @@ def _derivative_linear(layer: QuantizedDense, y: Int64) -> Int64:
     return np.full_like(y, ONE_Q15)
 
 
+def _derivative_by_table(layer: QuantizedDense, y: Int64) -> Int64:
+    y8 = y if layer.y_type == "s8" else y >> 8
+    return np.take(widen(slope_table(_curve_of(layer))), y8 + 128)
+
+
+def _derivative_hard_sigmoid(layer: QuantizedDense, y: Int64) -> Int64:
+    return np.where((y > 0) & (y < TYPE_RANGE[layer.y_type][1]), ONE_Q15, 0)
+
+
 ACTIVATIONS: Mapping[str, Callable[[QuantizedDense, Int64], Int64]] = {
-    "tanh": partial(_tabulated, "tanh"),
-    "sigmoid": partial(_tabulated, "sigmoid"),
+    "tanh": partial(_tabulated, FIXED["tanh"]),
+    "sigmoid": partial(_tabulated, FIXED["sigmoid"]),
     "relu": _identity,
     "relu6": _identity,
     "leaky_relu": _leaky_relu,
     "hard_tanh": _identity,
     "linear": _identity,
+    "elu": _own_curve,
+    "selu": _own_curve,
+    "softplus": _own_curve,
+    "hard_sigmoid": _own_curve,
+    "gelu": _own_curve,
+    "gelu_tanh": _own_curve,
+    "silu": _own_curve,
+    "hard_swish": _own_curve,
 }
 DERIVATIVES: Mapping[str, Callable[[QuantizedDense, Int64], Int64]] = {
     "tanh": _derivative_tanh,
@@ -99,4 +126,9 @@ DERIVATIVES: Mapping[str, Callable[[QuantizedDense, Int64], Int64]] = {
     "leaky_relu": _derivative_leaky_relu,
     "hard_tanh": _derivative_hard_tanh,
     "linear": _derivative_linear,
+    "elu": _derivative_by_table,
+    "selu": _derivative_by_table,
+    "softplus": _derivative_by_table,
+    "hard_sigmoid": _derivative_hard_sigmoid,
 }
+"""Of the activations that can learn."""

@@ -71,7 +71,7 @@ def local_error(constants: LossConstants, y: Int64, label: Label) -> Int64:
         return TARGET_SPACE[loss.kind](constants, r)
     if loss.in_label_space:
         return spread(constants, label_error(constants, y, label))
-    return LABEL_SPACE[loss.kind](y, label)
+    return LABEL_SPACE[loss.kind](y << loss.logit_shift, label)
 
 
 # ------------------------------------------------------------------ targets

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.arithmetic.ops import Int64
+from tpsgd_edge.arithmetic.ops import S16_MIN, Int64
 from tpsgd_edge.quantize.model import QuantizedPool
 from tpsgd_edge.reference.integer.average import average, inverse
-from tpsgd_edge.reference.maps import Index, pool_index
+from tpsgd_edge.reference.maps import Index, inside_counts, padded, pool_index
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,7 +25,7 @@ class IntegerMaxPool:
 
     def forward(self, x: NDArray[Any]) -> Int64:
         """The output map, flat, of the input map, flat."""
-        largest: Int64 = x.take(self.windows).max(axis=0)
+        largest: Int64 = padded(x, np.int64, S16_MIN).take(self.windows).max(axis=0)
         return largest
 
 
@@ -40,9 +41,9 @@ class IntegerAveragePool:
     def prepare(cls, pool: QuantizedPool) -> "IntegerAveragePool":
         """The layer with its windows at hand."""
         windows = pool_index(pool)
-        return cls(pool, windows, inverse(len(windows)))
+        return cls(pool, windows, inverse(inside_counts(pool, windows)))
 
     def forward(self, x: NDArray[Any]) -> Int64:
         """The output map, flat, of the input map, flat."""
-        total = x.take(self.windows).sum(axis=0)
+        total = padded(x, np.int64).take(self.windows).sum(axis=0)
         return average(total, self.inverse_area, self.pool.y_type)

@@ -9,16 +9,16 @@ _EXP2 = widen(exp2_table())
 
 
 def softmax(logits: Int64) -> Int64:
-    """Probabilities in Q15, shape (K,), of logits in units of 1/256 of a factor of two (s16)."""
+    """Probabilities in Q15, shape (K,), of logits in units of 1/256 of a factor of two."""
     below = logits.max() - logits
     # h > 15 gives 0 by definition; 16 does that too, for no entry of the table exceeds 2^15.
     e: Int64 = _EXP2[(below & 255) >> 2] >> np.minimum(below >> 8, 16)
     return (e * (2**31 // int(e.sum()))) >> 16
 
 
-def probability(y: Int64, label: int) -> int:
+def probability(y: Int64, label: int, logit_shift: int) -> int:
     """p of the class in Q15, of a last layer's outputs: what the error gate looks at."""
-    return int(softmax(y)[label])
+    return int(softmax(y << logit_shift)[label])
 
 
 def label_minus_softmax(logits: Int64, label: int) -> Int64:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 /*
  * model_port.h -- "plane" under the names that the harness uses. Generated; do not edit.
  */

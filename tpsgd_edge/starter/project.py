@@ -7,19 +7,22 @@ from string import Template
 from tpsgd_edge.arithmetic.random import draws, mix
 from tpsgd_edge.errors import OutputError, SpecError
 from tpsgd_edge.spec import check_model_name
+from tpsgd_edge.spec.schema import schema_text
+from tpsgd_edge.starter.own_data import spec_for_data
 
 _CLASSES = ("red", "green", "blue")
 _PER_CLASS = 100
 
 _SPEC = Template("""\
-# What to train, in which numbers, on which data, for which hardware.
-# Any key can be set for one run: tpsgd-edge simulate $name.toml --set rule.learning_rate=0.05
+#:schema spec.schema.json
+# What to train, in which numbers, on which data, for which hardware. More about any key:
+# tpsgd-edge explain KEY. For one run: tpsgd-edge simulate $name.toml --set rule.epochs=20
 
 name = "$name"          # of the C files and functions: ${name}_train_step(), ...
 seed = 1                # of first weights, projections, random rounding and the split of the data
 
 [model]
-# From input to output. Other activations: relu, relu6, leaky_relu, sigmoid, hard_tanh.
+# From input to output. Other activations: relu, relu6, leaky_relu, elu, sigmoid, ...
 layers = [
     { name = "fc1", units = 32, activation = "tanh" },
     { name = "fc2", units = 3 },                         # one unit for each class
@@ -52,6 +55,7 @@ A small network that learns on the device to tell three spirals of points apart.
     tpsgd-edge verify $name.toml      Python reference against the generated code, bit for bit
     tpsgd-edge simulate $name.toml    train with the generated code; the learning curve
     tpsgd-edge report $name.toml      everything in one HTML file
+    tpsgd-edge example $name.toml     a C program of your own to start from
 
 The first three take `--platform host` to run here instead of on an emulated core;
 `tpsgd-edge doctor` says what is installed and how to get the rest.
@@ -59,29 +63,39 @@ The first three take `--platform host` to run here instead of on an emulated cor
 | file | what it is |
 |---|---|
 | $name.toml | the spec: change a key and build again |
-| $name.csv | $count points x1, x2 and their kind; put your own data in its place |
+| $name.csv | $count points x1, x2 and their kind |
+| spec.schema.json | what editors complete and check the spec by |
 
-With your own data, give the last layer one unit for each class, or for each value to learn.
+For data of your own: `tpsgd-edge new NAME --data FILE.csv` writes a spec that fits them.
 """)
 
 
-def create_project(name: str, folder: Path) -> list[Path]:
+def create_project(
+    name: str, folder: Path, *, data: Path | None = None, label: str | None = None
+) -> list[Path]:
     """Write a starter into a folder that is new or empty, and return its files.
 
     Args:
         name: of the project; dashes become underscores in the model's name.
         folder: made where it does not exist.
+        data: a data file that the spec is to fit; tiny data are made where not given.
+        label: the column or array of its labels, where it is not the one that is looked for.
 
     Raises:
         SpecError: a name that C does not allow.
+        DataError: the data file is missing or no good.
         OutputError: the folder holds something, or cannot be written; nothing is left behind.
     """
     model = _model_name(name)
-    texts = {
-        f"{model}.toml": _SPEC.substitute(name=model),
-        f"{model}.csv": _spirals(),
-        "README.md": _README.substitute(name=model, count=_PER_CLASS * len(_CLASSES)),
-    }
+    if data is None:
+        texts = {
+            f"{model}.toml": _SPEC.substitute(name=model),
+            f"{model}.csv": _spirals(),
+            "README.md": _README.substitute(name=model, count=_PER_CLASS * len(_CLASSES)),
+        }
+    else:
+        texts = {f"{model}.toml": spec_for_data(model, data, label, folder)}
+    texts["spec.schema.json"] = schema_text()
     made = _missing_folders(folder)
     written: list[Path] = []
     try:

@@ -1,0 +1,259 @@
+"""Random specs, as a user could write them, with random data: through quantizer and renderer.
+
+A drawn spec may ask for what cannot be had: it is refused in words, and the count says how often.
+"""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from tpsgd_edge.errors import DataError, SpecError
+from tpsgd_edge.frontend.data import dataset_from_arrays
+from tpsgd_edge.spec import spec_from_dict
+from tpsgd_edge.stages import Prepared, prepare, render_project, scratch_project
+from tpsgd_edge.stages.proof import prove, prove_predictions
+from tpsgd_edge.toolchain.build import compile_simulation
+from tpsgd_edge.toolchain.compilers import find_compiler
+from tpsgd_edge.toolchain.interface import interface_of
+from tpsgd_edge.toolchain.open_device import open_device
+from tpsgd_edge.toolchain.platforms import load_platform
+from tpsgd_edge.verify import Verdict
+
+STEPS = 60
+ACTIVATIONS = ("tanh", "sigmoid", "relu", "relu6", "leaky_relu", "hard_tanh", "linear")
+LOSSES = ("projected_l2", "l2", "l1", "huber", "dead_zone", "custom")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One spec, and a data set of its own."""
+
+    content: Mapping[str, Any]
+    shape: tuple[int, ...]
+    outputs: int
+    is_class: bool
+    each_step: bool
+    seed: int
+
+    def prepared(self) -> Prepared:
+        """The quantized model.
+
+        Raises:
+            SpecError, DataError: it cannot be had.
+        """
+        with tempfile.TemporaryDirectory(prefix="tpsgd-specs-") as folder:
+            spec = spec_from_dict(dict(self.content), folder=Path(folder))
+            return prepare(spec, dataset_from_arrays(spec, *self._samples()))
+
+    def _samples(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        rng = np.random.default_rng(self.seed)
+        count = 40
+        x = rng.normal(size=(count, *self.shape)) * 10.0 ** rng.integers(-2, 3)
+        if rng.random() < 0.3:
+            x *= rng.random(x.shape) < 0.4
+        answers = (count, self.shape[0]) if self.each_step else (count,)
+        if self.is_class:
+            y = rng.integers(0, self.outputs, answers)
+            y.flat[: self.outputs] = np.arange(self.outputs)
+            return x, y
+        return x, rng.normal(size=(*answers, self.outputs)) * 10.0 ** rng.integers(-1, 2)
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> Drawn:
+    """Dense nets, nets on maps, along time, of recurrent layers; all formats, losses, rules."""
+    kind = draw(st.sampled_from(("dense", "dense", "maps", "time", "rnn", "gru")))
+    is_class = draw(st.booleans() | st.just(True))
+    outputs = draw(st.integers(2 if is_class else 1, 6))
+    shape, layers = _LAYERS[kind](draw)
+    each_step = kind in ("rnn", "gru") and draw(st.integers(0, 3)) == 0
+    for _ in range(draw(st.sampled_from((0, 1, 1, 2)))):
+        layers.append({"kind": "dense", "units": draw(st.integers(1, 12))})
+    layers.append({"kind": "dense", "units": outputs})
+    rule = _rule(draw, is_class=is_class, is_recurrent=kind in ("rnn", "gru"))
+    weights = draw(st.sampled_from(("s16", "s8", "f32")))
+    for index, layer in enumerate(layers):
+        if "pool" not in layer["kind"]:
+            layer["name"] = f"l{index}"
+            is_last = index == len(layers) - 1
+            _vary(draw, layer, is_last=is_last, real=weights == "f32")
+    content = {
+        "name": "drawn",
+        "seed": draw(st.integers(0, 2**32 - 1)),
+        "model": {"layers": layers},
+        "numbers": {
+            "weights": weights,
+            "activations": draw(st.sampled_from(("s8", "s16"))),
+        },
+        "rule": rule,
+        "data": {
+            "file": "none.npz",
+            "scaling": draw(st.sampled_from(("standard", "standard", "unit", "standard_all"))),
+            "task": "classification" if is_class else "regression",
+        },
+    }
+    if rule.get("kind") == "backprop":
+        for layer in layers:
+            layer.pop("target_pool", None)
+    elif projection := _projection(draw, rule):
+        content["projection"] = projection
+    return Drawn(content, shape, outputs, is_class, each_step, draw(st.integers(0, 2**31)))
+
+
+def _dense(draw: st.DrawFn) -> tuple[tuple[int, ...], list[dict[str, Any]]]:
+    return (draw(st.integers(1, 40)),), []
+
+
+def _maps(draw: st.DrawFn) -> tuple[tuple[int, ...], list[dict[str, Any]]]:
+    size = draw(st.integers(3, 8))
+    channels = draw(st.integers(1, 3))
+    layers: list[dict[str, Any]] = [
+        {
+            "kind": "conv2d",
+            "filters": channels * draw(st.integers(1, 3)),
+            "kernel": draw(st.integers(1, 3)),
+            "stride": draw(st.sampled_from((1, 1, 2))),
+            "padding": draw(st.sampled_from(("valid", "same"))),
+            "groups": draw(st.sampled_from((1, 1, "depthwise"))),
+            "target_pool": draw(st.sampled_from((1, 2, 3, "position"))),
+        }
+    ]
+    if draw(st.booleans()):
+        pool = draw(st.sampled_from(("max_pool", "avg_pool", "global_avg_pool")))
+        layers.append({"kind": pool} if pool.startswith("global") else {"kind": pool, "size": 2})
+    return (size, draw(st.integers(3, 8)), channels), layers
+
+
+def _time(draw: st.DrawFn) -> tuple[tuple[int, ...], list[dict[str, Any]]]:
+    layer = {
+        "kind": "conv1d",
+        "filters": draw(st.integers(1, 6)),
+        "kernel": draw(st.integers(1, 4)),
+        "padding": draw(st.sampled_from(("valid", "same"))),
+        "target_pool": draw(st.sampled_from((1, 3, "position"))),
+    }
+    return (draw(st.integers(4, 12)), draw(st.integers(1, 3))), [layer]
+
+
+def _rnn(draw: st.DrawFn) -> tuple[tuple[int, ...], list[dict[str, Any]]]:
+    layer: dict[str, Any] = {"kind": "rnn", "units": draw(st.integers(2, 9))}
+    if draw(st.booleans()):
+        layer["leak"] = draw(st.sampled_from(([1.0], [0.5], [1.0, 0.25])))
+        layer["learns_from"] = draw(st.sampled_from(("present", "trace")))
+    return (draw(st.integers(1, 6)), draw(st.integers(1, 5))), [layer]
+
+
+def _gru(draw: st.DrawFn) -> tuple[tuple[int, ...], list[dict[str, Any]]]:
+    return (draw(st.integers(1, 6)), draw(st.integers(1, 5))), [
+        {"kind": "gru", "units": draw(st.integers(1, 7))}
+    ]
+
+
+_LAYERS = {"dense": _dense, "maps": _maps, "time": _time, "rnn": _rnn, "gru": _gru}
+
+
+def _rule(draw: st.DrawFn, *, is_class: bool, is_recurrent: bool) -> dict[str, Any]:
+    rule: dict[str, Any] = {
+        "schedule": draw(st.sampled_from(("constant", "linear", "cosine", "exponential"))),
+        "epochs": draw(st.integers(1, 4)),
+        "dead_zone": draw(st.sampled_from((0.0, 0.0, 0.01, 0.2))),
+        "learn_every": draw(st.sampled_from((0, 1, 2))),
+    }
+    if draw(st.booleans()):
+        rule["learning_rate"] = draw(st.sampled_from((0.01, 0.05, 0.2, 1.0)))
+    if not is_recurrent and draw(st.integers(0, 7)) == 0:
+        return {**rule, "kind": "backprop"}
+    if draw(st.booleans()):
+        rule["loss"] = _loss(draw, is_class=is_class)
+    if is_class and draw(st.integers(0, 3)) == 0:
+        rule["error_gate"] = draw(st.sampled_from((0.3, 0.7, 0.9)))
+    return rule
+
+
+def _loss(draw: st.DrawFn, *, is_class: bool) -> dict[str, Any]:
+    kind = draw(st.sampled_from((*LOSSES, "projected_cross_entropy") if is_class else LOSSES))
+    loss: dict[str, Any] = {"kind": kind}
+    if kind in ("huber", "dead_zone"):
+        loss["delta"] = draw(st.sampled_from((0.05, 0.25, 1.0)))
+    if kind == "custom":
+        loss["expression"] = draw(st.sampled_from(("tanh(4 * r)", "r * abs(r)", "r / (1 + r * r)")))
+    return loss
+
+
+def _projection(draw: st.DrawFn, rule: dict[str, Any]) -> dict[str, Any]:
+    kind = draw(st.sampled_from((None, "sign", "hadamard", "ternary", "gaussian", "learned")))
+    if kind == "learned" and not rule.get("loss", {}).get("kind", "projected").startswith("proj"):
+        del rule["loss"]
+    if kind is None or kind == "learned":
+        return {"kind": kind} if kind else {}
+    storages = ("seed", "s8") if kind == "gaussian" else ("seed", "s8", "packed")
+    return {"kind": kind, "storage": draw(st.sampled_from(storages))}
+
+
+def _vary(draw: st.DrawFn, layer: dict[str, Any], *, is_last: bool, real: bool) -> None:
+    """An activation, and now and then weights of another format, or none that learn."""
+    if not is_last and layer["kind"] != "gru":
+        layer["activation"] = draw(st.sampled_from(ACTIVATIONS))
+    if not real and draw(st.integers(0, 5)) == 0:
+        layer["weights"] = draw(st.sampled_from(("s16", "s8")))
+    if not is_last and draw(st.integers(0, 7)) == 0:
+        layer["train"] = False
+
+
+@dataclass
+class Tally:
+    """How many specs were drawn, what came of them, and how many steps agreed."""
+
+    drawn: int = 0
+    refused: int = 0
+    nets: int = 0
+    steps: int = 0
+
+    def run(self, one: Drawn, steps: int = STEPS) -> None:
+        """Prove one spec on this computer; a mismatch fails.
+
+        Raises:
+            AssertionError: a mismatch, with the spec.
+        """
+        self.drawn += 1
+        try:
+            prepared = one.prepared()
+        except (SpecError, DataError):
+            self.refused += 1
+            return
+        verdict = _proved(prepared, steps)
+        assert verdict.verdict == "equal", f"{verdict.describe()}\n  {one}"
+        self.nets += 1
+        self.steps += verdict.steps
+
+
+def _proved(prepared: Prepared, steps: int) -> Verdict:
+    project, host = render_project(prepared), load_platform("host")
+    interface = interface_of(prepared.model)
+    with scratch_project(project) as folder:
+        binaries = [
+            compile_simulation(
+                folder,
+                project.name,
+                project.sources,
+                find_compiler(host),
+                build_dir=folder / "build",
+                optimize="-O1",
+                inference_only=only_predicts,
+            )
+            for only_predicts in (False, True)
+        ]
+        with open_device(binaries[0], interface) as device:
+            verdict = prove(device, prepared, steps, lambda *_: None)
+            state = device.state()
+        if verdict.verdict == "mismatch":
+            return verdict
+        with open_device(binaries[1], interface) as device:
+            predicted = prove_predictions(device, prepared, state, steps)
+    return verdict if predicted.verdict == "equal" else predicted

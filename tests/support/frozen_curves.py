@@ -1,0 +1,37 @@
+"""Random models whose hidden layers do not train, with activations that only such layers have."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from tests.support.draws import TYPE_RANGE
+from tests.support.layers import random_curve, random_numbers
+from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel
+
+
+def frozen(model: QuantizedModel, *activations: str, rng: np.random.Generator) -> QuantizedModel:
+    """The model with these activations in turn in its hidden layers, which do not train."""
+    layers, turn = [], 0
+    for layer in model.layers:
+        if isinstance(layer, QuantizedDense):
+            layer = replace(layer, unit_offset=0)
+            if not layer.is_last:
+                layer = _frozen(layer, activations[turn % len(activations)], rng)
+                turn += 1
+        layers.append(layer)
+    return replace(model, layers=tuple(layers))
+
+
+def _frozen(layer: QuantizedDense, activation: str, rng: np.random.Generator) -> QuantizedDense:
+    numbers, y_type = random_numbers(rng, activation), layer.y_type
+    low, high = TYPE_RANGE.get(y_type, (0, 0)) if layer.weight_type != "f32" else (0, 0)
+    curve = None if y_type == "f32" else random_curve(rng, activation, numbers, y_type)
+    return replace(
+        layer,
+        trains=False,
+        activation=activation,
+        numbers=numbers,
+        curve=curve,
+        z_min=low,
+        z_max=high,
+    )

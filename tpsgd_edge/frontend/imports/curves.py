@@ -1,0 +1,68 @@
+"""Activations that become tables: Elu, Gelu and their like."""
+
+from typing import Any
+
+from tpsgd_edge.arithmetic.activations import FACTS, SELU_ALPHA, SELU_SCALE
+from tpsgd_edge.frontend.imports.call import Call
+from tpsgd_edge.frontend.imports.chain import Chain, activated
+
+# Operators, their activation, and defaults of what they set of it.
+_CURVES: dict[str, tuple[str, dict[str, float]]] = {
+    "Elu": ("elu", {"alpha": 1.0}),
+    "Softplus": ("softplus", {}),
+    "HardSigmoid": ("hard_sigmoid", {"alpha": 0.2, "beta": 0.5}),
+    "HardSwish": ("hard_swish", {}),
+    "Selu": ("selu", {}),
+    "Gelu": ("gelu", {}),
+    "Swish": ("silu", {}),
+}
+CURVES = tuple(_CURVES)
+# How far constants may lie from those of our activation.
+_NEAR = 1e-4
+
+
+def curve(chain: Chain, call: Call) -> Chain:
+    """The chain whose last layer with weights has the activation of the operator."""
+    name, defaults = _CURVES[call.node.op]
+    _check_constants(call)
+    if call.node.op == "Gelu" and call.text("approximate", "none") == "tanh":
+        name = "gelu_tanh"
+    settings: dict[str, Any] = {key: call.number(key, value) for key, value in defaults.items()}
+    check_curve(call, name, settings)
+    if not FACTS[name].learns:
+        _check_no_pool(chain, call)
+        # Its slope does not follow from its output.
+        settings["train"] = False
+    return activated(chain, call, name, **settings)
+
+
+def check_curve(call: Call, name: str, settings: dict[str, float]) -> None:
+    """Raise a `DataError` where the settings are not those that an activation of ours can have."""
+    alpha, beta = settings.get("alpha", 1.0), settings.get("beta", 0.0)
+    if not (2**-6 <= alpha <= 16 and abs(beta) <= 16):
+        raise call.error(
+            f"{call.node.op} has numbers that our {name} cannot have",
+            found=", ".join(f"{key} = {value:g}" for key, value in settings.items()),
+            help="alpha lies between 1/64 and 16, beta between -16 and 16",
+        )
+
+
+def _check_constants(call: Call) -> None:
+    wanted = {"Selu": {"alpha": SELU_ALPHA, "gamma": SELU_SCALE}, "Swish": {"alpha": 1.0}}
+    for key, value in wanted.get(call.node.op, {}).items():
+        if abs(call.number(key, value) - value) > _NEAR:
+            raise call.error(
+                f"{call.node.op} has other constants than our layers",
+                found=f"{key} = {call.number(key, value):g}; ours has {value:.9g}",
+                help="use Elu, which has an alpha of its own",
+            )
+
+
+def _check_no_pool(chain: Chain, call: Call) -> None:
+    if chain.layers and chain.layers[-1].weights is None:
+        raise call.error(
+            f"{call.node.op} stands apart from the layer before it",
+            found=f"{chain.layers[-1].kind} between: the largest value before it need not be the "
+            "largest behind it",
+            help="put the activation directly behind the layer; it may then need training again",
+        )
