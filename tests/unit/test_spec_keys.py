@@ -250,11 +250,11 @@ class TestExplain:
     def test_the_command_explains(self, capsys):
         assert run(["explain", "rule.final_rate"]) == 0
         out = capsys.readouterr().out
-        assert out.startswith("rule.final_rate\n  number; above 0, at most 1; default 0.01; since")
+        assert out.startswith("rule.final_rate\n  number; above 0, at most 1; default 0.3; since")
         assert "example: final_rate = 0.1" in out
         assert run(["explain", "rule.final_rate", "--json"]) == 0
         (key,) = json.loads(capsys.readouterr().out)["keys"]
-        assert (key["path"], key["default"]) == ("rule.final_rate", "0.01")
+        assert (key["path"], key["default"]) == ("rule.final_rate", "0.3")
         assert run(["explain", "nonsense"]) == 2
 
     def test_the_command_lists(self, capsys):

@@ -27,8 +27,10 @@ ProjectionKind = Literal[RandomKind, "fitted", "learned", "prototype"]
 ScheduleKind = Literal["constant", "linear", "cosine", "exponential"]
 # Every kind of schedule.
 SCHEDULES: tuple[ScheduleKind, ...] = get_args(ScheduleKind)
-# The learning rate that a schedule ends at, as a share of the one that it starts with.
-DEFAULT_FINAL_RATE = 0.01
+# The learning rate that a schedule ends at, as a share of the one that it starts with. A device
+# that goes on learning has this one for ever: at 0.01 it could not follow a drift any more, and
+# 0.3 costs nothing without one (docs/RESULTS.md).
+DEFAULT_FINAL_RATE = 0.3
 
 
 class NumbersSpec(Section):
