@@ -139,6 +139,12 @@ def test_flags_that_change_real_numbers_are_refused(tmp_path, flags, words):
     assert words in refusal([gcc, *flags, "-c", "reals_tps_dense_f32.c"], tmp_path)
 
 
+def test_stacks_of_hosts_follow_the_model(tmp_path):
+    """The largest frame is that of a convolution whose weights are padded for vector units."""
+    sources = written("maps", tmp_path)
+    run(needed("gcc"), "-O2", "-Werror=frame-larger-than=8192", "-c", *sources, cwd=tmp_path)
+
+
 def test_big_endian_cores_are_refused(tmp_path):
     gcc = needed("arm-none-eabi-gcc")
     flags = ["-mbig-endian", "-mthumb", "-mcpu=cortex-r5", "-c"]
