@@ -405,3 +405,21 @@ def test_errors_that_meet_in_a_pool_stop_at_both_ends(mode):
     change = int(after["conv1.b"][0] - state["conv1.b"][0])
     # In the middle 3 e of the s16's end are met by all windows, and the sum stays at the end.
     assert change <= -32767
+
+
+@pytest.mark.parametrize("value_type", ["s8", "f32"])
+def test_errors_reach_every_place_below_a_convolution(value_type):
+    """Rows and columns at the edges, with zeros around them and strides over them."""
+    plans = [
+        conv_plan((4, 5, 1), 3, (1, 1), windows=(4, 5)),
+        conv_plan((4, 5, 3), 2, (3, 2), stride=(2, 1), before=(1, 1), after=(1, 0), windows=(2, 5)),
+    ]
+    drawn = maps(plans, value_type, activations=["linear"] * 3)
+    rng = np.random.default_rng(17)
+    model = with_backprop(rng, drawn, some_frozen=False)
+    high = 1.0 if value_type == "f32" else 127.0
+    samples = rng.uniform(-high, high, (4, 20))
+    state, moved_ = start(model), set()
+    for after, _ in steps_of(model, [(state, x, i % 2) for i, x in enumerate(samples)]):
+        moved_ |= {name for name in state if (after[name] != state[name]).any()}
+    assert {"conv1.w", "conv2.w"} <= moved_
