@@ -11,7 +11,7 @@ from tests.support.gru import with_gru_layers
 from tests.support.maps import conv_plan, pool_plan
 from tests.support.models import random_model
 from tests.support.sequences import RnnPlan
-from tpsgd_edge.quantize.model import DTYPES, Projection, StoredInit
+from tpsgd_edge.quantize.model import DTYPES, Projection, StoredInit, Target
 from tpsgd_edge.reference import Reference
 
 F = np.float32
@@ -405,3 +405,43 @@ def test_errors_that_meet_in_a_pool_stop_at_both_ends(mode):
     change = int(after["conv1.b"][0] - state["conv1.b"][0])
     # In the middle 3 e of the s16's end are met by all windows, and the sum stays at the end.
     assert change <= -32767
+
+
+@pytest.mark.parametrize("value_type", ["s8", "f32"])
+def test_errors_reach_every_place_below_a_convolution(value_type):
+    """Rows and columns at the edges, with zeros around them and strides over them."""
+    plans = [
+        conv_plan((4, 5, 1), 3, (1, 1), windows=(4, 5)),
+        conv_plan((4, 5, 3), 2, (3, 2), stride=(2, 1), before=(1, 1), after=(1, 0), windows=(2, 5)),
+    ]
+    drawn = maps(plans, value_type, activations=["linear"] * 3)
+    rng = np.random.default_rng(17)
+    model = with_backprop(rng, drawn, some_frozen=False)
+    high = 1.0 if value_type == "f32" else 127.0
+    samples = rng.uniform(-high, high, (4, 20))
+    state, moved_ = start(model), set()
+    for after, _ in steps_of(model, [(state, x, i % 2) for i, x in enumerate(samples)]):
+        moved_ |= {name for name in state if (after[name] != state[name]).any()}
+    assert {"conv1.w", "conv2.w"} <= moved_
+
+
+def test_a_local_target_of_three_places_in_s16():
+    """The mean of three ends of the type is the end: A = 10923, with 10922 it would be 2 less."""
+    plans = [conv_plan((1, 3, 1), 1, (1, 1), windows=(1, 1))]
+    losses = ["l2", "softmax_cross_entropy"]
+    model = maps(plans, "s16", activations=["linear"] * 2, losses=losses)
+    conv, last = model.layers
+    conv = as_it_is(conv, [1])
+    conv = replace(
+        conv,
+        z_min=-32768,
+        z_max=32767,
+        rate=Requantize(2**15, 15),
+        bias_one=2**conv.update_shift,
+        loss=replace(conv.loss, target=Target(mid=0, mult=0)),
+    )
+    model = replace(model, layers=(conv, last))
+    state = start(model)
+    ((after, _),) = steps_of(model, [(state, [32767] * 3, 0)])
+    # r = (0 - 32767) >> 1 = -16384 at each of the three places, and m is 32767 for all of them.
+    assert int(after["conv1.b"][0]) == 3 * -16384

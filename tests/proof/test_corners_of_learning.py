@@ -7,7 +7,9 @@ import pytest
 
 from tests.proof.bench import Requantize, Schedule, moved, one_layer, start, steps_of
 from tests.support.models import random_model
-from tpsgd_edge.quantize.model import Projection, StoredInit, Target
+from tpsgd_edge.arithmetic.random import mix
+from tpsgd_edge.quantize.model import Projection, SeededInit, StoredInit, Target
+from tpsgd_edge.reference import Reference
 
 # y and label of each unit, with r = (t15 - y15) >> 1.
 ENDS = [(32767, -32768), (-32768, 32767), (0, 0), (0, 1), (1, 0), (0, -2), (0, 2), (0, 3)]
@@ -345,3 +347,13 @@ def test_steps_of_learned_read_outs_saturate():
     assert after["fc1.p"][0, 0] in (3, 4)
     assert after["fc1.p"][0, 1] in (-4, -3)
     assert after["fc1.p"][1].tolist() == [1] * 8
+
+
+@pytest.mark.parametrize("bound", [2**15 - 1, 2**14, 1])
+def test_first_weights_from_the_seed_are_rounded_half_up(bound):
+    model = one_layer("l2", 6, init=SeededInit(12345, bound))
+    first = Reference(model).state()["fc1.w"].ravel()
+    base, phi = 12345, 0x9E3779B9
+    u = [(mix(base + phi * (i + 1)) >> 16) - 32768 for i in range(12)]
+    assert first.tolist() == [(v * bound + 2**14) >> 15 for v in u]
+    steps_of(model, [(start(model), [1, -1], [100] * 6)])
