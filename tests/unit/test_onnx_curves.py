@@ -245,8 +245,8 @@ def test_a_layer_that_learns_says_that_it_cannot(activation: str) -> None:
     words = str(error.value)
     assert f"layer 'fc1' cannot learn with activation = \"{activation}\"" in words
     assert "falls before it rises: its slope does not follow from its output" in words
-    assert "set train = false for this layer (of a model.source in [model.settings.fc1])" in words
-    assert "elu, softplus, relu or leaky_relu, which learn" in words
+    assert "set train = false for this layer and give it the weights of a trained net" in words
+    assert "or take elu, softplus, relu or leaky_relu: they learn" in words
     spec_from_dict(hidden(activation=activation, train=False))
     content = hidden(activation=activation, train=False)
     content["model"]["pretrain"] = {"method": "backprop"}

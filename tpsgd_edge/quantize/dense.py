@@ -131,8 +131,7 @@ def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense
     gain = layer.input_gain / layer.recurrent_gain if isinstance(layer, Rnn) else 1.0
     formats = _formats(layer, context, loss_spec, first, bound * max(gain, 1.0))
     loss, error_scale, projection = _loss(layer, context, loss_spec)
-    update_shift = _update_shift(formats)
-    is_float = formats.weight_type == "f32"
+    update_shift, is_float = _update_shift(formats), formats.weight_type == "f32"
     rate = _learning_rate(layer, context)
     one = 1 / (context.x_scale**2 * 2**formats.bias_shift)
     slope = negative_slope(layer.activation, layer.numbers, formats.y_type)

@@ -58,7 +58,6 @@ def activation_problems(
                 where=f"[model], layer '{name}'",
                 found=f"{activation} falls before it rises: its slope does not follow from its "
                 "output, which is all that a layer keeps",
-                help="set train = false for this layer (of a model.source in "
-                f"[model.settings.{name}]), and give it weights; or train the net with elu, "
-                "softplus, relu or leaky_relu, which learn",
+                help="set train = false for this layer and give it the weights of a trained net "
+                "(a model.source does both), or take elu, softplus, relu or leaky_relu: they learn",
             )
