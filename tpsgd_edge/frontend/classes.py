@@ -177,10 +177,11 @@ def _by_themselves(sets: Sequence[Named], asked: Asked) -> Ordered:
     if all(s.values is not None for s in sets):
         values, known = [int(name) for name in names], asked.known
         are_other = not any(_is_whole(name) for name in known)
-        counted = tuple(str(at) for at in range(max(len(known), max(values) + 1)))
-        if _are_places(values, asked) and (are_other or known == counted[: len(known)]):
+        are_counted = all(name == str(at) for at, name in enumerate(known))
+        if _are_places(values, asked) and (are_other or are_counted):
+            more = (str(at) for at in range(len(known), max(values) + 1))
             y = tuple(np.array(s.values, np.int64)[s.index] for s in sets)
-            return Ordered((*known, *counted[len(known) :]), y)
+            return Ordered((*known, *more), y)
     names = (*asked.known, *(name for name in names if name not in asked.known))
     return Ordered(names, tuple(s.in_order(names) for s in sets))
 
