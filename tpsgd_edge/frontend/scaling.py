@@ -45,11 +45,10 @@ def input_scaling(spec: Spec, x_train: NDArray[Any], channels: int = 1) -> Scali
 
 
 def without_glitches(values: NDArray[Any], shared: int) -> NDArray[Any]:
-    """The values, those far outside of the usual range of their column moved to its edge.
+    """The values, those far outside of the usual range of their column moved to the others' edge.
 
-    One sample of a sensor that did not answer would else be the scale of all. What is usual, tells
-    the range without half a percent of the values on each side, at least one, of up to 2,048
-    samples.
+    One sample of a sensor that did not answer would else be the scale of all. The usual range is
+    that without half a percent of the values on each side, at least one, of up to 2,048 samples.
 
     Args:
         shared: columns i, i + shared, i + 2 * shared, ... count as one.
@@ -60,11 +59,13 @@ def without_glitches(values: NDArray[Any], shared: int) -> NDArray[Any]:
     middle, reach = (low + high) / 2, _FAR * (high - low)
     # A column that hardly ever changes has no usual range.
     reach[reach == 0] = np.inf
-    tiled = values.shape[1] // shared
-    bounds = np.tile(middle - reach, tiled), np.tile(middle + reach, tiled)
-    if (values.min(axis=0) >= bounds[0]).all() and (values.max(axis=0) <= bounds[1]).all():
+    rows = values.reshape(-1, shared)
+    is_usual = (rows >= middle - reach) & (rows <= middle + reach)
+    if is_usual.all():
         return values
-    return np.asarray(np.clip(values, *bounds), values.dtype)
+    lowest = np.where(is_usual, rows, np.inf).min(axis=0)
+    highest = np.where(is_usual, rows, -np.inf).max(axis=0)
+    return np.asarray(np.clip(rows, lowest, highest), values.dtype).reshape(values.shape)
 
 
 def column_ranges(values: NDArray[Any], shared: int) -> Scaling:
@@ -90,7 +91,7 @@ def chosen_scaling(
         return "standard_channels", "a signal: each channel has one scale"
     height, width, channels = shape
     columns = width if height > 1 and channels == 1 else x_train.shape[1]
-    is_alike = is_map or channels > 1 or _are_alike(x_train, columns)
+    is_alike = is_map or (height > 1 and channels > 1) or _are_alike(x_train, columns)
     if not is_alike:
         return "standard", "the columns have unlike ranges"
     what = "an image" if height > 1 else "the columns have like ranges"
