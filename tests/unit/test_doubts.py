@@ -121,6 +121,15 @@ def test_training_that_harms_is_told_from_training_too_long():
     assert "smaller learning_rate" in doubt.help
 
 
+def test_what_was_tried_already_is_not_advised():
+    lost = Facts(inputs=6, lost_inputs=6, steps_left=2, steps=256, clipped_inputs=0.5)
+    for doubt in doubts(lost):
+        assert 'set data.scaling = "standard", or ' in doubt.help
+    for doubt in doubts(dataclasses.replace(lost, scaling="standard")):
+        assert doubt.help
+        assert "standard" not in doubt.help
+
+
 def test_one_sample_of_few_is_no_doubt():
     # 1 of 25 more than the net: 4 points.
     facts = dataclasses.replace(GOOD, tests=25, score=0.92, scores=(0.92,))

@@ -66,13 +66,6 @@ def test_values_around_a_thousand_are_found(tmp_path):
     assert codes(spec_file(tmp_path, X + 1000, data={"scaling": '"standard"'})) == []
 
 
-def test_what_was_tried_already_is_not_advised(tmp_path):
-    x = np.vstack([X, np.full((2, 6), 1e9)])
-    path = spec_file(tmp_path, x, np.append(Y, [0, 0]), data={"scaling": '"standard"'})
-    lost = next(d for d in simulate(load_spec(path)).warnings if d.code == "inputs-lost")
-    assert lost.help == "drop or limit the values far from all others"
-
-
 def test_values_beyond_their_type_are_found(tmp_path):
     far = X * np.where(RNG.random(X.shape) < 0.2, 100, 1)
     spec = load_spec(spec_file(tmp_path, far, data={"scaling": '"none"'}))
