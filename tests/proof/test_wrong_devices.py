@@ -53,7 +53,7 @@ IN_TRAINING = {
     "in the last answer of training": (
         "toy",
         inside("last_output", "return ", r"return 1 + "),
-        "mismatch: step 1, tensor 'output', index [0]: reference ",
+        "mismatch: step 2, tensor 'output', index [0]: reference ",
     ),
     "in the order of lessons on the way": (
         "stream",
@@ -80,7 +80,7 @@ IN_ANSWERS = {
     "the last class is never looked at": (
         "toy",
         inside("predict", r"k < TOY_N_OUT", "k < TOY_N_OUT - 1"),
-        "mismatch: in predict after ",
+        "mismatch: in ",
     ),
     "predictions are wrong after some training": (
         "toy",
