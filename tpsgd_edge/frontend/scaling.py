@@ -16,8 +16,9 @@ _TAIL = 0.005
 # Values further from the middle than so many ranges are glitches. A normal distribution's range is
 # 5.2 deviations, so nothing of it is ever cut.
 _FAR = 4.0
-# Columns are alike if their ranges together span at most so many times the usual one.
-_ALIKE = 3.0
+# Columns are alike if all ranges together span at most so many times what three of four columns
+# have at least: a quarter of the pixels of an image may lie at its dark edge.
+_ALIKE, _LESS = 3.0, 0.25
 # Where at least this share of the values is 0, it pays to keep them 0: updates skip zeros.
 _SPARSE = 0.3
 
@@ -106,7 +107,7 @@ def _are_alike(values: NDArray[Any], columns: int) -> bool:
     changing = high > low
     if not changing.any():
         return True
-    usual = float(np.median((high - low)[changing]))
+    usual = float(np.quantile((high - low)[changing], _LESS))
     return float(high[changing].max() - low[changing].min()) <= _ALIKE * usual
 
 
