@@ -117,9 +117,11 @@ def evenly(count: int) -> slice:
 
 
 def some_samples(x_train: NDArray[Any], scaling: Scaling) -> NDArray[np.float64]:
-    """Those that `evenly` chooses, scaled."""
+    """Those that `evenly` chooses, scaled, without glitches: what all scales and rates follow from."""
     mean, deviation = scaling
-    return np.asarray((x_train[evenly(len(x_train))] - mean) / deviation, np.float64)
+    return without_glitches(
+        np.asarray((x_train[evenly(len(x_train))] - mean) / deviation, np.float64), 1
+    )
 
 
 def label_scaling(spec: Spec, y_train: NDArray[Any]) -> Scaling:

@@ -12,8 +12,6 @@ from tpsgd_edge.quantize.model import Requantize, limits
 # Largest magnitudes that the integer input formats reach (section 11).
 INPUT_MAX = {"s8": 128, "s16": 32768}
 BIAS_BITS = 27
-# Inputs so many times as large as nearly all others are glitches.
-_FAR = 4.0
 
 # Real range of the weights of a layer as a multiple of 1 / sqrt(n_in), before rounding to a power
 # of two.
@@ -152,18 +150,13 @@ def z_limits(activation: str, y_type: str, slope: int | float, y_scale: float) -
 def input_scale(x: NDArray[np.float64], x_type: str) -> float:
     """Real value of one unit of the input, so that all but 1 in 10,000 values fit.
 
-    Values beyond four times what 1 in 100 of those that are not 0 exceeds do not count: they are
-    glitches, and one of them would leave a few steps to all others.
-
     Args:
         x: calibration samples after the data's own scaling, shape (n, n_in).
     """
     if x_type == "f32":
         return 1.0
-    sizes = np.abs(x)
-    reach = float(np.quantile(sizes, 0.9999)) or float(sizes.max()) or 1.0
-    usual = float(np.quantile(sizes[sizes > 0], 0.99)) if sizes.any() else reach
-    return min(reach, _FAR * usual) / (INPUT_MAX[x_type] - 1)
+    reach = float(np.quantile(np.abs(x), 0.9999)) or float(np.abs(x).max()) or 1.0
+    return reach / (INPUT_MAX[x_type] - 1)
 
 
 def recurrent_input_scale(scale: float, full_scale: float, x_type: str) -> float:
