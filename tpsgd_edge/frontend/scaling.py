@@ -117,7 +117,7 @@ def evenly(count: int) -> slice:
 
 
 def some_samples(x_train: NDArray[Any], scaling: Scaling) -> NDArray[np.float64]:
-    """Those that `evenly` chooses, scaled, without glitches: what all scales and rates follow from."""
+    """Those that `evenly` chooses, scaled, without glitches: scales and rates follow from them."""
     mean, deviation = scaling
     return without_glitches(
         np.asarray((x_train[evenly(len(x_train))] - mean) / deviation, np.float64), 1
