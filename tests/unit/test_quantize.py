@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support import resolved
 from tpsgd_edge.errors import DataError, SpecError
-from tpsgd_edge.frontend.data import Dataset, dataset_from_arrays
-from tpsgd_edge.frontend.network import build_graph
+from tpsgd_edge.frontend.data import dataset_from_arrays
 from tpsgd_edge.quantize import (
     QuantizedModel,
-    quantize,
     quantize_inputs,
     quantize_labels,
 )
@@ -53,8 +52,7 @@ def make_spec(folder: Path, *, hidden: Any = None, last: Any = None, **sections:
 
 
 def quantized(spec: Spec, x: Any = X, y: Any = CLASSES) -> QuantizedModel:
-    dataset: Dataset = dataset_from_arrays(spec, x, y)
-    return quantize(spec, build_graph(spec, dataset), dataset)
+    return resolved.quantized(spec, x, y)
 
 
 # ------------------------------------------------------------------ factors

@@ -170,6 +170,8 @@ class TestSchema:
             ("RuleSpec", "loss", ["l1", {"kind": "l1"}]),
             ("RuleSpec", "output_loss", ["l2", {"kind": "l2"}]),
             ("RuleSpec", "learning_rate", ["auto", 0.5, 1]),
+            ("RuleSpec", "step_size", ["auto", 0.5, 1]),
+            ("RuleSpec", "epochs", ["auto", 1, 500]),
             ("RuleSpec", "error_gate", ["none", 0.5, 1]),
             ("TrainedSpec", "loss", ["l1", {"kind": "l1"}]),
             ("ConvSpec", "padding", ["same", 1, [1, 2]]),

@@ -36,6 +36,8 @@ SHORT_FORMS: Mapping[tuple[str, str], tuple[str, dict[str, Any]]] = {
     ("RuleSpec", "loss"): ("its kind", {"enum": list(get_args(LossKind))}),
     ("RuleSpec", "output_loss"): ("its kind", {"enum": list(get_args(LossKind))}),
     ("RuleSpec", "learning_rate"): ('"auto"', {"const": "auto"}),
+    ("RuleSpec", "step_size"): ('"auto"', {"const": "auto"}),
+    ("RuleSpec", "epochs"): ('"auto"', {"const": "auto"}),
     ("RuleSpec", "error_gate"): ('"none"', {"const": "none"}),
     ("TrainedSpec", "loss"): ("its kind", {"enum": list(get_args(LossKind))}),
     ("ConvSpec", "padding"): (
