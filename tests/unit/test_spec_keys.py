@@ -30,6 +30,7 @@ REFUSED = {
     ("AdaptorSpec", "negative_slope"),
     ("GruSpec", "negative_slope"),
     ("GruSpec", "activation"),
+    *((section, key) for section in ("AdaptorSpec", "GruSpec") for key in ("alpha", "beta")),
 }
 # What a section needs beside the key of an example.
 NEEDED: dict[str, dict[str, Any]] = {
@@ -148,7 +149,7 @@ class TestSchema:
         ("change", "complaint"),
         [
             ({"rule": {"epocs": 3}}, "unknown key 'epocs'"),
-            ({"rule": {"epochs": "3"}}, "'3' is no integer"),
+            ({"seed": "3"}, "'3' is no integer"),
             ({"rule": {"epochs": 0}}, "0 is too small"),
             ({"rule": {"schedule": "steep"}}, "'steep' is not in"),
             ({"rule": "backdrop"}, "none of the choices"),
@@ -177,6 +178,8 @@ class TestSchema:
             ("ConvSpec", "padding", ["same", 1, [1, 2]]),
             ("Conv2dSpec", "kernel", [3, [3, 5]]),
             ("Conv2dSpec", "stride", [2, [1, 2]]),
+            ("Conv2dSpec", "dilation", [2, [1, 2]]),
+            ("PoolSpec", "padding", ["same", 1, [1, 2], [0, 1, 0, 1]]),
             ("RnnSpec", "leak", [1, 0.5, [1, 0.5]]),
         ],
     )

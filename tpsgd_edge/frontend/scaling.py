@@ -29,12 +29,17 @@ def input_scaling(spec: Spec, x_train: NDArray[Any], channels: int = 1) -> Scali
     none leaves samples as they are, unit divides by the largest magnitude, standard makes each
     input's mean 0 and deviation 1, standard_channels each channel's, standard_all that of all
     together; what never changes has deviation 1. Glitches (`without_glitches`) count as the
-    largest value that is none. For auto, `chosen_scaling` has to come first.
+    largest value that is none.
 
     Args:
         channels: of the map that a sample is; they follow each other fastest.
+
+    Raises:
+        ValueError: the spec leaves scaling to the data, and nobody has asked them yet.
     """
     scaling, columns = spec.data.scaling, x_train.shape[1]
+    if scaling == "auto":
+        raise ValueError("scaling follows from the data; call with_defaults first")
     if scaling == "none":
         return np.zeros(1), np.ones(1)
     if scaling in ("unit", "standard_all"):

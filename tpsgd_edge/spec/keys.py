@@ -44,6 +44,8 @@ SHORT_FORMS: Mapping[tuple[str, str], tuple[str, dict[str, Any]]] = {
         "one to four whole numbers",
         {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}}]},
     ),
+    ("PoolSpec", "padding"): ("whole number", {"type": "integer"}),
+    ("Conv2dSpec", "dilation"): ("whole number", {"type": "integer"}),
     ("Conv2dSpec", "kernel"): ("whole number", {"type": "integer"}),
     ("Conv2dSpec", "stride"): ("whole number", {"type": "integer"}),
     ("RnnSpec", "leak"): ("number", {"type": "number"}),
