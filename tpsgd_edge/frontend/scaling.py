@@ -14,8 +14,8 @@ _SAMPLES = 2048
 # Shares of the values that lie below and above what counts as the range of a column.
 _TAIL = 0.005
 # Values further from the middle than so many ranges are glitches. A normal distribution's range is
-# 5.2 deviations, so nothing of it is ever cut.
-_FAR = 4.0
+# 5.2 deviations, so nothing of it is ever cut. Fewer values than this tell no usual range.
+_FAR, _ENOUGH = 4.0, 20
 # Columns are alike if all ranges together span at most so many times what three of four columns
 # have at least: a quarter of the pixels of an image may lie at its dark edge.
 _ALIKE, _LESS = 3.0, 0.25
@@ -59,8 +59,9 @@ def without_glitches(values: NDArray[Any], shared: int) -> NDArray[Any]:
     Args:
         shared: columns i, i + shared, i + 2 * shared, ... count as one.
     """
-    if values.dtype == np.uint8 or len(values) == 0:
-        return values  # a byte is never far away
+    # A byte is never far away.
+    if values.dtype == np.uint8 or values.size < _ENOUGH * shared:
+        return values
     low, high = column_ranges(values, shared)
     middle, reach = (low + high) / 2, _FAR * (high - low)
     # A column that hardly ever changes has no usual range.

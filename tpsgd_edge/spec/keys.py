@@ -44,6 +44,15 @@ SHORT_FORMS: Mapping[tuple[str, str], tuple[str, dict[str, Any]]] = {
         "one to four whole numbers",
         {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}}]},
     ),
+    ("Conv1dSpec", "padding"): (
+        "one number, or two",
+        {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}}]},
+    ),
+    ("DataSpec", "classes"): (
+        "numbers among them",
+        {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "number"}]}},
+    ),
+    ("DataSpec", "drop"): ("one name", {"type": "string"}),
     ("PoolSpec", "padding"): ("whole number", {"type": "integer"}),
     ("Conv2dSpec", "dilation"): ("whole number", {"type": "integer"}),
     ("Conv2dSpec", "kernel"): ("whole number", {"type": "integer"}),
