@@ -205,7 +205,9 @@ def test_scaling_none_and_unit(tmp_path: Path) -> None:
         mean, dev = input_scaling(make_spec(tmp_path, scaling=scaling), x)
         assert (mean.tolist(), dev.tolist()) == ([0.0], [deviation])
     zeros = np.zeros((3, 2), np.float32)
-    assert input_scaling(make_spec(tmp_path), zeros)[1].tolist() == [1.0]
+    assert input_scaling(make_spec(tmp_path, scaling="unit"), zeros)[1].tolist() == [1.0]
+    with pytest.raises(ValueError, match="scaling follows from the data"):
+        input_scaling(make_spec(tmp_path), zeros)
 
 
 def test_scaling_standard(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tpsgd_edge.frontend.data import dataset_from_arrays
+from tests.support.resolved import resolved
 from tpsgd_edge.frontend.network import build_graph
 from tpsgd_edge.graph import Weights
 from tpsgd_edge.quantize import quantize, quantize_inputs
@@ -29,7 +29,7 @@ def made(size, *, was_trained=True, loss=None, classes=CLASSES):
     hidden = np.tanh(x @ w.T)
     v *= size / np.abs(hidden @ v.T).max()
     logits = hidden @ v.T
-    dataset = dataset_from_arrays(spec, x, np.arange(200) % classes)
+    spec, dataset = resolved(spec, x, np.arange(200) % classes)
     graph = build_graph(spec, dataset)
     if was_trained:
         zeros = np.zeros

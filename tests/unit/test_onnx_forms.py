@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import tpsgd_edge
+from tests.support.resolved import resolved
 from tpsgd_edge.errors import DataError
-from tpsgd_edge.frontend.data import dataset_from_arrays
 from tpsgd_edge.frontend.imports.onnx_net import read_onnx
 from tpsgd_edge.frontend.network import build_graph
 from tpsgd_edge.quantize import quantize, quantize_inputs
@@ -234,8 +234,7 @@ def test_values_of_a_bounded_unit_are_in_the_units_of_the_labels(
     expected = nets.runtime(path, x)
     # Labels of some other range, as real ones have.
     labels = 0.3 + 0.1 * RNG.random((24, 2))
-    spec = nets.spec_of(path)
-    dataset = dataset_from_arrays(spec, x, labels, x, labels)
+    spec, dataset = resolved(nets.spec_of(path), x, labels, x, labels)
     model = quantize(spec, build_graph(spec, dataset), dataset)
     reference = Reference(model)
     outputs = [reference.output(row) for row in quantize_inputs(model, dataset.x_test)]

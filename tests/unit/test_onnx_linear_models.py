@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tpsgd_edge.errors import DataError
+from tpsgd_edge.frontend.data import dataset_from_arrays
 from tpsgd_edge.frontend.imports.onnx_net import read_onnx
 
 onnx = pytest.importorskip("onnx")
@@ -162,7 +163,7 @@ def test_names_of_classes_come_with_the_net(tmp_path: Path) -> None:
     assert read_onnx(linear(tmp_path, "LinearClassifier", **places)).class_names is None
 
 
-def test_classes_in_another_order_than_that_of_the_data(tmp_path: Path) -> None:
+def test_outputs_keep_the_order_of_the_classes_in_the_file(tmp_path: Path) -> None:
     rows = {"a": [1.0, 2.0, 3.0, 4.0], "b": [0.5, -1.0, 1.0, 0.0], "c": [0.0, 0.1, -2.0, 1.0]}
     for order in (("a", "b", "c"), ("c", "a", "b")):
         names = {
@@ -170,5 +171,7 @@ def test_classes_in_another_order_than_that_of_the_data(tmp_path: Path) -> None:
             "classlabels_strings": list(order),
         }
         path = linear(tmp_path, "LinearClassifier", **names)
-        y, _ = nets.answers(path, X, np.array(["a", "b", "c"])[np.arange(150) % 3])
-        np.testing.assert_allclose(y, X @ np.array([rows[name] for name in "abc"]).T, rtol=1e-5)
+        labels = np.array(["a", "b", "c"])[np.arange(150) % 3]
+        assert dataset_from_arrays(nets.spec_of(path), X, labels).class_names == order
+        y, _ = nets.answers(path, X, labels)
+        np.testing.assert_allclose(y, X @ np.array([rows[name] for name in order]).T, rtol=1e-5)

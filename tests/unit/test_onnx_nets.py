@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.resolved import resolved
 from tpsgd_edge.errors import DataError, ToolError
 from tpsgd_edge.frontend.data import dataset_from_arrays, label_scaling
 from tpsgd_edge.frontend.network import build_graph
@@ -276,7 +277,7 @@ def test_a_scikit_learn_net_predicts_the_same(is_scaled, tmp_path: Path):
 def test_integers_predict_digits_as_well(weights, tmp_path: Path):
     path, x, y = digits_net(tmp_path)
     spec = nets.spec_of(path, numbers={"weights": weights})
-    dataset = dataset_from_arrays(spec, x[:1200], y[:1200], x[1200:], y[1200:])
+    spec, dataset = resolved(spec, x[:1200], y[:1200], x[1200:], y[1200:])
     model = quantize(spec, build_graph(spec, dataset), dataset)
     reference = Reference(model)
     outputs = [reference.output(row) for row in quantize_inputs(model, dataset.x_test)]

@@ -5,10 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tpsgd_edge.frontend.data import dataset_from_arrays
+from tests.support.resolved import quantized
 from tpsgd_edge.frontend.imports.onnx_net import read_onnx
-from tpsgd_edge.frontend.network import build_graph
-from tpsgd_edge.quantize import quantize
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -74,8 +72,7 @@ def test_weights_that_do_not_learn_keep_the_integers_of_the_file(tmp_path: Path)
     model = {"source": path.name, "settings": {"first": {"train": False}}}
     spec = nets.spec_of(path, model=model, numbers={"weights": "s8"})
     x = RNG.uniform(-1, 1, (30, 6)).astype(np.float32)
-    dataset = dataset_from_arrays(spec, x, np.arange(30) % 3)
-    layer = quantize(spec, build_graph(spec, dataset), dataset).weighted[0]
+    layer = quantized(spec, x, np.arange(30) % 3).weighted[0]
     assert layer.weight_scale == pytest.approx(0.013, rel=1e-6)
     np.testing.assert_array_equal(layer.init.w, WHOLE["w"].T)
 

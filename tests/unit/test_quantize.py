@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support import resolved
 from tpsgd_edge.errors import DataError, SpecError
-from tpsgd_edge.frontend.data import Dataset, dataset_from_arrays
-from tpsgd_edge.frontend.network import build_graph
+from tpsgd_edge.frontend.data import dataset_from_arrays
 from tpsgd_edge.quantize import (
     QuantizedModel,
-    quantize,
     quantize_inputs,
     quantize_labels,
 )
@@ -53,8 +52,7 @@ def make_spec(folder: Path, *, hidden: Any = None, last: Any = None, **sections:
 
 
 def quantized(spec: Spec, x: Any = X, y: Any = CLASSES) -> QuantizedModel:
-    dataset: Dataset = dataset_from_arrays(spec, x, y)
-    return quantize(spec, build_graph(spec, dataset), dataset)
+    return resolved.quantized(spec, x, y)
 
 
 # ------------------------------------------------------------------ factors
@@ -158,10 +156,8 @@ def test_rates_below_15_bits_keep_the_bits_that_are_left(tmp_path):
 
 def test_each_layer_may_have_its_own_rate(tmp_path):
     spec = make_spec(tmp_path, hidden={"learning_rate": 0.25}, numbers={"weights": "f32"})
-    assert [layer.rate_f32 for layer in quantized(spec).trained] == [
-        0.25,
-        pytest.approx(0.003),
-    ]
+    # The other one follows from the five units that it reads: 0.3 over half their number.
+    assert [layer.rate_f32 for layer in quantized(spec).trained] == [0.25, pytest.approx(0.12)]
 
 
 @pytest.mark.parametrize(
@@ -194,7 +190,7 @@ def test_the_rate_of_a_map_is_that_of_its_averages(tmp_path, weights, target_poo
 
 
 def test_samples_are_rounded_and_saturated(tmp_path):
-    model = quantized(make_spec(tmp_path))
+    model = quantized(make_spec(tmp_path, data={"scaling": "unit"}))
     scale = model.inputs.scale * float(model.inputs.deviation[0])
     raw = np.array([[0, 1.4, 1.6, -1.4, 1000, -1000]]) * scale
     assert quantize_inputs(model, raw).tolist() == [[0, 1, 2, -1, 127, -128]]
@@ -203,7 +199,7 @@ def test_samples_are_rounded_and_saturated(tmp_path):
 
 def test_samples_of_integers_and_bytes_are_taken(tmp_path):
     bytes_ = RNG.integers(0, 256, (50, 6), np.uint8)
-    model = quantized(make_spec(tmp_path), x=bytes_)
+    model = quantized(make_spec(tmp_path, data={"scaling": "unit"}), x=bytes_)
     same = quantize_inputs(model, bytes_.astype(np.float64))
     assert (quantize_inputs(model, bytes_) == same).all()
     assert quantize_inputs(model, np.full((1, 6), 255)).tolist() == [[127] * 6]

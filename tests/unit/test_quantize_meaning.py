@@ -12,12 +12,10 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.support.losses import ACTIVATIONS, FROZEN_ACTIVATIONS
+from tests.support.resolved import quantized
 from tpsgd_edge.arithmetic.activations import FACTS
-from tpsgd_edge.frontend.data import dataset_from_arrays
-from tpsgd_edge.frontend.network import build_graph
 from tpsgd_edge.quantize import (
     QuantizedModel,
-    quantize,
     quantize_inputs,
     quantize_labels,
 )
@@ -79,11 +77,14 @@ def make_model(
         "numbers": {"weights": weights, "activations": activations},
         "rule": {"learning_rate": 0.8, "schedule": "constant", **changes.get("rule", {})},
         "projection": changes.get("projection", {}),
-        "data": {"file": "toy.npz", "task": "regression" if vectors else "classification"},
+        "data": {
+            "file": "toy.npz",
+            "scaling": "unit",
+            "task": "regression" if vectors else "classification",
+        },
     }
     spec = spec_from_dict(content, folder=folder)
-    dataset = dataset_from_arrays(spec, *samples(vectors=vectors))
-    return quantize(spec, build_graph(spec, dataset), dataset)
+    return quantized(spec, *samples(vectors=vectors))
 
 
 def steps(model: QuantizedModel, layer: int, *, vectors: bool = False) -> NDArray[np.float64]:

@@ -93,7 +93,7 @@ def test_the_page_has_the_learning_rate_of_each_layer():
     model = result.build.spec.model.model_copy(update={"layers": layers})
     spec = result.build.spec.model_copy(update={"model": model})
     words = words_of(render_html(replace(result, build=replace(result.build, spec=spec))))
-    assert "0.00185 / 0.003, linear to 1 %" in words
+    assert "0.00185 / 0.003, linear to 30 %" in words
 
 
 def test_the_memory_map_is_to_scale():

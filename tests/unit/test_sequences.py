@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.support.resolved import resolved
 from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.frontend.data import dataset_from_arrays, input_scaling
 from tpsgd_edge.frontend.network import build_graph
@@ -66,8 +67,7 @@ def test_an_input_shape_cuts_long_samples_into_steps() -> None:
     ],
 )
 def test_labels_of_each_step(y: Any, units: int, kind: str, shape: tuple[int, ...]) -> None:
-    spec = make_spec(units=units)
-    dataset = dataset_from_arrays(spec, X, y)
+    spec, dataset = resolved(make_spec(units=units), X, y)
     assert (dataset.labels.kind, dataset.labels.each_step) == (kind, True)
     assert dataset.y_train.shape == shape
     assert dataset.y_test.shape == (4, *shape[1:])
@@ -75,7 +75,7 @@ def test_labels_of_each_step(y: Any, units: int, kind: str, shape: tuple[int, ..
     assert (model.steps, model.answers) == (STEPS, STEPS)
     assert quantize_labels(model, dataset.y_train).shape == shape
     # A learning rate decays over as many training steps as there are labels.
-    one_label, spec_at_end = dataset_from_arrays(spec, X, y[:, 0]), make_spec(units=units)
+    spec_at_end, one_label = resolved(make_spec(units=units), X, y[:, 0])
     spec_at_end = spec_at_end.model_copy(
         update={"rule": spec_at_end.rule.model_copy(update={"learn_every": 0})}
     )

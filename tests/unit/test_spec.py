@@ -175,7 +175,7 @@ def test_a_line_break_in_an_override_adds_no_key(tmp_path: Path) -> None:
 def test_the_digest_is_of_the_content_alone(tmp_path: Path) -> None:
     plain = load_spec(write(tmp_path, DIGITS))
     (tmp_path / "sub").mkdir()
-    said = DIGITS.replace("seed = 7", "# a comment\nseed     = 0x7") + "[rule]\nepochs = 10\n"
+    said = DIGITS.replace("seed = 7", "# a comment\nseed     = 0x7") + "[rule]\nfinal_rate = 0.3\n"
     same = load_spec(write(tmp_path / "sub", said, "other.toml"))
     other = load_spec(write(tmp_path, DIGITS), ["seed=8"])
     assert plain.digest == same.digest

@@ -30,6 +30,7 @@ REFUSED = {
     ("AdaptorSpec", "negative_slope"),
     ("GruSpec", "negative_slope"),
     ("GruSpec", "activation"),
+    *((section, key) for section in ("AdaptorSpec", "GruSpec") for key in ("alpha", "beta")),
 }
 # What a section needs beside the key of an example.
 NEEDED: dict[str, dict[str, Any]] = {
@@ -148,7 +149,7 @@ class TestSchema:
         ("change", "complaint"),
         [
             ({"rule": {"epocs": 3}}, "unknown key 'epocs'"),
-            ({"rule": {"epochs": "3"}}, "'3' is no integer"),
+            ({"seed": "3"}, "'3' is no integer"),
             ({"rule": {"epochs": 0}}, "0 is too small"),
             ({"rule": {"schedule": "steep"}}, "'steep' is not in"),
             ({"rule": "backdrop"}, "none of the choices"),
@@ -170,11 +171,18 @@ class TestSchema:
             ("RuleSpec", "loss", ["l1", {"kind": "l1"}]),
             ("RuleSpec", "output_loss", ["l2", {"kind": "l2"}]),
             ("RuleSpec", "learning_rate", ["auto", 0.5, 1]),
+            ("RuleSpec", "step_size", ["auto", 0.5, 1]),
+            ("RuleSpec", "epochs", ["auto", 1, 500]),
             ("RuleSpec", "error_gate", ["none", 0.5, 1]),
             ("TrainedSpec", "loss", ["l1", {"kind": "l1"}]),
             ("ConvSpec", "padding", ["same", 1, [1, 2]]),
             ("Conv2dSpec", "kernel", [3, [3, 5]]),
             ("Conv2dSpec", "stride", [2, [1, 2]]),
+            ("Conv2dSpec", "dilation", [2, [1, 2]]),
+            ("Conv1dSpec", "padding", ["causal", 1, [1, 2]]),
+            ("DataSpec", "classes", [["up", "down"], [1, 2.0], ["up", 3]]),
+            ("DataSpec", "drop", ["id", ["id", "time"]]),
+            ("PoolSpec", "padding", ["same", 1, [1, 2], [0, 1, 0, 1]]),
             ("RnnSpec", "leak", [1, 0.5, [1, 0.5]]),
         ],
     )

@@ -218,7 +218,7 @@ def report_command(
         lambda: render_markdown(result) if markdown else show_report(result),
         as_json=as_json,
         is_mismatch=not result.verify.is_equal,
-        data=replace(result.data, labels="") if markdown else result.data,
+        data=replace(result.data, labels="", chosen=()) if markdown else result.data,
     )
 
 

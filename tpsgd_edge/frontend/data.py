@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.frontend.classes import Asked, shown
 from tpsgd_edge.frontend.files import FASHION_CLASSES, read_sets
-from tpsgd_edge.frontend.labels import LabelledBy, are_one_hot, are_whole, read_labels
+from tpsgd_edge.frontend.labels import (
+    LabelledBy,
+    are_one_hot,
+    are_whole,
+    fitting_units,
+    read_labels,
+)
 from tpsgd_edge.frontend.layout import arranged
 from tpsgd_edge.frontend.overlap import overlap_notes
 from tpsgd_edge.frontend.samples import RawSamples, check_samples
@@ -110,6 +116,15 @@ def load_dataset(spec: Spec) -> Dataset:
 def raw_labels(spec: Spec) -> NDArray[Any]:
     """The training labels as the file has them, before anything about them is decided."""
     return read_sets(spec)[0].y
+
+
+def units_for_labels(spec: Spec) -> int:
+    """Units of a last layer that fit the labels of the spec's file, whatever the spec's layer has.
+
+    Raises:
+        DataError: the file is missing or no good.
+    """
+    return fitting_units(*read_sets(spec))
 
 
 def _load(spec: Spec, origin: Dataset | None) -> Dataset:

@@ -52,6 +52,26 @@ def read_labels(train: RawSamples, test: RawSamples | None, asked: Asked) -> Lab
     return _read_classes(sets, asked)
 
 
+def fitting_units(train: RawSamples, test: RawSamples | None) -> int:
+    """Units of a last layer into which the labels go that nobody has described.
+
+    There is one for each class; 1 for a real value, and for whole numbers too many to be classes.
+    """
+    sets = [_plain(raw) for raw in ([train] if test is None else [train, test])]
+    y = sets[0].y
+    if y.ndim == 2:
+        return y.shape[1]
+    if y.dtype.kind not in "Ub" and not are_whole(y):
+        return 1
+    names = {name for raw in sets for name in named_labels(raw, raw.y).names}
+    return len(names) if y.dtype.kind in "Ub" or _look_like_classes(y, len(names)) else 1
+
+
+def _look_like_classes(y: NDArray[Any], count: int) -> bool:
+    """Whether whole numbers do, `count` different ones."""
+    return count <= max(2, min(_MOST_CLASSES, len(y) // _SAMPLES_A_CLASS))
+
+
 def _plain(raw: RawSamples) -> RawSamples:
     """The samples with labels (n,) where they are (n, 1), and text without spaces around it."""
     y = raw.y.reshape(-1) if raw.y.ndim == 2 and raw.y.shape[1] == 1 else raw.y
@@ -123,7 +143,7 @@ def _are_real_rows(raw: RawSamples) -> bool:
 def _are_values_of_one_unit(raw: RawSamples, asked: Asked) -> bool:
     """Whether whole numbers are real values, as a single unit says, or classes all the same."""
     kinds = np.unique(raw.y)
-    looks_so = len(kinds) <= min(_MOST_CLASSES, len(raw.y) // _SAMPLES_A_CLASS)
+    looks_so = _look_like_classes(raw.y, len(kinds))
     if len(kinds) > 2 and (asked.source is not None or not looks_so):
         return True
     names = shown(named_labels(raw, raw.y).names)

@@ -14,8 +14,8 @@ _SAMPLES = 2048
 # Shares of the values that lie below and above what counts as the range of a column.
 _TAIL = 0.005
 # Values further from the middle than so many ranges are glitches. A normal distribution's range is
-# 5.2 deviations, so nothing of it is ever cut.
-_FAR = 4.0
+# 5.2 deviations, so nothing of it is ever cut. Fewer values than this tell no usual range.
+_FAR, _ENOUGH = 4.0, 20
 # Columns are alike if all ranges together span at most so many times what three of four columns
 # have at least: a quarter of the pixels of an image may lie at its dark edge.
 _ALIKE, _LESS = 3.0, 0.25
@@ -29,12 +29,17 @@ def input_scaling(spec: Spec, x_train: NDArray[Any], channels: int = 1) -> Scali
     none leaves samples as they are, unit divides by the largest magnitude, standard makes each
     input's mean 0 and deviation 1, standard_channels each channel's, standard_all that of all
     together; what never changes has deviation 1. Glitches (`without_glitches`) count as the
-    largest value that is none. For auto, `chosen_scaling` has to come first.
+    largest value that is none.
 
     Args:
         channels: of the map that a sample is; they follow each other fastest.
+
+    Raises:
+        ValueError: the spec leaves scaling to the data, and nobody has asked them yet.
     """
     scaling, columns = spec.data.scaling, x_train.shape[1]
+    if scaling == "auto":
+        raise ValueError("scaling follows from the data; call with_defaults first")
     if scaling == "none":
         return np.zeros(1), np.ones(1)
     if scaling in ("unit", "standard_all"):
@@ -54,8 +59,9 @@ def without_glitches(values: NDArray[Any], shared: int) -> NDArray[Any]:
     Args:
         shared: columns i, i + shared, i + 2 * shared, ... count as one.
     """
-    if values.dtype == np.uint8 or len(values) == 0:
-        return values  # a byte is never far away
+    # A byte is never far away.
+    if values.dtype == np.uint8 or values.size < _ENOUGH * shared:
+        return values
     low, high = column_ranges(values, shared)
     middle, reach = (low + high) / 2, _FAR * (high - low)
     # A column that hardly ever changes has no usual range.

@@ -6,12 +6,10 @@ from pathlib import Path
 from string import Template
 
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.frontend.data import Dataset, load_dataset
+from tpsgd_edge.frontend.data import Dataset, load_dataset, units_for_labels
 from tpsgd_edge.graph import Labels
-from tpsgd_edge.spec import FASHION_MNIST, spec_from_dict
+from tpsgd_edge.spec import FASHION_MNIST, Spec, spec_from_dict
 
-# Any labels fit into so many units: what there are is to be found out.
-_ROOM = 65535
 # A step learns from one sample, so small sets need many passes.
 _STEPS, _MIN_EPOCHS = 10_000, 10
 _MOST_NAMES = 8
@@ -89,9 +87,13 @@ def _look(data: Path, label: str | None) -> Dataset:
             help="name a .csv, .tsv or .npz file",
         )
     named = {"file": data.resolve().as_posix()} | ({} if label is None else {"y": label})
-    layers = [{"name": "out", "units": _ROOM}]
-    content = {"name": "look", "model": {"layers": layers}, "data": named}
-    return load_dataset(spec_from_dict(content, source=data.name))
+
+    def with_units(units: int) -> Spec:
+        layers = [{"name": "out", "units": units}]
+        content = {"name": "look", "model": {"layers": layers}, "data": named}
+        return spec_from_dict(content, source=data.name)
+
+    return load_dataset(with_units(units_for_labels(with_units(1))))
 
 
 def _layers(dataset: Dataset) -> list[str]:

@@ -41,8 +41,7 @@ def _in_windows(chain: Chain, call: Call) -> Chain:
         raise call.error(f"{call.node.op} has odd windows", found=f"{list(lengths)[:4]}")
     kernel = (1, lengths[0]) if is_1d else (lengths[0], lengths[1])
     padding, stride = window(call, x_shape, kernel, is_1d=is_1d)
-    counts = _counts_zeros(call)
-    if any(padding) and call.node.op == "AveragePool" and counts:
+    if call.node.op == "AveragePool" and _counts_zeros(call, padding):
         return _padded_average(chain, call, x_shape[2], kernel)
     ceil_mode = bool(call.integer("ceil_mode", 0)) and _is_open(call)
     kind = "max_pool" if call.node.op == "MaxPool" else "avg_pool"
@@ -55,9 +54,9 @@ def _is_open(call: Call) -> bool:
     return call.text("auto_pad", "NOTSET") in ("NOTSET", "VALID")
 
 
-def _counts_zeros(call: Call) -> bool:
-    """Whether an average counts the zeros around its map."""
-    if not call.integer("count_include_pad", 0):
+def _counts_zeros(call: Call, padding: tuple[int, ...]) -> bool:
+    """Whether an average counts zeros around its map; what ceil_mode adds is never counted."""
+    if not call.integer("count_include_pad", 0) or not any(padding):
         return False
     if call.integer("ceil_mode", 0) and _is_open(call):
         raise call.error(

@@ -114,6 +114,7 @@ def _convolved_as_it_lies(chain: Chain, call: Call) -> Chain:
     is_padded = chain.has_zeros or any(call.integers("pads", ()))
     if x_shape[:2] == w.shape[2:] == (1, 1) and groups == 1 and not is_padded:
         window(call, x_shape, (1, 1), is_1d=is_1d)
+        _dilation(call, is_1d=is_1d)  # one weight has no neighbours
         return _at_one_place(chain, call, w[:, :, 0, 0], b)
     return convolution(chain, call, w, b, groups=groups)
 
