@@ -211,6 +211,15 @@ def test_softmax_from_its_largest_to_nothing():
     assert moved(model, logits, 2) == errors
 
 
+@pytest.mark.parametrize(("distance", "e"), [(15 * 256 + 3, 1), (15 * 256 + 4, 0), (16 * 256, 0)])
+def test_the_last_of_fifteen_halvings_still_counts(distance, e):
+    # 32768 >> 15 is 1, and so little shows in the confidence alone: 2^31 / 32769 is 65534.
+    model = one_layer("softmax_cross_entropy", 2, kind="class")
+    logits = [9000, 9000 - distance]
+    assert Reference(model).confidence_of(np.array(logits, np.int16)) == 32768 - e
+    assert moved(model, logits, 1) == [-16384, 16384]
+
+
 @pytest.mark.parametrize(("logit_shift", "steps"), [(1, 128), (5, 8), (15, 1)])
 def test_softmax_of_logits_that_count_more(logit_shift, steps):
     # Below the largest by the first step of all, by so many that e halves, by all that s16 holds.
