@@ -5,22 +5,18 @@ spec -> data set -> graph -> quantized model -> memory plan -> C project -> bina
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tpsgd_edge.codegen import CProject
 from tpsgd_edge.files import check_output, write_whole
 from tpsgd_edge.frontend.exports.onnx_net import ONNX_MARK, sample_lengths
 from tpsgd_edge.frontend.inputs import input_files
 from tpsgd_edge.memory import digest_order
 from tpsgd_edge.report.adaptation import AdaptResult
+from tpsgd_edge.report.built import budget_check, build_result, check_built
 from tpsgd_edge.report.costs import (
-    budget_of,
-    check_budget,
     formats_of,
-    layer_costs,
-    with_instructions,
 )
 from tpsgd_edge.report.html import REPORT_MARK, write_html
 from tpsgd_edge.report.results import (
@@ -63,7 +59,6 @@ from tpsgd_edge.toolchain.open_device import (
     emulator_title,
     find_emulator,
 )
-from tpsgd_edge.toolchain.sizes import Sizes
 from tpsgd_edge.trace import digest
 
 
@@ -89,13 +84,13 @@ def build(
     if compile:
         # In a folder of its own first: what exceeds the budget is not written at all.
         with scratch_project(project) as folder:
-            firmware = inspect_firmware(prepared, project, folder, _budget_check(prepared))
-            _check_budget(_build_result(prepared, project, None, firmware))
+            firmware = inspect_firmware(prepared, project, folder, budget_check(prepared))
+            check_built(build_result(prepared, project, None, firmware))
             check_binary(prepared, firmware.binary)
             binary = firmware.binary.path
             built = {f"build/{spec.name}{binary.suffix}": binary.read_bytes()}
     folder = out or Path("build") / f"{spec.name}-{spec.platform.name}"
-    result = _build_result(prepared, project, folder, firmware)
+    result = build_result(prepared, project, folder, firmware)
     write_project(project.files, folder, built=built)
     return result
 
@@ -253,9 +248,9 @@ def report(
     project = render_project(prepared)
     count = steps_to_compare(prepared, steps, whole_training=True)
     with scratch_project(project) as folder:
-        firmware = inspect_firmware(prepared, project, folder, _budget_check(prepared))
-        built = replace(_build_result(prepared, project, folder, firmware), folder=None)
-        _check_budget(built)
+        firmware = inspect_firmware(prepared, project, folder, budget_check(prepared))
+        built = replace(build_result(prepared, project, folder, firmware), folder=None)
+        check_built(built)
         predicting = compile_predicting(prepared, project, folder)
         verified = _verify(prepared, firmware, predicting, count, emulator, tell)
     # After a mismatch the report is made all the same: it says so.
@@ -301,40 +296,6 @@ def adapt(
 
 def _silent(stage: str, done: int, total: int) -> None:
     """Progress that nobody watches."""
-
-
-def _build_result(
-    prepared: Prepared, project: CProject, folder: Path | None, firmware: Firmware | None
-) -> BuildResult:
-    model, spec = prepared.model, prepared.spec
-    layers = layer_costs(model, prepared.plan)
-    return BuildResult(
-        spec=spec,
-        platform=prepared.platform.name,
-        folder=folder,
-        files=tuple(project.files),
-        compiled=firmware is not None,
-        sizes=firmware.sizes if firmware else None,
-        budget=budget_of(spec),
-        compiler=firmware.binary.compiler.title if firmware else None,
-        formats=formats_of(model),
-        layers=with_instructions(layers, firmware.counts if firmware else None),
-        arena=prepared.plan.training.buffers,
-        digests={"spec": spec.digest, "project": project.digest},
-        data=prepared.dataset.said,
-        warnings=data_doubts(prepared),
-    )
-
-
-def _budget_check(prepared: Prepared) -> Callable[[Sizes], None]:
-    """A check before anything runs: an emulator takes its time over what does not fit anyway."""
-    layers = layer_costs(prepared.model, prepared.plan)
-    return lambda sizes: check_budget(prepared.spec, sizes, layers)
-
-
-def _check_budget(result: BuildResult) -> None:
-    if result.sizes is not None:
-        check_budget(result.spec, result.sizes, result.layers)
 
 
 def _verify(

@@ -1,7 +1,7 @@
 /*
  * tps_curves_f32.h -- activations in binary32 beside those of tps_f32.h
  *
- * docs/ARITHMETIC.md, section 12: every operation once, in the order written.
+ * ARITHMETIC.md of tpsgd-edge, section 12: every operation once, in the order written.
  */
 #ifndef TPS_CURVES_F32_H
 #define TPS_CURVES_F32_H

@@ -90,14 +90,15 @@ def when(condition: str, statement: str) -> Change:
 def inside(function: str, pattern: str, replacement: str) -> Change:
     """A change in the body of one public function."""
     return Change(
-        rf"(\w+ \*?toy_{function}\([^;{{]*\)\n\{{(?:(?!\n\}}).)*?){pattern}", rf"\g<1>{replacement}"
+        rf"(\w+ \*?toy_{function}(?:_with)?\([^;{{]*\)\n\{{(?:(?!\n\}}).)*?){pattern}",
+        rf"\g<1>{replacement}",
     )
 
 
 def only_predicting(statement: str) -> Change:
     """A statement in front of the first answer of firmware that only predicts."""
     return Change(
-        r"(toy_outputs\([^;{]*\)\n\{)",
+        r"(toy_outputs_with\([^;{]*\)\n\{)",
         rf"\1\n#ifdef TOY_INFERENCE_ONLY\n    {statement}\n#endif",
     )
 

@@ -51,16 +51,24 @@ def test_l1_and_custom_losses_of_f32():
 
 
 @pytest.mark.parametrize(
-    ("activation", "b", "slopes"),
+    ("activation", "b", "slopes", "numbers"),
     [
-        ("relu", [0, 1, -1], [0, 1, 0]),
-        ("relu6", [0, 6, 7, 5.5], [0, 0, 0, 1]),
-        ("hard_tanh", [1, -1, 0.5, 3], [0, 0, 1, 0]),
-        ("leaky_relu", [0, 2, -2], [0.25, 1, 0.25]),
+        ("relu", [0, 1, -1], [0, 1, 0], {}),
+        ("relu6", [0, 6, 7, 5.5], [0, 0, 0, 1], {}),
+        ("hard_tanh", [1, -1, 0.5, 3], [0, 0, 1, 0], {}),
+        (
+            "leaky_relu",
+            [0, 2, -2],
+            [0.25, 1, 0.25],
+            {"negative_slope": 0.25, "numbers": (0.25,)},
+        ),
+        ("hard_sigmoid", [-1, -2, 1, 2, 0, 0.5], [0, 0, 0, 0, 0.5, 0.5], {"numbers": (0.5, 0.5)}),
+        ("elu", [0, 2, -99], [2, 1, 0], {"numbers": (2.0,)}),
+        ("softplus", [-200, 90], [0, 1], {}),
     ],
 )
-def test_derivatives_of_f32_at_their_ends(activation, b, slopes):
-    model = one_layer("l1", len(b), value_type="f32", activation=activation, negative_slope=0.25)
+def test_derivatives_of_f32_at_their_ends(activation, b, slopes, numbers):
+    model = one_layer("l1", len(b), value_type="f32", activation=activation, **numbers)
     assert moved(model, b, [100.0] * len(b)) == slopes
 
 

@@ -172,6 +172,33 @@ def test_the_decay_has_its_last_segment_for_ever_and_the_counter_its_end():
     assert counts == [min(step + 1, 2**32 - 1) for step in turns]
 
 
+def test_the_decay_counts_from_its_start_and_a_rate_scales_it_rounded_down():
+    model = one_layer(
+        "l2",
+        1,
+        rate=Requantize(2**15, 13),
+        model={"schedule": Schedule((2**15, 2**14, 2**13), 10)},
+    )
+    turns = {
+        (9, 9, 2**15): 4,
+        (19, 10, 2**15): 4,
+        (20, 10, 2**15): 2,
+        (2**32 - 1, 2**32 - 11, 2**15): 2,
+        (2**32 - 1, 5, 2**15): 1,
+        (0, 0, 2**14): 2,
+        (10, 0, 2**13): 0.5,
+        (0, 0, 0): 0,
+    }
+    lessons = [(start(model, step=s, start=b, rate=r), [0, 0], [80]) for s, b, r in turns]
+    after = steps_of(model, lessons)
+    assert [int(state["fc1.b"][0]) for state, _ in after] == [40 * f for f in turns.values()]
+    # (2^14 * 1) >> 15 is nothing, whatever the error; with a rate of 2 it is one unit.
+    lessons = [(start(model, step=10, rate=r), [0, 0], [32767]) for r in (1, 2)]
+    none, some = [int(state["fc1.b"][0]) for state, _ in steps_of(model, lessons)]
+    assert none == 0
+    assert some in (1, 2)
+
+
 def test_softmax_from_its_largest_to_nothing():
     # Logits below the largest by nothing, by the last entry of the table, by the last shift, by 16.
     logits = [5000, 5000 - 255, 5000 - (15 * 256 + 255), 5000 - 16 * 256, -32768]
@@ -182,6 +209,37 @@ def test_softmax_from_its_largest_to_nothing():
     p = [(value * q) >> 16 for value in e]
     errors = [((32768 if k == 2 else 0) - p_k) >> 1 for k, p_k in enumerate(p)]
     assert moved(model, logits, 2) == errors
+
+
+@pytest.mark.parametrize(("distance", "e"), [(15 * 256 + 3, 1), (15 * 256 + 4, 0), (16 * 256, 0)])
+def test_the_last_of_fifteen_halvings_still_counts(distance, e):
+    # 32768 >> 15 is 1, and so little shows in the confidence alone: 2^31 / 32769 is 65534.
+    model = one_layer("softmax_cross_entropy", 2, kind="class")
+    logits = [9000, 9000 - distance]
+    assert Reference(model).confidence_of(np.array(logits, np.int16)) == 32768 - e
+    assert moved(model, logits, 1) == [-16384, 16384]
+
+
+@pytest.mark.parametrize(("logit_shift", "steps"), [(1, 128), (5, 8), (15, 1)])
+def test_softmax_of_logits_that_count_more(logit_shift, steps):
+    # Below the largest by the first step of all, by so many that e halves, by all that s16 holds.
+    logits = [32767, 32767 - 1, 32767 - steps, -32768]
+    numbers = {"logit_shift": logit_shift}
+    model = one_layer("softmax_cross_entropy", 4, kind="class", loss_numbers=numbers)
+    exp2 = [int(np.floor(32768 * 2 ** (-i / 64) + 0.5)) for i in range(64)]
+    e = []
+    for logit in logits:
+        distance = (32767 - logit) << logit_shift
+        halvings = distance >> 8
+        e.append(0 if halvings > 15 else exp2[(distance & 255) >> 2] >> halvings)
+    assert e[0] == 2**15
+    assert e[2] == (2**14 if logit_shift < 15 else 0)
+    assert e[3] == 0
+    q = 2**31 // sum(e)
+    p = [(value * q) >> 16 for value in e]
+    errors = [((32768 if k == 2 else 0) - p_k) >> 1 for k, p_k in enumerate(p)]
+    assert moved(model, logits, 2) == errors
+    assert Reference(model).confidence_of(np.array(logits, np.int16)) == p[0]
 
 
 def test_equal_outputs_are_the_first_class():

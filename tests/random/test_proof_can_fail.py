@@ -157,9 +157,11 @@ def test_the_selftest_fails_where_a_constant_of_a_layer_that_does_not_train_is_c
     x, labels = samples_of(frozen, SEED)
     project = project_of(frozen, x[:4], labels[:4])
     # The last weight of all meets inputs that may be 0: the answers need not show it.
-    pattern = r"(const int16_t fc1_w\[54\] = \{[^}]*?)(-?\d+),(\s*\})"
+    pattern = r"(const int16_t tps_fc1_w\[54\] = \{[^}]*?)(-?\d+),(\s*\})"
     assert selftest_of(frozen, project)
-    assert not selftest_of(frozen, changed(project, "net_data.c", pattern, r"\g<1>\g<2> ^ 1,\g<3>"))
+    assert not selftest_of(
+        frozen, changed(project, "net_tps_data.c", pattern, r"\g<1>\g<2> ^ 1,\g<3>")
+    )
 
 
 @pytest.mark.parametrize(

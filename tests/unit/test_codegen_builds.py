@@ -159,11 +159,11 @@ def test_float_vectors_that_flush_subnormals_are_refused(tmp_path):
 def test_a_build_system_may_compile_the_port_too(tmp_path):
     """Arduino, PlatformIO and others take every .c below a folder, for whatever core."""
     ports = [port_files(platform) for platform in all_platforms()]
-    for files in ports:
-        write_project({**project(**CASES["bytes"]).files, **files}, tmp_path)
-        for path in sorted(files):
-            if path.endswith(".c"):
-                run([*compiler(), "-Wall", "-Wextra", "-Wpedantic", "-c", path], tmp_path)
+    files = {path: text for port in ports for path, text in port.items()}
+    write_project({**project(**CASES["bytes"]).files, **files}, tmp_path)
+    for path in sorted(files):
+        if path.endswith(".c"):
+            run([*compiler(), "-Wall", "-Wextra", "-Wpedantic", "-c", path], tmp_path)
     run([*compiler(), "-c", *project(**CASES["bytes"]).sources], tmp_path)
     (tmp_path / "main.c").write_text(_MAIN)
     objects = sorted(path.name for path in tmp_path.glob("*.o"))

@@ -14,6 +14,7 @@ from tests.support.results import (
     verify_result,
 )
 from tpsgd_edge.report.confusion import heat_table
+from tpsgd_edge.report.layer_cost import Budget
 from tpsgd_edge.report.markdown import render_markdown
 from tpsgd_edge.report.memory_map import (
     Part,
@@ -23,7 +24,7 @@ from tpsgd_edge.report.memory_map import (
     ram_parts,
 )
 from tpsgd_edge.report.plots import best_point, learning_curve_svg
-from tpsgd_edge.report.results import Budget, CurvePoint, ReportResult
+from tpsgd_edge.report.results import CurvePoint, ReportResult
 from tpsgd_edge.report.summary import (
     Line,
     instruction_lines,

@@ -4,20 +4,18 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.activations import FACTS, Numbers
 from tpsgd_edge.arithmetic.expression import compile_expression
-from tpsgd_edge.errors import DataError, SpecError
+from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.imports.source import source_weights
 from tpsgd_edge.frontend.layout import places_of_vector
-from tpsgd_edge.frontend.npz import read_npz
 from tpsgd_edge.frontend.scaling import Scaling, input_scaling, label_scaling
+from tpsgd_edge.frontend.weights_file import file_weights
 from tpsgd_edge.graph import (
     Conv2d,
     Dense,
@@ -32,7 +30,6 @@ from tpsgd_edge.graph import (
     Shape,
     Weights,
     conv2d,
-    is_adaptor,
     pool,
     seen_through,
 )
@@ -85,7 +82,7 @@ def build_graph(spec: Spec, dataset: Dataset) -> Graph:
         return replace(graph, weights=_source_weights(spec, graph, dataset))
     if spec.model.weights_file is None:
         return graph
-    return replace(graph, weights=_read_weights(spec, graph))
+    return replace(graph, weights=file_weights(spec, graph))
 
 
 def graph_layers(spec: Spec, dataset: Dataset) -> tuple[Layer, ...]:
@@ -368,44 +365,3 @@ def _source_weights(spec: Spec, graph: Graph, dataset: Dataset) -> dict[str, Wei
         w, b = weights[last.name].w, weights[last.name].b
         weights[last.name] = Weights(w / deviation[:, np.newaxis], (b - mean) / deviation)
     return weights
-
-
-def _read_weights(spec: Spec, graph: Graph) -> dict[str, Weights]:
-    path = spec.folder / (spec.model.weights_file or "")
-    arrays = read_npz(path)
-    # Adaptors come later than the file.
-    layers = [layer for layer in graph.trained if not is_adaptor(layer)]
-    needed = [f"{layer.name}.{tensor}" for layer in layers for tensor in "wb"]
-    missing = [name for name in needed if name not in arrays]
-    if missing:
-        raise DataError(
-            f"'{path.name}' has no weights {', '.join(missing)}"[:300],
-            where="[model], weights_file",
-            found=f"arrays: {', '.join(sorted(arrays)) or 'none'}"[:300],
-            help="each layer needs LAYER.w of shape (units, inputs) and LAYER.b of shape (units,); "
-            "of a gru (3 units, inputs + units) and (2, 3 units)",
-        )
-    return {
-        layer.name: Weights(
-            _rows(_real(arrays[f"{layer.name}.w"], f"{layer.name}.w", path), layer),
-            _real(arrays[f"{layer.name}.b"], f"{layer.name}.b", path),
-        )
-        for layer in layers
-    }
-
-
-def _rows(w: NDArray[np.float64], layer: Layer) -> NDArray[np.float64]:
-    """Filters (filters, rows, columns, channels) as rows; whatever else stays, to be refused."""
-    if isinstance(layer, Conv2d):
-        filters = (layer.n_out, *layer.kernel, layer.x_shape[2] // layer.groups)
-        if w.shape == filters:
-            return w.reshape(layer.n_out, layer.n_in)
-    return w
-
-
-def _real(array: NDArray[np.generic], name: str, path: Path) -> NDArray[np.float64]:
-    if array.dtype.kind not in "iuf":
-        raise DataError(
-            f"weights '{name}' must be numbers", where=path.name, found=f"type {array.dtype}"
-        )
-    return array.astype(np.float64)

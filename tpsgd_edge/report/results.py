@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.frontend.data import NO_NOTES, DataNotes
 from tpsgd_edge.memory.plan import Buffer
+from tpsgd_edge.report.layer_cost import Budget, LayerCost
 from tpsgd_edge.report.sizes_json import sizes_json
 from tpsgd_edge.spec import Spec
 from tpsgd_edge.stages.doubts import Doubt
@@ -40,42 +41,6 @@ KEYS = (
     "platform",
     "formats",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class LayerCost:
-    """What one layer is and costs.
-
-    Attributes:
-        shape: as people write it, "64 -> 32".
-        about: activation, local loss and projection in words.
-        weights: number of weights and biases.
-        ram_bytes: its part of the state struct.
-        flash_bytes: its constants: projection, stored weights, tables of its own.
-        instructions_inference, instructions_step: on the platform, None where not counted.
-    """
-
-    layer: str
-    kind: str
-    shape: str
-    about: str
-    weights: int
-    ram_bytes: int
-    flash_bytes: int
-    instructions_inference: int | None = None
-    instructions_step: int | None = None
-
-    def to_json(self) -> Json:
-        """The fields by name."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """Bytes that the firmware may use: of the spec, else of the platform; None without a limit."""
-
-    ram: int | None = None
-    flash: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

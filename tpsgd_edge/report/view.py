@@ -9,6 +9,7 @@ from markupsafe import Markup
 from tpsgd_edge import __version__
 from tpsgd_edge.frontend.data import DataNotes
 from tpsgd_edge.report.confusion import HeatTable, heat_table
+from tpsgd_edge.report.layer_cost import LayerCost
 from tpsgd_edge.report.memory_map import (
     ArenaMap,
     MemoryMap,
@@ -17,7 +18,7 @@ from tpsgd_edge.report.memory_map import (
     memory_maps,
 )
 from tpsgd_edge.report.plots import best_point, learning_curve_svg
-from tpsgd_edge.report.results import LayerCost, ReportResult, command_arguments
+from tpsgd_edge.report.results import ReportResult, command_arguments
 from tpsgd_edge.report.summary import Line, summary, verdict_line
 from tpsgd_edge.report.text import (
     UNKNOWN,
