@@ -287,7 +287,7 @@ def test_layers_that_do_not_train_keep_their_weights(monkeypatch):
     asked = []
     monkeypatch.setattr(training, "train_float", lambda *_, **settings: asked.append(settings))
     layers = '{name="a", units=8, train=false}, {name="b", units=8}, {name="c", units=10}'
-    changes = [f"model.layers=[{layers}]", "rule.output_learning_rate=0.5"]
+    changes = [f"model.layers=[{layers}]", "rule.output_learning_rate=0.5", "data.scaling=unit"]
     spec = load_spec(EXAMPLES / "digits.toml", changes)
     training.execute(spec, Run("tpsgd", 1, None, 1, 10, is_trial=True))
     training.execute(spec, Run("dfa", 1, 0.25, 1, 10, is_trial=True))
@@ -319,7 +319,8 @@ def test_projections_are_fitted_as_on_the_device_without_what_is_held_out(monkey
 
     monkeypatch.setattr(training, "with_fitted_projections", fitted)
     filters = '{kind="conv2d", name="a", filters=4, kernel=3}, {kind="max_pool"}'
-    changes = [f'model.layers=[{filters}, {{name="b", units=10}}]', "data.input_shape=[8,8,1]"]
+    layers = f'model.layers=[{filters}, {{name="b", units=10}}]'
+    changes = [layers, "data.input_shape=[8,8,1]", "data.scaling=unit"]
     spec = load_spec(EXAMPLES / "digits.toml", changes)
     training.execute(spec, Run("tpsgd", 1, None, 1, 10, is_trial=True))
     assert list(graphs[0].fitted) == ["a"]

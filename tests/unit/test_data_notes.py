@@ -21,13 +21,14 @@ epochs = 1
 file = "d.csv"
 """
 LABELS = "2 classes (left, ri\\x1bght) from column 4 'move'"
-NOTE = "'d.csv': column 1 has no name (0 to 39), so it is taken for an index and left out"
+NOTE = "'d.csv': column 1 has no name (0 to 199), so it is taken for an index and left out"
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    x = np.random.default_rng(2).normal(size=(40, 2))
+    x = np.random.default_rng(2).normal(size=(200, 2))
+    x[1::2] += 4
     moves = ("left", "ri\x1bght")
     rows = (f"{i},{a:.3f},{b:.3f},{moves[i % 2]}" for i, (a, b) in enumerate(x))
     (tmp_path / "d.csv").write_text("\n".join([",a,b,move", *rows]))

@@ -33,7 +33,7 @@ def spec(tmp_path) -> Any:
         content = {
             "name": "stripes",
             "model": {"layers": LAYERS},
-            "data": {"file": "stripes.npz"},
+            "data": {"file": "stripes.npz", "scaling": "unit"},
             **sections,
         }
         return spec_from_dict(content, folder=tmp_path)

@@ -52,11 +52,12 @@ def test_what_a_layer_says_stays(tmp_path):
     assert rates(spec) == pytest.approx([0.5, 0.3 / 20, 0.25])
 
 
-def test_nets_with_label_vectors_keep_the_usual_rate(tmp_path):
-    spec, dataset = make(tmp_path)
+def test_label_vectors_have_steps_of_their_own(tmp_path):
+    spec, _ = make(tmp_path)
     vectors = dataset_from_arrays(spec, X, RNG.normal(size=(500, 3)))
-    assert rates(with_learning_rates(spec, vectors)) == [0.003] * 3
-    assert rates(with_learning_rates(spec, dataset)) != [0.003] * 3
+    first, *others = rates(with_learning_rates(spec, vectors))
+    assert first == pytest.approx(0.1 / 20, rel=0.02)
+    assert others == pytest.approx([0.1 / 20, 0.03 / 4])
 
 
 @pytest.mark.parametrize(
@@ -64,15 +65,50 @@ def test_nets_with_label_vectors_keep_the_usual_rate(tmp_path):
     [
         ({"learning_rate": 0.02}, LAYERS),
         ({"kind": "backprop"}, LAYERS),
-        ({"loss": "l2"}, LAYERS),
-        ({}, [LAYERS[0], {**LAYERS[1], "loss": "huber"}, LAYERS[2]]),
-        ({}, [{"kind": "conv1d", "name": "a", "filters": 2, "kernel": 3}, LAYERS[2]]),
     ],
 )
 def test_other_nets_have_the_rate_that_is_said_or_the_usual_one(tmp_path, rule, layers):
     spec, dataset = make(tmp_path, rule=rule, layers=layers)
     assert with_learning_rates(spec, dataset) is spec
     assert set(rates(spec)) == {rule.get("learning_rate", 0.003)}
+
+
+@pytest.mark.parametrize("loss", ["l2", "huber", "projected_l2"])
+def test_every_loss_has_the_steps_of_its_kind_of_layer(tmp_path, loss):
+    layers = [LAYERS[0], {**LAYERS[1], "loss": loss}, LAYERS[2]]
+    spec = with_learning_rates(*make(tmp_path, layers=layers))
+    assert rates(spec) == rates(with_learning_rates(*make(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("labels", "hidden", "output", "recurrent"),
+    [(CLASSES, 0.3, 0.3, 0.03), (RNG.normal(size=(500, 3)), 0.1, 0.03, 0.01)],
+    ids=["classes", "values"],
+)
+def test_each_kind_of_layer_has_its_step_and_its_square(
+    tmp_path, labels, hidden, output, recurrent
+):
+    """Samples are five steps of four channels, each value standardised: a mean square of 1."""
+    x, last = X.reshape(500, 5, 4), LAYERS[2]
+
+    def found(*layers):
+        spec, _ = make(tmp_path, layers=[*layers, last])
+        return rates(with_learning_rates(spec, dataset_from_arrays(spec, x, labels)))
+
+    # A filter of three steps reads 12 values; the last layer half of 3 places of 2 filters.
+    conv = {"kind": "conv1d", "name": "a", "filters": 2, "kernel": 3}
+    assert found(conv) == pytest.approx([hidden / 12, output / 3], rel=0.02)
+    # A dense layer behind it reads half of its 6 values, the last one half of 10 units.
+    dense = {"name": "b", "units": 10}
+    assert found(conv, dense) == pytest.approx([hidden / 12, hidden / 3, output / 5], rel=0.02)
+    # Recurrent layers read a step of four channels and half of their own 8 units.
+    for kind in ("rnn", "gru"):
+        steps = {"kind": kind, "name": "a", "units": 8}
+        assert found(steps) == pytest.approx([recurrent / 8, output / 4], rel=0.02)
+        # The one above reads 8 units and its own 6: half of 14.
+        above = {"kind": kind, "name": "b", "units": 6}
+        expected = [recurrent / 8, recurrent / 7, output / 3]
+        assert found(steps, above) == pytest.approx(expected, rel=0.02)
 
 
 def test_a_net_that_has_learned_keeps_the_usual_rate(tmp_path):
@@ -88,12 +124,10 @@ def test_inputs_that_are_all_zero_have_a_rate(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("rule", "layers"),
-    [({"loss": "l2"}, LAYERS), ({}, [{"kind": "conv1d", "name": "a", "filters": 2, "kernel": 3}])],
+    ("rule", "model"), [({"kind": "backprop"}, {}), ({}, {"pretrain": {"method": "tpsgd"}})]
 )
-def test_a_step_size_that_nobody_looks_at_is_refused(tmp_path, rule, layers):
-    layers = layers if rule else [*layers, LAYERS[2]]
-    spec, dataset = make(tmp_path, rule={**rule, "step_size": 0.1}, layers=layers)
+def test_a_step_size_that_nobody_looks_at_is_refused(tmp_path, rule, model):
+    spec, dataset = make(tmp_path, rule={**rule, "step_size": 0.1}, **model)
     with pytest.raises(SpecError, match="do not follow from the data") as caught:
         with_learning_rates(spec, dataset)
     assert "step_size = 0.1" in str(caught.value)

@@ -54,11 +54,14 @@ def test_a_good_training_of_a_small_net_has_no_doubts(tmp_path):
     assert codes(spec_file(tmp_path)) == []
 
 
-def test_a_row_far_from_all_others_is_found(tmp_path):
-    x, y = np.vstack([X, np.full((1, 6), 65535.0)]), np.append(Y, 0)
+def test_rows_far_from_all_others_are_found(tmp_path):
+    """One such row is a glitch and does no harm; one in twenty is a part of the data."""
+    far = np.full((1, 6), 65535.0)
+    assert codes(spec_file(tmp_path, np.vstack([X, far]), np.append(Y, 0))) == []
+    x, y = np.vstack([X, np.repeat(far, 20, axis=0)]), np.append(Y, np.zeros(20, int))
     found = codes(spec_file(tmp_path, x, y))
     assert found[0] == "inputs-lost"
-    assert "at-chance" in found or "below-linear" in found
+    assert "class-never-answered" in found
 
 
 def test_values_around_a_thousand_are_found(tmp_path):

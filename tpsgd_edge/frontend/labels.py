@@ -60,7 +60,7 @@ def fitting_units(train: RawSamples, test: RawSamples | None) -> int:
     sets = [_plain(raw) for raw in ([train] if test is None else [train, test])]
     y = sets[0].y
     if y.ndim == 2:
-        return y.shape[1]
+        return int(y.shape[1])
     if y.dtype.kind not in "Ub" and not are_whole(y):
         return 1
     names = {name for raw in sets for name in named_labels(raw, raw.y).names}

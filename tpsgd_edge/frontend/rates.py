@@ -23,7 +23,7 @@ def with_learning_rates(spec: Spec, dataset: Dataset) -> Spec:
     layer reads (Haykin, "Adaptive Filter Theory", chapter on normalized LMS); a convolution reads a
     patch, a recurrent layer a step and its own outputs. For outputs of units, which move between
     small first values and 1, half their number stands for it. Where a layer has a rate of its own,
-    it keeps it.
+    it keeps it; one that the spec asks for elsewhere stays there.
 
     Raises:
         SpecError: the spec has a step size that nobody would look at.
@@ -33,8 +33,8 @@ def with_learning_rates(spec: Spec, dataset: Dataset) -> Spec:
         return spec
     found = dict(_rates(spec, dataset))
     layers = tuple(
-        layer.model_copy(update={"learning_rate": found[layer.name]})
-        if isinstance(layer, TrainedSpec)
+        layer.with_rate_of_data(found[layer.name])
+        if isinstance(layer, TrainedSpec) and layer.name in found
         else layer
         for layer in spec.model.layers
     )
@@ -57,15 +57,16 @@ def rate_choices(before: Spec, after: Spec) -> Iterator[Choice]:
 
 
 def _rates(spec: Spec, dataset: Dataset) -> Iterator[tuple[str, float]]:
-    """Name and rate of each layer with weights."""
+    """Name and rate of each layer with weights for which the spec asks for none."""
     layers = [layer for layer in graph_layers(spec, dataset) if not isinstance(layer, Pool)]
     for place, layer in enumerate(layers):
-        asked = asked_learning_rate(spec, layer_index(spec, layer.name))
+        if asked_learning_rate(spec, layer_index(spec, layer.name)) is not None:
+            continue
         square = _first_square(spec, dataset, layer) if place == 0 else layer.n_in / 2
         part = "output" if place == len(layers) - 1 else layer.kind
         step = spec.rule.step_size or STEP_SIZES[part, dataset.labels.kind]
         rate = float(f"{step / max(square, 1.0):.{_DIGITS}g}")
-        yield layer.name, rate if asked is None else asked
+        yield layer.name, rate
 
 
 def _first_square(spec: Spec, dataset: Dataset, layer: TrainedLayer) -> float:

@@ -15,7 +15,7 @@ from tpsgd_edge.quantize.model import (
     QuantizedPool,
 )
 from tpsgd_edge.quantize.rates import dead_zone, integer_rate
-from tpsgd_edge.spec import Spec, layer_index, layer_learning_rate
+from tpsgd_edge.spec import Spec, is_rate_open, layer_index, layer_learning_rate
 
 # What errors may grow by while a net learns.
 _ROOM = 16
@@ -57,7 +57,8 @@ def _share(layer: QuantizedPool) -> float:
 
 
 def _with_scale(spec: Spec, layer: QuantizedDense, scale: float) -> QuantizedDense:
-    rate = layer_learning_rate(spec, layer_index(spec, layer.name))
+    index = layer_index(spec, layer.name)
+    rate, is_open = layer_learning_rate(spec, index), is_rate_open(spec, index)
     is_float = layer.weight_type == "f32"
     of_delta = scale * layer.steepest
     zone = dead_zone(spec.rule.dead_zone, of_delta, is_float=is_float)
@@ -68,7 +69,7 @@ def _with_scale(spec: Spec, layer: QuantizedDense, scale: float) -> QuantizedDen
         layer,
         error_scale=scale,
         dead_zone=zone,
-        rate=integer_rate(factor, layer=layer.name, asked=rate),
+        rate=integer_rate(factor, layer=layer.name, asked=rate, is_open=is_open),
     )
 
 

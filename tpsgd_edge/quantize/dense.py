@@ -45,6 +45,7 @@ from tpsgd_edge.quantize.scales import (
 from tpsgd_edge.spec import (
     LossSpec,
     Spec,
+    is_rate_open,
     layer_index,
     layer_learning_rate,
     layer_loss,
@@ -332,7 +333,8 @@ def _loss(
     if projection is not None and projection.learns:
         label_unit = context.label_scale if loss.kind == "projected_l2" else 1.0
         units, rate = context.full_scale * label_unit, layer_learning_rate(spec, context.spec_index)
-        projection = with_rate(projection, rate, units=units, layer=layer.name)
+        is_open = is_rate_open(spec, context.spec_index)
+        projection = with_rate(projection, rate, units=units, layer=layer.name, is_open=is_open)
     parameters, error_scale = make_loss(
         loss,
         LossContext(
@@ -367,6 +369,7 @@ def _rate(
         rate * context.x_scale / formats.weight_scale * 2.0 ** (update_shift - 14),
         layer=layer.name,
         asked=layer_learning_rate(context.spec, context.spec_index),
+        is_open=is_rate_open(context.spec, context.spec_index),
     )
 
 

@@ -16,8 +16,18 @@ _READOUT_SHIFT = 13
 _SMALLEST_RATE = 2**6
 
 
-def integer_rate(factor: float, *, layer: str, asked: float) -> Requantize:
-    """The factor from errors to steps of a layer, for which the spec asks for the rate `asked`."""
+def integer_rate(factor: float, *, layer: str, asked: float, is_open: bool = False) -> Requantize:
+    """The factor from errors to steps of a layer, for which the spec asks for the rate `asked`.
+
+    Args:
+        is_open: nobody asks for just this rate, so that the nearest one will do.
+
+    Raises:
+        SpecError: integers cannot express the rate.
+    """
+    if is_open:
+        unit = factor / asked
+        factor = unit * expressible_rates(unit).nearest(asked)
     result = as_requantize(factor, max_shift=_RATE_SHIFT)
     # The rates of large maps are below what 15 bits reach.
     mult = round(factor * 2.0**_RATE_SHIFT)
@@ -43,10 +53,13 @@ def expressible_rates(unit: float) -> Expressible:
     return good.within(LARGEST_POSITIVE)
 
 
-def with_rate(projection: Projection, rate: float, *, units: float, layer: str) -> Projection:
+def with_rate(
+    projection: Projection, rate: float, *, units: float, layer: str, is_open: bool
+) -> Projection:
     """A projection that learns with its readout_rate (section 6.5).
 
     Args:
+        is_open: as in `integer_rate`.
         rate: learning rate of the layer, as the spec has it.
         units: R of the layer times the scale of the labels: real values of 2^7 in y8 and of 2^14
             in q.
@@ -55,7 +68,7 @@ def with_rate(projection: Projection, rate: float, *, units: float, layer: str) 
     factor = real * units * 2.0 ** (_READOUT_SHIFT - 7 - 14)
     return replace(
         projection,
-        rate=integer_rate(factor, layer=layer, asked=rate),
+        rate=integer_rate(factor, layer=layer, asked=rate, is_open=is_open),
         rate_f32=float(to_binary32(real)),
     )
 

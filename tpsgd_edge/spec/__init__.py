@@ -31,6 +31,7 @@ from tpsgd_edge.spec.rates import (
     DEFAULT_RATE,
     asked_learning_rate,
     is_normalized,
+    is_rate_open,
     layer_learning_rate,
 )
 from tpsgd_edge.spec.rules import (
@@ -106,6 +107,7 @@ __all__ = [
     "first_loss",
     "first_projection",
     "is_normalized",
+    "is_rate_open",
     "layer_activation",
     "layer_index",
     "layer_learning_rate",

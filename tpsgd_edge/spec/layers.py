@@ -5,9 +5,9 @@ shape of the data can tell is checked where the graph is built.
 """
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, PrivateAttr, Tag, field_validator, model_validator
 
 from tpsgd_edge.spec.activations import Activation, check_settings
 from tpsgd_edge.spec.base import Positive, Section
@@ -57,7 +57,21 @@ class TrainedSpec(Section):
     """Largest weight that the layer can hold; where not given, it follows from first weights and
     number of inputs. Example: `weight_range = 2.0`"""
 
+    # Whether the learning rate follows from the data, where `with_rate_of_data` has set it.
+    _has_rate_of_data: bool = PrivateAttr(default=False)
+
     _c_name = field_validator("name")(check_c_name)
+
+    @property
+    def has_rate_of_data(self) -> bool:
+        """Whether the learning rate is one that nobody has asked for."""
+        return self._has_rate_of_data
+
+    def with_rate_of_data(self, rate: float) -> Self:
+        """The layer with a learning rate that follows from the data."""
+        layer = self.model_copy(update={"learning_rate": rate})
+        layer._has_rate_of_data = True
+        return layer
 
     @field_validator("loss", mode="before")
     @classmethod

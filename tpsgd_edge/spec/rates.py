@@ -40,6 +40,12 @@ def asked_learning_rate(spec: Spec, index: int) -> float | None:
     return own if own is not None else spec.rule.learning_rate
 
 
+def is_rate_open(spec: Spec, index: int) -> bool:
+    """Whether nobody has asked for a layer's rate, so that the nearest possible one will do."""
+    is_chosen = trained_layer(spec, index).has_rate_of_data
+    return is_chosen or asked_learning_rate(spec, index) is None
+
+
 def is_normalized(spec: Spec) -> bool:
     """Whether learning rates are to follow from what layers read.
 
