@@ -25,6 +25,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from of_seeds import each, spread
 
 from tpsgd_edge.frontend.data import Dataset, load_dataset
+from tpsgd_edge.frontend.defaults import with_defaults
 from tpsgd_edge.frontend.network import build_graph, dataset_scaling
 from tpsgd_edge.spec import Spec, layer_index, layer_loss, load_spec
 from tpsgd_edge.stages import (
@@ -195,7 +196,7 @@ def _in_torch(run: Run) -> float:
     from tpsgd_edge.rule.train import train_float
 
     torch.set_num_threads(1)
-    spec, dataset = spec_of(run), data_of(run)
+    spec, dataset = with_defaults(spec_of(run), data_of(run))
     middle, deviation = dataset_scaling(spec, dataset)
     graph = build_graph(spec, dataset)
     *hidden, _ = graph.trained

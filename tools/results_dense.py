@@ -26,6 +26,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from of_seeds import each, spread
 
 from tpsgd_edge.frontend.data import Dataset, input_scaling, load_dataset
+from tpsgd_edge.frontend.defaults import with_defaults
 from tpsgd_edge.frontend.network import build_graph
 from tpsgd_edge.spec import Spec, layer_loss, load_spec
 from tpsgd_edge.stages import (
@@ -352,6 +353,7 @@ def _train_in_torch(run: Run, spec: Spec, dataset: Dataset) -> dict[str, float]:
     from tpsgd_edge.rule.train import train_float
 
     torch.set_num_threads(1)
+    spec, dataset = with_defaults(spec, dataset)
     middle, deviation = input_scaling(spec, dataset.x_train)
     x = ((dataset.x_train - middle) / deviation).astype("float32")
     graph = build_graph(spec, dataset)

@@ -25,6 +25,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from of_seeds import each
 
 from tpsgd_edge.frontend.data import Dataset, load_dataset
+from tpsgd_edge.frontend.defaults import with_defaults
 from tpsgd_edge.frontend.network import build_graph, dataset_scaling
 from tpsgd_edge.graph import Graph
 from tpsgd_edge.memory import plan_memory
@@ -150,7 +151,8 @@ def execute(run: Run) -> dict[str, float]:
         return {"float": _trained_by_code(run)}
     from tpsgd_edge.rule.train import train_float
 
-    spec, dataset = spec_of(run.seed), data_of(run.seed, held_out=run.held_out)
+    dataset = data_of(run.seed, held_out=run.held_out)
+    spec, dataset = with_defaults(spec_of(run.seed), dataset)
     graph = replace(build_graph(spec, dataset), learn_every=LEARN_EVERY)
     middle, deviation = dataset_scaling(spec, dataset)
     hidden = LossSpec(kind="projected_cross_entropy", temperature=TEMPERATURE)
@@ -183,6 +185,7 @@ def _trained_by_code(run: Run) -> float:
 
 def _accuracy(spec: Spec, graph: Graph, dataset: Dataset) -> float:
     """Of the generated code with these weights, before it learns anything."""
+    spec, dataset = with_defaults(spec, dataset)
     model = quantize(spec, graph, dataset)
     platform = load_platform("host")
     return _scores(Prepared(spec, dataset, graph, model, plan_memory(model), platform), 0)

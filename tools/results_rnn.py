@@ -27,6 +27,7 @@ import numpy as np
 from of_seeds import each
 
 from tpsgd_edge.frontend.data import Dataset, dataset_from_arrays, load_dataset
+from tpsgd_edge.frontend.defaults import with_defaults
 from tpsgd_edge.frontend.network import build_graph, dataset_scaling
 from tpsgd_edge.spec import Spec, layer_index, layer_loss, load_spec
 from tpsgd_edge.stages import (
@@ -336,6 +337,7 @@ def _train_in_torch(run: Run, spec: Spec, dataset: Dataset) -> float:
     from tpsgd_edge.rule.train import train_float
 
     torch.set_num_threads(1)
+    spec, dataset = with_defaults(spec, dataset)
     middle, deviation = dataset_scaling(spec, dataset)
     graph = build_graph(spec, dataset)
     net = train_float(

@@ -142,6 +142,27 @@ def test_two_classes_have_one_decision():
 
 
 @pytest.mark.slow
+def test_what_nobody_says_follows_from_the_samples():
+    """As in a spec without keys: 10,000 steps, unlike columns standardised, rates by their squares.
+
+    Four standardised values have a mean square of 4, and so have eight units, by half their number.
+    """
+    x, y = IRIS[0] * [1, 1, 1, 100], IRIS[1]
+    classifier = TPSGDClassifier((8,), random_state=1, weights="f32").fit(x, y)
+    regressor = TPSGDRegressor((8,), random_state=1, weights="f32").fit(x, y)
+    for estimator, steps in ((classifier, (0.3, 0.3)), (regressor, (0.1, 0.03))):
+        assert estimator.n_iter_ == 67  # 10,050 steps
+        np.testing.assert_allclose(estimator.model_.inputs.deviation, x.std(axis=0), rtol=1e-5)
+        rates = [layer.rate_f32 for layer in estimator.model_.trained]
+        assert rates == pytest.approx([step / 4 for step in steps], rel=1e-3)
+    # Named, they do the same.
+    named = TPSGDClassifier((8,), random_state=1, weights="f32", epochs=67, scaling="standard")
+    assert named.fit(x, y).state_ == classifier.state_
+    assert TPSGDClassifier((), learning_rate=0.5, weights="f32", epochs=1).fit(
+        x, y
+    ).model_.last.rate_f32 == pytest.approx(0.5)
+
+
 def test_calls_of_partial_fit_are_the_epochs_of_fit():
     x, y = IRIS
     whole = small(epochs=3, schedule="constant").fit(x, y)

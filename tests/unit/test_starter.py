@@ -120,6 +120,8 @@ class TestOwnData:
         graph = build_graph(spec, dataset)
         assert graph.layers[-1].n_out == dataset.labels.count
         assert spec.rule.epochs * len(dataset.x_train) >= 10_000
+        # Scaling and rates are left to the data.
+        assert (spec.data.scaling, spec.rule.learning_rate) == ("auto", None)
         return files[0].read_text(encoding="utf-8")
 
     def table(self, folder: Path, head: str, label: str, count: int = 40) -> Path:

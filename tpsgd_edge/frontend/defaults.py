@@ -31,6 +31,15 @@ def with_defaults(spec: Spec, dataset: Dataset) -> tuple[Spec, Dataset]:
     return learning, replace(dataset, said=replace(dataset.said, chosen=chosen))
 
 
+def default_epochs(count: int) -> int:
+    """Passes over so many training samples.
+
+    >>> [default_epochs(count) for count in (5, 150, 60_000)]
+    [1000, 67, 10]
+    """
+    return min(max(_FEWEST_EPOCHS, math.ceil(_STEPS / max(1, count))), _MOST_EPOCHS)
+
+
 def _with_scaling(spec: Spec, dataset: Dataset) -> tuple[Spec, tuple[Choice, ...]]:
     if spec.data.scaling != "auto":
         return spec, ()
@@ -52,8 +61,8 @@ def _with_scaling(spec: Spec, dataset: Dataset) -> tuple[Spec, tuple[Choice, ...
 def _with_epochs(spec: Spec, dataset: Dataset) -> tuple[Spec, tuple[Choice, ...]]:
     if spec.rule.epochs is not None:
         return spec, ()
-    count = max(1, len(dataset.x_train))
-    epochs = min(max(_FEWEST_EPOCHS, math.ceil(_STEPS / count)), _MOST_EPOCHS)
+    count = len(dataset.x_train)
+    epochs = default_epochs(count)
     rule = spec.rule.model_copy(update={"epochs": epochs})
     choice = Choice("rule.epochs", str(epochs), f"{epochs * count:,} steps")
     return spec.model_copy(update={"rule": rule}), (choice,)

@@ -7,11 +7,10 @@ from string import Template
 
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.data import Dataset, load_dataset, units_for_labels
+from tpsgd_edge.frontend.defaults import default_epochs
 from tpsgd_edge.graph import Labels
 from tpsgd_edge.spec import FASHION_MNIST, Spec, spec_from_dict
 
-# A step learns from one sample, so small sets need many passes.
-_STEPS, _MIN_EPOCHS = 10_000, 10
 _MOST_NAMES = 8
 
 _SPEC = Template("""\
@@ -38,7 +37,7 @@ $epochs # passes over the $count training samples: about $steps steps
 [data]
 # Found: $found.
 file = $file
-$label$scaling
+$label# scaling = "standard"  # where it is left out, it follows from the data
 test_fraction = 0.2     # kept apart, to see what was learned
 
 [platform]
@@ -62,7 +61,7 @@ def spec_for_data(name: str, data: Path, label: str | None, folder: Path) -> str
     """
     dataset = _look(data, label)
     count = len(dataset.x_train)
-    epochs = max(_MIN_EPOCHS, math.ceil(_STEPS / count))
+    epochs = default_epochs(count)
     where = data if data.is_absolute() else Path(os.path.relpath(data, folder))
     return _SPEC.substitute(
         name=name,
@@ -75,7 +74,6 @@ def spec_for_data(name: str, data: Path, label: str | None, folder: Path) -> str
         found=_found(dataset),
         file=_toml(where.as_posix()),
         label="" if label is None else f"y = {_toml(label)}\n",
-        scaling=_scaling(dataset),
     )
 
 
@@ -121,12 +119,6 @@ def _layers(dataset: Dataset) -> list[str]:
 
 def _units(n_in: int) -> int:
     return 32 if n_in <= 64 else 64 if n_in <= 256 else 128
-
-
-def _scaling(dataset: Dataset) -> str:
-    if len(dataset.input_shape) > 1:
-        return 'scaling = "standard_all"  # mean 0 and deviation 1 over all inputs together'
-    return 'scaling = "standard"    # mean 0 and deviation 1 for each column: units may differ'
 
 
 def _found(dataset: Dataset) -> str:
