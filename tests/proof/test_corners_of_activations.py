@@ -1,10 +1,16 @@
 """Corners of the activations that are tables, and of their slopes: numbers that follow by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.proof.bench import one_layer, start, steps_of
+from tests.support.frozen_curves import frozen
+from tests.support.models import random_model
+from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.arithmetic.tables import Curve, table_s8, table_s16
+from tpsgd_edge.quantize.model import StoredInit
 
 LINE = Curve("hard_sigmoid", (1.0, 0.5), 0.5, 1.0)
 
@@ -38,9 +44,8 @@ def test_a_table_of_hard_swish_bends_at_three_and_saturates():
             [-32768, -16, 0, 32767],
             [1 / 2, (4 - 1 / 64) / 4, 1 / 4, 1 / 4],
         ),
-        # -16 / 2^15 is -1 / 128 in eight bits, and so are all down to -256; -1.001 is less than
-        # -alpha in eight bits, whose slope would be negative.
-        (Curve("elu", (1.001,), 16.0, 2.0), [-32768, 32767], [-16400, 32767], [0, 1 / 1.001]),
+        # In eight bits the least output is below -alpha, where the slope would be negative.
+        (Curve("elu", (1.003,), 16.0, 2.0), [-32768, 32767], [-16433, 32767], [0, 1 / 1.003]),
         (Curve("softplus", (), 8.0, 8.0), [-32768, 32767], [1, 32766], [0, 0.99964]),
     ],
     ids=["hard_sigmoid", "elu that saturates", "elu to its end", "softplus"],
@@ -56,3 +61,31 @@ def test_slopes_of_tables_at_their_ends(curve, z, outputs, slopes):
     signs = [-1 if y > 0 else 1 for y in outputs]
     expected = [(s * 16384 * g_ + 2**14) >> 15 for s, g_ in zip(signs, g, strict=True)]
     assert (after["fc1.b"] - state["fc1.b"]).tolist() == expected
+
+
+@pytest.mark.parametrize("activation", [name for name, facts in FACTS.items() if facts.curve])
+def test_curves_of_f32_to_their_last_bit(activation):
+    """12,800 values, so many that the last bit of each constant shows: the last layer copies."""
+    rng = np.random.default_rng(1)
+    model = random_model(
+        rng,
+        value_type="f32",
+        label_kind="vector",
+        label_count=64,
+        n_in=2,
+        hidden=[64],
+        activations=["linear", "linear"],
+        losses=["l2", "l2"],
+        stored_weights=True,
+    )
+    hidden, last = frozen(model, activation, rng=rng).layers
+    b = rng.uniform(-1, 1, 64) * 2.0 ** np.arange(-8, 8, 0.25)
+    hidden = replace(hidden, init=init_of(np.full((64, 2), 0.37), b))
+    last = replace(last, init=init_of(np.eye(64), np.zeros(64)))
+    model = replace(model, layers=(hidden, last))
+    x = rng.uniform(-9, 9, (200, 2))
+    steps_of(model, [(start(model), one, [0] * 64) for one in x])
+
+
+def init_of(w, b):
+    return StoredInit(w.astype(np.float32), b.astype(np.float32))

@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 
 from tests.proof.bench import Requantize, Schedule, moved, one_layer, start, steps_of
+from tests.random.networks import project_of
+from tests.random.running import SANITIZED, host_binary, written
 from tests.support.models import random_model
 from tpsgd_edge.arithmetic.random import mix
-from tpsgd_edge.quantize.model import Projection, SeededInit, StoredInit, Target
+from tpsgd_edge.quantize.model import DTYPES, Projection, SeededInit, StoredInit, Target
 from tpsgd_edge.reference import Reference
+from tpsgd_edge.toolchain.interface import interface_of
+from tpsgd_edge.toolchain.open_device import open_device
 
 # y and label of each unit, with r = (t15 - y15) >> 1.
 ENDS = [(32767, -32768), (-32768, 32767), (0, 0), (0, 1), (1, 0), (0, -2), (0, 2), (0, 3)]
@@ -415,3 +419,29 @@ def test_first_weights_from_the_seed_are_rounded_half_up(bound):
     u = [(mix(base + phi * (i + 1)) >> 16) - 32768 for i in range(12)]
     assert first.tolist() == [(v * bound + 2**14) >> 15 for v in u]
     steps_of(model, [(start(model), [1, -1], [100] * 6)])
+
+
+@pytest.mark.parametrize(
+    ("value_type", "within", "beyond"),
+    [
+        ("s8", (2**15, 0, 1), (2**15 + 1, 2**32 - 1)),
+        (
+            "f32",
+            (1.0, 0.0, 2.0**-149),
+            (np.nextafter(np.float32(1), np.float32(2)), -1e-30, np.nan),
+        ),
+    ],
+)
+def test_rates_at_their_ends_are_taken_and_beyond_them_refused(value_type, within, beyond):
+    model = one_layer("l2", 2, value_type=value_type)
+    kind = DTYPES["f32" if value_type == "f32" else "s16"]
+    project = project_of(model, np.zeros((1, 2), DTYPES[value_type]), np.zeros((1, 2), kind))
+    with written(project) as folder:
+        binary = host_binary(project, folder, SANITIZED)
+        with open_device(binary, interface_of(model), timeout=60) as device:
+            device.init()
+            for rate in within:
+                assert device.set_rate(rate)
+                after = device.state()
+                assert not any(device.set_rate(float(wrong)) for wrong in beyond)
+                assert device.state() == after
