@@ -2,7 +2,7 @@
 
     python tools/mutate.py                      all of tools/mutations/, about an hour of one core
     python tools/mutate.py --jobs 2             two at a time
-    python tools/mutate.py --sample 12          every so many of them, as in CI
+    python tools/mutate.py --sample 12          every so many of them
     python tools/mutate.py --only softmax       those whose file or text has the word
 
 A mutation is an exact text that occurs once in a file, what stands there instead, and the tests

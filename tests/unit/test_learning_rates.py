@@ -82,7 +82,7 @@ def test_every_loss_has_the_steps_of_its_kind_of_layer(tmp_path, loss):
 
 @pytest.mark.parametrize(
     ("labels", "hidden", "output", "recurrent"),
-    [(CLASSES, 0.3, 0.3, 0.03), (RNG.normal(size=(500, 3)), 0.1, 0.03, 0.01)],
+    [(CLASSES, 0.3, 0.3, 0.003), (RNG.normal(size=(500, 3)), 0.1, 0.03, 0.003)],
     ids=["classes", "values"],
 )
 def test_each_kind_of_layer_has_its_step_and_its_square(

@@ -13,13 +13,13 @@ DEFAULT_RATE = 0.003
 STEP_SIZES: dict[tuple[str, LabelsKind], float] = {
     ("dense", "class"): 0.3,
     ("conv2d", "class"): 0.3,
-    ("rnn", "class"): 0.03,
-    ("gru", "class"): 0.03,
+    ("rnn", "class"): 0.003,
+    ("gru", "class"): 0.003,
     ("output", "class"): 0.3,
     ("dense", "vector"): 0.1,
     ("conv2d", "vector"): 0.1,
-    ("rnn", "vector"): 0.01,
-    ("gru", "vector"): 0.01,
+    ("rnn", "vector"): 0.003,
+    ("gru", "vector"): 0.003,
     ("output", "vector"): 0.03,
 }
 
