@@ -271,7 +271,7 @@ def _headers(model: QuantizedModel) -> Iterator[str]:
     suffix = "_f32" if model.value_type == "f32" else ""
     if model.rule == "backprop":
         yield "tps_below.h"
-    if model.is_gated:
+    if model.is_gated or len(model.schedule.decay) > 1:
         yield "tps_compiler.h"
     if any(isinstance(layer, QuantizedConv2d) for layer in model.layers):
         yield "tps_conv2d.h"
