@@ -27,7 +27,7 @@ def test_sums_and_updates_are_vectorized(weights: str) -> None:
         load_spec(EXAMPLES / "digits.toml", ["platform.name=host", f"numbers.weights={weights}"])
     )
     project = render_project(prepared)
-    name = "net_tps_dense_f32.c" if weights == "f32" else "net_tps_dense.c"
+    name = "digits_tps_dense_f32.c" if weights == "f32" else "digits_tps_dense.c"
     with scratch_project(project) as folder:
         report = folder / "vectorized.txt"
         flags = [

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tpsgd_edge.arithmetic.activations import SELU_ALPHA, SELU_SCALE
 from tpsgd_edge.arithmetic.expression import compile_expression
 from tpsgd_edge.arithmetic.random import Purpose, draws, stream
-from tpsgd_edge.graph import Conv2d, Graph, Pair, Pool, TrainedLayer
+from tpsgd_edge.graph import Conv2d, Graph, Layer, Pair, Pool, TrainedLayer
 from tpsgd_edge.graph.first_weights import initial_bound, initial_weights
 from tpsgd_edge.graph.forward import forward
 from tpsgd_edge.spec import LossSpec
@@ -41,6 +41,8 @@ def error_reach(
 ) -> tuple[float, ...]:
     """The largest error of each layer's outputs, but for the last layer's.
 
+    It is 0 where no error comes: behind layers that do not train, which come first.
+
     Args:
         x: samples after the data's own scaling, shape (n, n_in).
         labels: classes (n,), or scaled vectors (n, K).
@@ -51,9 +53,15 @@ def error_reach(
     e = _output_error(outputs[-1], labels, loss)
     reach: list[float] = []
     for index in range(len(graph.layers) - 1, 0, -1):
+        if not any(_learns(graph, layer) for layer in graph.layers[:index]):
+            return (*[0.0] * index, *reach)
         e = _below(graph, index, e, outputs[index - 1], outputs[index], seed)
         reach.insert(0, float(np.abs(e).max()))
     return tuple(reach)
+
+
+def _learns(graph: Graph, layer: Layer) -> bool:
+    return not isinstance(layer, Pool) and layer.name not in graph.frozen
 
 
 def _output_error(y: Real, labels: NDArray[np.generic], loss: LossSpec) -> Real:

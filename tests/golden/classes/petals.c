@@ -132,8 +132,8 @@ uint32_t petals_evaluate_with(const struct petals_model *model, struct petals_wo
 }
 #ifndef PETALS_INFERENCE_ONLY
 
-/* The factor of all learning rates, Q15: the schedule's, times that of petals_set_rate. Apart, so that its
- * registers are free again before a kernel is called. */
+/* The factor of all learning rates, Q15: the schedule's, times that of petals_set_rate. Apart, so that
+ * nothing of it is kept while a kernel runs. */
 TPS_APART static uint16_t decay_of(const struct petals_model *model)
 {
     static const uint16_t decay[32] = {
