@@ -111,7 +111,9 @@ def _constants(case: Case) -> str:
     constants = dict(zip(node.input, case.inputs, strict=True))
     nodes = [
         node,
-        _node("Reshape", [case.node.output[0], "row"], ["w_row"]),
+        _node("Reshape", [case.node.output[0], "row"], ["whole"]),
+        # Whole numbers have no scale; as real numbers they can be weights.
+        _node("Cast", ["whole"], ["w_row"], to=onnx.TensorProto.FLOAT),
         _node("MatMul", ["x", "w_row"], ["answers"]),
     ]
     constants |= {"row": np.array([1, expected.size], np.int64)}
