@@ -36,7 +36,9 @@ def projects() -> tuple[tuple[QuantizedModel, CProject], ...]:
     models = [random_recipe(np.random.default_rng(seed)).model() for seed in range(COUNT)]
     for seed in range(COUNT // 2):
         rng = np.random.default_rng(seed)
-        models.append(random_model(rng, maps=True, projection="sign", max_width=8))
+        # One kind in one storage, as a spec asks for it.
+        own = {"projection": "sign", "storage": ("seed", "packed", "s8")[seed % 3]}
+        models.append(random_model(rng, maps=True, max_width=8, **own))
     return tuple((model, render(model)) for model in models)
 
 
