@@ -209,7 +209,7 @@ def test_the_unchanged_code_is_equal_and_all_its_tensors_move(way):
 
 # What is changed, in which way of learning, in which file, how, and the first tensor that must
 # differ.
-_TEACH = r"(net_teach\(model, label\);)"
+_TEACH = r"(net_teach_with\(model, work, label\);)"
 MUTATIONS = {
     "leak": ("present", "net.c", r"(group_shift = .*?\{)2", r"\g<1>3", "output"),
     "leak of a trace": (
@@ -220,7 +220,13 @@ MUTATIONS = {
         "rnn1.w",
     ),
     "unit of own outputs": ("present", "net.c", r"(own_shift = )8", r"\g<1>7", "rnn1.w"),
-    "start of a sequence": ("each step", "net.c", r"stream = \(.*?\)\{0\}", "", "output"),
+    "start of a sequence": (
+        "each step",
+        "net.c",
+        r"work->stream = \(.*?\)\{0\};",
+        "(void)work;",
+        "output",
+    ),
     "own last output": ("traces", "net_tps_rnn.c", r"(v \+ n_x\));", r"\1; v[n_x] = 0;", "rnn1.w"),
     "rounding": (
         "each step",
@@ -240,14 +246,14 @@ MUTATIONS = {
     "derivative of the state": (
         "present",
         "net.c",
-        r"(gate_tanh_s8\(&rnn1_layer.unit, )stream.rnn1_c",
+        r"(gate_tanh_s8\(&rnn1_layer.unit, work->)stream.rnn1_c",
         r"\1arena.rnn1_y.at",
         "rnn1.w",
     ),
     "error of the activation": (
         "present",
         "net.c",
-        r"(entropy_s8\(&rnn1_layer.unit, )arena.rnn1_y.at",
+        r"(entropy_s8\(&rnn1_layer.unit, work->)arena.rnn1_y.at",
         r"\1stream.rnn1_c",
         "rnn1.w",
     ),
@@ -255,13 +261,19 @@ MUTATIONS = {
     "one update for each": (
         "each step",
         "net.c",
-        r"net_learn\(model, l",
+        r"net_learn_with\(model, work, l",
         r"if (t) \g<0>",
         "output",
     ),
     "nothing in the middle": ("middle", "net.c", _TEACH, "", "output"),
     "middle of another step": ("middle", "net.c", "1 - t", "2 - t", "output"),
-    "all layers in the middle": ("middle", "net.c", _TEACH, "net_learn(model, label);", "output"),
+    "all layers in the middle": (
+        "middle",
+        "net.c",
+        _TEACH,
+        "net_learn_with(model, work, label);",
+        "output",
+    ),
     "step of the middle": ("middle", "net.c", r"model->step \+=", "if (0) \\g<0>", "step"),
     "words of the middle": ("middle", "net.c", r"model->rng \+=", "if (0) \\g<0>", "rnn1.w"),
 }

@@ -53,7 +53,8 @@ def _gru_like(rng: Rng, model: QuantizedModel, index: int, layer: QuantizedRnn) 
     if not layer.trains or rng.random() < 0.4:
         return QuantizedGru(name, reads, own, bool(rng.random() < 0.5), layer.y_scale)
     taught = QuantizedDense(
-        **_dense_fields(layer) | {"name": name, "activation": "linear", "curve": None}
+        **_dense_fields(layer)
+        | {"name": name, "activation": "linear", "numbers": (), "curve": None}
     )
     reads, own = (_learning(rng, layer, unit) for unit in (reads, own))
     return QuantizedGru(name, reads, own, False, layer.y_scale, taught)

@@ -78,7 +78,7 @@ def quantize_gru(layer: Gru, context: DenseContext) -> QuantizedGru:
     if layer.name not in context.graph.frozen:
         dense = quantize_dense(layer, context)
         # It only has errors: its outputs are those of the gru.
-        taught = replace(dense, activation="linear", curve=None, init=SeededInit(0, 0))
+        taught = replace(dense, activation="linear", curve=None, numbers=(), init=SeededInit(0, 0))
     own_scale = 1.0 if context.value_type == "f32" else 1 / INPUT_MAX[context.value_type]
     n_drawn = 0 if taught is None else 3 * layer.n_out
     of_own = replace(context, x_scale=own_scale, unit_offset=context.unit_offset + n_drawn)
