@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 from tpsgd_edge.errors import ToolError
 from tpsgd_edge.pipeline import build, verify
-from tpsgd_edge.report.results import BuildResult, VerifyResult
+from tpsgd_edge.reports.results import BuildResult, VerifyResult
 from tpsgd_edge.spec import load_spec
 from tpsgd_edge.toolchain.platforms import Platform, all_platforms
 

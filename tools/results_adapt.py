@@ -50,7 +50,7 @@ from tpsgd_edge.stages.adapting import (
     spec_of,
     training_ram,
 )
-from tpsgd_edge.stages.prepare import trained_graph
+from tpsgd_edge.stages.preparation import trained_graph
 from tpsgd_edge.toolchain.device import Device
 from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import open_device

@@ -24,7 +24,7 @@ from tpsgd_edge.frontend.imports.onnx_net import read_onnx
 from tpsgd_edge.graph.forward import outputs
 from tpsgd_edge.pipeline import quantization
 from tpsgd_edge.spec import spec_from_dict
-from tpsgd_edge.stages.prepare import Prepared, prepare
+from tpsgd_edge.stages.preparation import Prepared, prepare
 
 _SAMPLES, _COMPARED = 300, 40
 _TYPES = {

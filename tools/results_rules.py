@@ -21,7 +21,7 @@ from typing import Any
 
 from tpsgd_edge.comparison.compare import compare_rules
 from tpsgd_edge.comparison.runs import TITLES
-from tpsgd_edge.report.comparison import plot_comparison
+from tpsgd_edge.reports.comparison import plot_comparison
 from tpsgd_edge.spec import load_spec
 
 ROOT = Path(__file__).resolve().parent.parent

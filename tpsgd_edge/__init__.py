@@ -3,9 +3,6 @@
 The names below are loaded on first use, so that ``import tpsgd_edge`` costs next to nothing.
 """
 
-import sys
-from types import ModuleType
-
 __version__ = "0.1.0"
 
 TYPE_CHECKING = False
@@ -22,11 +19,11 @@ if TYPE_CHECKING:
     )
     from tpsgd_edge.estimator import TPSGDClassifier, TPSGDRegressor
     from tpsgd_edge.frontend.imports.torch_module import from_torch
-    from tpsgd_edge.pipeline import build, export, quantization, report, simulate, verify
+    from tpsgd_edge.pipeline import adapt, build, export, quantization, report, simulate, verify
     from tpsgd_edge.quantize.model import QuantizedModel
     from tpsgd_edge.spec import Spec, load_spec, spec_from_dict
     from tpsgd_edge.trace import Trace
-    from tpsgd_edge.verify import Verdict, compare
+    from tpsgd_edge.verdict import Verdict, compare
 
 __all__ = [
     "BudgetError",
@@ -44,6 +41,7 @@ __all__ = [
     "TrainingWarning",
     "Verdict",
     "__version__",
+    "adapt",
     "build",
     "compare",
     "export",
@@ -70,9 +68,10 @@ _HOME_OF = {
     "TpsgdError": "errors",
     "Trace": "trace",
     "TrainingWarning": "errors",
-    "Verdict": "verify",
+    "Verdict": "verdict",
+    "adapt": "pipeline",
     "build": "pipeline",
-    "compare": "verify",
+    "compare": "verdict",
     "export": "pipeline",
     "from_torch": "frontend.imports.torch_module",
     "load_spec": "spec",
@@ -97,18 +96,3 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-class _Package(ModuleType):
-    """Keeps the functions `verify` and `report` from being hidden by the submodules of these names.
-
-    Importing a submodule binds it in its package. ``from tpsgd_edge.verify import compare`` does
-    not need that binding, and ``tpsgd_edge.verify(spec)`` must not depend on earlier imports.
-    """
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in _HOME_OF and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -13,13 +13,13 @@ from tpsgd_edge.files import check_output, write_whole
 from tpsgd_edge.frontend.exports.onnx_net import ONNX_MARK, sample_lengths
 from tpsgd_edge.frontend.inputs import input_files
 from tpsgd_edge.memory import digest_order
-from tpsgd_edge.report.adaptation import AdaptResult
-from tpsgd_edge.report.built import budget_check, build_result, check_built
-from tpsgd_edge.report.costs import (
+from tpsgd_edge.reports.adaptation import AdaptResult
+from tpsgd_edge.reports.built import budget_check, build_result, check_built
+from tpsgd_edge.reports.costs import (
     formats_of,
 )
-from tpsgd_edge.report.html import REPORT_MARK, write_html
-from tpsgd_edge.report.results import (
+from tpsgd_edge.reports.html import REPORT_MARK, write_html
+from tpsgd_edge.reports.results import (
     BuildResult,
     CurvePoint,
     ExportResult,

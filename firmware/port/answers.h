@@ -1,7 +1,7 @@
 /*
  * answers.h -- asks every function of the model that answers, for harness.c and firmware/host/sim.c
  *
- * None of these functions changes the model. The twin is tpsgd_edge/reference/answers.py.
+ * None of these functions changes the model. The twin is tpsgd_edge/reference/answering.py.
  */
 #ifndef TPS_PORT_ANSWERS_H
 #define TPS_PORT_ANSWERS_H

@@ -9,7 +9,7 @@ import pytest
 from tests.emulator.test_random_networks import CORES, run_on
 from tests.random.test_adapting_nets import adapting_network
 from tpsgd_edge.frontend.data import dataset_from_arrays
-from tpsgd_edge.report.costs import layer_costs
+from tpsgd_edge.reports.costs import layer_costs
 from tpsgd_edge.spec import spec_from_dict
 from tpsgd_edge.stages import inspect_firmware, prepare, prove, render_project, scratch_project
 from tpsgd_edge.toolchain.interface import interface_of

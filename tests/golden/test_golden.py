@@ -13,7 +13,7 @@ from tpsgd_edge.reference import trace
 from tpsgd_edge.toolchain.folder import write_scratch
 from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import open_device
-from tpsgd_edge.verify import compare
+from tpsgd_edge.verdict import compare
 
 _MOST_LINES = 120
 

@@ -23,7 +23,7 @@ from tpsgd_edge.quantize.model import (
 from tpsgd_edge.reference import Reference, trace
 from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import open_device
-from tpsgd_edge.verify import compare
+from tpsgd_edge.verdict import compare
 
 Array = NDArray[Any]
 State = Mapping[str, Any]

@@ -12,7 +12,7 @@ from tpsgd_edge import pipeline
 from tpsgd_edge.cli import run
 from tpsgd_edge.codegen import CProject
 from tpsgd_edge.stages import running
-from tpsgd_edge.stages.prepare import Prepared, render_project
+from tpsgd_edge.stages.preparation import Prepared, render_project
 
 # More than one chunk of the proof.
 STEPS = 320

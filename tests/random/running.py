@@ -31,7 +31,7 @@ from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import open_device
 from tpsgd_edge.toolchain.platforms import load_platform
 from tpsgd_edge.toolchain.process import run_tool
-from tpsgd_edge.verify import compare, compare_answers
+from tpsgd_edge.verdict import compare, compare_answers
 
 
 @dataclass(frozen=True)

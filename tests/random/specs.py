@@ -23,7 +23,7 @@ from tpsgd_edge.toolchain.compilers import find_compiler
 from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import open_device
 from tpsgd_edge.toolchain.platforms import load_platform
-from tpsgd_edge.verify import Verdict
+from tpsgd_edge.verdict import Verdict
 
 STEPS = 60
 ACTIVATIONS = ("tanh", "sigmoid", "relu", "relu6", "leaky_relu", "hard_tanh", "linear")

@@ -25,7 +25,7 @@ from tpsgd_edge.quantize.model import (
 from tpsgd_edge.reference import Reference, trace
 from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import open_device
-from tpsgd_edge.verify import Verdict, compare
+from tpsgd_edge.verdict import Verdict, compare
 
 SHIFTS = ((0,), (1, 3, 5), (15,), (1, 0))
 SEED = 5

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from tpsgd_edge.memory.plan import Buffer
-from tpsgd_edge.report.results import (
+from tpsgd_edge.reports.results import (
     Budget,
     BuildResult,
     CurvePoint,
@@ -17,7 +17,7 @@ from tpsgd_edge.report.results import (
 )
 from tpsgd_edge.spec import Spec, spec_from_dict
 from tpsgd_edge.toolchain.sizes import Flash, Ram, Sizes
-from tpsgd_edge.verify import ValueDifference, Verdict
+from tpsgd_edge.verdict import ValueDifference, Verdict
 
 PLATFORM = "cortex-m4f"
 FORMATS = {"fc1": "s16 weights, s8 activations", "out": "s16 weights, s16 outputs"}

@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit.test_prototypes import save_weights
 from tpsgd_edge.cli.adaptation import show_adaptation
-from tpsgd_edge.cli.run import run
+from tpsgd_edge.cli.running import run
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.pipeline import adapt
 from tpsgd_edge.spec import load_spec, spec_from_dict

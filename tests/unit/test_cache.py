@@ -187,7 +187,7 @@ class TestCompiling:
 
 
 def test_templates_are_translated_once(folder, monkeypatch):
-    render = importlib.import_module("tpsgd_edge.codegen.render")
+    render = importlib.import_module("tpsgd_edge.codegen.rendering")
     environment = render._environment.__wrapped__
     first = environment().get_template("tps_layer.h.j2")
     assert len(list(folder.iterdir())) >= 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tpsgd_edge.cli.run import run
+from tpsgd_edge.cli.running import run
 from tpsgd_edge.comparison.runs import Result, Run
 from tpsgd_edge.comparison.store import open_store
 from tpsgd_edge.errors import DataError, OutputError, SpecError

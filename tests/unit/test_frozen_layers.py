@@ -11,10 +11,10 @@ from tpsgd_edge.errors import BudgetError, SpecError
 from tpsgd_edge.frontend.data import dataset_from_arrays
 from tpsgd_edge.quantize import QuantizedModel
 from tpsgd_edge.quantize.model import StoredInit
-from tpsgd_edge.report.costs import layer_costs
+from tpsgd_edge.reports.costs import layer_costs
 from tpsgd_edge.spec import Spec, spec_from_dict
 from tpsgd_edge.stages import prepare
-from tpsgd_edge.stages.prepare import forward_macs
+from tpsgd_edge.stages.preparation import forward_macs
 
 RNG = np.random.default_rng(3)
 X, Y = RNG.normal(size=(40, 12)), RNG.integers(0, 3, 40)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.random.networks import network, project_of, samples_of
 from tests.unit.test_export import NETS, bytes_of, prepared
-from tpsgd_edge.cli.run import run
+from tpsgd_edge.cli.running import run
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.memory import model_id, model_id_text
 from tpsgd_edge.pipeline import export, quantization, simulate

@@ -1,5 +1,7 @@
 """The front door of the package: light, complete, and the same whatever was imported before."""
 
+import importlib.util
+import pkgutil
 import subprocess
 import sys
 
@@ -39,12 +41,20 @@ def test_an_unknown_name_is_an_attribute_error():
         _ = tpsgd_edge.buidl
 
 
-@pytest.mark.parametrize("name", ["verify", "report"])
-@pytest.mark.slow
-def test_functions_are_not_hidden_by_submodules_of_their_name(name):
-    code = (
-        f"import tpsgd_edge.{name}; import tpsgd_edge;"
-        f"print(type(tpsgd_edge.{name}).__name__);"
-        f"from tpsgd_edge import {name}; print(type({name}).__name__)"
-    )
-    assert run(code).split() == ["function", "function"]
+def test_no_function_of_a_package_is_hidden_by_a_module_of_its_name():
+    hidden = [
+        f"{package.__name__}.{name}"
+        for package in packages()
+        for name in getattr(package, "__all__", ())
+        if importlib.util.find_spec(f"{package.__name__}.{name}") is not None
+    ]
+    assert hidden == []
+
+
+def packages():
+    """The package and all packages inside of it."""
+    inside = pkgutil.walk_packages(tpsgd_edge.__path__, "tpsgd_edge.")
+    return [
+        tpsgd_edge,
+        *(importlib.import_module(name) for _, name, is_package in inside if is_package),
+    ]

@@ -13,7 +13,7 @@ from tpsgd_edge.cli import run
 from tpsgd_edge.graph import Dense, Graph, Labels, Weights
 from tpsgd_edge.graph.forward import outputs
 from tpsgd_edge.quantize import quantize_inputs
-from tpsgd_edge.quantize.quantize import _growth
+from tpsgd_edge.quantize.network import _growth
 from tpsgd_edge.quantize.scales import weight_scale, with_room_for_biases
 from tpsgd_edge.reference import Reference
 from tpsgd_edge.spec import load_spec

@@ -18,10 +18,10 @@ from tpsgd_edge.reference import Reference
 from tpsgd_edge.reference.rates import rate_of
 from tpsgd_edge.spec import SCHEDULES, Spec, spec_from_dict
 from tpsgd_edge.stages import compile_for_host, prepare, prove, render_project, scratch_project
-from tpsgd_edge.stages.prepare import Prepared
+from tpsgd_edge.stages.preparation import Prepared
 from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import open_device
-from tpsgd_edge.verify import Verdict
+from tpsgd_edge.verdict import Verdict
 
 STEPS = 5
 

@@ -17,7 +17,7 @@ from tpsgd_edge.memory import state_layout
 from tpsgd_edge.memory.dump import read_dump
 from tpsgd_edge.quantize.model import QuantizedModel
 from tpsgd_edge.reference import Reference
-from tpsgd_edge.report.costs import layer_costs
+from tpsgd_edge.reports.costs import layer_costs
 from tpsgd_edge.spec import load_spec
 from tpsgd_edge.stages import prepare
 

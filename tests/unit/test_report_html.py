@@ -20,7 +20,7 @@ from tests.support.results import (
     simulate_result,
 )
 from tpsgd_edge.errors import OutputError
-from tpsgd_edge.report.html import render_html, write_html
+from tpsgd_edge.reports.html import render_html, write_html
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
@@ -154,7 +154,7 @@ def test_any_number_of_classes(classes):
 def test_the_same_result_gives_the_same_bytes_everywhere(tmp_path):
     code = (
         "import sys; from tests.support.results import report_result;"
-        "from tpsgd_edge.report.html import render_html;"
+        "from tpsgd_edge.reports.html import render_html;"
         "sys.stdout.buffer.write(render_html(report_result()).encode())"
     )
     (tmp_path / "matplotlibrc").write_text("font.size: 30\nlines.linewidth: 9\n")

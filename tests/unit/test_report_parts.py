@@ -13,27 +13,27 @@ from tests.support.results import (
     simulate_result,
     verify_result,
 )
-from tpsgd_edge.report.confusion import heat_table
-from tpsgd_edge.report.layer_cost import Budget
-from tpsgd_edge.report.markdown import render_markdown
-from tpsgd_edge.report.memory_map import (
+from tpsgd_edge.reports.confusion import heat_table
+from tpsgd_edge.reports.layer_cost import Budget
+from tpsgd_edge.reports.markdown import render_markdown
+from tpsgd_edge.reports.memory_map import (
     Part,
     arena_map,
     flash_parts,
     memory_map,
     ram_parts,
 )
-from tpsgd_edge.report.plots import best_point, learning_curve_svg
-from tpsgd_edge.report.results import CurvePoint, ReportResult
-from tpsgd_edge.report.summary import (
+from tpsgd_edge.reports.plots import best_point, learning_curve_svg
+from tpsgd_edge.reports.results import CurvePoint, ReportResult
+from tpsgd_edge.reports.summary import (
     Line,
     instruction_lines,
     memory_lines,
     planned_ram_line,
     summary,
 )
-from tpsgd_edge.report.text import bytes_text
-from tpsgd_edge.report.view import report_view
+from tpsgd_edge.reports.text import bytes_text
+from tpsgd_edge.reports.view import report_view
 
 
 def test_the_parts_add_up_to_the_total():
@@ -130,7 +130,7 @@ def test_markdown_cells_cannot_be_broken():
 
 
 def test_a_curve_of_one_point_and_a_metric_that_is_not_a_number():
-    from tpsgd_edge.report.plots import learning_curve_svg
+    from tpsgd_edge.reports.plots import learning_curve_svg
 
     point = replace(simulate_result().curve[0], accuracy=float("nan"), loss=None)
     svg = learning_curve_svg(replace(simulate_result(), curve=(point,), baselines={}))

@@ -13,7 +13,7 @@ from tests.support.results import (
     simulate_result,
     verify_result,
 )
-from tpsgd_edge.report.results import KEYS
+from tpsgd_edge.reports.results import KEYS
 from tpsgd_edge.toolchain.sizes import Flash, Ram, Sizes
 
 PROMISED = {

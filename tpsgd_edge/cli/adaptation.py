@@ -5,8 +5,8 @@ from pathlib import Path
 from rich.console import RenderableType
 
 from tpsgd_edge.cli.tables import make_table, render
-from tpsgd_edge.report.adaptation import AdaptResult, way_text
-from tpsgd_edge.report.text import bytes_text, metric_text
+from tpsgd_edge.reports.adaptation import AdaptResult, way_text
+from tpsgd_edge.reports.text import bytes_text, metric_text
 from tpsgd_edge.stages.adapting import Trial
 
 

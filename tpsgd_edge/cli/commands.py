@@ -205,7 +205,7 @@ def report_command(
     from tpsgd_edge.cli.progress import progress_bar
     from tpsgd_edge.cli.tables import show_report
     from tpsgd_edge.pipeline import report
-    from tpsgd_edge.report.markdown import render_markdown
+    from tpsgd_edge.reports.markdown import render_markdown
 
     spec = load(spec_path, platform, overrides)
     with progress_bar() as progress:

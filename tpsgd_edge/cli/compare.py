@@ -115,7 +115,7 @@ def compare_command(
             progress=progress,
         )
     if plot is not None:
-        from tpsgd_edge.report.comparison import plot_comparison
+        from tpsgd_edge.reports.comparison import plot_comparison
 
         plot_comparison(result, plot)
     return outcome(

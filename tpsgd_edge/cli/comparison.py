@@ -9,7 +9,7 @@ from tpsgd_edge.cli.tables import make_table, render
 from tpsgd_edge.comparison.runs import GRID, RANDOM, TITLES, Metric, rate_text
 from tpsgd_edge.comparison.summary import Comparison, RuleSummary
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.report.text import bytes_text, count_text, metric_name
+from tpsgd_edge.reports.text import bytes_text, count_text, metric_name
 
 
 def parse_rates(text: str | None) -> tuple[float, ...]:

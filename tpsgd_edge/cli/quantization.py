@@ -10,7 +10,7 @@ from tpsgd_edge.cli.options import load, spec_options
 from tpsgd_edge.cli.outcome import Outcome, outcome
 
 if TYPE_CHECKING:
-    from tpsgd_edge.report.results import QuantizationResult
+    from tpsgd_edge.reports.results import QuantizationResult
 
 
 @click.command("quantization")
@@ -61,7 +61,7 @@ def quantization_command(
 def show_quantization(result: "QuantizationResult") -> str:
     """A row for each layer, and both scores."""
     from tpsgd_edge.cli.tables import make_table, render
-    from tpsgd_edge.report.text import metric_text, number_text, percent_text
+    from tpsgd_edge.reports.text import metric_text, number_text, percent_text
 
     table = make_table("layer", "kind", "formats", "largest", "range", "clipped", "error")
     for column in table.columns[3:]:

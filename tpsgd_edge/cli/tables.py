@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tpsgd_edge.report.results import (
+from tpsgd_edge.reports.results import (
     BuildResult,
     CurvePoint,
     ExportResult,
@@ -20,7 +20,7 @@ from tpsgd_edge.report.results import (
     SimulateResult,
     VerifyResult,
 )
-from tpsgd_edge.report.summary import (
+from tpsgd_edge.reports.summary import (
     Line,
     accuracy_line,
     instruction_lines,
@@ -28,7 +28,7 @@ from tpsgd_edge.report.summary import (
     summary,
     verdict_line,
 )
-from tpsgd_edge.report.text import UNKNOWN, bytes_text, count_text, metric_text, percent_text
+from tpsgd_edge.reports.text import UNKNOWN, bytes_text, count_text, metric_text, percent_text
 
 if TYPE_CHECKING:
     from tpsgd_edge.toolchain.doctor import Tool

@@ -1,7 +1,7 @@
 """QuantizedModel + MemoryPlan -> ModelView -> Jinja -> CProject."""
 
 from tpsgd_edge.codegen.project import CProject
-from tpsgd_edge.codegen.render import render
+from tpsgd_edge.codegen.rendering import render
 from tpsgd_edge.codegen.selftest import SelfTest
 from tpsgd_edge.codegen.view import Origin
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.codegen.render import template
+from tpsgd_edge.codegen.rendering import template
 from tpsgd_edge.quantize.model import QuantizedModel
 from tpsgd_edge.quantize.parameters import limits
 from tpsgd_edge.quantize.samples import F32_INPUT_MAX

@@ -1,6 +1,6 @@
 """Where everything lies in RAM: the state struct, and an arena for what lives within a step."""
 
-from tpsgd_edge.memory.model_id import model_id, model_id_text
+from tpsgd_edge.memory.identity import model_id, model_id_text
 from tpsgd_edge.memory.plan import (
     ArenaPlan,
     Buffer,

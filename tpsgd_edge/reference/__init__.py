@@ -13,7 +13,7 @@ It never sees the generator or the C, so that an error in one cannot hide in the
     binary32/      the format f32
 """
 
-from tpsgd_edge.reference.answers import answers, selftest_answers
+from tpsgd_edge.reference.answering import answers, selftest_answers
 from tpsgd_edge.reference.reference import Reference
 from tpsgd_edge.reference.tracing import trace
 

@@ -1,7 +1,7 @@
 """The stages between a spec and a result, each one function; `pipeline.py` puts them in order."""
 
 from tpsgd_edge.stages.firmware import Firmware, inspect_firmware
-from tpsgd_edge.stages.prepare import (
+from tpsgd_edge.stages.preparation import (
     Prepared,
     compile_for_device,
     compile_for_host,

@@ -26,7 +26,7 @@ from tpsgd_edge.spec import (
     TrainedSpec,
 )
 from tpsgd_edge.stages.facts import largest_class
-from tpsgd_edge.stages.prepare import (
+from tpsgd_edge.stages.preparation import (
     Prepared,
     prepare,
     trained_graph,

@@ -3,7 +3,7 @@
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.memory import digest_order
 from tpsgd_edge.quantize.model import DTYPES
-from tpsgd_edge.stages.prepare import Prepared
+from tpsgd_edge.stages.preparation import Prepared
 from tpsgd_edge.stages.proof import default_steps
 
 # For samples in the model's formats and for digests of both sides, where all steps are compared.

@@ -9,7 +9,7 @@ from tpsgd_edge.codegen.example import example_main
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.spec import Spec
-from tpsgd_edge.stages.prepare import prepare
+from tpsgd_edge.stages.preparation import prepare
 
 # As many samples as a page holds, one of each class at least where there are few of them.
 _MOST_SAMPLES, _MOST_NUMBERS = 12, 4_000

@@ -12,7 +12,7 @@ from tpsgd_edge.graph import Graph
 from tpsgd_edge.memory import model_id, model_id_text
 from tpsgd_edge.memory.dump import State, read_dump
 from tpsgd_edge.quantize.restore import real_weights
-from tpsgd_edge.stages.prepare import Prepared
+from tpsgd_edge.stages.preparation import Prepared
 
 # More than the memory of any microcontroller that this is for.
 _LARGEST = 1 << 26

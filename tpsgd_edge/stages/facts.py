@@ -14,7 +14,7 @@ from tpsgd_edge.memory import state_layout
 from tpsgd_edge.quantize import QuantizedModel, quantize_inputs
 from tpsgd_edge.quantize.model import limits
 from tpsgd_edge.stages.doubts import ENOUGH_OF_A_CLASS, Doubt, Facts, doubts
-from tpsgd_edge.stages.prepare import Prepared
+from tpsgd_edge.stages.preparation import Prepared
 from tpsgd_edge.stages.training import Score, Training, metric_of, score
 from tpsgd_edge.stages.yardstick import linear_score
 

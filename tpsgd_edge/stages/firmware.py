@@ -7,7 +7,7 @@ from pathlib import Path
 from tpsgd_edge.codegen import CProject
 from tpsgd_edge.errors import ToolError
 from tpsgd_edge.quantize import quantize_inputs, quantize_labels
-from tpsgd_edge.stages.prepare import (
+from tpsgd_edge.stages.preparation import (
     Prepared,
     compile_for_device,
     compile_for_host,

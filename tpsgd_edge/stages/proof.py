@@ -10,14 +10,14 @@ from tpsgd_edge.frontend.split import epoch_order
 from tpsgd_edge.quantize import QuantizedModel, quantize_inputs, quantize_labels
 from tpsgd_edge.reference import Reference, answers, trace
 from tpsgd_edge.reference.rates import rate_of
-from tpsgd_edge.stages.prepare import Prepared, forward_macs
+from tpsgd_edge.stages.preparation import Prepared, forward_macs
 from tpsgd_edge.stages.training import Array, Progress
 from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.device import Device
 from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import EmulatorChoice, open_device
 from tpsgd_edge.trace import join
-from tpsgd_edge.verify import BAD_LABELS, Verdict, compare, compare_answers, selftest_mismatch
+from tpsgd_edge.verdict import BAD_LABELS, Verdict, compare, compare_answers, selftest_mismatch
 
 # Steps between two looks at the progress, and the most that a mismatch is noticed late. Fewer where
 # these would keep an emulator for minutes, by the multiply-accumulates of their forward passes.

@@ -15,7 +15,7 @@ from tpsgd_edge.quantize import quantize_inputs
 from tpsgd_edge.quantize.model import QuantizedLayer, limits
 from tpsgd_edge.reference import Reference
 from tpsgd_edge.stages.export import with_state
-from tpsgd_edge.stages.prepare import Prepared
+from tpsgd_edge.stages.preparation import Prepared
 from tpsgd_edge.stages.training import Progress, score
 from tpsgd_edge.toolchain.device import Device
 

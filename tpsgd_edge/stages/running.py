@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from tpsgd_edge.errors import MismatchError
 from tpsgd_edge.reference import Reference, answers, trace
-from tpsgd_edge.stages.prepare import (
+from tpsgd_edge.stages.preparation import (
     Prepared,
     compile_for_host,
     render_project,
@@ -17,7 +17,7 @@ from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.device import Device
 from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import can_emulate, open_device
-from tpsgd_edge.verify import Verdict, compare, compare_answers, selftest_mismatch
+from tpsgd_edge.verdict import Verdict, compare, compare_answers, selftest_mismatch
 
 
 @contextmanager

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tpsgd_edge.codegen import CProject
-from tpsgd_edge.report.costs import (
+from tpsgd_edge.reports.costs import (
     budget_of,
     check_budget,
     formats_of,
     layer_costs,
     with_instructions,
 )
-from tpsgd_edge.report.results import BuildResult
+from tpsgd_edge.reports.results import BuildResult
 from tpsgd_edge.stages import Firmware, Prepared
 from tpsgd_edge.stages.facts import data_doubts
 from tpsgd_edge.toolchain.sizes import Sizes

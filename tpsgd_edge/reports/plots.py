@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from tpsgd_edge.report.results import CurvePoint, SimulateResult, finite
-from tpsgd_edge.report.text import metric_name, metric_text
+from tpsgd_edge.reports.results import CurvePoint, SimulateResult, finite
+from tpsgd_edge.reports.text import metric_name, metric_text
 
 # Matplotlib wants real colours; these stand for variables of the page, which knows light and dark.
 _INK, _FAINT, _LINE, _OTHER = "#010101", "#020202", "#030303", "#040404"

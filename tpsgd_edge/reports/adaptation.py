@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tpsgd_edge.report.results import Json, finite
-from tpsgd_edge.report.text import bytes_text, metric_text
+from tpsgd_edge.reports.results import Json, finite
+from tpsgd_edge.reports.text import bytes_text, metric_text
 from tpsgd_edge.spec import Spec, TrainedSpec
 from tpsgd_edge.stages.adapting import Trial, Trials, Way, layers_of
 from tpsgd_edge.stages.doubts import Doubt, Facts, doubts

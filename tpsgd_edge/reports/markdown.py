@@ -1,8 +1,8 @@
 """The report for terminals without colours, and for the summary of a CI run."""
 
-from tpsgd_edge.report.results import ReportResult
-from tpsgd_edge.report.summary import summary
-from tpsgd_edge.report.text import bytes_text, count_text
+from tpsgd_edge.reports.results import ReportResult
+from tpsgd_edge.reports.summary import summary
+from tpsgd_edge.reports.text import bytes_text, count_text
 
 
 def render_markdown(result: ReportResult) -> str:

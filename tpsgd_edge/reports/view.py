@@ -8,19 +8,19 @@ from markupsafe import Markup
 
 from tpsgd_edge import __version__
 from tpsgd_edge.frontend.data import DataNotes
-from tpsgd_edge.report.confusion import HeatTable, heat_table
-from tpsgd_edge.report.layer_cost import LayerCost
-from tpsgd_edge.report.memory_map import (
+from tpsgd_edge.reports.confusion import HeatTable, heat_table
+from tpsgd_edge.reports.layer_cost import LayerCost
+from tpsgd_edge.reports.memory_map import (
     ArenaMap,
     MemoryMap,
     arena_map,
     layer_colour,
     memory_maps,
 )
-from tpsgd_edge.report.plots import best_point, learning_curve_svg
-from tpsgd_edge.report.results import ReportResult, command_arguments
-from tpsgd_edge.report.summary import Line, summary, verdict_line
-from tpsgd_edge.report.text import (
+from tpsgd_edge.reports.plots import best_point, learning_curve_svg
+from tpsgd_edge.reports.results import ReportResult, command_arguments
+from tpsgd_edge.reports.summary import Line, summary, verdict_line
+from tpsgd_edge.reports.text import (
     UNKNOWN,
     bytes_text,
     count_text,

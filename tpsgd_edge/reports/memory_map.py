@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tpsgd_edge.memory.plan import Buffer
-from tpsgd_edge.report.layer_cost import LayerCost
-from tpsgd_edge.report.results import BuildResult
-from tpsgd_edge.report.text import bytes_text, percent_text, short_bytes
+from tpsgd_edge.reports.layer_cost import LayerCost
+from tpsgd_edge.reports.results import BuildResult
+from tpsgd_edge.reports.text import bytes_text, percent_text, short_bytes
 from tpsgd_edge.toolchain.sizes import Sizes
 
 # Below this share of the bar a name would not fit into its segment.

@@ -10,7 +10,7 @@ from matplotlib.ticker import PercentFormatter
 from tpsgd_edge.comparison.runs import RANDOM, TITLES, TPSGD
 from tpsgd_edge.comparison.summary import Comparison
 from tpsgd_edge.errors import OutputError
-from tpsgd_edge.report.text import metric_name
+from tpsgd_edge.reports.text import metric_name
 
 _FORMATS = (".svg", ".png", ".pdf")
 # Without what would differ from one run to the next.

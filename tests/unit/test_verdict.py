@@ -7,7 +7,7 @@ import pytest
 
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.trace import Trace
-from tpsgd_edge.verify import ValueDifference, compare
+from tpsgd_edge.verdict import ValueDifference, compare
 
 TENSORS = ("fc2.w", "fc2.b", "rng", "step", "output")
 

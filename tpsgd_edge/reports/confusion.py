@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.report.text import percent_text
+from tpsgd_edge.reports.text import percent_text
 
 # More classes than this make a table that nobody can read; the list of confusions remains.
 _MOST_CLASSES = 40

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from tpsgd_edge.report.results import BuildResult, ReportResult, SimulateResult, VerifyResult
-from tpsgd_edge.report.text import (
+from tpsgd_edge.reports.results import BuildResult, ReportResult, SimulateResult, VerifyResult
+from tpsgd_edge.reports.text import (
     UNKNOWN,
     bytes_text,
     count_text,

@@ -17,7 +17,7 @@ from tpsgd_edge.quantize.model import (
     QuantizedRnn,
     StoredInit,
 )
-from tpsgd_edge.report.layer_cost import Budget, LayerCost
+from tpsgd_edge.reports.layer_cost import Budget, LayerCost
 from tpsgd_edge.spec import Spec
 from tpsgd_edge.toolchain.counting import Counts
 from tpsgd_edge.toolchain.executed import Count

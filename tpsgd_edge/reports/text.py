@@ -2,7 +2,7 @@
 
 import math
 
-from tpsgd_edge.report.results import Metric
+from tpsgd_edge.reports.results import Metric
 
 UNKNOWN = "–"
 

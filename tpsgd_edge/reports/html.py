@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tpsgd_edge.files import check_output, write_whole
-from tpsgd_edge.report.results import ReportResult
+from tpsgd_edge.reports.results import ReportResult
 
 # What the head of every report holds; a file without it is not ours to overwrite.
 REPORT_MARK = b'<meta name="generator" content="tpsgd-edge'
@@ -14,7 +14,7 @@ def render_html(result: ReportResult) -> str:
     # Matplotlib and jinja2 take a third of a second, which only a report should wait for.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    from tpsgd_edge.report.view import report_view
+    from tpsgd_edge.reports.view import report_view
 
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.frontend.data import NO_NOTES, DataNotes
 from tpsgd_edge.memory.plan import Buffer
-from tpsgd_edge.report.layer_cost import Budget, LayerCost
-from tpsgd_edge.report.sizes_json import sizes_json
+from tpsgd_edge.reports.layer_cost import Budget, LayerCost
+from tpsgd_edge.reports.sizes_json import sizes_json
 from tpsgd_edge.spec import Spec
 from tpsgd_edge.stages.doubts import Doubt
 from tpsgd_edge.stages.quantization import LayerError
 from tpsgd_edge.toolchain.sizes import Sizes
-from tpsgd_edge.verify import Verdict
+from tpsgd_edge.verdict import Verdict
 
 Json = dict[str, object]
 Metric = Literal["accuracy", "r2"]
