@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.arithmetic.tables import exp2_table
 from tpsgd_edge.codegen.activations import TableView, activation_tables
-from tpsgd_edge.codegen.arrays import ArrayView, model_arrays, selftest_arrays
+from tpsgd_edge.codegen.arrays import ArrayView, model_arrays
 from tpsgd_edge.codegen.below import BelowKernels, below_kernels
 from tpsgd_edge.codegen.c import C_TYPES, c_float, c_uint
 from tpsgd_edge.codegen.constants import (
@@ -89,12 +89,12 @@ class ModelView:
     layer_struct: str
     has_conv: bool
     has_pool: bool
+    has_residual: bool
     sequence: SequenceView | None
     target_count: str
     input_note: str
     outputs_note: str
     summary_rows: tuple[str, ...]
-    headers: tuple[str, ...]
     layers: tuple[LayerView, ...]
     uses: Uses
     kernels: Kernels
@@ -114,8 +114,13 @@ class ModelView:
     confidence_c: str
     gate: str
     rate: RateView
-    arrays: tuple[ArrayView, ...]
+    constants: tuple[ArrayView, ...]
     selftest: SelfTestView
+
+    @property
+    def arrays(self) -> tuple[ArrayView, ...]:
+        """All constants that lie in flash beside the layers' structs."""
+        return (*self.constants, *self.selftest.arrays)
 
     @property
     def values_per_word(self) -> int:
@@ -202,12 +207,12 @@ def model_view(
         layer_struct="tps_dense_f32" if is_float else "tps_dense",
         has_conv=has_conv,
         has_pool=any(isinstance(layer, QuantizedPool) for layer in model.layers),
+        has_residual=any(layer.residual for layer in model.weighted),
         sequence=sequence_view(model, plan),
         target_count="layer->n_target" if has_conv else "layer->n_out",
         input_note=_input_note(model),
         outputs_note=_outputs_note(model),
         summary_rows=tuple(_summary_rows(model)),
-        headers=tuple(_headers(model)),
         layers=layer_views(model),
         uses=uses_of(model),
         kernels=needed_kernels(model),
@@ -227,8 +232,8 @@ def model_view(
         confidence_c=_confidence_c(model),
         gate=_gate(model),
         rate=rate_view(model),
-        arrays=(*constants, *selftest_arrays(model, selftest.x, selftest.label_rows)),
-        selftest=selftest_view(model.name, selftest, constants),
+        constants=constants,
+        selftest=selftest_view(model, selftest, constants),
     )
 
 
@@ -265,38 +270,6 @@ def _summary_rows(model: QuantizedModel) -> Iterator[str]:
             yield f"{row}{layer.weight_type:<7}  {layer.kind:<10}  {learns}"
         else:
             yield f"{row}{layer.kind.replace('_', ' ')}"
-
-
-def _headers(model: QuantizedModel) -> Iterator[str]:
-    suffix = "_f32" if model.value_type == "f32" else ""
-    if model.rule == "backprop":
-        yield "tps_below.h"
-    if model.is_gated or len(model.schedule.decay) > 1:
-        yield "tps_compiler.h"
-    if any(isinstance(layer, QuantizedConv2d) for layer in model.layers):
-        yield "tps_conv2d.h"
-    yield "tps_crc32.h"
-    yield "tps_data.h"
-    yield f"tps_dense{suffix}.h"
-    yield f"tps_error{suffix}.h"
-    if suffix:
-        yield "tps_f32.h"
-    kinds = {layer.kind for layer in model.recurrent}
-    if "gru" in kinds:
-        yield "tps_gru.h"
-    if any(isinstance(layer, QuantizedPool) for layer in model.layers):
-        yield "tps_pool.h"
-    yield "tps_random.h"
-    if any(layer.has_learning_readout for layer in model.taught) and not suffix:
-        yield "tps_readout.h"
-    if any(layer.residual for layer in model.weighted):
-        yield "tps_residual.h"
-    if "rnn" in kinds:
-        yield "tps_rnn.h"
-    if model.has_confidence and model.value_type != "f32":
-        yield "tps_softmax.h"
-    if any(True for _ in activation_tables(model)):
-        yield "tps_tables.h"
 
 
 def _state_view(tensor: StateTensor) -> StateView:
