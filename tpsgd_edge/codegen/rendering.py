@@ -11,7 +11,7 @@ from jinja2.bccache import Bucket
 
 from tpsgd_edge.assets import firmware_dir, templates_dir
 from tpsgd_edge.cache import fetch, keep, key_of
-from tpsgd_edge.codegen.c import c_rows
+from tpsgd_edge.codegen.c import c_rows, c_uint, c_wrapped
 from tpsgd_edge.codegen.components import components_of, included_headers
 from tpsgd_edge.codegen.license import LICENSE, with_license
 from tpsgd_edge.codegen.manifest import manifest
@@ -128,7 +128,7 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    environment.filters["c_rows"] = c_rows
+    environment.filters |= {"c_rows": c_rows, "c_uint": c_uint, "c_wrapped": c_wrapped}
     return environment
 
 

@@ -9,6 +9,7 @@ from tpsgd_edge.codegen.activations import TableView, activation_tables
 from tpsgd_edge.codegen.arrays import ArrayView, model_arrays
 from tpsgd_edge.codegen.below import BelowKernels, below_kernels
 from tpsgd_edge.codegen.c import C_TYPES, c_float, c_uint
+from tpsgd_edge.codegen.calls import Lesson, StageView, use_state
 from tpsgd_edge.codegen.constants import (
     ProjectionView,
     projection_view,
@@ -16,16 +17,15 @@ from tpsgd_edge.codegen.constants import (
 from tpsgd_edge.codegen.kernels import Kernels, needed_kernels
 from tpsgd_edge.codegen.layers import LayerView, Uses, layer_views, uses_of
 from tpsgd_edge.codegen.rate import RateView, rate_view
+from tpsgd_edge.codegen.schedule import (
+    LABEL_PROBABILITY,
+    FirstValues,
+    first_values,
+    inference_stages,
+    training_lesson,
+)
 from tpsgd_edge.codegen.selftest import SelfTest, SelfTestView, selftest_view
 from tpsgd_edge.codegen.sequence import LabelsView, SequenceView, labels_view, sequence_view
-from tpsgd_edge.codegen.stages import (
-    Lesson,
-    StageView,
-    inference_stages,
-    init_lines,
-    training_lesson,
-    uses,
-)
 from tpsgd_edge.codegen.wide import WideView, wide_view
 from tpsgd_edge.codegen.work import WorkView, work_view
 from tpsgd_edge.memory import MemoryPlan, StateTensor, digest_order, model_id
@@ -107,7 +107,7 @@ class ModelView:
     work: WorkView
     first_rng: str
     rng_advance: str
-    init_lines: tuple[str, ...]
+    first_values: tuple[FirstValues, ...]
     inference: tuple[StageView, ...]
     training: Lesson
     last_y: str
@@ -167,13 +167,14 @@ class ModelView:
     @property
     def forward_uses_state(self) -> bool:
         """Whether any layer of the forward pass has weights that change."""
-        return uses("model", self.inference)
+        return use_state(self.inference)
 
     @property
     def asks_for_probability(self) -> bool:
         """Whether an error gate has no error kernel that tells it the label's probability."""
         lessons = [self.training] if self.sequence is None else [self.training, self.sequence.teach]
-        return any(uses("tps_label_probability", lesson.stages) for lesson in lessons)
+        calls = (c for lesson in lessons for stage in lesson.stages for c in stage.calls)
+        return any(call.function == LABEL_PROBABILITY for call in calls)
 
 
 def model_view(
@@ -225,7 +226,7 @@ def model_view(
         work=work_view(plan),
         first_rng=c_uint(stream(model.seed, Purpose.TRAINING, 0)),
         rng_advance=f"TPS_PHI * {model.total_units}u",
-        init_lines=init_lines(model),
+        first_values=first_values(model),
         inference=inference_stages(model, plan),
         training=training_lesson(model, plan),
         last_y=f"work->arena.{model.last.name}_y.at",
