@@ -29,16 +29,19 @@ def render(
     origin: Origin,
     selftest: SelfTest,
     port: Mapping[str, str],
+    *,
+    has_store: bool = False,
 ) -> CProject:
     """The C project of a model.
 
     Args:
         port: hand-written files of the platform, by path below the project; copied as they are.
+        has_store: whether the project can save and load checkpoints.
 
     Returns:
         The same bytes for the same arguments, whatever the machine.
     """
-    view = model_view(model, plan, origin, selftest)
+    view = model_view(model, plan, origin, selftest, has_store=has_store)
     files = dict(_own_files(view)) | dict(_component_files(view))
     sources = tuple(sorted(name for name in files if name.endswith(".c")))
     files |= _build_files(view, sources, files)
@@ -55,6 +58,9 @@ def _own_files(view: ModelView) -> Iterator[tuple[str, str]]:
     source = template("model.c.j2").render(m=view, headers=included_headers(view))
     yield f"{view.name}.c", source
     yield f"{view.name}.h", template("model.h.j2").render(m=view)
+    if view.store is not None:
+        yield f"{view.name}_store.h", template("model_store.h.j2").render(m=view, store=view.store)
+        yield f"{view.name}_store.c", template("model_store.c.j2").render(m=view, store=view.store)
     yield "port/model_port.h", template("model_port.h.j2").render(m=view)
 
 
