@@ -87,16 +87,11 @@ bool tps_slot_is_erased(const struct tps_ring *ring, struct tps_slot slot)
 {
     const uint32_t page = ring->storage->page_size;
     uint8_t *const bytes = ring->storage->page;
-    uint8_t first = 0;
 
     for (uint32_t done = 0; done < ring->slot_bytes; done += page) {
         if (!read_slot(ring, slot, done, bytes, page) || !are_erased(bytes, page)) {
             return false;
         }
-        if (done > 0 && bytes[0] != first) {
-            return false;
-        }
-        first = bytes[0];
     }
     return true;
 }
