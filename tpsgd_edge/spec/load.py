@@ -5,11 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.spec.aliases import with_new_names, with_new_path
-from tpsgd_edge.spec.problems import did_you_mean, problems_of, raise_problems
+from tpsgd_edge.spec.problems import did_you_mean, raise_problems, validated
 from tpsgd_edge.spec.rules import spec_problems
 from tpsgd_edge.spec.sections import Spec
 from tpsgd_edge.spec.source import SourceInput
@@ -57,12 +55,7 @@ def spec_from_dict(
         SpecError: everything that is wrong with it.
     """
     renamed = with_new_names(content)
-    try:
-        spec = Spec.model_validate(renamed.content)
-    except ValidationError as error:
-        details = error.errors(include_url=False)
-        raise_problems(problems_of(details, Spec, renamed.content), source=source)
-        raise
+    spec = validated(Spec, renamed.content, source=source)
     spec._folder, spec._source, spec._notes = Path(folder), source, renamed.notes
     raise_problems(spec_problems(spec), source=source)
     return spec
