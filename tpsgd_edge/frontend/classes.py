@@ -193,7 +193,7 @@ def _sorted_names(sets: Sequence[Named]) -> tuple[str, ...]:
 
 
 def _are_places(values: Sequence[int], asked: Asked) -> bool:
-    """Whether numbers are places of outputs from 0 on, of which some may have no sample here."""
+    """Tell whether numbers are places of outputs from 0 on; some may have no sample."""
     if values == list(range(len(values))):
         return True
     is_within = min(values) >= 0 and max(values) < asked.room

@@ -52,7 +52,7 @@ def number(cell: str) -> float:
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell holds a number, with whatever mark before decimals."""
+    """Tell whether a cell holds a number, with whatever mark before decimals."""
     if _COMMA.fullmatch(cell):
         return True
     try:
@@ -63,12 +63,12 @@ def is_number(cell: str) -> bool:
 
 
 def is_whole(cell: str) -> bool:
-    """Whether a cell holds a whole number, written without decimals."""
+    """Tell whether a cell holds a whole number, written without decimals."""
     return _WHOLE.fullmatch(cell) is not None
 
 
 def is_missing(cell: str) -> bool:
-    """Whether a cell says that its value is not known.
+    """Tell whether a cell says that its value is not known.
 
     >>> is_missing("NA"), is_missing("?"), is_missing("0"), is_missing("none")
     (True, True, False, False)
@@ -77,7 +77,7 @@ def is_missing(cell: str) -> bool:
 
 
 def are_thousands(cell: str) -> bool:
-    """Whether thousands stand apart in a number.
+    """Tell whether thousands stand apart in a number.
 
     >>> are_thousands("1,234,567"), are_thousands("1.234,5"), are_thousands("1234.5")
     (True, True, False)

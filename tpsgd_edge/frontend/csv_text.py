@@ -241,7 +241,7 @@ def _check_widths(table: Table) -> None:
 
 
 def _is_header(rows: Sequence[tuple[str, ...]], named: Sequence[str]) -> bool:
-    """Whether the first row holds names.
+    """Tell whether the first row holds names.
 
     It does where it has no numbers; where a name that the spec asks for is in it; where a name
     stands above a last column of numbers; and where its numbers count 0, 1, 2, ... as pandas names
@@ -272,7 +272,7 @@ def _number_rows(cells: Sequence[str]) -> bool:
 
 
 def _counts(cells: Sequence[str], below: Sequence[tuple[str, ...]]) -> bool:
-    """Whether the numbers in a first row go up in steps of one, as names of columns do."""
+    """Tell whether the numbers in a first row go up in steps of one, as names of columns do."""
     numbers = [int(cell) for cell in cells if is_whole(cell)]
     start, count = (numbers or [0])[0], len(numbers)
     if count < 2 or numbers != list(range(start, start + count)):

@@ -328,7 +328,7 @@ def _read_all_labels(
 
 
 def _has_step_labels(raw: RawSamples, steps: int | None, units: int) -> bool:
-    """Whether labels are (n, steps) of classes, (n, steps) of one value or (n, steps, K)."""
+    """Tell whether labels are (n, steps) of classes, (n, steps) of one value or (n, steps, K)."""
     if steps is None or raw.y.ndim == 3:
         return raw.y.ndim == 3
     if raw.y.ndim != 2 or raw.y.shape[1] != steps or steps < 2:

@@ -83,7 +83,7 @@ def _net_places(source: SourceInput | None, asked: Lengths, shape: Lengths) -> A
 
 
 def _is_channels_first(spec: Spec, asked: Lengths, shape: Lengths, where: str) -> bool:
-    """Whether samples of `shape` are maps (channels, height, width) of what the net reads."""
+    """Tell whether samples of `shape` are maps (channels, height, width) of what the net reads."""
     height, width, channels = asked
     given, layout, source = _long(shape), spec.data.layout, spec.data.net_input
     if channels == 1 or height * width == 1:

@@ -288,7 +288,7 @@ class Pool:
 
     @property
     def is_cut(self) -> bool:
-        """Whether windows reach over the edges of the map."""
+        """Tell whether windows reach over the edges of the map."""
         return any(self.padding) or any(self.behind)
 
     @property

@@ -64,7 +64,7 @@ class TrainedSpec(Section):
 
     @property
     def has_rate_of_data(self) -> bool:
-        """Whether the learning rate is one that nobody has asked for."""
+        """Tell whether the learning rate is one that nobody has asked for."""
         return self._has_rate_of_data
 
     def with_rate_of_data(self, rate: float) -> Self:

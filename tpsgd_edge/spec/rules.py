@@ -133,12 +133,12 @@ def error_gate(spec: Spec, labels_kind: LabelsKind) -> float | None:
 
 
 def is_recurrent(spec: Spec) -> bool:
-    """Whether the net reads sequences."""
+    """Tell whether the net reads sequences."""
     return any(isinstance(layer, RecurrentSpec) for layer in spec.model.layers)
 
 
 def _has_meaning(spec: Spec) -> bool:
-    """Whether hidden layers start with weights that were not learned towards random targets."""
+    """Tell whether hidden layers start with weights that have learned, but not random targets."""
     model = spec.model
     is_taught = model.pretrain is not None and model.pretrain.method == "backprop"
     return is_taught or model.source is not None or model.weights_file is not None
@@ -184,7 +184,7 @@ def spec_problems(spec: Spec) -> list[Problem]:
 
 
 def is_last(spec: Spec, index: int) -> bool:
-    """Whether it is the last layer."""
+    """Tell whether it is the last layer."""
     return index == len(spec.model.layers) - 1
 
 
