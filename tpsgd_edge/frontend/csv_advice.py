@@ -1,4 +1,4 @@
-"""Which column of a table looks like the label, for where the one that was taken does not."""
+"""Advice on the label's column of a table, if the column that was taken does not look like it."""
 
 from collections.abc import Sequence
 

@@ -22,7 +22,7 @@ _BOOLEANS = {"true": 1.0, "false": 0.0}
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """How the numbers of a file are written.
+    """Notation of the numbers in a file.
 
     Attributes:
         comma: a comma stands before decimals.
@@ -40,7 +40,11 @@ class Numbers:
 
 
 def number(cell: str) -> float:
-    """The number in a cell; ValueError where there is none."""
+    """Read the number in a cell.
+
+    Raises:
+        ValueError: the cell holds no number.
+    """
     if "_" in cell or not cell.isascii():
         raise ValueError(cell)  # Python's own ways to write digits
     try:
@@ -86,7 +90,7 @@ def are_thousands(cell: str) -> bool:
 
 
 def numbers_of(rows: Iterable[Sequence[str]], separator: str) -> Numbers:
-    """How numbers are written: with decimal commas where some cells are and none have a point."""
+    """Find the notation of a table: decimal commas if some cells have one and none has a point."""
     if separator == ",":
         return Numbers()
     example, are_plain = "", False

@@ -1,4 +1,4 @@
-"""What labels mean: classes, by number or by name, or vectors of real values."""
+"""Meaning of labels: classes, by number or by name, or vectors of real values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -110,7 +110,7 @@ def _are_vectors(raw: RawSamples, asked: Asked) -> bool:
 
 
 def are_one_hot(y: NDArray[Any]) -> bool:
-    """Tell whether each row of y (n, K) has one 1 among zeros, or another pair: -1 and 1, 0 and 255.
+    """Tell whether each row of y (n, K) has one 1 among zeros, or such a pair: -1 and 1, 0 and 255.
 
     Values apart from each other by one half are smoothed ones: 0.05 and 0.9.
     """
@@ -124,7 +124,7 @@ def are_one_hot(y: NDArray[Any]) -> bool:
 
 
 def are_whole(y: NDArray[Any]) -> bool:
-    """Tell whether all labels are whole numbers, of whatever type."""
+    """Tell whether all labels y, of any shape, are whole numbers of any type."""
     return y.dtype.kind in "iub" or (y.dtype.kind == "f" and bool((y == np.floor(y)).all()))
 
 
@@ -268,7 +268,7 @@ def _read_classes(sets: Sequence[RawSamples], asked: Asked) -> LabelledBy:
 
 
 def _columns(sets: Sequence[RawSamples], asked: Asked) -> tuple[str, ...]:
-    """What the columns of one-hot rows are called: by number, unless the spec has other names."""
+    """Names of the columns of one-hot rows: their numbers, unless the spec has other names."""
     names = sets[0].y_names
     is_other = asked.classes is not None and not {*names} <= {*asked.classes}
     if not names or is_other or any(raw.y_names != names for raw in sets):

@@ -20,7 +20,7 @@ from tpsgd_edge.toolchain.sizes import Sizes
 def build_result(
     prepared: Prepared, project: CProject, folder: Path | None, firmware: Firmware | None
 ) -> BuildResult:
-    """Collect the result of `build`; `folder` is None if it wrote nothing, `firmware` if no compiler ran."""
+    """Collect the result of `build`, which may have written no folder and compiled no firmware."""
     model, spec = prepared.model, prepared.spec
     layers = layer_costs(model, prepared.plan)
     return BuildResult(

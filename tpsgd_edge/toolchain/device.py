@@ -32,7 +32,7 @@ class Device(Protocol):
         """Set the state that training starts from. Opening a device does this too."""
 
     def train(self, x: Array, labels: Array, *, order: NDArray[np.integer] | None = None) -> int:
-        """Train once on each of the samples x (n, n_in), or on `order` of them; count the refused."""
+        """Train once on each sample of x (n, n_in), or on `order` of them; count the refused."""
 
     def trace(self, x: Array, labels: Array) -> Trace:
         """Train once on each sample of x (n, n_in), with the digests of every step."""
