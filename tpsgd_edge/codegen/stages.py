@@ -53,12 +53,12 @@ class Lesson:
 
     @property
     def reads_input(self) -> bool:
-        """Whether a stage behind the gate reads the sample itself."""
+        """Tell whether a stage behind the gate reads the sample itself."""
         return uses("x", self.gated)
 
 
 def uses(name: str, stages: Sequence[StageView]) -> bool:
-    """Whether any of the stages reads or writes a variable."""
+    """Tell whether any of the stages reads or writes a variable."""
     word = re.compile(rf"\b{name}\b")
     return any(word.search(line) for stage in stages for line in stage.lines)
 
