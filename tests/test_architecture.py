@@ -7,9 +7,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import jinja2
 import jinja2.meta
 import pytest
+
+from tpsgd_edge.codegen.rendering import _environment
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "tpsgd_edge"
@@ -179,7 +180,7 @@ def test_templates_stay_short(path):
 def test_templates_take_no_names_from_the_air(path):
     """What a macro needs are its arguments; whatever is imported or included gets the model only."""
     text = path.read_text(encoding="utf-8")
-    tree = jinja2.Environment(autoescape=False).parse(text)
+    tree = _environment().parse(text)
     given = GIVEN | GIVEN_TO.get(path.name, set())
     taken = jinja2.meta.find_undeclared_variables(tree)
     assert taken <= given, f"{sorted(taken - given)} come from whoever includes it"
