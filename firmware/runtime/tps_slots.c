@@ -26,8 +26,8 @@ bool tps_slots_divide(struct tps_ring *ring, const struct tps_storage *storage,
     const uint32_t page = storage->page_size;
     const uint32_t block = storage->block_size;
 
-    if (unit == 0 || page == 0 || block == 0 || block > LARGEST || model->bytes > LARGEST / 2 ||
-        page % unit != 0 || block % page != 0) {
+    if (unit == 0 || page < TPS_SLOT_HEADER_BYTES || block < page || block > LARGEST ||
+        model->bytes > LARGEST / 2 || page % unit != 0 || block % page != 0) {
         return false;
     }
     const uint32_t bytes = TPS_SLOT_HEADER_BYTES + model->bytes + 4;
@@ -96,53 +96,47 @@ bool tps_slot_is_erased(const struct tps_ring *ring, struct tps_slot slot)
     return true;
 }
 
-struct tps_slot_header tps_slot_header_of(const struct tps_ring *ring, struct tps_slot slot)
+enum tps_slot_kind tps_slot_read_header(const struct tps_ring *ring, struct tps_slot slot,
+                                        struct tps_slot_header *header)
 {
-    uint8_t bytes[TPS_SLOT_HEADER_BYTES];
-    struct tps_slot_header header = {TPS_SLOT_UNREADABLE, 0, 0};
+    uint8_t *const bytes = ring->storage->page;
 
     if (!read_slot(ring, slot, 0, bytes, TPS_SLOT_HEADER_BYTES)) {
-        return header;
+        return TPS_SLOT_UNREADABLE;
     }
+    header->sequence = get_u32(bytes + 8);
+    header->step = get_u32(bytes + 16);
+    header->crc = get_u32(bytes + TPS_SLOT_HEADER_CRC);
     if (are_erased(bytes, TPS_SLOT_HEADER_BYTES)) {
-        header.kind = TPS_SLOT_ERASED;
-        return header;
+        return TPS_SLOT_ERASED;
     }
     if (get_u32(bytes) != TPS_SLOT_MAGIC ||
-        get_u32(bytes + TPS_SLOT_HEADER_CRC) != tps_crc32(0, bytes, TPS_SLOT_HEADER_CRC)) {
-        return header;
+        header->crc != tps_crc32(0, bytes, TPS_SLOT_HEADER_CRC)) {
+        return TPS_SLOT_UNREADABLE;
     }
-    header.sequence = get_u32(bytes + 8);
-    header.step = get_u32(bytes + 16);
     if (get_u32(bytes + 4) != TPS_STORE_VERSION) {
-        header.kind = TPS_SLOT_OTHER_FORMAT;
-    } else if (get_u32(bytes + 12) != ring->model->id ||
-               get_u32(bytes + 20) != ring->model->bytes) {
-        header.kind = TPS_SLOT_OTHER_MODEL;
-    } else {
-        header.kind = TPS_SLOT_OURS;
+        return TPS_SLOT_OTHER_FORMAT;
     }
-    return header;
+    if (get_u32(bytes + 12) != ring->model->id || get_u32(bytes + 20) != ring->model->bytes) {
+        return TPS_SLOT_OTHER_MODEL;
+    }
+    return TPS_SLOT_OURS;
 }
 
-/* Whether a slot of ours is whole. Its state goes to `state`, or nowhere where that is NULL. */
-bool tps_slot_is_whole(const struct tps_ring *ring, struct tps_slot slot, uint8_t *state)
+bool tps_slot_is_whole(const struct tps_ring *ring, struct tps_slot slot, uint32_t crc,
+                       uint8_t *state)
 {
-    const uint32_t count = ring->model->bytes;
-    uint8_t bytes[TPS_SLOT_HEADER_BYTES];
+    uint8_t *const page = ring->storage->page;
+    const uint32_t end = TPS_SLOT_HEADER_BYTES + ring->model->bytes;
     uint32_t part;
 
-    if (!read_slot(ring, slot, 0, bytes, TPS_SLOT_HEADER_BYTES)) {
-        return false;
-    }
-    uint32_t crc = tps_crc32(0, bytes, TPS_SLOT_HEADER_CRC);
-    for (uint32_t done = 0; done < count; done += part) {
-        uint8_t *const to = state != NULL ? state + done : ring->storage->page;
-        part = smaller(count - done, ring->storage->page_size);
-        if (!read_slot(ring, slot, TPS_SLOT_HEADER_BYTES + done, to, part)) {
+    for (uint32_t at = TPS_SLOT_HEADER_BYTES; at < end; at += part) {
+        uint8_t *const to = state != NULL ? state + (at - TPS_SLOT_HEADER_BYTES) : page;
+        part = smaller(end - at, ring->storage->page_size);
+        if (!read_slot(ring, slot, at, to, part)) {
             return false;
         }
         crc = tps_crc32(crc, to, part);
     }
-    return read_slot(ring, slot, TPS_SLOT_HEADER_BYTES + count, bytes, 4) && get_u32(bytes) == crc;
+    return read_slot(ring, slot, end, page, 4) && get_u32(page) == crc;
 }

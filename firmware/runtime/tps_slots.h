@@ -45,15 +45,14 @@ enum tps_slot_kind {
     TPS_SLOT_UNREADABLE,
     TPS_SLOT_OTHER_FORMAT,
     TPS_SLOT_OTHER_MODEL,
-    TPS_SLOT_OURS,
-    TPS_SLOT_KINDS
+    TPS_SLOT_OURS
 };
 
-/* What the header of a slot says; numbers are 0 in one that is erased or unreadable. */
+/* What the header of a slot says; numbers mean nothing in one that is erased or unreadable. */
 struct tps_slot_header {
-    enum tps_slot_kind kind;
     uint32_t sequence;
     uint32_t step;
+    uint32_t crc;
 };
 
 /* Divide a storage. Returns whether it has sizes, and two groups: one is kept, one is erased. */
@@ -67,9 +66,15 @@ uint32_t tps_slot_offset(const struct tps_ring *ring, struct tps_slot slot);
 /* Whether all of a slot reads as erased: all 0xFF or, in some flash, all 0. */
 bool tps_slot_is_erased(const struct tps_ring *ring, struct tps_slot slot);
 
-struct tps_slot_header tps_slot_header_of(const struct tps_ring *ring, struct tps_slot slot);
+/* Read the header of a slot, by way of the storage's page. Returns its kind. */
+enum tps_slot_kind tps_slot_read_header(const struct tps_ring *ring, struct tps_slot slot,
+                                        struct tps_slot_header *header);
 
-/* Whether a slot is whole. Its state goes to `state`, or nowhere where that is NULL. */
-bool tps_slot_is_whole(const struct tps_ring *ring, struct tps_slot slot, uint8_t *state);
+/*
+ * Whether a slot of ours, whose header has this CRC, is whole. Its state goes to `state`, or
+ * nowhere where that is NULL.
+ */
+bool tps_slot_is_whole(const struct tps_ring *ring, struct tps_slot slot, uint32_t crc,
+                       uint8_t *state);
 
 #endif

@@ -50,7 +50,7 @@ struct tps_storage {
     /* page_size bytes of RAM to work in; the bytes that program gets begin here. */
     uint8_t *page;
     uint32_t unit_size;   /* bytes that are programmed at once, or a multiple; 1 and more */
-    uint32_t page_size;   /* the most bytes of one call of program: a multiple of unit_size */
+    uint32_t page_size;   /* the most bytes of one program: some units, and 32 bytes or more */
     uint32_t block_size;  /* bytes that are erased at once: a multiple of page_size */
     uint32_t block_count; /* 2 and more: each checkpoint goes to another place than the latest */
     /*

@@ -14,19 +14,6 @@
 
 #define READY 0x74535054u
 
-/* A checkpoint that seems to be there. */
-struct found {
-    struct tps_slot at;
-    struct tps_slot_header header;
-    bool exists;
-};
-
-/* What a look at all headers tells. */
-struct survey {
-    struct found newest; /* of any model */
-    uint32_t count[TPS_SLOT_KINDS];
-};
-
 static void note_damage(struct tps_store *store, const struct tps_ring *ring, struct tps_slot slot)
 {
     store->damaged++;
@@ -34,53 +21,66 @@ static void note_damage(struct tps_store *store, const struct tps_ring *ring, st
     store->damaged_offset = tps_slot_offset(ring, slot);
 }
 
-static void look_at_all(struct survey *survey, struct tps_store *store, const struct tps_ring *ring)
+/*
+ * Look at all headers, and let the next checkpoint follow the newest, of whatever model. Returns a
+ * bit for each kind that was seen.
+ */
+TPS_APART static uint32_t look_at_all(struct tps_store *store, const struct tps_ring *ring)
 {
+    struct tps_slot_header header;
     struct tps_slot at;
+    uint32_t seen = 0;
 
+    /* As if there were one, of number 0, in the last group. */
+    store->next = 1;
+    store->group = ring->groups - 1;
+    store->index = ring->slots;
     for (at.group = 0; at.group < ring->groups; at.group++) {
         for (at.index = 0; at.index < ring->slots; at.index++) {
-            const struct tps_slot_header header = tps_slot_header_of(ring, at);
-            survey->count[header.kind]++;
-            if (header.kind == TPS_SLOT_UNREADABLE) {
+            const enum tps_slot_kind kind = tps_slot_read_header(ring, at, &header);
+            const uint32_t before = seen >> TPS_SLOT_OTHER_FORMAT;
+            seen |= (uint32_t)1 << kind;
+            if (kind == TPS_SLOT_UNREADABLE) {
                 note_damage(store, ring, at);
             }
-            if (header.kind < TPS_SLOT_OTHER_FORMAT) {
+            if (kind < TPS_SLOT_OTHER_FORMAT) {
                 continue;
             }
             /* Numbers may pass 2^32: what is less than half of that ahead is newer. */
-            if (!survey->newest.exists ||
-                header.sequence - survey->newest.header.sequence < (uint32_t)1 << 31) {
-                survey->newest = (struct found){at, header, true};
+            if (before == 0 || header.sequence - store->next < (uint32_t)1 << 31) {
+                store->next = header.sequence + 1;
+                store->group = at.group;
             }
             /* Slots of others have other lengths. */
-            if (header.kind != TPS_SLOT_OURS) {
+            if (kind != TPS_SLOT_OURS) {
                 break;
             }
         }
     }
+    return seen;
 }
 
 /*
- * The newest checkpoint of this model whose age is at least *age, and its age. An age counts
- * numbers back from the newest, and slots where damaged headers have the same number.
+ * Find the newest checkpoint of this model whose age is at least *age; its age takes the place of
+ * that. An age counts numbers back from the newest, and then slots.
  */
-static bool find_older(struct found *found, uint64_t *age, const struct survey *survey,
-                       const struct tps_ring *ring)
+TPS_APART static bool find_older(struct tps_slot *found, uint64_t *age, uint32_t newest,
+                                 const struct tps_ring *ring)
 {
+    struct tps_slot_header header;
     uint64_t best = UINT64_MAX;
     struct tps_slot at;
 
     for (at.group = 0; at.group < ring->groups; at.group++) {
         for (at.index = 0; at.index < ring->slots; at.index++) {
-            const struct tps_slot_header header = tps_slot_header_of(ring, at);
-            const uint64_t back = survey->newest.header.sequence - header.sequence;
+            const enum tps_slot_kind kind = tps_slot_read_header(ring, at, &header);
+            const uint64_t back = newest - header.sequence;
             const uint64_t key = back << 32 | (at.group * ring->slots + at.index);
-            if (header.kind == TPS_SLOT_OURS && key >= *age && key < best) {
-                *found = (struct found){at, header, true};
+            if (kind == TPS_SLOT_OURS && key >= *age && key < best) {
+                *found = at;
                 best = key;
             }
-            if (header.kind == TPS_SLOT_OTHER_MODEL || header.kind == TPS_SLOT_OTHER_FORMAT) {
+            if (kind == TPS_SLOT_OTHER_MODEL || kind == TPS_SLOT_OTHER_FORMAT) {
                 break;
             }
         }
@@ -90,13 +90,18 @@ static bool find_older(struct found *found, uint64_t *age, const struct survey *
 }
 
 /* Whether something begins where a save after this checkpoint would have written. */
-static bool is_followed(const struct tps_ring *ring, struct tps_slot slot)
+TPS_APART static bool is_followed(const struct tps_ring *ring, struct tps_slot slot)
 {
-    const struct tps_slot next_group = {(slot.group + 1) % ring->groups, 0};
-    const struct tps_slot next = {slot.group, slot.index + 1};
+    struct tps_slot_header header;
+    struct tps_slot next = {(slot.group + 1) % ring->groups, 0};
 
-    return tps_slot_header_of(ring, next_group).kind == TPS_SLOT_UNREADABLE ||
-           (next.index < ring->slots && tps_slot_header_of(ring, next).kind == TPS_SLOT_UNREADABLE);
+    if (tps_slot_read_header(ring, next, &header) == TPS_SLOT_UNREADABLE) {
+        return true;
+    }
+    next.group = slot.group;
+    next.index = slot.index + 1;
+    return next.index < ring->slots &&
+           tps_slot_read_header(ring, next, &header) == TPS_SLOT_UNREADABLE;
 }
 
 static void hold(struct tps_store *store, const struct tps_ring *ring, struct tps_slot slot,
@@ -109,57 +114,56 @@ static void hold(struct tps_store *store, const struct tps_ring *ring, struct tp
     store->held = slot.group + 1;
 }
 
-/* Why nothing was loaded. */
-static tps_status verdict(const struct survey *survey)
+/* Why nothing was loaded, where these kinds were seen. */
+static tps_status verdict(uint32_t seen)
 {
-    if (survey->count[TPS_SLOT_OURS] > 0) {
+    if ((seen & (uint32_t)1 << TPS_SLOT_OURS) != 0) {
         return TPS_STORE_DAMAGED;
     }
-    if (survey->count[TPS_SLOT_OTHER_FORMAT] > 0) {
+    if ((seen & (uint32_t)1 << TPS_SLOT_OTHER_FORMAT) != 0) {
         return TPS_STORE_OTHER_FORMAT;
     }
-    if (survey->count[TPS_SLOT_OTHER_MODEL] > 0) {
+    if ((seen & (uint32_t)1 << TPS_SLOT_OTHER_MODEL) != 0) {
         return TPS_STORE_OTHER_MODEL;
     }
-    return survey->count[TPS_SLOT_UNREADABLE] > 0 ? TPS_STORE_DAMAGED : TPS_STORE_EMPTY;
+    return (seen & (uint32_t)1 << TPS_SLOT_UNREADABLE) != 0 ? TPS_STORE_DAMAGED : TPS_STORE_EMPTY;
 }
 
 tps_status tps_store_load(struct tps_store *store, const struct tps_storage *storage,
                           const struct tps_store_model *model, void *state)
 {
-    struct survey survey = {{{0, 0}, {TPS_SLOT_ERASED, 0, 0}, false}, {0}};
+    struct tps_slot_header header;
     struct tps_ring ring;
-    struct found found;
+    struct tps_slot at;
     uint64_t age = 0;
 
     *store = (struct tps_store){0};
     if (!tps_slots_divide(&ring, storage, model)) {
         return TPS_STORE_BAD_SIZES;
     }
-    look_at_all(&survey, store, &ring);
+    const uint32_t seen = look_at_all(store, &ring);
     store->ready = READY;
-    store->next = survey.newest.exists ? survey.newest.header.sequence + 1 : 1;
-    /* The group before the one that comes next, with no slot left. */
-    store->group = survey.newest.exists ? survey.newest.at.group : ring.groups - 1;
-    store->index = ring.slots;
-    for (bool is_first = true; find_older(&found, &age, &survey, &ring); is_first = false, age++) {
-        if (tps_slot_is_whole(&ring, found.at, state)) {
-            hold(store, &ring, found.at, &found.header);
-            store->group = found.at.group;
-            store->index = storage->resumes != 0 ? found.at.index + 1 : ring.slots;
-            return is_first && !is_followed(&ring, found.at) ? TPS_OK : TPS_STORE_OLDER;
+    for (bool is_first = true; find_older(&at, &age, store->next - 1, &ring); is_first = false) {
+        if (tps_slot_read_header(&ring, at, &header) == TPS_SLOT_OURS &&
+            tps_slot_is_whole(&ring, at, header.crc, state)) {
+            hold(store, &ring, at, &header);
+            store->group = at.group;
+            store->index = storage->resumes != 0 ? at.index + 1 : ring.slots;
+            return is_first && !is_followed(&ring, at) ? TPS_OK : TPS_STORE_OLDER;
         }
         if (is_first) {
-            note_damage(store, &ring, found.at);
+            note_damage(store, &ring, at);
         } else {
             store->damaged++;
         }
+        age++;
     }
-    return verdict(&survey);
+    return verdict(seen);
 }
 
 /* Find an erased slot, and erase the next group where this one has none. */
-static bool take_slot(struct tps_store *store, const struct tps_ring *ring, struct tps_slot *slot)
+TPS_APART static bool take_slot(struct tps_store *store, const struct tps_ring *ring,
+                                struct tps_slot *slot)
 {
     *slot = (struct tps_slot){store->group, store->index};
     while (slot->index < ring->slots && !tps_slot_is_erased(ring, *slot)) {
@@ -184,13 +188,6 @@ static bool take_slot(struct tps_store *store, const struct tps_ring *ring, stru
     }
     store->index = 1;
     return true;
-}
-
-static void put_u32(uint8_t *bytes, uint32_t value)
-{
-    for (uint32_t i = 0; i < 4; i++) {
-        bytes[i] = (uint8_t)(value >> (8 * i));
-    }
 }
 
 /* What was put and is not programmed yet lies in the storage's page. */
@@ -231,26 +228,35 @@ static void put(struct writer *writer, const uint8_t *bytes, uint32_t count)
     }
 }
 
-static bool write_slot(const struct tps_ring *ring, struct tps_slot slot,
-                       const struct tps_slot_header *header, const uint8_t *state)
+static void put_u32(struct writer *writer, uint32_t value)
+{
+    uint8_t bytes[4];
+
+    for (uint32_t i = 0; i < 4; i++) {
+        bytes[i] = (uint8_t)(value >> (8 * i));
+    }
+    put(writer, bytes, 4);
+}
+
+TPS_APART static bool write_slot(const struct tps_ring *ring, struct tps_slot slot,
+                                 const struct tps_slot_header *header, const uint8_t *state)
 {
     const struct tps_storage *storage = ring->storage;
     struct writer writer = {storage, tps_slot_block(ring, slot), tps_slot_offset(ring, slot), 0,
                             false};
-    uint8_t bytes[TPS_SLOT_HEADER_BYTES] = {0};
 
-    put_u32(bytes, TPS_SLOT_MAGIC);
-    put_u32(bytes + 4, TPS_STORE_VERSION);
-    put_u32(bytes + 8, header->sequence);
-    put_u32(bytes + 12, ring->model->id);
-    put_u32(bytes + 16, header->step);
-    put_u32(bytes + 20, ring->model->bytes);
-    const uint32_t crc = tps_crc32(0, bytes, TPS_SLOT_HEADER_CRC);
-    put_u32(bytes + TPS_SLOT_HEADER_CRC, crc);
-    put(&writer, bytes, TPS_SLOT_HEADER_BYTES);
+    put_u32(&writer, TPS_SLOT_MAGIC);
+    put_u32(&writer, TPS_STORE_VERSION);
+    put_u32(&writer, header->sequence);
+    put_u32(&writer, ring->model->id);
+    put_u32(&writer, header->step);
+    put_u32(&writer, ring->model->bytes);
+    put_u32(&writer, 0);
+    /* A page holds a header, so all of it is still there. */
+    const uint32_t crc = tps_crc32(0, storage->page, TPS_SLOT_HEADER_CRC);
+    put_u32(&writer, crc);
     put(&writer, state, ring->model->bytes);
-    put_u32(bytes, tps_crc32(crc, state, ring->model->bytes));
-    put(&writer, bytes, 4);
+    put_u32(&writer, tps_crc32(crc, state, ring->model->bytes));
     flush(&writer);
     return !writer.has_failed && storage->sync(storage->context) == 0;
 }
@@ -258,7 +264,7 @@ static bool write_slot(const struct tps_ring *ring, struct tps_slot slot,
 tps_status tps_store_save(struct tps_store *store, const struct tps_storage *storage,
                           const struct tps_store_model *model, const void *state, uint32_t step)
 {
-    const struct tps_slot_header header = {TPS_SLOT_OURS, store->next, step};
+    struct tps_slot_header header = {store->next, step, 0};
     struct tps_ring ring;
     struct tps_slot slot;
 
@@ -273,8 +279,8 @@ tps_status tps_store_save(struct tps_store *store, const struct tps_storage *sto
         return TPS_STORE_FAILED;
     }
     /* The number too: where neither erase nor program did anything, an old one is still whole. */
-    if (tps_slot_header_of(&ring, slot).sequence != header.sequence ||
-        !tps_slot_is_whole(&ring, slot, NULL)) {
+    if (tps_slot_read_header(&ring, slot, &header) != TPS_SLOT_OURS ||
+        header.sequence + 1 != store->next || !tps_slot_is_whole(&ring, slot, header.crc, NULL)) {
         return TPS_STORE_FAILED;
     }
     hold(store, &ring, slot, &header);

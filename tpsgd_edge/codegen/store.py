@@ -7,10 +7,10 @@ from tpsgd_edge.memory.checkpoint import OVERHEAD
 
 SLOT_FUNCTIONS = (
     "tps_slot_block",
-    "tps_slot_header_of",
     "tps_slot_is_erased",
     "tps_slot_is_whole",
     "tps_slot_offset",
+    "tps_slot_read_header",
     "tps_slots_divide",
 )
 STORE_FUNCTIONS = ("tps_store_load", "tps_store_save", "tps_store_seal")
@@ -23,15 +23,13 @@ class StoreView:
     Attributes:
         state_bytes: of the state struct, without the padding that some compilers add at its end.
         bytes: of a checkpoint.
-        last_member: the last one of the state struct.
     """
 
     state_bytes: int
     bytes: int
-    last_member: str
 
 
 def store_view(plan: MemoryPlan) -> StoreView:
     """The checkpoint of a memory plan."""
     used = plan.state.used_bytes
-    return StoreView(used, used + OVERHEAD, plan.state.tensors[-1].member)
+    return StoreView(used, used + OVERHEAD)

@@ -1,4 +1,4 @@
-"""Checkpoints as docs/STORE.md lays them out: written, and found in whatever was read from flash."""
+"""Checkpoints as docs/STORE.md lays them out: written, and found in what was read from flash."""
 
 import struct
 import zlib
@@ -21,7 +21,7 @@ class Header:
     """A good header, and where it begins.
 
     Attributes:
-        bytes: of the state.
+        count: bytes of the state.
         state: the state; None where that is cut off or damaged.
     """
 
@@ -30,7 +30,7 @@ class Header:
     sequence: int
     model_id: int
     step: int
-    bytes: int
+    count: int
     state: bytes | None
 
     def is_newer(self, other: "Header") -> bool:
@@ -82,7 +82,7 @@ def newest(raw: bytes, model_id: int, count: int, *, where: str) -> Header:
         DataError: there is none: no checkpoints, of other models or formats only, or damaged ones.
     """
     found = list(headers(raw))
-    own = [h for h in found if h.version == VERSION and (h.model_id, h.bytes) == (model_id, count)]
+    own = [h for h in found if h.version == VERSION and (h.model_id, h.count) == (model_id, count)]
     best = _latest([h for h in own if h.state is not None])
     if best is not None:
         return best
@@ -109,8 +109,8 @@ def _nothing(
             "no checkpoint in these bytes is whole",
             where=f"{where}, at byte {broken.offset:,}",
             found=f"checkpoint {broken.sequence:,}, step {broken.step:,}, whose CRC-32 is not that "
-            f"of its {broken.bytes:,} bytes of state; {len(own)} such in all",
-            help="read the whole storage, all of its blocks in order; what is damaged there is lost",
+            f"of its {broken.count:,} bytes of state; {len(own)} such in all",
+            help="read the whole storage, its blocks in order; what is damaged there is lost",
         )
     others = [h for h in found if h.version != VERSION]
     if found and len(others) == len(found):
