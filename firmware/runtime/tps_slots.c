@@ -96,8 +96,8 @@ bool tps_slot_is_erased(const struct tps_ring *ring, struct tps_slot slot)
     return true;
 }
 
-enum tps_slot_kind tps_slot_read_header(const struct tps_ring *ring, struct tps_slot slot,
-                                        struct tps_slot_header *header)
+uint32_t tps_slot_read_header(const struct tps_ring *ring, struct tps_slot slot,
+                              struct tps_slot_header *header)
 {
     uint8_t *const bytes = ring->storage->page;
 

@@ -40,13 +40,12 @@ struct tps_slot {
     uint32_t index;
 };
 
-enum tps_slot_kind {
-    TPS_SLOT_ERASED,
-    TPS_SLOT_UNREADABLE,
-    TPS_SLOT_OTHER_FORMAT,
-    TPS_SLOT_OTHER_MODEL,
-    TPS_SLOT_OURS
-};
+/* What a slot holds, as bits. */
+#define TPS_SLOT_ERASED 1u
+#define TPS_SLOT_UNREADABLE 2u
+#define TPS_SLOT_OTHER_FORMAT 4u
+#define TPS_SLOT_OTHER_MODEL 8u
+#define TPS_SLOT_OURS 16u
 
 /* What the header of a slot says; numbers mean nothing in one that is erased or unreadable. */
 struct tps_slot_header {
@@ -66,9 +65,9 @@ uint32_t tps_slot_offset(const struct tps_ring *ring, struct tps_slot slot);
 /* Whether all of a slot reads as erased: all 0xFF or, in some flash, all 0. */
 bool tps_slot_is_erased(const struct tps_ring *ring, struct tps_slot slot);
 
-/* Read the header of a slot, by way of the storage's page. Returns its kind. */
-enum tps_slot_kind tps_slot_read_header(const struct tps_ring *ring, struct tps_slot slot,
-                                        struct tps_slot_header *header);
+/* Read the header of a slot, by way of the storage's page. Returns what the slot holds. */
+uint32_t tps_slot_read_header(const struct tps_ring *ring, struct tps_slot slot,
+                              struct tps_slot_header *header);
 
 /*
  * Whether a slot of ours, whose header has this CRC, is whole. Its state goes to `state`, or

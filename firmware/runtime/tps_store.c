@@ -22,8 +22,8 @@ static void note_damage(struct tps_store *store, const struct tps_ring *ring, st
 }
 
 /*
- * Look at all headers, and let the next checkpoint follow the newest, of whatever model. Returns a
- * bit for each kind that was seen.
+ * Look at all headers, and let the next checkpoint follow the newest, of whatever model. Returns
+ * what was seen.
  */
 TPS_APART static uint32_t look_at_all(struct tps_store *store, const struct tps_ring *ring)
 {
@@ -37,9 +37,9 @@ TPS_APART static uint32_t look_at_all(struct tps_store *store, const struct tps_
     store->index = ring->slots;
     for (at.group = 0; at.group < ring->groups; at.group++) {
         for (at.index = 0; at.index < ring->slots; at.index++) {
-            const enum tps_slot_kind kind = tps_slot_read_header(ring, at, &header);
-            const uint32_t before = seen >> TPS_SLOT_OTHER_FORMAT;
-            seen |= (uint32_t)1 << kind;
+            const uint32_t kind = tps_slot_read_header(ring, at, &header);
+            const bool is_first = seen < TPS_SLOT_OTHER_FORMAT;
+            seen |= kind;
             if (kind == TPS_SLOT_UNREADABLE) {
                 note_damage(store, ring, at);
             }
@@ -47,7 +47,7 @@ TPS_APART static uint32_t look_at_all(struct tps_store *store, const struct tps_
                 continue;
             }
             /* Numbers may pass 2^32: what is less than half of that ahead is newer. */
-            if (before == 0 || header.sequence - store->next < (uint32_t)1 << 31) {
+            if (is_first || header.sequence - store->next < (uint32_t)1 << 31) {
                 store->next = header.sequence + 1;
                 store->group = at.group;
             }
@@ -73,7 +73,7 @@ TPS_APART static bool find_older(struct tps_slot *found, uint64_t *age, uint32_t
 
     for (at.group = 0; at.group < ring->groups; at.group++) {
         for (at.index = 0; at.index < ring->slots; at.index++) {
-            const enum tps_slot_kind kind = tps_slot_read_header(ring, at, &header);
+            const uint32_t kind = tps_slot_read_header(ring, at, &header);
             const uint64_t back = newest - header.sequence;
             const uint64_t key = back << 32 | (at.group * ring->slots + at.index);
             if (kind == TPS_SLOT_OURS && key >= *age && key < best) {
@@ -114,19 +114,19 @@ static void hold(struct tps_store *store, const struct tps_ring *ring, struct tp
     store->held = slot.group + 1;
 }
 
-/* Why nothing was loaded, where these kinds were seen. */
+/* Why nothing was loaded, where this was seen. */
 static tps_status verdict(uint32_t seen)
 {
-    if ((seen & (uint32_t)1 << TPS_SLOT_OURS) != 0) {
+    if ((seen & TPS_SLOT_OURS) != 0) {
         return TPS_STORE_DAMAGED;
     }
-    if ((seen & (uint32_t)1 << TPS_SLOT_OTHER_FORMAT) != 0) {
+    if ((seen & TPS_SLOT_OTHER_FORMAT) != 0) {
         return TPS_STORE_OTHER_FORMAT;
     }
-    if ((seen & (uint32_t)1 << TPS_SLOT_OTHER_MODEL) != 0) {
+    if ((seen & TPS_SLOT_OTHER_MODEL) != 0) {
         return TPS_STORE_OTHER_MODEL;
     }
-    return (seen & (uint32_t)1 << TPS_SLOT_UNREADABLE) != 0 ? TPS_STORE_DAMAGED : TPS_STORE_EMPTY;
+    return (seen & TPS_SLOT_UNREADABLE) != 0 ? TPS_STORE_DAMAGED : TPS_STORE_EMPTY;
 }
 
 tps_status tps_store_load(struct tps_store *store, const struct tps_storage *storage,

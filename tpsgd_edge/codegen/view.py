@@ -26,7 +26,7 @@ from tpsgd_edge.codegen.schedule import (
 )
 from tpsgd_edge.codegen.selftest import SelfTest, SelfTestView, selftest_view
 from tpsgd_edge.codegen.sequence import LabelsView, SequenceView, labels_view, sequence_view
-from tpsgd_edge.codegen.store import StoreView, store_view
+from tpsgd_edge.codegen.store import StoreView
 from tpsgd_edge.codegen.wide import WideView, wide_view
 from tpsgd_edge.codegen.work import WorkView, work_view
 from tpsgd_edge.memory import MemoryPlan, StateTensor, digest_order, model_id
@@ -117,7 +117,7 @@ class ModelView:
     rate: RateView
     constants: tuple[ArrayView, ...]
     selftest: SelfTestView
-    store: StoreView | None
+    store: StoreView | None = None
 
     @property
     def arrays(self) -> tuple[ArrayView, ...]:
@@ -180,12 +180,7 @@ class ModelView:
 
 
 def model_view(
-    model: QuantizedModel,
-    plan: MemoryPlan,
-    origin: Origin,
-    selftest: SelfTest,
-    *,
-    has_store: bool = False,
+    model: QuantizedModel, plan: MemoryPlan, origin: Origin, selftest: SelfTest
 ) -> ModelView:
     """The view of a model."""
     is_float = model.value_type == "f32"
@@ -242,7 +237,6 @@ def model_view(
         rate=rate_view(model),
         constants=constants,
         selftest=selftest_view(model, selftest, constants),
-        store=store_view(plan) if has_store else None,
     )
 
 

@@ -9,4 +9,5 @@ class FirmwareSpec(Section):
     store: bool = False
     """Add NAME_store.h: save and load what was learned, in flash, EEPROM or a file, so that a loss
     of power at any moment costs no more than what came after the latest save (docs/STORE.md).
+    Since: 0.2.0.
     Example: `store = true`"""
