@@ -40,6 +40,7 @@ _NO_TESTS = (4, 5)  # pytest: they could not be collected; none was chosen
 TESTS = {
     "learning": "tests/proof/test_corners_of_learning.py",
     "layers": "tests/proof/test_corners_of_layers.py",
+    "kernels": "tests/proof/test_corners_of_kernels.py",
     "right": "tests/proof/test_wrong_devices.py::test_code_that_is_right_is_equal",
     "wrong": "tests/proof/test_wrong_devices.py",
     "device": "tests/unit/test_toolchain_host.py",
