@@ -173,7 +173,10 @@ class BaseTPSGD(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
                 "scaling": _plain(self.scaling),
             },
         }
-        return spec_from_dict(content, source=type(self).__name__)
+        spec = spec_from_dict(content, source=type(self).__name__)
+        for note in spec.notes:
+            warnings.warn(note, FutureWarning, stacklevel=5)
+        return spec
 
     def _layers(self, n_out: int) -> list[dict[str, Any]]:
         sizes = np.ravel(self.hidden_layer_sizes).tolist()

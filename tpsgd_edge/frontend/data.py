@@ -110,7 +110,9 @@ def load_dataset(spec: Spec) -> Dataset:
         there = named | {"test_file": None, "test_labels_file": None, "limit": None}
         own = spec.model_copy(update={"data": spec.data.model_copy(update=there)})
         origin = _load(own, None)
-    return _load(spec, origin)
+    dataset = _load(spec, origin)
+    notes = (*spec.notes, *dataset.said.notes)
+    return replace(dataset, said=replace(dataset.said, notes=notes))
 
 
 def raw_labels(spec: Spec) -> NDArray[Any]:

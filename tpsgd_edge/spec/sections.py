@@ -305,6 +305,7 @@ class Spec(Section):
     _folder: Path = PrivateAttr(default_factory=Path)
     _source: str = PrivateAttr(default="spec")
     _overrides: tuple[str, ...] = PrivateAttr(default=())
+    _notes: tuple[str, ...] = PrivateAttr(default=())
 
     @property
     def folder(self) -> Path:
@@ -320,6 +321,11 @@ class Spec(Section):
     def overrides(self) -> tuple[str, ...]:
         """The `key=value` settings that were applied on reading."""
         return self._overrides
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was decided on reading: which names are old ones (`aliases.py`)."""
+        return self._notes
 
     @property
     def digest(self) -> str:

@@ -11,7 +11,8 @@ from functools import cache
 from pathlib import Path
 
 from tpsgd_edge.errors import ToolError, how_to_install
-from tpsgd_edge.toolchain.platforms import Family, Platform
+from tpsgd_edge.toolchain.platform_file import Family
+from tpsgd_edge.toolchain.platforms import Platform
 from tpsgd_edge.toolchain.process import run_tool
 
 PREFERENCE_VARIABLE = "TPSGD_EDGE_COMPILER"

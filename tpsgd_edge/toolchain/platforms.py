@@ -2,18 +2,25 @@
 
 import difflib
 import string
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
 
 from tpsgd_edge.assets import firmware_dir
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.toolchain.cycles import Timing
+from tpsgd_edge.toolchain.platform_file import (
+    FAMILIES,
+    Arch,
+    CompilerKeys,
+    Family,
+    MemoryKeys,
+    QemuKeys,
+    RegionKeys,
+    read_platform_file,
+)
 
-Family = Literal["zig", "gcc", "clang"]
 _FOLDER = Path(__file__).resolve().parent / "platforms"
 _PORT_FILES = (
     "tps_port.h",
@@ -69,7 +76,7 @@ class Platform:
     name: str
     title: str
     notes: str
-    arch: Literal["host", "arm", "riscv"]
+    arch: Arch
     port: str | None
     flags: Mapping[Family, tuple[str, ...]]
     memory: MemoryMap | None
@@ -148,25 +155,33 @@ def _names() -> tuple[str, ...]:
 
 @cache
 def _read(name: str) -> Platform:
-    raw = tomllib.loads((_FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
-    emulators = raw.get("emulators", {})
+    keys = read_platform_file(_FOLDER / f"{name}.toml")
     return Platform(
         name=name,
-        title=raw["title"],
-        notes=raw["notes"],
-        arch=raw["arch"],
-        port=raw.get("port"),
-        flags={family: tuple(flags) for family, flags in raw["compilers"].items()},
-        memory=_memory(raw["memory"]) if "memory" in raw else None,
-        unicorn=emulators.get("unicorn"),
-        qemu=_qemu(emulators["qemu"]) if "qemu" in emulators else None,
-        timing=raw.get("timing"),
+        title=keys.title,
+        notes=keys.notes,
+        arch=keys.arch,
+        port=keys.port,
+        flags=_flags(keys.compilers),
+        memory=None if keys.memory is None else _memory(keys.memory),
+        unicorn=keys.emulators.unicorn,
+        qemu=None if keys.emulators.qemu is None else _qemu(keys.emulators.qemu),
+        timing=keys.timing,
     )
 
 
-def _memory(raw: dict[str, Any]) -> MemoryMap:
-    return MemoryMap(Region(**raw["flash"]), Region(**raw["ram"]), raw["stack"])
+def _flags(keys: CompilerKeys) -> dict[Family, tuple[str, ...]]:
+    given = ((family, getattr(keys, family)) for family in FAMILIES)
+    return {family: tuple(flags) for family, flags in given if flags is not None}
 
 
-def _qemu(raw: dict[str, Any]) -> Qemu:
-    return Qemu(raw["command"], tuple(raw["arguments"]))
+def _memory(keys: MemoryKeys) -> MemoryMap:
+    return MemoryMap(_region(keys.flash), _region(keys.ram), keys.stack)
+
+
+def _region(keys: RegionKeys) -> Region:
+    return Region(keys.origin, keys.size)
+
+
+def _qemu(keys: QemuKeys) -> Qemu:
+    return Qemu(keys.command, tuple(keys.arguments))
