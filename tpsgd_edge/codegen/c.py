@@ -9,6 +9,7 @@ C_TYPES = {
     "s8": "int8_t",
     "s16": "int16_t",
     "s32": "int32_t",
+    "s64": "int64_t",
     "u16": "uint16_t",
     "u32": "uint32_t",
     "f32": "float",

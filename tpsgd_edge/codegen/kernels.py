@@ -126,11 +126,10 @@ class MapKernel:
 
 @dataclass(frozen=True, slots=True)
 class ReadoutKernel:
-    """`tps_read_out_<type>`. `y8` is C for an output of this type in 8 bits."""
+    """`tps_read_out_<type>`."""
 
     type: str
     c_type: str
-    y8: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +183,7 @@ class Kernels:
     @property
     def shifts_scores(self) -> bool:
         """Whether some scores of a softmax count more than 1/256 of a factor of two."""
-        return any(kernel.shifted for kernel in self.softmax)
+        return any(kernel.shift for kernel in self.softmax)
 
 
 def needed_kernels(model: QuantizedModel) -> Kernels:
@@ -376,4 +375,4 @@ def map_kernel(value_type: str) -> MapKernel:
 
 
 def _readout_kernel(layer: QuantizedDense) -> ReadoutKernel:
-    return ReadoutKernel(layer.y_type, C_TYPES[layer.y_type], _Y8.get(layer.y_type, "y[j]"))
+    return ReadoutKernel(layer.y_type, C_TYPES[layer.y_type])
