@@ -1,4 +1,4 @@
-"""Activations in C: how a gate kernel multiplies by f'(z), and the tables that layers share."""
+"""Activations in C: which kernels they share, and the tables that layers share."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,69 +11,33 @@ from tpsgd_edge.quantize.model import QuantizedGru, QuantizedModel
 
 @dataclass(frozen=True, slots=True)
 class ActivationC:
-    """C for the derivative of an activation.
+    """What kernels have for an activation; `dense_gate.c.j2` writes its slope.
 
     Attributes:
-        slope: f'(z) in Q15, from `y15`, the output in Q15, or from `y[j]`.
-        switch: where f'(z) is 0, if it is 1 elsewhere.
-        slope_f32: f'(z) in binary32.
-        is_basic: its function in binary32 is one of tps_f32.h.
-        shares: name of the gate kernel in integers that it shares with others; empty where it has
-            one of its own.
+        is_basic: whether its function in binary32 is one of tps_f32.h.
+        shares: name of the slope in integers that it shares with others; empty where it has one of
+            its own.
     """
 
-    slope: str = ""
-    switch: str = ""
-    slope_f32: str = ""
     is_basic: bool = False
     shares: str = ""
 
 
-_TABLE = "table"
-_FROM_TABLE = "layer->slopes[{y8} + 128]"
+_TABLE = ActivationC(shares="table")
+_BASIC = ActivationC(is_basic=True)
 
 ACTIVATIONS_C: Mapping[str, ActivationC] = {
-    "tanh": ActivationC(
-        slope="32768 - ((y15 * y15) >> 15)", slope_f32="1.0f - y[j] * y[j]", is_basic=True
-    ),
-    "sigmoid": ActivationC(
-        slope="(y15 * (32768 - y15)) >> 15", slope_f32="y[j] * (1.0f - y[j])", is_basic=True
-    ),
-    "relu": ActivationC(switch="y[j] <= 0", slope_f32="y[j] > 0.0f ? 1.0f : 0.0f", is_basic=True),
-    "relu6": ActivationC(
-        switch="y[j] <= 0 || y[j] >= layer->z_max",
-        slope_f32="y[j] > 0.0f && y[j] < 6.0f ? 1.0f : 0.0f",
-        is_basic=True,
-    ),
-    "leaky_relu": ActivationC(
-        slope="y[j] > 0 ? 32768 : layer->negative_slope",
-        slope_f32="y[j] > 0.0f ? 1.0f : layer->negative_slope",
-        is_basic=True,
-    ),
-    "hard_tanh": ActivationC(
-        switch="y[j] == {limit}_MIN || y[j] == {limit}_MAX",
-        slope_f32="y[j] > -1.0f && y[j] < 1.0f ? 1.0f : 0.0f",
-        is_basic=True,
-    ),
-    "linear": ActivationC(is_basic=True),
-    "elu": ActivationC(
-        slope=_FROM_TABLE,
-        slope_f32="y[j] > 0.0f ? 1.0f : y[j] + layer->alpha",
-        shares=_TABLE,
-    ),
-    "selu": ActivationC(
-        slope=_FROM_TABLE,
-        slope_f32="y[j] > 0.0f ? TPS_SELU_SCALE : y[j] + TPS_SELU_REACH",
-        shares=_TABLE,
-    ),
-    "softplus": ActivationC(
-        slope=_FROM_TABLE, slope_f32="1.0f - tps_exp2_f32(-y[j] * TPS_LOG2E)", shares=_TABLE
-    ),
-    "hard_sigmoid": ActivationC(
-        switch="y[j] <= 0 || y[j] == {limit}_MAX",
-        slope_f32="y[j] > 0.0f && y[j] < 1.0f ? layer->alpha : 0.0f",
-        shares="ramp",
-    ),
+    "tanh": _BASIC,
+    "sigmoid": _BASIC,
+    "relu": _BASIC,
+    "relu6": _BASIC,
+    "leaky_relu": _BASIC,
+    "hard_tanh": _BASIC,
+    "linear": _BASIC,
+    "elu": _TABLE,
+    "selu": _TABLE,
+    "softplus": _TABLE,
+    "hard_sigmoid": ActivationC(shares="ramp"),
     "gelu": ActivationC(),
     "gelu_tanh": ActivationC(),
     "silu": ActivationC(),

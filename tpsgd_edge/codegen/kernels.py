@@ -38,7 +38,7 @@ class ForwardKernel:
         table: the output type where a layer needs a table, else empty.
         leaks: whether a layer has leaky_relu.
         has_top: whether z of a layer ends below the range of its type.
-        parameter: of f32, what f gets beside z.
+        settings: members of the layer that f of binary32 gets beside z.
         widens: on computers with vector units, inputs are widened to 16 bits first.
         four: with pairs, it is applied to four patches of a map at once.
         in_eights: such a patch always has a multiple of 8 numbers.
@@ -50,12 +50,11 @@ class ForwardKernel:
     x: str
     y: str
     acc: str
-    bias: str
     table: str
     leaks: bool
     has_top: bool
     activation: str
-    parameter: str
+    settings: tuple[str, ...]
     widens: bool
     dot: str
     four: bool
@@ -74,17 +73,20 @@ class InitKernel:
 
 @dataclass(frozen=True, slots=True)
 class GateKernel:
-    """`tps_dense_gate_<suffix>`: closed where `switch` holds, else scaled by `slope`.
+    """`tps_dense_gate_<suffix>`.
 
-    `y15` is C for an output in Q15, where the slope is made from it.
+    Attributes:
+        activation: f in its comment.
+        slope: which of the slopes in `dense_gate.c.j2` it has.
+        y: C type of the outputs.
+        limit: C prefix of their range; empty in binary32.
     """
 
     suffix: str
     activation: str
-    y: str
-    y15: str
-    switch: str
     slope: str
+    y: str
+    limit: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,19 +291,17 @@ def _forward_kernel(layer: QuantizedDense, model: QuantizedModel) -> ForwardKern
     on_maps = [o for o in sharing if isinstance(o, QuantizedConv2d) and not is_depthwise(o)]
     wide = layer.x_type == "s16"
     widens = (layer.weight_type, layer.x_type) == ("s16", "s8")
-    settings = settings_of(layer.activation) if layer.weight_type == "f32" else ()
     return ForwardKernel(
         suffix=suffix,
         w=C_TYPES[layer.weight_type],
         x=C_TYPES[layer.x_type],
         y=C_TYPES[layer.y_type],
         acc="int64_t" if wide else "int32_t",
-        bias="(int64_t)b[j] * 256" if wide else "b[j]",
         table=layer.y_type if any(other.curve for other in sharing) else "",
         leaks=any(other.activation == "leaky_relu" for other in sharing),
         has_top=any(other.activation == "relu6" for other in sharing),
         activation=layer.activation if layer.weight_type == "f32" else "",
-        parameter="".join(f", layer->{key}" for key in settings),
+        settings=settings_of(layer.activation) if layer.weight_type == "f32" else (),
         widens=widens,
         dot=update_suffix(layer),
         four=layer.x_type == "s8" and bool(on_maps),
@@ -311,27 +311,20 @@ def _forward_kernel(layer: QuantizedDense, model: QuantizedModel) -> ForwardKern
     )
 
 
-# C for an output in 8 bits.
-_Y8 = {"s8": "y[j]", "s16": "(y[j] >> 8)"}
+# C prefixes of the ranges of types.
+_LIMITS = {"s8": "INT8", "s16": "INT16", "f32": ""}
 
 
 def gate_kernel(layer: QuantizedDense) -> GateKernel:
     """What multiplies the layer's errors by f'(z)."""
-    in_c = ACTIVATIONS_C[layer.activation]
-    if layer.weight_type == "f32":
-        slope, switch = in_c.slope_f32, ""
-    else:
-        slope = in_c.slope.format(y8=_Y8[layer.y_type])
-        limit = {"s8": "INT8", "s16": "INT16"}[layer.y_type]
-        switch = in_c.switch.format(limit=limit)
-    y15 = "y[j] * 256" if layer.y_type == "s8" else "y[j]"
+    slope = _gate_name(layer)
+    is_shared = slope != layer.activation
     return GateKernel(
         suffix=gate_suffix(layer),
-        activation="f" if _gate_name(layer) == in_c.shares else layer.activation,
-        y=C_TYPES[layer.y_type],
-        y15=y15 if "y15" in slope else "",
-        switch=switch,
+        activation="f" if is_shared else layer.activation,
         slope=slope,
+        y=C_TYPES[layer.y_type],
+        limit=_LIMITS[layer.y_type],
     )
 
 
@@ -370,8 +363,8 @@ def _error_type(value_type: str) -> str:
 
 def map_kernel(value_type: str) -> MapKernel:
     """A kernel on maps of the type."""
-    limit = {"s8": "INT8", "s16": "INT16", "f32": ""}[value_type]
-    return MapKernel(value_type, C_TYPES[value_type], limit, _error_type(value_type))
+    c_type, limit = C_TYPES[value_type], _LIMITS[value_type]
+    return MapKernel(value_type, c_type, limit, _error_type(value_type))
 
 
 def _readout_kernel(layer: QuantizedDense) -> ReadoutKernel:
