@@ -178,7 +178,7 @@ def test_templates_stay_short(path):
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=name_of)
 def test_templates_take_no_names_from_the_air(path):
-    """What a macro needs are its arguments; whatever is imported or included gets the model only."""
+    """What a macro needs are its arguments; what is imported or included gets the model only."""
     text = path.read_text(encoding="utf-8")
     tree = _environment().parse(text)
     given = GIVEN | GIVEN_TO.get(path.name, set())

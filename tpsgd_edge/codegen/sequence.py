@@ -62,7 +62,7 @@ class SequenceView:
 
     @property
     def step_uses_state(self) -> bool:
-        """Whether any recurrent layer has weights that change."""
+        """Tell whether any recurrent layer has weights that change."""
         return use_state(self.step)
 
 

@@ -129,7 +129,7 @@ class ModelView:
 
     @property
     def each_step(self) -> bool:
-        """Whether every step of a sequence has a label."""
+        """Tell whether every step of a sequence has a label."""
         return self.sequence is not None and self.sequence.each_step
 
     @property
@@ -166,12 +166,12 @@ class ModelView:
 
     @property
     def forward_uses_state(self) -> bool:
-        """Whether any layer of the forward pass has weights that change."""
+        """Tell whether any layer of the forward pass has weights that change."""
         return use_state(self.inference)
 
     @property
     def asks_for_probability(self) -> bool:
-        """Whether an error gate has no error kernel that tells it the label's probability."""
+        """Tell whether an error gate has no error kernel that tells it the label's probability."""
         lessons = [self.training] if self.sequence is None else [self.training, self.sequence.teach]
         calls = (c for lesson in lessons for stage in lesson.stages for c in stage.calls)
         return any(call.function == LABEL_PROBABILITY for call in calls)
