@@ -6,6 +6,7 @@ from tpsgd_edge.codegen.c import C_TYPES
 from tpsgd_edge.codegen.calls import Lesson, StageView, use_state
 from tpsgd_edge.codegen.classes import ClassView, class_views
 from tpsgd_edge.codegen.schedule import step_stages, teaching_lesson
+from tpsgd_edge.codegen.work import BufferView
 from tpsgd_edge.memory import MemoryPlan
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
 
@@ -50,8 +51,8 @@ class SequenceView:
 
     steps: int
     step_in: int
-    stream: tuple[str, ...]
-    traces: tuple[str, ...]
+    stream: tuple[BufferView, ...]
+    traces: tuple[BufferView, ...]
     step: tuple[StageView, ...]
     teach: Lesson
     each_step: bool
@@ -106,9 +107,9 @@ def sequence_view(model: QuantizedModel, plan: MemoryPlan) -> SequenceView | Non
     )
 
 
-def _members(plan: MemoryPlan, *roles: str) -> tuple[str, ...]:
+def _members(plan: MemoryPlan, *roles: str) -> tuple[BufferView, ...]:
     # Larger types first: no padding.
     buffers = sorted(
         (b for b in plan.stream if b.role in roles), key=lambda b: -DTYPES[b.type].itemsize
     )
-    return tuple(f"{C_TYPES[b.type]} {b.name}[{b.count}];" for b in buffers)
+    return tuple(BufferView(b.name, C_TYPES[b.type], b.count) for b in buffers)

@@ -53,13 +53,17 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class StateView:
-    """One member of the state struct."""
+    """One member of the state struct.
+
+    Attributes:
+        count: of its numbers, as a product of its sizes; empty of a single number.
+        note: what stands in a comment behind it, if anything does.
+    """
 
     member: str
-    declaration: str
+    c_type: str
+    count: str
     note: str
-    address: str
-    lvalue: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,6 @@ class ModelView:
     has_pool: bool
     has_residual: bool
     sequence: SequenceView | None
-    target_count: str
     input_note: str
     outputs_note: str
     summary_rows: tuple[str, ...]
@@ -106,11 +109,11 @@ class ModelView:
     digest: tuple[StateView, ...]
     work: WorkView
     first_rng: str
-    rng_advance: str
+    total_units: int
     first_values: tuple[FirstValues, ...]
     inference: tuple[StageView, ...]
     training: Lesson
-    last_y: str
+    last: str
     confidence_c: str
     gate: str
     rate: RateView
@@ -210,7 +213,6 @@ def model_view(
         has_pool=any(isinstance(layer, QuantizedPool) for layer in model.layers),
         has_residual=any(layer.residual for layer in model.weighted),
         sequence=sequence_view(model, plan),
-        target_count="layer->n_target" if has_conv else "layer->n_out",
         input_note=_input_note(model),
         outputs_note=_outputs_note(model),
         summary_rows=tuple(_summary_rows(model)),
@@ -225,11 +227,11 @@ def model_view(
         digest=tuple(_digest_views(model, plan)),
         work=work_view(plan),
         first_rng=c_uint(stream(model.seed, Purpose.TRAINING, 0)),
-        rng_advance=f"TPS_PHI * {model.total_units}u",
+        total_units=model.total_units,
         first_values=first_values(model),
         inference=inference_stages(model, plan),
         training=training_lesson(model, plan),
-        last_y=f"work->arena.{model.last.name}_y.at",
+        last=model.last.name,
         confidence_c=_confidence_c(model),
         gate=_gate(model),
         rate=rate_view(model),
@@ -274,33 +276,24 @@ def _summary_rows(model: QuantizedModel) -> Iterator[str]:
 
 
 def _state_view(tensor: StateTensor) -> StateView:
-    c_type = C_TYPES[tensor.type]
-    product = " * ".join(str(n) for n in tensor.shape)
-    is_scalar = not tensor.shape
-    declaration = f"{c_type} {tensor.member}" + ("" if is_scalar else f"[{product}]")
-    note = _counter_note(tensor, declaration)
-    if len(tensor.shape) == 2:
-        note = f" /* [{tensor.shape[0]}][{tensor.shape[1]}] */"
+    is_matrix = len(tensor.shape) == 2
     return StateView(
         member=tensor.member,
-        declaration=declaration,
-        note=note,
-        address=f"{'&' if is_scalar else ''}model->{tensor.member}",
-        lvalue=f"model->{tensor.member}",
+        c_type=C_TYPES[tensor.type],
+        count=" * ".join(str(n) for n in tensor.shape),
+        note="".join(f"[{n}]" for n in tensor.shape) if is_matrix else _counter_note(tensor),
     )
 
 
-def _counter_note(tensor: StateTensor, declaration: str) -> str:
-    """A comment behind a counter's declaration, in one column with the others'."""
+def _counter_note(tensor: StateTensor) -> str:
+    """What a counter counts, in words; empty of weights and biases."""
     notes = {
         "rng": "state of the random numbers",
         "step": "training steps so far",
         "start": "the step at which the schedule of the learning rate began",
         "rate": "factor of all learning rates" + ("" if tensor.type == "f32" else ", Q15"),
     }
-    if tensor.name not in notes:
-        return ""
-    return " " * (len("uint32_t start ") - len(declaration)) + f"/* {notes[tensor.name]} */"
+    return notes.get(tensor.name, "")
 
 
 def _digest_views(model: QuantizedModel, plan: MemoryPlan) -> Iterator[StateView]:
