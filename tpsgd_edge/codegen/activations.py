@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.arithmetic.tables import FIXED, Curve, slope_table, table_s8, table_s16
 from tpsgd_edge.codegen.c import C_TYPES
-from tpsgd_edge.quantize.model import QuantizedGru, QuantizedModel
+from tpsgd_edge.quantize.model import QuantizedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,11 @@ ACTIVATIONS_C: Mapping[str, ActivationC] = {
 }
 """By the name of the activation."""
 
+TABLES_OF_KINDS: Mapping[str, tuple[tuple[Curve, str], ...]] = {
+    "gru": ((FIXED["sigmoid"], "s16"), (FIXED["tanh"], "s16")),
+}
+"""Tables that the kernels of a kind of layers read whatever the activation, in integers."""
+
 
 @dataclass(frozen=True, slots=True)
 class TableView:
@@ -78,13 +83,14 @@ def activation_tables(model: QuantizedModel) -> Iterator[TableView]:
 def _curves(model: QuantizedModel) -> dict[tuple[Curve, str], None]:
     """Each table once, in the order of first use: its curve, and its type or "slopes"."""
     used: dict[tuple[Curve, str], None] = {}
-    if any(isinstance(layer, QuantizedGru) and layer.x_type != "f32" for layer in model.recurrent):
-        used |= {(FIXED["sigmoid"], "s16"): None, (FIXED["tanh"], "s16"): None}
-    for layer in model.weighted:
-        if layer.curve is not None:
-            used[layer.curve, layer.y_type] = None
-            if layer.trains and layer.curve.has_slopes:
-                used[layer.curve, "slopes"] = None
+    for layer in model.recurrent:
+        if layer.x_type != "f32":
+            used |= dict.fromkeys(TABLES_OF_KINDS.get(layer.kind, ()))
+    for unit in model.weighted:
+        if unit.curve is not None:
+            used[unit.curve, unit.y_type] = None
+            if unit.trains and unit.curve.has_slopes:
+                used[unit.curve, "slopes"] = None
     return used
 
 

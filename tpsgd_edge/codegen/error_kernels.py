@@ -1,8 +1,11 @@
-"""Kernels of the local errors: one for each loss, output type and place in the network."""
+"""Kernels of the local errors, and of what these need: read-outs and softmax."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tpsgd_edge.codegen.c import C_TYPES
+from tpsgd_edge.arithmetic.tables import exp2_table
+from tpsgd_edge.codegen.c import C_TYPES, unique
+from tpsgd_edge.codegen.kernel_names import error_suffix
 from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel
 
 
@@ -29,19 +32,62 @@ class ErrorKernel:
     returns: str
 
 
+@dataclass(frozen=True, slots=True)
+class ReadoutKernel:
+    """`tps_read_out_<type>`."""
+
+    type: str
+    c_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class SoftmaxKernel:
+    """`tps_softmax_<type>`.
+
+    Attributes:
+        shift: scores count 2^shift / 256 of a factor of two.
+    """
+
+    type: str
+    c_type: str
+    shift: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorKernels:
+    """The kernels of a model's local losses.
+
+    Attributes:
+        read_out: those of losses in label space, in integers.
+    """
+
+    local: tuple[ErrorKernel, ...]
+    read_out: tuple[ReadoutKernel, ...]
+    softmax: tuple[SoftmaxKernel, ...]
+
+    @property
+    def exp2_table(self) -> tuple[int, ...]:
+        """The powers of two of a softmax."""
+        return tuple(int(power) for power in exp2_table())
+
+    @property
+    def shifts_scores(self) -> bool:
+        """Tell whether some scores of a softmax count more than 1/256 of a factor of two."""
+        return any(kernel.shift for kernel in self.softmax)
+
+
+def error_kernels(model: QuantizedModel) -> ErrorKernels:
+    """The kernels that the losses of the model use, in the order of first use."""
+    return ErrorKernels(
+        local=unique(error_kernel(layer, model) for layer in model.taught if layer.loss.is_local),
+        read_out=unique(_readout_kernel(layer) for layer in model.taught if reads_out(layer)),
+        softmax=unique(softmax_kernels(model)),
+    )
+
+
 def reads_out(layer: QuantizedDense) -> bool:
     """Tell whether the loss reads the layer out through P^T by kernels in integers."""
     return layer.loss.in_label_space and layer.y_type != "f32"
-
-
-def error_suffix(layer: QuantizedDense) -> str:
-    """Name of the layer's error kernel behind `tps_error_`."""
-    kind = layer.loss.kind
-    if kind == "softmax_cross_entropy":
-        return kind if layer.y_type != "f32" else f"{kind}_f32"
-    if layer.loss.in_label_space:
-        return f"{kind}_{layer.y_type}"
-    return f"{kind}_{'last' if layer.is_last else 'hidden'}_{layer.y_type}"
 
 
 def probability_c(*, is_float: bool) -> str:
@@ -68,3 +114,18 @@ def _family(layer: QuantizedDense) -> str:
     if layer.loss.kind == "softmax_cross_entropy":
         return "softmax"
     return "label" if layer.loss.in_label_space else "target"
+
+
+def softmax_kernels(model: QuantizedModel) -> Iterable[SoftmaxKernel]:
+    """Those that a model needs, some of them more than once."""
+    for layer in model.taught:
+        if layer.loss.kind == "projected_cross_entropy":
+            yield SoftmaxKernel("s32", "int32_t")
+        elif layer.loss.kind == "softmax_cross_entropy":
+            yield SoftmaxKernel("s16", "int16_t", layer.loss.logit_shift)
+    if model.value_type != "f32" and (model.is_gated or model.has_confidence):
+        yield SoftmaxKernel("s16", "int16_t", model.last.loss.logit_shift)
+
+
+def _readout_kernel(layer: QuantizedDense) -> ReadoutKernel:
+    return ReadoutKernel(layer.y_type, C_TYPES[layer.y_type])
