@@ -139,7 +139,7 @@ def find_keys(text: str) -> tuple[Key, ...]:
 
 
 def _place(above: list[str]) -> str:
-    """Where a key is documented that stands below these names."""
+    """Path under which a key below these names is documented."""
     if above and above[-1] in ("loss", "output_loss"):
         return "rule.loss"
     # A layer's own name or its index may follow.

@@ -25,7 +25,7 @@ _MOST_GROUPS = 16
 
 
 class TrainedSpec(Section):
-    """What every layer with weights has."""
+    """Settings of every layer with weights."""
 
     name: str
     """Name of the layer, in C and in messages. Example: `name = "fc1"`"""
@@ -64,7 +64,7 @@ class TrainedSpec(Section):
 
     @property
     def has_rate_of_data(self) -> bool:
-        """Whether the learning rate is one that nobody has asked for."""
+        """Tell whether the learning rate is one that nobody has asked for."""
         return self._has_rate_of_data
 
     def with_rate_of_data(self, rate: float) -> Self:
@@ -114,7 +114,7 @@ class AdaptorSpec(TrainedSpec):
 
 
 class ConvSpec(TrainedSpec):
-    """What convolutions in one and two dimensions share."""
+    """Settings that convolutions in one and two dimensions share."""
 
     filters: Annotated[int, Field(ge=1, le=_LARGEST)]
     """Number of output channels. Example: `filters = 16`"""
@@ -270,7 +270,7 @@ RecurrentSpec = RnnSpec | GruSpec
 
 
 class UntrainedSpec(Section):
-    """What layers without weights share: a name that may be left out."""
+    """Settings of layers without weights: a name, which may be left out."""
 
     name: str | None = None
     """Name of the layer; may be left out. Example: `name = "pool1"`"""

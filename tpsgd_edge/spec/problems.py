@@ -1,4 +1,4 @@
-"""What is wrong with a spec, in the house's words instead of pydantic's."""
+"""Problems of a spec, in the house's words instead of pydantic's."""
 
 import difflib
 import types
@@ -23,7 +23,11 @@ class Problem:
 
 
 def raise_problems(problems: Sequence[Problem], *, source: str) -> None:
-    """Raise one `SpecError` that tells all problems; nothing happens where there are none."""
+    """Raise one error with all problems, or none if there are no problems.
+
+    Raises:
+        SpecError: at least one problem.
+    """
     if not problems:
         return
     first = problems[0]

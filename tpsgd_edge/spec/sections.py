@@ -167,7 +167,7 @@ FASHION_MNIST = "fashion-mnist"
 
 
 class DataSpec(Section):
-    """Where samples come from and how they are split and scaled."""
+    """Source of the samples, their split and their scaling."""
 
     file: str
     """File of the samples: .npz, .csv, .tsv or IDX, relative to the spec; or "fashion-mnist".
@@ -225,7 +225,7 @@ class DataSpec(Section):
 
     @property
     def net_input(self) -> SourceInput | None:
-        """What the net of the model's source reads; None where the layers are the spec's own."""
+        """Input of the net in the model's source; None if the layers are the spec's own."""
         return self._net_input
 
     def for_net(self, source: SourceInput, input_shape: tuple[int, int, int]) -> "DataSpec":
@@ -309,7 +309,7 @@ class Spec(Section):
 
     @property
     def folder(self) -> Path:
-        """Where relative paths in the spec start: the folder of its file."""
+        """Folder of the spec's file, where relative paths in the spec start."""
         return self._folder
 
     @property

@@ -1,4 +1,4 @@
-"""Which compiler builds for a platform, and where it is."""
+"""Choice of a compiler for a platform, and the place where it is installed."""
 
 import contextlib
 import importlib.util
@@ -69,7 +69,7 @@ def find_compiler(platform: Platform, preferred: str | None = None) -> Compiler:
 
 
 def find_zig() -> tuple[str, ...] | None:
-    """How to start zig: the one from PyPI, else the one on the PATH; None without."""
+    """Command that starts zig, from PyPI or else from the PATH; None if there is neither."""
     spec = importlib.util.find_spec("ziglang")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         for name in ("zig", "zig.exe"):
@@ -82,7 +82,7 @@ def find_zig() -> tuple[str, ...] | None:
 
 
 def zig_environment(scratch: Path) -> dict[str, str]:
-    """What zig needs beside this process's environment: a cache in `scratch` if there is no other.
+    """Environment variables that zig needs in addition: a cache in `scratch` if there is no other.
 
     zig keeps its runtime libraries in the user's cache folder, and hangs where it cannot make that.
     """

@@ -1,4 +1,4 @@
-"""What each kind of core compiles with and runs on: one small TOML file each, in platforms/."""
+"""Platforms: flags, memory and emulators of each core, one TOML file each in platforms/."""
 
 import difflib
 import string
@@ -86,12 +86,12 @@ class Platform:
 
     @property
     def is_host(self) -> bool:
-        """Whether this is the computer that the builder runs on."""
+        """Tell whether this is the computer that the builder runs on."""
         return self.arch == "host"
 
     @property
     def emulators(self) -> tuple[str, ...]:
-        """What runs it, first choice first: unicorn, qemu."""
+        """Names of the emulators that run it, first choice first: unicorn, qemu."""
         return tuple(n for n, runs in (("unicorn", self.unicorn), ("qemu", self.qemu)) if runs)
 
 
@@ -128,7 +128,7 @@ def port_files(platform: Platform) -> dict[str, str]:
 
 
 def port_sources(platform: Platform) -> tuple[str, ...]:
-    """Those of `port_files` that are compiled."""
+    """List those of `port_files` that are compiled."""
     return tuple(path for path in port_files(platform) if path.endswith(".c"))
 
 
