@@ -313,7 +313,7 @@ def _forward_kernel(layer: QuantizedDense, model: QuantizedModel) -> ForwardKern
 
 
 # C for an output in 8 bits.
-_Y8 = {"s8": "y[j]", "s16": "(y[j] >> 8)"}
+_Y8 = {"s8": "y[j]", "s16": "(y[j] >> 8)", "f32": "y[j]"}
 
 
 def gate_kernel(layer: QuantizedDense) -> GateKernel:
@@ -376,4 +376,4 @@ def map_kernel(value_type: str) -> MapKernel:
 
 
 def _readout_kernel(layer: QuantizedDense) -> ReadoutKernel:
-    return ReadoutKernel(layer.y_type, C_TYPES[layer.y_type], _Y8.get(layer.y_type, "y[j]"))
+    return ReadoutKernel(layer.y_type, C_TYPES[layer.y_type], _Y8[layer.y_type])
