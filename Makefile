@@ -56,7 +56,7 @@ format: $(VENV)/.test
 	find firmware -name '*.[ch]' -exec $(BIN)/clang-format -i {} +
 
 docs: $(VENV)/.docs
-	PYTHONPATH=. NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	PYTHONPATH=tools NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 wheel: $(VENV)/.demo
 	rm -rf dist

@@ -1,9 +1,9 @@
-"""What the documentation site makes of Markdown and docstrings, and that its pages are all there."""
+"""What the documentation site makes of Markdown and docstrings; all pages are in its navigation."""
 
 import re
 from pathlib import Path
 
-from tools.site_text import apart, fenced, with_gaps
+from tools.docs_text import apart, fenced, with_gaps
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,8 +6,7 @@ Examples become blocks of code, and names that share a description get it each.
 from typing import Any
 
 import griffe
-
-from tools.site_text import apart, fenced
+from docs_text import apart, fenced
 
 
 class Docstrings(griffe.Extension):  # type: ignore[misc]  # griffe is not there where types are checked

@@ -10,10 +10,9 @@ from pathlib import Path
 from posixpath import dirname, join, normpath, relpath
 from typing import Any
 
+from docs_text import with_gaps
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
-
-from tools.site_text import with_gaps
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "tpsgd_edge"
