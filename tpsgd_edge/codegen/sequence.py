@@ -6,7 +6,7 @@ from tpsgd_edge.codegen.c import C_TYPES
 from tpsgd_edge.codegen.classes import ClassView, class_views
 from tpsgd_edge.codegen.stages import Lesson, StageView, step_stages, teaching_lesson, uses
 from tpsgd_edge.memory import MemoryPlan
-from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
+from tpsgd_edge.quantize.model import DTYPES, SAMPLE, QuantizedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def sequence_view(model: QuantizedModel, plan: MemoryPlan) -> SequenceView | Non
     entries = "" if model.labels.kind == "class" else f" * {upper}_N_LABELS"
     return SequenceView(
         steps=model.steps,
-        step_in=model.layers[0].x_count,
+        step_in=model.value(SAMPLE).count,
         stream=_members(plan, "h", "v", "c", "g"),
         traces=_members(plan, "trace"),
         step=step_stages(model),

@@ -18,6 +18,7 @@ from tpsgd_edge.codegen.kernels import (
 from tpsgd_edge.codegen.recurrent_kernels import gru_suffix
 from tpsgd_edge.memory import MemoryPlan, Stage
 from tpsgd_edge.quantize.model import (
+    SAMPLE,
     QuantizedConv2d,
     QuantizedDense,
     QuantizedGru,
@@ -373,7 +374,13 @@ def _weights(layer: QuantizedDense) -> list[str]:
 
 
 def _input(model: QuantizedModel, index: int) -> str:
-    return "x" if index == 0 else _buffer(model.layers[index - 1], "y")
+    """The value that a layer with one input reads."""
+    return _value(model.edges.input_of(model.layers[index].name))
+
+
+def _value(name: str) -> str:
+    """The sample, or what a layer made."""
+    return name if name == SAMPLE else f"work->arena.{name}_y.at"
 
 
 def _buffer(layer: QuantizedLayer, role: str) -> str:

@@ -59,10 +59,12 @@ def rate_choices(before: Spec, after: Spec) -> Iterator[Choice]:
 def _rates(spec: Spec, dataset: Dataset) -> Iterator[tuple[str, float]]:
     """Name and rate of each layer with weights for which the spec asks for none."""
     layers = [layer for layer in graph_layers(spec, dataset) if not isinstance(layer, Pool)]
+    names, edges = {layer.name for layer in layers}, spec.model.edges
     for place, layer in enumerate(layers):
         if asked_learning_rate(spec, layer_index(spec, layer.name)) is not None:
             continue
-        square = _first_square(spec, dataset, layer) if place == 0 else layer.n_in / 2
+        is_first = edges.up_to(layer.name) & names == {layer.name}
+        square = _first_square(spec, dataset, layer) if is_first else layer.n_in / 2
         part = "output" if place == len(layers) - 1 else layer.kind
         step = spec.rule.step_size or STEP_SIZES[part, dataset.labels.kind]
         rate = float(f"{step / max(square, 1.0):.{_DIGITS}g}")
@@ -70,7 +72,7 @@ def _rates(spec: Spec, dataset: Dataset) -> Iterator[tuple[str, float]]:
 
 
 def _first_square(spec: Spec, dataset: Dataset, layer: TrainedLayer) -> float:
-    """The mean square of what the first layer reads, samples as the net sees them."""
+    """The mean square of what a layer reads that reads the samples themselves, scaled."""
     x = some_samples(dataset.first.x_train, dataset_scaling(spec, dataset))
     square = float(np.mean(np.square(x)))
     if isinstance(layer, Recurrent):

@@ -20,6 +20,7 @@ from tpsgd_edge.graph.layers import (
     TrainedLayer,
     window_bounds,
 )
+from tpsgd_edge.spec.edges import SAMPLE
 
 Real = NDArray[np.float64]
 
@@ -62,21 +63,29 @@ def through_time(graph: Graph, x: Real, seed: int) -> Iterator[tuple[Real, Real]
 
 def behind(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
     """Outputs of the layers that are not recurrent, for x (n, values) that the first one reads."""
+    edges, first = graph.edges, graph.recurrent[-1].name if graph.recurrent else SAMPLE
+    values = {first: x}
     for index, layer in enumerate(graph.layers):
         if isinstance(layer, Recurrent):
             continue
-        if isinstance(layer, Pool):
-            x = pooled(layer, x)
-            yield x
-            continue
-        weights = initial_weights(graph, index, seed)
-        if isinstance(layer, Conv2d):
-            z = _convolve(layer, x, weights.w) + np.tile(weights.b, _positions(layer))
-        else:
-            z = x @ weights.w.T + weights.b
-        y = ACTIVATION[layer.activation](z, *layer.numbers)
-        x = y + x if layer.residual else y
-        yield x
+        value = _output(graph, index, values[edges.input_of(layer.name)], seed)
+        values[layer.name] = value
+        yield value
+
+
+def _output(graph: Graph, index: int, x: Real, seed: int) -> Real:
+    """What a layer that is not recurrent makes of x (n, values)."""
+    layer = graph.layers[index]
+    if isinstance(layer, Pool):
+        return pooled(layer, x)
+    assert not isinstance(layer, Recurrent)
+    weights = initial_weights(graph, index, seed)
+    if isinstance(layer, Conv2d):
+        z = _convolve(layer, x, weights.w) + np.tile(weights.b, _positions(layer))
+    else:
+        z = x @ weights.w.T + weights.b
+    y = ACTIVATION[layer.activation](z, *layer.numbers)
+    return y + x if layer.residual else y
 
 
 def _run(layer: Recurrent, x: Real, weights: Weights) -> tuple[Real, Real]:

@@ -1,4 +1,4 @@
-"""A model as a chain of layers, and its checks."""
+"""A model as layers and the values that they read, and its checks."""
 
 import math
 from collections.abc import Mapping
@@ -15,9 +15,11 @@ from tpsgd_edge.graph.layers import (
     Layer,
     Pool,
     Recurrent,
+    Shape,
     TrainedLayer,
     weight_shapes,
 )
+from tpsgd_edge.spec.edges import SAMPLE, Edges
 
 # Far above what any microcontroller holds, far below what makes this computer run out of memory.
 LARGEST = 1 << 26
@@ -52,15 +54,30 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True)
-class Graph:
-    """A chain of layers, the last one dense; recurrent layers come first.
+class Value:
+    """What a layer makes, or the sample: a map of this shape; of a sequence, at one step."""
 
-    `weights` holds first weights by layer name; those of other layers are drawn from the seed.
-    `steps` is the length of the sequences that recurrent layers read. With `learn_every` they learn
-    the label of a sequence after every so many steps, counted back from the last; 0: at its end.
-    `frozen` names layers that keep their first weights on the device. `prototypes` are the targets
-    of those hidden layers that have any, one for each class, (n_target, K), by layer name. `fitted`
-    are projections that are not drawn but fitted, whole numbers (n_target, K), by layer name.
+    name: str
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Layers in an order in which they can be computed, the last one dense.
+
+    Recurrent layers come first, one behind the other.
+
+    Attributes:
+        weights: first weights by layer name; those of other layers are drawn from the seed.
+        steps: length of the sequences that recurrent layers read.
+        learn_every: recurrent layers learn the label of a sequence after every so many steps,
+            counted back from the last; 0: at its end.
+        prototypes: targets of those hidden layers that have any, one for each class,
+            (n_target, K), by layer name.
+        fitted: projections that are not drawn but fitted, whole numbers (n_target, K), by layer
+            name.
+        reads: names of the values that a layer reads, by layer name, where these are others than
+            that of the layer before it; `edges` has those of all layers.
     """
 
     name: str
@@ -69,19 +86,41 @@ class Graph:
     weights: Mapping[str, Weights]
     steps: int = 1
     learn_every: int = 0
-    frozen: frozenset[str] = frozenset()
     prototypes: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     fitted: Mapping[str, NDArray[np.int8]] = field(default_factory=dict)
+    reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for layer in self.layers:
             _check_size(layer)
-        for before, after in zip(self.layers, self.layers[1:], strict=False):
-            _check_pair(before, after)
+        _check_ends(self)
+        for layer in self.layers:
+            for place in self.edges.producers_of(layer.name):
+                _check_pair(self.layers[place], layer)
         _check_steps(self)
         _check_last(self.layers[-1], self.labels)
         for layer in self.trained:
             _check_weights(layer, self.weights.get(layer.name))
+
+    @property
+    def edges(self) -> Edges:
+        """Which values each layer reads."""
+        return Edges.of([layer.name for layer in self.layers], self.reads)
+
+    def layer(self, name: str) -> Layer:
+        """The layer of that name; StopIteration where there is none."""
+        return next(layer for layer in self.layers if layer.name == name)
+
+    def value(self, name: str) -> Value:
+        """The sample, or what a layer makes."""
+        if name == SAMPLE:
+            return Value(name, shape_read(self.layers[0]))
+        return Value(name, shape_made(self.layer(name)))
+
+    @property
+    def frozen(self) -> frozenset[str]:
+        """Names of the layers that keep their first weights on the device."""
+        return frozenset(layer.name for layer in self.trained if not layer.learning.trainable)
 
     @property
     def trained(self) -> tuple[TrainedLayer, ...]:
@@ -99,6 +138,16 @@ class Graph:
         return self.steps * self.layers[0].x_count
 
 
+def shape_made(layer: Layer) -> Shape:
+    """The map that a layer makes; of a recurrent layer, at one step."""
+    return layer.y_shape if isinstance(layer, Conv2d | Pool) else (1, 1, layer.n_out)
+
+
+def shape_read(layer: Layer) -> Shape:
+    """The map that a layer with one input reads; of a recurrent layer, at one step."""
+    return layer.x_shape if isinstance(layer, Conv2d | Pool) else (1, 1, layer.x_count)
+
+
 def _check_size(layer: Layer) -> None:
     counts = {"inputs": layer.x_count, "outputs": layer.y_count}
     if isinstance(layer, TrainedLayer):
@@ -110,6 +159,16 @@ def _check_size(layer: Layer) -> None:
                 where=f"[model], layer '{layer.name}'",
                 found=f"{count:,}; {LARGEST:,} are allowed",
             )
+
+
+def _check_ends(graph: Graph) -> None:
+    for name in graph.edges.without_consumers[:-1]:
+        raise SpecError(
+            f"no layer reads what layer '{name}' makes",
+            where=f"[model], layer '{name}'",
+            help=f"name it in from of another layer, or leave it out; the net ends with "
+            f"'{graph.layers[-1].name}'",
+        )
 
 
 def _check_pair(before: Layer, after: Layer) -> None:

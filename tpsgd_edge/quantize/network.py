@@ -1,5 +1,7 @@
 """One model, from real numbers to the integers that the device will see."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,7 +10,7 @@ from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.data import Dataset, label_scaling
 from tpsgd_edge.frontend.network import dataset_scaling
 from tpsgd_edge.frontend.scaling import some_samples
-from tpsgd_edge.graph import Conv2d, Graph, Gru, Layer, Pool, Rnn, TrainedLayer, is_adaptor
+from tpsgd_edge.graph import SAMPLE, Conv2d, Graph, Gru, Pool, Rnn, TrainedLayer, is_adaptor
 from tpsgd_edge.graph.first_weights import initial_bound
 from tpsgd_edge.graph.forward import forward
 from tpsgd_edge.quantize.backprop import with_errors_from_above
@@ -34,7 +36,7 @@ from tpsgd_edge.quantize.scales import (
     recurrent_input_scale,
 )
 from tpsgd_edge.quantize.schedule import make_schedule
-from tpsgd_edge.spec import LabelsKind, Spec, error_gate, layer_loss
+from tpsgd_edge.spec import LabelsKind, Spec, error_gate
 
 # Nothing of relu6 lies above.
 _RELU6_RANGE = 8.0
@@ -58,29 +60,11 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
     inputs = InputScaling(mean, deviation, scale)
     labels = _label_format(spec, dataset, full_scales[-1])
 
-    layers: list[QuantizedLayer] = []
-    x_scale, offset = inputs.scale, 0
-    for index, layer in enumerate(graph.layers):
-        full_scale = full_scales[index]
-        if is_adaptor(layer) and value_type != "f32":
-            # What it reads and what it makes have one unit.
-            full_scale = x_scale * INPUT_MAX[value_type]
-        context = DenseContext(
-            spec=spec,
-            graph=graph,
-            index=index,
-            value_type=value_type,
-            x_scale=x_scale,
-            full_scale=full_scale,
-            label_scale=labels.scale,
-            unit_offset=offset,
-            logit_shift=shift,
-        )
-        layers.append(_quantize_layer(layer, context))
-        x_scale = layers[-1].y_scale
-        offset += sum(dense.y_count for dense in dense_units(layers[-1]) if dense.trains)
+    layers = _quantized_layers(
+        spec, graph, value_type, inputs.scale, full_scales, labels.scale, shift
+    )
     if spec.rule.kind == "backprop":
-        layers = with_errors_from_above(spec, layers, _error_reach(spec, graph, dataset))
+        layers = with_errors_from_above(graph, layers, _error_reach(spec, graph, dataset))
     model = QuantizedModel(
         name=spec.name,
         seed=spec.seed,
@@ -93,10 +77,50 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
         steps=graph.steps,
         learn_every=_learn_every(graph),
         rule=spec.rule.kind,
+        reads=graph.reads,
     )
     if value_type == "f32":
         check_binary32(model)
     return model
+
+
+def _quantized_layers(
+    spec: Spec,
+    graph: Graph,
+    value_type: ValueType,
+    sample_scale: float,
+    full_scales: Sequence[float],
+    label_scale: float,
+    logit_shift: int,
+) -> list[QuantizedLayer]:
+    """The layers in numbers, each with the scale of the values that it reads."""
+    layers: list[QuantizedLayer] = []
+    edges, scales, offset = graph.edges, {SAMPLE: sample_scale}, 0
+    for index, layer in enumerate(graph.layers):
+        full_scale, x_scale = full_scales[index], scales[edges.input_of(layer.name)]
+        if isinstance(layer, Pool):
+            layers.append(_quantize_pool(layer, value_type, x_scale))
+            scales[layer.name] = layers[-1].y_scale
+            continue
+        if is_adaptor(layer) and value_type != "f32":
+            # Input and output of an adaptor share one scale.
+            full_scale = x_scale * INPUT_MAX[value_type]
+        context = DenseContext(
+            spec=spec,
+            graph=graph,
+            index=index,
+            learning=layer.learning,
+            value_type=value_type,
+            x_scale=x_scale,
+            full_scale=full_scale,
+            label_scale=label_scale,
+            unit_offset=offset,
+            logit_shift=logit_shift,
+        )
+        layers.append(_quantize_layer(layer, context))
+        scales[layer.name] = layers[-1].y_scale
+        offset += sum(dense.y_count for dense in dense_units(layers[-1]) if dense.trains)
+    return layers
 
 
 def _check_says_something(graph: Graph) -> None:
@@ -112,7 +136,7 @@ def _check_says_something(graph: Graph) -> None:
             )
 
 
-def _error_reach(spec: Spec, graph: Graph, dataset: Dataset) -> tuple[float, ...]:
+def _error_reach(spec: Spec, graph: Graph, dataset: Dataset) -> Mapping[str, float]:
     scaling = dataset_scaling(spec, dataset)
     step = max(1, len(dataset.x_train) // ERROR_SAMPLES)
     labels = np.asarray(dataset.y_train)[::step]
@@ -120,8 +144,7 @@ def _error_reach(spec: Spec, graph: Graph, dataset: Dataset) -> tuple[float, ...
         mean, deviation = label_scaling(spec, dataset.y_train)
         labels = (labels - mean) / deviation
     x = np.asarray((dataset.x_train[::step] - scaling[0]) / scaling[1], np.float64)
-    loss = layer_loss(spec, len(spec.model.layers) - 1, dataset.labels.kind)
-    return error_reach(graph, x, labels, loss, spec.seed)
+    return error_reach(graph, x, labels, spec.seed)
 
 
 def _lessons(graph: Graph) -> int:
@@ -131,23 +154,25 @@ def _lessons(graph: Graph) -> int:
 
 
 def _learn_every(graph: Graph) -> int:
-    trains = any(layer.name not in graph.frozen for layer in graph.recurrent)
+    trains = any(layer.learning.trainable for layer in graph.recurrent)
     return graph.learn_every if trains else 0
 
 
-def _quantize_layer(layer: Layer, context: DenseContext) -> QuantizedLayer:
-    if isinstance(layer, Pool):
-        return QuantizedPool(
-            name=layer.name,
-            mode=layer.mode,
-            x_shape=layer.x_shape,
-            y_shape=layer.y_shape,
-            kernel=layer.kernel,
-            stride=layer.stride,
-            padding=layer.padding,
-            x_type=context.value_type,
-            x_scale=context.x_scale,
-        )
+def _quantize_pool(layer: Pool, value_type: ValueType, x_scale: float) -> QuantizedPool:
+    return QuantizedPool(
+        name=layer.name,
+        mode=layer.mode,
+        x_shape=layer.x_shape,
+        y_shape=layer.y_shape,
+        kernel=layer.kernel,
+        stride=layer.stride,
+        padding=layer.padding,
+        x_type=value_type,
+        x_scale=x_scale,
+    )
+
+
+def _quantize_layer(layer: TrainedLayer, context: DenseContext) -> QuantizedLayer:
     if isinstance(layer, Conv2d):
         return quantize_conv2d(layer, context)
     if isinstance(layer, Rnn):
@@ -172,9 +197,7 @@ def _full_scales(
     shift = 0
     outputs = enumerate(forward(graph, calibration, spec.seed))
     for index, layer in enumerate(graph.layers):
-        if isinstance(layer, Pool):
-            scales.append(scales[-1] if scales else 1.0)
-        elif is_adaptor(layer):
+        if isinstance(layer, Pool) or is_adaptor(layer):
             scales.append(1.0)  # not used: it has the scale of its input
         elif FACTS[layer.activation].is_bounded or value_type == "f32":
             scales.append(1.0)
@@ -209,10 +232,11 @@ def _growth(graph: Graph, index: int) -> float:
 
     Four times from drawn first weights, half as much again from weights that were trained before.
     """
-    up_to = [la.name for la in graph.layers[: index + 1] if not isinstance(la, Pool)]
+    before = graph.edges.up_to(graph.layers[index].name)
+    up_to = {la.name for la in graph.trained} & before
     if graph.frozen.issuperset(up_to):
         return 1.0
-    return 1.5 if graph.weights.keys() >= set(up_to) else 4.0
+    return 1.5 if graph.weights.keys() >= up_to else 4.0
 
 
 def _label_reach(spec: Spec, dataset: Dataset) -> float:

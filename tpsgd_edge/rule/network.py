@@ -1,7 +1,7 @@
 """A network in floating point: its weights and its forward pass."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tpsgd_edge.graph import Graph, Layer, Recurrent, TrainedLayer, Weights
+from tpsgd_edge.graph import Edges, Graph, Layer, Recurrent, TrainedLayer, Weights
 from tpsgd_edge.graph.first_weights import initial_weights
 from tpsgd_edge.rule.activations import activate
 from tpsgd_edge.rule.cells import Step
@@ -26,13 +26,20 @@ class FloatNetwork:
 
     w[l] and b[l] have the shapes of `weight_shapes`, (n_out, n_in) and (n_out,) but for a gru; both
     are empty for a layer without weights.
-    With `each_step`, every step of a sequence has an output.
+    With `each_step`, every step of a sequence has an output. `reads` says where the inputs of each
+    layer stand in a list of the sample and all outputs, by default one before its own output.
     """
 
     layers: tuple[Layer, ...]
     w: tuple[Tensor, ...]
     b: tuple[Tensor, ...]
     each_step: bool = False
+    reads: tuple[tuple[int, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.reads:
+            names = [layer.name for layer in self.layers]
+            object.__setattr__(self, "reads", Edges.of(names, {}).places())
 
     @property
     def recurrent(self) -> tuple[Recurrent, ...]:
@@ -65,8 +72,13 @@ class FloatNetwork:
         values = list(values)
         first = len(values) - 1
         for index in range(first, len(self.layers)):
-            values.append(self.output(index, values[-1]))
+            values.append(self.output(index, self.read(index, values)))
         return values
+
+    def read(self, index: int, values: Sequence[Tensor]) -> Tensor:
+        """What a layer with one input reads, of the sample and all outputs before it."""
+        (place,) = self.reads[index]
+        return values[place]
 
     def output(self, index: int, x: Tensor) -> Tensor:
         """Of one layer that is not recurrent, for its input x: (batch, y_count)."""
@@ -110,4 +122,5 @@ def first_network(graph: Graph, *, seed: int) -> FloatNetwork:
         tuple(torch.tensor(weights.w, dtype=torch.float32) for weights in first),
         tuple(torch.tensor(weights.b, dtype=torch.float32) for weights in first),
         graph.labels.each_step,
+        graph.edges.places(),
     )

@@ -6,14 +6,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from tpsgd_edge.spec.base import Positive, Section
-from tpsgd_edge.spec.layers import (
-    DenseSpec,
-    GlobalAvgPoolSpec,
-    GruSpec,
-    LayerSpec,
-    PoolSpec,
-    TrainedSpec,
-)
+from tpsgd_edge.spec.edges import Edges
+from tpsgd_edge.spec.layers import DenseSpec, GruSpec, LayerSpec, TrainedSpec
+from tpsgd_edge.spec.untrained import GlobalAvgPoolSpec, PoolSpec
 
 
 class PretrainSpec(Section):
@@ -116,6 +111,17 @@ class ModelSpec(Section):
                 name = name or f"pool{count}"
             names.append(name)
         return tuple(names)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What each layer is called, those without a name by their place."""
+        return tuple(name or f"layers[{i}]" for i, name in enumerate(self.names))
+
+    @property
+    def edges(self) -> Edges:
+        """Which values each layer reads, layers as in `keys`."""
+        pairs = zip(self.keys, self.layers, strict=True)
+        return Edges.of(self.keys, {key: layer.reads for key, layer in pairs if layer.reads})
 
     @property
     def trained(self) -> tuple[TrainedSpec, ...]:

@@ -10,7 +10,7 @@ from tpsgd_edge.frontend.exports.layers import MAKE, Held, map_of
 from tpsgd_edge.frontend.exports.writer import OnnxWriter
 from tpsgd_edge.frontend.metadata import class_metadata
 from tpsgd_edge.frontend.scaling import Scaling
-from tpsgd_edge.graph import Dense, Graph, Recurrent, Weights
+from tpsgd_edge.graph import SAMPLE, Dense, Graph, Recurrent, Weights
 
 # How the name of the program that made a file stands near its start: field 2 of ModelProto.
 ONNX_MARK = b"\x12\x0atpsgd-edge"
@@ -47,14 +47,16 @@ def to_onnx(graph: Graph, ends: Ends, *, note: str = "", class_names: Sequence[s
     """
     writer = OnnxWriter()
     lengths = sample_lengths(graph)
-    held = Held("x") if ends.inputs is None else _scaled(writer, ends.inputs, lengths)
-    weights = _with_label_scaling(graph, ends)
-    held = _first(writer, graph, held)
+    sample = Held("x") if ends.inputs is None else _scaled(writer, ends.inputs, lengths)
+    weights, edges = _with_label_scaling(graph, ends), graph.edges
+    held = {SAMPLE: _first(writer, graph, sample)}
     for layer in graph.layers:
-        held = MAKE[layer.kind](writer, layer, weights.get(layer.name), held)
+        read = held[edges.input_of(layer.name)]
+        made = MAKE[layer.kind](writer, layer, weights.get(layer.name), read)
         if graph.recurrent and layer is graph.recurrent[-1]:
-            held = _answers(writer, graph, layer, held)
-    y = _last(writer, graph, ends, held.name)
+            made = _answers(writer, graph, layer, made)
+        held[layer.name] = made
+    y = _last(writer, graph, ends, held[graph.layers[-1].name].name)
     steps = (graph.steps,) if graph.labels.each_step else ()
     return writer.model(
         graph.name,
