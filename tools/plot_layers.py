@@ -1,6 +1,6 @@
 """Draw docs/vgg_layers.png: accuracy against the number of trained layers.
 
-    python tools/plot_layers.py docs/RESULTS.md docs/vgg_layers.png
+    python tools/plot_layers.py docs/results/convolutions.md docs/vgg_layers.png
 
 The figures are those of the table that tools/results_conv.py prints for vgg_small.
 """
@@ -59,7 +59,7 @@ def draw(points: dict[int, float], levels: dict[str, float], path: Path) -> None
 def main() -> int:
     """Read the table, write the picture."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("results", type=Path, help="RESULTS.md")
+    parser.add_argument("results", type=Path, help="docs/results/convolutions.md")
     parser.add_argument("picture", type=Path, help="the PNG to write")
     arguments = parser.parse_args()
     try:

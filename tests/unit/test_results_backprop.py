@@ -4,12 +4,12 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from tests.support.documents import results_pages
 from tools import bench_backprop, results_backprop
 
 ROOT = Path(__file__).parent.parent.parent
 BACKPROP = ROOT / "docs" / "results" / "backprop.json"
 BACKPROP_DEVICE = ROOT / "docs" / "results" / "backprop_device.json"
-RESULTS = ROOT / "docs" / "RESULTS.md"
 RUN = results_backprop.Run("784-128-10", "backprop", "s16")
 
 
@@ -39,7 +39,7 @@ def test_both_rules_train_the_same_layers_at_their_own_rates() -> None:
 
 
 def test_the_tables_in_the_documentation_are_those_of_the_results() -> None:
-    text = RESULTS.read_text(encoding="utf-8")
+    text = results_pages()
     results = results_backprop.Results(BACKPROP, may_train=False)
     assert "\n".join(results_backprop.table(results, tuple(results_backprop.NETS))) in text
     costs = bench_backprop.read(BACKPROP_DEVICE)

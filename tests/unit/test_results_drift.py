@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.support.documents import results_pages
 from tools import results_drift
 from tpsgd_edge.stages.training import Samples
 
 DOCS = Path(__file__).parents[2] / "docs"
 DRIFT = DOCS / "results" / "drift.json"
-RESULTS = DOCS / "RESULTS.md"
 
 
 def test_runs_differ_in_their_keys() -> None:
@@ -38,6 +38,6 @@ def test_each_sample_comes_once_before_one_comes_again() -> None:
 
 def test_the_tables_in_the_documentation_are_those_of_the_results() -> None:
     results = json.loads(DRIFT.read_text(encoding="utf-8"))
-    text = RESULTS.read_text(encoding="utf-8")
+    text = results_pages()
     assert "\n".join(results_drift.rows(results)) in text
     assert "\n".join(results_drift.lesson_rows(results)) in text

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.documents import results_pages
 from tools import (
     bench_host,
     bench_start,
@@ -40,7 +41,6 @@ DENSE = ROOT / "docs" / "results" / "dense.json"
 CONV = ROOT / "docs" / "results" / "conv.json"
 RNN = ROOT / "docs" / "results" / "rnn.json"
 READOUTS = ROOT / "docs" / "results" / "readouts.json"
-RESULTS = ROOT / "docs" / "RESULTS.md"
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ class TestDense:
         assert result["samples_per_second"] > 0
 
     def test_the_tables_in_the_documentation_are_those_of_the_results(self) -> None:
-        text = (ROOT / "docs" / "RESULTS.md").read_text(encoding="utf-8")
+        text = results_pages()
         table = results_dense.Table(DENSE, may_train=False)
         for name in ("accuracy", "losses", "projections", "rates"):
             assert "\n".join(results_dense.TABLES[name](table)) in text, name
@@ -181,13 +181,13 @@ class TestConv:
         assert results_conv.execute(run) > 0.5
 
     def test_the_tables_in_the_documentation_are_those_of_the_results(self) -> None:
-        text = RESULTS.read_text(encoding="utf-8")
+        text = results_pages()
         table = results_conv.Table(CONV, may_train=False)
         for name, lines in results_conv.TABLES.items():
             assert "\n".join(lines(table)) in text, name
 
     def test_the_plot_shows_the_table(self, tmp_path: Path) -> None:
-        points, levels = plot_layers.read_points(RESULTS.read_text(encoding="utf-8"))
+        points, levels = plot_layers.read_points(results_pages())
         assert list(points) == list(range(results_conv.CONVOLUTIONS + 1))
         assert list(levels) == ["backpropagation"]
         pytest.importorskip("matplotlib")
@@ -268,7 +268,7 @@ class TestRnn:
         assert results_rnn.execute(run) > 0.5
 
     def test_the_tables_in_the_documentation_are_those_of_the_results(self) -> None:
-        text = RESULTS.read_text(encoding="utf-8")
+        text = results_pages()
         table = results_rnn.Table(RNN, may_train=False)
         for name, rows in results_rnn.ROWS.items():
             assert "\n".join(results_rnn.table_of(rows, table)) in text, name
@@ -285,7 +285,7 @@ class TestReadouts:
         results = json.loads(READOUTS.read_text(encoding="utf-8"))
         rows = list(results_readouts.table(results))
         assert len(rows) == 14
-        assert "\n".join(rows) in RESULTS.read_text(encoding="utf-8")
+        assert "\n".join(rows) in results_pages()
 
 
 class TestHost:

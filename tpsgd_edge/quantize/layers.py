@@ -25,7 +25,7 @@ class QuantizedDense:
     Attributes:
         x_type, y_type: types of input and output; y_type is s16 in the last layer of an integer
             model.
-        weight_bits: k: weights stay in [-2^k, 2^k - 1].
+        weight_bits: weights stay in [-2^weight_bits, 2^weight_bits - 1].
         weight_scale, x_scale, y_scale: real value of one unit; for people and for tools, not for
             the device.
         rate: learning rate as (rate_mult, rate_shift); mult in [2^6, 2^15], 1 <= shift <= 30.

@@ -56,7 +56,7 @@ def weight_bits(weight_type: str, x_type: str, n_in: int) -> int:
 
 
 def weight_range(weight_type: str, n_in: int, largest: float, *, all_dense: bool) -> float:
-    """Real magnitude that 2^k stands for, with room for learning.
+    """Real magnitude that 2^weight_bits stands for, with room for learning.
 
     A power of two, but for s8 that must hold large weights: there each step counts.
 
@@ -86,7 +86,7 @@ def weight_scale(
     Args:
         bits: k.
         largest: the largest magnitude among the first weights.
-        asked: what 2^k stands for, where the spec says so.
+        asked: what 2^weight_bits stands for, where the spec says so.
     """
     if asked:
         return asked / 2.0**bits
