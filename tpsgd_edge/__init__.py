@@ -3,7 +3,7 @@
 The names below are loaded on first use, so that ``import tpsgd_edge`` costs next to nothing.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Where the files that are not Python lie: templates and firmware."""
+"""Folders of the files that are not Python: templates and firmware."""
 
 from pathlib import Path
 

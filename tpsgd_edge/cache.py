@@ -45,7 +45,7 @@ def key_of(parts: Iterable[str | bytes]) -> str:
 
 
 def fetch(key: str) -> bytes | None:
-    """What was kept under a key, None where there is nothing whole."""
+    """Return the bytes kept under a key, or None if no undamaged entry exists."""
     folder = cache_folder()
     if folder is None:
         return None

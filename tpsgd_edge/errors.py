@@ -1,4 +1,4 @@
-"""What can go wrong, in words that help.
+"""Errors that a user can meet, in words that help.
 
 Every error that a user can meet says what happened, where, what was found and what to do next, and
 carries the exit code of the command line: 2 when the spec or the data are at fault, 3 when a tool

@@ -82,7 +82,11 @@ def check_output(path: Path, what: str, *, inputs: Iterable[Path] = (), mark: by
 
 
 def check_plain(path: Path, what: str) -> None:
-    """Refuse to write in place of anything but a plain file."""
+    """Refuse to write in place of anything but a plain file.
+
+    Raises:
+        OutputError: a folder, a link, a pipe or a device has this name.
+    """
     kind = _kind(path)
     if kind not in (None, "a plain file"):
         raise OutputError(
@@ -94,7 +98,7 @@ def check_plain(path: Path, what: str) -> None:
 
 
 def is_plain(path: Path) -> bool:
-    """Whether a plain file is there, and no link to one."""
+    """Tell whether a plain file is there, and no link to one."""
     return _kind(path) == "a plain file"
 
 
@@ -158,7 +162,7 @@ def _remove_left_behind(path: Path) -> None:
 
 
 def _kind(path: Path) -> str | None:
-    """What is there, links not followed; None where nothing is, or nothing can be seen."""
+    """Name the kind of a path without following links; None if it is absent or not accessible."""
     try:
         mode = path.lstat().st_mode
     except (OSError, ValueError):

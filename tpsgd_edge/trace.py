@@ -1,4 +1,4 @@
-"""What a run did, step by step: the form in which reference and device are compared."""
+"""Traces: the record of a run, step by step, in which reference and device are compared."""
 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ DIGESTED = frozenset({"outputs", "answer", "answer_class"})
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the public functions of a model say, none of which may change it.
+    """Answers of a model's public functions, none of which may change the model.
 
     Attributes:
         words: one for each sample and function of `ANSWERS`, shape (n, 6), uint32; 0 where the

@@ -32,7 +32,7 @@ class ValueDifference:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What comparing two traces, or the answers after some steps, came to.
+    """Outcome of comparing two traces, or the answers after some steps.
 
     Attributes:
         steps: training steps that both traces hold, all of them compared.
@@ -59,7 +59,7 @@ class Verdict:
 
     @property
     def place(self) -> str:
-        """Where they differ, in a few words."""
+        """Name the place of the first difference in a few words."""
         if self.function is None:
             return f"at step {self.step}"
         where = f"in {self.function} after {_count(self.step or 0, 'step')}"

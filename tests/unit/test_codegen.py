@@ -13,9 +13,10 @@ import pytest
 
 from tests.random.networks import project_of, random_recipe, samples_of
 from tests.support.models import random_model
+from tests.support.small_projects import SMALL, small_project
 from tpsgd_edge.codegen import CProject
 from tpsgd_edge.codegen.arrays import pack_entries
-from tpsgd_edge.codegen.c import c_call, c_float, c_rows
+from tpsgd_edge.codegen.c import c_float, c_rows, c_wrapped
 from tpsgd_edge.memory import plan_memory
 from tpsgd_edge.quantize.model import QuantizedModel
 
@@ -225,10 +226,30 @@ def test_float_literals_are_read_back_as_they_were(seed):
 
 def test_calls_are_wrapped():
     arguments = [f"argument_number_{i}" for i in range(12)]
-    lines = c_call("some_function", arguments)
+    statement = f"some_function({', '.join(arguments)});"
+    lines = c_wrapped(statement).splitlines()
     assert len(lines) > 1
-    assert all(len("    " + line) <= 100 for line in lines)
-    assert " ".join(line.strip() for line in lines) == f"some_function({', '.join(arguments)});"
+    assert all(len(line) <= 100 and line.startswith("    ") for line in lines)
+    assert " ".join(line.strip() for line in lines) == statement
+
+
+def test_a_call_with_a_long_first_argument_is_wrapped_before_it():
+    first = "a" * 85
+    assert c_wrapped(f"some_function({first}, b);") == f"    some_function(\n        {first}, b);"
+
+
+def test_the_names_that_a_linker_sees_are_those_that_the_headers_declare():
+    """A declaration in a header begins at the margin; what is static no linker sees."""
+    declared = re.compile(r"^(?!static|typedef|#)\w[\w *]*?\b(tps_\w+)(?=\(|\[)", re.MULTILINE)
+    for name in SMALL:
+        project = small_project(name)
+        files = project.files
+        headers = (text for path, text in files.items() if path.endswith(".h"))
+        found = {one for text in headers for one in declared.findall(text)}
+        defined = re.findall(
+            r"^#define (tps_\w+) ", files[f"{project.name}_tps_names.h"], re.MULTILINE
+        )
+        assert defined == sorted(found), name
 
 
 @pytest.mark.parametrize("width", [1, 3, 5, 8, 11, 20])

@@ -33,7 +33,10 @@ def test_each_figure_stands_on_its_page(row: str, page: str) -> None:
     assert not missing, f"not in docs/{page}: {missing}"
 
 
-@pytest.mark.parametrize("page", sorted((DOCS).glob("*.md")) + sorted(DOCS.glob("results/*.md")))
+PAGES = [DOCS.parent / "README.md", *sorted(DOCS.rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_to_files_and_headings(page: Path) -> None:
     for target, anchor in LINK.findall(page.read_text(encoding="utf-8")):
         if target.startswith("http"):

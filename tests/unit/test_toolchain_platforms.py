@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tpsgd_edge.errors import SpecError
+from tpsgd_edge.toolchain.platform_file import read_platform_file
 from tpsgd_edge.toolchain.platforms import (
     all_platforms,
     load_platform,
@@ -80,3 +81,77 @@ def test_memory_holds_the_largest_model_in_every_format(platform):
     largest = (784 * 256 + 256 + 256 * 10 + 10) * 4
     assert platform.memory.ram.size > largest + platform.memory.stack
     assert platform.memory.flash.size > largest
+
+
+GOOD = """\
+title = "Arm Cortex-M23"
+notes = "No FPU."
+arch = "arm"
+port = "cortex_m"
+
+[compilers]
+gcc = ["-mcpu=cortex-m23"]
+
+[memory]
+flash = { origin = 0, size = 4096 }
+ram = { origin = 0x20000000, size = 4096 }
+stack = 1024
+
+[emulators]
+qemu = { command = "qemu-system-arm", arguments = ["-M", "mps2-an505"] }
+"""
+
+
+def refusal(path, text):
+    """How a platform file with this text is answered."""
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SpecError) as caught:
+        read_platform_file(path)
+    return caught.value.message()
+
+
+class TestPlatformFiles:
+    @pytest.fixture
+    def path(self, tmp_path):
+        return tmp_path / "cortex-m23.toml"
+
+    def test_a_good_one_is_read(self, path):
+        path.write_text(GOOD, encoding="utf-8")
+        keys = read_platform_file(path)
+        assert (keys.port, keys.memory.ram.origin, keys.emulators.unicorn) == (
+            "cortex_m",
+            0x20000000,
+            None,
+        )
+
+    @pytest.mark.parametrize(
+        ("old", "new", "words"),
+        [
+            ("title", "titel", ["'title' is missing", "unknown key 'titel'", "mean 'title'?"]),
+            ('"arm"', '"amr"', ["unknown value of 'arch'", "did you mean 'arm'?"]),
+            ("stack = 1024", "", ["'stack' is missing", "[memory]"]),
+            ("size = 4096 }\nram", 'size = "4K" }\nram', ["'size' must be a whole number"]),
+            ("gcc = [", "icc = [", ["unknown key 'icc'", "[compilers]"]),
+            ("qemu = {", "qemo = {", ["unknown key 'qemo'", "did you mean 'qemu'?"]),
+            ('port = "cortex_m"\n', "", ["does not say how its core starts", "without port"]),
+            ('title = "', "title = ", ["is not valid TOML"]),
+        ],
+    )
+    def test_a_mistake_is_answered_in_words(self, path, old, new, words):
+        assert old in GOOD
+        said = refusal(path, GOOD.replace(old, new, 1))
+        assert "platforms/cortex-m23.toml" in said
+        assert not [word for word in words if word not in said], said
+
+    # Compilers and emulators are a platform's own choice.
+    @pytest.mark.parametrize(
+        "line",
+        [
+            number
+            for number, text in enumerate(GOOD.splitlines())
+            if text and not text.startswith(("gcc", "[emulators]", "qemu"))
+        ],
+    )
+    def test_no_line_may_go_in_silence(self, path, line):
+        kept = [text for n, text in enumerate(GOOD.splitlines()) if n != line]
+        assert refusal(path, "\n".join(kept))

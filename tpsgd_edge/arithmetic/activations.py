@@ -1,4 +1,4 @@
-"""What is known of each activation function, and its values where a table is made of them.
+"""Facts about each activation function, and its values where a table is made of them.
 
 One `Facts` an activation is all that stages ask of it beside their own functions: how far targets
 reach, whether it is bounded, whether it can learn, how its table is made (docs/ARITHMETIC.md,
@@ -19,7 +19,7 @@ GELU_SCALE, GELU_CUBE = math.sqrt(2 / math.pi), 0.044715
 
 @dataclass(frozen=True, slots=True)
 class CurveFacts:
-    """How an activation becomes a table.
+    """The functions and bounds from which the table of an activation is made.
 
     Attributes:
         function: f(z, *numbers).
@@ -37,7 +37,7 @@ class CurveFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of an activation.
+    """Everything that stages need to know about an activation.
 
     Attributes:
         targets: centre and half range of what a target may be, as shares of the full scale.

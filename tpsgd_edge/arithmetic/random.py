@@ -10,7 +10,7 @@ _MASK = 0xFFFFFFFF
 
 
 class Purpose(IntEnum):
-    """What a stream of random numbers is used for."""
+    """Purpose of a stream of random numbers: its number enters the stream's seed."""
 
     TRAINING = 0
     WEIGHTS = 1
@@ -34,7 +34,7 @@ def mix(h: int) -> int:
 
 
 def mix_array(h: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """`mix` of each element."""
+    """Apply `mix` to each element; the result has the shape of `h`."""
     h = h ^ (h >> np.uint32(16))
     h = h * np.uint32(0x7FEB352D)
     h = h ^ (h >> np.uint32(15))

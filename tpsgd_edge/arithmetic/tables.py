@@ -39,7 +39,7 @@ class Curve:
 
     @property
     def has_slopes(self) -> bool:
-        """Whether slopes come from a table."""
+        """Tell whether slopes come from a table."""
         return self.facts.slope is not None
 
 

@@ -1,4 +1,4 @@
-"""What `tpsgd-edge adapt` shows."""
+"""Terminal output of `tpsgd-edge adapt`."""
 
 from pathlib import Path
 

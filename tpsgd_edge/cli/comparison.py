@@ -1,4 +1,4 @@
-"""What `tpsgd-edge compare` takes and shows."""
+"""Options and terminal output of `tpsgd-edge compare`."""
 
 from pathlib import Path
 

@@ -11,7 +11,7 @@ from tpsgd_edge.cli.outcome import Outcome, outcome
 @json_option
 @debug_option
 def explain_command(*, key: str | None, as_json: bool) -> Outcome:
-    """What a key of the spec does.
+    """Explain a key of the spec.
 
     KEY is a name, or sections and a name: epochs, rule.epochs, rule. Without it all are listed.
     """

@@ -9,7 +9,11 @@ from tpsgd_edge.cli.outcome import Outcome, outcome
 
 
 def parse_crc(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
-    """A CRC-32 as a debugger or a header has it, in hexadecimal or decimal."""
+    """Read a CRC-32 as a debugger or a header writes it, in hexadecimal or decimal.
+
+    Raises:
+        click.BadParameter: the text is no number of 32 bits.
+    """
     if value is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What `tpsgd-edge explain` shows."""
+"""Terminal output of `tpsgd-edge explain`."""
 
 import re
 import textwrap

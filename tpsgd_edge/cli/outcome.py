@@ -1,4 +1,4 @@
-"""What a command hands back instead of printing it."""
+"""The result of a command, which the command returns instead of printing it."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping

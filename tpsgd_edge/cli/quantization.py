@@ -40,7 +40,7 @@ def quantization_command(
     model_id: int | None,
     samples: int,
 ) -> Outcome:
-    """What integers lose against real numbers.
+    """Compare the integer net with the same net in real numbers.
 
     The error of each layer's outputs, and both nets on the test set: the first weights of a net
     made elsewhere, or what a device has learned (--weights).

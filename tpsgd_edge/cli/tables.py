@@ -1,4 +1,4 @@
-"""What people see on the terminal."""
+"""Tables and lines for the terminal."""
 
 import math
 import re
@@ -79,7 +79,7 @@ def show_simulate(result: SimulateResult) -> str:
 
 
 def show_export(result: ExportResult) -> str:
-    """What was written, and what it reads."""
+    """Describe the file that was written, and the samples that it reads."""
     shape = ", ".join(str(length) for length in ("n", *result.input_shape))
     lines = [
         Line("Training", f"{count_text(result.steps)} steps", f"digest 0x{result.crc:08x}"),
@@ -114,7 +114,7 @@ def show_doctor(tools: Iterable["Tool"]) -> str:
 
 
 def show_new(files: Sequence[Path]) -> str:
-    """What was made, and what to do with it."""
+    """List the files that were made, and the commands to continue with."""
     made = [f"made {path}" for path in files]
     spec = next((path for path in files if path.suffix == ".toml"), None)
     if spec is None:
@@ -207,7 +207,7 @@ def _bar(share: float) -> Text:
 
 
 def _thinned(curve: Sequence[CurvePoint]) -> list[CurvePoint]:
-    """At most `_CURVE_ROWS` points: the first, the last, and evenly between."""
+    """Keep at most `_CURVE_ROWS` points: the first, the last, and evenly spaced ones between."""
     if len(curve) <= _CURVE_ROWS:
         return list(curve)
     last = len(curve) - 1
@@ -224,7 +224,7 @@ def make_table(*heads: str) -> Table:
 
 
 def render(*items: RenderableType) -> str:
-    """What is printed, as wide as the terminal."""
+    """Render the items as text that is as wide as the terminal."""
     # Neither names nor paths are markup.
     console = Console(markup=False, highlight=False, emoji=False, width=_width())
     with console.capture() as capture:

@@ -1,6 +1,7 @@
 """Small pieces of C text."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -13,6 +14,8 @@ C_TYPES = {
     "f32": "float",
 }
 _COLUMNS = 100
+# Before each argument of a call.
+_MAY_BREAK = re.compile(r"(?<=\()|(?<=, )")
 # Indentation of a statement in a function.
 _INDENT = 4
 # Indentation of the innermost initializer.
@@ -52,16 +55,15 @@ def c_rows(values: Iterable[object], per_line: int = 16) -> Iterator[str]:
         yield ", ".join(texts[start : start + per_line]) + ","
 
 
-def c_call(function: str, arguments: Sequence[str]) -> tuple[str, ...]:
-    """A call in the body of a function, as lines of at most 100 columns.
+def c_wrapped(statement: str) -> str:
+    """A call in the body of a function, broken before an argument where a line is full.
 
-    >>> c_call("f", ["a", "b"])
-    ('f(a, b);',)
+    >>> print(c_wrapped("f(a, b);"))
+        f(a, b);
     """
-    lines = [f"{function}("]
-    for position, argument in enumerate(arguments):
-        piece = argument + (", " if position < len(arguments) - 1 else ");")
+    lines = [""]
+    for piece in _MAY_BREAK.split(statement):
         if len(lines[-1]) + len(piece.rstrip()) + _INDENT > _COLUMNS:
-            lines.append("    ")
+            lines.append(" " * _INDENT)
         lines[-1] += piece
-    return tuple(line.rstrip() for line in lines)
+    return "\n".join(" " * _INDENT + line.rstrip() for line in lines)

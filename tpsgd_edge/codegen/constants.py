@@ -22,7 +22,7 @@ class ProjectionView:
 
     @property
     def learns(self) -> bool:
-        """Whether it is part of the state, and so an argument of whatever reads it."""
+        """Tell whether it is part of the state, and so an argument of whatever reads it."""
         return self.storage == "ram"
 
     @property
@@ -47,7 +47,7 @@ class ProjectionView:
 
     @property
     def is_code(self) -> bool:
-        """Whether entries follow from the numbers of row and column."""
+        """Tell whether entries follow from the numbers of row and column."""
         return self.storage == "seed" and self.kind == "hadamard"
 
     @property
@@ -57,7 +57,7 @@ class ProjectionView:
 
     @property
     def one_word(self) -> bool:
-        """Whether one random word holds a whole row."""
+        """Tell whether one random word holds a whole row."""
         return self.storage == "seed" and self.kind != "gaussian" and self.words_per_row == 1
 
     @property

@@ -91,7 +91,7 @@ def dot_kernel(layer: QuantizedDense, model: QuantizedModel) -> DotKernel:
 
 
 def have_whole_words(layers: Sequence[QuantizedDense], model: QuantizedModel) -> bool:
-    """Whether every row of the layers' weights starts at a multiple of 4 bytes.
+    """Tell whether every row of the layers' weights starts at a multiple of 4 bytes.
 
     Nothing says where the constants of layers that do not train start.
     """

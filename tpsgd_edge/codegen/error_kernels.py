@@ -37,7 +37,7 @@ class ErrorKernel:
 
 
 def reads_out(layer: QuantizedDense) -> bool:
-    """Whether the loss reads the layer out through P^T by kernels in integers."""
+    """Tell whether the loss reads the layer out through P^T by kernels in integers."""
     return layer.loss.in_label_space and layer.y_type != "f32"
 
 

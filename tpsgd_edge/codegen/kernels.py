@@ -162,12 +162,12 @@ class Kernels:
 
     @property
     def needs_four_rows(self) -> bool:
-        """Whether computers with vector units work on four rows at once."""
+        """Tell whether computers with vector units work on four rows at once."""
         return any(kernel.widens or kernel.four for kernel in self.forward)
 
     @property
     def has_curves_f32(self) -> bool:
-        """Whether an activation in binary32 is none of tps_f32.h."""
+        """Tell whether an activation in binary32 is none of tps_f32.h."""
         in_f32 = (kernel.activation for kernel in self.outputs if kernel.activation)
         return any(not ACTIVATIONS_C[activation].is_basic for activation in in_f32)
 
@@ -183,7 +183,7 @@ class Kernels:
 
     @property
     def shifts_scores(self) -> bool:
-        """Whether some scores of a softmax count more than 1/256 of a factor of two."""
+        """Tell whether some scores of a softmax count more than 1/256 of a factor of two."""
         return any(kernel.shifted for kernel in self.softmax)
 
 
@@ -238,12 +238,12 @@ def _pool_kernels(
 
 
 def has_gate(layer: QuantizedDense) -> bool:
-    """Whether the error is multiplied by f'(z)."""
+    """Tell whether the error is multiplied by f'(z)."""
     return not layer.loss.cancels_derivative and layer.activation != "linear"
 
 
 def is_depthwise(layer: QuantizedDense) -> bool:
-    """Whether it has the kernel for filters that see one channel each, which is for integers."""
+    """Tell whether an integer kernel for filters of one channel each serves the layer."""
     is_integer = layer.weight_type != "f32"
     return isinstance(layer, QuantizedConv2d) and is_integer and layer.geometry.is_depthwise
 
@@ -272,7 +272,7 @@ def _gate_name(layer: QuantizedDense) -> str:
 
 
 def _gates_itself(layer: QuantizedDense) -> bool:
-    """Whether the convolution multiplies errors by f'(z) while it learns, not before."""
+    """Tell whether the convolution multiplies errors by f'(z) while it learns, not before."""
     return has_gate(layer) and layer.passing is None
 
 

@@ -4,42 +4,47 @@ Templates and runtime files write `tps_` for what belongs to every model. In a p
 theirs is called NAME_tps_..., and NAME_tps_names.h gives their functions and tables such names too.
 tps_status.h is the same text in every project, declares nothing that a linker sees, and keeps its
 name: all models of a firmware share it.
+
+Templates include files under the names that these have in the project; a header's template passes
+each name that a linker sees through `linked`, which notes it. The hand-written runtime files know
+no model: `of_model` gives theirs the names of a project.
 """
 
 import re
-from collections.abc import Mapping
 
 SHARED = "tps_status.h"
 _INCLUDED = re.compile(r'(?<=#include ")tps_\w+\.h(?=")')
 _GUARD = re.compile(r"\bTPS_\w+_H\b")
-# A declaration in a header begins at the margin; what is static no linker sees.
-_DECLARED = re.compile(r"^(?!static|typedef|#)\w[\w *]*?\b(tps_\w+)(?=\(|\[)", re.MULTILINE)
 
 
-def linker_names(files: Mapping[str, str]) -> tuple[str, ...]:
-    """Functions and tables that the headers among the files declare, in alphabetical order.
+def noted(names: set[str], name: str) -> str:
+    """The name, for a template to print, when it has been added to the names.
 
-    >>> linker_names({"a.h": "void tps_f(int tps_x);\\nstatic int tps_g(void)\\n", "a.c": ""})
-    ('tps_f',)
+    >>> names = {"tps_f"}
+    >>> noted(names, "tps_e"), sorted(names)
+    ('tps_e', ['tps_e', 'tps_f'])
     """
-    headers = (text for path, text in files.items() if path.endswith(".h"))
-    return tuple(sorted({name for text in headers for name in _DECLARED.findall(text)}))
+    names.add(name)
+    return name
 
 
-def with_name(model: str, files: Mapping[str, str]) -> dict[str, str]:
-    """The files under the names that they have in a project of the model, each with its guard.
+def file_name(model: str, name: str) -> str:
+    """The name in a project of the model of a file that belongs to every model.
 
-    >>> with_name("net", {"tps_a.h": "#ifndef TPS_A_H", "net.c": '#include "tps_a.h"'})
-    {'net_tps_a.h': '#ifndef NET_TPS_A_H', 'net.c': '#include "net_tps_a.h"'}
+    >>> file_name("net", "tps_dense.h"), file_name("net", "tps_status.h")
+    ('net_tps_dense.h', 'tps_status.h')
     """
-    own = {path for path in files if path.startswith("tps_") and path != SHARED}
+    return name if name == SHARED else f"{model}_{name}"
 
-    def file_name(match: re.Match[str]) -> str:
-        return f"{model}_{match[0]}" if match[0] in own else match[0]
 
-    named = {path: _INCLUDED.sub(file_name, text) for path, text in files.items()}
-    guard = rf"{model.upper()}_\g<0>"
-    return {
-        f"{model}_{path}" if path in own else path: _GUARD.sub(guard, text) if path in own else text
-        for path, text in named.items()
-    }
+def of_model(model: str, name: str, text: str) -> str:
+    """A runtime file as a project of the model has it: the files it includes, and its guard.
+
+    >>> print(of_model("net", "tps_a.h", '#ifndef TPS_A_H\\n#include "tps_b.h"'))
+    #ifndef NET_TPS_A_H
+    #include "net_tps_b.h"
+    """
+    if name == SHARED:
+        return text
+    renamed = _INCLUDED.sub(lambda included: file_name(model, included[0]), text)
+    return _GUARD.sub(rf"{model.upper()}_\g<0>", renamed)

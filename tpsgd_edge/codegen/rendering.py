@@ -1,20 +1,21 @@
-"""Templates and runtime files -> CProject. The one place that knows which file comes from where."""
+"""Templates and runtime files -> CProject, as `components.py` lists them."""
 
 import hashlib
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 
 import jinja2
 from jinja2.bccache import Bucket
 
 from tpsgd_edge.assets import firmware_dir, templates_dir
 from tpsgd_edge.cache import fetch, keep, key_of
-from tpsgd_edge.codegen.c import c_rows
+from tpsgd_edge.codegen.c import c_rows, c_uint, c_wrapped
+from tpsgd_edge.codegen.components import components_of, included_headers
 from tpsgd_edge.codegen.license import LICENSE, with_license
 from tpsgd_edge.codegen.manifest import manifest
-from tpsgd_edge.codegen.naming import linker_names, with_name
+from tpsgd_edge.codegen.naming import file_name, noted, of_model
 from tpsgd_edge.codegen.project import CProject
 from tpsgd_edge.codegen.selftest import SelfTest
 from tpsgd_edge.codegen.view import ModelView, Origin, model_view
@@ -38,12 +39,7 @@ def render(
         The same bytes for the same arguments, whatever the machine.
     """
     view = model_view(model, plan, origin, selftest)
-    files = {name: _environment().get_template(t).render(m=view) for name, t in _templates(view)}
-    for name in _runtime(view):
-        files[name] = (firmware_dir() / "runtime" / name).read_text(encoding="utf-8")
-    names = _environment().get_template("tps_names.h.j2")
-    files["tps_names.h"] = names.render(m=view, names=linker_names(files))
-    files = with_name(view.name, files)
+    files = dict(_own_files(view)) | dict(_component_files(view))
     sources = tuple(sorted(name for name in files if name.endswith(".c")))
     files |= _build_files(view, sources, files)
     files |= port
@@ -54,68 +50,41 @@ def render(
     return CProject(model.name, dict(sorted(files.items())), sources)
 
 
-def _templates(view: ModelView) -> Iterator[tuple[str, str]]:
-    """Output path and template of each rendered file of the model."""
-    float_ = "_f32" if view.is_float else ""
-    yield f"{view.name}.h", "model.h.j2"
-    yield f"{view.name}.c", "model.c.j2"
-    yield "tps_data.h", "model_data.h.j2"
-    yield "tps_data.c", "model_data.c.j2"
-    yield "port/model_port.h", "model_port.h.j2"
-    yield "tps_layer.h", "tps_layer.h.j2"
-    for part in ("dense", "error"):
-        yield f"tps_{part}{float_}.h", f"tps_{part}{float_}.h.j2"
-        yield f"tps_{part}{float_}.c", f"tps_{part}{float_}.c.j2"
-    if not view.is_float:
-        yield "tps_dense_output.h", "tps_dense_output.h.j2"
-    if view.has_conv:
-        yield "tps_conv2d.h", "tps_conv2d.h.j2"
-        yield "tps_conv2d.c", "tps_conv2d.c.j2"
-    if view.has_pool:
-        yield "tps_pool.h", "tps_pool.h.j2"
-        yield "tps_pool.c", "tps_pool.c.j2"
-    if view.below is not None:
-        yield "tps_below.h", "tps_below.h.j2"
-        yield "tps_below.c", "tps_below.c.j2"
-    if view.kernels.gru_step:
-        yield "tps_gru.h", "tps_gru.h.j2"
-        yield "tps_gru.c", "tps_gru.c.j2"
-    if "tps_residual.h" in view.headers:
-        yield "tps_residual.h", "tps_residual.h.j2"
-    if view.kernels.rnn_step:
-        yield "tps_rnn.h", "tps_rnn.h.j2"
-        yield "tps_rnn.c", "tps_rnn.c.j2"
-    if view.projection is not None:
-        yield "tps_projection.h", "tps_projection.h.j2"
-    if view.kernels.read_out:
-        yield "tps_readout.h", "tps_readout.h.j2"
-        yield "tps_readout.c", "tps_readout.c.j2"
-    if view.tables:
-        yield "tps_tables.h", "tps_tables.h.j2"
-        yield "tps_tables.c", "tps_tables.c.j2"
-    if view.kernels.softmax and not view.is_float:
-        yield "tps_softmax.h", "tps_softmax.h.j2"
-        yield "tps_softmax.c", "tps_softmax.c.j2"
+def _own_files(view: ModelView) -> Iterator[tuple[str, str]]:
+    """Path and text of each file that only this model has."""
+    source = template("model.c.j2").render(m=view, headers=included_headers(view))
+    yield f"{view.name}.c", source
+    yield f"{view.name}.h", template("model.h.j2").render(m=view)
+    yield "port/model_port.h", template("model_port.h.j2").render(m=view)
 
 
-def _runtime(view: ModelView) -> Iterator[str]:
-    """Hand-written runtime files that the model needs."""
-    yield from ("tps_compiler.h", "tps_crc32.c", "tps_crc32.h", "tps_random.h", "tps_status.h")
-    yield from ("tps_f32.h",) if view.is_float else ("tps_fixed.h", "tps_pairs.h")
-    if view.kernels.has_curves_f32:
-        yield "tps_curves_f32.h"
+def _component_files(view: ModelView) -> Iterator[tuple[str, str]]:
+    """Path and text of each file of the kernels, and of what they need."""
+    names: set[str] = set()
+    for component in components_of(view):
+        names.update(component.linked)
+        for name in component.files:
+            make = _runtime_text if component.is_runtime else _rendered_text
+            yield file_name(view.name, name), make(view, name, names)
+
+
+def _runtime_text(view: ModelView, name: str, _names: set[str]) -> str:
+    text = (firmware_dir() / "runtime" / name).read_text(encoding="utf-8")
+    return of_model(view.name, name, text)
+
+
+def _rendered_text(view: ModelView, name: str, names: set[str]) -> str:
+    linked = partial(noted, names)
+    return template(f"{name}.j2").render(m=view, linked=linked, names=sorted(names))
 
 
 def _build_files(
     view: ModelView, sources: tuple[str, ...], files: Mapping[str, str]
 ) -> dict[str, str]:
     headers = sorted(name for name in files if name.endswith(".h") and "/" not in name)
-    environment = _environment()
     return {
-        name: environment.get_template(template).render(
-            m=view, sources=sources, headers=headers, license=LICENSE
-        )
-        for name, template in (
+        name: template(source).render(m=view, sources=sources, headers=headers, license=LICENSE)
+        for name, source in (
             ("Makefile", "project_makefile.j2"),
             ("CMakeLists.txt", "project_cmake.j2"),
             ("README.md", "project_readme.md.j2"),
@@ -159,7 +128,7 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    environment.filters["c_rows"] = c_rows
+    environment.filters |= {"c_rows": c_rows, "c_uint": c_uint, "c_wrapped": c_wrapped}
     return environment
 
 

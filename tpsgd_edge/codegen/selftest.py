@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.codegen.arrays import ArrayView
+from tpsgd_edge.codegen.arrays import ArrayView, selftest_arrays
 from tpsgd_edge.codegen.c import c_uint
+from tpsgd_edge.quantize.model import QuantizedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class SelfTestView:
     """The self-test as its template prints it.
 
     Attributes:
+        arrays: the samples and their labels.
         labels_address: C for the address of the first label.
         constants: names of the arrays in flash that every build has.
         lesson_constants: those that only training reads.
@@ -46,6 +48,7 @@ class SelfTestView:
     """
 
     count: int
+    arrays: tuple[ArrayView, ...]
     labels_address: str
     constants: tuple[str, ...]
     lesson_constants: tuple[str, ...]
@@ -57,13 +60,16 @@ class SelfTestView:
     answers: str
 
 
-def selftest_view(name: str, selftest: SelfTest, arrays: Iterable[ArrayView]) -> SelfTestView:
+def selftest_view(
+    model: QuantizedModel, selftest: SelfTest, arrays: Iterable[ArrayView]
+) -> SelfTestView:
     """The view of a model's self-test; `arrays` are all constants but its samples."""
     ordered = sorted(arrays, key=lambda array: array.is_lesson)
     always = [array for array in ordered if not array.is_lesson]
-    labels = f"{name}_selftest_labels"
+    labels = f"{model.name}_selftest_labels"
     return SelfTestView(
         count=len(selftest.x),
+        arrays=selftest_arrays(model, selftest.x, selftest.label_rows),
         labels_address=f"&{labels}[0][0]" if selftest.label_rows.ndim > 1 else labels,
         constants=tuple(array.name for array in always),
         lesson_constants=tuple(array.name for array in ordered if array.is_lesson),

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from tpsgd_edge.codegen.c import C_TYPES
+from tpsgd_edge.codegen.calls import Lesson, StageView, use_state
 from tpsgd_edge.codegen.classes import ClassView, class_views
-from tpsgd_edge.codegen.stages import Lesson, StageView, step_stages, teaching_lesson, uses
+from tpsgd_edge.codegen.schedule import step_stages, teaching_lesson
 from tpsgd_edge.memory import MemoryPlan
 from tpsgd_edge.quantize.model import DTYPES, SAMPLE, QuantizedModel
 
@@ -61,8 +62,8 @@ class SequenceView:
 
     @property
     def step_uses_state(self) -> bool:
-        """Whether any recurrent layer has weights that change."""
-        return uses("model", self.step)
+        """Tell whether any recurrent layer has weights that change."""
+        return use_state(self.step)
 
 
 def labels_view(model: QuantizedModel) -> LabelsView:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.arithmetic.tables import exp2_table
 from tpsgd_edge.codegen.activations import TableView, activation_tables
-from tpsgd_edge.codegen.arrays import ArrayView, model_arrays, selftest_arrays
+from tpsgd_edge.codegen.arrays import ArrayView, model_arrays
 from tpsgd_edge.codegen.below import BelowKernels, below_kernels
 from tpsgd_edge.codegen.c import C_TYPES, c_float, c_uint
+from tpsgd_edge.codegen.calls import Lesson, StageView, use_state
 from tpsgd_edge.codegen.constants import (
     ProjectionView,
     projection_view,
@@ -16,16 +17,15 @@ from tpsgd_edge.codegen.constants import (
 from tpsgd_edge.codegen.kernels import Kernels, needed_kernels
 from tpsgd_edge.codegen.layers import LayerView, Uses, layer_views, uses_of
 from tpsgd_edge.codegen.rate import RateView, rate_view
+from tpsgd_edge.codegen.schedule import (
+    LABEL_PROBABILITY,
+    FirstValues,
+    first_values,
+    inference_stages,
+    training_lesson,
+)
 from tpsgd_edge.codegen.selftest import SelfTest, SelfTestView, selftest_view
 from tpsgd_edge.codegen.sequence import LabelsView, SequenceView, labels_view, sequence_view
-from tpsgd_edge.codegen.stages import (
-    Lesson,
-    StageView,
-    inference_stages,
-    init_lines,
-    training_lesson,
-    uses,
-)
 from tpsgd_edge.codegen.wide import WideView, wide_view
 from tpsgd_edge.codegen.work import WorkView, work_view
 from tpsgd_edge.memory import MemoryPlan, StateTensor, digest_order, model_id
@@ -89,12 +89,12 @@ class ModelView:
     layer_struct: str
     has_conv: bool
     has_pool: bool
+    has_residual: bool
     sequence: SequenceView | None
     target_count: str
     input_note: str
     outputs_note: str
     summary_rows: tuple[str, ...]
-    headers: tuple[str, ...]
     layers: tuple[LayerView, ...]
     uses: Uses
     kernels: Kernels
@@ -107,15 +107,20 @@ class ModelView:
     work: WorkView
     first_rng: str
     rng_advance: str
-    init_lines: tuple[str, ...]
+    first_values: tuple[FirstValues, ...]
     inference: tuple[StageView, ...]
     training: Lesson
     last_y: str
     confidence_c: str
     gate: str
     rate: RateView
-    arrays: tuple[ArrayView, ...]
+    constants: tuple[ArrayView, ...]
     selftest: SelfTestView
+
+    @property
+    def arrays(self) -> tuple[ArrayView, ...]:
+        """All constants that lie in flash beside the layers' structs."""
+        return (*self.constants, *self.selftest.arrays)
 
     @property
     def values_per_word(self) -> int:
@@ -124,7 +129,7 @@ class ModelView:
 
     @property
     def each_step(self) -> bool:
-        """Whether every step of a sequence has a label."""
+        """Tell whether every step of a sequence has a label."""
         return self.sequence is not None and self.sequence.each_step
 
     @property
@@ -161,14 +166,15 @@ class ModelView:
 
     @property
     def forward_uses_state(self) -> bool:
-        """Whether any layer of the forward pass has weights that change."""
-        return uses("model", self.inference)
+        """Tell whether any layer of the forward pass has weights that change."""
+        return use_state(self.inference)
 
     @property
     def asks_for_probability(self) -> bool:
-        """Whether an error gate has no error kernel that tells it the label's probability."""
+        """Tell whether an error gate has no error kernel that tells it the label's probability."""
         lessons = [self.training] if self.sequence is None else [self.training, self.sequence.teach]
-        return any(uses("tps_label_probability", lesson.stages) for lesson in lessons)
+        calls = (c for lesson in lessons for stage in lesson.stages for c in stage.calls)
+        return any(call.function == LABEL_PROBABILITY for call in calls)
 
 
 def model_view(
@@ -202,12 +208,12 @@ def model_view(
         layer_struct="tps_dense_f32" if is_float else "tps_dense",
         has_conv=has_conv,
         has_pool=any(isinstance(layer, QuantizedPool) for layer in model.layers),
+        has_residual=any(layer.residual for layer in model.weighted),
         sequence=sequence_view(model, plan),
         target_count="layer->n_target" if has_conv else "layer->n_out",
         input_note=_input_note(model),
         outputs_note=_outputs_note(model),
         summary_rows=tuple(_summary_rows(model)),
-        headers=tuple(_headers(model)),
         layers=layer_views(model),
         uses=uses_of(model),
         kernels=needed_kernels(model),
@@ -220,15 +226,15 @@ def model_view(
         work=work_view(plan),
         first_rng=c_uint(stream(model.seed, Purpose.TRAINING, 0)),
         rng_advance=f"TPS_PHI * {model.total_units}u",
-        init_lines=init_lines(model),
+        first_values=first_values(model),
         inference=inference_stages(model, plan),
         training=training_lesson(model, plan),
         last_y=f"work->arena.{model.last.name}_y.at",
         confidence_c=_confidence_c(model),
         gate=_gate(model),
         rate=rate_view(model),
-        arrays=(*constants, *selftest_arrays(model, selftest.x, selftest.label_rows)),
-        selftest=selftest_view(model.name, selftest, constants),
+        constants=constants,
+        selftest=selftest_view(model, selftest, constants),
     )
 
 
@@ -265,38 +271,6 @@ def _summary_rows(model: QuantizedModel) -> Iterator[str]:
             yield f"{row}{layer.weight_type:<7}  {layer.kind:<10}  {learns}"
         else:
             yield f"{row}{layer.kind.replace('_', ' ')}"
-
-
-def _headers(model: QuantizedModel) -> Iterator[str]:
-    suffix = "_f32" if model.value_type == "f32" else ""
-    if model.rule == "backprop":
-        yield "tps_below.h"
-    if model.is_gated or len(model.schedule.decay) > 1:
-        yield "tps_compiler.h"
-    if any(isinstance(layer, QuantizedConv2d) for layer in model.layers):
-        yield "tps_conv2d.h"
-    yield "tps_crc32.h"
-    yield "tps_data.h"
-    yield f"tps_dense{suffix}.h"
-    yield f"tps_error{suffix}.h"
-    if suffix:
-        yield "tps_f32.h"
-    kinds = {layer.kind for layer in model.recurrent}
-    if "gru" in kinds:
-        yield "tps_gru.h"
-    if any(isinstance(layer, QuantizedPool) for layer in model.layers):
-        yield "tps_pool.h"
-    yield "tps_random.h"
-    if any(layer.has_learning_readout for layer in model.taught) and not suffix:
-        yield "tps_readout.h"
-    if any(layer.residual for layer in model.weighted):
-        yield "tps_residual.h"
-    if "rnn" in kinds:
-        yield "tps_rnn.h"
-    if model.has_confidence and model.value_type != "f32":
-        yield "tps_softmax.h"
-    if any(True for _ in activation_tables(model)):
-        yield "tps_tables.h"
 
 
 def _state_view(tensor: StateTensor) -> StateView:

@@ -58,7 +58,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a run came to.
+    """Result of one run.
 
     Attributes:
         metric: accuracy, or r2 of label vectors.
@@ -79,7 +79,7 @@ class Result:
 
     @property
     def has_diverged(self) -> bool:
-        """Whether the weights left the finite numbers."""
+        """Tell whether the weights left the finite numbers."""
         return len(self.scores) <= self.run.epochs
 
     @property
@@ -90,7 +90,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to compare.
+    """Rules, rates and seeds of a comparison.
 
     Attributes:
         rules: by their names in `TITLES`; `RANDOM` is among them.
@@ -148,7 +148,7 @@ def tried_rates(trials: list[Result]) -> dict[Pair, float]:
 
 
 def steady_score(scores: Sequence[float]) -> float:
-    """What a rate is chosen by: the mean less the standard deviation over seeds.
+    """Score by which a rate is chosen: the mean less the standard deviation over seeds.
 
     A rate at which training is unstable can be the best of all with a single seed.
 

@@ -88,7 +88,11 @@ class Store:
         self._digest = digest
 
     def find(self, run: Run) -> Result | None:
-        """What the run came to; None where it has not been made."""
+        """Return the result of a run, or None if the run has not been made.
+
+        Raises:
+            OutputError: the file holds a row that is no result.
+        """
         query = f"select {', '.join(_VALUES)} from runs where {_KEY}"
         row = self._connection.execute(query, _key(run)).fetchone()
         if row is None:

@@ -1,4 +1,4 @@
-"""What the runs of a comparison come to, rule by rule."""
+"""Summary of a comparison, rule by rule."""
 
 import math
 from collections.abc import Sequence
@@ -67,7 +67,7 @@ class Comparison:
 
     @property
     def rate_note(self) -> str:
-        """How the learning rates were found, in one sentence."""
+        """Say in one sentence how the learning rates were found."""
         has_own = {TPSGD, TPSGD_LEARNED} & {*self.plan.rules}
         others = "learning rates of the other rules" if has_own else "learning rates"
         if has_own and self.plan.is_tpsgd_tuned:

@@ -1,4 +1,4 @@
-"""What the two estimators share: parameters, the way to a model, training."""
+"""Base of the two estimators: parameters, preparation of a model, training."""
 
 import warnings
 from dataclasses import replace
@@ -145,14 +145,14 @@ class BaseTPSGD(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             warnings.warn(text, TrainingWarning, stacklevel=4)
 
     def _outputs(self, X: Any) -> NDArray[np.generic]:
-        """What the device answers, shape (n, n_out), in the model's output type."""
+        """Return the device's outputs, shape (n, n_out), in the model's output type."""
         check_is_fitted(self)
         x = validate_data(self, X, reset=False, dtype=np.float32)
         with running(HostCode(self.model_, self.project_), self.state_) as device:
             return device.outputs(quantize_inputs(self.model_, x))
 
     def _confidences(self, X: Any) -> NDArray[np.generic]:
-        """How sure the device is of each answer, shape (n,), as it counts it."""
+        """Return the device's confidence in each answer, shape (n,), in its own numbers."""
         check_is_fitted(self)
         x = validate_data(self, X, reset=False, dtype=np.float32)
         with running(HostCode(self.model_, self.project_), self.state_) as device:
@@ -173,7 +173,10 @@ class BaseTPSGD(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
                 "scaling": _plain(self.scaling),
             },
         }
-        return spec_from_dict(content, source=type(self).__name__)
+        spec = spec_from_dict(content, source=type(self).__name__)
+        for note in spec.notes:
+            warnings.warn(note, FutureWarning, stacklevel=5)
+        return spec
 
     def _layers(self, n_out: int) -> list[dict[str, Any]]:
         sizes = np.ravel(self.hidden_layer_sizes).tolist()

@@ -65,7 +65,7 @@ def with_class_weights(
 def weighted_order(
     order: NDArray[np.intp], weights: Weights, seed: int, epoch: int
 ) -> NDArray[np.intp]:
-    """Which samples are learned in an epoch, each as often as its weight says; deterministic.
+    """Order of an epoch in which each sample comes as often as its weight says; deterministic.
 
     Each sample comes floor or ceil of its share of the steps, which of both is drawn; the mean over
     epochs is the share itself. Where each comes once, the order stays as it is.

@@ -1,1 +1,1 @@
-"""What the user brings: data and layers, read, checked and turned into `Dataset` and `Graph`."""
+"""Data and layers of the user, read, checked and turned into `Dataset` and `Graph`."""

@@ -1,4 +1,4 @@
-"""Which arrays of an .npz are samples and labels, for training and for the test.
+"""Roles of the arrays in an .npz: samples and labels, for training and for the test.
 
 Names differ from place to place: x and y; X_train, y_train, X_test, y_test as Keras and
 scikit-learn have them; train_images and test_labels; data and target.
@@ -116,7 +116,7 @@ def _find(names: Iterable[str], part: str, path: Path) -> Pair | None:
 
 
 def _role(name: str) -> tuple[str, str] | None:
-    """What an array is by its name: ("x" or "y", its part or nothing); None for another one.
+    """Role of an array by its name: ("x" or "y", its part or nothing); None for another one.
 
     >>> _role("X_train"), _role("test_labels"), _role("ytest"), _role("mean")
     (('x', 'train'), ('y', 'test'), ('y', 'test'), None)

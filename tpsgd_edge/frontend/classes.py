@@ -1,4 +1,4 @@
-"""Which classes labels name, and in which order: that of the outputs of the net."""
+"""Classes that labels name, in the order of the net's outputs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _MOST_SHOWN = 6
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What spec and net say of the labels before anybody looks at them.
+    """Facts from spec and net about the labels, before anybody looks at the labels.
 
     Attributes:
         task: of the spec.
@@ -65,12 +65,12 @@ class Named:
         return int((self.index == at).sum())
 
     def place(self, name: str) -> str:
-        """Where the first sample of a class is."""
+        """Place of the first sample of a class."""
         first = int(np.argmax(self.index == self.names.index(name)))
         return f"{self.raw.where}, {self.raw.place(first)}"
 
     def in_order(self, classes: Sequence[str]) -> NDArray[np.int64]:
-        """Labels as places in a list of classes."""
+        """Return the labels (n,) as places in a list of classes."""
         places = {name: at for at, name in enumerate(classes)}
         return np.array([places[name] for name in self.names], np.int64)[self.index]
 
@@ -193,7 +193,7 @@ def _sorted_names(sets: Sequence[Named]) -> tuple[str, ...]:
 
 
 def _are_places(values: Sequence[int], asked: Asked) -> bool:
-    """Whether numbers are places of outputs from 0 on, of which some may have no sample here."""
+    """Tell whether numbers are places of outputs from 0 on; some may have no sample."""
     if values == list(range(len(values))):
         return True
     is_within = min(values) >= 0 and max(values) < asked.room
@@ -216,7 +216,7 @@ def _check_test(sets: Sequence[Named], asked: Asked) -> None:
 
 
 def _unseen(sets: Sequence[Named], ordered: Ordered) -> tuple[str, ...]:
-    """What to say where classes have no training sample."""
+    """Note about classes without a training sample."""
     counts = np.bincount(ordered.y[0], minlength=len(ordered.names))
     unseen = [name for name, count in zip(ordered.names, counts, strict=True) if not count]
     if not unseen:

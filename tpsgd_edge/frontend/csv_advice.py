@@ -1,4 +1,4 @@
-"""Which column of a table looks like the label, for where the one that was taken does not."""
+"""Advice on the label's column of a table, if the column that was taken does not look like it."""
 
 from collections.abc import Sequence
 
@@ -28,7 +28,7 @@ def label_advice(table: Table, labels: Sequence[int], numbers: Numbers, units: i
 
 
 def _are_classes(cells: Sequence[str], numbers: Numbers, units: int) -> bool:
-    """Whether cells hold as many words or whole numbers as there are units, each several times."""
+    """Tell whether cells hold one word or whole number for each unit, each several times."""
     kinds = set(cells)
     if len(kinds) < 2 or len(kinds) != units or _LEAST_OF_EACH * len(kinds) > len(cells):
         return False

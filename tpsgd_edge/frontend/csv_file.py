@@ -36,7 +36,7 @@ _MOST_NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class CsvKeys:
-    """What the spec says of a CSV file.
+    """Settings of the spec for a CSV file.
 
     Attributes:
         label: the label's column, or several parted by commas: names, or "column 3" by number; "y"

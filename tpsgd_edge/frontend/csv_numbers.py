@@ -22,7 +22,7 @@ _BOOLEANS = {"true": 1.0, "false": 0.0}
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """How the numbers of a file are written.
+    """Notation of the numbers in a file.
 
     Attributes:
         comma: a comma stands before decimals.
@@ -40,7 +40,11 @@ class Numbers:
 
 
 def number(cell: str) -> float:
-    """The number in a cell; ValueError where there is none."""
+    """Read the number in a cell.
+
+    Raises:
+        ValueError: the cell holds no number.
+    """
     if "_" in cell or not cell.isascii():
         raise ValueError(cell)  # Python's own ways to write digits
     try:
@@ -52,7 +56,7 @@ def number(cell: str) -> float:
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell holds a number, with whatever mark before decimals."""
+    """Tell whether a cell holds a number, with whatever mark before decimals."""
     if _COMMA.fullmatch(cell):
         return True
     try:
@@ -63,12 +67,12 @@ def is_number(cell: str) -> bool:
 
 
 def is_whole(cell: str) -> bool:
-    """Whether a cell holds a whole number, written without decimals."""
+    """Tell whether a cell holds a whole number, written without decimals."""
     return _WHOLE.fullmatch(cell) is not None
 
 
 def is_missing(cell: str) -> bool:
-    """Whether a cell says that its value is not known.
+    """Tell whether a cell says that its value is not known.
 
     >>> is_missing("NA"), is_missing("?"), is_missing("0"), is_missing("none")
     (True, True, False, False)
@@ -77,7 +81,7 @@ def is_missing(cell: str) -> bool:
 
 
 def are_thousands(cell: str) -> bool:
-    """Whether thousands stand apart in a number.
+    """Tell whether thousands stand apart in a number.
 
     >>> are_thousands("1,234,567"), are_thousands("1.234,5"), are_thousands("1234.5")
     (True, True, False)
@@ -86,7 +90,7 @@ def are_thousands(cell: str) -> bool:
 
 
 def numbers_of(rows: Iterable[Sequence[str]], separator: str) -> Numbers:
-    """How numbers are written: with decimal commas where some cells are and none have a point."""
+    """Find the notation of a table: decimal commas if some cells have one and none has a point."""
     if separator == ",":
         return Numbers()
     example, are_plain = "", False

@@ -61,12 +61,12 @@ class Table:
         return len(self.header or self.rows[0])
 
     def title(self, column: int) -> str:
-        """What messages call a column: its number from 1, and its name if it has one."""
+        """Name of a column in messages: its number from 1, and its name if it has one."""
         name = self.header[column] if self.header else ""
         return f"column {column + 1} '{visible(name[:40])}'" if name else f"column {column + 1}"
 
     def called(self, column: int) -> str:
-        """What a spec calls a column: its name, else its number."""
+        """Name of a column in a spec: its name, or else its number."""
         name = self.header[column] if self.header else ""
         is_alone = self.header is not None and self.header.count(name) == 1
         return visible(name) if name and is_alone else f"column {column + 1}"
@@ -138,7 +138,7 @@ def _lines(text: str) -> tuple[str, _Lines]:
 
 
 def _comments(lines: Sequence[str]) -> list[bool]:
-    """Which lines are comments; none inside of a cell that spans several lines."""
+    """Mark the lines that are comments; lines of a cell that spans several lines are none."""
     found, is_open = [], False
     for line in lines:
         found.append(not is_open and _COMMENT.match(line) is not None)
@@ -241,7 +241,7 @@ def _check_widths(table: Table) -> None:
 
 
 def _is_header(rows: Sequence[tuple[str, ...]], named: Sequence[str]) -> bool:
-    """Whether the first row holds names.
+    """Tell whether the first row holds names.
 
     It does where it has no numbers; where a name that the spec asks for is in it; where a name
     stands above a last column of numbers; and where its numbers count 0, 1, 2, ... as pandas names
@@ -272,7 +272,7 @@ def _number_rows(cells: Sequence[str]) -> bool:
 
 
 def _counts(cells: Sequence[str], below: Sequence[tuple[str, ...]]) -> bool:
-    """Whether the numbers in a first row go up in steps of one, as names of columns do."""
+    """Tell whether the numbers in a first row go up in steps of one, as names of columns do."""
     numbers = [int(cell) for cell in cells if is_whole(cell)]
     start, count = (numbers or [0])[0], len(numbers)
     if count < 2 or numbers != list(range(start, start + count)):

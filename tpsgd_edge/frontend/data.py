@@ -40,7 +40,7 @@ Samples = NDArray[np.float32] | NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the spec left open, what the data gave it, and why."""
+    """A choice that the spec left open, what the data made of it, and why."""
 
     key: str
     value: str
@@ -49,7 +49,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class DataNotes:
-    """In words: what labels were understood as, and what was decided or looks odd.
+    """Notes in words: the meaning of the labels, decisions, and what looks odd.
 
     Attributes:
         chosen: what followed from the data because the spec does not say it.
@@ -94,7 +94,7 @@ class Dataset:
 
     @property
     def first(self) -> "Dataset":
-        """Of the domain that the net comes from: what scales and first weights are made for."""
+        """The source domain, for whose data scales and initial weights are made."""
         return self.origin or self
 
 
@@ -110,7 +110,9 @@ def load_dataset(spec: Spec) -> Dataset:
         there = named | {"test_file": None, "test_labels_file": None, "limit": None}
         own = spec.model_copy(update={"data": spec.data.model_copy(update=there)})
         origin = _load(own, None)
-    return _load(spec, origin)
+    dataset = _load(spec, origin)
+    notes = (*spec.notes, *dataset.said.notes)
+    return replace(dataset, said=replace(dataset.said, notes=notes))
 
 
 def raw_labels(spec: Spec) -> NDArray[Any]:
@@ -144,10 +146,12 @@ def dataset_from_arrays(
     *,
     origin: Dataset | None = None,
 ) -> Dataset:
-    """A data set from arrays, checked and split as `load_dataset` does.
+    """Make a data set of arrays, checked and split as `load_dataset` does.
 
     Args:
-        origin: of the domain that the net comes from.
+        x, x_test: samples, shape (n, ...).
+            y, y_test: their labels, shape (n,) or (n, ...).
+            origin: data of the source domain.
 
     Raises:
         DataError: what is wrong with the arrays.
@@ -215,13 +219,13 @@ def _make_dataset(
 
 
 def _undefined(labels: Labels, y_test: NDArray[Any]) -> Iterator[str]:
-    """What to say where no score can be computed."""
+    """Note about labels for which no score can be computed."""
     if labels.kind == "vector" and len(y_test) and (y_test == y_test[0]).all():
         yield "the labels of the test set are all the same value, so R² is not defined"
 
 
 def _asked(spec: Spec, origin: Dataset | None) -> Asked:
-    """What the spec says of the labels."""
+    """Collect what spec and net say about the labels."""
     data, model = spec.data, spec.model
     units, known = model.n_out - model.extra_classes, model.class_names or ()
     if len(known) != units or data.classes is not None:
@@ -328,7 +332,7 @@ def _read_all_labels(
 
 
 def _has_step_labels(raw: RawSamples, steps: int | None, units: int) -> bool:
-    """Whether labels are (n, steps) of classes, (n, steps) of one value or (n, steps, K)."""
+    """Tell whether labels are (n, steps) of classes, (n, steps) of one value or (n, steps, K)."""
     if steps is None or raw.y.ndim == 3:
         return raw.y.ndim == 3
     if raw.y.ndim != 2 or raw.y.shape[1] != steps or steps < 2:

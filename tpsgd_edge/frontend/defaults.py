@@ -1,4 +1,4 @@
-"""What a spec leaves to the data: scaling of samples, epochs, learning rates.
+"""Defaults that follow from the data: scaling of samples, epochs, learning rates.
 
 `with_defaults` writes it into the spec before anything else reads it, so that generator, reference,
 report and digest see plain values. Measured by tools/results_defaults.py (docs/RESULTS.md).

@@ -18,7 +18,7 @@ _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E:
 
 
 def read_idx(path: Path) -> NDArray[Any]:
-    """The array in an IDX file, in native byte order.
+    """Read the array of an IDX file, in the shape that its header says and native byte order.
 
     Raises:
         DataError: missing, truncated, longer than its header says, or no IDX at all.

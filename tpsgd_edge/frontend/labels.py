@@ -1,4 +1,4 @@
-"""What labels mean: classes, by number or by name, or vectors of real values."""
+"""Meaning of labels: classes, by number or by name, or vectors of real values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -68,7 +68,7 @@ def fitting_units(train: RawSamples, test: RawSamples | None) -> int:
 
 
 def _look_like_classes(y: NDArray[Any], count: int) -> bool:
-    """Whether whole numbers do, `count` different ones."""
+    """Tell whether whole numbers do, `count` different ones."""
     return count <= max(2, min(_MOST_CLASSES, len(y) // _SAMPLES_A_CLASS))
 
 
@@ -110,7 +110,7 @@ def _are_vectors(raw: RawSamples, asked: Asked) -> bool:
 
 
 def are_one_hot(y: NDArray[Any]) -> bool:
-    """Whether each row has a single 1 among zeros, or what stands for them: -1 and 1, 0 and 255.
+    """Tell whether each row of y (n, K) has one 1 among zeros, or such a pair: -1 and 1, 0 and 255.
 
     Values apart from each other by one half are smoothed ones: 0.05 and 0.9.
     """
@@ -124,7 +124,7 @@ def are_one_hot(y: NDArray[Any]) -> bool:
 
 
 def are_whole(y: NDArray[Any]) -> bool:
-    """Whether all labels are whole numbers, of whatever type."""
+    """Tell whether all labels y, of any shape, are whole numbers of any type."""
     return y.dtype.kind in "iub" or (y.dtype.kind == "f" and bool((y == np.floor(y)).all()))
 
 
@@ -141,7 +141,7 @@ def _are_real_rows(raw: RawSamples) -> bool:
 
 
 def _are_values_of_one_unit(raw: RawSamples, asked: Asked) -> bool:
-    """Whether whole numbers are real values, as a single unit says, or classes all the same."""
+    """Tell whether whole numbers are real values, as a single unit suggests, and not classes."""
     kinds = np.unique(raw.y)
     looks_so = _look_like_classes(raw.y, len(kinds))
     if len(kinds) > 2 and (asked.source is not None or not looks_so):
@@ -268,7 +268,7 @@ def _read_classes(sets: Sequence[RawSamples], asked: Asked) -> LabelledBy:
 
 
 def _columns(sets: Sequence[RawSamples], asked: Asked) -> tuple[str, ...]:
-    """What the columns of one-hot rows are called: by number, unless the spec has other names."""
+    """Names of the columns of one-hot rows: their numbers, unless the spec has other names."""
     names = sets[0].y_names
     is_other = asked.classes is not None and not {*names} <= {*asked.classes}
     if not names or is_other or any(raw.y_names != names for raw in sets):

@@ -1,4 +1,4 @@
-"""How the values of a sample lie: docs/LAYOUT.md has the rule.
+"""Layout of the values of a sample: docs/LAYOUT.md has the rule.
 
 Here and on the device maps lie channels last: height, width, channels. Axes of length 1 say nothing
 and are not looked at.
@@ -47,7 +47,7 @@ def arranged(spec: Spec, raw: RawSamples) -> RawSamples:
 
 
 def places_of_vector(spec: Spec, shape: Lengths) -> NDArray[np.int64] | None:
-    """Where the values of samples of `shape` lie in the net's own input.
+    """Places (n_in,) of the values of samples of `shape` in the net's own input.
 
     None where the first layer reads a map, or its weights already lie as the samples do.
 
@@ -61,7 +61,7 @@ def places_of_vector(spec: Spec, shape: Lengths) -> NDArray[np.int64] | None:
 
 
 def _vector_places(lengths: Lengths, shape: Lengths, where: str) -> NDArray[np.int64] | None:
-    """As `places_of_vector`; samples lie as the net's input, or with channels at the other end."""
+    """Places of values that lie as the net's input does, or with channels at the other end."""
     given, count = _long(shape), math.prod(shape)
     fits = count == math.prod(lengths)
     if fits and (given == _long(lengths) or len(given) < 2 or len(_long(lengths)) < 2):
@@ -83,7 +83,7 @@ def _net_places(source: SourceInput | None, asked: Lengths, shape: Lengths) -> A
 
 
 def _is_channels_first(spec: Spec, asked: Lengths, shape: Lengths, where: str) -> bool:
-    """Whether samples of `shape` are maps (channels, height, width) of what the net reads."""
+    """Tell whether samples of `shape` are maps (channels, height, width) of what the net reads."""
     height, width, channels = asked
     given, layout, source = _long(shape), spec.data.layout, spec.data.net_input
     if channels == 1 or height * width == 1:

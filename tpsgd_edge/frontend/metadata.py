@@ -1,4 +1,4 @@
-"""What an ONNX file says of its classes, beside the net: metadata that we write and read."""
+"""Metadata of an ONNX file about its classes, which we write and read."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -46,7 +46,7 @@ def array_names(path: Path) -> tuple[str, ...]:
 
 
 def read_npz(path: Path, names: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
-    """Arrays of an .npz file by name.
+    """Read the arrays of an .npz file, each in its own shape, by name.
 
     Args:
         names: the arrays to read; what else there is stays unread. All where not given.
@@ -65,7 +65,7 @@ def read_npz(path: Path, names: Collection[str] | None = None) -> dict[str, NDAr
 
 
 def read_npy(path: Path) -> NDArray[Any]:
-    """The array of an .npy file.
+    """Read the array of an .npy file, in its own shape.
 
     Raises:
         DataError: missing, truncated, too large, no .npy at all, or with pickled objects.

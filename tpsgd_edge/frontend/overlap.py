@@ -12,7 +12,7 @@ _WORTH_A_NOTE = 0.05
 
 
 def overlap_notes(x_train: NDArray[Any], x_test: NDArray[Any], *, is_split: bool) -> Iterator[str]:
-    """What to say where test samples, rows like those of training, were trained on.
+    """Note about test samples x_test (m, n_in) that are training samples x_train (n, n_in) too.
 
     Args:
         is_split: whether the test set was drawn from the same file.

@@ -52,12 +52,16 @@ class RawSamples:
     notes: tuple[str, ...] = ()
 
     def place(self, index: int) -> str:
-        """Where sample `index` is."""
+        """Place of sample `index`."""
         return f"line {self.lines[index]}" if self.lines else f"sample {index}"
 
 
 def read_bytes(path: Path, *, limit: int = 1 << 33) -> bytes:
-    """The content of a file; `DataError` where it cannot be read."""
+    """Read the content of a file.
+
+    Raises:
+        DataError: it is missing, unreadable or too large.
+    """
     try:
         if path.stat().st_size > limit:
             raise DataError(
@@ -93,10 +97,13 @@ def unreadable(path: Path, error: Exception) -> DataError:
 
 
 def check_samples(raw: RawSamples, *, steps: int | None = None) -> None:
-    """Raise a `DataError` unless x and y belong together and x holds finite numbers.
+    """Check that x and y belong together and that x holds finite numbers.
 
     Args:
         steps: of sequences, whose steps may have labels of their own: y (n, steps, K).
+
+        Raises:
+            DataError: the first thing that is wrong.
     """
     x, y = raw.x, raw.y
     if x.dtype.kind not in "biuf":
@@ -145,7 +152,11 @@ def check_samples(raw: RawSamples, *, steps: int | None = None) -> None:
 
 
 def check_finite(raw: RawSamples, values: NDArray[Any], name: str) -> None:
-    """Raise a `DataError` that names the first value that binary32 cannot hold."""
+    """Check that binary32 can hold all `values`, of any shape.
+
+    Raises:
+        DataError: one is NaN, infinite or too large; the message names the first of them.
+    """
     if values.dtype.kind != "f":
         return
     good = np.abs(values) <= np.finfo(np.float32).max

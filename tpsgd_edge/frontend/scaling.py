@@ -1,4 +1,4 @@
-"""How raw samples and label vectors become values near [-1, 1]: (raw - mean) / deviation."""
+"""Scaling of raw samples and label vectors to values near [-1, 1]: (raw - mean) / deviation."""
 
 from typing import Any, Literal
 
@@ -51,7 +51,7 @@ def input_scaling(spec: Spec, x_train: NDArray[Any], channels: int = 1) -> Scali
 
 
 def without_glitches(values: NDArray[Any], shared: int) -> NDArray[Any]:
-    """The values, those far outside of the usual range of their column moved to the others' edge.
+    """Move values (n, columns) far outside of their column's usual range to the edge of the others.
 
     One sample of a sensor that did not answer would else be the scale of all. The usual range is
     that without half a percent of the values on each side, at least one, of up to 2,048 samples.
@@ -118,12 +118,15 @@ def _are_alike(values: NDArray[Any], columns: int) -> bool:
 
 
 def evenly(count: int) -> slice:
-    """Which of `count` samples stand for all of them: 2,048 and more, spread evenly."""
+    """Slice of `count` samples that stand for all of them: 2,048 and more, spread evenly."""
     return slice(None, None, max(1, count // _SAMPLES))
 
 
 def some_samples(x_train: NDArray[Any], scaling: Scaling) -> NDArray[np.float64]:
-    """Those that `evenly` chooses, scaled, without glitches: scales and rates follow from them."""
+    """Samples (m, n_in) of x_train (n, n_in) that `evenly` chooses, scaled and without glitches.
+
+    Scales and learning rates follow from them.
+    """
     mean, deviation = scaling
     return without_glitches(
         np.asarray((x_train[evenly(len(x_train))] - mean) / deviation, np.float64), 1
@@ -131,7 +134,7 @@ def some_samples(x_train: NDArray[Any], scaling: Scaling) -> NDArray[np.float64]
 
 
 def label_scaling(spec: Spec, y_train: NDArray[Any]) -> Scaling:
-    """Mean and deviation of label vectors, one entry for each value; 0 and 1 for classes.
+    """Mean and standard deviation (K,) of label vectors (n, ..., K); 0 and 1 for classes.
 
     A linear last layer learns standardised labels; one that is bounded gets its whole range.
     """
@@ -157,7 +160,7 @@ def _unit(values: NDArray[Any]) -> Scaling:
 
 
 def _standard(values: NDArray[Any], *, shared: int) -> Scaling:
-    """Of columns i, i + shared, i + 2 * shared, ... together for i < shared."""
+    """Mean and standard deviation of columns i, i + shared, ... together, for i < shared."""
     columns = values.shape[1]
     count = len(values) * (columns // shared)
     # Sums along the first axis add row by row, so every machine gets the same bits.

@@ -7,7 +7,7 @@ from tpsgd_edge.graph.layers import Conv2d, Dense, Layer
 
 
 def is_adaptor(layer: Layer) -> bool:
-    """Whether the layer adds to what it reads."""
+    """Tell whether the layer adds to what it reads."""
     return isinstance(layer, Dense | Conv2d) and layer.residual
 
 

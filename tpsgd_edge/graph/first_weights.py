@@ -1,4 +1,4 @@
-"""Where training starts (docs/ARITHMETIC.md, section 10)."""
+"""Initial weights (docs/ARITHMETIC.md, section 10)."""
 
 import math
 

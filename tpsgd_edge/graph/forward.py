@@ -54,7 +54,7 @@ def outputs(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
 
 
 def through_time(graph: Graph, x: Real, seed: int) -> Iterator[tuple[Real, Real]]:
-    """Of each recurrent layer its activations c (n * steps, n_out) and states (n, steps, n_out)."""
+    """Yield each recurrent layer's activations (n * steps, n_out) and states (n, steps, n_out)."""
     sequence = x.reshape(len(x), graph.steps, -1)
     for index, recurrent in enumerate(graph.recurrent):
         c, sequence = _run(recurrent, sequence, initial_weights(graph, index, seed))

@@ -31,7 +31,7 @@ _LARGEST_WEIGHT = 2.0**30
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What a sample is labelled with: one of `count` classes, or `count` real values.
+    """Labels of the samples: one of `count` classes each, or `count` real values each.
 
     With `each_step` every step of a sequence has a label of its own.
     """

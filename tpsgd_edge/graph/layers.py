@@ -238,7 +238,7 @@ class Gru:
 
     @property
     def activation(self) -> Literal["tanh"]:
-        """What bounds the outputs."""
+        """The function that bounds the outputs."""
         return "tanh"
 
     @property
@@ -293,12 +293,12 @@ class Pool:
 
     @property
     def is_cut(self) -> bool:
-        """Whether windows reach over the edges of the map."""
+        """Tell whether windows reach over the edges of the map."""
         return any(self.padding) or any(self.behind)
 
     @property
     def behind(self) -> Pair:
-        """By how many rows and columns the last windows reach over the edges."""
+        """Rows and columns by which the last windows reach over the edges."""
         rows, columns = (
             max(0, (self.y_shape[k] - 1) * self.stride[k] + self.kernel[k] - reach)
             for k, reach in enumerate(
@@ -340,7 +340,7 @@ def weight_shapes(layer: TrainedLayer) -> tuple[tuple[int, int], tuple[int, ...]
 
 
 def window_bounds(length: int, windows: int) -> tuple[int, ...]:
-    """Where windows over `length` rows begin and end: windows + 1 bounds (section 14).
+    """Bounds of the windows over `length` rows: windows + 1 numbers (section 14).
 
     >>> window_bounds(5, 2)
     (0, 2, 5)

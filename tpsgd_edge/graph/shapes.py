@@ -103,7 +103,7 @@ def pool(
 
 
 def _pooled(length: int, kernel: int, stride: int, zeros: Pair | None, *, ceil_mode: bool) -> Pair:
-    """How many windows there are, and by how many rows the first one reaches over the edge."""
+    """Count the windows, and the rows by which the first one reaches over the edge."""
     count, before = _positions(length, kernel, stride, zeros)
     if zeros is None or not ceil_mode:
         return count, before
@@ -137,7 +137,7 @@ def _windows(shape: Shape, target_pool: int | Literal["position"]) -> Pair:
 
 
 def _positions(length: int, kernel: int, stride: int, zeros: Pair | None) -> Pair:
-    """How many positions there are, and how many zeros come before the first value.
+    """Count the positions, and the zeros before the first value.
 
     `zeros` come before and after the values; None for as many as "same" asks for.
     """

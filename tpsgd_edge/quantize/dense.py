@@ -80,7 +80,7 @@ class DenseContext:
 
     @property
     def is_last(self) -> bool:
-        """Whether the layer meets the labels themselves."""
+        """Tell whether the layer meets the labels themselves."""
         return self.index == len(self.graph.layers) - 1
 
 

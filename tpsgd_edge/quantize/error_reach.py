@@ -62,16 +62,28 @@ def error_reach(
 
 def _output_error(y: Real, labels: NDArray[np.generic], loss: LossSpec) -> Real:
     wanted = np.eye(y.shape[1])[labels.astype(int)] if labels.ndim == 1 else labels.astype(float)
-    if loss.kind == "softmax_cross_entropy":
-        powers = np.exp(y - y.max(axis=1, keepdims=True))
-        return np.asarray(wanted - powers / powers.sum(axis=1, keepdims=True))
-    r = np.asarray(wanted - y, np.float64)
-    if loss.kind == "l1":
-        return np.sign(r)
-    if loss.kind == "custom":
-        return np.asarray(compile_expression(loss.expression or "")(r), np.float64)
-    limited = np.clip(r, -loss.delta, loss.delta)
-    return {"huber": limited, "dead_zone": r - limited, "l2": r, "cross_entropy": r}[loss.kind]
+    return np.asarray(_ERROR[loss.kind](wanted, y, loss), np.float64)
+
+
+def _less_softmax(wanted: Real, y: Real, _: LossSpec) -> Real:
+    powers = np.exp(y - y.max(axis=1, keepdims=True))
+    return np.asarray(wanted - powers / powers.sum(axis=1, keepdims=True))
+
+
+def _limited(wanted: Real, y: Real, loss: LossSpec) -> Real:
+    return np.clip(wanted - y, -loss.delta, loss.delta)
+
+
+# e of the last layer, (n, K), from targets, outputs and settings; projected losses are of others.
+_ERROR: dict[str, Callable[[Real, Real, LossSpec], Real]] = {
+    "softmax_cross_entropy": _less_softmax,
+    "l2": lambda wanted, y, _: wanted - y,
+    "l1": lambda wanted, y, _: np.sign(wanted - y),
+    "huber": _limited,
+    "dead_zone": lambda wanted, y, loss: wanted - y - _limited(wanted, y, loss),
+    "cross_entropy": lambda wanted, y, _: wanted - y,
+    "custom": lambda wanted, y, loss: compile_expression(loss.expression or "")(wanted - y),
+}
 
 
 def _below(graph: Graph, index: int, e: Real, x: Real, y: Real, seed: int) -> Real:

@@ -102,7 +102,7 @@ class QuantizedDense:
 
     @property
     def has_learning_readout(self) -> bool:
-        """Whether the layer learns, and its projection too."""
+        """Tell whether the layer learns, and its projection too."""
         return self.trains and self.projection is not None and self.projection.learns
 
     @property
@@ -143,17 +143,17 @@ class Geometry:
 
     @property
     def is_dilated(self) -> bool:
-        """Whether neighbouring weights see places that lie apart."""
+        """Tell whether neighbouring weights see places that lie apart."""
         return self.dilation != (1, 1)
 
     @property
     def is_depthwise(self) -> bool:
-        """Whether each filter sees one channel of several, at places that lie side by side."""
+        """Tell whether each filter sees one channel of several, at places that lie side by side."""
         return 1 < self.groups == self.x_shape[2] and not self.is_dilated
 
     @property
     def is_pooled(self) -> bool:
-        """Whether the local loss sees the map behind a pool."""
+        """Tell whether the local loss sees the map behind a pool."""
         return (self.pool_kernel, self.pool_stride) != ((1, 1), (1, 1))
 
     @property
@@ -223,12 +223,12 @@ class QuantizedRnn(QuantizedDense):
 
     @property
     def keeps_traces(self) -> bool:
-        """Whether traces are kept to learn from."""
+        """Tell whether traces are kept to learn from."""
         return self.trains and self.has_traces
 
     @property
     def keeps_present(self) -> bool:
-        """Whether v and c of the latest step are kept to learn from."""
+        """Tell whether v and c of the latest step are kept to learn from."""
         return self.trains and not self.has_traces
 
     @property
@@ -280,7 +280,7 @@ class QuantizedGru:
 
     @property
     def trains(self) -> bool:
-        """Whether it learns on the device."""
+        """Tell whether it learns on the device."""
         return self.taught is not None
 
     @property
@@ -351,7 +351,7 @@ class QuantizedPool:
 
     @property
     def is_cut(self) -> bool:
-        """Whether windows reach over the edges of the map, where nothing counts."""
+        """Tell whether windows reach over the edges of the map, where nothing counts."""
         return any(
             before or (outputs - 1) * stride + kernel > size + before
             for before, outputs, stride, kernel, size in zip(

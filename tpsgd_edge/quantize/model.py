@@ -232,12 +232,12 @@ class QuantizedModel:
 
     @property
     def is_gated(self) -> bool:
-        """Whether an error gate has hidden layers to keep from learning."""
+        """Tell whether an error gate has hidden layers to keep from learning."""
         return self.gate is not None and any(not layer.is_last for layer in self.trained)
 
     @property
     def has_confidence(self) -> bool:
-        """Whether the outputs give probabilities of classes."""
+        """Tell whether the outputs give probabilities of classes."""
         return self.last.loss.kind == "softmax_cross_entropy"
 
     @property

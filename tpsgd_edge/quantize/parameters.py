@@ -59,7 +59,7 @@ class Passing:
 
     @property
     def is_wide(self) -> bool:
-        """Whether the sums need s64."""
+        """Tell whether the sums need s64."""
         return self.sums is not None and self.sums.high >= 2**31
 
 
@@ -81,7 +81,7 @@ class Projection:
 
     @property
     def learns(self) -> bool:
-        """Whether it is part of the state."""
+        """Tell whether it is part of the state."""
         return self.storage == "ram"
 
 
@@ -139,17 +139,17 @@ class Loss:
 
     @property
     def is_local(self) -> bool:
-        """Whether the layer has its error from a loss of its own."""
+        """Tell whether the layer has its error from a loss of its own."""
         return self.kind != "from_above"
 
     @property
     def in_label_space(self) -> bool:
-        """Whether P^T y is compared with the label, instead of y with P y*."""
+        """Tell whether P^T y is compared with the label, instead of y with P y*."""
         return self.kind in ("projected_cross_entropy", "projected_l2")
 
     @property
     def cancels_derivative(self) -> bool:
-        """Whether delta = e, because the loss matches the activation (section 7)."""
+        """Tell whether delta = e, because the loss matches the activation (section 7)."""
         return self.kind in ("softmax_cross_entropy", "cross_entropy")
 
 

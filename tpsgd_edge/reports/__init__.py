@@ -1,1 +1,1 @@
-"""What a run found, as JSON, Markdown and HTML."""
+"""Reports of a run as JSON, Markdown and HTML."""

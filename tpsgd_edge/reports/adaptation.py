@@ -1,4 +1,4 @@
-"""What was tried to adapt a net, and the spec that says the best of it."""
+"""Result of `adapt`: all trials, and a spec with the settings of the best one."""
 
 import math
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ class AdaptResult:
 
     @property
     def warnings(self) -> tuple[Doubt, ...]:
-        """What makes the best way doubtful."""
+        """Reasons to doubt the best way."""
         tried, best = self.tried, self.best
         if best is None:
             return ()
@@ -122,7 +122,7 @@ def _source_settings(spec: Spec, way: Way) -> Iterator[str]:
 
 
 def _settings(layer: Any) -> dict[str, Any]:
-    """What a layer says beside its defaults, its name and kind first."""
+    """Settings of a layer that differ from its defaults, after its name and kind."""
     said: dict[str, Any] = layer.model_dump(
         mode="json", by_alias=True, exclude_none=True, exclude_defaults=True
     )

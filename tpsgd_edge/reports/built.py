@@ -1,4 +1,4 @@
-"""What building came to, against the budget."""
+"""Result of `build`: sizes against the budget."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ from tpsgd_edge.toolchain.sizes import Sizes
 def build_result(
     prepared: Prepared, project: CProject, folder: Path | None, firmware: Firmware | None
 ) -> BuildResult:
-    """What building found; nothing was written without a folder, or compiled without firmware."""
+    """Collect the result of `build`, which may have written no folder and compiled no firmware."""
     model, spec = prepared.model, prepared.spec
     layers = layer_costs(model, prepared.plan)
     return BuildResult(

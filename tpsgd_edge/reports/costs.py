@@ -1,4 +1,4 @@
-"""What each layer is and costs, and whether the whole fits the budget."""
+"""Kind and cost of each layer, and a check of the whole against the budget."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,11 +1,11 @@
-"""What one layer costs, and what all may cost together."""
+"""Cost of one layer, and the budget for all of them."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class LayerCost:
-    """What one layer is and costs.
+    """Kind and cost of one layer.
 
     Attributes:
         shape: as people write it, "64 -> 32".

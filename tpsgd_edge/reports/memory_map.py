@@ -97,7 +97,7 @@ def layer_colour(index: int) -> str:
 def ram_parts(
     sizes: Sizes, layers: Sequence[LayerCost], buffers: Sequence[Buffer] = ()
 ) -> tuple[Part, ...]:
-    """What lies in RAM; the sizes add up to `ram_total`."""
+    """List the parts of RAM; their sizes add up to `ram_total`."""
     arena = arena_bytes(sizes, layers, buffers)
     parts = [
         Part(f"{layer.layer} weights", layer_colour(i), layer.ram_bytes)
@@ -112,7 +112,7 @@ def ram_parts(
 
 
 def flash_parts(sizes: Sizes, layers: Sequence[LayerCost]) -> tuple[Part, ...]:
-    """What lies in flash; the sizes add up to `flash_total`."""
+    """List the parts of flash; their sizes add up to `flash_total`."""
     parts = [Part("code", "code", sizes.flash.code)]
     constants = [
         Part(f"{layer.layer} constants", layer_colour(i), layer.flash_bytes)
@@ -158,7 +158,7 @@ def memory_map(title: str, parts: Sequence[Part], budget: int | None) -> MemoryM
 def arena_map(
     buffers: Sequence[Buffer], layers: Sequence[LayerCost], sizes: Sizes | None = None
 ) -> ArenaMap | None:
-    """Where the buffers lie in the arena, in the colours of their layers; None without any."""
+    """Lay out the arena's buffers in the colours of their layers; None if there are no buffers."""
     if not buffers:
         return None
     size = arena_bytes(sizes, layers, buffers)

@@ -50,7 +50,7 @@ _HIGH = 0.9
 
 
 def best_point(result: SimulateResult) -> CurvePoint | None:
-    """Where the net was better than at the end, the first time; None where it nowhere was."""
+    """Return the first point with the highest score, or None if the last point is as good."""
     known = [point for point in result.curve if math.isfinite(point.accuracy)]
     best = max(known, key=lambda point: point.accuracy, default=None)
     return best if best is not None and best.accuracy > known[-1].accuracy else None

@@ -1,4 +1,4 @@
-"""What each verb found: frozen results that the terminal, JSON, Markdown and HTML read.
+"""Frozen results, one class for each verb, which the terminal, JSON, Markdown and HTML read.
 
 `to_json` of every result gives a document with the same keys (`KEYS`), null where the verb does not
 know. `data` of a result says what the labels were understood as, and what is odd about the data.
@@ -45,7 +45,7 @@ KEYS = (
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """Where training stood on the test set; epoch 0 is before training.
+    """Score on the test set at one time of the training; epoch 0 is before training.
 
     `accuracy` is in the metric of the result.
     """
@@ -132,7 +132,7 @@ class VerifyResult:
 
     @property
     def is_equal(self) -> bool:
-        """Whether every step agrees, bit for bit."""
+        """Tell whether every step agrees, bit for bit."""
         return self.verdict.verdict == "equal"
 
     @property
@@ -258,7 +258,7 @@ class ExportResult:
 
 @dataclass(frozen=True, slots=True)
 class QuantizationResult:
-    """What integers lose against the same net in real numbers.
+    """Comparison of the integer net with the same net in real numbers.
 
     Attributes:
         layers: the error of each layer's outputs, first to last.
@@ -311,7 +311,7 @@ class ReportResult:
 
     @property
     def spec(self) -> Spec:
-        """What was asked for."""
+        """The spec of the report."""
         return self.build.spec
 
     @property
@@ -335,7 +335,7 @@ _Result = BuildResult | VerifyResult | SimulateResult | ExportResult | Quantizat
 
 
 def command_arguments(spec: Spec, platform: str) -> str:
-    """What makes a command run on the same spec: its file, the platform, all overrides."""
+    """Arguments that make a command run on the same spec: its file, the platform, all overrides."""
     words = [spec.source, "--platform", platform]
     for override in spec.overrides:
         if not override.startswith("platform.name="):

@@ -98,7 +98,7 @@ def _cycle_lines(result: VerifyResult) -> tuple[Line, ...]:
 
 
 def verdict_line(result: VerifyResult) -> Line:
-    """Whether reference and device agree."""
+    """Tell whether reference and device agree."""
     ran = result.platform if result.emulator is None else f"{result.platform}, {result.emulator}"
     if result.is_equal:
         detail = f"bit for bit, {plural(result.steps, 'training step')} on {ran}"

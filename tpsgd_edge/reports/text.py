@@ -72,7 +72,7 @@ def number_text(value: float | None) -> str:
 
 
 def metric_name(metric: Metric) -> str:
-    """What the metric is called.
+    """Name the metric for people.
 
     >>> metric_name("r2")
     'R²'

@@ -234,7 +234,7 @@ def _in_all(result: ReportResult, key: str) -> int:
 
 
 def _cost_rest(result: ReportResult, columns: Sequence[tuple[str, str]]) -> tuple[CostCell, ...]:
-    """What is done around the layers: calls, the schedule, softmax; empty where it is nothing."""
+    """Cost of everything around the layers: calls, the schedule, softmax; empty if it is 0."""
     rest = {key: _in_all(result, key) - _total(result.build.layers, key) for _, key in columns}
     if not any(rest.values()):
         return ()

@@ -1,4 +1,4 @@
-"""What the user asked for: the TOML file, parsed, checked and frozen.
+"""The spec: the user's TOML file, parsed, checked and frozen.
 
 Every key is checked on reading. Whatever is wrong with the spec alone ends in one `SpecError` that
 lists all of it; what only the data can tell is checked by the stage that has them.

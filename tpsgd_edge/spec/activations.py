@@ -34,7 +34,11 @@ NOT_MONOTONE = ("gelu", "gelu_tanh", "silu", "hard_swish")
 
 
 def check_settings(keys: Iterable[str], activation: str | None) -> None:
-    """Raise a ValueError where a key belongs to other activations than the layer's."""
+    """Check that each key goes with the layer's activation.
+
+    Raises:
+        ValueError: a key belongs to other activations.
+    """
     for key, activations in _SETTINGS.items():
         if key in keys and activation not in activations:
             which = " or ".join(f'"{name}"' for name in activations)
@@ -44,7 +48,7 @@ def check_settings(keys: Iterable[str], activation: str | None) -> None:
 def activation_problems(
     layers: Iterable[tuple[str, str, bool]], *, pretrains: bool
 ) -> Iterator[Problem]:
-    """What layers ask for that their activations cannot do.
+    """Find layers that shall learn although their activations cannot.
 
     Args:
         layers: name, activation and whether it trains on the device, of each layer with weights.

@@ -1,4 +1,4 @@
-"""What a spec that trains by backpropagation must not ask for (docs/ARITHMETIC.md, section 18)."""
+"""Checks of a spec that trains by backpropagation (docs/ARITHMETIC.md, section 18)."""
 
 from collections.abc import Iterator
 

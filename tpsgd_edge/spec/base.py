@@ -1,4 +1,4 @@
-"""What all sections of a spec share."""
+"""Base of all sections of a spec."""
 
 from typing import Annotated
 

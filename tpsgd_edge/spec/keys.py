@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from tpsgd_edge.errors import SpecError
+from tpsgd_edge.spec.aliases import new_key_name, old_names
 from tpsgd_edge.spec.base import Section
 from tpsgd_edge.spec.loss import LossKind
 from tpsgd_edge.spec.problems import models_in, range_text
@@ -128,7 +129,7 @@ def find_keys(text: str) -> tuple[Key, ...]:
     asked = text.removeprefix("--set").partition("=")[0].strip(" []")
     *above, name = [step.strip() for step in asked.split(".")]
     place = _place(above)
-    named = [key for key in all_keys() if key.name == name]
+    named = [key for key in all_keys() if key.name in (name, new_key_name(name))]
     found = [key for key in named if place in ("", key.place, *key.kinds)]
     inside = [key for key in all_keys() if key.place == asked]
     # [rule] is asked for more often than the key of this name that every spec may have.
@@ -139,7 +140,7 @@ def find_keys(text: str) -> tuple[Key, ...]:
 
 
 def _place(above: list[str]) -> str:
-    """Where a key is documented that stands below these names."""
+    """Path under which a key below these names is documented."""
     if above and above[-1] in ("loss", "output_loss"):
         return "rule.loss"
     # A layer's own name or its index may follow.
@@ -224,6 +225,7 @@ def _key(section: type[Section], name: str, place: str, kinds: tuple[str, ...]) 
     key = field.alias or name
     short = SHORT_FORMS.get((section.__name__, key))
     type_ = type_words(field.annotation)
+    before = old_names(f"{place}.{name}" if place else name)
     return Key(
         place=place,
         name=key,
@@ -232,7 +234,7 @@ def _key(section: type[Section], name: str, place: str, kinds: tuple[str, ...]) 
         range=range_text(section, key).removeprefix("allowed: "),
         default=_default(field),
         since=match["since"] or FIRST_VERSION,
-        words=match["words"],
+        words=" ".join((match["words"], *before)),
         example=match["example"] or "",
     )
 

@@ -26,7 +26,7 @@ _MOST_GROUPS = 16
 
 
 class TrainedSpec(ReadingSpec):
-    """What every layer with weights has."""
+    """Settings of every layer with weights."""
 
     name: str
     """Name of the layer, in C and in messages. Example: `name = "fc1"`"""
@@ -65,7 +65,7 @@ class TrainedSpec(ReadingSpec):
 
     @property
     def has_rate_of_data(self) -> bool:
-        """Whether the learning rate is one that nobody has asked for."""
+        """Tell whether the learning rate is one that nobody has asked for."""
         return self._has_rate_of_data
 
     def with_rate_of_data(self, rate: float) -> Self:
@@ -115,7 +115,7 @@ class AdaptorSpec(TrainedSpec):
 
 
 class ConvSpec(TrainedSpec):
-    """What convolutions in one and two dimensions share."""
+    """Settings that convolutions in one and two dimensions share."""
 
     filters: Annotated[int, Field(ge=1, le=LARGEST)]
     """Number of output channels. Example: `filters = 16`"""

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.spec.problems import did_you_mean, problems_of, raise_problems
+from tpsgd_edge.spec.aliases import with_new_names, with_new_path
+from tpsgd_edge.spec.problems import did_you_mean, raise_problems, validated
 from tpsgd_edge.spec.rules import spec_problems
 from tpsgd_edge.spec.sections import Spec
 from tpsgd_edge.spec.source import SourceInput
@@ -31,11 +30,14 @@ def load_spec(path: str | Path, overrides: Sequence[str] = ()) -> Spec:
         SpecError: what is wrong with the file, the overrides or their content, all of it at once.
     """
     path = Path(path)
-    content = _parse(_read(path), path)
+    # An override by the new name goes over a file that has the old one, and the other way round.
+    renamed = with_new_names(_parse(_read(path), path))
+    notes = [*renamed.notes]
     for override in overrides:
-        _apply(content, override)
-    spec = spec_from_dict(content, folder=path.parent, source=path.name)
+        notes += _apply(renamed.content, override)
+    spec = spec_from_dict(renamed.content, folder=path.parent, source=path.name)
     spec._overrides = tuple(overrides)
+    spec._notes = (*notes, *spec.notes)
     return spec
 
 
@@ -52,13 +54,9 @@ def spec_from_dict(
     Raises:
         SpecError: everything that is wrong with it.
     """
-    try:
-        spec = Spec.model_validate(content)
-    except ValidationError as error:
-        details = error.errors(include_url=False)
-        raise_problems(problems_of(details, Spec, content), source=source)
-        raise
-    spec._folder, spec._source = Path(folder), source
+    renamed = with_new_names(content)
+    spec = validated(Spec, renamed.content, source=source)
+    spec._folder, spec._source, spec._notes = Path(folder), source, renamed.notes
     raise_problems(spec_problems(spec), source=source)
     return spec
 
@@ -204,7 +202,8 @@ def _parse(raw: bytes, path: Path) -> dict[str, Any]:
         ) from None
 
 
-def _apply(content: dict[str, Any], override: str) -> None:
+def _apply(content: dict[str, Any], override: str) -> list[str]:
+    """Set the key of an override; the notes on old names in it."""
     key, equals, text = override.partition("=")
     steps = [step.strip() for step in key.split(".")]
     if not equals or not all(steps):
@@ -213,6 +212,7 @@ def _apply(content: dict[str, Any], override: str) -> None:
             where=f"--set {override}",
             help="for example --set rule.learning_rate=0.01",
         )
+    steps, notes = with_new_path(steps)
     place: Any = content
     for depth, step in enumerate(steps[:-1]):
         place = _enter(place, step, where=f"--set {override}", above=".".join(steps[:depth]))
@@ -224,6 +224,7 @@ def _apply(content: dict[str, Any], override: str) -> None:
         place[last]["kind"] = _value(text)
     else:
         place[last] = _value(text)
+    return notes
 
 
 def _enter(place: Any, step: str, *, where: str, above: str) -> Any:

@@ -130,7 +130,7 @@ class ModelSpec(Section):
 
     @property
     def has_first_weights(self) -> bool:
-        """Whether the first weights are those of a net that has learned something."""
+        """Tell whether the first weights are those of a net that has learned something."""
         origins = (self.source, self.weights_file, self.pretrain)
         return any(origin is not None for origin in origins)
 

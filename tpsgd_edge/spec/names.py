@@ -19,7 +19,11 @@ _FILES_TAKEN = """
 
 
 def check_c_name(name: str) -> str:
-    """The name itself; ValueError where C does not allow it or a generated project takes it."""
+    """Return the name if it can name a member of a struct in a generated project.
+
+    Raises:
+        ValueError: C does not allow the name, or the generated code uses it itself.
+    """
     if not _C_NAME.fullmatch(name):
         raise ValueError(
             f"{name[:40]!r} is not a lower-case C name: a letter, "
@@ -39,7 +43,11 @@ def _such_as(name: str) -> str:
 
 
 def check_model_name(name: str) -> str:
-    """The name itself; ValueError where it cannot name C functions and files."""
+    """Return the name if it can name C functions and files.
+
+    Raises:
+        ValueError: it cannot, or it would meet names of other models in one firmware.
+    """
     if check_c_name(name) in _FILES_TAKEN.split():
         raise ValueError(f"{name!r} is taken: {name}.h would hide another file")
     if "tps" in name.split("_") or name.endswith("_train"):
@@ -51,7 +59,10 @@ def check_model_name(name: str) -> str:
 
 
 def check_class_names(value: object) -> tuple[str, ...]:
-    """Names of classes as text, however they were written; ValueError where they are none.
+    """Return the names of classes as text, whatever they were written as.
+
+    Raises:
+        ValueError: fewer than two names, one name twice, or other things than names.
 
     >>> check_class_names([3, 5.0, "seven"])
     ('3', '5', 'seven')

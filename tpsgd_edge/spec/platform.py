@@ -10,7 +10,10 @@ _BYTES = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([KM]?)i?B?", re.IGNORECASE | r
 
 
 def parse_bytes(text: str) -> int:
-    """A memory size in bytes; K is 1,024.
+    """Read a memory size in bytes; K is 1,024.
+
+    Raises:
+        ValueError: the text is no memory size.
 
     >>> parse_bytes("20K"), parse_bytes("1.5 MB"), parse_bytes("512")
     (20480, 1572864, 512)

@@ -1,12 +1,12 @@
-"""What is wrong with a spec, in the house's words instead of pydantic's."""
+"""Problems of a spec, in the house's words instead of pydantic's."""
 
 import difflib
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -24,7 +24,11 @@ class Problem:
 
 
 def raise_problems(problems: Sequence[Problem], *, source: str) -> None:
-    """Raise one `SpecError` that tells all problems; nothing happens where there are none."""
+    """Raise one error with all problems, or none if there are no problems.
+
+    Raises:
+        SpecError: at least one problem.
+    """
     if not problems:
         return
     first = problems[0]
@@ -37,6 +41,26 @@ def raise_problems(problems: Sequence[Problem], *, source: str) -> None:
         parts = (("where", problem.where), ("found", problem.found), ("help", problem.help))
         lines += [f"     {label + ':':<6} {text}" for label, text in parts if text]
     raise SpecError("\n".join(lines))
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def validated(root: type[_Model], content: Mapping[str, Any], *, source: str) -> _Model:
+    """Check keys and their values against the class that says what they may be.
+
+    Args:
+        source: what messages call the file.
+
+    Raises:
+        SpecError: everything that is wrong with them.
+    """
+    try:
+        return root.model_validate(content)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        raise_problems(problems_of(details, root, content), source=source)
+        raise
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

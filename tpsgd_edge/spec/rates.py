@@ -41,13 +41,13 @@ def asked_learning_rate(spec: Spec, index: int) -> float | None:
 
 
 def is_rate_open(spec: Spec, index: int) -> bool:
-    """Whether nobody has asked for a layer's rate, so that the nearest possible one will do."""
+    """Tell whether a layer's rate was left open, so that the nearest possible one will do."""
     is_chosen = trained_layer(spec, index).has_rate_of_data
     return is_chosen or asked_learning_rate(spec, index) is None
 
 
 def is_normalized(spec: Spec) -> bool:
-    """Whether learning rates are to follow from what layers read.
+    """Tell whether learning rates are to follow from what layers read.
 
     They do where none is said, in nets that start from nothing and learn by tpSGD.
     """

@@ -1,4 +1,4 @@
-"""What a spec whose projections learn must not ask for (docs/ARITHMETIC.md, section 6.5)."""
+"""Checks of a spec whose projections learn (docs/ARITHMETIC.md, section 6.5)."""
 
 from collections.abc import Iterator
 

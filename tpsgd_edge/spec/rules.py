@@ -1,4 +1,4 @@
-"""What is left open in a spec, resolved, and what its sections must not ask for together.
+"""Answers to what a spec leaves open, and checks across its sections.
 
 A layer's index is its place in `spec.model.layers`; `layer_index` finds it by name.
 """
@@ -47,7 +47,11 @@ def layer_index(spec: Spec, name: str) -> int:
 
 
 def trained_layer(spec: Spec, index: int) -> TrainedSpec:
-    """A layer with weights; TypeError where the index is that of another layer."""
+    """Return the layer with weights at this index.
+
+    Raises:
+        TypeError: the layer at this index has no weights.
+    """
     layer = spec.model.layers[index]
     if not isinstance(layer, TrainedSpec):
         raise TypeError(f"layer {index} of the spec has no weights: {layer.kind}")
@@ -73,7 +77,7 @@ def first_loss(spec: Spec, index: int, labels_kind: LabelsKind) -> LossSpec:
 
 
 def layer_projection(spec: Spec, index: int, labels_kind: LabelsKind) -> ProjectionKind:
-    """What a hidden layer's targets are: its own projection, or that of [projection].
+    """Kind of a hidden layer's projection: its own, or that of [projection].
 
     Where neither says it, a net that backpropagation trained keeps what it knows: its targets are
     prototypes, unless the loss asks for others (docs/RESULTS.md). Label vectors have none.
@@ -93,7 +97,7 @@ def layer_projection(spec: Spec, index: int, labels_kind: LabelsKind) -> Project
 
 
 def first_projection(spec: Spec, index: int, labels_kind: LabelsKind) -> ProjectionKind:
-    """What a hidden layer's targets are in a net that starts from nothing: fitted, or random.
+    """Kind of a hidden layer's projection in a net that starts from nothing: fitted, or random.
 
     It is also what projections that learn are at first.
     Where nothing is said, they are fitted if the net has convolutions that learn: a random read-out
@@ -133,12 +137,12 @@ def error_gate(spec: Spec, labels_kind: LabelsKind) -> float | None:
 
 
 def is_recurrent(spec: Spec) -> bool:
-    """Whether the net reads sequences."""
+    """Tell whether the net reads sequences."""
     return any(isinstance(layer, RecurrentSpec) for layer in spec.model.layers)
 
 
 def _has_meaning(spec: Spec) -> bool:
-    """Whether hidden layers start with weights that were not learned towards random targets."""
+    """Tell whether hidden layers start with weights that have learned, but not random targets."""
     model = spec.model
     is_taught = model.pretrain is not None and model.pretrain.method == "backprop"
     return is_taught or model.source is not None or model.weights_file is not None
@@ -185,7 +189,7 @@ def spec_problems(spec: Spec) -> list[Problem]:
 
 
 def is_last(spec: Spec, index: int) -> bool:
-    """Whether it is the last layer."""
+    """Tell whether it is the last layer."""
     return index == len(spec.model.layers) - 1
 
 

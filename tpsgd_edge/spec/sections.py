@@ -167,7 +167,7 @@ FASHION_MNIST = "fashion-mnist"
 
 
 class DataSpec(Section):
-    """Where samples come from and how they are split and scaled."""
+    """Source of the samples, their split and their scaling."""
 
     file: str
     """File of the samples: .npz, .csv, .tsv or IDX, relative to the spec; or "fashion-mnist".
@@ -225,7 +225,7 @@ class DataSpec(Section):
 
     @property
     def net_input(self) -> SourceInput | None:
-        """What the net of the model's source reads; None where the layers are the spec's own."""
+        """Input of the net in the model's source; None if the layers are the spec's own."""
         return self._net_input
 
     def for_net(self, source: SourceInput, input_shape: tuple[int, int, int]) -> "DataSpec":
@@ -305,10 +305,11 @@ class Spec(Section):
     _folder: Path = PrivateAttr(default_factory=Path)
     _source: str = PrivateAttr(default="spec")
     _overrides: tuple[str, ...] = PrivateAttr(default=())
+    _notes: tuple[str, ...] = PrivateAttr(default=())
 
     @property
     def folder(self) -> Path:
-        """Where relative paths in the spec start: the folder of its file."""
+        """Folder of the spec's file, where relative paths in the spec start."""
         return self._folder
 
     @property
@@ -320,6 +321,11 @@ class Spec(Section):
     def overrides(self) -> tuple[str, ...]:
         """The `key=value` settings that were applied on reading."""
         return self._overrides
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was decided on reading: which names are old ones (`aliases.py`)."""
+        return self._notes
 
     @property
     def digest(self) -> str:

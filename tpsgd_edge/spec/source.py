@@ -1,4 +1,4 @@
-"""What a net that another tool made reads."""
+"""Input of a net that another tool made."""
 
 from dataclasses import dataclass
 

@@ -10,7 +10,7 @@ from tpsgd_edge.spec.names import check_c_name
 
 
 class ReadingSpec(Section):
-    """What every layer has."""
+    """Settings of every layer."""
 
     reads: tuple[str, ...] | None = Field(default=None, alias="from", min_length=1, max_length=64)
     """Names of the layers whose values this one reads, one or a list, "x" for the sample; where not
@@ -25,7 +25,7 @@ class ReadingSpec(Section):
 
 
 class UntrainedSpec(ReadingSpec):
-    """What layers without weights share: a name that may be left out."""
+    """Settings of layers without weights: a name, which may be left out."""
 
     name: str | None = None
     """Name of the layer; may be left out. Example: `name = "pool1"`"""

@@ -58,12 +58,12 @@ class Way:
 
     @property
     def has_targets(self) -> bool:
-        """Whether more than the last layer learns."""
+        """Tell whether more than the last layer learns."""
         return bool(self.adaptors) or len(self.trains) > 1
 
 
 def ways_of(spec: Spec, rates: Sequence[float]) -> tuple[Way, ...]:
-    """What is worth a try: the last layer, with single hidden layers, with all, with adaptors."""
+    """List the ways to try: the last layer alone, with one hidden layer, all of them, adaptors."""
     layers = _own_layers(spec)
     *hidden, last = (layer.name for layer in layers)
     can_learn = [layer.name for layer in layers[:-1] if _can_learn(layer)]
@@ -82,7 +82,7 @@ def ways_of(spec: Spec, rates: Sequence[float]) -> tuple[Way, ...]:
 
 
 def _can_learn(layer: TrainedSpec) -> bool:
-    """Whether a local rule reaches the layer.
+    """Tell whether a local rule can train the layer.
 
     It does not where a reset gate acts before the sums, or no slope follows from the outputs.
     """
@@ -156,7 +156,7 @@ def training_ram(plan: MemoryPlan) -> int:
 
 
 def learn(device: Device, prepared: Prepared, x: Array, y: Array, *, epochs: int) -> None:
-    """From the first state, train on these samples for whole epochs."""
+    """Train from the first state for whole epochs on samples x (n, n_in) and labels y (n, ...)."""
     model = prepared.model
     inputs, labels = quantize_inputs(model, x), quantize_labels(model, y)
     device.init()
@@ -165,7 +165,7 @@ def learn(device: Device, prepared: Prepared, x: Array, y: Array, *, epochs: int
 
 
 def score_on(device: Device, prepared: Prepared, x: Array, y: Array) -> float:
-    """The metric of the device's answers to these samples."""
+    """Score the device's answers to samples x (n, n_in) with labels y (n, ...)."""
     model = prepared.model
     return score(model, device.outputs(quantize_inputs(model, x)), y).value
 
@@ -206,7 +206,7 @@ def _taught(layer: TrainedSpec, way: Way) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What became of one way.
+    """Result of trying one way.
 
     Attributes:
         ram: bytes that training takes, without the stack.

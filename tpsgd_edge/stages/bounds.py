@@ -1,4 +1,4 @@
-"""What is asked for must fit this computer."""
+"""Limits of what is compared at once, so that it fits this computer's memory."""
 
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.memory import digest_order
@@ -11,7 +11,7 @@ _LARGEST_PROOF = 1 << 32
 
 
 def steps_to_compare(prepared: Prepared, asked: int | None, *, whole_training: bool = False) -> int:
-    """As many as were asked for, or `default_steps`.
+    """Return the number of steps to compare: `asked`, or else `default_steps`.
 
     Raises:
         SpecError: more than a computer's memory holds, and how many it does.

@@ -40,7 +40,7 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the checks look at; None, or empty, where it is not known.
+    """Facts that the checks look at; None or empty where a fact is not known.
 
     Attributes:
         seen: what was scored, in words: "the test set".
@@ -83,7 +83,7 @@ class Facts:
 
     @property
     def noise(self) -> float:
-        """What two scores of equally good nets may differ by."""
+        """Difference that the scores of two equally good nets may have."""
         return max(0.005, 0.5 / math.sqrt(self.tests or 1))
 
     def text(self, score: float) -> str:
@@ -235,7 +235,7 @@ def _sets_unlike(facts: Facts) -> Words:
 
 
 def _drawn_difference(facts: Facts) -> float:
-    """By what the shares of two sets drawn from one differ in the mean, half of the sum."""
+    """Expected half sum of differences between the class shares of two sets drawn from one."""
     each = sum(1 / max(1, size) for size in facts.set_sizes)
     shares = [(train + test) / 2 for _, train, test in facts.class_shares]
     return sum(math.sqrt(2 / math.pi * p * (1 - p) * each) for p in shares) / 2

@@ -41,7 +41,7 @@ def example_program(spec: Spec) -> str:
 
 
 def some_of_each(dataset: Dataset) -> NDArray[np.intp]:
-    """Indices of training samples: of classes the first of each, then the second of each."""
+    """Indices (n,) of training samples: of classes the first of each, then the second of each."""
     n_in, y = dataset.x_train.shape[1], dataset.y_train
     count = min(max(2, _MOST_NUMBERS // n_in), _MOST_SAMPLES, len(y))
     return np.arange(count) if dataset.labels.kind == "vector" else _by_turns(y)[:count]

@@ -99,10 +99,13 @@ def with_state(prepared: Prepared, state: State) -> Graph:
 
 
 def onnx_of(prepared: Prepared, state: State, *, scaled_input: bool = False) -> bytes:
-    """The trained net as an ONNX file.
+    """Write the trained net as the bytes of an ONNX file.
 
     Args:
         scaled_input: leave out what `data.scaling` does to samples.
+
+        Raises:
+            SpecError: the net has an adaptor, which no chain of operators can express.
     """
     model = prepared.model
     adaptors = [layer.name for layer in model.weighted if layer.residual]

@@ -25,20 +25,20 @@ _MOST_INPUTS = 512
 
 
 def data_doubts(prepared: Prepared) -> tuple[Doubt, ...]:
-    """What is doubtful before anything was trained."""
+    """Run the checks that need no training."""
     return doubts(data_facts(prepared.model, prepared.dataset, prepared.spec.data.scaling))
 
 
 def training_doubts(
     prepared: Prepared, training: Training, baselines: Mapping[str, float]
 ) -> tuple[Doubt, ...]:
-    """What is doubtful about a training; `baselines` has the net whose hidden layers stay."""
+    """Run the checks on a training; `baselines` holds the scores of the nets to compare with."""
     untaught = next(iter(baselines.items()), None)
     return doubts(training_facts(prepared, training, untaught))
 
 
 def data_facts(model: QuantizedModel, dataset: Dataset, scaling: str = "") -> Facts:
-    """What the data and their scale alone tell; `scaling` as the spec says it."""
+    """Collect the facts about the data and their scale alone; `scaling` is the spec's."""
     facts = replace(_input_facts(model, dataset.x_train), scaling=scaling)
     if dataset.labels.kind == "class" and len(dataset.y_test):
         facts = replace(facts, **_set_facts(dataset))
@@ -73,7 +73,7 @@ def training_facts(
 
 
 def learned_facts(model: QuantizedModel, dataset: Dataset, outputs: Array, state: bytes) -> Facts:
-    """What outputs for the training set tell, where no samples were kept for a test."""
+    """Collect facts from outputs (n, n_out) for the training set, if there is no test set."""
     last = score(model, outputs, dataset.y_train)
     facts = replace(
         data_facts(model, dataset),
@@ -100,7 +100,7 @@ def some_of(dataset: Dataset) -> Dataset:
 
 
 def clipped_outputs(model: QuantizedModel, outputs: Array) -> float:
-    """The share of answers whose largest output stands at the end of its range."""
+    """Share of the outputs (n, ..., n_out) whose largest entry stands at the end of its range."""
     last = model.last
     if model.output_type == "f32" or FACTS[last.activation].is_bounded or not outputs.size:
         return 0.0
@@ -124,7 +124,7 @@ def weights_at_limits(model: QuantizedModel, state: bytes) -> tuple[tuple[str, f
 
 
 def largest_class(y: Array, names: tuple[str, ...]) -> tuple[float, str]:
-    """Share and name of the class that most labels name."""
+    """Share and name of the class that is most frequent among labels y (n,) or (n, steps)."""
     counts = np.bincount(y.ravel())
     most = int(counts.argmax())
     return float(counts[most] / counts.sum()), _name(names, most)
@@ -151,7 +151,7 @@ def _input_facts(model: QuantizedModel, x_train: Array) -> Facts:
 
 
 def _distinct(values: Array) -> NDArray[np.intp]:
-    """How many values each column has."""
+    """Count the distinct values of each column of `values` (n, columns); shape (columns,)."""
     in_order = np.sort(values, axis=0)
     return np.asarray((in_order[1:] != in_order[:-1]).sum(axis=0) + 1)
 

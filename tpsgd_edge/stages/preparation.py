@@ -1,4 +1,4 @@
-"""From the spec to a compiled project."""
+"""The stages from a spec to a rendered project, in order."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,7 +49,7 @@ class Prepared:
 
 
 def prepare(spec: Spec, dataset: Dataset | None = None) -> Prepared:
-    """From the spec to a quantized model with a memory plan. Reads the data, writes nothing."""
+    """Make a quantized model with a memory plan of a spec. Reads the data, writes nothing."""
     platform = load_platform(spec.platform.name)
     spec = with_source(spec)
     dataset = load_dataset(spec) if dataset is None else dataset
@@ -102,7 +102,7 @@ def render_project(prepared: Prepared) -> CProject:
 def selftest_samples(
     model: QuantizedModel, dataset: Dataset
 ) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
-    """The samples of the self-test: the first ones, fewer where a net is large."""
+    """Samples (n, n_in) and labels of the self-test: the first ones, fewer for a large net."""
     count = max(2, min(_SELFTEST_SAMPLES, _SELFTEST_MACS // forward_macs(model)))
     x = quantize_inputs(model, dataset.x_train[:count])
     return x, quantize_labels(model, dataset.y_train[:count])

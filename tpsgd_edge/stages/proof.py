@@ -35,7 +35,7 @@ _DIFFERENT_QUESTIONS = 256
 
 
 def default_steps(prepared: Prepared, *, whole_training: bool = False) -> int:
-    """How many steps to compare where the user does not say.
+    """Number of steps to compare if the user gives none.
 
     1,000, or as many as the spec trains for; with `whole_training` all of these for a small model.
     """
@@ -112,7 +112,7 @@ class _Questions:
 
     @classmethod
     def of(cls, prepared: Prepared) -> Self:
-        """Those of a data set; its training samples where it has no others."""
+        """Take the questions from the test samples, or else from the training samples."""
         dataset, model = prepared.dataset, prepared.model
         has_tests = len(dataset.x_test) > 0
         x, y = (dataset.x_test, dataset.y_test) if has_tests else (dataset.x_train, dataset.y_train)
@@ -123,7 +123,7 @@ class _Questions:
     def ask(
         self, device: Device, reference: Reference, steps: int, *, only_predicts: bool = False
     ) -> Verdict:
-        """Whether both say the same after some training steps."""
+        """Tell whether both say the same after some training steps."""
         which = (steps + np.arange(self.count)) % len(self.x)
         x, labels = self.x[which], self.labels[which]
         expected, actual = answers(reference, x, labels), device.answers(x, labels)
@@ -160,7 +160,9 @@ def _prove_training(
 def with_value(
     verdict: Verdict, device: Device, model: QuantizedModel, x: Array, labels: Array
 ) -> Verdict:
-    """A mismatch with the first value that differs, found in a second run up to that step.
+    """Add the first value that differs to a mismatch, by a second run up to that step.
+
+    x (n, n_in) and labels are the samples of the first run, in the model's formats.
 
     A device that does it right this time was wrong all the same.
     """

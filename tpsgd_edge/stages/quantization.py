@@ -1,4 +1,4 @@
-"""What integers lose against the same net in real numbers."""
+"""Error of the integer net against the same net in real numbers, layer by layer."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +26,7 @@ _BLOCK = 256
 
 @dataclass(frozen=True, slots=True)
 class LayerError:
-    """How far a layer's integer outputs are from real ones, with all that is lost before it.
+    """Error of a layer's integer outputs against real ones, errors of earlier layers included.
 
     Attributes:
         reach: the largest real output.

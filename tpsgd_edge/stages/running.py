@@ -67,7 +67,7 @@ def check_selftest(device: Device, prepared: Prepared, platform: str) -> None:
 
 
 def _first_difference(device: Device, prepared: Prepared) -> Verdict:
-    """What differs first on the samples of the self-test, or else the self-test itself."""
+    """Find the first difference on the samples of the self-test, or else blame the self-test."""
     model = prepared.model
     x, labels = selftest_samples(model, prepared.dataset)
     reference = Reference(model)

@@ -9,7 +9,7 @@ from tpsgd_edge.trace import digest
 
 
 def selftest_of(model: QuantizedModel, x: Array, labels: Array) -> SelfTest:
-    """The self-test on some samples, with what the reference makes of them."""
+    """Make the self-test on samples x (n, n_in) and labels, with the reference's answers."""
     reference = Reference(model)
     first = _digest(reference), selftest_answers(reference, x, labels)
     for sample, label in zip(x, labels, strict=True):

@@ -35,7 +35,7 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How well outputs meet labels.
+    """Score of outputs against labels.
 
     `value` is the share of right answers, or R^2; `confusion` (K, K) has true classes in rows.
     """
@@ -46,7 +46,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What a training run came to: scores on the test set before the first and after each epoch.
+    """Result of a training run: scores on the test set before the first and after each epoch.
 
     `state` is a copy of the state struct at the end, `outputs` are those for the test set then.
     `origin_scores` are those on the test set of the domain that the net comes from, before the
@@ -131,7 +131,7 @@ def score(model: QuantizedModel, outputs: Array, y: Array) -> Score:
 
 
 def metric_of(model: QuantizedModel) -> Literal["accuracy", "r2"]:
-    """What the scores of a model measure."""
+    """Name the metric of a model's scores."""
     return "accuracy" if model.labels.kind == "class" else "r2"
 
 

@@ -1,6 +1,7 @@
-"""What a linear model makes of the same data: logistic regression, or ridge for real values.
+"""Score of a linear model on the same data: logistic regression, or ridge for real values.
 
-The yardstick of the checks of plausibility, in numpy alone, as scikit-learn is heavy to load.
+The checks of plausibility compare nets with it. It needs numpy alone: scikit-learn takes longer to
+load than the model takes to learn.
 """
 
 from typing import Any
@@ -76,7 +77,7 @@ def _logistic(x: Real, y: NDArray[Any], count: int) -> Real:
 
 
 def _largest_eigenvalue(x: Real) -> float:
-    """Of x^T x, by power iteration, a little above."""
+    """Upper bound, a little above the largest eigenvalue of x^T x for x (n, columns)."""
     vector = np.ones(x.shape[1], x.dtype)
     value = 1.0
     for _ in range(20):

@@ -1,4 +1,4 @@
-"""From a project folder to something that runs: firmware, or a library or program of the host.
+"""Builds of a project folder: firmware, or a library or program for the host.
 
 What was built from the same bytes with the same command is not built again: it lies in the build
 folder, or without its paths in the user's cache.
@@ -61,7 +61,7 @@ TIMEOUT = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """What was built: an ELF for a device, a shared library or a harness program for the host."""
+    """A build: an ELF for a device, a shared library or a harness program for the host."""
 
     path: Path
     kind: Kind
@@ -337,7 +337,7 @@ def _program(compiler: Compiler) -> tuple[str, ...]:
 
 @cache
 def _processor() -> tuple[str, ...]:
-    """What -march=native looks at: a home folder may be shared by unlike computers."""
+    """Facts about the processor that -march=native uses; computers may share a home folder."""
     told = Path("/proc/cpuinfo")
     if not told.is_file():
         return tuple(computer.uname())

@@ -1,4 +1,4 @@
-"""Which compiler builds for a platform, and where it is."""
+"""Choice of a compiler for a platform, and the place where it is installed."""
 
 import contextlib
 import importlib.util
@@ -11,7 +11,8 @@ from functools import cache
 from pathlib import Path
 
 from tpsgd_edge.errors import ToolError, how_to_install
-from tpsgd_edge.toolchain.platforms import Family, Platform
+from tpsgd_edge.toolchain.platform_file import Family
+from tpsgd_edge.toolchain.platforms import Platform
 from tpsgd_edge.toolchain.process import run_tool
 
 PREFERENCE_VARIABLE = "TPSGD_EDGE_COMPILER"
@@ -68,7 +69,7 @@ def find_compiler(platform: Platform, preferred: str | None = None) -> Compiler:
 
 
 def find_zig() -> tuple[str, ...] | None:
-    """How to start zig: the one from PyPI, else the one on the PATH; None without."""
+    """Command that starts zig, from PyPI or else from the PATH; None if there is neither."""
     spec = importlib.util.find_spec("ziglang")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         for name in ("zig", "zig.exe"):
@@ -81,7 +82,7 @@ def find_zig() -> tuple[str, ...] | None:
 
 
 def zig_environment(scratch: Path) -> dict[str, str]:
-    """What zig needs beside this process's environment: a cache in `scratch` if there is no other.
+    """Environment variables that zig needs in addition: a cache in `scratch` if there is no other.
 
     zig keeps its runtime libraries in the user's cache folder, and hangs where it cannot make that.
     """

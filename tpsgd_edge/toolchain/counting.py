@@ -23,7 +23,7 @@ _TIMEOUT = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What training steps and inferences took; `step` is None for firmware that only predicts."""
+    """Counts of training steps and inferences; `step` is None for firmware that only predicts."""
 
     step: Count | None
     inference: Count
@@ -41,7 +41,8 @@ def count_instructions(
     """Count the instructions of an inference, then of a training step, on each of some samples.
 
     Args:
-        state: of the model before the first sample; the initial one where not given. A trained
+        x, labels: samples (n, n_in) and their labels, in the model's formats.
+            state: of the model before the first sample; the initial one where not given. A trained
             model updates fewer units than a fresh one.
         emulator: "auto" is the platform's first choice that is installed.
 

@@ -31,14 +31,14 @@ _REFILL = 2
 
 @dataclass(frozen=True, slots=True)
 class Cycles:
-    """Of one run of a block: in any case, and more where it jumps from its end."""
+    """Cycles of one run of a block: `always`, and `jump` more if it jumps from its end."""
 
     always: int
     jump: int
 
 
 def block_cycles(code: bytes, timing: Timing) -> Cycles:
-    """What a block of Thumb code costs, whose last instruction may be a branch.
+    """Cycles of a block of Thumb code, whose last instruction may be a branch.
 
     Raises:
         ToolError: capstone is not installed.
@@ -90,7 +90,7 @@ _JUMP = {"cortex-m0plus": _m0plus_jump, "cortex-m4": _m4_jump}
 
 
 def _registers(operands: str) -> int:
-    """How many a list holds; without braces, of vpush and the like, none is left out either."""
+    """Number of registers in a list; lists without braces, as vpush has them, count in full too."""
     _, _, listed = operands.partition("{")
     return listed.count(",") + 1
 

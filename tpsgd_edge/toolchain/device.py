@@ -32,10 +32,10 @@ class Device(Protocol):
         """Set the state that training starts from. Opening a device does this too."""
 
     def train(self, x: Array, labels: Array, *, order: NDArray[np.integer] | None = None) -> int:
-        """Train once on each sample, or on `order` of them. Returns how many were refused."""
+        """Train once on each sample of x (n, n_in), or on `order` of them; count the refused."""
 
     def trace(self, x: Array, labels: Array) -> Trace:
-        """Train once on each sample, with the digests of every step."""
+        """Train once on each sample of x (n, n_in), with the digests of every step."""
 
     def outputs(self, x: Array) -> Array:
         """Outputs of the last layer, shape (n, n_out)."""
@@ -48,7 +48,7 @@ class Device(Protocol):
         """
 
     def answers(self, x: Array, labels: Array) -> Answers:
-        """What every public function says of each sample and the one before it."""
+        """Ask every public function about each sample of x (n, n_in) and the one before it."""
 
     def state(self) -> bytes:
         """A copy of the state struct."""
@@ -63,7 +63,7 @@ class Device(Protocol):
         """Begin the schedule of the learning rate again with the next step."""
 
     def selftest(self) -> bool:
-        """Whether the built-in self-test passes. The state is initialised afterwards."""
+        """Tell whether the built-in self-test passes. The state is initialised afterwards."""
 
     def stack_bytes(self) -> int:
         """Bytes of stack that the model used since the last such call; 0 where unknown."""

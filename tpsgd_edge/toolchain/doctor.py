@@ -1,4 +1,4 @@
-"""What is installed of what can be used, and how to get the rest."""
+"""List of the tools that are installed, and of how to get the others."""
 
 import importlib.metadata
 import shutil

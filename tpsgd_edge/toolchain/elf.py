@@ -1,4 +1,4 @@
-"""What is read from an ELF file: segments, sections and symbols."""
+"""Segments, sections and symbols of an ELF file."""
 
 import bisect
 import io

@@ -1,4 +1,4 @@
-"""What a core executed, block of code by block, and what that comes to in instructions."""
+"""Blocks of code that a core executed, and the instructions in them."""
 
 import struct
 from collections import Counter
@@ -60,7 +60,7 @@ class Count:
 
 
 def count_of(executed: Executed, elf: Elf, platform: Platform) -> Count:
-    """What blocks come to on a platform."""
+    """Count the instructions of the executed blocks on a platform."""
     arch = platform.arch
     by_function: Counter[str] = Counter()
     for (address, size), executions in executed.blocks.items():

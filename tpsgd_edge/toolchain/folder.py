@@ -122,7 +122,7 @@ def _ours(folder: Path, content: Mapping[str, bytes]) -> _Ours:
 
 
 def _foreign(folder: Path, entries: list[str], content: Mapping[str, bytes]) -> list[str]:
-    """What a folder without a manifest holds, unless all of it would be written just so."""
+    """List the files of a folder without a manifest that would not be written just so."""
     try:
         below = list(_files_below(folder, entries))
     except OSError:
@@ -164,7 +164,7 @@ def _read_manifest(folder: Path, path: str) -> _Ours | None:
 
 
 def _is_plain_name(name: str) -> bool:
-    """Whether a path leads to a file below its folder, on every system."""
+    """Tell whether a path leads to a file below its folder, on every system."""
     return 0 < len(name) <= 1000 and all(_PART.fullmatch(part) for part in name.split("/"))
 
 
@@ -173,7 +173,7 @@ def _is_there(folder: Path, path: str) -> bool:
 
 
 def _is_plain(folder: Path, path: str, largest: int = _LARGEST_FILE) -> bool:
-    """Whether a plain file is there, with no link on the way to it."""
+    """Tell whether a plain file is there, with no link on the way to it."""
     try:
         for parent in PurePosixPath(path).parents[:-1]:
             if not _is_folder(folder / parent):

@@ -1,4 +1,4 @@
-"""What a runner knows of a model: sizes and types of what goes in and comes out."""
+"""A model as a runner sees it: sizes and types of its inputs and outputs."""
 
 from dataclasses import dataclass
 
@@ -42,7 +42,7 @@ class ModelInterface:
 
     @property
     def confidence_dtype(self) -> np.dtype[np.generic]:
-        """Of the probability of an answer.
+        """Type of the probability of an answer.
 
         Raises:
             DataError: outputs are no probabilities of classes.

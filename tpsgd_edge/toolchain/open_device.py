@@ -64,7 +64,7 @@ def find_emulator(platform: Platform) -> Emulator:
 
 
 def can_emulate(platform: Platform) -> bool:
-    """Whether an emulator for a platform is installed."""
+    """Tell whether an emulator for a platform is installed."""
     try:
         find_emulator(platform)
     except ToolError:

@@ -1,19 +1,26 @@
-"""What each kind of core compiles with and runs on: one small TOML file each, in platforms/."""
+"""Platforms: flags, memory and emulators of each core, one TOML file each in platforms/."""
 
 import difflib
 import string
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
 
 from tpsgd_edge.assets import firmware_dir
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.toolchain.cycles import Timing
+from tpsgd_edge.toolchain.platform_file import (
+    FAMILIES,
+    Arch,
+    CompilerKeys,
+    Family,
+    MemoryKeys,
+    QemuKeys,
+    RegionKeys,
+    read_platform_file,
+)
 
-Family = Literal["zig", "gcc", "clang"]
 _FOLDER = Path(__file__).resolve().parent / "platforms"
 _PORT_FILES = (
     "tps_port.h",
@@ -69,7 +76,7 @@ class Platform:
     name: str
     title: str
     notes: str
-    arch: Literal["host", "arm", "riscv"]
+    arch: Arch
     port: str | None
     flags: Mapping[Family, tuple[str, ...]]
     memory: MemoryMap | None
@@ -79,12 +86,12 @@ class Platform:
 
     @property
     def is_host(self) -> bool:
-        """Whether this is the computer that the builder runs on."""
+        """Tell whether this is the computer that the builder runs on."""
         return self.arch == "host"
 
     @property
     def emulators(self) -> tuple[str, ...]:
-        """What runs it, first choice first: unicorn, qemu."""
+        """Names of the emulators that run it, first choice first: unicorn, qemu."""
         return tuple(n for n, runs in (("unicorn", self.unicorn), ("qemu", self.qemu)) if runs)
 
 
@@ -121,7 +128,7 @@ def port_files(platform: Platform) -> dict[str, str]:
 
 
 def port_sources(platform: Platform) -> tuple[str, ...]:
-    """Those of `port_files` that are compiled."""
+    """List those of `port_files` that are compiled."""
     return tuple(path for path in port_files(platform) if path.endswith(".c"))
 
 
@@ -148,25 +155,33 @@ def _names() -> tuple[str, ...]:
 
 @cache
 def _read(name: str) -> Platform:
-    raw = tomllib.loads((_FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
-    emulators = raw.get("emulators", {})
+    keys = read_platform_file(_FOLDER / f"{name}.toml")
     return Platform(
         name=name,
-        title=raw["title"],
-        notes=raw["notes"],
-        arch=raw["arch"],
-        port=raw.get("port"),
-        flags={family: tuple(flags) for family, flags in raw["compilers"].items()},
-        memory=_memory(raw["memory"]) if "memory" in raw else None,
-        unicorn=emulators.get("unicorn"),
-        qemu=_qemu(emulators["qemu"]) if "qemu" in emulators else None,
-        timing=raw.get("timing"),
+        title=keys.title,
+        notes=keys.notes,
+        arch=keys.arch,
+        port=keys.port,
+        flags=_flags(keys.compilers),
+        memory=None if keys.memory is None else _memory(keys.memory),
+        unicorn=keys.emulators.unicorn,
+        qemu=None if keys.emulators.qemu is None else _qemu(keys.emulators.qemu),
+        timing=keys.timing,
     )
 
 
-def _memory(raw: dict[str, Any]) -> MemoryMap:
-    return MemoryMap(Region(**raw["flash"]), Region(**raw["ram"]), raw["stack"])
+def _flags(keys: CompilerKeys) -> dict[Family, tuple[str, ...]]:
+    given = ((family, getattr(keys, family)) for family in FAMILIES)
+    return {family: tuple(flags) for family, flags in given if flags is not None}
 
 
-def _qemu(raw: dict[str, Any]) -> Qemu:
-    return Qemu(raw["command"], tuple(raw["arguments"]))
+def _memory(keys: MemoryKeys) -> MemoryMap:
+    return MemoryMap(_region(keys.flash), _region(keys.ram), keys.stack)
+
+
+def _region(keys: RegionKeys) -> Region:
+    return Region(keys.origin, keys.size)
+
+
+def _qemu(keys: QemuKeys) -> Qemu:
+    return Qemu(keys.command, tuple(keys.arguments))

@@ -161,7 +161,11 @@ class StreamDevice:
 
 
 def check_state(interface: ModelInterface, state: bytes) -> None:
-    """Raise DataError where `state` has not the struct's size."""
+    """Check that `state` has the struct's size.
+
+    Raises:
+        DataError: it has another size.
+    """
     if len(state) != interface.layout.size:
         raise DataError(
             "the state is not one of this model",
@@ -184,7 +188,7 @@ def _pairs(interface: ModelInterface, x: Array, labels: Array) -> NDArray[np.uin
 
 
 def checked_samples(interface: ModelInterface, x: Array, labels: Array) -> tuple[Array, Array]:
-    """Samples and labels as C wants them.
+    """Samples x (n, n_in) and labels (n, ...) as contiguous arrays in C's types.
 
     Raises:
         DataError: they do not fit the model, or differ in number.

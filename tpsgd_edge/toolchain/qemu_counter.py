@@ -32,7 +32,7 @@ def run_in_qemu(
     *,
     timeout: float,
 ) -> Executed:
-    """What `function` executed while `run` used a new device.
+    """Blocks that `function` executed while `run` used a new device.
 
     Raises:
         ToolError: QEMU does not run the platform, is missing or takes no plugins, or there is no

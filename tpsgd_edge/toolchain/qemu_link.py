@@ -77,7 +77,7 @@ class QemuLink:
 
 
 def qemu_command(platform: Platform) -> tuple[str, ...]:
-    """How to start QEMU for a platform, without the firmware.
+    """Command that starts QEMU for a platform, without the firmware.
 
     Raises:
         ToolError: QEMU does not run the platform, or is not installed.
@@ -96,7 +96,7 @@ def qemu_command(platform: Platform) -> tuple[str, ...]:
 
 
 def install_qemu(command: str) -> str:
-    """How to get a QEMU program."""
+    """Advice on how to install a QEMU program."""
     packages = {"qemu-system-arm": "qemu-system-arm", "qemu-system-riscv32": "qemu-system-misc"}
     return f"on Debian and Ubuntu: apt install {packages.get(command, command)}"
 

@@ -36,7 +36,7 @@ class Flash:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """What a model takes. `port_*` is harness, buffers and start-up code: not in a product."""
+    """RAM and flash of a model; `port_*` is harness, buffers, start-up code: not in a product."""
 
     ram: Ram
     flash: Flash

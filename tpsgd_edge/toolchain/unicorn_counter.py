@@ -20,7 +20,7 @@ def run_in_unicorn(
     *,
     timeout: float,
 ) -> Executed:
-    """What `function` executed while `run` used a new device.
+    """Blocks that `function` executed while `run` used a new device.
 
     Raises:
         ToolError: unicorn is not installed, or has no model of the platform.
@@ -75,7 +75,11 @@ class _Counter:
         self._current[block] += 1
 
     def executed(self) -> Executed:
-        """What has been counted."""
+        """Return what has been counted.
+
+        Raises:
+            ToolError: a counted function did not return.
+        """
         if self._calls:
             raise ToolError("a counted function did not return")
         total: Counter[Block] = Counter()

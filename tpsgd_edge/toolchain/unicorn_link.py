@@ -92,7 +92,7 @@ class UnicornLink:
         return int(self.uc.reg_read(self._registers.first))
 
     def return_address(self) -> int:
-        """Where a function that is just entered will return to."""
+        """Return address of a function that was just entered."""
         return int(self.uc.reg_read(self._registers.link)) & ~1
 
     def _run(self, deadline: float) -> None:
@@ -151,7 +151,7 @@ class UnicornLink:
         return int(count - len(part))
 
     def _code_address(self, address: int) -> int:
-        """As a jump wants it: with the Thumb bit on Arm."""
+        """Address as a jump needs it: with the Thumb bit on Arm."""
         return address | 1 if self.arch == "arm" else address
 
     def _words(self, address: int, count: int) -> tuple[int, ...]:

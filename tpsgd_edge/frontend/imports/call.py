@@ -85,7 +85,7 @@ class Call:
         return DataError(what, where=self.node.place(self.file), found=found, help=help)
 
     def has(self, index: int) -> bool:
-        """Whether an input is there."""
+        """Tell whether an input is there."""
         return index < len(self.node.inputs) and self.node.inputs[index] != ""
 
     def array(self, index: int, what: str) -> Array:

@@ -90,7 +90,7 @@ class Chain:
 
     @property
     def has_zeros(self) -> bool:
-        """Whether Pad put zeros around the values, which a convolution is to take in."""
+        """Tell whether Pad put zeros around the values, which a convolution is to take in."""
         return bool((self.order == ZERO).any())
 
     @property

@@ -112,7 +112,7 @@ def _known(net: OnnxNet, lengths: tuple[int | None, ...]) -> tuple[int, ...]:
 
 
 def _has_no_batch(net: OnnxNet) -> bool:
-    """Whether the net takes one sample as it is, and puts an axis for several before it itself."""
+    """Tell whether the net takes one sample without an axis for several, which it adds itself."""
     lengths = net.input_shape
     if not 1 <= len(lengths) <= 3 or any(n is None or n < 1 for n in lengths):
         return False

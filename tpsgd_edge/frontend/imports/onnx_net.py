@@ -189,7 +189,7 @@ class _Reading:
         self._continue(chain, call)
 
     def _is_second(self, call: Call, name: str) -> bool:
-        """Whether a node makes the other one of two classes from the one unit of the last layer."""
+        """Tell whether a node makes the second of two classes from the last layer's single unit."""
         if self.readers[name] > 1 and two_classes.mirrors(self.chain, call):
             self.mirrors.update(call.node.outputs)
             return True

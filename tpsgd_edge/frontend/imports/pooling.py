@@ -50,12 +50,12 @@ def _in_windows(chain: Chain, call: Call) -> Chain:
 
 
 def _is_open(call: Call) -> bool:
-    """Whether pads are given as numbers: only these leave rows over, which ceil_mode takes."""
+    """Tell whether pads are given as numbers: only these leave rows over, which ceil_mode takes."""
     return call.text("auto_pad", "NOTSET") in ("NOTSET", "VALID")
 
 
 def _counts_zeros(call: Call, padding: tuple[int, ...]) -> bool:
-    """Whether an average counts zeros around its map; what ceil_mode adds is never counted."""
+    """Tell whether an average counts zeros around its map; what ceil_mode adds is never counted."""
     if not call.integer("count_include_pad", 0) or not any(padding):
         return False
     if call.integer("ceil_mode", 0) and _is_open(call):

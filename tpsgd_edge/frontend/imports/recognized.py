@@ -88,7 +88,7 @@ class _Nodes:
         return [name for name in node.inputs if name and self.number(name) is None]
 
     def is_single(self, node: Node) -> bool:
-        """Whether it works on single values."""
+        """Tell whether it works on single values."""
         return node.op in _COMPUTES and node.domain in ("", "ai.onnx") and len(node.outputs) == 1
 
 
@@ -157,7 +157,7 @@ def _island(nodes: _Nodes, meeting: Node) -> tuple[str, list[Node]] | None:
 
 
 def _is_closed(nodes: _Nodes, island: list[Node]) -> bool:
-    """Whether nobody else reads what is made on the way."""
+    """Tell whether nobody else reads what is made on the way."""
     inside = {id(node) for node in island}
     inner = list(itertools.chain.from_iterable(node.outputs for node in island[:-1]))
     readers = itertools.chain.from_iterable(nodes.readers.get(name, ()) for name in inner)

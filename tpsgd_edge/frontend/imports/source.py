@@ -62,7 +62,7 @@ def source_weights(spec: Spec, class_names: tuple[str, ...]) -> dict[str, Weight
 
 
 def _are_two_classes(spec: Spec) -> bool:
-    """Whether the labels of the data are classes: 0 and 1, or two names."""
+    """Tell whether the labels of the data are classes: 0 and 1, or two names."""
     if spec.data.task == "regression":
         return False
     try:

@@ -93,7 +93,7 @@ def class_names(call: Call) -> tuple[str, ...]:
 
 
 def are_places(names: tuple[str, ...]) -> bool:
-    """Whether names of classes are only their places: 0, 1, 2, ..."""
+    """Tell whether names of classes are only their places: 0, 1, 2, ..."""
     return names == tuple(str(n) for n in np.arange(len(names)))
 
 

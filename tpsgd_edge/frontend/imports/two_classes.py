@@ -14,13 +14,13 @@ from tpsgd_edge.graph import Weights
 
 
 def is_one_unit(chain: Chain) -> bool:
-    """Whether the last layer is dense with one unit, and nothing is to be folded."""
+    """Tell whether the last layer is dense with one unit, and nothing is to be folded."""
     is_dense = bool(chain.layers) and chain.layers[-1].kind == "dense"
     return is_dense and chain.order.size == 1 == chain.size and chain.pending is None
 
 
 def mirrors(chain: Chain, call: Call) -> bool:
-    """Whether a node makes the other class's value of one unit: 1 - p of a sigmoid, or -z."""
+    """Tell whether a node makes the other class's value of one unit: 1 - p of a sigmoid, or -z."""
     activation = chain.layers[-1].table["activation"]
     constants = [array for array in call.arrays if array is not None]
     value = float(constants[0].ravel()[0]) if constants and constants[0].size == 1 else None
@@ -33,7 +33,7 @@ def mirrors(chain: Chain, call: Call) -> bool:
 
 
 def halves_at(chain: Chain, call: Call) -> bool:
-    """Whether a comparison of one unit with its middle says which of two classes it is."""
+    """Tell whether a comparison of one unit with its middle says which of two classes it is."""
     threshold = 0.5 if chain.layers[-1].table["activation"] == "sigmoid" else 0.0
     if call.node.op == "Round":
         return threshold == 0.5
@@ -64,7 +64,7 @@ def doubled(layer: ImportedLayer, sign: float = 1.0) -> ImportedLayer:
 
 
 def ends_with_sigmoid(net: ImportedNet) -> bool:
-    """Whether one sigmoid unit is all that a net ends with."""
+    """Tell whether one sigmoid unit is all that a net ends with."""
     last = net.layers[-1]
     return (last.get("units"), last.get("activation")) == (1, "sigmoid")
 

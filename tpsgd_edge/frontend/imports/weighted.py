@@ -244,7 +244,7 @@ def _with_pending(chain: Chain, call: Call, w: Real, b: Real, *, padding: int) -
 
 
 def _can_fold(chain: Chain, *, padding: int) -> bool:
-    """Whether a convolution can take in what is pending: zeros around a map stay zeros."""
+    """Tell whether a convolution can take in what is pending: zeros around a map stay zeros."""
     if chain.pending is None:
         return True
     affine = per_channel(chain.pending, chain.order.shape[1])
@@ -252,7 +252,7 @@ def _can_fold(chain: Chain, *, padding: int) -> bool:
 
 
 def _is_upright(chain: Chain) -> bool:
-    """Whether the values are a map that is one column wide and several rows high."""
+    """Tell whether the values are a map that is one column wide and several rows high."""
     if chain.order.ndim != 4 or chain.steps > 1:
         return False
     rows, columns = _framed(chain)[0].order.shape[2:]

@@ -1,0 +1,122 @@
+"""The parts of a project, in one table: whose files there are, where they come from, when.
+
+To add a part, write `codegen_templates/NAME.h.j2` (and `NAME.c.j2`) and add its row here. Its
+header passes the name of each function and table that a linker sees through `linked`: `naming.py`.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from tpsgd_edge.codegen.view import ModelView
+
+Condition = Callable[[ModelView], bool]
+
+
+def _always(_view: ModelView) -> bool:
+    return True
+
+
+def _never(_view: ModelView) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A header, and its source if it has one.
+
+    Attributes:
+        name: of the files without their endings; templates have the same name.
+        has_source: whether there is a `.c` file beside the header.
+        is_runtime: whether the files are those of `firmware/runtime/`; others are rendered.
+        when: whether the project of a model has it.
+        included: whether the model's own source, which calls the kernels, includes the header.
+        linked: what a linker sees of files that no template renders.
+    """
+
+    name: str
+    has_source: bool = True
+    is_runtime: bool = False
+    when: Condition = _always
+    included: Condition = _always
+    linked: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of its files, without the model's name before them."""
+        return (f"{self.name}.h", f"{self.name}.c") if self.has_source else (f"{self.name}.h",)
+
+
+def _is_float(view: ModelView) -> bool:
+    return view.is_float
+
+
+def _is_integer(view: ModelView) -> bool:
+    return not view.is_float
+
+
+def _has_softmax(view: ModelView) -> bool:
+    return bool(view.kernels.softmax) and not view.is_float
+
+
+def _keeps_calls_apart(view: ModelView) -> bool:
+    return bool(view.gate) or view.rate.schedule is not None
+
+
+def _learns_readouts(view: ModelView) -> bool:
+    return view.uses.learning_readout
+
+
+COMPONENTS = (
+    Component("tps_below", when=lambda view: view.below is not None),
+    Component("tps_compiler", has_source=False, is_runtime=True, included=_keeps_calls_apart),
+    Component("tps_conv2d", when=lambda view: view.has_conv),
+    Component("tps_crc32", is_runtime=True, linked=("tps_crc32",)),
+    Component("tps_data"),
+    Component("tps_dense", when=_is_integer),
+    Component("tps_dense_f32", when=_is_float),
+    Component("tps_dense_output", has_source=False, when=_is_integer, included=_never),
+    Component("tps_error", when=_is_integer),
+    Component("tps_error_f32", when=_is_float),
+    Component("tps_f32", has_source=False, is_runtime=True, when=_is_float),
+    Component(
+        "tps_curves_f32",
+        has_source=False,
+        is_runtime=True,
+        when=lambda view: view.kernels.has_curves_f32,
+        included=_never,
+    ),
+    Component("tps_fixed", has_source=False, is_runtime=True, when=_is_integer, included=_never),
+    Component("tps_gru", when=lambda view: bool(view.kernels.gru_step)),
+    Component("tps_layer", has_source=False, included=_never),
+    Component("tps_pairs", has_source=False, is_runtime=True, when=_is_integer, included=_never),
+    Component("tps_pool", when=lambda view: view.has_pool),
+    Component(
+        "tps_projection",
+        has_source=False,
+        when=lambda view: view.projection is not None,
+        included=_never,
+    ),
+    Component("tps_random", has_source=False, is_runtime=True),
+    Component(
+        "tps_readout", when=lambda view: bool(view.kernels.read_out), included=_learns_readouts
+    ),
+    Component("tps_residual", has_source=False, when=lambda view: view.has_residual),
+    Component("tps_rnn", when=lambda view: bool(view.kernels.rnn_step)),
+    Component("tps_softmax", when=_has_softmax, included=lambda view: bool(view.confidence_c)),
+    # The model's public header includes it.
+    Component("tps_status", has_source=False, is_runtime=True, included=_never),
+    Component("tps_tables", when=lambda view: bool(view.tables)),
+    # Last: it has the names of all that the other headers declare.
+    Component("tps_names", has_source=False, included=_never),
+)
+"""In the order in which the model's source includes their headers."""
+
+
+def components_of(view: ModelView) -> Iterator[Component]:
+    """The parts that the project of a model has."""
+    return (component for component in COMPONENTS if component.when(view))
+
+
+def included_headers(view: ModelView) -> tuple[str, ...]:
+    """The headers that the model's source includes, without the model's name before them."""
+    return tuple(f"{c.name}.h" for c in components_of(view) if c.included(view))

@@ -1,0 +1,67 @@
+"""Convolutions: dense units at each position of a map."""
+
+from collections.abc import Iterator
+
+from tpsgd_edge.codegen.calls import (
+    DECAY,
+    Call,
+    StageView,
+    arena,
+    call,
+    draws,
+    input_of,
+    struct_of,
+    weights,
+)
+from tpsgd_edge.codegen.kernels import (
+    conv_learn_suffix,
+    forward_suffix,
+    gate_suffix,
+    has_gate,
+    is_depthwise,
+)
+from tpsgd_edge.codegen.kinds.dense import ending, residual_calls
+from tpsgd_edge.codegen.kinds.kind import Kind
+from tpsgd_edge.codegen.kinds.learning import draw_call, error_calls, hand_down, learning_stage
+from tpsgd_edge.quantize.model import QuantizedConv2d, QuantizedModel
+
+
+def _forward(model: QuantizedModel, layer: QuantizedConv2d) -> StageView:
+    family = "depthwise" if is_depthwise(layer) else "conv2d"
+    given = (struct_of(layer), *weights(layer), input_of(model, layer), arena(layer, "p"))
+    forward = call(f"tps_{family}_forward_{forward_suffix(layer)}", *given, arena(layer, "y"))
+    shapes = shapes_of(layer.geometry.x_shape, layer.geometry.y_shape)
+    return StageView(
+        f"{layer.name}: {shapes}, {ending(layer)}", (forward, *residual_calls(model, layer))
+    )
+
+
+def shapes_of(x: tuple[int, int, int], y: tuple[int, int, int]) -> str:
+    """From the shape of one map to that of another, in words."""
+    return " -> ".join("x".join(str(n) for n in shape) for shape in (x, y))
+
+
+def _learn(model: QuantizedModel, layer: QuantizedConv2d) -> StageView:
+    return learning_stage(layer, _learning_calls(model, layer))
+
+
+def _learning_calls(model: QuantizedModel, layer: QuantizedConv2d) -> Iterator[Call]:
+    this, y, e = struct_of(layer), arena(layer, "y"), arena(layer, "e")
+    if layer.loss.is_local:
+        averages = arena(layer, "m")
+        yield call(f"tps_map_average_{layer.y_type}", this, y, averages)
+        yield from error_calls(layer, struct_of(layer, "unit"), averages)
+    elif has_gate(layer) and layer.passing is not None:
+        yield call(f"tps_map_gate_{gate_suffix(layer)}", this, y, e)
+    yield from hand_down(model, layer, this)
+    given = (this, *weights(layer), input_of(model, layer), y, e)
+    scratch = (arena(layer, "p"), arena(layer, "d"))
+    function = f"tps_conv2d_learn_{conv_learn_suffix(layer)}"
+    yield call(function, *given, *scratch, DECAY, *draws(layer))
+
+
+def _draw(layer: QuantizedConv2d, seed: int) -> Call:
+    return draw_call("tps_dense_init", layer, struct_of(layer, "unit"), seed)
+
+
+CONV2D = Kind(forward=_forward, draw=_draw, learn=_learn)

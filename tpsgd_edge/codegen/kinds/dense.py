@@ -1,0 +1,78 @@
+"""Fully connected layers."""
+
+from collections.abc import Iterator
+
+from tpsgd_edge.codegen.calls import (
+    Call,
+    StageView,
+    arena,
+    call,
+    input_of,
+    number,
+    struct_of,
+    weights,
+)
+from tpsgd_edge.codegen.error_kernels import probability_c
+from tpsgd_edge.codegen.kernels import forward_suffix, gate_suffix, has_gate
+from tpsgd_edge.codegen.kinds.kind import Kind
+from tpsgd_edge.codegen.kinds.learning import (
+    draw_call,
+    error_calls,
+    hand_down,
+    learning_stage,
+    step_calls,
+)
+from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel
+
+
+def _forward(model: QuantizedModel, layer: QuantizedDense) -> StageView:
+    function = f"tps_dense_forward_{forward_suffix(layer)}"
+    x, y = input_of(model, layer), arena(layer, "y")
+    forward = call(function, struct_of(layer), *weights(layer), x, y)
+    shapes = f"{layer.n_in} -> {layer.n_out}"
+    return StageView(
+        f"{layer.name}: {shapes}, {ending(layer)}", (forward, *residual_calls(model, layer))
+    )
+
+
+def ending(layer: QuantizedDense) -> str:
+    """What becomes of a layer's sums, and their proved bound, in words."""
+    what = "added to its input" if layer.residual else layer.activation
+    return what + bound_of(layer)
+
+
+def bound_of(*layers: QuantizedDense) -> str:
+    """The proved bound of all sums of some units, in words; empty in binary32."""
+    highest = [layer.accumulator.high for layer in layers if layer.accumulator is not None]
+    return f"; |acc| <= {max(highest):,}" if highest else ""
+
+
+def residual_calls(model: QuantizedModel, layer: QuantizedDense) -> tuple[Call, ...]:
+    """What adds the input to the outputs."""
+    if not layer.residual:
+        return ()
+    count, y = number(layer.y_count), arena(layer, "y")
+    return (call(f"tps_add_{layer.y_type}", input_of(model, layer), count, y),)
+
+
+def _learn(model: QuantizedModel, layer: QuantizedDense) -> StageView:
+    return learning_stage(layer, _learning_calls(model, layer))
+
+
+def _learning_calls(model: QuantizedModel, layer: QuantizedDense) -> Iterator[Call]:
+    this, y, e = struct_of(layer), arena(layer, "y"), arena(layer, "e")
+    if layer.loss.is_local:
+        is_asked = model.is_gated and layer.is_last
+        probability = probability_c(is_float=layer.y_type == "f32") if is_asked else ""
+        yield from error_calls(layer, this, y, probability=probability)
+    if has_gate(layer):
+        yield call(f"tps_dense_gate_{gate_suffix(layer)}", this, y, e)
+    yield from hand_down(model, layer, this)
+    yield from step_calls(layer, this, (input_of(model, layer),), e)
+
+
+def _draw(layer: QuantizedDense, seed: int) -> Call:
+    return draw_call("tps_dense_init", layer, struct_of(layer), seed)
+
+
+DENSE = Kind(forward=_forward, draw=_draw, learn=_learn)

@@ -1,0 +1,91 @@
+"""Calls by which dense units learn, whatever kind of layer they are part of."""
+
+from collections.abc import Iterator
+
+from tpsgd_edge.codegen.below import below_suffix
+from tpsgd_edge.codegen.calls import (
+    DECAY,
+    LABEL,
+    Argument,
+    Call,
+    StageView,
+    arena,
+    call,
+    draws,
+    errors_below,
+    number,
+    state,
+    weights,
+)
+from tpsgd_edge.codegen.dense_kernels import update_suffix
+from tpsgd_edge.codegen.error_kernels import error_suffix
+from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel
+
+
+def learning_stage(layer: QuantizedDense, calls: Iterator[Call]) -> StageView:
+    """The stage in which a layer learns."""
+    comment = f"{layer.name} learns: {layer.loss.kind.replace('_', ' ')}"
+    if layer.passing is not None and layer.passing.sums is not None:
+        comment += f"; |w delta| <= {layer.passing.sums.high:,}"
+    return StageView(comment, tuple(calls))
+
+
+def draw_call(function: str, layer: QuantizedDense, this: Argument, seed: int) -> Call:
+    """The call that draws the first values of a layer that is trained."""
+    first = Argument("seed", number=seed)
+    return call(f"{function}_{layer.weight_type}", this, *weights(layer), first)
+
+
+def error_calls(
+    layer: QuantizedDense, unit: Argument, seen: Argument, *, probability: str = ""
+) -> Iterator[Call]:
+    """The error of what the loss sees, and then what its read-out learns.
+
+    Args:
+        unit: the struct that has the loss.
+        probability: C type of the label's probability, where the kernel returns it.
+    """
+    scratch, e = scratch_of(layer), arena(layer, "e")
+    learns = layer.has_learning_readout
+    p = (state(layer, "p"),) if learns else ()
+    given = (unit, seen, LABEL, *p, *scratch, e)
+    yield Call(f"tps_error_{error_suffix(layer)}", given, probability)
+    if learns:
+        function = f"tps_readout_learn_{layer.y_type}"
+        yield call(function, unit, seen, *scratch, DECAY, *draws(layer), *p)
+
+
+def scratch_of(layer: QuantizedDense) -> tuple[Argument, ...]:
+    """What a loss in label space works in."""
+    return (arena(layer, "s"),) if layer.loss.in_label_space else ()
+
+
+def hand_down(model: QuantizedModel, layer: QuantizedDense, this: Argument) -> Iterator[Call]:
+    """The errors of the layer below, before this layer's weights change."""
+    if layer.passing is None:
+        return
+    shift = () if layer.weight_type == "f32" else (number(layer.passing.shift),)
+    w, _ = weights(layer)
+    function = f"tps_{layer.kind}_delta_below_{below_suffix(layer)}"
+    yield call(function, this, w, arena(layer, "e"), *shift, errors_below(model, layer))
+
+
+def step_calls(
+    layer: QuantizedDense, unit: Argument, read: tuple[Argument, ...], steps: Argument
+) -> Iterator[Call]:
+    """Errors become steps, and these change the weights of a dense unit.
+
+    Args:
+        unit: its struct.
+        read: what its weights were multiplied by.
+        steps: where the errors are.
+    """
+    yield steps_call(layer, unit, steps)
+    function = f"tps_dense_update_{update_suffix(layer)}"
+    yield call(function, unit, *weights(layer), *read, steps, *draws(layer))
+
+
+def steps_call(layer: QuantizedDense, unit: Argument, errors: Argument) -> Call:
+    """Errors become steps, where they are."""
+    function = "tps_dense_steps_f32" if layer.weight_type == "f32" else "tps_dense_steps"
+    return call(function, unit, DECAY, *draws(layer), errors)

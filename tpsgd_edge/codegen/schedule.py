@@ -1,0 +1,99 @@
+"""The schedule of the memory plan as stages of calls, and the first values of a model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from tpsgd_edge.codegen.calls import LABEL, Call, Lesson, StageView, arena
+from tpsgd_edge.codegen.error_kernels import probability_c
+from tpsgd_edge.codegen.kinds import KINDS
+from tpsgd_edge.memory import MemoryPlan, Stage
+from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel, SeededInit
+
+LABEL_PROBABILITY = "tps_label_probability"
+
+
+def step_stages(model: QuantizedModel) -> tuple[StageView, ...]:
+    """One step of the recurrent layers, each of which remembers what it will learn from."""
+    return tuple(
+        replace(
+            KINDS[layer.kind].forward(model, layer),
+            training_calls=KINDS[layer.kind].remember(model, layer),
+        )
+        for layer in model.recurrent
+    )
+
+
+def inference_stages(model: QuantizedModel, plan: MemoryPlan) -> tuple[StageView, ...]:
+    """Forward passes of all layers; behind recurrent layers, of the others."""
+    _, _, answer = plan.inference.parts
+    return tuple(_stage(model, stage) for stage in answer)
+
+
+def training_lesson(model: QuantizedModel, plan: MemoryPlan) -> Lesson:
+    """One training step; behind recurrent layers, its learning."""
+    _, _, learning = plan.training.parts
+    return _lesson(model, learning)
+
+
+def teaching_lesson(model: QuantizedModel, plan: MemoryPlan) -> Lesson:
+    """What recurrent layers alone do to learn in the middle of a sequence."""
+    _, teach, _ = plan.training.parts
+    return _lesson(model, teach)
+
+
+def _lesson(model: QuantizedModel, schedule: Sequence[Stage]) -> Lesson:
+    gate = next((i for i, stage in enumerate(schedule) if stage.gates), len(schedule))
+    views = tuple(_learning_stage(model, stage) for stage in schedule)
+    return Lesson(views[: gate + 1], views[gate + 1 :])
+
+
+def _learning_stage(model: QuantizedModel, stage: Stage) -> StageView:
+    view = _stage(model, stage)
+    if not stage.gates or stage.kind != "forward":
+        return view
+    # If the last layer does not learn, no error kernel returns the label's probability.
+    asked = (arena(model.last, "y"), LABEL)
+    probability = probability_c(is_float=model.value_type == "f32")
+    return replace(view, calls=(*view.calls, Call(LABEL_PROBABILITY, asked, probability)))
+
+
+def _stage(model: QuantizedModel, stage: Stage) -> StageView:
+    layer = model.layers[stage.layer]
+    kind = KINDS[layer.kind]
+    makers = {
+        "forward": kind.forward,
+        "recall": kind.recall,
+        "learn": kind.learn,
+        "pass": kind.pass_down,
+    }
+    make = makers[stage.kind]
+    assert make is not None, f"{layer.kind} has no stage {stage.kind!r}"
+    return make(model, layer)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstValues:
+    """How one layer's tensors get their first values.
+
+    Attributes:
+        copies: members of the state that are copied from flash, and how many numbers they have.
+        draw: the call that draws weights and biases; None where they are copied, too.
+    """
+
+    name: str
+    copies: tuple[tuple[str, int], ...]
+    draw: Call | None
+
+
+def first_values(model: QuantizedModel) -> tuple[FirstValues, ...]:
+    """How weights and biases, and projections that learn, get their first values."""
+    return tuple(_first_values(model, layer) for layer in model.trained)
+
+
+def _first_values(model: QuantizedModel, layer: QuantizedDense) -> FirstValues:
+    p = (("p", layer.n_target * model.labels.count),) if layer.has_learning_readout else ()
+    if isinstance(layer.init, SeededInit):
+        draw = KINDS[layer.kind].draw
+        assert draw is not None
+        return FirstValues(layer.name, p, draw(layer, layer.init.seed))
+    return FirstValues(layer.name, (*p, ("w", layer.n_weights), ("b", layer.n_out)), None)

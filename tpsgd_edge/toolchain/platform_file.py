@@ -1,0 +1,89 @@
+"""What a platform file holds: every key, checked on reading as the keys of a spec are."""
+
+import tomllib
+from pathlib import Path
+from typing import Literal, get_args
+
+from tpsgd_edge.errors import SpecError
+from tpsgd_edge.spec.base import Section
+from tpsgd_edge.spec.problems import validated
+from tpsgd_edge.toolchain.cycles import Timing
+
+Family = Literal["zig", "gcc", "clang"]
+Arch = Literal["host", "arm", "riscv"]
+FAMILIES: tuple[Family, ...] = get_args(Family)
+
+
+class RegionKeys(Section):
+    """A range of addresses."""
+
+    origin: int
+    size: int
+
+
+class CompilerKeys(Section):
+    """[compilers]: flags that choose the core, for each family of compilers that knows it."""
+
+    zig: list[str] | None = None
+    gcc: list[str] | None = None
+    clang: list[str] | None = None
+
+
+class MemoryKeys(Section):
+    """[memory]: flash and RAM of the emulated core, and how much of the RAM is stack."""
+
+    flash: RegionKeys
+    ram: RegionKeys
+    stack: int
+
+
+class QemuKeys(Section):
+    """QEMU's program, and the arguments that choose a machine."""
+
+    command: str
+    arguments: list[str]
+
+
+class EmulatorKeys(Section):
+    """[emulators]: unicorn's name of the CPU model, and QEMU."""
+
+    unicorn: str | None = None
+    qemu: QemuKeys | None = None
+
+
+class PlatformKeys(Section):
+    """A platform file: what the core is called, compiles with and runs on."""
+
+    title: str
+    notes: str
+    arch: Arch
+    port: str | None = None
+    timing: Timing | None = None
+    compilers: CompilerKeys
+    memory: MemoryKeys | None = None
+    emulators: EmulatorKeys = EmulatorKeys()
+
+
+def read_platform_file(path: Path) -> PlatformKeys:
+    """Read and check a platform file.
+
+    Raises:
+        SpecError: everything that is wrong with it.
+    """
+    where = f"platforms/{path.name}"
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise SpecError(
+            f"the platform file '{path.name}' is not valid TOML", where=where, found=str(error)
+        ) from None
+    keys = validated(PlatformKeys, content, source=where)
+    missing = [name for name in ("port", "memory") if getattr(keys, name) is None]
+    if keys.arch != "host" and missing:
+        raise SpecError(
+            f"the platform file '{path.name}' does not say how its core starts",
+            where=where,
+            found=f'arch = "{keys.arch}" without {" and ".join(missing)}',
+            help="a core needs a port (firmware/port/startup_PORT.c) and [memory]",
+        )
+    return keys
