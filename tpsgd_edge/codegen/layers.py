@@ -5,8 +5,11 @@ from dataclasses import dataclass
 
 from tpsgd_edge.codegen.activations import settings_of, table_name
 from tpsgd_edge.codegen.c import c_float, c_uint
+from tpsgd_edge.codegen.kinds.join import add_fields, concat_fields
 from tpsgd_edge.quantize.model import (
     Geometry,
+    QuantizedAdd,
+    QuantizedConcat,
     QuantizedConv2d,
     QuantizedDense,
     QuantizedGru,
@@ -90,6 +93,10 @@ def _layer_view(model: QuantizedModel, layer: QuantizedLayer) -> LayerView:
     if isinstance(layer, QuantizedPool):
         edges = _edge_fields(layer) if _has_cut_pools(model) else ()
         return LayerView(layer.name, "tps_pool", (*_pool_fields(layer), *edges))
+    if isinstance(layer, QuantizedAdd):
+        return LayerView(layer.name, "tps_sum", tuple(add_fields(layer)))
+    if isinstance(layer, QuantizedConcat):
+        return LayerView(layer.name, "tps_concat", tuple(concat_fields(layer)))
     if isinstance(layer, QuantizedGru):
         members: tuple[tuple[str, tuple[str, ...]], ...] = (
             ("reads", _dense_fields(model, layer.reads)),

@@ -15,6 +15,7 @@ from tpsgd_edge.codegen.constants import (
     projection_view,
 )
 from tpsgd_edge.codegen.kernels import Kernels, needed_kernels
+from tpsgd_edge.codegen.kinds.join import JoinKernels, join_kernels
 from tpsgd_edge.codegen.layers import LayerView, Uses, layer_views, uses_of
 from tpsgd_edge.codegen.rate import RateView, rate_view
 from tpsgd_edge.codegen.schedule import (
@@ -90,6 +91,7 @@ class ModelView:
     has_conv: bool
     has_pool: bool
     has_residual: bool
+    joins: JoinKernels
     sequence: SequenceView | None
     target_count: str
     input_note: str
@@ -209,6 +211,7 @@ def model_view(
         has_conv=has_conv,
         has_pool=any(isinstance(layer, QuantizedPool) for layer in model.layers),
         has_residual=any(layer.residual for layer in model.weighted),
+        joins=join_kernels(model),
         sequence=sequence_view(model, plan),
         target_count="layer->n_target" if has_conv else "layer->n_out",
         input_note=_input_note(model),

@@ -28,7 +28,10 @@ from tpsgd_edge.graph import (
     Recurrent,
     Rnn,
     Shape,
+    TrainedLayer,
     Weights,
+    add,
+    concat,
     conv2d,
     pool,
     seen_through,
@@ -37,6 +40,8 @@ from tpsgd_edge.graph import (
 from tpsgd_edge.spec import (
     SAMPLE,
     AdaptorSpec,
+    AddSpec,
+    ConcatSpec,
     Conv1dSpec,
     Conv2dSpec,
     ConvSpec,
@@ -46,6 +51,7 @@ from tpsgd_edge.spec import (
     GlobalAvgPoolSpec,
     GruSpec,
     LabelsKind,
+    LayerSpec,
     PoolSpec,
     RecurrentSpec,
     RnnSpec,
@@ -86,7 +92,7 @@ def build_graph(spec: Spec, dataset: Dataset) -> Graph:
 
 def _check_expressions(spec: Spec, layers: tuple[Layer, ...]) -> None:
     for layer in layers:
-        loss = None if isinstance(layer, Pool) else layer.learning.loss
+        loss = layer.learning.loss if isinstance(layer, TrainedLayer) else None
         if loss is not None and loss.expression is not None:
             where = f"{spec.source}, loss of layer '{layer.name}'"
             compile_expression(loss.expression, where=where)
@@ -133,7 +139,7 @@ def sample_shape(spec: Spec, shape: tuple[int, ...]) -> Shape:
                 f"{count:,}",
             )
         return asked
-    anywhere = DenseSpec | FlattenSpec | AdaptorSpec
+    anywhere = DenseSpec | FlattenSpec | AdaptorSpec | AddSpec | ConcatSpec
     on_maps = [la for la in spec.model.layers if not isinstance(la, anywhere)]
     if on_maps and isinstance(on_maps[0], Conv1dSpec | RecurrentSpec) and len(shape) < 3:
         return (1, shape[0], math.prod(shape[1:]))
@@ -147,12 +153,12 @@ def _layers(spec: Spec, shape: Shape, labels: LabelsKind) -> tuple[Layer, ...]:
     layers: list[Layer] = []
     for index, (key, layer) in enumerate(zip(spec.model.keys, spec.model.layers, strict=True)):
         activation = layer_activation(spec, index) if isinstance(layer, TrainedSpec) else ""
-        read = shapes[edges.input_of(key)]
-        made = _MAKE[layer.kind](layer, key, read, activation)
+        inputs = [shapes[value] for value in edges.inputs_of(key)]
+        made = _joined(layer, key, inputs) or _MAKE[layer.kind](layer, key, inputs[0], activation)
         if made is None:
-            shapes[key] = (1, 1, math.prod(read))
+            shapes[key] = (1, 1, math.prod(inputs[0]))
             continue
-        if not isinstance(made, Pool):
+        if isinstance(made, TrainedLayer):
             made = replace(made, learning=learning_of(spec, index, labels))
         layers.append(made)
         shapes[key] = shape_made(made)
@@ -160,6 +166,13 @@ def _layers(spec: Spec, shape: Shape, labels: LabelsKind) -> tuple[Layer, ...]:
         _check_pools(layers)
         return tuple(_with_all_errors(spec, layers))
     return tuple(_seen_behind_pools(spec, layers))
+
+
+def _joined(layer: LayerSpec, name: str, shapes: list[Shape]) -> Layer | None:
+    """A layer that reads several values; None of other kinds."""
+    if isinstance(layer, AddSpec):
+        return add(name, shapes, layer.activation)
+    return concat(name, shapes) if isinstance(layer, ConcatSpec) else None
 
 
 def _reads(spec: Spec) -> dict[str, tuple[str, ...]]:

@@ -7,7 +7,7 @@ import numpy as np
 from tpsgd_edge.frontend.data import Choice, Dataset
 from tpsgd_edge.frontend.network import dataset_scaling, graph_layers
 from tpsgd_edge.frontend.scaling import some_samples
-from tpsgd_edge.graph import Conv2d, Pool, Recurrent, TrainedLayer
+from tpsgd_edge.graph import Conv2d, Recurrent, TrainedLayer
 from tpsgd_edge.spec import Spec, TrainedSpec, asked_learning_rate, is_normalized, layer_index
 from tpsgd_edge.spec.problems import raise_problems
 from tpsgd_edge.spec.rates import STEP_SIZES, rate_problems
@@ -58,7 +58,7 @@ def rate_choices(before: Spec, after: Spec) -> Iterator[Choice]:
 
 def _rates(spec: Spec, dataset: Dataset) -> Iterator[tuple[str, float]]:
     """Name and rate of each layer with weights for which the spec asks for none."""
-    layers = [layer for layer in graph_layers(spec, dataset) if not isinstance(layer, Pool)]
+    layers = [la for la in graph_layers(spec, dataset) if isinstance(la, TrainedLayer)]
     names, edges = {layer.name for layer in layers}, spec.model.edges
     for place, layer in enumerate(layers):
         if asked_learning_rate(spec, layer_index(spec, layer.name)) is not None:

@@ -3,6 +3,7 @@
 from tpsgd_edge.graph.adaptors import is_adaptor, without_adaptors
 from tpsgd_edge.graph.extra_classes import with_extra_classes
 from tpsgd_edge.graph.graph import Graph, Labels, Value, Weights, shape_made
+from tpsgd_edge.graph.joins import Add, Concat, Join, Shape, add, concat
 from tpsgd_edge.graph.layers import (
     Conv2d,
     Dense,
@@ -12,7 +13,6 @@ from tpsgd_edge.graph.layers import (
     Pool,
     Recurrent,
     Rnn,
-    Shape,
     TrainedLayer,
     weight_shapes,
     window_bounds,
@@ -23,11 +23,14 @@ from tpsgd_edge.spec.edges import SAMPLE, Edges
 
 __all__ = [
     "SAMPLE",
+    "Add",
+    "Concat",
     "Conv2d",
     "Dense",
     "Edges",
     "Graph",
     "Gru",
+    "Join",
     "Labels",
     "Layer",
     "Learning",
@@ -40,6 +43,8 @@ __all__ = [
     "TrainedLayer",
     "Value",
     "Weights",
+    "add",
+    "concat",
     "conv2d",
     "is_adaptor",
     "pool",

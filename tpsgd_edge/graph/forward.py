@@ -1,6 +1,6 @@
 """A net with its first weights, in real numbers: what ranges values take, what losses see."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tpsgd_edge.graph.activation import ACTIVATION
 from tpsgd_edge.graph.first_weights import initial_weights
 from tpsgd_edge.graph.graph import Graph, Weights
+from tpsgd_edge.graph.joins import Add, Concat
 from tpsgd_edge.graph.layers import (
     Conv2d,
     Dense,
@@ -68,14 +69,24 @@ def behind(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
     for index, layer in enumerate(graph.layers):
         if isinstance(layer, Recurrent):
             continue
-        value = _output(graph, index, values[edges.input_of(layer.name)], seed)
+        inputs = edges.inputs_of(layer.name)
+        value = _output(graph, index, [values[name] for name in inputs], seed)
         values[layer.name] = value
         yield value
+        for name in inputs:
+            if edges.consumers_of(name)[-1] == layer.name:
+                del values[name]
 
 
-def _output(graph: Graph, index: int, x: Real, seed: int) -> Real:
-    """What a layer that is not recurrent makes of x (n, values)."""
-    layer = graph.layers[index]
+def _output(graph: Graph, index: int, inputs: Sequence[Real], seed: int) -> Real:
+    """What a layer that is not recurrent makes of its inputs (n, values)."""
+    layer, x = graph.layers[index], inputs[0]
+    if isinstance(layer, Add):
+        return ACTIVATION[layer.activation](sum(inputs[1:], x), *layer.numbers)
+    if isinstance(layer, Concat):
+        maps = zip(inputs, layer.x_shapes, strict=True)
+        joined = [part.reshape(len(part), *shape) for part, shape in maps]
+        return np.concatenate(joined, axis=3).reshape(len(x), -1)
     if isinstance(layer, Pool):
         return pooled(layer, x)
     assert not isinstance(layer, Recurrent)

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.errors import DataError, SpecError
+from tpsgd_edge.graph.joins import Add, Concat, Shape
 from tpsgd_edge.graph.layers import (
     Conv2d,
     Dense,
     Layer,
     Pool,
     Recurrent,
-    Shape,
     TrainedLayer,
     weight_shapes,
 )
@@ -95,8 +95,7 @@ class Graph:
             _check_size(layer)
         _check_ends(self)
         for layer in self.layers:
-            for place in self.edges.producers_of(layer.name):
-                _check_pair(self.layers[place], layer)
+            _check_inputs(self, layer)
         _check_steps(self)
         _check_last(self.layers[-1], self.labels)
         for layer in self.trained:
@@ -114,7 +113,7 @@ class Graph:
     def value(self, name: str) -> Value:
         """The sample, or what a layer makes."""
         if name == SAMPLE:
-            return Value(name, shape_read(self.layers[0]))
+            return Value(name, shapes_read(self.layers[0])[0])
         return Value(name, shape_made(self.layer(name)))
 
     @property
@@ -140,12 +139,14 @@ class Graph:
 
 def shape_made(layer: Layer) -> Shape:
     """The map that a layer makes; of a recurrent layer, at one step."""
-    return layer.y_shape if isinstance(layer, Conv2d | Pool) else (1, 1, layer.n_out)
+    return (1, 1, layer.n_out) if isinstance(layer, Dense | Recurrent) else layer.y_shape
 
 
-def shape_read(layer: Layer) -> Shape:
-    """The map that a layer with one input reads; of a recurrent layer, at one step."""
-    return layer.x_shape if isinstance(layer, Conv2d | Pool) else (1, 1, layer.x_count)
+def shapes_read(layer: Layer) -> tuple[Shape, ...]:
+    """The map of each value that a layer reads; of a recurrent layer, at one step."""
+    if isinstance(layer, Add | Concat):
+        return layer.x_shapes
+    return (layer.x_shape if isinstance(layer, Conv2d | Pool) else (1, 1, layer.x_count),)
 
 
 def _check_size(layer: Layer) -> None:
@@ -171,12 +172,25 @@ def _check_ends(graph: Graph) -> None:
         )
 
 
-def _check_pair(before: Layer, after: Layer) -> None:
-    if before.y_count != after.x_count:
+def _check_inputs(graph: Graph, layer: Layer) -> None:
+    inputs, shapes = graph.edges.inputs_of(layer.name), shapes_read(layer)
+    if len(inputs) != len(shapes):
+        raise SpecError(
+            f"layer '{layer.name}' reads {len(shapes)} values, but {len(inputs)} are named",
+            where=f"[model], layer '{layer.name}'",
+            found=", ".join(f"'{name}'" for name in inputs),
+        )
+    for name, shape in zip(inputs, shapes, strict=True):
+        if name != SAMPLE:
+            _check_pair(graph.layer(name), layer, shape)
+
+
+def _check_pair(before: Layer, after: Layer, read: Shape) -> None:
+    if before.y_count != math.prod(read):
         raise SpecError(
             f"layer '{after.name}' does not fit layer '{before.name}'",
             where=f"[model], layer '{after.name}'",
-            found=f"{before.y_count} outputs meet {after.x_count} inputs",
+            found=f"{before.y_count} outputs meet {math.prod(read)} inputs",
         )
     if isinstance(after, Recurrent) and not isinstance(before, Recurrent):
         raise SpecError(
@@ -188,11 +202,11 @@ def _check_pair(before: Layer, after: Layer) -> None:
     if isinstance(before, Dense | Recurrent) or isinstance(after, Dense | Recurrent):
         return
     flat = (1, 1, before.y_count)
-    if after.x_shape not in (before.y_shape, flat):
+    if read not in (before.y_shape, flat):
         raise SpecError(
             f"layer '{after.name}' reads another map than layer '{before.name}' makes",
             where=f"[model], layer '{after.name}'",
-            found=f"{before.y_shape} meets {after.x_shape}",
+            found=f"{before.y_shape} meets {read}",
         )
 
 
@@ -207,7 +221,7 @@ def _check_steps(graph: Graph) -> None:
 
 def _check_last(last: Layer, labels: Labels) -> None:
     where = f"[model], layer '{last.name}'"
-    if isinstance(last, Conv2d | Pool | Recurrent):
+    if not isinstance(last, Dense):
         raise SpecError(
             f"the last layer '{last.name}' is not dense",
             where=where,

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tpsgd_edge.arithmetic.activations import Numbers
+from tpsgd_edge.graph.joins import Add, Concat, Shape
 from tpsgd_edge.graph.learning import Learning
 
-Shape = tuple[int, int, int]
 Pair = tuple[int, int]
 
 
@@ -325,7 +325,7 @@ class Pool:
 
 Recurrent = Rnn | Gru
 TrainedLayer = Dense | Conv2d | Recurrent
-Layer = TrainedLayer | Pool
+Layer = TrainedLayer | Pool | Add | Concat
 
 
 def weight_shapes(layer: TrainedLayer) -> tuple[tuple[int, int], tuple[int, ...]]:

@@ -15,7 +15,7 @@ from tpsgd_edge.graph import (
     Dense,
     Graph,
     Learning,
-    Pool,
+    Recurrent,
     Rnn,
     TrainedLayer,
     Weights,
@@ -281,7 +281,7 @@ def _formats(
         largest,
         asked=context.learning.weight_range,
         trains=context.learning.trainable,
-        all_dense=all(isinstance(x, Dense | Pool) for x in context.graph.layers),
+        all_dense=not any(isinstance(x, Conv2d | Recurrent) for x in context.graph.layers),
     )
     if first is not None:
         scale = with_room_for_biases(scale, first.b, context.x_scale * 2**shift)

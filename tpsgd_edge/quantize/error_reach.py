@@ -91,6 +91,7 @@ def _below(graph: Graph, index: int, e: Real, x: Real, y: Real, seed: int) -> Re
     layer = graph.layers[index]
     if isinstance(layer, Pool):
         return _below_pool(layer, e, x, y)
+    assert isinstance(layer, TrainedLayer), "backpropagation does not pass through branches"
     w = _passing_weights(graph, layer, index, seed)
     delta = e * _DERIVATIVE[layer.activation](y, *layer.numbers)
     return _below_conv2d(layer, delta, w) if isinstance(layer, Conv2d) else delta @ w

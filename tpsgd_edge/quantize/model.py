@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.quantize.branches import QuantizedAdd, QuantizedConcat, QuantizedJoin
 from tpsgd_edge.quantize.layers import (
     Geometry,
     QuantizedConv2d,
@@ -48,9 +49,12 @@ __all__ = [
     "Loss",
     "Passing",
     "Projection",
+    "QuantizedAdd",
+    "QuantizedConcat",
     "QuantizedConv2d",
     "QuantizedDense",
     "QuantizedGru",
+    "QuantizedJoin",
     "QuantizedLayer",
     "QuantizedModel",
     "QuantizedPool",

@@ -1,6 +1,7 @@
 """One model, from real numbers to the integers that the device will see."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,19 @@ from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.data import Dataset, label_scaling
 from tpsgd_edge.frontend.network import dataset_scaling
 from tpsgd_edge.frontend.scaling import some_samples
-from tpsgd_edge.graph import SAMPLE, Conv2d, Graph, Gru, Pool, Rnn, TrainedLayer, is_adaptor
+from tpsgd_edge.graph import (
+    SAMPLE,
+    Add,
+    Concat,
+    Conv2d,
+    Graph,
+    Gru,
+    Layer,
+    Pool,
+    Rnn,
+    TrainedLayer,
+    is_adaptor,
+)
 from tpsgd_edge.graph.first_weights import initial_bound
 from tpsgd_edge.graph.forward import forward
 from tpsgd_edge.quantize.backprop import with_errors_from_above
@@ -18,6 +31,7 @@ from tpsgd_edge.quantize.binary32 import check_binary32
 from tpsgd_edge.quantize.dense import DenseContext, quantize_conv2d, quantize_dense
 from tpsgd_edge.quantize.error_reach import SAMPLES as ERROR_SAMPLES
 from tpsgd_edge.quantize.error_reach import error_reach
+from tpsgd_edge.quantize.joins import quantize_add, quantize_concat
 from tpsgd_edge.quantize.last_layer import logit_shift, widened
 from tpsgd_edge.quantize.model import (
     InputScaling,
@@ -60,9 +74,8 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
     inputs = InputScaling(mean, deviation, scale)
     labels = _label_format(spec, dataset, full_scales[-1])
 
-    layers = _quantized_layers(
-        spec, graph, value_type, inputs.scale, full_scales, labels.scale, shift
-    )
+    ranges = _Ranges(inputs.scale, tuple(full_scales), labels.scale, shift)
+    layers = _quantized_layers(spec, graph, value_type, ranges)
     if spec.rule.kind == "backprop":
         layers = with_errors_from_above(graph, layers, _error_reach(spec, graph, dataset))
     model = QuantizedModel(
@@ -84,43 +97,77 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
     return model
 
 
+@dataclass(frozen=True, slots=True)
+class _Ranges:
+    """What data and labels say of how far values reach.
+
+    Attributes:
+        sample: real value of one unit of the sample.
+        full: R of each layer, where it does not follow from what the layer reads.
+        label: real value of the largest label.
+        logit_shift: of the last layer.
+    """
+
+    sample: float
+    full: tuple[float, ...]
+    label: float
+    logit_shift: int
+
+
 def _quantized_layers(
-    spec: Spec,
-    graph: Graph,
-    value_type: ValueType,
-    sample_scale: float,
-    full_scales: Sequence[float],
-    label_scale: float,
-    logit_shift: int,
+    spec: Spec, graph: Graph, value_type: ValueType, ranges: _Ranges
 ) -> list[QuantizedLayer]:
-    """The layers in numbers, each with the scale of the values that it reads."""
+    """The layers in numbers, each with the scales of the values that it reads."""
     layers: list[QuantizedLayer] = []
-    edges, scales, offset = graph.edges, {SAMPLE: sample_scale}, 0
+    edges, scales, offset = graph.edges, {SAMPLE: ranges.sample}, 0
     for index, layer in enumerate(graph.layers):
-        full_scale, x_scale = full_scales[index], scales[edges.input_of(layer.name)]
-        if isinstance(layer, Pool):
-            layers.append(_quantize_pool(layer, value_type, x_scale))
-            scales[layer.name] = layers[-1].y_scale
-            continue
-        if is_adaptor(layer) and value_type != "f32":
-            # Input and output of an adaptor share one scale.
-            full_scale = x_scale * INPUT_MAX[value_type]
-        context = DenseContext(
-            spec=spec,
-            graph=graph,
-            index=index,
-            learning=layer.learning,
-            value_type=value_type,
-            x_scale=x_scale,
-            full_scale=full_scale,
-            label_scale=label_scale,
-            unit_offset=offset,
-            logit_shift=logit_shift,
-        )
-        layers.append(_quantize_layer(layer, context))
+        x_scales = [scales[value] for value in edges.inputs_of(layer.name)]
+        if isinstance(layer, TrainedLayer):
+            context = _context(spec, graph, index, value_type, ranges)
+            context = replace(context, x_scale=x_scales[0], unit_offset=offset)
+            layers.append(_quantize_layer(layer, _of_adaptor(layer, context)))
+        else:
+            layers.append(_quantize_untrained(layer, value_type, x_scales, ranges.full[index]))
         scales[layer.name] = layers[-1].y_scale
         offset += sum(dense.y_count for dense in dense_units(layers[-1]) if dense.trains)
     return layers
+
+
+def _context(
+    spec: Spec, graph: Graph, index: int, value_type: ValueType, ranges: _Ranges
+) -> DenseContext:
+    layer = graph.layers[index]
+    assert isinstance(layer, TrainedLayer)
+    return DenseContext(
+        spec=spec,
+        graph=graph,
+        index=index,
+        learning=layer.learning,
+        value_type=value_type,
+        x_scale=1.0,
+        full_scale=ranges.full[index],
+        label_scale=ranges.label,
+        unit_offset=0,
+        logit_shift=ranges.logit_shift,
+    )
+
+
+def _of_adaptor(layer: TrainedLayer, context: DenseContext) -> DenseContext:
+    """The context; input and output of an adaptor share one scale."""
+    if not is_adaptor(layer) or context.value_type == "f32":
+        return context
+    return replace(context, full_scale=context.x_scale * INPUT_MAX[context.value_type])
+
+
+def _quantize_untrained(
+    layer: Layer, value_type: ValueType, x_scales: Sequence[float], full_scale: float
+) -> QuantizedLayer:
+    if isinstance(layer, Add):
+        return quantize_add(layer, value_type, x_scales, full_scale)
+    if isinstance(layer, Concat):
+        return quantize_concat(layer, value_type, x_scales)
+    assert isinstance(layer, Pool)
+    return _quantize_pool(layer, value_type, x_scales[0])
 
 
 def _check_says_something(graph: Graph) -> None:
@@ -197,7 +244,7 @@ def _full_scales(
     shift = 0
     outputs = enumerate(forward(graph, calibration, spec.seed))
     for index, layer in enumerate(graph.layers):
-        if isinstance(layer, Pool) or is_adaptor(layer):
+        if isinstance(layer, Pool | Concat) or is_adaptor(layer):
             scales.append(1.0)  # not used: it has the scale of its input
         elif FACTS[layer.activation].is_bounded or value_type == "f32":
             scales.append(1.0)
@@ -213,7 +260,7 @@ def _full_scales(
 
 
 def _reach(
-    layer: TrainedLayer, y: NDArray[np.float64], value_type: ValueType
+    layer: TrainedLayer | Add, y: NDArray[np.float64], value_type: ValueType
 ) -> NDArray[np.float64]:
     """How far y must reach; of leaky_relu in s16, z too, which has the same range (section 4)."""
     if layer.activation == "leaky_relu" and value_type == "s16":

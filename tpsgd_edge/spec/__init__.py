@@ -58,7 +58,14 @@ from tpsgd_edge.spec.sections import (
     Spec,
 )
 from tpsgd_edge.spec.source import SourceInput
-from tpsgd_edge.spec.untrained import FlattenSpec, GlobalAvgPoolSpec, PoolSpec, ReadingSpec
+from tpsgd_edge.spec.untrained import (
+    AddSpec,
+    ConcatSpec,
+    FlattenSpec,
+    GlobalAvgPoolSpec,
+    PoolSpec,
+    ReadingSpec,
+)
 
 __all__ = [
     "DEFAULT_FINAL_RATE",
@@ -71,6 +78,8 @@ __all__ = [
     "Activation",
     "ActivationFormat",
     "AdaptorSpec",
+    "AddSpec",
+    "ConcatSpec",
     "Conv1dSpec",
     "Conv2dSpec",
     "ConvSpec",

@@ -6,6 +6,7 @@ from tpsgd_edge.spec.edges import SAMPLE
 from tpsgd_edge.spec.layers import RecurrentSpec
 from tpsgd_edge.spec.model import ModelSpec
 from tpsgd_edge.spec.problems import Problem, did_you_mean
+from tpsgd_edge.spec.untrained import AddSpec, ConcatSpec
 
 
 def unknown_inputs(model: ModelSpec) -> Iterator[Problem]:
@@ -43,12 +44,21 @@ def branch_problems(model: ModelSpec) -> Iterator[Problem]:
 
 def _counts(model: ModelSpec) -> Iterator[Problem]:
     for key, layer in zip(model.keys, model.layers, strict=True):
-        if len(layer.reads or (SAMPLE,)) != 1:
+        reads, where = layer.reads or (SAMPLE,), f"[model], {_called(key)}, from"
+        if not isinstance(layer, AddSpec | ConcatSpec):
+            if len(reads) > 1:
+                yield Problem(
+                    f"{_called(key)} reads one value",
+                    where=where,
+                    found=_from(reads),
+                    help='name one layer, or put { kind = "add" } or { kind = "concat" } before it',
+                )
+        elif len(set(reads)) < len(reads) or len(reads) < 2:
             yield Problem(
-                f"{_called(key)} reads one value",
-                where=f"[model], {_called(key)}, from",
-                found=_from(layer.reads or ()),
-                help="name one layer",
+                f"{_called(key)} reads two values or more, each of them once",
+                where=where,
+                found="nothing" if layer.reads is None else _from(reads),
+                help='name them: from = ["conv1", "conv3"]; "x" is the sample',
             )
 
 

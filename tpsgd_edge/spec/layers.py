@@ -14,7 +14,14 @@ from tpsgd_edge.spec.base import Positive
 from tpsgd_edge.spec.lengths import LARGEST, is_length, padding, pair
 from tpsgd_edge.spec.loss import LossSpec
 from tpsgd_edge.spec.names import check_c_name
-from tpsgd_edge.spec.untrained import FlattenSpec, GlobalAvgPoolSpec, PoolSpec, ReadingSpec
+from tpsgd_edge.spec.untrained import (
+    AddSpec,
+    ConcatSpec,
+    FlattenSpec,
+    GlobalAvgPoolSpec,
+    PoolSpec,
+    ReadingSpec,
+)
 
 WeightFormat = Literal["s16", "s8", "f32"]
 # Slopes are counted in 2^-15.
@@ -287,6 +294,8 @@ LayerSpec = Annotated[
     | Annotated[PoolSpec, Tag("max_pool")]
     | Annotated[PoolSpec, Tag("avg_pool")]
     | Annotated[GlobalAvgPoolSpec, Tag("global_avg_pool")]
+    | Annotated[AddSpec, Tag("add")]
+    | Annotated[ConcatSpec, Tag("concat")]
     | Annotated[FlattenSpec, Tag("flatten")],
     Discriminator(_kind),
 ]

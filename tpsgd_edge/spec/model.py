@@ -1,6 +1,7 @@
 """The network of a spec: its layers, and where they and their first weights come from."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
@@ -8,7 +9,15 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 from tpsgd_edge.spec.base import Positive, Section
 from tpsgd_edge.spec.edges import Edges
 from tpsgd_edge.spec.layers import DenseSpec, GruSpec, LayerSpec, TrainedSpec
-from tpsgd_edge.spec.untrained import GlobalAvgPoolSpec, PoolSpec
+from tpsgd_edge.spec.untrained import AddSpec, ConcatSpec, GlobalAvgPoolSpec, PoolSpec
+
+# What layers are called that may leave their name out.
+_STEMS: Mapping[type, str] = {
+    PoolSpec: "pool",
+    GlobalAvgPoolSpec: "pool",
+    AddSpec: "add",
+    ConcatSpec: "concat",
+}
 
 
 class PretrainSpec(Section):
@@ -101,15 +110,16 @@ class ModelSpec(Section):
 
     @property
     def names(self) -> tuple[str | None, ...]:
-        """The name of each layer: pooling without one is pool1, pool2, ...; flatten needs none."""
-        count = 0
+        """The name of each layer; flatten needs none.
+
+        Pools without one are pool1, pool2, ..., sums add1, ..., concatenations concat1, ...
+        """
+        counts: Counter[str] = Counter()
         names: list[str | None] = []
         for layer in self.layers:
-            name = layer.name
-            if isinstance(layer, PoolSpec | GlobalAvgPoolSpec):
-                count += 1
-                name = name or f"pool{count}"
-            names.append(name)
+            stem = _STEMS.get(type(layer))
+            counts.update([stem] if stem else [])
+            names.append(layer.name or (f"{stem}{counts[stem]}" if stem else None))
         return tuple(names)
 
     @property

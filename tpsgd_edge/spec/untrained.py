@@ -78,6 +78,25 @@ class GlobalAvgPoolSpec(UntrainedSpec):
     """Kind of the layer. Example: `kind = "global_avg_pool"`"""
 
 
+class AddSpec(UntrainedSpec):
+    """The sum of several values of one shape, place by place; `from` names them."""
+
+    kind: Literal["add"]
+    """Kind of the layer. Example: `kind = "add"`"""
+    activation: Literal["linear", "relu", "relu6"] = "linear"
+    """What is made of the sum. Example: `activation = "relu"`"""
+
+
+class ConcatSpec(UntrainedSpec):
+    """Maps of one height and width as one, their channels one after the other; `from` names them.
+
+    Vectors are maps of one place: their entries follow each other.
+    """
+
+    kind: Literal["concat"]
+    """Kind of the layer. Example: `kind = "concat"`"""
+
+
 class FlattenSpec(UntrainedSpec):
     """The map as a vector; dense layers flatten what they read without being told."""
 
