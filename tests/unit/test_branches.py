@@ -67,7 +67,7 @@ def test_saying_what_holds_anyway_changes_nothing():
             "layer 'out' reads one value\n"
             "  where: spec, [model], layer 'out', from\n"
             '  found: from = ["a", "x"]\n'
-            "  help:  name one layer",
+            '  help:  name one layer, or put { kind = "add" } or { kind = "concat" } before it',
         ),
         (
             [{"name": "a", "units": 3}, {**OUT, "from": []}],

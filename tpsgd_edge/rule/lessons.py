@@ -13,7 +13,6 @@ from torch import Tensor
 
 from tpsgd_edge.rule.cells import CELLS, slope_of
 from tpsgd_edge.rule.feedback import Feedback
-from tpsgd_edge.rule.layers import input_gradient
 from tpsgd_edge.rule.network import FloatNetwork
 from tpsgd_edge.rule.rules import (
     DIRECT,
@@ -23,6 +22,7 @@ from tpsgd_edge.rule.rules import (
     Losses,
     RuleName,
     Task,
+    input_gradients,
     last_delta,
     way_down,
 )
@@ -148,15 +148,13 @@ def _through_time(task: Task, way_back: Sequence[Tensor], error_gate: float | No
     error = last_delta(activity, rows, task.losses)
     upper = [grad for _, grad in way_down(network, way_back, activity, error, first)][::-1]
     learns = _learns(activity[-1], rows, error_gate)
-    reaching = torch.stack(
-        [
-            input_gradient(layer, states, w, grad)
-            for layer, w, grad, places in zip(
-                network.layers[first:], way_back[first:], upper, network.reads[first:], strict=True
-            )
-            if first in places
-        ]
-    ).sum(dim=0)
+    gradients = [
+        lower
+        for index, grad in enumerate(upper, first)
+        for place, lower in input_gradients(network, index, activity, way_back, grad)
+        if place == first
+    ]
+    reaching = torch.stack(gradients).sum(dim=0)
     reaching = reaching if learns is None else reaching * learns
     silent = [torch.zeros_like(history[0][-1].h)] * (len(history) - asked)
     grads = [*silent, *reaching.chunk(asked)]
@@ -169,8 +167,9 @@ def _through_time(task: Task, way_back: Sequence[Tensor], error_gate: float | No
 
 
 def _inputs(network: FloatNetwork, activity: list[Tensor], first: int) -> list[Tensor]:
-    """What the layers from `first` on read, as far as they have run."""
-    return [network.read(index, activity) for index in range(first, len(activity) - 1)]
+    """What the layers from `first` on read, as far as they have run; of joins the first value."""
+    places = network.reads[first : len(activity) - 1]
+    return [activity[reads[0]] for reads in places]
 
 
 def _learns(outputs: Tensor, labels: Tensor, gate: float | None) -> Tensor | None:

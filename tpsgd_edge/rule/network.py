@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tpsgd_edge.graph import Edges, Graph, Layer, Recurrent, TrainedLayer, Weights
+from tpsgd_edge.graph import Add, Concat, Edges, Graph, Layer, Recurrent, TrainedLayer, Weights
 from tpsgd_edge.graph.first_weights import initial_weights
 from tpsgd_edge.rule.activations import activate
 from tpsgd_edge.rule.cells import Step
-from tpsgd_edge.rule.layers import forward
+from tpsgd_edge.rule.layers import forward, joined
 from tpsgd_edge.rule.sequence import run
 
 # Samples at a time: maps of a whole data set would fill the memory.
@@ -72,7 +72,7 @@ class FloatNetwork:
         values = list(values)
         first = len(values) - 1
         for index in range(first, len(self.layers)):
-            values.append(self.output(index, self.read(index, values)))
+            values.append(self.output(index, [values[place] for place in self.reads[index]]))
         return values
 
     def read(self, index: int, values: Sequence[Tensor]) -> Tensor:
@@ -80,11 +80,14 @@ class FloatNetwork:
         (place,) = self.reads[index]
         return values[place]
 
-    def output(self, index: int, x: Tensor) -> Tensor:
-        """Of one layer that is not recurrent, for its input x: (batch, y_count)."""
+    def output(self, index: int, inputs: Sequence[Tensor]) -> Tensor:
+        """Output of one layer that is not recurrent for what it reads: (batch, y_count)."""
         layer = self.layers[index]
-        z = forward(layer, x, self.w[index], self.b[index])
-        return activate(layer, z) if isinstance(layer, TrainedLayer) else z
+        if isinstance(layer, Add | Concat):
+            z = joined(layer, inputs)
+        else:
+            z = forward(layer, inputs[0], self.w[index], self.b[index])
+        return activate(layer, z) if isinstance(layer, TrainedLayer | Add) else z
 
     def outputs(self, x: NDArray[np.floating]) -> NDArray[np.float32]:
         """Outputs of the last layer for samples (n, n_in): (n, n_out), or (n, steps, n_out)."""

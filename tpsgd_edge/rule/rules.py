@@ -12,10 +12,10 @@ from typing import Literal, NamedTuple
 
 from torch import Tensor
 
-from tpsgd_edge.graph import TrainedLayer
+from tpsgd_edge.graph import Add, Concat, TrainedLayer
 from tpsgd_edge.rule.activations import derivative
 from tpsgd_edge.rule.feedback import Feedback
-from tpsgd_edge.rule.layers import input_gradient
+from tpsgd_edge.rule.layers import input_gradient, joined_gradients
 from tpsgd_edge.rule.losses import LocalLoss, local_delta
 from tpsgd_edge.rule.network import FloatNetwork
 
@@ -203,13 +203,23 @@ def way_down(
     grads = {len(network.layers): grad}
     for index in range(len(network.layers) - 1, first - 1, -1):
         layer, grad = network.layers[index], grads.pop(index + 1)
-        if isinstance(layer, TrainedLayer) and index + 1 < len(network.layers):
-            grad *= derivative(layer, activity[index + 1])
+        if isinstance(layer, TrainedLayer | Add) and index + 1 < len(network.layers):
+            grad = grad * derivative(layer, activity[index + 1])
         if index > first:
-            (place,) = network.reads[index]
-            lower = input_gradient(layer, activity[place], w[index], grad)
-            grads[place] = grads[place] + lower if place in grads else lower
+            for place, lower in input_gradients(network, index, activity, w, grad):
+                grads[place] = grads[place] + lower if place in grads else lower
         yield index, grad
+
+
+def input_gradients(
+    network: FloatNetwork, index: int, activity: list[Tensor], w: Sequence[Tensor], grad: Tensor
+) -> Iterator[tuple[int, Tensor]]:
+    """Gradients of the values that a layer reads, with their places."""
+    layer, places = network.layers[index], network.reads[index]
+    if isinstance(layer, Add | Concat):
+        yield from zip(places, joined_gradients(layer, grad), strict=True)
+    else:
+        yield places[0], input_gradient(layer, activity[places[0]], w[index], grad)
 
 
 def last_delta(activity: list[Tensor], labels: Tensor, losses: Losses) -> Tensor:
@@ -231,9 +241,9 @@ def _down(task: Task, w: Sequence[Tensor]) -> Iterator[Change]:
 def _on_the_way(rule: Direct, task: Task) -> Iterator[Change]:
     network, last = task.network, len(task.losses) - 1
     values, ends = {0: task.x}, _last_readers(network)
-    for index, (place,) in enumerate(network.reads):
-        x = values[place]
-        y = network.output(index, x)
+    for index, places in enumerate(network.reads):
+        x = values[places[0]]
+        y = network.output(index, [values[place] for place in places])
         if index == last:
             yield Change(last, x, last_delta([y], task.labels, task.losses))
             continue

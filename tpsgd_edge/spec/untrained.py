@@ -14,7 +14,7 @@ class ReadingSpec(Section):
 
     reads: tuple[str, ...] | None = Field(default=None, alias="from", min_length=1, max_length=64)
     """Names of the layers whose values this one reads, one or a list, "x" for the sample; where not
-    given, that of the layer before it. Example: `from = "conv1"`"""
+    given, that of the layer before it. Since: 0.2.0. Example: `from = "conv1"`"""
 
     @field_validator("reads", mode="before")
     @classmethod
@@ -82,9 +82,9 @@ class AddSpec(UntrainedSpec):
     """The sum of several values of one shape, place by place; `from` names them."""
 
     kind: Literal["add"]
-    """Kind of the layer. Example: `kind = "add"`"""
+    """Kind of the layer. Since: 0.2.0. Example: `kind = "add"`"""
     activation: Literal["linear", "relu", "relu6"] = "linear"
-    """What is made of the sum. Example: `activation = "relu"`"""
+    """What is made of the sum. Since: 0.2.0. Example: `activation = "relu"`"""
 
 
 class ConcatSpec(UntrainedSpec):
@@ -94,7 +94,7 @@ class ConcatSpec(UntrainedSpec):
     """
 
     kind: Literal["concat"]
-    """Kind of the layer. Example: `kind = "concat"`"""
+    """Kind of the layer. Since: 0.2.0. Example: `kind = "concat"`"""
 
 
 class FlattenSpec(UntrainedSpec):
