@@ -60,7 +60,7 @@ def joined_gradients(layer: Join, grad: Tensor) -> list[Tensor]:
     if isinstance(layer, Add):
         return [grad] * layer.count
     channels = [shape[2] for shape in layer.x_shapes]
-    maps = grad.view(len(grad), *layer.y_shape).split(channels, dim=3)
+    maps = torch.split(grad.view(len(grad), *layer.y_shape), channels, dim=3)
     return [part.flatten(1) for part in maps]
 
 
