@@ -11,6 +11,8 @@ PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet 
 NEEDS := $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
 # One thread for each worker: two workers with two threads each would share two cores.
 TEST_ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+# make test COVER=--cov prints at its end which branches of the package the quick tests reach.
+COVER ?=
 PYTEST := $(TEST_ENV) $(BIN)/python -m pytest -n $(TEST_JOBS) --dist worksteal -rsfE
 
 .DEFAULT_GOAL := help
@@ -32,7 +34,7 @@ demo: $(VENV)/.demo
 	$(BIN)/tpsgd-edge report examples/digits.toml
 
 test: $(VENV)/.test
-	$(PYTEST)
+	$(PYTEST) $(COVER)
 
 check: $(VENV)/.test
 	$(PYTEST) -m 'not slow'
