@@ -27,6 +27,11 @@ enum {
     TPS_STORE_FAILED = 39,       /* a call failed, or what was written does not read back */
 };
 
+/* A number of bytes in whole pages: the block of a storage that needs no erase, for a checkpoint.
+ */
+#define TPS_STORAGE_ROUND(bytes, page_size)                                                        \
+    (((bytes) + (page_size) - 1) / (page_size) * (page_size))
+
 #ifdef __cplusplus
 extern "C" {
 #endif
