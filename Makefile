@@ -11,11 +11,13 @@ PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet 
 NEEDS := $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
 # One thread for each worker: two workers with two threads each would share two cores.
 TEST_ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+# make test COVER=--cov prints at its end which branches of the package the quick tests reach.
+COVER ?=
 PYTEST := $(TEST_ENV) $(BIN)/python -m pytest -n $(TEST_JOBS) --dist worksteal -rsfE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench bench-check lint format wheel clean distclean
+.PHONY: help demo test check bench bench-check lint format docs wheel clean distclean
 
 help:
 	@echo 'make demo       set up .venv, train the digits network on an emulated Cortex-M4F, write a report'
@@ -24,6 +26,7 @@ help:
 	@echo 'make bench      instructions, RAM and flash on each emulated core: docs/results/device.json'
 	@echo 'make bench-check  fails where a count of the digits example grew by more than 3 %'
 	@echo 'make lint       ruff, mypy, clang-format'
+	@echo 'make docs       the documentation site, build/site'
 	@echo 'make format     let ruff and clang-format rewrite the sources'
 	@echo 'make wheel      build dist/*.whl'
 	@echo 'make clean      remove what was built; make distclean: .venv as well'
@@ -32,7 +35,7 @@ demo: $(VENV)/.demo
 	$(BIN)/tpsgd-edge report examples/digits.toml
 
 test: $(VENV)/.test
-	$(PYTEST)
+	$(PYTEST) $(COVER)
 
 check: $(VENV)/.test
 	$(PYTEST) -m 'not slow'
@@ -53,6 +56,9 @@ format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	find firmware -name '*.[ch]' -exec $(BIN)/clang-format -i {} +
+
+docs: $(VENV)/.docs
+	PYTHONPATH=tools NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 wheel: $(VENV)/.demo
 	rm -rf dist
@@ -79,4 +85,8 @@ $(VENV)/.demo: $(NEEDS)
 # torch comes with the exact version of constraints.txt; an open range would fetch gigabytes of CUDA.
 $(VENV)/.test: $(VENV)/.demo
 	$(PIP_INSTALL) --no-build-isolation --editable '.[emulator,dev,onnx,sklearn,torch]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.demo
+	$(PIP_INSTALL) --no-build-isolation --editable '.[docs]'
 	@touch $@

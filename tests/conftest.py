@@ -50,6 +50,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             for i, case in enumerate(cases):
                 if i not in kept:
                     case.add_marker(pytest.mark.slow)
+    if items and items[0].config.pluginmanager.hasplugin("_cov"):
+        _measure_only_the_quick(items)
+
+
+def _measure_only_the_quick(items: list[pytest.Item]) -> None:
+    """Have pytest-cov pause in slow tests, which are slow enough."""
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker("no_cover")
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
     python tools/fuzz.py --minutes 30 --corpus FOLDER              # guided by what code is reached
     python tools/fuzz.py --minutes 10 --only spec csv --plain      # changed seeds; needs nothing
 
+--plain takes the minutes for each kind, and the same inputs for the same --seed.
+
 Whatever the bytes are, a reader gives an answer or raises a TpsgdError, and leaves files that are
 not its own alone. Anything else ends the run with a traceback, and the bytes are kept as crash-* in
 the current folder. Without --plain it needs atheris.
@@ -17,9 +19,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache
+from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
 
 try:
@@ -218,22 +223,26 @@ def try_one(kind: str, content: bytes) -> None:
         readers()[kind].read(content, Path(folder))
 
 
-def _plain(kinds: list[str], seconds: float) -> None:
-    streams = {kind: inputs(kind, int(time.time())) for kind in kinds}
-    counts = dict.fromkeys(kinds, 0)
+def _plain(kinds: list[str], seconds: float, seed: int, jobs: int) -> None:
+    """Each kind for so long, the same inputs for the same seed, as many as come."""
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        counts = pool.map(_plain_one, kinds, repeat(seconds), repeat(seed))
+        print(", ".join(f"{kind} {n:,}" for kind, n in zip(kinds, counts, strict=True)))
+
+
+def _plain_one(kind: str, seconds: float, seed: int) -> int:
+    """How many inputs of one kind did no harm in some seconds."""
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        for kind, stream in streams.items():
-            content = next(stream)
-            try:
-                try_one(kind, content)
-            except BaseException:
-                Path(f"crash-{kind}-{hashlib.sha256(content).hexdigest()[:12]}").write_bytes(
-                    content
-                )
-                raise
-            counts[kind] += 1
-    print(", ".join(f"{kind} {count:,}" for kind, count in counts.items()))
+    for number, content in enumerate(inputs(kind, seed)):
+        if time.monotonic() > end:
+            return number
+        try:
+            try_one(kind, content)
+        except BaseException:
+            digest = hashlib.sha256(content).hexdigest()[:12]
+            Path(f"crash-{kind}-{digest}").write_bytes(content)
+            raise
+    raise AssertionError("the inputs have come to an end")
 
 
 def _guided(kinds: list[str], seconds: float, corpus: Path) -> None:
@@ -254,7 +263,9 @@ def _guided(kinds: list[str], seconds: float, corpus: Path) -> None:
 def main() -> None:
     """Fuzz for a while."""
     parser = argparse.ArgumentParser(description="Fuzz whatever comes from outside.")
-    parser.add_argument("--minutes", type=float, default=1.0)
+    parser.add_argument("--minutes", type=float, default=1.0, help="with --plain of each kind")
+    parser.add_argument("--seed", type=int, default=0, help="with --plain: other inputs")
+    parser.add_argument("--jobs", type=int, default=1, help="with --plain: kinds at a time")
     parser.add_argument("--only", nargs="+", metavar="KIND", help="kinds of files; all by default")
     parser.add_argument("--plain", action="store_true", help="change seeds at random, no atheris")
     parser.add_argument("--corpus", type=Path, help="a folder; grows with the run")
@@ -263,7 +274,7 @@ def main() -> None:
     if unknown := set(kinds) - set(readers()):
         parser.error(f"no such kind: {', '.join(sorted(unknown))}")
     if arguments.plain:
-        _plain(kinds, 60 * arguments.minutes)
+        _plain(kinds, 60 * arguments.minutes, arguments.seed, arguments.jobs)
     elif atheris is None:
         parser.error("atheris is not installed: pip install atheris, or --plain")
     elif arguments.corpus is None:

@@ -4,13 +4,18 @@
     python tools/mutate.py --jobs 2             two at a time
     python tools/mutate.py --sample 12          every so many of them
     python tools/mutate.py --only softmax       those whose file or text has the word
+    python tools/mutate.py --log FILE --resume  goes on after a run that was stopped; what lived
+                                                is looked at again
 
 A mutation is an exact text that occurs once in a file, what stands there instead, and the tests
 that must find it. It is made in a copy of the checkout, never in the checkout. Prints each that
-lives and the score; ends with 1 below 95 %. Those called equivalent are argued for and not run.
+lives and the score; ends with 1 below 95 %, and where an entry of the list is a mistake: its text
+or its tests are not there. Those called equivalent are argued for and not run.
 """
 
 import argparse
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -18,8 +23,9 @@ import sys
 import tempfile
 import time
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -28,10 +34,13 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "tools" / "mutations"
 WANTED = 0.95
 TIMEOUT = 900
+FOUND, LIVES, MISTAKE = "found", "lives", "mistake"
+_NO_TESTS = (4, 5)  # pytest: they could not be collected; none was chosen
 # Short names of tests; of each the quick ones run.
 TESTS = {
     "learning": "tests/proof/test_corners_of_learning.py",
     "layers": "tests/proof/test_corners_of_layers.py",
+    "kernels": "tests/proof/test_corners_of_kernels.py",
     "right": "tests/proof/test_wrong_devices.py::test_code_that_is_right_is_equal",
     "wrong": "tests/proof/test_wrong_devices.py",
     "device": "tests/unit/test_toolchain_host.py",
@@ -60,6 +69,11 @@ class Mutation:
     new: str
     tests: tuple[str, ...]
     equivalent: str
+
+    @property
+    def key(self) -> str:
+        """What tells it from all others, whatever its tests are."""
+        return hashlib.sha256("\0".join((self.path, self.old, self.new)).encode()).hexdigest()[:16]
 
     def __str__(self) -> str:
         return f"{self.path}: {_short(self.old)} -> {_short(self.new)}"
@@ -104,40 +118,49 @@ def apply(mutation: Mutation, folder: Path) -> None:
     file.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
 
 
-def is_found(mutation: Mutation, folder: Path) -> bool:
-    """Whether its tests fail in a copy that has the change; the copy is mended afterwards."""
+def outcome(mutation: Mutation, folder: Path) -> str:
+    """What its tests say in a copy that has the change; the copy is mended afterwards.
+
+    Returns:
+        FOUND, LIVES or MISTAKE: the text has no place, or its tests choose nothing.
+    """
     file = folder / mutation.path
     before = file.read_bytes()
-    apply(mutation, folder)
     try:
-        return not passes(mutation.tests, folder)
+        apply(mutation, folder)
+        code = _pytest(folder, *mutation.tests)
+    except ValueError:
+        return MISTAKE
     finally:
         file.write_bytes(before)
+    # Where a mutation keeps a module from being imported, its tests are not there any more.
+    if code in _NO_TESTS and _pytest(folder, "--collect-only", *mutation.tests) != 0:
+        return MISTAKE
+    return LIVES if code == 0 else FOUND
 
 
-def passes(tests: Sequence[str], folder: Path) -> bool:
-    """Whether the quick ones of some tests pass in a copy."""
+def _pytest(folder: Path, *arguments: str) -> int:
+    """The exit code of the quick ones of some tests in a copy; whoever hangs has failed."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
     environment = {
         **os.environ,
         "PYTHONPATH": str(folder),
         "PYTHONDONTWRITEBYTECODE": "1",
         "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
     }
     try:
-        done = subprocess.run(
-            [*command, "-m", "not slow", *tests],
+        return subprocess.run(
+            [*command, "-m", "not slow", *arguments],
             cwd=folder,
             env=environment,
-            capture_output=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             timeout=TIMEOUT,
             check=False,
-        )
+        ).returncode
     except subprocess.TimeoutExpired:
-        return False
-    if done.returncode not in (0, 1, 2):
-        raise ValueError(f"{tests}: {done.stdout.decode()[-500:]}")
-    return done.returncode == 0
+        return 1
 
 
 def copy_of_checkout(target: Path) -> Path:
@@ -153,33 +176,61 @@ def copy_of_checkout(target: Path) -> Path:
     return target
 
 
-def run(chosen: Sequence[Mutation], jobs: int) -> int:
-    """Run them and print what lives; the exit code."""
-    living, done, start = [], 0, time.monotonic()
+class Log:
+    """What came out of each mutation, in a file that the next run can go on from."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+
+    def found(self) -> set[str]:
+        """Keys of those that were found before; whatever lived is looked at again."""
+        if self._path is None or not self._path.exists():
+            return set()
+        lines = map(json.loads, self._path.read_text(encoding="utf-8").splitlines())
+        return {line["key"] for line in lines if line["outcome"] == FOUND}
+
+    def add(self, mutation: Mutation, outcome: str, seconds: float) -> None:
+        """Note one that is finished."""
+        if self._path is not None:
+            entry = {"outcome": outcome, "seconds": round(seconds, 1), "mutation": str(mutation)}
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry | {"key": mutation.key}) + "\n")
+
+
+def outcomes(chosen: Sequence[Mutation], jobs: int) -> Iterator[tuple[Mutation, str, float]]:
+    """Run them, each in a copy of the checkout; yield what came out and its seconds."""
     with tempfile.TemporaryDirectory(prefix="tpsgd-mutate-") as scratch:
         folders: SimpleQueue[Path] = SimpleQueue()
         for job in range(jobs):
             folders.put(copy_of_checkout(Path(scratch) / str(job)))
 
-        def look(mutation: Mutation) -> bool:
-            folder = folders.get()
+        def look(mutation: Mutation) -> tuple[Mutation, str, float]:
+            folder, start = folders.get(), time.monotonic()
             try:
-                return is_found(mutation, folder)
+                return mutation, outcome(mutation, folder), time.monotonic() - start
             finally:
                 folders.put(folder)
 
         with ThreadPoolExecutor(jobs) as pool:
-            for mutation, found in zip(chosen, pool.map(look, chosen), strict=True):
-                done += 1
-                if not found:
-                    living.append(mutation)
-                    print(f"lives: {mutation}", flush=True)
-                elif done % 10 == 0:
-                    print(f"{done} of {len(chosen)}, {len(living)} live", flush=True)
-    score = 1 - len(living) / max(1, len(chosen))
-    seconds = time.monotonic() - start
-    print(f"score {100 * score:.1f} %: {done - len(living)} of {done} found, {seconds:,.0f} s")
-    return 0 if score >= WANTED else 1
+            futures = [pool.submit(look, mutation) for mutation in chosen]
+            yield from (future.result() for future in as_completed(futures))
+
+
+def run(chosen: Sequence[Mutation], jobs: int, log: Log, before: set[str]) -> int:
+    """Run those not found before and print what lives; the exit code."""
+    left = [one for one in chosen if one.key not in before]
+    counts, start = Counter({FOUND: len(chosen) - len(left)}), time.monotonic()
+    for done, (mutation, result, seconds) in enumerate(outcomes(left, jobs), 1):
+        log.add(mutation, result, seconds)
+        counts[result] += 1
+        if result != FOUND:
+            print(f"{result}: {mutation}", flush=True)
+        if done % 10 == 0:
+            print(f"{done} of {len(left)}, {counts[LIVES]} live", flush=True)
+    score = counts[FOUND] / max(1, counts.total())
+    took = time.monotonic() - start
+    print(f"score {100 * score:.1f} %: {counts[FOUND]} of {counts.total()} found, {took:,.0f} s")
+    return 0 if score >= WANTED and not counts[MISTAKE] else 1
 
 
 def main() -> int:
@@ -188,7 +239,13 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--sample", type=int, help="how many, spread evenly over the list")
     parser.add_argument("--only", help="a word of the file or of the text")
+    parser.add_argument("--log", type=Path, help="note what came out of each, as lines of JSON")
+    parser.add_argument(
+        "--resume", action="store_true", help="leave out what the log says is found"
+    )
     arguments = parser.parse_args()
+    if arguments.resume and arguments.log is None:
+        parser.error("--resume goes on from a log: give --log FILE")
     everything = mutations()
     chosen = [one for one in everything if not one.equivalent]
     print(f"{len(everything)} mutations, {len(everything) - len(chosen)} of them equivalent")
@@ -197,7 +254,8 @@ def main() -> int:
     if arguments.sample:
         count = min(arguments.sample, len(chosen))
         chosen = [chosen[i * len(chosen) // count] for i in range(count)]
-    return run(chosen, arguments.jobs)
+    log = Log(arguments.log)
+    return run(chosen, arguments.jobs, log, log.found() if arguments.resume else set())
 
 
 if __name__ == "__main__":

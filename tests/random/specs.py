@@ -13,19 +13,10 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.frontend.data import dataset_from_arrays
 from tpsgd_edge.spec import spec_from_dict
-from tpsgd_edge.stages import Prepared, prepare, render_project, scratch_project
-from tpsgd_edge.stages.proof import prove, prove_predictions
-from tpsgd_edge.toolchain.build import compile_simulation
-from tpsgd_edge.toolchain.compilers import find_compiler
-from tpsgd_edge.toolchain.interface import interface_of
-from tpsgd_edge.toolchain.open_device import open_device
-from tpsgd_edge.toolchain.platforms import load_platform
-from tpsgd_edge.verdict import Verdict
+from tpsgd_edge.stages import Prepared, prepare
 
-STEPS = 60
 ACTIVATIONS = ("tanh", "sigmoid", "relu", "relu6", "leaky_relu", "hard_tanh", "linear")
 LOSSES = ("projected_l2", "l2", "l1", "huber", "dead_zone", "custom")
 
@@ -204,56 +195,3 @@ def _vary(draw: st.DrawFn, layer: dict[str, Any], *, is_last: bool, real: bool) 
         layer["weights"] = draw(st.sampled_from(("s16", "s8")))
     if not is_last and draw(st.integers(0, 7)) == 0:
         layer["train"] = False
-
-
-@dataclass
-class Tally:
-    """How many specs were drawn, what came of them, and how many steps agreed."""
-
-    drawn: int = 0
-    refused: int = 0
-    nets: int = 0
-    steps: int = 0
-
-    def run(self, one: Drawn, steps: int = STEPS) -> None:
-        """Prove one spec on this computer; a mismatch fails.
-
-        Raises:
-            AssertionError: a mismatch, with the spec.
-        """
-        self.drawn += 1
-        try:
-            prepared = one.prepared()
-        except (SpecError, DataError):
-            self.refused += 1
-            return
-        verdict = _proved(prepared, steps)
-        assert verdict.verdict == "equal", f"{verdict.describe()}\n  {one}"
-        self.nets += 1
-        self.steps += verdict.steps
-
-
-def _proved(prepared: Prepared, steps: int) -> Verdict:
-    project, host = render_project(prepared), load_platform("host")
-    interface = interface_of(prepared.model)
-    with scratch_project(project) as folder:
-        binaries = [
-            compile_simulation(
-                folder,
-                project.name,
-                project.sources,
-                find_compiler(host),
-                build_dir=folder / "build",
-                optimize="-O1",
-                inference_only=only_predicts,
-            )
-            for only_predicts in (False, True)
-        ]
-        with open_device(binaries[0], interface) as device:
-            verdict = prove(device, prepared, steps, lambda *_: None)
-            state = device.state()
-        if verdict.verdict == "mismatch":
-            return verdict
-        with open_device(binaries[1], interface) as device:
-            predicted = prove_predictions(device, prepared, state, steps)
-    return verdict if predicted.verdict == "equal" else predicted

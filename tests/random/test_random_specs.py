@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, seed, settings
 
 from tests.random.counts import NOW
-from tests.random.specs import Drawn, Tally, specs
+from tests.random.proving import Tally
+from tests.random.specs import Drawn, specs
 
 BLOCKS = 4
 

@@ -58,11 +58,58 @@ def test_a_change_is_made_in_a_copy_and_only_where_its_text_is_once(tmp_path):
             mutate.apply(mutate.Mutation("a.c", old, "x", ("t",), ""), tmp_path)
 
 
-def test_a_mutation_is_found_where_a_test_fails(tmp_path):
-    (tmp_path / "a.py").write_text("VALUE = 1\n")
-    (tmp_path / "test_a.py").write_text("import a\n\ndef test_a():\n    assert a.VALUE == 1\n")
-    found = mutate.Mutation("a.py", "VALUE = 1", "VALUE = 2", ("test_a.py",), "")
-    lives = mutate.Mutation("a.py", "VALUE = 1", "VALUE = 1.0", ("test_a.py",), "")
-    assert mutate.is_found(found, tmp_path)
-    assert not mutate.is_found(lives, tmp_path)
+def _small_checkout(folder):
+    (folder / "a.py").write_text("VALUE = 1\n")
+    (folder / "test_a.py").write_text("import a\n\ndef test_a():\n    assert a.VALUE == 1\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "tests", "outcome"),
+    [
+        ("VALUE = 1", "VALUE = 2", "test_a.py", "found"),
+        ("VALUE = 1", "VALUE = 1.0", "test_a.py", "lives"),
+        ("VALUE = 1", "VALUE =", "test_a.py::test_a", "found"),  # pytest: no such test
+        ("VALUE = 1", "VALUE = 2", "test_a.py::test_b", "mistake"),
+        ("VALUE = 1", "VALUE = 2", "a.py", "mistake"),  # no test there
+        ("VALUE = 3", "VALUE = 2", "test_a.py", "mistake"),  # no such text
+    ],
+)
+def test_a_mutation_is_found_where_a_test_fails(tmp_path, old, new, tests, outcome):
+    _small_checkout(tmp_path)
+    assert mutate.outcome(mutate.Mutation("a.py", old, new, (tests,), ""), tmp_path) == outcome
     assert (tmp_path / "a.py").read_text() == "VALUE = 1\n"
+
+
+def test_a_run_that_was_stopped_goes_on_from_its_log(tmp_path, monkeypatch, capsys):
+    one, two, three = (mutate.Mutation("a.py", "1", new, ("t",), "") for new in "234")
+    log = mutate.Log(tmp_path / "log")
+    log.add(one, mutate.FOUND, 1.5)
+    log.add(two, mutate.LIVES, 0.5)
+    assert log.found() == {one.key}
+    assert mutate.Log(tmp_path / "none").found() == mutate.Log(None).found() == set()
+    ran = []
+
+    def outcomes(chosen, jobs):
+        ran.extend(chosen)
+        return ((mutation, mutate.FOUND, 1.0) for mutation in chosen)
+
+    monkeypatch.setattr(mutate, "outcomes", outcomes)
+    assert mutate.run([one, two, three], 1, log, log.found()) == 0
+    assert ran == [two, three]
+    assert log.found() == {one.key, two.key, three.key}
+    assert "score 100.0 %: 3 of 3 found" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("lives", "mistakes", "code"), [(0, 0, 0), (1, 0, 0), (2, 0, 1), (0, 1, 1)]
+)
+def test_a_low_score_and_a_wrong_list_end_with_1(monkeypatch, lives, mistakes, code):
+    all_outcomes = [mutate.LIVES] * lives + [mutate.MISTAKE] * mistakes
+    all_outcomes += [mutate.FOUND] * (20 - len(all_outcomes))
+    chosen = [mutate.Mutation("a.py", "1", str(i), ("t",), "") for i in range(20)]
+    monkeypatch.setattr(
+        mutate,
+        "outcomes",
+        lambda chosen, jobs: ((*pair, 1.0) for pair in zip(chosen, all_outcomes, strict=True)),
+    )
+    assert mutate.run(chosen, 1, mutate.Log(None), set()) == code

@@ -51,7 +51,6 @@ from tpsgd_edge.spec import (
     GlobalAvgPoolSpec,
     GruSpec,
     LabelsKind,
-    LayerSpec,
     PoolSpec,
     RecurrentSpec,
     RnnSpec,
@@ -154,7 +153,11 @@ def _layers(spec: Spec, shape: Shape, labels: LabelsKind) -> tuple[Layer, ...]:
     for index, (key, layer) in enumerate(zip(spec.model.keys, spec.model.layers, strict=True)):
         activation = layer_activation(spec, index) if isinstance(layer, TrainedSpec) else ""
         inputs = [shapes[value] for value in edges.inputs_of(key)]
-        made = _joined(layer, key, inputs) or _MAKE[layer.kind](layer, key, inputs[0], activation)
+        made = (
+            _JOIN[layer.kind](layer, key, inputs)
+            if layer.kind in _JOIN
+            else _MAKE[layer.kind](layer, key, inputs[0], activation)
+        )
         if made is None:
             shapes[key] = (1, 1, math.prod(inputs[0]))
             continue
@@ -166,13 +169,6 @@ def _layers(spec: Spec, shape: Shape, labels: LabelsKind) -> tuple[Layer, ...]:
         _check_pools(layers)
         return tuple(_with_all_errors(spec, layers))
     return tuple(_seen_behind_pools(spec, layers))
-
-
-def _joined(layer: LayerSpec, name: str, shapes: list[Shape]) -> Layer | None:
-    """A layer that reads several values; None of other kinds."""
-    if isinstance(layer, AddSpec):
-        return add(name, shapes, layer.activation)
-    return concat(name, shapes) if isinstance(layer, ConcatSpec) else None
 
 
 def _reads(spec: Spec) -> dict[str, tuple[str, ...]]:
@@ -389,6 +385,13 @@ _MAKE: dict[str, Callable[[Any, Any, Shape, str], Layer | None]] = {
     "avg_pool": _make_pool,
     "global_avg_pool": _make_global_pool,
     "flatten": lambda layer, name, shape, activation: None,
+}
+
+
+# Kinds that read several values.
+_JOIN: dict[str, Callable[[Any, str, list[Shape]], Layer]] = {
+    "add": lambda layer, name, shapes: add(name, shapes, layer.activation),
+    "concat": lambda layer, name, shapes: concat(name, shapes),
 }
 
 
