@@ -26,44 +26,18 @@ class ProjectionView:
         return self.storage == "ram"
 
     @property
-    def of_layer(self) -> str:
-        """C for what rows are found by."""
-        return "projection" if self.learns else "layer"
-
-    @property
-    def parameter(self) -> str:
-        """C parameter of functions that read it."""
-        return f", const {self.c_type} *projection" if self.learns else ""
-
-    @property
-    def argument(self) -> str:
-        """C argument of these."""
-        return ", projection" if self.learns else ""
-
-    @property
-    def entry_c(self) -> str:
-        """C type of an entry as it is read."""
-        return "float" if self.c_type == "float" else "int32_t"
-
-    @property
     def is_code(self) -> bool:
         """Tell whether entries follow from the numbers of row and column."""
         return self.storage == "seed" and self.kind == "hadamard"
-
-    @property
-    def code_mask(self) -> str:
-        """C for these bits."""
-        return f"0x{2**self.code_bits - 1:X}u"
 
     @property
     def one_word(self) -> bool:
         """Tell whether one random word holds a whole row."""
         return self.storage == "seed" and self.kind != "gaussian" and self.words_per_row == 1
 
-    @property
-    def entry_shift(self) -> str:
-        """C for the position of entry k in its word."""
-        return "k" if self.entry_bits == 1 else f"{self.entry_bits} * (uint32_t)k"
+
+# Random bits of an entry that is drawn again at each use.
+_DRAWN_BITS = {"sign": 1, "hadamard": 1, "ternary": 2, "gaussian": 32}
 
 
 def projection_view(model: QuantizedModel) -> ProjectionView | None:
@@ -72,12 +46,13 @@ def projection_view(model: QuantizedModel) -> ProjectionView | None:
     if not projections:
         return None
     projection = projections[0]
-    bits = {"sign": 1, "hadamard": 1, "ternary": 2}.get(projection.kind, 32)
-    per_word = 32 // bits
     if projection.storage == "packed":
         bits, per_word = 2, 4
     elif projection.storage in ("s8", "ram"):
         bits, per_word = 8, 1
+    else:
+        bits = _DRAWN_BITS[projection.kind]
+        per_word = 32 // bits
     where = {
         "seed": "made again from the seed at each use, no flash",
         "packed": "2 bits an entry in flash",
