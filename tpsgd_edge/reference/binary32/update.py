@@ -1,4 +1,4 @@
-"""What binary32 layers of all kinds share: lanes, outputs, step sizes (section 12)."""
+"""Functions that binary32 layers of all kinds share: lanes, outputs, step sizes (section 12)."""
 
 import numpy as np
 
@@ -39,7 +39,7 @@ def delta_of(layer: QuantizedDense, e: F32, y: F32) -> F32:
 
 
 def _numbers(layer: QuantizedDense) -> tuple[np.float32, ...]:
-    """What the activation gets beside its values."""
+    """Settings of the activation, in binary32."""
     return tuple(np.float32(number) for number in layer.numbers)
 
 

@@ -1,4 +1,4 @@
-"""What integer layers of all kinds share: outputs, step sizes, dither (sections 4, 7 and 8)."""
+"""Functions that integer layers share: outputs, step sizes, dither (sections 4, 7 and 8)."""
 
 from typing import Any
 
@@ -68,7 +68,7 @@ def dither(rho: NDArray[np.uint32], shift: int) -> NDArray[np.int64]:
 def weight_changes(
     layer: QuantizedDense, d: Int64, x: NDArray[Any], rho: NDArray[np.uint32]
 ) -> NDArray[Any]:
-    """What the steps d, (units,), add to their rows before the clip, (units, n_in).
+    """Changes (units, n_in) that the steps d (units,) make in their rows, before the clip.
 
     Args:
         x: (n_in,), or (units, n_in) where units read unlike values.
@@ -96,7 +96,7 @@ def _running(x: Int64, d: Int64, rho: NDArray[np.uint32], u: int) -> Int64:
 
 
 def bias_changes(layer: QuantizedDense, d: Int64, rho: NDArray[np.uint32]) -> Int64:
-    """What the steps d add to the biases, before the clip, shape of d."""
+    """Changes that the steps d make in the biases, before the clip, in the shape of d."""
     u = layer.update_shift
     change: Int64 = (d * layer.bias_one + dither(rho, u)) >> u
     return change
