@@ -139,7 +139,7 @@ class TargetMap:
         return padded(seen, seen.dtype).take(self.in_window)
 
     def spread(self, e: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
-        """Errors (y_count,) of the units: that of the window, or 0 if the pool takes another value."""
+        """Errors (y_count,) of the units: the window's, or 0 if the pool takes another value."""
         errors = np.zeros(len(y), e.dtype)
         errors[self._units(y)] = e[self.window_of]
         return errors

@@ -104,7 +104,7 @@ class Binary32Dense:
     def learn_from(
         self, e: F32, x: F32, c: F32, words: NDArray[np.uint32], decay: np.float32
     ) -> bool:
-        """Update w and b by errors e (n_out,) with activations c (n_out,); tell if a unit learned."""
+        """Update w and b by errors e (n_out,) at activations c (n_out,); tell if a unit learned."""
         d = step_sizes(self.layer, decay, e, c)
         units = d.nonzero()[0]
         if not units.size:

@@ -101,7 +101,7 @@ class IntegerDense:
     def learn_from(
         self, e: Int64, x: NDArray[Any], c: Int64, words: NDArray[np.uint32], decay: int
     ) -> bool:
-        """Update w and b by errors e (n_out,) with activations c (n_out,); tell if a unit learned."""
+        """Update w and b by errors e (n_out,) at activations c (n_out,); tell if a unit learned."""
         d = step_sizes(self.layer, decay, e, c, words)
         rows = d.nonzero()[0]
         if not rows.size:
