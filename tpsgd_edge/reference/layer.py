@@ -65,7 +65,7 @@ class GradientLayer(TrainedLayer, Protocol):
     """One layer that backpropagation reaches."""
 
     def error(self, y: Any, label: Any) -> Array:
-        """e of the layer's own loss: of the last layer."""
+        """Compute e (n_out,) of the layer's own loss, that of the last layer."""
 
     def learn_from(self, e: Any, x: Any, y: Any, words: NDArray[np.uint32], decay: Any, /) -> bool:
         """One update by the errors e of the outputs y; whether anything may have changed."""

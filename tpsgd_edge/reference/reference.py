@@ -269,7 +269,7 @@ class Reference:
         return [index for index in wanting if index == len(self.model.layers) - 1]
 
     def _probability(self, outputs: Array, label: int) -> float:
-        """p of a class by the outputs of the last layer (sections 6.3, 12)."""
+        """Probability of a class by the outputs (K,) of the last layer (sections 6.3, 12)."""
         model = self.model
         return PROBABILITY[model.value_type](outputs, label, model.last.loss.logit_shift)
 

@@ -57,7 +57,7 @@ ACTIVATIONS: dict[str, Activation] = {
 
 
 def activate(layer: TrainedLayer, z: Tensor) -> Tensor:
-    """y of the layer's pre-activations."""
+    """Activate the layer's pre-activations z (batch, y_count); the result has their shape."""
     return ACTIVATIONS[layer.activation].function(z, *layer.numbers)
 
 

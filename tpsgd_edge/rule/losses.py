@@ -99,7 +99,7 @@ def local_delta(
     activation: Tensor | None = None,
     share: Tensor | float = 0.0,
 ) -> Tensor:
-    """delta = e * f'(z), shape (batch, y_count): the layer's W learns along delta x^T.
+    """Compute delta = e * f'(z), (batch, y_count): the layer's W learns along delta x^T.
 
     On a map, e is that of the unit's window and f'(z) the unit's own. `activation` is f(z) where
     the output y is not. A read-out that learns does it here, behind the error, at `share` of its
@@ -115,7 +115,7 @@ def local_delta(
 
 
 def local_error(loss: LocalLoss, y: Tensor, labels: Tensor, share: Tensor | float = 0.0) -> Tensor:
-    """e of each value that the loss sees (batch, n_target), units or averages of a map.
+    """Compute e (batch, n_target) of each value that the loss sees, units or averages of a map.
 
     For a loss that matches the activation, e already is delta. `share` as for `local_delta`.
     """

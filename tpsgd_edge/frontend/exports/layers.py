@@ -124,7 +124,7 @@ def _rnn(writer: OnnxWriter, layer: Rnn, weights: Weights | None, held: Held) ->
 
 
 def _leaky(writer: OnnxWriter, layer: Rnn, weights: Weights, held: Held) -> Held:
-    """h += leak * (f(W [x; h] + b) - h) at each step, from a state of zeros."""
+    """Write h += leak * (f(W [x; h] + b) - h) at each timestep, from a state of zeros."""
     name, units = layer.name, layer.n_out
     w_b = _weights(writer, name, weights.w, weights.b)
     leak = writer.constant(f"{name}.leak", np.array(layer.unit_leaks))

@@ -135,8 +135,8 @@ def convolution(
         w: (filters, channels of a group, rows, columns).
         trains: whether it learns on the device unless settings say so.
 
-            Raises:
-                DataError: weights or windows do not fit the map.
+    Raises:
+        DataError: weights or windows do not fit the map.
     """
     chain, zeros = _framed(chain)
     x_shape, is_1d = map_shape(chain, call), chain.order.ndim == 3

@@ -98,7 +98,7 @@ class Binary32Dense:
         return self.learn_from(e, x, y if c is None else c, words, decay) or is_taught
 
     def error(self, y: F32, label: Label) -> F32:
-        """e of the layer's own loss, (n_out,)."""
+        """Compute e (n_out,) of the layer's own loss."""
         return local_error(self.loss, y, label)
 
     def learn_from(

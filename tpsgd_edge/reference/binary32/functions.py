@@ -57,7 +57,7 @@ def softmax(logits: F32) -> F32:
 
 
 def probability(y: F32, label: int, logit_shift: int = 0) -> float:
-    """p of the class, of a last layer's outputs: what the error gate looks at.
+    """Probability of the class by a last layer's outputs (K,), which the error gate looks at.
 
     Real outputs have no unit to shift.
     """

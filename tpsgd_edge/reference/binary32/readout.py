@@ -20,7 +20,7 @@ _LIMIT = np.float32(127)
 def taught_error(
     constants: LossConstants, y: F32, label: Label, decay: np.float32
 ) -> tuple[F32, bool]:
-    """e of what the loss sees; then the read-out learns, if it does, and whether it has changed."""
+    """Compute e (n_target,) of y (n_target,), then let the read-out learn; tell if it changed."""
     projection = constants.layer.projection
     if projection is None or not projection.learns:
         return local_error(constants, y, label), False

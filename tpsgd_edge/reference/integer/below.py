@@ -15,7 +15,7 @@ ERROR_LIMIT = 2**15 - 1
 
 
 def below_dense(dense: IntegerDense, delta: Int64, x: NDArray[Any], y: Int64) -> Int64:
-    """e of the inputs, (n_in,), from delta, (n_out,)."""
+    """Compute e (n_in,) of the inputs from delta (n_out,)."""
     # All partial sums are integers below 2^52, and so exact in binary64.
     return _narrow(dense.layer, delta.astype(np.float64) @ dense.w_wide)
 

@@ -95,7 +95,7 @@ class IntegerDense:
         return self.learn_from(e, x, y if c is None else c, words, decay) or is_taught
 
     def error(self, y: Int64, label: Label) -> Int64:
-        """e of the layer's own loss, (n_out,)."""
+        """Compute e (n_out,) of the layer's own loss."""
         return local_error(self.loss, y, label)
 
     def learn_from(

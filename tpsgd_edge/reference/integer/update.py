@@ -20,7 +20,7 @@ def with_input(layer: QuantizedDense, x: NDArray[Any], y: Int64) -> Int64:
 
 
 def outputs(layer: QuantizedDense, acc: Int64) -> Int64:
-    """y of accumulators that hold the biases already, in their shape."""
+    """Compute y of accumulators that hold the biases already, in their shape."""
     assert layer.z is not None
     z = clip(rshift_round(acc * layer.z.mult, layer.z.shift), layer.z_min, layer.z_max)
     return activate(layer, z)
@@ -33,7 +33,7 @@ def step_sizes(
     y: Int64,
     words: NDArray[np.uint32],
 ) -> Int64:
-    """d of units with the local errors e, the outputs y and the random words, (units,)."""
+    """Compute d (units,) of units with local errors e, outputs y and random words."""
     assert layer.rate is not None
     delta = delta_of(layer, e, y)
     if layer.dead_zone:
@@ -43,7 +43,7 @@ def step_sizes(
 
 
 def delta_of(layer: QuantizedDense, e: Int64, y: Int64) -> Int64:
-    """delta of units with the errors e and the outputs y, before the dead zone, (units,)."""
+    """Compute delta (units,) of errors e and outputs y, before the dead zone."""
     if layer.loss.cancels_derivative:
         return e
     return rshift_round(e * derivative(layer, y), 15)
