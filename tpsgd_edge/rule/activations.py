@@ -62,12 +62,12 @@ def activate(layer: TrainedLayer | Add, z: Tensor) -> Tensor:
 
 
 def derivative(layer: TrainedLayer | Add, y: Tensor) -> Tensor:
-    """f'(z) of the layer, from its outputs y."""
+    """Compute f'(z) of the layer from its outputs y, in the shape of y."""
     return slope_of(layer.activation, y, layer.numbers)
 
 
 def slope_of(activation: str, y: Tensor, numbers: Numbers) -> Tensor:
-    """f'(z) from outputs y.
+    """Compute f'(z) from outputs y, in the shape of y.
 
     Raises:
         SpecError: it does not follow from y.

@@ -64,6 +64,9 @@ def local_losses(
 
     `specs` has one entry for each layer with weights; what comes back also has a None for each
     layer without.
+
+    Raises:
+        ValueError: `specs` has another length.
     """
     if len(specs) != len(graph.trained):
         raise ValueError(f"{len(specs)} losses for {len(graph.trained)} layers with weights")
@@ -130,7 +133,7 @@ def local_error(loss: LocalLoss, y: Tensor, labels: Tensor, share: Tensor | floa
 
 
 def target(loss: LocalLoss, labels: Tensor) -> Tensor:
-    """The learning targets P y*, moved and scaled into the range of the activation."""
+    """Targets P y* (batch, n_target) of labels (batch, K), in the range of the activation."""
     projected = labels if loss.projection is None else labels @ loss.projection.T
     return loss.mid + loss.mult * projected
 

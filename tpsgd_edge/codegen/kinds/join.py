@@ -39,7 +39,7 @@ def _names(values: Argument) -> str:
 
 @dataclass(frozen=True, slots=True)
 class JoinKernels:
-    """Which layers with several inputs a model has, and the C type of their sums."""
+    """Kernels of layers with several inputs, and the C type of their sums."""
 
     add: bool
     concat: bool

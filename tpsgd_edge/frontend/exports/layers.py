@@ -186,7 +186,7 @@ def concat(writer: OnnxWriter, layer: Concat, values: Sequence[Held]) -> Held:
 
 
 def _common_shape(values: Sequence[Held], shape: Shape | None) -> Shape | None:
-    """How values are to lie that are joined: as maps where one of them does."""
+    """Shape in which joined values lie: that of a map if one of them is a map."""
     return next((shape or value.shape for value in values if value.shape is not None), None)
 
 

@@ -188,7 +188,7 @@ def cast_type(call: Call) -> int:
 def aligned(call: Call, constant: Array, ndim: int) -> Array:
     """Align the second input of Add and the like; up to opset 6 `axis` says where its axes lie.
 
-    The result broadcasts against values of `ndim` axes.
+    The result has a shape that broadcasts against values of `ndim` axes.
 
     Raises:
         DataError: the axes do not fit.

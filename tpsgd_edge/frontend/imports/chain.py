@@ -148,7 +148,7 @@ def spread(chain: Chain, call: Call, values: Array) -> Real:
 
 
 def scaled(chain: Chain, call: Call, scale: Array, shift: Array) -> Chain:
-    """Scale the chain's values by `scale` and shift them by `shift`, which broadcast to its tensor.
+    """Scale the chain's values by `scale` and `shift` them; their shapes broadcast to it.
 
     Both are folded into the layer before, or left pending.
     """

@@ -46,6 +46,6 @@ def set_projection(constants: LossConstants, p: NDArray[Any]) -> None:
 
 
 def kept_projection(constants: LossConstants) -> F32:
-    """P as the device keeps it, a view."""
+    """View P (n_target, K) as the device keeps it."""
     assert constants.projection is not None
     return constants.projection

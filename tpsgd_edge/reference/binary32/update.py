@@ -12,7 +12,7 @@ STEP_LIMIT = np.float32(2**10)
 
 
 def join_lanes(lanes: F32) -> F32:
-    """The accumulator of eight lanes, which lie along the first axis."""
+    """Join the eight lanes of shape (8, ...) to accumulators."""
     even = (lanes[0] + lanes[4]) + (lanes[2] + lanes[6])
     odd = (lanes[1] + lanes[5]) + (lanes[3] + lanes[7])
     total: F32 = even + odd

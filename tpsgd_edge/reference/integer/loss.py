@@ -138,7 +138,7 @@ def label_error(constants: LossConstants, y: Int64, label: Label) -> Int64:
 
 
 def eight_bits(layer: QuantizedDense, y: Int64) -> Int64:
-    """y8 of outputs."""
+    """Compute y8 of outputs, in their shape."""
     return y if layer.y_type == "s8" else y >> 8
 
 

@@ -105,15 +105,15 @@ class IntegerRnn:
 
 
 def from_q15(value_type: ValueType, v: Int64) -> Int64:
-    """Values in Q15 of their full scale as outputs in it."""
+    """Convert values in Q15 of their full scale to outputs, in their shape."""
     return narrow(value_type, v, 8 if value_type == "s8" else 0)
 
 
 def narrow(value_type: ValueType, v: Int64, shift: int) -> Int64:
-    """Values in units that are 2^shift times as large, limited to the range of the type."""
+    """Round values to units 2^shift times as large, in their shape and the range of the type."""
     return clip(rshift_round(v, shift), *TYPE_RANGE[value_type])
 
 
 def toward(a: Int64, b: Int64, shift: Int64) -> Int64:
-    """`a`, moved towards `b` by the share 2^-shift, with a shift for each unit or row."""
+    """Move `a` towards `b`, of the same shape, by 2^-shift, with a shift for each unit or row."""
     return a + ((b - a + ((1 << shift) >> 1)) >> shift)

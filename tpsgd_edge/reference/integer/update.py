@@ -15,7 +15,7 @@ _SUMS = 4
 
 
 def with_input(layer: QuantizedDense, x: NDArray[Any], y: Int64) -> Int64:
-    """y, and of an adaptor y + x, limited to the type (section 19)."""
+    """Return y, of an adaptor y + x limited to the type, in the shape of y (section 19)."""
     return clip(y + x, *TYPE_RANGE[layer.y_type]) if layer.residual else y
 
 
@@ -61,7 +61,7 @@ def decay_at(schedule: Schedule, age: int, rate: int) -> int:
 
 
 def dither(rho: NDArray[np.uint32], shift: int) -> NDArray[np.int64]:
-    """The dither below 2^shift of the rows' random words."""
+    """Dither below 2^shift of random words rho, in their shape."""
     return (rho >> np.uint32(32 - shift)).astype(np.int64)
 
 
