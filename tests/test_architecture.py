@@ -244,13 +244,6 @@ def test_dataclasses_are_frozen(path):
                 assert "slots=True" in words, f"{node.name} has no slots"
 
 
-# Backpropagation lives in rule/, to compare with.
-@pytest.mark.parametrize("path", outside("rule") + C_SOURCES + TEMPLATES, ids=name_of)
-def test_tpsgd_has_no_backward_pass(path):
-    found = re.findall(r"\bbackward\w*", path.read_text(encoding="utf-8"), re.IGNORECASE)
-    assert not found
-
-
 @pytest.mark.parametrize("path", outside("errors"), ids=name_of)
 def test_install_commands_work_in_a_checkout_too(path):
     """`errors.how_to_install` writes them all."""
