@@ -17,7 +17,7 @@ PYTEST := $(TEST_ENV) $(BIN)/python -m pytest -n $(TEST_JOBS) --dist worksteal -
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench bench-check lint format wheel clean distclean
+.PHONY: help demo test check bench bench-check lint format docs wheel clean distclean
 
 help:
 	@echo 'make demo       set up .venv, train the digits network on an emulated Cortex-M4F, write a report'
@@ -26,6 +26,7 @@ help:
 	@echo 'make bench      instructions, RAM and flash on each emulated core: docs/results/device.json'
 	@echo 'make bench-check  fails where a count of the digits example grew by more than 3 %'
 	@echo 'make lint       ruff, mypy, clang-format'
+	@echo 'make docs       the documentation site, build/site'
 	@echo 'make format     let ruff and clang-format rewrite the sources'
 	@echo 'make wheel      build dist/*.whl'
 	@echo 'make clean      remove what was built; make distclean: .venv as well'
@@ -56,6 +57,9 @@ format: $(VENV)/.test
 	$(BIN)/ruff format .
 	find firmware -name '*.[ch]' -exec $(BIN)/clang-format -i {} +
 
+docs: $(VENV)/.docs
+	PYTHONPATH=tools NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 wheel: $(VENV)/.demo
 	rm -rf dist
 	$(BIN)/python -m pip --disable-pip-version-check wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
@@ -81,4 +85,8 @@ $(VENV)/.demo: $(NEEDS)
 # torch comes with the exact version of constraints.txt; an open range would fetch gigabytes of CUDA.
 $(VENV)/.test: $(VENV)/.demo
 	$(PIP_INSTALL) --no-build-isolation --editable '.[emulator,dev,onnx,sklearn,torch]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.demo
+	$(PIP_INSTALL) --no-build-isolation --editable '.[docs]'
 	@touch $@

@@ -226,12 +226,10 @@ def full_step(firmware: Firmware, dataset: Dataset) -> int | None:
         if not _updates_all(prepared.model, start, x, labels):
             continue
         project, interface = render_project(prepared), interface_of(prepared.model)
-        raw = bytearray(prepared.plan.state.size)
-        for tensor in prepared.plan.state.tensors:
-            raw[tensor.offset : tensor.offset + tensor.n_bytes] = start[tensor.name].tobytes()
+        raw = prepared.plan.state.write(start)
         with scratch_project(project) as folder:
             binary = compile_for_device(prepared, project, folder)
-            counts = count_instructions(binary, interface, x, labels, state=bytes(raw))
+            counts = count_instructions(binary, interface, x, labels, state=raw)
         assert counts.step is not None
         return round(counts.step.total / counts.step.runs)
     return None

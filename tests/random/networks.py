@@ -165,11 +165,7 @@ def random_rate(rng: np.random.Generator, model: QuantizedModel) -> Array:
 
 def state_bytes(model: QuantizedModel, state: Mapping[str, Array]) -> bytes:
     """The state as the device's struct holds it."""
-    layout = plan_memory(model).state
-    raw = bytearray(layout.size)
-    for tensor in layout.tensors:
-        raw[tensor.offset : tensor.offset + tensor.n_bytes] = state[tensor.name].tobytes()
-    return bytes(raw)
+    return plan_memory(model).state.write(state)
 
 
 def _input_range(value_type: str) -> tuple[float, float]:

@@ -122,11 +122,7 @@ def prepared(layers, shape, *, weights="f32", labels=None, **sections):
 
 def bytes_of(model, state):
     """The state struct in memory."""
-    layout = state_layout(model)
-    raw = bytearray(layout.size)
-    for tensor in layout.tensors:
-        raw[tensor.offset : tensor.offset + tensor.n_bytes] = state[tensor.name].tobytes()
-    return bytes(raw)
+    return state_layout(model).write(state)
 
 
 def runtime(content, x):

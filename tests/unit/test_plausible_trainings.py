@@ -102,17 +102,12 @@ def trained_state(seed: int, **wanted: Any) -> Any:
 
 def test_weights_at_their_ends_are_counted():
     model = trained_state(1, value_type="s8", hidden=[4])
-    state = Reference(model).state()
-    raw = bytearray(state_layout(model).size)
-    for tensor in state_layout(model).tensors:
-        values = state[tensor.name].copy()
-        layer = next((la for la in model.trained if tensor.name == f"{la.name}.w"), None)
-        if layer is not None:
-            values[...] = 0
-            values.flat[0] = -(2**layer.weight_bits)
-            values.flat[1] = 2**layer.weight_bits - 1
-        raw[tensor.offset : tensor.offset + tensor.n_bytes] = values.tobytes()
-    found = dict(weights_at_limits(model, bytes(raw)))
+    state = dict(Reference(model).state())
+    for layer in model.trained:
+        values = np.zeros_like(state[f"{layer.name}.w"])
+        values.flat[:2] = -(2**layer.weight_bits), 2**layer.weight_bits - 1
+        state[f"{layer.name}.w"] = values
+    found = dict(weights_at_limits(model, state_layout(model).write(state)))
     assert found == {la.name: pytest.approx(2 / la.n_weights) for la in model.trained}
 
 

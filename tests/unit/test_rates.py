@@ -160,10 +160,7 @@ def test_a_dump_holds_no_rate_and_no_start_that_cannot_be(start, rate):
     x, labels = samples(model, 4)
     for sample, label in zip(x, labels, strict=True):
         reference.train_step(sample, label)
-    state = reference.state()
-    raw = bytearray(state_layout(model).size)
-    for tensor in state_layout(model).tensors:
-        raw[tensor.offset : tensor.offset + tensor.n_bytes] = state[tensor.name].tobytes()
+    raw = bytearray(state_layout(model).write(reference.state()))
     read_dump(model, bytes(raw), where="dump.bin")
     raw[8:16] = np.array([start, rate], "<u4").tobytes()
     with pytest.raises(DataError) as error:

@@ -129,11 +129,7 @@ def test_a_dump_with_an_entry_that_cannot_be_is_refused():
     spec = load_spec(EXAMPLES / "digits.toml", [LEARNED])
     model = prepare(spec, load_dataset(spec)).model
     reference, layout = Reference(model), state_layout(model)
-    raw = bytearray(layout.size)
-    for tensor in layout.tensors:
-        raw[tensor.offset : tensor.offset + tensor.n_bytes] = reference.state()[
-            tensor.name
-        ].tobytes()
+    raw = bytearray(layout.write(reference.state()))
     assert read_dump(model, bytes(raw), where="dump")["fc1.p"].shape == (32, 10)
     place = next(t.offset for t in layout.tensors if t.name == "fc1.p")
     raw[place] = 0x80

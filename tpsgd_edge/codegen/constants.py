@@ -36,18 +36,23 @@ class ProjectionView:
         return self.storage == "seed" and self.kind != "gaussian" and self.words_per_row == 1
 
 
+# Random bits of an entry that is drawn again at each use.
+_DRAWN_BITS = {"sign": 1, "hadamard": 1, "ternary": 2, "gaussian": 32}
+
+
 def projection_view(model: QuantizedModel) -> ProjectionView | None:
     """How the projections are stored; None without any."""
     projections = [layer.projection for layer in model.taught if layer.projection]
     if not projections:
         return None
     projection = projections[0]
-    bits = {"sign": 1, "hadamard": 1, "ternary": 2}.get(projection.kind, 32)
-    per_word = 32 // bits
     if projection.storage == "packed":
         bits, per_word = 2, 4
     elif projection.storage in ("s8", "ram"):
         bits, per_word = 8, 1
+    else:
+        bits = _DRAWN_BITS[projection.kind]
+        per_word = 32 // bits
     where = {
         "seed": "made again from the seed at each use, no flash",
         "packed": "2 bits an entry in flash",

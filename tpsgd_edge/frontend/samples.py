@@ -102,8 +102,8 @@ def check_samples(raw: RawSamples, *, steps: int | None = None) -> None:
     Args:
         steps: of sequences, whose steps may have labels of their own: y (n, steps, K).
 
-        Raises:
-            DataError: the first thing that is wrong.
+    Raises:
+        DataError: the first thing that is wrong.
     """
     x, y = raw.x, raw.y
     if x.dtype.kind not in "biuf":

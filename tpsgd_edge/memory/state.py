@@ -1,5 +1,6 @@
 """The state struct: everything that training changes (docs/ARITHMETIC.md, section 13)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,6 +47,14 @@ class StateLayout:
             t.name: np.frombuffer(raw, DTYPES[t.type], t.count, t.offset).reshape(t.shape)
             for t in self.tensors
         }
+
+    def write(self, tensors: Mapping[str, NDArray[np.generic]]) -> bytes:
+        """Put tensors together to a raw copy of the struct; what pads it is 0."""
+        raw = bytearray(self.size)
+        for t in self.tensors:
+            values = np.ascontiguousarray(tensors[t.name], DTYPES[t.type])
+            raw[t.offset : t.offset + t.n_bytes] = values.tobytes()
+        return bytes(raw)
 
 
 def rate_type(model: QuantizedModel) -> Literal["u32", "f32"]:

@@ -104,8 +104,8 @@ def onnx_of(prepared: Prepared, state: State, *, scaled_input: bool = False) -> 
     Args:
         scaled_input: leave out what `data.scaling` does to samples.
 
-        Raises:
-            SpecError: the net has an adaptor, which no chain of operators can express.
+    Raises:
+        SpecError: the net has an adaptor, which no chain of operators can express.
     """
     model = prepared.model
     adaptors = [layer.name for layer in model.weighted if layer.residual]

@@ -82,7 +82,7 @@ def compare_scores(device: Device, prepared: Prepared, state: State | None) -> S
     """Scores of device and real numbers on all test samples; of labelled steps, at the last one."""
     model, dataset = prepared.model, prepared.dataset
     if state is not None:
-        device.load_state(_bytes(prepared, state))
+        device.load_state(state_layout(prepared.model).write(state))
     answers = device.outputs(quantize_inputs(model, dataset.x_test))
     y_test = dataset.y_test
     if model.labels.each_step:
@@ -106,14 +106,6 @@ def _real_outputs(prepared: Prepared, graph: Graph, x: NDArray[Any]) -> list[Rea
     inputs = prepared.model.inputs
     scaled = np.asarray((x - inputs.mean) / inputs.deviation, np.float64)
     return list(outputs(graph, scaled, prepared.spec.seed))
-
-
-def _bytes(prepared: Prepared, state: State) -> bytes:
-    layout = state_layout(prepared.model)
-    raw = bytearray(layout.size)
-    for tensor in layout.tensors:
-        raw[tensor.offset : tensor.offset + tensor.n_bytes] = state[tensor.name].tobytes()
-    return bytes(raw)
 
 
 def _error(layer: QuantizedLayer, integers: NDArray[Any], real: Real) -> LayerError:
