@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from tests.proof.bench import Requantize, Schedule, one_layer, start, steps_of
-from tests.proof.test_corners_of_layers import as_it_is, layer_outputs, maps, recurrent
-from tests.proof.test_corners_of_learning import gated, hidden
+from tests.proof.models import as_it_is, gated, hidden, layer_outputs, maps, recurrent
 from tests.support.gru import with_gru_layers
 from tests.support.maps import conv_plan
 from tests.support.models import random_model, random_samples
