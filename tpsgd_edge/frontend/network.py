@@ -1,55 +1,48 @@
 """The layers of a spec as a `Graph`."""
 
-import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Literal
 
 import numpy as np
 
-from tpsgd_edge.arithmetic.activations import FACTS, Numbers
 from tpsgd_edge.arithmetic.expression import compile_expression
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.imports.source import source_weights
-from tpsgd_edge.frontend.layout import places_of_vector
+from tpsgd_edge.frontend.kinds import make_layer
+from tpsgd_edge.frontend.layout import by, places_of_vector
+from tpsgd_edge.frontend.learning import learning_of
 from tpsgd_edge.frontend.scaling import Scaling, input_scaling, label_scaling
 from tpsgd_edge.frontend.weights_file import file_weights
 from tpsgd_edge.graph import (
     Conv2d,
-    Dense,
     Graph,
-    Gru,
     Layer,
-    Padding,
-    Pair,
     Pool,
     Recurrent,
-    Rnn,
     Shape,
+    TrainedLayer,
     Weights,
-    conv2d,
-    pool,
     seen_through,
+    shape_made,
 )
 from tpsgd_edge.spec import (
+    SAMPLE,
     AdaptorSpec,
+    AddSpec,
+    ConcatSpec,
     Conv1dSpec,
-    Conv2dSpec,
+    ConvSpec,
     DenseSpec,
+    Edges,
     FlattenSpec,
-    GlobalAvgPoolSpec,
-    GruSpec,
-    PoolSpec,
+    LabelsKind,
     RecurrentSpec,
-    RnnSpec,
     Spec,
     TrainedSpec,
     check_labels_kind,
     layer_activation,
-    layer_index,
-    layer_loss,
 )
 
 
@@ -64,20 +57,16 @@ def build_graph(spec: Spec, dataset: Dataset) -> Graph:
         DataError: weights that are missing, malformed or do not fit.
     """
     check_labels_kind(spec, dataset.labels.kind)
-    for layer in spec.model.trained:
-        loss = layer_loss(spec, layer_index(spec, layer.name), dataset.labels.kind)
-        if loss.expression is not None:
-            where = f"{spec.source}, loss of layer '{layer.name}'"
-            compile_expression(loss.expression, where=where)
     shape = sample_shape(spec, dataset.input_shape)
     layers = graph_layers(spec, dataset)
+    _check_expressions(spec, layers)
     steps = shape[1] if isinstance(layers[0], Recurrent) else 1
     is_stream = isinstance(layers[0], Recurrent) and not dataset.labels.each_step
     learn_every = spec.rule.learn_every if is_stream else 0
-    frozen = frozenset(layer.name for layer in spec.model.trained if not layer.train)
     # What the net knows; `with_extra_classes` makes the room for more.
     known = replace(dataset.labels, count=dataset.labels.count - spec.model.extra_classes)
-    graph = Graph(spec.name, layers, known, {}, steps, learn_every, frozen)
+    reads = _reads(spec)
+    graph = Graph(spec.name, layers, known, {}, steps, learn_every, reads=reads)
     if spec.model.source is not None:
         return replace(graph, weights=_source_weights(spec, graph, dataset))
     if spec.model.weights_file is None:
@@ -85,13 +74,21 @@ def build_graph(spec: Spec, dataset: Dataset) -> Graph:
     return replace(graph, weights=file_weights(spec, graph))
 
 
+def _check_expressions(spec: Spec, layers: tuple[Layer, ...]) -> None:
+    for layer in layers:
+        loss = layer.learning.loss if isinstance(layer, TrainedLayer) else None
+        if loss is not None and loss.expression is not None:
+            where = f"{spec.source}, loss of layer '{layer.name}'"
+            compile_expression(loss.expression, where=where)
+
+
 def graph_layers(spec: Spec, dataset: Dataset) -> tuple[Layer, ...]:
-    """The layers of a spec for samples of a data set's shape.
+    """The layers of a spec for samples and labels of a data set, with how each of them learns.
 
     Raises:
         SpecError: layers that do not fit the samples or each other.
     """
-    return _layers(spec, sample_shape(spec, dataset.input_shape))
+    return _layers(spec, sample_shape(spec, dataset.input_shape), dataset.labels.kind)
 
 
 def dataset_scaling(spec: Spec, dataset: Dataset) -> Scaling:
@@ -122,11 +119,11 @@ def sample_shape(spec: Spec, shape: tuple[int, ...]) -> Shape:
             raise SpecError(
                 "data.input_shape does not fit the samples",
                 where="[data], input_shape",
-                found=f"{_by(asked)} = {math.prod(asked):,} values; samples of {_by(shape)} have "
+                found=f"{by(asked)} = {math.prod(asked):,} values; samples of {by(shape)} have "
                 f"{count:,}",
             )
         return asked
-    anywhere = DenseSpec | FlattenSpec | AdaptorSpec
+    anywhere = DenseSpec | FlattenSpec | AdaptorSpec | AddSpec | ConcatSpec
     on_maps = [la for la in spec.model.layers if not isinstance(la, anywhere)]
     if on_maps and isinstance(on_maps[0], Conv1dSpec | RecurrentSpec) and len(shape) < 3:
         return (1, shape[0], math.prod(shape[1:]))
@@ -135,20 +132,36 @@ def sample_shape(spec: Spec, shape: tuple[int, ...]) -> Shape:
     return (shape[0], shape[1], shape[2]) if len(shape) == 3 else (1, 1, count)
 
 
-def _layers(spec: Spec, shape: Shape) -> tuple[Layer, ...]:
+def _layers(spec: Spec, shape: Shape, labels: LabelsKind) -> tuple[Layer, ...]:
+    edges, shapes = spec.model.edges, {SAMPLE: shape}
     layers: list[Layer] = []
-    for index, layer in enumerate(spec.model.layers):
+    for index, (key, layer) in enumerate(zip(spec.model.keys, spec.model.layers, strict=True)):
         activation = layer_activation(spec, index) if isinstance(layer, TrainedSpec) else ""
-        made = _MAKE[layer.kind](layer, spec.model.names[index], shape, activation)
+        inputs = [shapes[value] for value in edges.inputs_of(key)]
+        made = make_layer(layer, key, inputs, activation)
         if made is None:
-            shape = (1, 1, math.prod(shape))
-        else:
-            layers.append(made)
-            shape = _shape_behind(made)
+            shapes[key] = (1, 1, math.prod(inputs[0]))
+            continue
+        if isinstance(made, TrainedLayer):
+            made = replace(made, learning=learning_of(spec, index, labels))
+        layers.append(made)
+        shapes[key] = shape_made(made)
     if spec.rule.kind == "backprop":
         _check_pools(layers)
         return tuple(_with_all_errors(spec, layers))
     return tuple(_seen_behind_pools(spec, layers))
+
+
+def _reads(spec: Spec) -> dict[str, tuple[str, ...]]:
+    """What each layer of the graph reads: past flatten layers, which the graph has not."""
+    edges, model = spec.model.edges, spec.model
+    pairs = list(zip(model.keys, model.layers, strict=True))
+    flat = {key: edges.input_of(key) for key, la in pairs if isinstance(la, FlattenSpec)}
+
+    def origin(value: str) -> str:
+        return origin(flat[value]) if value in flat else value
+
+    return {key: tuple(map(origin, edges.inputs_of(key))) for key, _ in pairs if key not in flat}
 
 
 def _check_pools(layers: list[Layer]) -> None:
@@ -168,9 +181,11 @@ def _with_all_errors(spec: Spec, layers: list[Layer]) -> Iterator[Layer]:
     The first layer that learns hands none down, and so can take them from behind its max pool.
     """
     first = next(layer.name for layer in spec.model.trained if layer.train)
-    for layer, behind in itertools.pairwise([*layers, layers[-1]]):
+    edges = Edges.of([layer.name for layer in layers], _reads(spec))
+    for layer in layers:
         if isinstance(layer, Conv2d):
-            own = seen_through(layer, behind, "position") if layer.name == first else layer
+            behind = _only_reader(layer, edges, layers) if layer.name == first else None
+            own = seen_through(layer, behind, "position")
             yield own if own.pool else replace(layer, windows=layer.y_shape[:2])
         else:
             yield layer
@@ -178,188 +193,31 @@ def _with_all_errors(spec: Spec, layers: list[Layer]) -> Iterator[Layer]:
 
 def _seen_behind_pools(spec: Spec, layers: list[Layer]) -> Iterator[Layer]:
     """The layers, convolutions with their local loss behind the max pool that follows them."""
-    for layer, behind in itertools.pairwise(layers):
+    pools = {
+        layer.name: layer.target_pool
+        for layer in spec.model.layers
+        if isinstance(layer, ConvSpec | AdaptorSpec)
+    }
+    edges = Edges.of([layer.name for layer in layers], _reads(spec))
+    for layer in layers:
         if isinstance(layer, Conv2d):
-            own = spec.model.layers[layer_index(spec, layer.name)]
-            assert isinstance(own, Conv1dSpec | Conv2dSpec | AdaptorSpec)
-            yield seen_through(layer, behind, own.target_pool)
+            yield seen_through(layer, _only_reader(layer, edges, layers), pools[layer.name])
         else:
             yield layer
-    yield layers[-1]
 
 
-def _shape_behind(layer: Layer) -> Shape:
-    """The map that a layer makes; of a recurrent layer at one step."""
-    return layer.y_shape if isinstance(layer, Conv2d | Pool) else (1, 1, layer.n_out)
-
-
-def _make_dense(layer: DenseSpec, name: str, shape: Shape, activation: str) -> Layer:
-    numbers = _numbers(layer, activation)
-    return Dense(name, math.prod(shape), layer.units, activation, numbers=numbers)
-
-
-def _numbers(layer: TrainedSpec, activation: str) -> Numbers:
-    """The settings of a layer's activation, those that are not given at their defaults."""
-    defaults = FACTS[activation].settings or {}
-    given = {key: getattr(layer, key) for key in defaults}
-    return tuple(defaults[key] if value is None else value for key, value in given.items())
-
-
-def _make_rnn(layer: RnnSpec, name: str, shape: Shape, activation: str) -> Layer:
-    return Rnn(
-        name,
-        n_x=_step_values(name, shape),
-        n_out=layer.units,
-        leaks=layer.leak[: layer.units],
-        activation=activation,
-        has_traces=layer.learns_from == "trace",
-        input_gain=layer.input_gain,
-        recurrent_gain=layer.recurrent_gain,
-        bias_range=layer.bias_range,
-        numbers=_numbers(layer, activation),
-    )
-
-
-def _make_gru(layer: GruSpec, name: str, shape: Shape, activation: str) -> Layer:
-    n_x = _step_values(name, shape)
-    return Gru(name, n_x, layer.units, resets_first=layer.reset == "before")
-
-
-def _step_values(name: str, shape: Shape) -> int:
-    """Values that a recurrent layer reads at one step."""
-    if shape[0] != 1:
-        raise SpecError(
-            f"layer '{name}' needs sequences: maps that are one row high",
-            where=f"[model], layer '{name}'",
-            found=f"a map of {_by(shape)}",
-            help="set data.input_shape = [1, steps, values of one step]",
-        )
-    return shape[2]
-
-
-def _make_adaptor(layer: AdaptorSpec, name: str, shape: Shape, activation: str) -> Layer:
-    if shape[:2] == (1, 1):
-        return Dense(name, shape[2], shape[2], activation, residual=True)
-    made = conv2d(
-        name,
-        shape,
-        filters=shape[2],
-        kernel=(1, 1),
-        stride=(1, 1),
-        padding="valid",
-        groups=1,
-        target_pool=layer.target_pool,
-        activation=activation,
-    )
-    return replace(made, residual=True)
-
-
-def _make_conv2d(layer: Conv2dSpec, name: str, shape: Shape, activation: str) -> Layer:
-    return _convolution(
-        layer, shape, layer.kernel, layer.stride, layer.dilation, layer.padding, activation
-    )
-
-
-def _make_conv1d(layer: Conv1dSpec, name: str, shape: Shape, activation: str) -> Layer:
-    if shape[0] != 1:
-        raise SpecError(
-            f"layer '{name}' needs sequences: maps that are one row high",
-            where=f"[model], layer '{name}'",
-            found=f"a map of {_by(shape)}",
-            help='use kind = "conv2d", or set data.input_shape = [1, steps, channels]',
-        )
-    padding = layer.padding
-    if padding == "causal":
-        padding = (0, (layer.kernel - 1) * layer.dilation, 0, 0)
-    kernel, stride, dilation = (1, layer.kernel), (1, layer.stride), (1, layer.dilation)
-    return _convolution(layer, shape, kernel, stride, dilation, padding, activation)
-
-
-def _convolution(
-    layer: Conv1dSpec | Conv2dSpec,
-    shape: Shape,
-    kernel: Pair,
-    stride: Pair,
-    dilation: Pair,
-    padding: Padding,
-    activation: str,
-) -> Conv2d:
-    return conv2d(
-        layer.name,
-        shape,
-        filters=layer.filters,
-        kernel=kernel,
-        stride=stride,
-        dilation=dilation,
-        padding=padding,
-        groups=layer.groups,
-        target_pool=layer.target_pool,
-        activation=activation,
-        numbers=_numbers(layer, activation),
-    )
-
-
-def _make_pool(layer: PoolSpec, name: str, shape: Shape, activation: str) -> Layer:
-    size = _on_map(layer.size, shape)
-    stride = size if layer.stride is None else _on_map(layer.stride, shape)
-    return pool(
-        name,
-        "max" if layer.kind == "max_pool" else "average",
-        shape,
-        size,
-        stride,
-        padding=_around(layer.padding, shape),
-        ceil_mode=layer.ceil_mode,
-    )
-
-
-def _around(padding: Literal["valid", "same"] | tuple[int, ...], shape: Shape) -> Padding:
-    """Rows above, columns to the left, rows below, columns to the right of a map."""
-    if isinstance(padding, str):
-        return padding
-    if len(padding) == 1:
-        rows, columns = _on_map(padding[0], shape) if padding[0] else (0, 0)
-        rows = 0 if shape[0] == 1 else rows
-        return rows, columns, rows, columns
-    above, left, below, right = padding * (4 // len(padding))
-    return above, left, below, right
-
-
-def _make_global_pool(layer: GlobalAvgPoolSpec, name: str, shape: Shape, activation: str) -> Layer:
-    return pool(name, "average", shape, shape[:2], (1, 1))
-
-
-def _on_map(lengths: int | Pair, shape: Shape) -> Pair:
-    """Rows and columns of a pooling window; of one number columns only, on a map of one row."""
-    if isinstance(lengths, tuple):
-        return lengths
-    return (1 if shape[0] == 1 else lengths, lengths)
-
-
-_MAKE: dict[str, Callable[[Any, Any, Shape, str], Layer | None]] = {
-    "dense": _make_dense,
-    "adaptor": _make_adaptor,
-    "conv2d": _make_conv2d,
-    "conv1d": _make_conv1d,
-    "rnn": _make_rnn,
-    "gru": _make_gru,
-    "max_pool": _make_pool,
-    "avg_pool": _make_pool,
-    "global_avg_pool": _make_global_pool,
-    "flatten": lambda layer, name, shape, activation: None,
-}
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return " x ".join(str(length) for length in shape)
+def _only_reader(layer: Layer, edges: Edges, layers: list[Layer]) -> Layer | None:
+    """The layer that reads what a layer makes; None where several do, or none."""
+    readers = edges.consumers_of(layer.name)
+    return next((la for la in layers if readers == (la.name,)), None)
 
 
 def _source_weights(spec: Spec, graph: Graph, dataset: Dataset) -> dict[str, Weights]:
     """Weights of a net made elsewhere, whose label values are not scaled as ours are."""
     weights, last = source_weights(spec, dataset.class_names), graph.layers[-1]
-    first, places = graph.layers[0], places_of_vector(spec, dataset.input_shape)
-    if places is not None:
-        weights[first.name] = replace(weights[first.name], w=weights[first.name].w[:, places])
+    places = places_of_vector(spec, dataset.input_shape)
+    for first in graph.edges.consumers_of(SAMPLE) if places is not None else ():
+        weights[first] = replace(weights[first], w=weights[first].w[:, places])
     if dataset.labels.kind == "vector" and graph.trained[-1].activation == "linear":
         mean, deviation = label_scaling(spec, dataset.first.y_train)
         w, b = weights[last.name].w, weights[last.name].b
