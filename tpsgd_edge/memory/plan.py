@@ -99,7 +99,7 @@ class ArenaPlan:
 
 @dataclass(frozen=True, slots=True)
 class StreamBuffer:
-    """What a recurrent layer keeps from step to step. Only training needs a `trace`."""
+    """Memory that a recurrent layer keeps between timesteps. Only training needs a `trace`."""
 
     layer: str
     role: Literal["h", "v", "c", "g", "trace"]
@@ -172,7 +172,7 @@ def _one_step(model: QuantizedModel) -> tuple[Stage, ...]:
 
 
 def _answer(model: QuantizedModel) -> tuple[Stage, ...]:
-    """What makes the outputs, behind the recurrent layers."""
+    """Stages that compute the outputs, behind the recurrent layers."""
     recurrent = len(model.recurrent)
     recall = [Stage("recall", recurrent - 1)] if recurrent else []
     return (*recall, *(Stage("forward", i) for i in range(recurrent, len(model.layers))))
@@ -291,7 +291,7 @@ def _handed_down(
 
 
 def _hands_to(model: QuantizedModel, stage: Stage, index: int) -> bool:
-    """Whether a stage makes the errors of a layer's outputs."""
+    """Tell whether a stage makes the errors of a layer's outputs."""
     return stage.kind in ("learn", "pass") and model.errors_go_to(stage.layer) == index
 
 

@@ -13,7 +13,7 @@ Array = NDArray[Any]
 
 
 def initial_weights(layer: QuantizedDense) -> tuple[Array, Array]:
-    """w (n_out, n_in) and b (n_out,) before the first step, in the types of the state."""
+    """Initial w (n_out, n_in) and b (n_out,) in the types of the state."""
     w_type, b_type = DTYPES[layer.weight_type], DTYPES[layer.bias_type]
     init = layer.init
     if not isinstance(init, SeededInit):

@@ -1,4 +1,4 @@
-"""What can be done about operators that have no layer of ours."""
+"""Advice on operators that have no layer of ours."""
 
 _IN_INTEGERS = "give the net in real numbers, or with QuantizeLinear and DequantizeLinear"
 _NO_NET = "trees and kernels are no layers; a small net on the same data is"
