@@ -31,7 +31,7 @@ from tpsgd_edge.spec import (
     OutputLoss,
     ProjectionKind,
 )
-from tpsgd_edge.spec.rules import LABEL_SPACE
+from tpsgd_edge.spec.loss import LABEL_SPACE
 from tpsgd_edge.spec.sections import RandomKind
 from tpsgd_edge.toolchain.cycles import Timing
 from tpsgd_edge.toolchain.platform_file import Arch, Family

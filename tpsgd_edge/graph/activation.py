@@ -3,11 +3,9 @@
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.activations import GELU_CUBE, GELU_SCALE, SELU_ALPHA, SELU_SCALE
-
-Real = NDArray[np.float64]
+from tpsgd_edge.arithmetic.types import Real
 
 # erf by 7.1.26 of Abramowitz and Stegun, "Handbook of Mathematical Functions": within 1.5e-7.
 _ERF_SLOPE = 0.3275911

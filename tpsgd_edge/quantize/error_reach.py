@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.activations import SELU_ALPHA, SELU_SCALE
 from tpsgd_edge.arithmetic.expression import compile_expression
-from tpsgd_edge.arithmetic.random import Purpose, draws, stream
+from tpsgd_edge.arithmetic.random import Purpose, stream, uniform
+from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.graph import Conv2d, Graph, Layer, Pair, Pool, TrainedLayer
 from tpsgd_edge.graph.first_weights import initial_bound, initial_weights
 from tpsgd_edge.graph.forward import forward
 from tpsgd_edge.spec import LossSpec
-
-Real = NDArray[np.float64]
 
 # Samples that show how large errors are.
 SAMPLES = 64
@@ -104,9 +103,8 @@ def _passing_weights(graph: Graph, layer: TrainedLayer, index: int, seed: int) -
     """First weights; those that start at zero as large as others do."""
     if layer.name in graph.weights or initial_bound(graph, index) > 0:
         return initial_weights(graph, index, seed).w
-    words = draws(stream(seed, Purpose.WEIGHTS, index), layer.n_out * layer.n_in)
-    uniform = (words >> np.uint32(16)).astype(np.float64) / 2**15 - 1
-    return np.asarray(uniform.reshape(layer.n_out, layer.n_in) / math.sqrt(layer.n_in))
+    drawn = uniform(stream(seed, Purpose.WEIGHTS, index), layer.n_out * layer.n_in)
+    return np.asarray(drawn.reshape(layer.n_out, layer.n_in) / math.sqrt(layer.n_in))
 
 
 def _below_conv2d(layer: Conv2d, delta: Real, w: Real) -> Real:

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.frontend.exports.activation import RNN_OPERATORS, activated
 from tpsgd_edge.frontend.exports.writer import Lengths, OnnxWriter
 from tpsgd_edge.graph import Conv2d, Dense, Gru, Pool, Rnn, Shape, Weights
-
-Real = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tpsgd_edge.frontend.imports.call import Call, Real
+from tpsgd_edge.arithmetic.types import Real
+from tpsgd_edge.frontend.imports.call import Call
 from tpsgd_edge.frontend.imports.chain import Chain, extended, per_channel
 from tpsgd_edge.frontend.imports.curves import check_curve
 from tpsgd_edge.frontend.imports.elementwise import leaky_settings
