@@ -11,7 +11,6 @@ from tpsgd_edge.quantize.model import (
     DTYPES,
     Projection,
     QuantizedDense,
-    QuantizedGru,
     QuantizedModel,
     StoredInit,
 )
@@ -37,13 +36,10 @@ class ArrayView:
 
 def model_arrays(model: QuantizedModel) -> tuple[ArrayView, ...]:
     """All constants that lie in flash beside the layers' structs, but for the self-test's."""
-    arrays: list[ArrayView] = []
-    for layer in model.weighted:
-        arrays.extend(_layer_arrays(layer))
-    for gru in model.recurrent:
-        if isinstance(gru, QuantizedGru) and gru.taught is not None:
-            arrays.extend(_layer_arrays(gru.taught))
-    return tuple(arrays)
+    units = model.weighted
+    # The loss of a layer may belong to a unit without weights.
+    taught = [unit for unit in model.taught if not any(unit is other for other in units)]
+    return tuple(array for unit in (*units, *taught) for array in _unit_arrays(unit))
 
 
 def selftest_arrays(
@@ -57,7 +53,7 @@ def selftest_arrays(
     )
 
 
-def _layer_arrays(layer: QuantizedDense) -> Iterator[ArrayView]:
+def _unit_arrays(layer: QuantizedDense) -> Iterator[ArrayView]:
     if isinstance(layer.init, StoredInit):
         w, b = layer.init.w.ravel(), layer.init.b
         first = "first_" if layer.trains else ""

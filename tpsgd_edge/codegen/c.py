@@ -1,7 +1,8 @@
 """Small pieces of C text."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
+from typing import TypeVar
 
 import numpy as np
 
@@ -9,10 +10,13 @@ C_TYPES = {
     "s8": "int8_t",
     "s16": "int16_t",
     "s32": "int32_t",
+    "s64": "int64_t",
     "u16": "uint16_t",
     "u32": "uint32_t",
     "f32": "float",
 }
+# C prefixes of the ranges of types.
+LIMITS = {"s8": "INT8", "s16": "INT16", "f32": ""}
 _COLUMNS = 100
 # Before each argument of a call.
 _MAY_BREAK = re.compile(r"(?<=\()|(?<=, )")
@@ -20,6 +24,13 @@ _MAY_BREAK = re.compile(r"(?<=\()|(?<=, )")
 _INDENT = 4
 # Indentation of the innermost initializer.
 _DEEPEST = 8
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+def unique(kernels: Iterable[Key]) -> tuple[Key, ...]:
+    """Kernels without repetition, in the order of first use."""
+    return tuple(dict.fromkeys(kernels))
 
 
 def c_float(value: float) -> str:

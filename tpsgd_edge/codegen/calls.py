@@ -35,7 +35,7 @@ class Argument:
 
     @property
     def is_state(self) -> bool:
-        """Whether it lies in the model."""
+        """Tell whether it lies in the model."""
         return self.source in ("state", "random")
 
 
@@ -82,7 +82,7 @@ class Lesson:
 
     @property
     def reads_input(self) -> bool:
-        """Whether a stage behind the gate reads the sample itself."""
+        """Tell whether a stage behind the gate reads the sample itself."""
         return X in arguments_of(self.gated)
 
 
@@ -92,7 +92,7 @@ def arguments_of(stages: Iterable[StageView]) -> set[Argument]:
 
 
 def use_state(stages: Iterable[StageView]) -> bool:
-    """Whether any of the stages reads or writes the model."""
+    """Tell whether any of the stages reads or writes the model."""
     return any(given.is_state for given in arguments_of(stages))
 
 

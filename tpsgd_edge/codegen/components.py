@@ -55,7 +55,7 @@ def _is_integer(view: ModelView) -> bool:
 
 
 def _has_softmax(view: ModelView) -> bool:
-    return bool(view.kernels.softmax) and not view.is_float
+    return bool(view.kernels.errors.softmax) and not view.is_float
 
 
 def _keeps_calls_apart(view: ModelView) -> bool:
@@ -63,13 +63,13 @@ def _keeps_calls_apart(view: ModelView) -> bool:
 
 
 def _learns_readouts(view: ModelView) -> bool:
-    return view.uses.learning_readout
+    return view.members.learning_readout
 
 
 COMPONENTS = (
-    Component("tps_below", when=lambda view: view.below is not None),
+    Component("tps_below", when=lambda view: view.kernels.below is not None),
     Component("tps_compiler", has_source=False, is_runtime=True, included=_keeps_calls_apart),
-    Component("tps_conv2d", when=lambda view: view.has_conv),
+    Component("tps_conv2d", when=lambda view: view.kernels.conv2d is not None),
     Component("tps_crc32", is_runtime=True, linked=("tps_crc32",)),
     Component("tps_data"),
     Component("tps_dense", when=_is_integer),
@@ -82,14 +82,14 @@ COMPONENTS = (
         "tps_curves_f32",
         has_source=False,
         is_runtime=True,
-        when=lambda view: view.kernels.has_curves_f32,
+        when=lambda view: view.kernels.dense.has_curves_f32,
         included=_never,
     ),
     Component("tps_fixed", has_source=False, is_runtime=True, when=_is_integer, included=_never),
-    Component("tps_gru", when=lambda view: bool(view.kernels.gru_step)),
+    Component("tps_gru", when=lambda view: view.kernels.gru is not None),
     Component("tps_layer", has_source=False, included=_never),
     Component("tps_pairs", has_source=False, is_runtime=True, when=_is_integer, included=_never),
-    Component("tps_pool", when=lambda view: view.has_pool),
+    Component("tps_pool", when=lambda view: view.kernels.pool is not None),
     Component(
         "tps_projection",
         has_source=False,
@@ -98,10 +98,12 @@ COMPONENTS = (
     ),
     Component("tps_random", has_source=False, is_runtime=True),
     Component(
-        "tps_readout", when=lambda view: bool(view.kernels.read_out), included=_learns_readouts
+        "tps_readout",
+        when=lambda view: bool(view.kernels.errors.read_out),
+        included=_learns_readouts,
     ),
     Component("tps_residual", has_source=False, when=lambda view: view.has_residual),
-    Component("tps_rnn", when=lambda view: bool(view.kernels.rnn_step)),
+    Component("tps_rnn", when=lambda view: view.kernels.rnn is not None),
     Component("tps_softmax", when=_has_softmax, included=lambda view: bool(view.confidence_c)),
     # The model's public header includes it.
     Component("tps_status", has_source=False, is_runtime=True, included=_never),

@@ -26,44 +26,14 @@ class ProjectionView:
         return self.storage == "ram"
 
     @property
-    def of_layer(self) -> str:
-        """C for what rows are found by."""
-        return "projection" if self.learns else "layer"
-
-    @property
-    def parameter(self) -> str:
-        """C parameter of functions that read it."""
-        return f", const {self.c_type} *projection" if self.learns else ""
-
-    @property
-    def argument(self) -> str:
-        """C argument of these."""
-        return ", projection" if self.learns else ""
-
-    @property
-    def entry_c(self) -> str:
-        """C type of an entry as it is read."""
-        return "float" if self.c_type == "float" else "int32_t"
-
-    @property
     def is_code(self) -> bool:
         """Tell whether entries follow from the numbers of row and column."""
         return self.storage == "seed" and self.kind == "hadamard"
 
     @property
-    def code_mask(self) -> str:
-        """C for these bits."""
-        return f"0x{2**self.code_bits - 1:X}u"
-
-    @property
     def one_word(self) -> bool:
         """Tell whether one random word holds a whole row."""
         return self.storage == "seed" and self.kind != "gaussian" and self.words_per_row == 1
-
-    @property
-    def entry_shift(self) -> str:
-        """C for the position of entry k in its word."""
-        return "k" if self.entry_bits == 1 else f"{self.entry_bits} * (uint32_t)k"
 
 
 # Random bits of an entry that is drawn again at each use.

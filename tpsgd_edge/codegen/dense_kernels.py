@@ -1,11 +1,26 @@
-"""The inner loops of fully connected layers: sums of products, and updates of rows."""
+"""Kernels of dense units: each is rendered once, however many layers share it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tpsgd_edge.codegen.c import C_TYPES
+from tpsgd_edge.codegen.activations import ACTIVATIONS_C, settings_of
+from tpsgd_edge.codegen.c import C_TYPES, LIMITS, unique
+from tpsgd_edge.codegen.kernel_names import (
+    forward_suffix,
+    gate_suffix,
+    has_gate,
+    is_depthwise,
+    slope_name,
+    update_suffix,
+)
 from tpsgd_edge.memory.state import state_layout
-from tpsgd_edge.quantize.model import DTYPES, QuantizedDense, QuantizedModel
+from tpsgd_edge.quantize.model import (
+    DTYPES,
+    QuantizedConv2d,
+    QuantizedDense,
+    QuantizedModel,
+    SeededInit,
+)
 
 # Bits of a lane of 16 in which the change of a weight is an overflow (s8), or one byte (s16).
 _LANE_SHIFT = {"s8": 15, "s16": 8, "f32": 0}
@@ -62,9 +77,113 @@ class UpdateKernel:
     has_rest: bool
 
 
-def update_suffix(layer: QuantizedDense) -> str:
-    """Name of the layer's update kernel behind `tps_dense_update_`."""
-    return "f32" if layer.weight_type == "f32" else f"{layer.weight_type}_{layer.x_type}"
+@dataclass(frozen=True, slots=True)
+class ForwardKernel:
+    """`tps_dense_forward_<suffix>`.
+
+    Attributes:
+        table: the output type where a layer needs a table, else empty.
+        leaks: whether a layer has leaky_relu.
+        has_top: whether z of a layer ends below the range of its type.
+        settings: members of the layer that f of binary32 gets beside z.
+        widens: on computers with vector units, inputs are widened to 16 bits first.
+        four: with pairs, it is applied to four patches of a map at once.
+        in_eights: such a patch always has a multiple of 8 numbers.
+        whole_words: every row of weights starts at a multiple of 4 bytes.
+    """
+
+    suffix: str
+    w: str
+    x: str
+    y: str
+    acc: str
+    table: str
+    leaks: bool
+    has_top: bool
+    activation: str
+    settings: tuple[str, ...]
+    widens: bool
+    dot: str
+    four: bool
+    y_type: str
+    in_eights: bool
+    whole_words: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InitKernel:
+    """`tps_dense_init_<suffix>`."""
+
+    suffix: str
+    w: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateKernel:
+    """`tps_dense_gate_<suffix>`.
+
+    Attributes:
+        activation: f in its comment.
+        slope: which of the slopes in `dense_gate.c.j2` it has.
+        y: C type of the outputs.
+        limit: C prefix of their range; empty in binary32.
+    """
+
+    suffix: str
+    activation: str
+    slope: str
+    y: str
+    limit: str
+
+
+@dataclass(frozen=True, slots=True)
+class DenseKernels:
+    """The kernels of dense units, on their own or inside of other layers.
+
+    Attributes:
+        outputs: all that make outputs from sums; `forward` those that also add up rows.
+        widest_input: the largest number of inputs of a unit.
+    """
+
+    outputs: tuple[ForwardKernel, ...]
+    forward: tuple[ForwardKernel, ...]
+    dot: tuple[DotKernel, ...]
+    init: tuple[InitKernel, ...]
+    gate: tuple[GateKernel, ...]
+    update: tuple[UpdateKernel, ...]
+    widest_input: int
+
+    @property
+    def four(self) -> tuple[ForwardKernel, ...]:
+        """Those of `forward` that are applied to four patches of a map at once."""
+        return tuple(kernel for kernel in self.forward if kernel.four)
+
+    @property
+    def needs_four_rows(self) -> bool:
+        """Tell whether computers with vector units work on four rows at once."""
+        return any(kernel.widens or kernel.four for kernel in self.forward)
+
+    @property
+    def has_curves_f32(self) -> bool:
+        """Tell whether an activation in binary32 is none of tps_f32.h."""
+        in_f32 = (kernel.activation for kernel in self.outputs if kernel.activation)
+        return any(not ACTIVATIONS_C[activation].is_basic for activation in in_f32)
+
+
+def dense_kernels(model: QuantizedModel) -> DenseKernels:
+    """The kernels that the dense units of the model use, in the order of first use."""
+    weighted, trained = model.weighted, model.trained
+    in_rows = [layer for layer in weighted if not is_depthwise(layer)]
+    seeded = [layer for layer in trained if isinstance(layer.init, SeededInit)]
+    return DenseKernels(
+        outputs=unique(forward_kernel(layer, model) for layer in weighted),
+        forward=unique(forward_kernel(layer, model) for layer in in_rows),
+        dot=unique(dot_kernel(layer, model) for layer in in_rows if layer.weight_type != "f32"),
+        init=unique(init_kernel(layer) for layer in seeded if layer.kind != "rnn"),
+        gate=unique(gate_kernel(layer) for layer in trained if has_gate(layer)),
+        update=unique(update_kernel(layer, model) for layer in trained),
+        widest_input=max(layer.n_in for layer in weighted),
+    )
 
 
 def dot_kernel(layer: QuantizedDense, model: QuantizedModel) -> DotKernel:
@@ -124,4 +243,49 @@ def update_kernel(layer: QuantizedDense, model: QuantizedModel) -> UpdateKernel:
         lane=lane,
         whole_words=have_whole_words(sharing, model),
         has_rest=any(other.n_in % 4 for other in sharing),
+    )
+
+
+def forward_kernel(layer: QuantizedDense, model: QuantizedModel) -> ForwardKernel:
+    """The forward pass of the layer."""
+    suffix = forward_suffix(layer)
+    sharing = [other for other in model.weighted if forward_suffix(other) == suffix]
+    on_maps = [o for o in sharing if isinstance(o, QuantizedConv2d) and not is_depthwise(o)]
+    wide = layer.x_type == "s16"
+    widens = (layer.weight_type, layer.x_type) == ("s16", "s8")
+    return ForwardKernel(
+        suffix=suffix,
+        w=C_TYPES[layer.weight_type],
+        x=C_TYPES[layer.x_type],
+        y=C_TYPES[layer.y_type],
+        acc="int64_t" if wide else "int32_t",
+        table=layer.y_type if any(other.curve for other in sharing) else "",
+        leaks=any(other.activation == "leaky_relu" for other in sharing),
+        has_top=any(other.activation == "relu6" for other in sharing),
+        activation=layer.activation if layer.weight_type == "f32" else "",
+        settings=settings_of(layer.activation) if layer.weight_type == "f32" else (),
+        widens=widens,
+        dot=update_suffix(layer),
+        four=layer.x_type == "s8" and bool(on_maps),
+        y_type=layer.y_type,
+        in_eights=all(other.n_in % 8 == 0 for other in on_maps),
+        whole_words=have_whole_words(on_maps, model),
+    )
+
+
+def init_kernel(layer: QuantizedDense) -> InitKernel:
+    """What draws the first weights of the layer."""
+    return InitKernel(layer.weight_type, C_TYPES[layer.weight_type])
+
+
+def gate_kernel(layer: QuantizedDense) -> GateKernel:
+    """What multiplies the layer's errors by f'(z)."""
+    slope = slope_name(layer)
+    is_shared = slope != layer.activation
+    return GateKernel(
+        suffix=gate_suffix(layer),
+        activation="f" if is_shared else layer.activation,
+        slope=slope,
+        y=C_TYPES[layer.y_type],
+        limit=LIMITS[layer.y_type],
     )

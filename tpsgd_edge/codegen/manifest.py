@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
+from tpsgd_edge.codegen.kinds import KINDS
 from tpsgd_edge.codegen.license import LICENSE
 from tpsgd_edge.codegen.view import RUNTIME_VERSION, Origin
 from tpsgd_edge.memory import ArenaPlan, MemoryPlan, model_id_text
-from tpsgd_edge.quantize.model import QuantizedDense, QuantizedGru, QuantizedLayer, QuantizedModel
+from tpsgd_edge.quantize.model import QuantizedLayer, QuantizedModel
 
 
 def manifest(
@@ -63,26 +64,7 @@ def _layer(layer: QuantizedLayer) -> dict[str, object]:
         "output_values": layer.y_count,
         "output_type": layer.y_type,
     }
-    if isinstance(layer, QuantizedGru):
-        reset = "before" if layer.resets_first else "after"
-        return shape | {"reset": reset, "units": [_weights(unit) for unit in layer.units]}
-    return shape | _weights(layer) if isinstance(layer, QuantizedDense) else shape
-
-
-def _weights(layer: QuantizedDense) -> dict[str, object]:
-    accumulator = layer.accumulator
-    return {
-        "inputs": layer.n_in,
-        "outputs": layer.n_out,
-        "activation": layer.activation,
-        "loss": layer.loss.kind,
-        "weights": layer.weight_type,
-        "trains": layer.trains,
-        "weight_scale": layer.weight_scale,
-        "input_scale": layer.x_scale,
-        "output_scale": layer.y_scale,
-        "accumulator": None if accumulator is None else [accumulator.low, accumulator.high],
-    }
+    return shape | KINDS[layer.kind].facts(layer)
 
 
 def _arena(plan: ArenaPlan) -> dict[str, object]:

@@ -13,7 +13,6 @@ class ScheduleView:
 
     values: tuple[str, ...]
     segment_steps: int
-    note: str
 
     @property
     def count(self) -> int:
@@ -27,19 +26,16 @@ class RateView:
 
     Attributes:
         schedule: None where the rate of the spec is constant.
-        decay: C for the factor at this step.
-        c_type, one, half: of the state's `rate`; in C what leaves the rates as they are, and half.
-        is_beyond: C for a rate that is refused; `bounds` the same in words.
+        factor: of a constant rate, which the spec sets; empty where it is 1.
+        c_type, one, half: of the state's `rate`; what leaves the rates as they are, and half.
         pace: how the rate goes over time, in whole sentences.
     """
 
     schedule: ScheduleView | None
-    decay: str
+    factor: str
     c_type: str
     one: str
     half: str
-    is_beyond: str
-    bounds: str
     pace: str
 
     @property
@@ -53,27 +49,21 @@ def rate_view(model: QuantizedModel) -> RateView:
     is_float = model.value_type == "f32"
     return RateView(
         schedule=_schedule_view(model),
-        decay=_decay(model),
+        factor=_factor(model),
         c_type="float" if is_float else "uint32_t",
         one="1.0f" if is_float else "32768",
         half="0.5f" if is_float else "16384",
-        is_beyond="!(rate >= 0.0f && rate <= 1.0f)" if is_float else "rate > 32768",
-        bounds="rate < 0, rate > 1 or it is no number" if is_float else "rate > 32768",
         pace=_pace(model),
     )
 
 
-def _decay(model: QuantizedModel) -> str:
-    """C for the factor of all learning rates: the schedule's, times that of NAME_set_rate."""
+def _factor(model: QuantizedModel) -> str:
+    """The factor of a constant rate as a literal; in integers in Q15."""
     schedule = model.schedule
-    if len(schedule.decay) > 1:
-        return "decay_of(model)"
-    if model.value_type == "f32":
-        factor = c_float(schedule.decay_f32[0])
-        return "model->rate" if schedule.decay == (2**15,) else f"{factor} * model->rate"
-    if schedule.decay == (2**15,):
-        return "(uint16_t)model->rate"
-    return f"(uint16_t)(({schedule.decay[0]}u * model->rate) >> 15)"
+    if len(schedule.decay) > 1 or schedule.decay == (2**15,):
+        return ""
+    is_float = model.value_type == "f32"
+    return c_float(schedule.decay_f32[0]) if is_float else str(schedule.decay[0])
 
 
 def _pace(model: QuantizedModel) -> str:
@@ -99,5 +89,4 @@ def _schedule_view(model: QuantizedModel) -> ScheduleView | None:
         values = tuple(c_float(d) for d in schedule.decay_f32)
     else:
         values = tuple(str(d) for d in schedule.decay)
-    note = "" if model.value_type == "f32" else ", Q15"
-    return ScheduleView(values, schedule.segment_steps, note)
+    return ScheduleView(values, schedule.segment_steps)

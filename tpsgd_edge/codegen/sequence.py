@@ -6,6 +6,7 @@ from tpsgd_edge.codegen.c import C_TYPES
 from tpsgd_edge.codegen.calls import Lesson, StageView, use_state
 from tpsgd_edge.codegen.classes import ClassView, class_views
 from tpsgd_edge.codegen.schedule import step_stages, teaching_lesson
+from tpsgd_edge.codegen.work import BufferView
 from tpsgd_edge.memory import MemoryPlan
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
 
@@ -15,8 +16,8 @@ class LabelsView:
     """How labels go into C functions.
 
     Attributes:
+        is_class: whether a label is the number of a class, else a vector.
         c_type: of one entry.
-        parameter: C for the label of a sample, or of one step.
         by_value: whether a sample has a single entry.
         count: entries for one sample.
         outputs: outputs for one sample.
@@ -24,8 +25,8 @@ class LabelsView:
         classes: in the order of the outputs; empty where they have no names.
     """
 
+    is_class: bool
     c_type: str
-    parameter: str
     by_value: bool
     count: int
     outputs: int
@@ -44,21 +45,16 @@ class SequenceView:
         teach: learning in the middle of a sequence.
         each_step: whether every step has a label.
         learn_every: steps after which recurrent layers learn; 0 for the end of a sequence only.
-        label_one, label_all: C for the label of one step, and for those of a sequence.
-        outputs: C for the number of outputs for a sequence.
     """
 
     steps: int
     step_in: int
-    stream: tuple[str, ...]
-    traces: tuple[str, ...]
+    stream: tuple[BufferView, ...]
+    traces: tuple[BufferView, ...]
     step: tuple[StageView, ...]
     teach: Lesson
     each_step: bool
     learn_every: int
-    label_one: str
-    label_all: str
-    outputs: str
 
     @property
     def step_uses_state(self) -> bool:
@@ -70,10 +66,9 @@ def labels_view(model: QuantizedModel) -> LabelsView:
     """The labels of a model."""
     is_class = model.labels.kind == "class"
     c_type = "uint16_t" if is_class else C_TYPES[model.output_type]
-    vector = f"const {c_type} label[{model.name.upper()}_N_LABELS]"
     return LabelsView(
+        is_class=is_class,
         c_type=c_type,
-        parameter="uint16_t label" if is_class else vector,
         by_value=is_class and not model.labels.each_step,
         count=model.answers * (1 if is_class else model.labels.count),
         outputs=model.answers * model.n_out,
@@ -86,29 +81,21 @@ def sequence_view(model: QuantizedModel, plan: MemoryPlan) -> SequenceView | Non
     """The sequences of a model; None without recurrent layers."""
     if not model.recurrent:
         return None
-    upper, labels = model.name.upper(), labels_view(model)
-    each = model.labels.each_step
-    entries = "" if model.labels.kind == "class" else f" * {upper}_N_LABELS"
     return SequenceView(
         steps=model.steps,
         step_in=model.layers[0].x_count,
         stream=_members(plan, "h", "v", "c", "g"),
         traces=_members(plan, "trace"),
         step=step_stages(model),
-        each_step=each,
+        each_step=model.labels.each_step,
         teach=teaching_lesson(model, plan),
         learn_every=0 if len(model.learning_steps) == 1 else model.learn_every,
-        label_one=labels.parameter,
-        label_all=f"const {labels.c_type} labels[{upper}_N_STEPS{entries}]"
-        if each
-        else labels.parameter,
-        outputs=f"{upper}_N_STEPS * {upper}_N_OUT" if each else f"{upper}_N_OUT",
     )
 
 
-def _members(plan: MemoryPlan, *roles: str) -> tuple[str, ...]:
+def _members(plan: MemoryPlan, *roles: str) -> tuple[BufferView, ...]:
     # Larger types first: no padding.
     buffers = sorted(
         (b for b in plan.stream if b.role in roles), key=lambda b: -DTYPES[b.type].itemsize
     )
-    return tuple(f"{C_TYPES[b.type]} {b.name}[{b.count}];" for b in buffers)
+    return tuple(BufferView(b.name, C_TYPES[b.type], b.count) for b in buffers)

@@ -7,11 +7,21 @@ from tpsgd_edge.memory import ArenaPlan, MemoryPlan
 
 
 @dataclass(frozen=True, slots=True)
+class BufferView:
+    """A member of the arena, or of the stream: an array, `skip` bytes behind its start."""
+
+    name: str
+    c_type: str
+    count: int
+    skip: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ArenaView:
     """Members of the arena union, and the bytes of the work that it is part of."""
 
     size: int
-    buffers: tuple[str, ...]
+    buffers: tuple[BufferView, ...]
     work_bytes: int
 
     @property
@@ -41,9 +51,5 @@ def work_view(plan: MemoryPlan) -> WorkView:
 
 
 def _arena_view(plan: ArenaPlan, stream: int) -> ArenaView:
-    lines = []
-    for buffer in plan.buffers:
-        skip = f"unsigned char skip[{buffer.offset}]; " if buffer.offset else ""
-        array = f"{C_TYPES[buffer.type]} at[{buffer.count}];"
-        lines.append(f"struct {{ {skip}{array} }} {buffer.name};")
-    return ArenaView(plan.size, tuple(lines), plan.size + -(-stream // 4) * 4)
+    buffers = tuple(BufferView(b.name, C_TYPES[b.type], b.count, b.offset) for b in plan.buffers)
+    return ArenaView(plan.size, buffers, plan.size + -(-stream // 4) * 4)

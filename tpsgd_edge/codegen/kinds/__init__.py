@@ -8,8 +8,9 @@ from tpsgd_edge.codegen.kinds.gru import GRU
 from tpsgd_edge.codegen.kinds.kind import Kind
 from tpsgd_edge.codegen.kinds.pool import POOL
 from tpsgd_edge.codegen.kinds.rnn import RNN
+from tpsgd_edge.codegen.kinds.unit import LayerView
 
-__all__ = ["KINDS", "Kind"]
+__all__ = ["KINDS", "Kind", "LayerView"]
 
 KINDS: Mapping[str, Kind] = {
     "dense": DENSE,

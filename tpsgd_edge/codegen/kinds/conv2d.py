@@ -13,17 +13,52 @@ from tpsgd_edge.codegen.calls import (
     struct_of,
     weights,
 )
-from tpsgd_edge.codegen.kernels import (
+from tpsgd_edge.codegen.conv2d_kernels import conv2d_kernels
+from tpsgd_edge.codegen.kernel_names import (
     conv_learn_suffix,
     forward_suffix,
     gate_suffix,
     has_gate,
     is_depthwise,
 )
-from tpsgd_edge.codegen.kinds.dense import ending, residual_calls
+from tpsgd_edge.codegen.kinds.dense import (
+    ending,
+    residual_calls,
+    weighted_facts,
+    weighted_words,
+)
 from tpsgd_edge.codegen.kinds.kind import Kind
 from tpsgd_edge.codegen.kinds.learning import draw_call, error_calls, hand_down, learning_stage
-from tpsgd_edge.quantize.model import QuantizedConv2d, QuantizedModel
+from tpsgd_edge.codegen.kinds.unit import Field, LayerView, numbers, unit_fields
+from tpsgd_edge.quantize.model import Geometry, QuantizedConv2d, QuantizedModel
+
+
+def _struct(model: QuantizedModel, layer: QuantizedConv2d) -> LayerView:
+    fields = tuple(_geometry_fields(layer.geometry))
+    kernels = conv2d_kernels(model)
+    assert kernels is not None
+    if kernels.is_dilated:
+        rows, columns = layer.geometry.dilation
+        fields += tuple(numbers(row_dilation=rows, column_dilation=columns))
+    if kernels.sees_pooled:
+        fields += tuple(_target_pool_fields(layer.geometry))
+    unit = ("unit", unit_fields(model, layer))
+    return LayerView(layer.name, "tps_conv2d", fields, units=(unit,))
+
+
+def _geometry_fields(g: Geometry) -> Iterator[Field]:
+    yield from numbers(rows=g.x_shape[0], columns=g.x_shape[1], channels=g.x_shape[2])
+    yield from numbers(out_rows=g.y_shape[0], out_columns=g.y_shape[1])
+    yield from numbers(kernel_rows=g.kernel[0], kernel_columns=g.kernel[1])
+    yield from numbers(row_stride=g.stride[0], column_stride=g.stride[1])
+    yield from numbers(top=g.padding[0], left=g.padding[1], groups=g.groups)
+    yield from numbers(window_rows=g.windows[0], window_columns=g.windows[1])
+
+
+def _target_pool_fields(g: Geometry) -> Iterator[Field]:
+    yield from numbers(seen_rows=g.seen_shape[0], seen_columns=g.seen_shape[1])
+    yield from numbers(pool_rows=g.pool_kernel[0], pool_columns=g.pool_kernel[1])
+    yield from numbers(pool_row_stride=g.pool_stride[0], pool_column_stride=g.pool_stride[1])
 
 
 def _forward(model: QuantizedModel, layer: QuantizedConv2d) -> StageView:
@@ -64,4 +99,11 @@ def _draw(layer: QuantizedConv2d, seed: int) -> Call:
     return draw_call("tps_dense_init", layer, struct_of(layer, "unit"), seed)
 
 
-CONV2D = Kind(forward=_forward, draw=_draw, learn=_learn)
+CONV2D = Kind(
+    struct=_struct,
+    words=weighted_words,
+    facts=weighted_facts,
+    forward=_forward,
+    learn=_learn,
+    draw=_draw,
+)

@@ -13,7 +13,7 @@ from tpsgd_edge.codegen.calls import (
     weights,
 )
 from tpsgd_edge.codegen.error_kernels import probability_c
-from tpsgd_edge.codegen.kernels import forward_suffix, gate_suffix, has_gate
+from tpsgd_edge.codegen.kernel_names import forward_suffix, gate_suffix, has_gate
 from tpsgd_edge.codegen.kinds.kind import Kind
 from tpsgd_edge.codegen.kinds.learning import (
     draw_call,
@@ -22,7 +22,40 @@ from tpsgd_edge.codegen.kinds.learning import (
     learning_stage,
     step_calls,
 )
+from tpsgd_edge.codegen.kinds.unit import LayerView, unit_fields, unit_struct
 from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel
+
+
+def _struct(model: QuantizedModel, layer: QuantizedDense) -> LayerView:
+    return LayerView(layer.name, unit_struct(model), unit_fields(model, layer))
+
+
+def weighted_words(layer: QuantizedDense) -> str:
+    """Weights, activation and loss in the columns of a summary."""
+    return summary_words(layer.weight_type, layer.activation, layer if layer.trains else None)
+
+
+def summary_words(weight_type: str, what: str, loss: QuantizedDense | None) -> str:
+    """Weights, what is done with their sums, and the loss in the columns of a summary."""
+    learns = "none: it does not train" if loss is None else loss.loss.kind
+    return f"{weight_type:<7}  {what:<10}  {learns}"
+
+
+def weighted_facts(layer: QuantizedDense) -> dict[str, object]:
+    """What the manifest says of weights, and of what becomes of their sums."""
+    accumulator = layer.accumulator
+    return {
+        "inputs": layer.n_in,
+        "outputs": layer.n_out,
+        "activation": layer.activation,
+        "loss": layer.loss.kind,
+        "weights": layer.weight_type,
+        "trains": layer.trains,
+        "weight_scale": layer.weight_scale,
+        "input_scale": layer.x_scale,
+        "output_scale": layer.y_scale,
+        "accumulator": None if accumulator is None else [accumulator.low, accumulator.high],
+    }
 
 
 def _forward(model: QuantizedModel, layer: QuantizedDense) -> StageView:
@@ -75,4 +108,11 @@ def _draw(layer: QuantizedDense, seed: int) -> Call:
     return draw_call("tps_dense_init", layer, struct_of(layer), seed)
 
 
-DENSE = Kind(forward=_forward, draw=_draw, learn=_learn)
+DENSE = Kind(
+    struct=_struct,
+    words=weighted_words,
+    facts=weighted_facts,
+    forward=_forward,
+    learn=_learn,
+    draw=_draw,
+)

@@ -1,7 +1,9 @@
 """Gated recurrent layers: two dense units, and two gates."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+from tpsgd_edge.codegen.c import C_TYPES, unique
 from tpsgd_edge.codegen.calls import (
     Argument,
     Call,
@@ -13,11 +15,74 @@ from tpsgd_edge.codegen.calls import (
     struct_of,
     weights,
 )
-from tpsgd_edge.codegen.kinds.dense import bound_of
+from tpsgd_edge.codegen.kernel_names import forward_suffix, gru_suffix
+from tpsgd_edge.codegen.kinds.dense import bound_of, summary_words, weighted_facts
 from tpsgd_edge.codegen.kinds.kind import Kind
 from tpsgd_edge.codegen.kinds.learning import error_calls, step_calls
-from tpsgd_edge.codegen.recurrent_kernels import gru_suffix
+from tpsgd_edge.codegen.kinds.unit import LayerView, unit_fields
 from tpsgd_edge.quantize.model import QuantizedDense, QuantizedGru, QuantizedModel
+
+
+@dataclass(frozen=True, slots=True)
+class GruKernel:
+    """`tps_gru_step_<suffix>`, after where the reset gate acts and the types it reads.
+
+    `forward` is the suffix of the dense kernel that it calls.
+    """
+
+    suffix: str
+    forward: str
+    resets_first: bool
+    w: str
+    b: str
+    x: str
+
+
+@dataclass(frozen=True, slots=True)
+class GruKernels:
+    """The kernels of gated recurrent layers, and whether some of these learn."""
+
+    step: tuple[GruKernel, ...]
+    learns: bool
+
+
+def gru_kernels(model: QuantizedModel) -> GruKernels | None:
+    """The kernels that the gated recurrent layers of the model use; None without any."""
+    grus = [layer for layer in model.layers if isinstance(layer, QuantizedGru)]
+    if not grus:
+        return None
+    return GruKernels(
+        step=unique(_kernel(layer) for layer in grus),
+        learns=any(layer.trains for layer in grus),
+    )
+
+
+def _kernel(layer: QuantizedGru) -> GruKernel:
+    return GruKernel(
+        suffix=gru_suffix(layer),
+        forward=forward_suffix(layer.reads),
+        resets_first=layer.resets_first,
+        w=C_TYPES[layer.weight_type],
+        b=C_TYPES[layer.reads.bias_type],
+        x=C_TYPES[layer.x_type],
+    )
+
+
+def _struct(model: QuantizedModel, layer: QuantizedGru) -> LayerView:
+    units = [("reads", layer.reads), ("own", layer.own)]
+    if layer.taught is not None:
+        units.append(("taught", layer.taught))
+    members = tuple((member, unit_fields(model, unit)) for member, unit in units)
+    return LayerView(layer.name, "tps_gru", units=members)
+
+
+def _words(layer: QuantizedGru) -> str:
+    return summary_words(layer.weight_type, layer.kind, layer.taught)
+
+
+def _facts(layer: QuantizedGru) -> dict[str, object]:
+    reset = "before" if layer.resets_first else "after"
+    return {"reset": reset, "units": [weighted_facts(unit) for unit in layer.units]}
 
 
 def _forward(model: QuantizedModel, layer: QuantizedGru) -> StageView:
@@ -64,4 +129,12 @@ def _learning_calls(layer: QuantizedGru, taught: QuantizedDense) -> Iterator[Cal
     yield from step_calls(layer.own, struct_of(layer, "own"), own_input, own_steps)
 
 
-GRU = Kind(forward=_forward, learn=_learn, recall=_recall, remember=_remember)
+GRU = Kind(
+    struct=_struct,
+    words=_words,
+    facts=_facts,
+    forward=_forward,
+    learn=_learn,
+    recall=_recall,
+    remember=_remember,
+)

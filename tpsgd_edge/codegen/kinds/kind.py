@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from tpsgd_edge.codegen.calls import Call, StageView
+from tpsgd_edge.codegen.kinds.unit import LayerView
 from tpsgd_edge.quantize.model import QuantizedModel
 
 # A function of the model and one of its layers, of the class that the kind has.
 MakeStage = Callable[[QuantizedModel, Any], StageView]
+MakeStruct = Callable[[QuantizedModel, Any], LayerView]
 MakeDraw = Callable[[Any, int], Call]
 MakeCalls = Callable[[QuantizedModel, Any], tuple[Call, ...]]
 
@@ -22,6 +24,9 @@ class Kind:
     """One kind of layers.
 
     Attributes:
+        struct: the constants of a layer.
+        words: what a summary says of a layer behind its sizes.
+        facts: what the manifest says of a layer beside its shape.
         forward: the stage of the forward pass.
         learn: the stage in which the layer learns; None of a kind that has no weights.
         pass_down: the stage in which errors go through it; None of a kind that learns, which hands
@@ -32,6 +37,9 @@ class Kind:
         remember: what follows the forward pass where the project trains.
     """
 
+    struct: MakeStruct
+    words: Callable[[Any], str]
+    facts: Callable[[Any], dict[str, object]]
     forward: MakeStage
     learn: MakeStage | None = None
     pass_down: MakeStage | None = None

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from tpsgd_edge.codegen.below import below_suffix
 from tpsgd_edge.codegen.calls import (
     DECAY,
     LABEL,
@@ -17,8 +16,7 @@ from tpsgd_edge.codegen.calls import (
     state,
     weights,
 )
-from tpsgd_edge.codegen.dense_kernels import update_suffix
-from tpsgd_edge.codegen.error_kernels import error_suffix
+from tpsgd_edge.codegen.kernel_names import below_suffix, error_suffix, update_suffix
 from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel
 
 

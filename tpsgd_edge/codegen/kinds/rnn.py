@@ -1,7 +1,9 @@
 """Recurrent layers: dense units on the input and on their own last output."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+from tpsgd_edge.codegen.c import C_TYPES, c_float, unique
 from tpsgd_edge.codegen.calls import (
     Argument,
     Call,
@@ -14,9 +16,9 @@ from tpsgd_edge.codegen.calls import (
     struct_of,
     weights,
 )
-from tpsgd_edge.codegen.dense_kernels import update_suffix
-from tpsgd_edge.codegen.kernels import forward_suffix, gate_suffix, has_gate
-from tpsgd_edge.codegen.kinds.dense import ending
+from tpsgd_edge.codegen.dense_kernels import InitKernel, init_kernel
+from tpsgd_edge.codegen.kernel_names import forward_suffix, gate_suffix, has_gate, update_suffix
+from tpsgd_edge.codegen.kinds.dense import ending, weighted_facts, weighted_words
 from tpsgd_edge.codegen.kinds.kind import Kind
 from tpsgd_edge.codegen.kinds.learning import (
     draw_call,
@@ -25,7 +27,69 @@ from tpsgd_edge.codegen.kinds.learning import (
     step_calls,
     steps_call,
 )
-from tpsgd_edge.quantize.model import QuantizedModel, QuantizedRnn
+from tpsgd_edge.codegen.kinds.unit import Field, LayerView, unit_fields
+from tpsgd_edge.quantize.model import QuantizedModel, QuantizedRnn, SeededInit
+
+
+@dataclass(frozen=True, slots=True)
+class RnnKernel:
+    """`tps_rnn_step_<suffix>` or `tps_rnn_update_<suffix>`, after the dense kernel it calls."""
+
+    suffix: str
+    w: str
+    b: str
+    x: str
+    e: str
+
+
+@dataclass(frozen=True, slots=True)
+class RnnKernels:
+    """The kernels of recurrent layers."""
+
+    init: tuple[InitKernel, ...]
+    step: tuple[RnnKernel, ...]
+    update: tuple[RnnKernel, ...]
+
+
+def rnn_kernels(model: QuantizedModel) -> RnnKernels | None:
+    """The kernels that the recurrent layers of the model use; None without any."""
+    rnns = [layer for layer in model.layers if isinstance(layer, QuantizedRnn)]
+    if not rnns:
+        return None
+    seeded = [layer for layer in rnns if layer.trains and isinstance(layer.init, SeededInit)]
+    learning = [layer for layer in rnns if layer.keeps_traces]
+    return RnnKernels(
+        init=unique(init_kernel(layer) for layer in seeded),
+        step=unique(_kernel(layer, forward_suffix(layer)) for layer in rnns),
+        update=unique(_kernel(layer, update_suffix(layer)) for layer in learning),
+    )
+
+
+def _kernel(layer: QuantizedRnn, suffix: str) -> RnnKernel:
+    """A kernel of the layer, after the dense kernel that it calls."""
+    return RnnKernel(
+        suffix=suffix,
+        w=C_TYPES[layer.weight_type],
+        b=C_TYPES[layer.bias_type],
+        x=C_TYPES[layer.x_type],
+        e="float" if layer.weight_type == "f32" else "int16_t",
+    )
+
+
+def _struct(model: QuantizedModel, layer: QuantizedRnn) -> LayerView:
+    unit = ("unit", unit_fields(model, layer))
+    return LayerView(layer.name, "tps_rnn", tuple(_rnn_fields(layer)), units=(unit,))
+
+
+def _rnn_fields(layer: QuantizedRnn) -> Iterator[Field]:
+    if layer.weight_type != "f32":
+        yield "own_shift", layer.own_shift
+    if isinstance(layer.init, SeededInit):
+        is_float = layer.weight_type == "f32"
+        for name, bound in (("input", layer.input_bound), ("bias", layer.bias_bound)):
+            yield f"{name}_bound", c_float(bound) if is_float else bound
+    yield "groups", len(layer.leak_shifts)
+    yield "group_shift", layer.leak_shifts
 
 
 def _forward(model: QuantizedModel, layer: QuantizedRnn) -> StageView:
@@ -79,4 +143,13 @@ def _draw(layer: QuantizedRnn, seed: int) -> Call:
     return draw_call("tps_rnn_init", layer, struct_of(layer), seed)
 
 
-RNN = Kind(forward=_forward, draw=_draw, learn=_learn, recall=_recall, remember=_remember)
+RNN = Kind(
+    struct=_struct,
+    words=weighted_words,
+    facts=weighted_facts,
+    forward=_forward,
+    learn=_learn,
+    recall=_recall,
+    draw=_draw,
+    remember=_remember,
+)

@@ -1,0 +1,72 @@
+"""Names of kernels: what follows the verb, from the layers that they are made for."""
+
+from tpsgd_edge.codegen.activations import ACTIVATIONS_C
+from tpsgd_edge.quantize.model import QuantizedConv2d, QuantizedDense, QuantizedGru
+
+
+def has_gate(layer: QuantizedDense) -> bool:
+    """Tell whether the error is multiplied by f'(z)."""
+    return not layer.loss.cancels_derivative and layer.activation != "linear"
+
+
+def is_depthwise(layer: QuantizedDense) -> bool:
+    """Tell whether an integer kernel for filters of one channel each serves the layer."""
+    is_integer = layer.weight_type != "f32"
+    return isinstance(layer, QuantizedConv2d) and is_integer and layer.geometry.is_depthwise
+
+
+def forward_suffix(layer: QuantizedDense) -> str:
+    """Name of the layer's forward kernel behind `tps_dense_forward_`."""
+    if layer.weight_type == "f32":
+        return f"{layer.activation}_f32"
+    return f"{layer.weight_type}_{layer.x_type}_{layer.y_type}"
+
+
+def update_suffix(layer: QuantizedDense) -> str:
+    """Name of the layer's update kernel behind `tps_dense_update_`."""
+    return "f32" if layer.weight_type == "f32" else f"{layer.weight_type}_{layer.x_type}"
+
+
+def gate_suffix(layer: QuantizedDense) -> str:
+    """Name of the layer's gate kernel behind `tps_dense_gate_`."""
+    return f"{slope_name(layer)}_{layer.y_type}"
+
+
+def conv_learn_suffix(layer: QuantizedDense) -> str:
+    """Name of the convolution's learn kernel behind `tps_conv2d_learn_`."""
+    slope = slope_name(layer) if gates_itself(layer) else "open"
+    return f"{update_suffix(layer)}_{slope}_{layer.y_type}"
+
+
+def slope_name(layer: QuantizedDense) -> str:
+    """The slope of the layer's activation, which others may share."""
+    shared = "" if layer.weight_type == "f32" else ACTIVATIONS_C[layer.activation].shares
+    return shared or layer.activation
+
+
+def gates_itself(layer: QuantizedDense) -> bool:
+    """Tell whether the convolution multiplies errors by f'(z) while it learns, not before."""
+    return has_gate(layer) and layer.passing is None
+
+
+def error_suffix(layer: QuantizedDense) -> str:
+    """Name of the layer's error kernel behind `tps_error_`."""
+    kind = layer.loss.kind
+    if kind == "softmax_cross_entropy":
+        return kind if layer.y_type != "f32" else f"{kind}_f32"
+    if layer.loss.in_label_space:
+        return f"{kind}_{layer.y_type}"
+    return f"{kind}_{'last' if layer.is_last else 'hidden'}_{layer.y_type}"
+
+
+def below_suffix(layer: QuantizedDense) -> str:
+    """Name of the layer's kernel behind `tps_dense_delta_below_`."""
+    assert layer.passing is not None
+    if layer.weight_type == "f32":
+        return "f32"
+    return f"{layer.weight_type}_{'s64' if layer.passing.is_wide else 's32'}"
+
+
+def gru_suffix(layer: QuantizedGru) -> str:
+    """Name of the layer's kernel behind `tps_gru_step_`."""
+    return f"{'before' if layer.resets_first else 'after'}_{update_suffix(layer.reads)}"

@@ -1,0 +1,74 @@
+"""The state struct: what training changes."""
+
+from dataclasses import dataclass
+
+from tpsgd_edge.arithmetic.random import Purpose, stream
+from tpsgd_edge.codegen.c import C_TYPES, c_uint
+from tpsgd_edge.codegen.schedule import FirstValues, first_values
+from tpsgd_edge.memory import MemoryPlan, StateTensor, digest_order
+from tpsgd_edge.quantize.model import QuantizedModel
+
+
+@dataclass(frozen=True, slots=True)
+class MemberView:
+    """One member of the struct.
+
+    Attributes:
+        count: of its numbers, as a product of its sizes; empty of a single number.
+        note: what stands in a comment behind it, if anything does.
+    """
+
+    member: str
+    c_type: str
+    count: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateView:
+    """The struct, and how it begins and is compared.
+
+    Attributes:
+        digest: its weights and biases, then its counters, in the order of the model's digest.
+        first_rng: the first state of the random numbers.
+        total_units: units that draw random numbers at each step.
+    """
+
+    members: tuple[MemberView, ...]
+    digest: tuple[MemberView, ...]
+    first_values: tuple[FirstValues, ...]
+    first_rng: str
+    total_units: int
+
+
+def state_view(model: QuantizedModel, plan: MemoryPlan) -> StateView:
+    """The state of a model."""
+    by_name = {tensor.name: _member_view(tensor) for tensor in plan.state.tensors}
+    return StateView(
+        members=tuple(by_name.values()),
+        digest=tuple(by_name[name] for name in digest_order(model)),
+        first_values=first_values(model),
+        first_rng=c_uint(stream(model.seed, Purpose.TRAINING, 0)),
+        total_units=model.total_units,
+    )
+
+
+def _member_view(tensor: StateTensor) -> MemberView:
+    is_matrix = len(tensor.shape) == 2
+    return MemberView(
+        member=tensor.member,
+        c_type=C_TYPES[tensor.type],
+        count=" * ".join(str(n) for n in tensor.shape),
+        note="".join(f"[{n}]" for n in tensor.shape) if is_matrix else _counter_note(tensor),
+    )
+
+
+def _counter_note(tensor: StateTensor) -> str:
+    """What a counter counts, in words; empty of weights and biases."""
+    notes = {
+        "rng": "state of the random numbers",
+        "step": "training steps so far",
+        "start": "the step at which the schedule of the learning rate began",
+        "rate": "factor of all learning rates" + ("" if tensor.type == "f32" else ", Q15"),
+    }
+    return notes.get(tensor.name, "")
