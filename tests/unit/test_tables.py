@@ -91,12 +91,10 @@ PARTS: Mapping[str, tuple[set[str], ...]] = {
 # Tables that are about a few names by their nature, and what becomes of the others.
 FEW: Mapping[tuple[str, str], str] = {
     ("arithmetic.tables", "FIXED"): "the two whose tables hang on no layer's numbers",
-    ("frontend.exports.activation", "_OPERATORS"): "the other tables there have the rest",
-    ("frontend.exports.activation", "RNN_OPERATORS"): "what a Scan's body can have",
+    ("frontend.onnx_activations", "OPERATORS"): "the tables of exports have the rest",
     ("frontend.exports.activation", "_BOUNDS"): "those that are a Clip",
     ("frontend.exports.activation", "_FACTORS"): "those that are a product of z",
     ("frontend.imports.recognized", "_KNOWN"): "what exporters write as several operators",
-    ("frontend.imports.recurrent", "_SETTINGS"): "defaults of ONNX's operators",
     ("spec.rates", "STEP_SIZES"): "kinds with weights, and the output",
     ("rule.feedback", "_DRAW"): "rules with random matrices of their own",
     ("rule.rules", "DIRECT"): "rules that reach each layer without the ones above",

@@ -55,6 +55,16 @@ class Facts:
     settings: Mapping[str, float] | None = None
     curve: CurveFacts | None = None
 
+    @property
+    def has_own_curve(self) -> bool:
+        """Tell whether its table hangs on the layer; those of tanh and sigmoid do not."""
+        return self.curve is not None and self.curve.function not in (math.tanh, logistic)
+
+    @property
+    def has_slope_table(self) -> bool:
+        """Tell whether slopes come from a table."""
+        return self.curve is not None and self.curve.slope is not None
+
 
 def logistic(z: float) -> float:
     """The logistic sigmoid."""

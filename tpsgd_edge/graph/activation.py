@@ -1,4 +1,4 @@
-"""Activations in real numbers, on arrays: y of z and of the layer's own numbers."""
+"""Activations in real numbers, on arrays: y of z, f'(z) of y, and both of the layer's numbers."""
 
 from collections.abc import Callable
 
@@ -51,3 +51,17 @@ ACTIVATION: dict[str, Callable[..., Real]] = {
     "hard_swish": lambda z: z * np.clip(z / 6 + 0.5, 0, 1),
 }
 """By the name of the activation."""
+DERIVATIVE: dict[str, Callable[..., Real]] = {
+    "tanh": lambda y: 1 - y * y,
+    "sigmoid": lambda y: y * (1 - y),
+    "relu": lambda y: (y > 0).astype(float),
+    "relu6": lambda y: ((y > 0) & (y < 6)).astype(float),
+    "leaky_relu": lambda y, slope: np.where(y > 0, 1.0, slope),
+    "hard_tanh": lambda y: (np.abs(y) < 1).astype(float),
+    "linear": lambda y: np.ones_like(y),
+    "elu": lambda y, alpha: np.where(y > 0, 1.0, y + alpha),
+    "selu": lambda y: np.where(y > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA),
+    "softplus": lambda y: -np.expm1(-y),
+    "hard_sigmoid": lambda y, alpha, beta: alpha * ((y > 0) & (y < 1)),
+}
+"""f'(z) of y, by the name of those that can learn."""

@@ -7,32 +7,17 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.arithmetic.activations import SELU_ALPHA, SELU_SCALE
 from tpsgd_edge.arithmetic.expression import compile_expression
 from tpsgd_edge.arithmetic.random import Purpose, stream, uniform
 from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.graph import Conv2d, Graph, Layer, Pair, Pool, TrainedLayer
+from tpsgd_edge.graph.activation import DERIVATIVE
 from tpsgd_edge.graph.first_weights import initial_bound, initial_weights
 from tpsgd_edge.graph.forward import forward
 from tpsgd_edge.spec import LossSpec
 
 # Samples that show how large errors are.
 SAMPLES = 64
-
-# f' of y and of the layer's own numbers.
-_DERIVATIVE: dict[str, Callable[..., Real]] = {
-    "tanh": lambda y: 1 - y * y,
-    "sigmoid": lambda y: y * (1 - y),
-    "relu": lambda y: (y > 0).astype(float),
-    "relu6": lambda y: ((y > 0) & (y < 6)).astype(float),
-    "leaky_relu": lambda y, slope: np.where(y > 0, 1.0, slope),
-    "hard_tanh": lambda y: (np.abs(y) < 1).astype(float),
-    "linear": lambda y: np.ones_like(y),
-    "elu": lambda y, alpha: np.where(y > 0, 1.0, y + alpha),
-    "selu": lambda y: np.where(y > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA),
-    "softplus": lambda y: -np.expm1(-y),
-    "hard_sigmoid": lambda y, alpha, beta: alpha * ((y > 0) & (y < 1)),
-}
 
 
 def error_reach(
@@ -95,7 +80,7 @@ def _below(graph: Graph, index: int, e: Real, x: Real, y: Real, seed: int) -> Re
     if isinstance(layer, Pool):
         return _below_pool(layer, e, x, y)
     w = _passing_weights(graph, layer, index, seed)
-    delta = e * _DERIVATIVE[layer.activation](y, *layer.numbers)
+    delta = e * DERIVATIVE[layer.activation](y, *layer.numbers)
     return _below_conv2d(layer, delta, w) if isinstance(layer, Conv2d) else delta @ w
 
 
