@@ -75,6 +75,10 @@ def _elu(z: float, alpha: float) -> float:
     return z if z > 0 else alpha * math.expm1(z)
 
 
+def _celu(z: float, alpha: float) -> float:
+    return z if z > 0 else alpha * math.expm1(z / alpha)
+
+
 def _selu(z: float) -> float:
     return SELU_SCALE * _elu(z, SELU_ALPHA)
 
@@ -133,6 +137,15 @@ FACTS: Mapping[str, Facts] = {
             lambda alpha: (4.0, 8.0),
             slope=lambda y, alpha: 1.0 if y > 0 else y + alpha,
             steepest=lambda alpha: max(1.0, alpha),
+        ),
+    ),
+    "celu": Facts(
+        _POSITIVE,
+        settings={"alpha": 1.0},
+        curve=CurveFacts(
+            _celu,
+            lambda alpha: (4.0, 8.0),
+            slope=lambda y, alpha: 1.0 if y > 0 else y / alpha + 1,
         ),
     ),
     "selu": Facts(

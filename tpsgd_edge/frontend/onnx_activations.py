@@ -28,6 +28,7 @@ OPERATORS: Mapping[str, Operator] = {
     "relu": Operator("Relu"),
     "leaky_relu": Operator("LeakyRelu"),
     "elu": Operator("Elu"),
+    "celu": Operator("Celu", in_rnn=False),
     "selu": Operator("Selu", {"alpha": SELU_ALPHA, "gamma": SELU_SCALE}, in_rnn=False),
     "softplus": Operator("Softplus"),
     "hard_sigmoid": Operator("HardSigmoid"),
