@@ -77,6 +77,14 @@ GIVEN_TO = {
 }
 
 
+# Signs of C beyond the names of types, functions and variables.
+C_TEXT = re.compile(
+    r"\w->\w|;$|;\n|/\*|\*/|&&|\|\||<<|>>|==|\bconst\b|\breturn\b|[\w)]\[\w|\w\(|&\w"
+)
+# Marks of comments, which these two files take out of texts of others and put around a license.
+MAY_HOLD_C = {"classes.py", "example.py", "license.py", "naming.py", "c.py"}
+
+
 def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
@@ -185,6 +193,22 @@ def test_templates_take_no_names_from_the_air(path):
     taken = jinja2.meta.find_undeclared_variables(tree)
     assert taken <= given, f"{sorted(taken - given)} come from whoever includes it"
     assert "{% set" not in text
+
+
+def strings_of(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Line and text of each string that is no docstring; those with fields, piece by piece."""
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        is_string = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if is_string and id(node) not in docstrings:
+            yield node.lineno, node.value
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "codegen").rglob("*.py")), ids=name_of)
+def test_templates_alone_write_c(path):
+    if path.name not in MAY_HOLD_C:
+        found = [(line, text) for line, text in strings_of(parse(path)) if C_TEXT.search(text)]
+        assert not found
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)

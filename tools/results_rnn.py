@@ -280,7 +280,7 @@ def spec_of(run: Run) -> Spec:
 
 def _given(layer: object) -> dict[str, object]:
     """What a spec says of a layer, without the defaults."""
-    return layer.model_dump(exclude_unset=True)  # type: ignore[attr-defined,no-any-return]
+    return layer.model_dump(by_alias=True, exclude_unset=True)  # type: ignore[attr-defined,no-any-return]
 
 
 def _inline_table(layer: Mapping[str, object]) -> str:

@@ -118,13 +118,14 @@ def random_map_plans(rng: Rng, x_shape: MapShape, *, plain: bool = False) -> lis
     """A chain of one to four convolutions and pools; `plain` as in `Wanted.plain_maps`."""
     plans: list[MapPlan] = []
     for _ in range(int(rng.integers(1, 5))):
-        draw = _random_conv if rng.random() < 0.6 else _random_pool
+        draw = random_conv if rng.random() < 0.6 else random_pool
         plans.append(draw(rng, x_shape, plain=plain))
         x_shape = plans[-1].y_shape
     return plans
 
 
-def _random_conv(rng: Rng, x_shape: MapShape, *, plain: bool) -> Geometry:
+def random_conv(rng: Rng, x_shape: MapShape, *, plain: bool) -> Geometry:
+    """A convolution on maps of this shape; `plain` as in `Wanted.plain_maps`."""
     dilation = (1, 1)
     if not plain and rng.random() < 0.3:
         dilation = (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
@@ -166,7 +167,8 @@ def _random_reach(rng: Rng, size: int, dilation: int) -> tuple[int, int, int]:
     return kernel, before + missing // 2, after + missing - missing // 2
 
 
-def _random_pool(rng: Rng, x_shape: MapShape, *, plain: bool) -> PoolPlan:
+def random_pool(rng: Rng, x_shape: MapShape, *, plain: bool) -> PoolPlan:
+    """A pool of maps of this shape; `plain` as in `Wanted.plain_maps`."""
     mode = choose(rng, ("max", "average"))
     if rng.random() < 0.2:
         return pool_plan(x_shape, mode, x_shape[:2], (1, 1))

@@ -9,7 +9,7 @@ Each keyword of `random_model` (see `Wanted`) that is left out is drawn, but for
 `recurrent`: without them, or plans of such layers, all layers are dense.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.support.draws import Rng, choose, f32, maybe, random_input
+from tests.support.graphs import GraphPlan, JoinPlan, NodePlan, join_layer, random_graph_plan
 from tests.support.layers import (
     PROJECTIONS,
     Shape,
@@ -77,6 +78,8 @@ class Wanted:
         steps: length of the sequences of recurrent layers.
         each_step: with recurrent layers, a label for each step instead of one for a sample.
         learn_every: as in `QuantizedModel`, where a sample has one label.
+        graph: layers that branch, in place of maps and hidden layers; recurrent ones come first.
+        graph_plan: these layers; then `graph` is not used.
     """
 
     value_type: ValueType | None = None
@@ -103,6 +106,8 @@ class Wanted:
     steps: int | None = None
     each_step: bool | None = None
     learn_every: int | None = None
+    graph: bool = False
+    graph_plan: GraphPlan | None = None
     name: str = "net"
 
 
@@ -113,7 +118,8 @@ def random_model(rng: Rng, **wanted: Any) -> QuantizedModel:
     label_kind = wish.label_kind or choose(rng, ("class", "class", "vector"))
     count = wish.label_count or int(rng.integers(1 + (label_kind == "class"), 13))
     shape = Shape(int(rng.integers(2**32)), value_type, label_kind, count)
-    layers = _random_layers(rng, shape, wish)
+    plans, reads = _plans(rng, shape, wish)
+    layers = _random_layers(rng, shape, wish, plans)
     can_gate = label_kind == "class" and layers[-1].loss.kind == "softmax_cross_entropy"
     one = np.ones(1)
     steps, each_step, learn_every = 1, False, 0
@@ -130,6 +136,7 @@ def random_model(rng: Rng, **wanted: Any) -> QuantizedModel:
         gate=_random_gate(rng, shape) if can_gate and maybe(rng, wish.gate, 0.3) else None,
         steps=steps,
         learn_every=learn_every,
+        reads=reads,
     )
 
 
@@ -153,13 +160,18 @@ def random_samples(
 # ------------------------------------------------------------------ layers
 
 
-def _random_layers(rng: Rng, shape: Shape, wish: Wanted) -> tuple[QuantizedLayer, ...]:
-    plans = _plans(rng, shape, wish)
+def _random_layers(
+    rng: Rng, shape: Shape, wish: Wanted, plans: Sequence[NodePlan | RnnPlan]
+) -> tuple[QuantizedLayer, ...]:
     layers: list[QuantizedLayer] = []
     turn = offset = 0
     for index, plan in enumerate(plans):
         if isinstance(plan, PoolPlan):
             layers.append(pool_layer(shape, index, plan))
+            continue
+        if isinstance(plan, JoinPlan):
+            lively = maybe(rng, wish.lively, 0.8)
+            layers.append(join_layer(rng, shape.value_type, index, plan, lively=lively))
             continue
         layer = _layer(rng, shape, wish, index, turn, offset, plan, len(plans))
         layers.append(layer)
@@ -209,15 +221,30 @@ def _layer(
     )
 
 
-def _plans(rng: Rng, shape: Shape, wish: Wanted) -> list[PoolPlan | TrainedPlan]:
-    """All layers: recurrent ones, those on maps, dense ones."""
+def _plans(
+    rng: Rng, shape: Shape, wish: Wanted
+) -> tuple[list[NodePlan | RnnPlan], Mapping[str, tuple[str, ...]]]:
+    """All layers: recurrent ones, those on maps, dense ones; and what they read in a graph."""
     recurrent = _rnn_plans(rng, shape, wish)
+    graph = wish.graph_plan
+    if graph is None and wish.graph:
+        graph = _random_graph(rng, shape, wish, recurrent)
+    if graph is not None:
+        return [*recurrent, *graph.layers], graph.reads
     on_maps = _map_plans(rng, wish, recurrent)
     n_in = recurrent[-1].n_out if recurrent else None
     if on_maps:
         n_in = prod(on_maps[-1].y_shape)
     widths = _widths(rng, shape, wish, n_in)
-    return [*recurrent, *on_maps, *pairwise(widths)]
+    return [*recurrent, *on_maps, *pairwise(widths)], {}
+
+
+def _random_graph(rng: Rng, shape: Shape, wish: Wanted, recurrent: Sequence[RnnPlan]) -> GraphPlan:
+    """Layers that branch, behind the recurrent ones."""
+    if recurrent:
+        source = {"source": f"rnn{len(recurrent)}", "first": len(recurrent)}
+        return random_graph_plan(rng, (1, 1, recurrent[-1].n_out), shape.label_count, **source)
+    return random_graph_plan(rng, wish.x_shape or random_map(rng), shape.label_count)
 
 
 def _rnn_plans(rng: Rng, shape: Shape, wish: Wanted) -> Sequence[RnnPlan]:

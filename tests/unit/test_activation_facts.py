@@ -1,5 +1,6 @@
 """Every activation has its entry in every stage, and what is said of it holds of its function."""
 
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -9,6 +10,8 @@ from tests.support.losses import ACTIVATIONS, FROZEN_ACTIVATIONS
 from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.arithmetic.tables import Curve, slope_table, table_s8, table_s16, z_reach
 from tpsgd_edge.codegen.activations import ACTIVATIONS_C
+from tpsgd_edge.codegen.dense_kernels import GateKernel
+from tpsgd_edge.codegen.rendering import template
 from tpsgd_edge.graph.activation import ACTIVATION, DERIVATIVE
 from tpsgd_edge.reference.binary32 import activation as binary32
 from tpsgd_edge.reference.integer import activation as integer
@@ -44,8 +47,18 @@ def test_every_stage_has_every_activation() -> None:
     for name, facts in FACTS.items():
         wanted = {key for key, names in _SETTINGS.items() if name in names}
         assert set(facts.settings or {}) == wanted
-        in_c = ACTIVATIONS_C[name]
-        assert bool(in_c.slope_f32) == (facts.learns and name != "linear")
+        has_slope = facts.learns and name != "linear"
+        assert has_slope == all(slopes_in_c(name))
+        assert has_slope == any(slopes_in_c(name))
+
+
+def slopes_in_c(name: str) -> tuple[bool, bool]:
+    """Whether the templates have the activation's slope for integers, and for binary32."""
+    macros = template("dense_gate.c.j2").module
+    own = GateKernel("", name, ACTIVATIONS_C[name].shares or name, "int8_t", "INT8")
+    integer_c = macros.closed_where(own) + macros.slope(own)  # type: ignore[attr-defined]
+    real_c = macros.slope_f32(replace(own, slope=name))  # type: ignore[attr-defined]
+    return bool(integer_c), bool(real_c)
 
 
 @pytest.mark.parametrize("name", NAMES)

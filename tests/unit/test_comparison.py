@@ -313,9 +313,9 @@ def test_projections_are_fitted_as_on_the_device_without_what_is_held_out(monkey
     monkeypatch.setattr(training, "train_float", lambda graph, *_, **__: graphs.append(graph))
     fit = training.with_fitted_projections
 
-    def fitted(spec, graph, dataset, choice):
+    def fitted(spec, graph, dataset, **how):
         seen.append(len(dataset.x_train))
-        return fit(spec, graph, dataset, choice)
+        return fit(spec, graph, dataset, **how)
 
     monkeypatch.setattr(training, "with_fitted_projections", fitted)
     filters = '{kind="conv2d", name="a", filters=4, kernel=3}, {kind="max_pool"}'

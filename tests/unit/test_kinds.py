@@ -37,6 +37,8 @@ REFUSED_KINDS: Refusals = {
     ("backprop", "adaptor"): "does not pass through the adaptor",
     ("backprop", "rnn"): "recurrent",
     ("backprop", "gru"): "recurrent",
+    ("backprop", "add"): "does not pass through nets that branch",
+    ("backprop", "concat"): "does not pass through nets that branch",
 }
 REFUSED_ACTIVATIONS: Refusals = {
     (stage, name): "no rule trains layer"

@@ -146,7 +146,7 @@ OTHERS: dict[str, tuple[list[Any], str]] = {
             node("Softplus", ["c"], ["s1"]), node("Tanh", ["s1"], ["t"]),
             node("Mul", ["c", "t"], ["a"]),
         ],
-        "already has the activation 'softplus'",
+        "what layer 'dense' makes is read elsewhere without it",
     ),
     "a gate that a second reader has": (
         [
@@ -162,13 +162,13 @@ OTHERS: dict[str, tuple[list[Any], str]] = {
         ],
         "is read where it is Swish, HardSwish or Gelu",
     ),
-    "a square": ([node("Mul", ["c", "c"], ["a"])], "joins or leaves the chain"),
+    "a square": ([node("Mul", ["c", "c"], ["a"])], "Mul reads one value 2 times"),
     "two layers": (
         [
             node("MatMul", ["c", "q4"], ["d"]), node("Sigmoid", ["d"], ["g"]),
             node("Mul", ["c", "g"], ["a"]),
         ],
-        "joins or leaves the chain",
+        "joins values in a way that no layer of ours does",
     ),
 }  # fmt: skip
 

@@ -41,8 +41,8 @@ CASES = [
         "has scales or zero points that do not fit",
     ),
     ([node("MatMul", ["x", "w"], ["y"], domain="evil")], "domain evil"),
-    ([*DENSE[:3], node("Add", ["d", "a"], ["y"])], "a sum of two branches (residual)"),
-    ([*DENSE[:3], node("MatMul", ["c", "w2"], ["y"])], "each layer is read by one other"),
+    ([*DENSE[:3], node("Add", ["d", "a"], ["y"])], "is read elsewhere without it"),
+    ([*DENSE[:3], node("MatMul", ["c", "w2"], ["y"])], "is read elsewhere without it"),
     (
         [*DENSE[:2], node("Softmax", ["c"], ["p"]), node("MatMul", ["p", "w2"], ["y"])],
         "it can only come last",

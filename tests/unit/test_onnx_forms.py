@@ -90,7 +90,7 @@ def test_max_and_min_that_are_none(tmp_path: Path) -> None:
     for ops, words in (
         ([("Max", "_", "b")], "Max is no activation of ours"),
         ([("Max", "_", "one"), ("Min", "_", "one")], "MatMul has no activation of ours"),
-        ([("Max", "_", "a0")], "joins or leaves the chain"),
+        ([("Max", "_", "a0")], "Max reads one value 2 times"),
     ):
         constants = {"w": real(6, 7), "v": real(7, 3), "b": real(7), "one": np.float32(1)}
         path = save(tmp_path, bounded(*ops), ("n", 6), **constants)

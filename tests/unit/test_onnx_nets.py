@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.support.resolved import resolved
-from tpsgd_edge.errors import DataError, ToolError
+from tpsgd_edge.errors import ToolError
 from tpsgd_edge.frontend.data import dataset_from_arrays, label_scaling
 from tpsgd_edge.frontend.network import build_graph
 from tpsgd_edge.quantize import quantize, quantize_inputs
@@ -209,38 +209,6 @@ def test_a_torch_net_predicts_the_same(name, tmp_path: Path):
     if name == "keyword spotting":
         y = nets.softmax(y)
     np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
-
-
-class Residual(nn.Module):
-    """Two convolutions and a way around them."""
-
-    def __init__(self, channels, filters, stride):
-        super().__init__()
-        self.a = nn.Conv2d(channels, filters, 3, stride, 1)
-        self.b = nn.Conv2d(filters, filters, 3, 1, 1)
-        self.around = nn.Conv2d(channels, filters, 1, stride) if stride > 1 else nn.Identity()
-
-    def forward(self, x):
-        return nn.functional.relu(self.b(nn.functional.relu(self.a(x))) + self.around(x))
-
-
-def test_a_resnet_8_is_refused_by_name(tmp_path: Path):
-    stacks = [Residual(16, 16, 1), Residual(16, 32, 2), Residual(32, 64, 2)]
-    resnet = nn.Sequential(
-        nn.Conv2d(3, 16, 3, padding=1),
-        nn.ReLU(),
-        *stacks,
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(64, 10),
-    )
-    path = nets.save_torch(tmp_path / "net.onnx", resnet, torch.zeros(1, 3, 32, 32))
-    with pytest.raises(DataError) as error:
-        nets.spec_of(path)
-    message = error.value.message()
-    assert "joins or leaves the chain of layers" in message
-    assert "node '/2/Add' (Add)" in message
-    assert "a sum of two branches (residual) has no layer yet" in message
 
 
 def digits_net(tmp_path: Path, *scaling):

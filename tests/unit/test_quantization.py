@@ -1,6 +1,7 @@
 """What integers lose against real numbers: the command, and scales where nothing learns."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from tests.support.models import random_model
 from tests.unit.test_export import NETS, prepared
 from tpsgd_edge import quantization
 from tpsgd_edge.cli import run
-from tpsgd_edge.graph import Dense, Graph, Labels, Weights
+from tpsgd_edge.graph import Dense, Graph, Labels, Learning, Weights
 from tpsgd_edge.graph.forward import outputs
 from tpsgd_edge.quantize import quantize_inputs
 from tpsgd_edge.quantize.network import _growth
@@ -89,7 +90,9 @@ def test_outputs_get_room_to_grow_where_something_learns():
         (given, "", [1.5, 1.5, 1.5]),
         (given, "ab", [1.0, 1.0, 1.5]),
     ):
-        graph = Graph("net", layers, labels, weights, frozen=frozenset(frozen))
+        learning = {la.name: Learning(trainable=la.name not in frozen) for la in layers}
+        own = tuple(replace(layer, learning=learning[layer.name]) for layer in layers)
+        graph = Graph("net", own, labels, weights)
         assert [_growth(graph, index) for index in range(3)] == expected
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.support.learning import with_learning
 from tpsgd_edge.graph import Dense, Graph, Labels, Rnn
 from tpsgd_edge.rule import pretrain
 from tpsgd_edge.rule.network import first_network
@@ -88,7 +89,7 @@ def test_pretrain_of_a_recurrent_spec(method):
         }
     )
     x, y = quadrants()
-    graph = sequence_net()
+    graph = with_learning(sequence_net(), spec)
     weights = pretrain(spec, graph, x, y)
     trained = Graph(graph.name, graph.layers, graph.labels, weights, STEPS)
     assert (

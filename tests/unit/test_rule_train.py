@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from tests.support.learning import with_learning
 from tests.support.rules import deltas_of
 from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.errors import SpecError, ToolError
@@ -280,7 +281,7 @@ def rings_spec(method: str):
 @pytest.mark.slow
 def test_pretrain_gives_weights_that_tell_the_classes(method):
     x, y = five_rings()
-    graph = RINGS
+    graph = with_learning(RINGS, rings_spec(method))
     weights = pretrain(rings_spec(method), graph, x, y)
     assert list(weights) == ["fc1", "fc2"]
     trained = Graph(graph.name, graph.layers, graph.labels, weights)

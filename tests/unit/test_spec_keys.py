@@ -18,7 +18,7 @@ from tpsgd_edge.spec import keys as keys_module
 from tpsgd_edge.spec import load_spec, spec_from_dict
 from tpsgd_edge.spec.base import Section
 from tpsgd_edge.spec.keys import SHORT_FORMS, all_keys, find_keys, key_groups
-from tpsgd_edge.spec.problems import models_in
+from tpsgd_edge.spec.problems import fields_by_key, models_in
 from tpsgd_edge.spec.schema import make_schema, schema_text
 from tpsgd_edge.starter import create_project
 
@@ -85,8 +85,9 @@ def test_every_section_is_in_the_reference():
 def test_every_key_is_in_the_reference_once():
     for group in key_groups():
         names = [key.name for key in group.keys]
-        assert names == [name for name in group.section.model_fields if name in names]
-        assert set(names) == set(group.section.__annotations__) & set(group.section.model_fields)
+        assert names == [name for name in fields_by_key(group.section) if name in names]
+        own = [name for name in group.section.model_fields if name in group.section.__annotations__]
+        assert names == [group.section.model_fields[name].alias or name for name in own]
 
 
 @pytest.mark.parametrize("key", all_keys(), ids=lambda key: ".".join((*key.kinds[:1], key.path)))
@@ -112,7 +113,7 @@ def test_every_example_is_good_in_its_section(section, key, example):
             section.model_validate({**needed, **given})
         return
     made = section.model_validate({**needed, **given})
-    assert key in made.model_fields_set
+    assert fields_by_key(section)[key] in [section.model_fields[f] for f in made.model_fields_set]
     schema = SCHEMA
     own = schema if section.__name__ == "Spec" else schema["$defs"][section.__name__]
     found = {**needed, **given}
@@ -174,6 +175,7 @@ class TestSchema:
             ("RuleSpec", "step_size", ["auto", 0.5, 1]),
             ("RuleSpec", "epochs", ["auto", 1, 500]),
             ("RuleSpec", "error_gate", ["none", 0.5, 1]),
+            ("ReadingSpec", "from", ["conv1", ["conv1", "conv3"]]),
             ("TrainedSpec", "loss", ["l1", {"kind": "l1"}]),
             ("ConvSpec", "padding", ["same", 1, [1, 2]]),
             ("Conv2dSpec", "kernel", [3, [3, 5]]),
@@ -188,7 +190,12 @@ class TestSchema:
     )
     def test_short_forms_are_good(self, section, key, values):
         schema = SCHEMA
-        concrete = {"TrainedSpec": "DenseSpec", "ConvSpec": "Conv2dSpec"}.get(section, section)
+        concrete = {
+            "TrainedSpec": "DenseSpec",
+            "ConvSpec": "Conv2dSpec",
+            "ReadingSpec": "DenseSpec",
+        }
+        concrete = concrete.get(section, section)
         models = {model.__name__: model for model in subclasses(Section)}
         for value in values:
             content = {**NEEDED.get(concrete, {}), key: value}
@@ -206,7 +213,7 @@ class TestSchema:
         needed = NEEDED.get(section.__name__, {})
         own = SCHEMA["$defs"].get(section.__name__, SCHEMA)
         forms = ("auto", "none", "l1", "backprop", 1, 0.5, [1], [1, 2], [1, 2, 3], [2, 2, 2, 2])
-        for key in section.model_fields:
+        for key in fields_by_key(section):
             for form in forms:
                 content = {**needed, key: form}
                 with contextlib.suppress(ValidationError):

@@ -180,7 +180,7 @@ def test_what_does_not_go_together(changes: list[tuple[str, Any]], words: str) -
             {"kind": "flatten", "units": 3},
             "unknown key 'units'\n"
             "  where: digits.toml, [model], layers[0]\n"
-            "  help:  known: name, kind",
+            "  help:  known: from, name, kind",
         ),
         (
             {"kind": "max_pool", "name": "fc2"},

@@ -21,13 +21,14 @@ class ArrayView:
     """One constant array.
 
     Attributes:
+        note: a comment behind its declaration; may be empty.
         content: its bytes as the device holds them.
         is_lesson: whether only training reads it.
     """
 
     name: str
     c_type: str
-    shape: str
+    shape: tuple[int, ...]
     note: str
     lines: tuple[str, ...]
     content: bytes
@@ -57,7 +58,7 @@ def _unit_arrays(layer: QuantizedDense) -> Iterator[ArrayView]:
     if isinstance(layer.init, StoredInit):
         w, b = layer.init.w.ravel(), layer.init.b
         first = "first_" if layer.trains else ""
-        yield _array(f"tps_{layer.name}_{first}w", layer.weight_type, w, " /* [n_out][n_in] */")
+        yield _array(f"tps_{layer.name}_{first}w", layer.weight_type, w, "[n_out][n_in]")
         yield _array(f"tps_{layer.name}_{first}b", layer.bias_type, b)
     if not layer.trains:
         return
@@ -72,13 +73,13 @@ def _projection_array(layer: str, projection: Projection) -> ArrayView:
     name = f"tps_{layer}_projection"
     if projection.storage == "s8":
         values = projection.values.ravel()
-        return _lesson(_array(name, "s8", values, " /* P */"))
+        return _lesson(_array(name, "s8", values, "P"))
     if projection.learns:
-        return _array(f"tps_{layer}_first_p", "s8", projection.values.ravel(), " /* P */")
+        return _array(f"tps_{layer}_first_p", "s8", projection.values.ravel(), "P")
     packed = pack_entries(projection.values)
     lines = tuple(c_rows((f"0x{byte:02X}" for byte in packed.ravel()), 16))
-    shape, content = f"[{packed.size}]", packed.tobytes()
-    return _lesson(ArrayView(name, "uint8_t", shape, " /* P */", lines, content))
+    array = ArrayView(name, "uint8_t", (packed.size,), "P", lines, packed.tobytes())
+    return _lesson(array)
 
 
 def _lesson(array: ArrayView) -> ArrayView:
@@ -99,9 +100,8 @@ def pack_entries(values: NDArray[np.int8]) -> NDArray[np.uint8]:
 
 
 def _array(name: str, type_: str, values: NDArray[np.generic], note: str = "") -> ArrayView:
-    shape = "".join(f"[{n}]" for n in values.shape)
     content = values.astype(DTYPES[type_].newbyteorder("<")).tobytes()
-    return ArrayView(name, C_TYPES[type_], shape, note, tuple(_lines(values)), content)
+    return ArrayView(name, C_TYPES[type_], values.shape, note, tuple(_lines(values)), content)
 
 
 def _lines(values: NDArray[np.generic]) -> Iterator[str]:

@@ -8,10 +8,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from tpsgd_edge.quantize.model import QuantizedDense, QuantizedLayer, QuantizedModel
+from tpsgd_edge.codegen.c import C_TYPES
+from tpsgd_edge.quantize.model import SAMPLE, QuantizedDense, QuantizedLayer, QuantizedModel
 
 Source = Literal[
-    "variable", "number", "seed", "layer", "arena", "stream", "state", "constant", "random"
+    "variable",
+    "number",
+    "seed",
+    "layer",
+    "arena",
+    "stream",
+    "state",
+    "constant",
+    "random",
+    "values",
 ]
 
 
@@ -22,16 +32,18 @@ class Argument:
     Attributes:
         source: a `variable` of the calling function, a `number`, a `seed`, the struct of a `layer`,
             memory in the `arena`, in the `stream` or in the model's `state`, a `constant` in flash,
-            or the `random` numbers of the model.
-        name: of the variable, the layer or the memory.
+            the `random` numbers of the model, or an array of pointers to several `values`.
+        name: of the variable, the layer or the memory; the C type of several values.
         member: of the layer's struct, where it is not the whole struct.
         number: the number or the seed; of memory and random numbers, how far behind their start.
+        parts: the several values.
     """
 
     source: Source
     name: str = ""
     member: str = ""
     number: int = 0
+    parts: "tuple[Argument, ...]" = ()
 
     @property
     def is_state(self) -> bool:
@@ -88,7 +100,8 @@ class Lesson:
 
 def arguments_of(stages: Iterable[StageView]) -> set[Argument]:
     """What the stages' calls are given, those that only training makes left aside."""
-    return {given for stage in stages for call in stage.calls for given in call.arguments}
+    given = [a for stage in stages for call in stage.calls for a in call.arguments]
+    return {part for argument in given for part in (argument, *argument.parts)}
 
 
 def use_state(stages: Iterable[StageView]) -> bool:
@@ -146,9 +159,19 @@ def draws(layer: QuantizedDense) -> tuple[Argument, ...]:
 
 
 def input_of(model: QuantizedModel, layer: QuantizedLayer) -> Argument:
-    """Where the input of a layer is."""
-    index = _index(model, layer)
-    return X if index == 0 else arena(model.layers[index - 1], "y")
+    """Where the value is that a layer with one input reads."""
+    return value_of(model.edges.input_of(layer.name))
+
+
+def inputs_of(model: QuantizedModel, layer: QuantizedLayer) -> Argument:
+    """Where the values are that a layer reads which reads several."""
+    parts = tuple(value_of(name) for name in model.edges.inputs_of(layer.name))
+    return Argument("values", C_TYPES[layer.x_type], parts=parts)
+
+
+def value_of(name: str) -> Argument:
+    """Where a value is: the sample, or what a layer makes."""
+    return X if name == SAMPLE else Argument("arena", f"{name}_y")
 
 
 def errors_below(model: QuantizedModel, layer: QuantizedLayer) -> Argument:

@@ -40,7 +40,7 @@ def class_views(model: QuantizedModel) -> tuple[ClassView, ...]:
         constant = _unique(c_constant(name) or str(index), taken)
         taken.add(constant)
         said = _NOT_IN_COMMENTS.sub(lambda match: " ".join(match[0]), visible(name))
-        note = "" if constant == name.upper() else f" /* {said} */"
+        note = "" if constant == name.upper() else said
         shown = visible(name).replace("`", "'").replace("|", "/")
         views.append(ClassView(index, constant, c_text(name), note, shown))
     return tuple(views)

@@ -102,19 +102,36 @@ class Conv2dKernels:
 
 def conv2d_kernels(model: QuantizedModel) -> Conv2dKernels | None:
     """The kernels that the convolutions of the model use; None without any."""
-    convs = [layer for layer in model.layers if isinstance(layer, QuantizedConv2d)]
+    convs, learning = _convs(model), _learning(model)
     if not convs:
         return None
-    learning = [layer for layer in convs if layer.trains]
     return Conv2dKernels(
         forward=unique(_forward_kernel(layer) for layer in convs if not is_depthwise(layer)),
         depthwise=unique(forward_kernel(layer, model) for layer in convs if is_depthwise(layer)),
         learn=unique(_learn_kernel(layer) for layer in learning),
         average=unique(map_kernel(layer.y_type) for layer in learning),
         room=_room(convs),
-        sees_pooled=any(layer.geometry.is_pooled for layer in learning),
-        is_dilated=any(layer.geometry.is_dilated for layer in convs),
+        sees_pooled=sees_pooled(model),
+        is_dilated=is_dilated(model),
     )
+
+
+def _convs(model: QuantizedModel) -> list[QuantizedConv2d]:
+    return [layer for layer in model.layers if isinstance(layer, QuantizedConv2d)]
+
+
+def _learning(model: QuantizedModel) -> list[QuantizedConv2d]:
+    return [layer for layer in _convs(model) if layer.trains]
+
+
+def sees_pooled(model: QuantizedModel) -> bool:
+    """Tell whether some local loss sees its map behind a max pool."""
+    return any(layer.geometry.is_pooled for layer in _learning(model))
+
+
+def is_dilated(model: QuantizedModel) -> bool:
+    """Tell whether some filter sees places that lie apart."""
+    return any(layer.geometry.is_dilated for layer in _convs(model))
 
 
 def _forward_kernel(layer: QuantizedConv2d) -> ConvKernel:

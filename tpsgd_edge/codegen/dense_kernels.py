@@ -16,7 +16,6 @@ from tpsgd_edge.codegen.kernel_names import (
 from tpsgd_edge.memory.state import state_layout
 from tpsgd_edge.quantize.model import (
     DTYPES,
-    QuantizedConv2d,
     QuantizedDense,
     QuantizedModel,
     SeededInit,
@@ -250,7 +249,7 @@ def forward_kernel(layer: QuantizedDense, model: QuantizedModel) -> ForwardKerne
     """The forward pass of the layer."""
     suffix = forward_suffix(layer)
     sharing = [other for other in model.weighted if forward_suffix(other) == suffix]
-    on_maps = [o for o in sharing if isinstance(o, QuantizedConv2d) and not is_depthwise(o)]
+    on_maps = [o for o in sharing if o.kind == "conv2d" and not is_depthwise(o)]
     wide = layer.x_type == "s16"
     widens = (layer.weight_type, layer.x_type) == ("s16", "s8")
     return ForwardKernel(

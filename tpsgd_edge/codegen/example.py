@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.codegen.rendering import template
-from tpsgd_edge.quantize.model import QuantizedModel
+from tpsgd_edge.quantize.model import QuantizedModel, ValueType
 from tpsgd_edge.quantize.parameters import limits
 from tpsgd_edge.quantize.samples import F32_INPUT_MAX
 
@@ -18,21 +18,25 @@ EPOCHS = 20
 
 @dataclass(frozen=True, slots=True)
 class ValueView:
-    """How real values become the model's, as text of C; `index` is "0" where all share one entry.
+    """How real values become the model's, and outputs real values again.
 
-    `scale` and `output_scale` hold their operator, and are empty where they are 1. Outputs go the
-    way back by `output_type`, `output_scale` and `output_index`, which inputs have not.
+    Attributes:
+        type: C type of the model's values; reals are rounded where it is no float.
+        is_shared: whether all values have the mean and the deviation of the first.
+        scale: real value of one unit, empty where it is 1; of labels, of 32768 units.
+        low, high: ends of the range.
+        output_type, output_scale: of outputs; empty of inputs, and the scale of floats.
     """
 
     type: str
     mean: tuple[str, ...]
     deviation: tuple[str, ...]
-    index: str
+    is_shared: bool
     scale: str
-    conversion: str
+    low: str
+    high: str
     output_type: str = ""
     output_scale: str = ""
-    output_index: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,38 +89,40 @@ def example_main(
 
 def _inputs(model: QuantizedModel) -> ValueView:
     inputs = model.inputs
+    low, high = _range(model.value_type)
     return ValueView(
         type=_C_TYPES[model.value_type],
         mean=_numbers(inputs.mean),
         deviation=_numbers(inputs.deviation),
-        index="0" if len(inputs.mean) == 1 else "i",
-        scale="" if inputs.scale == 1 else f" / {float(inputs.scale)!r}",
-        conversion=_conversion(model.value_type),
+        is_shared=len(inputs.mean) == 1,
+        scale="" if inputs.scale == 1 else repr(float(inputs.scale)),
+        low=low,
+        high=high,
     )
 
 
 def _labels(model: QuantizedModel) -> ValueView:
     labels = model.labels
     is_float = model.output_type == "f32"
-    is_shared = len(labels.mean) == 1
+    low, high = _range("f32" if is_float else "s16")
     return ValueView(
         type="float" if is_float else "int16_t",
         mean=_numbers(labels.mean),
         deviation=_numbers(labels.deviation),
-        index="0" if is_shared else "i",
-        scale="" if is_float else f" / {float(labels.scale)!r} * 32768",
-        conversion=_conversion("f32" if is_float else "s16"),
+        is_shared=len(labels.mean) == 1,
+        scale="" if is_float else repr(float(labels.scale)),
+        low=low,
+        high=high,
         output_type=_C_TYPES[model.output_type],
-        output_scale="" if is_float else f"{float(model.last.y_scale)!r} * ",
-        output_index="0" if is_shared else "k",
+        output_scale="" if is_float else repr(float(model.last.y_scale)),
     )
 
 
-def _conversion(value_type: str) -> str:
+def _range(value_type: ValueType) -> tuple[str, str]:
     if value_type == "f32":
-        return f"(float)fmin(fmax(value, -{F32_INPUT_MAX!r}), {F32_INPUT_MAX!r})"
+        return repr(-F32_INPUT_MAX), repr(F32_INPUT_MAX)
     low, high = limits(value_type)
-    return f"({_C_TYPES[value_type]})fmin(fmax(floor(value + 0.5), {low}), {high})"
+    return str(low), str(high)
 
 
 def _numbers(values: NDArray[np.float64]) -> tuple[str, ...]:

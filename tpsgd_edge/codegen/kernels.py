@@ -7,6 +7,7 @@ from tpsgd_edge.codegen.conv2d_kernels import Conv2dKernels, conv2d_kernels
 from tpsgd_edge.codegen.dense_kernels import DenseKernels, dense_kernels
 from tpsgd_edge.codegen.error_kernels import ErrorKernels, error_kernels
 from tpsgd_edge.codegen.kinds.gru import GruKernels, gru_kernels
+from tpsgd_edge.codegen.kinds.join import JoinKernels, join_kernels
 from tpsgd_edge.codegen.kinds.pool import PoolKernels, pool_kernels
 from tpsgd_edge.codegen.kinds.rnn import RnnKernels, rnn_kernels
 from tpsgd_edge.quantize.model import QuantizedModel
@@ -20,6 +21,7 @@ class Kernels:
     errors: ErrorKernels
     conv2d: Conv2dKernels | None
     pool: PoolKernels | None
+    join: JoinKernels | None
     rnn: RnnKernels | None
     gru: GruKernels | None
     below: BelowKernels | None
@@ -32,6 +34,7 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
         errors=error_kernels(model),
         conv2d=conv2d_kernels(model),
         pool=pool_kernels(model),
+        join=join_kernels(model),
         rnn=rnn_kernels(model),
         gru=gru_kernels(model),
         below=below_kernels(model),

@@ -41,7 +41,7 @@ class SelfTestView:
 
     Attributes:
         arrays: the samples and their labels.
-        labels_address: C for the address of the first label.
+        label_is_row: whether a sample has several labels, or one of several numbers.
         constants: names of the arrays in flash that every build has.
         lesson_constants: those that only training reads.
         constants_digest, lesson_digest: of the former, and of all of them.
@@ -49,7 +49,7 @@ class SelfTestView:
 
     count: int
     arrays: tuple[ArrayView, ...]
-    labels_address: str
+    label_is_row: bool
     constants: tuple[str, ...]
     lesson_constants: tuple[str, ...]
     constants_digest: str
@@ -66,11 +66,10 @@ def selftest_view(
     """The view of a model's self-test; `arrays` are all constants but its samples."""
     ordered = sorted(arrays, key=lambda array: array.is_lesson)
     always = [array for array in ordered if not array.is_lesson]
-    labels = f"{model.name}_selftest_labels"
     return SelfTestView(
         count=len(selftest.x),
         arrays=selftest_arrays(model, selftest.x, selftest.label_rows),
-        labels_address=f"&{labels}[0][0]" if selftest.label_rows.ndim > 1 else labels,
+        label_is_row=selftest.label_rows.ndim > 1,
         constants=tuple(array.name for array in always),
         lesson_constants=tuple(array.name for array in ordered if array.is_lesson),
         constants_digest=_digest(always),

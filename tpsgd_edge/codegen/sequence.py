@@ -8,7 +8,7 @@ from tpsgd_edge.codegen.classes import ClassView, class_views
 from tpsgd_edge.codegen.schedule import step_stages, teaching_lesson
 from tpsgd_edge.codegen.work import BufferView
 from tpsgd_edge.memory import MemoryPlan
-from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
+from tpsgd_edge.quantize.model import DTYPES, SAMPLE, QuantizedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def sequence_view(model: QuantizedModel, plan: MemoryPlan) -> SequenceView | Non
         return None
     return SequenceView(
         steps=model.steps,
-        step_in=model.layers[0].x_count,
+        step_in=model.value(SAMPLE).count,
         stream=_members(plan, "h", "v", "c", "g"),
         traces=_members(plan, "trace"),
         step=step_stages(model),

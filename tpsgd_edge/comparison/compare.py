@@ -21,7 +21,7 @@ from tpsgd_edge.frontend.defaults import with_defaults
 from tpsgd_edge.frontend.imports.source import with_source
 from tpsgd_edge.frontend.network import build_graph
 from tpsgd_edge.rule.defined import check_activations, check_rule
-from tpsgd_edge.spec import Spec, first_loss, layer_index
+from tpsgd_edge.spec import Spec
 
 Progress = Callable[[str, int, int], None]
 
@@ -118,8 +118,7 @@ def _defined(spec: Spec, dataset: Dataset, rules: Sequence[str] | None) -> list[
     """The rules as asked for, or all that are defined for this network and its labels."""
     graph = build_graph(spec, dataset)
     check_activations(graph)
-    places = [layer_index(spec, layer.name) for layer in graph.trained]
-    losses = [first_loss(spec, place, graph.labels.kind) for place in places]
+    losses = [layer.learning.first_loss for layer in graph.trained]
     defined = []
     for rule in TITLES if rules is None else rules:
         try:

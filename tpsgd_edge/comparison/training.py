@@ -27,11 +27,6 @@ from tpsgd_edge.spec import (
     ProjectionSpec,
     Spec,
     error_gate,
-    first_loss,
-    first_projection,
-    layer_index,
-    layer_learning_rate,
-    trained_layer,
 )
 
 # One in so many training samples is held out of trials.
@@ -112,17 +107,15 @@ def _cost(
 
 def _settings(spec: Spec, run: Run, graph: Graph) -> _Settings:
     """Rates are of one sample, as in the spec: a batch learns the sum of its samples."""
-    places = [layer_index(spec, layer.name) for layer in graph.trained]
-    rates = [run.ratio * layer_learning_rate(spec, i) for i in places]
+    layers = [layer.learning for layer in graph.trained]
+    rates = [run.ratio * layer.rate for layer in layers]
     if run.rate is not None:
-        rates = [run.rate * run.ratio] * (len(places) - 1) + [run.rate]
-    rates = [
-        rate if trained_layer(spec, i).train else 0.0 for rate, i in zip(rates, places, strict=True)
-    ]
+        rates = [run.rate * run.ratio] * (len(layers) - 1) + [run.rate]
+    rates = [rate if layer.trainable else 0.0 for rate, layer in zip(rates, layers, strict=True)]
     is_tpsgd = run.rule in (TPSGD, TPSGD_LEARNED)
     return _Settings(
         rule=cast(RuleName, "last_layer" if run.rule == RANDOM else run.rule),
-        losses=[first_loss(spec, i, graph.labels.kind) for i in places],
+        losses=[layer.first_loss for layer in layers],
         learning_rate=[rate * run.batch for rate in rates],
         projection=spec.projection,
         batch=run.batch,
@@ -171,7 +164,7 @@ def _samples(source: _Source, *, is_trial: bool) -> _Samples:
     dataset = load_dataset(spec)
     mean, deviation = dataset_scaling(spec, dataset)
     dataset = _held_out(dataset) if is_trial else dataset
-    graph = with_fitted_projections(spec, build_graph(spec, dataset), dataset, first_projection)
+    graph = with_fitted_projections(spec, build_graph(spec, dataset), dataset, from_nothing=True)
     graph = with_extra_classes(graph, spec.model.extra_classes)
     y, y_test = dataset.y_train, dataset.y_test
     if graph.labels.kind == "vector":

@@ -5,7 +5,6 @@ one that is fitted is the linear classifier, by least squares, of what a layer m
 before training; then it stays, as a random one does.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -17,15 +16,10 @@ from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.frontend.data import Dataset, label_scaling
 from tpsgd_edge.frontend.network import dataset_scaling
 from tpsgd_edge.frontend.scaling import evenly, some_samples
-from tpsgd_edge.graph import Graph, TrainedLayer
+from tpsgd_edge.graph import Graph, Learning, TrainedLayer
 from tpsgd_edge.graph.forward import behind, seen_by_loss
 from tpsgd_edge.spec import (
-    LabelsKind,
-    ProjectionKind,
     Spec,
-    first_projection,
-    layer_index,
-    layer_projection,
 )
 
 # How many of the samples to fit to run at once.
@@ -35,22 +29,22 @@ _RIDGE = 0.01
 _LARGEST = 127
 
 
-Choice = Callable[[Spec, int, LabelsKind], ProjectionKind]
-
-
 def with_fitted_projections(
-    spec: Spec, graph: Graph, dataset: Dataset, choice: Choice = layer_projection
+    spec: Spec, graph: Graph, dataset: Dataset, *, from_nothing: bool = False
 ) -> Graph:
     """The graph with the projections of all layers whose spec has them fitted.
 
     They are fitted with the first weights, on training samples of the domain that these come from.
 
     Args:
-        choice: what says which layers these are.
+        from_nothing: whether the net is to learn from nothing, whatever weights the spec names.
     """
-    kind = graph.labels.kind
-    hidden = _learning(spec, graph).items()
-    places = [place for place, at in hidden if _starts_fitted(choice, spec, at, kind)]
+    places = [
+        place
+        for place, layer in enumerate(graph.layers[:-1])
+        if isinstance(layer, TrainedLayer)
+        and _starts_fitted(layer.learning, from_nothing=from_nothing)
+    ]
     if not places:
         return graph
     x_train = dataset.first.x_train
@@ -89,18 +83,10 @@ def least_squares(seen: Real, wanted: Real) -> Real:
     return np.asarray(m.T @ np.linalg.solve(m @ m.T + ridge * np.eye(len(m)), t))
 
 
-def _starts_fitted(choice: Choice, spec: Spec, at: int, labels: LabelsKind) -> bool:
-    chosen = choice(spec, at, labels)
-    return "fitted" in (chosen, chosen == "learned" and first_projection(spec, at, labels))
-
-
-def _learning(spec: Spec, graph: Graph) -> dict[int, int]:
-    """Places of the hidden layers that learn, in the graph and in the spec."""
-    return {
-        place: layer_index(spec, layer.name)
-        for place, layer in enumerate(graph.layers[:-1])
-        if isinstance(layer, TrainedLayer) and layer.name not in graph.frozen
-    }
+def _starts_fitted(learning: Learning, *, from_nothing: bool) -> bool:
+    chosen = learning.first_projection if from_nothing else learning.projection
+    chosen = learning.first_projection if chosen == "learned" else chosen
+    return learning.trainable and chosen == "fitted"
 
 
 def _label_rows(spec: Spec, graph: Graph, dataset: Dataset) -> Real:

@@ -1,6 +1,5 @@
 """The layers of a spec as a `Graph`."""
 
-import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,6 +13,7 @@ from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.imports.source import source_weights
 from tpsgd_edge.frontend.layout import places_of_vector
+from tpsgd_edge.frontend.learning import learning_of
 from tpsgd_edge.frontend.scaling import Scaling, input_scaling, label_scaling
 from tpsgd_edge.frontend.weights_file import file_weights
 from tpsgd_edge.graph import (
@@ -28,19 +28,30 @@ from tpsgd_edge.graph import (
     Recurrent,
     Rnn,
     Shape,
+    TrainedLayer,
     Weights,
+    add,
+    concat,
     conv2d,
     pool,
     seen_through,
+    shape_made,
 )
 from tpsgd_edge.spec import (
+    SAMPLE,
     AdaptorSpec,
+    AddSpec,
+    ConcatSpec,
     Conv1dSpec,
     Conv2dSpec,
+    ConvSpec,
     DenseSpec,
+    Edges,
     FlattenSpec,
     GlobalAvgPoolSpec,
     GruSpec,
+    LabelsKind,
+    LayerSpec,
     PoolSpec,
     RecurrentSpec,
     RnnSpec,
@@ -48,8 +59,6 @@ from tpsgd_edge.spec import (
     TrainedSpec,
     check_labels_kind,
     layer_activation,
-    layer_index,
-    layer_loss,
 )
 
 
@@ -64,20 +73,16 @@ def build_graph(spec: Spec, dataset: Dataset) -> Graph:
         DataError: weights that are missing, malformed or do not fit.
     """
     check_labels_kind(spec, dataset.labels.kind)
-    for layer in spec.model.trained:
-        loss = layer_loss(spec, layer_index(spec, layer.name), dataset.labels.kind)
-        if loss.expression is not None:
-            where = f"{spec.source}, loss of layer '{layer.name}'"
-            compile_expression(loss.expression, where=where)
     shape = sample_shape(spec, dataset.input_shape)
     layers = graph_layers(spec, dataset)
+    _check_expressions(spec, layers)
     steps = shape[1] if isinstance(layers[0], Recurrent) else 1
     is_stream = isinstance(layers[0], Recurrent) and not dataset.labels.each_step
     learn_every = spec.rule.learn_every if is_stream else 0
-    frozen = frozenset(layer.name for layer in spec.model.trained if not layer.train)
     # What the net knows; `with_extra_classes` makes the room for more.
     known = replace(dataset.labels, count=dataset.labels.count - spec.model.extra_classes)
-    graph = Graph(spec.name, layers, known, {}, steps, learn_every, frozen)
+    reads = _reads(spec)
+    graph = Graph(spec.name, layers, known, {}, steps, learn_every, reads=reads)
     if spec.model.source is not None:
         return replace(graph, weights=_source_weights(spec, graph, dataset))
     if spec.model.weights_file is None:
@@ -85,13 +90,21 @@ def build_graph(spec: Spec, dataset: Dataset) -> Graph:
     return replace(graph, weights=file_weights(spec, graph))
 
 
+def _check_expressions(spec: Spec, layers: tuple[Layer, ...]) -> None:
+    for layer in layers:
+        loss = layer.learning.loss if isinstance(layer, TrainedLayer) else None
+        if loss is not None and loss.expression is not None:
+            where = f"{spec.source}, loss of layer '{layer.name}'"
+            compile_expression(loss.expression, where=where)
+
+
 def graph_layers(spec: Spec, dataset: Dataset) -> tuple[Layer, ...]:
-    """The layers of a spec for samples of a data set's shape.
+    """The layers of a spec for samples and labels of a data set, with how each of them learns.
 
     Raises:
         SpecError: layers that do not fit the samples or each other.
     """
-    return _layers(spec, sample_shape(spec, dataset.input_shape))
+    return _layers(spec, sample_shape(spec, dataset.input_shape), dataset.labels.kind)
 
 
 def dataset_scaling(spec: Spec, dataset: Dataset) -> Scaling:
@@ -126,7 +139,7 @@ def sample_shape(spec: Spec, shape: tuple[int, ...]) -> Shape:
                 f"{count:,}",
             )
         return asked
-    anywhere = DenseSpec | FlattenSpec | AdaptorSpec
+    anywhere = DenseSpec | FlattenSpec | AdaptorSpec | AddSpec | ConcatSpec
     on_maps = [la for la in spec.model.layers if not isinstance(la, anywhere)]
     if on_maps and isinstance(on_maps[0], Conv1dSpec | RecurrentSpec) and len(shape) < 3:
         return (1, shape[0], math.prod(shape[1:]))
@@ -135,20 +148,43 @@ def sample_shape(spec: Spec, shape: tuple[int, ...]) -> Shape:
     return (shape[0], shape[1], shape[2]) if len(shape) == 3 else (1, 1, count)
 
 
-def _layers(spec: Spec, shape: Shape) -> tuple[Layer, ...]:
+def _layers(spec: Spec, shape: Shape, labels: LabelsKind) -> tuple[Layer, ...]:
+    edges, shapes = spec.model.edges, {SAMPLE: shape}
     layers: list[Layer] = []
-    for index, layer in enumerate(spec.model.layers):
+    for index, (key, layer) in enumerate(zip(spec.model.keys, spec.model.layers, strict=True)):
         activation = layer_activation(spec, index) if isinstance(layer, TrainedSpec) else ""
-        made = _MAKE[layer.kind](layer, spec.model.names[index], shape, activation)
+        inputs = [shapes[value] for value in edges.inputs_of(key)]
+        made = _joined(layer, key, inputs) or _MAKE[layer.kind](layer, key, inputs[0], activation)
         if made is None:
-            shape = (1, 1, math.prod(shape))
-        else:
-            layers.append(made)
-            shape = _shape_behind(made)
+            shapes[key] = (1, 1, math.prod(inputs[0]))
+            continue
+        if isinstance(made, TrainedLayer):
+            made = replace(made, learning=learning_of(spec, index, labels))
+        layers.append(made)
+        shapes[key] = shape_made(made)
     if spec.rule.kind == "backprop":
         _check_pools(layers)
         return tuple(_with_all_errors(spec, layers))
     return tuple(_seen_behind_pools(spec, layers))
+
+
+def _joined(layer: LayerSpec, name: str, shapes: list[Shape]) -> Layer | None:
+    """A layer that reads several values; None of other kinds."""
+    if isinstance(layer, AddSpec):
+        return add(name, shapes, layer.activation)
+    return concat(name, shapes) if isinstance(layer, ConcatSpec) else None
+
+
+def _reads(spec: Spec) -> dict[str, tuple[str, ...]]:
+    """What each layer of the graph reads: past flatten layers, which the graph has not."""
+    edges, model = spec.model.edges, spec.model
+    pairs = list(zip(model.keys, model.layers, strict=True))
+    flat = {key: edges.input_of(key) for key, la in pairs if isinstance(la, FlattenSpec)}
+
+    def origin(value: str) -> str:
+        return origin(flat[value]) if value in flat else value
+
+    return {key: tuple(map(origin, edges.inputs_of(key))) for key, _ in pairs if key not in flat}
 
 
 def _check_pools(layers: list[Layer]) -> None:
@@ -168,9 +204,11 @@ def _with_all_errors(spec: Spec, layers: list[Layer]) -> Iterator[Layer]:
     The first layer that learns hands none down, and so can take them from behind its max pool.
     """
     first = next(layer.name for layer in spec.model.trained if layer.train)
-    for layer, behind in itertools.pairwise([*layers, layers[-1]]):
+    edges = Edges.of([layer.name for layer in layers], _reads(spec))
+    for layer in layers:
         if isinstance(layer, Conv2d):
-            own = seen_through(layer, behind, "position") if layer.name == first else layer
+            behind = _only_reader(layer, edges, layers) if layer.name == first else None
+            own = seen_through(layer, behind, "position")
             yield own if own.pool else replace(layer, windows=layer.y_shape[:2])
         else:
             yield layer
@@ -178,19 +216,23 @@ def _with_all_errors(spec: Spec, layers: list[Layer]) -> Iterator[Layer]:
 
 def _seen_behind_pools(spec: Spec, layers: list[Layer]) -> Iterator[Layer]:
     """The layers, convolutions with their local loss behind the max pool that follows them."""
-    for layer, behind in itertools.pairwise(layers):
+    pools = {
+        layer.name: layer.target_pool
+        for layer in spec.model.layers
+        if isinstance(layer, ConvSpec | AdaptorSpec)
+    }
+    edges = Edges.of([layer.name for layer in layers], _reads(spec))
+    for layer in layers:
         if isinstance(layer, Conv2d):
-            own = spec.model.layers[layer_index(spec, layer.name)]
-            assert isinstance(own, Conv1dSpec | Conv2dSpec | AdaptorSpec)
-            yield seen_through(layer, behind, own.target_pool)
+            yield seen_through(layer, _only_reader(layer, edges, layers), pools[layer.name])
         else:
             yield layer
-    yield layers[-1]
 
 
-def _shape_behind(layer: Layer) -> Shape:
-    """The map that a layer makes; of a recurrent layer at one step."""
-    return layer.y_shape if isinstance(layer, Conv2d | Pool) else (1, 1, layer.n_out)
+def _only_reader(layer: Layer, edges: Edges, layers: list[Layer]) -> Layer | None:
+    """The layer that reads what a layer makes; None where several do, or none."""
+    readers = edges.consumers_of(layer.name)
+    return next((la for la in layers if readers == (la.name,)), None)
 
 
 def _make_dense(layer: DenseSpec, name: str, shape: Shape, activation: str) -> Layer:
@@ -357,9 +399,9 @@ def _by(shape: tuple[int, ...]) -> str:
 def _source_weights(spec: Spec, graph: Graph, dataset: Dataset) -> dict[str, Weights]:
     """Weights of a net made elsewhere, whose label values are not scaled as ours are."""
     weights, last = source_weights(spec, dataset.class_names), graph.layers[-1]
-    first, places = graph.layers[0], places_of_vector(spec, dataset.input_shape)
-    if places is not None:
-        weights[first.name] = replace(weights[first.name], w=weights[first.name].w[:, places])
+    places = places_of_vector(spec, dataset.input_shape)
+    for first in graph.edges.consumers_of(SAMPLE) if places is not None else ():
+        weights[first] = replace(weights[first], w=weights[first].w[:, places])
     if dataset.labels.kind == "vector" and graph.trained[-1].activation == "linear":
         mean, deviation = label_scaling(spec, dataset.first.y_train)
         w, b = weights[last.name].w, weights[last.name].b

@@ -13,7 +13,7 @@ from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.network import dataset_scaling
 from tpsgd_edge.graph import Graph, Layer, TrainedLayer
 from tpsgd_edge.graph.forward import behind, seen_by_loss, through_time
-from tpsgd_edge.spec import Spec, layer_index, layer_projection
+from tpsgd_edge.spec import Spec
 
 # A class's mean hardly moves with more samples than these, spread evenly over the set.
 _SAMPLES = 2048
@@ -26,7 +26,7 @@ def with_prototypes(spec: Spec, graph: Graph, dataset: Dataset) -> Graph:
     They are measured with the first weights, on training samples of the domain that these weights
     come from.
     """
-    wanted = {layer.name: at for at, layer in enumerate(graph.layers) if _wants(spec, graph, layer)}
+    wanted = {layer.name: at for at, layer in enumerate(graph.layers) if _wants(graph, layer)}
     if not wanted:
         return graph
     mean, deviation = dataset_scaling(spec, dataset)
@@ -94,11 +94,10 @@ def _learning_steps(graph: Graph) -> list[int]:
     return [*range(last % every, last, every), last] if every else [last]
 
 
-def _wants(spec: Spec, graph: Graph, layer: Layer) -> bool:
+def _wants(graph: Graph, layer: Layer) -> bool:
     if layer is graph.layers[-1] or not isinstance(layer, TrainedLayer):
         return False
-    kind = layer_projection(spec, layer_index(spec, layer.name), graph.labels.kind)
-    return kind == "prototype" and layer.name not in graph.frozen
+    return layer.learning.projection == "prototype" and layer.learning.trainable
 
 
 def _filled(means: Real, known: NDArray[np.bool_], seed: int) -> Real:

@@ -7,7 +7,7 @@ import numpy as np
 from tpsgd_edge.frontend.data import Choice, Dataset
 from tpsgd_edge.frontend.network import dataset_scaling, graph_layers
 from tpsgd_edge.frontend.scaling import some_samples
-from tpsgd_edge.graph import Conv2d, Pool, Recurrent, TrainedLayer
+from tpsgd_edge.graph import Conv2d, Recurrent, TrainedLayer
 from tpsgd_edge.spec import Spec, TrainedSpec, asked_learning_rate, is_normalized, layer_index
 from tpsgd_edge.spec.problems import raise_problems
 from tpsgd_edge.spec.rates import STEP_SIZES, rate_problems
@@ -58,11 +58,13 @@ def rate_choices(before: Spec, after: Spec) -> Iterator[Choice]:
 
 def _rates(spec: Spec, dataset: Dataset) -> Iterator[tuple[str, float]]:
     """Name and rate of each layer with weights for which the spec asks for none."""
-    layers = [layer for layer in graph_layers(spec, dataset) if not isinstance(layer, Pool)]
+    layers = [la for la in graph_layers(spec, dataset) if isinstance(la, TrainedLayer)]
+    names, edges = {layer.name for layer in layers}, spec.model.edges
     for place, layer in enumerate(layers):
         if asked_learning_rate(spec, layer_index(spec, layer.name)) is not None:
             continue
-        square = _first_square(spec, dataset, layer) if place == 0 else layer.n_in / 2
+        is_first = edges.up_to(layer.name) & names == {layer.name}
+        square = _first_square(spec, dataset, layer) if is_first else layer.n_in / 2
         part = "output" if place == len(layers) - 1 else layer.kind
         step = spec.rule.step_size or STEP_SIZES[part, dataset.labels.kind]
         rate = float(f"{step / max(square, 1.0):.{_DIGITS}g}")
@@ -70,7 +72,7 @@ def _rates(spec: Spec, dataset: Dataset) -> Iterator[tuple[str, float]]:
 
 
 def _first_square(spec: Spec, dataset: Dataset, layer: TrainedLayer) -> float:
-    """The mean square of what the first layer reads, samples as the net sees them."""
+    """The mean square of what a layer reads that reads the samples themselves, scaled."""
     x = some_samples(dataset.first.x_train, dataset_scaling(spec, dataset))
     square = float(np.mean(np.square(x)))
     if isinstance(layer, Recurrent):

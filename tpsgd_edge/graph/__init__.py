@@ -1,8 +1,9 @@
-"""The model as a list of layers with shapes, before any number format."""
+"""The model as layers with shapes and the values that they read, before any number format."""
 
 from tpsgd_edge.graph.adaptors import is_adaptor, without_adaptors
 from tpsgd_edge.graph.extra_classes import with_extra_classes
-from tpsgd_edge.graph.graph import Graph, Labels, Weights
+from tpsgd_edge.graph.graph import Graph, Labels, Value, Weights, shape_made
+from tpsgd_edge.graph.joins import Add, Concat, Join, Shape, add, concat
 from tpsgd_edge.graph.layers import (
     Conv2d,
     Dense,
@@ -12,20 +13,27 @@ from tpsgd_edge.graph.layers import (
     Pool,
     Recurrent,
     Rnn,
-    Shape,
     TrainedLayer,
     weight_shapes,
     window_bounds,
 )
+from tpsgd_edge.graph.learning import Learning
 from tpsgd_edge.graph.shapes import Padding, conv2d, pool, seen_through
+from tpsgd_edge.spec.edges import SAMPLE, Edges
 
 __all__ = [
+    "SAMPLE",
+    "Add",
+    "Concat",
     "Conv2d",
     "Dense",
+    "Edges",
     "Graph",
     "Gru",
+    "Join",
     "Labels",
     "Layer",
+    "Learning",
     "Padding",
     "Pair",
     "Pool",
@@ -33,11 +41,15 @@ __all__ = [
     "Rnn",
     "Shape",
     "TrainedLayer",
+    "Value",
     "Weights",
+    "add",
+    "concat",
     "conv2d",
     "is_adaptor",
     "pool",
     "seen_through",
+    "shape_made",
     "weight_shapes",
     "window_bounds",
     "with_extra_classes",

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.random import Purpose, stream, uniform
 from tpsgd_edge.graph.graph import Graph, Weights
-from tpsgd_edge.graph.layers import Conv2d, Dense, Gru, Pool, Rnn, TrainedLayer, weight_shapes
+from tpsgd_edge.graph.layers import Conv2d, Dense, Gru, Rnn, TrainedLayer, weight_shapes
 
 # Of a gru layer before training, units move by 1/2, 1/4, 1/8 or 1/16 of the way at a step.
 _GATE_SPEEDS = 4
@@ -73,6 +73,6 @@ def _first_gates(layer: Gru) -> NDArray[np.float64]:
 
 def _trained(graph: Graph, index: int) -> TrainedLayer:
     layer = graph.layers[index]
-    if isinstance(layer, Pool):
+    if not isinstance(layer, TrainedLayer):
         raise TypeError(f"layer '{layer.name}' has no weights")
     return layer

@@ -1,6 +1,6 @@
 """A net with its first weights, in real numbers: what ranges values take, what losses see."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.graph.activation import ACTIVATION
 from tpsgd_edge.graph.first_weights import initial_weights
 from tpsgd_edge.graph.graph import Graph, Weights
+from tpsgd_edge.graph.joins import Add, Concat
 from tpsgd_edge.graph.layers import (
     Conv2d,
     Dense,
@@ -20,6 +21,7 @@ from tpsgd_edge.graph.layers import (
     TrainedLayer,
     window_bounds,
 )
+from tpsgd_edge.spec.edges import SAMPLE
 
 # Maps are large: this many samples show their range.
 _MAP_SAMPLES = 64
@@ -60,21 +62,39 @@ def through_time(graph: Graph, x: Real, seed: int) -> Iterator[tuple[Real, Real]
 
 def behind(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
     """Outputs of the layers that are not recurrent, for x (n, values) that the first one reads."""
+    edges, first = graph.edges, graph.recurrent[-1].name if graph.recurrent else SAMPLE
+    values = {first: x}
     for index, layer in enumerate(graph.layers):
         if isinstance(layer, Recurrent):
             continue
-        if isinstance(layer, Pool):
-            x = pooled(layer, x)
-            yield x
-            continue
-        weights = initial_weights(graph, index, seed)
-        if isinstance(layer, Conv2d):
-            z = _convolve(layer, x, weights.w) + np.tile(weights.b, _positions(layer))
-        else:
-            z = x @ weights.w.T + weights.b
-        y = ACTIVATION[layer.activation](z, *layer.numbers)
-        x = y + x if layer.residual else y
-        yield x
+        inputs = edges.inputs_of(layer.name)
+        value = _output(graph, index, [values[name] for name in inputs], seed)
+        values[layer.name] = value
+        yield value
+        for name in inputs:
+            if edges.consumers_of(name)[-1] == layer.name:
+                del values[name]
+
+
+def _output(graph: Graph, index: int, inputs: Sequence[Real], seed: int) -> Real:
+    """What a layer that is not recurrent makes of its inputs (n, values)."""
+    layer, x = graph.layers[index], inputs[0]
+    if isinstance(layer, Add):
+        return ACTIVATION[layer.activation](sum(inputs[1:], x), *layer.numbers)
+    if isinstance(layer, Concat):
+        maps = zip(inputs, layer.x_shapes, strict=True)
+        joined = [part.reshape(len(part), *shape) for part, shape in maps]
+        return np.concatenate(joined, axis=3).reshape(len(x), -1)
+    if isinstance(layer, Pool):
+        return pooled(layer, x)
+    assert not isinstance(layer, Recurrent)
+    weights = initial_weights(graph, index, seed)
+    if isinstance(layer, Conv2d):
+        z = _convolve(layer, x, weights.w) + np.tile(weights.b, _positions(layer))
+    else:
+        z = x @ weights.w.T + weights.b
+    y = ACTIVATION[layer.activation](z, *layer.numbers)
+    return y + x if layer.residual else y
 
 
 def _run(layer: Recurrent, x: Real, weights: Weights) -> tuple[Real, Real]:

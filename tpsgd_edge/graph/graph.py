@@ -1,4 +1,4 @@
-"""A model as a chain of layers, and its checks."""
+"""A model as layers and the values that they read, and its checks."""
 
 import math
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.errors import DataError, SpecError
+from tpsgd_edge.graph.joins import Add, Concat, Shape
 from tpsgd_edge.graph.layers import (
     Conv2d,
     Dense,
@@ -18,6 +19,7 @@ from tpsgd_edge.graph.layers import (
     TrainedLayer,
     weight_shapes,
 )
+from tpsgd_edge.spec.edges import SAMPLE, Edges
 
 # Far above what any microcontroller holds, far below what makes this computer run out of memory.
 LARGEST = 1 << 26
@@ -52,15 +54,30 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True)
-class Graph:
-    """A chain of layers, the last one dense; recurrent layers come first.
+class Value:
+    """What a layer makes, or the sample: a map of this shape; of a sequence, at one step."""
 
-    `weights` holds first weights by layer name; those of other layers are drawn from the seed.
-    `steps` is the length of the sequences that recurrent layers read. With `learn_every` they learn
-    the label of a sequence after every so many steps, counted back from the last; 0: at its end.
-    `frozen` names layers that keep their first weights on the device. `prototypes` are the targets
-    of those hidden layers that have any, one for each class, (n_target, K), by layer name. `fitted`
-    are projections that are not drawn but fitted, whole numbers (n_target, K), by layer name.
+    name: str
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Layers in an order in which they can be computed, the last one dense.
+
+    Recurrent layers come first, one behind the other.
+
+    Attributes:
+        weights: first weights by layer name; those of other layers are drawn from the seed.
+        steps: length of the sequences that recurrent layers read.
+        learn_every: recurrent layers learn the label of a sequence after every so many steps,
+            counted back from the last; 0: at its end.
+        prototypes: targets of those hidden layers that have any, one for each class,
+            (n_target, K), by layer name.
+        fitted: projections that are not drawn but fitted, whole numbers (n_target, K), by layer
+            name.
+        reads: names of the values that a layer reads, by layer name, where these are others than
+            that of the layer before it; `edges` has those of all layers.
     """
 
     name: str
@@ -69,19 +86,40 @@ class Graph:
     weights: Mapping[str, Weights]
     steps: int = 1
     learn_every: int = 0
-    frozen: frozenset[str] = frozenset()
     prototypes: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     fitted: Mapping[str, NDArray[np.int8]] = field(default_factory=dict)
+    reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for layer in self.layers:
             _check_size(layer)
-        for before, after in zip(self.layers, self.layers[1:], strict=False):
-            _check_pair(before, after)
+        _check_ends(self)
+        for layer in self.layers:
+            _check_inputs(self, layer)
         _check_steps(self)
         _check_last(self.layers[-1], self.labels)
         for layer in self.trained:
             _check_weights(layer, self.weights.get(layer.name))
+
+    @property
+    def edges(self) -> Edges:
+        """Which values each layer reads."""
+        return Edges.of([layer.name for layer in self.layers], self.reads)
+
+    def layer(self, name: str) -> Layer:
+        """The layer of that name; StopIteration where there is none."""
+        return next(layer for layer in self.layers if layer.name == name)
+
+    def value(self, name: str) -> Value:
+        """The sample, or what a layer makes."""
+        if name == SAMPLE:
+            return Value(name, shapes_read(self.layers[0])[0])
+        return Value(name, shape_made(self.layer(name)))
+
+    @property
+    def frozen(self) -> frozenset[str]:
+        """Names of the layers that keep their first weights on the device."""
+        return frozenset(layer.name for layer in self.trained if not layer.learning.trainable)
 
     @property
     def trained(self) -> tuple[TrainedLayer, ...]:
@@ -99,6 +137,18 @@ class Graph:
         return self.steps * self.layers[0].x_count
 
 
+def shape_made(layer: Layer) -> Shape:
+    """The map that a layer makes; of a recurrent layer, at one step."""
+    return (1, 1, layer.n_out) if isinstance(layer, Dense | Recurrent) else layer.y_shape
+
+
+def shapes_read(layer: Layer) -> tuple[Shape, ...]:
+    """The map of each value that a layer reads; of a recurrent layer, at one step."""
+    if isinstance(layer, Add | Concat):
+        return layer.x_shapes
+    return (layer.x_shape if isinstance(layer, Conv2d | Pool) else (1, 1, layer.x_count),)
+
+
 def _check_size(layer: Layer) -> None:
     counts = {"inputs": layer.x_count, "outputs": layer.y_count}
     if isinstance(layer, TrainedLayer):
@@ -112,12 +162,35 @@ def _check_size(layer: Layer) -> None:
             )
 
 
-def _check_pair(before: Layer, after: Layer) -> None:
-    if before.y_count != after.x_count:
+def _check_ends(graph: Graph) -> None:
+    for name in graph.edges.without_consumers[:-1]:
+        raise SpecError(
+            f"no layer reads what layer '{name}' makes",
+            where=f"[model], layer '{name}'",
+            help=f"name it in from of another layer, or leave it out; the net ends with "
+            f"'{graph.layers[-1].name}'",
+        )
+
+
+def _check_inputs(graph: Graph, layer: Layer) -> None:
+    inputs, shapes = graph.edges.inputs_of(layer.name), shapes_read(layer)
+    if len(inputs) != len(shapes):
+        raise SpecError(
+            f"layer '{layer.name}' reads {len(shapes)} values, but {len(inputs)} are named",
+            where=f"[model], layer '{layer.name}'",
+            found=", ".join(f"'{name}'" for name in inputs),
+        )
+    for name, shape in zip(inputs, shapes, strict=True):
+        if name != SAMPLE:
+            _check_pair(graph.layer(name), layer, shape)
+
+
+def _check_pair(before: Layer, after: Layer, read: Shape) -> None:
+    if before.y_count != math.prod(read):
         raise SpecError(
             f"layer '{after.name}' does not fit layer '{before.name}'",
             where=f"[model], layer '{after.name}'",
-            found=f"{before.y_count} outputs meet {after.x_count} inputs",
+            found=f"{before.y_count} outputs meet {math.prod(read)} inputs",
         )
     if isinstance(after, Recurrent) and not isinstance(before, Recurrent):
         raise SpecError(
@@ -129,11 +202,11 @@ def _check_pair(before: Layer, after: Layer) -> None:
     if isinstance(before, Dense | Recurrent) or isinstance(after, Dense | Recurrent):
         return
     flat = (1, 1, before.y_count)
-    if after.x_shape not in (before.y_shape, flat):
+    if read not in (before.y_shape, flat):
         raise SpecError(
             f"layer '{after.name}' reads another map than layer '{before.name}' makes",
             where=f"[model], layer '{after.name}'",
-            found=f"{before.y_shape} meets {after.x_shape}",
+            found=f"{before.y_shape} meets {read}",
         )
 
 
@@ -148,7 +221,7 @@ def _check_steps(graph: Graph) -> None:
 
 def _check_last(last: Layer, labels: Labels) -> None:
     where = f"[model], layer '{last.name}'"
-    if isinstance(last, Conv2d | Pool | Recurrent):
+    if not isinstance(last, Dense):
         raise SpecError(
             f"the last layer '{last.name}' is not dense",
             where=where,

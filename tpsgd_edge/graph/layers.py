@@ -2,7 +2,7 @@
 
 A map is (height, width, channels); a vector is a map of 1 x 1 x n, so flattening needs no layer.
 `x_count` and `y_count` are the values that a layer reads and makes. A layer with weights has n_out
-rows of n_in weights each and n_target values that its local loss compares.
+rows of n_in weights each and n_target values that its local loss compares; `learning` says how.
 """
 
 import itertools
@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tpsgd_edge.arithmetic.activations import Numbers
+from tpsgd_edge.graph.joins import Add, Concat, Shape
+from tpsgd_edge.graph.learning import Learning
 
-Shape = tuple[int, int, int]
 Pair = tuple[int, int]
 
 
@@ -29,6 +30,7 @@ class Dense:
     activation: str
     numbers: Numbers = field(default=(), kw_only=True)
     residual: bool = field(default=False, kw_only=True)
+    learning: Learning = field(default=Learning(), kw_only=True)
 
     @property
     def kind(self) -> Literal["dense"]:
@@ -85,6 +87,7 @@ class Conv2d:
     dilation: Pair = field(default=(1, 1), kw_only=True)
     numbers: Numbers = field(default=(), kw_only=True)
     residual: bool = field(default=False, kw_only=True)
+    learning: Learning = field(default=Learning(), kw_only=True)
 
     @property
     def kind(self) -> Literal["conv2d"]:
@@ -164,6 +167,7 @@ class Rnn:
     recurrent_gain: float = 1.0
     bias_range: float = 0.0
     numbers: Numbers = field(default=(), kw_only=True)
+    learning: Learning = field(default=Learning(), kw_only=True)
 
     @property
     def kind(self) -> Literal["rnn"]:
@@ -225,6 +229,7 @@ class Gru:
     n_x: int
     n_out: int
     resets_first: bool = False
+    learning: Learning = field(default=Learning(), kw_only=True)
 
     @property
     def kind(self) -> Literal["gru"]:
@@ -320,7 +325,7 @@ class Pool:
 
 Recurrent = Rnn | Gru
 TrainedLayer = Dense | Conv2d | Recurrent
-Layer = TrainedLayer | Pool
+Layer = TrainedLayer | Pool | Add | Concat
 
 
 def weight_shapes(layer: TrainedLayer) -> tuple[tuple[int, int], tuple[int, ...]]:

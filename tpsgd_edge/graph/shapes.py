@@ -5,7 +5,8 @@ from typing import Literal
 
 from tpsgd_edge.arithmetic.activations import Numbers
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.graph.layers import Conv2d, Layer, Pair, Pool, Shape
+from tpsgd_edge.graph.joins import Shape
+from tpsgd_edge.graph.layers import Conv2d, Layer, Pair, Pool
 
 Padding = Literal["valid", "same"] | tuple[int, int, int, int]
 
@@ -113,10 +114,15 @@ def _pooled(length: int, kernel: int, stride: int, zeros: Pair | None, *, ceil_m
     return count, zeros[0]
 
 
-def seen_through(layer: Conv2d, behind: Layer, target_pool: int | Literal["position"]) -> Conv2d:
+def seen_through(
+    layer: Conv2d, behind: Layer | None, target_pool: int | Literal["position"]
+) -> Conv2d:
     """The convolution with its local loss behind a max pool (docs/ARITHMETIC.md, section 16).
 
-    It stays as it is where something else follows, or a pool whose windows overlap or are cut off.
+    It stays as it is where something else reads it, or a pool whose windows overlap or are cut off.
+
+    Args:
+        behind: the only layer that reads it; None where there are several.
     """
     if not isinstance(behind, Pool) or behind.mode != "max" or behind.is_cut:
         return layer

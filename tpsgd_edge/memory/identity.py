@@ -1,7 +1,7 @@
 """Which model a saved state belongs to: one number over all that gives its bits a meaning."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -54,6 +54,9 @@ def _lines(path: str, value: Any) -> Iterator[str]:
     elif isinstance(value, np.ndarray) and value.dtype.kind != "f":
         little = np.ascontiguousarray(value, value.dtype.newbyteorder("<"))
         yield f"{path} {value.dtype.name} {value.shape} {zlib.crc32(little.tobytes())}"
+    elif isinstance(value, Mapping):
+        for key, entry in sorted(value.items()):
+            yield from _lines(f"{path}.{key}", entry)
     elif isinstance(value, tuple | np.ndarray):
         yield f"{path} {np.shape(value) if isinstance(value, np.ndarray) else len(value)}"
         for entry in value.ravel().tolist() if isinstance(value, np.ndarray) else value:
@@ -64,6 +67,9 @@ def _lines(path: str, value: Any) -> Iterator[str]:
 
 def _left_out(value: Any) -> set[str]:
     kind = type(value).__name__
+    if isinstance(value, QuantizedModel) and value.edges.is_chain:
+        # Whether a chain says what its layers read or leaves it out, it is the same model.
+        return _NO_MEANING[kind] | {"reads"}
     if isinstance(value, QuantizedModel | StateLayout | QuantizedPool) or not _is_layer(value):
         return _NO_MEANING.get(kind, set())
     first = {"init"} if getattr(value, "trains", False) else set()

@@ -320,15 +320,21 @@ def _learning_buffers(
 def _handed_down(
     model: QuantizedModel, schedule: tuple[Stage, ...], index: int
 ) -> Iterator[Buffer]:
-    """Errors from the layer above, whose stage comes just before this layer's own."""
+    """Errors from the layer above, from its stage to this layer's own."""
     if model.rule != "backprop" or index not in model.error_path[1:]:
         return
     layer, type_ = model.layers[index], _error_type(model.last)
     for t, stage in enumerate(schedule):
         if stage.layer == index and stage.kind in ("learn", "pass"):
-            lives = ((t - 1, t),)
+            made = max(s for s in range(t) if _hands_to(model, schedule[s], index))
+            lives = ((made, t),)
             count = layer.n_target if isinstance(layer, QuantizedDense) else layer.y_count
             yield Buffer(f"{layer.name}_e", layer.name, "e", type_, count, lives)
+
+
+def _hands_to(model: QuantizedModel, stage: Stage, index: int) -> bool:
+    """Whether a stage makes the errors of a layer's outputs."""
+    return stage.kind in ("learn", "pass") and model.errors_go_to(stage.layer) == index
 
 
 def _times(
@@ -361,9 +367,11 @@ def _lives(
 def _reads(model: QuantizedModel, stage: Stage, layer: int) -> bool:
     if stage.layer == layer:
         return stage.kind in ("learn", "pass")
+    if layer not in model.edges.producers_of(model.layers[stage.layer].name):
+        return False
     # A recurrent layer learns from its trace.
-    is_recurrent = layer + 1 < len(model.recurrent)
-    return stage.layer == layer + 1 and (stage.kind == "forward" or not is_recurrent)
+    is_recurrent = stage.layer < len(model.recurrent)
+    return stage.kind == "forward" or not is_recurrent
 
 
 def _lowest_offset(buffer: Buffer, placed: Sequence[Buffer]) -> int:

@@ -1,10 +1,11 @@
 """What layers need to train by backpropagation (docs/ARITHMETIC.md, section 18)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tpsgd_edge.errors import SpecError
+from tpsgd_edge.graph import Graph, Learning
 from tpsgd_edge.quantize.binary32 import to_binary32
 from tpsgd_edge.quantize.model import (
     Interval,
@@ -15,7 +16,6 @@ from tpsgd_edge.quantize.model import (
     QuantizedPool,
 )
 from tpsgd_edge.quantize.rates import dead_zone, integer_rate
-from tpsgd_edge.spec import Spec, is_rate_open, layer_index, layer_learning_rate
 
 # What errors may grow by while a net learns.
 _ROOM = 16
@@ -25,13 +25,14 @@ _LARGEST_SUM = 2**52
 
 
 def with_errors_from_above(
-    spec: Spec, layers: Sequence[QuantizedLayer], reach: Sequence[float]
+    graph: Graph, layers: Sequence[QuantizedLayer], reach: Mapping[str, float]
 ) -> list[QuantizedLayer]:
     """The layers with the scales of their errors, and with rates for these.
 
     Args:
-        reach: the largest error of each layer but the last, in real numbers.
+        reach: the largest error of each value but the last one, in real numbers, by its name.
     """
+    edges, learning = graph.edges, {la.name: la.learning for la in graph.trained}
     made, last = list(layers), layers[-1]
     assert isinstance(last, QuantizedDense)
     trained = [i for i, la in enumerate(layers) if isinstance(la, QuantizedDense) and la.trains]
@@ -42,9 +43,9 @@ def with_errors_from_above(
             scale *= _share(layer)
             continue
         assert isinstance(layer, QuantizedDense)
-        layer = _with_scale(spec, layer, scale)
+        layer = _with_scale(layer, learning[layer.name], scale)
         if index > trained[0]:
-            layer = replace(layer, passing=_passing(layer, reach[index - 1]))
+            layer = replace(layer, passing=_passing(layer, reach[edges.input_of(layer.name)]))
             scale = _scale_below(layer)
         made[index] = layer
     return made
@@ -56,20 +57,26 @@ def _share(layer: QuantizedPool) -> float:
     return 1 / math.prod(layer.kernel) if averages else 1.0
 
 
-def _with_scale(spec: Spec, layer: QuantizedDense, scale: float) -> QuantizedDense:
-    index = layer_index(spec, layer.name)
-    rate, is_open = layer_learning_rate(spec, index), is_rate_open(spec, index)
+def _with_scale(layer: QuantizedDense, learning: Learning, scale: float) -> QuantizedDense:
     is_float = layer.weight_type == "f32"
     of_delta = scale * layer.steepest
-    zone = dead_zone(spec.rule.dead_zone, of_delta, is_float=is_float)
+    zone = dead_zone(learning.dead_zone, of_delta, is_float=is_float)
     if is_float:
-        return replace(layer, dead_zone=zone, rate_f32=float(to_binary32(rate)))
-    factor = rate * of_delta * layer.x_scale / layer.weight_scale * 2.0 ** (layer.update_shift - 14)
+        return replace(layer, dead_zone=zone, rate_f32=float(to_binary32(learning.rate)))
+    factor = (
+        learning.rate
+        * of_delta
+        * layer.x_scale
+        / layer.weight_scale
+        * 2.0 ** (layer.update_shift - 14)
+    )
     return replace(
         layer,
         error_scale=scale,
         dead_zone=zone,
-        rate=integer_rate(factor, layer=layer.name, asked=rate, is_open=is_open),
+        rate=integer_rate(
+            factor, layer=layer.name, asked=learning.rate, is_open=learning.is_rate_open
+        ),
     )
 
 

@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.arithmetic.tables import Curve
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.graph import Conv2d, Dense, Graph, Pool, Rnn, TrainedLayer, Weights, is_adaptor
+from tpsgd_edge.graph import (
+    Conv2d,
+    Dense,
+    Graph,
+    Learning,
+    Recurrent,
+    Rnn,
+    TrainedLayer,
+    Weights,
+    is_adaptor,
+)
 from tpsgd_edge.graph.first_weights import initial_bound, stored_weights
 from tpsgd_edge.quantize.binary32 import to_binary32
 from tpsgd_edge.quantize.last_layer import logit_unit
@@ -42,16 +52,7 @@ from tpsgd_edge.quantize.scales import (
     z_limits,
     z_unit,
 )
-from tpsgd_edge.spec import (
-    LossSpec,
-    Spec,
-    is_rate_open,
-    layer_index,
-    layer_learning_rate,
-    layer_loss,
-    layer_weights,
-    trained_layer,
-)
+from tpsgd_edge.spec import LossSpec, Spec
 
 _SMALLEST_WEIGHT_BITS = 8
 _LARGEST_COUNT = 65_535
@@ -59,11 +60,17 @@ _LARGEST_COUNT = 65_535
 
 @dataclass(frozen=True, slots=True)
 class DenseContext:
-    """What a layer's numbers depend on beside the layer itself."""
+    """What a layer's numbers depend on beside the layer itself.
+
+    Attributes:
+        index: place of the layer in the graph.
+        learning: how it learns; layers inside of another one learn as that one does.
+    """
 
     spec: Spec
     graph: Graph
     index: int
+    learning: Learning
     value_type: ValueType
     x_scale: float
     full_scale: float
@@ -75,11 +82,6 @@ class DenseContext:
     def is_last(self) -> bool:
         """Tell whether the layer meets the labels themselves."""
         return self.index == len(self.graph.layers) - 1
-
-    @property
-    def spec_index(self) -> int:
-        """Place of the layer in the spec, which also lists layers that the graph has not."""
-        return layer_index(self.spec, self.graph.layers[self.index].name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +127,15 @@ def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense
         SpecError: more inputs than the accumulator can be proved for, a learning rate out of reach.
     """
     _check_counts(layer)
-    spec, labels = context.spec, context.graph.labels
-    loss_spec = layer_loss(spec, context.spec_index, labels.kind)
-    first = stored_weights(context.graph, context.index, spec.seed)
+    learning = context.learning
+    first = stored_weights(context.graph, context.index, context.spec.seed)
     bound = initial_bound(context.graph, context.index)
     gain = layer.input_gain / layer.recurrent_gain if isinstance(layer, Rnn) else 1.0
-    formats = _formats(layer, context, loss_spec, first, bound * max(gain, 1.0))
-    loss, error_scale, projection = _loss(layer, context, loss_spec)
+    formats = _formats(layer, context, learning.loss, first, bound * max(gain, 1.0))
+    loss, error_scale, projection = _loss(layer, context)
     update_shift, is_float = _update_shift(formats), formats.weight_type == "f32"
-    rate = _learning_rate(layer, context)
+    # On a map times 1 / (mean area of the windows): section 14.
+    rate = learning.rate / layer.target_area
     one = 1 / (context.x_scale**2 * 2**formats.bias_shift)
     slope = negative_slope(layer.activation, layer.numbers, formats.y_type)
     curve = curve_of(layer.activation, layer.numbers, formats.y_type, formats.y_scale)
@@ -165,10 +167,10 @@ def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense
         else _rate(layer, context, formats, rate * error_scale * steepest, update_shift),
         rate_f32=float(to_binary32(rate)) if is_float else 0.0,
         update_shift=update_shift,
-        dead_zone=dead_zone(spec.rule.dead_zone, error_scale * steepest, is_float=is_float),
+        dead_zone=dead_zone(learning.dead_zone, error_scale * steepest, is_float=is_float),
         unit_offset=context.unit_offset,
         init=_init(layer, context, formats, first, bound),
-        trains=layer.name not in context.graph.frozen,
+        trains=learning.trainable,
         residual=is_adaptor(layer),
         error_scale=error_scale,
         negative_slope=slope,
@@ -198,7 +200,7 @@ def quantize_sums(
     low, high = z_limits("linear", formats.y_type, 1, formats.y_scale)
     update_shift, rate = _update_shift(formats), 0.0
     if taught is not None:
-        rate = layer_learning_rate(context.spec, context.spec_index)
+        rate = context.learning.rate
     one = 1 / (context.x_scale**2 * 2**formats.bias_shift)
     return QuantizedDense(
         name=layer.name,
@@ -252,11 +254,10 @@ def _formats(
     first: Weights | None,
     bound: float,
 ) -> _Formats:
-    layer_spec = trained_layer(context.spec, context.spec_index)
     x_type = context.value_type
     if x_type == "f32":
         return _Formats("f32", "f32", "f32", 0, 1.0, 1.0, 0)
-    weight_type: ValueType = layer_weights(context.spec, context.spec_index)
+    weight_type: ValueType = context.learning.weights
     bits = weight_bits(weight_type, x_type, layer.n_in)
     if weight_type == "s16" and bits < _SMALLEST_WEIGHT_BITS:
         raise SpecError(
@@ -273,12 +274,14 @@ def _formats(
         y_scale = context.full_scale / (INPUT_MAX[y_type])
     shift = 8 if x_type == "s16" else 0
     largest = float(np.abs(first.w).max()) if first is not None else bound
-    # Of a layer inside of another one, that one says it.
-    trains = context.graph.layers[context.index].name not in context.graph.frozen
-    asked = layer_spec.weight_range
-    all_dense = all(isinstance(x, Dense | Pool) for x in context.graph.layers)
     scale = weight_scale(
-        weight_type, bits, layer.n_in, largest, asked=asked, trains=trains, all_dense=all_dense
+        weight_type,
+        bits,
+        layer.n_in,
+        largest,
+        asked=context.learning.weight_range,
+        trains=context.learning.trainable,
+        all_dense=not any(isinstance(x, Conv2d | Recurrent) for x in context.graph.layers),
     )
     if first is not None:
         scale = with_room_for_biases(scale, first.b, context.x_scale * 2**shift)
@@ -321,22 +324,24 @@ def _accumulator(layer: TrainedLayer, formats: _Formats) -> Interval:
     return Interval(-reach, reach)
 
 
-def _loss(
-    layer: TrainedLayer, context: DenseContext, loss: LossSpec
-) -> tuple[Loss, float, Projection | None]:
-    spec, labels = context.spec, context.graph.labels
+def _loss(layer: TrainedLayer, context: DenseContext) -> tuple[Loss, float, Projection | None]:
+    spec, labels, learning = context.spec, context.graph.labels, context.learning
     if spec.rule.kind == "backprop" and not context.is_last:
         return Loss("from_above"), 1.0, None
     projection = None
     if not context.is_last:
         projection = make_projection(spec, context.graph, layer, context.index)
     if projection is not None and projection.learns:
-        label_unit = context.label_scale if loss.kind == "projected_l2" else 1.0
-        units, rate = context.full_scale * label_unit, layer_learning_rate(spec, context.spec_index)
-        is_open = is_rate_open(spec, context.spec_index)
-        projection = with_rate(projection, rate, units=units, layer=layer.name, is_open=is_open)
+        label_unit = context.label_scale if learning.loss.kind == "projected_l2" else 1.0
+        projection = with_rate(
+            projection,
+            learning.rate,
+            units=context.full_scale * label_unit,
+            layer=layer.name,
+            is_open=learning.is_rate_open,
+        )
     parameters, error_scale = make_loss(
-        loss,
+        learning.loss,
         LossContext(
             layer=layer.name,
             n_target=layer.n_target,
@@ -356,20 +361,14 @@ def _loss(
     return parameters, error_scale, projection
 
 
-def _learning_rate(layer: TrainedLayer, context: DenseContext) -> float:
-    """The spec's rate, on a map times 1 / (mean area of the windows): section 14."""
-    rate = layer_learning_rate(context.spec, context.spec_index)
-    return rate / layer.target_area
-
-
 def _rate(
     layer: TrainedLayer, context: DenseContext, formats: _Formats, rate: float, update_shift: int
 ) -> Requantize:
     return integer_rate(
         rate * context.x_scale / formats.weight_scale * 2.0 ** (update_shift - 14),
         layer=layer.name,
-        asked=layer_learning_rate(context.spec, context.spec_index),
-        is_open=is_rate_open(context.spec, context.spec_index),
+        asked=context.learning.rate,
+        is_open=context.learning.is_rate_open,
     )
 
 

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tpsgd_edge.arithmetic.expression import compile_expression
 from tpsgd_edge.arithmetic.random import Purpose, stream, uniform
 from tpsgd_edge.arithmetic.types import Real
-from tpsgd_edge.graph import Conv2d, Graph, Layer, Pair, Pool, TrainedLayer
+from tpsgd_edge.graph import Conv2d, Graph, Pair, Pool, TrainedLayer
 from tpsgd_edge.graph.activation import DERIVATIVE
 from tpsgd_edge.graph.first_weights import initial_bound, initial_weights
 from tpsgd_edge.graph.forward import forward
@@ -21,31 +21,27 @@ SAMPLES = 64
 
 
 def error_reach(
-    graph: Graph, x: Real, labels: NDArray[np.generic], loss: LossSpec, seed: int
-) -> tuple[float, ...]:
-    """The largest error of each layer's outputs, but for the last layer's.
+    graph: Graph, x: Real, labels: NDArray[np.generic], seed: int
+) -> Mapping[str, float]:
+    """The largest error of each value that errors of backpropagation come to, by its name.
 
-    It is 0 where no error comes: behind layers that do not train, which come first.
+    They come to no layers below the first that learns.
 
     Args:
         x: samples after the data's own scaling, shape (n, n_in).
         labels: classes (n,), or scaled vectors (n, K).
-        loss: of the last layer.
     """
     x, labels = x[:SAMPLES], labels[:SAMPLES]
-    outputs = list(forward(graph, x, seed))
-    e = _output_error(outputs[-1], labels, loss)
-    reach: list[float] = []
-    for index in range(len(graph.layers) - 1, 0, -1):
-        if not any(_learns(graph, layer) for layer in graph.layers[:index]):
-            return (*[0.0] * index, *reach)
-        e = _below(graph, index, e, outputs[index - 1], outputs[index], seed)
-        reach.insert(0, float(np.abs(e).max()))
-    return tuple(reach)
-
-
-def _learns(graph: Graph, layer: Layer) -> bool:
-    return not isinstance(layer, Pool) and layer.name not in graph.frozen
+    names, edges = [layer.name for layer in graph.layers], graph.edges
+    values = dict(zip(names, forward(graph, x, seed), strict=True))
+    learns = {layer.name for layer in graph.trained if layer.learning.trainable}
+    value, reach = names[-1], dict[str, float]()
+    e = _output_error(values[value], labels, graph.trained[-1].learning.loss)
+    while learns & edges.up_to(edges.input_of(value)):
+        before = edges.input_of(value)
+        e = _below(graph, names.index(value), e, values[before], values[value], seed)
+        reach[before], value = float(np.abs(e).max()), before
+    return reach
 
 
 def _output_error(y: Real, labels: NDArray[np.generic], loss: LossSpec) -> Real:
@@ -79,6 +75,7 @@ def _below(graph: Graph, index: int, e: Real, x: Real, y: Real, seed: int) -> Re
     layer = graph.layers[index]
     if isinstance(layer, Pool):
         return _below_pool(layer, e, x, y)
+    assert isinstance(layer, TrainedLayer), "backpropagation does not pass through branches"
     w = _passing_weights(graph, layer, index, seed)
     delta = e * DERIVATIVE[layer.activation](y, *layer.numbers)
     return _below_conv2d(layer, delta, w) if isinstance(layer, Conv2d) else delta @ w

@@ -6,6 +6,7 @@ from typing import Literal
 
 from tpsgd_edge.arithmetic.activations import Numbers
 from tpsgd_edge.arithmetic.tables import Curve
+from tpsgd_edge.quantize.branches import QuantizedAdd, QuantizedConcat
 from tpsgd_edge.quantize.parameters import (
     Interval,
     Loss,
@@ -381,4 +382,11 @@ class QuantizedPool:
 
 
 QuantizedRecurrent = QuantizedRnn | QuantizedGru
-QuantizedLayer = QuantizedDense | QuantizedConv2d | QuantizedRecurrent | QuantizedPool
+QuantizedLayer = (
+    QuantizedDense
+    | QuantizedConv2d
+    | QuantizedRecurrent
+    | QuantizedPool
+    | QuantizedAdd
+    | QuantizedConcat
+)

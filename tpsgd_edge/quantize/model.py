@@ -4,12 +4,14 @@ Nothing here is derived again downstream: reference and generator read the same 
 these.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.quantize.branches import QuantizedAdd, QuantizedConcat, QuantizedJoin
 from tpsgd_edge.quantize.layers import (
     Geometry,
     QuantizedConv2d,
@@ -34,9 +36,12 @@ from tpsgd_edge.quantize.parameters import (
     ValueType,
     limits,
 )
+from tpsgd_edge.spec import SAMPLE, Edges
 
 __all__ = [
     "DTYPES",
+    "SAMPLE",
+    "Edges",
     "Geometry",
     "InputScaling",
     "Interval",
@@ -44,9 +49,12 @@ __all__ = [
     "Loss",
     "Passing",
     "Projection",
+    "QuantizedAdd",
+    "QuantizedConcat",
     "QuantizedConv2d",
     "QuantizedDense",
     "QuantizedGru",
+    "QuantizedJoin",
     "QuantizedLayer",
     "QuantizedModel",
     "QuantizedPool",
@@ -58,6 +66,7 @@ __all__ = [
     "StoredInit",
     "Target",
     "TargetF32",
+    "Value",
     "ValueType",
     "dense_units",
     "limits",
@@ -114,6 +123,21 @@ class LabelFormat:
     extra: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What layers read: the sample, or what another layer makes; of a sequence, at one step.
+
+    Attributes:
+        count: numbers in it.
+        scale: real value of one unit.
+    """
+
+    name: str
+    count: int
+    type: ValueType
+    scale: float
+
+
 def dense_units(layer: QuantizedLayer) -> tuple[QuantizedDense, ...]:
     """What a layer's weights belong to: the layer itself, the units of a gru, nothing of a pool."""
     if isinstance(layer, QuantizedGru):
@@ -133,6 +157,8 @@ class QuantizedModel:
         learn_every: steps after which recurrent layers learn the label of a sequence, 0 for its end
             only (and where each step has a label).
         rule: how the layers learn; with "backprop" section 18 holds.
+        reads: names of the values that a layer reads, by layer name, where these are others than
+            that of the layer before it; `edges` has those of all layers.
     """
 
     name: str
@@ -146,6 +172,19 @@ class QuantizedModel:
     steps: int = 1
     learn_every: int = 0
     rule: Literal["tpsgd", "backprop"] = "tpsgd"
+    reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def edges(self) -> Edges:
+        """Which values each layer reads."""
+        return Edges.of([layer.name for layer in self.layers], self.reads)
+
+    def value(self, name: str) -> Value:
+        """The sample, or what a layer makes; StopIteration where there is none of that name."""
+        if name == SAMPLE:
+            return Value(name, self.layers[0].x_count, self.value_type, self.inputs.scale)
+        layer = next(layer for layer in self.layers if layer.name == name)
+        return Value(name, layer.y_count, layer.y_type, layer.y_scale)
 
     @property
     def recurrent(self) -> tuple[QuantizedRecurrent, ...]:
@@ -168,19 +207,15 @@ class QuantizedModel:
 
         The lowest one may take them from behind its max pool, which is left out then.
         """
-        first = self._first_learner
-        layer = self.layers[first]
-        pooled = isinstance(layer, QuantizedConv2d) and layer.geometry.is_pooled
-        above = range(len(self.layers) - 1, first + (1 if pooled else 0), -1)
-        return (*above, first)
-
-    @property
-    def _first_learner(self) -> int:
-        return next(
-            index
-            for index, layer in enumerate(self.layers)
-            if isinstance(layer, QuantizedDense) and layer.trains
-        )
+        edges, learners = self.edges, {layer.name for layer in self.trained}
+        path, value = [len(self.layers) - 1], self.layers[-1].name
+        while learners & edges.up_to(edges.input_of(value)):
+            value = edges.input_of(value)
+            path.append(edges.names.index(value))
+        layer = self.layers[path[-1]]
+        if isinstance(layer, QuantizedConv2d) and layer.geometry.is_pooled:
+            del path[-2]
+        return tuple(path)
 
     def errors_go_to(self, index: int) -> int | None:
         """Under backpropagation: the next layer that a layer's errors stop at; None below all."""
@@ -212,7 +247,7 @@ class QuantizedModel:
     @property
     def n_in(self) -> int:
         """Values in one input sample."""
-        return self.steps * self.layers[0].x_count
+        return self.steps * self.value(SAMPLE).count
 
     @property
     def answers(self) -> int:

@@ -1,5 +1,8 @@
 """One model, from real numbers to the integers that the device will see."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,7 +11,19 @@ from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.data import Dataset, label_scaling
 from tpsgd_edge.frontend.network import dataset_scaling
 from tpsgd_edge.frontend.scaling import some_samples
-from tpsgd_edge.graph import Conv2d, Graph, Gru, Layer, Pool, Rnn, TrainedLayer, is_adaptor
+from tpsgd_edge.graph import (
+    SAMPLE,
+    Add,
+    Concat,
+    Conv2d,
+    Graph,
+    Gru,
+    Layer,
+    Pool,
+    Rnn,
+    TrainedLayer,
+    is_adaptor,
+)
 from tpsgd_edge.graph.first_weights import initial_bound
 from tpsgd_edge.graph.forward import forward
 from tpsgd_edge.quantize.backprop import with_errors_from_above
@@ -16,6 +31,7 @@ from tpsgd_edge.quantize.binary32 import check_binary32
 from tpsgd_edge.quantize.dense import DenseContext, quantize_conv2d, quantize_dense
 from tpsgd_edge.quantize.error_reach import SAMPLES as ERROR_SAMPLES
 from tpsgd_edge.quantize.error_reach import error_reach
+from tpsgd_edge.quantize.joins import quantize_add, quantize_concat
 from tpsgd_edge.quantize.last_layer import logit_shift, widened
 from tpsgd_edge.quantize.model import (
     InputScaling,
@@ -34,7 +50,7 @@ from tpsgd_edge.quantize.scales import (
     recurrent_input_scale,
 )
 from tpsgd_edge.quantize.schedule import make_schedule
-from tpsgd_edge.spec import LabelsKind, Spec, error_gate, layer_loss
+from tpsgd_edge.spec import LabelsKind, Spec, error_gate
 
 # Nothing of relu6 lies above.
 _RELU6_RANGE = 8.0
@@ -58,29 +74,10 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
     inputs = InputScaling(mean, deviation, scale)
     labels = _label_format(spec, dataset, full_scales[-1])
 
-    layers: list[QuantizedLayer] = []
-    x_scale, offset = inputs.scale, 0
-    for index, layer in enumerate(graph.layers):
-        full_scale = full_scales[index]
-        if is_adaptor(layer) and value_type != "f32":
-            # What it reads and what it makes have one unit.
-            full_scale = x_scale * INPUT_MAX[value_type]
-        context = DenseContext(
-            spec=spec,
-            graph=graph,
-            index=index,
-            value_type=value_type,
-            x_scale=x_scale,
-            full_scale=full_scale,
-            label_scale=labels.scale,
-            unit_offset=offset,
-            logit_shift=shift,
-        )
-        layers.append(_quantize_layer(layer, context))
-        x_scale = layers[-1].y_scale
-        offset += sum(dense.y_count for dense in dense_units(layers[-1]) if dense.trains)
+    ranges = _Ranges(inputs.scale, tuple(full_scales), labels.scale, shift)
+    layers = _quantized_layers(spec, graph, value_type, ranges)
     if spec.rule.kind == "backprop":
-        layers = with_errors_from_above(spec, layers, _error_reach(spec, graph, dataset))
+        layers = with_errors_from_above(graph, layers, _error_reach(spec, graph, dataset))
     model = QuantizedModel(
         name=spec.name,
         seed=spec.seed,
@@ -93,10 +90,84 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
         steps=graph.steps,
         learn_every=_learn_every(graph),
         rule=spec.rule.kind,
+        reads=graph.reads,
     )
     if value_type == "f32":
         check_binary32(model)
     return model
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranges:
+    """What data and labels say of how far values reach.
+
+    Attributes:
+        sample: real value of one unit of the sample.
+        full: R of each layer, where it does not follow from what the layer reads.
+        label: real value of the largest label.
+        logit_shift: of the last layer.
+    """
+
+    sample: float
+    full: tuple[float, ...]
+    label: float
+    logit_shift: int
+
+
+def _quantized_layers(
+    spec: Spec, graph: Graph, value_type: ValueType, ranges: _Ranges
+) -> list[QuantizedLayer]:
+    """The layers in numbers, each with the scales of the values that it reads."""
+    layers: list[QuantizedLayer] = []
+    edges, scales, offset = graph.edges, {SAMPLE: ranges.sample}, 0
+    for index, layer in enumerate(graph.layers):
+        x_scales = [scales[value] for value in edges.inputs_of(layer.name)]
+        if isinstance(layer, TrainedLayer):
+            context = _context(spec, graph, index, value_type, ranges)
+            context = replace(context, x_scale=x_scales[0], unit_offset=offset)
+            layers.append(_quantize_layer(layer, _of_adaptor(layer, context)))
+        else:
+            layers.append(_quantize_untrained(layer, value_type, x_scales, ranges.full[index]))
+        scales[layer.name] = layers[-1].y_scale
+        offset += sum(dense.y_count for dense in dense_units(layers[-1]) if dense.trains)
+    return layers
+
+
+def _context(
+    spec: Spec, graph: Graph, index: int, value_type: ValueType, ranges: _Ranges
+) -> DenseContext:
+    layer = graph.layers[index]
+    assert isinstance(layer, TrainedLayer)
+    return DenseContext(
+        spec=spec,
+        graph=graph,
+        index=index,
+        learning=layer.learning,
+        value_type=value_type,
+        x_scale=1.0,
+        full_scale=ranges.full[index],
+        label_scale=ranges.label,
+        unit_offset=0,
+        logit_shift=ranges.logit_shift,
+    )
+
+
+def _of_adaptor(layer: TrainedLayer, context: DenseContext) -> DenseContext:
+    """The context; input and output of an adaptor share one scale."""
+    if not is_adaptor(layer) or context.value_type == "f32":
+        return context
+    return replace(context, full_scale=context.x_scale * INPUT_MAX[context.value_type])
+
+
+def _quantize_untrained(
+    layer: Layer, value_type: ValueType, x_scales: Sequence[float], full_scale: float
+) -> QuantizedLayer:
+    if isinstance(layer, Add):
+        return quantize_add(layer, value_type, x_scales, full_scale)
+    if isinstance(layer, Concat):
+        return quantize_concat(layer, value_type, x_scales)
+    assert isinstance(layer, Pool)
+    return _quantize_pool(layer, value_type, x_scales[0])
 
 
 def _check_says_something(graph: Graph) -> None:
@@ -112,7 +183,7 @@ def _check_says_something(graph: Graph) -> None:
             )
 
 
-def _error_reach(spec: Spec, graph: Graph, dataset: Dataset) -> tuple[float, ...]:
+def _error_reach(spec: Spec, graph: Graph, dataset: Dataset) -> Mapping[str, float]:
     scaling = dataset_scaling(spec, dataset)
     step = max(1, len(dataset.x_train) // ERROR_SAMPLES)
     labels = np.asarray(dataset.y_train)[::step]
@@ -120,8 +191,7 @@ def _error_reach(spec: Spec, graph: Graph, dataset: Dataset) -> tuple[float, ...
         mean, deviation = label_scaling(spec, dataset.y_train)
         labels = (labels - mean) / deviation
     x = np.asarray((dataset.x_train[::step] - scaling[0]) / scaling[1], np.float64)
-    loss = layer_loss(spec, len(spec.model.layers) - 1, dataset.labels.kind)
-    return error_reach(graph, x, labels, loss, spec.seed)
+    return error_reach(graph, x, labels, spec.seed)
 
 
 def _lessons(graph: Graph) -> int:
@@ -131,23 +201,25 @@ def _lessons(graph: Graph) -> int:
 
 
 def _learn_every(graph: Graph) -> int:
-    trains = any(layer.name not in graph.frozen for layer in graph.recurrent)
+    trains = any(layer.learning.trainable for layer in graph.recurrent)
     return graph.learn_every if trains else 0
 
 
-def _quantize_layer(layer: Layer, context: DenseContext) -> QuantizedLayer:
-    if isinstance(layer, Pool):
-        return QuantizedPool(
-            name=layer.name,
-            mode=layer.mode,
-            x_shape=layer.x_shape,
-            y_shape=layer.y_shape,
-            kernel=layer.kernel,
-            stride=layer.stride,
-            padding=layer.padding,
-            x_type=context.value_type,
-            x_scale=context.x_scale,
-        )
+def _quantize_pool(layer: Pool, value_type: ValueType, x_scale: float) -> QuantizedPool:
+    return QuantizedPool(
+        name=layer.name,
+        mode=layer.mode,
+        x_shape=layer.x_shape,
+        y_shape=layer.y_shape,
+        kernel=layer.kernel,
+        stride=layer.stride,
+        padding=layer.padding,
+        x_type=value_type,
+        x_scale=x_scale,
+    )
+
+
+def _quantize_layer(layer: TrainedLayer, context: DenseContext) -> QuantizedLayer:
     if isinstance(layer, Conv2d):
         return quantize_conv2d(layer, context)
     if isinstance(layer, Rnn):
@@ -172,9 +244,7 @@ def _full_scales(
     shift = 0
     outputs = enumerate(forward(graph, calibration, spec.seed))
     for index, layer in enumerate(graph.layers):
-        if isinstance(layer, Pool):
-            scales.append(scales[-1] if scales else 1.0)
-        elif is_adaptor(layer):
+        if isinstance(layer, Pool | Concat) or is_adaptor(layer):
             scales.append(1.0)  # not used: it has the scale of its input
         elif FACTS[layer.activation].is_bounded or value_type == "f32":
             scales.append(1.0)
@@ -190,7 +260,7 @@ def _full_scales(
 
 
 def _reach(
-    layer: TrainedLayer, y: NDArray[np.float64], value_type: ValueType
+    layer: TrainedLayer | Add, y: NDArray[np.float64], value_type: ValueType
 ) -> NDArray[np.float64]:
     """How far y must reach; of leaky_relu in s16, z too, which has the same range (section 4)."""
     if layer.activation == "leaky_relu" and value_type == "s16":
@@ -209,10 +279,11 @@ def _growth(graph: Graph, index: int) -> float:
 
     Four times from drawn first weights, half as much again from weights that were trained before.
     """
-    up_to = [la.name for la in graph.layers[: index + 1] if not isinstance(la, Pool)]
+    before = graph.edges.up_to(graph.layers[index].name)
+    up_to = {la.name for la in graph.trained} & before
     if graph.frozen.issuperset(up_to):
         return 1.0
-    return 1.5 if graph.weights.keys() >= set(up_to) else 4.0
+    return 1.5 if graph.weights.keys() >= up_to else 4.0
 
 
 def _label_reach(spec: Spec, dataset: Dataset) -> float:

@@ -75,7 +75,7 @@ def quantize_gru(layer: Gru, context: DenseContext) -> QuantizedGru:
     """All integers of a gated recurrent layer: those of its two dense units."""
     weights = initial_weights(context.graph, context.index, context.spec.seed)
     taught = None
-    if layer.name not in context.graph.frozen:
+    if context.learning.trainable:
         dense = quantize_dense(layer, context)
         # It only has errors: its outputs are those of the gru.
         taught = replace(dense, activation="linear", curve=None, numbers=(), init=SeededInit(0, 0))

@@ -24,10 +24,10 @@ def errors_from_above(
     """
     is_float = model.value_type == "f32"
     table, delta_of = (BINARY32, binary32_delta) if is_float else (INTEGER, integer_delta)
-    path = model.error_path
+    path, reads = model.error_path, model.edges.places()
     e = layers[path[0]].error(values[-1], label)
     for index in path:
-        numbers, x, y = model.layers[index], values[index], values[index + 1]
+        numbers, x, y = model.layers[index], values[reads[index][0]], values[index + 1]
         # Before the layer is updated.
         below = None
         if index != path[-1]:

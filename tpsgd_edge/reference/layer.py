@@ -11,17 +11,18 @@ from tpsgd_edge.quantize.model import (
     QuantizedDense,
     QuantizedLayer,
     QuantizedModel,
-    QuantizedPool,
 )
 from tpsgd_edge.reference.binary32.conv2d import Binary32Conv2d
 from tpsgd_edge.reference.binary32.dense import Binary32Dense
 from tpsgd_edge.reference.binary32.functions import probability as binary32_probability
 from tpsgd_edge.reference.binary32.gru import Binary32Gru
+from tpsgd_edge.reference.binary32.join import Binary32Add, Binary32Concat
 from tpsgd_edge.reference.binary32.pool import Binary32AveragePool, Binary32MaxPool
 from tpsgd_edge.reference.binary32.rnn import Binary32Rnn
 from tpsgd_edge.reference.integer.conv2d import IntegerConv2d
 from tpsgd_edge.reference.integer.dense import IntegerDense
 from tpsgd_edge.reference.integer.gru import IntegerGru
+from tpsgd_edge.reference.integer.join import IntegerAdd, IntegerConcat
 from tpsgd_edge.reference.integer.pool import IntegerAveragePool, IntegerMaxPool
 from tpsgd_edge.reference.integer.rnn import IntegerRnn
 from tpsgd_edge.reference.integer.softmax import probability as integer_probability
@@ -30,8 +31,8 @@ from tpsgd_edge.reference.integer.softmax import probability as integer_probabil
 class ReferenceLayer(Protocol):
     """One layer. Values are int64 or float32."""
 
-    def forward(self, x: Any) -> Array:
-        """The layer's outputs, shape (y_count,), of its inputs, shape (x_count,)."""
+    def forward(self, *values: Any) -> Array:
+        """The layer's outputs, shape (y_count,), of the values that it reads, flat."""
 
 
 class TrainedLayer(ReferenceLayer, Protocol):
@@ -91,8 +92,9 @@ class GatedLayer(RecurrentLayer, Protocol):
 def prepare(layer: QuantizedLayer, model: QuantizedModel) -> ReferenceLayer:
     """The layer with its constants at hand, and weights of zero."""
     key = layer.kind, layer.x_type
-    if isinstance(layer, QuantizedPool):
-        return POOLS[key](layer)
+    untrained = POOLS.get(key) or JOINS.get(key)
+    if untrained is not None:
+        return untrained(layer)
     make = GATED.get(key) or TRAINED[key]
     return make(layer, model.labels.kind, model.labels.count)
 
@@ -114,13 +116,21 @@ TRAINED: Mapping[tuple[str, str], Callable[[Any, str, int], TrainedLayer]] = {
     ("rnn", "s16"): IntegerRnn.prepare,
     ("rnn", "f32"): Binary32Rnn.prepare,
 }
-POOLS: Mapping[tuple[str, str], Callable[[QuantizedPool], ReferenceLayer]] = {
+POOLS: Mapping[tuple[str, str], Callable[[Any], ReferenceLayer]] = {
     ("max_pool", "s8"): IntegerMaxPool.prepare,
     ("max_pool", "s16"): IntegerMaxPool.prepare,
     ("max_pool", "f32"): Binary32MaxPool.prepare,
     ("average_pool", "s8"): IntegerAveragePool.prepare,
     ("average_pool", "s16"): IntegerAveragePool.prepare,
     ("average_pool", "f32"): Binary32AveragePool.prepare,
+}
+JOINS: Mapping[tuple[str, str], Callable[[Any], ReferenceLayer]] = {
+    ("add", "s8"): IntegerAdd,
+    ("add", "s16"): IntegerAdd,
+    ("add", "f32"): Binary32Add,
+    ("concat", "s8"): IntegerConcat,
+    ("concat", "s16"): IntegerConcat,
+    ("concat", "f32"): Binary32Concat,
 }
 PROBABILITY: Mapping[str, Callable[[Any, int, int], float]] = {
     "s8": integer_probability,

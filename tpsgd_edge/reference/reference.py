@@ -44,6 +44,8 @@ class Reference:
         count = len(model.recurrent)
         self._recurrent = cast(tuple[RecurrentLayer, ...], layers[:count])
         self._behind = layers[count:]
+        # Where the values that each layer reads stand among the sample and all outputs.
+        self._reads = model.edges.places()
         # The dense layers of each layer; a layer with weights is one itself, or made of some.
         self._dense = {
             index: _dense_layers(layer)
@@ -77,7 +79,7 @@ class Reference:
         model = self.model
         steps = range(model.steps - model.answers, model.steps)
         walk = self._walk(checked_sample(model, x), steps)
-        answers = [self._narrow(_forward(self._behind, values)[-1]) for _, values in walk]
+        answers = [self._narrow(self._finished(values)[-1]) for _, values in walk]
         return np.stack(answers) if model.labels.each_step else answers[0]
 
     def each_output(self, x: Array) -> Array:
@@ -87,7 +89,7 @@ class Reference:
             DataError: x has another shape or type than the model's input.
         """
         walk = self._walk(checked_sample(self.model, x), range(self.model.steps))
-        return np.stack([self._narrow(_forward(self._behind, v)[-1]) for _, v in walk])
+        return np.stack([self._narrow(self._finished(values)[-1]) for _, values in walk])
 
     def confidence(self, x: Array) -> NDArray[Any]:
         """The probability of the class that the answer to x names (section 19), shape ().
@@ -110,7 +112,7 @@ class Reference:
             DataError: x has another shape or type than the model's input.
         """
         (_, values), *_ = self._walk(checked_sample(self.model, x), (self.model.steps - 1,))
-        return _forward(self._behind, values)[1:]
+        return self._finished(values)[1:]
 
     def train_step(self, x: Array, label: int | Array) -> Array:
         """One training step; of a sequence one after each of the model's `learning_steps`.
@@ -137,7 +139,7 @@ class Reference:
         for (step, values), own_label in zip(walk, labels, strict=True):
             all_learn = model.labels.each_step or step == steps[-1]
             if all_learn or self._gate is not None:
-                values = _forward(self._behind, values)
+                values = self._finished(values)
             changed.update(self._learn(values, own_label, all_learn=all_learn))
         self.changed = tuple(sorted(changed))
         return self._narrow(values[-1])
@@ -209,9 +211,18 @@ class Reference:
         for layer in self._recurrent:
             layer.reset()
         for step, x_t in enumerate(x.reshape(self.model.steps, -1)):
-            values = _forward(self._recurrent, [x_t])
+            values = _forward(self._recurrent, [x_t], self._reads)
             if step in steps:
                 yield step, values
+
+    def _finished(self, values: Sequence[Array]) -> list[Array]:
+        """The sample and the outputs of the recurrent layers, and those of all others."""
+        return _forward(self._behind, values, self._reads)
+
+    def _read(self, index: int, values: Sequence[Array]) -> Array:
+        """What a layer with weights reads."""
+        (place,) = self._reads[index]
+        return values[place]
 
     def _learn(self, values: Sequence[Array], label: Any, *, all_learn: bool) -> list[int]:
         """One training step; the layers that it may have changed."""
@@ -230,7 +241,8 @@ class Reference:
         changed = []
         for index in self._learners(values[-1], label, all_learn=all_learn):
             layer, own = self._trained[index], self._own_words(index, words)
-            if layer.learn(values[index], values[index + 1], label, own, self._decay()):
+            x, y = self._read(index, values), values[index + 1]
+            if layer.learn(x, y, label, own, self._decay()):
                 changed.append(index)
         return changed
 
@@ -240,9 +252,8 @@ class Reference:
             if index not in self._trained:
                 continue
             layer, own = self._trained[index], self._own_words(index, words)
-            if cast(GradientLayer, layer).learn_from(
-                e, values[index], values[index + 1], own, self._decay()
-            ):
+            x, y = self._read(index, values), values[index + 1]
+            if cast(GradientLayer, layer).learn_from(e, x, y, own, self._decay()):
                 changed.append(index)
         return changed
 
@@ -284,13 +295,19 @@ def _dense_layers(layer: ReferenceLayer) -> tuple[TrainedLayer, ...]:
     return (cast(TrainedLayer, layer),)
 
 
-def _forward(layers: Sequence[ReferenceLayer], values: Sequence[Array]) -> list[Array]:
-    """`values`, and what the layers make of the last of them, one after the other."""
+def _forward(
+    layers: Sequence[ReferenceLayer], values: Sequence[Array], reads: Sequence[tuple[int, ...]]
+) -> list[Array]:
+    """`values`, the sample and some outputs, and those of the layers that come next.
+
+    Args:
+        reads: where the inputs of each layer of the model stand among the values.
+    """
     # A layer's weights do not change before its own forward pass, so all of these may come
     # before all updates, with an error gate or without.
     values = list(values)
     for layer in layers:
-        values.append(layer.forward(values[-1]))
+        values.append(layer.forward(*[values[place] for place in reads[len(values) - 1]]))
     return values
 
 

@@ -123,7 +123,9 @@ def _source_settings(spec: Spec, way: Way) -> Iterator[str]:
 
 def _settings(layer: Any) -> dict[str, Any]:
     """Settings of a layer that differ from its defaults, after its name and kind."""
-    said: dict[str, Any] = layer.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    said: dict[str, Any] = layer.model_dump(
+        mode="json", by_alias=True, exclude_none=True, exclude_defaults=True
+    )
     kind = {} if layer.kind == "dense" else {"kind": layer.kind}
     return {key: said[key] for key in ("name",) if key in said} | kind | said
 

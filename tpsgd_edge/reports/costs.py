@@ -14,6 +14,7 @@ from tpsgd_edge.quantize.model import (
     QuantizedGru,
     QuantizedLayer,
     QuantizedModel,
+    QuantizedPool,
     QuantizedRnn,
     StoredInit,
 )
@@ -46,7 +47,8 @@ def _layer_cost(layer: QuantizedLayer, tensors: Mapping[str, int]) -> LayerCost:
     if isinstance(layer, QuantizedGru):
         return _gru_cost(layer, tensors)
     if not isinstance(layer, QuantizedDense):
-        shape = f"{_shape(layer.x_shape)} -> {_shape(layer.y_shape)}"
+        shapes = (layer.x_shape,) if isinstance(layer, QuantizedPool) else layer.x_shapes
+        shape = f"{' + '.join(map(_shape, shapes))} -> {_shape(layer.y_shape)}"
         return LayerCost(layer.name, layer.kind, shape, layer.kind.replace("_", " "), 0, 0, 0)
     shape = f"{layer.n_in} -> {layer.n_out}"
     if isinstance(layer, QuantizedRnn):

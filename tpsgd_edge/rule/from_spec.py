@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.graph import Graph, Weights
 from tpsgd_edge.rule.train import train_float
-from tpsgd_edge.spec import PretrainSpec, Spec, first_loss, layer_index
+from tpsgd_edge.spec import PretrainSpec, Spec
 
 # The usual value: a rate of 0.01 then does in a few epochs what 0.1 would do without.
 _MOMENTUM = 0.9
@@ -16,16 +16,12 @@ def pretrain_network(
 ) -> dict[str, Weights]:
     """Weights by layer name; arguments as for `tpsgd_edge.rule.pretrain`."""
     settings = spec.model.pretrain or PretrainSpec()
-    losses = [
-        first_loss(spec, layer_index(spec, layer.name), graph.labels.kind)
-        for layer in graph.trained
-    ]
     return train_float(
         graph,
         x,
         y,
         rule=settings.method,
-        losses=losses,
+        losses=[layer.learning.first_loss for layer in graph.trained],
         learning_rate=settings.learning_rate,
         projection=spec.projection,
         epochs=settings.epochs,

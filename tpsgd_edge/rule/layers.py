@@ -8,7 +8,7 @@ take them as rows (n_out, n_in).
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.grad import conv2d_input, conv2d_weight
 
-from tpsgd_edge.graph import Conv2d, Dense, Gru, Layer, Pool, Rnn, Shape, is_adaptor
+from tpsgd_edge.graph import Add, Conv2d, Dense, Gru, Join, Layer, Pool, Rnn, Shape, is_adaptor
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,23 @@ def input_gradient(layer: Layer, x: Tensor, w: Tensor, grad: Tensor) -> Tensor:
     """dJ/dx (batch, x_count) from dJ/dz (batch, y_count); for backpropagation only."""
     lower = LAYERS[layer.kind].input_gradient(layer, x, w, grad)
     return lower + grad if is_adaptor(layer) else lower
+
+
+def joined(layer: Join, values: Sequence[Tensor]) -> Tensor:
+    """What a layer with several inputs makes of them, before its activation: (batch, y_count)."""
+    if isinstance(layer, Add):
+        return torch.stack(list(values)).sum(dim=0)
+    maps = zip(values, layer.x_shapes, strict=True)
+    return torch.cat([x.view(len(x), *shape) for x, shape in maps], dim=3).flatten(1)
+
+
+def joined_gradients(layer: Join, grad: Tensor) -> list[Tensor]:
+    """dJ/dx of each input from dJ/dz."""
+    if isinstance(layer, Add):
+        return [grad] * layer.count
+    channels = [shape[2] for shape in layer.x_shapes]
+    maps = torch.split(grad.view(len(grad), *layer.y_shape), channels, dim=3)
+    return [part.flatten(1) for part in maps]
 
 
 def update_sums(layer: Layer, x: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:

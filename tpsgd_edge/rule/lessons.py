@@ -13,7 +13,6 @@ from torch import Tensor
 
 from tpsgd_edge.rule.cells import CELLS, slope_of
 from tpsgd_edge.rule.feedback import Feedback
-from tpsgd_edge.rule.layers import input_gradient
 from tpsgd_edge.rule.network import FloatNetwork
 from tpsgd_edge.rule.rules import (
     DIRECT,
@@ -23,6 +22,7 @@ from tpsgd_edge.rule.rules import (
     Losses,
     RuleName,
     Task,
+    input_gradients,
     last_delta,
     way_down,
 )
@@ -117,7 +117,7 @@ def _step_by_step(
             if delta is not None:
                 deltas[index] = CELLS[layer.kind].taught(layer, network.w[index], step, delta)
         read = [s.v if trace is None else trace for s, trace in zip(steps, traces, strict=True)]
-        yield Lesson([*read, *activity[first:-1]], _gated(deltas, learns))
+        yield Lesson([*read, *_inputs(network, activity, first)], _gated(deltas, learns))
 
 
 def _deltas(
@@ -148,16 +148,28 @@ def _through_time(task: Task, way_back: Sequence[Tensor], error_gate: float | No
     error = last_delta(activity, rows, task.losses)
     upper = [grad for _, grad in way_down(network, way_back, activity, error, first)][::-1]
     learns = _learns(activity[-1], rows, error_gate)
-    reaching = input_gradient(network.layers[first], states, way_back[first], upper[0])
+    gradients = [
+        lower
+        for index, grad in enumerate(upper, first)
+        for place, lower in input_gradients(network, index, activity, way_back, grad)
+        if place == first
+    ]
+    reaching = torch.stack(gradients).sum(dim=0)
     reaching = reaching if learns is None else reaching * learns
     silent = [torch.zeros_like(history[0][-1].h)] * (len(history) - asked)
     grads = [*silent, *reaching.chunk(asked)]
-    inputs, deltas = activity[first:-1], _gated([*upper], learns)
+    inputs, deltas = _inputs(network, activity, first), _gated([*upper], learns)
     for index in reversed(range(first)):
         past = [steps[index] for steps in history]
         found, grads = through_time(layers[index], way_back[index], past, grads)
         inputs, deltas = [torch.cat([s.v for s in past]), *inputs], [torch.cat(found), *deltas]
     return Lesson(inputs, deltas)
+
+
+def _inputs(network: FloatNetwork, activity: list[Tensor], first: int) -> list[Tensor]:
+    """What the layers from `first` on read, as far as they have run; of joins the first value."""
+    places = network.reads[first : len(activity) - 1]
+    return [activity[reads[0]] for reads in places]
 
 
 def _learns(outputs: Tensor, labels: Tensor, gate: float | None) -> Tensor | None:

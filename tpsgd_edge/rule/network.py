@@ -1,7 +1,7 @@
 """A network in floating point: its weights and its forward pass."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tpsgd_edge.graph import Graph, Layer, Recurrent, TrainedLayer, Weights
+from tpsgd_edge.graph import Add, Concat, Edges, Graph, Layer, Recurrent, TrainedLayer, Weights
 from tpsgd_edge.graph.first_weights import initial_weights
 from tpsgd_edge.rule.activations import activate
 from tpsgd_edge.rule.cells import Step
-from tpsgd_edge.rule.layers import forward
+from tpsgd_edge.rule.layers import forward, joined
 from tpsgd_edge.rule.sequence import run
 
 # Samples at a time: maps of a whole data set would fill the memory.
@@ -26,13 +26,20 @@ class FloatNetwork:
 
     w[l] and b[l] have the shapes of `weight_shapes`, (n_out, n_in) and (n_out,) but for a gru; both
     are empty for a layer without weights.
-    With `each_step`, every step of a sequence has an output.
+    With `each_step`, every step of a sequence has an output. `reads` says where the inputs of each
+    layer stand in a list of the sample and all outputs, by default one before its own output.
     """
 
     layers: tuple[Layer, ...]
     w: tuple[Tensor, ...]
     b: tuple[Tensor, ...]
     each_step: bool = False
+    reads: tuple[tuple[int, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.reads:
+            names = [layer.name for layer in self.layers]
+            object.__setattr__(self, "reads", Edges.of(names, {}).places())
 
     @property
     def recurrent(self) -> tuple[Recurrent, ...]:
@@ -65,14 +72,22 @@ class FloatNetwork:
         values = list(values)
         first = len(values) - 1
         for index in range(first, len(self.layers)):
-            values.append(self.output(index, values[-1]))
+            values.append(self.output(index, [values[place] for place in self.reads[index]]))
         return values
 
-    def output(self, index: int, x: Tensor) -> Tensor:
-        """Of one layer that is not recurrent, for its input x: (batch, y_count)."""
+    def read(self, index: int, values: Sequence[Tensor]) -> Tensor:
+        """What a layer with one input reads, of the sample and all outputs before it."""
+        (place,) = self.reads[index]
+        return values[place]
+
+    def output(self, index: int, inputs: Sequence[Tensor]) -> Tensor:
+        """Output of one layer that is not recurrent for what it reads: (batch, y_count)."""
         layer = self.layers[index]
-        z = forward(layer, x, self.w[index], self.b[index])
-        return activate(layer, z) if isinstance(layer, TrainedLayer) else z
+        if isinstance(layer, Add | Concat):
+            z = joined(layer, inputs)
+        else:
+            z = forward(layer, inputs[0], self.w[index], self.b[index])
+        return activate(layer, z) if isinstance(layer, TrainedLayer | Add) else z
 
     def outputs(self, x: NDArray[np.floating]) -> NDArray[np.float32]:
         """Outputs of the last layer for samples (n, n_in): (n, n_out), or (n, steps, n_out)."""
@@ -110,4 +125,5 @@ def first_network(graph: Graph, *, seed: int) -> FloatNetwork:
         tuple(torch.tensor(weights.w, dtype=torch.float32) for weights in first),
         tuple(torch.tensor(weights.b, dtype=torch.float32) for weights in first),
         graph.labels.each_step,
+        graph.edges.places(),
     )

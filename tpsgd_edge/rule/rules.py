@@ -6,17 +6,16 @@ convolution the sum is over positions. A layer has learned before the next one i
 rule keeps only what it still needs. Recurrent layers get their deltas in `lessons.py`.
 """
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from torch import Tensor
 
-from tpsgd_edge.graph import TrainedLayer
+from tpsgd_edge.graph import Add, Concat, TrainedLayer
 from tpsgd_edge.rule.activations import derivative
 from tpsgd_edge.rule.feedback import Feedback
-from tpsgd_edge.rule.layers import input_gradient
+from tpsgd_edge.rule.layers import input_gradient, joined_gradients
 from tpsgd_edge.rule.losses import LocalLoss, local_delta
 from tpsgd_edge.rule.network import FloatNetwork
 
@@ -162,7 +161,7 @@ def pepita(task: Task) -> Iterator[Change]:
     for index, loss in enumerate(task.losses):
         if loss is not None:
             delta = error if index == last else modulated[index + 1] - activity[index + 1]
-            yield Change(index, modulated[index], delta)
+            yield Change(index, task.network.read(index, modulated), delta)
 
 
 Rule = Callable[[Task], Iterator[Change]]
@@ -198,16 +197,29 @@ def way_down(
     """Each layer down to `first` and the gradient at its z, of a pool at its y.
 
     `grad` is the delta of the last layer, `w` what takes it down. The weights of a layer may change
-    once it has come: what lies below is known by then.
+    once it has come: what lies below is known by then. Gradients of a value that several layers
+    read add up.
     """
-    for index in range(len(network.layers) - 1, first, -1):
-        below = network.layers[index - 1]
-        lower = input_gradient(network.layers[index], activity[index], w[index], grad)
-        if isinstance(below, TrainedLayer):
-            lower *= derivative(below, activity[index])
+    grads = {len(network.layers): grad}
+    for index in range(len(network.layers) - 1, first - 1, -1):
+        layer, grad = network.layers[index], grads.pop(index + 1)
+        if isinstance(layer, TrainedLayer | Add) and index + 1 < len(network.layers):
+            grad = grad * derivative(layer, activity[index + 1])
+        if index > first:
+            for place, lower in input_gradients(network, index, activity, w, grad):
+                grads[place] = grads[place] + lower if place in grads else lower
         yield index, grad
-        grad = lower
-    yield first, grad
+
+
+def input_gradients(
+    network: FloatNetwork, index: int, activity: list[Tensor], w: Sequence[Tensor], grad: Tensor
+) -> Iterator[tuple[int, Tensor]]:
+    """Gradients of the values that a layer reads, with their places."""
+    layer, places = network.layers[index], network.reads[index]
+    if isinstance(layer, Add | Concat):
+        yield from zip(places, joined_gradients(layer, grad), strict=True)
+    else:
+        yield places[0], input_gradient(layer, activity[places[0]], w[index], grad)
 
 
 def last_delta(activity: list[Tensor], labels: Tensor, losses: Losses) -> Tensor:
@@ -218,34 +230,43 @@ def last_delta(activity: list[Tensor], labels: Tensor, losses: Losses) -> Tensor
 
 
 def _down(task: Task, w: Sequence[Tensor]) -> Iterator[Change]:
-    activity = task.network.activity(task.x)
+    activity, network = task.network.activity(task.x), task.network
     error = last_delta(activity, task.labels, task.losses)
-    for index, grad in way_down(task.network, w, activity, error):
+    for index, grad in way_down(network, w, activity, error):
         del activity[index + 1 :]
-        if isinstance(task.network.layers[index], TrainedLayer):
-            yield Change(index, activity[index], grad)
+        if isinstance(network.layers[index], TrainedLayer):
+            yield Change(index, network.read(index, activity), grad)
 
 
 def _on_the_way(rule: Direct, task: Task) -> Iterator[Change]:
-    x, last = task.x, len(task.losses) - 1
-    for index in range(last):
-        y = task.network.output(index, x)
+    network, last = task.network, len(task.losses) - 1
+    values, ends = {0: task.x}, _last_readers(network)
+    for index, places in enumerate(network.reads):
+        x = values[places[0]]
+        y = network.output(index, [values[place] for place in places])
+        if index == last:
+            yield Change(last, x, last_delta([y], task.labels, task.losses))
+            continue
         delta = rule.hidden(task, index, y, y, None)
         if delta is not None:
             yield Change(index, x, delta)
-        x = y
-    y = task.network.output(last, x)
-    yield Change(last, x, last_delta([y], task.labels, task.losses))
+        values[index + 1] = y
+        values = {at: value for at, value in values.items() if ends.get(at, 0) > index}
+
+
+def _last_readers(network: FloatNetwork) -> dict[int, int]:
+    """Place of a value -> the last layer that reads it."""
+    return {place: index for index, places in enumerate(network.reads) for place in places}
 
 
 def _after_the_output(rule: Direct, task: Task) -> Iterator[Change]:
     activity, last = task.activity or task.network.activity(task.x), len(task.losses) - 1
     error = last_delta(activity, task.labels, task.losses)
-    for index, (x, y) in enumerate(itertools.pairwise(activity[:-1])):
+    for index, y in enumerate(activity[1:-1]):
         delta = rule.hidden(task, index, y, y, error)
         if delta is not None:
-            yield Change(index, x, delta)
-    yield Change(last, activity[last], error)
+            yield Change(index, task.network.read(index, activity), delta)
+    yield Change(last, task.network.read(last, activity), error)
 
 
 def _projected(task: Task, index: int, signal: Tensor, activation: Tensor) -> Tensor | None:

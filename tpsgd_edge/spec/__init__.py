@@ -6,23 +6,21 @@ lists all of it; what only the data can tell is checked by the stage that has th
 
 from tpsgd_edge.spec.activations import NOT_MONOTONE, Activation
 from tpsgd_edge.spec.base import LARGEST_POSITIVE
+from tpsgd_edge.spec.edges import SAMPLE, Edges
 from tpsgd_edge.spec.layers import (
     AdaptorSpec,
     Conv1dSpec,
     Conv2dSpec,
     ConvSpec,
     DenseSpec,
-    FlattenSpec,
-    GlobalAvgPoolSpec,
     GruSpec,
     LayerSpec,
-    PoolSpec,
     RecurrentSpec,
     RnnSpec,
     TrainedSpec,
     WeightFormat,
 )
-from tpsgd_edge.spec.load import load_spec, spec_from_dict, with_layers
+from tpsgd_edge.spec.load import load_spec, past_adaptors, spec_from_dict, with_layers
 from tpsgd_edge.spec.loss import HiddenLoss, LossKind, LossSpec, OutputLoss
 from tpsgd_edge.spec.model import ModelSpec, PretrainSpec
 from tpsgd_edge.spec.names import check_c_name, check_model_name
@@ -60,6 +58,14 @@ from tpsgd_edge.spec.sections import (
     Spec,
 )
 from tpsgd_edge.spec.source import SourceInput
+from tpsgd_edge.spec.untrained import (
+    AddSpec,
+    ConcatSpec,
+    FlattenSpec,
+    GlobalAvgPoolSpec,
+    PoolSpec,
+    ReadingSpec,
+)
 
 __all__ = [
     "DEFAULT_FINAL_RATE",
@@ -67,15 +73,19 @@ __all__ = [
     "FASHION_MNIST",
     "LARGEST_POSITIVE",
     "NOT_MONOTONE",
+    "SAMPLE",
     "SCHEDULES",
     "Activation",
     "ActivationFormat",
     "AdaptorSpec",
+    "AddSpec",
+    "ConcatSpec",
     "Conv1dSpec",
     "Conv2dSpec",
     "ConvSpec",
     "DataSpec",
     "DenseSpec",
+    "Edges",
     "FlattenSpec",
     "GlobalAvgPoolSpec",
     "GruSpec",
@@ -92,6 +102,7 @@ __all__ = [
     "PretrainSpec",
     "ProjectionKind",
     "ProjectionSpec",
+    "ReadingSpec",
     "RecurrentSpec",
     "RnnSpec",
     "RuleSpec",
@@ -116,6 +127,7 @@ __all__ = [
     "layer_weights",
     "load_spec",
     "parse_bytes",
+    "past_adaptors",
     "spec_from_dict",
     "trained_layer",
     "with_layers",

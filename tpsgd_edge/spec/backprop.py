@@ -13,6 +13,14 @@ def backprop_problems(spec: Spec) -> Iterator[Problem]:
     """Everything that belongs to local losses, and layers that errors do not pass."""
     yield from _layer_problems(spec)
     yield from _loss_problems(spec)
+    if not spec.model.edges.is_chain:
+        reads = zip(spec.model.keys, spec.model.layers, strict=True)
+        yield Problem(
+            "backpropagation does not pass through nets that branch",
+            where=_RULE,
+            found="from in " + ", ".join(f"'{key}'" for key, layer in reads if layer.reads)[:200],
+            help='leave from out, so that each layer reads the one before it, or kind = "tpsgd"',
+        )
     if spec.rule.error_gate is not None:
         yield Problem(
             "backpropagation has no error gate",

@@ -40,6 +40,7 @@ SHORT_FORMS: Mapping[tuple[str, str], tuple[str, dict[str, Any]]] = {
     ("RuleSpec", "step_size"): ('"auto"', {"const": "auto"}),
     ("RuleSpec", "epochs"): ('"auto"', {"const": "auto"}),
     ("RuleSpec", "error_gate"): ('"none"', {"const": "none"}),
+    ("ReadingSpec", "from"): ("one name", {"type": "string"}),
     ("TrainedSpec", "loss"): ("its kind", {"enum": list(get_args(LossKind))}),
     ("ConvSpec", "padding"): (
         "one to four whole numbers",
@@ -221,15 +222,16 @@ def _key(section: type[Section], name: str, place: str, kinds: tuple[str, ...]) 
     field, text = section.model_fields[name], _texts(section.__module__)[section.__name__]
     match = _TEXT.fullmatch(" ".join(text.get(name, "").split()))
     assert match is not None
-    short = SHORT_FORMS.get((section.__name__, name))
+    key = field.alias or name
+    short = SHORT_FORMS.get((section.__name__, key))
     type_ = type_words(field.annotation)
     before = old_names(f"{place}.{name}" if place else name)
     return Key(
         place=place,
-        name=name,
+        name=key,
         kinds=kinds,
         type=type_ if short is None else f"{type_}, or {short[0]}",
-        range=range_text(section, name).removeprefix("allowed: "),
+        range=range_text(section, key).removeprefix("allowed: "),
         default=_default(field),
         since=match["since"] or FIRST_VERSION,
         words=" ".join((match["words"], *before)),

@@ -10,12 +10,20 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, PrivateAttr, Tag, field_validator, model_validator
 
 from tpsgd_edge.spec.activations import Activation, check_settings
-from tpsgd_edge.spec.base import Positive, Section
+from tpsgd_edge.spec.base import Positive
+from tpsgd_edge.spec.lengths import LARGEST, is_length, padding, pair
 from tpsgd_edge.spec.loss import LossSpec
 from tpsgd_edge.spec.names import check_c_name
+from tpsgd_edge.spec.untrained import (
+    AddSpec,
+    ConcatSpec,
+    FlattenSpec,
+    GlobalAvgPoolSpec,
+    PoolSpec,
+    ReadingSpec,
+)
 
 WeightFormat = Literal["s16", "s8", "f32"]
-_LARGEST = 65535
 # Slopes are counted in 2^-15.
 _SMALLEST_SLOPE = 2.0**-15
 _SMALLEST_ALPHA, _LARGEST_ALPHA = 2.0**-6, 16.0
@@ -24,7 +32,7 @@ _LARGEST_SHIFT = 15
 _MOST_GROUPS = 16
 
 
-class TrainedSpec(Section):
+class TrainedSpec(ReadingSpec):
     """Settings of every layer with weights."""
 
     name: str
@@ -89,7 +97,7 @@ class DenseSpec(TrainedSpec):
 
     kind: Literal["dense"] = "dense"
     """Kind of the layer; may be left out for dense ones. Example: `kind = "dense"`"""
-    units: Annotated[int, Field(ge=1, le=_LARGEST)]
+    units: Annotated[int, Field(ge=1, le=LARGEST)]
     """Number of outputs. Example: `units = 32`"""
 
 
@@ -116,7 +124,7 @@ class AdaptorSpec(TrainedSpec):
 class ConvSpec(TrainedSpec):
     """Settings that convolutions in one and two dimensions share."""
 
-    filters: Annotated[int, Field(ge=1, le=_LARGEST)]
+    filters: Annotated[int, Field(ge=1, le=LARGEST)]
     """Number of output channels. Example: `filters = 16`"""
     padding: Literal["valid", "same"] | tuple[int, int, int, int] = "valid"
     """Zeros around the map: none, as many as keep its size, or numbers: 1; [1, 2] for rows and
@@ -157,22 +165,22 @@ class Conv2dSpec(ConvSpec):
     @field_validator("kernel", mode="before")
     @classmethod
     def _kernel_is_a_pair(cls, value: object) -> object:
-        return _pair(value, key="kernel")
+        return pair(value, key="kernel")
 
     @field_validator("stride", mode="before")
     @classmethod
     def _stride_is_a_pair(cls, value: object) -> object:
-        return _pair(value, key="stride")
+        return pair(value, key="stride")
 
     @field_validator("dilation", mode="before")
     @classmethod
     def _dilation_is_a_pair(cls, value: object) -> object:
-        return _pair(value, key="dilation")
+        return pair(value, key="dilation")
 
     @field_validator("padding", mode="before")
     @classmethod
     def _padding_goes_around(cls, value: object) -> object:
-        zeros = _padding(value, "1, [1, 2] for rows and columns, or [above, left, below, right]", 4)
+        zeros = padding(value, "1, [1, 2] for rows and columns, or [above, left, below, right]", 4)
         return zeros * (4 // len(zeros)) if isinstance(zeros, tuple) else zeros
 
 
@@ -184,11 +192,11 @@ class Conv1dSpec(ConvSpec):
 
     kind: Literal["conv1d"]
     """Kind of the layer. Example: `kind = "conv1d"`"""
-    kernel: Annotated[int, Field(ge=1, le=_LARGEST)] = 3
+    kernel: Annotated[int, Field(ge=1, le=LARGEST)] = 3
     """Steps that a filter sees. Example: `kernel = 9`"""
-    stride: Annotated[int, Field(ge=1, le=_LARGEST)] = 1
+    stride: Annotated[int, Field(ge=1, le=LARGEST)] = 1
     """Steps from one place to the next. Example: `stride = 2`"""
-    dilation: Annotated[int, Field(ge=1, le=_LARGEST)] = 1
+    dilation: Annotated[int, Field(ge=1, le=LARGEST)] = 1
     """Steps between neighbouring weights of a filter. Example: `dilation = 4`"""
     padding: Literal["valid", "same", "causal"] | tuple[int, int, int, int] = "valid"  # type: ignore[assignment]
     """Zeros around the sequence: none, as many as keep its length, all of them before the first
@@ -199,7 +207,7 @@ class Conv1dSpec(ConvSpec):
     def _padding_is_left_and_right(cls, value: object) -> object:
         if value == "causal":
             return value
-        zeros = _padding(value, "1, or [1, 2] for left and right", 2)
+        zeros = padding(value, "1, or [1, 2] for left and right", 2)
         return (0, zeros[0], 0, zeros[-1]) if isinstance(zeros, tuple) else zeros
 
 
@@ -208,7 +216,7 @@ class RnnSpec(TrainedSpec):
 
     kind: Literal["rnn"]
     """Kind of the layer. Example: `kind = "rnn"`"""
-    units: Annotated[int, Field(ge=1, le=_LARGEST)]
+    units: Annotated[int, Field(ge=1, le=LARGEST)]
     """Number of outputs, which are the state. Example: `units = 32`"""
     leak: tuple[float, ...] = (1.0, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125, 0.0625)
     """Share by which the state moves towards the new activation at each step, a power of two: 1 is
@@ -247,7 +255,7 @@ class GruSpec(TrainedSpec):
 
     kind: Literal["gru"]
     """Kind of the layer. Example: `kind = "gru"`"""
-    units: Annotated[int, Field(ge=1, le=_LARGEST // 3)]
+    units: Annotated[int, Field(ge=1, le=LARGEST // 3)]
     """Number of outputs, which are the state. Example: `units = 32`"""
     reset: Literal["after", "before"] = "after"
     """Whether the reset gate acts on the recurrent sums of the candidate (as in PyTorch) or on the
@@ -269,67 +277,6 @@ class GruSpec(TrainedSpec):
 RecurrentSpec = RnnSpec | GruSpec
 
 
-class UntrainedSpec(Section):
-    """Settings of layers without weights: a name, which may be left out."""
-
-    name: str | None = None
-    """Name of the layer; may be left out. Example: `name = "pool1"`"""
-
-    @field_validator("name")
-    @classmethod
-    def _c_name(cls, name: str | None) -> str | None:
-        return None if name is None else check_c_name(name)
-
-
-class PoolSpec(UntrainedSpec):
-    """Pooling: the largest or the mean value of each window."""
-
-    kind: Literal["max_pool", "avg_pool"]
-    """Kind of the layer: the largest or the mean value of each window.
-    Example: `kind = "avg_pool"`"""
-    size: int | tuple[int, int] = 2
-    """Rows and columns of a window; one number for both, or for the columns where the map is one
-    row high. Example: `size = [2, 2]`"""
-    stride: int | tuple[int, int] | None = None
-    """Rows and columns from one window to the next; where not given, the size.
-    Example: `stride = 1`"""
-    padding: Literal["valid", "same"] | tuple[int, ...] = "valid"
-    """How far windows reach over the edges of the map: not at all, so that the map keeps its size,
-    or by numbers: 1, [1, 2] for rows and columns, [above, left, below, right]; what lies outside
-    does not count. Example: `padding = 1`"""
-    ceil_mode: bool = False
-    """Whether a last window may reach beyond the end of the map. Example: `ceil_mode = true`"""
-
-    @field_validator("padding", mode="before")
-    @classmethod
-    def _padding_goes_around(cls, value: object) -> object:
-        return _padding(value, "1, [1, 2] for rows and columns, or [above, left, below, right]", 4)
-
-    @field_validator("size", mode="before")
-    @classmethod
-    def _size_is_one_or_two_numbers(cls, value: object) -> object:
-        return value if _is_length(value) else _pair(value, key="size")
-
-    @field_validator("stride", mode="before")
-    @classmethod
-    def _stride_is_one_or_two_numbers(cls, value: object) -> object:
-        return value if value is None or _is_length(value) else _pair(value, key="stride")
-
-
-class GlobalAvgPoolSpec(UntrainedSpec):
-    """The mean of each channel over the whole map."""
-
-    kind: Literal["global_avg_pool"]
-    """Kind of the layer. Example: `kind = "global_avg_pool"`"""
-
-
-class FlattenSpec(UntrainedSpec):
-    """The map as a vector; dense layers flatten what they read without being told."""
-
-    kind: Literal["flatten"]
-    """Kind of the layer. Example: `kind = "flatten"`"""
-
-
 def _kind(value: Any) -> str:
     kind = value.get("kind", "dense") if isinstance(value, dict) else getattr(value, "kind", None)
     if kind is None and not isinstance(value, dict):
@@ -347,13 +294,11 @@ LayerSpec = Annotated[
     | Annotated[PoolSpec, Tag("max_pool")]
     | Annotated[PoolSpec, Tag("avg_pool")]
     | Annotated[GlobalAvgPoolSpec, Tag("global_avg_pool")]
+    | Annotated[AddSpec, Tag("add")]
+    | Annotated[ConcatSpec, Tag("concat")]
     | Annotated[FlattenSpec, Tag("flatten")],
     Discriminator(_kind),
 ]
-
-
-def _is_length(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _LARGEST
 
 
 def _leak(value: object) -> float:
@@ -366,23 +311,7 @@ def _leak(value: object) -> float:
     raise ValueError(f"'leak' must be a number above 0 and at most 1, not {value!r:.40}")
 
 
-def _pair(value: object, *, key: str) -> tuple[object, ...]:
-    values = tuple(value) if isinstance(value, list | tuple) else (value, value)
-    if len(values) != 2 or not all(_is_length(entry) for entry in values):
-        raise ValueError(f"{key!r} looks like 3, or [3, 5] for rows and columns; 1 to {_LARGEST:,}")
-    return values
-
-
-def _padding(value: object, numbers: str, most: int) -> str | tuple[int, ...]:
-    if value == "valid" or value == "same":
-        return str(value)
-    zeros = tuple(value) if isinstance(value, list | tuple) else (value,)
-    if len(zeros) not in (1, 2, most) or not all(type(n) is int and 0 <= n < 999 for n in zeros):
-        raise ValueError(f'\'padding\' is "valid", "same" or numbers of zeros: {numbers}')
-    return zeros
-
-
 def _number_or(value: object, word: str, *, key: str) -> object:
-    if not _is_length(value) and value != word:
-        raise ValueError(f'{key!r} is a number from 1 to {_LARGEST:,}, or "{word}"')
+    if not is_length(value) and value != word:
+        raise ValueError(f'{key!r} is a number from 1 to {LARGEST:,}, or "{word}"')
     return value

@@ -111,12 +111,26 @@ def _with_adaptors(spec: Spec, layers: Sequence[Mapping[str, Any]]) -> list[Mapp
             where=f"{spec.source}, [model], adaptors",
             help=did_you_mean(missing[0], names),
         )
+    called = {name: f"{name}_adaptor" for name in spec.model.adaptors}
     tables: list[Mapping[str, Any]] = []
     for table in layers:
-        tables.append(table)
-        if table["name"] in spec.model.adaptors:
-            tables.append({"kind": "adaptor", "name": f"{table['name']}_adaptor"})
+        reads = {"from": past_adaptors(table["from"], called)} if "from" in table else {}
+        tables.append({**table, **reads})
+        if table["name"] in called:
+            tables.append({"kind": "adaptor", "name": called[table["name"]]})
     return tables
+
+
+def past_adaptors(reads: Sequence[str], called: Mapping[str, str]) -> tuple[str, ...]:
+    """What a layer reads where adaptors stand behind some layers: their values, not those layers'.
+
+    >>> past_adaptors(["x", "conv1"], {"conv1": "conv1_adaptor"})
+    ('x', 'conv1_adaptor')
+
+    Args:
+        called: the name of the adaptor behind a layer.
+    """
+    return tuple(called.get(value, value) for value in reads)
 
 
 def _with_settings(spec: Spec, layers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -1,19 +1,23 @@
 """The network of a spec: its layers, and where they and their first weights come from."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from tpsgd_edge.spec.base import Positive, Section
-from tpsgd_edge.spec.layers import (
-    DenseSpec,
-    GlobalAvgPoolSpec,
-    GruSpec,
-    LayerSpec,
-    PoolSpec,
-    TrainedSpec,
-)
+from tpsgd_edge.spec.edges import Edges
+from tpsgd_edge.spec.layers import DenseSpec, GruSpec, LayerSpec, TrainedSpec
+from tpsgd_edge.spec.untrained import AddSpec, ConcatSpec, GlobalAvgPoolSpec, PoolSpec
+
+# What layers are called that may leave their name out.
+_STEMS: Mapping[type, str] = {
+    PoolSpec: "pool",
+    GlobalAvgPoolSpec: "pool",
+    AddSpec: "add",
+    ConcatSpec: "concat",
+}
 
 
 class PretrainSpec(Section):
@@ -106,16 +110,28 @@ class ModelSpec(Section):
 
     @property
     def names(self) -> tuple[str | None, ...]:
-        """The name of each layer: pooling without one is pool1, pool2, ...; flatten needs none."""
-        count = 0
+        """The name of each layer; flatten needs none.
+
+        Pools without one are pool1, pool2, ..., sums add1, ..., concatenations concat1, ...
+        """
+        counts: Counter[str] = Counter()
         names: list[str | None] = []
         for layer in self.layers:
-            name = layer.name
-            if isinstance(layer, PoolSpec | GlobalAvgPoolSpec):
-                count += 1
-                name = name or f"pool{count}"
-            names.append(name)
+            stem = _STEMS.get(type(layer))
+            counts.update([stem] if stem else [])
+            names.append(layer.name or (f"{stem}{counts[stem]}" if stem else None))
         return tuple(names)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What each layer is called, those without a name by their place."""
+        return tuple(name or f"layers[{i}]" for i, name in enumerate(self.names))
+
+    @property
+    def edges(self) -> Edges:
+        """Which values each layer reads, layers as in `keys`."""
+        pairs = zip(self.keys, self.layers, strict=True)
+        return Edges.of(self.keys, {key: layer.reads for key, layer in pairs if layer.reads})
 
     @property
     def trained(self) -> tuple[TrainedSpec, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from tpsgd_edge.errors import SpecError
@@ -101,7 +102,7 @@ def _problem(error: ErrorDetails, root: type[BaseModel], content: Mapping[str, A
         return _unknown_kind(context["tag"], context["expected_tags"], where)
     if kind == "extra_forbidden":
         return Problem(
-            f"unknown key '{key}'", where, None, did_you_mean(key, list(section.model_fields))
+            f"unknown key '{key}'", where, None, did_you_mean(key, list(fields_by_key(section)))
         )
     if kind == "missing":
         return Problem(f"'{key}' is missing", where, None, _example(path))
@@ -214,8 +215,8 @@ def _without_tags(path: tuple[int | str, ...]) -> tuple[int | str, ...]:
 def _section_at(root: type[BaseModel], path: Sequence[int | str]) -> type[BaseModel]:
     section, models = root, [root]
     for step in path:
-        if isinstance(step, str) and step in section.model_fields:
-            models = models_in(section.model_fields[step].annotation)
+        if isinstance(step, str) and step in fields_by_key(section):
+            models = models_in(fields_by_key(section)[step].annotation)
             section = models[0] if models else section
         elif isinstance(step, str):
             section = next((model for model in models if step in _kinds(model)), section)
@@ -224,6 +225,11 @@ def _section_at(root: type[BaseModel], path: Sequence[int | str]) -> type[BaseMo
 
 def _kinds(model: type[BaseModel]) -> list[object]:
     return _literals(model, "kind") if "kind" in model.model_fields else []
+
+
+def fields_by_key(section: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a section, by what they are called in TOML."""
+    return {field.alias or name: field for name, field in section.model_fields.items()}
 
 
 def models_in(annotation: Any) -> list[type[BaseModel]]:
@@ -236,7 +242,7 @@ def models_in(annotation: Any) -> list[type[BaseModel]]:
 
 def _metadata(section: type[BaseModel], key: str) -> dict[str, Any]:
     """The bounds of a field: ge, gt, le, lt, min_length, max_length."""
-    field = section.model_fields[key]
+    field = fields_by_key(section)[key]
     bounds: dict[str, Any] = {}
     for item in [*field.metadata, *_annotations(field.annotation)]:
         for name in ("ge", "gt", "le", "lt", "min_length", "max_length"):
@@ -279,7 +285,7 @@ def _literals(section: type[BaseModel], key: str) -> list[object]:
             return list(get_args(annotation))
         return [value for part in get_args(annotation) for value in values(part)]
 
-    return values(section.model_fields[key].annotation)
+    return values(fields_by_key(section)[key].annotation)
 
 
 _EXAMPLES = {

@@ -3,12 +3,12 @@
 A layer's index is its place in `spec.model.layers`; `layer_index` finds it by name.
 """
 
-import itertools
 from collections.abc import Iterator
 from typing import Literal
 
 from tpsgd_edge.spec.activations import Activation, activation_problems
 from tpsgd_edge.spec.backprop import backprop_problems
+from tpsgd_edge.spec.branches import branch_problems, unknown_inputs
 from tpsgd_edge.spec.layers import (
     AdaptorSpec,
     ConvSpec,
@@ -174,11 +174,12 @@ def spec_problems(spec: Spec) -> list[Problem]:
     }
     if not spec.model.layers:
         return []  # they are still to be read from the model's source
-    unfinished = list(_last_layer_problems(spec))
+    unfinished = [*_last_layer_problems(spec), *unknown_inputs(spec.model)]
     if unfinished:
         return unfinished
     return [
         *_order_problems(spec),
+        *branch_problems(spec.model),
         *_training_problems(spec),
         *_format_problems(spec),
         *(backprop_problems(spec) if spec.rule.kind == "backprop" else ()),
@@ -239,12 +240,15 @@ def _order_problems(spec: Spec) -> Iterator[Problem]:
             where="[rule], kind",
             help='leave the adaptors out, or set kind = "tpsgd"',
         )
-    for before, after in itertools.pairwise(spec.model.layers):
-        if isinstance(after, RecurrentSpec) and not isinstance(before, RecurrentSpec):
+    edges, layers = spec.model.edges, spec.model.layers
+    for key, layer in zip(spec.model.keys, layers, strict=True):
+        before = [layers[place] for place in edges.producers_of(key)]
+        others = [other for other in before if not isinstance(other, RecurrentSpec)]
+        if isinstance(layer, RecurrentSpec) and others:
             yield Problem(
-                f"the recurrent layer '{after.name}' cannot follow a layer that is not recurrent",
-                where=f"[model], layer '{after.name}'",
-                found=f'kind = "{before.kind}" before it, which makes no sequence of steps',
+                f"the recurrent layer '{layer.name}' cannot follow a layer that is not recurrent",
+                where=f"[model], layer '{layer.name}'",
+                found=f'kind = "{others[0].kind}" before it, which makes no sequence of steps',
                 help="recurrent layers come first, one behind the other",
             )
 

@@ -330,6 +330,10 @@ class Spec(Section):
     @property
     def digest(self) -> str:
         """A SHA-256 of what the spec says, with defaults and overrides, in whatever form."""
-        content: dict[str, Any] = self.model_dump(mode="json")
+        content: dict[str, Any] = self.model_dump(mode="json", by_alias=True)
+        for layer in content["model"]["layers"]:
+            # The layer before is meant, however that is said.
+            if layer["from"] is None:
+                del layer["from"]
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

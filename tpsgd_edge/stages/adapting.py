@@ -25,6 +25,7 @@ from tpsgd_edge.spec import (
     RecurrentSpec,
     Spec,
     TrainedSpec,
+    past_adaptors,
 )
 from tpsgd_edge.stages.facts import largest_class
 from tpsgd_edge.stages.preparation import (
@@ -124,14 +125,30 @@ def spec_of(spec: Spec, way: Way, weights: Path) -> Spec:
 def layers_of(spec: Spec, way: Way) -> tuple[LayerSpec, ...]:
     """The layers of a net that adapts in this way."""
     layers: list[LayerSpec] = []
-    for layer in spec.model.layers:
+    edges, before = spec.model.edges, _before_adaptors(spec)
+    called = {name: f"{name}_adaptor" for name in way.adaptors}
+    for key, layer in zip(spec.model.keys, spec.model.layers, strict=True):
         if isinstance(layer, AdaptorSpec):
             continue
-        layers.append(_taught(layer, way) if isinstance(layer, TrainedSpec) else layer)
+        own = _taught(layer, way) if isinstance(layer, TrainedSpec) else layer
+        if layer.reads is not None:
+            inputs = [before.get(value, value) for value in edges.inputs_of(key)]
+            own = own.model_copy(update={"reads": past_adaptors(inputs, called)})
+        layers.append(own)
         if layer.name in way.adaptors:
             name = f"{layer.name}_adaptor"
             layers.append(AdaptorSpec(kind="adaptor", name=name, projection=_projection(way)))
     return tuple(layers)
+
+
+def _before_adaptors(spec: Spec) -> dict[str, str]:
+    """Adaptors that a spec has, and the values that they read."""
+    edges, before = spec.model.edges, dict[str, str]()
+    for key, layer in zip(spec.model.keys, spec.model.layers, strict=True):
+        if isinstance(layer, AdaptorSpec):
+            value = edges.input_of(key)
+            before[key] = before.get(value, value)
+    return before
 
 
 def training_ram(plan: MemoryPlan) -> int:

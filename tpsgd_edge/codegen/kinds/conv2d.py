@@ -13,7 +13,7 @@ from tpsgd_edge.codegen.calls import (
     struct_of,
     weights,
 )
-from tpsgd_edge.codegen.conv2d_kernels import conv2d_kernels
+from tpsgd_edge.codegen.conv2d_kernels import is_dilated, sees_pooled
 from tpsgd_edge.codegen.kernel_names import (
     conv_learn_suffix,
     forward_suffix,
@@ -35,12 +35,10 @@ from tpsgd_edge.quantize.model import Geometry, QuantizedConv2d, QuantizedModel
 
 def _struct(model: QuantizedModel, layer: QuantizedConv2d) -> LayerView:
     fields = tuple(_geometry_fields(layer.geometry))
-    kernels = conv2d_kernels(model)
-    assert kernels is not None
-    if kernels.is_dilated:
+    if is_dilated(model):
         rows, columns = layer.geometry.dilation
         fields += tuple(numbers(row_dilation=rows, column_dilation=columns))
-    if kernels.sees_pooled:
+    if sees_pooled(model):
         fields += tuple(_target_pool_fields(layer.geometry))
     unit = ("unit", unit_fields(model, layer))
     return LayerView(layer.name, "tps_conv2d", fields, units=(unit,))

@@ -27,7 +27,7 @@ from tpsgd_edge.codegen.kinds.learning import (
     step_calls,
     steps_call,
 )
-from tpsgd_edge.codegen.kinds.unit import Field, LayerView, unit_fields
+from tpsgd_edge.codegen.kinds.unit import Entries, Field, LayerView, unit_fields
 from tpsgd_edge.quantize.model import QuantizedModel, QuantizedRnn, SeededInit
 
 
@@ -89,7 +89,7 @@ def _rnn_fields(layer: QuantizedRnn) -> Iterator[Field]:
         for name, bound in (("input", layer.input_bound), ("bias", layer.bias_bound)):
             yield f"{name}_bound", c_float(bound) if is_float else bound
     yield "groups", len(layer.leak_shifts)
-    yield "group_shift", layer.leak_shifts
+    yield "group_shift", Entries("uint8_t", layer.leak_shifts)
 
 
 def _forward(model: QuantizedModel, layer: QuantizedRnn) -> StageView:

@@ -13,8 +13,17 @@ from tpsgd_edge.quantize.model import (
     TargetF32,
 )
 
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """A small array that a member of a struct points to."""
+
+    c_type: str
+    values: tuple[int, ...]
+
+
 # A member and its value: a number, a literal, or the entries of a small array.
-Field = tuple[str, float | str | tuple[int, ...]]
+Field = tuple[str, float | str | Entries]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ import numpy as np
 from tpsgd_edge.arithmetic.activations import GELU_CUBE, GELU_SCALE
 from tpsgd_edge.frontend.exports.writer import OnnxWriter
 from tpsgd_edge.frontend.onnx_activations import OPERATORS
-from tpsgd_edge.graph import Conv2d, Dense, Rnn
+from tpsgd_edge.graph import Add, Conv2d, Dense, Rnn
 
 _BOUNDS: Mapping[str, tuple[float, float]] = {"hard_tanh": (-1.0, 1.0), "relu6": (0.0, 6.0)}
 
 
-def activated(writer: OnnxWriter, layer: Dense | Conv2d | Rnn, z: str) -> str:
+def activated(writer: OnnxWriter, layer: Dense | Conv2d | Rnn | Add, z: str) -> str:
     """The name of the layer's outputs, made from its sums `z`."""
     name, activation = layer.name, layer.activation
     if activation == "linear":

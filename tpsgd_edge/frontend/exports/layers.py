@@ -3,7 +3,7 @@
 Other tools keep maps channels first: weights and the order of flat maps are turned here, once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.frontend.exports.activation import activated
 from tpsgd_edge.frontend.exports.writer import Lengths, OnnxWriter
 from tpsgd_edge.frontend.onnx_activations import IN_RNN, OPERATORS
-from tpsgd_edge.graph import Conv2d, Dense, Gru, Pool, Rnn, Shape, Weights
+from tpsgd_edge.graph import Add, Concat, Conv2d, Dense, Gru, Pool, Rnn, Shape, Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +162,36 @@ def _gru(writer: OnnxWriter, layer: Gru, weights: Weights | None, held: Held) ->
     y = writer.node("GRU", inputs, f"{name}/y", hidden_size=n, linear_before_reset=reset)
     axis = writer.constant("/axis_1", np.array([1]))
     return Held(writer.node("Squeeze", [y, axis], f"{name}/h"))
+
+
+def add(writer: OnnxWriter, layer: Add, values: Sequence[Held]) -> Held:
+    """The sum of several tensors, and what is made of it."""
+    shape, name = _common_shape(values, layer.y_shape), layer.name
+    held = [_laid(writer, value, shape, f"{name}/{i}").name for i, value in enumerate(values)]
+    z = held[0]
+    for i, value in enumerate(held[1:]):
+        z = writer.node("Add", [z, value], f"{name}/z{i or ''}")
+    return Held(activated(writer, layer, z), shape)
+
+
+def concat(writer: OnnxWriter, layer: Concat, values: Sequence[Held]) -> Held:
+    """Several tensors as one: maps by their channels, vectors one behind the other."""
+    shape, name = _common_shape(values, None), layer.name
+    places = zip(values, layer.x_shapes, strict=True)
+    held = [
+        _laid(writer, value, own if shape else None, f"{name}/{i}").name
+        for i, (value, own) in enumerate(places)
+    ]
+    return Held(writer.node("Concat", held, f"{name}/y", axis=1), layer.y_shape if shape else None)
+
+
+def _common_shape(values: Sequence[Held], shape: Shape | None) -> Shape | None:
+    """How values are to lie that are joined: as maps where one of them does."""
+    return next((shape or value.shape for value in values if value.shape is not None), None)
+
+
+def _laid(writer: OnnxWriter, held: Held, shape: Shape | None, name: str) -> Held:
+    return held if shape is None else _as_map(writer, held, shape, name)
 
 
 Make = Callable[[OnnxWriter, Any, Weights | None, Held], Held]

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from tpsgd_edge import __version__
-from tpsgd_edge.frontend.exports.layers import MAKE, Held, map_of
+from tpsgd_edge.frontend.exports.layers import MAKE, Held, add, concat, map_of
 from tpsgd_edge.frontend.exports.writer import OnnxWriter
 from tpsgd_edge.frontend.metadata import class_metadata
 from tpsgd_edge.frontend.scaling import Scaling
-from tpsgd_edge.graph import Dense, Graph, Recurrent, Weights
+from tpsgd_edge.graph import SAMPLE, Add, Concat, Dense, Graph, Layer, Recurrent, Weights
 
 # How the name of the program that made a file stands near its start: field 2 of ModelProto.
 ONNX_MARK = b"\x12\x0atpsgd-edge"
@@ -47,14 +47,16 @@ def to_onnx(graph: Graph, ends: Ends, *, note: str = "", class_names: Sequence[s
     """
     writer = OnnxWriter()
     lengths = sample_lengths(graph)
-    held = Held("x") if ends.inputs is None else _scaled(writer, ends.inputs, lengths)
-    weights = _with_label_scaling(graph, ends)
-    held = _first(writer, graph, held)
+    sample = Held("x") if ends.inputs is None else _scaled(writer, ends.inputs, lengths)
+    weights, edges = _with_label_scaling(graph, ends), graph.edges
+    held = {SAMPLE: _first(writer, graph, sample)}
     for layer in graph.layers:
-        held = MAKE[layer.kind](writer, layer, weights.get(layer.name), held)
+        inputs = [held[name] for name in edges.inputs_of(layer.name)]
+        made = _made(writer, layer, weights.get(layer.name), inputs)
         if graph.recurrent and layer is graph.recurrent[-1]:
-            held = _answers(writer, graph, layer, held)
-    y = _last(writer, graph, ends, held.name)
+            made = _answers(writer, graph, layer, made)
+        held[layer.name] = made
+    y = _last(writer, graph, ends, held[graph.layers[-1].name].name)
     steps = (graph.steps,) if graph.labels.each_step else ()
     return writer.model(
         graph.name,
@@ -66,6 +68,16 @@ def to_onnx(graph: Graph, ends: Ends, *, note: str = "", class_names: Sequence[s
     )
 
 
+def _made(
+    writer: OnnxWriter, layer: Layer, weights: Weights | None, inputs: Sequence[Held]
+) -> Held:
+    if isinstance(layer, Add):
+        return add(writer, layer, inputs)
+    if isinstance(layer, Concat):
+        return concat(writer, layer, inputs)
+    return MAKE[layer.kind](writer, layer, weights, inputs[0])
+
+
 def sample_lengths(graph: Graph) -> tuple[int, ...]:
     """The shape of a sample: a vector, steps of values, or height, width and channels."""
     first = graph.layers[0]
@@ -73,7 +85,7 @@ def sample_lengths(graph: Graph) -> tuple[int, ...]:
         return (graph.steps, first.n_x)
     if isinstance(first, Dense):
         return (first.n_in,)
-    height, width, channels = first.x_shape
+    height, width, channels = graph.value(SAMPLE).shape
     if height > 1:
         return (height, width, channels)
     return (width, channels) if width > 1 else (channels,)
@@ -99,9 +111,9 @@ def _first(writer: OnnxWriter, graph: Graph, held: Held) -> Held:
     if isinstance(first, Dense):
         return held
     if len(sample_lengths(graph)) < 3:
-        return map_of(writer, held, first.x_shape, "/x")
+        return map_of(writer, held, graph.value(SAMPLE).shape, "/x")
     name = writer.node("Transpose", [held.name], "/x_first", perm=[0, 3, 1, 2])
-    return Held(name, first.x_shape)
+    return Held(name, graph.value(SAMPLE).shape)
 
 
 def _answers(writer: OnnxWriter, graph: Graph, layer: Recurrent, held: Held) -> Held:

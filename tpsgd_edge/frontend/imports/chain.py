@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.types import Array, Real
 from tpsgd_edge.frontend.imports.call import Call
-from tpsgd_edge.graph import Shape, Weights
+from tpsgd_edge.graph import SAMPLE, Shape, Weights
 
 Order = NDArray[np.int64]
 ZERO = -1
@@ -24,12 +24,13 @@ ZERO = -1
 
 @dataclass(frozen=True, slots=True)
 class ImportedLayer:
-    """A layer as a table of a spec, its weights, and its output map."""
+    """A layer as a table of a spec, its weights, its output map, and what it reads."""
 
     table: Mapping[str, Any]
     weights: Weights | None
     y_count: int
     channels: int
+    reads: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -52,7 +53,10 @@ class Affine:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The layers so far.
+    """The layers up to one tensor of the net; the last of them makes it.
+
+    A net that branches has a chain for each tensor. Where a layer reads several values, it stands
+    behind all layers that these depend on.
 
     Attributes:
         order: int64, shaped as the net's own tensor with one sample: places in the flat output of
@@ -67,6 +71,8 @@ class Chain:
         are_whole: whether the samples are whole numbers, and no scale made real ones of them yet.
         ends_by_steps: whether QuantizeLinear gave the last layer its relu: its integers begin at 0.
         scaling: of the samples, before the first layer; None where the layer took it in.
+        sealed: how many of the layers make other tensors too, and so stay as they are.
+        taken: names of layers that are not in this chain.
     """
 
     order: Order
@@ -81,6 +87,8 @@ class Chain:
     are_whole: bool = False
     ends_by_steps: bool = False
     scaling: Affine | None = None
+    sealed: int = 0
+    taken: frozenset[str] = frozenset()
 
     @property
     def size(self) -> int:
@@ -97,7 +105,12 @@ class Chain:
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the layers."""
-        return tuple(layer.name for layer in self.layers)
+        return (*(layer.name for layer in self.layers), *self.taken)
+
+    @property
+    def end(self) -> str:
+        """The name of the value that a next layer reads."""
+        return self.layers[-1].name if self.layers else SAMPLE
 
 
 def canonical(shape: Shape) -> Order:
@@ -145,7 +158,7 @@ def _folded_back(chain: Chain, affine: Affine) -> Chain | None:
     """The chain whose last layer with weights takes the numbers in; None where it cannot."""
     index = open_layer(chain)
     by_channel = None if index is None else per_channel(affine, chain.layers[-1].channels)
-    if index is None or by_channel is None:
+    if index is None or by_channel is None or chain.layers[index].weights is None:
         return None
     kinds = [layer.kind for layer in chain.layers[index + 1 :]]
     if "max_pool" in kinds and (by_channel.scale < 0).any():
@@ -166,11 +179,24 @@ def per_channel(affine: Affine, channels: int) -> Affine | None:
 
 
 def open_layer(chain: Chain) -> int | None:
-    """The last layer with weights, where it has no activation yet."""
+    """The last layer that can have an activation, where it has none yet and makes no other tensor.
+
+    It has weights, or adds.
+    """
+    index = last_active(chain)
+    if index is None or index < chain.sealed:
+        return None
+    return index if chain.layers[index].table["activation"] == "linear" else None
+
+
+def last_active(chain: Chain) -> int | None:
+    """The last layer with weights, or the sum that comes after it."""
     for index in reversed(range(len(chain.layers))):
         layer = chain.layers[index]
-        if layer.weights is not None:
-            return index if layer.table["activation"] == "linear" else None
+        if layer.weights is not None or layer.kind == "add":
+            return index
+        if layer.kind == "concat":
+            return None
     return None
 
 
@@ -182,15 +208,22 @@ def activated(chain: Chain, call: Call, activation: str, **settings: Any) -> Cha
     """
     index = open_layer(chain)
     if index is None:
-        last = next((la for la in reversed(chain.layers) if la.weights is not None), None)
+        at = last_active(chain)
+        last = None if at is None else chain.layers[at]
         if last is not None and activation == last.table["activation"] == "relu":
             return chain
         raise call.error(
             f"{call.node.op} has no layer that could take it in",
-            found="nothing with weights before it"
-            if last is None
-            else f"layer '{last.name}' already has the activation '{last.table['activation']}'",
-            help="each layer with weights has one activation",
+            found=_why_closed(last),
+            help=_OF_ONE_WAY
+            if last is not None and last.table["activation"] == "linear"
+            else "each layer with weights has one activation",
+        )
+    if chain.layers[index].kind == "add" and activation not in ("relu", "relu6"):
+        raise call.error(
+            f"{call.node.op} of a sum has no layer of ours",
+            found=f"layer '{chain.layers[index].name}' adds",
+            help="a sum may have Relu, or Clip from 0 to 6; others stand before it",
         )
     between = [la.kind for la in chain.layers[index + 1 :] if la.kind != "max_pool"]
     if between or chain.pending is not None:
@@ -202,6 +235,22 @@ def activated(chain: Chain, call: Call, activation: str, **settings: Any) -> Cha
     layer = chain.layers[index]
     table = {**layer.table, "activation": activation, **settings}
     return _replaced(chain, index, replace(layer, table=table))
+
+
+# An activation of one of several ways that leave a layer.
+_OF_ONE_WAY = (
+    "an activation stands before the place where ways part; x * Sigmoid(x) is read where it is "
+    "Swish, HardSwish or Gelu"
+)
+
+
+def _why_closed(last: ImportedLayer | None) -> str:
+    if last is None:
+        return "nothing with weights before it"
+    activation = last.table["activation"]
+    if activation == "linear":
+        return f"what layer '{last.name}' makes is read elsewhere without it"
+    return f"layer '{last.name}' already has the activation '{activation}'"
 
 
 def _replaced(chain: Chain, index: int, layer: ImportedLayer) -> Chain:
@@ -217,6 +266,7 @@ def extended(
     """
     if x_shape is not None and not chain.layers:
         chain = replace(chain, input_shape=x_shape)
+    layer = replace(layer, reads=(chain.end,))
     return replace(
         chain,
         layers=(*chain.layers, layer),

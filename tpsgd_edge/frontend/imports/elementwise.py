@@ -8,7 +8,7 @@ import numpy as np
 from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.frontend.imports.arrays import aligned, cast_type
 from tpsgd_edge.frontend.imports.call import Call
-from tpsgd_edge.frontend.imports.chain import Chain, activated, open_layer, scaled
+from tpsgd_edge.frontend.imports.chain import Chain, activated, last_active, open_layer, scaled
 from tpsgd_edge.frontend.onnx_activations import PLAIN
 
 _BOUNDS = {(0.0, 6.0): "relu6", (-1.0, 1.0): "hard_tanh"}
@@ -123,8 +123,13 @@ def _bounded_on_one_side(chain: Chain, call: Call, bound: float, *, is_below: bo
 
 def without_relu(chain: Chain) -> Chain | None:
     """The chain before the relu of its last layer; None where that has none."""
-    at = max((i for i, la in enumerate(chain.layers) if la.weights is not None), default=None)
-    if at is None or chain.layers[at].table["activation"] != "relu" or chain.pending is not None:
+    at = last_active(chain)
+    if (
+        at is None
+        or at < chain.sealed
+        or chain.layers[at].table["activation"] != "relu"
+        or chain.pending is not None
+    ):
         return None
     layer = chain.layers[at]
     table = {**layer.table, "activation": "linear"}

@@ -5,13 +5,14 @@ from tpsgd_edge.frontend.onnx_activations import CURVES
 _IN_INTEGERS = "give the net in real numbers, or with QuantizeLinear and DequantizeLinear"
 _NO_NET = "trees and kernels are no layers; a small net on the same data is"
 _TAKEN_APART = (
-    "nets are chains; a recurrent layer that the exporter took apart: torch.onnx.export(..., "
+    "a recurrent layer that the exporter took apart: torch.onnx.export(..., "
     "dynamo=False), or give the weights in an .npz"
 )
 _HELP = {
-    "Add": "nets are chains: a sum of two branches (residual) has no layer yet",
+    "Add": "a sum adds values of one shape, each made by a layer or the sample itself",
     "Mul": "a product of two branches is read where it is Swish, HardSwish or Gelu of one of them",
-    "Concat": "nets are chains: branches cannot be joined (of stacked RNNs read y[:, -1], not h)",
+    "Concat": "maps are joined by their channels, vectors by their entries (of stacked RNNs read "
+    "y[:, -1], not h)",
     "Mish": "train with Relu, Elu or Softplus instead; a layer with Swish or Gelu runs, untrained",
     "ThresholdedRelu": "train with Relu or LeakyRelu instead",
     "Erf": "Gelu is read from its own operator, or as x * (1 + Erf(x / sqrt 2)) / 2",

@@ -1,7 +1,8 @@
-"""From an ONNX graph to a chain of our layers: one node after the other."""
+"""From an ONNX graph to our layers: one node after the other."""
 
 import math
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,17 @@ from tpsgd_edge.errors import DataError
 from tpsgd_edge.frontend.imports import elementwise, two_classes
 from tpsgd_edge.frontend.imports.arrays import computed, moved, shape_of
 from tpsgd_edge.frontend.imports.call import Call, Node
-from tpsgd_edge.frontend.imports.chain import Chain
+from tpsgd_edge.frontend.imports.chain import Chain, scaled
 from tpsgd_edge.frontend.imports.file import HeldTensor, OnnxNet, read_onnx_file, tensor_array
 from tpsgd_edge.frontend.imports.help import what_to_do
 from tpsgd_edge.frontend.imports.inputs import first_chain, laid_for, net_input
+from tpsgd_edge.frontend.imports.joins import joined
 from tpsgd_edge.frontend.imports.net import ImportedNet
 from tpsgd_edge.frontend.imports.operators import HANDLERS, check_heeded, check_readable
 from tpsgd_edge.frontend.imports.recognized import with_activations
 from tpsgd_edge.frontend.imports.tail import ENDS, TAIL, are_places, class_names
 from tpsgd_edge.frontend.metadata import class_names as named_classes
+from tpsgd_edge.spec import SAMPLE
 
 _STANDARD = ("", "ai.onnx")
 _REAL_TYPES = (1, 10, 11)
@@ -52,7 +55,7 @@ def imported(net: OnnxNet) -> ImportedNet:
         reading.take(node)
     chain = reading.end()
     return ImportedNet(
-        layers=tuple(dict(layer.table) for layer in chain.layers),
+        layers=tuple(_tables(chain)),
         weights={la.name: la.weights for la in chain.layers if la.weights is not None},
         input_shape=chain.input_shape,
         input_lengths=reading.input.lengths,
@@ -60,6 +63,15 @@ def imported(net: OnnxNet) -> ImportedNet:
         input_scaling=chain.scaling,
         class_names=reading.class_names or named_classes(net.metadata),
     )
+
+
+def _tables(chain: Chain) -> Iterator[dict[str, Any]]:
+    """Tables of the layers; a layer that does not read the one before it says what it reads."""
+    before = SAMPLE
+    for layer in chain.layers:
+        reads = {} if layer.reads == (before,) else {"from": layer.reads}
+        yield {**layer.table, **reads}
+        before = layer.name
 
 
 def _places(chain: Chain) -> tuple[int, ...] | None:
@@ -70,26 +82,42 @@ def _places(chain: Chain) -> tuple[int, ...] | None:
     return tuple(samples.tolist())
 
 
+def _twice(chain: Chain, call: Call, count: int) -> Chain:
+    """The chain with its values taken several times by one node."""
+    if call.node.op not in ("Add", "Sum") or any(array is not None for array in call.arrays):
+        raise call.error(
+            f"{call.node.op[:40]} reads one value {count} times",
+            found=f"'{call.node.inputs[0][:40]}'",
+            help=what_to_do(call.node.op),
+        )
+    return scaled(chain, call, np.array(float(count)), np.zeros(()))
+
+
 class _Reading:
-    """A graph while it is read: the chain so far, and what each name stands for."""
+    """A graph while it is read: the layers up to each tensor, and what else a name stands for."""
 
     def __init__(self, net: OnnxNet) -> None:
         self.net = net
         self.input = net_input(net)
-        self.chain = first_chain(self.input)
+        first = first_chain(self.input)
         if net.input_type not in _REAL_TYPES:
-            self.chain = replace(self.chain, are_whole=True)
+            first = replace(first, are_whole=True)
         batch = self.input.batch
         self.batch = 1 if batch is None else max(net.input_shape[batch] or 1, 1)
-        # Names of the tensor that the chain ends with; of a recurrent layer also its last state.
-        self.heads: tuple[str, ...] = (net.input_name,)
-        self.shapes: dict[str, tuple[int, ...]] = {net.input_name: self.chain.order.shape}
+        # The net up to each tensor that it computes; of a recurrent layer also its last state.
+        self.chains: dict[str, Chain] = {net.input_name: first}
+        self.latest = net.input_name
+        # Layers in the order in which they were made.
+        self.numbers: dict[str, int] = {}
         self.constants: dict[str, Array] = {}
         self.computed = 0
+        # Tensors that hold answers, and the net up to what they are made of.
         self.tail: set[str] = set()
+        self.answered: Chain | None = None
         # The value of the other class, made of the one unit that a net ends with.
         self.mirrors: set[str] = set()
-        self.readers = Counter(name for node in net.nodes for name in node.inputs)
+        readers = (n for node in net.nodes if node.op != "Shape" for n in set(node.inputs))
+        self.readers = Counter(readers)
         self.class_names: tuple[str, ...] = ()
 
     def take(self, node: Node) -> None:
@@ -97,13 +125,14 @@ class _Reading:
         node = self._resolved(node)
         call = Call(node, (), self.net.file, self.batch, self.net.opset)
         self._check_names(call)
-        values = [name for name in node.inputs if name in self.shapes]
+        values = [name for name in node.inputs if name in self.chains]
         if any(name in self.tail for name in node.inputs):
             self._end(call)
         elif any(name in self.mirrors for name in node.inputs):
             self._join(call)
         elif node.op == "Shape" and values and node.outputs:
-            self.constants[node.outputs[0]] = shape_of(self.shapes[values[0]], call)
+            shape = self.chains[values[0]].order.shape
+            self.constants[node.outputs[0]] = shape_of(shape, call)
         elif values:
             self._extend(call, values)
         else:
@@ -111,15 +140,9 @@ class _Reading:
         check_heeded(call)
 
     def end(self) -> Chain:
-        """The chain, when all nodes are read."""
-        self._settle(Call(self.net.nodes[-1], (), self.net.file))
-        chain, net = self.chain, self.net
-        if not {*self.heads, *self.tail} & set(net.outputs):
-            raise DataError(
-                "the net does not come to its output",
-                where=f"{net.file}, output '{net.outputs[0][:60]}'",
-                found=f"its layers end with '{self.heads[0][:60]}'",
-            )
+        """The chain up to the answers, when all nodes are read."""
+        chain, net = self._answers(), self.net
+        chain = self._ended(chain, Call(net.nodes[-1], (), net.file))
         if chain.is_quantized:
             raise DataError(
                 "the outputs of the net are whole numbers",
@@ -144,15 +167,33 @@ class _Reading:
             )
         return chain
 
+    def _answers(self) -> Chain:
+        """The chain up to what the net answers with."""
+        net, wanted = self.net, set(self.net.outputs)
+        made = [name for name in self.chains if name in wanted and self.chains[name].layers]
+        if self.answered is not None and (self.tail & wanted or self.latest in wanted):
+            return self.answered
+        if made:
+            return self.chains[made[-1]]
+        raise DataError(
+            "the net does not come to its output",
+            where=f"{net.file}, output '{net.outputs[0][:60]}'",
+            found=f"its layers end with '{self.latest[:60]}'",
+        )
+
+    def _chain(self, name: str) -> Chain:
+        """The net up to a tensor, with layers sealed that make other tensors, too."""
+        chain = self.chains[name]
+        sealed = len(chain.layers) if self.readers[name] > 1 else chain.sealed
+        own = {layer.name for layer in chain.layers}
+        return replace(chain, sealed=sealed, taken=frozenset(self.numbers.keys() - own))
+
     def _extend(self, call: Call, values: list[str]) -> None:
-        """A node that reads what the chain ends with."""
+        """A node that reads what the net computes."""
         node = call.node
-        if values[0] not in self.heads or len(values) > 1:
-            raise call.error(
-                f"{node.op[:40]} joins or leaves the chain of layers",
-                found="inputs " + ", ".join(f"'{name[:40]}'" for name in values[:3]),
-                help=what_to_do(node.op) if len(values) > 1 else "each layer is read by one other",
-            )
+        if len(set(values)) > 1:
+            self._join_values(call, values)
+            return
         if (self.tail or node.op in ENDS) and node.op in TAIL:
             self._end(call)
             return
@@ -163,13 +204,13 @@ class _Reading:
                 help=what_to_do(node.op, node.domain),
             )
         call = self._with_arrays(call)
-        if two_classes.is_one_unit(self.chain) and self._is_second(call, values[0]):
+        chain = self._chain(values[0])
+        if len(values) > 1:
+            self._continue(_twice(chain, call, len(values)), call)
+            return
+        if two_classes.is_one_unit(chain) and self._is_second(call, values[0], chain):
             return
         domain = "" if node.domain in _STANDARD else node.domain
-        chain = self.chain
-        if values[0] != self.heads[0] and chain.second is not None:
-            chain = replace(chain, order=chain.second)
-        chain = replace(chain, second=None)
         order = None if domain else moved(chain.order, call)
         if order is None and chain.bounds is not None and node.op not in ("Max", "Min"):
             chain = elementwise.bounded(replace(chain, bounds=None), call, *chain.bounds)
@@ -189,60 +230,78 @@ class _Reading:
             )
         self._continue(chain, call)
 
-    def _is_second(self, call: Call, name: str) -> bool:
+    def _join_values(self, call: Call, values: list[str]) -> None:
+        """A node that reads several values which the net computes."""
+        call = self._with_arrays(call)
+        chains = []
+        for name in values:
+            chain = self._settled(self._chain(name), call)
+            check_readable(chain, call, is_move=False)
+            chains.append(chain)
+        self._continue(joined(chains, call, self.numbers), call)
+
+    def _is_second(self, call: Call, name: str, chain: Chain) -> bool:
         """Tell whether a node makes the second of two classes from the last layer's single unit."""
-        if self.readers[name] > 1 and two_classes.mirrors(self.chain, call):
+        if self.readers[name] > 1 and two_classes.mirrors(chain, call):
             self.mirrors.update(call.node.outputs)
             return True
-        if not two_classes.halves_at(self.chain, call):
+        if not two_classes.halves_at(chain, call):
             return False
-        self.chain = two_classes.with_two_units(self.chain)
+        self.answered = two_classes.with_two_units(chain)
         self.tail.update(call.node.outputs)
         return True
 
     def _join(self, call: Call) -> None:
         """Concat of the values of two classes, one of them made from the other."""
         names = call.node.inputs
-        is_pair = call.node.op == "Concat" and len(names) == 2 and self.heads[0] in names
+        heads = [name for name in names if name in self.chains]
+        is_pair = call.node.op == "Concat" and len(names) == 2 and len(heads) == 1
         if not is_pair or call.integer("axis", 1) not in (1, -1):
             raise call.error(
-                f"{call.node.op[:40]} joins or leaves the chain of layers",
+                f"{call.node.op[:40]} joins values in a way that no layer of ours does",
                 found="inputs " + ", ".join(f"'{name[:40]}'" for name in names[:3]),
                 help=what_to_do(call.node.op),
             )
-        is_probability = self.chain.layers[-1].table["activation"] == "sigmoid"
-        is_second = names[1] == self.heads[0]
-        self.chain = two_classes.with_two_units(self.chain, is_second=is_second)
-        self._continue(self.chain, call)
+        chain = self.chains[heads[0]]
+        is_probability = chain.layers[-1].table["activation"] == "sigmoid"
+        made = two_classes.with_two_units(chain, is_second=names[1] == heads[0])
+        self._continue(made, call)
         if is_probability:
+            self.answered = made
             self.tail.update(call.node.outputs)
 
-    def _settle(self, call: Call) -> None:
-        """Give the last layer the activation that Max and Min stand for.
+    def _settled(self, chain: Chain, call: Call) -> Chain:
+        """The chain whose last layer has the activation that Max and Min stand for.
 
         Where its integers begin at 0 because no sample gave it a lower value, it has none.
         """
-        if self.chain.ends_by_steps:
-            self.chain = elementwise.without_relu(self.chain) or self.chain
-        bounds = self.chain.bounds
-        if bounds is not None:
-            self.chain = elementwise.bounded(replace(self.chain, bounds=None), call, *bounds)
+        if chain.bounds is None:
+            return chain
+        return elementwise.bounded(replace(chain, bounds=None), call, *chain.bounds)
+
+    def _ended(self, chain: Chain, call: Call) -> Chain:
+        """The chain as a net ends with it."""
+        if chain.ends_by_steps:
+            chain = elementwise.without_relu(chain) or chain
+        return self._settled(chain, call)
 
     def _continue(self, chain: Chain, call: Call) -> None:
         if len(chain.layers) > _MOST_LAYERS:
             raise call.error("the net has too many layers", found=f"{_MOST_LAYERS} are allowed")
         outputs = call.node.outputs
-        self.chain = chain
-        if call.node.op == "LinearClassifier":
-            self._name_classes(call)
-            self.tail.update(outputs)
-        self.heads = outputs[:2] if chain.second is not None else outputs[:1]
-        for name, order in zip(self.heads, (chain.order, chain.second), strict=False):
-            # An output that nobody asks for has no name.
-            if name and order is not None:
-                self.shapes[name] = order.shape
         if not outputs:
             raise call.error(f"{call.node.op[:40]} makes nothing")
+        for layer in chain.layers:
+            self.numbers.setdefault(layer.name, len(self.numbers))
+        if call.node.op == "LinearClassifier":
+            self._name_classes(call)
+            self.answered = chain
+            self.tail.update(outputs)
+        for name, order in zip(outputs, (chain.order, chain.second), strict=False):
+            # An output that nobody asks for has no name.
+            if name and order is not None:
+                self.chains[name] = replace(chain, order=order, second=None)
+        self.latest = outputs[0]
 
     def _end(self, call: Call) -> None:
         """Softmax or ArgMax, and what makes answers of them."""
@@ -254,10 +313,11 @@ class _Reading:
                 found="Softmax, LogSoftmax or ArgMax before it",
                 help="the loss has softmax itself: it can only come last",
             )
-        self._settle(call)
-        shape = self.chain.order.shape
-        is_first = not self.tail
-        if is_first and (not self.chain.layers or max(shape, default=1) != math.prod(shape)):
+        is_first = self.answered is None
+        given = next((name for name in node.inputs if name in self.chains), self.latest)
+        chain = self._ended(self.answered or self.chains[given], call)
+        self.answered, shape = chain, chain.order.shape
+        if is_first and (not chain.layers or max(shape, default=1) != math.prod(shape)):
             raise call.error(f"{node.op} reads no vector", found=f"shape {shape}")
         if is_first or node.op not in ("ArgMax", "TopK"):
             look(call, shape)
@@ -298,7 +358,7 @@ class _Reading:
                 raise call.error("two nodes make the same tensor", found=f"'{name[:60]}'")
 
     def _is_known(self, name: str) -> bool:
-        places = (self.shapes, self.constants, self.tail, self.mirrors, self.net.tensors)
+        places = (self.chains, self.constants, self.tail, self.mirrors, self.net.tensors)
         return any(name in place for place in places)
 
     def _resolved(self, node: Node) -> Node:

@@ -11,7 +11,7 @@ import numpy as np
 from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.arithmetic.types import Array, Real
 from tpsgd_edge.frontend.imports.call import Call
-from tpsgd_edge.frontend.imports.chain import Chain, activated, scaled
+from tpsgd_edge.frontend.imports.chain import Chain, activated, last_active, scaled
 
 _UINT8 = 2
 _NONE = np.zeros((), np.uint8)
@@ -29,8 +29,8 @@ def quantize(chain: Chain, call: Call) -> Chain:
             help="only weights may have several",
         )
     if bool(np.all(zero == np.iinfo(zero.dtype).min)) and chain.layers:
-        last = next((la for la in reversed(chain.layers) if la.weights is not None), None)
-        if last is None or not FACTS[last.table["activation"]].is_never_negative:
+        at = last_active(chain)
+        if at is None or not FACTS[chain.layers[at].table["activation"]].is_never_negative:
             chain = replace(activated(chain, call, "relu"), ends_by_steps=True)
     return replace(chain, is_quantized=True)
 

@@ -60,7 +60,7 @@ def doubled(layer: ImportedLayer, sign: float = 1.0) -> ImportedLayer:
     w = layer.weights.w * np.array([[-half], [half]])
     b = layer.weights.b * np.array([-half, half])
     table = {**layer.table, "units": 2, "activation": "linear"}
-    return ImportedLayer(table, Weights(w, b), 2, 2)
+    return ImportedLayer(table, Weights(w, b), 2, 2, layer.reads)
 
 
 def ends_with_sigmoid(net: ImportedNet) -> bool:

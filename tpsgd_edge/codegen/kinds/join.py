@@ -1,0 +1,95 @@
+"""Sums and concatenations of several values."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tpsgd_edge.codegen.c import c_float
+from tpsgd_edge.codegen.calls import Argument, StageView, arena, call, inputs_of, struct_of
+from tpsgd_edge.codegen.kinds.conv2d import shapes_of
+from tpsgd_edge.codegen.kinds.kind import Kind
+from tpsgd_edge.codegen.kinds.unit import Entries, Field, LayerView, numbers
+from tpsgd_edge.quantize.model import QuantizedAdd, QuantizedConcat, QuantizedJoin, QuantizedModel
+
+# docs/ARITHMETIC.md, section 20: what sums are limited to in binary32.
+_F32_RANGE = {"linear": (-(2.0**20), 2.0**20), "relu": (0.0, 2.0**20), "relu6": (0.0, 6.0)}
+
+
+def _sum(model: QuantizedModel, layer: QuantizedAdd) -> StageView:
+    values = inputs_of(model, layer)
+    comment = f"{layer.name}: {_names(values)}, {layer.activation}"
+    if layer.x_type != "f32":
+        comment += f"; |sum| <= {layer.largest_sum:,}"
+    return _stage(layer, "sum", comment, values)
+
+
+def _concat(model: QuantizedModel, layer: QuantizedConcat) -> StageView:
+    values = inputs_of(model, layer)
+    made = shapes_of(layer.x_shapes[0], layer.y_shape)
+    return _stage(layer, "concat", f"{layer.name}: {_names(values)} side by side, {made}", values)
+
+
+def _stage(layer: QuantizedJoin, verb: str, comment: str, values: Argument) -> StageView:
+    forward = call(f"tps_{verb}_{layer.x_type}", struct_of(layer), values, arena(layer, "y"))
+    return StageView(comment, (forward,))
+
+
+def _names(values: Argument) -> str:
+    return " and ".join(part.name.removesuffix("_y") for part in values.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class JoinKernels:
+    """Which layers with several inputs a model has, and the C type of their sums."""
+
+    add: bool
+    concat: bool
+    sum_c: str
+
+
+def join_kernels(model: QuantizedModel) -> JoinKernels | None:
+    """The kernels that the sums and concatenations of the model use; None without any."""
+    kinds = {layer.kind for layer in model.layers}
+    if not kinds & {"add", "concat"}:
+        return None
+    sum_c = {"s8": "int32_t", "s16": "int64_t", "f32": "float"}[model.value_type]
+    return JoinKernels("add" in kinds, "concat" in kinds, sum_c)
+
+
+def _sum_struct(_model: QuantizedModel, layer: QuantizedAdd) -> LayerView:
+    return LayerView(layer.name, "tps_sum", tuple(_sum_fields(layer)))
+
+
+def _sum_fields(layer: QuantizedAdd) -> Iterator[Field]:
+    yield from numbers(count=layer.y_count, n_values=len(layer.x_shapes))
+    if layer.x_type == "f32":
+        low, high = _F32_RANGE[layer.activation]
+        yield "y_min", c_float(low)
+        yield "y_max", c_float(high)
+        return
+    yield "mult", Entries("uint16_t", layer.mults)
+    yield from numbers(shift=layer.shift, y_min=layer.z_min, y_max=layer.z_max)
+
+
+def _concat_struct(_model: QuantizedModel, layer: QuantizedConcat) -> LayerView:
+    return LayerView(layer.name, "tps_concat", tuple(_concat_fields(layer)))
+
+
+def _concat_fields(layer: QuantizedConcat) -> Iterator[Field]:
+    height, width, channels = layer.y_shape
+    yield from numbers(places=height * width, channels=channels, n_values=len(layer.x_shapes))
+    yield "part", Entries("uint16_t", tuple(shape[2] for shape in layer.x_shapes))
+    if layer.x_type != "f32":
+        yield "mult", Entries("uint16_t", tuple(part.mult for part in layer.parts))
+        yield "shift", Entries("uint8_t", tuple(part.shift for part in layer.parts))
+
+
+def _words(layer: QuantizedJoin) -> str:
+    return layer.kind
+
+
+def _facts(_layer: QuantizedJoin) -> dict[str, object]:
+    return {}
+
+
+ADD = Kind(struct=_sum_struct, words=_words, facts=_facts, forward=_sum)
+CONCAT = Kind(struct=_concat_struct, words=_words, facts=_facts, forward=_concat)

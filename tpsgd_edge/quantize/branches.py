@@ -1,0 +1,109 @@
+"""Layers in numbers that read several values (docs/ARITHMETIC.md, section 20)."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from tpsgd_edge.quantize.parameters import Requantize, ValueType
+
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedAdd:
+    """A sum of values of one shape: it learns nothing.
+
+    Attributes:
+        y_shape: the map of each value and of the sum (height, width, channels).
+        activation: linear, relu or relu6; `z_min` and `z_max` say it in integers.
+        mults: add_mult of each value; all 0, and `shift` too, in an f32 layer.
+        x_scales, y_scale: real value of one unit.
+    """
+
+    name: str
+    y_shape: Shape
+    activation: str
+    x_type: ValueType
+    x_scales: tuple[float, ...]
+    y_scale: float
+    mults: tuple[int, ...]
+    shift: int
+    z_min: int
+    z_max: int
+
+    @property
+    def kind(self) -> Literal["add"]:
+        """The layer kind, as in the spec."""
+        return "add"
+
+    @property
+    def x_shapes(self) -> tuple[Shape, ...]:
+        """The map of each value that it reads."""
+        return (self.y_shape,) * len(self.mults)
+
+    @property
+    def y_type(self) -> ValueType:
+        """Type of the output: that of the values it reads."""
+        return self.x_type
+
+    @property
+    def x_count(self) -> int:
+        """Numbers in all values that it reads."""
+        return len(self.mults) * self.y_count
+
+    @property
+    def y_count(self) -> int:
+        """Numbers in the sum."""
+        return math.prod(self.y_shape)
+
+    @property
+    def largest_sum(self) -> int:
+        """Proved bound of the sum before it is rounded; 0 in an f32 layer."""
+        return sum(self.mults) << (7 if self.x_type == "s8" else 15)
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedConcat:
+    """Maps of one height and width, their channels one after the other: it learns nothing.
+
+    Attributes:
+        x_shapes: the maps that it reads (height, width, channels).
+        parts: cat_mult and cat_shift of each of them; not used by an f32 layer.
+        x_scales, y_scale: real value of one unit.
+    """
+
+    name: str
+    x_shapes: tuple[Shape, ...]
+    x_type: ValueType
+    x_scales: tuple[float, ...]
+    y_scale: float
+    parts: tuple[Requantize, ...]
+
+    @property
+    def kind(self) -> Literal["concat"]:
+        """The layer kind, as in the spec."""
+        return "concat"
+
+    @property
+    def y_shape(self) -> Shape:
+        """The map that it makes."""
+        height, width, _ = self.x_shapes[0]
+        return height, width, sum(channels for _, _, channels in self.x_shapes)
+
+    @property
+    def y_type(self) -> ValueType:
+        """Type of the output: that of the values it reads."""
+        return self.x_type
+
+    @property
+    def x_count(self) -> int:
+        """Numbers in all values that it reads."""
+        return self.y_count
+
+    @property
+    def y_count(self) -> int:
+        """Numbers in the output."""
+        return math.prod(self.y_shape)
+
+
+QuantizedJoin = QuantizedAdd | QuantizedConcat

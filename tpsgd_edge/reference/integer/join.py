@@ -1,0 +1,41 @@
+"""Sums and concatenations in integers (docs/ARITHMETIC.md, section 20)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.arithmetic.ops import Int64, clip, rshift_round, widen
+from tpsgd_edge.quantize.model import QuantizedAdd, QuantizedConcat, limits
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IntegerAdd:
+    """A sum of values, each with a factor, rounded once."""
+
+    layer: QuantizedAdd
+
+    def forward(self, *values: NDArray[Any]) -> Int64:
+        """The sum of values of one shape, flat."""
+        layer = self.layer
+        total = np.zeros(layer.y_count, np.int64)
+        for value, mult in zip(values, layer.mults, strict=True):
+            total += widen(value) * mult
+        return clip(rshift_round(total, layer.shift), layer.z_min, layer.z_max)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IntegerConcat:
+    """Maps side by side, each in units of the output."""
+
+    layer: QuantizedConcat
+
+    def forward(self, *values: NDArray[Any]) -> Int64:
+        """The map with all channels, flat, of flat maps."""
+        layer, (low, high) = self.layer, limits(self.layer.y_type)
+        maps = [
+            clip(rshift_round(widen(value) * part.mult, part.shift), low, high).reshape(shape)
+            for value, part, shape in zip(values, layer.parts, layer.x_shapes, strict=True)
+        ]
+        return np.concatenate(maps, axis=2).ravel()

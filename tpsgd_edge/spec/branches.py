@@ -1,0 +1,92 @@
+"""What a spec whose layers name what they read must not ask for."""
+
+from collections.abc import Iterator
+
+from tpsgd_edge.spec.edges import SAMPLE
+from tpsgd_edge.spec.layers import RecurrentSpec
+from tpsgd_edge.spec.model import ModelSpec
+from tpsgd_edge.spec.problems import Problem, did_you_mean
+from tpsgd_edge.spec.untrained import AddSpec, ConcatSpec
+
+
+def unknown_inputs(model: ModelSpec) -> Iterator[Problem]:
+    """Names in `from` that no layer before the one that reads them has."""
+    known = [SAMPLE]
+    for key, layer in zip(model.keys, model.layers, strict=True):
+        for value in layer.reads or ():
+            if value not in known:
+                is_later = value in model.keys
+                yield Problem(
+                    f"{_called(key)} reads '{value[:40]}', which "
+                    + ("comes later" if is_later else "no layer before it makes"),
+                    where=f"[model], {_called(key)}, from",
+                    found=_from(layer.reads or ()),
+                    help="layers stand in the order of computing: move this one behind it"
+                    if is_later and value != key
+                    else did_you_mean(value, known),
+                )
+        known.append(key)
+
+
+def branch_problems(model: ModelSpec) -> Iterator[Problem]:
+    """Layers that read too much, that nobody reads, or that branch along sequences."""
+    yield from _counts(model)
+    for key in model.edges.without_consumers[:-1]:
+        yield Problem(
+            f"no layer reads what {_called(key)} makes",
+            where=f"[model], {_called(key)}",
+            found=f"the net ends with {_called(model.keys[-1])}",
+            help="name it in from of another layer, or leave it out",
+        )
+    if any(isinstance(layer, RecurrentSpec) for layer in model.layers):
+        yield from _along_sequences(model)
+
+
+def _counts(model: ModelSpec) -> Iterator[Problem]:
+    for key, layer in zip(model.keys, model.layers, strict=True):
+        reads, where = layer.reads or (SAMPLE,), f"[model], {_called(key)}, from"
+        if not isinstance(layer, AddSpec | ConcatSpec):
+            if len(reads) > 1:
+                yield Problem(
+                    f"{_called(key)} reads one value",
+                    where=where,
+                    found=_from(reads),
+                    help='name one layer, or put { kind = "add" } or { kind = "concat" } before it',
+                )
+        elif len(set(reads)) < len(reads) or len(reads) < 2:
+            yield Problem(
+                f"{_called(key)} reads two values or more, each of them once",
+                where=where,
+                found="nothing" if layer.reads is None else _from(reads),
+                help='name them: from = ["conv1", "conv3"]; "x" is the sample',
+            )
+
+
+def _along_sequences(model: ModelSpec) -> Iterator[Problem]:
+    """Recurrent layers follow each other, and what comes behind them reads the last one."""
+    edges = model.edges
+    pairs = list(zip(model.keys, model.layers, strict=True))
+    recurrent = [key for key, layer in pairs if isinstance(layer, RecurrentSpec)]
+    for key, layer in pairs:
+        inputs = edges.inputs_of(key)
+        of_sequences = {SAMPLE, *recurrent[:-1]} & set(inputs)
+        if isinstance(layer, RecurrentSpec):
+            place = recurrent.index(key)
+            of_sequences -= {recurrent[place - 1] if place else SAMPLE}
+        if of_sequences:
+            value = sorted(of_sequences)[0]
+            yield Problem(
+                f"{_called(key)} cannot read '{value}', a sequence that branches",
+                where=f"[model], {_called(key)}, from",
+                found=_from(inputs),
+                help="recurrent layers follow each other; what comes behind them may branch",
+            )
+
+
+def _called(key: str) -> str:
+    return key if key.startswith("layers[") else f"layer '{key}'"
+
+
+def _from(values: tuple[str, ...]) -> str:
+    quoted = [f'"{value[:40]}"' for value in values[:4]]
+    return f"from = {quoted[0]}" if len(values) == 1 else f"from = [{', '.join(quoted)}]"

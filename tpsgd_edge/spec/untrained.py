@@ -1,0 +1,104 @@
+"""The layer kinds of a spec that have no weights, and what all kinds share."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from tpsgd_edge.spec.base import Section
+from tpsgd_edge.spec.lengths import is_length, padding, pair
+from tpsgd_edge.spec.names import check_c_name
+
+
+class ReadingSpec(Section):
+    """Settings of every layer."""
+
+    reads: tuple[str, ...] | None = Field(default=None, alias="from", min_length=1, max_length=64)
+    """Names of the layers whose values this one reads, one or a list, "x" for the sample; where not
+    given, that of the layer before it. Since: 0.2.0. Example: `from = "conv1"`"""
+
+    @field_validator("reads", mode="before")
+    @classmethod
+    def _one_name_is_a_list(cls, value: object) -> object:
+        if isinstance(value, str):
+            return (value,)
+        return tuple(value) if isinstance(value, list) else value
+
+
+class UntrainedSpec(ReadingSpec):
+    """Settings of layers without weights: a name, which may be left out."""
+
+    name: str | None = None
+    """Name of the layer; may be left out. Example: `name = "pool1"`"""
+
+    @field_validator("name")
+    @classmethod
+    def _c_name(cls, name: str | None) -> str | None:
+        return None if name is None else check_c_name(name)
+
+
+class PoolSpec(UntrainedSpec):
+    """Pooling: the largest or the mean value of each window."""
+
+    kind: Literal["max_pool", "avg_pool"]
+    """Kind of the layer: the largest or the mean value of each window.
+    Example: `kind = "avg_pool"`"""
+    size: int | tuple[int, int] = 2
+    """Rows and columns of a window; one number for both, or for the columns where the map is one
+    row high. Example: `size = [2, 2]`"""
+    stride: int | tuple[int, int] | None = None
+    """Rows and columns from one window to the next; where not given, the size.
+    Example: `stride = 1`"""
+    padding: Literal["valid", "same"] | tuple[int, ...] = "valid"
+    """How far windows reach over the edges of the map: not at all, so that the map keeps its size,
+    or by numbers: 1, [1, 2] for rows and columns, [above, left, below, right]; what lies outside
+    does not count. Example: `padding = 1`"""
+    ceil_mode: bool = False
+    """Whether a last window may reach beyond the end of the map. Example: `ceil_mode = true`"""
+
+    @field_validator("padding", mode="before")
+    @classmethod
+    def _padding_goes_around(cls, value: object) -> object:
+        return padding(value, "1, [1, 2] for rows and columns, or [above, left, below, right]", 4)
+
+    @field_validator("size", mode="before")
+    @classmethod
+    def _size_is_one_or_two_numbers(cls, value: object) -> object:
+        return value if is_length(value) else pair(value, key="size")
+
+    @field_validator("stride", mode="before")
+    @classmethod
+    def _stride_is_one_or_two_numbers(cls, value: object) -> object:
+        return value if value is None or is_length(value) else pair(value, key="stride")
+
+
+class GlobalAvgPoolSpec(UntrainedSpec):
+    """The mean of each channel over the whole map."""
+
+    kind: Literal["global_avg_pool"]
+    """Kind of the layer. Example: `kind = "global_avg_pool"`"""
+
+
+class AddSpec(UntrainedSpec):
+    """The sum of several values of one shape, place by place; `from` names them."""
+
+    kind: Literal["add"]
+    """Kind of the layer. Since: 0.2.0. Example: `kind = "add"`"""
+    activation: Literal["linear", "relu", "relu6"] = "linear"
+    """What is made of the sum. Since: 0.2.0. Example: `activation = "relu"`"""
+
+
+class ConcatSpec(UntrainedSpec):
+    """Maps of one height and width as one, their channels one after the other; `from` names them.
+
+    Vectors are maps of one place: their entries follow each other.
+    """
+
+    kind: Literal["concat"]
+    """Kind of the layer. Since: 0.2.0. Example: `kind = "concat"`"""
+
+
+class FlattenSpec(UntrainedSpec):
+    """The map as a vector; dense layers flatten what they read without being told."""
+
+    kind: Literal["flatten"]
+    """Kind of the layer. Example: `kind = "flatten"`"""
