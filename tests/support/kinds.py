@@ -44,8 +44,8 @@ NETS: Mapping[str, tuple[tuple[int, ...], list[Table]]] = {
     "avg_pool": ((5, 6, 2), [_MAP, {"kind": "avg_pool", "size": 2}]),
     "global_avg_pool": ((5, 6, 2), [_MAP, {"kind": "global_avg_pool"}]),
     "flatten": ((5, 6, 2), [_MAP, {"kind": "flatten"}]),
-    "add": ((6,), [_FC, {**_FC, "name": "fc2"}, {"kind": "add", "from": ["fc", "fc2"]}]),
-    "concat": ((6,), [_FC, {**_FC, "name": "fc2"}, {"kind": "concat", "from": ["fc", "fc2"]}]),
+    "add": ((6,), [{**_FC, "units": 6}, {"kind": "add", "from": ["x", "fc"]}]),
+    "concat": ((6,), [_FC, {"kind": "concat", "from": ["fc", "x"]}]),
 }
 
 
@@ -148,7 +148,7 @@ def _backprop_in_torch(way: Way) -> None:
 
 
 def _backprop(way: Way) -> None:
-    data = way.spec.model_dump(mode="json", exclude_unset=True, by_alias=True)
+    data = way.spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
     # Under backpropagation hidden layers have neither targets nor losses of their own.
     data.pop("projection", None)
     for table in data["model"]["layers"][:-1]:

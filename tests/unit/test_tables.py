@@ -45,6 +45,8 @@ GRAPH_KINDS = {
 }
 _LABEL_SPACE = set(LABEL_SPACE)
 _WEIGHTED = {"dense", "conv2d", "rnn", "gru"}
+# Kinds that read several values.
+_JOINS = {"add", "concat"}
 # What each stage that differs by it must have an entry for.
 VOCABULARIES: Mapping[str, set[str]] = {
     "kinds of a spec": set(KINDS),
@@ -64,13 +66,16 @@ VOCABULARIES: Mapping[str, set[str]] = {
 }
 # Parts of a vocabulary that a table may be about; each follows from what is said elsewhere.
 PARTS: Mapping[str, tuple[set[str], ...]] = {
+    "kinds of a spec": (_JOINS, set(KINDS) - _JOINS),
     "kinds of a graph": (
         _WEIGHTED,
-        GRAPH_KINDS - _WEIGHTED,
+        _JOINS,
+        GRAPH_KINDS - _JOINS,
+        GRAPH_KINDS - _WEIGHTED - _JOINS,
         {"rnn", "gru"},
         {"gru"},
         _WEIGHTED - {"gru"},
-        GRAPH_KINDS - {"rnn", "gru"},
+        GRAPH_KINDS - _JOINS - {"rnn", "gru"},
     ),
     "losses": (
         set(get_args(OutputLoss)),
@@ -92,6 +97,7 @@ PARTS: Mapping[str, tuple[set[str], ...]] = {
 FEW: Mapping[tuple[str, str], str] = {
     ("arithmetic.tables", "FIXED"): "the two whose tables hang on no layer's numbers",
     ("frontend.onnx_activations", "OPERATORS"): "the tables of exports have the rest",
+    ("codegen.kinds.join", "_F32_RANGE"): "those that a sum can have",
     ("frontend.exports.activation", "_BOUNDS"): "those that are a Clip",
     ("frontend.exports.activation", "_FACTORS"): "those that are a product of z",
     ("frontend.imports.recognized", "_KNOWN"): "what exporters write as several operators",

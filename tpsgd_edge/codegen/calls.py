@@ -6,7 +6,7 @@ rate, or the model's state, asks the calls and not their text.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 from tpsgd_edge.codegen.c import C_TYPES
 from tpsgd_edge.quantize.model import SAMPLE, QuantizedDense, QuantizedLayer, QuantizedModel
@@ -43,7 +43,7 @@ class Argument:
     name: str = ""
     member: str = ""
     number: int = 0
-    parts: "tuple[Argument, ...]" = ()
+    parts: tuple[Self, ...] = ()
 
     @property
     def is_state(self) -> bool:
@@ -100,8 +100,8 @@ class Lesson:
 
 def arguments_of(stages: Iterable[StageView]) -> set[Argument]:
     """What the stages' calls are given, those that only training makes left aside."""
-    given = [a for stage in stages for call in stage.calls for a in call.arguments]
-    return {part for argument in given for part in (argument, *argument.parts)}
+    given = {a for stage in stages for call in stage.calls for a in call.arguments}
+    return given.union(*(argument.parts for argument in given))
 
 
 def use_state(stages: Iterable[StageView]) -> bool:

@@ -130,7 +130,8 @@ def _long(shape: Lengths) -> Lengths:
     return tuple(n for n in shape if n != 1)
 
 
-def _by(shape: Lengths) -> str:
+def by(shape: Lengths) -> str:
+    """Return lengths as words: 28 x 28 x 1."""
     return " x ".join(str(n) for n in shape)
 
 
@@ -138,7 +139,7 @@ def _refuse_unclear(asked: Lengths, shape: Lengths, where: str) -> NoReturn:
     raise DataError(
         "it is not clear how the values of a sample lie",
         where=f"{where}; {_WHERE}",
-        found=f"samples of {_by(shape)}; maps of {_by(asked)}, height x width x channels, "
+        found=f"samples of {by(shape)}; maps of {by(asked)}, height x width x channels, "
         "could lie in them channels first or last",
         help='say it: layout = "channels_first" (as PyTorch has images) or "channels_last" '
         "(as Keras has them)",
@@ -151,7 +152,7 @@ def _refuse_layout(layout: str, asked: Lengths, shape: Lengths, where: str) -> N
     raise DataError(
         f"the samples are not {layout.replace('_', ' ')}",
         where=f"{where}; {_WHERE}",
-        found=f"samples of {_by(shape)}; {layout} means {_by(wanted)}, or flat rows",
+        found=f"samples of {by(shape)}; {layout} means {by(wanted)}, or flat rows",
         help="leave layout out, or give the samples in one of these shapes",
     )
 
@@ -160,6 +161,6 @@ def _refuse_shape(shape: Lengths, lengths: Lengths, where: str) -> NoReturn:
     raise DataError(
         "the samples do not have the shape that the net reads",
         where=where,
-        found=f"samples of {_by(shape)}; the net reads {_by(lengths)}",
+        found=f"samples of {by(shape)}; the net reads {by(lengths)}",
         help="give them in this shape, or as flat rows in this order",
     )

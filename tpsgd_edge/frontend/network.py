@@ -1,39 +1,29 @@
 """The layers of a spec as a `Graph`."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Literal
 
 import numpy as np
 
-from tpsgd_edge.arithmetic.activations import FACTS, Numbers
 from tpsgd_edge.arithmetic.expression import compile_expression
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.imports.source import source_weights
-from tpsgd_edge.frontend.layout import places_of_vector
+from tpsgd_edge.frontend.kinds import make_layer
+from tpsgd_edge.frontend.layout import by, places_of_vector
 from tpsgd_edge.frontend.learning import learning_of
 from tpsgd_edge.frontend.scaling import Scaling, input_scaling, label_scaling
 from tpsgd_edge.frontend.weights_file import file_weights
 from tpsgd_edge.graph import (
     Conv2d,
-    Dense,
     Graph,
-    Gru,
     Layer,
-    Padding,
-    Pair,
     Pool,
     Recurrent,
-    Rnn,
     Shape,
     TrainedLayer,
     Weights,
-    add,
-    concat,
-    conv2d,
-    pool,
     seen_through,
     shape_made,
 )
@@ -43,18 +33,12 @@ from tpsgd_edge.spec import (
     AddSpec,
     ConcatSpec,
     Conv1dSpec,
-    Conv2dSpec,
     ConvSpec,
     DenseSpec,
     Edges,
     FlattenSpec,
-    GlobalAvgPoolSpec,
-    GruSpec,
     LabelsKind,
-    LayerSpec,
-    PoolSpec,
     RecurrentSpec,
-    RnnSpec,
     Spec,
     TrainedSpec,
     check_labels_kind,
@@ -135,7 +119,7 @@ def sample_shape(spec: Spec, shape: tuple[int, ...]) -> Shape:
             raise SpecError(
                 "data.input_shape does not fit the samples",
                 where="[data], input_shape",
-                found=f"{_by(asked)} = {math.prod(asked):,} values; samples of {_by(shape)} have "
+                found=f"{by(asked)} = {math.prod(asked):,} values; samples of {by(shape)} have "
                 f"{count:,}",
             )
         return asked
@@ -154,7 +138,7 @@ def _layers(spec: Spec, shape: Shape, labels: LabelsKind) -> tuple[Layer, ...]:
     for index, (key, layer) in enumerate(zip(spec.model.keys, spec.model.layers, strict=True)):
         activation = layer_activation(spec, index) if isinstance(layer, TrainedSpec) else ""
         inputs = [shapes[value] for value in edges.inputs_of(key)]
-        made = _joined(layer, key, inputs) or _MAKE[layer.kind](layer, key, inputs[0], activation)
+        made = make_layer(layer, key, inputs, activation)
         if made is None:
             shapes[key] = (1, 1, math.prod(inputs[0]))
             continue
@@ -166,13 +150,6 @@ def _layers(spec: Spec, shape: Shape, labels: LabelsKind) -> tuple[Layer, ...]:
         _check_pools(layers)
         return tuple(_with_all_errors(spec, layers))
     return tuple(_seen_behind_pools(spec, layers))
-
-
-def _joined(layer: LayerSpec, name: str, shapes: list[Shape]) -> Layer | None:
-    """A layer that reads several values; None of other kinds."""
-    if isinstance(layer, AddSpec):
-        return add(name, shapes, layer.activation)
-    return concat(name, shapes) if isinstance(layer, ConcatSpec) else None
 
 
 def _reads(spec: Spec) -> dict[str, tuple[str, ...]]:
@@ -233,167 +210,6 @@ def _only_reader(layer: Layer, edges: Edges, layers: list[Layer]) -> Layer | Non
     """The layer that reads what a layer makes; None where several do, or none."""
     readers = edges.consumers_of(layer.name)
     return next((la for la in layers if readers == (la.name,)), None)
-
-
-def _make_dense(layer: DenseSpec, name: str, shape: Shape, activation: str) -> Layer:
-    numbers = _numbers(layer, activation)
-    return Dense(name, math.prod(shape), layer.units, activation, numbers=numbers)
-
-
-def _numbers(layer: TrainedSpec, activation: str) -> Numbers:
-    """The settings of a layer's activation, those that are not given at their defaults."""
-    defaults = FACTS[activation].settings or {}
-    given = {key: getattr(layer, key) for key in defaults}
-    return tuple(defaults[key] if value is None else value for key, value in given.items())
-
-
-def _make_rnn(layer: RnnSpec, name: str, shape: Shape, activation: str) -> Layer:
-    return Rnn(
-        name,
-        n_x=_step_values(name, shape),
-        n_out=layer.units,
-        leaks=layer.leak[: layer.units],
-        activation=activation,
-        has_traces=layer.learns_from == "trace",
-        input_gain=layer.input_gain,
-        recurrent_gain=layer.recurrent_gain,
-        bias_range=layer.bias_range,
-        numbers=_numbers(layer, activation),
-    )
-
-
-def _make_gru(layer: GruSpec, name: str, shape: Shape, activation: str) -> Layer:
-    n_x = _step_values(name, shape)
-    return Gru(name, n_x, layer.units, resets_first=layer.reset == "before")
-
-
-def _step_values(name: str, shape: Shape) -> int:
-    """Values that a recurrent layer reads at one step."""
-    if shape[0] != 1:
-        raise SpecError(
-            f"layer '{name}' needs sequences: maps that are one row high",
-            where=f"[model], layer '{name}'",
-            found=f"a map of {_by(shape)}",
-            help="set data.input_shape = [1, steps, values of one step]",
-        )
-    return shape[2]
-
-
-def _make_adaptor(layer: AdaptorSpec, name: str, shape: Shape, activation: str) -> Layer:
-    if shape[:2] == (1, 1):
-        return Dense(name, shape[2], shape[2], activation, residual=True)
-    made = conv2d(
-        name,
-        shape,
-        filters=shape[2],
-        kernel=(1, 1),
-        stride=(1, 1),
-        padding="valid",
-        groups=1,
-        target_pool=layer.target_pool,
-        activation=activation,
-    )
-    return replace(made, residual=True)
-
-
-def _make_conv2d(layer: Conv2dSpec, name: str, shape: Shape, activation: str) -> Layer:
-    return _convolution(
-        layer, shape, layer.kernel, layer.stride, layer.dilation, layer.padding, activation
-    )
-
-
-def _make_conv1d(layer: Conv1dSpec, name: str, shape: Shape, activation: str) -> Layer:
-    if shape[0] != 1:
-        raise SpecError(
-            f"layer '{name}' needs sequences: maps that are one row high",
-            where=f"[model], layer '{name}'",
-            found=f"a map of {_by(shape)}",
-            help='use kind = "conv2d", or set data.input_shape = [1, steps, channels]',
-        )
-    padding = layer.padding
-    if padding == "causal":
-        padding = (0, (layer.kernel - 1) * layer.dilation, 0, 0)
-    kernel, stride, dilation = (1, layer.kernel), (1, layer.stride), (1, layer.dilation)
-    return _convolution(layer, shape, kernel, stride, dilation, padding, activation)
-
-
-def _convolution(
-    layer: Conv1dSpec | Conv2dSpec,
-    shape: Shape,
-    kernel: Pair,
-    stride: Pair,
-    dilation: Pair,
-    padding: Padding,
-    activation: str,
-) -> Conv2d:
-    return conv2d(
-        layer.name,
-        shape,
-        filters=layer.filters,
-        kernel=kernel,
-        stride=stride,
-        dilation=dilation,
-        padding=padding,
-        groups=layer.groups,
-        target_pool=layer.target_pool,
-        activation=activation,
-        numbers=_numbers(layer, activation),
-    )
-
-
-def _make_pool(layer: PoolSpec, name: str, shape: Shape, activation: str) -> Layer:
-    size = _on_map(layer.size, shape)
-    stride = size if layer.stride is None else _on_map(layer.stride, shape)
-    return pool(
-        name,
-        "max" if layer.kind == "max_pool" else "average",
-        shape,
-        size,
-        stride,
-        padding=_around(layer.padding, shape),
-        ceil_mode=layer.ceil_mode,
-    )
-
-
-def _around(padding: Literal["valid", "same"] | tuple[int, ...], shape: Shape) -> Padding:
-    """Rows above, columns to the left, rows below, columns to the right of a map."""
-    if isinstance(padding, str):
-        return padding
-    if len(padding) == 1:
-        rows, columns = _on_map(padding[0], shape) if padding[0] else (0, 0)
-        rows = 0 if shape[0] == 1 else rows
-        return rows, columns, rows, columns
-    above, left, below, right = padding * (4 // len(padding))
-    return above, left, below, right
-
-
-def _make_global_pool(layer: GlobalAvgPoolSpec, name: str, shape: Shape, activation: str) -> Layer:
-    return pool(name, "average", shape, shape[:2], (1, 1))
-
-
-def _on_map(lengths: int | Pair, shape: Shape) -> Pair:
-    """Rows and columns of a pooling window; of one number columns only, on a map of one row."""
-    if isinstance(lengths, tuple):
-        return lengths
-    return (1 if shape[0] == 1 else lengths, lengths)
-
-
-_MAKE: dict[str, Callable[[Any, Any, Shape, str], Layer | None]] = {
-    "dense": _make_dense,
-    "adaptor": _make_adaptor,
-    "conv2d": _make_conv2d,
-    "conv1d": _make_conv1d,
-    "rnn": _make_rnn,
-    "gru": _make_gru,
-    "max_pool": _make_pool,
-    "avg_pool": _make_pool,
-    "global_avg_pool": _make_global_pool,
-    "flatten": lambda layer, name, shape, activation: None,
-}
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return " x ".join(str(length) for length in shape)
 
 
 def _source_weights(spec: Spec, graph: Graph, dataset: Dataset) -> dict[str, Weights]:

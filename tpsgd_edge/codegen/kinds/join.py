@@ -37,22 +37,12 @@ def _names(values: Argument) -> str:
     return " and ".join(part.name.removesuffix("_y") for part in values.parts)
 
 
-@dataclass(frozen=True, slots=True)
-class JoinKernels:
-    """Which layers with several inputs a model has, and the C type of their sums."""
-
-    add: bool
-    concat: bool
-    sum_c: str
+def _words(layer: QuantizedJoin) -> str:
+    return f"add, {layer.activation}" if isinstance(layer, QuantizedAdd) else "concat"
 
 
-def join_kernels(model: QuantizedModel) -> JoinKernels | None:
-    """The kernels that the sums and concatenations of the model use; None without any."""
-    kinds = {layer.kind for layer in model.layers}
-    if not kinds & {"add", "concat"}:
-        return None
-    sum_c = {"s8": "int32_t", "s16": "int64_t", "f32": "float"}[model.value_type]
-    return JoinKernels("add" in kinds, "concat" in kinds, sum_c)
+def _facts(layer: QuantizedJoin) -> dict[str, object]:
+    return {"input_scales": list(layer.x_scales), "output_scale": layer.y_scale}
 
 
 def _sum_struct(_model: QuantizedModel, layer: QuantizedAdd) -> LayerView:
@@ -60,7 +50,7 @@ def _sum_struct(_model: QuantizedModel, layer: QuantizedAdd) -> LayerView:
 
 
 def _sum_fields(layer: QuantizedAdd) -> Iterator[Field]:
-    yield from numbers(count=layer.y_count, n_values=len(layer.x_shapes))
+    yield from numbers(count=layer.y_count, n_values=len(layer.mults))
     if layer.x_type == "f32":
         low, high = _F32_RANGE[layer.activation]
         yield "y_min", c_float(low)
@@ -83,13 +73,22 @@ def _concat_fields(layer: QuantizedConcat) -> Iterator[Field]:
         yield "shift", Entries("uint8_t", tuple(part.shift for part in layer.parts))
 
 
-def _words(layer: QuantizedJoin) -> str:
-    return layer.kind
-
-
-def _facts(_layer: QuantizedJoin) -> dict[str, object]:
-    return {}
-
-
 ADD = Kind(struct=_sum_struct, words=_words, facts=_facts, forward=_sum)
 CONCAT = Kind(struct=_concat_struct, words=_words, facts=_facts, forward=_concat)
+
+
+@dataclass(frozen=True, slots=True)
+class JoinKernels:
+    """Which layers with several inputs a model has, and the C type of their sums."""
+
+    has_add: bool
+    has_concat: bool
+    sum_c: str
+
+
+def join_kernels(model: QuantizedModel) -> JoinKernels | None:
+    """The kernels of layers with several inputs that the model uses; None without any."""
+    kinds = {layer.kind for layer in model.layers}
+    sum_c = {"s8": "int32_t", "s16": "int64_t", "f32": "float"}[model.value_type]
+    made = JoinKernels("add" in kinds, "concat" in kinds, sum_c)
+    return made if made.has_add or made.has_concat else None

@@ -14,7 +14,7 @@ from tpsgd_edge.errors import DataError
 from tpsgd_edge.frontend.imports import elementwise, two_classes
 from tpsgd_edge.frontend.imports.arrays import computed, moved, shape_of
 from tpsgd_edge.frontend.imports.call import Call, Node
-from tpsgd_edge.frontend.imports.chain import Chain, scaled
+from tpsgd_edge.frontend.imports.chain import Chain, scaled, with_scaled_samples
 from tpsgd_edge.frontend.imports.file import HeldTensor, OnnxNet, read_onnx_file, tensor_array
 from tpsgd_edge.frontend.imports.help import what_to_do
 from tpsgd_edge.frontend.imports.inputs import first_chain, laid_for, net_input
@@ -184,7 +184,10 @@ class _Reading:
     def _chain(self, name: str) -> Chain:
         """The net up to a tensor, with layers sealed that make other tensors, too."""
         chain = self.chains[name]
-        sealed = len(chain.layers) if self.readers[name] > 1 else chain.sealed
+        sealed = chain.sealed
+        if self.readers[name] > 1:
+            # A scaling of the samples is the same on all ways that begin with them.
+            chain, sealed = with_scaled_samples(chain), len(chain.layers)
         own = {layer.name for layer in chain.layers}
         return replace(chain, sealed=sealed, taken=frozenset(self.numbers.keys() - own))
 
