@@ -61,6 +61,7 @@ MAX_FUNCTION_LINES = 60
 MAX_MEDIAN_FUNCTION_LINES = 15
 
 SOURCES = sorted(PACKAGE.rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 C_SOURCES = sorted((ROOT / "firmware").rglob("*.[chS]"))
 TEMPLATES = sorted(path for path in (ROOT / "codegen_templates").rglob("*") if path.is_file())
 MAX_TEMPLATE_LINES = 250
@@ -174,7 +175,7 @@ def test_help_loads_nothing_heavy():
     assert done.stdout.endswith("loaded:\n")
 
 
-@pytest.mark.parametrize("path", SOURCES + C_SOURCES, ids=name_of)
+@pytest.mark.parametrize("path", SOURCES + C_SOURCES + TESTS, ids=name_of)
 def test_files_stay_short(path):
     assert path.read_text(encoding="utf-8").count("\n") <= MAX_FILE_LINES
 
@@ -242,13 +243,6 @@ def test_dataclasses_are_frozen(path):
             if words.startswith("dataclass"):
                 assert "frozen=True" in words, f"{node.name} can change"
                 assert "slots=True" in words, f"{node.name} has no slots"
-
-
-# Backpropagation lives in rule/, to compare with.
-@pytest.mark.parametrize("path", outside("rule") + C_SOURCES + TEMPLATES, ids=name_of)
-def test_tpsgd_has_no_backward_pass(path):
-    found = re.findall(r"\bbackward\w*", path.read_text(encoding="utf-8"), re.IGNORECASE)
-    assert not found
 
 
 @pytest.mark.parametrize("path", outside("errors"), ids=name_of)

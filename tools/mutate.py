@@ -38,6 +38,9 @@ FOUND, LIVES, MISTAKE = "found", "lives", "mistake"
 _NO_TESTS = (4, 5)  # pytest: they could not be collected; none was chosen
 # Short names of tests; of each the quick ones run.
 TESTS = {
+    "losses": "tests/proof/test_corners_of_losses.py",
+    "f32": "tests/proof/test_corners_of_f32.py",
+    "builds": "tests/proof/test_wrong_builds.py",
     "learning": "tests/proof/test_corners_of_learning.py",
     "layers": "tests/proof/test_corners_of_layers.py",
     "kernels": "tests/proof/test_corners_of_kernels.py",

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,13 @@ import pytest
 from tpsgd_edge import pipeline
 from tpsgd_edge.cli import run
 from tpsgd_edge.codegen import CProject
-from tpsgd_edge.stages import running
+from tpsgd_edge.errors import ToolError
+from tpsgd_edge.stages import preparation, running
 from tpsgd_edge.stages.preparation import Prepared, render_project
+from tpsgd_edge.toolchain.build import compile_simulation
+from tpsgd_edge.toolchain.compilers import find_compiler
+from tpsgd_edge.toolchain.open_device import find_emulator
+from tpsgd_edge.toolchain.platforms import load_platform
 
 # More than one chunk of the proof.
 STEPS = 320
@@ -127,3 +133,19 @@ def command(capsys: pytest.CaptureFixture[str], *arguments: str) -> Ended:
     code = run(list(arguments))
     said = capsys.readouterr()
     return Ended(code, said.out, said.err)
+
+
+def needs(platform: str) -> None:
+    """Skip where firmware for a core cannot be built or run."""
+    try:
+        find_compiler(load_platform(platform))
+        find_emulator(load_platform(platform))
+    except ToolError as error:
+        pytest.skip(error.what)
+
+
+def compile_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have commands build for this computer without optimization, in half the time."""
+    monkeypatch.setattr(
+        preparation, "compile_simulation", partial(compile_simulation, optimize="-O0")
+    )

@@ -1,157 +1,21 @@
-"""Corners of sections 12 and 14 to 19 of docs/ARITHMETIC.md: f32, maps, sequences, gates, sums."""
+"""Corners of sections 14 to 19 of docs/ARITHMETIC.md: maps, sequences, gates, sums."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from tests.proof.bench import Requantize, Schedule, moved, one_layer, start, steps_of
+from tests.proof.bench import Requantize, Schedule, start, steps_of
+from tests.proof.models import as_it_is, layer_outputs, maps, recurrent
 from tests.support.backprop import with_backprop
 from tests.support.gru import with_gru_layers
 from tests.support.maps import conv_plan, pool_plan
 from tests.support.models import random_model
 from tests.support.sequences import RnnPlan
-from tpsgd_edge.quantize.model import DTYPES, Projection, StoredInit, Target
+from tpsgd_edge.quantize.model import DTYPES, StoredInit, Target
 from tpsgd_edge.reference import Reference
 
 F = np.float32
-
-
-def test_z_of_f32_is_clipped():
-    model = one_layer("l2", 4, value_type="f32", rate_f32=1.0)
-    state = start(model, fc1_b=[2.0**20, 2.0**21, -(2.0**20) - 1, 3])
-    ((_, output),) = steps_of(model, [(state, [0, 0], [0] * 4)])
-    assert output.tolist() == [2.0**20, 2.0**20, -(2.0**20), 3]
-
-
-def test_steps_of_f32_are_clipped():
-    model = one_layer("l2", 4, value_type="f32", rate_f32=1.0)
-    assert moved(model, [0] * 4, [1024, 1024.5, -1024, -5000]) == [1024, 1024, -1024, -1024]
-
-
-def test_dead_zones_of_f32_are_met_exactly():
-    below = float(np.nextafter(F(0.5), F(0)))
-    model = one_layer("l2", 4, value_type="f32", dead_zone=0.5)
-    assert moved(model, [0] * 4, [0.5, below, -0.5, -below]) == [0.5, 0, -0.5, 0]
-    zone = one_layer("dead_zone", 4, value_type="f32", loss_numbers={"delta": 0.5})
-    assert moved(zone, [0] * 4, [0.5, 0.75, -0.5, -0.75]) == [0, 0.25, 0, -0.25]
-    huber = one_layer("huber", 4, value_type="f32", loss_numbers={"delta": 0.5})
-    assert moved(huber, [0] * 4, [0.5, 0.75, -0.5, -0.75]) == [0.5, 0.5, -0.5, -0.5]
-
-
-def test_l1_and_custom_losses_of_f32():
-    assert moved(one_layer("l1", 3, value_type="f32"), [0] * 3, [0, 9, -9]) == [0, 1, -1]
-    table = np.arange(256, dtype=F)
-    model = one_layer(
-        "custom", 5, value_type="f32", loss_numbers={"table": table, "custom_scale_f32": 64.0}
-    )
-    # floor(64 r + 128.5): half of a place goes up, and the ends stay.
-    labels = [0.5 / 64, 0.49 / 64, -0.5 / 64, 100, -100]
-    assert moved(model, [0] * 5, labels) == [129, 128, 128, 255, 0]
-
-
-@pytest.mark.parametrize(
-    ("activation", "b", "slopes", "numbers"),
-    [
-        ("relu", [0, 1, -1], [0, 1, 0], {}),
-        ("relu6", [0, 6, 7, 5.5], [0, 0, 0, 1], {}),
-        ("hard_tanh", [1, -1, 0.5, 3], [0, 0, 1, 0], {}),
-        (
-            "leaky_relu",
-            [0, 2, -2],
-            [0.25, 1, 0.25],
-            {"negative_slope": 0.25, "numbers": (0.25,)},
-        ),
-        ("hard_sigmoid", [-1, -2, 1, 2, 0, 0.5], [0, 0, 0, 0, 0.5, 0.5], {"numbers": (0.5, 0.5)}),
-        ("elu", [0, 2, -99], [2, 1, 0], {"numbers": (2.0,)}),
-        ("softplus", [-200, 90], [0, 1], {}),
-    ],
-)
-def test_derivatives_of_f32_at_their_ends(activation, b, slopes, numbers):
-    model = one_layer("l1", len(b), value_type="f32", activation=activation, **numbers)
-    assert moved(model, b, [100.0] * len(b)) == slopes
-
-
-def test_exp2_of_f32_at_its_ends():
-    # Far below the largest logit e is 2^-126, and no less. A weight of 0 shows what a bias hides.
-    model = one_layer("softmax_cross_entropy", 4, value_type="f32", kind="class")
-    state = start(model, fc1_b=[0, -88.0, -(2.0**20), -(2.0**20)])
-    ((after, _),) = steps_of(model, [(state, [1, 0], 0)])
-    assert after["fc1.w"][:, 0].tolist() == [0, -(2.0**-126), -(2.0**-126), -(2.0**-126)]
-    assert Reference(model).confidence_of(np.array([0, -88, -99, -99], F)) == 1
-
-
-@pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
-def test_functions_of_f32_to_their_last_bit(activation):
-    """12,800 values, so many that one bit of the smallest coefficient of exp2 shows."""
-    model = one_layer("l2", 64, value_type="f32", activation=activation)
-    b = np.random.default_rng(1).uniform(-1, 1, 64) * 2.0 ** np.arange(-8, 8, 0.25)
-    state = start(model, fc1_b=b, fc1_w=np.full((64, 2), 0.37))
-    x = np.random.default_rng(2).uniform(-9, 9, (200, 2))
-    steps_of(model, [(state, one, [0] * 64) for one in x])
-
-
-def test_dot_products_of_f32_in_their_order():
-    """Sums of 29 products of unlike sizes: another order rounds to another number."""
-    model = random_model(
-        np.random.default_rng(14),
-        value_type="f32",
-        label_kind="class",
-        label_count=5,
-        n_in=29,
-        hidden=[],
-        activations=["linear"],
-        losses=["softmax_cross_entropy"],
-        stored_weights=True,
-        lively=True,
-    )
-    rng = np.random.default_rng(15)
-    x = rng.normal(size=(20, 29)) * 2.0 ** rng.integers(-6, 6, (20, 29))
-    steps_of(model, [(start(model), one, 1) for one in x])
-
-
-@pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
-def test_tanh_and_sigmoid_of_f32_far_out(activation):
-    model = one_layer("l2", 4, value_type="f32", activation=activation)
-    state = start(model, fc1_b=[200.0, -200.0, 0.0, 2.0**21])
-    ((_, y),) = steps_of(model, [(state, [0, 0], [0] * 4)])
-    low, middle = (-1, 0) if activation == "tanh" else (0, 0.5)
-    assert y[[0, 2, 3]].tolist() == [1, middle, 1]
-    assert abs(y[1] - low) < 1e-30
-
-
-def maps(plans, value_type="s8", **wanted):
-    """A net of maps with the smallest last layer."""
-    model = random_model(
-        np.random.default_rng(6),
-        value_type=value_type,
-        label_kind="class",
-        label_count=2,
-        map_plans=plans,
-        hidden=[],
-        weight_types=["f32" if value_type == "f32" else "s16"] * 3,
-        projection="sign",
-        storage="seed",
-        gate=False,
-        dead_zone=False,
-        stored_weights=True,
-        lively=True,
-        **wanted,
-    )
-    return replace(model, schedule=Schedule((2**15,), 1))
-
-
-def as_it_is(layer, w):
-    """The layer with these weights for every unit, no biases, and z = acc."""
-    weights = np.broadcast_to(np.array(w, DTYPES[layer.weight_type]), (layer.n_out, layer.n_in))
-    init = StoredInit(weights.copy(), np.zeros(layer.n_out, np.int32))
-    return replace(layer, init=init, z=Requantize(2**14, 14), z_min=-128, z_max=127)
-
-
-def layer_outputs(model, x):
-    """What each layer makes of a sample, which reference and C agree on."""
-    steps_of(model, [(start(model), x, 0)])
-    return Reference(model).layer_outputs(np.array(x, DTYPES[model.value_type]))
 
 
 @pytest.mark.parametrize("before", [(1, 0), (0, 1), (1, 1)])
@@ -210,31 +74,6 @@ def test_a_local_target_of_three_places_and_one_in_a_pool():
     state = start(model)
     ((after, _),) = steps_of(model, [(state, [127, 127, -128, -128, 5, 5], 1)])
     assert (after["conv1.w"] != state["conv1.w"]).any()
-
-
-def recurrent(leak, own_shift=8, activation="linear", **wanted):
-    """One recurrent unit that reads one value with a weight of 64 and forgets by 2^-leak."""
-    model = random_model(
-        np.random.default_rng(8),
-        value_type="s8",
-        label_kind="class",
-        label_count=2,
-        rnn_plans=[RnnPlan(1, 1, (leak,), has_traces=True, own_shift=own_shift)],
-        steps=2,
-        each_step=False,
-        learn_every=0,
-        hidden=[],
-        activations=[activation, "linear"],
-        losses=["projected_cross_entropy", "softmax_cross_entropy"],
-        weight_types=["s16", "s16"],
-        gate=False,
-        dead_zone=False,
-        stored_weights=True,
-        lively=True,
-        **wanted,
-    )
-    rnn, last = model.layers
-    return replace(model, layers=(as_it_is(rnn, [1, 0]), last))
 
 
 @pytest.mark.parametrize(
@@ -345,31 +184,6 @@ def test_an_adaptor_saturates():
     model = replace(model, layers=(first, last))
     y, _ = layer_outputs(model, [100, -100])
     assert y.tolist() == [127, -128]
-
-
-def test_learned_read_outs_of_f32_stop_at_both_ends():
-    model = random_model(
-        np.random.default_rng(11),
-        value_type="f32",
-        label_kind="vector",
-        label_count=3,
-        n_in=2,
-        hidden=[2],
-        activations=["linear", "linear"],
-        losses=["projected_l2", "l2"],
-        dead_zone=False,
-        stored_weights=True,
-        lively=True,
-    )
-    first, last = model.layers
-    values = np.array([[127] * 3, [-127] * 3], np.int8)
-    p = Projection("learned", "ram", 0, values, Requantize(2**14, 20), 1.0)
-    first = replace(first, projection=p, loss=replace(first.loss, readout_f32=0.0))
-    model = replace(model, layers=(first, last), schedule=Schedule((2**15,), 1))
-    state = start(model, fc1_b=[1000.0, -1000.0], fc1_w=[[0, 0]] * 2)
-    ((after, _),) = steps_of(model, [(state, [0, 0], [5.0, 1.0, -1.0])])
-    # c_k = 5, 1 and -1 times y = 1000 and -1000.
-    assert after["fc1.p"].tolist() == [[127, 127, -127], [-127, -127, 127]]
 
 
 @pytest.mark.parametrize("zeros", [[0.0, -0.0], [-0.0, 0.0]])

@@ -1,59 +1,17 @@
 """Corners of sections 5 to 8 of docs/ARITHMETIC.md: each number follows from the page by hand."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from tests.proof.bench import Requantize, Schedule, moved, one_layer, start, steps_of
+from tests.proof.models import gated, places
 from tests.random.networks import project_of
 from tests.random.running import SANITIZED, host_binary, written
-from tests.support.models import random_model
 from tpsgd_edge.arithmetic.random import mix
-from tpsgd_edge.quantize.model import DTYPES, Projection, SeededInit, StoredInit, Target
+from tpsgd_edge.quantize.model import DTYPES, SeededInit
 from tpsgd_edge.reference import Reference
 from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import open_device
-
-# y and label of each unit, with r = (t15 - y15) >> 1.
-ENDS = [(32767, -32768), (-32768, 32767), (0, 0), (0, 1), (1, 0), (0, -2), (0, 2), (0, 3)]
-R = [-32768, 32767, 0, 0, -1, -1, 1, 1]
-
-
-def places(*r: int) -> tuple[list[int], list[int]]:
-    """y and labels for some r."""
-    y = [-r_ if abs(r_) > 16383 else 0 for r_ in r]
-    return y, [2 * r_ + y_ for r_, y_ in zip(r, y, strict=True)]
-
-
-def test_r_is_halved_towards_minus_infinity():
-    y, labels = zip(*ENDS, strict=True)
-    assert moved(one_layer("l2", 8), y, labels) == R
-
-
-def test_l1_at_zero():
-    y, labels = places(0, 1, -1, 32767, -32767)
-    assert moved(one_layer("l1", 5), y, labels) == [0, 16384, -16384, 16384, -16384]
-
-
-def test_huber_at_its_delta():
-    y, labels = places(999, 1000, 1001, -999, -1000, -1001, 32767, -32767)
-    model = one_layer("huber", 8, loss_numbers={"delta": 1000})
-    assert moved(model, y, labels) == [999, 1000, 1000, -999, -1000, -1000, 1000, -1000]
-
-
-def test_the_dead_zone_of_a_loss_at_its_delta():
-    y, labels = places(999, 1000, 1001, -999, -1000, -1001, 32767, -32767)
-    model = one_layer("dead_zone", 8, loss_numbers={"delta": 1000})
-    assert moved(model, y, labels) == [0, 0, 1, 0, 0, -1, 31767, -31767]
-
-
-def test_the_table_of_a_custom_loss_at_its_ends_and_between_two_entries():
-    table = np.arange(256, dtype=np.int16) * 100
-    model = one_layer("custom", 8, loss_numbers={"table": table})
-    y, labels = places(127, 128, -128, -129, 32639, 32767, -32767, -32640)
-    entries = [0, 1, 0, -1, 127, 127, -128, -127]
-    assert moved(model, y, labels) == [100 * (i + 128) for i in entries]
 
 
 def test_the_dead_zone_of_a_layer_is_met_exactly():
@@ -203,87 +161,6 @@ def test_the_decay_counts_from_its_start_and_a_rate_scales_it_rounded_down():
     assert some in (1, 2)
 
 
-def test_softmax_from_its_largest_to_nothing():
-    # Logits below the largest by nothing, by the last entry of the table, by the last shift, by 16.
-    logits = [5000, 5000 - 255, 5000 - (15 * 256 + 255), 5000 - 16 * 256, -32768]
-    model = one_layer("softmax_cross_entropy", 5, kind="class")
-    exp2 = [int(np.floor(32768 * 2 ** (-i / 64) + 0.5)) for i in range(64)]
-    e = [exp2[0], exp2[63], exp2[63] >> 15, 0, 0]
-    q = 2**31 // sum(e)
-    p = [(value * q) >> 16 for value in e]
-    errors = [((32768 if k == 2 else 0) - p_k) >> 1 for k, p_k in enumerate(p)]
-    assert moved(model, logits, 2) == errors
-
-
-@pytest.mark.parametrize(("distance", "e"), [(15 * 256 + 3, 1), (15 * 256 + 4, 0), (16 * 256, 0)])
-def test_the_last_of_fifteen_halvings_still_counts(distance, e):
-    # 32768 >> 15 is 1, and so little shows in the confidence alone: 2^31 / 32769 is 65534.
-    model = one_layer("softmax_cross_entropy", 2, kind="class")
-    logits = [9000, 9000 - distance]
-    assert Reference(model).confidence_of(np.array(logits, np.int16)) == 32768 - e
-    assert moved(model, logits, 1) == [-16384, 16384]
-
-
-@pytest.mark.parametrize(("logit_shift", "steps"), [(1, 128), (5, 8), (15, 1)])
-def test_softmax_of_logits_that_count_more(logit_shift, steps):
-    # Below the largest by the first step of all, by so many that e halves, by all that s16 holds.
-    logits = [32767, 32767 - 1, 32767 - steps, -32768]
-    numbers = {"logit_shift": logit_shift}
-    model = one_layer("softmax_cross_entropy", 4, kind="class", loss_numbers=numbers)
-    exp2 = [int(np.floor(32768 * 2 ** (-i / 64) + 0.5)) for i in range(64)]
-    e = []
-    for logit in logits:
-        distance = (32767 - logit) << logit_shift
-        halvings = distance >> 8
-        e.append(0 if halvings > 15 else exp2[(distance & 255) >> 2] >> halvings)
-    assert e[0] == 2**15
-    assert e[2] == (2**14 if logit_shift < 15 else 0)
-    assert e[3] == 0
-    q = 2**31 // sum(e)
-    p = [(value * q) >> 16 for value in e]
-    errors = [((32768 if k == 2 else 0) - p_k) >> 1 for k, p_k in enumerate(p)]
-    assert moved(model, logits, 2) == errors
-    assert Reference(model).confidence_of(np.array(logits, np.int16)) == p[0]
-
-
-def test_equal_outputs_are_the_first_class():
-    model = one_layer("softmax_cross_entropy", 4, kind="class")
-    # Answers, predict and evaluate among them, are compared before the step.
-    lessons = [(start(model, fc1_b=b), [0, 0], 3) for b in ([0] * 4, [1, 7, 7, 7], [-9, -9, -9, 0])]
-    outputs = [output for _, output in steps_of(model, lessons)]
-    assert [int(y.argmax()) for y in outputs] == [0, 1, 3]
-
-
-def test_last_targets_of_a_class():
-    model = one_layer("l2", 3, kind="class")
-    assert moved(model, [0, 0, 8192], 1) == [-4096, 4096, -8192]
-
-
-def gated(gate, value_type="s8"):
-    """A hidden layer below four equal outputs: each has a probability of exactly 1 / 4."""
-    model = random_model(
-        np.random.default_rng(2),
-        value_type=value_type,
-        label_kind="class",
-        label_count=4,
-        n_in=3,
-        hidden=[4],
-        activations=["linear", "linear"],
-        losses=["projected_cross_entropy", "softmax_cross_entropy"],
-        stored_weights=True,
-        dead_zone=False,
-        lively=True,
-        gate=True,
-    )
-    hidden, last = model.layers
-    zero = StoredInit(np.zeros_like(last.init.w), np.zeros_like(last.init.b))
-    if value_type == "f32":
-        hidden = replace(hidden, rate_f32=0.5)
-    else:
-        hidden = replace(hidden, rate=Requantize(2**15, 12))
-    return replace(model, gate=gate, layers=(hidden, replace(last, init=zero)))
-
-
 @pytest.mark.parametrize(
     ("value_type", "gate", "learns"),
     [
@@ -303,112 +180,11 @@ def test_an_error_gate_that_is_met_exactly_is_closed(value_type, gate, learns):
     assert (after["fc2.b"] != state["fc2.b"]).any()
 
 
-def hidden(loss, *, mult=0, mid=0, n_out=4, count=8, projection=None, **numbers):
-    """A hidden linear layer whose b moves by delta, below a layer of zeros."""
-    model = random_model(
-        np.random.default_rng(4),
-        value_type="s8",
-        label_kind="vector",
-        label_count=count,
-        n_in=2,
-        hidden=[n_out],
-        activations=["linear", "linear"],
-        losses=[loss, "l2"],
-        weight_types=["s16", "s16"],
-        projection="sign",
-        storage="s8",
-        stored_weights=True,
-        dead_zone=False,
-        lively=True,
-    )
-    first, last = model.layers
-    values = np.ones((n_out, count), np.int8) if projection is None else projection
-    p = values if isinstance(values, Projection) else Projection("sign", "s8", 0, values)
-    target = first.loss.target and Target(mid=mid, mult=mult, shift=0)
-    own = replace(first.loss, target=target, **numbers)
-    zeros = [StoredInit(np.zeros_like(la.init.w), np.zeros_like(la.init.b)) for la in (first, last)]
-    bench = {"z": Requantize(2**14, 14), "rate": Requantize(2**15, 15), "bias_one": 64}
-    first = replace(first, init=zeros[0], loss=own, projection=p, **bench)
-    last = replace(last, init=zeros[1])
-    return replace(model, layers=(first, last), schedule=Schedule((2**15,), 1))
-
-
-def test_targets_saturate_at_both_ends():
-    signs = np.array([[1] * 8, [-1] * 8, [1, -1] * 4, [1, 1, 1, 1, -1, -1, -1, -1]], np.int8)
-    model = hidden("l2", mid=0, mult=32767, projection=signs)
-    # sum_k p_jk label_k is 8 * 32767, its opposite, 0 and 0; y is 0.
-    assert moved(model, [0] * 4, [32767] * 8) == [32767 >> 1, -32768 >> 1, 0, 0]
-
-
-def test_targets_of_vectors_are_rounded_half_up():
-    signs = np.array([[1] + [0] * 7, [-1] + [0] * 7], np.int8)
-    p = Projection("ternary", "s8", 0, signs)
-    model = hidden("l2", mult=16384, n_out=2, projection=p)
-    # rshift_round(+-5 * 16384, 15) is 2.5 rounded to 3, and -2.5 to -2; r halves downwards.
-    assert moved(model, [0, 0], [5] + [0] * 7) == [3 >> 1, -2 >> 1]
-
-
-def test_read_outs_and_errors_in_label_space_saturate():
-    model = hidden("projected_l2", readout=Requantize(2**15, 1), error_shift=0)
-    # v = 4 * 127 * 2^14, saturated: q_k = (-32768 - 32767) >> 1 = -32768 each, 8 of them: clipped.
-    assert moved(model, [127] * 4, [-32768] * 8) == [-32767] * 4
-    assert moved(model, [-128] * 4, [32767] * 8) == [32767] * 4
-
-
-def test_learned_read_outs_stop_at_both_ends():
-    values = np.array([[127] * 8, [-127] * 8, [126] * 8, [-126] * 8], np.int8)
-    rate = Requantize(2**15, 2)
-    p = Projection("learned", "ram", 0, values, rate, 0.0)
-    model = hidden("projected_l2", projection=p, readout=Requantize(2**14, 30), error_shift=5)
-    state = start(model, fc1_b=[127, -128, 127, -128])
-    up, down = [32767] * 8, [-32768] * 8
-    after = [s["fc1.p"] for s, _ in steps_of(model, [(state, [0, 0], up), (state, [0, 0], down)])]
-    assert after[0].tolist() == [[127] * 8, [-127] * 8, [127] * 8, [-127] * 8]
-    assert (after[1][0] < 127).all()
-    assert (after[1][1] > -127).all()
-    again = start(model, fc1_b=[127, -128, 127, -128], fc1_p=[[-127] * 8, [127] * 8] * 2)
-    ((end, _),) = steps_of(model, [(again, [0, 0], down)])
-    assert end["fc1.p"].tolist() == [[-127] * 8, [127] * 8] * 2
-
-
-def classes(loss, target, p, n_out):
-    """As `hidden`, of classes: the target is that of one column of P."""
-    vectors = hidden(loss, n_out=n_out, projection=Projection("gaussian", "s8", 0, p))
-    first, last = vectors.layers
-    first = replace(first, loss=replace(first.loss, target=target))
-    labels = replace(vectors.labels, kind="class")
-    last = replace(last, loss=replace(last.loss, target=Target(on=0, off=0)))
-    return replace(vectors, labels=labels, layers=(first, last))
-
-
-def test_targets_of_classes_are_rounded_half_up_and_saturate():
-    p = np.zeros((6, 8), np.int8)
-    p[:, 2] = [127, -127, 3, -3, 1, -1]
-    model = classes("l2", Target(mid=0, mult=32767, shift=1), p, 6)
-    # 127 * 32767 / 2 is beyond the s16; 3 * 32767 / 2 = 49150.5 too; 16383.5 goes to 16384.
-    t15 = [32767, -32768, 32767, -32768, 16384, -16383]
-    assert moved(model, [0] * 6, 2) == [t >> 1 for t in t15]
-
-
 def test_a_leaky_slope_is_rounded_half_up():
     model = one_layer("l2", 4, activation="leaky_relu", negative_slope=2**14, z_min=-32768)
     state = start(model, fc1_b=[-1, -3, -32768, 5])
     ((_, output),) = steps_of(model, [(state, [0, 0], [0] * 4)])
     assert output.tolist() == [0, -1, -16384, 5]
-
-
-def test_steps_of_learned_read_outs_saturate():
-    values = np.array([[0] * 8, [1] * 8], np.int8)
-    p = Projection("learned", "ram", 0, values, Requantize(2**15, 1), 0.0)
-    model = hidden(
-        "projected_l2", n_out=2, projection=p, readout=Requantize(2**14, 40), error_shift=5
-    )
-    state = start(model, fc1_b=[1, 0])
-    ((after, _),) = steps_of(model, [(state, [0, 0], [32767, -32768, 4] + [0] * 5)])
-    # q = 16383 a / 2 = 16383 * 2^14, saturated: 32767 / 2^13 with what rounding adds is 3 or 4.
-    assert after["fc1.p"][0, 0] in (3, 4)
-    assert after["fc1.p"][0, 1] in (-4, -3)
-    assert after["fc1.p"][1].tolist() == [1] * 8
 
 
 @pytest.mark.parametrize("bound", [2**15 - 1, 2**14, 1])

@@ -56,7 +56,7 @@ def draws(base: int, count: int) -> NDArray[np.uint32]:
 
 
 def weyl(base: int, count: int) -> NDArray[np.uint32]:
-    """``base + PHI * (i + 1)`` for i in 0..count - 1, modulo 2^32."""
+    """Compute ``base + PHI * (i + 1)`` for i in 0..count - 1, modulo 2^32; shape (count,)."""
     steps = np.arange(1, count + 1, dtype=np.uint32)
     return np.uint32(base & _MASK) + steps * np.uint32(PHI)
 

@@ -38,9 +38,9 @@ def file_name(model: str, name: str) -> str:
 
 
 def of_model(model: str, name: str, text: str) -> str:
-    """A runtime file as a project of the model has it: the files it includes, and its guard.
+    r"""A runtime file as a project of the model has it: the files it includes, and its guard.
 
-    >>> print(of_model("net", "tps_a.h", '#ifndef TPS_A_H\\n#include "tps_b.h"'))
+    >>> print(of_model("net", "tps_a.h", '#ifndef TPS_A_H\n#include "tps_b.h"'))
     #ifndef NET_TPS_A_H
     #include "net_tps_b.h"
     """

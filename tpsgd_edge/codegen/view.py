@@ -1,4 +1,4 @@
-"""What the templates see: every string and number ready to print."""
+"""The view that templates see: every string and number is ready to print."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ RUNTIME_VERSION = 2
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a project comes from, as printed in its files."""
+    """Origin of a project, as printed in its files."""
 
     tool_version: str
     spec_file: str
@@ -118,7 +118,7 @@ class ModelView:
 
     @property
     def step_c(self) -> str:
-        """What a step of a stream returns: f32 refuses what it is not proved for."""
+        """C type that a timestep of a stream returns: f32 refuses inputs without a proof."""
         return "tps_status" if self.is_float else "void"
 
     @property
@@ -143,7 +143,7 @@ class ModelView:
 
     @property
     def how_it_learns(self) -> str:
-        """When in a training step the layers learn."""
+        """Say when in a training step the layers learn."""
         if self.kernels.below is not None:
             return "layers learn by backpropagation, the last one first"
         return "every layer learns during the forward pass"

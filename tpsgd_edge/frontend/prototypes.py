@@ -67,7 +67,7 @@ def class_means(
 
 
 def _per_class(graph: Graph, name: str, there: NDArray[np.integer]) -> Real:
-    """How many values each class has in the sums of a layer."""
+    """Number of values (K,) that each class has in the sums of a layer."""
     steps = 1 if graph.labels.each_step else len(_learning_steps(graph))
     is_recurrent = any(layer.name == name for layer in graph.recurrent)
     values: Real = np.maximum(there * (steps if is_recurrent else 1), 1).astype(np.float64)

@@ -18,5 +18,5 @@ def drawn_order(seed: int, count: int) -> NDArray[np.intp]:
 
 
 def epoch_order(seed: int, epoch: int, count: int) -> NDArray[np.intp]:
-    """The order of the training samples in an epoch (the first is 0): another one each time."""
+    """Order (n,) of the training samples in an epoch (the first is 0): another one each time."""
     return drawn_order(mix(seed + PHI * (epoch + 1)), count)

@@ -77,7 +77,7 @@ def behind(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
 
 
 def _output(graph: Graph, index: int, inputs: Sequence[Real], seed: int) -> Real:
-    """What a layer that is not recurrent makes of its inputs (n, values)."""
+    """Compute outputs (n, y_count) of a layer that is not recurrent from inputs (n, values)."""
     layer, x = graph.layers[index], inputs[0]
     if isinstance(layer, Add):
         return ACTIVATION[layer.activation](sum(inputs[1:], x), *layer.numbers)

@@ -1,4 +1,4 @@
-"""How large errors are under backpropagation before training, in real numbers (section 18)."""
+"""Size of errors under backpropagation before training, in real numbers (section 18)."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""How far the outputs of the last layer reach, which labels alone do not say."""
+"""Range of the last layer's outputs, which labels alone do not say."""
 
 import math
 from typing import Any
@@ -26,7 +26,7 @@ def logit_unit(shift: int) -> float:
 
 
 def logit_shift(graph: Graph, outputs: Real) -> int:
-    """The logit_shift of section 6.3.
+    """Choose the logit_shift of section 6.3 for outputs (n, n_out).
 
     Args:
         outputs: of the last layer with the first weights, in real numbers.
@@ -39,7 +39,9 @@ def logit_shift(graph: Graph, outputs: Real) -> int:
 
 
 def widened(graph: Graph, outputs: Real, scale: float) -> float:
-    """R of a last layer that is compared with labels: `scale`, or more for a trained net's outputs.
+    """R of a last layer with outputs (n, n_out) that are compared with labels.
+
+    It is `scale`, or more for a net that was trained before.
 
     Args:
         outputs: of the last layer with the first weights, in real numbers.

@@ -48,7 +48,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Passing:
-    """How a layer hands errors to the layer below it (section 18).
+    """Numbers of a layer's input gradient (section 18).
 
     Attributes:
         shift: from sums of w * delta to errors, 1 to 40; not used by an f32 layer.

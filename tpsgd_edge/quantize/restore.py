@@ -18,7 +18,7 @@ from tpsgd_edge.quantize.model import (
 
 
 def real_weights(model: QuantizedModel, state: Mapping[str, NDArray[Any]]) -> dict[str, Weights]:
-    """Weights and biases of every layer that has some, by its name (docs/ARITHMETIC.md, section 2).
+    """Weights and biases of layers, in the shapes of `Weights`, by name (docs/ARITHMETIC.md, 2).
 
     Args:
         state: LAYER.w and LAYER.b of each layer that trains, in the types of the state; those of

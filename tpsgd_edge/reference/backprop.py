@@ -14,7 +14,7 @@ from tpsgd_edge.reference.integer.update import delta_of as integer_delta
 def errors_from_above(
     model: QuantizedModel, layers: Sequence[Any], values: Sequence[Array], label: Any
 ) -> Iterator[tuple[int, Array]]:
-    """The errors of the outputs of each layer that they reach, from the last one down.
+    """Yield the errors (y_count,) of each layer's outputs that they reach, from the last one down.
 
     Each layer may be updated before the next error is asked for.
 

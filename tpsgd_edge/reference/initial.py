@@ -9,7 +9,7 @@ from tpsgd_edge.quantize.model import DTYPES, QuantizedDense, QuantizedRnn, Seed
 
 
 def initial_weights(layer: QuantizedDense) -> tuple[Array, Array]:
-    """w (n_out, n_in) and b (n_out,) before the first step, in the types of the state."""
+    """Initial w (n_out, n_in) and b (n_out,) in the types of the state."""
     w_type, b_type = DTYPES[layer.weight_type], DTYPES[layer.bias_type]
     init = layer.init
     if not isinstance(init, SeededInit):

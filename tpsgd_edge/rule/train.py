@@ -154,7 +154,7 @@ def _of_layers(graph: Graph, rates: Sequence[float]) -> tuple[float, ...]:
 def _own_losses(
     graph: Graph, losses: Losses, learning_rate: float | Sequence[float], rule: RuleName
 ) -> Losses:
-    """What the rule makes of the losses; what only tpSGD needs weighs on no other's memory."""
+    """Losses as the rule uses them, without what only tpSGD needs, which would cost memory."""
     if rule not in _LOCAL:
         return tuple(loss and replace(loss, projection=None, windows=None) for loss in losses)
     if rule != "tpsgd_learned":
@@ -275,7 +275,7 @@ def _outside(delta: Tensor, settings: _Settings) -> Tensor:
 
 
 def _clip_factor(changes: Iterable[Sums], largest: float, samples: int) -> float:
-    """What brings the norm of the mean change of all layers down to the largest allowed."""
+    """Factor that brings the norm of the mean change of all layers down to the largest allowed."""
     squares = [float(change.square().sum()) for pair in changes for change in pair]
     return min(1.0, largest * samples / max(math.sqrt(sum(squares)), 1e-30))
 

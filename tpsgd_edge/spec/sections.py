@@ -324,7 +324,7 @@ class Spec(Section):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was decided on reading: which names are old ones (`aliases.py`)."""
+        """Notes made while reading, about names that are old ones (`aliases.py`)."""
         return self._notes
 
     @property

@@ -1,4 +1,4 @@
-"""What a platform file holds: every key, checked on reading as the keys of a spec are."""
+"""Keys of a platform file, checked on reading as the keys of a spec are."""
 
 import tomllib
 from pathlib import Path

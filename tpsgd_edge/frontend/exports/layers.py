@@ -124,7 +124,7 @@ def _rnn(writer: OnnxWriter, layer: Rnn, weights: Weights | None, held: Held) ->
 
 
 def _leaky(writer: OnnxWriter, layer: Rnn, weights: Weights, held: Held) -> Held:
-    """h += leak * (f(W [x; h] + b) - h) at each step, from a state of zeros."""
+    """Write h += leak * (f(W [x; h] + b) - h) at each timestep, from a state of zeros."""
     name, units = layer.name, layer.n_out
     w_b = _weights(writer, name, weights.w, weights.b)
     leak = writer.constant(f"{name}.leak", np.array(layer.unit_leaks))
@@ -186,7 +186,7 @@ def concat(writer: OnnxWriter, layer: Concat, values: Sequence[Held]) -> Held:
 
 
 def _common_shape(values: Sequence[Held], shape: Shape | None) -> Shape | None:
-    """How values are to lie that are joined: as maps where one of them does."""
+    """Shape in which joined values lie: that of a map if one of them is a map."""
     return next((shape or value.shape for value in values if value.shape is not None), None)
 
 

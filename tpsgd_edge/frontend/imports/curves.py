@@ -29,7 +29,11 @@ def curve(chain: Chain, call: Call) -> Chain:
 
 
 def check_curve(call: Call, name: str, settings: dict[str, float]) -> None:
-    """Raise a `DataError` where the settings are not those that an activation of ours can have."""
+    """Check that an activation of ours can have the settings.
+
+    Raises:
+        DataError: alpha or beta is out of its range.
+    """
     alpha, beta = settings.get("alpha", 1.0), settings.get("beta", 0.0)
     if not (2**-6 <= alpha <= 16 and abs(beta) <= 16):
         raise call.error(

@@ -1,4 +1,4 @@
-"""What can be done about operators that have no layer of ours."""
+"""Advice on operators that have no layer of ours."""
 
 from tpsgd_edge.frontend.onnx_activations import CURVES
 

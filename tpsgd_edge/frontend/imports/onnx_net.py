@@ -1,4 +1,4 @@
-"""From an ONNX graph to our layers: one node after the other."""
+"""Reader of an ONNX graph, which becomes our layers one node after the other."""
 
 import math
 from collections import Counter

@@ -32,7 +32,11 @@ def with_source(spec: Spec) -> Spec:
 
 
 def read_source(spec: Spec) -> ImportedNet:
-    """The net that a spec names."""
+    """Read the net that a spec names.
+
+    Raises:
+        SpecError: it is no ONNX file by its ending.
+    """
     path = spec.folder / (spec.model.source or "")
     if path.suffix.lower() != ".onnx":
         raise SpecError(

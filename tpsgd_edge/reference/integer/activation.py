@@ -20,12 +20,12 @@ def activate(layer: QuantizedDense, z: Int64) -> Int64:
 
 
 def derivative(layer: QuantizedDense, y: Int64) -> Int64:
-    """g15 = f'(z) in Q15, from the output alone."""
+    """Compute g15 = f'(z) in Q15 from outputs y, in the shape of y."""
     return DERIVATIVES[layer.activation](layer, y)
 
 
 def to_q15(y_type: ValueType, y: Int64) -> Int64:
-    """y15: an output in Q15 of its full scale."""
+    """Compute y15, outputs in Q15 of their full scale, in the shape of y."""
     return y << 8 if y_type == "s8" else y
 
 

@@ -1,0 +1,141 @@
+"""Corners of section 12 of docs/ARITHMETIC.md, binary32: numbers follow from the page by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.proof.bench import Requantize, Schedule, moved, one_layer, start, steps_of
+from tests.support.models import random_model
+from tpsgd_edge.quantize.model import Projection
+from tpsgd_edge.reference import Reference
+
+F = np.float32
+
+
+def test_z_of_f32_is_clipped():
+    model = one_layer("l2", 4, value_type="f32", rate_f32=1.0)
+    state = start(model, fc1_b=[2.0**20, 2.0**21, -(2.0**20) - 1, 3])
+    ((_, output),) = steps_of(model, [(state, [0, 0], [0] * 4)])
+    assert output.tolist() == [2.0**20, 2.0**20, -(2.0**20), 3]
+
+
+def test_steps_of_f32_are_clipped():
+    model = one_layer("l2", 4, value_type="f32", rate_f32=1.0)
+    assert moved(model, [0] * 4, [1024, 1024.5, -1024, -5000]) == [1024, 1024, -1024, -1024]
+
+
+def test_dead_zones_of_f32_are_met_exactly():
+    below = float(np.nextafter(F(0.5), F(0)))
+    model = one_layer("l2", 4, value_type="f32", dead_zone=0.5)
+    assert moved(model, [0] * 4, [0.5, below, -0.5, -below]) == [0.5, 0, -0.5, 0]
+    zone = one_layer("dead_zone", 4, value_type="f32", loss_numbers={"delta": 0.5})
+    assert moved(zone, [0] * 4, [0.5, 0.75, -0.5, -0.75]) == [0, 0.25, 0, -0.25]
+    huber = one_layer("huber", 4, value_type="f32", loss_numbers={"delta": 0.5})
+    assert moved(huber, [0] * 4, [0.5, 0.75, -0.5, -0.75]) == [0.5, 0.5, -0.5, -0.5]
+
+
+def test_l1_and_custom_losses_of_f32():
+    assert moved(one_layer("l1", 3, value_type="f32"), [0] * 3, [0, 9, -9]) == [0, 1, -1]
+    table = np.arange(256, dtype=F)
+    model = one_layer(
+        "custom", 5, value_type="f32", loss_numbers={"table": table, "custom_scale_f32": 64.0}
+    )
+    # floor(64 r + 128.5): half of a place goes up, and the ends stay.
+    labels = [0.5 / 64, 0.49 / 64, -0.5 / 64, 100, -100]
+    assert moved(model, [0] * 5, labels) == [129, 128, 128, 255, 0]
+
+
+@pytest.mark.parametrize(
+    ("activation", "b", "slopes", "numbers"),
+    [
+        ("relu", [0, 1, -1], [0, 1, 0], {}),
+        ("relu6", [0, 6, 7, 5.5], [0, 0, 0, 1], {}),
+        ("hard_tanh", [1, -1, 0.5, 3], [0, 0, 1, 0], {}),
+        (
+            "leaky_relu",
+            [0, 2, -2],
+            [0.25, 1, 0.25],
+            {"negative_slope": 0.25, "numbers": (0.25,)},
+        ),
+        ("hard_sigmoid", [-1, -2, 1, 2, 0, 0.5], [0, 0, 0, 0, 0.5, 0.5], {"numbers": (0.5, 0.5)}),
+        ("elu", [0, 2, -99], [2, 1, 0], {"numbers": (2.0,)}),
+        ("softplus", [-200, 90], [0, 1], {}),
+    ],
+)
+def test_derivatives_of_f32_at_their_ends(activation, b, slopes, numbers):
+    model = one_layer("l1", len(b), value_type="f32", activation=activation, **numbers)
+    assert moved(model, b, [100.0] * len(b)) == slopes
+
+
+def test_exp2_of_f32_at_its_ends():
+    # Far below the largest logit e is 2^-126, and no less. A weight of 0 shows what a bias hides.
+    model = one_layer("softmax_cross_entropy", 4, value_type="f32", kind="class")
+    state = start(model, fc1_b=[0, -88.0, -(2.0**20), -(2.0**20)])
+    ((after, _),) = steps_of(model, [(state, [1, 0], 0)])
+    assert after["fc1.w"][:, 0].tolist() == [0, -(2.0**-126), -(2.0**-126), -(2.0**-126)]
+    assert Reference(model).confidence_of(np.array([0, -88, -99, -99], F)) == 1
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
+def test_functions_of_f32_to_their_last_bit(activation):
+    """12,800 values, so many that one bit of the smallest coefficient of exp2 shows."""
+    model = one_layer("l2", 64, value_type="f32", activation=activation)
+    b = np.random.default_rng(1).uniform(-1, 1, 64) * 2.0 ** np.arange(-8, 8, 0.25)
+    state = start(model, fc1_b=b, fc1_w=np.full((64, 2), 0.37))
+    x = np.random.default_rng(2).uniform(-9, 9, (200, 2))
+    steps_of(model, [(state, one, [0] * 64) for one in x])
+
+
+def test_dot_products_of_f32_in_their_order():
+    """Sums of 29 products of unlike sizes: another order rounds to another number."""
+    model = random_model(
+        np.random.default_rng(14),
+        value_type="f32",
+        label_kind="class",
+        label_count=5,
+        n_in=29,
+        hidden=[],
+        activations=["linear"],
+        losses=["softmax_cross_entropy"],
+        stored_weights=True,
+        lively=True,
+    )
+    rng = np.random.default_rng(15)
+    x = rng.normal(size=(20, 29)) * 2.0 ** rng.integers(-6, 6, (20, 29))
+    steps_of(model, [(start(model), one, 1) for one in x])
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
+def test_tanh_and_sigmoid_of_f32_far_out(activation):
+    model = one_layer("l2", 4, value_type="f32", activation=activation)
+    state = start(model, fc1_b=[200.0, -200.0, 0.0, 2.0**21])
+    ((_, y),) = steps_of(model, [(state, [0, 0], [0] * 4)])
+    low, middle = (-1, 0) if activation == "tanh" else (0, 0.5)
+    assert y[[0, 2, 3]].tolist() == [1, middle, 1]
+    assert abs(y[1] - low) < 1e-30
+
+
+def test_learned_read_outs_of_f32_stop_at_both_ends():
+    model = random_model(
+        np.random.default_rng(11),
+        value_type="f32",
+        label_kind="vector",
+        label_count=3,
+        n_in=2,
+        hidden=[2],
+        activations=["linear", "linear"],
+        losses=["projected_l2", "l2"],
+        dead_zone=False,
+        stored_weights=True,
+        lively=True,
+    )
+    first, last = model.layers
+    values = np.array([[127] * 3, [-127] * 3], np.int8)
+    p = Projection("learned", "ram", 0, values, Requantize(2**14, 20), 1.0)
+    first = replace(first, projection=p, loss=replace(first.loss, readout_f32=0.0))
+    model = replace(model, layers=(first, last), schedule=Schedule((2**15,), 1))
+    state = start(model, fc1_b=[1000.0, -1000.0], fc1_w=[[0, 0]] * 2)
+    ((after, _),) = steps_of(model, [(state, [0, 0], [5.0, 1.0, -1.0])])
+    # c_k = 5, 1 and -1 times y = 1000 and -1000.
+    assert after["fc1.p"].tolist() == [[127, 127, -127], [-127, -127, 127]]
