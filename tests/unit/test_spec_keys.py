@@ -47,6 +47,8 @@ NEEDED: dict[str, dict[str, Any]] = {
     "PoolSpec": {"kind": "max_pool"},
     "GlobalAvgPoolSpec": {"kind": "global_avg_pool"},
     "FlattenSpec": {"kind": "flatten"},
+    "AddSpec": {"kind": "add"},
+    "ConcatSpec": {"kind": "concat"},
 }
 
 

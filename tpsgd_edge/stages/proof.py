@@ -6,13 +6,14 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.frontend.split import epoch_order
 from tpsgd_edge.memory.dump import State
 from tpsgd_edge.quantize import QuantizedModel, quantize_inputs, quantize_labels
 from tpsgd_edge.reference import Reference, answers, trace
 from tpsgd_edge.reference.rates import rate_of
 from tpsgd_edge.stages.preparation import Prepared, forward_macs
-from tpsgd_edge.stages.training import Array, Progress
+from tpsgd_edge.stages.training import Progress
 from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.device import Device
 from tpsgd_edge.toolchain.interface import interface_of

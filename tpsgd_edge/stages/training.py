@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.split import epoch_order
 from tpsgd_edge.quantize import QuantizedModel, quantize_inputs, quantize_labels
@@ -16,7 +17,6 @@ from tpsgd_edge.quantize.samples import read_outputs
 from tpsgd_edge.toolchain.device import Device
 
 Progress = Callable[[str, int, int], None]
-Array = NDArray[np.generic]
 
 
 @dataclass(frozen=True, slots=True)
