@@ -283,3 +283,9 @@ def test_nobody_pays_who_does_not_ask():
     from tests.golden.projects import golden_project
 
     assert not [path for path in golden_project("classes").files if re.search("stor|slot", path)]
+
+
+def test_the_readme_of_a_project_says_how_to_save():
+    text = stored_project("classes").files["README.md"]
+    assert "petals_load(&store, &flash, &model);" in text
+    assert "160 bytes a checkpoint" in text
