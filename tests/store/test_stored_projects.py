@@ -27,7 +27,7 @@ COMPILERS = {
     "avr-gcc": ["-mmcu=atmega2560"],
 }
 # A storage in RAM, which a program prints in the end.
-_STORAGE = """
+STORAGE = """
 static uint8_t cells[BLOCKS][256];
 static uint8_t page[64];
 
@@ -114,7 +114,7 @@ _SAID = ["empty 38", "empty 33", "saved 0", "saved 0", "loaded 0", "same 1"]
 
 def main_of(name: str, output: str = "") -> str:
     """The program for a project."""
-    text = _MAIN.replace("STORAGE", _STORAGE).replace("OUTPUT", output)
+    text = _MAIN.replace("STORAGE", STORAGE).replace("OUTPUT", output)
     return text.replace("MODEL", stored_project(name).name)
 
 
