@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.graph.activation import ACTIVATION
 from tpsgd_edge.graph.first_weights import initial_weights
 from tpsgd_edge.graph.graph import Graph, Weights
@@ -22,8 +22,6 @@ from tpsgd_edge.graph.layers import (
     window_bounds,
 )
 from tpsgd_edge.spec.edges import SAMPLE
-
-Real = NDArray[np.float64]
 
 # Maps are large: this many samples show their range.
 _MAP_SAMPLES = 64

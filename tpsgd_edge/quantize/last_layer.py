@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.graph import Graph
 from tpsgd_edge.quantize.model import QuantizedModel, limits
 from tpsgd_edge.quantize.scales import power_of_two_above
 
-Real = NDArray[np.float64]
 LOG2E = math.log2(math.e)
 # The largest logit that 16 bits hold in steps of 1/256 of a factor of two.
 _LARGEST_LOGIT = 2**15 / (256 * LOG2E)

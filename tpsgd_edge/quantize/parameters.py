@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.spec import ProjectionKind
+from tpsgd_edge.spec.loss import LABEL_SPACE
 
 ValueType = Literal["s8", "s16", "f32"]
 DTYPES: dict[str, np.dtype[np.generic]] = {
@@ -145,7 +146,7 @@ class Loss:
     @property
     def in_label_space(self) -> bool:
         """Tell whether P^T y is compared with the label, instead of y with P y*."""
-        return self.kind in ("projected_cross_entropy", "projected_l2")
+        return self.kind in LABEL_SPACE
 
     @property
     def cancels_derivative(self) -> bool:

@@ -1,15 +1,11 @@
 """First weights (docs/ARITHMETIC.md, section 10)."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.ops import Int64, clip, rshift_round, widen
 from tpsgd_edge.arithmetic.random import draws
+from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.quantize.model import DTYPES, QuantizedDense, QuantizedRnn, SeededInit
-
-Array = NDArray[Any]
 
 
 def initial_weights(layer: QuantizedDense) -> tuple[Array, Array]:

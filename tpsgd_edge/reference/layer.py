@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.quantize.model import (
     QuantizedDense,
     QuantizedLayer,
@@ -25,8 +26,6 @@ from tpsgd_edge.reference.integer.join import IntegerAdd, IntegerConcat
 from tpsgd_edge.reference.integer.pool import IntegerAveragePool, IntegerMaxPool
 from tpsgd_edge.reference.integer.rnn import IntegerRnn
 from tpsgd_edge.reference.integer.softmax import probability as integer_probability
-
-Array = NDArray[Any]
 
 
 class ReferenceLayer(Protocol):

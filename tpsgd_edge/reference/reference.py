@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.ops import U32_MASK
 from tpsgd_edge.arithmetic.random import PHI, Purpose, mix_array, stream, weyl
+from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.memory.state import rate_type
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel, dense_units
@@ -18,7 +19,6 @@ from tpsgd_edge.reference.initial import initial_weights
 from tpsgd_edge.reference.integer.gru import IntegerGru
 from tpsgd_edge.reference.layer import (
     PROBABILITY,
-    Array,
     GradientLayer,
     RecurrentLayer,
     ReferenceLayer,

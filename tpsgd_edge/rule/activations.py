@@ -40,6 +40,9 @@ ACTIVATIONS: dict[str, Activation] = {
     "elu": Activation(
         functional.elu, lambda y, alpha: torch.where(y > 0, torch.ones_like(y), y + alpha)
     ),
+    "celu": Activation(
+        functional.celu, lambda y, alpha: torch.where(y > 0, torch.ones_like(y), y / alpha + 1)
+    ),
     "selu": Activation(
         torch.selu,
         lambda y: torch.where(y > 0, torch.full_like(y, SELU_SCALE), y + SELU_SCALE * SELU_ALPHA),

@@ -6,8 +6,7 @@ from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph import Graph
 from tpsgd_edge.spec import LossSpec
-
-_LABEL_SPACE = ("projected_cross_entropy", "projected_l2")
+from tpsgd_edge.spec.loss import LABEL_SPACE
 
 
 def check_activations(graph: Graph) -> None:
@@ -34,7 +33,7 @@ def check_rule(graph: Graph, rule: str, losses: Sequence[LossSpec]) -> None:
     """
     check_activations(graph)
     hidden = [loss.kind for loss in losses[:-1]]
-    if rule == "tpsgd_learned" and not set(hidden) & set(_LABEL_SPACE):
+    if rule == "tpsgd_learned" and not set(hidden) & set(LABEL_SPACE):
         raise SpecError(
             "no read-out of the network could learn",
             where="[rule], loss",

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tpsgd_edge.frontend.imports.call import LARGEST_MAP, Array, Call
+from tpsgd_edge.arithmetic.types import Array
+from tpsgd_edge.frontend.imports.call import LARGEST_MAP, Call
 from tpsgd_edge.frontend.imports.help import what_to_do
 from tpsgd_edge.frontend.imports.quantized import dequantized, quantized
 

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.types import Array, Real
 from tpsgd_edge.errors import DataError, visible
 
-Array = NDArray[Any]
-Real = NDArray[np.float64]
 # What a microcontroller holds in one map or vector, generously.
 LARGEST_MAP = 1 << 20
 

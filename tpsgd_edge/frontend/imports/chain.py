@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.frontend.imports.call import Array, Call, Real
+from tpsgd_edge.arithmetic.types import Array, Real
+from tpsgd_edge.frontend.imports.call import Call
 from tpsgd_edge.graph import SAMPLE, Shape, Weights
 
 Order = NDArray[np.int64]

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.frontend.imports.arrays import aligned, cast_type
-from tpsgd_edge.frontend.imports.call import Array, Call
+from tpsgd_edge.frontend.imports.call import Call
 from tpsgd_edge.frontend.imports.chain import Chain, activated, last_active, open_layer, scaled
+from tpsgd_edge.frontend.onnx_activations import PLAIN
 
-_ACTIVATIONS = {"Relu": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid"}
 _BOUNDS = {(0.0, 6.0): "relu6", (-1.0, 1.0): "hard_tanh"}
 _ONE, _ZERO, _TWO = np.ones(()), np.zeros(()), np.zeros(2)
 # From this version on BatchNormalization and Dropout predict unless they are told to train.
@@ -20,7 +21,7 @@ _SMALLEST_SLOPE = 2.0**-15
 
 def activation(chain: Chain, call: Call) -> Chain:
     """Relu, Tanh, Sigmoid."""
-    return activated(chain, call, _ACTIVATIONS[call.node.op])
+    return activated(chain, call, PLAIN[call.node.op])
 
 
 def leaky_relu(chain: Chain, call: Call) -> Chain:

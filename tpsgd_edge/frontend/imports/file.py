@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.errors import DataError, ToolError, how_to_install
-from tpsgd_edge.frontend.imports.call import Array, Attributes, Node
+from tpsgd_edge.frontend.imports.call import Attributes, Node
 from tpsgd_edge.frontend.samples import read_bytes
 
 _LARGEST_FILE = 1 << 28

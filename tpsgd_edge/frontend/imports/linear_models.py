@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from tpsgd_edge.frontend.imports.call import Call, Real
+from tpsgd_edge.arithmetic.types import Real
+from tpsgd_edge.frontend.imports.call import Call
 from tpsgd_edge.frontend.imports.chain import Chain
 from tpsgd_edge.frontend.imports.tail import class_names
 from tpsgd_edge.frontend.imports.weighted import dense

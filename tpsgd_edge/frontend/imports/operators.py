@@ -14,6 +14,7 @@ from tpsgd_edge.frontend.imports import (
 from tpsgd_edge.frontend.imports.call import Call
 from tpsgd_edge.frontend.imports.chain import Chain
 from tpsgd_edge.frontend.imports.help import what_to_do
+from tpsgd_edge.frontend.onnx_activations import CURVES
 
 HANDLERS: dict[tuple[str, str], Callable[[Chain, Call], Chain]] = {
     ("", "Gemm"): weighted.gemm,
@@ -28,7 +29,7 @@ HANDLERS: dict[tuple[str, str], Callable[[Chain, Call], Chain]] = {
     **dict.fromkeys((("", "Relu"), ("", "Tanh"), ("", "Sigmoid")), elementwise.activation),
     **dict.fromkeys((("", "LeakyRelu"), ("", "PRelu")), elementwise.leaky_relu),
     ("", "Clip"): elementwise.clip,
-    **{("", op): curves.curve for op in curves.CURVES},
+    **{("", op): curves.curve for op in CURVES},
     ("", "BatchNormalization"): elementwise.batch_normalization,
     **dict.fromkeys((("", "Max"), ("", "Min")), elementwise.extreme),
     ("", "Neg"): elementwise.negated,

@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from tpsgd_edge.arithmetic.activations import FACTS
-from tpsgd_edge.frontend.imports.call import Array, Call, Real
+from tpsgd_edge.arithmetic.types import Array, Real
+from tpsgd_edge.frontend.imports.call import Call
 from tpsgd_edge.frontend.imports.chain import Chain, activated, last_active, scaled
 
 _UINT8 = 2

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.frontend.data import raw_labels
-from tpsgd_edge.frontend.imports.call import Real
 from tpsgd_edge.frontend.imports.net import ImportedNet
 from tpsgd_edge.frontend.imports.onnx_net import read_onnx
 from tpsgd_edge.frontend.imports.two_classes import as_two_classes, ends_with_sigmoid

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.frontend.imports.call import LARGEST_MAP, Call, Real
+from tpsgd_edge.frontend.imports.call import LARGEST_MAP, Call
 from tpsgd_edge.frontend.imports.chain import (
     ZERO,
     Chain,

@@ -35,7 +35,6 @@ class IntegerConv2d:
     Attributes:
         patches: `patch_index` of the layer.
         target, inverse_area: what the local loss sees of the map, and A of each window.
-        row_words: along a row of w, then one for the bias.
         w_wide: repeats w in binary64, for exact products, (groups, n_out / groups, n_in).
     """
 

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.projection import draw_projection
 from tpsgd_edge.arithmetic.random import Purpose, stream
+from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.network import dataset_scaling
 from tpsgd_edge.graph import Graph, Layer, TrainedLayer
-from tpsgd_edge.graph.forward import Real, behind, seen_by_loss, through_time
+from tpsgd_edge.graph.forward import behind, seen_by_loss, through_time
 from tpsgd_edge.spec import Spec
 
 # A class's mean hardly moves with more samples than these, spread evenly over the set.
