@@ -182,7 +182,7 @@ def test_an_avr_saves_and_loads_too(tmp_path):
     """The struct ends there without padding; a checkpoint has none anywhere."""
     gcc, simavr = needed("avr-gcc"), needed("simavr")
     sources = write_sources("bytes", tmp_path)
-    text = main_of("bytes").replace("#define BLOCKS 40", "#define BLOCKS 9\n" + _UART)
+    text = main_of("bytes").replace("#define BLOCKS 40", "#define BLOCKS 9\n" + UART)
     text = text.replace(
         "main(void)\n{", "main(void)\n{\n    UCSR0B = 1 << TXEN0;\n    stdout = &out;"
     )
@@ -205,7 +205,7 @@ def test_an_avr_saves_and_loads_too(tmp_path):
     assert said == [*_SAID, "damaged 32", "whole 1"]
 
 
-_UART = """
+UART = """
 #include <avr/interrupt.h>
 #include <avr/io.h>
 #include <avr/sleep.h>
