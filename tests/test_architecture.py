@@ -29,7 +29,7 @@ FLOORS = (
     {"verdict"},
     {"stages"},
     {"reports"},
-    {"pipeline", "estimator", "starter"},
+    {"pipeline", "migration", "estimator", "starter"},
     {"cli"},
 )
 FLOOR_OF = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}

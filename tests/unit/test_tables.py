@@ -205,7 +205,7 @@ def fallbacks(tree: ast.AST, names: Mapping[str, Any]) -> Iterator[str]:
 CHECKED = {id(table) for place, table in TABLES.items() if place not in FEW}
 
 
-@pytest.mark.parametrize("module", modules(), ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", list(modules()), ids=lambda module: module.__name__)
 def test_no_table_has_a_silent_fallback(module):
     tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
     assert list(fallbacks(tree, vars(module))) == []

@@ -1,4 +1,4 @@
-"""How a learning rate falls over a training."""
+"""The fall of a learning rate over a training."""
 
 import math
 from collections.abc import Callable, Mapping

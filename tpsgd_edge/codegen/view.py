@@ -16,6 +16,7 @@ from tpsgd_edge.codegen.schedule import LABEL_PROBABILITY, inference_stages, tra
 from tpsgd_edge.codegen.selftest import SelfTest, SelfTestView, selftest_view
 from tpsgd_edge.codegen.sequence import LabelsView, SequenceView, labels_view, sequence_view
 from tpsgd_edge.codegen.state import StateView, state_view
+from tpsgd_edge.codegen.store import StoreView
 from tpsgd_edge.codegen.work import WorkView, work_view
 from tpsgd_edge.memory import MemoryPlan, model_id
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
@@ -44,6 +45,7 @@ class ModelView:
         last: the name of the last layer.
         gate: the error gate as a literal; empty without one.
         confidence_c: C type of a confidence; empty where outputs give no probabilities of classes.
+        store: the checkpoint of a project that saves; None of others.
     """
 
     name: str
@@ -75,6 +77,7 @@ class ModelView:
     rate: RateView
     constants: tuple[ArrayView, ...]
     selftest: SelfTestView
+    store: StoreView | None = None
 
     @property
     def runtime_version(self) -> int:

@@ -41,6 +41,12 @@ class StateLayout:
     tensors: tuple[StateTensor, ...]
     size: int
 
+    @property
+    def used_bytes(self) -> int:
+        """Bytes without the padding at the end, which not all compilers add."""
+        last = self.tensors[-1]
+        return last.offset + last.n_bytes
+
     def read(self, raw: bytes) -> dict[str, NDArray[np.generic]]:
         """Read the tensors, in their shapes, from a raw copy of the struct, by name."""
         return {

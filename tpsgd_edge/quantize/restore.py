@@ -48,7 +48,16 @@ def _tensors(
     return layer.init.w, layer.init.b
 
 
+def unit_weights(layer: QuantizedDense, state: Mapping[str, NDArray[Any]]) -> Weights:
+    """Weights (n_out, n_in) and biases (n_out,) of a dense unit, as in `real_weights`."""
+    return _real(layer, *_tensors(layer, state))
+
+
+def bias_unit(layer: QuantizedDense) -> float:
+    """Real value of one unit of a bias: in f32 all scales are 1 and the shift is 0."""
+    return layer.weight_scale * layer.x_scale * 2.0**layer.bias_shift
+
+
 def _real(layer: QuantizedDense, w: NDArray[Any], b: NDArray[Any]) -> Weights:
-    # In f32 all scales are 1 and the shift is 0.
-    bias_unit = layer.weight_scale * layer.x_scale * 2.0**layer.bias_shift
-    return Weights(w.astype(np.float64) * layer.weight_scale, b.astype(np.float64) * bias_unit)
+    unit = bias_unit(layer)
+    return Weights(w.astype(np.float64) * layer.weight_scale, b.astype(np.float64) * unit)

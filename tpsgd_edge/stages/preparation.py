@@ -96,7 +96,8 @@ def render_project(prepared: Prepared) -> CProject:
     model, dataset, spec = prepared.model, prepared.dataset, prepared.spec
     origin = Origin(__version__, spec.source, spec.digest)
     selftest = selftest_of(model, *selftest_samples(model, dataset))
-    return render(model, prepared.plan, origin, selftest, port_files(prepared.platform))
+    port, has_store = port_files(prepared.platform), spec.firmware.store
+    return render(model, prepared.plan, origin, selftest, port, has_store=has_store)
 
 
 def selftest_samples(

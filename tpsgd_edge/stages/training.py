@@ -85,9 +85,16 @@ def train(
     epochs: int,
     progress: Progress,
     stage: str = "training",
+    begin: bytes | None = None,
 ) -> Training:
-    """Train for whole epochs, from the first state, in an order drawn from the seed."""
+    """Train for whole epochs, in an order drawn from the seed.
+
+    Args:
+        begin: the state struct to begin with; the first state where not given.
+    """
     device.init()
+    if begin is not None:
+        device.load_state(begin)
     outputs = device.outputs(samples.x_test)
     scores = [score(model, outputs, samples.y_test)]
     origin = [] if samples.origin is None else [_score_on(device, model, samples.origin)]
