@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.errors import SpecError, TpsgdError
 from tpsgd_edge.frontend.data import dataset_from_arrays
 from tpsgd_edge.quantize.model import DTYPES, QuantizedDense
@@ -32,7 +33,7 @@ from tpsgd_edge.stages import (
     scratch_project,
 )
 from tpsgd_edge.toolchain.counting import Counts, count_instructions
-from tpsgd_edge.toolchain.interface import Array, interface_of
+from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import open_device
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"

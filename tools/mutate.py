@@ -54,6 +54,11 @@ TESTS = {
     "backprop": "tests/random/test_random_backprop.py",
     "readouts": "tests/random/test_random_readouts.py",
     "fails": "tests/random/test_proof_can_fail.py",
+    "cuts": "tests/store/test_power_cuts.py",
+    "checkpoints": "tests/store/test_checkpoints.py",
+    "formats": "tests/store/test_formats.py",
+    "projects": "tests/store/test_stored_projects.py",
+    "migration": "tests/store/test_migration.py",
 }
 _EQUIVALENT = "equivalent: "
 

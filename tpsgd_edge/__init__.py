@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     )
     from tpsgd_edge.estimator import TPSGDClassifier, TPSGDRegressor
     from tpsgd_edge.frontend.imports.torch_module import from_torch
+    from tpsgd_edge.migration import migrate
     from tpsgd_edge.pipeline import adapt, build, export, quantization, report, simulate, verify
     from tpsgd_edge.quantize.model import QuantizedModel
     from tpsgd_edge.spec import Spec, load_spec, spec_from_dict
@@ -47,6 +48,7 @@ __all__ = [
     "export",
     "from_torch",
     "load_spec",
+    "migrate",
     "quantization",
     "report",
     "simulate",
@@ -75,6 +77,7 @@ _HOME_OF = {
     "export": "pipeline",
     "from_torch": "frontend.imports.torch_module",
     "load_spec": "spec",
+    "migrate": "migration",
     "quantization": "pipeline",
     "report": "pipeline",
     "simulate": "pipeline",

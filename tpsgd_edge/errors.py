@@ -14,13 +14,13 @@ _UNSEEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 
 
 def visible(text: str, *, keep: str = "") -> str:
-    """Text in which each character that a terminal would obey is written as an escape.
+    r"""Text in which each character that a terminal would obey is written as an escape.
 
     Args:
         keep: characters that stay as they are.
 
-    >>> visible("a\\x1b[2Jb")
-    'a\\\\x1b[2Jb'
+    >>> visible("a\x1b[2Jb")
+    'a\\x1b[2Jb'
     """
     return "".join(
         c

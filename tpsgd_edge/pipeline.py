@@ -13,6 +13,7 @@ from tpsgd_edge.files import check_output, write_whole
 from tpsgd_edge.frontend.exports.onnx_net import ONNX_MARK, sample_lengths
 from tpsgd_edge.frontend.inputs import input_files
 from tpsgd_edge.memory import digest_order
+from tpsgd_edge.memory.dump import State
 from tpsgd_edge.reports.adaptation import AdaptResult
 from tpsgd_edge.reports.built import budget_check, build_result, check_built
 from tpsgd_edge.reports.costs import (
@@ -33,7 +34,6 @@ from tpsgd_edge.stages import (
     Firmware,
     Prepared,
     Progress,
-    Training,
     check_binary,
     compile_predicting,
     inspect_firmware,
@@ -41,10 +41,9 @@ from tpsgd_edge.stages import (
     on_host,
     prepare,
     prove_all,
-    quantize_samples,
     render_project,
     scratch_project,
-    train,
+    train_on_host,
     with_frozen_hidden_layers,
 )
 from tpsgd_edge.stages.adapting import try_ways
@@ -100,6 +99,8 @@ def verify(
     *,
     steps: int | None = None,
     emulator: Emulator | None = None,
+    weights_in: Path | None = None,
+    model_id: int | None = None,
     progress: Progress | None = None,
 ) -> VerifyResult:
     """Train reference and device side by side and compare every tensor after every step.
@@ -108,17 +109,22 @@ def verify(
 
     Args:
         steps: training steps; 1,000 where not given, or as many as the spec trains for.
+        weights_in, model_id: the state to begin with, as for `export`.
 
     Raises:
         TpsgdError: the spec or data are at fault, or a tool is missing. A mismatch is no error.
     """
     prepared = prepare(spec)
+    begin = _state_in(prepared, weights_in, model_id)
     project = render_project(prepared)
     count = steps_to_compare(prepared, steps)
     with scratch_project(project) as folder:
         firmware = inspect_firmware(prepared, project, folder)
         predicting = compile_predicting(prepared, project, folder)
-        return _verify(prepared, firmware, predicting, count, emulator, progress or _silent)
+        result = _verify(
+            prepared, firmware, predicting, count, emulator, progress or _silent, begin
+        )
+    return replace(result, weights=weights_in)
 
 
 def simulate(
@@ -126,6 +132,8 @@ def simulate(
     *,
     epochs: int | None = None,
     weights_out: Path | None = None,
+    weights_in: Path | None = None,
+    model_id: int | None = None,
     progress: Progress | None = None,
 ) -> SimulateResult:
     """Train on this computer with the generated code, for whole epochs.
@@ -133,6 +141,7 @@ def simulate(
     Args:
         epochs: those of the spec where not given.
         weights_out: where to write the trained state struct, as a debugger dumps it from a board.
+        weights_in, model_id: the state to begin with, as for `export`.
 
     Raises:
         TpsgdError: the spec or data are at fault, or there is no compiler.
@@ -140,9 +149,8 @@ def simulate(
     if weights_out is not None:
         check_output(weights_out, "the state", inputs=input_files(spec))
     prepared = prepare(spec)
-    return _simulate(
-        prepared, epochs or prepared.spec.rule.passes, progress or _silent, weights_out
-    )
+    begin, count = _state_in(prepared, weights_in, model_id), epochs or prepared.spec.rule.passes
+    return _simulate(prepared, count, progress or _silent, weights_out, begin)
 
 
 def export(
@@ -157,7 +165,8 @@ def export(
     """Write a trained net as an ONNX file in floating point.
 
     Args:
-        weights: the raw bytes of the state struct, from a device or from `simulate`.
+        weights: the raw bytes of the state struct, from a device or from `simulate`; or a
+            checkpoint, or a copy of the storage that a device keeps them in.
         onnx: the file; NAME.onnx where not given.
         crc: what NAME_digest() gave on the device, to be compared.
         model_id: NAME_MODEL_ID of the firmware, to be compared.
@@ -207,7 +216,7 @@ def quantization(
         TpsgdError: the spec, the data or the weights are at fault, or there is no compiler.
     """
     prepared = prepare(spec)
-    state = None if weights is None else read_state(prepared, weights, model=model_id)[0]
+    state = _state_in(prepared, weights, model_id)
     layers = layer_errors(prepared, state, samples, progress or _silent)
     with on_host(prepared) as device:
         scores = compare_scores(device, prepared, state)
@@ -305,10 +314,12 @@ def _verify(
     steps: int,
     emulator: Emulator | None,
     progress: Progress,
+    begin: State | None = None,
 ) -> VerifyResult:
     counts, binaries = firmware.counts, (firmware.binary, predicting)
     start = time.perf_counter()
-    verdict = prove_all(binaries, prepared, steps, progress, emulator=emulator or "auto")
+    way = emulator or "auto"
+    verdict = prove_all(binaries, prepared, steps, progress, emulator=way, begin=begin)
     return VerifyResult(
         spec=prepared.spec,
         platform=prepared.platform.name,
@@ -326,6 +337,10 @@ def _verify(
     )
 
 
+def _state_in(prepared: Prepared, weights: Path | None, model_id: int | None) -> State | None:
+    return None if weights is None else read_state(prepared, weights, model=model_id)[0]
+
+
 def _emulator_title(prepared: Prepared, emulator: Emulator | None) -> str | None:
     if prepared.platform.is_host:
         return None
@@ -337,19 +352,20 @@ def _simulate(
     epochs: int,
     progress: Progress,
     weights_out: Path | None = None,
+    begin: State | None = None,
     *,
     check: bool = True,
 ) -> SimulateResult:
     model, dataset = prepared.model, prepared.dataset
-    training = _train_on_host(prepared, epochs, progress, "training", check=check)
+    training = train_on_host(prepared, epochs, progress, "training", begin, check=check)
     if weights_out is not None:
         write_state(prepared, training.state, weights_out)
     baselines = {}
     if any(not layer.is_last for layer in model.trained):
         frozen = replace(prepared, model=with_frozen_hidden_layers(model))
-        has_weights = prepared.spec.model.has_first_weights
+        has_weights = prepared.spec.model.has_first_weights or begin is not None
         name = f"hidden layers {'as they came' if has_weights else 'at random'}"
-        trained = _train_on_host(frozen, epochs, progress, name, check=check)
+        trained = train_on_host(frozen, epochs, progress, name, begin, check=check)
         baselines[name] = trained.scores[-1].value
     scores = training.scores
     samples = len(dataset.x_train)
@@ -372,11 +388,3 @@ def _simulate(
         warnings=training_doubts(prepared, training, baselines),
         planned_ram=prepared.plan.n_bytes,
     )
-
-
-def _train_on_host(
-    prepared: Prepared, epochs: int, progress: Progress, stage: str, *, check: bool
-) -> Training:
-    samples = quantize_samples(prepared.model, prepared.dataset)
-    with on_host(prepared, check=check) as device:
-        return train(device, prepared.model, samples, epochs=epochs, progress=progress, stage=stage)

@@ -62,7 +62,7 @@ class Trace:
 
 
 def digest(tensors: Iterable[NDArray[np.generic]]) -> int:
-    """CRC-32 of the tensors one after the other (docs/ARITHMETIC.md, section 13).
+    """CRC-32 of tensors of any shapes, one after the other (docs/ARITHMETIC.md, section 13).
 
     >>> hex(digest([np.array([1, 2], "<u2"), np.array([3], "<u1")]))
     '0x61cf5b79'

@@ -6,10 +6,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.trace import ANSWERS, DIGESTED, Answers, Trace
-
-Array = NDArray[Any]
 
 # What is counted beside the answers: classes that do not exist, and functions that train on them.
 BAD_LABELS = "bad labels taken"

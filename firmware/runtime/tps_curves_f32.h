@@ -16,6 +16,11 @@ static inline float tps_elu_f32(float z, float alpha)
     return z > 0.0f ? z : alpha * (tps_exp2_f32(z * TPS_LOG2E) - 1.0f);
 }
 
+static inline float tps_celu_f32(float z, float alpha)
+{
+    return z > 0.0f ? z : tps_elu_f32(z / alpha, alpha);
+}
+
 static inline float tps_selu_f32(float z)
 {
     return z > 0.0f ? z * TPS_SELU_SCALE : tps_elu_f32(z, TPS_SELU_REACH);

@@ -44,6 +44,7 @@ FUNCTION = {
     "tanh": math.tanh,
     "sigmoid": lambda z: 1 / (1 + math.exp(-z)),
     "elu": _elu,
+    "celu": lambda z, alpha: z if z > 0 else alpha * math.expm1(z / alpha),
     "selu": lambda z: LAMBDA * _elu(z, ALPHA),
     "softplus": lambda z: max(z, 0) + math.log1p(math.exp(-abs(z))),
     "hard_sigmoid": lambda z, alpha, beta: min(1, max(0, alpha * z + beta)),
@@ -55,6 +56,7 @@ FUNCTION = {
 # The steepest slope, and the slope at y, where it is a table.
 SLOPE = {
     "elu": (lambda alpha: max(1, alpha), lambda y, alpha: 1 if y >= 0 else y + alpha),
+    "celu": (lambda alpha: 1, lambda y, alpha: 1 if y >= 0 else y / alpha + 1),
     "selu": (lambda: LAMBDA * ALPHA, lambda y: LAMBDA if y >= 0 else y + LAMBDA * ALPHA),
     "softplus": (lambda: 1, lambda y: 0 if y < 0 else 1 - math.exp(-y)),
 }
@@ -146,6 +148,7 @@ def _to_one(value):
 
 FUNCTION_F32 = {
     "elu": _elu_f32,
+    "celu": lambda z, alpha: z if z > 0 else F(alpha * _exp_minus_one(F(z / alpha))),
     "selu": lambda z: F(z * SELU_SCALE) if z > 0 else F(SELU_REACH * _exp_minus_one(z)),
     "softplus": _softplus_f32,
     "hard_sigmoid": lambda z, alpha, beta: _to_one(F(F(alpha * z) + beta)),
@@ -156,6 +159,7 @@ FUNCTION_F32 = {
 }
 SLOPE_F32 = {
     "elu": lambda y, alpha: F(1) if y > 0 else F(y + alpha),
+    "celu": lambda y, alpha: F(1) if y > 0 else F(F(y / alpha) + F(1)),
     "selu": lambda y: SELU_SCALE if y > 0 else F(y + SELU_REACH),
     "softplus": lambda y: F(F(1) - exp2_f32(F(F(-y) * LOG2E))),
     "hard_sigmoid": lambda y, alpha, beta: alpha if 0 < y < 1 else F(0),

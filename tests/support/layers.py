@@ -19,6 +19,7 @@ from tests.support.draws import (
 from tests.support.losses import random_loss
 from tests.support.maps import PoolPlan
 from tests.support.sequences import RnnPlan
+from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.arithmetic.random import Purpose, draws, stream
 from tpsgd_edge.arithmetic.tables import FIXED, Curve
 from tpsgd_edge.quantize.model import (
@@ -148,9 +149,10 @@ def _random_slope(rng: Rng, activation: str, *, real: bool) -> int | float:
 
 def random_numbers(rng: Rng, activation: str) -> tuple[float, ...]:
     """Settings of an activation, in binary32."""
-    if activation == "elu":
+    keys = tuple(FACTS[activation].settings or ())
+    if keys == ("alpha",):
         return (f32(1.0 if rng.random() < 0.3 else log_uniform(rng, 2**-6, 16)),)
-    if activation == "hard_sigmoid":
+    if keys == ("alpha", "beta"):
         return f32(log_uniform(rng, 2**-6, 16)), f32(rng.uniform(-2, 3))
     return ()
 

@@ -1,16 +1,16 @@
 """Random losses within the ranges of docs/ARITHMETIC.md, section 6."""
 
+from typing import get_args
+
 import numpy as np
 
 from tests.support.draws import TYPE_RANGE, Rng, choose, extreme, f32, log_uniform, requantize
 from tpsgd_edge.quantize.model import Loss, Projection, Target, TargetF32, ValueType
+from tpsgd_edge.spec import NOT_MONOTONE, Activation
 
-ACTIVATIONS = (
-    *("tanh", "sigmoid", "relu", "relu6", "leaky_relu", "hard_tanh", "linear"),
-    *("elu", "selu", "softplus", "hard_sigmoid"),
-)
 # They run in layers that do not learn.
-FROZEN_ACTIVATIONS = ("gelu", "gelu_tanh", "silu", "hard_swish")
+FROZEN_ACTIVATIONS = NOT_MONOTONE
+ACTIVATIONS = tuple(name for name in get_args(Activation) if name not in FROZEN_ACTIVATIONS)
 TARGET_LOSSES = ("l2", "l1", "huber", "dead_zone", "custom")
 
 

@@ -18,12 +18,12 @@ from tests.support import onnx_nets as nets
 from tpsgd_edge.errors import TpsgdError
 from tpsgd_edge.frontend.imports.file import onnx_from_bytes
 from tpsgd_edge.frontend.imports.onnx_net import imported
+from tpsgd_edge.frontend.onnx_activations import CURVES
 from tpsgd_edge.graph import Graph
 from tpsgd_edge.spec import spec_from_dict
 
 LAYERS = ("Gemm", "MatMul", "Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "RNN", "GRU")
 IN_TIME = ("RNN", "GRU")
-CURVES = ("Elu", "Selu", "Softplus", "HardSigmoid", "HardSwish", "Gelu", "Swish")
 INTO_LAYERS = ("BatchNormalization", "Relu", "LeakyRelu", "Tanh", "Sigmoid", "Clip", "Add", *CURVES)
 MOVES = ("Flatten", "Reshape", "Transpose", "Identity", "Dropout")
 ENDS = ("Softmax", "LogSoftmax")

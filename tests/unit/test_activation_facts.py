@@ -12,8 +12,7 @@ from tpsgd_edge.arithmetic.tables import Curve, slope_table, table_s8, table_s16
 from tpsgd_edge.codegen.activations import ACTIVATIONS_C
 from tpsgd_edge.codegen.dense_kernels import GateKernel
 from tpsgd_edge.codegen.rendering import template
-from tpsgd_edge.graph.activation import ACTIVATION
-from tpsgd_edge.quantize.error_reach import _DERIVATIVE
+from tpsgd_edge.graph.activation import ACTIVATION, DERIVATIVE
 from tpsgd_edge.reference.binary32 import activation as binary32
 from tpsgd_edge.reference.integer import activation as integer
 from tpsgd_edge.rule import activations as rule
@@ -41,7 +40,7 @@ def test_every_stage_has_every_activation() -> None:
         ACTIVATIONS_C,
     ):
         assert set(table) == set(NAMES)
-    for slopes in (_DERIVATIVE, integer.DERIVATIVES, binary32.DERIVATIVES):
+    for slopes in (DERIVATIVE, integer.DERIVATIVES, binary32.DERIVATIVES):
         assert set(slopes) == learning
     assert {name for name, of in rule.ACTIVATIONS.items() if of.slope} == learning
     assert set(NAMES) - learning == set(NOT_MONOTONE)

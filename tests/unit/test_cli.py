@@ -111,7 +111,13 @@ def test_options_reach_the_pipeline(stages, spec_file):
         "compile": False,
     }
     run(["verify", spec_file])
-    assert stages["verify"].call_args.kwargs == {"steps": None, "emulator": None, "progress": None}
+    assert stages["verify"].call_args.kwargs == {
+        "steps": None,
+        "emulator": None,
+        "weights_in": None,
+        "model_id": None,
+        "progress": None,
+    }
     run(["report", spec_file, "--steps", "9", "--epochs", "2", "--emulator", "qemu"])
     assert stages["report"].call_args.kwargs == {
         "out": None,

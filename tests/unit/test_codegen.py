@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.random.networks import project_of, random_recipe, samples_of
+from tests.random.networks import network, project_of, random_recipe, samples_of
 from tests.support.models import random_model
 from tests.support.small_projects import SMALL, small_project
 from tpsgd_edge.codegen import CProject
@@ -74,6 +74,19 @@ def test_what_is_declared_is_defined():
         for path, text in code(project):
             for name in _DECLARED.findall(text):
                 assert re.search(rf"\b{name}\([^;]*?\)\n\{{", whole), f"{name} of {path}"
+
+
+def test_what_the_public_header_declares_is_defined():
+    """A function of a sequence that only some models have is declared in these alone."""
+    models = [network(seed, recurrent=True) for seed in range(12)]
+    for project in [render(model) for model in models]:
+        declared = re.findall(
+            r"^[a-z][\w ]*?[ *](net_\w+)\([^{]*?\);", project.files["net.h"], re.M
+        )
+        for name in declared:
+            assert re.search(rf"\b{name}\([^;]*?\)\n\{{", project.files["net.c"]), name
+    learning = {model.learn_every > 0 and len(model.learning_steps) > 1 for model in models}
+    assert learning == {True, False}
 
 
 @pytest.mark.slow

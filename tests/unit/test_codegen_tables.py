@@ -3,17 +3,28 @@
 from typing import get_args
 
 import jinja2.nodes
+import numpy as np
 import pytest
 
 from tests.random.networks import network, project_of, samples_of
+from tests.support.gru import with_gru_layers
 from tests.support.small_projects import SMALL, small_project
 from tpsgd_edge.assets import firmware_dir, templates_dir
-from tpsgd_edge.codegen.calls import Argument, Call, Source
+from tpsgd_edge.codegen.calls import (
+    DECAY,
+    Argument,
+    Call,
+    Lesson,
+    Source,
+    StageView,
+    X,
+    call,
+    use_state,
+)
 from tpsgd_edge.codegen.components import COMPONENTS
 from tpsgd_edge.codegen.error_kernels import ErrorKernel
 from tpsgd_edge.codegen.kinds import KINDS
 from tpsgd_edge.codegen.rendering import _environment, template
-from tpsgd_edge.quantize.model import QuantizedLayer
 from tpsgd_edge.spec.loss import LossKind
 
 # Rendered on their own, or into other files than those of kernels.
@@ -50,9 +61,12 @@ def test_components_are_all_templates_and_all_runtime_files():
 
 
 def test_every_component_is_in_some_project_and_no_more_in_all_than_must_be():
+    graphs = (network(seed, graph=True) for seed in range(20))
+    branched = next(m for m in graphs if any(layer.kind == "add" for layer in m.layers))
     curved = network(3, value_type="f32", n_in=4, hidden=[3], activations=["elu", "linear"])
     projects = [small_project(name) for name in SMALL]
-    projects.append(project_of(curved, *(part[:2] for part in samples_of(curved, 1))))
+    for model in (curved, branched):
+        projects.append(project_of(model, *(part[:2] for part in samples_of(model, 1))))
     present = [
         {c.name for c in COMPONENTS if f"{project.name}_{c.name}.h" in project.files}
         for project in projects
@@ -63,16 +77,25 @@ def test_every_component_is_in_some_project_and_no_more_in_all_than_must_be():
     assert set.intersection(*present) == always
 
 
-def test_every_kind_of_layers_has_its_record():
-    made = {"dense", "conv2d", "rnn", "gru", "max_pool", "average_pool"}
-    assert set(KINDS) == made
-    assert len(get_args(QuantizedLayer)) == len({id(kind) for kind in KINDS.values()})
+def test_the_kinds_are_those_that_layers_have():
+    recurrent = network(0, recurrent=True)
+    branched = [network(seed, graph=True) for seed in range(20)]
+    models = [recurrent, with_gru_layers(np.random.default_rng(0), recurrent), *branched]
+    assert set(KINDS) == {layer.kind for model in models for layer in model.layers}
 
 
-def test_a_kind_learns_or_lets_errors_through():
-    for name, kind in KINDS.items():
-        assert (kind.learn is None) != (kind.pass_down is None), name
-        assert (kind.recall is not None) == (name in ("rnn", "gru"))
+def test_kinds_that_keep_a_state_can_make_their_output_again():
+    assert {name for name, kind in KINDS.items() if kind.recall} == {"rnn", "gru"}
+
+
+def test_what_a_lesson_reads_is_in_its_calls_however_deep():
+    join = call("f", Argument("values", "int8_t", parts=(X, Argument("arena", "fc1_y"))))
+    learns = call("g", DECAY, Argument("state", "fc1_w"))
+    lesson = Lesson((StageView("", (learns,)),), gated=(StageView("", (join,)),))
+    assert lesson.reads_input
+    assert lesson.decays_from == 0
+    assert not use_state(lesson.gated)
+    assert use_state(lesson.stages)
 
 
 @pytest.mark.parametrize("source", get_args(Source))

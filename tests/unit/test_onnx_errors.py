@@ -18,7 +18,7 @@ LSTM = node("LSTM", ["x", "w", "w"], ["y"], name="lstm1", hidden_size=4)
 WHOLE = node("QuantizeLinear", ["x", "one", "byte"], ["q"])
 QUANTIZED = ["e", "one", "byte"]
 CASES = [
-    ([node("Celu", ["x"], ["y"])], "the operator Celu has no layer of ours"),
+    ([node("Mish", ["x"], ["y"])], "the operator Mish has no layer of ours"),
     ([node("LeakyRelu", ["x"], ["y"])], "LeakyRelu has no layer that could take it in"),
     ([*DENSE[:2], node("LeakyRelu", ["c"], ["y"], alpha=-0.5)], "found: -0.5 below zero"),
     ([*DENSE[:2], node("LeakyRelu", ["c"], ["y"], alpha=1e-6)], "0 is Relu"),
@@ -206,11 +206,11 @@ def test_maps_that_our_layers_have_not(nodes: Any, words: str, tmp_path: Path) -
 
 
 def test_a_message_says_node_operator_and_what_to_do(tmp_path: Path) -> None:
-    path = write(tmp_path, [*DENSE[:2], node("Celu", ["c"], ["y"], name="act1")])
+    path = write(tmp_path, [*DENSE[:2], node("ThresholdedRelu", ["c"], ["y"], name="act1")])
     assert message(path) == (
-        "the operator Celu has no layer of ours\n"
-        "  where: net.onnx, node 'act1' (Celu)\n"
-        "  help:  train with Elu instead"
+        "the operator ThresholdedRelu has no layer of ours\n"
+        "  where: net.onnx, node 'act1' (ThresholdedRelu)\n"
+        "  help:  train with Relu or LeakyRelu instead"
     )
 
 

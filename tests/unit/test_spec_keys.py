@@ -47,6 +47,8 @@ NEEDED: dict[str, dict[str, Any]] = {
     "PoolSpec": {"kind": "max_pool"},
     "GlobalAvgPoolSpec": {"kind": "global_avg_pool"},
     "FlattenSpec": {"kind": "flatten"},
+    "AddSpec": {"kind": "add"},
+    "ConcatSpec": {"kind": "concat"},
 }
 
 
@@ -96,7 +98,7 @@ def test_every_key_has_words_and_an_example(key):
     assert key.words.endswith((".", "?")), help_
     assert key.words[0].isupper() or key.words.startswith("k:"), help_
     is_section = key.type.startswith("table") and key.name in (
-        *("model", "numbers", "rule", "projection", "data", "platform", "pretrain"),
+        *("model", "numbers", "rule", "projection", "data", "platform", "firmware", "pretrain"),
     )
     assert is_section or key.example, help_
 

@@ -104,7 +104,7 @@ def test_what_does_not_go_together(changes: list[tuple[str, Any]], words: str) -
             "  where: digits.toml, [model], layer 'conv1'\n"
             '  found: kind = "conv2"\n'
             "  help:  did you mean 'conv2d'? allowed: dense, adaptor, conv2d, conv1d, rnn, gru, "
-            "max_pool, avg_pool, global_avg_pool, flatten",
+            "max_pool, avg_pool, global_avg_pool, add, concat, flatten",
         ),
         (
             {"kind": 3, "name": "conv1"},
@@ -112,7 +112,7 @@ def test_what_does_not_go_together(changes: list[tuple[str, Any]], words: str) -
             "  where: digits.toml, [model], layer 'conv1'\n"
             '  found: kind = "3"\n'
             "  help:  allowed: dense, adaptor, conv2d, conv1d, rnn, gru, max_pool, avg_pool, "
-            "global_avg_pool, flatten",
+            "global_avg_pool, add, concat, flatten",
         ),
         (
             {"kind": "conv2d", "name": "conv1"},

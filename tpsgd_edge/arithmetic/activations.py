@@ -55,6 +55,16 @@ class Facts:
     settings: Mapping[str, float] | None = None
     curve: CurveFacts | None = None
 
+    @property
+    def has_own_curve(self) -> bool:
+        """Tell whether its table hangs on the layer; those of tanh and sigmoid do not."""
+        return self.curve is not None and self.curve.function not in (math.tanh, logistic)
+
+    @property
+    def has_slope_table(self) -> bool:
+        """Tell whether slopes come from a table."""
+        return self.curve is not None and self.curve.slope is not None
+
 
 def logistic(z: float) -> float:
     """The logistic sigmoid."""
@@ -63,6 +73,10 @@ def logistic(z: float) -> float:
 
 def _elu(z: float, alpha: float) -> float:
     return z if z > 0 else alpha * math.expm1(z)
+
+
+def _celu(z: float, alpha: float) -> float:
+    return z if z > 0 else alpha * math.expm1(z / alpha)
 
 
 def _selu(z: float) -> float:
@@ -123,6 +137,15 @@ FACTS: Mapping[str, Facts] = {
             lambda alpha: (4.0, 8.0),
             slope=lambda y, alpha: 1.0 if y > 0 else y + alpha,
             steepest=lambda alpha: max(1.0, alpha),
+        ),
+    ),
+    "celu": Facts(
+        _POSITIVE,
+        settings={"alpha": 1.0},
+        curve=CurveFacts(
+            _celu,
+            lambda alpha: (4.0, 8.0),
+            slope=lambda y, alpha: 1.0 if y > 0 else y / alpha + 1,
         ),
     ),
     "selu": Facts(

@@ -16,7 +16,7 @@ U32_MASK = 2**32 - 1
 
 
 def widen(v: NDArray[Any]) -> Int64:
-    """`v` as int64, a copy.
+    """Copy `v` as int64, in its shape.
 
     >>> widen(np.array([-3, 7], np.int8)) * 100
     array([-300,  700])
@@ -25,7 +25,9 @@ def widen(v: NDArray[Any]) -> Int64:
 
 
 def rshift_round(v: Int64, s: int) -> Int64:
-    """floor(v / 2^s + 1/2): nearest, ties towards plus infinity. Requires |v| < 2^62 and s <= 62.
+    """Round to floor(v / 2^s + 1/2), ties towards plus infinity, in the shape of v.
+
+    Requires |v| < 2^62 and s <= 62.
 
     >>> rshift_round(np.array([-6, -5, -2, 2, 5, 6]), 2)
     array([-1, -1,  0,  1,  1,  2])
@@ -36,7 +38,7 @@ def rshift_round(v: Int64, s: int) -> Int64:
 
 
 def clip(v: Int64, lo: int, hi: int) -> Int64:
-    """`v` limited to the chosen range [lo, hi].
+    """Limit `v` to the chosen range [lo, hi], in its shape.
 
     >>> clip(np.array([-9, 0, 9]), -1, 5)
     array([-1,  0,  5])
@@ -46,7 +48,7 @@ def clip(v: Int64, lo: int, hi: int) -> Int64:
 
 
 def sat_s8(v: Int64) -> Int64:
-    """`v` limited to the range of s8.
+    """Limit `v` to the range of s8, in its shape.
 
     >>> sat_s8(np.array([-129, 128]))
     array([-128,  127])
@@ -55,7 +57,7 @@ def sat_s8(v: Int64) -> Int64:
 
 
 def sat_s16(v: Int64) -> Int64:
-    """`v` limited to the range of s16.
+    """Limit `v` to the range of s16, in its shape.
 
     >>> sat_s16(np.array([-40000, 40000]))
     array([-32768,  32767])
@@ -64,7 +66,9 @@ def sat_s16(v: Int64) -> Int64:
 
 
 def random_round(v: Int64, s: int, r: NDArray[np.uint32]) -> Int64:
-    """(v + (r >> (32 - s))) >> s: v / 2^s rounded at random; its mean over r is v / 2^s.
+    """Round v / 2^s at random: (v + (r >> (32 - s))) >> s, in the shape of v.
+
+    The mean over r is v / 2^s.
 
     Requires 1 <= s <= 30.
 

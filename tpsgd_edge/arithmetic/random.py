@@ -10,11 +10,19 @@ _MASK = 0xFFFFFFFF
 
 
 class Purpose(IntEnum):
-    """Purpose of a stream of random numbers: its number enters the stream's seed."""
+    """Purpose of a stream of random numbers: its number enters the stream's seed.
+
+    The first three are drawn on devices too (docs/ARITHMETIC.md, section 3). A number stays with
+    its purpose for ever: another one would be another model.
+    """
 
     TRAINING = 0
     WEIGHTS = 1
     PROJECTION = 2
+    ORDER_OF_SAMPLES = 3
+    # These two never meet: matrices of rules in floating point, and samples drawn by weight.
+    FEEDBACK = 4
+    WEIGHTS_OF_SAMPLES = 4
 
 
 def mix(h: int) -> int:
@@ -48,9 +56,18 @@ def draws(base: int, count: int) -> NDArray[np.uint32]:
 
 
 def weyl(base: int, count: int) -> NDArray[np.uint32]:
-    """``base + PHI * (i + 1)`` for i in 0..count - 1, modulo 2^32."""
+    """Compute ``base + PHI * (i + 1)`` for i in 0..count - 1, modulo 2^32; shape (count,)."""
     steps = np.arange(1, count + 1, dtype=np.uint32)
     return np.uint32(base & _MASK) + steps * np.uint32(PHI)
+
+
+def uniform(base: int, count: int) -> NDArray[np.float64]:
+    """Draw real numbers in [-1, 1), shape (count,), from the upper halves of the words.
+
+    >>> uniform(1, 2).tolist()
+    [0.24462890625, -0.470550537109375]
+    """
+    return (draws(base, count) >> np.uint32(16)).astype(np.float64) / 2**15 - 1
 
 
 def stream(seed: int, purpose: Purpose, layer: int) -> int:

@@ -11,7 +11,8 @@ from tpsgd_edge.cli.adapt import adapt_command
 from tpsgd_edge.cli.compare import compare_command
 from tpsgd_edge.cli.example import example_command
 from tpsgd_edge.cli.explain import explain_command, schema_command
-from tpsgd_edge.cli.export import export_command
+from tpsgd_edge.cli.export import export_command, model_id_option, weights_in_option
+from tpsgd_edge.cli.migrate import migrate_command
 from tpsgd_edge.cli.options import (
     debug_option,
     emulator_option,
@@ -106,6 +107,8 @@ def build_command(
 @spec_options
 @steps_option
 @emulator_option
+@weights_in_option
+@model_id_option
 def verify_command(
     *,
     spec_path: Path,
@@ -114,6 +117,8 @@ def verify_command(
     as_json: bool,
     steps: int | None,
     emulator: Literal["auto", "unicorn", "qemu"],
+    weights_in: Path | None,
+    model_id: int | None,
 ) -> Outcome:
     """Compare reference and device, bit for bit.
 
@@ -127,7 +132,14 @@ def verify_command(
     spec = load(spec_path, platform, overrides)
     with progress_bar() as progress:
         chosen = None if emulator == "auto" else emulator
-        result = verify(spec, steps=steps, emulator=chosen, progress=progress)
+        result = verify(
+            spec,
+            steps=steps,
+            emulator=chosen,
+            weights_in=weights_in,
+            model_id=model_id,
+            progress=progress,
+        )
     return outcome(
         result.to_json(),
         lambda: show_verify(result),
@@ -146,6 +158,8 @@ def verify_command(
     metavar="FILE",
     help="Write the trained state struct, for export.",
 )
+@weights_in_option
+@model_id_option
 def simulate_command(
     *,
     spec_path: Path,
@@ -154,6 +168,8 @@ def simulate_command(
     as_json: bool,
     epochs: int | None,
     weights_out: Path | None,
+    weights_in: Path | None,
+    model_id: int | None,
 ) -> Outcome:
     """Train with the generated code; learning curve.
 
@@ -165,7 +181,14 @@ def simulate_command(
 
     spec = load(spec_path, platform, overrides)
     with progress_bar() as progress:
-        result = simulate(spec, epochs=epochs, weights_out=weights_out, progress=progress)
+        result = simulate(
+            spec,
+            epochs=epochs,
+            weights_out=weights_out,
+            weights_in=weights_in,
+            model_id=model_id,
+            progress=progress,
+        )
     return outcome(
         result.to_json(), lambda: show_simulate(result), as_json=as_json, data=result.data
     )
@@ -224,6 +247,7 @@ def report_command(
 
 cli.add_command(example_command)
 cli.add_command(export_command)
+cli.add_command(migrate_command)
 cli.add_command(quantization_command)
 cli.add_command(adapt_command)
 cli.add_command(compare_command)

@@ -89,7 +89,7 @@ def compare_command(
     plot: Path | None,
     jobs: int | None,
 ) -> Outcome:
-    """tpSGD against backpropagation and other rules.
+    """Compare tpSGD with backpropagation and other rules.
 
     Trains the network in floating point (torch) by each rule with each seed, on all cores, and
     keeps every run in one file: run again after an interruption, and nothing is computed twice.

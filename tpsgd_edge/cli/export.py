@@ -33,6 +33,14 @@ model_id_option = click.option(
 )
 
 
+weights_in_option = click.option(
+    "--weights-in",
+    type=click.Path(path_type=Path),
+    metavar="DUMP",
+    help="Begin with what a device has learned: a dump or checkpoint, as for export.",
+)
+
+
 @click.command("export")
 @spec_options
 @click.option(
@@ -40,7 +48,8 @@ model_id_option = click.option(
     type=click.Path(path_type=Path),
     metavar="DUMP",
     required=True,
-    help="The raw bytes of struct NAME_model: from simulate --weights-out, or from a board.",
+    help="The raw bytes of struct NAME_model: from simulate --weights-out, or from a board; or a "
+    "checkpoint, or a copy of the storage with checkpoints in it.",
 )
 @click.option("--onnx", type=click.Path(path_type=Path), metavar="OUT", help="[default: NAME.onnx]")
 @click.option(
@@ -71,7 +80,8 @@ def export_command(
     Reads the state struct that a device holds in RAM and writes the net in floating point. From a
     board with gdb: `dump binary value weights.bin model`; with J-Link Commander: `savebin
     weights.bin ADDRESS SIZE`, both of them from the linker's map; or send the struct's bytes over
-    any line your firmware has.
+    any line your firmware has. Where the firmware saves checkpoints, a copy of the flash area that
+    it saves them in will do: the newest whole one counts.
     """
     from tpsgd_edge.cli.tables import show_export
     from tpsgd_edge.pipeline import export

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tpsgd_edge.arithmetic.activations import FACTS
+from tpsgd_edge.arithmetic.activations import FACTS, Facts
 from tpsgd_edge.arithmetic.tables import FIXED, Curve, slope_table, table_s8, table_s16
 from tpsgd_edge.codegen.c import C_TYPES
 from tpsgd_edge.quantize.model import QuantizedModel
@@ -11,7 +11,7 @@ from tpsgd_edge.quantize.model import QuantizedModel
 
 @dataclass(frozen=True, slots=True)
 class ActivationC:
-    """What kernels have for an activation; `dense_gate.c.j2` writes its slope.
+    """Facts that kernels need about an activation; `dense_gate.c.j2` writes its slope.
 
     Attributes:
         is_basic: whether its function in binary32 is one of tps_f32.h.
@@ -23,7 +23,10 @@ class ActivationC:
     shares: str = ""
 
 
-_TABLE = ActivationC(shares="table")
+def _table(facts: Facts) -> ActivationC:
+    return ActivationC(shares="table" if facts.has_slope_table else "")
+
+
 _BASIC = ActivationC(is_basic=True)
 
 ACTIVATIONS_C: Mapping[str, ActivationC] = {
@@ -34,14 +37,8 @@ ACTIVATIONS_C: Mapping[str, ActivationC] = {
     "leaky_relu": _BASIC,
     "hard_tanh": _BASIC,
     "linear": _BASIC,
-    "elu": _TABLE,
-    "selu": _TABLE,
-    "softplus": _TABLE,
+    **{name: _table(facts) for name, facts in FACTS.items() if facts.has_own_curve},
     "hard_sigmoid": ActivationC(shares="ramp"),
-    "gelu": ActivationC(),
-    "gelu_tanh": ActivationC(),
-    "silu": ActivationC(),
-    "hard_swish": ActivationC(),
 }
 """By the name of the activation."""
 

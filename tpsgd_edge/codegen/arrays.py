@@ -46,7 +46,7 @@ def model_arrays(model: QuantizedModel) -> tuple[ArrayView, ...]:
 def selftest_arrays(
     model: QuantizedModel, samples: NDArray[np.generic], labels: NDArray[np.generic]
 ) -> tuple[ArrayView, ...]:
-    """The samples of the self-test."""
+    """Arrays of the self-test's samples (n, n_in) and labels (n, ...)."""
     label_type = "u16" if model.labels.kind == "class" else model.output_type
     return (
         _array(f"{model.name}_selftest_x", model.value_type, samples),
@@ -87,7 +87,7 @@ def _lesson(array: ArrayView) -> ArrayView:
 
 
 def pack_entries(values: NDArray[np.int8]) -> NDArray[np.uint8]:
-    """Entries of -1, 0 and 1 as 2 bits each, rows starting at a byte (docs/ARITHMETIC.md, 9).
+    """Pack entries (rows, K) of -1, 0 and 1 in 2 bits each; rows of bytes (docs/ARITHMETIC.md, 9).
 
     >>> pack_entries(np.array([[1, -1, 0, 1, 1]], np.int8))
     array([[77,  1]], dtype=uint8)

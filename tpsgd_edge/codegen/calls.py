@@ -27,7 +27,7 @@ Source = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """What a kernel is given.
+    """An argument of a kernel's call.
 
     Attributes:
         source: a `variable` of the calling function, a `number`, a `seed`, the struct of a `layer`,
@@ -99,7 +99,7 @@ class Lesson:
 
 
 def arguments_of(stages: Iterable[StageView]) -> set[Argument]:
-    """What the stages' calls are given, those that only training makes left aside."""
+    """Collect the arguments of the stages' calls, without those calls that only training makes."""
     given = {a for stage in stages for call in stage.calls for a in call.arguments}
     return given.union(*(argument.parts for argument in given))
 
@@ -133,7 +133,7 @@ def arena(layer: QuantizedLayer, role: str, offset: int = 0) -> Argument:
 
 
 def stream(layer: QuantizedLayer, role: str, offset: int = 0) -> Argument:
-    """What a recurrent layer keeps from step to step."""
+    """Memory that a recurrent layer keeps from timestep to timestep."""
     return Argument("stream", f"{layer.name}_{role}", number=offset)
 
 
@@ -159,23 +159,23 @@ def draws(layer: QuantizedDense) -> tuple[Argument, ...]:
 
 
 def input_of(model: QuantizedModel, layer: QuantizedLayer) -> Argument:
-    """Where the value is that a layer with one input reads."""
+    """The value that a layer with one input reads."""
     return value_of(model.edges.input_of(layer.name))
 
 
 def inputs_of(model: QuantizedModel, layer: QuantizedLayer) -> Argument:
-    """Where the values are that a layer reads which reads several."""
+    """The values that a layer with several inputs reads."""
     parts = tuple(value_of(name) for name in model.edges.inputs_of(layer.name))
     return Argument("values", C_TYPES[layer.x_type], parts=parts)
 
 
 def value_of(name: str) -> Argument:
-    """Where a value is: the sample, or what a layer makes."""
+    """A value: the sample, or the outputs of a layer."""
     return X if name == SAMPLE else Argument("arena", f"{name}_y")
 
 
 def errors_below(model: QuantizedModel, layer: QuantizedLayer) -> Argument:
-    """Where the errors go that a layer hands down."""
+    """The buffer for the input gradient of a layer."""
     below = model.errors_go_to(_index(model, layer))
     assert below is not None
     return arena(model.layers[below], "e")

@@ -59,10 +59,10 @@ def c_constant(name: str) -> str:
 
 
 def c_text(name: str) -> str:
-    """A string literal of C: text in UTF-8, what is no ASCII in octal digits.
+    r"""A string literal of C: text in UTF-8, what is no ASCII in octal digits.
 
     >>> print(c_text('a "b" ?'))
-    "a \\"b\\" \\?"
+    "a \"b\" \?"
     """
     return f'"{"".join(map(_c_byte, name.encode("utf-8", "replace")))}"'
 

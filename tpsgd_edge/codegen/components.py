@@ -7,6 +7,7 @@ header passes the name of each function and table that a linker sees through `li
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from tpsgd_edge.codegen.store import SLOT_FUNCTIONS, STORE_FUNCTIONS
 from tpsgd_edge.codegen.view import ModelView
 
 Condition = Callable[[ModelView], bool]
@@ -66,6 +67,10 @@ def _learns_readouts(view: ModelView) -> bool:
     return view.members.learning_readout
 
 
+def _has_store(view: ModelView) -> bool:
+    return view.store is not None
+
+
 COMPONENTS = (
     Component("tps_below", when=lambda view: view.kernels.below is not None),
     Component("tps_compiler", has_source=False, is_runtime=True, included=_keeps_calls_apart),
@@ -105,9 +110,17 @@ COMPONENTS = (
     ),
     Component("tps_residual", has_source=False, when=lambda view: view.has_residual),
     Component("tps_rnn", when=lambda view: view.kernels.rnn is not None),
+    Component(
+        "tps_slots", is_runtime=True, when=_has_store, included=_never, linked=SLOT_FUNCTIONS
+    ),
     Component("tps_softmax", when=_has_softmax, included=lambda view: bool(view.confidence_c)),
     # The model's public header includes it.
     Component("tps_status", has_source=False, is_runtime=True, included=_never),
+    # NAME_store.h includes it.
+    Component("tps_storage", has_source=False, is_runtime=True, when=_has_store, included=_never),
+    Component(
+        "tps_store", is_runtime=True, when=_has_store, included=_never, linked=STORE_FUNCTIONS
+    ),
     Component("tps_tables", when=lambda view: bool(view.tables)),
     # Last: it has the names of all that the other headers declare.
     Component("tps_names", has_source=False, included=_never),

@@ -178,7 +178,7 @@ _MOST_WEIGHTS, _MOST_INPUTS = 2**17, 2**13
 
 
 def _room(convs: Sequence[QuantizedConv2d]) -> Room:
-    """What the convolutions of a model need: rows of whole 32 inputs, four rows at a time."""
+    """Room for the weights of convolutions: rows of whole 32 inputs, four rows at a time."""
     padded = [(-(-c.n_in // 32) * 32, -(-c.n_out // 4) * 4) for c in convs]
     fitting = [
         (n, n * rows) for n, rows in padded if n <= _MOST_INPUTS and n * rows <= _MOST_WEIGHTS

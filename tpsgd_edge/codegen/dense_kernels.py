@@ -154,7 +154,7 @@ class DenseKernels:
 
     @property
     def four(self) -> tuple[ForwardKernel, ...]:
-        """Those of `forward` that are applied to four patches of a map at once."""
+        """Kernels of `forward` that work on four patches of a map at once."""
         return tuple(kernel for kernel in self.forward if kernel.four)
 
     @property
@@ -186,7 +186,7 @@ def dense_kernels(model: QuantizedModel) -> DenseKernels:
 
 
 def dot_kernel(layer: QuantizedDense, model: QuantizedModel) -> DotKernel:
-    """What computes the layer's sums."""
+    """Kernel of the layer's sums of products."""
     wide = layer.x_type == "s16"
     suffix = update_suffix(layer)
     sharing = [other for other in model.weighted if update_suffix(other) == suffix]
@@ -222,12 +222,12 @@ def have_whole_words(layers: Sequence[QuantizedDense], model: QuantizedModel) ->
 
 
 def _vector_load(value_type: str, lanes: int) -> str:
-    """What loads `lanes` numbers of a type into one vector, with a mask."""
+    """Intrinsic that loads `lanes` numbers of a type into one vector, with a mask."""
     return f"vldr{'b' if value_type == 's8' else 'h'}q_z_s{128 // lanes}"
 
 
 def update_kernel(layer: QuantizedDense, model: QuantizedModel) -> UpdateKernel:
-    """What updates the layer."""
+    """Kernel that updates the layer's weights."""
     suffix = update_suffix(layer)
     sharing = [other for other in model.trained if update_suffix(other) == suffix]
     lane = 1 << max(0, _LANE_SHIFT[layer.weight_type] - layer.update_shift)
@@ -273,12 +273,12 @@ def forward_kernel(layer: QuantizedDense, model: QuantizedModel) -> ForwardKerne
 
 
 def init_kernel(layer: QuantizedDense) -> InitKernel:
-    """What draws the first weights of the layer."""
+    """Kernel that draws the layer's initial weights."""
     return InitKernel(layer.weight_type, C_TYPES[layer.weight_type])
 
 
 def gate_kernel(layer: QuantizedDense) -> GateKernel:
-    """What multiplies the layer's errors by f'(z)."""
+    """Kernel that multiplies the layer's errors by f'(z)."""
     slope = slope_name(layer)
     is_shared = slope != layer.activation
     return GateKernel(

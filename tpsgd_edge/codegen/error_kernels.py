@@ -117,7 +117,7 @@ def _family(layer: QuantizedDense) -> str:
 
 
 def softmax_kernels(model: QuantizedModel) -> Iterable[SoftmaxKernel]:
-    """Those that a model needs, some of them more than once."""
+    """Softmax kernels that a model needs, some of them more than once."""
     for layer in model.taught:
         if layer.loss.kind == "projected_cross_entropy":
             yield SoftmaxKernel("s32", "int32_t")

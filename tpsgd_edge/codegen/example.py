@@ -18,7 +18,7 @@ EPOCHS = 20
 
 @dataclass(frozen=True, slots=True)
 class ValueView:
-    """How real values become the model's, and outputs real values again.
+    """Conversion of real values to the model's, and of outputs back to real values.
 
     Attributes:
         type: C type of the model's values; reals are rounded where it is no float.

@@ -1,4 +1,4 @@
-"""Which kernels a model needs: each is rendered once, however many layers share it."""
+"""Kernels that a model needs: each is rendered once, however many layers share it."""
 
 from dataclasses import dataclass
 

@@ -2,8 +2,8 @@
 
 Templates and runtime files write `tps_` for what belongs to every model. In a project each file of
 theirs is called NAME_tps_..., and NAME_tps_names.h gives their functions and tables such names too.
-tps_status.h is the same text in every project, declares nothing that a linker sees, and keeps its
-name: all models of a firmware share it.
+tps_status.h and tps_storage.h are the same text in every project, declare nothing that a linker
+sees, and keep their names: all models of a firmware share them.
 
 Templates include files under the names that these have in the project; a header's template passes
 each name that a linker sees through `linked`, which notes it. The hand-written runtime files know
@@ -12,7 +12,7 @@ no model: `of_model` gives theirs the names of a project.
 
 import re
 
-SHARED = "tps_status.h"
+SHARED = ("tps_status.h", "tps_storage.h")
 _INCLUDED = re.compile(r'(?<=#include ")tps_\w+\.h(?=")')
 _GUARD = re.compile(r"\bTPS_\w+_H\b")
 
@@ -34,17 +34,17 @@ def file_name(model: str, name: str) -> str:
     >>> file_name("net", "tps_dense.h"), file_name("net", "tps_status.h")
     ('net_tps_dense.h', 'tps_status.h')
     """
-    return name if name == SHARED else f"{model}_{name}"
+    return name if name in SHARED else f"{model}_{name}"
 
 
 def of_model(model: str, name: str, text: str) -> str:
-    """A runtime file as a project of the model has it: the files it includes, and its guard.
+    r"""A runtime file as a project of the model has it: the files it includes, and its guard.
 
-    >>> print(of_model("net", "tps_a.h", '#ifndef TPS_A_H\\n#include "tps_b.h"'))
+    >>> print(of_model("net", "tps_a.h", '#ifndef TPS_A_H\n#include "tps_b.h"'))
     #ifndef NET_TPS_A_H
     #include "net_tps_b.h"
     """
-    if name == SHARED:
+    if name in SHARED:
         return text
     renamed = _INCLUDED.sub(lambda included: file_name(model, included[0]), text)
     return _GUARD.sub(rf"{model.upper()}_\g<0>", renamed)

@@ -1,4 +1,4 @@
-"""What the files of a project say of their model in words."""
+"""Notes about the model in words, for the files of a project."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

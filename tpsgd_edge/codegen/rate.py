@@ -22,7 +22,7 @@ class ScheduleView:
 
 @dataclass(frozen=True, slots=True)
 class RateView:
-    """What scales all learning rates.
+    """Factors of all learning rates.
 
     Attributes:
         schedule: None where the rate of the spec is constant.
@@ -67,7 +67,7 @@ def _factor(model: QuantizedModel) -> str:
 
 
 def _pace(model: QuantizedModel) -> str:
-    """How the learning rate goes over time, in whole sentences."""
+    """Describe the learning rate over time, in whole sentences."""
     schedule = model.schedule
     if len(set(schedule.decay)) == 1:
         return "The learning rate stays the same at every step."

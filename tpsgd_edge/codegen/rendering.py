@@ -4,6 +4,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache, partial
 
 import jinja2
@@ -18,6 +19,7 @@ from tpsgd_edge.codegen.manifest import manifest
 from tpsgd_edge.codegen.naming import file_name, noted, of_model
 from tpsgd_edge.codegen.project import CProject
 from tpsgd_edge.codegen.selftest import SelfTest
+from tpsgd_edge.codegen.store import store_view
 from tpsgd_edge.codegen.view import ModelView, Origin, model_view
 from tpsgd_edge.memory import MemoryPlan
 from tpsgd_edge.quantize.model import QuantizedModel
@@ -29,16 +31,20 @@ def render(
     origin: Origin,
     selftest: SelfTest,
     port: Mapping[str, str],
+    *,
+    has_store: bool = False,
 ) -> CProject:
     """The C project of a model.
 
     Args:
         port: hand-written files of the platform, by path below the project; copied as they are.
+        has_store: whether the project can save and load checkpoints.
 
     Returns:
         The same bytes for the same arguments, whatever the machine.
     """
     view = model_view(model, plan, origin, selftest)
+    view = replace(view, store=store_view(plan)) if has_store else view
     files = dict(_own_files(view)) | dict(_component_files(view))
     sources = tuple(sorted(name for name in files if name.endswith(".c")))
     files |= _build_files(view, sources, files)
@@ -55,6 +61,9 @@ def _own_files(view: ModelView) -> Iterator[tuple[str, str]]:
     source = template("model.c.j2").render(m=view, headers=included_headers(view))
     yield f"{view.name}.c", source
     yield f"{view.name}.h", template("model.h.j2").render(m=view)
+    if view.store is not None:
+        yield f"{view.name}_store.h", template("model_store.h.j2").render(m=view)
+        yield f"{view.name}_store.c", template("model_store.c.j2").render(m=view)
     yield "port/model_port.h", template("model_port.h.j2").render(m=view)
 
 

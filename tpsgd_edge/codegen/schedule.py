@@ -36,7 +36,7 @@ def training_lesson(model: QuantizedModel, plan: MemoryPlan) -> Lesson:
 
 
 def teaching_lesson(model: QuantizedModel, plan: MemoryPlan) -> Lesson:
-    """What recurrent layers alone do to learn in the middle of a sequence."""
+    """Calls by which recurrent layers alone learn in the middle of a sequence."""
     _, teach, _ = plan.training.parts
     return _lesson(model, teach)
 
@@ -73,7 +73,7 @@ def _stage(model: QuantizedModel, stage: Stage) -> StageView:
 
 @dataclass(frozen=True, slots=True)
 class FirstValues:
-    """How one layer's tensors get their first values.
+    """First values of one layer's tensors.
 
     Attributes:
         copies: members of the state that are copied from flash, and how many numbers they have.
@@ -86,7 +86,7 @@ class FirstValues:
 
 
 def first_values(model: QuantizedModel) -> tuple[FirstValues, ...]:
-    """How weights and biases, and projections that learn, get their first values."""
+    """First values of weights, biases, and projections that learn."""
     return tuple(_first_values(model, layer) for layer in model.trained)
 
 

@@ -30,7 +30,7 @@ class SelfTest:
 
     @property
     def label_rows(self) -> NDArray[np.generic]:
-        """Labels with all entries of a sample in one row, where there are several."""
+        """Labels of shape (n,), or (n, entries) where a sample has several."""
         many = self.labels.ndim > 1
         return self.labels.reshape(len(self.labels), -1) if many else self.labels
 

@@ -13,7 +13,7 @@ from tpsgd_edge.quantize.model import DTYPES, SAMPLE, QuantizedModel
 
 @dataclass(frozen=True, slots=True)
 class LabelsView:
-    """How labels go into C functions.
+    """Labels as arguments of C functions.
 
     Attributes:
         is_class: whether a label is the number of a class, else a vector.
@@ -36,7 +36,7 @@ class LabelsView:
 
 @dataclass(frozen=True, slots=True)
 class SequenceView:
-    """What models with recurrent layers have beside the others.
+    """Parts that only models with recurrent layers have.
 
     Attributes:
         stream: members of the stream struct.

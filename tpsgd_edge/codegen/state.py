@@ -64,7 +64,7 @@ def _member_view(tensor: StateTensor) -> MemberView:
 
 
 def _counter_note(tensor: StateTensor) -> str:
-    """What a counter counts, in words; empty of weights and biases."""
+    """Describe a counter in words; empty for weights and biases."""
     notes = {
         "rng": "state of the random numbers",
         "step": "training steps so far",

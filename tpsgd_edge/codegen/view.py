@@ -1,4 +1,4 @@
-"""What the templates see: every string and number ready to print."""
+"""The view that templates see: every string and number is ready to print."""
 
 from dataclasses import dataclass
 
@@ -16,6 +16,7 @@ from tpsgd_edge.codegen.schedule import LABEL_PROBABILITY, inference_stages, tra
 from tpsgd_edge.codegen.selftest import SelfTest, SelfTestView, selftest_view
 from tpsgd_edge.codegen.sequence import LabelsView, SequenceView, labels_view, sequence_view
 from tpsgd_edge.codegen.state import StateView, state_view
+from tpsgd_edge.codegen.store import StoreView
 from tpsgd_edge.codegen.work import WorkView, work_view
 from tpsgd_edge.memory import MemoryPlan, model_id
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
@@ -26,7 +27,7 @@ RUNTIME_VERSION = 2
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a project comes from, as printed in its files."""
+    """Origin of a project, as printed in its files."""
 
     tool_version: str
     spec_file: str
@@ -44,6 +45,7 @@ class ModelView:
         last: the name of the last layer.
         gate: the error gate as a literal; empty without one.
         confidence_c: C type of a confidence; empty where outputs give no probabilities of classes.
+        store: the checkpoint of a project that saves; None of others.
     """
 
     name: str
@@ -75,6 +77,7 @@ class ModelView:
     rate: RateView
     constants: tuple[ArrayView, ...]
     selftest: SelfTestView
+    store: StoreView | None = None
 
     @property
     def runtime_version(self) -> int:
@@ -118,7 +121,7 @@ class ModelView:
 
     @property
     def step_c(self) -> str:
-        """What a step of a stream returns: f32 refuses what it is not proved for."""
+        """C type that a timestep of a stream returns: f32 refuses inputs without a proof."""
         return "tps_status" if self.is_float else "void"
 
     @property
@@ -143,7 +146,7 @@ class ModelView:
 
     @property
     def how_it_learns(self) -> str:
-        """When in a training step the layers learn."""
+        """Say when in a training step the layers learn."""
         if self.kernels.below is not None:
             return "layers learn by backpropagation, the last one first"
         return "every layer learns during the forward pass"

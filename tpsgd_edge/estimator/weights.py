@@ -11,10 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.class_weight import compute_class_weight
 
-from tpsgd_edge.arithmetic.random import PHI, draws, mix
-
-# The next number after the purposes in docs/ARITHMETIC.md, section 3, and the order's.
-_PURPOSE_WEIGHTS = 4
+from tpsgd_edge.arithmetic.random import Purpose, draws, mix, stream
 
 Weights = NDArray[np.float64]
 
@@ -81,7 +78,7 @@ def weighted_order(
     2
     """
     count = len(order)
-    base = mix(mix(seed + PHI * (_PURPOSE_WEIGHTS + 1)) + PHI * (epoch + 1))
+    base = stream(seed, Purpose.WEIGHTS_OF_SAMPLES, epoch)
     # Never 0 and never 1, so that rounding cannot reach the end of a share.
     offset = (float(draws(base, 1)[0]) / 2**32 + 2**-20) / (1 + 2**-19)
     ends = np.cumsum(weights[order] / weights.sum()) * count

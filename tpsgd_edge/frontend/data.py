@@ -116,7 +116,7 @@ def load_dataset(spec: Spec) -> Dataset:
 
 
 def raw_labels(spec: Spec) -> NDArray[Any]:
-    """The training labels as the file has them, before anything about them is decided."""
+    """Training labels in the shape that the file has, before anything about them is decided."""
     return read_sets(spec)[0].y
 
 

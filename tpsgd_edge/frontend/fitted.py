@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.projection import UNIT, draw_projection
 from tpsgd_edge.arithmetic.random import Purpose, stream
+from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.frontend.data import Dataset, label_scaling
 from tpsgd_edge.frontend.network import dataset_scaling
 from tpsgd_edge.frontend.scaling import evenly, some_samples
 from tpsgd_edge.graph import Graph, Learning, TrainedLayer
-from tpsgd_edge.graph.forward import Real, behind, seen_by_loss
-from tpsgd_edge.spec import Spec
+from tpsgd_edge.graph.forward import behind, seen_by_loss
+from tpsgd_edge.spec import (
+    Spec,
+)
 
 # How many of the samples to fit to run at once.
 _CHUNK = 64

@@ -1,4 +1,4 @@
-"""How a layer learns, as the spec says it or leaves it to the kind of the labels."""
+"""Learning of a layer, as the spec says it or leaves it to the kind of the labels."""
 
 from tpsgd_edge.graph import Learning
 from tpsgd_edge.spec import (

@@ -153,7 +153,7 @@ def _layers(spec: Spec, shape: Shape, labels: LabelsKind) -> tuple[Layer, ...]:
 
 
 def _reads(spec: Spec) -> dict[str, tuple[str, ...]]:
-    """What each layer of the graph reads: past flatten layers, which the graph has not."""
+    """Values that each layer of the graph reads, past flatten layers, which the graph has not."""
     edges, model = spec.model.edges, spec.model
     pairs = list(zip(model.keys, model.layers, strict=True))
     flat = {key: edges.input_of(key) for key, la in pairs if isinstance(la, FlattenSpec)}

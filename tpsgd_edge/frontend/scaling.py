@@ -24,7 +24,7 @@ _SPARSE = 0.3
 
 
 def input_scaling(spec: Spec, x_train: NDArray[Any], channels: int = 1) -> Scaling:
-    """Mean and deviation as `data.scaling` asks: one entry for all inputs, or one for each.
+    """Mean and standard deviation as `data.scaling` asks: shape (1,), or (n_in,).
 
     none leaves samples as they are, unit divides by the largest magnitude, standard makes each
     input's mean 0 and deviation 1, standard_channels each channel's, standard_all that of all

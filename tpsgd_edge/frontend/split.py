@@ -3,10 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.arithmetic.random import PHI, draws, mix
-
-# The next number after the purposes in docs/ARITHMETIC.md, section 3.
-_PURPOSE_ORDER = 3
+from tpsgd_edge.arithmetic.random import PHI, Purpose, draws, mix, stream
 
 
 def drawn_order(seed: int, count: int) -> NDArray[np.intp]:
@@ -15,11 +12,11 @@ def drawn_order(seed: int, count: int) -> NDArray[np.intp]:
     >>> drawn_order(1, 5).tolist() == drawn_order(1, 5).tolist()
     True
     """
-    base = mix(mix(seed + PHI * (_PURPOSE_ORDER + 1)) + PHI)
+    base = stream(seed, Purpose.ORDER_OF_SAMPLES, 0)
     # Words may repeat in large sets; a stable sort still gives one answer.
     return np.argsort(draws(base, count), kind="stable")
 
 
 def epoch_order(seed: int, epoch: int, count: int) -> NDArray[np.intp]:
-    """The order of the training samples in an epoch (the first is 0): another one each time."""
+    """Order (n,) of the training samples in an epoch (the first is 0): another one each time."""
     return drawn_order(mix(seed + PHI * (epoch + 1)), count)

@@ -1,13 +1,11 @@
-"""Activations in real numbers, on arrays: y of z and of the layer's own numbers."""
+"""Activations in real numbers, on arrays: y of z, f'(z) of y, and both of the layer's numbers."""
 
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.activations import GELU_CUBE, GELU_SCALE, SELU_ALPHA, SELU_SCALE
-
-Real = NDArray[np.float64]
+from tpsgd_edge.arithmetic.types import Real
 
 # erf by 7.1.26 of Abramowitz and Stegun, "Handbook of Mathematical Functions": within 1.5e-7.
 _ERF_SLOPE = 0.3275911
@@ -44,6 +42,7 @@ ACTIVATION: dict[str, Callable[..., Real]] = {
     "hard_tanh": lambda z: np.clip(z, -1, 1),
     "linear": lambda z: z,
     "elu": _elu,
+    "celu": lambda z, alpha: np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0) / alpha)),
     "selu": lambda z: SELU_SCALE * _elu(z, SELU_ALPHA),
     "softplus": lambda z: np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z))),
     "hard_sigmoid": lambda z, alpha, beta: np.clip(alpha * z + beta, 0, 1),
@@ -53,3 +52,18 @@ ACTIVATION: dict[str, Callable[..., Real]] = {
     "hard_swish": lambda z: z * np.clip(z / 6 + 0.5, 0, 1),
 }
 """By the name of the activation."""
+DERIVATIVE: dict[str, Callable[..., Real]] = {
+    "tanh": lambda y: 1 - y * y,
+    "sigmoid": lambda y: y * (1 - y),
+    "relu": lambda y: (y > 0).astype(float),
+    "relu6": lambda y: ((y > 0) & (y < 6)).astype(float),
+    "leaky_relu": lambda y, slope: np.where(y > 0, 1.0, slope),
+    "hard_tanh": lambda y: (np.abs(y) < 1).astype(float),
+    "linear": lambda y: np.ones_like(y),
+    "elu": lambda y, alpha: np.where(y > 0, 1.0, y + alpha),
+    "celu": lambda y, alpha: np.where(y > 0, 1.0, y / alpha + 1),
+    "selu": lambda y: np.where(y > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA),
+    "softplus": lambda y: -np.expm1(-y),
+    "hard_sigmoid": lambda y, alpha, beta: alpha * ((y > 0) & (y < 1)),
+}
+"""f'(z) of y, by the name of those that can learn."""

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.arithmetic.random import Purpose, draws, stream
+from tpsgd_edge.arithmetic.random import Purpose, stream, uniform
 from tpsgd_edge.graph.graph import Graph, Weights
 from tpsgd_edge.graph.layers import Conv2d, Dense, Gru, Rnn, TrainedLayer, weight_shapes
 
@@ -41,14 +41,14 @@ def initial_weights(graph: Graph, index: int, seed: int) -> Weights:
         return given
     shape, b_shape = weight_shapes(layer)
     count = math.prod(shape)
-    uniform = _uniform(stream(seed, Purpose.WEIGHTS, index), count + math.prod(b_shape))
-    w = uniform[:count].reshape(shape) * initial_bound(graph, index)
+    drawn = uniform(stream(seed, Purpose.WEIGHTS, index), count + math.prod(b_shape))
+    w = drawn[:count].reshape(shape) * initial_bound(graph, index)
     if isinstance(layer, Gru):
         return Weights(w, _first_gates(layer))
     if not isinstance(layer, Rnn):
         return Weights(w, np.zeros(layer.n_out))
     w[:, : layer.n_x] *= layer.input_gain / layer.recurrent_gain
-    return Weights(w, uniform[count:] * layer.bias_range)
+    return Weights(w, drawn[count:] * layer.bias_range)
 
 
 def stored_weights(graph: Graph, index: int, seed: int) -> Weights | None:
@@ -69,10 +69,6 @@ def _first_gates(layer: Gru) -> NDArray[np.float64]:
     leak = 2.0 ** -(1 + np.arange(layer.n_out) * _GATE_SPEEDS // layer.n_out)
     b[0, layer.n_out : 2 * layer.n_out] = np.log(1 / leak - 1)
     return b
-
-
-def _uniform(base: int, count: int) -> NDArray[np.float64]:
-    return (draws(base, count) >> np.uint32(16)).astype(np.float64) / 2**15 - 1
 
 
 def _trained(graph: Graph, index: int) -> TrainedLayer:

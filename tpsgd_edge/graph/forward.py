@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.graph.activation import ACTIVATION
 from tpsgd_edge.graph.first_weights import initial_weights
 from tpsgd_edge.graph.graph import Graph, Weights
@@ -22,8 +22,6 @@ from tpsgd_edge.graph.layers import (
     window_bounds,
 )
 from tpsgd_edge.spec.edges import SAMPLE
-
-Real = NDArray[np.float64]
 
 # Maps are large: this many samples show their range.
 _MAP_SAMPLES = 64
@@ -79,7 +77,7 @@ def behind(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
 
 
 def _output(graph: Graph, index: int, inputs: Sequence[Real], seed: int) -> Real:
-    """What a layer that is not recurrent makes of its inputs (n, values)."""
+    """Compute outputs (n, y_count) of a layer that is not recurrent from inputs (n, values)."""
     layer, x = graph.layers[index], inputs[0]
     if isinstance(layer, Add):
         return ACTIVATION[layer.activation](sum(inputs[1:], x), *layer.numbers)

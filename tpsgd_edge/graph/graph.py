@@ -55,7 +55,7 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What a layer makes, or the sample: a map of this shape; of a sequence, at one step."""
+    """Outputs of a layer, or the sample: a map of this shape; of a sequence, at one timestep."""
 
     name: str
     shape: Shape
@@ -103,7 +103,7 @@ class Graph:
 
     @property
     def edges(self) -> Edges:
-        """Which values each layer reads."""
+        """Values that each layer reads."""
         return Edges.of([layer.name for layer in self.layers], self.reads)
 
     def layer(self, name: str) -> Layer:

@@ -1,4 +1,4 @@
-"""How a layer with weights learns, with everything decided that a spec may leave open."""
+"""Learning of a layer with weights, with everything decided that a spec may leave open."""
 
 from dataclasses import dataclass
 

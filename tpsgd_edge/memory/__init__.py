@@ -1,4 +1,4 @@
-"""Where everything lies in RAM: the state struct, and an arena for what lives within a step."""
+"""Layout of RAM: the state struct, and an arena for what lives within a step."""
 
 from tpsgd_edge.memory.identity import model_id, model_id_text
 from tpsgd_edge.memory.plan import (

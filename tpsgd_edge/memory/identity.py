@@ -1,4 +1,4 @@
-"""Which model a saved state belongs to: one number over all that gives its bits a meaning."""
+"""Identity of the model of a saved state: one number over all that gives its bits a meaning."""
 
 import zlib
 from collections.abc import Iterator, Mapping

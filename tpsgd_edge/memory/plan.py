@@ -15,14 +15,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from tpsgd_edge.memory.scratch import Role, error_type, gru_sums, scratch_of
 from tpsgd_edge.memory.state import StateLayout, state_layout
 from tpsgd_edge.quantize.model import (
     DTYPES,
-    QuantizedConv2d,
     QuantizedDense,
     QuantizedGru,
     QuantizedModel,
-    QuantizedRnn,
     ValueType,
 )
 
@@ -44,18 +43,14 @@ class Buffer:
     """An array in the arena.
 
     Attributes:
-        role: y (outputs of a layer), e (their errors; of a dense layer then its steps),
-            s (read-out of a label-space loss); of a convolution also p (patches of the input),
-            m (its map, averaged over windows), d (errors, then steps, of one position); of a
-            recurrent layer with traces p (its input and own output; then one of its traces); of a
-            gru that does not learn g (sums over its input, then over its own output), of one that
-            does d (errors of these sums, then steps).
+        role: y (outputs of a layer), e (their errors; of a dense layer then its steps), or that of
+            a `Scratch`.
         lives: inclusive intervals of stages.
     """
 
     name: str
     layer: str
-    role: Literal["y", "e", "s", "p", "m", "d", "g"]
+    role: Role
     type: ValueType | Literal["s32"]
     count: int
     lives: tuple[tuple[int, int], ...]
@@ -104,7 +99,7 @@ class ArenaPlan:
 
 @dataclass(frozen=True, slots=True)
 class StreamBuffer:
-    """What a recurrent layer keeps from step to step. Only training needs a `trace`."""
+    """Memory that a recurrent layer keeps between timesteps. Only training needs a `trace`."""
 
     layer: str
     role: Literal["h", "v", "c", "g", "trace"]
@@ -162,7 +157,7 @@ def _stream(model: QuantizedModel) -> Iterator[StreamBuffer]:
         if isinstance(layer, QuantizedGru):
             if layer.trains:
                 yield StreamBuffer(layer.name, "v", layer.x_type, layer.n_x + layer.n_out)
-                yield StreamBuffer(layer.name, "g", layer.state_type, 6 * layer.n_out)
+                yield StreamBuffer(layer.name, "g", layer.state_type, gru_sums(layer))
             continue
         if layer.keeps_traces:
             traces = len(layer.leak_shifts)
@@ -177,7 +172,7 @@ def _one_step(model: QuantizedModel) -> tuple[Stage, ...]:
 
 
 def _answer(model: QuantizedModel) -> tuple[Stage, ...]:
-    """What makes the outputs, behind the recurrent layers."""
+    """Stages that compute the outputs, behind the recurrent layers."""
     recurrent = len(model.recurrent)
     recall = [Stage("recall", recurrent - 1)] if recurrent else []
     return (*recall, *(Stage("forward", i) for i in range(recurrent, len(model.layers))))
@@ -272,49 +267,12 @@ def _buffers(model: QuantizedModel, schedule: tuple[Stage, ...]) -> Iterator[Buf
     for index, layer in enumerate(model.layers):
         lives = tuple(_lives(model, schedule, index))
         yield Buffer(f"{layer.name}_y", layer.name, "y", layer.y_type, layer.y_count, lives)
-        if isinstance(layer, QuantizedConv2d) or (
-            isinstance(layer, QuantizedRnn) and not layer.keeps_present
-        ):
-            works = _times(schedule, index, "forward") + _times(schedule, index, "learn")
-            count = _patch_count(layer)
-            yield Buffer(f"{layer.name}_p", layer.name, "p", layer.x_type, count, works)
-        if isinstance(layer, QuantizedGru) and not layer.trains:
-            works = _times(schedule, index, "forward")
-            sums = 6 * layer.n_out
-            yield Buffer(f"{layer.name}_g", layer.name, "g", layer.state_type, sums, works)
-        learns = _times(schedule, index, "learn")
-        if learns and isinstance(layer, QuantizedGru):
-            assert layer.taught is not None
-            sums = 6 * layer.n_out
-            yield Buffer(f"{layer.name}_d", layer.name, "d", layer.state_type, sums, learns)
-            yield from _learning_buffers(layer.taught, model.labels.count, learns)
-        if learns and isinstance(layer, QuantizedDense):
-            yield from _learning_buffers(layer, model.labels.count, learns)
+        for scratch in scratch_of(layer, model.labels.count):
+            works = tuple(t for use in scratch.uses for t in _times(schedule, index, use))
+            if works:
+                name = f"{layer.name}_{scratch.role}"
+                yield Buffer(name, layer.name, scratch.role, scratch.type, scratch.count, works)
         yield from _handed_down(model, schedule, index)
-
-
-def _patch_count(layer: QuantizedDense) -> int:
-    """Numbers of one patch, and in s8 what cores with pairs pack in 16 bits.
-
-    That is four patches, which they work on at once, or the weights of a depthwise convolution.
-    """
-    if not isinstance(layer, QuantizedConv2d) or layer.x_type != "s8":
-        return layer.n_in
-    return 2 * layer.n_weights if layer.geometry.is_depthwise else 9 * layer.n_in
-
-
-def _learning_buffers(
-    layer: QuantizedDense, n_labels: int, lives: tuple[tuple[int, int], ...]
-) -> Iterator[Buffer]:
-    name, type_, is_local = layer.name, _error_type(layer), layer.loss.is_local
-    if layer.loss.in_label_space:
-        yield Buffer(f"{name}_s", name, "s", layer.bias_type, n_labels, lives)
-    if isinstance(layer, QuantizedConv2d):
-        if is_local:
-            yield Buffer(f"{name}_m", name, "m", layer.y_type, layer.n_target, lives)
-        yield Buffer(f"{name}_d", name, "d", type_, layer.n_out, lives)
-    if is_local:
-        yield Buffer(f"{name}_e", name, "e", type_, layer.n_target, lives)
 
 
 def _handed_down(
@@ -323,7 +281,7 @@ def _handed_down(
     """Errors from the layer above, from its stage to this layer's own."""
     if model.rule != "backprop" or index not in model.error_path[1:]:
         return
-    layer, type_ = model.layers[index], _error_type(model.last)
+    layer, type_ = model.layers[index], error_type(model.last)
     for t, stage in enumerate(schedule):
         if stage.layer == index and stage.kind in ("learn", "pass"):
             made = max(s for s in range(t) if _hands_to(model, schedule[s], index))
@@ -333,7 +291,7 @@ def _handed_down(
 
 
 def _hands_to(model: QuantizedModel, stage: Stage, index: int) -> bool:
-    """Whether a stage makes the errors of a layer's outputs."""
+    """Tell whether a stage makes the errors of a layer's outputs."""
     return stage.kind in ("learn", "pass") and model.errors_go_to(stage.layer) == index
 
 
@@ -341,10 +299,6 @@ def _times(
     schedule: tuple[Stage, ...], layer: int, kind: Literal["forward", "learn"]
 ) -> tuple[tuple[int, int], ...]:
     return tuple((t, t) for t, s in enumerate(schedule) if (s.kind, s.layer) == (kind, layer))
-
-
-def _error_type(layer: QuantizedDense) -> ValueType:
-    return "f32" if layer.weight_type == "f32" else "s16"
 
 
 def _lives(

@@ -41,15 +41,21 @@ class StateLayout:
     tensors: tuple[StateTensor, ...]
     size: int
 
+    @property
+    def used_bytes(self) -> int:
+        """Bytes without the padding at the end, which not all compilers add."""
+        last = self.tensors[-1]
+        return last.offset + last.n_bytes
+
     def read(self, raw: bytes) -> dict[str, NDArray[np.generic]]:
-        """The tensors in a raw copy of the struct, by name."""
+        """Read the tensors, in their shapes, from a raw copy of the struct, by name."""
         return {
             t.name: np.frombuffer(raw, DTYPES[t.type], t.count, t.offset).reshape(t.shape)
             for t in self.tensors
         }
 
     def write(self, tensors: Mapping[str, NDArray[np.generic]]) -> bytes:
-        """Put tensors together to a raw copy of the struct; what pads it is 0."""
+        """Join tensors, in the shapes of `read`, to a raw copy of the struct; padding is 0."""
         raw = bytearray(self.size)
         for t in self.tensors:
             values = np.ascontiguousarray(tensors[t.name], DTYPES[t.type])
@@ -63,7 +69,7 @@ def rate_type(model: QuantizedModel) -> Literal["u32", "f32"]:
 
 
 def state_layout(model: QuantizedModel) -> StateLayout:
-    """Where each tensor lies in the state struct."""
+    """Place of each tensor in the state struct."""
     members: list[tuple[str, str, str, tuple[int, ...]]] = [
         ("rng", "rng", "u32", ()),
         ("step", "step", "u32", ()),

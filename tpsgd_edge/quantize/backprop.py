@@ -1,4 +1,4 @@
-"""What layers need to train by backpropagation (docs/ARITHMETIC.md, section 18)."""
+"""Numbers that layers need to train by backpropagation (docs/ARITHMETIC.md, section 18)."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -52,7 +52,7 @@ def with_errors_from_above(
 
 
 def _share(layer: QuantizedPool) -> float:
-    """By what the error scale falls below a pool."""
+    """Factor of the error scale from a pool's outputs to its inputs."""
     averages = layer.mode == "average" and layer.x_type != "f32"
     return 1 / math.prod(layer.kernel) if averages else 1.0
 

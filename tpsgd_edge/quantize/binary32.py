@@ -25,7 +25,10 @@ _TITLES = {
 
 
 def to_binary32(values: ArrayLike) -> NDArray[np.float32]:
-    """Values in binary32, infinite where it cannot hold them; `check_binary32` refuses these."""
+    """Round values of any shape to binary32, to infinity where it cannot hold them.
+
+    `check_binary32` refuses infinite ones.
+    """
     with np.errstate(over="ignore"):
         return np.asarray(values, np.float64).astype("<f4")
 

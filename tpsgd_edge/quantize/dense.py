@@ -60,7 +60,7 @@ _LARGEST_COUNT = 65_535
 
 @dataclass(frozen=True, slots=True)
 class DenseContext:
-    """What a layer's numbers depend on beside the layer itself.
+    """Context of a layer's numbers: everything beside the layer itself that they depend on.
 
     Attributes:
         index: place of the layer in the graph.

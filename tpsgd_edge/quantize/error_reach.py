@@ -1,4 +1,4 @@
-"""How large errors are under backpropagation before training, in real numbers (section 18)."""
+"""Size of errors under backpropagation before training, in real numbers (section 18)."""
 
 import itertools
 import math
@@ -7,33 +7,17 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.arithmetic.activations import SELU_ALPHA, SELU_SCALE
 from tpsgd_edge.arithmetic.expression import compile_expression
-from tpsgd_edge.arithmetic.random import Purpose, draws, stream
+from tpsgd_edge.arithmetic.random import Purpose, stream, uniform
+from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.graph import Conv2d, Graph, Pair, Pool, TrainedLayer
+from tpsgd_edge.graph.activation import DERIVATIVE
 from tpsgd_edge.graph.first_weights import initial_bound, initial_weights
 from tpsgd_edge.graph.forward import forward
 from tpsgd_edge.spec import LossSpec
 
-Real = NDArray[np.float64]
-
 # Samples that show how large errors are.
 SAMPLES = 64
-
-# f' of y and of the layer's own numbers.
-_DERIVATIVE: dict[str, Callable[..., Real]] = {
-    "tanh": lambda y: 1 - y * y,
-    "sigmoid": lambda y: y * (1 - y),
-    "relu": lambda y: (y > 0).astype(float),
-    "relu6": lambda y: ((y > 0) & (y < 6)).astype(float),
-    "leaky_relu": lambda y, slope: np.where(y > 0, 1.0, slope),
-    "hard_tanh": lambda y: (np.abs(y) < 1).astype(float),
-    "linear": lambda y: np.ones_like(y),
-    "elu": lambda y, alpha: np.where(y > 0, 1.0, y + alpha),
-    "selu": lambda y: np.where(y > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA),
-    "softplus": lambda y: -np.expm1(-y),
-    "hard_sigmoid": lambda y, alpha, beta: alpha * ((y > 0) & (y < 1)),
-}
 
 
 def error_reach(
@@ -93,7 +77,7 @@ def _below(graph: Graph, index: int, e: Real, x: Real, y: Real, seed: int) -> Re
         return _below_pool(layer, e, x, y)
     assert isinstance(layer, TrainedLayer), "backpropagation does not pass through branches"
     w = _passing_weights(graph, layer, index, seed)
-    delta = e * _DERIVATIVE[layer.activation](y, *layer.numbers)
+    delta = e * DERIVATIVE[layer.activation](y, *layer.numbers)
     return _below_conv2d(layer, delta, w) if isinstance(layer, Conv2d) else delta @ w
 
 
@@ -101,9 +85,8 @@ def _passing_weights(graph: Graph, layer: TrainedLayer, index: int, seed: int) -
     """First weights; those that start at zero as large as others do."""
     if layer.name in graph.weights or initial_bound(graph, index) > 0:
         return initial_weights(graph, index, seed).w
-    words = draws(stream(seed, Purpose.WEIGHTS, index), layer.n_out * layer.n_in)
-    uniform = (words >> np.uint32(16)).astype(np.float64) / 2**15 - 1
-    return np.asarray(uniform.reshape(layer.n_out, layer.n_in) / math.sqrt(layer.n_in))
+    drawn = uniform(stream(seed, Purpose.WEIGHTS, index), layer.n_out * layer.n_in)
+    return np.asarray(drawn.reshape(layer.n_out, layer.n_in) / math.sqrt(layer.n_in))
 
 
 def _below_conv2d(layer: Conv2d, delta: Real, w: Real) -> Real:

@@ -1,4 +1,4 @@
-"""What factors integers can express, in the units in which a spec asks for them."""
+"""Factors that integers can express, in the units in which a spec asks for them."""
 
 import math
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Expressible:
         return f"from {_up(self.smallest):g} to {_down(self.largest):g}"
 
     def within(self, largest: float) -> "Expressible":
-        """Those of them that a spec may ask for.
+        """Limit the range to what a spec may ask for.
 
         >>> Expressible(0.5, 1e9).within(1e6)
         Expressible(smallest=0.5, largest=1000000.0)

@@ -1,4 +1,4 @@
-"""How far the outputs of the last layer reach, which labels alone do not say."""
+"""Range of the last layer's outputs, which labels alone do not say."""
 
 import math
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.graph import Graph
 from tpsgd_edge.quantize.model import QuantizedModel, limits
 from tpsgd_edge.quantize.scales import power_of_two_above
 
-Real = NDArray[np.float64]
 LOG2E = math.log2(math.e)
 # The largest logit that 16 bits hold in steps of 1/256 of a factor of two.
 _LARGEST_LOGIT = 2**15 / (256 * LOG2E)
@@ -26,7 +26,7 @@ def logit_unit(shift: int) -> float:
 
 
 def logit_shift(graph: Graph, outputs: Real) -> int:
-    """The logit_shift of section 6.3.
+    """Choose the logit_shift of section 6.3 for outputs (n, n_out).
 
     Args:
         outputs: of the last layer with the first weights, in real numbers.
@@ -39,7 +39,9 @@ def logit_shift(graph: Graph, outputs: Real) -> int:
 
 
 def widened(graph: Graph, outputs: Real, scale: float) -> float:
-    """R of a last layer that is compared with labels: `scale`, or more for a trained net's outputs.
+    """R of a last layer with outputs (n, n_out) that are compared with labels.
+
+    It is `scale`, or more for a net that was trained before.
 
     Args:
         outputs: of the last layer with the first weights, in real numbers.

@@ -347,7 +347,7 @@ class QuantizedPool:
 
     @property
     def kind(self) -> str:
-        """What the templates call it."""
+        """Name of the kind in templates."""
         return f"{self.mode}_pool"
 
     @property

@@ -22,7 +22,7 @@ _READOUT_SHIFT = 62
 
 @dataclass(frozen=True, slots=True)
 class LossContext:
-    """What the parameters of a layer's loss depend on.
+    """Context of the parameters of a layer's loss.
 
     Attributes:
         n_target: values that the loss compares.

@@ -93,7 +93,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class InputScaling:
-    """How raw samples become x: x = sat(round((raw - mean) / deviation / scale)).
+    """Conversion of raw samples: x = sat(round((raw - mean) / deviation / scale)).
 
     `mean` and `deviation` have one entry for all inputs, or one for each.
     """
@@ -125,7 +125,7 @@ class LabelFormat:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What layers read: the sample, or what another layer makes; of a sequence, at one step.
+    """Input of layers: the sample, or the outputs of a layer; of a sequence, at one timestep.
 
     Attributes:
         count: numbers in it.
@@ -139,7 +139,7 @@ class Value:
 
 
 def dense_units(layer: QuantizedLayer) -> tuple[QuantizedDense, ...]:
-    """What a layer's weights belong to: the layer itself, the units of a gru, nothing of a pool."""
+    """Parts of a layer that have weights: the layer itself, the two of a gru, none of a pool."""
     if isinstance(layer, QuantizedGru):
         return layer.units
     return (layer,) if isinstance(layer, QuantizedDense) else ()
@@ -176,7 +176,7 @@ class QuantizedModel:
 
     @property
     def edges(self) -> Edges:
-        """Which values each layer reads."""
+        """Values that each layer reads."""
         return Edges.of([layer.name for layer in self.layers], self.reads)
 
     def value(self, name: str) -> Value:
@@ -225,7 +225,7 @@ class QuantizedModel:
 
     @property
     def taught(self) -> tuple[QuantizedDense, ...]:
-        """What has a loss: the layers that learn, and of a gru a layer of its outputs."""
+        """Layers with a loss: those that learn; in place of a gru, a layer of its outputs."""
         layers = [la.taught if isinstance(la, QuantizedGru) else la for la in self.layers]
         return tuple(la for la in layers if isinstance(la, QuantizedDense) and la.trains)
 

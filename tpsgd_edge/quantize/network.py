@@ -99,7 +99,7 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
 
 @dataclass(frozen=True, slots=True)
 class _Ranges:
-    """What data and labels say of how far values reach.
+    """Ranges of values, from data and labels.
 
     Attributes:
         sample: real value of one unit of the sample.
@@ -195,7 +195,7 @@ def _error_reach(spec: Spec, graph: Graph, dataset: Dataset) -> Mapping[str, flo
 
 
 def _lessons(graph: Graph) -> int:
-    """How often a model learns from one sample."""
+    """Number of updates that a model makes for one sample."""
     every = 1 if graph.labels.each_step else _learn_every(graph)
     return 1 + (graph.steps - 1) // every if every else 1
 
@@ -262,7 +262,7 @@ def _full_scales(
 def _reach(
     layer: TrainedLayer | Add, y: NDArray[np.float64], value_type: ValueType
 ) -> NDArray[np.float64]:
-    """How far y must reach; of leaky_relu in s16, z too, which has the same range (section 4)."""
+    """Magnitudes (n, values) that y must hold; for leaky_relu in s16 also z (section 4)."""
     if layer.activation == "leaky_relu" and value_type == "s16":
         y = np.where(y < 0, y / layer.numbers[0], y)
     return np.abs(y)
@@ -275,7 +275,7 @@ def _full_scale(y: NDArray[np.float64], growth: float) -> float:
 
 
 def _growth(graph: Graph, index: int) -> float:
-    """How much larger outputs may become while this layer and those below it learn.
+    """Factor by which outputs may grow while this layer and those before it learn.
 
     Four times from drawn first weights, half as much again from weights that were trained before.
     """

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.spec import ProjectionKind
+from tpsgd_edge.spec.loss import LABEL_SPACE
 
 ValueType = Literal["s8", "s16", "f32"]
 DTYPES: dict[str, np.dtype[np.generic]] = {
@@ -47,7 +48,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Passing:
-    """How a layer hands errors to the layer below it (section 18).
+    """Numbers of a layer's input gradient (section 18).
 
     Attributes:
         shift: from sums of w * delta to errors, 1 to 40; not used by an f32 layer.
@@ -145,7 +146,7 @@ class Loss:
     @property
     def in_label_space(self) -> bool:
         """Tell whether P^T y is compared with the label, instead of y with P y*."""
-        return self.kind in ("projected_cross_entropy", "projected_l2")
+        return self.kind in LABEL_SPACE
 
     @property
     def cancels_derivative(self) -> bool:

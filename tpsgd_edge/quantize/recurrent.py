@@ -40,7 +40,7 @@ def _shift(leak: float) -> int:
 
 
 def _own_shift(layer: QuantizedDense) -> int:
-    """For which a unit of the layer's own output is a unit of its input."""
+    """Shift by which the layer's own output gets the scale of its input."""
     ratio = math.log2(layer.x_scale / layer.y_scale)
     shift = round(ratio) + (8 if layer.x_type == "s8" else 0)
     if ratio != round(ratio) or not 0 <= round(ratio) <= shift <= _LARGEST_SHIFT:

@@ -18,7 +18,7 @@ from tpsgd_edge.quantize.model import (
 
 
 def real_weights(model: QuantizedModel, state: Mapping[str, NDArray[Any]]) -> dict[str, Weights]:
-    """Weights and biases of every layer that has some, by its name (docs/ARITHMETIC.md, section 2).
+    """Weights and biases of layers, in the shapes of `Weights`, by name (docs/ARITHMETIC.md, 2).
 
     Args:
         state: LAYER.w and LAYER.b of each layer that trains, in the types of the state; those of
@@ -48,7 +48,16 @@ def _tensors(
     return layer.init.w, layer.init.b
 
 
+def unit_weights(layer: QuantizedDense, state: Mapping[str, NDArray[Any]]) -> Weights:
+    """Weights (n_out, n_in) and biases (n_out,) of a dense unit, as in `real_weights`."""
+    return _real(layer, *_tensors(layer, state))
+
+
+def bias_unit(layer: QuantizedDense) -> float:
+    """Real value of one unit of a bias: in f32 all scales are 1 and the shift is 0."""
+    return layer.weight_scale * layer.x_scale * 2.0**layer.bias_shift
+
+
 def _real(layer: QuantizedDense, w: NDArray[Any], b: NDArray[Any]) -> Weights:
-    # In f32 all scales are 1 and the shift is 0.
-    bias_unit = layer.weight_scale * layer.x_scale * 2.0**layer.bias_shift
-    return Weights(w.astype(np.float64) * layer.weight_scale, b.astype(np.float64) * bias_unit)
+    unit = bias_unit(layer)
+    return Weights(w.astype(np.float64) * layer.weight_scale, b.astype(np.float64) * unit)

@@ -47,10 +47,13 @@ def quantize_inputs(model: QuantizedModel, raw: ArrayLike) -> NDArray[np.generic
 
 
 def quantize_labels(model: QuantizedModel, raw: ArrayLike) -> NDArray[np.generic]:
-    """Labels as the device takes them.
+    """Convert labels to what the device takes.
 
     Returns:
         Class indices, shape (n,), uint16; or vectors, shape (n, K), int16 or float32.
+
+    Raises:
+        DataError: a label is out of range or of another shape.
     """
     values = np.asarray(raw)
     labels = model.labels

@@ -97,7 +97,7 @@ def weight_scale(
 
 
 def with_room_for_biases(scale: float, biases: NDArray[np.float64], x_unit: float) -> float:
-    """`scale` times a power of two, so that first biases take at most half of their range.
+    """Widen `scale` by a power of two: initial biases (n_out,) take at most half their range.
 
     Args:
         x_unit: real value of one unit of a bias for a `scale` of 1.
@@ -121,7 +121,7 @@ def z_unit(curve: Curve | None, y_type: str, y_scale: float) -> float:
 
 
 def negative_slope(activation: str, numbers: Numbers, y_type: str) -> int | float:
-    """What leaky_relu multiplies z below zero by: in Q15, of an f32 layer as it is; else 1.
+    """Slope of leaky_relu for z below zero, in Q15 (f32: real); 1 for other activations.
 
     >>> negative_slope("leaky_relu", (0.01,), "s8"), negative_slope("linear", (), "s8")
     (328, 32768)

@@ -1,4 +1,4 @@
-"""What the public functions of a model must say (docs/ARITHMETIC.md, sections 4, 13 and 19)."""
+"""Answers that a model's public functions must give (docs/ARITHMETIC.md, sections 4, 13, 19)."""
 
 import zlib
 from collections.abc import Iterator
@@ -6,15 +6,15 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.memory.state import digest_order
 from tpsgd_edge.quantize.model import QuantizedModel
-from tpsgd_edge.reference.layer import Array
 from tpsgd_edge.reference.reference import Reference
 from tpsgd_edge.trace import Answers, digest, neighbours
 
 
 def answers(reference: Reference, x: Array, labels: Array) -> Answers:
-    """What the functions must say of samples and the ones before them, in the present state.
+    """Answer samples x (n, n_in) and the ones before them by all functions, in the present state.
 
     Args:
         x, labels: as for `trace`.
@@ -38,7 +38,7 @@ def answers(reference: Reference, x: Array, labels: Array) -> Answers:
 
 
 def selftest_answers(reference: Reference, x: Array, labels: Array) -> int:
-    """CRC-32 of what the self-test of a project looks at, sample after sample.
+    """CRC-32 of the self-test's answers to samples x (n, n_in) with labels, one after the other.
 
     The outputs, of a sequence after each step; the class; the confidence; at the end how many of
     all samples are right.
@@ -62,7 +62,7 @@ def _seen(reference: Reference, outputs: Array) -> Iterator[NDArray[np.generic]]
 
 
 def _whole(model: QuantizedModel, outputs: Array) -> Array:
-    """Those of a whole sequence: after its last step, or after each that has a label."""
+    """Outputs of a whole sequence: after its last timestep, or after each that has a label."""
     return outputs if model.labels.each_step else outputs[-1]
 
 
@@ -80,7 +80,7 @@ def _confidence_bits(reference: Reference, outputs: Array) -> int:
 
 
 def _right(model: QuantizedModel, outputs: Array, label: Array) -> int:
-    """How many answers name the label."""
+    """Count the answers that name the label."""
     if not _names_classes(model):
         return 0
     return int(np.sum(_classes(np.atleast_2d(_whole(model, outputs))) == label))

@@ -3,18 +3,18 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel
 from tpsgd_edge.reference.binary32 import below as binary32
 from tpsgd_edge.reference.binary32.update import delta_of as binary32_delta
 from tpsgd_edge.reference.integer import below as integer
 from tpsgd_edge.reference.integer.update import delta_of as integer_delta
-from tpsgd_edge.reference.layer import Array
 
 
 def errors_from_above(
     model: QuantizedModel, layers: Sequence[Any], values: Sequence[Array], label: Any
 ) -> Iterator[tuple[int, Array]]:
-    """The errors of the outputs of each layer that they reach, from the last one down.
+    """Yield the errors (y_count,) of each layer's outputs that they reach, from the last one down.
 
     Each layer may be updated before the next error is asked for.
 

@@ -1,19 +1,15 @@
 """First weights (docs/ARITHMETIC.md, section 10)."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.ops import Int64, clip, rshift_round, widen
 from tpsgd_edge.arithmetic.random import draws
+from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.quantize.model import DTYPES, QuantizedDense, QuantizedRnn, SeededInit
-
-Array = NDArray[Any]
 
 
 def initial_weights(layer: QuantizedDense) -> tuple[Array, Array]:
-    """w (n_out, n_in) and b (n_out,) before the first step, in the types of the state."""
+    """Initial w (n_out, n_in) and b (n_out,) in the types of the state."""
     w_type, b_type = DTYPES[layer.weight_type], DTYPES[layer.bias_type]
     init = layer.init
     if not isinstance(init, SeededInit):

@@ -1,4 +1,4 @@
-"""What a layer has to offer to the reference, and who offers it for which format."""
+"""Protocols that layers offer to the reference, and the classes that offer them by format."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.quantize.model import (
     QuantizedDense,
     QuantizedLayer,
@@ -26,8 +27,6 @@ from tpsgd_edge.reference.integer.pool import IntegerAveragePool, IntegerMaxPool
 from tpsgd_edge.reference.integer.rnn import IntegerRnn
 from tpsgd_edge.reference.integer.softmax import probability as integer_probability
 
-Array = NDArray[Any]
-
 
 class ReferenceLayer(Protocol):
     """One layer. Values are int64 or float32."""
@@ -44,29 +43,29 @@ class TrainedLayer(ReferenceLayer, Protocol):
         """The numbers of the layer."""
 
     def learn(self, x: Any, y: Any, label: Any, words: NDArray[np.uint32], decay: Any) -> bool:
-        """One update with the learning rates times `decay`; whether anything may have changed."""
+        """Update by y (y_count,) with learning rates times `decay`; tell if anything changed."""
 
     def weights(self) -> Array:
-        """w, to read only."""
+        """Return w (n_out, n_in), to read only."""
 
     def biases(self) -> Array:
-        """b, to read only."""
+        """Return b (n_out,), to read only."""
 
     def set_state(self, w: Array, b: Array) -> None:
-        """Take w and b."""
+        """Set w (n_out, n_in) and b (n_out,)."""
 
     def set_readout(self, p: Array) -> None:
-        """Take P, where it learns."""
+        """Set P (n_target, K), if it learns."""
 
     def readout(self) -> Array:
-        """P, to read only, where it learns."""
+        """Return P (n_target, K), to read only, if it learns."""
 
 
 class GradientLayer(TrainedLayer, Protocol):
     """One layer that backpropagation reaches."""
 
     def error(self, y: Any, label: Any) -> Array:
-        """e of the layer's own loss: of the last layer."""
+        """Compute e (n_out,) of the layer's own loss, that of the last layer."""
 
     def learn_from(self, e: Any, x: Any, y: Any, words: NDArray[np.uint32], decay: Any, /) -> bool:
         """One update by the errors e of the outputs y; whether anything may have changed."""
@@ -87,7 +86,7 @@ class GatedLayer(RecurrentLayer, Protocol):
         """The dense layers, whose state is that of the layer."""
 
     def learn(self, x: Any, y: Any, label: Any, words: NDArray[np.uint32], decay: Any) -> bool:
-        """One update; whether anything may have changed."""
+        """Update by the output y (n_out,); tell whether anything changed."""
 
 
 def prepare(layer: QuantizedLayer, model: QuantizedModel) -> ReferenceLayer:

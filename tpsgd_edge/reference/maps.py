@@ -1,4 +1,4 @@
-"""Where the values of a map lie: patches, windows of pools and of targets (section 14).
+"""Indices into maps: patches, windows of pools and of targets (section 14).
 
 All functions give arrays of indices into a flat map of n values, shape as said; index n, one
 behind the last value, stands for a zero (`padded` appends it).
@@ -81,7 +81,7 @@ def _pool_windows(
 
 
 def target_index(geometry: Geometry) -> Index:
-    """What each target window averages, row by row, then padding: (largest area, n_target)."""
+    """Indices (largest area, n_target) of each target window's values, row by row, then padding."""
     owner = target_of_seen(geometry)
     areas = target_areas(geometry)
     index = np.full((areas.max(), len(areas)), len(owner), np.intp)
@@ -109,7 +109,7 @@ def target_areas(geometry: Geometry) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TargetMap:
-    """How the local loss sees a map, and how its errors come back (sections 14 and 16).
+    """The map as its local loss sees it, and the way of its errors back (sections 14 and 16).
 
     Attributes:
         behind: `seen_index`.
@@ -125,7 +125,7 @@ class TargetMap:
 
     @classmethod
     def of(cls, geometry: Geometry) -> "TargetMap":
-        """That of a convolution."""
+        """Make the target map of a convolution."""
         return cls(
             seen_index(geometry),
             target_index(geometry),
@@ -134,12 +134,12 @@ class TargetMap:
         )
 
     def members(self, y: NDArray[Any]) -> NDArray[Any]:
-        """What each window averages, then zeros: (largest area, n_target)."""
+        """Values (largest area, n_target) that each window averages, then zeros."""
         seen = y[self._units(y)]
         return padded(seen, seen.dtype).take(self.in_window)
 
     def spread(self, e: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
-        """For each unit the error of its window, or zero where the pool does not take its value."""
+        """Errors (y_count,) of the units: the window's, or 0 if the pool takes another value."""
         errors = np.zeros(len(y), e.dtype)
         errors[self._units(y)] = e[self.window_of]
         return errors

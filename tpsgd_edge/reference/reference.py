@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.ops import U32_MASK
 from tpsgd_edge.arithmetic.random import PHI, Purpose, mix_array, stream, weyl
+from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.memory.state import rate_type
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel, dense_units
@@ -18,7 +19,6 @@ from tpsgd_edge.reference.initial import initial_weights
 from tpsgd_edge.reference.integer.gru import IntegerGru
 from tpsgd_edge.reference.layer import (
     PROBABILITY,
-    Array,
     GradientLayer,
     RecurrentLayer,
     ReferenceLayer,
@@ -106,7 +106,7 @@ class Reference:
         return np.array(p, DTYPES["f32" if real else "u16"])
 
     def layer_outputs(self, x: Array) -> list[Array]:
-        """What each layer makes of a sample, of a sequence at its last step, (y_count,) each.
+        """Outputs (y_count,) of each layer for a sample, of a sequence at its last timestep.
 
         Raises:
             DataError: x has another shape or type than the model's input.
@@ -160,7 +160,7 @@ class Reference:
         self._start = self._step
 
     def state(self) -> dict[str, Array]:
-        """Copies of all tensors of the state, by name, in the order of the model's digest."""
+        """Copy all tensors of the state, in their shapes and the order of the model's digest."""
         tensors: dict[str, Array] = {}
         for index in self._trained:
             tensors |= {name: t.copy() for name, t in self.layer_tensors(index).items()}
@@ -177,7 +177,7 @@ class Reference:
         }
 
     def layer_tensors(self, index: int) -> dict[str, Array]:
-        """The tensors of one layer that is trained, to read only, until the next step."""
+        """Tensors of one layer, each in its shape, to read only and until the next step."""
         tensors: dict[str, Array] = {}
         for dense in self._dense[index]:
             name = dense.layer.name
@@ -220,7 +220,7 @@ class Reference:
         return _forward(self._behind, values, self._reads)
 
     def _read(self, index: int, values: Sequence[Array]) -> Array:
-        """What a layer with weights reads."""
+        """Value that a layer with weights reads."""
         (place,) = self._reads[index]
         return values[place]
 
@@ -280,7 +280,7 @@ class Reference:
         return [index for index in wanting if index == len(self.model.layers) - 1]
 
     def _probability(self, outputs: Array, label: int) -> float:
-        """p of a class by the outputs of the last layer (sections 6.3, 12)."""
+        """Probability of a class by the outputs (K,) of the last layer (sections 6.3, 12)."""
         model = self.model
         return PROBABILITY[model.value_type](outputs, label, model.last.loss.logit_shift)
 

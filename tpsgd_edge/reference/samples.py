@@ -3,12 +3,11 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
 
-Array = NDArray[Any]
 # docs/ARITHMETIC.md, section 12.
 LARGEST_F32 = 2.0**20
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.memory.state import digest_order
 from tpsgd_edge.quantize.model import QuantizedModel
-from tpsgd_edge.reference.layer import Array
 from tpsgd_edge.reference.reference import Reference
 from tpsgd_edge.trace import Trace
 

@@ -41,9 +41,9 @@ def render_markdown(result: ReportResult) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text that cannot end a cell or start markup.
+    r"""Text that cannot end a cell or start markup.
 
     >>> _cell("a|b <i>")
-    'a\\\\|b &lt;i>'
+    'a\\|b &lt;i>'
     """
     return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

@@ -114,6 +114,7 @@ class VerifyResult:
         steps: training steps that were compared.
         seconds: wall-clock time of the run on the device or emulator.
         emulator: what ran it, with its version; None on the host.
+        weights: the state that both began with; None for the first one.
     """
 
     spec: Spec
@@ -129,6 +130,7 @@ class VerifyResult:
     cycles_per_inference: int | None = None
     data: DataNotes = NO_NOTES
     warnings: tuple[Doubt, ...] = ()
+    weights: Path | None = None
 
     @property
     def is_equal(self) -> bool:
@@ -141,6 +143,8 @@ class VerifyResult:
         if self.is_equal:
             return None
         command = f"tpsgd-edge verify {command_arguments(self.spec, self.platform)}"
+        if self.weights is not None:
+            command += f" --weights-in {shlex.quote(str(self.weights))}"
         steps = max(1, self.verdict.step or 0)
         return f"{self.verdict.describe()}\n  repeat: {command} --steps {steps}"
 

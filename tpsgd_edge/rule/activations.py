@@ -40,6 +40,9 @@ ACTIVATIONS: dict[str, Activation] = {
     "elu": Activation(
         functional.elu, lambda y, alpha: torch.where(y > 0, torch.ones_like(y), y + alpha)
     ),
+    "celu": Activation(
+        functional.celu, lambda y, alpha: torch.where(y > 0, torch.ones_like(y), y / alpha + 1)
+    ),
     "selu": Activation(
         torch.selu,
         lambda y: torch.where(y > 0, torch.full_like(y, SELU_SCALE), y + SELU_SCALE * SELU_ALPHA),
@@ -57,17 +60,17 @@ ACTIVATIONS: dict[str, Activation] = {
 
 
 def activate(layer: TrainedLayer | Add, z: Tensor) -> Tensor:
-    """y of the layer's pre-activations."""
+    """Activate the layer's pre-activations z (batch, y_count); the result has their shape."""
     return ACTIVATIONS[layer.activation].function(z, *layer.numbers)
 
 
 def derivative(layer: TrainedLayer | Add, y: Tensor) -> Tensor:
-    """f'(z) of the layer, from its outputs y."""
+    """Compute f'(z) of the layer from its outputs y, in the shape of y."""
     return slope_of(layer.activation, y, layer.numbers)
 
 
 def slope_of(activation: str, y: Tensor, numbers: Numbers) -> Tensor:
-    """f'(z) from outputs y.
+    """Compute f'(z) from outputs y, in the shape of y.
 
     Raises:
         SpecError: it does not follow from y.

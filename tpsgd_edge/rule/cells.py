@@ -39,7 +39,7 @@ Stepper = Callable[[Tensor, Tensor, Tensor, Tensor], Step]
 
 
 class Back(NamedTuple):
-    """From dJ/dh of a step to its delta, to dJ/dx, and to dJ/dh of the step before."""
+    """Gradients of one timestep from dJ/dh: its delta, dJ/dx, and dJ/dh of the timestep before."""
 
     delta: Tensor
     below: Tensor
@@ -62,7 +62,7 @@ class Cell:
 
 
 def slope_of(layer: Recurrent, step: Step) -> Tensor:
-    """Where a rule takes f' of a layer that learns from the present.
+    """Values (batch, n_out) at which a rule takes f' of a layer that learns from the present.
 
     A gru takes its derivatives itself, in `taught`: tanh' is 1 at 0.
     """

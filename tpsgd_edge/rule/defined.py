@@ -1,4 +1,4 @@
-"""For which networks, labels and losses a rule is defined. Does not load torch."""
+"""Checks whether a rule is defined for networks, labels and losses. Does not load torch."""
 
 from collections.abc import Sequence
 
@@ -6,12 +6,15 @@ from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph import Graph
 from tpsgd_edge.spec import LossSpec
-
-_LABEL_SPACE = ("projected_cross_entropy", "projected_l2")
+from tpsgd_edge.spec.loss import LABEL_SPACE
 
 
 def check_activations(graph: Graph) -> None:
-    """Raise a `SpecError` where the slope of an activation does not follow from its outputs."""
+    """Check that the slope of each layer's activation follows from its outputs.
+
+    Raises:
+        SpecError: one does not.
+    """
     fixed = [layer for layer in graph.trained if not FACTS[layer.activation].learns]
     if fixed:
         raise SpecError(
@@ -23,10 +26,14 @@ def check_activations(graph: Graph) -> None:
 
 
 def check_rule(graph: Graph, rule: str, losses: Sequence[LossSpec]) -> None:
-    """Raise a `SpecError` where a rule is not defined for a network, its labels or its losses."""
+    """Check that a rule is defined for a network, its labels and its losses.
+
+    Raises:
+        SpecError: it is not; the message says why.
+    """
     check_activations(graph)
     hidden = [loss.kind for loss in losses[:-1]]
-    if rule == "tpsgd_learned" and not set(hidden) & set(_LABEL_SPACE):
+    if rule == "tpsgd_learned" and not set(hidden) & set(LABEL_SPACE):
         raise SpecError(
             "no read-out of the network could learn",
             where="[rule], loss",

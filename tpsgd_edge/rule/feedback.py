@@ -12,14 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tpsgd_edge.arithmetic.random import PHI, draws, mix
+from tpsgd_edge.arithmetic.random import Purpose, stream, uniform
 from tpsgd_edge.graph import Graph, Recurrent, Rnn, TrainedLayer, weight_shapes
 
 # One for each layer; empty where there is none.
 Feedback = tuple[Tensor, ...]
 
-# The next number after the purposes in docs/ARITHMETIC.md, section 3, and the order of samples.
-_PURPOSE_FEEDBACK = 4
 _PEPITA_SCALE = 0.05
 
 
@@ -35,7 +33,7 @@ def draw_feedback(
     if make is None:
         return ()
     return tuple(
-        torch.tensor(make(graph, index, _stream(seed, index)), dtype=dtype)
+        torch.tensor(make(graph, index, stream(seed, Purpose.FEEDBACK, index)), dtype=dtype)
         for index in range(len(graph.layers))
     )
 
@@ -67,12 +65,7 @@ def _of_input(graph: Graph, index: int, base: int) -> np.ndarray:
 
 
 def _uniform(base: int, rows: int, columns: int, bound: float) -> np.ndarray:
-    words = draws(base, rows * columns).reshape(rows, columns)
-    return ((words >> np.uint32(16)).astype(np.float64) / 2**15 - 1) * bound
-
-
-def _stream(seed: int, layer: int) -> int:
-    return mix(mix(seed + PHI * (_PURPOSE_FEEDBACK + 1)) + PHI * (layer + 1))
+    return uniform(base, rows * columns).reshape(rows, columns) * bound
 
 
 _DRAW: dict[str, Callable[[Graph, int, int], np.ndarray]] = {

@@ -14,7 +14,10 @@ _MOMENTUM = 0.9
 def pretrain_network(
     spec: Spec, graph: Graph, x: NDArray[np.float64], y: NDArray[np.generic]
 ) -> dict[str, Weights]:
-    """Weights by layer name; arguments as for `tpsgd_edge.rule.pretrain`."""
+    """Train a network on x (n, n_in) and y (n, ...), as `tpsgd_edge.rule.pretrain` does.
+
+    Returns the weights by layer name.
+    """
     settings = spec.model.pretrain or PretrainSpec()
     return train_float(
         graph,

@@ -1,4 +1,4 @@
-"""What each layer kind does in torch: forward, the gradient of its input, the sums of its update.
+"""Layer kinds in torch: forward pass, gradient of the input, sums of the update.
 
 Values are rows (batch, count); a map is flattened as in docs/ARITHMETIC.md, section 14, which is
 torch's channels-last order. A recurrent layer reads v = [x; own last output] of one step, as a
@@ -48,7 +48,7 @@ def input_gradient(layer: Layer, x: Tensor, w: Tensor, grad: Tensor) -> Tensor:
 
 
 def joined(layer: Join, values: Sequence[Tensor]) -> Tensor:
-    """What a layer with several inputs makes of them, before its activation: (batch, y_count)."""
+    """Join the inputs of a layer, before its activation: (batch, y_count)."""
     if isinstance(layer, Add):
         return torch.stack(list(values)).sum(dim=0)
     maps = zip(values, layer.x_shapes, strict=True)
@@ -56,7 +56,7 @@ def joined(layer: Join, values: Sequence[Tensor]) -> Tensor:
 
 
 def joined_gradients(layer: Join, grad: Tensor) -> list[Tensor]:
-    """dJ/dx of each input from dJ/dz."""
+    """Compute dJ/dx (batch, x_count) of each input from dJ/dz (batch, y_count)."""
     if isinstance(layer, Add):
         return [grad] * layer.count
     channels = [shape[2] for shape in layer.x_shapes]
@@ -65,7 +65,7 @@ def joined_gradients(layer: Join, grad: Tensor) -> list[Tensor]:
 
 
 def update_sums(layer: Layer, x: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
-    """What W (n_out, n_in) and b (n_out,) learn from delta (batch, y_count), times the rate.
+    """Sums of delta x^T (n_out, n_in) and delta (n_out,) over a batch; delta is (batch, y_count).
 
     Not divided by the number of positions: the learning rate takes that in.
     """
@@ -85,7 +85,7 @@ def _dense_update(layer: Dense | Rnn, x: Tensor, delta: Tensor) -> tuple[Tensor,
 
 
 def _rnn_update(layer: Rnn, x: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
-    """Of inputs (batch, n_in), or of traces (batch, groups, n_in): each group has its own."""
+    """Sums for inputs (batch, n_in), or for traces (batch, groups, n_in), one for each group."""
     if x.ndim == 2:
         return _dense_update(layer, x, delta)
     ends = itertools.pairwise(layer.group_bounds)
@@ -94,7 +94,7 @@ def _rnn_update(layer: Rnn, x: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _gru_update(layer: Gru, v: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
-    """Of inputs v (batch, n_in + n_out) and deltas (batch, 6 n_out), as in `cells.py`."""
+    """Sums for inputs v (batch, n_in + n_out) and deltas (batch, 6 n_out), as in `cells.py`."""
     of_x, of_h = delta.chunk(2, dim=1)
     x, h, scaled = v[:, : layer.n_x], v[:, layer.n_x : layer.n_in], v[:, layer.n_in :]
     gates = 2 * layer.n_out
@@ -175,7 +175,7 @@ def _inside(layer: Pool, like: Tensor) -> Tensor | float:
 
 
 def _shifted(layer: Pool, row: int, column: int) -> tuple[slice, ...]:
-    """Where element (row, column) of every window lies in the map."""
+    """Index of element (row, column) of every window in the map."""
     (down, across), (rows, columns, _) = layer.stride, layer.y_shape
     return (
         slice(None),

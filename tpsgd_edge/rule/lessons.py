@@ -1,4 +1,4 @@
-"""What a batch teaches: for each layer the inputs and the deltas whose products move its weights.
+"""Inputs and deltas of each layer in a batch, whose products are the changes of its weights.
 
 In a feed-forward network one lesson a layer, as the rule comes to it. With recurrent layers, one a
 batch after a way back through time; with other rules, one after each step that teaches.
@@ -31,7 +31,7 @@ from tpsgd_edge.rule.sequence import first_traces, next_traces, through_time
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What some layers learn at once, W the sum of delta x^T over rows and b the sum of delta.
+    """Inputs and deltas of layers that learn at once: W by sums of delta x^T, b by those of delta.
 
     Entries of both lists are of the layers from `first` on. Rows are samples; after a way back
     through time, samples at steps. A layer whose delta is None learns nothing; layers behind the
@@ -123,7 +123,7 @@ def _step_by_step(
 def _deltas(
     task: Task, rule: Direct, activity: list[Tensor], slopes: list[Tensor], *, is_for_all: bool
 ) -> Deltas:
-    """Of each layer at one step; `slopes` are what f' of the recurrent layers is taken at."""
+    """Deltas of each layer at one timestep; f' of the recurrent layers is taken at `slopes`."""
     last = len(task.losses) - 1
     has_output = len(activity) == last + 2
     error = last_delta(activity, task.labels, task.losses) if has_output else None
@@ -167,7 +167,7 @@ def _through_time(task: Task, way_back: Sequence[Tensor], error_gate: float | No
 
 
 def _inputs(network: FloatNetwork, activity: list[Tensor], first: int) -> list[Tensor]:
-    """What the layers from `first` on read, as far as they have run; of joins the first value."""
+    """Inputs of the layers from `first` on, as far as they have run; of joins the first value."""
     places = network.reads[first : len(activity) - 1]
     return [activity[reads[0]] for reads in places]
 

@@ -64,6 +64,9 @@ def local_losses(
 
     `specs` has one entry for each layer with weights; what comes back also has a None for each
     layer without.
+
+    Raises:
+        ValueError: `specs` has another length.
     """
     if len(specs) != len(graph.trained):
         raise ValueError(f"{len(specs)} losses for {len(graph.trained)} layers with weights")
@@ -99,7 +102,7 @@ def local_delta(
     activation: Tensor | None = None,
     share: Tensor | float = 0.0,
 ) -> Tensor:
-    """delta = e * f'(z), shape (batch, y_count): the layer's W learns along delta x^T.
+    """Compute delta = e * f'(z), (batch, y_count): the layer's W learns along delta x^T.
 
     On a map, e is that of the unit's window and f'(z) the unit's own. `activation` is f(z) where
     the output y is not. A read-out that learns does it here, behind the error, at `share` of its
@@ -115,7 +118,7 @@ def local_delta(
 
 
 def local_error(loss: LocalLoss, y: Tensor, labels: Tensor, share: Tensor | float = 0.0) -> Tensor:
-    """e of each value that the loss sees (batch, n_target), units or averages of a map.
+    """Compute e (batch, n_target) of each value that the loss sees, units or averages of a map.
 
     For a loss that matches the activation, e already is delta. `share` as for `local_delta`.
     """
@@ -130,7 +133,7 @@ def local_error(loss: LocalLoss, y: Tensor, labels: Tensor, share: Tensor | floa
 
 
 def target(loss: LocalLoss, labels: Tensor) -> Tensor:
-    """The learning targets P y*, moved and scaled into the range of the activation."""
+    """Targets P y* (batch, n_target) of labels (batch, K), in the range of the activation."""
     projected = labels if loss.projection is None else labels @ loss.projection.T
     return loss.mid + loss.mult * projected
 

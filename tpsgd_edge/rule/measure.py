@@ -1,4 +1,4 @@
-"""What one training step costs in torch: multiply-accumulates, and bytes of tensors alive.
+"""Cost of one training step in torch: multiply-accumulates, and bytes of tensors alive.
 
 Both are counted while the step runs, by watching every operation that torch carries out.
 """
@@ -21,7 +21,7 @@ AfterEpoch = Callable[[int, FloatNetwork], None]
 
 @dataclass(frozen=True, slots=True)
 class StepCost:
-    """Of one step of a whole batch.
+    """Cost of one step of a whole batch.
 
     Attributes:
         macs: multiply-accumulates of matrix products and convolutions; products of single values,
@@ -36,7 +36,7 @@ class StepCost:
 
 
 def step_cost(train: Callable[[AfterEpoch], object], *, data_bytes: int = 0) -> StepCost:
-    """What the second of two steps costs.
+    """Measure the second of two steps.
 
     Args:
         train: trains two epochs of one batch, and calls what it is given after each.

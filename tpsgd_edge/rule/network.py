@@ -68,7 +68,7 @@ class FloatNetwork:
         return run(self.recurrent, self.w, self.b, sequences)
 
     def behind(self, values: list[Tensor]) -> list[Tensor]:
-        """`values`, the input and the outputs of the first layers, and those of all others."""
+        """Append the outputs (batch, y_count) of all later layers to those of the first ones."""
         values = list(values)
         first = len(values) - 1
         for index in range(first, len(self.layers)):
@@ -76,7 +76,7 @@ class FloatNetwork:
         return values
 
     def read(self, index: int, values: Sequence[Tensor]) -> Tensor:
-        """What a layer with one input reads, of the sample and all outputs before it."""
+        """Input (batch, x_count) of a layer with one input, out of the sample and all outputs."""
         (place,) = self.reads[index]
         return values[place]
 
@@ -101,7 +101,7 @@ class FloatNetwork:
         return np.asarray(self.outputs(x).argmax(axis=-1), np.int64)
 
     def accuracy(self, x: NDArray[np.floating], classes: NDArray[np.integer]) -> float:
-        """Share of samples whose class is predicted, 0..1."""
+        """Share, 0..1, of the samples x (n, n_in) whose class (n,) is predicted."""
         return float((self.predict(x) == classes).mean())
 
     def weights(self) -> dict[str, Weights]:

@@ -1,4 +1,4 @@
-"""How each layer gets its error: the rules that can train one and the same network.
+"""Rules that can train one and the same network: each answers how layers get their errors.
 
 A rule sees one batch and tells the layers, in the order in which it knows them, what to learn:
 W += rate * (sum of delta x^T) and b += rate * (sum of delta), averaged over the batch; in a
@@ -74,14 +74,14 @@ class Direct:
     needs_error: bool = False
 
     def __call__(self, task: Task) -> Iterator[Change]:
-        """What each layer learns, first to last."""
+        """Yield the change of each layer, first to last."""
         return _after_the_output(self, task) if self.needs_error else _on_the_way(self, task)
 
 
 def tpsgd(
     task: Task, index: int, y: Tensor, activation: Tensor, error: Tensor | None
 ) -> Tensor | None:
-    """Each layer's own loss and nothing from the layers above (arXiv 2208.08503).
+    """Delta (batch, y_count) of the layer's own loss alone: tpSGD (arXiv 2208.08503).
 
     Where read-outs learn (`with_learning_readouts`), it is local classifiers as of Nøkland, Eidnes,
     "Training neural networks with local error signals", ICML 2019, layer by layer in the forward
@@ -94,14 +94,14 @@ def tpsgd(
 def nothing(
     task: Task, index: int, y: Tensor, activation: Tensor, error: Tensor | None
 ) -> Tensor | None:
-    """Hidden layers left at random, the yardstick for what hidden layers learn."""
+    """Leave hidden layers at random, whatever y (batch, y_count) is: a baseline."""
     return None
 
 
 def drtp(
     task: Task, index: int, y: Tensor, activation: Tensor, error: Tensor | None
 ) -> Tensor | None:
-    """Direct random target projection: delta = (B y*) f'(z), with the label in place of the error.
+    """Delta (batch, y_count) of direct random target projection: (B y*) f'(z), y* the label.
 
     Frenkel, Lefebvre, Bol, "Learning without feedback: Fixed random learning signals allow for
     feedforward training of deep neural networks", Frontiers in Neuroscience 15, 2021. Their
@@ -114,7 +114,7 @@ def drtp(
 def dfa(
     task: Task, index: int, y: Tensor, activation: Tensor, error: Tensor | None
 ) -> Tensor | None:
-    """Direct feedback alignment: delta = (B e) f'(z), e the error of the net's output.
+    """Delta (batch, y_count) of direct feedback alignment: (B e) f'(z), e the output's error.
 
     Nøkland, "Direct feedback alignment provides learning in deep neural networks", NIPS 2016. On a
     recurrent layer, e at the steps that teach; with traces this is the rule of Murray, "Local
@@ -126,7 +126,7 @@ def dfa(
 def sdfa(
     task: Task, index: int, y: Tensor, activation: Tensor, error: Tensor | None
 ) -> Tensor | None:
-    """Error-sign-based direct feedback alignment: delta = (B sign(e)) f'(z).
+    """Delta (batch, y_count) of error-sign-based direct feedback alignment: (B sign(e)) f'(z).
 
     The sDFA of Frenkel, Lefebvre and Bol 2021 (see `drtp`): it is the error whose sign is taken.
     """
@@ -194,7 +194,7 @@ def way_down(
     grad: Tensor,
     first: int = 0,
 ) -> Iterator[tuple[int, Tensor]]:
-    """Each layer down to `first` and the gradient at its z, of a pool at its y.
+    """Yield layers down to `first` and the gradient (batch, y_count) at z, of a pool at y.
 
     `grad` is the delta of the last layer, `w` what takes it down. The weights of a layer may change
     once it has come: what lies below is known by then. Gradients of a value that several layers
@@ -214,7 +214,7 @@ def way_down(
 def input_gradients(
     network: FloatNetwork, index: int, activity: list[Tensor], w: Sequence[Tensor], grad: Tensor
 ) -> Iterator[tuple[int, Tensor]]:
-    """Gradients of the values that a layer reads, with their places."""
+    """Yield the gradients (batch, x_count) of the values that a layer reads, with their places."""
     layer, places = network.layers[index], network.reads[index]
     if isinstance(layer, Add | Concat):
         yield from zip(places, joined_gradients(layer, grad), strict=True)
@@ -223,7 +223,11 @@ def input_gradients(
 
 
 def last_delta(activity: list[Tensor], labels: Tensor, losses: Losses) -> Tensor:
-    """The delta of the last layer, whose target is the label itself."""
+    """Delta (batch, n_out) of the last layer, whose target is the label itself.
+
+    Raises:
+        ValueError: the last layer has no loss.
+    """
     if losses[-1] is None:
         raise ValueError("the last layer has no loss")
     return local_delta(losses[-1], activity[-1], labels)

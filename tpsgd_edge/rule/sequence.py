@@ -44,7 +44,7 @@ def first_traces(layers: Sequence[Recurrent], x: Tensor) -> Traces:
 
 
 def next_traces(layers: Sequence[Recurrent], traces: Traces, steps: Sequence[Step]) -> Traces:
-    """What each group of units has read of late: the inputs v, low-passed as its states are."""
+    """Update the traces (batch, groups, n_in): inputs v, low-passed as each group's states are."""
     return [
         trace + (step.v.unsqueeze(1) - trace) * trace.new_tensor(layer.leaks).unsqueeze(1)
         if isinstance(layer, Rnn) and trace is not None

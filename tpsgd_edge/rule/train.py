@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tpsgd_edge.arithmetic.decay import DECAY
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph import Conv2d, Graph, Labels, TrainedLayer
 from tpsgd_edge.rule.defined import check_rule
@@ -19,15 +20,6 @@ from tpsgd_edge.rule.losses import local_losses, with_learning_readouts
 from tpsgd_edge.rule.network import FloatNetwork, first_network
 from tpsgd_edge.rule.rules import Losses, RuleName
 from tpsgd_edge.spec import LossSpec, ProjectionSpec
-
-# Factor on the learning rate at a share 0..1 of the training, given the factor at its end.
-_SCHEDULE: dict[str, Callable[[float, float], float]] = {
-    "constant": lambda share, final: 1.0,
-    "linear": lambda share, final: 1 - (1 - final) * share,
-    "cosine": lambda share, final: final + (1 - final) * (1 + math.cos(math.pi * share)) / 2,
-    "exponential": lambda share, final: float(final**share),
-}
-
 
 # The rules that use the losses of hidden layers.
 _LOCAL = ("tpsgd", "tpsgd_learned")
@@ -162,7 +154,7 @@ def _of_layers(graph: Graph, rates: Sequence[float]) -> tuple[float, ...]:
 def _own_losses(
     graph: Graph, losses: Losses, learning_rate: float | Sequence[float], rule: RuleName
 ) -> Losses:
-    """What the rule makes of the losses; what only tpSGD needs weighs on no other's memory."""
+    """Losses as the rule uses them, without what only tpSGD needs, which would cost memory."""
     if rule not in _LOCAL:
         return tuple(loss and replace(loss, projection=None, windows=None) for loss in losses)
     if rule != "tpsgd_learned":
@@ -182,7 +174,7 @@ def _epochs(
     for epoch in range(1, pace.epochs + 1):
         batches = _batches(len(x), pace.batch, seed=pace.seed, epoch=epoch)
         for step, rows in enumerate(batches, start=(epoch - 1) * count):
-            decay = _SCHEDULE[pace.schedule](step / (pace.epochs * count), pace.final_rate)
+            decay = DECAY[pace.schedule](step / (pace.epochs * count), pace.final_rate)
             _train_batch(net, x[rows], labels[rows], settings, decay, velocity)
         yield epoch
 
@@ -283,7 +275,7 @@ def _outside(delta: Tensor, settings: _Settings) -> Tensor:
 
 
 def _clip_factor(changes: Iterable[Sums], largest: float, samples: int) -> float:
-    """What brings the norm of the mean change of all layers down to the largest allowed."""
+    """Factor that brings the norm of the mean change of all layers down to the largest allowed."""
     squares = [float(change.square().sum()) for pair in changes for change in pair]
     return min(1.0, largest * samples / max(math.sqrt(sum(squares)), 1e-30))
 

@@ -33,7 +33,7 @@ class Windows:
         return (self.average @ maps).flatten(1)
 
     def spread(self, e: Tensor, y: Tensor) -> Tensor:
-        """For each unit of a map y the error of its window: (batch, y_count) of (batch, n_target).
+        """Spread errors of windows (batch, n_target) to the units of a map y: (batch, y_count).
 
         Behind a pool only the largest unit of each of its windows has one.
         """

@@ -14,6 +14,7 @@ Activation = Literal[
     "hard_tanh",
     "linear",
     "elu",
+    "celu",
     "selu",
     "softplus",
     "hard_sigmoid",
@@ -26,7 +27,7 @@ Activation = Literal[
 # Keys of a layer, and the activations that they go with.
 _SETTINGS = {
     "negative_slope": ("leaky_relu",),
-    "alpha": ("elu", "hard_sigmoid"),
+    "alpha": ("elu", "celu", "hard_sigmoid"),
     "beta": ("hard_sigmoid",),
 }
 # They fall before they rise: two z have one y, and so no f'(z) follows from y.

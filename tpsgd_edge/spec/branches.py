@@ -1,4 +1,4 @@
-"""What a spec whose layers name what they read must not ask for."""
+"""Checks of a spec whose layers name what they read."""
 
 from collections.abc import Iterator
 

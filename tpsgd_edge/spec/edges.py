@@ -1,4 +1,4 @@
-"""Which values each layer of a net reads.
+"""Values that each layer of a net reads.
 
 A value has the name of the layer that makes it; the sample is `x`. Layers stand in an order in
 which they can be computed, so a layer reads values of layers before it only, and no cycle can be
@@ -62,7 +62,7 @@ class Edges:
         return tuple(place for place in found if place is not None)
 
     def places(self) -> tuple[tuple[int, ...], ...]:
-        """For each layer, where what it reads stands in a list of the sample and all values.
+        """Places of each layer's inputs in a list of the sample and all values.
 
         >>> Edges.of(["a", "b", "c"], {"c": ("a", "b")}).places()
         ((0,), (1,), (1, 2))
@@ -94,5 +94,5 @@ class Edges:
 
     @property
     def is_chain(self) -> bool:
-        """Whether each layer reads the one before it, and only that."""
+        """Tell whether each layer reads the one before it, and only that."""
         return self == Edges.of(self.names, {})

@@ -49,8 +49,8 @@ class TrainedSpec(ReadingSpec):
     negative_slope: Annotated[float, Field(ge=_SMALLEST_SLOPE, le=1 - _SMALLEST_SLOPE)] = 0.01
     """Slope of leaky_relu below zero. Example: `negative_slope = 0.1, activation = "leaky_relu"`"""
     alpha: Annotated[float, Field(ge=_SMALLEST_ALPHA, le=_LARGEST_ALPHA)] | None = None
-    """How far elu reaches below zero (1 unless given), or the slope of hard_sigmoid (0.2).
-    Example: `alpha = 0.5, activation = "elu"`"""
+    """How far elu and its kin reach below zero (1 unless given), or the slope of hard_sigmoid
+    (0.2). Example: `alpha = 0.5, activation = "elu"`"""
     beta: Annotated[float, Field(ge=-_LARGEST_ALPHA, le=_LARGEST_ALPHA)] | None = None
     """Value of hard_sigmoid at zero (0.5 unless given).
     Example: `beta = 0.4, activation = "hard_sigmoid"`"""

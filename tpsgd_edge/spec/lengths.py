@@ -4,12 +4,16 @@ LARGEST = 65535
 
 
 def is_length(value: object) -> bool:
-    """Whether a value is a whole number from 1 to 65,535."""
+    """Tell whether a value is a whole number from 1 to 65,535."""
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST
 
 
 def pair(value: object, *, key: str) -> tuple[object, ...]:
-    """Two lengths from one number or a list of two; ValueError where it is neither."""
+    """Read two lengths from one number or a list of two.
+
+    Raises:
+        ValueError: the value is neither.
+    """
     values = tuple(value) if isinstance(value, list | tuple) else (value, value)
     if len(values) != 2 or not all(is_length(entry) for entry in values):
         raise ValueError(f"{key!r} looks like 3, or [3, 5] for rows and columns; 1 to {LARGEST:,}")
@@ -17,7 +21,11 @@ def pair(value: object, *, key: str) -> tuple[object, ...]:
 
 
 def padding(value: object, numbers: str, most: int) -> str | tuple[int, ...]:
-    """The word, or 1, 2 or `most` numbers; ValueError, which names `numbers`, for all else."""
+    """Read "valid" or "same", or 1, 2 or `most` numbers of zeros.
+
+    Raises:
+        ValueError: the value is something else; the message shows `numbers`.
+    """
     if value == "valid" or value == "same":
         return str(value)
     zeros = tuple(value) if isinstance(value, list | tuple) else (value,)

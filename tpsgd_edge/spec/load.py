@@ -122,7 +122,7 @@ def _with_adaptors(spec: Spec, layers: Sequence[Mapping[str, Any]]) -> list[Mapp
 
 
 def past_adaptors(reads: Sequence[str], called: Mapping[str, str]) -> tuple[str, ...]:
-    """What a layer reads where adaptors stand behind some layers: their values, not those layers'.
+    """Replace layers in what a layer reads by the adaptors that stand behind them.
 
     >>> past_adaptors(["x", "conv1"], {"conv1": "conv1_adaptor"})
     ('x', 'conv1_adaptor')

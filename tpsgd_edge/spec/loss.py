@@ -21,6 +21,9 @@ OutputLoss = Literal[
 ]
 LossKind = Literal[HiddenLoss, "softmax_cross_entropy"]
 
+# They compare P^T y with the label, instead of y with P y*.
+LABEL_SPACE: tuple[LossKind, ...] = ("projected_cross_entropy", "projected_l2")
+
 _LOSS_SETTINGS = {
     "delta": ("huber", "dead_zone"),
     "temperature": ("projected_cross_entropy",),

@@ -124,12 +124,12 @@ class ModelSpec(Section):
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """What each layer is called, those without a name by their place."""
+        """Names of the layers, those without a name by their place."""
         return tuple(name or f"layers[{i}]" for i, name in enumerate(self.names))
 
     @property
     def edges(self) -> Edges:
-        """Which values each layer reads, layers as in `keys`."""
+        """Values that each layer reads, layers named as in `keys`."""
         pairs = zip(self.keys, self.layers, strict=True)
         return Edges.of(self.keys, {key: layer.reads for key, layer in pairs if layer.reads})
 

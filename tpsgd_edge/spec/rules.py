@@ -17,14 +17,13 @@ from tpsgd_edge.spec.layers import (
     TrainedSpec,
     WeightFormat,
 )
-from tpsgd_edge.spec.loss import LossSpec
+from tpsgd_edge.spec.loss import LABEL_SPACE, LossSpec
 from tpsgd_edge.spec.problems import Problem, raise_problems
 from tpsgd_edge.spec.readouts import readout_problems
 from tpsgd_edge.spec.sections import ProjectionKind, Spec
 
 LabelsKind = Literal["class", "vector"]
 
-LABEL_SPACE = ("projected_cross_entropy", "projected_l2")
 # Losses that compare probabilities of classes.
 _CLASSES_ONLY = ("projected_cross_entropy", "softmax_cross_entropy")
 _DEFAULT_HIDDEN: dict[LabelsKind, LossSpec] = {

@@ -2,8 +2,9 @@
 
 What concerns one key or one section is checked here; what concerns several is in `rules.py`. The
 network is in `model.py`, its layer kinds in `layers.py`, losses in `loss.py`, the hardware in
-`platform.py`, the names that C leaves free in `names.py`. `problems.py` puts pydantic's messages in
-better words. The text under a key is what docs/SPEC.md, the schema and `tpsgd-edge explain` say.
+`platform.py`, what else a project holds in `firmware.py`, the names that C leaves free in
+`names.py`. `problems.py` puts pydantic's messages in better words. The text under a key is what
+docs/SPEC.md, the schema and `tpsgd-edge explain` say.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from tpsgd_edge.spec.base import Positive, Section
+from tpsgd_edge.spec.firmware import FirmwareSpec
 from tpsgd_edge.spec.layers import WeightFormat
 from tpsgd_edge.spec.loss import LossSpec
 from tpsgd_edge.spec.model import ModelSpec
@@ -294,6 +296,8 @@ class Spec(Section):
     """Samples and labels."""
     platform: PlatformSpec = PlatformSpec()
     """The hardware and its budget."""
+    firmware: FirmwareSpec = FirmwareSpec()
+    """What the generated project holds beside the model."""
 
     _c_name = field_validator("name")(check_model_name)
 
@@ -324,7 +328,7 @@ class Spec(Section):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was decided on reading: which names are old ones (`aliases.py`)."""
+        """Notes made while reading, about names that are old ones (`aliases.py`)."""
         return self._notes
 
     @property

@@ -11,7 +11,7 @@ from tpsgd_edge.stages.preparation import (
     scratch_project,
 )
 from tpsgd_edge.stages.proof import default_steps, prove, prove_all
-from tpsgd_edge.stages.running import check_binary, on_host
+from tpsgd_edge.stages.running import check_binary, on_host, train_on_host
 from tpsgd_edge.stages.training import (
     Progress,
     Training,
@@ -41,5 +41,6 @@ __all__ = [
     "render_project",
     "scratch_project",
     "train",
+    "train_on_host",
     "with_frozen_hidden_layers",
 ]

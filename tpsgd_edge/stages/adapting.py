@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.data import NO_NOTES, DataNotes, Dataset, load_dataset
 from tpsgd_edge.frontend.defaults import with_defaults
@@ -33,7 +34,7 @@ from tpsgd_edge.stages.preparation import (
     trained_graph,
 )
 from tpsgd_edge.stages.running import on_host
-from tpsgd_edge.stages.training import Array, Progress, score
+from tpsgd_edge.stages.training import Progress, score
 from tpsgd_edge.toolchain.device import Device
 from tpsgd_edge.toolchain.scratch import scratch_folder
 

@@ -9,7 +9,8 @@ from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.files import is_plain, write_whole
 from tpsgd_edge.frontend.exports.onnx_net import Ends, to_onnx
 from tpsgd_edge.graph import Graph
-from tpsgd_edge.memory import model_id, model_id_text
+from tpsgd_edge.memory import StateLayout, model_id, model_id_text, state_layout
+from tpsgd_edge.memory.checkpoint import headers, newest
 from tpsgd_edge.memory.dump import State, read_dump
 from tpsgd_edge.quantize.restore import real_weights
 from tpsgd_edge.stages.preparation import Prepared
@@ -56,7 +57,7 @@ def noted_model(dump: Path, raw: bytes) -> int | None:
 def read_state(
     prepared: Prepared, dump: Path, *, crc: int | None = None, model: int | None = None
 ) -> tuple[State, bool]:
-    """The state in a file that holds the raw bytes of the state struct.
+    """The state in a file: the raw bytes of the state struct, a checkpoint, or a copy of a storage.
 
     Returns:
         The tensors by name, and whether anything said which model they are of.
@@ -64,7 +65,7 @@ def read_state(
     Args:
         crc: what NAME_digest() gave on the device, to be compared.
         model: NAME_MODEL_ID of the firmware that it comes from; what the note beside the file says
-            where not given.
+            where not given, or the checkpoint itself.
 
     Raises:
         DataError: the file cannot be read, or is no state of this model.
@@ -78,7 +79,21 @@ def read_state(
             found=f"model id 0x{found:08X}, this spec makes 0x{expected:08X}",
             help="use the spec and the data that the firmware was built from",
         )
+    layout = state_layout(prepared.model)
+    if len(raw) != layout.size and any(headers(raw)):
+        raw, found = newest_state(layout, raw, expected, where=dump.name), expected
     return read_dump(prepared.model, raw, where=dump.name, crc=crc), found is not None
+
+
+def newest_state(layout: StateLayout, raw: bytes, model: int, *, where: str) -> bytes:
+    """The state struct of the newest checkpoint in some bytes, with the padding at its end.
+
+    Raises:
+        DataError: no checkpoint there is of this model and whole.
+    """
+    found = newest(raw, model, layout.used_bytes, where=where)
+    assert found.state is not None, "only whole ones have a state"
+    return found.state.ljust(layout.size, b"\0")
 
 
 def _read(dump: Path) -> bytes:

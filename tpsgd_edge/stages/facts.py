@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.activations import FACTS
+from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.scaling import evenly
 from tpsgd_edge.memory import state_layout
@@ -18,7 +19,6 @@ from tpsgd_edge.stages.preparation import Prepared
 from tpsgd_edge.stages.training import Score, Training, metric_of, score
 from tpsgd_edge.stages.yardstick import linear_score
 
-Array = NDArray[Any]
 # An input with so many values or less in its type, and several times as many in the data, is lost.
 _STEPS_LEFT, _SEVERAL = 8, 4
 _MOST_INPUTS = 512

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.codegen import CProject
 from tpsgd_edge.errors import ToolError
 from tpsgd_edge.quantize import quantize_inputs, quantize_labels
@@ -15,7 +16,7 @@ from tpsgd_edge.stages.preparation import (
 )
 from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.counting import Counts, count_instructions
-from tpsgd_edge.toolchain.interface import Array, ModelInterface, interface_of
+from tpsgd_edge.toolchain.interface import ModelInterface, interface_of
 from tpsgd_edge.toolchain.open_device import can_emulate, open_device
 from tpsgd_edge.toolchain.sizes import Sizes, measure
 

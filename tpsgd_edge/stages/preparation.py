@@ -16,11 +16,11 @@ from tpsgd_edge.frontend.defaults import with_defaults
 from tpsgd_edge.frontend.fitted import with_fitted_projections
 from tpsgd_edge.frontend.imports.source import with_source
 from tpsgd_edge.frontend.network import build_graph, dataset_scaling
+from tpsgd_edge.frontend.prototypes import with_prototypes
 from tpsgd_edge.graph import Graph, Labels, with_extra_classes, without_adaptors
 from tpsgd_edge.memory import MemoryPlan, plan_memory
 from tpsgd_edge.quantize import QuantizedModel, quantize, quantize_inputs, quantize_labels
 from tpsgd_edge.quantize.model import dense_units
-from tpsgd_edge.quantize.prototypes import with_prototypes
 from tpsgd_edge.rule import pretrain
 from tpsgd_edge.spec import Spec
 from tpsgd_edge.stages.selftest import selftest_of
@@ -96,7 +96,8 @@ def render_project(prepared: Prepared) -> CProject:
     model, dataset, spec = prepared.model, prepared.dataset, prepared.spec
     origin = Origin(__version__, spec.source, spec.digest)
     selftest = selftest_of(model, *selftest_samples(model, dataset))
-    return render(model, prepared.plan, origin, selftest, port_files(prepared.platform))
+    port, has_store = port_files(prepared.platform), spec.firmware.store
+    return render(model, prepared.plan, origin, selftest, port, has_store=has_store)
 
 
 def selftest_samples(

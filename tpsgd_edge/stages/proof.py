@@ -6,12 +6,14 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.frontend.split import epoch_order
+from tpsgd_edge.memory.dump import State
 from tpsgd_edge.quantize import QuantizedModel, quantize_inputs, quantize_labels
 from tpsgd_edge.reference import Reference, answers, trace
 from tpsgd_edge.reference.rates import rate_of
 from tpsgd_edge.stages.preparation import Prepared, forward_macs
-from tpsgd_edge.stages.training import Array, Progress
+from tpsgd_edge.stages.training import Progress
 from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.device import Device
 from tpsgd_edge.toolchain.interface import interface_of
@@ -53,12 +55,17 @@ def prove_all(
     progress: Progress,
     *,
     emulator: EmulatorChoice = "auto",
+    begin: State | None = None,
 ) -> Verdict:
-    """Prove a binary that trains, then one that only predicts, with what the first has learned."""
+    """Prove a binary that trains, then one that only predicts, with what the first has learned.
+
+    Args:
+        begin: the state to begin with; the first one where not given.
+    """
     training, predicting = binaries
     interface = interface_of(prepared.model)
     with open_device(training, interface, emulator=emulator) as device:
-        verdict = prove(device, prepared, steps, progress)
+        verdict = prove(device, prepared, steps, progress, begin)
         state = device.state()
     if verdict.verdict == "mismatch":
         return verdict
@@ -67,17 +74,23 @@ def prove_all(
     return predictions if predictions.verdict == "mismatch" else verdict
 
 
-def prove(device: Device, prepared: Prepared, steps: int, progress: Progress) -> Verdict:
+def prove(
+    device: Device,
+    prepared: Prepared,
+    steps: int,
+    progress: Progress,
+    begin: State | None = None,
+) -> Verdict:
     """Train both on the same samples and compare every tensor after every step.
 
-    On the way, from the first state on, both answer some test samples by each public function, and
-    the device tests itself. After a mismatch in training both are run again up to that step, so
-    that the verdict names the first value. A few steps more follow after
+    On the way, from their first state or from `begin` on, both answer some test samples by each
+    public function, and the device tests itself. After a mismatch in training both are run again up
+    to that step, so that the verdict names the first value. A few steps more follow after
     NAME_set_rate and NAME_restart_schedule.
     """
     questions = _Questions.of(prepared)
     passes = device.selftest()
-    verdict = _prove_training(device, prepared, steps, questions, progress)
+    verdict = _prove_training(device, prepared, steps, questions, progress, begin)
     progress("comparing", steps, steps)
     if verdict.verdict == "mismatch":
         return verdict
@@ -130,12 +143,26 @@ class _Questions:
         return compare_answers(expected, actual, steps, only_predicts=only_predicts)
 
 
+def _begun(device: Device, model: QuantizedModel, begin: State | None) -> Reference:
+    """The reference, in the same state as the device."""
+    reference = Reference(model)
+    device.init()
+    if begin is not None:
+        reference.load_state(begin)
+        device.load_state(device.interface.layout.write(begin))
+    return reference
+
+
 def _prove_training(
-    device: Device, prepared: Prepared, steps: int, questions: _Questions, progress: Progress
+    device: Device,
+    prepared: Prepared,
+    steps: int,
+    questions: _Questions,
+    progress: Progress,
+    begin: State | None,
 ) -> Verdict:
     x, labels = _training_samples(prepared, steps)
-    reference = Reference(prepared.model)
-    device.init()
+    reference = _begun(device, prepared.model, begin)
     answered = questions.ask(device, reference, 0)
     expected, actual = [], []
     chunk = max(1, min(_CHUNK, _CHUNK_MACS // forward_macs(prepared.model)))
@@ -154,11 +181,16 @@ def _prove_training(
         if "mismatch" in (answered.verdict, verdict.verdict):
             return answered if answered.verdict == "mismatch" else verdict
         return _after_new_rates(device, reference, verdict, x[:_NEW_STEPS], labels[:_NEW_STEPS])
-    return with_value(verdict, device, prepared.model, x, labels)
+    return with_value(verdict, device, prepared.model, x, labels, begin)
 
 
 def with_value(
-    verdict: Verdict, device: Device, model: QuantizedModel, x: Array, labels: Array
+    verdict: Verdict,
+    device: Device,
+    model: QuantizedModel,
+    x: Array,
+    labels: Array,
+    begin: State | None = None,
 ) -> Verdict:
     """Add the first value that differs to a mismatch, by a second run up to that step.
 
@@ -169,9 +201,9 @@ def with_value(
     if verdict.value is not None:
         return verdict
     upto = slice(0, verdict.step)
-    device.init()
+    reference = _begun(device, model, begin)
     again = device.trace(x[upto], labels[upto])
-    second = compare(trace(model, x[upto], labels[upto]), again)
+    second = compare(trace(model, x[upto], labels[upto], reference=reference), again)
     return verdict if second.verdict == "equal" else second
 
 

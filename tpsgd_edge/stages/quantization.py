@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.activations import FACTS
+from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.graph import Graph
 from tpsgd_edge.graph.forward import outputs
 from tpsgd_edge.memory import state_layout
@@ -19,7 +20,6 @@ from tpsgd_edge.stages.preparation import Prepared
 from tpsgd_edge.stages.training import Progress, score
 from tpsgd_edge.toolchain.device import Device
 
-Real = NDArray[np.float64]
 # Samples at once: the maps of all of them would fill the memory.
 _BLOCK = 256
 

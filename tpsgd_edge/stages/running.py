@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tpsgd_edge.errors import MismatchError
+from tpsgd_edge.memory.dump import State
 from tpsgd_edge.reference import Reference, answers, trace
 from tpsgd_edge.stages.preparation import (
     Prepared,
@@ -13,6 +14,7 @@ from tpsgd_edge.stages.preparation import (
     selftest_samples,
 )
 from tpsgd_edge.stages.proof import with_value
+from tpsgd_edge.stages.training import Progress, Training, quantize_samples, train
 from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.device import Device
 from tpsgd_edge.toolchain.interface import interface_of
@@ -37,6 +39,32 @@ def on_host(prepared: Prepared, *, check: bool = True) -> Iterator[Device]:
             if check:
                 check_selftest(device, prepared, "host")
             yield device
+
+
+def train_on_host(
+    prepared: Prepared,
+    epochs: int,
+    progress: Progress,
+    stage: str,
+    begin: State | None = None,
+    *,
+    check: bool,
+) -> Training:
+    """Train on this computer with generated code, as `train` does.
+
+    Args:
+        begin: the state to begin with; the first one where not given.
+        check: have the code test itself first.
+
+    Raises:
+        MismatchError: it fails its self-test.
+    """
+    model, samples = prepared.model, quantize_samples(prepared.model, prepared.dataset)
+    raw = None if begin is None else prepared.plan.state.write(begin)
+    with on_host(prepared, check=check) as device:
+        return train(
+            device, model, samples, epochs=epochs, progress=progress, stage=stage, begin=raw
+        )
 
 
 def check_binary(prepared: Prepared, binary: Binary) -> None:

@@ -1,10 +1,10 @@
 """The self-test of a project: samples, and what a device must make of them."""
 
+from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.codegen import SelfTest
 from tpsgd_edge.memory import digest_order
 from tpsgd_edge.quantize import QuantizedModel
 from tpsgd_edge.reference import Reference, selftest_answers
-from tpsgd_edge.toolchain.interface import Array
 from tpsgd_edge.trace import digest
 
 

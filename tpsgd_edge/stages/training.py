@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.split import epoch_order
 from tpsgd_edge.quantize import QuantizedModel, quantize_inputs, quantize_labels
@@ -16,7 +17,6 @@ from tpsgd_edge.quantize.samples import read_outputs
 from tpsgd_edge.toolchain.device import Device
 
 Progress = Callable[[str, int, int], None]
-Array = NDArray[np.generic]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +85,16 @@ def train(
     epochs: int,
     progress: Progress,
     stage: str = "training",
+    begin: bytes | None = None,
 ) -> Training:
-    """Train for whole epochs, from the first state, in an order drawn from the seed."""
+    """Train for whole epochs, in an order drawn from the seed.
+
+    Args:
+        begin: the state struct to begin with; the first state where not given.
+    """
     device.init()
+    if begin is not None:
+        device.load_state(begin)
     outputs = device.outputs(samples.x_test)
     scores = [score(model, outputs, samples.y_test)]
     origin = [] if samples.origin is None else [_score_on(device, model, samples.origin)]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.frontend.data import Dataset
 
-Real = NDArray[np.floating[Any]]
 # Multiply-accumulates that a pass over the samples may take: about a second for all of them.
 _AFFORDABLE = 20_000_000
 _PASSES = 150

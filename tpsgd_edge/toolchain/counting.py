@@ -8,11 +8,12 @@ low-overhead loop, each time.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.device import Device
 from tpsgd_edge.toolchain.elf import read_elf
 from tpsgd_edge.toolchain.executed import Count, count_of
-from tpsgd_edge.toolchain.interface import Array, ModelInterface
+from tpsgd_edge.toolchain.interface import ModelInterface
 from tpsgd_edge.toolchain.open_device import EmulatorChoice, find_emulator
 from tpsgd_edge.toolchain.qemu_counter import run_in_qemu
 from tpsgd_edge.toolchain.unicorn_counter import run_in_unicorn

@@ -6,7 +6,8 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.toolchain.interface import Array, ModelInterface
+from tpsgd_edge.arithmetic.types import Array
+from tpsgd_edge.toolchain.interface import ModelInterface
 from tpsgd_edge.trace import Answers, Trace
 
 

@@ -9,8 +9,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.errors import DataError, ToolError
-from tpsgd_edge.toolchain.interface import Array, ModelInterface
+from tpsgd_edge.toolchain.interface import ModelInterface
 from tpsgd_edge.toolchain.protocol import check_state, checked_samples
 from tpsgd_edge.trace import ANSWERS, Answers, Trace, neighbours
 

@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.memory.state import StateLayout, digest_order, state_layout
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
-
-Array = NDArray[np.generic]
 
 
 @dataclass(frozen=True, slots=True)

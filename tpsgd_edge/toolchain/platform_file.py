@@ -1,11 +1,11 @@
-"""What a platform file holds: every key, checked on reading as the keys of a spec are."""
+"""Keys of a platform file, checked on reading as the keys of a spec are."""
 
 import tomllib
 from pathlib import Path
 from typing import Literal, get_args
 
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.spec.base import Section
+from tpsgd_edge.spec.base import Keys
 from tpsgd_edge.spec.problems import validated
 from tpsgd_edge.toolchain.cycles import Timing
 
@@ -14,14 +14,14 @@ Arch = Literal["host", "arm", "riscv"]
 FAMILIES: tuple[Family, ...] = get_args(Family)
 
 
-class RegionKeys(Section):
+class RegionKeys(Keys):
     """A range of addresses."""
 
     origin: int
     size: int
 
 
-class CompilerKeys(Section):
+class CompilerKeys(Keys):
     """[compilers]: flags that choose the core, for each family of compilers that knows it."""
 
     zig: list[str] | None = None
@@ -29,7 +29,7 @@ class CompilerKeys(Section):
     clang: list[str] | None = None
 
 
-class MemoryKeys(Section):
+class MemoryKeys(Keys):
     """[memory]: flash and RAM of the emulated core, and how much of the RAM is stack."""
 
     flash: RegionKeys
@@ -37,21 +37,21 @@ class MemoryKeys(Section):
     stack: int
 
 
-class QemuKeys(Section):
+class QemuKeys(Keys):
     """QEMU's program, and the arguments that choose a machine."""
 
     command: str
     arguments: list[str]
 
 
-class EmulatorKeys(Section):
+class EmulatorKeys(Keys):
     """[emulators]: unicorn's name of the CPU model, and QEMU."""
 
     unicorn: str | None = None
     qemu: QemuKeys | None = None
 
 
-class PlatformKeys(Section):
+class PlatformKeys(Keys):
     """A platform file: what the core is called, compiles with and runs on."""
 
     title: str

@@ -70,7 +70,7 @@ def _forward(model: QuantizedModel, layer: QuantizedConv2d) -> StageView:
 
 
 def shapes_of(x: tuple[int, int, int], y: tuple[int, int, int]) -> str:
-    """From the shape of one map to that of another, in words."""
+    """Describe the shapes of two maps in words."""
     return " -> ".join("x".join(str(n) for n in shape) for shape in (x, y))
 
 

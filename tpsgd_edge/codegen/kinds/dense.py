@@ -42,7 +42,7 @@ def summary_words(weight_type: str, what: str, loss: QuantizedDense | None) -> s
 
 
 def weighted_facts(layer: QuantizedDense) -> dict[str, object]:
-    """What the manifest says of weights, and of what becomes of their sums."""
+    """Facts for the manifest about weights and their sums."""
     accumulator = layer.accumulator
     return {
         "inputs": layer.n_in,
@@ -69,7 +69,7 @@ def _forward(model: QuantizedModel, layer: QuantizedDense) -> StageView:
 
 
 def ending(layer: QuantizedDense) -> str:
-    """What becomes of a layer's sums, and their proved bound, in words."""
+    """Describe a layer's activation and the proved bound of its sums, in words."""
     what = "added to its input" if layer.residual else layer.activation
     return what + bound_of(layer)
 
@@ -81,7 +81,7 @@ def bound_of(*layers: QuantizedDense) -> str:
 
 
 def residual_calls(model: QuantizedModel, layer: QuantizedDense) -> tuple[Call, ...]:
-    """What adds the input to the outputs."""
+    """Call that adds the input to the outputs, if the layer is residual."""
     if not layer.residual:
         return ()
     count, y = number(layer.y_count), arena(layer, "y")

@@ -95,7 +95,7 @@ def _forward(model: QuantizedModel, layer: QuantizedGru) -> StageView:
 
 
 def _gates(layer: QuantizedGru) -> Argument:
-    """Where the sums and gates of the latest step are."""
+    """Memory of the sums and gates of the latest timestep."""
     return stream(layer, "g") if layer.trains else arena(layer, "g")
 
 

@@ -79,7 +79,7 @@ CONCAT = Kind(struct=_concat_struct, words=_words, facts=_facts, forward=_concat
 
 @dataclass(frozen=True, slots=True)
 class JoinKernels:
-    """Which layers with several inputs a model has, and the C type of their sums."""
+    """Kernels of layers with several inputs, and the C type of their sums."""
 
     has_add: bool
     has_concat: bool

@@ -1,4 +1,4 @@
-"""What the generator knows of a kind of layers."""
+"""Record of a kind of layers, with all that the generator knows about it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -54,7 +54,7 @@ def error_calls(
 
 
 def scratch_of(layer: QuantizedDense) -> tuple[Argument, ...]:
-    """What a loss in label space works in."""
+    """Scratch memory of a loss in label space."""
     return (arena(layer, "s"),) if layer.loss.in_label_space else ()
 
 

@@ -101,7 +101,7 @@ def _forward(model: QuantizedModel, layer: QuantizedRnn) -> StageView:
 
 
 def _present(layer: QuantizedRnn) -> tuple[Argument, Argument]:
-    """Where the input and the activation of the latest step go."""
+    """Memory for the input and the activation of the latest timestep."""
     if not layer.keeps_present:
         return arena(layer, "p"), arena(layer, "y")
     return stream(layer, "v"), stream(layer, "c")

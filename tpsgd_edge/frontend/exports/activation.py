@@ -7,22 +7,9 @@ import numpy as np
 
 from tpsgd_edge.arithmetic.activations import GELU_CUBE, GELU_SCALE
 from tpsgd_edge.frontend.exports.writer import OnnxWriter
+from tpsgd_edge.frontend.onnx_activations import OPERATORS
 from tpsgd_edge.graph import Add, Conv2d, Dense, Rnn
 
-# Operators with one input; what the layer sets of them is alpha, then beta.
-_OPERATORS: Mapping[str, str] = {
-    "tanh": "Tanh",
-    "sigmoid": "Sigmoid",
-    "relu": "Relu",
-    "leaky_relu": "LeakyRelu",
-    "elu": "Elu",
-    "selu": "Selu",
-    "softplus": "Softplus",
-    "hard_sigmoid": "HardSigmoid",
-    "hard_swish": "HardSwish",
-}
-# Those that RNN has inside.
-RNN_OPERATORS = {name: op for name, op in _OPERATORS.items() if name not in ("selu", "hard_swish")}
 _BOUNDS: Mapping[str, tuple[float, float]] = {"hard_tanh": (-1.0, 1.0), "relu6": (0.0, 6.0)}
 
 
@@ -37,7 +24,7 @@ def activated(writer: OnnxWriter, layer: Dense | Conv2d | Rnn | Add, z: str) -> 
     if activation in _FACTORS:
         factor = _FACTORS[activation](writer, name, z)
         return writer.node("Mul", [z, factor], f"{name}/{activation}")
-    op = _OPERATORS[activation]
+    op = OPERATORS[activation].name
     settings: dict[str, Any] = dict(zip(("alpha", "beta"), layer.numbers, strict=False))
     return writer.node(op, [z], f"{name}/{op.lower()}", **settings)
 

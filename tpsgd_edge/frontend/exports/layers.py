@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.frontend.exports.activation import RNN_OPERATORS, activated
+from tpsgd_edge.arithmetic.types import Real
+from tpsgd_edge.frontend.exports.activation import activated
 from tpsgd_edge.frontend.exports.writer import Lengths, OnnxWriter
+from tpsgd_edge.frontend.onnx_activations import IN_RNN, OPERATORS
 from tpsgd_edge.graph import Add, Concat, Conv2d, Dense, Gru, Pool, Rnn, Shape, Weights
-
-Real = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def _rnn(writer: OnnxWriter, layer: Rnn, weights: Weights | None, held: Held) ->
     """RNN of ONNX where every leak is 1, else Scan over the steps. Both make all steps."""
     assert weights is not None
     name = layer.name
-    if set(layer.leaks) != {1.0} or layer.activation not in RNN_OPERATORS:
+    if set(layer.leaks) != {1.0} or layer.activation not in IN_RNN.values():
         return _leaky(writer, layer, weights, held)
     inputs = [
         held.name,
@@ -115,7 +115,7 @@ def _rnn(writer: OnnxWriter, layer: Rnn, weights: Weights | None, held: Held) ->
         writer.constant(f"{name}.recurrence", weights.w[np.newaxis, :, layer.n_x :]),
         writer.constant(f"{name}.bias", np.concatenate([weights.b, 0 * weights.b])[np.newaxis]),
     ]
-    how: dict[str, Any] = {"activations": [RNN_OPERATORS[layer.activation]]}
+    how: dict[str, Any] = {"activations": [OPERATORS[layer.activation].name]}
     for key, number in zip(("alpha", "beta"), layer.numbers, strict=False):
         how[f"activation_{key}"] = [number]
     y = writer.node("RNN", inputs, f"{name}/y", hidden_size=layer.n_out, **how)
@@ -124,7 +124,7 @@ def _rnn(writer: OnnxWriter, layer: Rnn, weights: Weights | None, held: Held) ->
 
 
 def _leaky(writer: OnnxWriter, layer: Rnn, weights: Weights, held: Held) -> Held:
-    """h += leak * (f(W [x; h] + b) - h) at each step, from a state of zeros."""
+    """Write h += leak * (f(W [x; h] + b) - h) at each timestep, from a state of zeros."""
     name, units = layer.name, layer.n_out
     w_b = _weights(writer, name, weights.w, weights.b)
     leak = writer.constant(f"{name}.leak", np.array(layer.unit_leaks))
@@ -186,7 +186,7 @@ def concat(writer: OnnxWriter, layer: Concat, values: Sequence[Held]) -> Held:
 
 
 def _common_shape(values: Sequence[Held], shape: Shape | None) -> Shape | None:
-    """How values are to lie that are joined: as maps where one of them does."""
+    """Shape in which joined values lie: that of a map if one of them is a map."""
     return next((shape or value.shape for value in values if value.shape is not None), None)
 
 

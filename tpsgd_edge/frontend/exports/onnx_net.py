@@ -18,7 +18,7 @@ ONNX_MARK = b"\x12\x0atpsgd-edge"
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """What lies before the first layer and behind the last one.
+    """Steps before the first layer and behind the last one.
 
     Attributes:
         inputs: how raw samples become what the first layer reads, (raw - mean) / deviation; None
@@ -117,7 +117,7 @@ def _first(writer: OnnxWriter, graph: Graph, held: Held) -> Held:
 
 
 def _answers(writer: OnnxWriter, graph: Graph, layer: Recurrent, held: Held) -> Held:
-    """Of all steps the last one, or where each has a label all, as if they were samples."""
+    """Take the last timestep, or all of them as if they were samples if each has a label."""
     if not graph.labels.each_step:
         at = writer.constant("/last_step", np.array(-1))
         return Held(writer.node("Gather", [held.name, at], "/x_answered", axis=0))

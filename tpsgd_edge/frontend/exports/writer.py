@@ -31,7 +31,7 @@ class OnnxWriter:
         self._tensors: dict[str, Any] = {}
 
     def constant(self, name: str, values: NDArray[Any]) -> str:
-        """A constant, in binary32 or int64; the name it has."""
+        """Add a constant, in its shape and in binary32 or int64; return its name."""
         array = values.astype(np.float32 if values.dtype.kind == "f" else np.int64)
         self._tensors[name] = self._onnx.numpy_helper.from_array(array, name)
         return name

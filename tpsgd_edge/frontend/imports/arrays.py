@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tpsgd_edge.frontend.imports.call import LARGEST_MAP, Array, Call
+from tpsgd_edge.arithmetic.types import Array
+from tpsgd_edge.frontend.imports.call import LARGEST_MAP, Call
 from tpsgd_edge.frontend.imports.help import what_to_do
 from tpsgd_edge.frontend.imports.quantized import dequantized, quantized
 
@@ -20,13 +21,13 @@ _BROADCASTS = 7
 
 
 def moved(array: Array, call: Call) -> Array | None:
-    """What an operator that only moves values makes of its first input; None for others."""
+    """Apply an operator that only moves values to `array`, of any shape; None for others."""
     move = _MOVES.get(call.node.op)
     return None if move is None or call.node.domain not in ("", "ai.onnx") else move(array, call)
 
 
 def computed(call: Call) -> Array | None:
-    """The output of an operator with constant inputs; None for those that are not known."""
+    """Compute an operator with constant inputs, of any shape; None if the operator is not known."""
     node = call.node
     if node.domain not in ("", "ai.onnx"):
         return None
@@ -38,7 +39,7 @@ def computed(call: Call) -> Array | None:
 
 
 def shape_of(shape: tuple[int, ...], call: Call) -> Array:
-    """What Shape gives, of all axes or of some."""
+    """Output of Shape, for all axes or for some."""
     start, end = call.integer("start", 0), call.integer("end", len(shape))
     return np.array(shape, np.int64)[start:end]
 
@@ -186,7 +187,13 @@ def cast_type(call: Call) -> int:
 
 
 def aligned(call: Call, constant: Array, ndim: int) -> Array:
-    """The second input of Add and the like; up to opset 6 `axis` says where its axes lie."""
+    """Align the second input of Add and the like; up to opset 6 `axis` says where its axes lie.
+
+    The result has a shape that broadcasts against values of `ndim` axes.
+
+    Raises:
+        DataError: the axes do not fit.
+    """
     call.integer("broadcast", 1)
     axis = call.integer("axis", -constant.ndim)
     axis += ndim if axis < 0 else 0

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.types import Array, Real
 from tpsgd_edge.errors import DataError, visible
 
-Array = NDArray[Any]
-Real = NDArray[np.float64]
 # What a microcontroller holds in one map or vector, generously.
 LARGEST_MAP = 1 << 20
 
@@ -59,7 +57,7 @@ class Node:
     attributes: Attributes
 
     def place(self, file: str) -> str:
-        """Where it is, for messages."""
+        """Place of the node, for messages."""
         name = self.name or (self.outputs[0] if self.outputs else "")
         return f"{file}, node '{visible(name[:60])}' ({visible(self.op[:40])})"
 
@@ -81,7 +79,7 @@ class Call:
     opset: int = 17
 
     def error(self, what: str, *, found: str | None = None, help: str | None = None) -> DataError:  # noqa: A002 - as in errors
-        """What is wrong with this node."""
+        """Make an error about this node."""
         return DataError(what, where=self.node.place(self.file), found=found, help=help)
 
     def has(self, index: int) -> bool:
@@ -89,14 +87,22 @@ class Call:
         return index < len(self.node.inputs) and self.node.inputs[index] != ""
 
     def array(self, index: int, what: str) -> Array:
-        """A constant input."""
+        """Return a constant input, in the shape that the file has.
+
+        Raises:
+            DataError: there is no such input, or it is no constant.
+        """
         array = self.optional(index, what)
         if array is None:
             raise self.error(f"{self.node.op} has no {what}")
         return array
 
     def optional(self, index: int, what: str) -> Array | None:
-        """A constant input that may be left out."""
+        """Return a constant input that may be left out, in the shape that the file has.
+
+        Raises:
+            DataError: it is computed from the samples.
+        """
         if not self.has(index):
             return None
         array = self.arrays[index]
@@ -109,7 +115,11 @@ class Call:
         return array
 
     def real(self, index: int, what: str, shape: tuple[int, ...] | None = None) -> Real:
-        """A constant input of finite real numbers, of a given shape where one is."""
+        """Return a constant input of finite real numbers, of the given shape if there is one.
+
+        Raises:
+            DataError: it is missing, no constant, of another shape, or not finite.
+        """
         array = self.array(index, what)
         if shape is not None and array.shape != shape:
             raise self.error(
@@ -119,7 +129,11 @@ class Call:
         return self.finite(array, what)
 
     def finite(self, array: Array, what: str) -> Real:
-        """The numbers of an array as binary64; an error where some are not finite."""
+        """Return the numbers of an array of any shape as binary64.
+
+        Raises:
+            DataError: they are whole numbers without a scale, no numbers, or not finite.
+        """
         if array.dtype.kind in "iu":
             raise self.error(
                 f"the {what} of {self.node.op}: whole numbers without a scale",
@@ -141,7 +155,11 @@ class Call:
         return numbers
 
     def whole(self, array: Array, what: str) -> tuple[int, ...]:
-        """The entries of a list of whole numbers."""
+        """Return the entries of a list (n,) of whole numbers.
+
+        Raises:
+            DataError: it is something else.
+        """
         if array.dtype.kind not in "iu" or array.ndim > 1 or array.size > 64:
             raise self.error(
                 f"the {what} of {self.node.op} must be a list of whole numbers",
@@ -150,28 +168,44 @@ class Call:
         return tuple(int(entry) for entry in array.ravel())
 
     def integers(self, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
-        """An attribute that is a list of whole numbers."""
+        """Return an attribute that is a list of whole numbers.
+
+        Raises:
+            DataError: it is something else.
+        """
         value = self.node.attributes.get(name, default)
         if not isinstance(value, tuple) or not all(type(entry) is int for entry in value):
             raise self._odd(name, value, "a list of whole numbers")
         return value
 
     def integer(self, name: str, default: int) -> int:
-        """An attribute that is a whole number."""
+        """Return an attribute that is a whole number.
+
+        Raises:
+            DataError: it is something else.
+        """
         value = self.node.attributes.get(name, default)
         if type(value) is not int:
             raise self._odd(name, value, "a whole number")
         return value
 
     def number(self, name: str, default: float) -> float:
-        """An attribute that is a finite number."""
+        """Return an attribute that is a finite number.
+
+        Raises:
+            DataError: it is something else.
+        """
         value = self.node.attributes.get(name, default)
         if not isinstance(value, float) or not math.isfinite(value):
             raise self._odd(name, value, "a number")
         return value
 
     def text(self, name: str, default: str) -> str:
-        """An attribute that is text."""
+        """Return an attribute that is text.
+
+        Raises:
+            DataError: it is something else.
+        """
         value = self.node.attributes.get(name, default)
         if not isinstance(value, str):
             raise self._odd(name, value, "text")

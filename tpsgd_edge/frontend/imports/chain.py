@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.frontend.imports.call import Array, Call, Real
+from tpsgd_edge.arithmetic.types import Array, Real
+from tpsgd_edge.frontend.imports.call import Call
 from tpsgd_edge.graph import SAMPLE, Shape, Weights
 
 Order = NDArray[np.int64]
@@ -130,7 +131,11 @@ def with_scaled_samples(chain: Chain) -> Chain:
 
 
 def spread(chain: Chain, call: Call, values: Array) -> Real:
-    """Constants of the net's tensor in our order, shape (size,); 0 where it has none."""
+    """Constants of the net's tensor in our order, shape (size,); 0 where it has none.
+
+    Raises:
+        DataError: they do not broadcast to the tensor.
+    """
     try:
         full = np.broadcast_to(values, chain.order.shape)
     except ValueError:
@@ -144,7 +149,10 @@ def spread(chain: Chain, call: Call, values: Array) -> Real:
 
 
 def scaled(chain: Chain, call: Call, scale: Array, shift: Array) -> Chain:
-    """The chain with its values times `scale`, plus `shift`: folded back, or left pending."""
+    """Scale the chain's values by `scale` and `shift` them; their shapes broadcast to it.
+
+    Both are folded into the layer before, or left pending.
+    """
     affine = Affine(spread(chain, call, scale), spread(chain, call, shift))
     before = chain.pending
     if before is not None:
@@ -278,7 +286,7 @@ def extended(
 
 
 def places(chain: Chain, call: Call) -> Order:
-    """Where the values lie that the next layer reads as a vector, flat.
+    """Places (size,) of the values that the next layer reads as a vector.
 
     Raises:
         DataError: they are not all values of the layer before, or not those of the last step.

@@ -2,32 +2,24 @@
 
 from typing import Any
 
-from tpsgd_edge.arithmetic.activations import FACTS, SELU_ALPHA, SELU_SCALE
+from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.frontend.imports.call import Call
 from tpsgd_edge.frontend.imports.chain import Chain, activated
+from tpsgd_edge.frontend.onnx_activations import CURVES, OPERATORS
 
-# Operators, their activation, and defaults of what they set of it.
-_CURVES: dict[str, tuple[str, dict[str, float]]] = {
-    "Elu": ("elu", {"alpha": 1.0}),
-    "Softplus": ("softplus", {}),
-    "HardSigmoid": ("hard_sigmoid", {"alpha": 0.2, "beta": 0.5}),
-    "HardSwish": ("hard_swish", {}),
-    "Selu": ("selu", {}),
-    "Gelu": ("gelu", {}),
-    "Swish": ("silu", {}),
-}
-CURVES = tuple(_CURVES)
 # How far constants may lie from those of our activation.
 _NEAR = 1e-4
 
 
 def curve(chain: Chain, call: Call) -> Chain:
     """The chain whose last layer with weights has the activation of the operator."""
-    name, defaults = _CURVES[call.node.op]
+    name = CURVES[call.node.op]
     _check_constants(call)
     if call.node.op == "Gelu" and call.text("approximate", "none") == "tanh":
         name = "gelu_tanh"
-    settings: dict[str, Any] = {key: call.number(key, value) for key, value in defaults.items()}
+    settings: dict[str, Any] = {
+        key: call.number(key, value) for key, value in (FACTS[name].settings or {}).items()
+    }
     check_curve(call, name, settings)
     if not FACTS[name].learns:
         _check_no_pool(chain, call)
@@ -37,7 +29,11 @@ def curve(chain: Chain, call: Call) -> Chain:
 
 
 def check_curve(call: Call, name: str, settings: dict[str, float]) -> None:
-    """Raise a `DataError` where the settings are not those that an activation of ours can have."""
+    """Check that an activation of ours can have the settings.
+
+    Raises:
+        DataError: alpha or beta is out of its range.
+    """
     alpha, beta = settings.get("alpha", 1.0), settings.get("beta", 0.0)
     if not (2**-6 <= alpha <= 16 and abs(beta) <= 16):
         raise call.error(
@@ -48,8 +44,7 @@ def check_curve(call: Call, name: str, settings: dict[str, float]) -> None:
 
 
 def _check_constants(call: Call) -> None:
-    wanted = {"Selu": {"alpha": SELU_ALPHA, "gamma": SELU_SCALE}, "Swish": {"alpha": 1.0}}
-    for key, value in wanted.get(call.node.op, {}).items():
+    for key, value in (OPERATORS[CURVES[call.node.op]].constants or {}).items():
         if abs(call.number(key, value) - value) > _NEAR:
             raise call.error(
                 f"{call.node.op} has other constants than our layers",

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.frontend.imports.arrays import aligned, cast_type
-from tpsgd_edge.frontend.imports.call import Array, Call
+from tpsgd_edge.frontend.imports.call import Call
 from tpsgd_edge.frontend.imports.chain import Chain, activated, last_active, open_layer, scaled
+from tpsgd_edge.frontend.onnx_activations import PLAIN
 
-_ACTIVATIONS = {"Relu": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid"}
 _BOUNDS = {(0.0, 6.0): "relu6", (-1.0, 1.0): "hard_tanh"}
 _ONE, _ZERO, _TWO = np.ones(()), np.zeros(()), np.zeros(2)
 # From this version on BatchNormalization and Dropout predict unless they are told to train.
@@ -20,7 +21,7 @@ _SMALLEST_SLOPE = 2.0**-15
 
 def activation(chain: Chain, call: Call) -> Chain:
     """Relu, Tanh, Sigmoid."""
-    return activated(chain, call, _ACTIVATIONS[call.node.op])
+    return activated(chain, call, PLAIN[call.node.op])
 
 
 def leaky_relu(chain: Chain, call: Call) -> Chain:
@@ -68,7 +69,11 @@ def clip(chain: Chain, call: Call) -> Chain:
 
 
 def extreme(chain: Chain, call: Call) -> Chain:
-    """Max and Min with a constant: bounds, of which others may follow."""
+    """Read Max and Min with a constant: bounds, of which others may follow.
+
+    Raises:
+        DataError: several inputs, or a constant of several numbers.
+    """
     constants = [i for i, array in enumerate(call.arrays) if array is not None]
     if len(call.arrays) == 1:
         return chain
@@ -85,7 +90,11 @@ def extreme(chain: Chain, call: Call) -> Chain:
 
 
 def bounded(chain: Chain, call: Call, low: float, high: float) -> Chain:
-    """The chain whose values end at these bounds."""
+    """Limit the chain's values to these bounds.
+
+    Raises:
+        DataError: no activation of ours has these bounds.
+    """
     # The largest numbers of binary32 stand for no bound in old files.
     is_below, is_above = low > -3e38, high < 3e38
     if not is_below and 0 < high < 3e38 and (reopened := without_relu(chain)) is not None:
@@ -114,7 +123,7 @@ def bounded(chain: Chain, call: Call, low: float, high: float) -> Chain:
 
 
 def _bounded_on_one_side(chain: Chain, call: Call, bound: float, *, is_below: bool) -> Chain:
-    """From b upwards it is b + relu(z - b), up to b it is b - relu(b - z)."""
+    """Write a bound b as relu: b + relu(z - b) from b upwards, b - relu(b - z) up to b."""
     sign, edge = _ONE if is_below else -_ONE, np.array(bound)
     made = activated(scaled(chain, call, sign, -sign * edge), call, "relu")
     return scaled(made, call, sign, edge)
@@ -149,7 +158,11 @@ def _bound(call: Call, name: str, index: int, default: float) -> float:
 
 
 def batch_normalization(chain: Chain, call: Call) -> Chain:
-    """BatchNormalization as it predicts: a factor and a shift for each channel."""
+    """Read BatchNormalization as it predicts: a factor and a shift for each channel.
+
+    Raises:
+        DataError: it is in training mode, or its numbers do not fit.
+    """
     shape = chain.order.shape
     # Up to opset 6 it trained unless `is_test` was set, and had numbers for each place if asked.
     is_test = call.integer("is_test", int(call.opset >= _NO_TRAINING))
@@ -175,7 +188,11 @@ def batch_normalization(chain: Chain, call: Call) -> Chain:
 
 
 def scaler(chain: Chain, call: Call) -> Chain:
-    """Scaler of ai.onnx.ml, as scikit-learn's StandardScaler becomes one: (x - offset) * scale."""
+    """Read a Scaler of ai.onnx.ml, such as StandardScaler becomes: (x - offset) * scale.
+
+    Raises:
+        DataError: it has no offset or no scale.
+    """
     parts = [call.node.attributes.get(name) for name in ("offset", "scale")]
     arrays = [np.array(part) for part in parts if isinstance(part, tuple)]
     if len(arrays) != 2:
@@ -185,7 +202,11 @@ def scaler(chain: Chain, call: Call) -> Chain:
 
 
 def arithmetic(chain: Chain, call: Call) -> Chain:
-    """Add, Sub, Mul and Div with a constant: a bias or a scaling."""
+    """Read Add, Sub, Mul and Div with a constant: a bias or a scaling.
+
+    Raises:
+        DataError: a division by 0, or of a constant by values.
+    """
     op, is_first = call.node.op, call.arrays[0] is not None
     constant = call.real(0 if is_first else 1, "constant")
     constant = aligned(call, constant, chain.order.ndim)
@@ -204,7 +225,11 @@ def arithmetic(chain: Chain, call: Call) -> Chain:
 
 
 def same(chain: Chain, call: Call) -> Chain:
-    """Dropout as it predicts, and Cast from one real type to another: nothing."""
+    """Leave the chain as it is: Dropout as it predicts, and Cast from one real type to another.
+
+    Raises:
+        DataError: Dropout in training mode, or Cast to whole numbers.
+    """
     if call.node.op == "Cast" and cast_type(call) not in (1, 10, 11, 16):
         raise call.error(
             "Cast makes whole numbers of values", help="values stay real numbers up to the end"

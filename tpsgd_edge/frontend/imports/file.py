@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.errors import DataError, ToolError, how_to_install
-from tpsgd_edge.frontend.imports.call import Array, Attributes, Node
+from tpsgd_edge.frontend.imports.call import Attributes, Node
 from tpsgd_edge.frontend.samples import read_bytes
 
 _LARGEST_FILE = 1 << 28
@@ -92,7 +93,12 @@ def read_onnx_file(path: Path) -> OnnxNet:
 
 
 def onnx_from_bytes(raw: bytes, file: str, folder: Path | None = None) -> OnnxNet:
-    """The net in the bytes of a file; `folder` is where its external data may lie."""
+    """Read the net in the bytes of a file; external data may lie in `folder`.
+
+    Raises:
+        DataError: the bytes are no ONNX file, or one that is not readable here.
+        ToolError: the package onnx is not installed.
+    """
     try:
         import onnx
         from google.protobuf.message import DecodeError
@@ -209,7 +215,7 @@ def _text(value: str | bytes) -> str:
 
 
 def tensor_array(net: OnnxNet, held: HeldTensor) -> Array:
-    """The numbers of a tensor, wherever the file keeps them.
+    """Read the numbers of a tensor in its shape, wherever the file keeps them.
 
     Raises:
         DataError: too large, of another length or type than said, or outside the model's folder.

@@ -1,4 +1,6 @@
-"""What can be done about operators that have no layer of ours."""
+"""Advice on operators that have no layer of ours."""
+
+from tpsgd_edge.frontend.onnx_activations import CURVES
 
 _IN_INTEGERS = "give the net in real numbers, or with QuantizeLinear and DequantizeLinear"
 _NO_NET = "trees and kernels are no layers; a small net on the same data is"
@@ -12,7 +14,6 @@ _HELP = {
     "Concat": "maps are joined by their channels, vectors by their entries (of stacked RNNs read "
     "y[:, -1], not h)",
     "Mish": "train with Relu, Elu or Softplus instead; a layer with Swish or Gelu runs, untrained",
-    "Celu": "train with Elu instead",
     "ThresholdedRelu": "train with Relu or LeakyRelu instead",
     "Erf": "Gelu is read from its own operator, or as x * (1 + Erf(x / sqrt 2)) / 2",
     "LSTM": "use GRU, or RNN with Tanh, or let an rnn layer learn from scratch",
@@ -42,8 +43,7 @@ _HELP = {
 _OTHERWISE = (
     "layers come from Gemm, MatMul, Conv, RNN, GRU, MaxPool, AveragePool, "
     "GlobalAveragePool; "
-    "BatchNormalization, Relu, LeakyRelu, Tanh, Sigmoid, Clip, Elu, Selu, Softplus, "
-    "HardSigmoid, Gelu, Swish and HardSwish go into them"
+    f"BatchNormalization, Relu, LeakyRelu, Tanh, Sigmoid, Clip, {', '.join(CURVES)} go into them"
 )
 # Tools that keep their own quantization in a file, by the domain of their operators.
 _TOOLS = {

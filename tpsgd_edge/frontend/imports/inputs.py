@@ -1,4 +1,4 @@
-"""What the samples of a net look like, before any layer."""
+"""Samples as a net reads them, before any layer."""
 
 import math
 from dataclasses import dataclass, replace

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from tpsgd_edge.frontend.imports.call import Call, Real
+from tpsgd_edge.arithmetic.types import Real
+from tpsgd_edge.frontend.imports.call import Call
 from tpsgd_edge.frontend.imports.chain import Chain
 from tpsgd_edge.frontend.imports.tail import class_names
 from tpsgd_edge.frontend.imports.weighted import dense
@@ -12,10 +13,13 @@ _KEEPS_ORDER = ("NONE", "SOFTMAX", "LOGISTIC")
 
 
 def linear_classifier(chain: Chain, call: Call) -> Chain:
-    """LinearClassifier: a score for each class.
+    """Read a LinearClassifier: a score for each class.
 
     Where two classes have the probabilities sigmoid(-z) and sigmoid(z), the scores are -z / 2 and
     z / 2, whose softmax these are.
+
+    Raises:
+        DataError: a post_transform that changes the order of the classes.
     """
     names = class_names(call)
     w, b = _coefficients(chain, call)
@@ -34,7 +38,11 @@ def linear_classifier(chain: Chain, call: Call) -> Chain:
 
 
 def linear_regressor(chain: Chain, call: Call) -> Chain:
-    """LinearRegressor: a value for each target."""
+    """Read a LinearRegressor: a value for each target.
+
+    Raises:
+        DataError: other numbers of targets and rows, or a post_transform.
+    """
     w, b = _coefficients(chain, call)
     targets, transform = call.integer("targets", 1), call.text("post_transform", "NONE")
     if targets != len(w) or transform != "NONE":

@@ -1,4 +1,4 @@
-"""What an imported net is: layers as a spec has them, and their weights."""
+"""Imported nets: layers as a spec has them, and their weights."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""From an ONNX graph to our layers: one node after the other."""
+"""Reader of an ONNX graph, which becomes our layers one node after the other."""
 
 import math
 from collections import Counter
@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.frontend.imports import elementwise, two_classes
 from tpsgd_edge.frontend.imports.arrays import computed, moved, shape_of
-from tpsgd_edge.frontend.imports.call import Array, Call, Node
+from tpsgd_edge.frontend.imports.call import Call, Node
 from tpsgd_edge.frontend.imports.chain import Chain, scaled, with_scaled_samples
 from tpsgd_edge.frontend.imports.file import HeldTensor, OnnxNet, read_onnx_file, tensor_array
 from tpsgd_edge.frontend.imports.help import what_to_do

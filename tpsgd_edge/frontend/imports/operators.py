@@ -14,6 +14,7 @@ from tpsgd_edge.frontend.imports import (
 from tpsgd_edge.frontend.imports.call import Call
 from tpsgd_edge.frontend.imports.chain import Chain
 from tpsgd_edge.frontend.imports.help import what_to_do
+from tpsgd_edge.frontend.onnx_activations import CURVES
 
 HANDLERS: dict[tuple[str, str], Callable[[Chain, Call], Chain]] = {
     ("", "Gemm"): weighted.gemm,
@@ -28,7 +29,7 @@ HANDLERS: dict[tuple[str, str], Callable[[Chain, Call], Chain]] = {
     **dict.fromkeys((("", "Relu"), ("", "Tanh"), ("", "Sigmoid")), elementwise.activation),
     **dict.fromkeys((("", "LeakyRelu"), ("", "PRelu")), elementwise.leaky_relu),
     ("", "Clip"): elementwise.clip,
-    **{("", op): curves.curve for op in curves.CURVES},
+    **{("", op): curves.curve for op in CURVES},
     ("", "BatchNormalization"): elementwise.batch_normalization,
     **dict.fromkeys((("", "Max"), ("", "Min")), elementwise.extreme),
     ("", "Neg"): elementwise.negated,
@@ -59,7 +60,11 @@ WITHOUT_EFFECT: dict[str, tuple[str, ...]] = {
 
 
 def check_heeded(call: Call) -> None:
-    """Raise where an attribute that could change what the node computes was not looked at."""
+    """Check that all attributes that could change the node's result were looked at.
+
+    Raises:
+        DataError: one was not.
+    """
     node = call.node
     ignored = (*WITHOUT_EFFECT.get(node.op, ()), "consumed_inputs")
     values = node.attributes
@@ -74,7 +79,11 @@ def check_heeded(call: Call) -> None:
 
 
 def check_readable(chain: Chain, call: Call, *, is_move: bool) -> None:
-    """Raise where a node computes with whole numbers, or with zeros around a map."""
+    """Check that a node computes with real numbers, and not with zeros around a map.
+
+    Raises:
+        DataError: it computes with whole numbers or with such zeros.
+    """
     op = call.node.op
     if is_move:
         return

@@ -91,7 +91,11 @@ def _globally(chain: Chain, call: Call) -> Chain:
 
 
 def over_map(chain: Chain, call: Call) -> Chain:
-    """ReduceMean and ReduceMax over the whole map, wherever its channels lie: a global pool."""
+    """Read ReduceMean and ReduceMax over the whole map, wherever its channels lie: a global pool.
+
+    Raises:
+        DataError: they reduce other axes.
+    """
     axes = call.integers("axes", ())
     if call.has(1):
         axes = call.whole(call.array(1, "axes"), "axes")
@@ -148,7 +152,7 @@ def _pool(
 
 
 def _passed(chain: Chain, call: Call, mode: str, y_shape: Shape) -> Affine | None:
-    """What is still to be folded, behind the pooling."""
+    """Factor and shift that are still to be folded behind the pooling."""
     if chain.pending is None:
         return None
     affine = per_channel(chain.pending, y_shape[2])

@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from tpsgd_edge.arithmetic.activations import FACTS
-from tpsgd_edge.frontend.imports.call import Array, Call, Real
+from tpsgd_edge.arithmetic.types import Array, Real
+from tpsgd_edge.frontend.imports.call import Call
 from tpsgd_edge.frontend.imports.chain import Chain, activated, last_active, scaled
 
 _UINT8 = 2
@@ -18,7 +19,11 @@ _TYPES = tuple(np.dtype(name) for name in ("u1", "i1", "u2", "i2", "i4"))
 
 
 def quantize(chain: Chain, call: Call) -> Chain:
-    """QuantizeLinear of values: relu where its smallest integer stands for 0."""
+    """Read QuantizeLinear of values: relu if its smallest integer stands for 0.
+
+    Raises:
+        DataError: it has several scales.
+    """
     scale, zero = _scale(call), _zero(call)
     call.integer("axis", 1)
     if scale.size != 1:
@@ -35,7 +40,11 @@ def quantize(chain: Chain, call: Call) -> Chain:
 
 
 def dequantize(chain: Chain, call: Call) -> Chain:
-    """DequantizeLinear of values that QuantizeLinear made, or of samples that are whole numbers."""
+    """Read DequantizeLinear of what QuantizeLinear made, or of samples that are whole numbers.
+
+    Raises:
+        DataError: it reads something else.
+    """
     scale = _scale(call)
     if chain.are_whole:
         zero = _along(call, chain.order, call.array(2, "zero point") if call.has(2) else _NONE)
@@ -51,7 +60,7 @@ def dequantize(chain: Chain, call: Call) -> Chain:
 
 
 def quantized(call: Call) -> Array:
-    """QuantizeLinear of constants."""
+    """Compute QuantizeLinear of constants, in the shape of its input."""
     x, zero = call.finite(call.array(0, "input"), "input"), _zero(call)
     limits = np.iinfo(zero.dtype)
     whole = np.rint(x / _along(call, x, _scale(call))) + _along(call, x, zero)
@@ -59,7 +68,11 @@ def quantized(call: Call) -> Array:
 
 
 def dequantized(call: Call) -> Array:
-    """DequantizeLinear of constants: (value - zero point) * scale."""
+    """Compute DequantizeLinear of constants, in the shape of its input: (x - zero point) * scale.
+
+    Raises:
+        DataError: it reads no whole numbers, or has a zero point of another type.
+    """
     x = call.array(0, "input")
     if x.dtype not in _TYPES:
         raise call.error("DequantizeLinear reads no whole numbers", found=f"{x.dtype}")

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from tpsgd_edge.frontend.imports.call import Array, Attributes, Call, Node, Real
+from tpsgd_edge.arithmetic.types import Array, Real
+from tpsgd_edge.frontend.imports.call import Attributes, Call, Node
 from tpsgd_edge.frontend.imports.file import HeldTensor, OnnxNet, tensor_array
 from tpsgd_edge.graph.activation import ACTIVATION
 

@@ -6,24 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from tpsgd_edge.frontend.imports.call import Call, Real
+from tpsgd_edge.arithmetic.activations import FACTS
+from tpsgd_edge.arithmetic.types import Real
+from tpsgd_edge.frontend.imports.call import Call
 from tpsgd_edge.frontend.imports.chain import Chain, extended, per_channel
 from tpsgd_edge.frontend.imports.curves import check_curve
 from tpsgd_edge.frontend.imports.elementwise import leaky_settings
 from tpsgd_edge.frontend.imports.weighted import check_lengths, check_map, named_layer
+from tpsgd_edge.frontend.onnx_activations import IN_RNN
 from tpsgd_edge.graph import Weights
 
 # ONNX has the update gate first, our layers the reset gate.
 _GATES = (1, 0, 2)
-_ACTIVATIONS = {
-    ("Tanh",): "tanh",
-    ("Relu",): "relu",
-    ("LeakyRelu",): "leaky_relu",
-    ("Sigmoid",): "sigmoid",
-    ("Elu",): "elu",
-    ("Softplus",): "softplus",
-    ("HardSigmoid",): "hard_sigmoid",
-}
 
 
 def rnn(chain: Chain, call: Call) -> Chain:
@@ -119,20 +113,17 @@ def _rnn_activation(call: Call) -> dict[str, Any]:
     direction = call.text("direction", "forward")
     if isinstance(activations, tuple):
         activations = activations[:1]  # a second one would be for the other direction
-    if activations not in _ACTIVATIONS or direction != "forward" or "clip" in attributes:
-        known = "Tanh, Relu, LeakyRelu, Sigmoid, Elu, Softplus or HardSigmoid"
-        raise _unlike(call, activations, f"one direction, {known}, no clipping")
+    is_known = activations in {(name,) for name in IN_RNN}
+    if not is_known or direction != "forward" or "clip" in attributes:
+        known = ", ".join(IN_RNN)
+        raise _unlike(call, activations, f"one direction, one of {known}, no clipping")
     if activations == ("LeakyRelu",):
         return leaky_settings(call, _one_number(call, "alpha", 0.01))
-    name = _ACTIVATIONS[activations]
-    defaults = _SETTINGS.get(name, {})
+    name = IN_RNN[activations[0]]
+    defaults = FACTS[name].settings or {}
     settings = {key: _one_number(call, key, value) for key, value in defaults.items()}
     check_curve(call, name, settings)
     return {"activation": name, **settings}
-
-
-# What ONNX sets of an activation inside of RNN where the file does not.
-_SETTINGS = {"elu": {"alpha": 1.0}, "hard_sigmoid": {"alpha": 0.2, "beta": 0.5}}
 
 
 def _one_number(call: Call, key: str, default: float) -> float:

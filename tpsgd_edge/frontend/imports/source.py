@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.frontend.data import raw_labels
-from tpsgd_edge.frontend.imports.call import Real
 from tpsgd_edge.frontend.imports.net import ImportedNet
 from tpsgd_edge.frontend.imports.onnx_net import read_onnx
 from tpsgd_edge.frontend.imports.two_classes import as_two_classes, ends_with_sigmoid
@@ -32,7 +32,11 @@ def with_source(spec: Spec) -> Spec:
 
 
 def read_source(spec: Spec) -> ImportedNet:
-    """The net that a spec names."""
+    """Read the net that a spec names.
+
+    Raises:
+        SpecError: it is no ONNX file by its ending.
+    """
     path = spec.folder / (spec.model.source or "")
     if path.suffix.lower() != ".onnx":
         raise SpecError(

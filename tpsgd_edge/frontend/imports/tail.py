@@ -31,7 +31,11 @@ def softmax(call: Call, shape: tuple[int, ...]) -> None:
 
 
 def arg_max(call: Call, shape: tuple[int, ...]) -> None:
-    """ArgMax over all values of a vector: the first of the largest."""
+    """Read ArgMax over all values of a vector: the first of the largest.
+
+    Raises:
+        DataError: it takes the last of the largest, or other axes.
+    """
     axis = call.integer("axis", 0)
     call.integer("keepdims", 1)
     if call.integer("select_last_index", 0):
@@ -46,7 +50,11 @@ def arg_max(call: Call, shape: tuple[int, ...]) -> None:
 
 
 def top_k(call: Call, shape: tuple[int, ...]) -> None:
-    """TopK of a vector: its largest values."""
+    """Read TopK of a vector: its largest values.
+
+    Raises:
+        DataError: it takes the smallest values.
+    """
     for name in ("axis", "sorted", "k"):
         call.integer(name, 1)
     if call.integer("largest", 1) != 1:
@@ -54,7 +62,11 @@ def top_k(call: Call, shape: tuple[int, ...]) -> None:
 
 
 def normalizer(call: Call, shape: tuple[int, ...]) -> None:
-    """Normalizer of probabilities, whose sum is 1 already, or of scores of each class apart."""
+    """Read Normalizer of probabilities, whose sum is 1 already, or of scores of each class apart.
+
+    Raises:
+        DataError: it has another norm than L1.
+    """
     norm = call.text("norm", "MAX")
     if norm != "L1":
         raise call.error("Normalizer is no end of a net", found=f"norm = {norm[:20]}")

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.frontend.imports.call import LARGEST_MAP, Call, Real
+from tpsgd_edge.frontend.imports.call import LARGEST_MAP, Call
 from tpsgd_edge.frontend.imports.chain import (
     ZERO,
     Chain,
@@ -37,7 +38,7 @@ _BEFORE_LAYERS = "leave the shift of samples out of the net, and give it samples
 
 
 def gemm(chain: Chain, call: Call) -> Chain:
-    """Gemm: a dense layer."""
+    """Read Gemm, a dense layer; DataError if it reads no vector of each sample."""
     if chain.order.ndim != 2 or chain.order.shape[0] != 1 or call.integer("transA", 0):
         raise call.error(
             "Gemm reads no vector of each sample",
@@ -60,7 +61,7 @@ def gemm(chain: Chain, call: Call) -> Chain:
 
 
 def matmul(chain: Chain, call: Call) -> Chain:
-    """MatMul with constant weights behind the values: a dense layer without bias."""
+    """Read MatMul, a dense layer without bias; DataError if the constant comes first."""
     if call.arrays[0] is not None:
         raise call.error(
             "MatMul has its constant first",
@@ -71,7 +72,7 @@ def matmul(chain: Chain, call: Call) -> Chain:
 
 
 def dense(chain: Chain, call: Call, w: Real, b: Real) -> Chain:
-    """A dense layer with the weights (units, values) of a node."""
+    """Append a dense layer with w (units, values) and b (units,); DataError if they do not fit."""
     order = places(chain, call)
     shape = chain.order.shape
     if w.ndim != 2 or w.shape[1] != shape[-1] or shape[-1] != len(order):
@@ -129,11 +130,14 @@ def _at_one_place(chain: Chain, call: Call, w: Real, b: Real) -> Chain:
 def convolution(
     chain: Chain, call: Call, w: Real, b: Real, *, groups: int, trains: bool = True
 ) -> Chain:
-    """A convolution with the windows of the node.
+    """Append a convolution with the windows of the node.
 
     Args:
         w: (filters, channels of a group, rows, columns).
         trains: whether it learns on the device unless settings say so.
+
+    Raises:
+        DataError: weights or windows do not fit the map.
     """
     chain, zeros = _framed(chain)
     x_shape, is_1d = map_shape(chain, call), chain.order.ndim == 3
@@ -179,7 +183,7 @@ def convolution(
 
 
 def pad(chain: Chain, call: Call) -> Chain:
-    """Pad with zeros: they become places of their own, which a convolution behind it takes in."""
+    """Read Pad: zeros that the next convolution takes in; DataError if it pads otherwise."""
     ndim = chain.order.ndim
     pads = call.integers("pads", ())
     if call.has(1):
@@ -217,7 +221,7 @@ def _framed(chain: Chain) -> tuple[Chain, tuple[int, ...]]:
 
 
 def _ends(seen: NDArray[np.bool_]) -> tuple[int, int]:
-    """How many lines at either end hold nothing."""
+    """Count the lines at either end that hold nothing."""
     return int(seen.argmax()), int(seen[::-1].argmax())
 
 
@@ -290,7 +294,7 @@ def _lying(handler: Handler, chain: Chain, call: Call) -> Chain:
 
 
 def check_kernel(call: Call, kernel: tuple[int, ...]) -> None:
-    """Raise where an attribute says another window than the weights have."""
+    """Refuse an attribute that says another window than the weights have by a DataError."""
     said = call.integers("kernel_shape", kernel)
     if said != tuple(kernel):
         raise call.error(
@@ -300,7 +304,7 @@ def check_kernel(call: Call, kernel: tuple[int, ...]) -> None:
 
 
 def map_shape(chain: Chain, call: Call) -> Shape:
-    """The map (height, width, channels) that an operator reads channels first."""
+    """Shape (height, width, channels) of the map that is read; DataError if it is no map."""
     shape = chain.order.shape
     if len(shape) not in (3, 4) or shape[0] != 1 or chain.steps > 1:
         raise call.error(
@@ -324,7 +328,7 @@ def map_shape(chain: Chain, call: Call) -> Shape:
 def window(
     call: Call, x_shape: Shape, kernel: tuple[int, int], *, is_1d: bool
 ) -> tuple[tuple[int, int, int, int], tuple[int, int]]:
-    """Zeros above, left, below and right; rows and columns from window to window."""
+    """Read the zeros on all four sides and the stride; DataError if they are odd."""
     axes = 1 if is_1d else 2
     stride = call.integers("strides", (1,) * axes)
     is_apart = call.node.op != "Conv" and set(call.integers("dilations", (1,))) != {1}
@@ -357,7 +361,7 @@ def window(
 
 
 def _dilation(call: Call, *, is_1d: bool) -> tuple[int, int]:
-    """How far rows and columns lie apart that neighbouring weights see."""
+    """Read how far rows and columns lie apart that neighbouring weights see."""
     axes = 1 if is_1d else 2
     dilations = call.integers("dilations", (1,) * axes)
     if len(dilations) != axes or not all(1 <= n <= _LARGEST for n in dilations):
@@ -366,7 +370,7 @@ def _dilation(call: Call, *, is_1d: bool) -> tuple[int, int]:
 
 
 def check_map(call: Call, shape: Shape) -> None:
-    """Raise where a map is larger than any microcontroller holds."""
+    """Refuse a map that is larger than any microcontroller holds by a DataError."""
     count = math.prod(shape)
     if not 0 < count <= LARGEST_MAP:
         raise call.error(
@@ -376,7 +380,7 @@ def check_map(call: Call, shape: Shape) -> None:
 
 
 def check_lengths(call: Call, *lengths: int) -> None:
-    """Raise where a row or a column of weights is longer than a layer of ours."""
+    """Refuse rows and columns of weights that are longer than ours by a DataError."""
     if not all(1 <= n <= _LARGEST for n in lengths):
         raise call.error(f"{call.node.op} has weights of an absurd shape", found=f"{list(lengths)}")
 

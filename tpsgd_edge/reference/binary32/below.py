@@ -12,13 +12,13 @@ ERROR_LIMIT = np.float32(2**20)
 
 
 def below_dense(dense: Binary32Dense, delta: F32, x: F32, y: F32) -> F32:
-    """e of the inputs, (n_in,), from delta, (n_out,)."""
+    """Compute e (n_in,) of the inputs from delta (n_out,)."""
     products = dense.w_t[: dense.layer.n_in].T * delta[:, np.newaxis]
     return _limited(sum_in_order(products))
 
 
 def below_conv2d(conv: Binary32Conv2d, delta: F32, x: F32, y: F32) -> F32:
-    """e of the input map, flat, from delta of the output map, flat."""
+    """Compute e (x_count,) of the input map from delta (y_count,) of the output map."""
     groups = conv.layer.geometry.groups
     w = conv.w.reshape(groups, -1, conv.layer.n_in)
     sums = np.zeros((len(x) + 1,), np.float32)
@@ -32,14 +32,14 @@ def below_conv2d(conv: Binary32Conv2d, delta: F32, x: F32, y: F32) -> F32:
 
 
 def below_max_pool(pool: Binary32MaxPool, e: F32, x: F32, y: F32) -> F32:
-    """e of the input map: that of each window at its first largest element."""
+    """Compute e (x_count,) of the input map: that of each window at its first largest element."""
     first = (x.take(pool.windows) == y).argmax(axis=0)
     receivers = pool.windows[first, np.arange(len(e))]
     return _handed_out(receivers[np.newaxis], e, len(x))
 
 
 def below_average_pool(pool: Binary32AveragePool, e: F32, x: F32, y: F32) -> F32:
-    """e of the input map: its share of that of each window at all its elements."""
+    """Compute e (x_count,) of the input map: a share of each window's at all its elements."""
     return _handed_out(pool.windows, e * (ONE / np.float32(len(pool.windows))), len(x))
 
 

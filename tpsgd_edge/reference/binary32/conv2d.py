@@ -69,11 +69,11 @@ class Binary32Conv2d:
         self.b[...] = b
 
     def weights(self) -> NDArray[Any]:
-        """w as the device keeps it; a view."""
+        """Return w (n_out, n_in) as the device keeps it; a view."""
         return self.w
 
     def biases(self) -> NDArray[Any]:
-        """b as the device keeps it; a view."""
+        """Return b (n_out,) as the device keeps it; a view."""
         return self.b
 
     def set_readout(self, p: NDArray[Any]) -> None:
@@ -81,11 +81,11 @@ class Binary32Conv2d:
         set_projection(self.loss, p)
 
     def readout(self) -> NDArray[Any]:
-        """P as the device keeps it where it learns."""
+        """Return P (n_target, K) as the device keeps it, if it learns."""
         return kept_projection(self.loss)
 
     def forward(self, x: F32) -> F32:
-        """The output map, flat, of the input map, flat."""
+        """Compute the output map (y_count,) of the input map (x_count,)."""
         layer, groups = self.layer, self.layer.geometry.groups
         patches = padded(x, np.float32).take(self.rounds)[..., np.newaxis]
         rows = np.zeros((len(patches), layer.n_out), np.float32)
@@ -103,7 +103,7 @@ class Binary32Conv2d:
     def learn(
         self, x: F32, y: F32, label: Label, words: NDArray[np.uint32], decay: np.float32
     ) -> bool:
-        """Update w and b; `words` is not used. Returns whether a unit learned."""
+        """Update w and b from maps x (x_count,), y (y_count,); tell whether a unit learned."""
         seen = self._averaged(y)
         e, is_taught = taught_error(self.loss, seen, label, decay)
         return self.learn_from(e, x, y, words, decay) or is_taught
@@ -111,7 +111,7 @@ class Binary32Conv2d:
     def learn_from(
         self, e: F32, x: F32, y: F32, words: NDArray[np.uint32], decay: np.float32
     ) -> bool:
-        """Update w and b by the errors e of windows. Returns whether a unit learned."""
+        """Update w and b by the errors e (n_target,) of windows; return whether a unit learned."""
         layer, e = self.layer, self.target.spread(e, y)
         d = step_sizes(layer, decay, e, y).reshape(-1, layer.n_out)
         positions = np.flatnonzero(d.any(axis=1))

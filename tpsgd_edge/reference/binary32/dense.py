@@ -49,11 +49,11 @@ class Binary32Dense:
         self.b[...] = b
 
     def weights(self) -> NDArray[Any]:
-        """w as the device keeps it; a copy."""
+        """Return w (n_out, n_in) as the device keeps it; a copy."""
         return np.ascontiguousarray(self.w_t[: self.layer.n_in].T)
 
     def biases(self) -> NDArray[Any]:
-        """b as the device keeps it; a view."""
+        """Return b (n_out,) as the device keeps it; a view."""
         return self.b
 
     def set_readout(self, p: NDArray[Any]) -> None:
@@ -61,7 +61,7 @@ class Binary32Dense:
         set_projection(self.loss, p)
 
     def readout(self) -> NDArray[Any]:
-        """P as the device keeps it where it learns."""
+        """Return P (n_target, K) as the device keeps it, if it learns."""
         return kept_projection(self.loss)
 
     def forward(self, x: F32) -> F32:
@@ -98,13 +98,13 @@ class Binary32Dense:
         return self.learn_from(e, x, y if c is None else c, words, decay) or is_taught
 
     def error(self, y: F32, label: Label) -> F32:
-        """e of the layer's own loss, (n_out,)."""
+        """Compute e (n_out,) of the layer's own loss."""
         return local_error(self.loss, y, label)
 
     def learn_from(
         self, e: F32, x: F32, c: F32, words: NDArray[np.uint32], decay: np.float32
     ) -> bool:
-        """Update w and b by the errors e; c are the activations. Whether a unit learned."""
+        """Update w and b by errors e (n_out,) at activations c (n_out,); tell if a unit learned."""
         d = step_sizes(self.layer, decay, e, c)
         units = d.nonzero()[0]
         if not units.size:

@@ -26,13 +26,13 @@ EXPONENT_LIMIT = np.float32(126)
 
 
 def clip(v: F32, lo: np.float32, hi: np.float32) -> F32:
-    """`v` limited to the chosen range [lo, hi]."""
+    """Limit `v` to the chosen range [lo, hi], in its shape."""
     limited: F32 = np.minimum(np.maximum(v, lo), hi)
     return limited
 
 
 def sum_in_order(terms: F32) -> F32:
-    """Sums over the first axis, one addition after the other, from 0.0.
+    """Sum over the first axis of shape (n, ...), one addition after the other, from 0.0.
 
     `accumulate` adds in order by definition; `sum` adds in pairs along an axis that is contiguous.
     """
@@ -42,7 +42,7 @@ def sum_in_order(terms: F32) -> F32:
 
 
 def exp2(x: F32) -> F32:
-    """2^x, with x limited to [-126, 126]."""
+    """Compute 2^x in the shape of x, with x limited to [-126, 126]."""
     x = clip(x, -EXPONENT_LIMIT, EXPONENT_LIMIT)
     i = np.floor(x)
     f = x - i
@@ -57,7 +57,7 @@ def softmax(logits: F32) -> F32:
 
 
 def probability(y: F32, label: int, logit_shift: int = 0) -> float:
-    """p of the class, of a last layer's outputs: what the error gate looks at.
+    """Probability of the class by a last layer's outputs (K,), which the error gate looks at.
 
     Real outputs have no unit to shift.
     """

@@ -15,7 +15,7 @@ from tpsgd_edge.reference.binary32.loss import Label, LossConstants, local_error
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """What a step leaves to learn from: (n_x,) of x, (n_out,) of all others.
+    """Values of a timestep to learn from: x (n_x,), all others (n_out,).
 
     Attributes:
         h: the state before it.
@@ -79,7 +79,7 @@ class Binary32Gru:
         return self.h
 
     def learn(self, x: F32, y: F32, label: Label, words: NDArray[Any], decay: np.float32) -> bool:
-        """Update both dense layers; in place of `x` counts what was kept."""
+        """Update both dense layers by the error of y (n_out,); `x` is what was kept."""
         assert self.loss is not None
         assert self.seen is not None
         s, e = self.seen, local_error(self.loss, y, label)

@@ -32,7 +32,7 @@ class Binary32Concat:
     layer: QuantizedConcat
 
     def forward(self, *values: F32) -> F32:
-        """The map with all channels, flat, of flat maps."""
+        """Join flat maps of shapes (x_count,) to the map (y_count,) with all channels."""
         shapes = self.layer.x_shapes
         maps = [value.reshape(shape) for value, shape in zip(values, shapes, strict=True)]
         return np.concatenate(maps, axis=2).ravel()

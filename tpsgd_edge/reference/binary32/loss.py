@@ -28,7 +28,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LossConstants:
-    """What the local loss of one layer needs, prepared once.
+    """Constants of one layer's local loss, prepared once.
 
     Attributes:
         class_targets: t for each class, shape (K, n_out); None for vectors and in label space.

@@ -21,7 +21,7 @@ class Binary32MaxPool:
         return cls(pool_index(pool))
 
     def forward(self, x: F32) -> F32:
-        """The output map, flat, of the input map, flat."""
+        """Compute the output map (y_count,) of the input map (x_count,)."""
         values = padded(x, np.float32, -np.inf).take(self.windows)
         largest: F32 = values[0]
         for value in values[1:]:
@@ -44,7 +44,7 @@ class Binary32AveragePool:
         return cls(windows, inside_counts(pool, windows).astype(np.float32))
 
     def forward(self, x: F32) -> F32:
-        """The output map, flat, of the input map, flat."""
+        """Compute the output map (y_count,) of the input map (x_count,)."""
         # A zero for what lies outside changes no sum that starts at 0.0.
         total = sum_in_order(padded(x, np.float32).take(self.windows))
         return total * (ONE / self.area)

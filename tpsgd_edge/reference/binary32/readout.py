@@ -20,7 +20,7 @@ _LIMIT = np.float32(127)
 def taught_error(
     constants: LossConstants, y: F32, label: Label, decay: np.float32
 ) -> tuple[F32, bool]:
-    """e of what the loss sees; then the read-out learns, if it does, and whether it has changed."""
+    """Compute e (n_target,) of y (n_target,), then let the read-out learn; tell if it changed."""
     projection = constants.layer.projection
     if projection is None or not projection.learns:
         return local_error(constants, y, label), False
@@ -46,6 +46,6 @@ def set_projection(constants: LossConstants, p: NDArray[Any]) -> None:
 
 
 def kept_projection(constants: LossConstants) -> F32:
-    """P as the device keeps it, a view."""
+    """View P (n_target, K) as the device keeps it."""
     assert constants.projection is not None
     return constants.projection

@@ -61,11 +61,11 @@ class Binary32Rnn:
         self.dense.set_state(w, b)
 
     def weights(self) -> NDArray[Any]:
-        """w as the device keeps it; a copy."""
+        """Return w (n_out, n_in) as the device keeps it; a copy."""
         return self.dense.weights()
 
     def biases(self) -> NDArray[Any]:
-        """b as the device keeps it; a view."""
+        """Return b (n_out,) as the device keeps it; a view."""
         return self.dense.biases()
 
     def set_readout(self, p: NDArray[Any]) -> None:
@@ -73,7 +73,7 @@ class Binary32Rnn:
         self.dense.set_readout(p)
 
     def readout(self) -> NDArray[Any]:
-        """P as the device keeps it where it learns."""
+        """Return P (n_target, K) as the device keeps it, if it learns."""
         return self.dense.readout()
 
     def reset(self) -> None:
@@ -92,7 +92,7 @@ class Binary32Rnn:
     def learn(
         self, x: F32, y: F32, label: Label, words: NDArray[np.uint32], decay: np.float32
     ) -> bool:
-        """Update w and b; in place of `x` counts what was kept. Returns whether a unit learned."""
+        """Update w and b by the error of y (n_out,); what was kept counts in place of `x`."""
         if not self.has_traces:
             return self.dense.learn(self.v, y, label, words, decay, c=self.c)
         return self.dense.learn(self.trace[self.group], y, label, words, decay)

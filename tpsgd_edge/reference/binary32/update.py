@@ -1,4 +1,4 @@
-"""What binary32 layers of all kinds share: lanes, outputs, step sizes (section 12)."""
+"""Functions that binary32 layers of all kinds share: lanes, outputs, step sizes (section 12)."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ STEP_LIMIT = np.float32(2**10)
 
 
 def join_lanes(lanes: F32) -> F32:
-    """The accumulator of eight lanes, which lie along the first axis."""
+    """Join the eight lanes of shape (8, ...) to accumulators."""
     even = (lanes[0] + lanes[4]) + (lanes[2] + lanes[6])
     odd = (lanes[1] + lanes[5]) + (lanes[3] + lanes[7])
     total: F32 = even + odd
@@ -20,26 +20,26 @@ def join_lanes(lanes: F32) -> F32:
 
 
 def outputs(layer: QuantizedDense, acc: F32) -> F32:
-    """y of accumulators that hold the biases already, in their shape."""
+    """Compute y of accumulators that hold the biases already, in their shape."""
     return ACTIVATIONS[layer.activation](clip(acc, -Z_LIMIT, Z_LIMIT), *_numbers(layer))
 
 
 def step_sizes(layer: QuantizedDense, decay: np.float32, e: F32, y: F32) -> F32:
-    """d of units with the local errors e and the outputs y, (units,)."""
+    """Compute d (units,) of units with the local errors e and the outputs y."""
     delta = delta_of(layer, e, y)
     delta = np.where(np.abs(delta) < np.float32(layer.dead_zone), ZERO, delta)
     return clip(np.float32(layer.rate_f32) * decay * delta, -STEP_LIMIT, STEP_LIMIT)
 
 
 def delta_of(layer: QuantizedDense, e: F32, y: F32) -> F32:
-    """delta of units with the errors e and the outputs y, before the dead zone, (units,)."""
+    """Compute delta (units,) of errors e and outputs y, before the dead zone."""
     if layer.loss.cancels_derivative:
         return e
     return e * DERIVATIVES[layer.activation](y, *_numbers(layer))
 
 
 def _numbers(layer: QuantizedDense) -> tuple[np.float32, ...]:
-    """What the activation gets beside its values."""
+    """Settings of the activation, in binary32."""
     return tuple(np.float32(number) for number in layer.numbers)
 
 

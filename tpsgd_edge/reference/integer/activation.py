@@ -5,6 +5,7 @@ from functools import cache, partial
 
 import numpy as np
 
+from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.arithmetic.ops import S8_MAX, S8_MIN, S16_MAX, S16_MIN, Int64, rshift_round, widen
 from tpsgd_edge.arithmetic.tables import FIXED, Curve, slope_table, table_s8, table_s16
 from tpsgd_edge.quantize.model import QuantizedDense, ValueType
@@ -19,12 +20,12 @@ def activate(layer: QuantizedDense, z: Int64) -> Int64:
 
 
 def derivative(layer: QuantizedDense, y: Int64) -> Int64:
-    """g15 = f'(z) in Q15, from the output alone."""
+    """Compute g15 = f'(z) in Q15 from outputs y, in the shape of y."""
     return DERIVATIVES[layer.activation](layer, y)
 
 
 def to_q15(y_type: ValueType, y: Int64) -> Int64:
-    """y15: an output in Q15 of its full scale."""
+    """Compute y15, outputs in Q15 of their full scale, in the shape of y."""
     return y << 8 if y_type == "s8" else y
 
 
@@ -109,14 +110,7 @@ ACTIVATIONS: Mapping[str, Callable[[QuantizedDense, Int64], Int64]] = {
     "leaky_relu": _leaky_relu,
     "hard_tanh": _identity,
     "linear": _identity,
-    "elu": _own_curve,
-    "selu": _own_curve,
-    "softplus": _own_curve,
-    "hard_sigmoid": _own_curve,
-    "gelu": _own_curve,
-    "gelu_tanh": _own_curve,
-    "silu": _own_curve,
-    "hard_swish": _own_curve,
+    **{name: _own_curve for name in FACTS if FACTS[name].has_own_curve},
 }
 DERIVATIVES: Mapping[str, Callable[[QuantizedDense, Int64], Int64]] = {
     "tanh": _derivative_tanh,
@@ -126,9 +120,7 @@ DERIVATIVES: Mapping[str, Callable[[QuantizedDense, Int64], Int64]] = {
     "leaky_relu": _derivative_leaky_relu,
     "hard_tanh": _derivative_hard_tanh,
     "linear": _derivative_linear,
-    "elu": _derivative_by_table,
-    "selu": _derivative_by_table,
-    "softplus": _derivative_by_table,
+    **{name: _derivative_by_table for name in FACTS if FACTS[name].has_slope_table},
     "hard_sigmoid": _derivative_hard_sigmoid,
 }
 """Of the activations that can learn."""

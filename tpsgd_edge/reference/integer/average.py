@@ -10,10 +10,10 @@ from tpsgd_edge.reference.integer.activation import TYPE_RANGE
 
 
 def inverse(area: Any) -> Int64:
-    """A: 1 / area in Q15, rounded."""
+    """Compute A = 1 / area in Q15, rounded, in the shape of the areas."""
     return np.asarray((2**15 + area // 2) // area)
 
 
 def average(total: Int64, inverse_area: Int64, value_type: ValueType) -> Int64:
-    """Means of windows from their sums, in the range of the type."""
+    """Compute means of windows from their sums, in their shape and the range of the type."""
     return clip(rshift_round(total * inverse_area, 15), *TYPE_RANGE[value_type])

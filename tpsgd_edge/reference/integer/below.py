@@ -15,13 +15,13 @@ ERROR_LIMIT = 2**15 - 1
 
 
 def below_dense(dense: IntegerDense, delta: Int64, x: NDArray[Any], y: Int64) -> Int64:
-    """e of the inputs, (n_in,), from delta, (n_out,)."""
+    """Compute e (n_in,) of the inputs from delta (n_out,)."""
     # All partial sums are integers below 2^52, and so exact in binary64.
     return _narrow(dense.layer, delta.astype(np.float64) @ dense.w_wide)
 
 
 def below_conv2d(conv: IntegerConv2d, delta: Int64, x: NDArray[Any], y: Int64) -> Int64:
-    """e of the input map, flat, from delta of the output map, flat."""
+    """Compute e (x_count,) of the input map from delta (y_count,) of the output map."""
     groups, outputs, _ = conv.w_wide.shape
     deltas = delta.astype(np.float64).reshape(-1, groups, 1, outputs)
     # What each patch receives, (positions, groups, n_in), exact as in a dense layer.
@@ -32,14 +32,14 @@ def below_conv2d(conv: IntegerConv2d, delta: Int64, x: NDArray[Any], y: Int64) -
 
 
 def below_max_pool(pool: IntegerMaxPool, e: Int64, x: NDArray[Any], y: Int64) -> Int64:
-    """e of the input map: that of each window at its first largest element."""
+    """Compute e (x_count,) of the input map: that of each window at its first largest element."""
     first = (x.take(pool.windows) == y).argmax(axis=0)
     receivers = pool.windows[first, np.arange(len(e))]
     return _handed_out(receivers[np.newaxis], e, len(x))
 
 
 def below_average_pool(pool: IntegerAveragePool, e: Int64, x: NDArray[Any], y: Int64) -> Int64:
-    """e of the input map: that of each window at all its elements."""
+    """Compute e (x_count,) of the input map: that of each window at all its elements."""
     return _handed_out(pool.windows, e, len(x))
 
 

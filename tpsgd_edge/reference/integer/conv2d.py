@@ -35,7 +35,6 @@ class IntegerConv2d:
     Attributes:
         patches: `patch_index` of the layer.
         target, inverse_area: what the local loss sees of the map, and A of each window.
-        row_words: along a row of w, then one for the bias.
         w_wide: repeats w in binary64, for exact products, (groups, n_out / groups, n_in).
     """
 
@@ -72,11 +71,11 @@ class IntegerConv2d:
         self.b[...] = b
 
     def weights(self) -> NDArray[Any]:
-        """w as the device keeps it; a view."""
+        """Return w (n_out, n_in) as the device keeps it; a view."""
         return self.w
 
     def biases(self) -> NDArray[Any]:
-        """b as the device keeps it; a copy."""
+        """Return b (n_out,) as the device keeps it; a copy."""
         return self.b.astype(DTYPES["s32"])
 
     def set_readout(self, p: NDArray[Any]) -> None:
@@ -84,11 +83,11 @@ class IntegerConv2d:
         set_projection(self.loss, p)
 
     def readout(self) -> NDArray[Any]:
-        """P as the device keeps it where it learns."""
+        """Return P (n_target, K) as the device keeps it, if it learns."""
         return kept_projection(self.loss)
 
     def forward(self, x: NDArray[Any]) -> Int64:
-        """The output map, flat, of the input map, flat."""
+        """Compute the output map (y_count,) of the input map (x_count,)."""
         layer = self.layer
         patches = padded(x, np.float64).take(self.patches)
         # Exact in binary64, in any order, as in the dense layer.
@@ -104,7 +103,7 @@ class IntegerConv2d:
         words: NDArray[np.uint32],
         decay: int,
     ) -> bool:
-        """Update w and b; `words` has one random word a unit. Returns whether a unit learned."""
+        """Update w and b from maps x (x_count,), y (y_count,); tell whether a unit learned."""
         seen = self._averaged(y)
         e, is_taught = taught_error(self.loss, seen, label, words, decay)
         return self.learn_from(e, x, y, words, decay) or is_taught
@@ -112,7 +111,7 @@ class IntegerConv2d:
     def learn_from(
         self, e: Int64, x: NDArray[Any], y: Int64, words: NDArray[np.uint32], decay: int
     ) -> bool:
-        """Update w and b by the errors e of windows. Returns whether a unit learned."""
+        """Update w and b by the errors e (n_target,) of windows; return whether a unit learned."""
         layer, e = self.layer, self.target.spread(e, y)
         d = step_sizes(layer, decay, e, y, words)
         # Rows of w do not see each other: one after the other, each through its positions.

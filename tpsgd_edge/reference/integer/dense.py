@@ -50,11 +50,11 @@ class IntegerDense:
         self.b[...] = b
 
     def weights(self) -> NDArray[Any]:
-        """w as the device keeps it; a view."""
+        """Return w (n_out, n_in) as the device keeps it; a view."""
         return self.w
 
     def biases(self) -> NDArray[Any]:
-        """b as the device keeps it; a copy."""
+        """Return b (n_out,) as the device keeps it; a copy."""
         return self.b.astype(DTYPES["s32"])
 
     def set_readout(self, p: NDArray[Any]) -> None:
@@ -62,7 +62,7 @@ class IntegerDense:
         set_projection(self.loss, p)
 
     def readout(self) -> NDArray[Any]:
-        """P as the device keeps it where it learns."""
+        """Return P (n_target, K) as the device keeps it, if it learns."""
         return kept_projection(self.loss)
 
     def forward(self, x: NDArray[Any]) -> Int64:
@@ -95,13 +95,13 @@ class IntegerDense:
         return self.learn_from(e, x, y if c is None else c, words, decay) or is_taught
 
     def error(self, y: Int64, label: Label) -> Int64:
-        """e of the layer's own loss, (n_out,)."""
+        """Compute e (n_out,) of the layer's own loss."""
         return local_error(self.loss, y, label)
 
     def learn_from(
         self, e: Int64, x: NDArray[Any], c: Int64, words: NDArray[np.uint32], decay: int
     ) -> bool:
-        """Update w and b by the errors e; c are the activations. Whether a unit learned."""
+        """Update w and b by errors e (n_out,) at activations c (n_out,); tell if a unit learned."""
         d = step_sizes(self.layer, decay, e, c, words)
         rows = d.nonzero()[0]
         if not rows.size:

@@ -16,7 +16,7 @@ from tpsgd_edge.reference.integer.rnn import from_q15
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """What a step leaves to learn from: (n_x,) of x, (n_out,) of all others.
+    """Values of a timestep to learn from: x (n_x,), all others (n_out,).
 
     Attributes:
         h: the state before it.
@@ -82,7 +82,7 @@ class IntegerGru:
         return from_q15(self.layer.x_type, self.h)
 
     def learn(self, x: Int64, y: Int64, label: Label, words: NDArray[Any], decay: int) -> bool:
-        """Update both dense layers; in place of `x` counts what was kept."""
+        """Update both dense layers by the error of y (n_out,); `x` is what was kept."""
         assert self.loss is not None
         assert self.seen is not None
         s, e = self.seen, local_error(self.loss, y, label)
@@ -101,7 +101,7 @@ class IntegerGru:
         return self.own.forward(from_q15(self.layer.x_type, state))
 
     def _activate(self, activation: str, sums: Int64) -> Int64:
-        """Of gates and candidate, s16 as the sums of both dense layers are."""
+        """Activate gates or candidate, from sums in the s16 of both dense layers."""
         return ACTIVATIONS[activation](self.reads.layer, sat_s16(sums))
 
     def _slope(self, activation: str, y: Int64) -> Int64:

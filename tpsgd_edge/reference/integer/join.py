@@ -32,7 +32,7 @@ class IntegerConcat:
     layer: QuantizedConcat
 
     def forward(self, *values: NDArray[Any]) -> Int64:
-        """The map with all channels, flat, of flat maps."""
+        """Join flat maps of shapes (x_count,) to the map (y_count,) with all channels."""
         layer, (low, high) = self.layer, limits(self.layer.y_type)
         maps = [
             clip(rshift_round(widen(value) * part.mult, part.shift), low, high).reshape(shape)

@@ -29,7 +29,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LossConstants:
-    """What the local loss of one layer needs, prepared once.
+    """Constants of one layer's local loss, prepared once.
 
     Attributes:
         class_targets: t15 for each class, shape (K, n_out); None for vectors and in label space.
@@ -138,7 +138,7 @@ def label_error(constants: LossConstants, y: Int64, label: Label) -> Int64:
 
 
 def eight_bits(layer: QuantizedDense, y: Int64) -> Int64:
-    """y8 of outputs."""
+    """Compute y8 of outputs, in their shape."""
     return y if layer.y_type == "s8" else y >> 8
 
 

@@ -24,7 +24,7 @@ class IntegerMaxPool:
         return cls(pool_index(pool))
 
     def forward(self, x: NDArray[Any]) -> Int64:
-        """The output map, flat, of the input map, flat."""
+        """Compute the output map (y_count,) of the input map (x_count,)."""
         largest: Int64 = padded(x, np.int64, S16_MIN).take(self.windows).max(axis=0)
         return largest
 
@@ -44,6 +44,6 @@ class IntegerAveragePool:
         return cls(pool, windows, inverse(inside_counts(pool, windows)))
 
     def forward(self, x: NDArray[Any]) -> Int64:
-        """The output map, flat, of the input map, flat."""
+        """Compute the output map (y_count,) of the input map (x_count,)."""
         total = padded(x, np.int64).take(self.windows).sum(axis=0)
         return average(total, self.inverse_area, self.pool.y_type)

@@ -23,7 +23,7 @@ _SHIFT = 13
 def taught_error(
     constants: LossConstants, y: Int64, label: Label, words: NDArray[np.uint32], decay: int
 ) -> tuple[Int64, bool]:
-    """e of what the loss sees; then the read-out learns, if it does, and whether it has changed.
+    """Compute e (n_target,) of y (n_target,), then let the read-out learn; tell whether it changed.
 
     Args:
         words: the layer's random words, one a unit.
@@ -54,6 +54,6 @@ def set_projection(constants: LossConstants, p: NDArray[Any]) -> None:
 
 
 def kept_projection(constants: LossConstants) -> NDArray[np.int8]:
-    """P as the device keeps it, a copy."""
+    """Copy P (n_target, K) as the device keeps it."""
     assert constants.projection is not None
     return constants.projection.astype(np.int8)

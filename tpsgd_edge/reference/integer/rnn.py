@@ -64,11 +64,11 @@ class IntegerRnn:
         self.dense.set_state(w, b)
 
     def weights(self) -> NDArray[Any]:
-        """w as the device keeps it; a view."""
+        """Return w (n_out, n_in) as the device keeps it; a view."""
         return self.dense.weights()
 
     def biases(self) -> NDArray[Any]:
-        """b as the device keeps it; a copy."""
+        """Return b (n_out,) as the device keeps it; a copy."""
         return self.dense.biases()
 
     def set_readout(self, p: NDArray[Any]) -> None:
@@ -76,7 +76,7 @@ class IntegerRnn:
         self.dense.set_readout(p)
 
     def readout(self) -> NDArray[Any]:
-        """P as the device keeps it where it learns."""
+        """Return P (n_target, K) as the device keeps it, if it learns."""
         return self.dense.readout()
 
     def reset(self) -> None:
@@ -97,7 +97,7 @@ class IntegerRnn:
     def learn(
         self, x: Int64, y: Int64, label: Label, words: NDArray[np.uint32], decay: int
     ) -> bool:
-        """Update w and b; in place of `x` counts what was kept. Returns whether a unit learned."""
+        """Update w and b by the error of y (n_out,); what was kept counts in place of `x`."""
         if not self.has_traces:
             return self.dense.learn(self.v, y, label, words, decay, c=self.c)
         read = from_q15(self.layer.x_type, self.trace)
@@ -105,15 +105,15 @@ class IntegerRnn:
 
 
 def from_q15(value_type: ValueType, v: Int64) -> Int64:
-    """Values in Q15 of their full scale as outputs in it."""
+    """Convert values in Q15 of their full scale to outputs, in their shape."""
     return narrow(value_type, v, 8 if value_type == "s8" else 0)
 
 
 def narrow(value_type: ValueType, v: Int64, shift: int) -> Int64:
-    """Values in units that are 2^shift times as large, limited to the range of the type."""
+    """Round values to units 2^shift times as large, in their shape and the range of the type."""
     return clip(rshift_round(v, shift), *TYPE_RANGE[value_type])
 
 
 def toward(a: Int64, b: Int64, shift: Int64) -> Int64:
-    """`a`, moved towards `b` by the share 2^-shift, with a shift for each unit or row."""
+    """Move `a` towards `b`, of the same shape, by 2^-shift, with a shift for each unit or row."""
     return a + ((b - a + ((1 << shift) >> 1)) >> shift)

@@ -17,7 +17,7 @@ def softmax(logits: Int64) -> Int64:
 
 
 def probability(y: Int64, label: int, logit_shift: int) -> int:
-    """p of the class in Q15, of a last layer's outputs: what the error gate looks at."""
+    """Probability in Q15 of the class by the outputs (K,), which the error gate looks at."""
     return int(softmax(y << logit_shift)[label])
 
 

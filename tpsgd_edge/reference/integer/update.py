@@ -1,4 +1,4 @@
-"""What integer layers of all kinds share: outputs, step sizes, dither (sections 4, 7 and 8)."""
+"""Functions that integer layers share: outputs, step sizes, dither (sections 4, 7 and 8)."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ _SUMS = 4
 
 
 def with_input(layer: QuantizedDense, x: NDArray[Any], y: Int64) -> Int64:
-    """y, and of an adaptor y + x, limited to the type (section 19)."""
+    """Return y, of an adaptor y + x limited to the type, in the shape of y (section 19)."""
     return clip(y + x, *TYPE_RANGE[layer.y_type]) if layer.residual else y
 
 
 def outputs(layer: QuantizedDense, acc: Int64) -> Int64:
-    """y of accumulators that hold the biases already, in their shape."""
+    """Compute y of accumulators that hold the biases already, in their shape."""
     assert layer.z is not None
     z = clip(rshift_round(acc * layer.z.mult, layer.z.shift), layer.z_min, layer.z_max)
     return activate(layer, z)
@@ -33,7 +33,7 @@ def step_sizes(
     y: Int64,
     words: NDArray[np.uint32],
 ) -> Int64:
-    """d of units with the local errors e, the outputs y and the random words, (units,)."""
+    """Compute d (units,) of units with local errors e, outputs y and random words."""
     assert layer.rate is not None
     delta = delta_of(layer, e, y)
     if layer.dead_zone:
@@ -43,7 +43,7 @@ def step_sizes(
 
 
 def delta_of(layer: QuantizedDense, e: Int64, y: Int64) -> Int64:
-    """delta of units with the errors e and the outputs y, before the dead zone, (units,)."""
+    """Compute delta (units,) of errors e and outputs y, before the dead zone."""
     if layer.loss.cancels_derivative:
         return e
     return rshift_round(e * derivative(layer, y), 15)
@@ -61,14 +61,14 @@ def decay_at(schedule: Schedule, age: int, rate: int) -> int:
 
 
 def dither(rho: NDArray[np.uint32], shift: int) -> NDArray[np.int64]:
-    """The dither below 2^shift of the rows' random words."""
+    """Dither below 2^shift of random words rho, in their shape."""
     return (rho >> np.uint32(32 - shift)).astype(np.int64)
 
 
 def weight_changes(
     layer: QuantizedDense, d: Int64, x: NDArray[Any], rho: NDArray[np.uint32]
 ) -> NDArray[Any]:
-    """What the steps d, (units,), add to their rows before the clip, (units, n_in).
+    """Changes (units, n_in) that the steps d (units,) make in their rows, before the clip.
 
     Args:
         x: (n_in,), or (units, n_in) where units read unlike values.
@@ -96,7 +96,7 @@ def _running(x: Int64, d: Int64, rho: NDArray[np.uint32], u: int) -> Int64:
 
 
 def bias_changes(layer: QuantizedDense, d: Int64, rho: NDArray[np.uint32]) -> Int64:
-    """What the steps d add to the biases, before the clip, shape of d."""
+    """Changes that the steps d make in the biases, before the clip, in the shape of d."""
     u = layer.update_shift
     change: Int64 = (d * layer.bias_one + dither(rho, u)) >> u
     return change

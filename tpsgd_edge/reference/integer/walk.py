@@ -11,7 +11,7 @@ Integers = NDArray[Any]
 def clipped_walks(
     start: Integers, changes: Integers, first: NDArray[np.intp], low: int, high: int
 ) -> Integers:
-    """Where each value ends after its row's changes, one by one, each clipped to [low, high].
+    """Apply each row's changes to its values, one by one, each clipped to [low, high].
 
     Args:
         start: values in [low, high], shape (rows, n).

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.projection import draw_projection
 from tpsgd_edge.arithmetic.random import Purpose, stream
+from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.network import dataset_scaling
 from tpsgd_edge.graph import Graph, Layer, TrainedLayer
-from tpsgd_edge.graph.forward import Real, behind, seen_by_loss, through_time
+from tpsgd_edge.graph.forward import behind, seen_by_loss, through_time
 from tpsgd_edge.spec import Spec
 
 # A class's mean hardly moves with more samples than these, spread evenly over the set.
@@ -66,7 +67,7 @@ def class_means(
 
 
 def _per_class(graph: Graph, name: str, there: NDArray[np.integer]) -> Real:
-    """How many values each class has in the sums of a layer."""
+    """Number of values (K,) that each class has in the sums of a layer."""
     steps = 1 if graph.labels.each_step else len(_learning_steps(graph))
     is_recurrent = any(layer.name == name for layer in graph.recurrent)
     values: Real = np.maximum(there * (steps if is_recurrent else 1), 1).astype(np.float64)

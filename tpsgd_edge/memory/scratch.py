@@ -1,0 +1,115 @@
+"""Memory that kernels work in beside inputs and outputs, for each kind of layers.
+
+The kernels are in `codegen_templates/`, above this floor: nothing here can ask them. So each size
+stands here once, and `tests/unit/test_scratch.py` runs the kernels with guards behind each buffer.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tpsgd_edge.quantize.model import (
+    QuantizedConv2d,
+    QuantizedDense,
+    QuantizedGru,
+    QuantizedLayer,
+    QuantizedRnn,
+    ValueType,
+)
+
+Role = Literal["y", "e", "s", "p", "m", "d", "g"]
+Use = Literal["forward", "learn"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """A buffer that only the stages of one layer use.
+
+    Attributes:
+        role: s (read-out of a label-space loss), e (errors, then steps); of a convolution also p
+            (patches of the input), m (its map, averaged over windows), d (errors, then steps, of
+            one position); of a recurrent layer with traces p (its input and own output; then one of
+            its traces); of a gru that does not learn g (sums over its input, then over its own
+            output), of one that does d (errors of these sums, then steps).
+        uses: the stages between which its content need not last.
+    """
+
+    role: Role
+    type: ValueType | Literal["s32"]
+    count: int
+    uses: tuple[Use, ...]
+
+
+def scratch_of(layer: QuantizedLayer, n_labels: int) -> tuple[Scratch, ...]:
+    """The buffers of a layer; none of a kind that is not in `SCRATCH`."""
+    return tuple(SCRATCH[layer.kind](layer, n_labels)) if layer.kind in SCRATCH else ()
+
+
+def _of_dense(layer: QuantizedDense, n_labels: int) -> Iterator[Scratch]:
+    yield from _read_out(layer, n_labels)
+    yield from _errors(layer)
+
+
+def _of_conv2d(layer: QuantizedConv2d, n_labels: int) -> Iterator[Scratch]:
+    yield Scratch("p", layer.x_type, _patch_count(layer), ("forward", "learn"))
+    yield from _read_out(layer, n_labels)
+    if layer.loss.is_local:
+        yield Scratch("m", layer.y_type, layer.n_target, ("learn",))
+    yield Scratch("d", error_type(layer), layer.n_out, ("learn",))
+    yield from _errors(layer)
+
+
+def _patch_count(layer: QuantizedConv2d) -> int:
+    """Numbers of one patch, and in s8 what cores with pairs pack in 16 bits.
+
+    That is four patches, which they work on at once, and the one that is packed; or the weights of
+    a depthwise convolution.
+    """
+    if layer.x_type != "s8":
+        return layer.n_in
+    return 2 * layer.n_weights if layer.geometry.is_depthwise else (4 * 2 + 1) * layer.n_in
+
+
+def _of_rnn(layer: QuantizedRnn, n_labels: int) -> Iterator[Scratch]:
+    if not layer.keeps_present:
+        yield Scratch("p", layer.x_type, layer.n_in, ("forward", "learn"))
+    yield from _of_dense(layer, n_labels)
+
+
+def gru_sums(layer: QuantizedGru) -> int:
+    """Sums over the input and over the own output: of two gates and a candidate each."""
+    return 2 * 3 * layer.n_out
+
+
+def _of_gru(layer: QuantizedGru, n_labels: int) -> Iterator[Scratch]:
+    sums = gru_sums(layer)
+    if layer.taught is None:
+        yield Scratch("g", layer.state_type, sums, ("forward",))
+        return
+    yield Scratch("d", layer.state_type, sums, ("learn",))
+    yield from _of_dense(layer.taught, n_labels)
+
+
+def _read_out(layer: QuantizedDense, n_labels: int) -> Iterator[Scratch]:
+    if layer.loss.in_label_space:
+        yield Scratch("s", layer.bias_type, n_labels, ("learn",))
+
+
+def _errors(layer: QuantizedDense) -> Iterator[Scratch]:
+    """The errors of a local loss; others come from the layer above."""
+    if layer.loss.is_local:
+        yield Scratch("e", error_type(layer), layer.n_target, ("learn",))
+
+
+def error_type(layer: QuantizedDense) -> ValueType:
+    """The type of errors."""
+    return "f32" if layer.weight_type == "f32" else "s16"
+
+
+SCRATCH: Mapping[str, Callable[[Any, int], Iterator[Scratch]]] = {
+    "dense": _of_dense,
+    "conv2d": _of_conv2d,
+    "rnn": _of_rnn,
+    "gru": _of_gru,
+}
+"""By the kind of the layer."""
