@@ -14,7 +14,7 @@ pytestmark = pytest.mark.emulator
 
 NETWORKS = 12
 # With these seeds the set covers all kinds; the last test says whether it still does.
-_FIRST_SEED, _FIRST_GATED = 5377, 5418
+_FIRST_SEED, _FIRST_GATED = 7, 5418
 
 
 def model_of(number: int) -> QuantizedModel:
