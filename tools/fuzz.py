@@ -1,4 +1,4 @@
-"""Fuzz whatever comes from outside: specs, data files, models, dumps, notes, manifests, results.
+"""Fuzz what comes from outside: specs, data, models, dumps, checkpoints, notes, manifests, results.
 
     python tools/fuzz.py --minutes 30 --corpus FOLDER              # guided by what code is reached
     python tools/fuzz.py --minutes 10 --only spec csv --plain      # changed seeds; needs nothing
@@ -41,6 +41,8 @@ with atheris.instrument_imports(include=["tpsgd_edge"]) if atheris else nullcont
     from tpsgd_edge.frontend.imports.onnx_net import read_onnx
     from tpsgd_edge.frontend.npz import read_npz
     from tpsgd_edge.frontend.samples import check_samples
+    from tpsgd_edge.memory import model_id, state_layout
+    from tpsgd_edge.memory.checkpoint import checkpoint, newest
     from tpsgd_edge.memory.dump import read_dump
     from tpsgd_edge.memory.state import COUNTERS
     from tpsgd_edge.quantize import QuantizedModel
@@ -137,6 +139,28 @@ def _dump(model: QuantizedModel) -> Callable[[bytes, Path], object]:
     return read
 
 
+def _checkpoint(model: QuantizedModel) -> Callable[[bytes, Path], object]:
+    own, layout = model_id(model), state_layout(model)
+
+    def read(content: bytes, folder: Path) -> None:
+        found = newest(content, own, layout.used_bytes, where="flash")
+        assert found.state is not None
+        # Nothing is made of bytes that no CRC-32 covers.
+        number = found.sequence
+        assert checkpoint(found.state, model_id=own, step=found.step, sequence=number) in content
+        read_dump(model, found.state.ljust(layout.size, b"\0"), where="flash")
+
+    return read
+
+
+def _storage(model: QuantizedModel, state: bytes) -> bytes:
+    """A storage with a torn, a whole and an erased slot, and one of another model."""
+    own, used = model_id(model), state_layout(model).used_bytes
+    whole = checkpoint(state[:used], model_id=own, step=0, sequence=7)
+    other = checkpoint(b"state", model_id=own + 1, step=9, sequence=9)
+    return whole[:-9] + whole + bytes(64) + other + b"\xff" * 64
+
+
 @cache
 def readers() -> Mapping[str, Reader]:
     """A reader for each kind of file."""
@@ -159,6 +183,7 @@ def readers() -> Mapping[str, Reader]:
         "idx": Reader(_to_file(read_idx), (idx,)),
         "onnx": Reader(_to_file(read_onnx), (onnx,)),
         "dump": Reader(_dump(model), (state,)),
+        "checkpoint": Reader(_checkpoint(model), (_storage(model, state),)),
         "manifest": Reader(_read_manifest, tuple(text.encode() for text in manifests)),
         "note": Reader(_read_note, (note.encode(),)),
         "results": Reader(_read_results, (_results(),)),

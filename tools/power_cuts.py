@@ -45,7 +45,7 @@ FLASHES = (
     Flash("nRF52, pages of 4 KB", 4, 64, 4 * K, 4),
     Flash("NOR, sectors of 4 KB, pages of 256", 256, 256, 4 * K, 4, ways=16),
 )
-# Of the golden project and of the digits example.
+# A small one, and that of the digits example.
 STATES = (122, 4920)
 
 

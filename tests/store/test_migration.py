@@ -267,6 +267,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.series(4)
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_does_not_fit_is_said_layer_by_layer(folder, name):
     spec, changes, reasons = REFUSED[name]

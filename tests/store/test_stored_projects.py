@@ -118,6 +118,7 @@ def main_of(name: str, output: str = "") -> str:
     return text.replace("MODEL", stored_project(name).name)
 
 
+@pytest.mark.series(5)
 @pytest.mark.parametrize("compiler_name", COMPILERS)
 @pytest.mark.parametrize("name", STORED)
 @pytest.mark.parametrize("optimize", ["-O2", pytest.param("-Os", marks=pytest.mark.slow)])
@@ -129,6 +130,7 @@ def test_compilers_take_it_without_a_warning(tmp_path, name, compiler_name, opti
     run(*command, cwd=tmp_path)
 
 
+@pytest.mark.series(1)
 @pytest.mark.parametrize("compiler_name", CPLUSPLUS)
 def test_the_header_is_for_cplusplus_too(tmp_path, compiler_name):
     names = [stored_project(name).name for name in STORED]
@@ -150,6 +152,7 @@ def test_sources_say_that_they_are_c(tmp_path):
         assert "compile the .c files of petals as C11" in message, source
 
 
+@pytest.mark.series(1)
 @pytest.mark.parametrize("name", STORED)
 def test_no_expression_needs_more_than_16_bits_of_an_int(tmp_path, name):
     needed("clang-14")
@@ -157,6 +160,7 @@ def test_no_expression_needs_more_than_16_bits_of_an_int(tmp_path, name):
         assert findings(tmp_path, source) == [], source
 
 
+@pytest.mark.series(2)
 @pytest.mark.parametrize("name", STORED)
 def test_what_was_saved_is_loaded_and_python_reads_it(tmp_path, name):
     sources = write_sources(name, tmp_path)
@@ -182,7 +186,7 @@ def test_an_avr_saves_and_loads_too(tmp_path):
     """The struct ends there without padding; a checkpoint has none anywhere."""
     gcc, simavr = needed("avr-gcc"), needed("simavr")
     sources = write_sources("bytes", tmp_path)
-    text = main_of("bytes").replace("#define BLOCKS 40", "#define BLOCKS 9\n" + _UART)
+    text = main_of("bytes").replace("#define BLOCKS 40", "#define BLOCKS 9\n" + UART)
     text = text.replace(
         "main(void)\n{", "main(void)\n{\n    UCSR0B = 1 << TXEN0;\n    stdout = &out;"
     )
@@ -205,7 +209,7 @@ def test_an_avr_saves_and_loads_too(tmp_path):
     assert said == [*_SAID, "damaged 32", "whole 1"]
 
 
-_UART = """
+UART = """
 #include <avr/interrupt.h>
 #include <avr/io.h>
 #include <avr/sleep.h>

@@ -49,7 +49,7 @@ def _tensors(
 
 
 def unit_weights(layer: QuantizedDense, state: Mapping[str, NDArray[Any]]) -> Weights:
-    """Weights and biases of a dense unit, as `real_weights` has them of whole layers."""
+    """Weights (n_out, n_in) and biases (n_out,) of a dense unit, as in `real_weights`."""
     return _real(layer, *_tensors(layer, state))
 
 

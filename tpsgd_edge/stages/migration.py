@@ -34,7 +34,7 @@ Rows = tuple[int | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What became of a layer.
+    """Result of carrying a layer over.
 
     Attributes:
         words: what had to be done.
@@ -136,7 +136,7 @@ def _classes(labels: LabelFormat) -> str:
 
 
 def _differences(old: QuantizedLayer, new: QuantizedLayer, *, is_last: bool) -> Iterator[str]:
-    """What of a layer is another than before, beside scales and formats."""
+    """Name the differences of a layer from before, beside scales and formats."""
     if type(old) is not type(new) or old.kind != new.kind:
         yield f"'{new.name}' was {old.kind}, and is {new.kind}"
         return
@@ -156,7 +156,7 @@ def _differences(old: QuantizedLayer, new: QuantizedLayer, *, is_last: bool) -> 
 
 
 def _shape(layer: QuantizedLayer) -> tuple[object, ...]:
-    """What places of weights mean."""
+    """Meaning of the places of weights."""
     if isinstance(layer, QuantizedPool):
         return (layer.kind, layer.x_shape, layer.y_shape, layer.kernel, layer.stride, layer.padding)
     if isinstance(layer, QuantizedConv2d):

@@ -98,9 +98,9 @@ static int store_esp_nvs_sync(void *context)
 }
 
 /* page and copy are page_size bytes each. */
-static inline void store_esp_nvs_open(struct store_esp_nvs *nvs, nvs_handle_t handle,
-                                      uint8_t *page, uint8_t *copy, uint32_t page_size,
-                                      uint32_t checkpoint_bytes, uint32_t count)
+static inline void store_esp_nvs_open(struct store_esp_nvs *nvs, nvs_handle_t handle, uint8_t *page,
+                                      uint8_t *copy, uint32_t page_size, uint32_t checkpoint_bytes,
+                                      uint32_t count)
 {
     const struct tps_storage storage = {
         .context = nvs,
@@ -113,6 +113,7 @@ static inline void store_esp_nvs_open(struct store_esp_nvs *nvs, nvs_handle_t ha
         .page_size = page_size,
         .block_size = TPS_STORAGE_ROUND(checkpoint_bytes, page_size),
         .block_count = count,
+        .resumes = 0,
     };
 
     nvs->storage = storage;

@@ -85,6 +85,7 @@ static inline bool store_file_open(struct store_file *file, const char *path, ui
         .page_size = page_size,
         .block_size = TPS_STORAGE_ROUND(checkpoint_bytes, page_size),
         .block_count = count,
+        .resumes = 0,
     };
 
     file->storage = storage;

@@ -28,8 +28,7 @@ struct store_littlefs {
 static int store_littlefs_seek(struct store_littlefs *store, uint32_t block, uint32_t offset)
 {
     const uint32_t place = block * store->storage.block_size + offset;
-    const lfs_soff_t at =
-        lfs_file_seek(store->lfs, &store->file, (lfs_soff_t)place, LFS_SEEK_SET);
+    const lfs_soff_t at = lfs_file_seek(store->lfs, &store->file, (lfs_soff_t)place, LFS_SEEK_SET);
 
     return at == (lfs_soff_t)place ? 0 : -1;
 }
@@ -51,8 +50,8 @@ static int store_littlefs_read(void *context, uint32_t block, uint32_t offset, v
     return 0;
 }
 
-static int store_littlefs_program(void *context, uint32_t block, uint32_t offset,
-                                  const void *bytes, uint32_t count)
+static int store_littlefs_program(void *context, uint32_t block, uint32_t offset, const void *bytes,
+                                  uint32_t count)
 {
     struct store_littlefs *store = (struct store_littlefs *)context;
 
@@ -79,8 +78,8 @@ static int store_littlefs_sync(void *context)
 
 /* Open or create a file for so many checkpoints. Returns 0, or what littlefs says. */
 static inline int store_littlefs_open(struct store_littlefs *store, lfs_t *lfs, const char *path,
-                                      uint8_t *page, uint32_t page_size,
-                                      uint32_t checkpoint_bytes, uint32_t count)
+                                      uint8_t *page, uint32_t page_size, uint32_t checkpoint_bytes,
+                                      uint32_t count)
 {
     const struct tps_storage storage = {
         .context = store,
@@ -93,6 +92,7 @@ static inline int store_littlefs_open(struct store_littlefs *store, lfs_t *lfs, 
         .page_size = page_size,
         .block_size = TPS_STORAGE_ROUND(checkpoint_bytes, page_size),
         .block_count = count,
+        .resumes = 0,
     };
 
     store->storage = storage;

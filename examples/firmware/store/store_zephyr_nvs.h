@@ -103,6 +103,7 @@ static inline void store_zephyr_nvs_open(struct store_zephyr_nvs *nvs, struct nv
         .page_size = page_size,
         .block_size = TPS_STORAGE_ROUND(checkpoint_bytes, page_size),
         .block_count = count,
+        .resumes = 0,
     };
 
     nvs->storage = storage;
