@@ -8,7 +8,6 @@ keeps the file, the data and the spec.
 """
 
 import argparse
-import io
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -75,21 +74,21 @@ def main() -> None:
 
 def make(folder: Path, samples: int, tested: int) -> None:
     """Write data and net, where they are not there."""
-    if (folder / "resnet8.onnx").exists():
+    path = folder / "resnet8.onnx"
+    if path.exists():
         return
     torch.manual_seed(1)
     torch.set_num_threads(1)
     x, y = fashion("train", samples)
     x_test, y_test = fashion("t10k", tested)
     net = trained(x, y)
-    data = {"x": x[:500], "y": y[:500], "x_test": x_test, "y_test": y_test}
+    data: dict[str, Any] = {"x": x[:500], "y": y[:500], "x_test": x_test, "y_test": y_test}
     np.savez(folder / "fashion32.npz", **data)
-    buffer, example = io.BytesIO(), torch.zeros(1, 3, 32, 32)
+    example = torch.zeros(1, 3, 32, 32)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        names = {"input_names": ["x"], "output_names": ["y"]}
-        torch.onnx.export(net.eval(), (example,), buffer, dynamo=False, opset_version=13, **names)
-    (folder / "resnet8.onnx").write_bytes(buffer.getvalue())
+        names: dict[str, Any] = {"input_names": ["x"], "output_names": ["y"]}
+        torch.onnx.export(net.eval(), (example,), path, dynamo=False, opset_version=13, **names)
 
 
 def fashion(part: str, count: int) -> tuple[Array, Array]:
