@@ -183,7 +183,7 @@ def test_nothing_that_a_small_device_lacks():
 def test_the_proved_bounds_are_printed():
     for model, project in projects():
         source = project.files[f"{model.name}.c"]
-        for layer in model.trained:
+        for layer in model.trainable:
             if layer.accumulator is not None:
                 assert f"|acc| <= {layer.accumulator.high:,}" in source
 

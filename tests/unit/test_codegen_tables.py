@@ -15,9 +15,9 @@ from tpsgd_edge.codegen.calls import (
     DECAY,
     Argument,
     Call,
-    Lesson,
+    LearningCalls,
+    OperationView,
     Source,
-    StageView,
     X,
     call,
     use_state,
@@ -98,7 +98,7 @@ def test_kinds_that_keep_a_state_can_make_their_output_again():
 def test_what_a_lesson_reads_is_in_its_calls_however_deep():
     join = call("f", Argument("values", "int8_t", parts=(X, Argument("arena", "fc1_y"))))
     learns = call("g", DECAY, Argument("state", "fc1_w"))
-    lesson = Lesson((StageView("", (learns,)),), gated=(StageView("", (join,)),))
+    lesson = LearningCalls((OperationView("", (learns,)),), gated=(OperationView("", (join,)),))
     assert lesson.reads_input
     assert lesson.decays_from == 0
     assert not use_state(lesson.gated)
