@@ -176,7 +176,7 @@ FAULTS = {
     "any newest will do": ("tps_store.c", "key < best", "key > 0", "walk", RESUMES),
     "padding is no unit": (
         "tps_store.c",
-        "while (writer->fill % storage->unit_size != 0)",
+        "while (writer->fill % storage->program_size != 0)",
         "while (false)",
         "walk",
         RESUMES,
