@@ -86,7 +86,7 @@ def test_errors_in_label_space_are_rounded_half_up():
 
 def test_read_outs_learn_with_the_rounding_of_the_page():
     values = np.random.default_rng(3).integers(-9, 9, (4, 8)).astype(np.int8)
-    p = Projection("learned", "ram", 0, values, Requantize(2**15, 4), 0.0)
+    p = Projection("learned", "ram", 0, values, Requantize(2**15, 21), 0.0)
     model = hidden("projected_l2", projection=p, readout=Requantize(2**14, 30), error_shift=5)
     rng = np.random.default_rng(4)
     lessons = [
@@ -115,7 +115,8 @@ def test_rows_of_a_hadamard_matrix_come_from_their_numbers(count):
         stored_weights=True,
         lively=True,
     )
-    agree(model)
+    x, _ = random_samples(np.random.default_rng(1), model, 8)
+    steps_of(model, [(start(model), sample, 7 * i % count) for i, sample in enumerate(x)])
 
 
 @pytest.mark.parametrize("kind", ["class", "vector"])

@@ -18,7 +18,7 @@ from tpsgd_edge.spec import spec_from_dict
 from tpsgd_edge.stages import Prepared, prepare
 
 ACTIVATIONS = ("tanh", "sigmoid", "relu", "relu6", "leaky_relu", "hard_tanh", "linear")
-LOSSES = ("projected_l2", "l2", "l1", "huber", "dead_zone", "custom")
+LOSSES = ("projected_l2", "l2", "l1", "huber", "epsilon_insensitive", "custom")
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Drawn:
 @st.composite
 def specs(draw: st.DrawFn) -> Drawn:
     """Dense nets, nets on maps, along time, of recurrent layers; all formats, losses, rules."""
-    kind = draw(st.sampled_from(("dense", "dense", "maps", "time", "rnn", "gru")))
+    kind = draw(st.sampled_from(("dense", "dense", "maps", "time", "rnn", "gru", "graph")))
     is_class = draw(st.booleans() | st.just(True))
     outputs = draw(st.integers(2 if is_class else 1, 6))
     shape, layers = _LAYERS[kind](draw)
@@ -67,11 +67,13 @@ def specs(draw: st.DrawFn) -> Drawn:
     for _ in range(draw(st.sampled_from((0, 1, 1, 2)))):
         layers.append({"kind": "dense", "units": draw(st.integers(1, 12))})
     layers.append({"kind": "dense", "units": outputs})
-    rule = _rule(draw, is_class=is_class, is_recurrent=kind in ("rnn", "gru"))
+    follows = kind not in ("rnn", "gru", "graph")
+    rule = _rule(draw, is_class=is_class, can_follow_gradient=follows)
     weights = draw(st.sampled_from(("s16", "s8", "f32")))
     for index, layer in enumerate(layers):
         if "pool" not in layer["kind"]:
             layer["name"] = f"l{index}"
+        if "pool" not in layer["kind"] and layer["kind"] not in ("add", "concat"):
             is_last = index == len(layers) - 1
             _vary(draw, layer, is_last=is_last, real=weights == "f32")
     content = {
@@ -146,10 +148,47 @@ def _gru(draw: st.DrawFn) -> tuple[tuple[int, ...], list[dict[str, Any]]]:
     ]
 
 
-_LAYERS = {"dense": _dense, "maps": _maps, "time": _time, "rnn": _rnn, "gru": _gru}
+def _graph(draw: st.DrawFn) -> tuple[tuple[int, ...], list[dict[str, Any]]]:
+    """Convolutions that keep the size of their map, with ways around one or two of them."""
+    size, channels = draw(st.integers(2, 5)), draw(st.integers(1, 3))
+    layers: list[dict[str, Any]] = [_same(draw, draw(st.integers(1, 4)))]
+    filters, end = layers[0]["filters"], "l0"
+    for _ in range(draw(st.integers(1, 3))):
+        kind = draw(st.sampled_from(("add", "add", "concat")))
+        for _ in range(draw(st.integers(1, 2))):
+            layers.append(_same(draw, filters))
+        inputs = [end, f"l{len(layers) - 1}"]
+        if kind == "concat":
+            filters *= 2
+            if draw(st.booleans()):
+                inputs.append("x")
+                filters += channels
+            layers.append({"kind": "concat", "from": inputs})
+        else:
+            activation = draw(st.sampled_from(("linear", "relu", "relu6")))
+            layers.append({"kind": "add", "from": inputs, "activation": activation})
+        end = f"l{len(layers) - 1}"
+    if draw(st.booleans()):
+        layers.append({"kind": "global_avg_pool"})
+    return (size, draw(st.integers(2, 5)), channels), layers
 
 
-def _rule(draw: st.DrawFn, *, is_class: bool, is_recurrent: bool) -> dict[str, Any]:
+def _same(draw: st.DrawFn, filters: int) -> dict[str, Any]:
+    kernel = draw(st.sampled_from((1, 3)))
+    return {"kind": "conv2d", "filters": filters, "kernel": kernel, "padding": "same"}
+
+
+_LAYERS = {
+    "dense": _dense,
+    "maps": _maps,
+    "time": _time,
+    "rnn": _rnn,
+    "gru": _gru,
+    "graph": _graph,
+}
+
+
+def _rule(draw: st.DrawFn, *, is_class: bool, can_follow_gradient: bool) -> dict[str, Any]:
     rule: dict[str, Any] = {
         "schedule": draw(st.sampled_from(("constant", "linear", "cosine", "exponential"))),
         "epochs": draw(st.integers(1, 4)),
@@ -158,7 +197,7 @@ def _rule(draw: st.DrawFn, *, is_class: bool, is_recurrent: bool) -> dict[str, A
     }
     if draw(st.booleans()):
         rule["learning_rate"] = draw(st.sampled_from((0.01, 0.05, 0.2, 1.0)))
-    if not is_recurrent and draw(st.integers(0, 7)) == 0:
+    if can_follow_gradient and draw(st.integers(0, 7)) == 0:
         return {**rule, "kind": "backprop"}
     if draw(st.booleans()):
         rule["loss"] = _loss(draw, is_class=is_class)
@@ -170,7 +209,7 @@ def _rule(draw: st.DrawFn, *, is_class: bool, is_recurrent: bool) -> dict[str, A
 def _loss(draw: st.DrawFn, *, is_class: bool) -> dict[str, Any]:
     kind = draw(st.sampled_from((*LOSSES, "projected_cross_entropy") if is_class else LOSSES))
     loss: dict[str, Any] = {"kind": kind}
-    if kind in ("huber", "dead_zone"):
+    if kind in ("huber", "epsilon_insensitive"):
         loss["delta"] = draw(st.sampled_from((0.05, 0.25, 1.0)))
     if kind == "custom":
         loss["expression"] = draw(st.sampled_from(("tanh(4 * r)", "r * abs(r)", "r / (1 + r * r)")))

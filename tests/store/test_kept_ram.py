@@ -35,7 +35,7 @@ int main(void)
         before = model;
         MODEL_seal(&store, &before);
         kept = store;
-        /* A step of training: on samples of the self-test, which begins with the first state. */
+        /* A step of training: on samples of the self-test, which begins with the initial state. */
         MODEL_selftest(&after);
         for (size_t cut = 0; cut <= bytes; cut++) {
             for (int from_end = 0; from_end < 2; from_end++) {

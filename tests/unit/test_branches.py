@@ -1,9 +1,16 @@
 """Layers that name what they read: what a spec may say, and what comes of it."""
 
+import numpy as np
 import pytest
 
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.spec import Edges, Spec, spec_from_dict
+from tpsgd_edge.frontend.data import dataset_from_arrays
+from tpsgd_edge.frontend.network import build_graph
+from tpsgd_edge.graph import Conv2d, Graph, without_adaptors
+from tpsgd_edge.memory import model_id
+from tpsgd_edge.spec import Edges, Spec, past_adaptors, spec_from_dict
+from tpsgd_edge.stages import prepare
+from tpsgd_edge.stages.adapting import Way, layers_of
 
 OUT = {"name": "out", "units": 2}
 
@@ -89,3 +96,141 @@ def test_a_recurrent_layer_follows_the_one_that_it_names():
     rnn = {"kind": "rnn", "units": 3}
     message = error({"name": "a", "units": 3}, {"name": "r", **rnn, "from": "a"}, OUT)
     assert "the recurrent layer 'r' cannot follow a layer that is not recurrent" in message
+
+
+CONV = {"kind": "conv2d", "filters": 4, "padding": "same"}
+FROM_DATA = {"file": "x.npz", "scaling": "none"}
+
+
+def graph_of(*layers: dict[str, object], shape: tuple[int, ...] = (6, 6, 4)) -> Graph:
+    """The graph of a spec for samples of a shape, with two classes."""
+    made = spec(*layers, data=FROM_DATA)
+    x = np.random.default_rng(1).normal(size=(8, *shape))
+    return build_graph(made, dataset_from_arrays(made, x, np.arange(8) % 2))
+
+
+BLOCK = (
+    {"name": "c1", **CONV},
+    {"name": "c2", **CONV, "activation": "linear"},
+    {"kind": "add", "from": ["c1", "c2"], "activation": "relu"},
+)
+
+
+def test_values_have_the_names_of_layers_and_their_shapes():
+    graph = graph_of(*BLOCK, {"kind": "global_avg_pool", "name": "mean"}, OUT)
+    assert [layer.name for layer in graph.layers] == ["c1", "c2", "add1", "mean", "out"]
+    assert graph.value("x").shape == graph.value("add1").shape == (6, 6, 4)
+    assert graph.value("mean").shape == (1, 1, 4)
+    assert graph.edges.consumers_of("c1") == ("c2", "add1")
+    assert graph.edges.producers_of("add1") == (0, 1)
+    assert graph.edges.up_to("c2") == {"c1", "c2"}
+
+
+@pytest.mark.parametrize(
+    ("layers", "words"),
+    [
+        (
+            [{"name": "c1", **CONV, "stride": 2}, {"kind": "add", "from": ["c1", "x"]}],
+            "layer 'add1' adds values of unlike shapes\n"
+            "  where: [model], layer 'add1'\n"
+            "  found: 3 x 3 x 4 and 6 x 6 x 4\n"
+            "  help:  bring them to one shape",
+        ),
+        (
+            [{"name": "c1", **CONV, "stride": 2}, {"kind": "concat", "from": ["c1", "x"]}],
+            "layer 'concat1' joins maps of unlike height or width",
+        ),
+    ],
+)
+def test_values_that_do_not_fit_are_refused_in_words(layers, words):
+    with pytest.raises(SpecError) as caught:
+        graph_of(*layers, OUT)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("layer", "found"),
+    [
+        ({"kind": "add"}, "found: nothing"),
+        ({"kind": "add", "from": "a"}, 'found: from = "a"'),
+        ({"kind": "concat", "from": ["a", "a"]}, 'found: from = ["a", "a"]'),
+    ],
+)
+def test_a_layer_that_joins_reads_two_values_or_more(layer, found):
+    message = error({"name": "a", "units": 3}, {"name": "j", **layer}, OUT)
+    assert message.startswith("layer 'j' reads two values or more, each of them once\n")
+    assert found in message
+
+
+def test_a_local_loss_sees_a_pool_that_alone_reads_the_map():
+    pool = {"kind": "max_pool", "name": "p"}
+    ends = {"kind": "global_avg_pool", "name": "end"}
+    alone = graph_of({"name": "c1", **CONV}, pool, ends, OUT).layer("c1")
+    assert isinstance(alone, Conv2d)
+    assert alone.pool is not None
+    wide = {"kind": "avg_pool", "name": "q", "from": "c1"}
+    both = graph_of(
+        {"name": "c1", **CONV}, pool, wide, {"kind": "add", "from": ["p", "q"]}, ends, OUT
+    ).layer("c1")
+    assert isinstance(both, Conv2d)
+    assert both.pool is None
+
+
+def test_branches_are_refused_under_backpropagation_and_along_sequences():
+    a = {"name": "a", "units": 4}
+    join = {"name": "j", "kind": "add", "from": ["a", "b"]}
+    message = error(a, {"name": "b", "units": 4}, join, OUT, rule="backprop")
+    assert message == (
+        "backpropagation does not pass through nets that branch\n"
+        '  where: spec, [rule], kind = "backprop"\n'
+        "  found: from in 'j'\n"
+        '  help:  leave from out, so that each layer reads the one before it, or kind = "tpsgd"'
+    )
+    rnn = {"kind": "rnn", "units": 4}
+    between = {"name": "j", "kind": "concat", "from": ["r1", "r2"]}
+    message = error({"name": "r1", **rnn}, {"name": "r2", **rnn}, between, OUT)
+    assert message.startswith("layer 'j' cannot read 'r1', a sequence that branches\n")
+    assert "help:  recurrent layers follow each other; what comes behind them may branch" in message
+    behind = {"name": "j", "kind": "concat", "from": ["a", "r1"]}
+    assert spec({"name": "r1", **rnn}, a, behind, OUT).model.edges.inputs_of("j") == ("a", "r1")
+
+
+def test_a_buffer_lives_to_its_last_consumer():
+    made = spec(*BLOCK, {"kind": "global_avg_pool", "name": "mean"}, OUT, data=FROM_DATA)
+    x = np.random.default_rng(1).normal(size=(40, 6, 6, 4))
+    ready = prepare(made, dataset_from_arrays(made, x, np.arange(40) % 2))
+    plan = ready.plan.inference
+    order = [model.name for model in ready.model.layers]
+    (life,) = plan.find("c1", "y").lives
+    assert life == (order.index("c1"), order.index("add1"))
+    value = ready.model.value("add1")
+    assert (value.count, value.type, value.scale) == (144, "s8", ready.model.layers[2].y_scale)
+
+
+def test_a_model_id_knows_who_reads_what():
+    layers = [{"name": name, "units": 4} for name in "abc"]
+    joined = {"name": "j", "kind": "add"}
+    ids = set()
+    for reads in (["a", "c"], ["b", "c"], ["c", "b"]):
+        made = spec(*layers, {**joined, "from": reads}, OUT, data=FROM_DATA)
+        x = np.random.default_rng(1).normal(size=(40, 4))
+        ids.add(model_id(prepare(made, dataset_from_arrays(made, x, np.arange(40) % 2)).model))
+    assert len(ids) == 3
+
+
+def test_an_adaptor_stands_between_a_layer_and_all_that_read_it():
+    adapted = {"kind": "adaptor", "name": "a1"}
+    own = ({"name": "c1", **CONV}, adapted, {**BLOCK[1], "from": "a1"})
+    graph = graph_of(*own, {"kind": "add", "from": ["a1", "c2"]}, OUT)
+    before = without_adaptors(graph)
+    assert [layer.name for layer in before.layers] == ["c1", "c2", "add1", "out"]
+    assert before.edges.inputs_of("add1") == ("c1", "c2")
+    assert past_adaptors(("c1", "x"), {"c1": "a1"}) == ("a1", "x")
+
+
+def test_adapting_puts_adaptors_behind_layers_that_branch():
+    made = spec(*BLOCK, OUT)
+    way = Way(("out",), "prototype", 0.1, ("c1",))
+    reads = {layer.name: layer.reads for layer in layers_of(made, way)}
+    assert list(reads) == ["c1", "c1_adaptor", "c2", None, "out"]
+    assert reads[None] == ("c1_adaptor", "c2")

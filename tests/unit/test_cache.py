@@ -200,6 +200,7 @@ def test_templates_are_translated_once(folder, monkeypatch):
     assert again.get_template("tps_layer.h.j2").root_render_func is not first.root_render_func
 
 
+@pytest.mark.slow
 def test_cross_validation_compiles_each_fold_once_for_all_processes(folder, tmp_path):
     """The second process finds what the first one compiled: no compiler is there any more."""
     pytest.importorskip("sklearn")

@@ -48,7 +48,7 @@ COMMANDS = {
 
 
 @pytest.mark.skipif(find_zig() is None, reason="zig is not installed")
-@pytest.mark.series(3)
+@pytest.mark.series(1)
 @pytest.mark.parametrize("name", COMMANDS)
 def test_text_and_documents_say_it(
     place: Path, capfd: pytest.CaptureFixture[str], name: str
@@ -69,6 +69,7 @@ def test_text_and_documents_say_it(
     assert document["notes"][0].startswith(NOTE)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_zig() is None, reason="zig is not installed")
 def test_the_page_says_it_and_markdown_stays_markdown(
     place: Path, capfd: pytest.CaptureFixture[str]

@@ -34,7 +34,7 @@ class Header:
     state: bytes | None
 
     def is_newer(self, other: "Header") -> bool:
-        """Whether its number comes after the other's; numbers may pass 2^32."""
+        """Tell whether its number comes after the other's; numbers may pass 2^32."""
         return 0 < (self.sequence - other.sequence) % 2**32 < 2**31
 
 

@@ -1,10 +1,10 @@
-"""What a generated project holds beside the model."""
+"""Additions to a generated project beside the model."""
 
 from tpsgd_edge.spec.base import Section
 
 
 class FirmwareSpec(Section):
-    """What the generated project holds beside the model."""
+    """Additions to the generated project beside the model."""
 
     store: bool = False
     """Add NAME_store.h: save and load what was learned, in flash, EEPROM or a file, so that a loss
