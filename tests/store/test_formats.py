@@ -15,6 +15,7 @@ from tpsgd_edge.memory.checkpoint import checkpoint, headers, newest
 ROOT = Path(__file__).parent.parent.parent
 ID, STATE = 0x1234ABCD, bytes(range(50))
 OK, OLDER, EMPTY, OTHER_MODEL, OTHER_FORMAT, DAMAGED, BAD_SIZES = 0, 32, 33, 34, 35, 36, 37
+FAILED = 39
 # Reads a storage from a file: the size of unit, page and block, and their number are arguments.
 _MAIN = """
 #include "tps_store.h"
@@ -25,6 +26,7 @@ _MAIN = """
 
 static uint8_t cells[1 << 16];
 static uint32_t block_size;
+static bool is_protected;
 
 static int get(void *context, uint32_t block, uint32_t offset, void *bytes, uint32_t count)
 {
@@ -36,14 +38,18 @@ static int get(void *context, uint32_t block, uint32_t offset, void *bytes, uint
 static int set(void *context, uint32_t block, uint32_t offset, const void *bytes, uint32_t count)
 {
     (void)context;
-    memcpy(cells + block * block_size + offset, bytes, count);
+    if (!is_protected) {
+        memcpy(cells + block * block_size + offset, bytes, count);
+    }
     return 0;
 }
 
 static int erase(void *context, uint32_t block)
 {
     (void)context;
-    memset(cells + block * block_size, 0xFF, block_size);
+    if (!is_protected) {
+        memset(cells + block * block_size, 0xFF, block_size);
+    }
     return 0;
 }
 
@@ -67,6 +73,7 @@ int main(int count, char **words)
     FILE *file = fopen(words[1], "rb");
 
     block_size = storage.block_size;
+    is_protected = getenv("PROTECTED") != NULL;
     if (count != 6 || !file || fread(cells, 1, sizeof cells, file) == 0) {
         return 2;
     }
@@ -186,3 +193,12 @@ def test_a_device_refuses_sizes_that_no_storage_has(device, unit, page, block, c
     found = device(b"\xff" * 4096, unit, page, block, count)
     assert found[0] == (EMPTY if is_good else BAD_SIZES)
     assert found[4] == (OK if is_good else BAD_SIZES)
+
+
+def test_a_storage_that_takes_nothing_and_says_nothing_is_found_out(device, monkeypatch):
+    """As flash does whose protection is on: where a new checkpoint should lie, an old one is."""
+    raw = area(of(6), of(7), of(5), of(4))
+    assert device(raw)[4:] == (OK, 8)
+    monkeypatch.setenv("PROTECTED", "1")
+    assert device(raw)[4:] == (FAILED, 7)
+    assert device(area())[4:] == (FAILED, 0)
