@@ -239,12 +239,12 @@ State = dict[str, NDArray[Any]]
 
 
 def _loud_samples(model: QuantizedModel) -> tuple[State, NDArray[Any], NDArray[Any]]:
-    """First weights, the last layer's drawn as the others' are; samples without a zero; labels."""
+    """Initial weights, all drawn alike; samples without a zero; labels."""
     rng, last, state = np.random.default_rng(1), model.last, Reference(model).state()
     reach = min(2**last.weight_bits - 1, round(last.n_in**-0.5 / last.weight_scale))
     drawn = rng.integers(-reach, reach + 1, (last.n_out, last.n_in))
     state[f"{last.name}.w"] = drawn.astype(DTYPES[last.weight_type])
-    x = rng.integers(1, 100, (FULL_STEPS, model.n_in)) * rng.choice([-1, 1], model.n_in)
+    x = rng.integers(1, 100, (FULL_STEPS, model.n_inputs)) * rng.choice([-1, 1], model.n_inputs)
     return state, x.astype(DTYPES[model.value_type]), np.arange(FULL_STEPS, dtype=np.uint16)
 
 

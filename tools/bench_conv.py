@@ -113,7 +113,7 @@ def _prepared(shape: Shape, platform: str, weights: str, activations: str, rate:
 def dense_samples(prepared: Prepared) -> tuple[Array, Array]:
     """Inputs none of which is 0."""
     rng = np.random.default_rng(1)
-    size = (SAMPLES, prepared.model.n_in)
+    size = (SAMPLES, prepared.model.n_inputs)
     x = rng.integers(1, 100, size) * rng.choice([-1, 1], size)
     dtype = DTYPES[prepared.model.value_type]
     return x.astype(dtype), np.arange(SAMPLES, dtype=np.uint16) % 2

@@ -2,7 +2,7 @@
 
     python tools/bench_host.py
 
-trains 784-256-10 (examples/fashion_mlp.toml) from its first state over the 60,000 samples of
+trains 784-256-10 (examples/fashion_mlp.toml) from its initial state over the 60,000 samples of
 Fashion-MNIST with the generated code, and by turns a part of them with backpropagation in torch and
 with the numpy reference, so that whatever else the machine does slows all three. One thread each,
 by processor time. Exits with 1 where a goal is missed; without torch there is no ratio.
@@ -115,13 +115,13 @@ def torch_trainer(prepared: Prepared, count: int) -> tuple[Trainer, str] | None:
         return None
     torch.set_num_threads(1)
     torch.manual_seed(1)
-    middle, deviation = input_scaling(prepared.spec, prepared.dataset.x_train)
-    scaled: NDArray[np.float64] = (prepared.dataset.x_train[:count] - middle) / deviation
+    middle, std = input_scaling(prepared.spec, prepared.dataset.x_train)
+    scaled: NDArray[np.float64] = (prepared.dataset.x_train[:count] - middle) / std
     x = torch.tensor(scaled.astype(np.float32))
     y = torch.tensor(prepared.dataset.y_train[:count])
-    sizes = [layer.n_out for layer in prepared.graph.trained]
+    sizes = [layer.n_out for layer in prepared.graph.weighted]
     net = torch.nn.Sequential(
-        torch.nn.Linear(prepared.model.n_in, sizes[0]),
+        torch.nn.Linear(prepared.model.n_inputs, sizes[0]),
         torch.nn.Tanh(),
         torch.nn.Linear(sizes[0], sizes[1]),
     )

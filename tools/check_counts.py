@@ -4,7 +4,7 @@
     python tools/check_counts.py --update         measure, and write that file
 
 counts an inference and a training step of the digits example in s16 and s8 on each emulated core,
-from the first state, and adds the RAM that is linked. The last counts and the new ones are printed
+from the initial state, and adds the RAM that is linked. Last and new counts are printed
 side by side. Counts are those of one compiler: with another one there is nothing to compare.
 """
 

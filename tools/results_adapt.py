@@ -43,7 +43,7 @@ from tpsgd_edge.stages import (
     scratch_project,
 )
 from tpsgd_edge.stages.adapting import (
-    Way,
+    Strategy,
     learn,
     save_weights,
     score_on,
@@ -92,7 +92,7 @@ FASHION = {
     "data": {"file": "fashion-mnist"},
 }
 # Which layers learn, towards what, and the layers behind which adaptors learn.
-PERSON_WAYS = {
+PERSON_STRATEGIES = {
     "last layer": (("out",), "prototype", ()),
     "last two, prototypes": (("fc", "out"), "prototype", ()),
     "all, prototypes": (("c1", "c2", "fc", "out"), "prototype", ()),
@@ -100,7 +100,7 @@ PERSON_WAYS = {
     "all, backpropagation": (("c1", "c2", "fc", "out"), "backprop", ()),
     "adaptor behind fc, and last": (("out",), "prototype", ("fc",)),
 }
-DOMAIN_WAYS = {
+DOMAIN_STRATEGIES = {
     "last layer": (("out",), "prototype", ()),
     "fc2 and last, prototypes": (("fc2", "out"), "prototype", ()),
     "fc1 and last, prototypes": (("fc1", "out"), "prototype", ()),
@@ -137,11 +137,11 @@ def trained_file(spec: Spec, dataset: Dataset) -> Path:
 
 
 def scores(
-    spec: Spec, dataset: Dataset, weights: Path, way: Way, counts: tuple[int, ...]
+    spec: Spec, dataset: Dataset, weights: Path, strategy: Strategy, counts: tuple[int, ...]
 ) -> dict[str, Any]:
     """Accuracy after as many samples each, here and where the net comes from; RAM."""
-    prepared = prepare(spec_of(spec, way, weights), dataset)
-    assert dataset.origin is not None
+    prepared = prepare(spec_of(spec, strategy, weights), dataset)
+    assert dataset.source_domain is not None
     found: dict[str, Any] = {"ram": training_ram(prepared.plan), "after": {}, "origin": {}}
     with on_host(prepared) as device:
         found["before"] = score_on(device, prepared, dataset.x_test, dataset.y_test)
@@ -150,7 +150,9 @@ def scores(
             learn(device, prepared, x, y, epochs=EPOCHS[spec.name])
             here = score_on(device, prepared, dataset.x_test, dataset.y_test)
             found["after"][str(count)] = here
-            there = score_on(device, prepared, dataset.origin.x_test, dataset.origin.y_test)
+            there = score_on(
+                device, prepared, dataset.source_domain.x_test, dataset.source_domain.y_test
+            )
             found["origin"][str(count)] = there
     return found
 
@@ -163,15 +165,15 @@ def scores_or_none(*arguments: Any) -> dict[str, Any] | None:
         return None
 
 
-def way_of(plan: tuple[Any, ...], rate: float) -> Way:
-    """A way at a rate."""
+def strategy_of(plan: tuple[Any, ...], rate: float) -> Strategy:
+    """A strategy at a rate."""
     trains, targets, adaptors = plan
-    return Way(trains, targets, rate, adaptors)
+    return Strategy(trains, targets, rate, adaptors)
 
 
-def equal_on(core: str, spec: Spec, dataset: Dataset, weights: Path, way: Way) -> bool:
+def equal_on(core: str, spec: Spec, dataset: Dataset, weights: Path, strategy: Strategy) -> bool:
     """Whether an emulated core ends with the bytes of state, and the outputs, that the host has."""
-    prepared = prepare(spec_of(on_core(spec, core), way, weights), dataset)
+    prepared = prepare(spec_of(on_core(spec, core), strategy, weights), dataset)
     x, y = dataset.x_train[:SHIFTED], dataset.y_train[:SHIFTED]
     some = quantize_inputs(prepared.model, dataset.x_test[:ASKED])
     with on_host(prepared) as host, on_device(prepared) as device:
@@ -213,15 +215,17 @@ def people(package: Path) -> dict[int, tuple[np.ndarray, np.ndarray]]:
 
 
 def person_data(spec: Spec, package: Path, person: int) -> Dataset:
-    """The person's first windows to learn from, the rest to test; the others as the origin."""
+    """The person's first windows to learn from, the rest to test; the others as source domain."""
     everyone = people(package)
     others = [value for other, value in everyone.items() if other != person]
     x, y = (np.concatenate(parts) for parts in zip(*others, strict=True))
     order = np.random.default_rng(0).permutation(len(x))
     train, test = order[:OTHERS], order[OTHERS : OTHERS + 1000]
-    origin = dataset_from_arrays(spec, x[train], y[train], x[test], y[test])
+    source_domain = dataset_from_arrays(spec, x[train], y[train], x[test], y[test])
     x, y = everyone[person]
-    own = dataset_from_arrays(spec, x[:ROOM], y[:ROOM], x[ROOM:], y[ROOM:], origin=origin)
+    own = dataset_from_arrays(
+        spec, x[:ROOM], y[:ROOM], x[ROOM:], y[ROOM:], source_domain=source_domain
+    )
     # As they were drawn: the first 20 are among the first 50.
     return replace(own, x_train=x[:ROOM].reshape(ROOM, -1), y_train=y[:ROOM])
 
@@ -240,17 +244,17 @@ def person_runs(table: Table, package: Path | None, limit: int) -> None:
         dataset = person_data(spec, package, person)
         weights = trained_file(spec, dataset)
         counts = (50,) if is_dev else COUNTS
-        for key, way in wanted:
-            table.get(key, partial(scores_or_none, spec, dataset, weights, way, counts))
+        for key, strategy in wanted:
+            table.get(key, partial(scores_or_none, spec, dataset, weights, strategy, counts))
         print(f"person {person} done", flush=True)
 
 
-def _wanted(table: Table, person: int, *, is_dev: bool) -> Iterator[tuple[str, Way]]:
-    for name, plan in PERSON_WAYS.items():
+def _wanted(table: Table, person: int, *, is_dev: bool) -> Iterator[tuple[str, Strategy]]:
+    for name, plan in PERSON_STRATEGIES.items():
         for rate in RATES if is_dev else (chosen_rate(table, f"person/{name}"),):
             yield (
                 f"person/{name}/{'dev' if is_dev else 'test'}/{person}/{rate:g}",
-                way_of(plan, rate),
+                strategy_of(plan, rate),
             )
 
 
@@ -267,12 +271,12 @@ def chosen_rate(table: Table, start: str) -> float:
 
 def person_table(table: Table) -> Iterator[str]:
     """Mean over the people with whom all is done."""
-    of = {name: _by_person(table, name) for name in PERSON_WAYS}
+    of = {name: _by_person(table, name) for name in PERSON_STRATEGIES}
     everyone = sorted(set.intersection(*(set(rows) for rows in of.values())))
     counts = " | ".join(f"{n} windows" for n in COUNTS)
     yield f"| what learns | rate | RAM | before | {counts} | the others, after {COUNTS[-1]} |"
     yield "|---|---|---|---|" + "---|" * (len(COUNTS) + 1)
-    for name in PERSON_WAYS:
+    for name in PERSON_STRATEGIES:
         rows = [of[name][person] for person in everyone]
         if not rows:
             continue
@@ -304,32 +308,34 @@ def domain_runs(table: Table, core: str | None) -> None:
         return
     spec = spec_from_dict(FASHION)
     whole = load_dataset(spec)
-    origin = replace(
+    source_domain = replace(
         whole,
         x_train=whole.x_train[:20_000],
         y_train=whole.y_train[:20_000],
         x_test=whole.x_test[:4000],
         y_test=whole.y_test[:4000],
     )
-    first = replace(origin, origin=origin)
+    first = replace(source_domain, source_domain=source_domain)
     weights = trained_file(spec, first)
     for domain, change in DOMAINS.items():
         x, y = change(whole.x_train[30_000:34_000]), whole.y_train[30_000:34_000]
         learns = replace(first, x_train=x[:SHIFTED], y_train=y[:SHIFTED])
         dev = replace(learns, x_test=x[1000:], y_test=y[1000:])
-        test = replace(learns, x_test=change(origin.x_test))
-        for name, plan in DOMAIN_WAYS.items():
+        test = replace(learns, x_test=change(source_domain.x_test))
+        for name, plan in DOMAIN_STRATEGIES.items():
             for rate in RATES if domain == RATES_FROM else ():
-                way = way_of(plan, rate)
+                strategy = strategy_of(plan, rate)
                 table.get(
                     f"domain/{domain}/{name}/dev/0/{rate:g}",
-                    partial(scores_or_none, spec, dev, weights, way, (SHIFTED,)),
+                    partial(scores_or_none, spec, dev, weights, strategy, (SHIFTED,)),
                 )
-            way = way_of(plan, chosen_rate(table, f"domain/{RATES_FROM}/{name}"))
-            key = f"domain/{domain}/{name}/test/0/{way.rate:g}"
-            table.get(key, partial(scores, spec, test, weights, way, (SHIFTED,)))
+            strategy = strategy_of(plan, chosen_rate(table, f"domain/{RATES_FROM}/{name}"))
+            key = f"domain/{domain}/{name}/test/0/{strategy.rate:g}"
+            table.get(key, partial(scores, spec, test, weights, strategy, (SHIFTED,)))
             if core is not None:
-                table.get(f"equal/{core}/{key}", partial(equal_on, core, spec, test, weights, way))
+                table.get(
+                    f"equal/{core}/{key}", partial(equal_on, core, spec, test, weights, strategy)
+                )
         print(f"{domain} done", flush=True)
 
 
@@ -338,7 +344,7 @@ def domain_table(table: Table) -> Iterator[str]:
     yield f"| what learns | RAM | {' | '.join(DOMAINS)} |"
     yield "|---|---|" + "---|" * len(DOMAINS)
     before, body = {}, []
-    for name in DOMAIN_WAYS:
+    for name in DOMAIN_STRATEGIES:
         cells, ram = [], 0
         for domain in DOMAINS:
             start = f"domain/{domain}/{name}/test/"

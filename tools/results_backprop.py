@@ -197,22 +197,22 @@ def _in_torch(run: Run) -> float:
 
     torch.set_num_threads(1)
     spec, dataset = with_defaults(spec_of(run), data_of(run))
-    middle, deviation = dataset_scaling(spec, dataset)
+    middle, std = dataset_scaling(spec, dataset)
     graph = build_graph(spec, dataset)
-    *hidden, _ = graph.trained
+    *hidden, _ = graph.weighted
     net = train_float(
         graph,
-        ((dataset.x_train - middle) / deviation).astype("float32"),
+        ((dataset.x_train - middle) / std).astype("float32"),
         dataset.y_train,
         rule="backprop",
-        losses=[layer_loss(spec, layer_index(spec, la.name), "class") for la in graph.trained],
+        losses=[layer_loss(spec, layer_index(spec, la.name), "class") for la in graph.weighted],
         learning_rate=[run.rates[0] for _ in hidden] + [run.rates[1]],
         projection=spec.projection,
         epochs=spec.rule.passes,
         batch=NETS[run.net].batch,
         seed=run.seed,
     )
-    return net.accuracy((dataset.x_test - middle) / deviation, dataset.y_test)
+    return net.accuracy((dataset.x_test - middle) / std, dataset.y_test)
 
 
 # ------------------------------------------------------------------ tables

@@ -30,7 +30,7 @@ from tpsgd_edge.frontend.defaults import with_defaults
 from tpsgd_edge.frontend.fitted import with_fitted_projections
 from tpsgd_edge.frontend.network import build_graph, dataset_scaling
 from tpsgd_edge.graph import Conv2d, Graph, Weights
-from tpsgd_edge.graph.first_weights import initial_weights
+from tpsgd_edge.graph.initial_weights import initial_weights
 from tpsgd_edge.spec import Spec, layer_index, layer_loss, load_spec
 from tpsgd_edge.stages import (
     compile_for_host,
@@ -61,7 +61,7 @@ class Run:
             in floating point and batches of 8; "code" and "code random" run the generated code.
         rates: of convolutions and of dense layers.
         settings: overrides of the spec.
-        first: factor on the first weights of the convolutions.
+        first: factor on the initial weights of the convolutions.
         held_out: scored on a part of the training set instead of the test set.
     """
 
@@ -292,15 +292,15 @@ def _train_in_torch(run: Run, spec: Spec, dataset: Dataset) -> float:
 
     torch.set_num_threads(1)
     spec, dataset = with_defaults(spec, dataset)
-    middle, deviation = dataset_scaling(spec, dataset)
+    middle, std = dataset_scaling(spec, dataset)
     graph = build_graph(spec, dataset)
     graph = replace(graph, weights=_first_weights(graph, run))
     net = train_float(
         with_fitted_projections(spec, graph, dataset),
-        ((dataset.x_train - middle) / deviation).astype("float32"),
+        ((dataset.x_train - middle) / std).astype("float32"),
         dataset.y_train,
         rule="backprop" if run.rule == "backprop" else "tpsgd",
-        losses=[layer_loss(spec, layer_index(spec, la.name), "class") for la in graph.trained],
+        losses=[layer_loss(spec, layer_index(spec, la.name), "class") for la in graph.weighted],
         learning_rate=_rates_of(graph, run),
         projection=spec.projection,
         epochs=spec.rule.passes,
@@ -308,7 +308,7 @@ def _train_in_torch(run: Run, spec: Spec, dataset: Dataset) -> float:
         error_gate=spec.rule.error_gate if run.rule == "tpsgd" else None,
         seed=run.seed,
     )
-    return net.accuracy((dataset.x_test - middle) / deviation, dataset.y_test)
+    return net.accuracy((dataset.x_test - middle) / std, dataset.y_test)
 
 
 def _first_weights(graph: Graph, run: Run) -> dict[str, Weights]:
@@ -316,7 +316,7 @@ def _first_weights(graph: Graph, run: Run) -> dict[str, Weights]:
         return {}
     weights = {}
     for index, layer in enumerate(graph.layers):
-        if layer in graph.trained:
+        if layer in graph.weighted:
             drawn = initial_weights(graph, index, run.seed)
             factor = run.first if isinstance(layer, Conv2d) else 1.0
             weights[layer.name] = Weights(drawn.w * factor, drawn.b)
@@ -325,7 +325,7 @@ def _first_weights(graph: Graph, run: Run) -> dict[str, Weights]:
 
 def _rates_of(graph: Graph, run: Run) -> list[float]:
     """A learning rate for each layer with weights."""
-    return [run.rates[0 if isinstance(layer, Conv2d) else 1] for layer in graph.trained]
+    return [run.rates[0 if isinstance(layer, Conv2d) else 1] for layer in graph.weighted]
 
 
 def main() -> None:

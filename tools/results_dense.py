@@ -354,8 +354,8 @@ def _train_in_torch(run: Run, spec: Spec, dataset: Dataset) -> dict[str, float]:
 
     torch.set_num_threads(1)
     spec, dataset = with_defaults(spec, dataset)
-    middle, deviation = input_scaling(spec, dataset.x_train)
-    x = ((dataset.x_train - middle) / deviation).astype("float32")
+    middle, std = input_scaling(spec, dataset.x_train)
+    x = ((dataset.x_train - middle) / std).astype("float32")
     graph = build_graph(spec, dataset)
     start = time.process_time()
     net = train_float(
@@ -371,7 +371,7 @@ def _train_in_torch(run: Run, spec: Spec, dataset: Dataset) -> dict[str, float]:
         seed=run.seed,
     )
     seconds = time.process_time() - start
-    x_test = (dataset.x_test - middle) / deviation
+    x_test = (dataset.x_test - middle) / std
     return {
         "accuracy": net.accuracy(x_test, dataset.y_test),
         "samples_per_second": round(run.epochs * len(x) / seconds, 1),

@@ -154,11 +154,11 @@ def execute(run: Run) -> dict[str, float]:
     dataset = data_of(run.seed, held_out=run.held_out)
     spec, dataset = with_defaults(spec_of(run.seed), dataset)
     graph = replace(build_graph(spec, dataset), learn_every=LEARN_EVERY)
-    middle, deviation = dataset_scaling(spec, dataset)
+    middle, std = dataset_scaling(spec, dataset)
     hidden = LossSpec(kind="projected_cross_entropy", temperature=TEMPERATURE)
     net = train_float(
         graph,
-        ((dataset.x_train - middle) / deviation).astype("float32"),
+        ((dataset.x_train - middle) / std).astype("float32"),
         dataset.y_train,
         rule=cast("RuleName", run.rule),
         losses=[hidden, LossSpec(kind="softmax_cross_entropy")],
@@ -168,7 +168,7 @@ def execute(run: Run) -> dict[str, float]:
         clip_norm=CLIP_NORM if run.rule == "backprop" else None,
         seed=run.seed,
     )
-    found = {"float": net.accuracy((dataset.x_test - middle) / deviation, dataset.y_test)}
+    found = {"float": net.accuracy((dataset.x_test - middle) / std, dataset.y_test)}
     if run.rule == "backprop" and not run.held_out:
         trained = replace(graph, weights=net.weights())
         for weights, activations in FORMATS:

@@ -90,9 +90,9 @@ def _compared(path: Path, folder: Path, x: NDArray[Any], expected: NDArray[Any])
 def _real(prepared: Prepared) -> NDArray[Any]:
     """Outputs of the net in real numbers for the test samples, in the units of the labels."""
     model, x = prepared.model, prepared.dataset.x_test
-    scaled = np.asarray((x - model.inputs.mean) / model.inputs.deviation, np.float64)
+    scaled = np.asarray((x - model.inputs.mean) / model.inputs.std, np.float64)
     *_, last = outputs(prepared.graph, scaled, prepared.spec.seed)
-    return np.asarray(last * model.labels.deviation + model.labels.mean)
+    return np.asarray(last * model.labels.std + model.labels.mean)
 
 
 def answers(path: Path, lengths: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -100,7 +100,7 @@ def weights_alone(spec: Spec) -> None:
     """The first table."""
     ready = prepare(spec)
     dataset, inputs = ready.dataset, ready.model.inputs
-    x = (dataset.x_test - inputs.mean) / inputs.deviation
+    x = (dataset.x_test - inputs.mean) / inputs.std
     real = predicted(ready.graph, x)
     print("| weights | error of the outputs | test accuracy, % |\n|---|---:|---:|")
     for title, graph in (
@@ -117,7 +117,7 @@ def weights_alone(spec: Spec) -> None:
 def integers(path: Path) -> None:
     """The second table."""
     spec = with_source(load_spec(path))
-    frozen = [f"model.settings.{la.name}.train=false" for la in spec.model.trained[:-1]]
+    frozen = [f"model.settings.{la.name}.train=false" for la in spec.model.weighted[:-1]]
     print("\n| what learns | weights | integers, % | same class, % | error of the outputs |")
     print("|---|---|---:|---:|---:|")
     for title, settings in (("the last layer", frozen), ("every layer", [])):

@@ -3,12 +3,11 @@
     python tools/results_resnet8.py [--out FOLDER] [--samples 6000] [--tested 1000] [--steps 3]
 
 The net is trained in torch on Fashion-MNIST, padded to 32 x 32 and repeated in three channels, for
-two epochs of so many samples; torch.onnx writes it, and the file comes in as any other. FOLDER keeps
-the file, the data and the spec.
+two epochs of so many samples; torch.onnx writes it, and the file comes in as any other. FOLDER
+keeps the file, the data and the spec.
 """
 
 import argparse
-import io
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -23,8 +22,10 @@ from numpy.typing import NDArray
 from tests.support.resnet8 import resnet8
 from tpsgd_edge import Spec, build, load_spec, quantization, verify
 from tpsgd_edge.frontend.idx import read_idx
+from tpsgd_edge.frontend.imports.onnx_net import read_onnx
+from tpsgd_edge.graph.forward import outputs
+from tpsgd_edge.spec import PlatformSpec
 from tpsgd_edge.stages import prepare
-from tpsgd_edge.stages.quantization import _real_outputs
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 BATCH = 32
@@ -43,6 +44,9 @@ epochs = 1
 
 [data]
 file = "fashion32.npz"
+
+[platform]
+name = "cortex-m4f"
 """
 # What learns on the device, by the start of the layers' names that do not.
 LEARNS = {"the last layer": ("0", "3", "4", "5"), "the last stack too": ("0", "3", "4"), "all": ()}
@@ -70,21 +74,21 @@ def main() -> None:
 
 def make(folder: Path, samples: int, tested: int) -> None:
     """Write data and net, where they are not there."""
-    if (folder / "resnet8.onnx").exists():
+    path = folder / "resnet8.onnx"
+    if path.exists():
         return
     torch.manual_seed(1)
     torch.set_num_threads(1)
     x, y = fashion("train", samples)
     x_test, y_test = fashion("t10k", tested)
     net = trained(x, y)
-    data = {"x": x[:500], "y": y[:500], "x_test": x_test, "y_test": y_test}
+    data: dict[str, Any] = {"x": x[:500], "y": y[:500], "x_test": x_test, "y_test": y_test}
     np.savez(folder / "fashion32.npz", **data)
-    buffer, example = io.BytesIO(), torch.zeros(1, 3, 32, 32)
+    example = torch.zeros(1, 3, 32, 32)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        names = {"input_names": ["x"], "output_names": ["y"]}
-        torch.onnx.export(net.eval(), (example,), buffer, dynamo=False, opset_version=13, **names)
-    (folder / "resnet8.onnx").write_bytes(buffer.getvalue())
+        names: dict[str, Any] = {"input_names": ["x"], "output_names": ["y"]}
+        torch.onnx.export(net.eval(), (example,), path, dynamo=False, opset_version=13, **names)
 
 
 def fashion(part: str, count: int) -> tuple[Array, Array]:
@@ -103,7 +107,8 @@ def trained(x: Array, y: Array) -> torch.nn.Module:
     for start in (*range(0, len(maps), BATCH), *range(0, len(maps), BATCH)):
         optimizer.zero_grad()
         rows = slice(start, start + BATCH)
-        torch.nn.functional.cross_entropy(net(maps[rows]), labels[rows]).backward()
+        loss: Any = torch.nn.functional.cross_entropy(net(maps[rows]), labels[rows])
+        loss.backward()
         optimizer.step()
     return net
 
@@ -111,24 +116,21 @@ def trained(x: Array, y: Array) -> torch.nn.Module:
 def spec_of(folder: Path, weights: str, learns: str) -> Spec:
     """The spec, written beside the net."""
     path, frozen = folder / "resnet8.toml", LEARNS[learns]
-    names = [layer["name"] for layer in prepare_layers(folder) if is_frozen(layer["name"], frozen)]
+    names = [name for name in names_of(folder) if part_of(name) in frozen]
     settings = "\n".join(f"settings.{name}.train = false" for name in names)
     path.write_text(SPEC.format(weights=weights, settings=settings + "\n"), encoding="utf-8")
     return load_spec(path)
 
 
-def prepare_layers(folder: Path) -> list[dict[str, Any]]:
+def names_of(folder: Path) -> list[str]:
     """The layers of the file that have weights."""
-    from tpsgd_edge.frontend.imports.onnx_net import read_onnx
-
     layers = read_onnx(folder / "resnet8.onnx").layers
-    return [dict(layer) for layer in layers if layer["kind"] in ("conv2d", "dense")]
+    return [str(layer["name"]) for layer in layers if layer["kind"] in ("conv2d", "dense")]
 
 
-def is_frozen(name: str, stages: tuple[str, ...]) -> bool:
-    """Whether a layer belongs to one of these parts of the net."""
-    digits = "".join(c for c in name if c.isdigit())
-    return digits[:1] in stages
+def part_of(name: str) -> str:
+    """The part of the net that a layer belongs to, by the first number in its name."""
+    return next(c for c in name if c.isdigit())
 
 
 def accuracy(folder: Path) -> Iterator[str]:
@@ -149,7 +151,7 @@ def difference(spec: Spec, folder: Path) -> float:
     """How far the net in real numbers is from ONNX Runtime, over 20 samples."""
     prepared = prepare(spec)
     x = prepared.dataset.x_test[:20]
-    real = _real_outputs(prepared, prepared.graph, x)[-1]
+    *_, real = outputs(prepared.graph, np.asarray(x, np.float64), spec.seed)
     session = onnxruntime.InferenceSession(str(folder / "resnet8.onnx"))
     maps = np.moveaxis(x.reshape(-1, 32, 32, 3), 3, 1).astype(np.float32)
     theirs = np.concatenate([session.run(None, {"x": one[np.newaxis]})[0] for one in maps])
@@ -158,20 +160,26 @@ def difference(spec: Spec, folder: Path) -> float:
 
 def costs(folder: Path, steps: int) -> Iterator[str]:
     """The rows of the second table: what a Cortex-M4F needs, and whether it says the same."""
-    yield "| weights | learns | RAM | of it arena | flash | inference | training step | verdict |"
+    yield "| weights | learns | RAM | of it arena | flash | inference | training step | verdicts |"
     yield "|---|---|---:|---:|---:|---:|---:|---|"
     for weights in ("s16", "s8"):
         for learns in LEARNS:
             spec = spec_of(folder, weights, learns)
-            built = build(spec, out=folder / "build").to_json()
-            host = spec.model_copy(update={"platform": spec.platform.model_copy(update={"name": "host"})})
-            verdicts = {name: verify(one, steps=steps).is_equal for name, one in (("M4F", spec), ("host", host))}
-            ram, flash = built["ram_bytes"], built["flash_bytes"]
+            document: dict[str, Any] = build(spec, out=folder / "build").to_json()
+            ram, flash = document["ram_bytes"], document["flash_bytes"]
+            counts = (document["instructions_per_inference"], document["instructions_per_step"])
+            inference, step = (f"{count:,}" if count else "" for count in counts)
             yield (
-                f"| {weights} | {learns} | {ram['total']:,} | {ram['arena']:,} | {flash['total']:,} "
-                f"| {built['instructions_per_inference']} | {built['instructions_per_step']} "
-                f"| {verdicts} |"
+                f"| {weights} | {learns} | {ram['total']:,} | {ram['arena']:,} "
+                f"| {flash['total']:,} | {inference} | {step} | {verdicts(spec, steps)} |"
             )
+
+
+def verdicts(spec: Spec, steps: int) -> str:
+    """Whether reference and device agree after each step, on the core and on this computer."""
+    host = spec.model_copy(update={"platform": PlatformSpec(name="host")})
+    equal = [verify(one, steps=steps).is_equal for one in (spec, host)]
+    return ", ".join("equal" if same else "MISMATCH" for same in equal)
 
 
 if __name__ == "__main__":

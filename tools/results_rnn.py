@@ -338,21 +338,21 @@ def _train_in_torch(run: Run, spec: Spec, dataset: Dataset) -> float:
 
     torch.set_num_threads(1)
     spec, dataset = with_defaults(spec, dataset)
-    middle, deviation = dataset_scaling(spec, dataset)
+    middle, std = dataset_scaling(spec, dataset)
     graph = build_graph(spec, dataset)
     net = train_float(
         graph,
-        ((dataset.x_train - middle) / deviation).astype("float32"),
+        ((dataset.x_train - middle) / std).astype("float32"),
         dataset.y_train,
         rule="backprop",
-        losses=[layer_loss(spec, layer_index(spec, la.name), "class") for la in graph.trained],
+        losses=[layer_loss(spec, layer_index(spec, la.name), "class") for la in graph.weighted],
         learning_rate=[*[run.rates[0]] * run.depth, run.rates[1]],
         epochs=spec.rule.passes,
         batch=BATCH,
         clip_norm=CLIP_NORM,
         seed=run.seed,
     )
-    return net.accuracy((dataset.x_test - middle) / deviation, dataset.y_test)
+    return net.accuracy((dataset.x_test - middle) / std, dataset.y_test)
 
 
 def main() -> None:

@@ -157,7 +157,7 @@ def accuracy_table(documents: list[Mapping[str, Any]]) -> Iterator[str]:
     yield from _table(documents, dict.fromkeys(TITLES, _accuracy))
 
 
-def _accuracy(rule: Mapping[str, Any], yardstick: Mapping[str, Any]) -> str:
+def _accuracy(rule: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
     if rule["mean"] is None:
         return "diverges"
     spread = "" if rule["deviation"] is None else f" ± {100 * rule['deviation']:.1f}"
@@ -173,11 +173,11 @@ def cost_table(documents: list[Mapping[str, Any]]) -> Iterator[str]:
     yield from _table(documents, dict.fromkeys(rules, _cost))
 
 
-def _cost(rule: Mapping[str, Any], yardstick: Mapping[str, Any]) -> str:
-    if rule is yardstick:
+def _cost(rule: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
+    if rule is baseline:
         kb, seconds = rule["step_bytes"] / 1000, rule["seconds"]
         return f"{rule['macs']:,.0f}, {kb:,.0f} KB, {seconds:.2g} s"
-    shares = (rule[key] / yardstick[key] for key in ("macs", "step_bytes", "seconds"))
+    shares = (rule[key] / baseline[key] for key in ("macs", "step_bytes", "seconds"))
     return ", ".join(f"{share:.2f}" for share in shares)
 
 

@@ -46,7 +46,7 @@ from tpsgd_edge.stages import (
     train_on_host,
     with_frozen_hidden_layers,
 )
-from tpsgd_edge.stages.adapting import try_ways
+from tpsgd_edge.stages.adapting import try_strategies
 from tpsgd_edge.stages.bounds import steps_to_compare
 from tpsgd_edge.stages.export import onnx_of, read_state, write_state
 from tpsgd_edge.stages.facts import data_doubts, training_doubts
@@ -208,7 +208,7 @@ def quantization(
     """Compare integers with the same net in real numbers, layer by layer and on the test set.
 
     Args:
-        weights: a trained state as for `export`; first weights where not given.
+        weights: a trained state as for `export`; initial weights where not given.
         model_id: as for `export`.
         samples: test samples that the layers are compared on.
 
@@ -289,17 +289,17 @@ def adapt(
     Args:
         rates: learning rates; 0.3, 1 and 3 times the spec's where not given.
         folds: each sample is left out once, by parts of 1 / folds.
-        out: where the best way is written, as sections of a spec.
+        out: where the best strategy is written, as sections of a spec.
 
     Raises:
         TpsgdError: the net has not learned before; the spec, the data or a compiler are at fault.
     """
     if out is not None:
-        check_output(out, "the best way", inputs=input_files(spec))
+        check_output(out, "the best strategy", inputs=input_files(spec))
     tried = rates or [factor * (spec.rule.learning_rate or DEFAULT_RATE) for factor in (0.3, 1, 3)]
-    result = AdaptResult(try_ways(spec, tried, folds, progress or _silent))
+    result = AdaptResult(try_strategies(spec, tried, folds, progress or _silent))
     if out is not None:
-        write_whole(result.fragment.encode(), out, what="the best way")
+        write_whole(result.fragment.encode(), out, what="the best strategy")
     return result
 
 
@@ -361,7 +361,7 @@ def _simulate(
     if weights_out is not None:
         write_state(prepared, training.state, weights_out)
     baselines = {}
-    if any(not layer.is_last for layer in model.trained):
+    if any(not layer.is_last for layer in model.trainable):
         frozen = replace(prepared, model=with_frozen_hidden_layers(model))
         has_weights = prepared.spec.model.has_first_weights or begin is not None
         name = f"hidden layers {'as they came' if has_weights else 'at random'}"
@@ -383,7 +383,7 @@ def _simulate(
         formats=formats_of(model),
         baselines=baselines,
         weights=weights_out,
-        origin=tuple(score.value for score in training.origin_scores),
+        source_domain=tuple(score.value for score in training.source_scores),
         data=dataset.said,
         warnings=training_doubts(prepared, training, baselines),
         planned_ram=prepared.plan.n_bytes,

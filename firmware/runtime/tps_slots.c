@@ -22,12 +22,12 @@ static uint32_t get_u32(const uint8_t *bytes)
 bool tps_slots_divide(struct tps_ring *ring, const struct tps_storage *storage,
                       const struct tps_store_model *model)
 {
-    const uint32_t unit = storage->unit_size;
+    const uint32_t once = storage->program_size;
     const uint32_t page = storage->page_size;
     const uint32_t block = storage->block_size;
 
-    if (unit == 0 || page < TPS_SLOT_HEADER_BYTES || block < page || block > LARGEST ||
-        model->bytes > LARGEST / 2 || page % unit != 0 || block % page != 0) {
+    if (once == 0 || page < TPS_SLOT_HEADER_BYTES || block < page || block > LARGEST ||
+        model->bytes > LARGEST / 2 || page % once != 0 || block % page != 0) {
         return false;
     }
     const uint32_t bytes = TPS_SLOT_HEADER_BYTES + model->bytes + 4;

@@ -45,7 +45,7 @@ struct tps_storage {
     void *context;
     /* Read any count bytes of a block from any offset on. What cannot be read counts as damaged. */
     int (*read)(void *context, uint32_t block, uint32_t offset, void *bytes, uint32_t count);
-    /* Program whole units of a page, each at most once after an erase. */
+    /* Program bytes of a page, each at most once after an erase: program_size, or a multiple. */
     int (*program)(void *context, uint32_t block, uint32_t offset, const void *bytes,
                    uint32_t count);
     /* Erase a block: all of its bits become equal. What has no erase returns 0. */
@@ -54,14 +54,14 @@ struct tps_storage {
     int (*sync)(void *context);
     /* page_size bytes of RAM to work in; the bytes that program gets begin here. */
     uint8_t *page;
-    uint32_t unit_size;   /* bytes that are programmed at once, or a multiple; 1 and more */
-    uint32_t page_size;   /* the most bytes of one program: some units, and 32 bytes or more */
-    uint32_t block_size;  /* bytes that are erased at once: a multiple of page_size */
-    uint32_t block_count; /* 2 and more: each checkpoint goes to another place than the latest */
+    uint32_t program_size; /* bytes that are programmed at once; 1 and more */
+    uint32_t page_size;    /* the most bytes of one program: 32 or more, and a multiple */
+    uint32_t block_size;   /* bytes that are erased at once: a multiple of page_size */
+    uint32_t block_count;  /* 2 and more: each checkpoint goes to another place than the latest */
     /*
      * 1: after a start the first save goes on in a block whose rest reads as erased. 0: it takes a
-     * new block. Choose 0 where a unit that was cut off while it was programmed may read as erased
-     * and still not take another program, as in flash with error correction (STM32L4, G4, H7).
+     * new block. Choose 0 where bytes whose program was cut off may read as erased and still not
+     * take another one, as in flash with error correction (STM32L4, G4, H7).
      */
     uint32_t resumes;
 };

@@ -203,7 +203,7 @@ static void flush(struct writer *writer)
 {
     const struct tps_storage *storage = writer->storage;
 
-    while (writer->fill % storage->unit_size != 0) {
+    while (writer->fill % storage->program_size != 0) {
         storage->page[writer->fill++] = 0xFF;
     }
     if (writer->fill > 0 && !writer->has_failed) {

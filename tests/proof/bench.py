@@ -86,7 +86,7 @@ def one_layer(
 
 
 def start(model: QuantizedModel, **tensors: Any) -> dict[str, Array]:
-    """The first state, with some tensors given: `fc1_b=[1, 2]`, `step=3`."""
+    """The initial state, with some tensors given: `fc1_b=[1, 2]`, `step=3`."""
     state: dict[str, Array] = dict(Reference(model).state())
     for name, values in tensors.items():
         name = name if name in state else name.replace("_", ".")

@@ -152,7 +152,7 @@ FOUND = "found: mismatch: step 3, layer 'fc2', tensor 'b', index [2]: reference 
 
 # What only the self-test itself can tell of: each look of it is the only one that sees the fault.
 SELFTEST_SEES = {
-    "answers in the first state": Fault(
+    "answers in the initial state": Fault(
         "toy",
         inside("predict", r"return best;", "return (uint16_t)(best ^ (model->step == 0));"),
         "mismatch: in predict after 0 steps",
@@ -170,7 +170,7 @@ SELFTEST_SEES = {
         when("model->step == 8", "model->fc1_w[0] ^= 1;"),
         "mismatch: step 8, layer 'fc1', tensor 'w', index [0][0]: reference ",
     ),
-    "the first state": Fault(
+    "the initial state": Fault(
         "toy",
         inside("digest", r"return crc;", "return crc ^ (model->step == 0);"),
         "mismatch: in digest after 0 steps",

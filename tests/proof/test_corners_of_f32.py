@@ -29,7 +29,7 @@ def test_dead_zones_of_f32_are_met_exactly():
     below = float(np.nextafter(F(0.5), F(0)))
     model = one_layer("l2", 4, value_type="f32", dead_zone=0.5)
     assert moved(model, [0] * 4, [0.5, below, -0.5, -below]) == [0.5, 0, -0.5, 0]
-    zone = one_layer("dead_zone", 4, value_type="f32", loss_numbers={"delta": 0.5})
+    zone = one_layer("epsilon_insensitive", 4, value_type="f32", loss_numbers={"delta": 0.5})
     assert moved(zone, [0] * 4, [0.5, 0.75, -0.5, -0.75]) == [0, 0.25, 0, -0.25]
     huber = one_layer("huber", 4, value_type="f32", loss_numbers={"delta": 0.5})
     assert moved(huber, [0] * 4, [0.5, 0.75, -0.5, -0.75]) == [0.5, 0.5, -0.5, -0.5]

@@ -123,7 +123,7 @@ def test_gates_of_a_gru_saturate(sign, value_type):
 
     gru = replace(gru, reads=pushed(gru.reads), own=pushed(gru.own))
     model = replace(model, layers=(gru, *model.layers[1:]))
-    x = np.full(model.n_in, 127 if value_type == "s8" else 32767)
+    x = np.full(model.n_inputs, 127 if value_type == "s8" else 32767)
     steps_of(model, [(start(model), x, 0), (start(model), -x, 1)])
     reached = Reference(model).layer_outputs(x.astype(DTYPES[value_type]))[0]
     # Where all sums are positive the update gate is at its end, and the state stays where it was;
@@ -155,7 +155,7 @@ def test_errors_that_are_handed_down_stop_at_both_ends():
     last = replace(
         last,
         init=StoredInit(w, np.zeros(8, np.int32)),
-        passing=replace(last.passing, shift=1),
+        input_gradient=replace(last.input_gradient, shift=1),
         **one,
     )
     model = replace(model, layers=(replace(first, init=zeros, **one), last))
@@ -218,7 +218,7 @@ def test_errors_that_meet_in_a_pool_stop_at_both_ends(mode):
     last = replace(
         last,
         init=StoredInit(wide, np.zeros(2, np.int32)),
-        passing=replace(last.passing, shift=8),
+        input_gradient=replace(last.input_gradient, shift=8),
         **one,
     )
     model = replace(model, layers=(conv, pool, last))

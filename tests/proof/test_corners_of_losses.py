@@ -33,7 +33,7 @@ def test_huber_at_its_delta():
 
 def test_the_dead_zone_of_a_loss_at_its_delta():
     y, labels = places(999, 1000, 1001, -999, -1000, -1001, 32767, -32767)
-    model = one_layer("dead_zone", 8, loss_numbers={"delta": 1000})
+    model = one_layer("epsilon_insensitive", 8, loss_numbers={"delta": 1000})
     assert moved(model, y, labels) == [0, 0, 1, 0, 0, -1, 31767, -31767]
 
 

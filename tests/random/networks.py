@@ -51,7 +51,7 @@ class Recipe:
         return cls(int(seed), value_type, kind, int(count), int(n_in), widths, projection, storage)
 
     def model(self) -> QuantizedModel:
-        """The model; some have first weights at the ends of their range, some a constant rate."""
+        """The model; some have initial weights at the ends of their range, some a constant rate."""
         rng = np.random.default_rng(self.seed)
         wanted = {field.name: getattr(self, field.name) for field in fields(self)[1:]}
         model = random_model(rng, **wanted)
@@ -133,7 +133,7 @@ def late_state(model: QuantizedModel, seed: int) -> dict[str, Array]:
     """A state with weights and biases at their limits and two steps left to count."""
     rng = np.random.default_rng(seed)
     state: dict[str, Array] = {}
-    for layer in model.trained:
+    for layer in model.trainable:
         for name, shape, limit in (
             ("w", (layer.n_out, layer.n_in), 2**layer.weight_bits),
             ("b", (layer.n_out,), 2**27),

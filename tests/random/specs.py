@@ -18,7 +18,7 @@ from tpsgd_edge.spec import spec_from_dict
 from tpsgd_edge.stages import Prepared, prepare
 
 ACTIVATIONS = ("tanh", "sigmoid", "relu", "relu6", "leaky_relu", "hard_tanh", "linear")
-LOSSES = ("projected_l2", "l2", "l1", "huber", "dead_zone", "custom")
+LOSSES = ("projected_l2", "l2", "l1", "huber", "epsilon_insensitive", "custom")
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ def _rule(draw: st.DrawFn, *, is_class: bool, can_follow_gradient: bool) -> dict
 def _loss(draw: st.DrawFn, *, is_class: bool) -> dict[str, Any]:
     kind = draw(st.sampled_from((*LOSSES, "projected_cross_entropy") if is_class else LOSSES))
     loss: dict[str, Any] = {"kind": kind}
-    if kind in ("huber", "dead_zone"):
+    if kind in ("huber", "epsilon_insensitive"):
         loss["delta"] = draw(st.sampled_from((0.05, 0.25, 1.0)))
     if kind == "custom":
         loss["expression"] = draw(st.sampled_from(("tanh(4 * r)", "r * abs(r)", "r / (1 + r * r)")))

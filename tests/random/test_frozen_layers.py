@@ -39,7 +39,7 @@ def test_a_frozen_layer_takes_no_ram():
     assert sum(not layer.trains for model in models for layer in model.weighted) > 30
     for model in models:
         names = {name.split(".")[0] for name in digest_order(model)} - set(COUNTERS)
-        assert names == {layer.name for layer in model.trained}
+        assert names == {layer.name for layer in model.trainable}
         of_state = {tensor.name.split(".")[0] for tensor in plan_memory(model).state.tensors}
         assert of_state - set(COUNTERS) == names
         kept = {b.layer for b in plan_memory(model).stream if b.role != "h"}

@@ -57,7 +57,7 @@ def _features(model: QuantizedModel) -> Iterator[str]:
             yield "a skip"
             yield from ["a skip over two layers"] * (reach > 2)
             yield from ["behind recurrent layers"] * bool(model.recurrent)
-            yield from ["with an error gate"] * model.is_gated
+            yield from ["with an error gate"] * model.has_error_gate
         if isinstance(layer, QuantizedAdd):
             yield layer.activation
             yield from ["three terms"] * (len(inputs) > 2)

@@ -1,6 +1,6 @@
 """Random networks, rendered, built and run on this computer: no bit differs from the reference.
 
-Depth, widths, formats, losses, activations, projections, gates, schedules and first weights are
+Depth, widths, formats, losses, activations, projections, gates, schedules and initial weights are
 drawn; so are inputs, labels and weights at the ends of their ranges.
 """
 

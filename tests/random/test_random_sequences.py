@@ -64,7 +64,7 @@ def test_other_builds_with_gru_layers_do_too(name, seed):
 def test_the_networks_of_ci_hold_all_kinds_of_gru_layers():
     models = [gated(_FIRST_GATED + number) for number in range(CI["gated"].sanitized)]
     grus = [la for model in models for la in model.recurrent if isinstance(la, QuantizedGru)]
-    assert len({(la.resets_first, la.weight_type, la.x_type) for la in grus}) == 10
+    assert len({(la.reset_before, la.weight_type, la.x_type) for la in grus}) == 10
     stacks = {tuple(la.kind for la in model.recurrent) for model in models}
     assert stacks >= {("gru",), ("gru", "gru"), ("gru", "rnn"), ("rnn", "gru")}
     assert {model.labels.each_step for model in models} == {False, True}

@@ -53,7 +53,7 @@ static int read(void *context, uint32_t block, uint32_t offset, void *bytes, uin
     }
     const uint32_t at = flash->starts[block] + offset;
     if (flash->fails_to_read && count > 0) {
-        const uint32_t unit = flash->storage.unit_size;
+        const uint32_t unit = flash->storage.program_size;
         for (uint32_t i = at / unit; i <= (at + count - 1) / unit; i++) {
             if (flash->poison[i]) {
                 return -1;
@@ -89,7 +89,7 @@ static int program(void *context, uint32_t block, uint32_t offset, const void *b
 {
     struct flash *flash = context;
     uint8_t *from = flash->cells;
-    const uint32_t unit = flash->storage.unit_size;
+    const uint32_t unit = flash->storage.program_size;
     const uint32_t page = flash->storage.page_size;
 
     if (!is_inside(flash, block, offset, count)) {
@@ -173,7 +173,7 @@ static int erase(void *context, uint32_t block)
     }
     const uint32_t at = flash->starts[block];
     const uint32_t count = flash->sectors[block];
-    const uint32_t unit = flash->storage.unit_size;
+    const uint32_t unit = flash->storage.program_size;
     flash->erased[block]++;
     if (is_cut(flash)) {
         tear_erase(flash, flash->bytes + at, count);
@@ -233,7 +233,7 @@ bool flash_make(struct flash *flash, uint32_t unit, uint32_t page, uint32_t bloc
         .erase = erase,
         .sync = sync,
         .page = buffer,
-        .unit_size = unit,
+        .program_size = unit,
         .page_size = page,
         .block_size = block,
         .block_count = count,

@@ -60,7 +60,7 @@ int main(int count, char **words)
     const struct tps_store_model model = {0x1234ABCD, sizeof state};
     struct tps_storage storage = {
         .read = get, .program = set, .erase = erase, .sync = sync_all, .page = page,
-        .unit_size = (uint32_t)atol(words[2]), .page_size = (uint32_t)atol(words[3]),
+        .program_size = (uint32_t)atol(words[2]), .page_size = (uint32_t)atol(words[3]),
         .block_size = (uint32_t)atol(words[4]), .block_count = (uint32_t)atol(words[5]),
     };
     struct tps_store store;

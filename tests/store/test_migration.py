@@ -13,7 +13,7 @@ from tpsgd_edge.memory.checkpoint import newest
 from tpsgd_edge.memory.dump import read_dump
 from tpsgd_edge.migration import migrate
 from tpsgd_edge.quantize import quantize_inputs, quantize_labels
-from tpsgd_edge.quantize.restore import bias_unit, unit_weights
+from tpsgd_edge.quantize.restore import bias_scale, unit_weights
 from tpsgd_edge.reference import Reference
 from tpsgd_edge.spec import load_spec
 from tpsgd_edge.stages import prepare
@@ -84,12 +84,12 @@ def trained(path: Path | str, steps: int = 30):
 def assert_same_numbers(old, state, new, made, but: tuple[str, ...] = ()) -> None:
     """Weights stand for the same real numbers, to half a step of the new scale."""
     before = {unit.name: unit for unit in old.weighted}
-    for unit in new.trained:
+    for unit in new.trainable:
         if unit.name in but:
             continue
         was, now = unit_weights(before[unit.name], state), unit_weights(unit, made)
         step_w = 0 if unit.weight_type == "f32" else unit.weight_scale / 2
-        step_b = 0 if unit.weight_type == "f32" else bias_unit(unit) / 2
+        step_b = 0 if unit.weight_type == "f32" else bias_scale(unit) / 2
         assert np.abs(was.w - now.w).max() <= step_w + 1e-6 * np.abs(was.w).max(), unit.name
         assert np.abs(was.b - now.b).max() <= step_b + 1e-6 * np.abs(was.b).max(), unit.name
 
@@ -210,7 +210,7 @@ def test_samples_and_values_that_are_scaled_otherwise(folder, name):
     outputs = []
     for ready, values in ((old, state), (new, made.state)):
         inputs, first = ready.model.inputs, ready.model.layers[0]
-        x = (old.dataset.x_train - inputs.mean) / inputs.deviation
+        x = (old.dataset.x_train - inputs.mean) / inputs.std
         real = unit_weights(first, values)
         outputs.append(x @ real.w.T + real.b)
     scale = np.abs(outputs[0]).max()
@@ -267,6 +267,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.series(4)
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_does_not_fit_is_said_layer_by_layer(folder, name):
     spec, changes, reasons = REFUSED[name]

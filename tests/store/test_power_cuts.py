@@ -31,6 +31,7 @@ def wrong(counts: dict[str, int]) -> dict[str, int]:
     return {name: counts[name] for name in BAD if counts[name]}
 
 
+@pytest.mark.series(6)
 @pytest.mark.parametrize("flag", FLAGS)
 @pytest.mark.parametrize("flash", [*FLASHES, LONG_SLOTS], ids=lambda flash: flash.name)
 def test_a_cut_costs_no_more_than_the_save_that_was_under_way(program, flash, flag):
@@ -43,6 +44,7 @@ def test_a_cut_costs_no_more_than_the_save_that_was_under_way(program, flash, fl
     assert counts["older"] > 0.9 * counts["same"]
 
 
+@pytest.mark.series(1)
 @pytest.mark.parametrize("flash", FLASHES, ids=lambda flash: flash.name)
 def test_a_state_of_some_kilobytes(program, flash):
     counts = run(program, "cuts", flash, state=LARGE, saves=2, flag=RESUMES)
@@ -59,6 +61,7 @@ def test_a_thousand_saves(program, flash, flag):
     assert counts["cuts"] > 30_000
 
 
+@pytest.mark.series(5)
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("flag", FLAGS)
 @pytest.mark.parametrize("count", [2, 3, 5])
@@ -69,6 +72,7 @@ def test_cuts_one_after_the_other(program, count, flag, seed):
     assert counts["cuts"] > 300
 
 
+@pytest.mark.series(3)
 @pytest.mark.parametrize("count", [2, 3])
 @pytest.mark.parametrize("flag", ["resumes", "strict", "zeros"])
 def test_operations_that_fail_or_do_nothing(program, count, flag):
@@ -87,6 +91,7 @@ def test_a_checkpoint_that_rots_is_not_taken_and_is_named(program, flash):
     assert counts["damaged"] > 5
 
 
+@pytest.mark.series(1)
 @pytest.mark.parametrize("seed", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("flash", [FLASHES[1], LONG_SLOTS], ids=lambda flash: flash.name)
 def test_arbitrary_bytes_are_taken_only_with_their_crc(program, flash, seed):
@@ -171,7 +176,7 @@ FAULTS = {
     "any newest will do": ("tps_store.c", "key < best", "key > 0", "walk", RESUMES),
     "padding is no unit": (
         "tps_store.c",
-        "while (writer->fill % storage->unit_size != 0)",
+        "while (writer->fill % storage->program_size != 0)",
         "while (false)",
         "walk",
         RESUMES,
@@ -179,7 +184,7 @@ FAULTS = {
 }
 
 
-@pytest.mark.series(4)
+@pytest.mark.series(2)
 @pytest.mark.parametrize("name", FAULTS)
 def test_the_trials_find_a_store_that_is_wrong(tmp_path, monkeypatch, name):
     path, old, new, kind, flag = FAULTS[name]

@@ -6,9 +6,9 @@ from typing import Any
 from tests.support.draws import Rng
 from tests.support.frozen import freeze
 from tpsgd_edge.quantize.model import (
+    InputGradient,
     Interval,
     Loss,
-    Passing,
     QuantizedConv2d,
     QuantizedDense,
     QuantizedLayer,
@@ -23,14 +23,14 @@ def with_backprop(rng: Rng, model: QuantizedModel, *, some_frozen: bool = True) 
     if some_frozen and rng.random() < 0.2:
         frozen = int(rng.integers(count))
         model = freeze(model, [index >= frozen for index in range(count)])
-    first = [layer.name for layer in model.layers].index(model.trained[0].name)
+    first = [layer.name for layer in model.layers].index(model.trainable[0].name)
     layers: list[Any] = []
     for index, layer in enumerate(model.layers):
         if isinstance(layer, QuantizedDense):
             behind = model.layers[index + 1] if index == first and not layer.is_last else None
             layer = _from_above(layer, behind)
             if index > first:
-                layer = replace(layer, passing=_passing(rng, layer))
+                layer = replace(layer, input_gradient=_input_gradient(rng, layer))
         layers.append(layer)
     return replace(model, layers=tuple(layers), gate=None, rule="backprop")
 
@@ -50,7 +50,7 @@ def _from_above(layer: QuantizedDense, behind: QuantizedLayer | None) -> Quantiz
                 "pool_stride": behind.stride,
             }
         layer = replace(layer, geometry=replace(layer.geometry, **shapes))
-    return layer if layer.is_last else replace(layer, loss=Loss("from_above"), projection=None)
+    return layer if layer.is_last else replace(layer, loss=Loss("backward"), projection=None)
 
 
 def _can_be_left_out(pool: QuantizedPool) -> bool:
@@ -58,9 +58,9 @@ def _can_be_left_out(pool: QuantizedPool) -> bool:
     return pool.mode == "max" and apart
 
 
-def _passing(rng: Rng, layer: QuantizedDense) -> Passing:
+def _input_gradient(rng: Rng, layer: QuantizedDense) -> InputGradient:
     if layer.weight_type == "f32":
-        return Passing()
+        return InputGradient()
     rows = layer.n_out
     if isinstance(layer, QuantizedConv2d):
         kernel, groups = layer.geometry.kernel, layer.geometry.groups
@@ -70,4 +70,4 @@ def _passing(rng: Rng, layer: QuantizedDense) -> Passing:
     shift = int(rng.integers(1, 41))
     if rng.random() < 0.8:
         shift = int(rng.integers(layer.weight_bits - 7, layer.weight_bits + 2))
-    return Passing(max(1, shift), Interval(-largest, largest))
+    return InputGradient(max(1, shift), Interval(-largest, largest))

@@ -1,4 +1,4 @@
-"""Models some of whose layers keep their first weights."""
+"""Models some of whose layers keep their initial weights."""
 
 from dataclasses import replace
 from typing import Any

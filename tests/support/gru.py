@@ -101,7 +101,7 @@ def _sums(
     sums = replace(
         dense,
         name=name,
-        loss=Loss("from_above"),
+        loss=Loss("backward"),
         projection=None,
         rate=None,
         trains=False,

@@ -11,7 +11,7 @@ from tpsgd_edge.spec import NOT_MONOTONE, Activation
 # They run in layers that do not learn.
 FROZEN_ACTIVATIONS = NOT_MONOTONE
 ACTIVATIONS = tuple(name for name in get_args(Activation) if name not in FROZEN_ACTIVATIONS)
-TARGET_LOSSES = ("l2", "l1", "huber", "dead_zone", "custom")
+TARGET_LOSSES = ("l2", "l1", "huber", "epsilon_insensitive", "custom")
 
 
 def loss_choices(label_kind: str, activation: str, *, is_last: bool) -> tuple[str, ...]:
@@ -73,7 +73,7 @@ def random_loss(
             on=extreme(rng, *s16) if is_last else 0,
             off=extreme(rng, *s16) if is_last else 0,
         ),
-        delta=extreme(rng, 0, 32767) if kind in ("huber", "dead_zone") else 0,
+        delta=extreme(rng, 0, 32767) if kind in ("huber", "epsilon_insensitive") else 0,
         table=rng.integers(-32767, 32768, 256).astype(np.int16) if kind == "custom" else None,
     )
 
@@ -92,7 +92,7 @@ def _random_loss_f32(rng: Rng, kind: str, n_target: int, *, is_last: bool) -> Lo
             on=f32(rng.normal()) if is_last else 0.0,
             off=f32(rng.normal()) if is_last else 0.0,
         ),
-        delta=f32(rng.uniform(0, 1)) if kind in ("huber", "dead_zone") else 0.0,
+        delta=f32(rng.uniform(0, 1)) if kind in ("huber", "epsilon_insensitive") else 0.0,
         table=rng.normal(size=256).astype(np.float32) if kind == "custom" else None,
         custom_scale_f32=f32(64 / 2.0 ** rng.integers(0, 4)) if kind == "custom" else 0.0,
     )

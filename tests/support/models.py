@@ -67,7 +67,7 @@ class Wanted:
         hidden: widths of the hidden dense layers; empty for a net of one layer.
         activations, losses, weight_types: one for each trained layer, the last layer included.
         gate: with an error gate, where the last loss allows one.
-        stored_weights: first weights from flash, extremes among them; else from the seed.
+        stored_weights: initial weights from flash, extremes among them; else from the seed.
         lively: factors and rates such that values move and units learn; else anything allowed.
         maps: convolutions and pools before the dense layers; None: in half of the models.
         x_shape: the input map; the default with `n_in` is one row.
@@ -147,7 +147,7 @@ def random_samples(
 
     Where each step of a sequence of T has a label, labels are (steps, T) or (steps, T, K).
     """
-    x = np.stack([random_input(rng, model.value_type, model.n_in) for _ in range(steps)])
+    x = np.stack([random_input(rng, model.value_type, model.n_inputs) for _ in range(steps)])
     count = model.labels.count
     shape = (steps, model.steps) if model.labels.each_step else (steps,)
     if model.labels.kind == "class":

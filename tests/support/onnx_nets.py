@@ -125,6 +125,6 @@ def answers(
     spec = spec_of(path, data={"file": "x.npz", "scaling": "none", **data})
     dataset = dataset_from_arrays(spec, x, y, x, y)
     graph = build_graph(spec, dataset)
-    mean, deviation = dataset_scaling(spec, dataset)
-    *_, last = forward(graph, (dataset.x_test - mean) / deviation, SEED)
+    mean, std = dataset_scaling(spec, dataset)
+    *_, last = forward(graph, (dataset.x_test - mean) / std, SEED)
     return np.asarray(last), graph

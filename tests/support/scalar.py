@@ -136,7 +136,7 @@ def target_space_error(loss, r):
         return 16384 if r > 0 else -16384 if r < 0 else 0
     if loss.kind == "huber":
         return clip(r, -delta, delta)
-    if loss.kind == "dead_zone":
+    if loss.kind == "epsilon_insensitive":
         return r - delta if r > delta else r + delta if r < -delta else 0
     assert loss.kind == "custom"
     return int(loss.table[clip(rshift_round(r, 8), -128, 127) + 128])
@@ -313,7 +313,7 @@ def target_space_error_f32(loss, r):
         return F(1) if r > 0 else F(-1) if r < 0 else F(0)
     if loss.kind == "huber":
         return clip(r, -delta, delta)
-    if loss.kind == "dead_zone":
+    if loss.kind == "epsilon_insensitive":
         return F(r - delta) if r > delta else F(r + delta) if r < -delta else F(0)
     scaled = F(F(r * F(loss.custom_scale_f32)) + F(128.5))
     return loss.table[clip(math.floor(float(scaled)), 0, 255)]

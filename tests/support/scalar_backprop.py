@@ -71,7 +71,7 @@ def _below(layer, w, e, x, y, *, real):
                 terms[place].append(F(w[row][i] * delta) if real else w[row][i] * delta)
     if real:
         return [clip(sum_f32(products), -LIMIT_F32, LIMIT_F32) for products in terms]
-    shift = layer.passing.shift
+    shift = layer.input_gradient.shift
     return [clip(rshift_round(sum(products), shift), -LIMIT, LIMIT) for products in terms]
 
 

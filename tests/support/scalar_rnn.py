@@ -144,7 +144,7 @@ def gru_step(layer: QuantizedGru, w, b, memory: GruMemory, x):
     a, u = forward(layer.reads, w[0], b[0], x), own_sums(h)
     r = [table("sigmoid", a[j] + u[j]) for j in range(n)]
     z = [table("sigmoid", a[n + j] + u[n + j]) for j in range(n)]
-    if layer.resets_first:
+    if layer.reset_before:
         again = own_sums([rshift_round(r[j] * h[j], 15) for j in range(n)])
         k = [a[2 * n + j] + again[2 * n + j] for j in range(n)]
     else:
@@ -163,7 +163,7 @@ def gru_step_f32(layer: QuantizedGru, w, b, memory: GruMemory, x):
     a, u = forward_f32(layer.reads, w[0], b[0], x), forward_f32(layer.own, w[1], b[1], h)
     r = [activation_f32("sigmoid", F(a[j] + u[j])) for j in range(n)]
     z = [activation_f32("sigmoid", F(a[n + j] + u[n + j])) for j in range(n)]
-    if layer.resets_first:
+    if layer.reset_before:
         again = forward_f32(layer.own, w[1], b[1], [F(r[j] * h[j]) for j in range(n)])
         k = [F(a[2 * n + j] + again[2 * n + j]) for j in range(n)]
     else:
@@ -178,7 +178,7 @@ def gru_step_f32(layer: QuantizedGru, w, b, memory: GruMemory, x):
 def gru_learn(layer: QuantizedGru, w, b, memory: GruMemory, y, label, rng, decay):
     x, h, r, z, c, u = memory.seen
     n, of_r, of_z, of_c = layer.n_out, [], [], []
-    for j, e in enumerate(local_errors(layer.taught, y, label)):
+    for j, e in enumerate(local_errors(layer.loss_layer, y, label)):
         d_c = rshift_round(e * derivative("tanh", "s16", c[j]), 15)
         d_z = rshift_round(e * ((h[j] - c[j]) >> 1), 14) * derivative("sigmoid", "s16", z[j])
         d_r = sat_s16(rshift_round(d_c * u[j], 12)) * derivative("sigmoid", "s16", r[j])
@@ -200,7 +200,7 @@ def gru_learn(layer: QuantizedGru, w, b, memory: GruMemory, y, label, rng, decay
 def gru_learn_f32(layer: QuantizedGru, w, b, memory: GruMemory, y, label, rng, decay):
     x, h, r, z, c, u = memory.seen
     n, of_r, of_z, of_c = layer.n_out, [], [], []
-    for j, e in enumerate(local_errors_f32(layer.taught, y, label)):
+    for j, e in enumerate(local_errors_f32(layer.loss_layer, y, label)):
         of_c.append(F(e * derivative_f32("tanh", c[j])))
         of_z.append(F(F(e * F(h[j] - c[j])) * derivative_f32("sigmoid", z[j])))
         of_r.append(F(F(of_c[j] * u[j]) * derivative_f32("sigmoid", r[j])))

@@ -54,7 +54,7 @@ def test_every_stage_has_every_activation() -> None:
 
 def slopes_in_c(name: str) -> tuple[bool, bool]:
     """Whether the templates have the activation's slope for integers, and for binary32."""
-    macros = template("dense_gate.c.j2").module
+    macros = template("dense_grad.c.j2").module
     own = GateKernel("", name, ACTIVATIONS_C[name].shares or name, "int8_t", "INT8")
     integer_c = macros.closed_where(own) + macros.slope(own)  # type: ignore[attr-defined]
     real_c = macros.slope_f32(replace(own, slope=name))  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""`tpsgd-edge adapt`: ways are tried, the best of them is a spec."""
+"""`tpsgd-edge adapt`: strategies are tried, the best of them is a spec."""
 
 import json
 import tomllib
@@ -14,7 +14,7 @@ from tpsgd_edge.cli.running import run
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.pipeline import adapt
 from tpsgd_edge.spec import load_spec, spec_from_dict
-from tpsgd_edge.stages.adapting import ways_of
+from tpsgd_edge.stages.adapting import strategies_of
 
 LAYERS = [{"name": "fc1", "units": 8}, {"name": "fc2", "units": 6}, {"name": "out", "units": 3}]
 SPEC = """
@@ -76,8 +76,8 @@ def test_the_best_way_is_a_spec(tmp_path: Path) -> None:
     document = tomllib.loads(text)
     document["model"]["weights_file"] = "net.npz"
     spec = spec_from_dict(document | rest, folder=tmp_path)
-    assert [la.name for la in spec.model.trained if la.train] == best["trains"] or best["adaptors"]
-    assert spec.model.trained[1].activation == "relu"
+    assert [la.name for la in spec.model.weighted if la.train] == best["trains"] or best["adaptors"]
+    assert spec.model.weighted[1].activation == "relu"
     assert spec.rule.learning_rate == 0.02
     shown = show_adaptation(result, None)
     assert "over the RAM budget" in shown
@@ -115,15 +115,19 @@ def test_real_values_are_not_right_or_wrong(tmp_path: Path) -> None:
 
 def test_every_layer_and_all_together_are_tried_at_every_rate() -> None:
     content = {"name": "n", "model": {"layers": LAYERS[1:]}, "data": {"file": "x"}}
-    ways = ways_of(spec_from_dict(content), (0.1, 0.2))
-    found = [(way.trains, way.targets, way.adaptors) for way in ways if way.rate == 0.1]
+    strategies = strategies_of(spec_from_dict(content), (0.1, 0.2))
+    found = [
+        (strategy.trains, strategy.targets, strategy.adaptors)
+        for strategy in strategies
+        if strategy.rate == 0.1
+    ]
     assert found == [
         (("out",), "prototype", ()),
         (("fc2", "out"), "prototype", ()),
         (("fc2", "out"), "random", ()),
         (("out",), "prototype", ("fc2",)),
     ]
-    assert len(ways) == 8
+    assert len(strategies) == 8
 
 
 def gated(name: str, **keys: Any) -> dict[str, Any]:
@@ -142,10 +146,10 @@ def test_recurrent_layers_learn_where_they_can(
     recurrent: list[dict[str, Any]], learning: set[tuple[str, ...]]
 ) -> None:
     content = {"name": "n", "model": {"layers": [*recurrent, LAYERS[2]]}, "data": {"file": "x"}}
-    ways = ways_of(spec_from_dict(content), (0.1,))
-    assert {way.trains for way in ways if not way.adaptors} == learning
+    strategies = strategies_of(spec_from_dict(content), (0.1,))
+    assert {strategy.trains for strategy in strategies if not strategy.adaptors} == learning
     # Between recurrent layers there is no place for an adaptor.
-    assert [way.adaptors for way in ways if way.adaptors] == [("b",)]
+    assert [strategy.adaptors for strategy in strategies if strategy.adaptors] == [("b",)]
 
 
 @pytest.mark.slow

@@ -41,7 +41,7 @@ def test_a_net_with_new_adaptors_answers_as_before(tmp_path: Path, numbers: Any)
     models = [prepare(spec, dataset_from_arrays(spec, X, Y)).model for spec in (plain, adapted)]
     np.testing.assert_array_equal(*map(answers, models))
     assert [layer.residual for layer in models[1].weighted] == [True, False, True, False]
-    assert [layer.n_weights for layer in models[1].trained] == [144, 64, 24]
+    assert [layer.n_weights for layer in models[1].trainable] == [144, 64, 24]
 
 
 def test_an_adaptor_of_a_map_is_a_convolution_of_one_by_one(tmp_path: Path) -> None:

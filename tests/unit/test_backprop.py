@@ -15,7 +15,7 @@ from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.data import dataset_from_arrays
 from tpsgd_edge.memory import ArenaPlan, plan_memory
 from tpsgd_edge.quantize import QuantizedModel
-from tpsgd_edge.quantize.model import Passing
+from tpsgd_edge.quantize.model import InputGradient
 from tpsgd_edge.spec import Spec, spec_from_dict
 from tpsgd_edge.stages import prepare, render_project
 
@@ -146,35 +146,38 @@ def test_sums_of_errors_that_s64_cannot_be_proved_for_are_refused():
 
 def test_hidden_layers_have_errors_from_above_and_no_projection():
     model = model_of(MAPS)
-    conv1, conv2, last = model.trained
+    conv1, conv2, last = model.trainable
     # The first layer takes its errors from behind its max pool.
     assert model.error_path == (4, 3, 2, 0)
     assert (model.errors_go_to(2), model.errors_go_to(0)) == (0, None)
-    assert (conv1.loss.kind, last.loss.kind) == ("from_above", "softmax_cross_entropy")
-    assert (conv1.projection, conv1.passing) == (None, None)
-    assert conv2.passing is not None
-    assert last.passing is not None
+    assert (conv1.loss.kind, last.loss.kind) == ("backward", "softmax_cross_entropy")
+    assert (conv1.projection, conv1.input_gradient) == (None, None)
+    assert conv2.input_gradient is not None
+    assert last.input_gradient is not None
     # 4 of 2 x 2 windows share an error above; the scale says so, and no kernel divides.
-    below_last = last.error_scale * last.weight_scale * 2.0**last.passing.shift
+    below_last = last.error_scale * last.weight_scale * 2.0**last.input_gradient.shift
     assert conv2.error_scale == below_last / 4
-    assert conv1.error_scale == conv2.error_scale * conv2.weight_scale * 2.0**conv2.passing.shift
+    assert (
+        conv1.error_scale
+        == conv2.error_scale * conv2.weight_scale * 2.0**conv2.input_gradient.shift
+    )
 
 
 def test_layers_that_do_not_train_are_not_reached():
     model = model_of([MAPS[0] | {"train": False}, *MAPS[1:]])
     assert model.error_path == (4, 3, 2)
-    conv2 = model.trained[0]
+    conv2 = model.trainable[0]
     assert conv2.name == "conv2"
-    assert conv2.passing is None
+    assert conv2.input_gradient is None
     roles = [(b.layer, b.role) for b in plan_memory(model).training.buffers if b.role == "e"]
     assert roles == [("conv2", "e"), ("pool2", "e"), ("fc", "e")]
 
 
 def test_narrow_sums_take_32_bits():
     narrow, wide = (model_of(numbers={"weights": weights}) for weights in ("s8", "s16"))
-    shapes = [layer.passing for layer in (narrow.last, wide.last)]
-    assert all(isinstance(passing, Passing) for passing in shapes)
-    assert [passing.is_wide for passing in shapes if passing] == [False, True]
+    shapes = [layer.input_gradient for layer in (narrow.last, wide.last)]
+    assert all(isinstance(input_gradient, InputGradient) for input_gradient in shapes)
+    assert [input_gradient.is_wide for input_gradient in shapes if input_gradient] == [False, True]
 
 
 def test_no_value_is_overwritten_before_its_last_use():
@@ -222,15 +225,15 @@ def test_errors_are_handed_down_before_a_layer_learns():
     step = code[code.index("toy_train_step_with(") :]
     calls = [
         "tps_error_softmax_cross_entropy(&fc_layer",
-        "tps_dense_delta_below_s16_s64(&fc_layer",
+        "tps_dense_backward_s16_s64(&fc_layer",
         "tps_dense_update_s16_s8(&fc_layer",
-        "tps_average_pool_delta_below(&pool2_layer",
-        "tps_map_gate_tanh_s8(&conv2_layer",
-        "tps_conv2d_delta_below_s16_s64(&conv2_layer",
+        "tps_average_pool_backward(&pool2_layer",
+        "tps_map_grad_tanh_s8(&conv2_layer",
+        "tps_conv2d_backward_s16_s64(&conv2_layer",
         "tps_conv2d_learn_s16_s8_open_s8(&conv2_layer",
-        "tps_max_pool_delta_below_s8(&pool1_layer",
-        "tps_map_gate_tanh_s8(&conv1_layer",
-        "tps_conv2d_delta_below_s16_s64(&conv1_layer",
+        "tps_max_pool_backward_s8(&pool1_layer",
+        "tps_map_grad_tanh_s8(&conv1_layer",
+        "tps_conv2d_backward_s16_s64(&conv1_layer",
         "tps_conv2d_learn_s16_s8_open_s8(&conv1_layer",
         "tps_conv2d_learn_s16_s8_tanh_s8(&conv0_layer",
     ]
@@ -241,7 +244,7 @@ def test_errors_are_handed_down_before_a_layer_learns():
 
 def test_a_pool_behind_the_first_layer_needs_no_map_of_errors():
     step = project_of(MAPS).files["toy.c"]
-    assert "tps_max_pool_delta_below" not in step
+    assert "tps_max_pool_backward" not in step
     conv1 = next(b for b in plan_of(MAPS).buffers if (b.layer, b.role) == ("conv1", "e"))
     assert conv1.count == 3 * 3 * 4
 

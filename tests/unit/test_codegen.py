@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.random.networks import network, project_of, random_recipe, samples_of
+from tests.random.networks import ORIGIN, network, project_of, random_recipe, samples_of
 from tests.support.models import random_model
 from tests.support.small_projects import SMALL, small_project
+from tpsgd_edge import codegen
 from tpsgd_edge.codegen import CProject
 from tpsgd_edge.codegen.arrays import pack_entries
 from tpsgd_edge.codegen.c import c_float, c_rows, c_wrapped
 from tpsgd_edge.memory import plan_memory
 from tpsgd_edge.quantize.model import QuantizedModel
+from tpsgd_edge.stages.selftest import selftest_of
 
 COUNT = 60
 _DEFINED = re.compile(r"^(?!static)[a-z][\w ]*?[ *](tps_\w+)\([^;]*?\)\n\{", re.MULTILINE)
@@ -181,7 +183,7 @@ def test_nothing_that_a_small_device_lacks():
 def test_the_proved_bounds_are_printed():
     for model, project in projects():
         source = project.files[f"{model.name}.c"]
-        for layer in model.trained:
+        for layer in model.trainable:
             if layer.accumulator is not None:
                 assert f"|acc| <= {layer.accumulator.high:,}" in source
 
@@ -254,15 +256,15 @@ def test_a_call_with_a_long_first_argument_is_wrapped_before_it():
 def test_the_names_that_a_linker_sees_are_those_that_the_headers_declare():
     """A declaration in a header begins at the margin; what is static no linker sees."""
     declared = re.compile(r"^(?!static|typedef|#)\w[\w *]*?\b(tps_\w+)(?=\(|\[)", re.MULTILINE)
-    for name in SMALL:
-        project = small_project(name)
+    branched = network(3, graph=True)
+    test = selftest_of(branched, *(part[:2] for part in samples_of(branched, 1)))
+    saving = codegen.render(branched, plan_memory(branched), ORIGIN, test, {}, has_store=True)
+    for project in (saving, *map(small_project, SMALL)):
         files = project.files
         headers = (text for path, text in files.items() if path.endswith(".h"))
         found = {one for text in headers for one in declared.findall(text)}
-        defined = re.findall(
-            r"^#define (tps_\w+) ", files[f"{project.name}_tps_names.h"], re.MULTILINE
-        )
-        assert defined == sorted(found), name
+        names = files[f"{project.name}_tps_names.h"]
+        assert re.findall(r"^#define (tps_\w+) ", names, re.MULTILINE) == sorted(found)
 
 
 @pytest.mark.parametrize("width", [1, 3, 5, 8, 11, 20])

@@ -6,17 +6,18 @@ import jinja2.nodes
 import numpy as np
 import pytest
 
-from tests.random.networks import network, project_of, samples_of
+from tests.random.networks import ORIGIN, network, samples_of
 from tests.support.gru import with_gru_layers
 from tests.support.small_projects import SMALL, small_project
 from tpsgd_edge.assets import firmware_dir, templates_dir
+from tpsgd_edge.codegen import render
 from tpsgd_edge.codegen.calls import (
     DECAY,
     Argument,
     Call,
-    Lesson,
+    LearningCalls,
+    OperationView,
     Source,
-    StageView,
     X,
     call,
     use_state,
@@ -24,14 +25,19 @@ from tpsgd_edge.codegen.calls import (
 from tpsgd_edge.codegen.components import COMPONENTS
 from tpsgd_edge.codegen.error_kernels import ErrorKernel
 from tpsgd_edge.codegen.kinds import KINDS
+from tpsgd_edge.codegen.naming import file_name
 from tpsgd_edge.codegen.rendering import _environment, template
+from tpsgd_edge.memory import plan_memory
 from tpsgd_edge.spec.loss import LossKind
+from tpsgd_edge.stages.selftest import selftest_of
 
 # Rendered on their own, or into other files than those of kernels.
 OWN = {
     "model.h.j2",
     "model.c.j2",
     "model_port.h.j2",
+    "model_store.h.j2",
+    "model_store.c.j2",
     "project_makefile.j2",
     "project_cmake.j2",
     "project_readme.md.j2",
@@ -66,15 +72,16 @@ def test_every_component_is_in_some_project_and_no_more_in_all_than_must_be():
     curved = network(3, value_type="f32", n_in=4, hidden=[3], activations=["elu", "linear"])
     projects = [small_project(name) for name in SMALL]
     for model in (curved, branched):
-        projects.append(project_of(model, *(part[:2] for part in samples_of(model, 1))))
+        samples = [part[:2] for part in samples_of(model, 1)]
+        test = selftest_of(model, *samples)
+        projects.append(render(model, plan_memory(model), ORIGIN, test, {}, has_store=True))
     present = [
-        {c.name for c in COMPONENTS if f"{project.name}_{c.name}.h" in project.files}
+        {c.name for c in COMPONENTS if file_name(project.name, f"{c.name}.h") in project.files}
         for project in projects
     ]
-    shared = {"tps_status"}
-    assert set.union(*present) == {component.name for component in COMPONENTS} - shared
-    always = {"tps_compiler", "tps_crc32", "tps_data", "tps_layer", "tps_names", "tps_random"}
-    assert set.intersection(*present) == always
+    assert set.union(*present) == {component.name for component in COMPONENTS}
+    always = {"compiler", "crc32", "data", "layer", "names", "random", "status"}
+    assert set.intersection(*present) == {f"tps_{name}" for name in always}
 
 
 def test_the_kinds_are_those_that_layers_have():
@@ -91,7 +98,7 @@ def test_kinds_that_keep_a_state_can_make_their_output_again():
 def test_what_a_lesson_reads_is_in_its_calls_however_deep():
     join = call("f", Argument("values", "int8_t", parts=(X, Argument("arena", "fc1_y"))))
     learns = call("g", DECAY, Argument("state", "fc1_w"))
-    lesson = Lesson((StageView("", (learns,)),), gated=(StageView("", (join,)),))
+    lesson = LearningCalls((OperationView("", (learns,)),), gated=(OperationView("", (join,)),))
     assert lesson.reads_input
     assert lesson.decays_from == 0
     assert not use_state(lesson.gated)

@@ -233,7 +233,7 @@ def test_a_spec_that_trains_by_backpropagation_is_refused(spec, tmp_path):
 def test_rates_that_nobody_says_follow_from_the_data(made, tmp_path):
     spec = load_spec(EXAMPLES / "digits.toml", ["rule.learning_rate=auto"])
     result = compare_rules(spec, rules=["tpsgd"], out=tmp_path / "r.sqlite", rates=[0.1])
-    assert all(layer.learning_rate is not None for layer in result.spec.model.trained)
+    assert all(layer.learning_rate is not None for layer in result.spec.model.weighted)
 
 
 def test_missing_torch_says_how_to_get_it(spec, tmp_path, monkeypatch):

@@ -201,9 +201,9 @@ def test_limit_keeps_the_test_set(tmp_path: Path) -> None:
 
 def test_scaling_none_and_unit(tmp_path: Path) -> None:
     x = np.array([[-4, 2], [1, 0]], np.float32)
-    for scaling, deviation in (("none", 1.0), ("unit", 4.0)):
+    for scaling, std in (("none", 1.0), ("unit", 4.0)):
         mean, dev = input_scaling(make_spec(tmp_path, scaling=scaling), x)
-        assert (mean.tolist(), dev.tolist()) == ([0.0], [deviation])
+        assert (mean.tolist(), dev.tolist()) == ([0.0], [std])
     zeros = np.zeros((3, 2), np.float32)
     assert input_scaling(make_spec(tmp_path, scaling="unit"), zeros)[1].tolist() == [1.0]
     with pytest.raises(ValueError, match="scaling follows from the data"):
@@ -212,18 +212,18 @@ def test_scaling_none_and_unit(tmp_path: Path) -> None:
 
 def test_scaling_standard(tmp_path: Path) -> None:
     x = np.array([[0, 0.1, 5], [2, 0.1, 7], [4, 0.1, 0]], np.float32)
-    mean, deviation = input_scaling(make_spec(tmp_path, scaling="standard"), x)
-    assert mean.dtype == deviation.dtype == np.float64
+    mean, std = input_scaling(make_spec(tmp_path, scaling="standard"), x)
+    assert mean.dtype == std.dtype == np.float64
     np.testing.assert_allclose(mean, x.mean(axis=0), rtol=1e-6)
-    np.testing.assert_allclose(deviation[[0, 2]], x.std(axis=0)[[0, 2]], rtol=1e-6)
-    assert deviation[1] == 1
+    np.testing.assert_allclose(std[[0, 2]], x.std(axis=0)[[0, 2]], rtol=1e-6)
+    assert std[1] == 1
 
 
 def test_standard_scaling_of_many_rows(tmp_path: Path) -> None:
     x = RNG.normal(3, 2, (10_000, 2)).astype(np.float32)
-    mean, deviation = input_scaling(make_spec(tmp_path, scaling="standard"), x)
+    mean, std = input_scaling(make_spec(tmp_path, scaling="standard"), x)
     np.testing.assert_allclose(mean, x.mean(axis=0, dtype=float))
-    np.testing.assert_allclose(deviation, x.std(axis=0, dtype=float))
+    np.testing.assert_allclose(std, x.std(axis=0, dtype=float))
 
 
 @pytest.mark.parametrize(
@@ -247,16 +247,16 @@ def test_labels_fit_a_bounded_last_layer(
         spec.model.layers[1].model_copy(update={"activation": activation}),
     )
     spec = spec.model_copy(update={"model": spec.model.model_copy(update={"layers": layers})})
-    mean, deviation = label_scaling(spec, y)
-    scaled = (y - mean) / deviation
+    mean, std = label_scaling(spec, y)
+    scaled = (y - mean) / std
     assert (scaled[:, 0].min(), scaled[:, 0].max()) == (low, high)
     assert (scaled[:, 1] == 0).all()
 
 
 def test_labels_of_a_linear_last_layer_are_standardised(tmp_path: Path) -> None:
     y = RNG.normal(150, 80, (100, 1))
-    mean, deviation = label_scaling(make_spec(tmp_path), y)
-    np.testing.assert_allclose([mean[0], deviation[0]], [y.mean(), y.std()])
+    mean, std = label_scaling(make_spec(tmp_path), y)
+    np.testing.assert_allclose([mean[0], std[0]], [y.mean(), y.std()])
     assert label_scaling(make_spec(tmp_path), Y)[1].tolist() == [1.0]
 
 

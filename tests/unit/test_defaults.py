@@ -81,10 +81,10 @@ def test_each_channel_of_a_signal_has_one_scale(first):
     x = RNG.normal((0, 50, 0), (1, 20, 0.1), (60, 12, 3))
     spec, dataset = resolved(spec_of(first, DENSE[1]), x, classes(60))
     assert spec.data.scaling == "standard_channels"
-    mean, deviation = dataset_scaling(spec, dataset)
+    mean, std = dataset_scaling(spec, dataset)
     assert mean.shape == (36,)
     np.testing.assert_allclose(mean[:3], [0, 50, 0], atol=2)
-    np.testing.assert_allclose(deviation[:3], [1, 20, 0.1], rtol=0.1)
+    np.testing.assert_allclose(std[:3], [1, 20, 0.1], rtol=0.1)
     assert (mean.reshape(12, 3) == mean[:3]).all()
 
 
@@ -105,7 +105,7 @@ def test_a_net_that_was_trained_before_reads_samples_as_they_are(tmp_path):
     assert dataset.said.chosen[0].reason == (
         "a net that was trained before reads samples as they are"
     )
-    assert [layer.learning_rate for layer in found.model.trained] == [None, None]
+    assert [layer.learning_rate for layer in found.model.weighted] == [None, None]
     # Pre-training is training here, on samples as they will be.
     taught = spec_of(model={"pretrain": {"method": "tpsgd"}})
     assert resolved(taught, x, classes(60))[0].data.scaling == "standard"
@@ -122,9 +122,9 @@ def scales(x: Any, scaling: str) -> Any:
 def test_a_row_of_a_dead_sensor_is_no_scale(scaling):
     x = uniform(400, 6)
     for value in (65535.0, -65535.0):
-        mean, deviation = scales(np.vstack([x, np.full((1, 6), np.float32(value))]), scaling)
+        mean, std = scales(np.vstack([x, np.full((1, 6), np.float32(value))]), scaling)
         good_mean, good = scales(x, scaling)
-        np.testing.assert_allclose(deviation, good, rtol=0.02)
+        np.testing.assert_allclose(std, good, rtol=0.02)
         np.testing.assert_allclose(mean, good_mean, atol=0.02)
 
 
@@ -246,7 +246,7 @@ def test_no_rate_that_nobody_asked_for_is_refused(seed):
     x = rng.normal(size=(60, int(rng.integers(8, 60)), int(rng.integers(1, 5))))
     numbers = {"weights": "s8", "activations": "s16"}
     spec = spec_of(CONV1D, DENSE[1], numbers=numbers, seed=seed)
-    for layer in prepare(spec, dataset_from_arrays(spec, x, classes(60))).model.trained:
+    for layer in prepare(spec, dataset_from_arrays(spec, x, classes(60))).model.weighted:
         assert layer.rate is not None
         assert layer.rate.mult > 0
 
@@ -263,7 +263,7 @@ def test_whatever_the_samples_the_nearest_rate_is_taken(weights, activations, ki
     x = np.random.default_rng(4).normal(size=(60, 6)) * size
     spec = spec_of(rule={"kind": kind}, **settings)
     model = prepare(spec, dataset_from_arrays(spec, x, classes(60))).model
-    assert all(layer.rate is not None and layer.rate.mult > 0 for layer in model.trained)
+    assert all(layer.rate is not None and layer.rate.mult > 0 for layer in model.trainable)
 
 
 def test_a_rate_that_is_asked_for_is_refused_where_the_same_one_by_default_is_not():
@@ -271,7 +271,7 @@ def test_a_rate_that_is_asked_for_is_refused_where_the_same_one_by_default_is_no
     data = {"file": "x.npz", "scaling": "none"}
     spec, dataset = resolved(spec_of(data=data), x, classes(60))
     prepare(spec, dataset)
-    first, last = spec.model.trained
+    first, last = spec.model.weighted
     layers = [{**DENSE[0], "learning_rate": first.learning_rate}, DENSE[1]]
     assert last.learning_rate == 0.12
     with pytest.raises(SpecError, match="out of the integers' reach"):

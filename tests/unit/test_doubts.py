@@ -9,14 +9,14 @@ import pytest
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.graph import Labels
 from tpsgd_edge.stages.doubts import CHECKS, Facts, doubts
-from tpsgd_edge.stages.yardstick import linear_score
+from tpsgd_edge.stages.linear_baseline import linear_score
 
 GOOD = Facts(
     tests=360,
     score=0.95,
     scores=(0.1, 0.9, 0.96, 0.95),
     largest=(0.2, "three"),
-    untaught=("hidden layers at random", 0.85),
+    random_hidden=("hidden layers at random", 0.85),
     linear=("logistic regression", 0.96),
     inputs=64,
     steps=256,
@@ -33,13 +33,13 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     ),
     "inputs-clipped": ({"clipped_inputs": 0.06}, {"clipped_inputs": 0.05}, "6.0 % of the input"),
     "at-chance": (
-        {"score": 0.2, "scores": (0.1, 0.2), "untaught": None, "linear": None},
-        {"score": 0.21, "scores": (0.1, 0.21), "untaught": None, "linear": None},
+        {"score": 0.2, "scores": (0.1, 0.2), "random_hidden": None, "linear": None},
+        {"score": 0.21, "scores": (0.1, 0.21), "random_hidden": None, "linear": None},
         "20.0 % on the test set is no more than the share of the largest class, 'three', 20.0 %",
     ),
     "below-untaught": (
-        {"untaught": ("hidden layers at random", 0.98)},
-        {"untaught": ("hidden layers at random", 0.97)},
+        {"random_hidden": ("hidden layers at random", 0.98)},
+        {"random_hidden": ("hidden layers at random", 0.97)},
         "below the 98.0 % of the same net with its hidden layers at random",
     ),
     "below-linear": (

@@ -151,8 +151,8 @@ def test_what_nobody_says_follows_from_the_samples():
     regressor = TPSGDRegressor((8,), random_state=1, weights="f32").fit(x, y)
     for estimator, steps in ((classifier, (0.3, 0.3)), (regressor, (0.1, 0.03))):
         assert estimator.n_iter_ == 67  # 10,050 steps
-        np.testing.assert_allclose(estimator.model_.inputs.deviation, x.std(axis=0), rtol=1e-5)
-        rates = [layer.rate_f32 for layer in estimator.model_.trained]
+        np.testing.assert_allclose(estimator.model_.inputs.std, x.std(axis=0), rtol=1e-5)
+        rates = [layer.rate_f32 for layer in estimator.model_.trainable]
         assert rates == pytest.approx([step / 4 for step in steps], rel=1e-3)
     # Named, they do the same.
     named = TPSGDClassifier((8,), random_state=1, weights="f32", epochs=67, scaling="standard")

@@ -23,7 +23,7 @@ from tpsgd_edge.memory.dump import read_dump
 from tpsgd_edge.quantize import quantize_inputs, quantize_labels
 from tpsgd_edge.quantize.samples import read_outputs
 from tpsgd_edge.reference import Reference
-from tpsgd_edge.reference.layer import GATED, POOLS, TRAINED
+from tpsgd_edge.reference.layer import GRUS, POOLS, WEIGHTED
 from tpsgd_edge.spec import load_spec, spec_from_dict
 from tpsgd_edge.stages import prepare
 from tpsgd_edge.stages.export import onnx_of, with_state
@@ -153,7 +153,7 @@ def test_every_layer_kind_predicts_the_same(name):
 
 
 def test_every_kind_of_the_reference_can_go_out():
-    assert set(MAKE) == {kind for kind, _ in (*TRAINED, *GATED, *POOLS)}
+    assert set(MAKE) == {kind for kind, _ in (*WEIGHTED, *GRUS, *POOLS)}
 
 
 @pytest.mark.parametrize("scaling", ["none", "standard", "standard_channels", "standard_all"])
@@ -163,7 +163,7 @@ def test_the_scaling_of_samples_is_part_of_the_net(scaling):
     outputs, predicted = both(ready, reference)
     np.testing.assert_allclose(predicted, softmax(outputs.astype(np.float64)), atol=2e-5)
     x = ready.dataset.x_test
-    scaled = (x - ready.model.inputs.mean) / ready.model.inputs.deviation
+    scaled = (x - ready.model.inputs.mean) / ready.model.inputs.std
     content = onnx_of(ready, reference.state(), scaled_input=True)
     again = runtime(content, scaled.reshape(len(x), *shape))
     np.testing.assert_allclose(again, predicted, atol=2e-5)
@@ -214,8 +214,8 @@ def test_what_goes_out_comes_in_again(name, tmp_path):
     x = np.resize(ready.dataset.x_test, (30, *ready.dataset.x_test.shape[1:]))
     again = prepare(spec, dataset_from_arrays(spec, x.reshape(30, *shape), np.arange(30) % 3))
     assert [layer.kind for layer in again.graph.layers] == [layer.kind for layer in graph.layers]
-    assert [layer.name for layer in again.graph.trained] == [la.name for la in graph.trained]
-    for was, now in zip(graph.trained, again.graph.trained, strict=True):
+    assert [layer.name for layer in again.graph.weighted] == [la.name for la in graph.weighted]
+    for was, now in zip(graph.weighted, again.graph.weighted, strict=True):
         assert was.activation == now.activation
         np.testing.assert_allclose(was.numbers, now.numbers, rtol=1e-6)
         w, b = graph.weights[was.name].w, graph.weights[was.name].b
@@ -301,7 +301,7 @@ def test_no_damaged_dump_does_more_than_fail(data):
 
 
 def spec_file(tmp_path):
-    """digits.toml with absolute data, and a dump of its first state."""
+    """digits.toml with absolute data, and a dump of its initial state."""
     spec = load_spec(EXAMPLES / "digits.toml")
     model = prepare(spec).model
     (tmp_path / "w.bin").write_bytes(bytes_of(model, Reference(model).state()))

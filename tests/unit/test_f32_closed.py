@@ -107,7 +107,7 @@ KEYS = {
         "hidden": {"loss": {"kind": "projected_cross_entropy", "temperature": v}}
     },
     "huber": lambda v: {"hidden": {"loss": {"kind": "huber", "delta": v}}},
-    "dead zone": lambda v: {"hidden": {"loss": {"kind": "dead_zone", "delta": v}}},
+    "dead zone": lambda v: {"hidden": {"loss": {"kind": "epsilon_insensitive", "delta": v}}},
     "slope": lambda v: {"hidden": {"activation": "leaky_relu", "negative_slope": v}},
     "custom": lambda v: {"hidden": {"loss": {"kind": "custom", "expression": f"{v!r} * r"}}},
     "backprop": lambda v: {"rule": {"kind": "backprop", "learning_rate": v}},

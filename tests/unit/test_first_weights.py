@@ -1,4 +1,4 @@
-"""How large the first weights of convolutions are."""
+"""How large the initial weights of convolutions are."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 
 from tpsgd_edge.frontend.data import dataset_from_arrays
 from tpsgd_edge.frontend.network import build_graph
-from tpsgd_edge.graph.first_weights import initial_bound, initial_weights
+from tpsgd_edge.graph.initial_weights import initial_bound, initial_weights
 from tpsgd_edge.spec import spec_from_dict
 
 X = np.zeros((6, 8, 8), np.float32)

@@ -1,4 +1,4 @@
-"""Projections that are fitted to a net's first weights."""
+"""Projections that are fitted to a net's initial weights."""
 
 from typing import Any
 
@@ -62,8 +62,8 @@ def test_a_fitted_read_out_knows_the_classes_before_training(spec) -> None:
     dataset = load_dataset(one)
     graph = with_fitted_projections(one, build_graph(one, dataset), dataset)
     assert {name: p.shape for name, p in graph.fitted.items()} == {"conv": (54, 3), "fc": (12, 3)}
-    mean, deviation = dataset_scaling(one, dataset)
-    x = np.asarray((dataset.x_test - mean) / deviation, np.float64)
+    mean, std = dataset_scaling(one, dataset)
+    x = np.asarray((dataset.x_test - mean) / std, np.float64)
     for layer, y in zip(graph.layers, behind(graph, x, one.seed), strict=True):
         if layer.name in graph.fitted:
             p = graph.fitted[layer.name]

@@ -3,8 +3,8 @@
 import numpy as np
 
 from tpsgd_edge.graph import Dense, Graph, Labels, Rnn
-from tpsgd_edge.graph.first_weights import initial_weights
 from tpsgd_edge.graph.forward import forward
+from tpsgd_edge.graph.initial_weights import initial_weights
 
 STEPS = 5
 GRAPH = Graph(

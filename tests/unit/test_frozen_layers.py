@@ -39,7 +39,7 @@ def test_weights_of_frozen_layers_are_those_that_training_starts_from() -> None:
     frozen, free = model_of(False, True, True), model_of(True, True, True)
     first, second, _ = frozen.weighted
     assert [layer.trains for layer in frozen.weighted] == [False, True, True]
-    assert frozen.trained == frozen.weighted[1:]
+    assert frozen.trainable == frozen.weighted[1:]
     assert isinstance(first.init, StoredInit)
     assert first.init.w.shape == (7, 12)
     assert np.abs(first.init.w).max() <= 2**first.weight_bits

@@ -187,8 +187,8 @@ def test_filters_are_rows():
     last = Dense("fc", layer.y_count, 10, "linear")
     good = Weights(np.zeros((4, 18)), np.zeros(4))
     graph = Graph("net", (layer, last), CLASSES, {"conv1": good})
-    assert graph.trained == (layer, last)
-    assert graph.n_in == 128
+    assert graph.weighted == (layer, last)
+    assert graph.n_inputs == 128
     bad = Weights(np.zeros((4, 9)), np.zeros(4))
     message = error_of(lambda: Graph("net", (layer, last), CLASSES, {"conv1": bad}), DataError)
     assert "found: shape (4, 9), expected (4, 18)" in message

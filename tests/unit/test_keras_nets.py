@@ -50,8 +50,8 @@ def test_a_keras_net_predicts_the_same(name):
 
 
 def test_zeros_that_keras_puts_around_a_map_go_into_its_convolution():
-    cnn = nets.spec_of(DATA / "keras_cnn.onnx").model.trained
+    cnn = nets.spec_of(DATA / "keras_cnn.onnx").model.weighted
     assert [layer.padding for layer in cnn[:2]] == [(0, 0, 1, 1), (1, 1, 1, 1)]
     assert [layer.activation for layer in cnn] == ["relu6", "leaky_relu", "tanh", "linear"]
     assert cnn[1].negative_slope == pytest.approx(0.2)
-    assert nets.spec_of(DATA / "keras_along_time.onnx").model.trained[0].padding == (0, 3, 0, 0)
+    assert nets.spec_of(DATA / "keras_along_time.onnx").model.weighted[0].padding == (0, 3, 0, 0)

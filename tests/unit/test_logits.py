@@ -9,12 +9,12 @@ from tests.support.resolved import resolved
 from tpsgd_edge.frontend.network import build_graph
 from tpsgd_edge.graph import Weights
 from tpsgd_edge.quantize import quantize, quantize_inputs
-from tpsgd_edge.quantize.last_layer import clipped_share, logit_unit
+from tpsgd_edge.quantize.last_layer import clipped_share, logit_scale
 from tpsgd_edge.reference import Reference
 from tpsgd_edge.spec import spec_from_dict
 
 CLASSES = 5
-LARGEST = 2**15 * logit_unit(0)
+LARGEST = 2**15 * logit_scale(0)
 
 
 def made(size, *, was_trained=True, loss=None, classes=CLASSES):
@@ -44,7 +44,7 @@ def made(size, *, was_trained=True, loss=None, classes=CLASSES):
 def test_a_trained_net_keeps_its_answers_whatever_its_logits_are(size, shift):
     x, logits, model = made(size)
     assert model.last.loss.logit_shift == shift
-    assert model.last.y_scale == logit_unit(shift)
+    assert model.last.y_scale == logit_scale(shift)
     reference = Reference(model)
     outputs = np.array([reference.output(row) for row in quantize_inputs(model, x)])
     assert clipped_share(model, outputs) == 0

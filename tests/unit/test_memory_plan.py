@@ -15,7 +15,7 @@ from tpsgd_edge.memory import (
     ArenaPlan,
     Buffer,
     MemoryPlan,
-    Stage,
+    Operation,
     digest_order,
     plan_memory,
     state_layout,
@@ -64,7 +64,7 @@ def run(model: QuantizedModel, plan: ArenaPlan, *, gate_open: bool) -> None:
 
 
 def _run_part(
-    model: QuantizedModel, plan: ArenaPlan, stages: tuple[Stage, ...], *, gate_open: bool
+    model: QuantizedModel, plan: ArenaPlan, stages: tuple[Operation, ...], *, gate_open: bool
 ) -> Memory:
     memory = Memory(plan.size)
     for stage in stages:
@@ -82,7 +82,7 @@ def _run_part(
     return memory
 
 
-def _reads_inputs(model: QuantizedModel, stage: Stage) -> bool:
+def _reads_inputs(model: QuantizedModel, stage: Operation) -> bool:
     """Recurrent layers recall their outputs from the stream, and learn from what it keeps."""
     return stage.kind == "forward" or stage.layer >= len(model.recurrent)
 
@@ -134,8 +134,8 @@ def test_training_costs_four_bytes_a_unit_of_the_widest_layer_and_four_a_label()
     """Labels count where a read-out needs them, and where f32 outputs outlive a second pass."""
     for model in models(600):
         plan = plan_memory(model)
-        widest = max(layer.n_out for layer in model.trained)
-        reads_out = any(layer.loss.in_label_space for layer in model.trained)
+        widest = max(layer.n_out for layer in model.trainable)
+        reads_out = any(layer.loss.in_label_space for layer in model.trainable)
         gated = model.gate is not None and len(model.layers) > 1 and model.value_type == "f32"
         allowed = plan.inference.size + 4 * widest + 4 * model.labels.count * (reads_out + gated)
         assert plan.training.size <= allowed
@@ -200,7 +200,7 @@ def test_a_gate_without_hidden_layers_is_none():
 
 def test_a_gate_above_pools_alone_is_none():
     wanted = {"maps": True, "gate": True, "label_kind": "class", "projection": "sign"}
-    found = [m for m in models(200, **wanted) if len(m.trained) == 1 and m.gate is not None]
+    found = [m for m in models(200, **wanted) if len(m.trainable) == 1 and m.gate is not None]
     assert found
     for model in found:
         schedule = plan_memory(model).training.schedule

@@ -21,7 +21,15 @@ from tpsgd_edge.starter import create_project
 # What a state means does not hang on how it goes on learning, nor on where it began.
 LEARNING = {
     *("schedule", "gate", "learn_every", "rule", "loss", "rate", "rate_f32", "update_shift"),
-    *("dead_zone", "error_scale", "passing", "input_bound", "bias_bound", "taught", "init"),
+    *(
+        "dead_zone",
+        "error_scale",
+        "input_gradient",
+        "input_bound",
+        "bias_bound",
+        "loss_layer",
+        "init",
+    ),
 }
 KINDS = ["dense", "a frozen convolution", "leaky, stacked"]
 

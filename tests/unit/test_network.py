@@ -35,11 +35,11 @@ def dataset(spec: Spec, y: Any = Y) -> Dataset:
 def test_layers_from_inputs_to_classes(tmp_path: Path) -> None:
     spec = make_spec(tmp_path)
     graph = build_graph(spec, dataset(spec))
-    assert [(d.name, d.n_in, d.n_out, d.activation) for d in graph.trained] == [
+    assert [(d.name, d.n_in, d.n_out, d.activation) for d in graph.weighted] == [
         ("fc1", 6, 5, "tanh"),
         ("fc2", 5, 4, "linear"),
     ]
-    assert (graph.name, graph.n_in) == ("toy", 6)
+    assert (graph.name, graph.n_inputs) == ("toy", 6)
     assert (graph.labels.kind, graph.labels.count) == ("class", 4)
     assert graph.weights == {}
 
@@ -146,8 +146,8 @@ def test_layers_on_maps(tmp_path: Path) -> None:
         ("mean", "average_pool", 2 * 3 * 12),
         ("fc", "dense", 4),
     ]
-    assert [layer.activation for layer in graph.trained] == ["tanh", "tanh", "linear"]
-    assert [layer.n_in for layer in graph.trained] == [9, 2, 72]
+    assert [layer.activation for layer in graph.weighted] == ["tanh", "tanh", "linear"]
+    assert [layer.n_in for layer in graph.weighted] == [9, 2, 72]
 
 
 def test_global_pooling_leaves_one_value_a_channel(tmp_path: Path) -> None:

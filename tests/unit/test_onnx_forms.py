@@ -44,7 +44,7 @@ def check(path: Path, x: Any, samples: Any | None = None) -> list[str]:
     y, graph = nets.answers(path, x if samples is None else samples, Y)
     expected = nets.runtime(path, x)
     np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
-    return [layer.activation for layer in graph.trained]
+    return [layer.activation for layer in graph.weighted]
 
 
 def bounded(*ops: tuple[str, ...]) -> Any:

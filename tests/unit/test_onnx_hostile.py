@@ -17,7 +17,7 @@ from tpsgd_edge.frontend.imports.onnx_net import read_onnx
 
 
 def external(folder: Path, **entries: Any) -> Path:
-    """A net whose first weights lie in another file."""
+    """A net whose initial weights lie in another file."""
     path = write(folder, DENSE)
     model = onnx.load(path)
     tensor = next(t for t in model.graph.initializer if t.name == "w")

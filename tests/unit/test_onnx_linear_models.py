@@ -97,9 +97,9 @@ def test_a_regression_says_the_same(kind: Any, targets: int, tmp_path: Path) -> 
     labels = X @ RNG.normal(size=(4, targets)) + 5 + RNG.normal(size=(150, targets))
     path = save(tmp_path, kind(), labels if targets > 1 else labels.ravel())
     y, graph = nets.answers(path, X, labels)
-    mean, deviation = labels.mean(axis=0), labels.std(axis=0)
+    mean, std = labels.mean(axis=0), labels.std(axis=0)
     expected = nets.runtime(path, X)
-    np.testing.assert_allclose(y * deviation + mean, expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(y * std + mean, expected, rtol=1e-4, atol=1e-4)
     assert [layer.n_out for layer in graph.layers] == [targets]
 
 

@@ -204,8 +204,8 @@ def test_a_torch_net_predicts_the_same(name, tmp_path: Path):
     if name == "anomaly autoencoder":
         labels = nets.label_vectors(len(samples), 640)
         dataset = dataset_from_arrays(spec, samples, labels)
-        mean, deviation = label_scaling(spec, dataset.y_train)
-        y = y * deviation + mean
+        mean, std = label_scaling(spec, dataset.y_train)
+        y = y * std + mean
     if name == "keyword spotting":
         y = nets.softmax(y)
     np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
@@ -238,7 +238,7 @@ def test_a_scikit_learn_net_predicts_the_same(is_scaled, tmp_path: Path):
     expected = nets.runtime(path, x[:64], output=1)
     graph = nets.graph_of(nets.spec_of(path), x[:64], 10)
     np.testing.assert_allclose(nets.softmax(nets.ours(graph, x[:64])), expected, atol=1e-5)
-    assert [layer.activation for layer in graph.trained] == ["relu", "relu", "linear"]
+    assert [layer.activation for layer in graph.weighted] == ["relu", "relu", "linear"]
 
 
 @pytest.mark.parametrize("weights", ["s16", "s8"])
@@ -328,8 +328,8 @@ def test_a_regression_of_scikit_learn_in_the_units_of_the_labels(tmp_path: Path)
     path.write_bytes(model.SerializeToString())
     spec = nets.spec_of(path)
     dataset = dataset_from_arrays(spec, x, y)
-    mean, deviation = label_scaling(spec, dataset.y_train)
-    predicted = nets.ours(build_graph(spec, dataset), x[:64]) * deviation + mean
+    mean, std = label_scaling(spec, dataset.y_train)
+    predicted = nets.ours(build_graph(spec, dataset), x[:64]) * std + mean
     np.testing.assert_allclose(predicted, nets.runtime(path, x[:64]), rtol=1e-5, atol=1e-3)
 
 

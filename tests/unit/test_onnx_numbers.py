@@ -131,8 +131,8 @@ def test_what_a_net_makes_of_its_samples_first(name: str, scaling: str, tmp_path
     if scaling != "none":  # the net then takes scaled samples
         flat = x.reshape(24, -1).astype(np.float64)
         shift = flat.mean(axis=0) if scaling == "standard" else 0.0
-        deviation = flat.std(axis=0) if scaling == "standard" else np.abs(flat).max()
-        given = ((flat - shift) / deviation).reshape(x.shape).astype(np.float32)
+        std = flat.std(axis=0) if scaling == "standard" else np.abs(flat).max()
+        given = ((flat - shift) / std).reshape(x.shape).astype(np.float32)
     y, _ = nets.answers(path, np.moveaxis(x, 1, -1), Y, scaling=scaling)
     tolerance = 1e-4 if name != "bytes with a zero point" else 1e-2
     np.testing.assert_allclose(y, nets.runtime(path, given), rtol=tolerance, atol=tolerance)

@@ -58,7 +58,7 @@ def test_a_quantized_net_is_the_real_one_with_its_weights(tmp_path: Path):
     path.write_bytes(qdq_net(with_steps=True))
     x = RNG.uniform(-1, 1, (16, 6)).astype(np.float32)
     graph = nets.graph_of(nets.spec_of(path), x, 3)
-    assert [layer.activation for layer in graph.trained] == ["relu", "linear"]
+    assert [layer.activation for layer in graph.weighted] == ["relu", "linear"]
     expected = nets.runtime(qdq_net(with_steps=False), x)
     np.testing.assert_allclose(nets.ours(graph, x), expected, rtol=1e-5, atol=1e-5)
     # The file's own steps of 0.02 make the difference to what the runtime says of it.

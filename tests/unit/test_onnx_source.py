@@ -39,8 +39,8 @@ def test_settings_of_single_layers(tmp_path: Path) -> None:
     write(tmp_path, DENSE)
     settings = {"dense": {"learning_rate": 0.5, "loss": "l2"}}
     spec = with_source(make_spec(tmp_path, settings=settings))
-    assert [layer.name for layer in spec.model.trained] == ["dense", "dense_2"]
-    assert [layer.learning_rate for layer in spec.model.trained] == [0.5, None]
+    assert [layer.name for layer in spec.model.weighted] == ["dense", "dense_2"]
+    assert [layer.learning_rate for layer in spec.model.weighted] == [0.5, None]
     assert with_source(spec) is spec
     for name, setting, words in (
         ("dence", {}, "did you mean 'dense'"),

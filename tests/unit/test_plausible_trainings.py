@@ -103,12 +103,12 @@ def trained_state(seed: int, **wanted: Any) -> Any:
 def test_weights_at_their_ends_are_counted():
     model = trained_state(1, value_type="s8", hidden=[4])
     state = dict(Reference(model).state())
-    for layer in model.trained:
+    for layer in model.trainable:
         values = np.zeros_like(state[f"{layer.name}.w"])
         values.flat[:2] = -(2**layer.weight_bits), 2**layer.weight_bits - 1
         state[f"{layer.name}.w"] = values
     found = dict(weights_at_limits(model, state_layout(model).write(state)))
-    assert found == {la.name: pytest.approx(2 / la.n_weights) for la in model.trained}
+    assert found == {la.name: pytest.approx(2 / la.n_weights) for la in model.trainable}
 
 
 def test_outputs_at_the_end_of_their_range_are_counted():

@@ -16,7 +16,9 @@ from tpsgd_edge.toolchain.platforms import all_platforms, port_files
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "tpsgd_edge"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-GUIDES = [ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("[A-Z]*.md")), ROOT / "README.md"]
+# What ADD_A_LAYER.md names is looked at in tests/golden/test_worked_example.py.
+DOCUMENTS = [path for path in sorted((ROOT / "docs").glob("[A-Z]*.md")) if "LAYER" not in path.name]
+GUIDES = [ROOT / "CONTRIBUTING.md", *DOCUMENTS, ROOT / "README.md"]
 
 # Where files may be written, beside files.py and toolchain/folder.py, and why.
 WRITERS = {

@@ -227,16 +227,16 @@ def two_domains(folder: Path, names: list[str], new_names: list[str], extra: int
     spec = make_spec(folder, layers, data=data, model={"extra_classes": extra})
     dataset = load_dataset(spec)
     model = prepare(spec, dataset).model
-    assert np.allclose(model.inputs.deviation, dataset.first.x_train.std(axis=0), rtol=1e-6)
+    assert np.allclose(model.inputs.std, dataset.first.x_train.std(axis=0), rtol=1e-6)
     return dataset
 
 
 def test_scales_and_classes_come_from_where_the_net_comes_from(tmp_path: Path) -> None:
     dataset = two_domains(tmp_path, ["b", "c", "z"], ["z", "b"])
     assert dataset.class_names == ("b", "c", "z")
-    assert dataset.origin is not None
+    assert dataset.source_domain is not None
     assert set(dataset.y_train.tolist()) == {0, 2}
-    assert len(dataset.origin.x_train) == 96
+    assert len(dataset.source_domain.x_train) == 96
     # A new class comes behind those that the net has, whatever its name.
     dataset = two_domains(tmp_path, ["b", "c", "z"], ["z", "a"], extra=1)
     assert dataset.class_names == ("b", "c", "z", "a")

@@ -32,7 +32,7 @@ def test_layer_outputs_end_with_the_output():
     for seed in range(6):
         model = random_model(np.random.default_rng(seed), maps=None, recurrent=None)
         reference = Reference(model)
-        x = np.random.default_rng(seed).integers(-100, 100, model.n_in)
+        x = np.random.default_rng(seed).integers(-100, 100, model.n_inputs)
         x = x.astype({"s8": "<i1", "s16": "<i2", "f32": "<f4"}[model.value_type])
         made = reference.layer_outputs(x)
         assert [len(y) for y in made] == [layer.y_count for layer in model.layers]
@@ -59,7 +59,7 @@ def test_the_error_is_that_of_all_layers_so_far():
     rows = [reference.layer_outputs(row) for row in quantize_inputs(ready.model, x)]
     inputs = ready.model.inputs
     real = outputs(
-        with_state(ready, reference.state()), (x - inputs.mean) / inputs.deviation, ready.spec.seed
+        with_state(ready, reference.state()), (x - inputs.mean) / inputs.std, ready.spec.seed
     )
     errors = layer_errors(ready, reference.state(), len(x), silent)
     for layer, made, values, error in zip(
@@ -139,7 +139,7 @@ def test_a_net_that_learned_nothing_is_not_called_trained(tmp_path, capsys):
     dump = str(tmp_path / "weights.bin")
     assert run(["quantization", spec, "--samples", "10"]) == 0
     out = capsys.readouterr().out
-    assert "nothing was trained: these are first weights, drawn from the seed" in out
+    assert "nothing was trained: these are initial weights, drawn from the seed" in out
     assert "tpsgd-edge simulate digits.toml --weights-out weights.bin" in out
     assert run(["simulate", spec, "--epochs", "1", "--weights-out", dump]) == 0
     capsys.readouterr()

@@ -1,4 +1,4 @@
-"""Scales, factors, schedules, samples and labels, first weights; and what cannot be quantized."""
+"""Scales, factors, schedules, samples and labels, initial weights; and what cannot be quantized."""
 
 import math
 from pathlib import Path
@@ -110,7 +110,7 @@ def test_nets_of_dense_layers_alone_have_wide_ranges_in_s8(tmp_path, below, reac
     layers = [*below, {"name": "fc", "units": 64}, {"name": "out", "units": 3}]
     content = {"name": "toy", "model": {"layers": layers}, "data": {"file": "toy.npz"}}
     spec = spec_from_dict({**content, "numbers": {"weights": "s8"}}, folder=tmp_path)
-    last = quantized(spec, x=RNG.uniform(-1, 1, (50, 7, 6))).trained[-1]
+    last = quantized(spec, x=RNG.uniform(-1, 1, (50, 7, 6))).trainable[-1]
     assert last.weight_scale * 2**last.weight_bits == reach
 
 
@@ -136,7 +136,7 @@ def test_the_learning_rate_is_met(tmp_path, weights, activations, rate):
         numbers={"weights": weights, "activations": activations},
         rule={"learning_rate": rate, "output_learning_rate": rate / 2},
     )
-    for layer, wanted in zip(quantized(spec).trained, (rate, rate / 2), strict=True):
+    for layer, wanted in zip(quantized(spec).trainable, (rate, rate / 2), strict=True):
         assert layer.rate is not None
         unit = layer.x_scale / layer.weight_scale * 2.0 ** (layer.update_shift - 14)
         met = layer.rate.mult / 2**layer.rate.shift / unit
@@ -145,7 +145,7 @@ def test_the_learning_rate_is_met(tmp_path, weights, activations, rate):
 
 def test_rates_below_15_bits_keep_the_bits_that_are_left(tmp_path):
     spec = make_spec(tmp_path, hidden={"loss": "l2"}, rule={"learning_rate": 1e-5})
-    layer = quantized(spec).trained[0]
+    layer = quantized(spec).trainable[0]
     assert layer.rate is not None
     assert layer.rate.shift == 30
     assert 2**6 <= layer.rate.mult < 2**14
@@ -157,7 +157,7 @@ def test_rates_below_15_bits_keep_the_bits_that_are_left(tmp_path):
 def test_each_layer_may_have_its_own_rate(tmp_path):
     spec = make_spec(tmp_path, hidden={"learning_rate": 0.25}, numbers={"weights": "f32"})
     # The other one follows from the five units that it reads: 0.3 over half their number.
-    assert [layer.rate_f32 for layer in quantized(spec).trained] == [0.25, pytest.approx(0.12)]
+    assert [layer.rate_f32 for layer in quantized(spec).trainable] == [0.25, pytest.approx(0.12)]
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_the_rate_of_a_map_is_that_of_its_averages(tmp_path, weights, target_poo
         rule={"learning_rate": 0.02},
         data={"input_shape": [6, 7, 1]},
     )
-    layer = quantized(spec, x=RNG.uniform(-1, 1, (50, 42))).trained[0]
+    layer = quantized(spec, x=RNG.uniform(-1, 1, (50, 42))).trainable[0]
     if weights == "f32":
         assert layer.rate_f32 == pytest.approx(0.02 * share)
         return
@@ -191,7 +191,7 @@ def test_the_rate_of_a_map_is_that_of_its_averages(tmp_path, weights, target_poo
 
 def test_samples_are_rounded_and_saturated(tmp_path):
     model = quantized(make_spec(tmp_path, data={"scaling": "unit"}))
-    scale = model.inputs.scale * float(model.inputs.deviation[0])
+    scale = model.inputs.scale * float(model.inputs.std[0])
     raw = np.array([[0, 1.4, 1.6, -1.4, 1000, -1000]]) * scale
     assert quantize_inputs(model, raw).tolist() == [[0, 1, 2, -1, 127, -128]]
     assert quantize_inputs(model, raw).dtype == np.int8
@@ -307,10 +307,10 @@ def test_the_same_input_gives_the_same_model(tmp_path):
 
 def test_another_seed_gives_other_weights_and_projections(tmp_path):
     models = [quantized(make_spec(tmp_path, seed=seed)) for seed in (1, 2)]
-    inits = [model.trained[0].init for model in models]
+    inits = [model.trainable[0].init for model in models]
     assert all(isinstance(init, SeededInit) for init in inits)
     assert inits[0] != inits[1]
-    projections = [model.trained[0].projection for model in models]
+    projections = [model.trainable[0].projection for model in models]
     assert projections[0] is not None
     assert projections[1] is not None
     assert (projections[0].values != projections[1].values).any()
@@ -322,12 +322,12 @@ def test_given_weights_are_kept(tmp_path, weights):
     last = {"fc2.w": np.zeros((3, 5)), "fc2.b": np.zeros(3)}
     np.savez(tmp_path / "w.npz", **{"fc1.w": w, "fc1.b": b}, **last)
     spec = make_spec(tmp_path, model={"weights_file": "w.npz"}, numbers={"weights": weights})
-    layer = quantized(spec).trained[0]
+    layer = quantized(spec).trainable[0]
     assert isinstance(layer.init, StoredInit)
     unit = layer.weight_scale
     np.testing.assert_allclose(layer.init.w * unit, w, atol=max(unit / 2, 1e-6) * 1.01)
-    bias_unit = 1.0 if weights == "f32" else unit * layer.x_scale * 2.0**layer.bias_shift
-    np.testing.assert_allclose(layer.init.b * bias_unit, b, atol=max(bias_unit, 1e-6))
+    bias_scale = 1.0 if weights == "f32" else unit * layer.x_scale * 2.0**layer.bias_shift
+    np.testing.assert_allclose(layer.init.b * bias_scale, b, atol=max(bias_scale, 1e-6))
 
 
 # ------------------------------------------------------------------ what cannot be quantized

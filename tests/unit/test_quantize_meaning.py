@@ -29,7 +29,7 @@ TARGET_LOSSES: list[Any] = [
     "l2",
     "l1",
     {"kind": "huber", "delta": 0.5},
-    {"kind": "dead_zone", "delta": 0.2},
+    {"kind": "epsilon_insensitive", "delta": 0.2},
     {"kind": "custom", "expression": "tanh(3 * r)"},
 ]
 LABEL_LOSSES: list[Any] = ["projected_l2", {"kind": "projected_cross_entropy", "temperature": 0.7}]
@@ -91,8 +91,8 @@ def steps(model: QuantizedModel, layer: int, *, vectors: bool = False) -> NDArra
     """How far each weight and bias of a layer moves, in real units, for each of some samples."""
     raw_x, raw_y = samples(vectors=vectors)
     x, y = quantize_inputs(model, raw_x), quantize_labels(model, raw_y)
-    quantized = model.trained[layer]
-    bias_unit = quantized.weight_scale * quantized.x_scale * 2.0**quantized.bias_shift
+    quantized = model.trainable[layer]
+    bias_scale = quantized.weight_scale * quantized.x_scale * 2.0**quantized.bias_shift
     moved = []
     for sample, label in zip(x[:20], y[:20], strict=True):
         reference = Reference(model)
@@ -103,7 +103,7 @@ def steps(model: QuantizedModel, layer: int, *, vectors: bool = False) -> NDArra
         change = after[f"{name}.w"].astype(float) - before[f"{name}.w"]
         bias_change = after[f"{name}.b"].astype(float) - before[f"{name}.b"]
         is_float = model.value_type == "f32"
-        moved += [change * quantized.weight_scale, bias_change * (1 if is_float else bias_unit)]
+        moved += [change * quantized.weight_scale, bias_change * (1 if is_float else bias_scale)]
     return np.concatenate([part.ravel() for part in moved])
 
 

@@ -76,7 +76,7 @@ def test_they_learn_as_scalar_loops_do(value_type):
 
 def test_in_f32_they_add_rate_times_q_times_y():
     model = learning_model("f32", 3, label_kind="vector", activations=("tanh", "linear"))
-    x, label = np.linspace(-1, 1, model.n_in, dtype="f4"), np.linspace(-1, 2, 5, dtype="f4")
+    x, label = np.linspace(-1, 1, model.n_inputs, dtype="f4"), np.linspace(-1, 2, 5, dtype="f4")
     reference, f, layer = Reference(model), np.float32, model.layers[0]
     y, p = reference.layer_outputs(x)[0], reference.state()["fc1.p"]
     reference.train_step(x, label)

@@ -361,7 +361,7 @@ def test_a_state_that_does_not_fit_is_refused():
         reference.load_state({**state, "fc1.w": state["fc1.w"].T})
 
 
-# ------------------------------------------------------------------ first weights, random models
+# ------------------------------------------------------------------ initial weights, random models
 
 
 def test_first_weights_from_the_seed_keep_their_bound():

@@ -16,9 +16,9 @@ from tpsgd_edge.graph import Labels, Weights
 from tpsgd_edge.quantize import quantize, quantize_inputs
 from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel
 from tpsgd_edge.reference import Reference
-from tpsgd_edge.reference.backprop import errors_from_above
+from tpsgd_edge.reference.backprop import backward_errors
 from tpsgd_edge.reference.initial import initial_weights
-from tpsgd_edge.reference.layer import prepare
+from tpsgd_edge.reference.layer import from_quantized
 from tpsgd_edge.rule.train import train_float
 from tpsgd_edge.spec import Spec, layer_index, layer_loss, spec_from_dict
 
@@ -101,7 +101,7 @@ def test_steps_in_binary32_are_those_of_autograd(activation, output_loss, kind):
         x[:1].repeat(STEPS, axis=0),
         y[:1].repeat(STEPS),
         rule="backprop",
-        losses=[layer_loss(spec, layer_index(spec, la.name), "class") for la in graph.trained],
+        losses=[layer_loss(spec, layer_index(spec, la.name), "class") for la in graph.weighted],
         learning_rate=(0.05, 0.05, 0.05, 0.1),
         projection=spec.projection,
         epochs=1,
@@ -141,10 +141,10 @@ def errors_of(spec: Spec) -> dict[str, NDArray[np.float64]]:
         layer.name: Weights(
             rng.normal(0, layer.n_in**-0.5, (layer.n_out, layer.n_in)), np.zeros(layer.n_out)
         )
-        for layer in graph.trained
+        for layer in graph.weighted
     }
     model = quantize(spec, replace(graph, weights=drawn), data)
-    layers = [prepare(layer, model) for layer in model.layers]
+    layers = [from_quantized(layer, model) for layer in model.layers]
     wide = np.float32 if model.value_type == "f32" else np.int64
     values = [quantize_inputs(model, data.x_train[:1])[0].astype(wide)]
     for layer, numbers in zip(layers, model.layers, strict=True):
@@ -153,7 +153,7 @@ def errors_of(spec: Spec) -> dict[str, NDArray[np.float64]]:
         values.append(layer.forward(values[-1]))
     unit = 1.0 if model.value_type == "f32" else 2.0**-14
     found = {}
-    for index, e in errors_from_above(model, layers, values, int(data.y_train[0])):
+    for index, e in backward_errors(model, layers, values, int(data.y_train[0])):
         numbers = model.layers[index]
         if isinstance(numbers, QuantizedDense):
             found[numbers.name] = e * unit * numbers.error_scale

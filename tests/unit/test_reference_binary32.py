@@ -95,7 +95,7 @@ def test_eight_lanes_add_in_the_order_of_the_contract(n_in, n_out):
     model = random_model(
         rng, value_type="f32", n_in=n_in, hidden=[], label_count=n_out, label_kind="vector"
     )
-    layer = Binary32Dense.prepare(model.layers[0], "vector", n_out)
+    layer = Binary32Dense.from_quantized(model.layers[0], "vector", n_out)
     w = rng.normal(size=(n_out, n_in)).astype(np.float32)
     b, x = rng.normal(size=n_out).astype(np.float32), rng.normal(size=n_in).astype(np.float32)
     layer.set_state(w, b)

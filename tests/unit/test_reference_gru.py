@@ -12,7 +12,7 @@ from tpsgd_edge.frontend.data import dataset_from_arrays
 from tpsgd_edge.quantize import quantize_inputs
 from tpsgd_edge.quantize.model import QuantizedGru, QuantizedModel
 from tpsgd_edge.reference import Reference
-from tpsgd_edge.reference.layer import GATED
+from tpsgd_edge.reference.layer import GRUS
 from tpsgd_edge.spec import spec_from_dict
 from tpsgd_edge.stages import prepare
 
@@ -40,7 +40,7 @@ def test_random_models_hold_every_kind_of_gru():
         rng = np.random.default_rng(seed)
         models.append(with_gru_layers(rng, random_model(rng, recurrent=True, max_width=6)))
     grus = [la for model in models for la in model.recurrent if isinstance(la, QuantizedGru)]
-    kinds = {(la.resets_first, la.weight_type, la.x_type) for la in grus}
+    kinds = {(la.reset_before, la.weight_type, la.x_type) for la in grus}
     assert len(kinds) == 10
     assert len({(la.trains, la.weight_type, la.x_type) for la in grus}) == 10
     stacks = {tuple(la.kind for la in model.recurrent) for model in models}
@@ -116,4 +116,4 @@ def test_where_the_reset_gate_acts_makes_a_difference():
 
 
 def test_every_format_is_in_the_table():
-    assert {key[1] for key in GATED if key[0] == "gru"} == set(VALUE_TYPES)
+    assert {key[1] for key in GRUS if key[0] == "gru"} == set(VALUE_TYPES)

@@ -165,7 +165,7 @@ def test_label_minus_softmax_on_numbers_worked_out_by_hand():
         (Loss("cross_entropy", Target(on=16384, off=-16384)), [10240, -10240, -14336]),
         (Loss("l1", Target(on=16384, off=-16384)), [16384, -16384, -16384]),
         (Loss("huber", Target(on=16384, off=-16384), delta=12000), [10240, -10240, -12000]),
-        (Loss("dead_zone", Target(on=16384, off=-16384), delta=12000), [0, 0, -2336]),
+        (Loss("epsilon_insensitive", Target(on=16384, off=-16384), delta=12000), [0, 0, -2336]),
         (
             Loss(
                 "custom",

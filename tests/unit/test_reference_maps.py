@@ -25,7 +25,7 @@ from tpsgd_edge.reference import Reference, trace
 from tpsgd_edge.reference.binary32 import conv2d as binary32_conv2d
 from tpsgd_edge.reference.integer import conv2d as integer_conv2d
 from tpsgd_edge.reference.integer.walk import clipped_walks
-from tpsgd_edge.reference.layer import POOLS, TRAINED, prepare
+from tpsgd_edge.reference.layer import POOLS, WEIGHTED, from_quantized
 from tpsgd_edge.reference.maps import TargetMap, patch_index, target_areas, target_of_seen
 
 # ------------------------------------------------------------------ against scalar loops
@@ -232,7 +232,7 @@ def test_behind_a_pool_the_first_of_the_largest_units_has_the_error():
 def pooled(mode: str, value_type: str, x_shape: MapShape, kernel, x) -> list[float]:
     model = small(chain(pool(mode, kernel), x_shape=x_shape), value_type=value_type)
     values = np.array(x, np.float32 if value_type == "f32" else np.int64)
-    return prepare(model.layers[0], model).forward(values).tolist()
+    return from_quantized(model.layers[0], model).forward(values).tolist()
 
 
 def test_pools_on_numbers_worked_out_by_hand():
@@ -323,7 +323,7 @@ def test_every_kind_and_format_is_in_the_tables():
     for value_type in VALUE_TYPES:
         model = small(chain(conv(1), pool("max"), pool("average", (1, 1))), value_type=value_type)
         seen |= {(layer.kind, value_type) for layer in model.layers}
-    assert seen == {key for key in (*TRAINED, *POOLS) if key[0] != "rnn"}
+    assert seen == {key for key in (*WEIGHTED, *POOLS) if key[0] != "rnn"}
 
 
 def test_random_models_hold_every_kind_and_shape():

@@ -13,7 +13,7 @@ from tpsgd_edge.quantize.model import (
     Requantize,
 )
 from tpsgd_edge.reference import Reference
-from tpsgd_edge.reference.layer import prepare
+from tpsgd_edge.reference.layer import from_quantized
 from tpsgd_edge.reference.maps import target_of_seen
 
 
@@ -59,7 +59,7 @@ def net_for_quadrants(value_type) -> QuantizedModel:
 def share_seen(model: QuantizedModel, reference: Reference, x, labels) -> float:
     """How often P^T m, the averaged map seen through the projection, is largest at the label."""
     layer, state = model.layers[0], reference.state()
-    conv = prepare(layer, model)
+    conv = from_quantized(layer, model)
     conv.set_state(state["conv1.w"], state["conv1.b"])
     window = target_of_seen(layer.geometry)
     maps = [np.bincount(window, conv.forward(sample)) for sample in x]

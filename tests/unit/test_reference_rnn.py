@@ -13,7 +13,7 @@ from tests.support.models import ACTIVATIONS, VALUE_TYPES, loss_choices, random_
 from tests.support.same_training import assert_same_training
 from tests.support.sequences import rnn_plans
 from tpsgd_edge.quantize.model import QuantizedModel, SeededInit
-from tpsgd_edge.reference.layer import TRAINED
+from tpsgd_edge.reference.layer import WEIGHTED
 
 ELMAN = (0,)
 TINY = (15,)
@@ -173,4 +173,4 @@ def test_random_models_hold_every_kind_of_sequence():
 
 
 def test_every_format_is_in_the_table():
-    assert {key[1] for key in TRAINED if key[0] == "rnn"} == set(VALUE_TYPES)
+    assert {key[1] for key in WEIGHTED if key[0] == "rnn"} == set(VALUE_TYPES)

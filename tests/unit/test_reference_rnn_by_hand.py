@@ -21,7 +21,7 @@ from tpsgd_edge.quantize.model import (
     TargetF32,
 )
 from tpsgd_edge.reference import Reference
-from tpsgd_edge.reference.layer import prepare
+from tpsgd_edge.reference.layer import from_quantized
 
 
 def small(value_type, widths, leak_shifts, has_traces=None, **wanted: Any) -> QuantizedModel:
@@ -109,7 +109,7 @@ def by_hand(value_type: str, *, has_traces: bool = False) -> QuantizedModel:
 def test_two_steps_on_numbers_worked_out_by_hand(value_type):
     model, numbers = by_hand(value_type, has_traces=True), HALF[value_type]
     wide = np.float32 if value_type == "f32" else np.int64
-    layer: Any = prepare(model.layers[0], model)
+    layer: Any = from_quantized(model.layers[0], model)
     layer.set_state(model.layers[0].init.w, model.layers[0].init.b)
     for _ in range(2):
         layer.reset()
@@ -178,7 +178,7 @@ def test_two_updates_in_one_sequence_on_numbers_worked_out_by_hand():
 )
 def test_a_state_on_numbers_worked_out_by_hand(h, shift, c, y):
     model = by_hand("s8")
-    layer: Any = prepare(dataclasses.replace(model.layers[0], leak_shifts=(shift,)), model)
+    layer: Any = from_quantized(dataclasses.replace(model.layers[0], leak_shifts=(shift,)), model)
     # Without weights c is the bias over 64.
     layer.set_state(np.zeros((1, 2)), np.array([64 * c]))
     layer.h = np.array([h])
@@ -188,7 +188,7 @@ def test_a_state_on_numbers_worked_out_by_hand(h, shift, c, y):
 @pytest.mark.parametrize(("b", "moved"), [(2**14 - 1, 0), (2**14, 1), (-(2**14), 0), (-16385, -1)])
 def test_a_tie_moves_towards_plus_infinity(b, moved):
     model = by_hand("s16", has_traces=True)
-    layer: Any = prepare(dataclasses.replace(model.layers[0], leak_shifts=(15,)), model)
+    layer: Any = from_quantized(dataclasses.replace(model.layers[0], leak_shifts=(15,)), model)
     layer.forward(np.array([b]))
     assert layer.trace.tolist() == [[moved, 0]]
 
@@ -209,7 +209,7 @@ def test_a_tie_moves_towards_plus_infinity(b, moved):
 )
 def test_own_outputs_are_read_in_the_units_of_inputs(value_type, shift, h, own):
     model = by_hand(value_type)
-    layer: Any = prepare(dataclasses.replace(model.layers[0], own_shift=shift), model)
+    layer: Any = from_quantized(dataclasses.replace(model.layers[0], own_shift=shift), model)
     layer.h = np.array([h])
     layer.forward(np.array([3]))
     assert layer.v.tolist() == [3, own]
@@ -221,7 +221,7 @@ def test_groups_of_units_move_and_remember_each_at_its_pace(value_type):
     wanted = {"activations": ["linear"] * 2, "losses": ["l2"] * 2}
     model = small(value_type, [1, 7], [(0, 1, 2)], [True], **wanted)
     one = 64 if value_type == "f32" else 2**6
-    layer: Any = prepare(model.layers[0], model)
+    layer: Any = from_quantized(model.layers[0], model)
     layer = dataclasses.replace(layer, dense=Still(model.layers[0], one, value_type))
     y = layer.forward(np.array([one], layer.h.dtype))
     assert y.tolist() == [one] * 2 + [one // 2] * 2 + [one // 4] * 3
@@ -233,7 +233,7 @@ def test_groups_of_units_move_and_remember_each_at_its_pace(value_type):
 @pytest.mark.parametrize("value_type", VALUE_TYPES)
 def test_what_the_present_is_all_groups_have_in_common(value_type):
     model = small(value_type, [1, 7], [(0, 1, 2)], activations=["linear"] * 2, losses=["l2"] * 2)
-    layer: Any = prepare(model.layers[0], model)
+    layer: Any = from_quantized(model.layers[0], model)
     layer = dataclasses.replace(layer, dense=Still(model.layers[0], 64, value_type))
     for x in (5, 3):
         own = layer.h / 256 if value_type == "s8" else layer.h

@@ -48,7 +48,7 @@ def branching() -> Graph:
     graph = Graph("net", layers, Labels("class", CLASSES), {}, reads=reads)
     weights = {
         layer.name: Weights(*(0.4 * RNG.normal(size=shape) for shape in weight_shapes(layer)))
-        for layer in graph.trained
+        for layer in graph.weighted
     }
     return replace(graph, weights=weights)
 
@@ -58,7 +58,7 @@ LOSSES = local_losses(
     GRAPH,
     tuple(
         LossSpec(kind="softmax_cross_entropy" if la.name == "out" else "projected_cross_entropy")
-        for la in GRAPH.trained
+        for la in GRAPH.weighted
     ),
     ProjectionSpec(),
     seed=1,
@@ -73,7 +73,7 @@ def test_torch_makes_what_numpy_makes():
 
 
 def gradients() -> tuple[FloatNetwork, list[Tensor], list[Tensor]]:
-    """The net with its first weights, and what autograd says of the loss of its last layer."""
+    """The net with its initial weights, and what autograd says of the loss of its last layer."""
     net = first_network(GRAPH, seed=1)
     w, b = ([t.clone().requires_grad_(True) for t in tensors] for tensors in (net.w, net.b))
     free = FloatNetwork(net.layers, tuple(w), tuple(b), reads=net.reads)

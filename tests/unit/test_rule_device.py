@@ -51,8 +51,15 @@ def f32_spec(
     )
 
 
-CLASS_LOSSES = ("projected_cross_entropy", "projected_l2", "l2", "l1", "huber", "dead_zone")
-VECTOR_LOSSES = ("projected_l2", "l2", "l1", "huber", "dead_zone")
+CLASS_LOSSES = (
+    "projected_cross_entropy",
+    "projected_l2",
+    "l2",
+    "l1",
+    "huber",
+    "epsilon_insensitive",
+)
+VECTOR_LOSSES = ("projected_l2", "l2", "l1", "huber", "epsilon_insensitive")
 CASES = [
     *[("class", loss, "tanh", "sign", "softmax_cross_entropy") for loss in CLASS_LOSSES],
     *[("vector", loss, "tanh", "sign", "l2") for loss in VECTOR_LOSSES],
@@ -60,7 +67,7 @@ CASES = [
     ("class", "projected_cross_entropy", "relu", "gaussian", "l2"),
     ("class", "l2", "relu", "gaussian", "huber"),
     ("class", "l2", "hard_tanh", "ternary", "l1"),
-    ("class", "l2", "linear", "sign", "dead_zone"),
+    ("class", "l2", "linear", "sign", "epsilon_insensitive"),
     ("vector", "l2", "relu", "ternary", "huber"),
     ("vector", "projected_l2", "sigmoid", "gaussian", "l1"),
 ]
@@ -93,7 +100,7 @@ def check_one_step(spec: Spec, data: Dataset) -> None:
         data.x_train[:1],
         np.asarray(data.y_train[:1]),
         rule="tpsgd",
-        losses=[layer_loss(spec, layer_index(spec, la.name), kind) for la in graph.trained],
+        losses=[layer_loss(spec, layer_index(spec, la.name), kind) for la in graph.weighted],
         learning_rate=(0.05, 0.05, 0.1),
         projection=spec.projection,
         epochs=1,

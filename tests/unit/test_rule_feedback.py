@@ -14,8 +14,8 @@ from tests.unit import test_rule_rnn as sequences
 from tests.unit.test_rule_train import RINGS, chain, five_rings, random_network
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph import Graph
+from tpsgd_edge.rule.deltas import batch_deltas
 from tpsgd_edge.rule.feedback import draw_feedback
-from tpsgd_edge.rule.lessons import lessons
 from tpsgd_edge.rule.losses import local_losses
 from tpsgd_edge.rule.rules import RULES, Losses
 from tpsgd_edge.rule.train import train_float
@@ -29,7 +29,7 @@ WITH_MATRICES = ("fa", "dfa", "sdfa", "drtp", "pepita")
 
 
 def losses_of(graph: Graph) -> Losses:
-    specs = (*[HIDDEN] * (len(graph.trained) - 1), LAST)
+    specs = (*[HIDDEN] * (len(graph.weighted) - 1), LAST)
     return local_losses(graph, specs, ProjectionSpec(), seed=1, dtype=torch.float64)
 
 
@@ -51,7 +51,7 @@ def test_feedback_alignment_with_the_weights_is_backprop(mode):
     graph = chain(6, 8, 7, 4) if mode == "dense" else maps.small_net(mode)
     net = random_network(graph, seed=1) if mode == "dense" else maps.random_network(graph)
     labels = LABELS if mode == "dense" else functional.one_hot(torch.arange(5) % 3, 3).double()
-    losses, x = losses_of(graph), inputs(graph.n_in)
+    losses, x = losses_of(graph), inputs(graph.n_inputs)
     expected = deltas_of("backprop", net, x, labels, losses)
     found = deltas_of("fa", net, x, labels, losses, net.w)
     random = deltas_of("fa", net, x, labels, losses, drawn(graph, "fa"))
@@ -72,8 +72,8 @@ def test_feedback_alignment_with_the_weights_is_backprop_through_time(each_step)
         sequences.labels_of(graph),
     )
     losses = sequences.losses_of(graph)
-    (expected,) = lessons(net, x, labels, rule="backprop", losses=losses)
-    (found,) = lessons(net, x, labels, rule="fa", losses=losses, feedback=net.w)
+    (expected,) = batch_deltas(net, x, labels, rule="backprop", losses=losses)
+    (found,) = batch_deltas(net, x, labels, rule="fa", losses=losses, feedback=net.w)
     torch.testing.assert_close(sequences.changes(graph, found), sequences.changes(graph, expected))
 
 
@@ -138,7 +138,7 @@ def test_direct_rules_through_a_recurrent_layer_by_hand(rule, learn_every, has_t
     net, x, feedback = sequences.random_network(graph), sequences.samples(), drawn(graph, rule)
     label = sequences.labels_of(graph)
     common = {"rule": rule, "losses": sequences.losses_of(graph), "feedback": feedback}
-    taught = list(lessons(net, x, label, learn_every=learn_every, **common))
+    taught = list(batch_deltas(net, x, label, learn_every=learn_every, **common))
     w, b = net.w[0], net.b[0]
     h, trace = torch.zeros(4, 5, dtype=x.dtype), torch.zeros(4, 8, dtype=x.dtype)
     expected = []
@@ -152,8 +152,8 @@ def test_direct_rules_through_a_recurrent_layer_by_hand(rule, learn_every, has_t
         if t == 5 or (learn_every and t % 2):
             expected.append((delta.T @ (trace if has_traces else v), delta.sum(dim=0)))
     assert len(taught) == len(expected)
-    for lesson, by_hand in zip(taught, expected, strict=True):
-        torch.testing.assert_close(sequences.changes(graph, lesson)[0], by_hand)
+    for part, by_hand in zip(taught, expected, strict=True):
+        torch.testing.assert_close(sequences.changes(graph, part)[0], by_hand)
 
 
 @pytest.mark.parametrize("mode", ["dense", "max"])
@@ -161,7 +161,7 @@ def test_pepita_by_hand(mode):
     graph = chain(6, 8, 7, 4) if mode == "dense" else maps.small_net(mode)
     net = random_network(graph, seed=1) if mode == "dense" else maps.random_network(graph)
     labels = LABELS if mode == "dense" else functional.one_hot(torch.arange(5) % 3, 3).double()
-    x, feedback = inputs(graph.n_in), drawn(graph, "pepita")
+    x, feedback = inputs(graph.n_inputs), drawn(graph, "pepita")
     first = net.activity(x)
     too_much = torch.softmax(first[-1], dim=1) - labels
     second = net.activity(x + torch.einsum("ik,bk->bi", feedback[0], too_much))

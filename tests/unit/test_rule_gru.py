@@ -22,8 +22,8 @@ from tpsgd_edge.frontend.network import build_graph
 from tpsgd_edge.graph import Dense, Graph, Gru, Labels, weight_shapes
 from tpsgd_edge.quantize import quantize
 from tpsgd_edge.reference import Reference
+from tpsgd_edge.rule.deltas import batch_deltas
 from tpsgd_edge.rule.feedback import draw_feedback
-from tpsgd_edge.rule.lessons import lessons
 from tpsgd_edge.rule.losses import local_error
 from tpsgd_edge.rule.network import FloatNetwork, first_network
 from tpsgd_edge.rule.train import train_float
@@ -32,9 +32,9 @@ from tpsgd_edge.spec import spec_from_dict
 RESETS = [(False,), (True,), (False, True)]
 
 
-def gated_net(resets_first: tuple[bool, ...], *, each_step: bool = False) -> Graph:
+def gated_net(reset_before: tuple[bool, ...], *, each_step: bool = False) -> Graph:
     """Gru layers of 5 units, and a dense layer behind them."""
-    grus = [Gru(f"gru{i}", 5 if i else N_X, 5, first) for i, first in enumerate(resets_first)]
+    grus = [Gru(f"gru{i}", 5 if i else N_X, 5, first) for i, first in enumerate(reset_before)]
     layers = (*grus, Dense("fc", 5, N_CLASSES, "linear"))
     return Graph("net", layers, Labels("class", N_CLASSES, each_step), {}, STEPS)
 
@@ -46,7 +46,7 @@ def random_network(graph: Graph, *, needs_grad: bool = False) -> FloatNetwork:
         drawn = torch.randn(shape, generator=generator, dtype=torch.float64) / 2
         return drawn.requires_grad_(needs_grad)
 
-    shapes = [weight_shapes(layer) for layer in graph.trained]
+    shapes = [weight_shapes(layer) for layer in graph.weighted]
     w, b = (tuple(draw(shape[k]) for shape in shapes) for k in (0, 1))
     return FloatNetwork(graph.layers, w, b, graph.labels.each_step)
 
@@ -61,7 +61,7 @@ def by_torch(graph: Graph, net: FloatNetwork, x: Tensor) -> Tensor:
             ir, iz, ic = (x_t @ w_ih.T + b_ih).chunk(3, dim=1)
             hr, hz, hc = (h @ w_hh.T + b_hh).chunk(3, dim=1)
             r, z = torch.sigmoid(ir + hr), torch.sigmoid(iz + hz)
-            hc = (r * h) @ w_hh[10:].T + b_hh[10:] if layer.resets_first else r * hc
+            hc = (r * h) @ w_hh[10:].T + b_hh[10:] if layer.reset_before else r * hc
             h = (1 - z) * torch.tanh(ic + hc) + z * h
             states.append(h)
         values = torch.stack(states, dim=1)
@@ -69,9 +69,9 @@ def by_torch(graph: Graph, net: FloatNetwork, x: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("each_step", [False, True])
-@pytest.mark.parametrize("resets_first", RESETS)
-def test_backpropagation_through_time_is_what_autograd_finds(resets_first, each_step):
-    graph = gated_net(resets_first, each_step=each_step)
+@pytest.mark.parametrize("reset_before", RESETS)
+def test_backpropagation_through_time_is_what_autograd_finds(reset_before, each_step):
+    graph = gated_net(reset_before, each_step=each_step)
     net, x, labels = random_network(graph, needs_grad=True), samples(), labels_of(graph)
     states = by_torch(graph, net, x)
     asked = states if each_step else states[:, -1:]
@@ -82,26 +82,26 @@ def test_backpropagation_through_time_is_what_autograd_finds(resets_first, each_
     count = len(graph.layers)
     grads = torch.autograd.grad(loss, [*net.w, *net.b])
     with torch.no_grad():
-        (lesson,) = lessons(net, x, labels, rule="backprop", losses=losses_of(graph))
-        for index, (dw, db) in enumerate(changes(graph, lesson)):
+        (part,) = batch_deltas(net, x, labels, rule="backprop", losses=losses_of(graph))
+        for index, (dw, db) in enumerate(changes(graph, part)):
             torch.testing.assert_close(dw, -grads[index])
             torch.testing.assert_close(db, -grads[count + index])
 
 
-@pytest.mark.parametrize("resets_first", [False, True])
-def test_tpsgd_teaches_the_present_and_the_candidate_all_of_it(resets_first):
+@pytest.mark.parametrize("reset_before", [False, True])
+def test_tpsgd_teaches_the_present_and_the_candidate_all_of_it(reset_before):
     """The gradient of the local loss at one step, with the last state held, but for c's share."""
-    graph = gated_net((resets_first,))
+    graph = gated_net((reset_before,))
     net, x, labels = random_network(graph, needs_grad=True), samples(), labels_of(graph)
     loss = losses_of(graph)[0]
     with torch.no_grad():
-        *_, taught = lessons(net, x, labels, rule="tpsgd", losses=losses_of(graph))
-        dw, db = changes(graph, taught)[0]
+        *_, part = batch_deltas(net, x, labels, rule="tpsgd", losses=losses_of(graph))
+        dw, db = changes(graph, part)[0]
         before = by_torch(graph, net, x)[:, -2]
     w, b, x_t = net.w[0], net.b[0], x[:, -N_X:]
     a, u = x_t @ w[:, :N_X].T + b[0], before @ w[:, N_X:].T + b[1]
     r, z = torch.sigmoid(a[:, :10] + u[:, :10]).chunk(2, dim=1)
-    k = (r * before) @ w[10:, N_X:].T + b[1, 10:] if resets_first else r * u[:, 10:]
+    k = (r * before) @ w[10:, N_X:].T + b[1, 10:] if reset_before else r * u[:, 10:]
     c = torch.tanh(a[:, 10:] + k)
     e = local_error(loss, c + z * (before - c), labels[:, -1]).detach()
     learned = (e * c).sum() + (e * z * (before - c).detach()).sum()
@@ -119,7 +119,7 @@ def test_every_rule_trains_it(rule):
     net = train_float(graph, x, y, rule=rule, **common)
     assert net.accuracy(x, y) == 1.0
     shapes = [tuple(t.shape) for t in draw_feedback(graph, "fa", seed=1)]
-    assert shapes == [weight_shapes(layer)[0] for layer in graph.trained]
+    assert shapes == [weight_shapes(layer)[0] for layer in graph.weighted]
 
 
 @pytest.mark.parametrize("learn_every", [0, 1, 2])

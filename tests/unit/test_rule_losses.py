@@ -54,7 +54,7 @@ LOSS_ON_TARGET = {
     "l2": lambda t, y: 0.5 * ((t - y) ** 2).sum(),
     "l1": lambda t, y: (t - y).abs().sum(),
     "huber": lambda t, y: functional.huber_loss(y, t, reduction="sum", delta=DELTA),
-    "dead_zone": lambda t, y: 0.5 * (functional.relu((t - y).abs() - DELTA) ** 2).sum(),
+    "epsilon_insensitive": lambda t, y: 0.5 * (functional.relu((t - y).abs() - DELTA) ** 2).sum(),
 }
 
 
@@ -63,7 +63,7 @@ LOSS_ON_TARGET = {
     list(itertools.product(LOSS_ON_TARGET, LEARNING, KINDS, ("class", "vector"))),
 )
 def test_losses_in_target_space_follow_autograd(kind, activation, projection, labels):
-    settings = {"delta": DELTA} if kind in ("huber", "dead_zone") else {}
+    settings = {"delta": DELTA} if kind in ("huber", "epsilon_insensitive") else {}
     loss = hidden_loss(LossSpec(kind=kind, **settings), activation, projection)
     z = torch.randn((BATCH, N_HIDDEN), dtype=torch.float64, requires_grad=True)
     y = ACTIVATIONS[activation].function(z, *loss.numbers)

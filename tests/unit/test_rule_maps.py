@@ -11,7 +11,7 @@ from torch.nn import functional
 from tests.support.rules import deltas_of
 from tests.unit.test_rule_device import check_one_step
 from tpsgd_edge.frontend.data import Dataset
-from tpsgd_edge.graph import Conv2d, Dense, Graph, Labels, TrainedLayer, conv2d, pool, seen_through
+from tpsgd_edge.graph import Conv2d, Dense, Graph, Labels, WeightedLayer, conv2d, pool, seen_through
 from tpsgd_edge.rule import pretrain
 from tpsgd_edge.rule.activations import activate
 from tpsgd_edge.rule.layers import LAYERS, forward, update_sums
@@ -49,9 +49,9 @@ def random_network(graph: Graph, *, seed: int = 1) -> FloatNetwork:
     return FloatNetwork(
         layers,
         tuple(
-            draw(la.n_out, la.n_in) if isinstance(la, TrainedLayer) else draw(0) for la in layers
+            draw(la.n_out, la.n_in) if isinstance(la, WeightedLayer) else draw(0) for la in layers
         ),
-        tuple(draw(la.n_out) if isinstance(la, TrainedLayer) else draw(0) for la in layers),
+        tuple(draw(la.n_out) if isinstance(la, WeightedLayer) else draw(0) for la in layers),
     )
 
 
@@ -62,7 +62,7 @@ def losses_of(graph: Graph, hidden: LossSpec = HIDDEN) -> tuple[LocalLoss | None
 
 def samples(graph: Graph) -> Tensor:
     generator = torch.Generator().manual_seed(7)
-    return torch.randn((4, graph.n_in), generator=generator, dtype=torch.float64)
+    return torch.randn((4, graph.n_inputs), generator=generator, dtype=torch.float64)
 
 
 def patch_by_hand(layer: Conv2d, x: np.ndarray, row: int, column: int, output: int) -> list[float]:
@@ -122,7 +122,7 @@ def test_backprop_follows_autograd(mode):
     functional.cross_entropy(net.activity(x)[-1], ONE_HOT, reduction="sum").backward()
     assert deltas[1] is None
     for index, layer in enumerate(graph.layers):
-        if isinstance(layer, TrainedLayer):
+        if isinstance(layer, WeightedLayer):
             dw, db = update_sums(layer, activity[index], deltas[index])
             torch.testing.assert_close(dw, -net.w[index].grad)
             torch.testing.assert_close(db, -net.b[index].grad)

@@ -14,12 +14,12 @@ BATCH = 64
 def cost_of(rule: str, graph: Graph) -> StepCost:
     random = np.random.default_rng(0)
     x, y = (
-        random.standard_normal((BATCH, graph.n_in)),
+        random.standard_normal((BATCH, graph.n_inputs)),
         random.integers(0, graph.labels.count, BATCH),
     )
     losses = (*[HIDDEN] * (len(graph.layers) - 1), LAST)
     common = {"rule": rule, "losses": losses, "learning_rate": 0.01, "batch": BATCH, "epochs": 2}
-    data_bytes = 4 * BATCH * (graph.n_in + graph.labels.count)
+    data_bytes = 4 * BATCH * (graph.n_inputs + graph.labels.count)
     return step_cost(
         lambda after: train_float(graph, x, y, after_epoch=after, **common), data_bytes=data_bytes
     )

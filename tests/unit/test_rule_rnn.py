@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from tpsgd_edge.graph import Dense, Graph, Labels, Layer, Rnn, Weights
+from tpsgd_edge.rule.deltas import LayerDeltas, batch_deltas
 from tpsgd_edge.rule.layers import update_sums
-from tpsgd_edge.rule.lessons import Lesson, lessons
 from tpsgd_edge.rule.losses import local_losses
 from tpsgd_edge.rule.network import FloatNetwork, first_network
 from tpsgd_edge.rule.rules import Losses
@@ -47,8 +47,8 @@ def random_network(graph: Graph, *, seed: int = 1) -> FloatNetwork:
 
     return FloatNetwork(
         graph.layers,
-        tuple(draw(layer.n_out, layer.n_in) for layer in graph.trained),
-        tuple(draw(layer.n_out) for layer in graph.trained),
+        tuple(draw(layer.n_out, layer.n_in) for layer in graph.weighted),
+        tuple(draw(layer.n_out) for layer in graph.weighted),
         graph.labels.each_step,
     )
 
@@ -71,13 +71,13 @@ def labels_of(graph: Graph) -> Tensor:
     return label_rows(classes, graph.labels).double().view(BATCH, -1, N_CLASSES)
 
 
-def changes(graph: Graph, lesson: Lesson) -> list[tuple[Tensor, Tensor]]:
+def changes(graph: Graph, part: LayerDeltas) -> list[tuple[Tensor, Tensor]]:
     """What each layer learns, as far as the layers that learn reach."""
-    learning = [delta for delta in lesson.deltas if delta is not None]
-    assert all(a is b for a, b in zip(learning, lesson.deltas, strict=False))
+    learning = [delta for delta in part.deltas if delta is not None]
+    assert all(a is b for a, b in zip(learning, part.deltas, strict=False))
     return [
         update_sums(layer, x, delta)
-        for layer, x, delta in zip(graph.layers, lesson.inputs, learning, strict=False)
+        for layer, x, delta in zip(graph.layers, part.inputs, learning, strict=False)
     ]
 
 
@@ -165,7 +165,7 @@ def test_tpsgd_by_hand(learn_every, traces, activation):
     expected = ByHand(graph)
     expected.train(samples().numpy(), LEARNING_STEPS[learn_every])
     net, reach = expected.net, []
-    taught = lessons(
+    taught = batch_deltas(
         net,
         samples(),
         labels_of(graph),
@@ -173,8 +173,8 @@ def test_tpsgd_by_hand(learn_every, traces, activation):
         losses=losses_of(graph),
         learn_every=learn_every,
     )
-    for lesson in taught:
-        learned = changes(graph, lesson)
+    for part in taught:
+        learned = changes(graph, part)
         reach.append(len(learned))
         for (dw, db), w, b in zip(learned, net.w, net.b, strict=False):
             w += RATE * dw
@@ -187,18 +187,18 @@ def test_tpsgd_by_hand(learn_every, traces, activation):
 @pytest.mark.parametrize("traces", [(False, False), (True, True)])
 @pytest.mark.parametrize("learn_every", [1, 2, 4])
 def test_a_gate_asks_for_the_answer_at_its_step(learn_every, traces):
-    """Lessons nobody learns from: each is that of the sequence up to its step."""
+    """Deltas nobody learns from: each is that of the sequence up to its step."""
     graph = small_net(0.3, (0.2, 0.6), traces=traces)
     net, x, labels, losses = random_network(graph), samples(), labels_of(graph), losses_of(graph)
     common = {"rule": "tpsgd", "losses": losses, "error_gate": 0.33}
     steps, shut = LEARNING_STEPS[learn_every], set()
-    taught = list(lessons(net, x, labels, learn_every=learn_every, **common))
+    taught = list(batch_deltas(net, x, labels, learn_every=learn_every, **common))
     assert len(taught) == len(steps)
-    for t, lesson in zip(steps, taught, strict=True):
-        (alone,) = lessons(net, x[:, : (t + 1) * N_X], labels, **common)
+    for t, part in zip(steps, taught, strict=True):
+        (alone,) = batch_deltas(net, x[:, : (t + 1) * N_X], labels, **common)
         expected = changes(graph, alone)[: 4 if t == STEPS - 1 else 2]
-        torch.testing.assert_close(changes(graph, lesson), expected)
-        shut |= {int((lesson.deltas[0] == 0).all(dim=1).sum())}
+        torch.testing.assert_close(changes(graph, part), expected)
+        shut |= {int((part.deltas[0] == 0).all(dim=1).sum())}
     assert not shut <= {0, BATCH}
 
 
@@ -235,15 +235,15 @@ def test_one_step_without_leak_is_a_dense_layer_to_the_bit(rule, has_traces):
 
 @pytest.mark.parametrize("has_traces", [False, True])
 def test_a_label_at_each_step_is_one_lesson_after_each_step(has_traces):
-    """Lessons nobody learns from: each is that of the sequence up to its step."""
+    """Deltas nobody learns from: each is that of the sequence up to its step."""
     graph = small_net((0.3, 0.6), each_step=True, traces=(has_traces,))
     net, x, labels, losses = random_network(graph), samples(), labels_of(graph), losses_of(graph)
-    taught = list(lessons(net, x, labels, rule="tpsgd", losses=losses))
+    taught = list(batch_deltas(net, x, labels, rule="tpsgd", losses=losses))
     assert len(taught) == STEPS
-    for step, lesson in enumerate(taught):
+    for step, part in enumerate(taught):
         head, label = x[:, : (step + 1) * N_X], labels[:, step : step + 1]
-        (alone,) = lessons(net, head, label, rule="tpsgd", losses=losses)
-        learned = changes(graph, lesson)
+        (alone,) = batch_deltas(net, head, label, rule="tpsgd", losses=losses)
+        learned = changes(graph, part)
         assert len(learned) == len(graph.layers)
         torch.testing.assert_close(learned, changes(graph, alone))
 
@@ -271,7 +271,7 @@ def unrolled(graph: Graph, w: list[Tensor], b: list[Tensor], x: Tensor, f=torch.
 def test_backprop_follows_autograd(leaks, activation, each_step):
     graph = small_net(*leaks, activation=activation, each_step=each_step)
     net, x, labels = random_network(graph), samples(), labels_of(graph)
-    (lesson,) = lessons(net, x, labels, rule="backprop", losses=losses_of(graph))
+    (part,) = batch_deltas(net, x, labels, rule="backprop", losses=losses_of(graph))
     w, b = ([t.clone().requires_grad_() for t in tensors] for tensors in (net.w, net.b))
     outputs = unrolled(graph, w, b, x, {"tanh": torch.tanh, "sigmoid": torch.sigmoid}[activation])
     y = outputs if each_step else outputs[:, -1:]
@@ -279,7 +279,7 @@ def test_backprop_follows_autograd(leaks, activation, each_step):
     functional.cross_entropy(
         y.flatten(0, 1), labels.flatten(0, 1).argmax(dim=1), reduction="sum"
     ).backward()
-    for index, (dw, db) in enumerate(changes(graph, lesson)):
+    for index, (dw, db) in enumerate(changes(graph, part)):
         torch.testing.assert_close(dw, -w[index].grad)
         torch.testing.assert_close(db, -b[index].grad)
 
@@ -298,8 +298,8 @@ def test_without_leak_it_is_the_rnn_of_torch():
     torch.testing.assert_close(net.activity(x)[2], h.detach())
     y = torch.tanh(h @ net.w[2].T + net.b[2]) @ net.w[3].T + net.b[3]
     functional.cross_entropy(y, torch.tensor(CLASSES), reduction="sum").backward()
-    (lesson,) = lessons(net, x, labels, rule="backprop", losses=losses_of(graph))
-    for index, (dw, db) in enumerate(changes(graph, lesson)[:2]):
+    (part,) = batch_deltas(net, x, labels, rule="backprop", losses=losses_of(graph))
+    for index, (dw, db) in enumerate(changes(graph, part)[:2]):
         grads = [getattr(rnn, f"weight_{kind}_l{index}").grad for kind in ("ih", "hh")]
         torch.testing.assert_close(dw, -torch.cat(grads, dim=1))
         torch.testing.assert_close(db, -getattr(rnn, f"bias_ih_l{index}").grad)
@@ -311,7 +311,7 @@ def test_a_gate_stops_backprop_as_if_the_samples_had_no_hidden_gradient(each_ste
     net, x, labels, losses = random_network(graph), samples(), labels_of(graph), losses_of(graph)
     probability = (torch.softmax(net.activity(x)[-1], dim=-1).view(BATCH, -1, 3) * labels).sum(-1)
     gate = float(probability.median())
-    (lesson,) = lessons(net, x, labels, rule="backprop", losses=losses, error_gate=gate)
+    (part,) = batch_deltas(net, x, labels, rule="backprop", losses=losses, error_gate=gate)
     w, b = ([t.clone().requires_grad_() for t in tensors] for tensors in (net.w, net.b))
     y = unrolled(graph, w, b, x)
     y = y if each_step else y[:, -1:]
@@ -319,7 +319,7 @@ def test_a_gate_stops_backprop_as_if_the_samples_had_no_hidden_gradient(each_ste
     hidden = (surprise * (probability < gate)).sum()
     assert 0 < (probability < gate).sum() < probability.numel()
     grads = torch.autograd.grad(hidden, w[:-1])
-    for (dw, _), grad in zip(changes(graph, lesson)[:-1], grads, strict=True):
+    for (dw, _), grad in zip(changes(graph, part)[:-1], grads, strict=True):
         torch.testing.assert_close(dw, -grad)
 
 
@@ -331,7 +331,7 @@ def test_a_clipped_gradient_keeps_its_direction():
     weights = {
         layer.name: Weights(w.numpy(), b.numpy())
         for layer, w, b in zip(
-            graph.trained, random_network(graph).w, random_network(graph).b, strict=True
+            graph.weighted, random_network(graph).w, random_network(graph).b, strict=True
         )
     }
     graph = Graph(graph.name, graph.layers, graph.labels, weights, STEPS)

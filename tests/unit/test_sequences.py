@@ -36,7 +36,7 @@ def test_a_recurrent_layer_reads_one_step_at_a_time() -> None:
     first, second, out = graph.layers
     assert isinstance(first, Rnn)
     assert isinstance(second, Rnn)
-    assert (graph.steps, graph.n_in) == (STEPS, STEPS * CHANNELS)
+    assert (graph.steps, graph.n_inputs) == (STEPS, STEPS * CHANNELS)
     assert (first.n_x, first.n_in, first.n_out, first.leaks) == (CHANNELS, CHANNELS + 4, 4, (0.25,))
     assert (second.n_x, second.n_in, second.n_out) == (4, 9, 5)
     assert (out.x_count, graph.labels.each_step) == (5, False)
@@ -138,13 +138,13 @@ def test_a_recurrent_layer_comes_first(before: dict[str, Any]) -> None:
 def test_standard_scaling_of_channels(tmp_path: Path) -> None:
     x = X.astype(np.float32).reshape(20, -1)
     spec = make_spec(scaling="standard_channels")
-    mean, deviation = input_scaling(spec, x, CHANNELS)
-    assert mean.shape == deviation.shape == (STEPS * CHANNELS,)
+    mean, std = input_scaling(spec, x, CHANNELS)
+    assert mean.shape == std.shape == (STEPS * CHANNELS,)
     np.testing.assert_allclose(mean[:CHANNELS], X.mean(axis=(0, 1)), rtol=1e-5)
-    np.testing.assert_allclose(deviation[-CHANNELS:], X.std(axis=(0, 1)), rtol=1e-5)
+    np.testing.assert_allclose(std[-CHANNELS:], X.std(axis=(0, 1)), rtol=1e-5)
 
 
 def test_one_standard_scaling_for_all(tmp_path: Path) -> None:
     x = X.astype(np.float32).reshape(20, -1)
-    mean, deviation = input_scaling(make_spec(scaling="standard_all"), x, CHANNELS)
-    np.testing.assert_allclose((mean, deviation), ([x.mean()], [x.std()]), rtol=1e-5)
+    mean, std = input_scaling(make_spec(scaling="standard_all"), x, CHANNELS)
+    np.testing.assert_allclose((mean, std), ([x.mean()], [x.std()]), rtol=1e-5)

@@ -99,7 +99,7 @@ def test_layers_on_maps(tmp_path: Path) -> None:
     kinds = ["conv2d", "max_pool", "conv2d", "avg_pool", "global_avg_pool", "flatten", "dense"]
     assert [layer.kind for layer in model.layers] == kinds
     assert model.names == ("conv1", "pool1", "conv2", "mean", "pool3", None, "fc")
-    assert [layer.name for layer in model.trained] == ["conv1", "conv2", "fc"]
+    assert [layer.name for layer in model.weighted] == ["conv1", "conv2", "fc"]
     first, second = model.layers[0], model.layers[2]
     assert isinstance(first, Conv2dSpec)
     assert isinstance(second, Conv2dSpec)

@@ -114,7 +114,7 @@ def test_the_good_one_is_good() -> None:
             "  where: digits.toml, [rule], loss\n"
             '  found: kind = "hubert"\n'
             "  help:  did you mean 'huber'? allowed: projected_cross_entropy, projected_l2, l2, "
-            "l1, huber, dead_zone, cross_entropy, custom, softmax_cross_entropy",
+            "l1, huber, epsilon_insensitive, cross_entropy, custom, softmax_cross_entropy",
         ),
         (
             "rule.learning_rate",

@@ -178,7 +178,7 @@ class TestSchema:
             ("RuleSpec", "epochs", ["auto", 1, 500]),
             ("RuleSpec", "error_gate", ["none", 0.5, 1]),
             ("ReadingSpec", "from", ["conv1", ["conv1", "conv3"]]),
-            ("TrainedSpec", "loss", ["l1", {"kind": "l1"}]),
+            ("WeightedSpec", "loss", ["l1", {"kind": "l1"}]),
             ("ConvSpec", "padding", ["same", 1, [1, 2]]),
             ("Conv2dSpec", "kernel", [3, [3, 5]]),
             ("Conv2dSpec", "stride", [2, [1, 2]]),
@@ -193,7 +193,7 @@ class TestSchema:
     def test_short_forms_are_good(self, section, key, values):
         schema = SCHEMA
         concrete = {
-            "TrainedSpec": "DenseSpec",
+            "WeightedSpec": "DenseSpec",
             "ConvSpec": "Conv2dSpec",
             "ReadingSpec": "DenseSpec",
         }

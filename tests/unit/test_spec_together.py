@@ -71,7 +71,7 @@ from tpsgd_edge.spec import check_labels_kind, spec_from_dict
         ),
         (
             [("rule.loss", {"kind": "l2", "delta": 0.5})],
-            "'delta' goes with the loss 'huber' or 'dead_zone', not with 'l2'",
+            "'delta' goes with the loss 'huber' or 'epsilon_insensitive', not with 'l2'",
         ),
         (
             [("projection", {"kind": "gaussian", "storage": "packed"})],

@@ -198,7 +198,7 @@ int main(void)
 #ifndef NET_INFERENCE_ONLY
         CHECK(memcmp(net_last_output(), answer, sizeof answer) == 0);
         CHECK(net_teach(&model, 0) == TPS_OK);
-#if !GATED
+#if !GRUS
         CHECK(net_confidence() == confidence);
         CHECK(memcmp(net_last_output(), answer, sizeof answer) == 0);
 #endif
@@ -268,8 +268,8 @@ def test_the_latest_answer_outlives_steps_and_teaching(tmp_path, gate, value_typ
     wanted = STREAM | {"hidden": [], "learn_every": 1, "gate": gate, "losses": losses}
     plans = rnn_plans(value_type, [3, 5], [(0,)], [True])
     model = network(5, value_type=value_type, rnn_plans=plans, **wanted)
-    assert (model.is_gated, model.has_confidence) == (gate, True)
-    check(model, f"#define GATED {int(gate)}\n{_LATEST}", tmp_path / "trains")
+    assert (model.has_error_gate, model.has_confidence) == (gate, True)
+    check(model, f"#define GRUS {int(gate)}\n{_LATEST}", tmp_path / "trains")
     check(model, _LATEST, tmp_path / "predicts", "-DNET_INFERENCE_ONLY")
 
 

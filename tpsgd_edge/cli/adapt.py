@@ -27,7 +27,7 @@ from tpsgd_edge.cli.outcome import Outcome, outcome
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write the best way as the sections [model] and [rule] of a spec.",
+    help="Write the best strategy as the sections [model] and [rule] of a spec.",
 )
 def adapt_command(
     *,

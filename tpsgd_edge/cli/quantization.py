@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     "--weights",
     type=click.Path(path_type=Path),
     metavar="DUMP",
-    help="A trained state, as for export.  [default: first weights]",
+    help="A trained state, as for export.  [default: initial weights]",
 )
 @model_id_option
 @click.option(
@@ -42,7 +42,7 @@ def quantization_command(
 ) -> Outcome:
     """Compare the integer net with the same net in real numbers.
 
-    The error of each layer's outputs, and both nets on the test set: the first weights of a net
+    The error of each layer's outputs, and both nets on the test set: the initial weights of a net
     made elsewhere, or what a device has learned (--weights).
     """
     from tpsgd_edge.cli.progress import progress_bar
@@ -85,7 +85,7 @@ def show_quantization(result: "QuantizationResult") -> str:
         lines.append(f"both give the same class to {100 * result.agreement:.2f} % of the samples")
     if not result.is_trained:
         lines.append(
-            "nothing was trained: these are first weights, drawn from the seed. A trained net:\n"
+            "nothing was trained: these are initial weights, drawn from the seed. A trained net:\n"
             f"  tpsgd-edge simulate {result.spec.source} --weights-out weights.bin\n"
             f"  tpsgd-edge quantization {result.spec.source} --weights weights.bin"
         )

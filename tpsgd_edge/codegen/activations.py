@@ -11,7 +11,7 @@ from tpsgd_edge.quantize.model import QuantizedModel
 
 @dataclass(frozen=True, slots=True)
 class ActivationC:
-    """Facts that kernels need about an activation; `dense_gate.c.j2` writes its slope.
+    """Facts that kernels need about an activation; `dense_grad.c.j2` writes its slope.
 
     Attributes:
         is_basic: whether its function in binary32 is one of tps_f32.h.

@@ -1,4 +1,4 @@
-"""Large constants: stored first weights and projections, loss tables, self-test samples."""
+"""Large constants: stored initial weights and projections, loss tables, self-test samples."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ class ArrayView:
     Attributes:
         note: a comment behind its declaration; may be empty.
         content: its bytes as the device holds them.
-        is_lesson: whether only training reads it.
+        is_for_training: whether only training reads it.
     """
 
     name: str
@@ -32,14 +32,14 @@ class ArrayView:
     note: str
     lines: tuple[str, ...]
     content: bytes
-    is_lesson: bool = False
+    is_for_training: bool = False
 
 
 def model_arrays(model: QuantizedModel) -> tuple[ArrayView, ...]:
     """All constants that lie in flash beside the layers' structs, but for the self-test's."""
     units = model.weighted
     # The loss of a layer may belong to a unit without weights.
-    taught = [unit for unit in model.taught if not any(unit is other for other in units)]
+    taught = [unit for unit in model.with_loss if not any(unit is other for other in units)]
     return tuple(array for unit in (*units, *taught) for array in _unit_arrays(unit))
 
 
@@ -66,24 +66,24 @@ def _unit_arrays(layer: QuantizedDense) -> Iterator[ArrayView]:
         yield _projection_array(layer.name, layer.projection)
     if layer.loss.table is not None:
         loss_type = "f32" if layer.weight_type == "f32" else "s16"
-        yield _lesson(_array(f"tps_{layer.name}_loss_table", loss_type, layer.loss.table))
+        yield _for_training(_array(f"tps_{layer.name}_loss_table", loss_type, layer.loss.table))
 
 
 def _projection_array(layer: str, projection: Projection) -> ArrayView:
     name = f"tps_{layer}_projection"
     if projection.storage == "s8":
         values = projection.values.ravel()
-        return _lesson(_array(name, "s8", values, "P"))
+        return _for_training(_array(name, "s8", values, "P"))
     if projection.learns:
         return _array(f"tps_{layer}_first_p", "s8", projection.values.ravel(), "P")
     packed = pack_entries(projection.values)
     lines = tuple(c_rows((f"0x{byte:02X}" for byte in packed.ravel()), 16))
     array = ArrayView(name, "uint8_t", (packed.size,), "P", lines, packed.tobytes())
-    return _lesson(array)
+    return _for_training(array)
 
 
-def _lesson(array: ArrayView) -> ArrayView:
-    return replace(array, is_lesson=True)
+def _for_training(array: ArrayView) -> ArrayView:
+    return replace(array, is_for_training=True)
 
 
 def pack_entries(values: NDArray[np.int8]) -> NDArray[np.uint8]:

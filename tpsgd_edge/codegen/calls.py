@@ -71,7 +71,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class StageView:
+class OperationView:
     """One stage of a step. `training_calls` follow where the project trains."""
 
     comment: str
@@ -80,11 +80,11 @@ class StageView:
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class LearningCalls:
     """Stages that learn from a sample, and those that an error gate keeps from it."""
 
-    stages: tuple[StageView, ...]
-    gated: tuple[StageView, ...] = ()
+    stages: tuple[OperationView, ...]
+    gated: tuple[OperationView, ...] = ()
 
     @property
     def decays_from(self) -> int | None:
@@ -98,13 +98,13 @@ class Lesson:
         return X in arguments_of(self.gated)
 
 
-def arguments_of(stages: Iterable[StageView]) -> set[Argument]:
+def arguments_of(stages: Iterable[OperationView]) -> set[Argument]:
     """Collect the arguments of the stages' calls, without those calls that only training makes."""
     given = {a for stage in stages for call in stage.calls for a in call.arguments}
     return given.union(*(argument.parts for argument in given))
 
 
-def use_state(stages: Iterable[StageView]) -> bool:
+def use_state(stages: Iterable[OperationView]) -> bool:
     """Tell whether any of the stages reads or writes the model."""
     return any(given.is_state for given in arguments_of(stages))
 
@@ -174,11 +174,11 @@ def value_of(name: str) -> Argument:
     return X if name == SAMPLE else Argument("arena", f"{name}_y")
 
 
-def errors_below(model: QuantizedModel, layer: QuantizedLayer) -> Argument:
+def input_gradient_of(model: QuantizedModel, layer: QuantizedLayer) -> Argument:
     """The buffer for the input gradient of a layer."""
-    below = model.errors_go_to(_index(model, layer))
-    assert below is not None
-    return arena(model.layers[below], "e")
+    reader = model.errors_go_to(_index(model, layer))
+    assert reader is not None
+    return arena(model.layers[reader], "e")
 
 
 def _index(model: QuantizedModel, layer: QuantizedLayer) -> int:

@@ -72,7 +72,7 @@ def _has_store(view: ModelView) -> bool:
 
 
 COMPONENTS = (
-    Component("tps_below", when=lambda view: view.kernels.below is not None),
+    Component("tps_backward", when=lambda view: view.kernels.backward is not None),
     Component("tps_compiler", has_source=False, is_runtime=True, included=_keeps_calls_apart),
     Component("tps_conv2d", when=lambda view: view.kernels.conv2d is not None),
     Component("tps_crc32", is_runtime=True, linked=("tps_crc32",)),

@@ -42,7 +42,7 @@ _DRAWN_BITS = {"sign": 1, "hadamard": 1, "ternary": 2, "gaussian": 32}
 
 def projection_view(model: QuantizedModel) -> ProjectionView | None:
     """Storage of the projections; None if the model has none."""
-    projections = [layer.projection for layer in model.taught if layer.projection]
+    projections = [layer.projection for layer in model.with_loss if layer.projection]
     if not projections:
         return None
     projection = projections[0]

@@ -8,9 +8,9 @@ from tpsgd_edge.codegen.dense_kernels import ForwardKernel, forward_kernel
 from tpsgd_edge.codegen.kernel_names import (
     conv_learn_suffix,
     forward_suffix,
-    gate_suffix,
-    gates_itself,
+    grad_suffix,
     is_depthwise,
+    takes_derivative,
     update_suffix,
 )
 from tpsgd_edge.quantize.model import QuantizedConv2d, QuantizedDense, QuantizedModel
@@ -35,7 +35,7 @@ class ConvKernel:
 
     Attributes:
         dense: suffix of that kernel.
-        gate: suffix of the gate kernel, empty where the error needs none.
+        grad: suffix of the kernel of derivatives, empty where the error needs none.
         map: type of the output map.
         order: of numbers in packed patches; empty where patches are not packed.
         w, b, x, y, e: C types.
@@ -43,7 +43,7 @@ class ConvKernel:
 
     suffix: str
     dense: str
-    gate: str
+    grad: str
     map: str
     order: str
     w: str
@@ -140,19 +140,19 @@ def _forward_kernel(layer: QuantizedConv2d) -> ConvKernel:
 
 
 def _learn_kernel(layer: QuantizedConv2d) -> ConvKernel:
-    gate = gate_suffix(layer) if gates_itself(layer) else ""
-    return _conv_kernel(layer, conv_learn_suffix(layer), update_suffix(layer), gate)
+    grad = grad_suffix(layer) if takes_derivative(layer) else ""
+    return _conv_kernel(layer, conv_learn_suffix(layer), update_suffix(layer), grad)
 
 
 # As pairs of weights come out of their words.
 _PACK_ORDERS = {"s8": "even_odd", "s16": "in_order"}
 
 
-def _conv_kernel(layer: QuantizedDense, suffix: str, dense: str, gate: str) -> ConvKernel:
+def _conv_kernel(layer: QuantizedDense, suffix: str, dense: str, grad: str) -> ConvKernel:
     return ConvKernel(
         suffix=suffix,
         dense=dense,
-        gate=gate,
+        grad=grad,
         map=layer.y_type,
         order=_PACK_ORDERS[layer.weight_type] if layer.x_type == "s8" else "",
         w=C_TYPES[layer.weight_type],

@@ -7,9 +7,9 @@ from tpsgd_edge.codegen.activations import ACTIVATIONS_C, settings_of
 from tpsgd_edge.codegen.c import C_TYPES, LIMITS, unique
 from tpsgd_edge.codegen.kernel_names import (
     forward_suffix,
-    gate_suffix,
-    has_gate,
+    grad_suffix,
     is_depthwise,
+    needs_derivative,
     slope_name,
     update_suffix,
 )
@@ -118,12 +118,12 @@ class InitKernel:
 
 
 @dataclass(frozen=True, slots=True)
-class GateKernel:
-    """`tps_dense_gate_<suffix>`.
+class GradKernel:
+    """`tps_dense_grad_<suffix>`.
 
     Attributes:
         activation: f in its comment.
-        slope: which of the slopes in `dense_gate.c.j2` it has.
+        slope: which of the slopes in `dense_grad.c.j2` it has.
         y: C type of the outputs.
         limit: C prefix of their range; empty in binary32.
     """
@@ -148,7 +148,7 @@ class DenseKernels:
     forward: tuple[ForwardKernel, ...]
     dot: tuple[DotKernel, ...]
     init: tuple[InitKernel, ...]
-    gate: tuple[GateKernel, ...]
+    grad: tuple[GradKernel, ...]
     update: tuple[UpdateKernel, ...]
     widest_input: int
 
@@ -171,7 +171,7 @@ class DenseKernels:
 
 def dense_kernels(model: QuantizedModel) -> DenseKernels:
     """The kernels that the dense units of the model use, in the order of first use."""
-    weighted, trained = model.weighted, model.trained
+    weighted, trained = model.weighted, model.trainable
     in_rows = [layer for layer in weighted if not is_depthwise(layer)]
     seeded = [layer for layer in trained if isinstance(layer.init, SeededInit)]
     return DenseKernels(
@@ -179,7 +179,7 @@ def dense_kernels(model: QuantizedModel) -> DenseKernels:
         forward=unique(forward_kernel(layer, model) for layer in in_rows),
         dot=unique(dot_kernel(layer, model) for layer in in_rows if layer.weight_type != "f32"),
         init=unique(init_kernel(layer) for layer in seeded if layer.kind != "rnn"),
-        gate=unique(gate_kernel(layer) for layer in trained if has_gate(layer)),
+        grad=unique(grad_kernel(layer) for layer in trained if needs_derivative(layer)),
         update=unique(update_kernel(layer, model) for layer in trained),
         widest_input=max(layer.n_in for layer in weighted),
     )
@@ -229,7 +229,7 @@ def _vector_load(value_type: str, lanes: int) -> str:
 def update_kernel(layer: QuantizedDense, model: QuantizedModel) -> UpdateKernel:
     """Kernel that updates the layer's weights."""
     suffix = update_suffix(layer)
-    sharing = [other for other in model.trained if update_suffix(other) == suffix]
+    sharing = [other for other in model.trainable if update_suffix(other) == suffix]
     lane = 1 << max(0, _LANE_SHIFT[layer.weight_type] - layer.update_shift)
     return UpdateKernel(
         suffix=suffix,
@@ -277,12 +277,12 @@ def init_kernel(layer: QuantizedDense) -> InitKernel:
     return InitKernel(layer.weight_type, C_TYPES[layer.weight_type])
 
 
-def gate_kernel(layer: QuantizedDense) -> GateKernel:
+def grad_kernel(layer: QuantizedDense) -> GradKernel:
     """Kernel that multiplies the layer's errors by f'(z)."""
     slope = slope_name(layer)
     is_shared = slope != layer.activation
-    return GateKernel(
-        suffix=gate_suffix(layer),
+    return GradKernel(
+        suffix=grad_suffix(layer),
         activation="f" if is_shared else layer.activation,
         slope=slope,
         y=C_TYPES[layer.y_type],

@@ -79,8 +79,10 @@ class ErrorKernels:
 def error_kernels(model: QuantizedModel) -> ErrorKernels:
     """The kernels that the losses of the model use, in the order of first use."""
     return ErrorKernels(
-        local=unique(error_kernel(layer, model) for layer in model.taught if layer.loss.is_local),
-        read_out=unique(_readout_kernel(layer) for layer in model.taught if reads_out(layer)),
+        local=unique(
+            error_kernel(layer, model) for layer in model.with_loss if layer.loss.is_local
+        ),
+        read_out=unique(_readout_kernel(layer) for layer in model.with_loss if reads_out(layer)),
         softmax=unique(softmax_kernels(model)),
     )
 
@@ -98,7 +100,7 @@ def probability_c(*, is_float: bool) -> str:
 def error_kernel(layer: QuantizedDense, model: QuantizedModel) -> ErrorKernel:
     """The error kernel of a layer of the model."""
     family = _family(layer)
-    tells = model.is_gated and layer.is_last
+    tells = model.has_error_gate and layer.is_last
     return ErrorKernel(
         suffix=error_suffix(layer),
         kind=layer.loss.kind,
@@ -118,12 +120,12 @@ def _family(layer: QuantizedDense) -> str:
 
 def softmax_kernels(model: QuantizedModel) -> Iterable[SoftmaxKernel]:
     """Softmax kernels that a model needs, some of them more than once."""
-    for layer in model.taught:
+    for layer in model.with_loss:
         if layer.loss.kind == "projected_cross_entropy":
             yield SoftmaxKernel("s32", "int32_t")
         elif layer.loss.kind == "softmax_cross_entropy":
             yield SoftmaxKernel("s16", "int16_t", layer.loss.logit_shift)
-    if model.value_type != "f32" and (model.is_gated or model.has_confidence):
+    if model.value_type != "f32" and (model.has_error_gate or model.has_confidence):
         yield SoftmaxKernel("s16", "int16_t", model.last.loss.logit_shift)
 
 

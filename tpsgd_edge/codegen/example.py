@@ -22,7 +22,7 @@ class ValueView:
 
     Attributes:
         type: C type of the model's values; reals are rounded where it is no float.
-        is_shared: whether all values have the mean and the deviation of the first.
+        is_shared: whether all values have the mean and the std of the first.
         scale: real value of one unit, empty where it is 1; of labels, of 32768 units.
         low, high: ends of the range.
         output_type, output_scale: of outputs; empty of inputs, and the scale of floats.
@@ -30,7 +30,7 @@ class ValueView:
 
     type: str
     mean: tuple[str, ...]
-    deviation: tuple[str, ...]
+    std: tuple[str, ...]
     is_shared: bool
     scale: str
     low: str
@@ -93,7 +93,7 @@ def _inputs(model: QuantizedModel) -> ValueView:
     return ValueView(
         type=_C_TYPES[model.value_type],
         mean=_numbers(inputs.mean),
-        deviation=_numbers(inputs.deviation),
+        std=_numbers(inputs.std),
         is_shared=len(inputs.mean) == 1,
         scale="" if inputs.scale == 1 else repr(float(inputs.scale)),
         low=low,
@@ -108,7 +108,7 @@ def _labels(model: QuantizedModel) -> ValueView:
     return ValueView(
         type="float" if is_float else "int16_t",
         mean=_numbers(labels.mean),
-        deviation=_numbers(labels.deviation),
+        std=_numbers(labels.std),
         is_shared=len(labels.mean) == 1,
         scale="" if is_float else repr(float(labels.scale)),
         low=low,

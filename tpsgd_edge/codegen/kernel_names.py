@@ -4,7 +4,7 @@ from tpsgd_edge.codegen.activations import ACTIVATIONS_C
 from tpsgd_edge.quantize.model import QuantizedConv2d, QuantizedDense, QuantizedGru
 
 
-def has_gate(layer: QuantizedDense) -> bool:
+def needs_derivative(layer: QuantizedDense) -> bool:
     """Tell whether the error is multiplied by f'(z)."""
     return not layer.loss.cancels_derivative and layer.activation != "linear"
 
@@ -27,14 +27,14 @@ def update_suffix(layer: QuantizedDense) -> str:
     return "f32" if layer.weight_type == "f32" else f"{layer.weight_type}_{layer.x_type}"
 
 
-def gate_suffix(layer: QuantizedDense) -> str:
-    """Name of the layer's gate kernel behind `tps_dense_gate_`."""
+def grad_suffix(layer: QuantizedDense) -> str:
+    """Name of the layer's kernel of derivatives behind `tps_dense_grad_`."""
     return f"{slope_name(layer)}_{layer.y_type}"
 
 
 def conv_learn_suffix(layer: QuantizedDense) -> str:
     """Name of the convolution's learn kernel behind `tps_conv2d_learn_`."""
-    slope = slope_name(layer) if gates_itself(layer) else "open"
+    slope = slope_name(layer) if takes_derivative(layer) else "open"
     return f"{update_suffix(layer)}_{slope}_{layer.y_type}"
 
 
@@ -44,9 +44,9 @@ def slope_name(layer: QuantizedDense) -> str:
     return shared or layer.activation
 
 
-def gates_itself(layer: QuantizedDense) -> bool:
+def takes_derivative(layer: QuantizedDense) -> bool:
     """Tell whether the convolution multiplies errors by f'(z) while it learns, not before."""
-    return has_gate(layer) and layer.passing is None
+    return needs_derivative(layer) and layer.input_gradient is None
 
 
 def error_suffix(layer: QuantizedDense) -> str:
@@ -59,14 +59,14 @@ def error_suffix(layer: QuantizedDense) -> str:
     return f"{kind}_{'last' if layer.is_last else 'hidden'}_{layer.y_type}"
 
 
-def below_suffix(layer: QuantizedDense) -> str:
-    """Name of the layer's kernel behind `tps_dense_delta_below_`."""
-    assert layer.passing is not None
+def input_gradient_suffix(layer: QuantizedDense) -> str:
+    """Name of the layer's kernel behind `tps_dense_backward_`."""
+    assert layer.input_gradient is not None
     if layer.weight_type == "f32":
         return "f32"
-    return f"{layer.weight_type}_{'s64' if layer.passing.is_wide else 's32'}"
+    return f"{layer.weight_type}_{'s64' if layer.input_gradient.is_wide else 's32'}"
 
 
 def gru_suffix(layer: QuantizedGru) -> str:
     """Name of the layer's kernel behind `tps_gru_step_`."""
-    return f"{'before' if layer.resets_first else 'after'}_{update_suffix(layer.reads)}"
+    return f"{'before' if layer.reset_before else 'after'}_{update_suffix(layer.reads)}"

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from tpsgd_edge.codegen.below import BelowKernels, below_kernels
 from tpsgd_edge.codegen.conv2d_kernels import Conv2dKernels, conv2d_kernels
 from tpsgd_edge.codegen.dense_kernels import DenseKernels, dense_kernels
 from tpsgd_edge.codegen.error_kernels import ErrorKernels, error_kernels
+from tpsgd_edge.codegen.input_gradient import InputGradientKernels, input_gradient_kernels
 from tpsgd_edge.codegen.kinds.gru import GruKernels, gru_kernels
 from tpsgd_edge.codegen.kinds.join import JoinKernels, join_kernels
 from tpsgd_edge.codegen.kinds.pool import PoolKernels, pool_kernels
@@ -24,7 +24,7 @@ class Kernels:
     join: JoinKernels | None
     rnn: RnnKernels | None
     gru: GruKernels | None
-    below: BelowKernels | None
+    backward: InputGradientKernels | None
 
 
 def needed_kernels(model: QuantizedModel) -> Kernels:
@@ -37,5 +37,5 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
         join=join_kernels(model),
         rnn=rnn_kernels(model),
         gru=gru_kernels(model),
-        below=below_kernels(model),
+        backward=input_gradient_kernels(model),
     )

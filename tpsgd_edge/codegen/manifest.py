@@ -27,9 +27,9 @@ def manifest(
         "model_id": model_id_text(model),
         "input": {
             "type": model.value_type,
-            "count": model.n_in,
+            "count": model.n_inputs,
             "mean": model.inputs.mean.tolist(),
-            "deviation": model.inputs.deviation.tolist(),
+            "deviation": model.inputs.std.tolist(),
             "scale": model.inputs.scale,
         },
         "labels": {
@@ -37,7 +37,7 @@ def manifest(
             "count": model.labels.count,
             "names": list(model.labels.names),
             "mean": model.labels.mean.tolist(),
-            "deviation": model.labels.deviation.tolist(),
+            "deviation": model.labels.std.tolist(),
             "scale": model.labels.scale,
         },
         "layers": [_layer(layer) for layer in model.layers],

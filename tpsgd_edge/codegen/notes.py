@@ -33,9 +33,9 @@ def _input_note(model: QuantizedModel) -> str:
     )
     per = "" if model.inputs.mean.size == 1 else " of each input"
     if model.inputs.mean.size == 1:
-        mean, deviation = float(model.inputs.mean[0]), float(model.inputs.deviation[0])
-        return f"x = (raw - {mean:.6g}) / {deviation:.6g}{unit}"
-    return f"x = (raw - mean) / deviation{per}{unit}; see manifest.json"
+        mean, std = float(model.inputs.mean[0]), float(model.inputs.std[0])
+        return f"x = (raw - {mean:.6g}) / {std:.6g}{unit}"
+    return f"x = (raw - mean) / std{per}{unit}; see manifest.json"
 
 
 def _outputs_note(model: QuantizedModel) -> str:

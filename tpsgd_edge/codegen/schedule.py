@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tpsgd_edge.codegen.calls import LABEL, Call, Lesson, StageView, arena
+from tpsgd_edge.codegen.calls import LABEL, Call, LearningCalls, OperationView, arena
 from tpsgd_edge.codegen.error_kernels import probability_c
 from tpsgd_edge.codegen.kinds import KINDS
-from tpsgd_edge.memory import MemoryPlan, Stage
+from tpsgd_edge.memory import MemoryPlan, Operation
 from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel, SeededInit
 
 LABEL_PROBABILITY = "tps_label_probability"
 
 
-def step_stages(model: QuantizedModel) -> tuple[StageView, ...]:
+def step_stages(model: QuantizedModel) -> tuple[OperationView, ...]:
     """One step of the recurrent layers, each of which remembers what it will learn from."""
     return tuple(
         replace(
@@ -23,31 +23,31 @@ def step_stages(model: QuantizedModel) -> tuple[StageView, ...]:
     )
 
 
-def inference_stages(model: QuantizedModel, plan: MemoryPlan) -> tuple[StageView, ...]:
+def inference_stages(model: QuantizedModel, plan: MemoryPlan) -> tuple[OperationView, ...]:
     """Forward passes of all layers; behind recurrent layers, of the others."""
     _, _, answer = plan.inference.parts
     return tuple(_stage(model, stage) for stage in answer)
 
 
-def training_lesson(model: QuantizedModel, plan: MemoryPlan) -> Lesson:
+def training_calls_of(model: QuantizedModel, plan: MemoryPlan) -> LearningCalls:
     """One training step; behind recurrent layers, its learning."""
     _, _, learning = plan.training.parts
-    return _lesson(model, learning)
+    return _learning_calls(model, learning)
 
 
-def teaching_lesson(model: QuantizedModel, plan: MemoryPlan) -> Lesson:
+def teaching_calls_of(model: QuantizedModel, plan: MemoryPlan) -> LearningCalls:
     """Calls by which recurrent layers alone learn in the middle of a sequence."""
     _, teach, _ = plan.training.parts
-    return _lesson(model, teach)
+    return _learning_calls(model, teach)
 
 
-def _lesson(model: QuantizedModel, schedule: Sequence[Stage]) -> Lesson:
+def _learning_calls(model: QuantizedModel, schedule: Sequence[Operation]) -> LearningCalls:
     gate = next((i for i, stage in enumerate(schedule) if stage.gates), len(schedule))
     views = tuple(_learning_stage(model, stage) for stage in schedule)
-    return Lesson(views[: gate + 1], views[gate + 1 :])
+    return LearningCalls(views[: gate + 1], views[gate + 1 :])
 
 
-def _learning_stage(model: QuantizedModel, stage: Stage) -> StageView:
+def _learning_stage(model: QuantizedModel, stage: Operation) -> OperationView:
     view = _stage(model, stage)
     if not stage.gates or stage.kind != "forward":
         return view
@@ -57,14 +57,14 @@ def _learning_stage(model: QuantizedModel, stage: Stage) -> StageView:
     return replace(view, calls=(*view.calls, Call(LABEL_PROBABILITY, asked, probability)))
 
 
-def _stage(model: QuantizedModel, stage: Stage) -> StageView:
+def _stage(model: QuantizedModel, stage: Operation) -> OperationView:
     layer = model.layers[stage.layer]
     kind = KINDS[layer.kind]
     makers = {
         "forward": kind.forward,
         "recall": kind.recall,
         "learn": kind.learn,
-        "pass": kind.pass_down,
+        "backward": kind.backward,
     }
     make = makers[stage.kind]
     assert make is not None, f"{layer.kind} has no stage {stage.kind!r}"
@@ -87,7 +87,7 @@ class FirstValues:
 
 def first_values(model: QuantizedModel) -> tuple[FirstValues, ...]:
     """First values of weights, biases, and projections that learn."""
-    return tuple(_first_values(model, layer) for layer in model.trained)
+    return tuple(_first_values(model, layer) for layer in model.trainable)
 
 
 def _first_values(model: QuantizedModel, layer: QuantizedDense) -> FirstValues:

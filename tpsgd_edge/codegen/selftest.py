@@ -17,7 +17,7 @@ class SelfTest:
     """Samples in the model's formats, and CRC-32 of what a device must make of them.
 
     Attributes:
-        first_digest, first_answers: of the model in its first state, and of all its answers.
+        first_digest, first_answers: of the model in its initial state, and of all its answers.
         digest, answers: of the model after training once on each sample, and of its answers then.
     """
 
@@ -43,17 +43,17 @@ class SelfTestView:
         arrays: the samples and their labels.
         label_is_row: whether a sample has several labels, or one of several numbers.
         constants: names of the arrays in flash that every build has.
-        lesson_constants: those that only training reads.
-        constants_digest, lesson_digest: of the former, and of all of them.
+        training_constants: those that only training reads.
+        constants_digest, training_digest: of the former, and of all of them.
     """
 
     count: int
     arrays: tuple[ArrayView, ...]
     label_is_row: bool
     constants: tuple[str, ...]
-    lesson_constants: tuple[str, ...]
+    training_constants: tuple[str, ...]
     constants_digest: str
-    lesson_digest: str
+    training_digest: str
     first_digest: str
     first_answers: str
     digest: str
@@ -64,16 +64,16 @@ def selftest_view(
     model: QuantizedModel, selftest: SelfTest, arrays: Iterable[ArrayView]
 ) -> SelfTestView:
     """The view of a model's self-test; `arrays` are all constants but its samples."""
-    ordered = sorted(arrays, key=lambda array: array.is_lesson)
-    always = [array for array in ordered if not array.is_lesson]
+    ordered = sorted(arrays, key=lambda array: array.is_for_training)
+    always = [array for array in ordered if not array.is_for_training]
     return SelfTestView(
         count=len(selftest.x),
         arrays=selftest_arrays(model, selftest.x, selftest.label_rows),
         label_is_row=selftest.label_rows.ndim > 1,
         constants=tuple(array.name for array in always),
-        lesson_constants=tuple(array.name for array in ordered if array.is_lesson),
+        training_constants=tuple(array.name for array in ordered if array.is_for_training),
         constants_digest=_digest(always),
-        lesson_digest=_digest(ordered),
+        training_digest=_digest(ordered),
         first_digest=c_uint(selftest.first_digest),
         first_answers=c_uint(selftest.first_answers),
         digest=c_uint(selftest.digest),

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from tpsgd_edge.codegen.c import C_TYPES
-from tpsgd_edge.codegen.calls import Lesson, StageView, use_state
+from tpsgd_edge.codegen.calls import LearningCalls, OperationView, use_state
 from tpsgd_edge.codegen.classes import ClassView, class_views
-from tpsgd_edge.codegen.schedule import step_stages, teaching_lesson
+from tpsgd_edge.codegen.schedule import step_stages, teaching_calls_of
 from tpsgd_edge.codegen.work import BufferView
 from tpsgd_edge.memory import MemoryPlan
 from tpsgd_edge.quantize.model import DTYPES, SAMPLE, QuantizedModel
@@ -51,8 +51,8 @@ class SequenceView:
     step_in: int
     stream: tuple[BufferView, ...]
     traces: tuple[BufferView, ...]
-    step: tuple[StageView, ...]
-    teach: Lesson
+    step: tuple[OperationView, ...]
+    teach: LearningCalls
     each_step: bool
     learn_every: int
 
@@ -88,7 +88,7 @@ def sequence_view(model: QuantizedModel, plan: MemoryPlan) -> SequenceView | Non
         traces=_members(plan, "trace"),
         step=step_stages(model),
         each_step=model.labels.each_step,
-        teach=teaching_lesson(model, plan),
+        teach=teaching_calls_of(model, plan),
         learn_every=0 if len(model.learning_steps) == 1 else model.learn_every,
     )
 

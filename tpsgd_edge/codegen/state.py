@@ -30,7 +30,7 @@ class StateView:
 
     Attributes:
         digest: its weights and biases, then its counters, in the order of the model's digest.
-        first_rng: the first state of the random numbers.
+        first_rng: the initial state of the random numbers.
         total_units: units that draw random numbers at each step.
     """
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from tpsgd_edge.codegen.activations import TableView, activation_tables
 from tpsgd_edge.codegen.arrays import ArrayView, model_arrays
 from tpsgd_edge.codegen.c import C_TYPES, c_float, c_uint
-from tpsgd_edge.codegen.calls import Lesson, StageView, use_state
+from tpsgd_edge.codegen.calls import LearningCalls, OperationView, use_state
 from tpsgd_edge.codegen.constants import ProjectionView, projection_view
 from tpsgd_edge.codegen.kernels import Kernels, needed_kernels
 from tpsgd_edge.codegen.kinds import KINDS, LayerView
 from tpsgd_edge.codegen.kinds.unit import UnitMembers, unit_members, unit_struct
 from tpsgd_edge.codegen.notes import NotesView, notes_view
 from tpsgd_edge.codegen.rate import RateView, rate_view
-from tpsgd_edge.codegen.schedule import LABEL_PROBABILITY, inference_stages, training_lesson
+from tpsgd_edge.codegen.schedule import LABEL_PROBABILITY, inference_stages, training_calls_of
 from tpsgd_edge.codegen.selftest import SelfTest, SelfTestView, selftest_view
 from tpsgd_edge.codegen.sequence import LabelsView, SequenceView, labels_view, sequence_view
 from tpsgd_edge.codegen.state import StateView, state_view
@@ -69,8 +69,8 @@ class ModelView:
     tables: tuple[TableView, ...]
     state: StateView
     work: WorkView
-    inference: tuple[StageView, ...]
-    training: Lesson
+    inference: tuple[OperationView, ...]
+    training: LearningCalls
     last: str
     confidence_c: str
     gate: str
@@ -142,12 +142,12 @@ class ModelView:
     @property
     def rule(self) -> str:
         """The learning rule in words."""
-        return "tpSGD" if self.kernels.below is None else "backpropagation"
+        return "tpSGD" if self.kernels.backward is None else "backpropagation"
 
     @property
     def how_it_learns(self) -> str:
         """Say when in a training step the layers learn."""
-        if self.kernels.below is not None:
+        if self.kernels.backward is not None:
             return "layers learn by backpropagation, the last one first"
         return "every layer learns during the forward pass"
 
@@ -159,8 +159,10 @@ class ModelView:
     @property
     def asks_for_probability(self) -> bool:
         """Tell whether an error gate has no error kernel that tells it the label's probability."""
-        lessons = [self.training] if self.sequence is None else [self.training, self.sequence.teach]
-        calls = (c for lesson in lessons for stage in lesson.stages for c in stage.calls)
+        learning = (
+            [self.training] if self.sequence is None else [self.training, self.sequence.teach]
+        )
+        calls = (c for calls in learning for stage in calls.stages for c in stage.calls)
         return any(call.function == LABEL_PROBABILITY for call in calls)
 
 
@@ -174,7 +176,7 @@ def model_view(
         model_id=c_uint(model_id(model)),
         origin=origin,
         seed=model.seed,
-        n_in=model.n_in,
+        n_in=model.n_inputs,
         n_out=model.n_out,
         n_labels=model.labels.count,
         value_type=model.value_type,
@@ -192,7 +194,7 @@ def model_view(
         state=state_view(model, plan),
         work=work_view(plan),
         inference=inference_stages(model, plan),
-        training=training_lesson(model, plan),
+        training=training_calls_of(model, plan),
         last=model.last.name,
         confidence_c=_confidence_c(model),
         gate=_gate(model),
@@ -210,6 +212,6 @@ def _confidence_c(model: QuantizedModel) -> str:
 
 
 def _gate(model: QuantizedModel) -> str:
-    if model.gate is None or not model.is_gated:
+    if model.gate is None or not model.has_error_gate:
         return ""
     return c_float(model.gate) if model.value_type == "f32" else str(model.gate)

@@ -43,7 +43,7 @@ def compare_rules(
 ) -> Comparison:
     """Train the network of a spec by each rule with each seed, in floating point.
 
-    Runs that the file of results holds are not made again. First weights are those that the spec
+    Runs that the file of results holds are not made again. Initial weights are those that the spec
     gives or that its seed draws; [model.pretrain] is left out.
 
     Args:
@@ -99,7 +99,7 @@ def _check(spec: Spec, rules: Sequence[str]) -> None:
             found='kind = "backprop"',
             help="remove it; backpropagation is among the rules",
         )
-    *hidden, _ = spec.model.trained
+    *hidden, _ = spec.model.weighted
     if not any(layer.train for layer in hidden):
         raise SpecError(
             "without hidden layers that learn, all rules are the same",
@@ -118,7 +118,7 @@ def _defined(spec: Spec, dataset: Dataset, rules: Sequence[str] | None) -> list[
     """The rules as asked for, or all that are defined for this network and its labels."""
     graph = build_graph(spec, dataset)
     check_activations(graph)
-    losses = [layer.learning.first_loss for layer in graph.trained]
+    losses = [layer.learning.first_loss for layer in graph.weighted]
     defined = []
     for rule in TITLES if rules is None else rules:
         try:

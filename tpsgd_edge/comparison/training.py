@@ -107,7 +107,7 @@ def _cost(
 
 def _settings(spec: Spec, run: Run, graph: Graph) -> _Settings:
     """Rates are of one sample, as in the spec: a batch learns the sum of its samples."""
-    layers = [layer.learning for layer in graph.trained]
+    layers = [layer.learning for layer in graph.weighted]
     rates = [run.ratio * layer.rate for layer in layers]
     if run.rate is not None:
         rates = [run.rate * run.ratio] * (len(layers) - 1) + [run.rate]
@@ -162,7 +162,7 @@ def _score(net: FloatNetwork, samples: _Samples) -> float:
 def _samples(source: _Source, *, is_trial: bool) -> _Samples:
     spec = source.spec
     dataset = load_dataset(spec)
-    mean, deviation = dataset_scaling(spec, dataset)
+    mean, std = dataset_scaling(spec, dataset)
     dataset = _held_out(dataset) if is_trial else dataset
     graph = with_fitted_projections(spec, build_graph(spec, dataset), dataset, from_nothing=True)
     graph = with_extra_classes(graph, spec.model.extra_classes)
@@ -171,7 +171,7 @@ def _samples(source: _Source, *, is_trial: bool) -> _Samples:
         centre, spread = label_scaling(spec, dataset.first.y_train)
         y, y_test = (y - centre) / spread, (y_test - centre) / spread
     x, x_test = (
-        ((part - mean) / deviation).astype(np.float32) for part in (dataset.x_train, dataset.x_test)
+        ((part - mean) / std).astype(np.float32) for part in (dataset.x_train, dataset.x_test)
     )
     return _Samples(graph, x, y, x_test, y_test)
 

@@ -24,7 +24,7 @@ class Asked:
         extra: units for classes that come later.
         classes: their names in the order of the outputs; None where nobody says.
         is_certain: whether it is the spec that says so, and not a file.
-        known: classes of the domain that the net comes from, before all others.
+        known: classes of the source domain, before all others.
         source: the file that the net comes from; None for one that starts from nothing.
         layer: name of the last layer.
     """

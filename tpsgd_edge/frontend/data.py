@@ -78,7 +78,7 @@ class Dataset:
         input_shape: of one sample before it was flattened.
         source: the file's name, without its folder.
         said: what is to be said of the data.
-        origin: of the domain that the net comes from, where it is another one.
+        source_domain: of the source domain, where it is another one.
     """
 
     x_train: Samples
@@ -89,13 +89,13 @@ class Dataset:
     class_names: tuple[str, ...]
     input_shape: tuple[int, ...]
     source: str
-    origin: "Dataset | None" = None
+    source_domain: "Dataset | None" = None
     said: DataNotes = NO_NOTES
 
     @property
     def first(self) -> "Dataset":
         """The source domain, for whose data scales and initial weights are made."""
-        return self.origin or self
+        return self.source_domain or self
 
 
 def load_dataset(spec: Spec) -> Dataset:
@@ -104,13 +104,13 @@ def load_dataset(spec: Spec) -> Dataset:
     Raises:
         DataError: what is wrong with the file or with what it holds.
     """
-    origin = None
+    source_domain = None
     if spec.data.source_file is not None:
         named = {"file": spec.data.source_file, "labels_file": spec.data.source_labels_file}
         there = named | {"test_file": None, "test_labels_file": None, "limit": None}
         own = spec.model_copy(update={"data": spec.data.model_copy(update=there)})
-        origin = _load(own, None)
-    dataset = _load(spec, origin)
+        source_domain = _load(own, None)
+    dataset = _load(spec, source_domain)
     notes = (*spec.notes, *dataset.said.notes)
     return replace(dataset, said=replace(dataset.said, notes=notes))
 
@@ -129,12 +129,14 @@ def units_for_labels(spec: Spec) -> int:
     return fitting_units(*read_sets(spec))
 
 
-def _load(spec: Spec, origin: Dataset | None) -> Dataset:
+def _load(spec: Spec, source_domain: Dataset | None) -> Dataset:
     train, test = read_sets(spec)
     if spec.data.file == FASHION_MNIST and spec.data.classes is None:
         data = spec.data.model_copy(update={"classes": FASHION_CLASSES})
         spec = spec.model_copy(update={"data": data})
-    return _make_dataset(spec, train, test, source=Path(spec.data.file).name, origin=origin)
+    return _make_dataset(
+        spec, train, test, source=Path(spec.data.file).name, source_domain=source_domain
+    )
 
 
 def dataset_from_arrays(
@@ -144,14 +146,14 @@ def dataset_from_arrays(
     x_test: NDArray[Any] | None = None,
     y_test: NDArray[Any] | None = None,
     *,
-    origin: Dataset | None = None,
+    source_domain: Dataset | None = None,
 ) -> Dataset:
     """Make a data set of arrays, checked and split as `load_dataset` does.
 
     Args:
         x, x_test: samples, shape (n, ...).
             y, y_test: their labels, shape (n,) or (n, ...).
-            origin: data of the source domain.
+            source_domain: data of the source domain.
 
     Raises:
         DataError: what is wrong with the arrays.
@@ -160,7 +162,7 @@ def dataset_from_arrays(
     test = None
     if x_test is not None and y_test is not None:
         test = RawSamples(np.asarray(x_test), np.asarray(y_test), "arrays x_test, y_test")
-    return _make_dataset(spec, train, test, source="arrays", origin=origin)
+    return _make_dataset(spec, train, test, source="arrays", source_domain=source_domain)
 
 
 def _make_dataset(
@@ -168,7 +170,7 @@ def _make_dataset(
     train: RawSamples,
     test: RawSamples | None,
     source: str,
-    origin: Dataset | None,
+    source_domain: Dataset | None,
 ) -> Dataset:
     train, test = arranged(spec, train), None if test is None else arranged(spec, test)
     steps = _steps(spec, train)
@@ -182,9 +184,9 @@ def _make_dataset(
                 where=test.where,
                 found=f"{train.x.shape[1:]} for training, {test.x.shape[1:]} for test",
             )
-    labelled = _with_room(spec, _read_all_labels(train, test, steps, _asked(spec, origin)))
-    if origin is not None:
-        _check_kin(origin, train, labelled.labels)
+    labelled = _with_room(spec, _read_all_labels(train, test, steps, _asked(spec, source_domain)))
+    if source_domain is not None:
+        _check_kin(source_domain, train, labelled.labels)
     order = drawn_order(spec.seed, len(train.x))
     if test is None or labelled.y_test is None:
         n_test = _test_count(spec, train)
@@ -203,11 +205,14 @@ def _make_dataset(
         class_names=labelled.class_names,
         input_shape=train.x.shape[1:],
         source=source,
-        origin=origin,
+        source_domain=source_domain,
         said=DataNotes(
             labelled.said,
             (
-                *(f"source_file: {note}" for note in (origin.said.notes if origin else ())),
+                *(
+                    f"source_file: {note}"
+                    for note in (source_domain.said.notes if source_domain else ())
+                ),
                 *train.notes,
                 *(note for note in (test.notes if test else ()) if note not in train.notes),
                 *labelled.notes,
@@ -224,21 +229,25 @@ def _undefined(labels: Labels, y_test: NDArray[Any]) -> Iterator[str]:
         yield "the labels of the test set are all the same value, so R² is not defined"
 
 
-def _asked(spec: Spec, origin: Dataset | None) -> Asked:
+def _asked(spec: Spec, source_domain: Dataset | None) -> Asked:
     """Collect what spec and net say about the labels."""
     data, model = spec.data, spec.model
     units, known = model.n_out - model.extra_classes, model.class_names or ()
     if len(known) != units or data.classes is not None:
         known = ()
     # New classes come behind those that the net knows.
-    is_open = origin is None and bool(model.extra_classes)
+    is_open = source_domain is None and bool(model.extra_classes)
     return Asked(
         task=data.task,
         units=units,
         extra=model.extra_classes,
         classes=data.classes or (None if is_open else known or None),
         is_certain=data.classes is not None,
-        known=_without_room(origin.class_names) if origin else known if is_open else (),
+        known=_without_room(source_domain.class_names)
+        if source_domain
+        else known
+        if is_open
+        else (),
         source=model.source,
         layer=model.names[-1] or "",
     )
@@ -290,13 +299,14 @@ def _room(index: int) -> str:
     return f"extra {index}"
 
 
-def _check_kin(origin: Dataset, train: RawSamples, labels: Labels) -> None:
-    found = f"samples {origin.input_shape}, {origin.labels.count} {_noun(origin.labels)} there; "
+def _check_kin(source_domain: Dataset, train: RawSamples, labels: Labels) -> None:
+    shape, known = source_domain.input_shape, source_domain.labels
+    found = f"samples {shape}, {known.count} {_noun(known)} there; "
     found += f"{train.x.shape[1:]}, {labels.count} {_noun(labels)} here"
-    if origin.input_shape != train.x.shape[1:] or origin.labels != labels:
+    if source_domain.input_shape != train.x.shape[1:] or source_domain.labels != labels:
         raise DataError(
             "the samples are not of the kind that the net comes from",
-            where=f"{train.where}; source_file: {origin.source}",
+            where=f"{train.where}; source_file: {source_domain.source}",
             found=found,
             help="both need one shape and the same labels; room for more: model.extra_classes",
         )

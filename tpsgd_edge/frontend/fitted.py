@@ -1,4 +1,4 @@
-"""Projections that are fitted to a net's first weights (docs/ARITHMETIC.md, section 9).
+"""Projections that are fitted to a net's initial weights (docs/ARITHMETIC.md, section 9).
 
 A random read-out of a few filters cannot tell the classes apart, whatever the filters learn. The
 one that is fitted is the linear classifier, by least squares, of what a layer makes of some samples
@@ -16,7 +16,7 @@ from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.frontend.data import Dataset, label_scaling
 from tpsgd_edge.frontend.network import dataset_scaling
 from tpsgd_edge.frontend.scaling import evenly, some_samples
-from tpsgd_edge.graph import Graph, Learning, TrainedLayer
+from tpsgd_edge.graph import Graph, Learning, WeightedLayer
 from tpsgd_edge.graph.forward import behind, seen_by_loss
 from tpsgd_edge.spec import (
     Spec,
@@ -34,7 +34,7 @@ def with_fitted_projections(
 ) -> Graph:
     """The graph with the projections of all layers whose spec has them fitted.
 
-    They are fitted with the first weights, on training samples of the domain that these come from.
+    They are fitted with the initial weights, on training samples of the domain of these.
 
     Args:
         from_nothing: whether the net is to learn from nothing, whatever weights the spec names.
@@ -42,7 +42,7 @@ def with_fitted_projections(
     places = [
         place
         for place, layer in enumerate(graph.layers[:-1])
-        if isinstance(layer, TrainedLayer)
+        if isinstance(layer, WeightedLayer)
         and _starts_fitted(layer.learning, from_nothing=from_nothing)
     ]
     if not places:
@@ -56,7 +56,7 @@ def with_fitted_projections(
         # The layers behind the last that is fitted need not run.
         for place, y in zip(range(places[-1] + 1), outputs, strict=False):
             layer = graph.layers[place]
-            if place in seen and isinstance(layer, TrainedLayer):
+            if place in seen and isinstance(layer, WeightedLayer):
                 seen[place].append(seen_by_loss(layer, y))
     fitted = {
         graph.layers[place].name: _whole(
@@ -98,8 +98,8 @@ def _label_rows(spec: Spec, graph: Graph, dataset: Dataset) -> Real:
 
 
 def _whole(p: Real, seed: int) -> NDArray[np.int8]:
-    deviation = float(np.sqrt(np.square(p).mean()))
-    if deviation < 1e-9:  # nothing to tell the labels by: one class, or units that are all silent
+    std = float(np.sqrt(np.square(p).mean()))
+    if std < 1e-9:  # nothing to tell the labels by: one class, or units that are all silent
         return draw_projection("gaussian", seed, (p.shape[0], p.shape[1]))
-    rounded = np.floor(p / deviation / UNIT["fitted"] + 0.5)
+    rounded = np.floor(p / std / UNIT["fitted"] + 0.5)
     return np.clip(rounded, -_LARGEST, _LARGEST).astype(np.int8)

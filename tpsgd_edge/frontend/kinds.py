@@ -34,7 +34,7 @@ from tpsgd_edge.spec import (
     LayerSpec,
     PoolSpec,
     RnnSpec,
-    TrainedSpec,
+    WeightedSpec,
 )
 
 # The spec's layer, its name, the shape of what it reads, and its activation.
@@ -67,7 +67,7 @@ def _make_dense(layer: DenseSpec, name: str, shape: Shape, activation: str) -> L
     return Dense(name, math.prod(shape), layer.units, activation, numbers=numbers)
 
 
-def _numbers(layer: TrainedSpec, activation: str) -> Numbers:
+def _numbers(layer: WeightedSpec, activation: str) -> Numbers:
     """The settings of a layer's activation, those that are not given at their defaults."""
     defaults = FACTS[activation].settings or {}
     given = {key: getattr(layer, key) for key in defaults}
@@ -91,7 +91,7 @@ def _make_rnn(layer: RnnSpec, name: str, shape: Shape, activation: str) -> Layer
 
 def _make_gru(layer: GruSpec, name: str, shape: Shape, activation: str) -> Layer:
     n_x = _step_values(name, shape)
-    return Gru(name, n_x, layer.units, resets_first=layer.reset == "before")
+    return Gru(name, n_x, layer.units, reset_before=layer.reset == "before")
 
 
 def _step_values(name: str, shape: Shape) -> int:

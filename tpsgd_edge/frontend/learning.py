@@ -11,7 +11,7 @@ from tpsgd_edge.spec import (
     layer_loss,
     layer_projection,
     layer_weights,
-    trained_layer,
+    weighted_layer,
 )
 
 
@@ -21,7 +21,7 @@ def learning_of(spec: Spec, index: int, labels: LabelsKind) -> Learning:
     Args:
         index: place of the layer in the spec.
     """
-    own = trained_layer(spec, index)
+    own = weighted_layer(spec, index)
     return Learning(
         loss=layer_loss(spec, index, labels),
         projection=layer_projection(spec, index, labels),

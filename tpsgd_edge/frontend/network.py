@@ -22,7 +22,7 @@ from tpsgd_edge.graph import (
     Pool,
     Recurrent,
     Shape,
-    TrainedLayer,
+    WeightedLayer,
     Weights,
     seen_through,
     shape_made,
@@ -40,7 +40,7 @@ from tpsgd_edge.spec import (
     LabelsKind,
     RecurrentSpec,
     Spec,
-    TrainedSpec,
+    WeightedSpec,
     check_labels_kind,
     layer_activation,
 )
@@ -76,7 +76,7 @@ def build_graph(spec: Spec, dataset: Dataset) -> Graph:
 
 def _check_expressions(spec: Spec, layers: tuple[Layer, ...]) -> None:
     for layer in layers:
-        loss = layer.learning.loss if isinstance(layer, TrainedLayer) else None
+        loss = layer.learning.loss if isinstance(layer, WeightedLayer) else None
         if loss is not None and loss.expression is not None:
             where = f"{spec.source}, loss of layer '{layer.name}'"
             compile_expression(loss.expression, where=where)
@@ -92,15 +92,15 @@ def graph_layers(spec: Spec, dataset: Dataset) -> tuple[Layer, ...]:
 
 
 def dataset_scaling(spec: Spec, dataset: Dataset) -> Scaling:
-    """Mean and deviation of the inputs, as `input_scaling` gives them for the samples' shape."""
+    """Mean and std of the inputs, as `input_scaling` gives them for the samples' shape."""
     channels = sample_shape(spec, dataset.input_shape)[2]
-    mean, deviation = input_scaling(spec, dataset.first.x_train, channels)
+    mean, std = input_scaling(spec, dataset.first.x_train, channels)
     source = spec.data.net_input
     if source is None or (source.scale, source.shift) == ((1.0,), (0.0,)):
-        return mean, deviation
+        return mean, std
     # What the net makes of its samples first, before the layer that cannot take it in.
     scale, shift = np.array(source.scale), np.array(source.shift)
-    return mean - shift * deviation / scale, deviation / scale
+    return mean - shift * std / scale, std / scale
 
 
 def sample_shape(spec: Spec, shape: tuple[int, ...]) -> Shape:
@@ -136,13 +136,13 @@ def _layers(spec: Spec, shape: Shape, labels: LabelsKind) -> tuple[Layer, ...]:
     edges, shapes = spec.model.edges, {SAMPLE: shape}
     layers: list[Layer] = []
     for index, (key, layer) in enumerate(zip(spec.model.keys, spec.model.layers, strict=True)):
-        activation = layer_activation(spec, index) if isinstance(layer, TrainedSpec) else ""
+        activation = layer_activation(spec, index) if isinstance(layer, WeightedSpec) else ""
         inputs = [shapes[value] for value in edges.inputs_of(key)]
         made = make_layer(layer, key, inputs, activation)
         if made is None:
             shapes[key] = (1, 1, math.prod(inputs[0]))
             continue
-        if isinstance(made, TrainedLayer):
+        if isinstance(made, WeightedLayer):
             made = replace(made, learning=learning_of(spec, index, labels))
         layers.append(made)
         shapes[key] = shape_made(made)
@@ -180,7 +180,7 @@ def _with_all_errors(spec: Spec, layers: list[Layer]) -> Iterator[Layer]:
 
     The first layer that learns hands none down, and so can take them from behind its max pool.
     """
-    first = next(layer.name for layer in spec.model.trained if layer.train)
+    first = next(layer.name for layer in spec.model.weighted if layer.train)
     edges = Edges.of([layer.name for layer in layers], _reads(spec))
     for layer in layers:
         if isinstance(layer, Conv2d):
@@ -218,8 +218,8 @@ def _source_weights(spec: Spec, graph: Graph, dataset: Dataset) -> dict[str, Wei
     places = places_of_vector(spec, dataset.input_shape)
     for first in graph.edges.consumers_of(SAMPLE) if places is not None else ():
         weights[first] = replace(weights[first], w=weights[first].w[:, places])
-    if dataset.labels.kind == "vector" and graph.trained[-1].activation == "linear":
-        mean, deviation = label_scaling(spec, dataset.first.y_train)
+    if dataset.labels.kind == "vector" and graph.weighted[-1].activation == "linear":
+        mean, std = label_scaling(spec, dataset.first.y_train)
         w, b = weights[last.name].w, weights[last.name].b
-        weights[last.name] = Weights(w / deviation[:, np.newaxis], (b - mean) / deviation)
+        weights[last.name] = Weights(w / std[:, np.newaxis], (b - mean) / std)
     return weights

@@ -11,7 +11,7 @@ from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.network import dataset_scaling
-from tpsgd_edge.graph import Graph, Layer, TrainedLayer
+from tpsgd_edge.graph import Graph, Layer, WeightedLayer
 from tpsgd_edge.graph.forward import behind, seen_by_loss, through_time
 from tpsgd_edge.spec import Spec
 
@@ -23,16 +23,16 @@ _CHUNK = 64
 def with_prototypes(spec: Spec, graph: Graph, dataset: Dataset) -> Graph:
     """The graph with the targets of all layers that learn towards prototypes.
 
-    They are measured with the first weights, on training samples of the domain that these weights
+    They are measured with the initial weights, on training samples of the domain that these weights
     come from.
     """
     wanted = {layer.name: at for at, layer in enumerate(graph.layers) if _wants(graph, layer)}
     if not wanted:
         return graph
-    mean, deviation = dataset_scaling(spec, dataset)
+    mean, std = dataset_scaling(spec, dataset)
     first = dataset.first
     every = max(1, len(first.x_train) // _SAMPLES)
-    x = np.asarray((first.x_train[::every] - mean) / deviation, np.float64)
+    x = np.asarray((first.x_train[::every] - mean) / std, np.float64)
     means, known = class_means(graph, x, first.y_train[::every], spec.seed)
     targets = {}
     for name, index in wanted.items():
@@ -85,7 +85,7 @@ def _seen(
         x = states[:, steps if graph.labels.each_step else [-1]].reshape(-1, layer.n_out)
     others = graph.layers[len(graph.recurrent) :]
     for other, values in zip(others, behind(graph, x, seed), strict=True):
-        if isinstance(other, TrainedLayer):
+        if isinstance(other, WeightedLayer):
             yield other.name, seen_by_loss(other, values), np.ravel(y)
 
 
@@ -95,7 +95,7 @@ def _learning_steps(graph: Graph) -> list[int]:
 
 
 def _wants(graph: Graph, layer: Layer) -> bool:
-    if layer is graph.layers[-1] or not isinstance(layer, TrainedLayer):
+    if layer is graph.layers[-1] or not isinstance(layer, WeightedLayer):
         return False
     return layer.learning.projection == "prototype" and layer.learning.trainable
 

@@ -7,8 +7,8 @@ import numpy as np
 from tpsgd_edge.frontend.data import Choice, Dataset
 from tpsgd_edge.frontend.network import dataset_scaling, graph_layers
 from tpsgd_edge.frontend.scaling import some_samples
-from tpsgd_edge.graph import Conv2d, Recurrent, TrainedLayer
-from tpsgd_edge.spec import Spec, TrainedSpec, asked_learning_rate, is_normalized, layer_index
+from tpsgd_edge.graph import Conv2d, Recurrent, WeightedLayer
+from tpsgd_edge.spec import Spec, WeightedSpec, asked_learning_rate, is_normalized, layer_index
 from tpsgd_edge.spec.problems import raise_problems
 from tpsgd_edge.spec.rates import STEP_SIZES, rate_problems
 
@@ -34,7 +34,7 @@ def with_learning_rates(spec: Spec, dataset: Dataset) -> Spec:
     found = dict(_rates(spec, dataset))
     layers = tuple(
         layer.with_rate_of_data(found[layer.name])
-        if isinstance(layer, TrainedSpec) and layer.name in found
+        if isinstance(layer, WeightedSpec) and layer.name in found
         else layer
         for layer in spec.model.layers
     )
@@ -47,7 +47,7 @@ def rate_choices(before: Spec, after: Spec) -> Iterator[Choice]:
     found = [
         f"{layer.name} {layer.learning_rate:g}"
         for index, layer in enumerate(after.model.layers)
-        if isinstance(layer, TrainedSpec)
+        if isinstance(layer, WeightedSpec)
         and layer.learning_rate is not None
         and asked_learning_rate(before, index) is None
     ]
@@ -58,7 +58,7 @@ def rate_choices(before: Spec, after: Spec) -> Iterator[Choice]:
 
 def _rates(spec: Spec, dataset: Dataset) -> Iterator[tuple[str, float]]:
     """Name and rate of each layer with weights for which the spec asks for none."""
-    layers = [la for la in graph_layers(spec, dataset) if isinstance(la, TrainedLayer)]
+    layers = [la for la in graph_layers(spec, dataset) if isinstance(la, WeightedLayer)]
     names, edges = {layer.name for layer in layers}, spec.model.edges
     for place, layer in enumerate(layers):
         if asked_learning_rate(spec, layer_index(spec, layer.name)) is not None:
@@ -71,7 +71,7 @@ def _rates(spec: Spec, dataset: Dataset) -> Iterator[tuple[str, float]]:
         yield layer.name, rate
 
 
-def _first_square(spec: Spec, dataset: Dataset, layer: TrainedLayer) -> float:
+def _first_square(spec: Spec, dataset: Dataset, layer: WeightedLayer) -> float:
     """The mean square of what a layer reads that reads the samples themselves, scaled."""
     x = some_samples(dataset.first.x_train, dataset_scaling(spec, dataset))
     square = float(np.mean(np.square(x)))

@@ -1,4 +1,4 @@
-"""Scaling of raw samples and label vectors to values near [-1, 1]: (raw - mean) / deviation."""
+"""Scaling of raw samples and label vectors to values near [-1, 1]: (raw - mean) / std."""
 
 from typing import Any, Literal
 
@@ -27,8 +27,8 @@ def input_scaling(spec: Spec, x_train: NDArray[Any], channels: int = 1) -> Scali
     """Mean and standard deviation as `data.scaling` asks: shape (1,), or (n_in,).
 
     none leaves samples as they are, unit divides by the largest magnitude, standard makes each
-    input's mean 0 and deviation 1, standard_channels each channel's, standard_all that of all
-    together; what never changes has deviation 1. Glitches (`without_glitches`) count as the
+    input's mean 0 and std 1, standard_channels each channel's, standard_all that of all
+    together; what never changes has std 1. Glitches (`without_glitches`) count as the
     largest value that is none.
 
     Args:
@@ -46,8 +46,8 @@ def input_scaling(spec: Spec, x_train: NDArray[Any], channels: int = 1) -> Scali
         x_train = without_glitches(x_train, 1)
         return _unit(x_train) if scaling == "unit" else _standard(x_train, shared=1)
     shared = channels if scaling == "standard_channels" else columns
-    mean, deviation = _standard(without_glitches(x_train, shared), shared=shared)
-    return np.tile(mean, columns // shared), np.tile(deviation, columns // shared)
+    mean, std = _standard(without_glitches(x_train, shared), shared=shared)
+    return np.tile(mean, columns // shared), np.tile(std, columns // shared)
 
 
 def without_glitches(values: NDArray[Any], shared: int) -> NDArray[Any]:
@@ -127,10 +127,8 @@ def some_samples(x_train: NDArray[Any], scaling: Scaling) -> NDArray[np.float64]
 
     Scales and learning rates follow from them.
     """
-    mean, deviation = scaling
-    return without_glitches(
-        np.asarray((x_train[evenly(len(x_train))] - mean) / deviation, np.float64), 1
-    )
+    mean, std = scaling
+    return without_glitches(np.asarray((x_train[evenly(len(x_train))] - mean) / std, np.float64), 1)
 
 
 def label_scaling(spec: Spec, y_train: NDArray[Any]) -> Scaling:
@@ -170,15 +168,15 @@ def _standard(values: NDArray[Any], *, shared: int) -> Scaling:
     every = np.tile(mean, columns // shared)
     for start in range(0, len(values), 4096):
         squares += ((values[start : start + 4096] - every) ** 2).sum(axis=0, dtype=np.float64)
-    deviation = np.sqrt(_fold(squares, shared) / count)
+    std = np.sqrt(_fold(squares, shared) / count)
     # A constant value leaves rounding noise instead of an exact 0.
     noise = 1e-12 * np.abs(mean)
-    return mean, np.where(deviation > noise, deviation, 1.0)
+    return mean, np.where(std > noise, std, 1.0)
 
 
 def _fold(sums: NDArray[np.float64], shared: int) -> NDArray[np.float64]:
     return np.asarray(sums.reshape(-1, shared).sum(axis=0), np.float64)
 
 
-def _positive(deviation: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.where(deviation > 0, deviation, 1.0)
+def _positive(std: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(std > 0, std, 1.0)

@@ -1,4 +1,4 @@
-"""First weights of a spec's own file, one array for each layer's weights and one for its biases."""
+"""Initial weights from a spec's own file: for each layer an array of weights and one of biases."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def file_weights(spec: Spec, graph: Graph) -> dict[str, Weights]:
     path = spec.folder / (spec.model.weights_file or "")
     arrays = read_npz(path)
     # Adaptors come later than the file.
-    layers = [layer for layer in graph.trained if not is_adaptor(layer)]
+    layers = [layer for layer in graph.weighted if not is_adaptor(layer)]
     needed = [f"{layer.name}.{tensor}" for layer in layers for tensor in "wb"]
     missing = [name for name in needed if name not in arrays]
     if missing:

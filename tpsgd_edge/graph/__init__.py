@@ -13,7 +13,7 @@ from tpsgd_edge.graph.layers import (
     Pool,
     Recurrent,
     Rnn,
-    TrainedLayer,
+    WeightedLayer,
     weight_shapes,
     window_bounds,
 )
@@ -40,8 +40,8 @@ __all__ = [
     "Recurrent",
     "Rnn",
     "Shape",
-    "TrainedLayer",
     "Value",
+    "WeightedLayer",
     "Weights",
     "add",
     "concat",

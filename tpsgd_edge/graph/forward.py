@@ -1,4 +1,4 @@
-"""A net with its first weights, in real numbers: what ranges values take, what losses see."""
+"""A net with its initial weights, in real numbers: what ranges values take, what losses see."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -8,8 +8,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.graph.activation import ACTIVATION
-from tpsgd_edge.graph.first_weights import initial_weights
 from tpsgd_edge.graph.graph import Graph, Weights
+from tpsgd_edge.graph.initial_weights import initial_weights
 from tpsgd_edge.graph.joins import Add, Concat
 from tpsgd_edge.graph.layers import (
     Conv2d,
@@ -18,7 +18,7 @@ from tpsgd_edge.graph.layers import (
     Pool,
     Recurrent,
     Rnn,
-    TrainedLayer,
+    WeightedLayer,
     window_bounds,
 )
 from tpsgd_edge.spec.edges import SAMPLE
@@ -28,7 +28,7 @@ _MAP_SAMPLES = 64
 
 
 def forward(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
-    """Outputs of each layer with its first weights, shape (samples, values).
+    """Outputs of each layer with its initial weights, shape (samples, values).
 
     Of a recurrent layer come the activations c of all steps (samples * steps, n_out): its outputs
     are averages of them. What follows the recurrent layers runs at the last step.
@@ -121,7 +121,7 @@ def _gru_step(layer: Gru, x: Real, h: Real, weights: Weights) -> tuple[Real, Rea
     gates = ACTIVATION["sigmoid"](a[:, : 2 * n] + u[:, : 2 * n])
     r, z = gates[:, :n], gates[:, n:]
     k = r * u[:, 2 * n :]
-    if layer.resets_first:
+    if layer.reset_before:
         k = (r * h) @ weights.w[2 * n :, layer.n_x :].T + weights.b[1, 2 * n :]
     c = np.tanh(a[:, 2 * n :] + k)
     return c, c + z * (h - c)
@@ -178,7 +178,7 @@ def _pool_windows(layer: Pool, maps: Real, outside: float) -> Real:
     return _windows(around, layer.kernel, layer.stride)[:, :rows, :columns]
 
 
-def seen_by_loss(layer: TrainedLayer, y: Real) -> Real:
+def seen_by_loss(layer: WeightedLayer, y: Real) -> Real:
     """Means over the windows of a map (sections 14, 16); outputs of other layers as they are."""
     if not isinstance(layer, Conv2d):
         return y

@@ -16,7 +16,7 @@ from tpsgd_edge.graph.layers import (
     Layer,
     Pool,
     Recurrent,
-    TrainedLayer,
+    WeightedLayer,
     weight_shapes,
 )
 from tpsgd_edge.spec.edges import SAMPLE, Edges
@@ -68,7 +68,7 @@ class Graph:
     Recurrent layers come first, one behind the other.
 
     Attributes:
-        weights: first weights by layer name; those of other layers are drawn from the seed.
+        weights: initial weights by layer name; those of other layers are drawn from the seed.
         steps: length of the sequences that recurrent layers read.
         learn_every: recurrent layers learn the label of a sequence after every so many steps,
             counted back from the last; 0: at its end.
@@ -98,7 +98,7 @@ class Graph:
             _check_inputs(self, layer)
         _check_steps(self)
         _check_last(self.layers[-1], self.labels)
-        for layer in self.trained:
+        for layer in self.weighted:
             _check_weights(layer, self.weights.get(layer.name))
 
     @property
@@ -118,13 +118,13 @@ class Graph:
 
     @property
     def frozen(self) -> frozenset[str]:
-        """Names of the layers that keep their first weights on the device."""
-        return frozenset(layer.name for layer in self.trained if not layer.learning.trainable)
+        """Names of the layers that keep their initial weights on the device."""
+        return frozenset(layer.name for layer in self.weighted if not layer.learning.trainable)
 
     @property
-    def trained(self) -> tuple[TrainedLayer, ...]:
+    def weighted(self) -> tuple[WeightedLayer, ...]:
         """The layers with weights, first to last."""
-        return tuple(layer for layer in self.layers if isinstance(layer, TrainedLayer))
+        return tuple(layer for layer in self.layers if isinstance(layer, WeightedLayer))
 
     @property
     def recurrent(self) -> tuple[Recurrent, ...]:
@@ -132,7 +132,7 @@ class Graph:
         return tuple(layer for layer in self.layers if isinstance(layer, Recurrent))
 
     @property
-    def n_in(self) -> int:
+    def n_inputs(self) -> int:
         """Values in one input sample."""
         return self.steps * self.layers[0].x_count
 
@@ -151,7 +151,7 @@ def shapes_read(layer: Layer) -> tuple[Shape, ...]:
 
 def _check_size(layer: Layer) -> None:
     counts = {"inputs": layer.x_count, "outputs": layer.y_count}
-    if isinstance(layer, TrainedLayer):
+    if isinstance(layer, WeightedLayer):
         counts["weights"] = math.prod(weight_shapes(layer)[0])
     for what, count in counts.items():
         if count > LARGEST:
@@ -238,7 +238,7 @@ def _check_last(last: Layer, labels: Labels) -> None:
         )
 
 
-def _check_weights(layer: TrainedLayer, weights: Weights | None) -> None:
+def _check_weights(layer: WeightedLayer, weights: Weights | None) -> None:
     if weights is None:
         return
     arrays = (weights.w, weights.b)

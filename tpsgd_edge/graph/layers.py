@@ -153,8 +153,8 @@ class Rnn:
     Attributes:
         leaks: one for each group of units; group g begins at unit floor(g * n_out / groups).
         has_traces: whether it learns from a trace for each group, else from the present.
-        input_gain, recurrent_gain: first weights of inputs and of own outputs, times sqrt(n_in).
-        bias_range: first biases are drawn from [-bias_range, bias_range].
+        input_gain, recurrent_gain: initial weights of inputs and of own outputs, times sqrt(n_in).
+        bias_range: initial biases are drawn from [-bias_range, bias_range].
     """
 
     name: str
@@ -222,13 +222,13 @@ class Gru:
     sums over x, and of those over the own output.
 
     Attributes:
-        resets_first: whether the reset gate acts on h before the candidate's sums, else on them.
+        reset_before: whether the reset gate acts on h before the candidate's sums, else on them.
     """
 
     name: str
     n_x: int
     n_out: int
-    resets_first: bool = False
+    reset_before: bool = False
     learning: Learning = field(default=Learning(), kw_only=True)
 
     @property
@@ -324,11 +324,11 @@ class Pool:
 
 
 Recurrent = Rnn | Gru
-TrainedLayer = Dense | Conv2d | Recurrent
-Layer = TrainedLayer | Pool | Add | Concat
+WeightedLayer = Dense | Conv2d | Recurrent
+Layer = WeightedLayer | Pool | Add | Concat
 
 
-def weight_shapes(layer: TrainedLayer) -> tuple[tuple[int, int], tuple[int, ...]]:
+def weight_shapes(layer: WeightedLayer) -> tuple[tuple[int, int], tuple[int, ...]]:
     """The shapes of w and b.
 
     >>> weight_shapes(Dense("fc", 5, 3, "tanh"))

@@ -23,7 +23,7 @@ class Learning:
         dead_zone: steps of smaller errors than this are 0.
         trainable: whether the layer learns on the device.
         weights: format of the weights.
-        weight_range: largest weight that the layer must hold; None: it follows from first weights.
+        weight_range: largest weight that the layer must hold; None: from initial weights.
     """
 
     loss: LossSpec = _LOSS

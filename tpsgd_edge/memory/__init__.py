@@ -5,7 +5,7 @@ from tpsgd_edge.memory.plan import (
     ArenaPlan,
     Buffer,
     MemoryPlan,
-    Stage,
+    Operation,
     StreamBuffer,
     plan_memory,
 )
@@ -15,7 +15,7 @@ __all__ = [
     "ArenaPlan",
     "Buffer",
     "MemoryPlan",
-    "Stage",
+    "Operation",
     "StateLayout",
     "StateTensor",
     "StreamBuffer",

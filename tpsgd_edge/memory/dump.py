@@ -46,7 +46,7 @@ def read_dump(model: QuantizedModel, raw: bytes, *, where: str, crc: int | None 
         )
     state = layout.read(raw)
     _check_counters(model, state, where, how)
-    for layer in model.trained:
+    for layer in model.trainable:
         _check_layer(layer, state, where)
     if crc is not None:
         found = digest(state[name] for name in digest_order(model))

@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 
 from tpsgd_edge.memory.state import StateLayout, state_layout
-from tpsgd_edge.quantize.model import QuantizedModel, QuantizedPool, dense_units
+from tpsgd_edge.quantize.model import QuantizedModel, QuantizedPool, dense_parts
+
+# Fields that ids know by an older name: a word that is renamed changes no saved model.
+_NAMES_IN_IDS = {"std": "deviation", "reset_before": "resets_first"}
 
 # How a model goes on learning, and where it began, do not change what its state means. Whatever
 # is not named here counts, so that a new field is never forgotten.
 _NO_MEANING = {
     "QuantizedModel": {"name", "schedule", "gate", "learn_every", "rule"},
-    "QuantizedGru": {"taught"},
+    "QuantizedGru": {"loss_layer"},
     "Projection": {"rate", "rate_f32"},
     "layer": {
         "loss",
@@ -23,7 +26,7 @@ _NO_MEANING = {
         "update_shift",
         "dead_zone",
         "error_scale",
-        "passing",
+        "input_gradient",
         "input_bound",
         "bias_bound",
     },
@@ -33,7 +36,7 @@ _NO_MEANING = {
 def model_id(model: QuantizedModel) -> int:
     """A CRC-32 over shapes, formats, scales, seed, projections, constants and the struct's layout.
 
-    First weights of layers that learn, learning rates and losses leave it as it is.
+    Initial weights of layers that learn, learning rates and losses leave it as it is.
     """
     lines = [*_lines("", model), *_lines("layout", state_layout(model))]
     return zlib.crc32("".join(f"{line}\n" for line in lines).encode())
@@ -50,7 +53,8 @@ def _lines(path: str, value: Any) -> Iterator[str]:
         yield f"{path} {type(value).__name__}"
         for field in fields(value):
             if field.name not in _left_out(value):
-                yield from _lines(f"{path}.{field.name}", getattr(value, field.name))
+                name = _NAMES_IN_IDS.get(field.name, field.name)
+                yield from _lines(f"{path}.{name}", getattr(value, field.name))
     elif isinstance(value, np.ndarray) and value.dtype.kind != "f":
         little = np.ascontiguousarray(value, value.dtype.newbyteorder("<"))
         yield f"{path} {value.dtype.name} {value.shape} {zlib.crc32(little.tobytes())}"
@@ -77,4 +81,4 @@ def _left_out(value: Any) -> set[str]:
 
 
 def _is_layer(value: Any) -> bool:
-    return bool(hasattr(value, "weight_type")) and bool(dense_units(value))
+    return bool(hasattr(value, "weight_type")) and bool(dense_parts(value))

@@ -27,13 +27,13 @@ from tpsgd_edge.quantize.model import (
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class Operation:
     """One stage of a schedule.
 
     After one that `gates`, the rest of its part runs only with the gate open.
     """
 
-    kind: Literal["forward", "recall", "learn", "pass"]
+    kind: Literal["forward", "recall", "learn", "backward"]
     layer: int
     gates: bool = False
 
@@ -80,14 +80,14 @@ class ArenaPlan:
     their learning in the middle of a sequence, and the rest.
     """
 
-    schedule: tuple[Stage, ...]
+    schedule: tuple[Operation, ...]
     buffers: tuple[Buffer, ...]
     size: int
     n_step: int = 0
     n_teach: int = 0
 
     @property
-    def parts(self) -> tuple[tuple[Stage, ...], ...]:
+    def parts(self) -> tuple[tuple[Operation, ...], ...]:
         """The three parts of the schedule."""
         end = self.n_step + self.n_teach
         return self.schedule[: self.n_step], self.schedule[self.n_step : end], self.schedule[end:]
@@ -167,44 +167,44 @@ def _stream(model: QuantizedModel) -> Iterator[StreamBuffer]:
             yield StreamBuffer(layer.name, "c", layer.y_type, layer.n_out)
 
 
-def _one_step(model: QuantizedModel) -> tuple[Stage, ...]:
-    return tuple(Stage("forward", i) for i in range(len(model.recurrent)))
+def _one_step(model: QuantizedModel) -> tuple[Operation, ...]:
+    return tuple(Operation("forward", i) for i in range(len(model.recurrent)))
 
 
-def _answer(model: QuantizedModel) -> tuple[Stage, ...]:
+def _answer(model: QuantizedModel) -> tuple[Operation, ...]:
     """Stages that compute the outputs, behind the recurrent layers."""
     recurrent = len(model.recurrent)
-    recall = [Stage("recall", recurrent - 1)] if recurrent else []
-    return (*recall, *(Stage("forward", i) for i in range(recurrent, len(model.layers))))
+    recall = [Operation("recall", recurrent - 1)] if recurrent else []
+    return (*recall, *(Operation("forward", i) for i in range(recurrent, len(model.layers))))
 
 
-def _teach(model: QuantizedModel) -> tuple[Stage, ...]:
+def _teach(model: QuantizedModel) -> tuple[Operation, ...]:
     """Learning of the recurrent layers alone."""
     if model.labels.each_step or len(model.learning_steps) == 1:
         return ()
     learning = tuple(_make_and_learn(model, len(model.recurrent)))
-    return (*_gated_answer(model), *learning) if model.is_gated else learning
+    return (*_gated_answer(model), *learning) if model.has_error_gate else learning
 
 
-def _gated_answer(model: QuantizedModel) -> tuple[Stage, ...]:
+def _gated_answer(model: QuantizedModel) -> tuple[Operation, ...]:
     *before, last = _answer(model)
     return (*before, replace(last, gates=True))
 
 
-def _learning(model: QuantizedModel) -> Iterator[tuple[Stage, ...]]:
+def _learning(model: QuantizedModel) -> Iterator[tuple[Operation, ...]]:
     """Learning of all layers, in the ways that there are."""
     last = len(model.layers) - 1
     if model.rule == "backprop":
-        yield (*_answer(model), *_errors_down(model))
+        yield (*_answer(model), *_backward(model))
         return
-    if not model.is_gated:
+    if not model.has_error_gate:
         yield tuple(_make_and_learn(model, last + 1))
         return
     answer = _gated_answer(model)
     if _learns(model, last):
-        answer = (*_answer(model), Stage("learn", last, gates=True))
+        answer = (*_answer(model), Operation("learn", last, gates=True))
     recurrent = len(model.recurrent)
-    kept = (Stage("learn", i) for i in range(recurrent, last) if _learns(model, i))
+    kept = (Operation("learn", i) for i in range(recurrent, last) if _learns(model, i))
     yield (*answer, *_make_and_learn(model, recurrent), *kept)
     again = list(_make_and_learn(model, last))
     while again and again[-1].kind != "learn":
@@ -212,18 +212,18 @@ def _learning(model: QuantizedModel) -> Iterator[tuple[Stage, ...]]:
     yield (*answer, *again)
 
 
-def _errors_down(model: QuantizedModel) -> Iterator[Stage]:
+def _backward(model: QuantizedModel) -> Iterator[Operation]:
     """Learning from the last layer down: each stage makes the errors of the layer below."""
     for index in model.error_path:
-        yield Stage("learn" if _learns(model, index) else "pass", index)
+        yield Operation("learn" if _learns(model, index) else "backward", index)
 
 
-def _make_and_learn(model: QuantizedModel, count: int) -> Iterator[Stage]:
+def _make_and_learn(model: QuantizedModel, count: int) -> Iterator[Operation]:
     """The outputs of each of the first layers, and its learning at once."""
     for layer in range(count):
-        yield Stage("recall" if layer < len(model.recurrent) else "forward", layer)
+        yield Operation("recall" if layer < len(model.recurrent) else "forward", layer)
         if _learns(model, layer):
-            yield Stage("learn", layer)
+            yield Operation("learn", layer)
 
 
 def _learns(model: QuantizedModel, index: int) -> bool:
@@ -239,7 +239,9 @@ _ORDERS: tuple[Callable[[Buffer], int], ...] = (
 )
 
 
-def _plan(model: QuantizedModel, teach: tuple[Stage, ...], rest: tuple[Stage, ...]) -> ArenaPlan:
+def _plan(
+    model: QuantizedModel, teach: tuple[Operation, ...], rest: tuple[Operation, ...]
+) -> ArenaPlan:
     step = _one_step(model)
     schedule = (*step, *teach, *rest)
     buffers = list(_buffers(model, schedule))
@@ -263,7 +265,7 @@ def _place(buffers: Sequence[Buffer]) -> list[Buffer]:
     return placed
 
 
-def _buffers(model: QuantizedModel, schedule: tuple[Stage, ...]) -> Iterator[Buffer]:
+def _buffers(model: QuantizedModel, schedule: tuple[Operation, ...]) -> Iterator[Buffer]:
     for index, layer in enumerate(model.layers):
         lives = tuple(_lives(model, schedule, index))
         yield Buffer(f"{layer.name}_y", layer.name, "y", layer.y_type, layer.y_count, lives)
@@ -272,37 +274,37 @@ def _buffers(model: QuantizedModel, schedule: tuple[Stage, ...]) -> Iterator[Buf
             if works:
                 name = f"{layer.name}_{scratch.role}"
                 yield Buffer(name, layer.name, scratch.role, scratch.type, scratch.count, works)
-        yield from _handed_down(model, schedule, index)
+        yield from _backward_buffers(model, schedule, index)
 
 
-def _handed_down(
-    model: QuantizedModel, schedule: tuple[Stage, ...], index: int
+def _backward_buffers(
+    model: QuantizedModel, schedule: tuple[Operation, ...], index: int
 ) -> Iterator[Buffer]:
     """Errors from the layer above, from its stage to this layer's own."""
     if model.rule != "backprop" or index not in model.error_path[1:]:
         return
     layer, type_ = model.layers[index], error_type(model.last)
     for t, stage in enumerate(schedule):
-        if stage.layer == index and stage.kind in ("learn", "pass"):
+        if stage.layer == index and stage.kind in ("learn", "backward"):
             made = max(s for s in range(t) if _hands_to(model, schedule[s], index))
             lives = ((made, t),)
             count = layer.n_target if isinstance(layer, QuantizedDense) else layer.y_count
             yield Buffer(f"{layer.name}_e", layer.name, "e", type_, count, lives)
 
 
-def _hands_to(model: QuantizedModel, stage: Stage, index: int) -> bool:
+def _hands_to(model: QuantizedModel, stage: Operation, index: int) -> bool:
     """Tell whether a stage makes the errors of a layer's outputs."""
-    return stage.kind in ("learn", "pass") and model.errors_go_to(stage.layer) == index
+    return stage.kind in ("learn", "backward") and model.errors_go_to(stage.layer) == index
 
 
 def _times(
-    schedule: tuple[Stage, ...], layer: int, kind: Literal["forward", "learn"]
+    schedule: tuple[Operation, ...], layer: int, kind: Literal["forward", "learn"]
 ) -> tuple[tuple[int, int], ...]:
     return tuple((t, t) for t, s in enumerate(schedule) if (s.kind, s.layer) == (kind, layer))
 
 
 def _lives(
-    model: QuantizedModel, schedule: tuple[Stage, ...], layer: int
+    model: QuantizedModel, schedule: tuple[Operation, ...], layer: int
 ) -> Iterator[tuple[int, int]]:
     """Intervals from each stage that makes the layer's outputs to their last use."""
     makes = ("forward", "recall")
@@ -318,9 +320,9 @@ def _lives(
         yield start, len(schedule) - 1 if is_last else max(uses, default=start)
 
 
-def _reads(model: QuantizedModel, stage: Stage, layer: int) -> bool:
+def _reads(model: QuantizedModel, stage: Operation, layer: int) -> bool:
     if stage.layer == layer:
-        return stage.kind in ("learn", "pass")
+        return stage.kind in ("learn", "backward")
     if layer not in model.edges.producers_of(model.layers[stage.layer].name):
         return False
     # A recurrent layer learns from its trace.

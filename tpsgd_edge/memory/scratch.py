@@ -83,11 +83,11 @@ def gru_sums(layer: QuantizedGru) -> int:
 
 def _of_gru(layer: QuantizedGru, n_labels: int) -> Iterator[Scratch]:
     sums = gru_sums(layer)
-    if layer.taught is None:
+    if layer.loss_layer is None:
         yield Scratch("g", layer.state_type, sums, ("forward",))
         return
     yield Scratch("d", layer.state_type, sums, ("learn",))
-    yield from _of_dense(layer.taught, n_labels)
+    yield from _of_dense(layer.loss_layer, n_labels)
 
 
 def _read_out(layer: QuantizedDense, n_labels: int) -> Iterator[Scratch]:

@@ -76,14 +76,14 @@ def state_layout(model: QuantizedModel) -> StateLayout:
         ("start", "start", "u32", ()),
         ("rate", "rate", rate_type(model), ()),
     ]
-    for layer in model.trained:
+    for layer in model.trainable:
         members.append((f"{layer.name}.b", f"{layer.name}_b", layer.bias_type, (layer.n_out,)))
-    by_size = sorted(model.trained, key=lambda layer: -DTYPES[layer.weight_type].itemsize)
+    by_size = sorted(model.trainable, key=lambda layer: -DTYPES[layer.weight_type].itemsize)
     for layer in by_size:
         matrix = (layer.n_out, layer.n_in)
         members.append((f"{layer.name}.w", f"{layer.name}_w", layer.weight_type, matrix))
     # Of a byte each, or of four as all of an f32 model.
-    for layer in model.trained:
+    for layer in model.trainable:
         if layer.has_learning_readout:
             type_ = "f32" if layer.weight_type == "f32" else "s8"
             matrix = (layer.n_target, model.labels.count)
@@ -101,7 +101,7 @@ def digest_order(model: QuantizedModel) -> tuple[str, ...]:
     """Names of the state's tensors in the order of the model's digest."""
     names = [
         f"{layer.name}.{tensor}"
-        for layer in model.trained
+        for layer in model.trainable
         for tensor in ("wbp" if layer.has_learning_readout else "wb")
     ]
     return (*names, *COUNTERS)

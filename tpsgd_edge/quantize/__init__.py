@@ -1,4 +1,4 @@
-"""Graph -> QuantizedModel: number formats, scales, learning rates, projections, first weights."""
+"""Graph -> QuantizedModel: number formats, scales, learning rates, projections, initial weights."""
 
 from tpsgd_edge.quantize.model import QuantizedModel
 from tpsgd_edge.quantize.network import quantize

@@ -8,8 +8,8 @@ from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph import Graph, Learning
 from tpsgd_edge.quantize.binary32 import to_binary32
 from tpsgd_edge.quantize.model import (
+    InputGradient,
     Interval,
-    Passing,
     QuantizedConv2d,
     QuantizedDense,
     QuantizedLayer,
@@ -24,7 +24,7 @@ _LARGEST_SHIFT = 40
 _LARGEST_SUM = 2**52
 
 
-def with_errors_from_above(
+def with_backward_pass(
     graph: Graph, layers: Sequence[QuantizedLayer], reach: Mapping[str, float]
 ) -> list[QuantizedLayer]:
     """The layers with the scales of their errors, and with rates for these.
@@ -32,7 +32,7 @@ def with_errors_from_above(
     Args:
         reach: the largest error of each value but the last one, in real numbers, by its name.
     """
-    edges, learning = graph.edges, {la.name: la.learning for la in graph.trained}
+    edges, learning = graph.edges, {la.name: la.learning for la in graph.weighted}
     made, last = list(layers), layers[-1]
     assert isinstance(last, QuantizedDense)
     trained = [i for i, la in enumerate(layers) if isinstance(la, QuantizedDense) and la.trains]
@@ -45,8 +45,10 @@ def with_errors_from_above(
         assert isinstance(layer, QuantizedDense)
         layer = _with_scale(layer, learning[layer.name], scale)
         if index > trained[0]:
-            layer = replace(layer, passing=_passing(layer, reach[edges.input_of(layer.name)]))
-            scale = _scale_below(layer)
+            layer = replace(
+                layer, input_gradient=_input_gradient(layer, reach[edges.input_of(layer.name)])
+            )
+            scale = _input_gradient_scale(layer)
         made[index] = layer
     return made
 
@@ -80,9 +82,9 @@ def _with_scale(layer: QuantizedDense, learning: Learning, scale: float) -> Quan
     )
 
 
-def _passing(layer: QuantizedDense, reach: float) -> Passing:
+def _input_gradient(layer: QuantizedDense, reach: float) -> InputGradient:
     if layer.weight_type == "f32":
-        return Passing()
+        return InputGradient()
     largest = _rows(layer) * 2 ** (layer.weight_bits + 15)
     if largest >= _LARGEST_SUM:
         raise SpecError(
@@ -96,7 +98,7 @@ def _passing(layer: QuantizedDense, reach: float) -> Passing:
     unit = 2 * layer.error_scale * layer.steepest * layer.weight_scale
     asked = math.ceil(math.log2(max(reach, 2.0**-40) * _ROOM / unit))
     most = min(_LARGEST_SHIFT, (largest - 1).bit_length() - 15)
-    return Passing(max(1, min(asked, most)), Interval(-largest, largest))
+    return InputGradient(max(1, min(asked, most)), Interval(-largest, largest))
 
 
 def _rows(layer: QuantizedDense) -> int:
@@ -107,7 +109,7 @@ def _rows(layer: QuantizedDense) -> int:
     return layer.n_out
 
 
-def _scale_below(layer: QuantizedDense) -> float:
-    if layer.passing is None or layer.weight_type == "f32":
+def _input_gradient_scale(layer: QuantizedDense) -> float:
+    if layer.input_gradient is None or layer.weight_type == "f32":
         return layer.error_scale
-    return layer.error_scale * layer.steepest * layer.weight_scale * 2.0**layer.passing.shift
+    return layer.error_scale * layer.steepest * layer.weight_scale * 2.0**layer.input_gradient.shift

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.graph import Weights
 from tpsgd_edge.quantize.model import DTYPES, QuantizedDense
-from tpsgd_edge.quantize.restore import bias_unit
+from tpsgd_edge.quantize.restore import bias_scale
 from tpsgd_edge.quantize.scales import BIAS_BITS
 
 
@@ -27,7 +27,7 @@ def fitted(layer: QuantizedDense, real: Weights) -> Fitted:
         return Fitted(real.w.astype(np.float32), real.b.astype(np.float32), 0)
     limit = 2**layer.weight_bits
     w, many_w = _nearest(real.w / layer.weight_scale, -limit, limit - 1, layer.weight_type)
-    b, many_b = _nearest(real.b / bias_unit(layer), -(2**BIAS_BITS), 2**BIAS_BITS, layer.bias_type)
+    b, many_b = _nearest(real.b / bias_scale(layer), -(2**BIAS_BITS), 2**BIAS_BITS, layer.bias_type)
     return Fitted(w, b, many_w + many_b)
 
 

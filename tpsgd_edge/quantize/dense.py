@@ -17,13 +17,13 @@ from tpsgd_edge.graph import (
     Learning,
     Recurrent,
     Rnn,
-    TrainedLayer,
+    WeightedLayer,
     Weights,
     is_adaptor,
 )
-from tpsgd_edge.graph.first_weights import initial_bound, stored_weights
+from tpsgd_edge.graph.initial_weights import initial_bound, stored_weights
 from tpsgd_edge.quantize.binary32 import to_binary32
-from tpsgd_edge.quantize.last_layer import logit_unit
+from tpsgd_edge.quantize.last_layer import logit_scale
 from tpsgd_edge.quantize.losses import LossContext, make_loss
 from tpsgd_edge.quantize.model import (
     DTYPES,
@@ -50,7 +50,7 @@ from tpsgd_edge.quantize.scales import (
     weight_scale,
     with_room_for_biases,
     z_limits,
-    z_unit,
+    z_scale,
 )
 from tpsgd_edge.spec import LossSpec, Spec
 
@@ -120,7 +120,7 @@ def values_of(dense: QuantizedDense) -> dict[str, Any]:
     return {field.name: getattr(dense, field.name) for field in fields(dense)}
 
 
-def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense:
+def quantize_dense(layer: WeightedLayer, context: DenseContext) -> QuantizedDense:
     """All integers of the layer.
 
     Raises:
@@ -163,7 +163,7 @@ def quantize_dense(layer: TrainedLayer, context: DenseContext) -> QuantizedDense
         loss=loss,
         projection=projection,
         rate=None
-        if is_float or loss.kind == "from_above"
+        if is_float or loss.kind == "backward"
         else _rate(layer, context, formats, rate * error_scale * steepest, update_shift),
         rate_f32=float(to_binary32(rate)) if is_float else 0.0,
         update_shift=update_shift,
@@ -185,11 +185,11 @@ def quantize_sums(
     first: Weights,
     *,
     unit: float,
-    taught: QuantizedDense | None = None,
+    loss_layer: QuantizedDense | None = None,
 ) -> QuantizedDense:
     """A linear layer inside of another one: s16 in steps of `unit`, with the weights `first`.
 
-    Where it learns, it has its errors from the loss of `taught`.
+    Where it learns, it has its errors from the loss of `loss_layer`.
     """
     _check_counts(layer)
     loss_spec = LossSpec(kind="l2")
@@ -199,7 +199,7 @@ def quantize_sums(
         formats = replace(formats, y_type="s16", y_scale=unit)
     low, high = z_limits("linear", formats.y_type, 1, formats.y_scale)
     update_shift, rate = _update_shift(formats), 0.0
-    if taught is not None:
+    if loss_layer is not None:
         rate = context.learning.rate
     one = 1 / (context.x_scale**2 * 2**formats.bias_shift)
     return QuantizedDense(
@@ -221,21 +221,21 @@ def quantize_sums(
         z_min=low,
         z_max=high,
         accumulator=None if is_float else _accumulator(layer, formats),
-        loss=Loss("from_above"),
+        loss=Loss("backward"),
         projection=None,
         rate=None
-        if is_float or taught is None
-        else _rate(layer, context, formats, rate * taught.error_scale, update_shift),
+        if is_float or loss_layer is None
+        else _rate(layer, context, formats, rate * loss_layer.error_scale, update_shift),
         rate_f32=float(to_binary32(rate)) if is_float else 0.0,
         update_shift=update_shift,
-        dead_zone=0 if taught is None else taught.dead_zone,
+        dead_zone=0 if loss_layer is None else loss_layer.dead_zone,
         unit_offset=context.unit_offset,
         init=_init(layer, context, formats, first, 0.0),
-        trains=taught is not None,
+        trains=loss_layer is not None,
     )
 
 
-def _check_counts(layer: TrainedLayer) -> None:
+def _check_counts(layer: WeightedLayer) -> None:
     """Counts of a layer are 16 bits wide in the generated code."""
     for what, count in (("inputs", layer.n_in), ("units", layer.n_out)):
         if count > _LARGEST_COUNT:
@@ -248,7 +248,7 @@ def _check_counts(layer: TrainedLayer) -> None:
 
 
 def _formats(
-    layer: TrainedLayer,
+    layer: WeightedLayer,
     context: DenseContext,
     loss: LossSpec,
     first: Weights | None,
@@ -269,7 +269,7 @@ def _formats(
         )
     y_type: ValueType = "s16" if context.is_last else x_type
     if loss.kind == "softmax_cross_entropy":
-        y_scale = logit_unit(context.logit_shift)
+        y_scale = logit_scale(context.logit_shift)
     else:
         y_scale = context.full_scale / (INPUT_MAX[y_type])
     shift = 8 if x_type == "s16" else 0
@@ -295,9 +295,9 @@ def _update_shift(formats: _Formats) -> int:
 
 
 def _z_factor(
-    layer: TrainedLayer, context: DenseContext, formats: _Formats, curve: Curve | None
+    layer: WeightedLayer, context: DenseContext, formats: _Formats, curve: Curve | None
 ) -> Requantize:
-    unit = z_unit(curve, formats.y_type, formats.y_scale)
+    unit = z_scale(curve, formats.y_type, formats.y_scale)
     factor = as_requantize(formats.weight_scale * context.x_scale / unit, max_shift=62)
     if factor is None:
         raise SpecError(
@@ -310,7 +310,7 @@ def _z_factor(
     return factor
 
 
-def _accumulator(layer: TrainedLayer, formats: _Formats) -> Interval:
+def _accumulator(layer: WeightedLayer, formats: _Formats) -> Interval:
     reach = layer.n_in * 2**formats.weight_bits * INPUT_MAX[formats.x_type]
     reach += 2 ** (BIAS_BITS + formats.bias_shift)
     limit = 2**31 if formats.x_type == "s8" else 2**47
@@ -324,19 +324,19 @@ def _accumulator(layer: TrainedLayer, formats: _Formats) -> Interval:
     return Interval(-reach, reach)
 
 
-def _loss(layer: TrainedLayer, context: DenseContext) -> tuple[Loss, float, Projection | None]:
+def _loss(layer: WeightedLayer, context: DenseContext) -> tuple[Loss, float, Projection | None]:
     spec, labels, learning = context.spec, context.graph.labels, context.learning
     if spec.rule.kind == "backprop" and not context.is_last:
-        return Loss("from_above"), 1.0, None
+        return Loss("backward"), 1.0, None
     projection = None
     if not context.is_last:
         projection = make_projection(spec, context.graph, layer, context.index)
     if projection is not None and projection.learns:
-        label_unit = context.label_scale if learning.loss.kind == "projected_l2" else 1.0
+        label_scale = context.label_scale if learning.loss.kind == "projected_l2" else 1.0
         projection = with_rate(
             projection,
             learning.rate,
-            units=context.full_scale * label_unit,
+            units=context.full_scale * label_scale,
             layer=layer.name,
             is_open=learning.is_rate_open,
         )
@@ -362,7 +362,7 @@ def _loss(layer: TrainedLayer, context: DenseContext) -> tuple[Loss, float, Proj
 
 
 def _rate(
-    layer: TrainedLayer, context: DenseContext, formats: _Formats, rate: float, update_shift: int
+    layer: WeightedLayer, context: DenseContext, formats: _Formats, rate: float, update_shift: int
 ) -> Requantize:
     return integer_rate(
         rate * context.x_scale / formats.weight_scale * 2.0 ** (update_shift - 14),
@@ -373,7 +373,7 @@ def _rate(
 
 
 def _init(
-    layer: TrainedLayer,
+    layer: WeightedLayer,
     context: DenseContext,
     formats: _Formats,
     first: Weights | None,
@@ -388,9 +388,9 @@ def _init(
     if formats.weight_type == "f32":
         return StoredInit(to_binary32(first.w), to_binary32(first.b))
     limit = 2**formats.weight_bits
-    bias_unit = formats.weight_scale * context.x_scale * 2**formats.bias_shift
+    bias_scale = formats.weight_scale * context.x_scale * 2**formats.bias_shift
     w = _round_clip(first.w / formats.weight_scale, -limit, limit - 1)
-    b = _round_clip(first.b / bias_unit, -(2**BIAS_BITS), 2**BIAS_BITS)
+    b = _round_clip(first.b / bias_scale, -(2**BIAS_BITS), 2**BIAS_BITS)
     return StoredInit(w.astype(DTYPES[formats.weight_type]), b.astype("<i4"))
 
 

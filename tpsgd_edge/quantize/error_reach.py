@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from tpsgd_edge.arithmetic.expression import compile_expression
 from tpsgd_edge.arithmetic.random import Purpose, stream, uniform
 from tpsgd_edge.arithmetic.types import Real
-from tpsgd_edge.graph import Conv2d, Graph, Pair, Pool, TrainedLayer
+from tpsgd_edge.graph import Conv2d, Graph, Pair, Pool, WeightedLayer
 from tpsgd_edge.graph.activation import DERIVATIVE
-from tpsgd_edge.graph.first_weights import initial_bound, initial_weights
 from tpsgd_edge.graph.forward import forward
+from tpsgd_edge.graph.initial_weights import initial_bound, initial_weights
 from tpsgd_edge.spec import LossSpec
 
 # Samples that show how large errors are.
@@ -34,12 +34,12 @@ def error_reach(
     x, labels = x[:SAMPLES], labels[:SAMPLES]
     names, edges = [layer.name for layer in graph.layers], graph.edges
     values = dict(zip(names, forward(graph, x, seed), strict=True))
-    learns = {layer.name for layer in graph.trained if layer.learning.trainable}
+    learns = {layer.name for layer in graph.weighted if layer.learning.trainable}
     value, reach = names[-1], dict[str, float]()
-    e = _output_error(values[value], labels, graph.trained[-1].learning.loss)
+    e = _output_error(values[value], labels, graph.weighted[-1].learning.loss)
     while learns & edges.up_to(edges.input_of(value)):
         before = edges.input_of(value)
-        e = _below(graph, names.index(value), e, values[before], values[value], seed)
+        e = _input_gradient(graph, names.index(value), e, values[before], values[value], seed)
         reach[before], value = float(np.abs(e).max()), before
     return reach
 
@@ -64,32 +64,32 @@ _ERROR: dict[str, Callable[[Real, Real, LossSpec], Real]] = {
     "l2": lambda wanted, y, _: wanted - y,
     "l1": lambda wanted, y, _: np.sign(wanted - y),
     "huber": _limited,
-    "dead_zone": lambda wanted, y, loss: wanted - y - _limited(wanted, y, loss),
+    "epsilon_insensitive": lambda wanted, y, loss: wanted - y - _limited(wanted, y, loss),
     "cross_entropy": lambda wanted, y, _: wanted - y,
     "custom": lambda wanted, y, loss: compile_expression(loss.expression or "")(wanted - y),
 }
 
 
-def _below(graph: Graph, index: int, e: Real, x: Real, y: Real, seed: int) -> Real:
+def _input_gradient(graph: Graph, index: int, e: Real, x: Real, y: Real, seed: int) -> Real:
     """Errors of a layer's inputs from those of its outputs."""
     layer = graph.layers[index]
     if isinstance(layer, Pool):
-        return _below_pool(layer, e, x, y)
-    assert isinstance(layer, TrainedLayer), "backpropagation does not pass through branches"
-    w = _passing_weights(graph, layer, index, seed)
+        return _pool_input_gradient(layer, e, x, y)
+    assert isinstance(layer, WeightedLayer), "backpropagation does not pass through branches"
+    w = _backward_weights(graph, layer, index, seed)
     delta = e * DERIVATIVE[layer.activation](y, *layer.numbers)
-    return _below_conv2d(layer, delta, w) if isinstance(layer, Conv2d) else delta @ w
+    return _conv2d_input_gradient(layer, delta, w) if isinstance(layer, Conv2d) else delta @ w
 
 
-def _passing_weights(graph: Graph, layer: TrainedLayer, index: int, seed: int) -> Real:
-    """First weights; those that start at zero as large as others do."""
+def _backward_weights(graph: Graph, layer: WeightedLayer, index: int, seed: int) -> Real:
+    """Initial weights; those that start at zero as large as others do."""
     if layer.name in graph.weights or initial_bound(graph, index) > 0:
         return initial_weights(graph, index, seed).w
     drawn = uniform(stream(seed, Purpose.WEIGHTS, index), layer.n_out * layer.n_in)
     return np.asarray(drawn.reshape(layer.n_out, layer.n_in) / math.sqrt(layer.n_in))
 
 
-def _below_conv2d(layer: Conv2d, delta: Real, w: Real) -> Real:
+def _conv2d_input_gradient(layer: Conv2d, delta: Real, w: Real) -> Real:
     channels, filters = layer.x_shape[2] // layer.groups, layer.n_out // layer.groups
     deltas = delta.reshape(len(delta), *layer.y_shape)
     taps = w.reshape(layer.n_out, *layer.kernel, channels)
@@ -103,14 +103,14 @@ def _below_conv2d(layer: Conv2d, delta: Real, w: Real) -> Real:
     return e[:, top : top + rows, left : left + columns].reshape(len(delta), -1)
 
 
-def _below_pool(layer: Pool, e: Real, x: Real, y: Real) -> Real:
+def _pool_input_gradient(layer: Pool, e: Real, x: Real, y: Real) -> Real:
     errors, largest = (v.reshape(len(e), *layer.y_shape) for v in (e, y))
-    maps, below = x.reshape(len(e), *layer.x_shape), _framed(layer, (0, 0), len(e))
+    maps, e_x = x.reshape(len(e), *layer.x_shape), _framed(layer, (0, 0), len(e))
     for _, _, down, across in _places(layer):
         is_max = maps[:, down, across] == largest
         share = is_max if layer.mode == "max" else 1 / math.prod(layer.kernel)
-        below[:, down, across] += share * errors
-    return below.reshape(len(e), -1)
+        e_x[:, down, across] += share * errors
+    return e_x.reshape(len(e), -1)
 
 
 def _framed(layer: Conv2d | Pool, padding: Pair, count: int) -> Real:

@@ -20,7 +20,7 @@ _MOST_SHIFT = 15
 _ROOM = 1.5
 
 
-def logit_unit(shift: int) -> float:
+def logit_scale(shift: int) -> float:
     """Real value of one unit of the outputs under softmax cross entropy (section 4)."""
     return math.ldexp(1 / (256 * LOG2E), shift)
 
@@ -29,7 +29,7 @@ def logit_shift(graph: Graph, outputs: Real) -> int:
     """Choose the logit_shift of section 6.3 for outputs (n, n_out).
 
     Args:
-        outputs: of the last layer with the first weights, in real numbers.
+        outputs: of the last layer with the initial weights, in real numbers.
     """
     was_trained = graph.layers[-1].name in graph.weights
     reach = float(np.abs(outputs).max()) * (_ROOM if was_trained else 1.0)
@@ -44,7 +44,7 @@ def widened(graph: Graph, outputs: Real, scale: float) -> float:
     It is `scale`, or more for a net that was trained before.
 
     Args:
-        outputs: of the last layer with the first weights, in real numbers.
+        outputs: of the last layer with the initial weights, in real numbers.
         scale: what the labels need.
     """
     if graph.layers[-1].name not in graph.weights:

@@ -8,9 +8,9 @@ from tpsgd_edge.arithmetic.activations import Numbers
 from tpsgd_edge.arithmetic.tables import Curve
 from tpsgd_edge.quantize.branches import QuantizedAdd, QuantizedConcat
 from tpsgd_edge.quantize.parameters import (
+    InputGradient,
     Interval,
     Loss,
-    Passing,
     Projection,
     Requantize,
     SeededInit,
@@ -39,7 +39,7 @@ class QuantizedDense:
         negative_slope: of leaky_relu in Q15 (f32: real); 1 elsewhere.
         numbers: settings of the activation, in an f32 layer as binary32.
         curve: of an activation that is a table; None of others, and in an f32 layer.
-        passing: how it hands errors down under backpropagation; None where it does not.
+        input_gradient: how it hands errors down under backpropagation; None where it does not.
     """
 
     name: str
@@ -74,7 +74,7 @@ class QuantizedDense:
     negative_slope: int | float = field(default=2**15, kw_only=True)
     numbers: Numbers = field(default=(), kw_only=True)
     curve: Curve | None = field(default=None, kw_only=True)
-    passing: Passing | None = field(default=None, kw_only=True)
+    input_gradient: InputGradient | None = field(default=None, kw_only=True)
 
     @property
     def kind(self) -> str:
@@ -256,18 +256,18 @@ class QuantizedGru:
     Attributes:
         reads: X: sums over the input, for reset gate, update gate and candidate.
         own: U: the same over the layer's own output.
-        resets_first: whether the reset gate acts on the state before the candidate's sums.
+        reset_before: whether the reset gate acts on the state before the candidate's sums.
         y_scale: real value of one unit of the output.
-        taught: a linear layer with its outputs, whose loss is the layer's; None where it does not
-            learn.
+        loss_layer: a linear layer with its outputs, whose loss is the layer's; None where
+            it does not learn.
     """
 
     name: str
     reads: QuantizedDense
     own: QuantizedDense
-    resets_first: bool
+    reset_before: bool
     y_scale: float
-    taught: QuantizedDense | None = None
+    loss_layer: QuantizedDense | None = None
 
     @property
     def kind(self) -> str:
@@ -275,14 +275,14 @@ class QuantizedGru:
         return "gru"
 
     @property
-    def units(self) -> tuple[QuantizedDense, QuantizedDense]:
+    def parts(self) -> tuple[QuantizedDense, QuantizedDense]:
         """Both dense units."""
         return self.reads, self.own
 
     @property
     def trains(self) -> bool:
         """Tell whether it learns on the device."""
-        return self.taught is not None
+        return self.loss_layer is not None
 
     @property
     def weight_type(self) -> ValueType:

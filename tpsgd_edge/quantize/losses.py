@@ -182,7 +182,7 @@ _MAKE: dict[str, Callable[[LossSpec, LossContext], tuple[Loss, float]]] = {
     "l2": _in_target_space,
     "l1": _l1,
     "huber": _with_delta,
-    "dead_zone": _with_delta,
+    "epsilon_insensitive": _with_delta,
     "cross_entropy": _in_target_space,
     "custom": _custom,
 }

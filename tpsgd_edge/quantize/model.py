@@ -24,9 +24,9 @@ from tpsgd_edge.quantize.layers import (
 )
 from tpsgd_edge.quantize.parameters import (
     DTYPES,
+    InputGradient,
     Interval,
     Loss,
-    Passing,
     Projection,
     Requantize,
     SeededInit,
@@ -43,11 +43,11 @@ __all__ = [
     "SAMPLE",
     "Edges",
     "Geometry",
+    "InputGradient",
     "InputScaling",
     "Interval",
     "LabelFormat",
     "Loss",
-    "Passing",
     "Projection",
     "QuantizedAdd",
     "QuantizedConcat",
@@ -68,7 +68,7 @@ __all__ = [
     "TargetF32",
     "Value",
     "ValueType",
-    "dense_units",
+    "dense_parts",
     "limits",
 ]
 
@@ -93,13 +93,13 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class InputScaling:
-    """Conversion of raw samples: x = sat(round((raw - mean) / deviation / scale)).
+    """Conversion of raw samples: x = sat(round((raw - mean) / std / scale)).
 
-    `mean` and `deviation` have one entry for all inputs, or one for each.
+    `mean` and `std` have one entry for all inputs, or one for each.
     """
 
     mean: NDArray[np.float64]
-    deviation: NDArray[np.float64]
+    std: NDArray[np.float64]
     scale: float
 
 
@@ -107,7 +107,7 @@ class InputScaling:
 class LabelFormat:
     """Labels: class indices (u16), or vectors in Q15 of `scale` (s16; f32 models: real values).
 
-    For vectors, label = (raw - mean) / deviation, one entry for all values or one for each.
+    For vectors, label = (raw - mean) / std, one entry for all values or one for each.
     With `each_step` every step of a sequence has a label: as many entries a sample as steps, each
     of them a class or a vector. `names` are those of the classes, for people; they may be unknown.
     `extra` of the classes, the last ones, are still to come.
@@ -117,7 +117,7 @@ class LabelFormat:
     count: int
     scale: float
     mean: NDArray[np.float64]
-    deviation: NDArray[np.float64]
+    std: NDArray[np.float64]
     each_step: bool = False
     names: tuple[str, ...] = ()
     extra: int = 0
@@ -138,10 +138,10 @@ class Value:
     scale: float
 
 
-def dense_units(layer: QuantizedLayer) -> tuple[QuantizedDense, ...]:
+def dense_parts(layer: QuantizedLayer) -> tuple[QuantizedDense, ...]:
     """Parts of a layer that have weights: the layer itself, the two of a gru, none of a pool."""
     if isinstance(layer, QuantizedGru):
-        return layer.units
+        return layer.parts
     return (layer,) if isinstance(layer, QuantizedDense) else ()
 
 
@@ -194,10 +194,10 @@ class QuantizedModel:
     @property
     def weighted(self) -> tuple[QuantizedDense, ...]:
         """The layers that have weights, first to last; of a gru, its two dense units."""
-        return tuple(dense for layer in self.layers for dense in dense_units(layer))
+        return tuple(dense for layer in self.layers for dense in dense_parts(layer))
 
     @property
-    def trained(self) -> tuple[QuantizedDense, ...]:
+    def trainable(self) -> tuple[QuantizedDense, ...]:
         """The layers that learn, first to last."""
         return tuple(layer for layer in self.weighted if layer.trains)
 
@@ -207,7 +207,7 @@ class QuantizedModel:
 
         The lowest one may take them from behind its max pool, which is left out then.
         """
-        edges, learners = self.edges, {layer.name for layer in self.trained}
+        edges, learners = self.edges, {layer.name for layer in self.trainable}
         path, value = [len(self.layers) - 1], self.layers[-1].name
         while learners & edges.up_to(edges.input_of(value)):
             value = edges.input_of(value)
@@ -224,9 +224,9 @@ class QuantizedModel:
         return path[place] if place < len(path) else None
 
     @property
-    def taught(self) -> tuple[QuantizedDense, ...]:
+    def with_loss(self) -> tuple[QuantizedDense, ...]:
         """Layers with a loss: those that learn; in place of a gru, a layer of its outputs."""
-        layers = [la.taught if isinstance(la, QuantizedGru) else la for la in self.layers]
+        layers = [la.loss_layer if isinstance(la, QuantizedGru) else la for la in self.layers]
         return tuple(la for la in layers if isinstance(la, QuantizedDense) and la.trains)
 
     @property
@@ -235,9 +235,9 @@ class QuantizedModel:
         return self.weighted[-1]
 
     @property
-    def is_gated(self) -> bool:
+    def has_error_gate(self) -> bool:
         """Tell whether an error gate has hidden layers to keep from learning."""
-        return self.gate is not None and any(not layer.is_last for layer in self.trained)
+        return self.gate is not None and any(not layer.is_last for layer in self.trainable)
 
     @property
     def has_confidence(self) -> bool:
@@ -245,7 +245,7 @@ class QuantizedModel:
         return self.last.loss.kind == "softmax_cross_entropy"
 
     @property
-    def n_in(self) -> int:
+    def n_inputs(self) -> int:
         """Values in one input sample."""
         return self.steps * self.value(SAMPLE).count
 
@@ -274,4 +274,4 @@ class QuantizedModel:
     @property
     def total_units(self) -> int:
         """Units that draw random numbers: what `rng` advances by, times PHI."""
-        return sum(layer.y_count for layer in self.trained)
+        return sum(layer.y_count for layer in self.trainable)

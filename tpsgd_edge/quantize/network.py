@@ -21,12 +21,12 @@ from tpsgd_edge.graph import (
     Layer,
     Pool,
     Rnn,
-    TrainedLayer,
+    WeightedLayer,
     is_adaptor,
 )
-from tpsgd_edge.graph.first_weights import initial_bound
 from tpsgd_edge.graph.forward import forward
-from tpsgd_edge.quantize.backprop import with_errors_from_above
+from tpsgd_edge.graph.initial_weights import initial_bound
+from tpsgd_edge.quantize.backprop import with_backward_pass
 from tpsgd_edge.quantize.binary32 import check_binary32
 from tpsgd_edge.quantize.dense import DenseContext, quantize_conv2d, quantize_dense
 from tpsgd_edge.quantize.error_reach import SAMPLES as ERROR_SAMPLES
@@ -40,7 +40,7 @@ from tpsgd_edge.quantize.model import (
     QuantizedModel,
     QuantizedPool,
     ValueType,
-    dense_units,
+    dense_parts,
 )
 from tpsgd_edge.quantize.recurrent import quantize_gru, quantize_rnn
 from tpsgd_edge.quantize.scales import (
@@ -65,19 +65,19 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
     """
     _check_says_something(graph)
     value_type: ValueType = "f32" if spec.numbers.weights == "f32" else spec.numbers.activations
-    mean, deviation = dataset_scaling(spec, dataset)
-    calibration = some_samples(dataset.first.x_train, (mean, deviation))
+    mean, std = dataset_scaling(spec, dataset)
+    calibration = some_samples(dataset.first.x_train, (mean, std))
     full_scales, shift = _full_scales(spec, graph, dataset, calibration, value_type)
     scale = input_scale(calibration, value_type)
     if isinstance(graph.layers[0], Rnn) and value_type != "f32":
         scale = recurrent_input_scale(scale, full_scales[0], value_type)
-    inputs = InputScaling(mean, deviation, scale)
+    inputs = InputScaling(mean, std, scale)
     labels = _label_format(spec, dataset, full_scales[-1])
 
     ranges = _Ranges(inputs.scale, tuple(full_scales), labels.scale, shift)
     layers = _quantized_layers(spec, graph, value_type, ranges)
     if spec.rule.kind == "backprop":
-        layers = with_errors_from_above(graph, layers, _error_reach(spec, graph, dataset))
+        layers = with_backward_pass(graph, layers, _error_reach(spec, graph, dataset))
     model = QuantizedModel(
         name=spec.name,
         seed=spec.seed,
@@ -85,7 +85,9 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
         layers=tuple(layers),
         labels=labels,
         inputs=inputs,
-        schedule=make_schedule(spec.rule, samples=len(dataset.x_train) * _lessons(graph)),
+        schedule=make_schedule(
+            spec.rule, samples=len(dataset.x_train) * _updates_per_sample(graph)
+        ),
         gate=_gate(spec, graph.labels.kind, value_type),
         steps=graph.steps,
         learn_every=_learn_every(graph),
@@ -122,14 +124,14 @@ def _quantized_layers(
     edges, scales, offset = graph.edges, {SAMPLE: ranges.sample}, 0
     for index, layer in enumerate(graph.layers):
         x_scales = [scales[value] for value in edges.inputs_of(layer.name)]
-        if isinstance(layer, TrainedLayer):
+        if isinstance(layer, WeightedLayer):
             context = _context(spec, graph, index, value_type, ranges)
             context = replace(context, x_scale=x_scales[0], unit_offset=offset)
             layers.append(_quantize_layer(layer, _of_adaptor(layer, context)))
         else:
             layers.append(_quantize_untrained(layer, value_type, x_scales, ranges.full[index]))
         scales[layer.name] = layers[-1].y_scale
-        offset += sum(dense.y_count for dense in dense_units(layers[-1]) if dense.trains)
+        offset += sum(dense.y_count for dense in dense_parts(layers[-1]) if dense.trains)
     return layers
 
 
@@ -137,7 +139,7 @@ def _context(
     spec: Spec, graph: Graph, index: int, value_type: ValueType, ranges: _Ranges
 ) -> DenseContext:
     layer = graph.layers[index]
-    assert isinstance(layer, TrainedLayer)
+    assert isinstance(layer, WeightedLayer)
     return DenseContext(
         spec=spec,
         graph=graph,
@@ -152,7 +154,7 @@ def _context(
     )
 
 
-def _of_adaptor(layer: TrainedLayer, context: DenseContext) -> DenseContext:
+def _of_adaptor(layer: WeightedLayer, context: DenseContext) -> DenseContext:
     """The context; input and output of an adaptor share one scale."""
     if not is_adaptor(layer) or context.value_type == "f32":
         return context
@@ -178,7 +180,7 @@ def _check_says_something(graph: Graph) -> None:
             raise SpecError(
                 f"layer '{layer.name}' would stay at zero: it starts there, and does not train",
                 where=f"[model], layer '{layer.name}'",
-                found="train = false, and first weights that no file gives",
+                found="train = false, and initial weights that no file gives",
                 help="remove train = false, or give model.weights_file or [model.pretrain]",
             )
 
@@ -188,13 +190,13 @@ def _error_reach(spec: Spec, graph: Graph, dataset: Dataset) -> Mapping[str, flo
     step = max(1, len(dataset.x_train) // ERROR_SAMPLES)
     labels = np.asarray(dataset.y_train)[::step]
     if dataset.labels.kind == "vector":
-        mean, deviation = label_scaling(spec, dataset.y_train)
-        labels = (labels - mean) / deviation
+        mean, std = label_scaling(spec, dataset.y_train)
+        labels = (labels - mean) / std
     x = np.asarray((dataset.x_train[::step] - scaling[0]) / scaling[1], np.float64)
     return error_reach(graph, x, labels, spec.seed)
 
 
-def _lessons(graph: Graph) -> int:
+def _updates_per_sample(graph: Graph) -> int:
     """Number of updates that a model makes for one sample."""
     every = 1 if graph.labels.each_step else _learn_every(graph)
     return 1 + (graph.steps - 1) // every if every else 1
@@ -219,7 +221,7 @@ def _quantize_pool(layer: Pool, value_type: ValueType, x_scale: float) -> Quanti
     )
 
 
-def _quantize_layer(layer: TrainedLayer, context: DenseContext) -> QuantizedLayer:
+def _quantize_layer(layer: WeightedLayer, context: DenseContext) -> QuantizedLayer:
     if isinstance(layer, Conv2d):
         return quantize_conv2d(layer, context)
     if isinstance(layer, Rnn):
@@ -260,7 +262,7 @@ def _full_scales(
 
 
 def _reach(
-    layer: TrainedLayer | Add, y: NDArray[np.float64], value_type: ValueType
+    layer: WeightedLayer | Add, y: NDArray[np.float64], value_type: ValueType
 ) -> NDArray[np.float64]:
     """Magnitudes (n, values) that y must hold; for leaky_relu in s16 also z (section 4)."""
     if layer.activation == "leaky_relu" and value_type == "s16":
@@ -277,10 +279,10 @@ def _full_scale(y: NDArray[np.float64], growth: float) -> float:
 def _growth(graph: Graph, index: int) -> float:
     """Factor by which outputs may grow while this layer and those before it learn.
 
-    Four times from drawn first weights, half as much again from weights that were trained before.
+    Four times from drawn initial weights, half as much again from weights that were trained before.
     """
     before = graph.edges.up_to(graph.layers[index].name)
-    up_to = {la.name for la in graph.trained} & before
+    up_to = {la.name for la in graph.weighted} & before
     if graph.frozen.issuperset(up_to):
         return 1.0
     return 1.5 if graph.weights.keys() >= up_to else 4.0
@@ -291,8 +293,8 @@ def _label_reach(spec: Spec, dataset: Dataset) -> float:
     if dataset.labels.kind == "class":
         return 2.0
     y = dataset.first.y_train
-    mean, deviation = label_scaling(spec, y)
-    largest = float(np.abs((np.asarray(y, np.float64) - mean) / deviation).max())
+    mean, std = label_scaling(spec, y)
+    largest = float(np.abs((np.asarray(y, np.float64) - mean) / std).max())
     return power_of_two_above(1.25 * max(largest, 2.0**-8))
 
 
@@ -302,8 +304,8 @@ def _label_format(spec: Spec, dataset: Dataset, scale: float) -> LabelFormat:
         one = np.ones(1)
         names, extra = dataset.class_names, spec.model.extra_classes
         return LabelFormat("class", labels.count, 1.0, 0 * one, one, labels.each_step, names, extra)
-    mean, deviation = label_scaling(spec, dataset.first.y_train)
-    return LabelFormat("vector", labels.count, scale, mean, deviation, labels.each_step)
+    mean, std = label_scaling(spec, dataset.first.y_train)
+    return LabelFormat("vector", labels.count, scale, mean, std, labels.each_step)
 
 
 def _gate(spec: Spec, labels: LabelsKind, value_type: ValueType) -> int | float | None:

@@ -47,7 +47,7 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class Passing:
+class InputGradient:
     """Numbers of a layer's input gradient (section 18).
 
     Attributes:
@@ -116,7 +116,7 @@ class Loss:
 
     Attributes:
         kind: as in the spec: projected_cross_entropy, projected_l2, l2, l1, huber, dead_zone,
-            cross_entropy, custom or softmax_cross_entropy; "from_above" in hidden layers under
+            cross_entropy, custom or softmax_cross_entropy; "backward" in hidden layers under
             backpropagation, which have none.
         target: for the losses in target space.
         delta: of huber and dead_zone, s16 in Q14 of R (f32: real).
@@ -141,7 +141,7 @@ class Loss:
     @property
     def is_local(self) -> bool:
         """Tell whether the layer has its error from a loss of its own."""
-        return self.kind != "from_above"
+        return self.kind != "backward"
 
     @property
     def in_label_space(self) -> bool:
@@ -156,7 +156,7 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class SeededInit:
-    """First weights drawn on the device from the seed (section 10). `bound` is a; real for f32."""
+    """Initial weights drawn from the seed (section 10); `bound` is w_bound, real for f32."""
 
     seed: int
     bound: int | float
@@ -164,7 +164,7 @@ class SeededInit:
 
 @dataclass(frozen=True, slots=True)
 class StoredInit:
-    """First weights kept in flash: w (n_out, n_in) in the weight format, b (n_out,) s32 or f32."""
+    """Initial weights in flash: w (n_out, n_in) in the weight format, b (n_out,) s32 or f32."""
 
     w: NDArray[np.generic]
     b: NDArray[np.generic]

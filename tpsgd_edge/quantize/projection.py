@@ -4,7 +4,7 @@ import numpy as np
 
 from tpsgd_edge.arithmetic.projection import draw_projection
 from tpsgd_edge.arithmetic.random import Purpose, stream
-from tpsgd_edge.graph import Graph, TrainedLayer
+from tpsgd_edge.graph import Graph, WeightedLayer
 from tpsgd_edge.quantize.model import Projection
 from tpsgd_edge.spec import Spec
 
@@ -13,7 +13,7 @@ LARGEST_ENTRY = 127
 _ONE = 37
 
 
-def make_projection(spec: Spec, graph: Graph, layer: TrainedLayer, index: int) -> Projection:
+def make_projection(spec: Spec, graph: Graph, layer: WeightedLayer, index: int) -> Projection:
     """The projection of a hidden layer: its prototypes, fitted, or random entries from a seed.
 
     One that learns is still without its learning rate.

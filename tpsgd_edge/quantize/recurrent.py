@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph import Dense, Gru, Rnn, Weights
-from tpsgd_edge.graph.first_weights import initial_weights
+from tpsgd_edge.graph.initial_weights import initial_weights
 from tpsgd_edge.quantize.binary32 import to_binary32
 from tpsgd_edge.quantize.dense import DenseContext, quantize_dense, quantize_sums, values_of
 from tpsgd_edge.quantize.model import (
@@ -74,13 +74,15 @@ def _bias_bound(layer: Rnn, dense: QuantizedDense) -> int | float:
 def quantize_gru(layer: Gru, context: DenseContext) -> QuantizedGru:
     """All integers of a gated recurrent layer: those of its two dense units."""
     weights = initial_weights(context.graph, context.index, context.spec.seed)
-    taught = None
+    loss_layer = None
     if context.learning.trainable:
         dense = quantize_dense(layer, context)
         # It only has errors: its outputs are those of the gru.
-        taught = replace(dense, activation="linear", curve=None, numbers=(), init=SeededInit(0, 0))
+        loss_layer = replace(
+            dense, activation="linear", curve=None, numbers=(), init=SeededInit(0, 0)
+        )
     own_scale = 1.0 if context.value_type == "f32" else 1 / INPUT_MAX[context.value_type]
-    n_drawn = 0 if taught is None else 3 * layer.n_out
+    n_drawn = 0 if loss_layer is None else 3 * layer.n_out
     of_own = replace(context, x_scale=own_scale, unit_offset=context.unit_offset + n_drawn)
     n_rows = 3 * layer.n_out
     first_x = Weights(weights.w[:, : layer.n_x], weights.b[0])
@@ -89,9 +91,9 @@ def quantize_gru(layer: Gru, context: DenseContext) -> QuantizedGru:
     own = Dense(f"{layer.name}_h", layer.n_out, n_rows, "linear")
     return QuantizedGru(
         name=layer.name,
-        reads=quantize_sums(reads, context, first_x, unit=_SUM_UNIT, taught=taught),
-        own=quantize_sums(own, of_own, first_h, unit=_SUM_UNIT, taught=taught),
-        resets_first=layer.resets_first,
+        reads=quantize_sums(reads, context, first_x, unit=_SUM_UNIT, loss_layer=loss_layer),
+        own=quantize_sums(own, of_own, first_h, unit=_SUM_UNIT, loss_layer=loss_layer),
+        reset_before=layer.reset_before,
         y_scale=own_scale,
-        taught=taught,
+        loss_layer=loss_layer,
     )

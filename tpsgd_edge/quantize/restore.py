@@ -13,7 +13,7 @@ from tpsgd_edge.quantize.model import (
     QuantizedLayer,
     QuantizedModel,
     StoredInit,
-    dense_units,
+    dense_parts,
 )
 
 
@@ -27,7 +27,7 @@ def real_weights(model: QuantizedModel, state: Mapping[str, NDArray[Any]]) -> di
     return {
         layer.name: _joined(layer, *(_real(unit, *_tensors(unit, state)) for unit in units))
         for layer in model.layers
-        if (units := dense_units(layer))
+        if (units := dense_parts(layer))
     }
 
 
@@ -53,11 +53,11 @@ def unit_weights(layer: QuantizedDense, state: Mapping[str, NDArray[Any]]) -> We
     return _real(layer, *_tensors(layer, state))
 
 
-def bias_unit(layer: QuantizedDense) -> float:
+def bias_scale(layer: QuantizedDense) -> float:
     """Real value of one unit of a bias: in f32 all scales are 1 and the shift is 0."""
     return layer.weight_scale * layer.x_scale * 2.0**layer.bias_shift
 
 
 def _real(layer: QuantizedDense, w: NDArray[Any], b: NDArray[Any]) -> Weights:
-    unit = bias_unit(layer)
+    unit = bias_scale(layer)
     return Weights(w.astype(np.float64) * layer.weight_scale, b.astype(np.float64) * unit)

@@ -23,11 +23,11 @@ def quantize_inputs(model: QuantizedModel, raw: ArrayLike) -> NDArray[np.generic
         DataError: a wrong number of inputs, NaN or infinity.
     """
     values = np.asarray(raw)
-    if values.ndim != 2 or values.shape[1] != model.n_in:
+    if values.ndim != 2 or values.shape[1] != model.n_inputs:
         raise DataError(
             "the samples do not fit the model",
             where="x",
-            found=f"shape {values.shape}, expected (n, {model.n_in})",
+            found=f"shape {values.shape}, expected (n, {model.n_inputs})",
         )
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         row, column = np.argwhere(~np.isfinite(values))[0]
@@ -41,7 +41,7 @@ def quantize_inputs(model: QuantizedModel, raw: ArrayLike) -> NDArray[np.generic
     # In blocks: a whole data set in float64 would take eight times its size.
     for start in range(0, len(values), 4096):
         block = slice(start, start + 4096)
-        scaled = (values[block] - model.inputs.mean) / model.inputs.deviation
+        scaled = (values[block] - model.inputs.mean) / model.inputs.std
         out[block] = _to_type(scaled / model.inputs.scale, model.value_type)
     return out
 
@@ -66,7 +66,7 @@ def quantize_labels(model: QuantizedModel, raw: ArrayLike) -> NDArray[np.generic
                 help=f"labels of this model run from 0 to {labels.count - 1}",
             )
         return values.astype("<u2")
-    scaled = (values - labels.mean) / labels.deviation
+    scaled = (values - labels.mean) / labels.std
     if model.output_type == "f32":
         return _to_type(scaled, "f32")
     return _to_type(scaled / labels.scale * 2**15, "s16")
@@ -84,4 +84,4 @@ def read_outputs(model: QuantizedModel, outputs: ArrayLike) -> NDArray[np.float6
     real = np.asarray(outputs, np.float64)
     if model.output_type != "f32":
         real = real * model.last.y_scale
-    return np.asarray(real * model.labels.deviation + model.labels.mean, np.float64)
+    return np.asarray(real * model.labels.std + model.labels.mean, np.float64)

@@ -61,7 +61,7 @@ def weight_range(weight_type: str, n_in: int, largest: float, *, all_dense: bool
     A power of two, but for s8 that must hold large weights: there each step counts.
 
     Args:
-        largest: the largest magnitude among the first weights.
+        largest: the largest magnitude among the initial weights.
         all_dense: the net has neither convolutions nor recurrent layers.
     """
     gain = (_RANGE_GAIN_DENSE if all_dense else _RANGE_GAIN)[weight_type]
@@ -85,7 +85,7 @@ def weight_scale(
 
     Args:
         bits: k.
-        largest: the largest magnitude among the first weights.
+        largest: the largest magnitude among the initial weights.
         asked: what 2^weight_bits stands for, where the spec says so.
     """
     if asked:
@@ -115,7 +115,7 @@ def curve_of(activation: str, numbers: Numbers, y_type: str, y_scale: float) -> 
     return Curve(activation, numbers, z_reach(activation, y_type, numbers, full_scale), full_scale)
 
 
-def z_unit(curve: Curve | None, y_type: str, y_scale: float) -> float:
+def z_scale(curve: Curve | None, y_type: str, y_scale: float) -> float:
     """Real value of one unit of z (section 4): that of y where no table lies between."""
     return y_scale if curve is None else curve.reach / INPUT_MAX[y_type]
 

@@ -6,7 +6,7 @@ It never sees the generator or the C, so that an error in one cannot hide in the
     samples.py     samples and labels from outside
     tracing.py     a run, digested step by step
     answers.py     what the public functions say
-    initial.py     first weights
+    initial.py     initial weights
     layer.py       what a layer kind has to offer, and the table of kinds
     maps.py        where patches and windows lie in a map
     integer/       the formats a8 and a16

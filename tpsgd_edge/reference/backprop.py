@@ -5,13 +5,13 @@ from typing import Any
 
 from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel
-from tpsgd_edge.reference.binary32 import below as binary32
+from tpsgd_edge.reference.binary32 import input_gradient as binary32
 from tpsgd_edge.reference.binary32.update import delta_of as binary32_delta
-from tpsgd_edge.reference.integer import below as integer
+from tpsgd_edge.reference.integer import input_gradient as integer
 from tpsgd_edge.reference.integer.update import delta_of as integer_delta
 
 
-def errors_from_above(
+def backward_errors(
     model: QuantizedModel, layers: Sequence[Any], values: Sequence[Array], label: Any
 ) -> Iterator[tuple[int, Array]]:
     """Yield the errors (y_count,) of each layer's outputs that they reach, from the last one down.
@@ -29,24 +29,24 @@ def errors_from_above(
     for index in path:
         numbers, x, y = model.layers[index], values[reads[index][0]], values[index + 1]
         # Before the layer is updated.
-        below = None
+        e_x = None
         if index != path[-1]:
-            handed = delta_of(numbers, e, y) if isinstance(numbers, QuantizedDense) else e
-            below = table[numbers.kind](layers[index], handed, x, y)
+            output_gradient = delta_of(numbers, e, y) if isinstance(numbers, QuantizedDense) else e
+            e_x = table[numbers.kind](layers[index], output_gradient, x, y)
         yield index, e
-        e = below
+        e = e_x
 
 
 # By the layer's kind. Arguments: the layer, delta or e of its outputs, its inputs, its outputs.
 INTEGER: Mapping[str, Callable[[Any, Any, Any, Any], Array]] = {
-    "dense": integer.below_dense,
-    "conv2d": integer.below_conv2d,
-    "max_pool": integer.below_max_pool,
-    "average_pool": integer.below_average_pool,
+    "dense": integer.dense_input_gradient,
+    "conv2d": integer.conv2d_input_gradient,
+    "max_pool": integer.max_pool_input_gradient,
+    "average_pool": integer.average_pool_input_gradient,
 }
 BINARY32: Mapping[str, Callable[[Any, Any, Any, Any], Array]] = {
-    "dense": binary32.below_dense,
-    "conv2d": binary32.below_conv2d,
-    "max_pool": binary32.below_max_pool,
-    "average_pool": binary32.below_average_pool,
+    "dense": binary32.dense_input_gradient,
+    "conv2d": binary32.conv2d_input_gradient,
+    "max_pool": binary32.max_pool_input_gradient,
+    "average_pool": binary32.average_pool_input_gradient,
 }

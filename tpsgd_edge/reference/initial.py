@@ -1,4 +1,4 @@
-"""First weights (docs/ARITHMETIC.md, section 10)."""
+"""Initial weights (docs/ARITHMETIC.md, section 10)."""
 
 import numpy as np
 

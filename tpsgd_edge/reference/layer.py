@@ -35,7 +35,7 @@ class ReferenceLayer(Protocol):
         """The layer's outputs, shape (y_count,), of the values that it reads, flat."""
 
 
-class TrainedLayer(ReferenceLayer, Protocol):
+class WeightedLayer(ReferenceLayer, Protocol):
     """One layer with its state. Labels are `int` or an array of int64 or float32."""
 
     @property
@@ -61,7 +61,7 @@ class TrainedLayer(ReferenceLayer, Protocol):
         """Return P (n_target, K), to read only, if it learns."""
 
 
-class GradientLayer(TrainedLayer, Protocol):
+class GradientLayer(WeightedLayer, Protocol):
     """One layer that backpropagation reaches."""
 
     def error(self, y: Any, label: Any) -> Array:
@@ -78,51 +78,51 @@ class RecurrentLayer(ReferenceLayer, Protocol):
         """Begin a sequence."""
 
 
-class GatedLayer(RecurrentLayer, Protocol):
+class GruLayer(RecurrentLayer, Protocol):
     """A recurrent layer that is made of dense ones."""
 
     @property
-    def units(self) -> tuple[TrainedLayer, ...]:
+    def parts(self) -> tuple[WeightedLayer, ...]:
         """The dense layers, whose state is that of the layer."""
 
     def learn(self, x: Any, y: Any, label: Any, words: NDArray[np.uint32], decay: Any) -> bool:
         """Update by the output y (n_out,); tell whether anything changed."""
 
 
-def prepare(layer: QuantizedLayer, model: QuantizedModel) -> ReferenceLayer:
+def from_quantized(layer: QuantizedLayer, model: QuantizedModel) -> ReferenceLayer:
     """The layer with its constants at hand, and weights of zero."""
     key = layer.kind, layer.x_type
     untrained = POOLS.get(key) or JOINS.get(key)
     if untrained is not None:
         return untrained(layer)
-    make = GATED.get(key) or TRAINED[key]
+    make = GRUS.get(key) or WEIGHTED[key]
     return make(layer, model.labels.kind, model.labels.count)
 
 
 # By the layer's kind and the type of its inputs.
-GATED: Mapping[tuple[str, str], Callable[[Any, str, int], GatedLayer]] = {
-    ("gru", "s8"): IntegerGru.prepare,
-    ("gru", "s16"): IntegerGru.prepare,
-    ("gru", "f32"): Binary32Gru.prepare,
+GRUS: Mapping[tuple[str, str], Callable[[Any, str, int], GruLayer]] = {
+    ("gru", "s8"): IntegerGru.from_quantized,
+    ("gru", "s16"): IntegerGru.from_quantized,
+    ("gru", "f32"): Binary32Gru.from_quantized,
 }
-TRAINED: Mapping[tuple[str, str], Callable[[Any, str, int], TrainedLayer]] = {
-    ("dense", "s8"): IntegerDense.prepare,
-    ("dense", "s16"): IntegerDense.prepare,
-    ("dense", "f32"): Binary32Dense.prepare,
-    ("conv2d", "s8"): IntegerConv2d.prepare,
-    ("conv2d", "s16"): IntegerConv2d.prepare,
-    ("conv2d", "f32"): Binary32Conv2d.prepare,
-    ("rnn", "s8"): IntegerRnn.prepare,
-    ("rnn", "s16"): IntegerRnn.prepare,
-    ("rnn", "f32"): Binary32Rnn.prepare,
+WEIGHTED: Mapping[tuple[str, str], Callable[[Any, str, int], WeightedLayer]] = {
+    ("dense", "s8"): IntegerDense.from_quantized,
+    ("dense", "s16"): IntegerDense.from_quantized,
+    ("dense", "f32"): Binary32Dense.from_quantized,
+    ("conv2d", "s8"): IntegerConv2d.from_quantized,
+    ("conv2d", "s16"): IntegerConv2d.from_quantized,
+    ("conv2d", "f32"): Binary32Conv2d.from_quantized,
+    ("rnn", "s8"): IntegerRnn.from_quantized,
+    ("rnn", "s16"): IntegerRnn.from_quantized,
+    ("rnn", "f32"): Binary32Rnn.from_quantized,
 }
 POOLS: Mapping[tuple[str, str], Callable[[Any], ReferenceLayer]] = {
-    ("max_pool", "s8"): IntegerMaxPool.prepare,
-    ("max_pool", "s16"): IntegerMaxPool.prepare,
-    ("max_pool", "f32"): Binary32MaxPool.prepare,
-    ("average_pool", "s8"): IntegerAveragePool.prepare,
-    ("average_pool", "s16"): IntegerAveragePool.prepare,
-    ("average_pool", "f32"): Binary32AveragePool.prepare,
+    ("max_pool", "s8"): IntegerMaxPool.from_quantized,
+    ("max_pool", "s16"): IntegerMaxPool.from_quantized,
+    ("max_pool", "f32"): Binary32MaxPool.from_quantized,
+    ("average_pool", "s8"): IntegerAveragePool.from_quantized,
+    ("average_pool", "s16"): IntegerAveragePool.from_quantized,
+    ("average_pool", "f32"): Binary32AveragePool.from_quantized,
 }
 JOINS: Mapping[tuple[str, str], Callable[[Any], ReferenceLayer]] = {
     ("add", "s8"): IntegerAdd,

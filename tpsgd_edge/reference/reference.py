@@ -12,8 +12,8 @@ from tpsgd_edge.arithmetic.random import PHI, Purpose, mix_array, stream, weyl
 from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.memory.state import rate_type
-from tpsgd_edge.quantize.model import DTYPES, QuantizedModel, dense_units
-from tpsgd_edge.reference.backprop import errors_from_above
+from tpsgd_edge.quantize.model import DTYPES, QuantizedModel, dense_parts
+from tpsgd_edge.reference.backprop import backward_errors
 from tpsgd_edge.reference.binary32.gru import Binary32Gru
 from tpsgd_edge.reference.initial import initial_weights
 from tpsgd_edge.reference.integer.gru import IntegerGru
@@ -22,8 +22,8 @@ from tpsgd_edge.reference.layer import (
     GradientLayer,
     RecurrentLayer,
     ReferenceLayer,
-    TrainedLayer,
-    prepare,
+    WeightedLayer,
+    from_quantized,
 )
 from tpsgd_edge.reference.rates import RATES
 from tpsgd_edge.reference.samples import checked_labels, checked_sample
@@ -40,7 +40,7 @@ class Reference:
     def __init__(self, model: QuantizedModel) -> None:
         self.model = model
         self.changed: tuple[int, ...] = ()
-        layers = tuple(prepare(layer, model) for layer in model.layers)
+        layers = tuple(from_quantized(layer, model) for layer in model.layers)
         count = len(model.recurrent)
         self._recurrent = cast(tuple[RecurrentLayer, ...], layers[:count])
         self._behind = layers[count:]
@@ -50,12 +50,12 @@ class Reference:
         self._dense = {
             index: _dense_layers(layer)
             for index, layer in enumerate(layers)
-            if dense_units(model.layers[index])
+            if dense_parts(model.layers[index])
         }
         for dense in chain.from_iterable(self._dense.values()):
             dense.set_state(*initial_weights(dense.layer))
         self._trained = {
-            index: cast(TrainedLayer, layers[index])
+            index: cast(WeightedLayer, layers[index])
             for index, dense in self._dense.items()
             if dense[0].layer.trains
         }
@@ -248,7 +248,7 @@ class Reference:
 
     def _follow_gradient(self, values: Sequence[Array], label: Any, words: Array) -> list[int]:
         changed = []
-        for index, e in errors_from_above(self.model, self._behind, values, label):
+        for index, e in backward_errors(self.model, self._behind, values, label):
             if index not in self._trained:
                 continue
             layer, own = self._trained[index], self._own_words(index, words)
@@ -289,10 +289,10 @@ class Reference:
         return outputs.astype(DTYPES[self.model.output_type])
 
 
-def _dense_layers(layer: ReferenceLayer) -> tuple[TrainedLayer, ...]:
+def _dense_layers(layer: ReferenceLayer) -> tuple[WeightedLayer, ...]:
     if isinstance(layer, IntegerGru | Binary32Gru):
-        return layer.units
-    return (cast(TrainedLayer, layer),)
+        return layer.parts
+    return (cast(WeightedLayer, layer),)
 
 
 def _forward(

@@ -20,11 +20,11 @@ def checked_sample(model: QuantizedModel, x: Array) -> Array:
             beyond what the arithmetic is proved for.
     """
     expected = DTYPES[model.value_type]
-    if x.shape != (model.n_in,) or x.dtype != expected:
+    if x.shape != (model.n_inputs,) or x.dtype != expected:
         raise DataError(
             "the sample does not fit the model",
             where=f"model '{model.name}'",
-            found=f"shape {x.shape} of {x.dtype}, expected ({model.n_in},) of {expected}",
+            found=f"shape {x.shape} of {x.dtype}, expected ({model.n_inputs},) of {expected}",
         )
     _check_proved(model, x, "sample")
     return x.astype(_wide(model))

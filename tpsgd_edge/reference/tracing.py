@@ -18,7 +18,7 @@ def trace(
     """Train on each sample in turn; digests after each of them.
 
     Args:
-        reference: where to go on; without it training starts from the first weights.
+        reference: where to go on; without it training starts from the initial weights.
         x: samples, shape (samples, n_in), in the model's value type.
         labels: class indices, shape (samples,), or label vectors, shape (samples, K); where each
             step of a sequence has a label, (samples, T) or (samples, T, K).

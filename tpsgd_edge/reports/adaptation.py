@@ -7,8 +7,8 @@ from typing import Any
 
 from tpsgd_edge.reports.results import Json, finite
 from tpsgd_edge.reports.text import bytes_text, metric_text
-from tpsgd_edge.spec import Spec, TrainedSpec
-from tpsgd_edge.stages.adapting import Trial, Trials, Way, layers_of
+from tpsgd_edge.spec import Spec, WeightedSpec
+from tpsgd_edge.stages.adapting import Strategy, Trial, Trials, layers_of
 from tpsgd_edge.stages.doubts import Doubt, Facts, doubts
 
 _WORDS = {"prototype": "prototypes", "random": "random targets"}
@@ -28,13 +28,13 @@ class AdaptResult:
 
     @property
     def fragment(self) -> str:
-        """TOML that adapts the net in the best way; empty where there is none."""
+        """TOML that adapts the net by the best strategy; empty where there is none."""
         best = self.best
         return "" if best is None else "\n".join(_fragment(self.tried, best)) + "\n"
 
     @property
     def warnings(self) -> tuple[Doubt, ...]:
-        """Reasons to doubt the best way."""
+        """Reasons to doubt the best strategy."""
         tried, best = self.tried, self.best
         if best is None:
             return ()
@@ -58,7 +58,7 @@ class AdaptResult:
             "labels": tried.data.labels or None,
             "notes": list(tried.data.notes),
             "before": finite(tried.before),
-            "origin_before": finite(tried.origin_before),
+            "origin_before": finite(tried.source_before),
             "trials": [_trial(trial) for trial in tried.trials],
             "best": None if best is None else _trial(best),
             "fragment": self.fragment,
@@ -66,56 +66,58 @@ class AdaptResult:
         }
 
 
-def way_text(way: Way) -> str:
-    """A way in words.
+def strategy_text(strategy: Strategy) -> str:
+    """A strategy in words.
 
-    >>> way_text(Way(("fc2", "out"), "prototype", 0.01))
+    >>> strategy_text(Strategy(("fc2", "out"), "prototype", 0.01))
     'fc2, out; prototypes'
     """
-    parts = [", ".join((*(f"adaptor behind {name}" for name in way.adaptors), *way.trains))]
-    if way.has_targets:
-        parts.append(_WORDS[way.targets])
+    parts = [
+        ", ".join((*(f"adaptor behind {name}" for name in strategy.adaptors), *strategy.trains))
+    ]
+    if strategy.has_targets:
+        parts.append(_WORDS[strategy.targets])
     return "; ".join(parts)
 
 
 def _trial(trial: Trial) -> Json:
-    way = trial.way
+    strategy = trial.strategy
     return {
-        "trains": list(way.trains),
-        "adaptors": list(way.adaptors),
-        "targets": way.targets if way.has_targets else None,
-        "learning_rate": way.rate,
+        "trains": list(strategy.trains),
+        "adaptors": list(strategy.adaptors),
+        "targets": strategy.targets if strategy.has_targets else None,
+        "learning_rate": strategy.rate,
         "ram": trial.ram,
         "score": finite(trial.score),
-        "origin": finite(trial.origin),
+        "origin": finite(trial.source_domain),
         "refused": trial.refused,
     }
 
 
 def _fragment(tried: Trials, best: Trial) -> Iterator[str]:
-    spec, way = tried.spec, best.way
+    spec, strategy = tried.spec, best.strategy
     after, before = (metric_text("accuracy", share) for share in (best.score, tried.before))
-    yield f"# {way_text(way)}: {after} of {tried.samples} samples left out, before"
+    yield f"# {strategy_text(strategy)}: {after} of {tried.samples} samples left out, before"
     yield f"# {before}; {bytes_text(best.ram or 0)} of RAM and the stack."
     yield "[model]"
     if spec.model.source is None:
         yield "layers = ["
-        for layer in layers_of(spec, way):
+        for layer in layers_of(spec, strategy):
             yield f"    {_toml(_settings(layer))},"
         yield "]"
     else:
         yield f"source = {_toml(spec.model.source)}"
-        if way.adaptors:
-            yield f"adaptors = {_toml(list(way.adaptors))}"
-        yield from _source_settings(spec, way)
+        if strategy.adaptors:
+            yield f"adaptors = {_toml(list(strategy.adaptors))}"
+        yield from _source_settings(spec, strategy)
     yield ""
     yield "[rule]"
-    yield f"learning_rate = {way.rate:g}"
+    yield f"learning_rate = {strategy.rate:g}"
 
 
-def _source_settings(spec: Spec, way: Way) -> Iterator[str]:
-    for layer in layers_of(spec, way):
-        if isinstance(layer, TrainedSpec):
+def _source_settings(spec: Spec, strategy: Strategy) -> Iterator[str]:
+    for layer in layers_of(spec, strategy):
+        if isinstance(layer, WeightedSpec):
             yield f"settings.{layer.name}.train = {_toml(layer.train)}"
             if layer.train and layer.projection is not None:
                 yield f"settings.{layer.name}.projection = {_toml(layer.projection)}"

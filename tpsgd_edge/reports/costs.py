@@ -67,17 +67,21 @@ def _layer_cost(layer: QuantizedLayer, tensors: Mapping[str, int]) -> LayerCost:
 
 
 def _gru_cost(layer: QuantizedGru, tensors: Mapping[str, int]) -> LayerCost:
-    names = [f"{unit.name}.{tensor}" for unit in layer.units for tensor in "wb"]
-    learns = "does not train" if layer.taught is None else _about(layer.taught).partition(", ")[2]
-    own = () if layer.taught is None else (layer.taught,)
+    names = [f"{unit.name}.{tensor}" for unit in layer.parts for tensor in "wb"]
+    learns = (
+        "does not train"
+        if layer.loss_layer is None
+        else _about(layer.loss_layer).partition(", ")[2]
+    )
+    own = () if layer.loss_layer is None else (layer.loss_layer,)
     return LayerCost(
         layer=layer.name,
         kind=layer.kind,
         shape=f"{layer.n_x} -> {layer.n_out}",
-        about=f"reset {'before' if layer.resets_first else 'after'}, {learns}",
-        weights=sum(unit.n_weights + unit.n_out for unit in layer.units),
+        about=f"reset {'before' if layer.reset_before else 'after'}, {learns}",
+        weights=sum(unit.n_weights + unit.n_out for unit in layer.parts),
         ram_bytes=sum(tensors.get(name, 0) for name in names),
-        flash_bytes=sum(_constant_bytes(dense) for dense in (*layer.units, *own)),
+        flash_bytes=sum(_constant_bytes(dense) for dense in (*layer.parts, *own)),
     )
 
 

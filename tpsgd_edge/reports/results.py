@@ -75,7 +75,7 @@ class BuildResult:
         sizes: None where nothing was compiled.
         formats: number formats of each layer, in words.
         arena: buffers of the training arena, from the memory plan.
-        digests: hexadecimal digests by name ("project", "first weights").
+        digests: hexadecimal digests by name ("project", "initial weights").
     """
 
     spec: Spec
@@ -175,7 +175,7 @@ class SimulateResult:
         class_names: names of the K classes; empty for regression.
         baselines: the same metric of what this net is compared with ("hidden layers at random").
         weights: where the trained state was written.
-        origin: the same metric on the domain that the net comes from, before and after; empty where
+        source_domain: the same metric on the source domain, before and after; empty where
             it comes from no other.
         warnings: what makes the result doubtful.
         planned_ram: bytes of weights, arena and streams on a device; the stack comes on top.
@@ -197,7 +197,7 @@ class SimulateResult:
     instructions_per_inference: int | None = None
     baselines: Mapping[str, float] = field(default_factory=dict)
     weights: Path | None = None
-    origin: tuple[float, ...] = ()
+    source_domain: tuple[float, ...] = ()
     data: DataNotes = NO_NOTES
     warnings: tuple[Doubt, ...] = ()
     planned_ram: int | None = None
@@ -218,7 +218,7 @@ class SimulateResult:
             "confusion": None if self.confusion is None else self.confusion.tolist(),
             "class_names": list(self.class_names),
             "baselines": {name: finite(value) for name, value in self.baselines.items()},
-            "origin": [finite(value) for value in self.origin],
+            "origin": [finite(value) for value in self.source_domain],
             "weights": None if self.weights is None else str(self.weights),
             "planned_ram_bytes": self.planned_ram,
         }

@@ -41,8 +41,8 @@ def accuracy_line(result: SimulateResult) -> Line:
     baselines = (
         f"{name} {metric_text(result.metric, value)}" for name, value in result.baselines.items()
     )
-    origin = [metric_text(result.metric, value) for value in result.origin]
-    there = [f"where the net comes from {' → '.join(origin)}"] if origin else []
+    source_domain = [metric_text(result.metric, value) for value in result.source_domain]
+    there = [f"where the net comes from {' → '.join(source_domain)}"] if source_domain else []
     detail = "; ".join((f"test set, {plural(result.epochs, 'epoch')}", *there, *baselines))
     return Line(metric_name(result.metric), f"{before} → {after}", detail)
 

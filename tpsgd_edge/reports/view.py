@@ -250,7 +250,7 @@ def _cost_text(key: str, value: int | None) -> str:
 def _settings(spec: Spec, epochs: int, said: DataNotes, *, is_class: bool) -> tuple[Fact, ...]:
     rule, data = spec.rule, spec.data
     gate = error_gate(spec, "class" if is_class else "vector")
-    places = [layer_index(spec, layer.name) for layer in spec.model.trained if layer.train]
+    places = [layer_index(spec, layer.name) for layer in spec.model.weighted if layer.train]
     rates = dict.fromkeys(f"{layer_learning_rate(spec, place):g}" for place in places)
     rate = f"{' / '.join(rates)}, {rule.schedule}"
     if rule.schedule != "constant":
@@ -258,7 +258,7 @@ def _settings(spec: Spec, epochs: int, said: DataNotes, *, is_class: bool) -> tu
     return (
         Fact("learning rate", rate),
         Fact("epochs", f"{epochs:,}"),
-        Fact("first weights", _first_weights(spec)),
+        Fact("initial weights", _first_weights(spec)),
         Fact("projection", _projections(spec, is_class=is_class)),
         Fact("error gate", "none" if gate is None else f"below {gate:g}"),
         Fact("dead zone", f"{rule.dead_zone:g}" if rule.dead_zone else "none"),
@@ -272,7 +272,7 @@ def _settings(spec: Spec, epochs: int, said: DataNotes, *, is_class: bool) -> tu
 
 def _projections(spec: Spec, *, is_class: bool) -> str:
     labels: LabelsKind = "class" if is_class else "vector"
-    hidden = [layer for layer in spec.model.trained[:-1] if layer.train]
+    hidden = [layer for layer in spec.model.weighted[:-1] if layer.train]
     places = [layer_index(spec, layer.name) for layer in hidden]
     kinds = sorted({layer_projection(spec, place, labels) for place in places})
     storage: str = "s8" if {"prototype", "fitted"} & set(kinds) else spec.projection.storage

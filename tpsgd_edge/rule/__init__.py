@@ -15,7 +15,7 @@ from tpsgd_edge.spec import Spec
 def pretrain(
     spec: Spec, graph: Graph, x: NDArray[np.float64], y: NDArray[np.generic]
 ) -> dict[str, Weights]:
-    """First weights of every layer, trained in floating point as `spec.model.pretrain` says.
+    """Initial weights of every layer, trained in floating point as `spec.model.pretrain` says.
 
     Args:
         x: samples after the data's scaling, shape (n, n_in).

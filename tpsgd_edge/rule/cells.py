@@ -42,7 +42,7 @@ class Back(NamedTuple):
     """Gradients of one timestep from dJ/dh: its delta, dJ/dx, and dJ/dh of the timestep before."""
 
     delta: Tensor
-    below: Tensor
+    input_gradient: Tensor
     before: Tensor
 
 
@@ -53,18 +53,18 @@ class Cell:
     Attributes:
         stepper: (layer, any tensor of the type in use) -> what takes a step.
         back: (layer, w, step, dJ/dh) -> `Back`.
-        taught: (layer, w, step, delta of the rule) -> delta of the layer, from the present alone.
+        delta: (layer, w, step, delta of the rule) -> delta of the layer, from the present alone.
     """
 
     stepper: Callable[[Any, Tensor], Stepper]
     back: Callable[[Any, Tensor, Step, Tensor], Back]
-    taught: Callable[[Any, Tensor, Step, Tensor], Tensor]
+    delta: Callable[[Any, Tensor, Step, Tensor], Tensor]
 
 
 def slope_of(layer: Recurrent, step: Step) -> Tensor:
     """Values (batch, n_out) at which a rule takes f' of a layer that learns from the present.
 
-    A gru takes its derivatives itself, in `taught`: tanh' is 1 at 0.
+    A gru takes its derivatives itself, in `Cell.delta`: tanh' is 1 at 0.
     """
     return torch.zeros_like(step.c) if isinstance(layer, Gru) else step.c
 
@@ -89,7 +89,7 @@ def _rnn_back(layer: Rnn, w: Tensor, step: Step, total: Tensor) -> Back:
 
 
 def _gru_stepper(layer: Gru, like: Tensor) -> Stepper:
-    n, n_x, first = layer.n_out, layer.n_x, layer.resets_first
+    n, n_x, first = layer.n_out, layer.n_x, layer.reset_before
 
     def step(x: Tensor, h: Tensor, w: Tensor, b: Tensor) -> Step:
         a = torch.addmm(b[0], x, w[:, :n_x].T)
@@ -112,11 +112,11 @@ def _gru_back(layer: Gru, w: Tensor, step: Step, total: Tensor) -> Back:
     of_x, of_h = delta.chunk(2, dim=1)
     before = z * total + of_h[:, : 2 * n] @ own[: 2 * n]
     candidate = of_h[:, 2 * n :] @ own[2 * n :]
-    before = before + (r * candidate if layer.resets_first else candidate)
+    before = before + (r * candidate if layer.reset_before else candidate)
     return Back(delta, of_x @ w[:, : layer.n_x], before)
 
 
-def _gru_taught(layer: Gru, w: Tensor, step: Step, error: Tensor) -> Tensor:
+def _gru_present_delta(layer: Gru, w: Tensor, step: Step, error: Tensor) -> Tensor:
     """The candidate learns the whole error, as an rnn layer does, however little of it counts."""
     return _gru_delta(layer, w, step, error, error)
 
@@ -127,9 +127,9 @@ def _gru_delta(layer: Gru, w: Tensor, step: Step, of_h: Tensor, of_c: Tensor) ->
     h = step.v[:, layer.n_x : layer.n_in]
     candidate = of_c * (1 - step.c.square())
     update = of_h * (h - step.c) * z * (1 - z)
-    own = candidate if layer.resets_first else candidate * r
+    own = candidate if layer.reset_before else candidate * r
     reaching = candidate * u
-    if layer.resets_first:
+    if layer.reset_before:
         reaching = candidate @ w[2 * n :, layer.n_x :] * h
     reset = reaching * r * (1 - r)
     return torch.cat((reset, update, candidate, reset, update, own), dim=1)
@@ -137,5 +137,5 @@ def _gru_delta(layer: Gru, w: Tensor, step: Step, of_h: Tensor, of_c: Tensor) ->
 
 CELLS: dict[str, Cell] = {
     "rnn": Cell(_rnn_stepper, _rnn_back, lambda layer, w, step, delta: delta),
-    "gru": Cell(_gru_stepper, _gru_back, _gru_taught),
+    "gru": Cell(_gru_stepper, _gru_back, _gru_present_delta),
 }

@@ -15,7 +15,7 @@ def check_activations(graph: Graph) -> None:
     Raises:
         SpecError: one does not.
     """
-    fixed = [layer for layer in graph.trained if not FACTS[layer.activation].learns]
+    fixed = [layer for layer in graph.weighted if not FACTS[layer.activation].learns]
     if fixed:
         raise SpecError(
             f"no rule trains layer '{fixed[0].name}' with activation = \"{fixed[0].activation}\"",

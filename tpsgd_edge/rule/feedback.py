@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from tpsgd_edge.arithmetic.random import Purpose, stream, uniform
-from tpsgd_edge.graph import Graph, Recurrent, Rnn, TrainedLayer, weight_shapes
+from tpsgd_edge.graph import Graph, Recurrent, Rnn, WeightedLayer, weight_shapes
 
 # One for each layer; empty where there is none.
 Feedback = tuple[Tensor, ...]
@@ -40,9 +40,9 @@ def draw_feedback(
 
 def _of_weights(graph: Graph, index: int, base: int) -> np.ndarray:
     layer = graph.layers[index]
-    if not isinstance(layer, TrainedLayer):
+    if not isinstance(layer, WeightedLayer):
         return np.empty(0)
-    # Through time an error is multiplied again and again: as large as first weights, no larger.
+    # Through time an error is multiplied again and again: as large as initial weights, no larger.
     bound = math.sqrt(6)
     if isinstance(layer, Recurrent):
         bound = layer.recurrent_gain if isinstance(layer, Rnn) else 1.0
@@ -52,7 +52,7 @@ def _of_weights(graph: Graph, index: int, base: int) -> np.ndarray:
 
 def _of_units(graph: Graph, index: int, base: int) -> np.ndarray:
     layer = graph.layers[index]
-    if not isinstance(layer, TrainedLayer) or index == len(graph.layers) - 1:
+    if not isinstance(layer, WeightedLayer) or index == len(graph.layers) - 1:
         return np.empty(0)
     return _uniform(base, layer.y_count, graph.labels.count, math.sqrt(6 / layer.y_count))
 
@@ -60,8 +60,8 @@ def _of_units(graph: Graph, index: int, base: int) -> np.ndarray:
 def _of_input(graph: Graph, index: int, base: int) -> np.ndarray:
     if index > 0:
         return np.empty(0)
-    bound = _PEPITA_SCALE * math.sqrt(6 / graph.n_in)
-    return _uniform(base, graph.n_in, graph.labels.count, bound)
+    bound = _PEPITA_SCALE * math.sqrt(6 / graph.n_inputs)
+    return _uniform(base, graph.n_inputs, graph.labels.count, bound)
 
 
 def _uniform(base: int, rows: int, columns: int, bound: float) -> np.ndarray:

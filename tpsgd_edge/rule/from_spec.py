@@ -24,7 +24,7 @@ def pretrain_network(
         x,
         y,
         rule=settings.method,
-        losses=[layer.learning.first_loss for layer in graph.trained],
+        losses=[layer.learning.first_loss for layer in graph.weighted],
         learning_rate=settings.learning_rate,
         projection=spec.projection,
         epochs=settings.epochs,

@@ -16,7 +16,7 @@ from tpsgd_edge.arithmetic.activations import FACTS, Numbers
 from tpsgd_edge.arithmetic.expression import compile_expression
 from tpsgd_edge.arithmetic.projection import READOUT_FACTOR, UNIT, WIDE, draw_projection
 from tpsgd_edge.arithmetic.random import Purpose, stream
-from tpsgd_edge.graph import Graph, TrainedLayer
+from tpsgd_edge.graph import Graph, WeightedLayer
 from tpsgd_edge.rule.activations import slope_of
 from tpsgd_edge.rule.windows import Windows, make_windows
 from tpsgd_edge.spec import LossSpec, ProjectionSpec
@@ -68,12 +68,12 @@ def local_losses(
     Raises:
         ValueError: `specs` has another length.
     """
-    if len(specs) != len(graph.trained):
-        raise ValueError(f"{len(specs)} losses for {len(graph.trained)} layers with weights")
+    if len(specs) != len(graph.weighted):
+        raise ValueError(f"{len(specs)} losses for {len(graph.weighted)} layers with weights")
     given = iter(specs)
     return tuple(
         _local_loss(graph, index, next(given), projection, seed=seed, dtype=dtype)
-        if isinstance(layer, TrainedLayer)
+        if isinstance(layer, WeightedLayer)
         else None
         for index, layer in enumerate(graph.layers)
     )
@@ -148,7 +148,7 @@ def _local_loss(
     dtype: torch.dtype,
 ) -> LocalLoss:
     layer = graph.layers[index]
-    if not isinstance(layer, TrainedLayer):
+    if not isinstance(layer, WeightedLayer):
         raise TypeError(f"layer '{layer.name}' has no weights")
     p, mid, mult = None, *_output_target(layer, graph.labels.kind, projection)
     if index < len(graph.layers) - 1:
@@ -176,7 +176,7 @@ def _local_loss(
 
 
 def _hidden_target(
-    layer: TrainedLayer, graph: Graph, kind: str, scale: float
+    layer: WeightedLayer, graph: Graph, kind: str, scale: float
 ) -> tuple[float, float]:
     centre, half = FACTS[layer.activation].targets
     # The largest sign and ternary entries, and two deviations of a gaussian, reach as far.
@@ -185,7 +185,7 @@ def _hidden_target(
     return centre, half * scale * entry / spread
 
 
-def _output_target(layer: TrainedLayer, labels: str, spec: ProjectionSpec) -> tuple[float, float]:
+def _output_target(layer: WeightedLayer, labels: str, spec: ProjectionSpec) -> tuple[float, float]:
     if labels == "vector" or not FACTS[layer.activation].is_bounded:
         return 0.0, 1.0
     centre, half = FACTS[layer.activation].targets
@@ -238,7 +238,7 @@ _ERROR: dict[str, Callable[[LocalLoss, Tensor, Tensor], Tensor]] = {
     "l2": _residual,
     "l1": _l1,
     "huber": _huber,
-    "dead_zone": _dead_zone,
+    "epsilon_insensitive": _dead_zone,
     "cross_entropy": _residual,
     "custom": _custom,
 }

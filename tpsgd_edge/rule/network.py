@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tpsgd_edge.graph import Add, Concat, Edges, Graph, Layer, Recurrent, TrainedLayer, Weights
-from tpsgd_edge.graph.first_weights import initial_weights
+from tpsgd_edge.graph import Add, Concat, Edges, Graph, Layer, Recurrent, WeightedLayer, Weights
+from tpsgd_edge.graph.initial_weights import initial_weights
 from tpsgd_edge.rule.activations import activate
 from tpsgd_edge.rule.cells import Step
 from tpsgd_edge.rule.layers import forward, joined
@@ -87,7 +87,7 @@ class FloatNetwork:
             z = joined(layer, inputs)
         else:
             z = forward(layer, inputs[0], self.w[index], self.b[index])
-        return activate(layer, z) if isinstance(layer, TrainedLayer | Add) else z
+        return activate(layer, z) if isinstance(layer, WeightedLayer | Add) else z
 
     def outputs(self, x: NDArray[np.floating]) -> NDArray[np.float32]:
         """Outputs of the last layer for samples (n, n_in): (n, n_out), or (n, steps, n_out)."""
@@ -109,7 +109,7 @@ class FloatNetwork:
         return {
             layer.name: Weights(w.double().numpy().copy(), b.double().numpy().copy())
             for layer, w, b in zip(self.layers, self.w, self.b, strict=True)
-            if isinstance(layer, TrainedLayer)
+            if isinstance(layer, WeightedLayer)
         }
 
 
@@ -117,7 +117,7 @@ def first_network(graph: Graph, *, seed: int) -> FloatNetwork:
     """The network before training, as a device with this seed starts."""
     none = Weights(np.empty(0), np.empty(0))
     first = [
-        initial_weights(graph, index, seed) if isinstance(layer, TrainedLayer) else none
+        initial_weights(graph, index, seed) if isinstance(layer, WeightedLayer) else none
         for index, layer in enumerate(graph.layers)
     ]
     return FloatNetwork(

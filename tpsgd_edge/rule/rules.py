@@ -3,7 +3,7 @@
 A rule sees one batch and tells the layers, in the order in which it knows them, what to learn:
 W += rate * (sum of delta x^T) and b += rate * (sum of delta), averaged over the batch; in a
 convolution the sum is over positions. A layer has learned before the next one is asked for, so a
-rule keeps only what it still needs. Recurrent layers get their deltas in `lessons.py`.
+rule keeps only what it still needs. Recurrent layers get their deltas in `deltas.py`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from torch import Tensor
 
-from tpsgd_edge.graph import Add, Concat, TrainedLayer
+from tpsgd_edge.graph import Add, Concat, WeightedLayer
 from tpsgd_edge.rule.activations import derivative
 from tpsgd_edge.rule.feedback import Feedback
 from tpsgd_edge.rule.layers import input_gradient, joined_gradients
@@ -187,7 +187,7 @@ RULES: dict[RuleName, Rule] = {
 }
 
 
-def way_down(
+def backward_pass(
     network: FloatNetwork,
     w: Sequence[Tensor],
     activity: list[Tensor],
@@ -203,7 +203,7 @@ def way_down(
     grads = {len(network.layers): grad}
     for index in range(len(network.layers) - 1, first - 1, -1):
         layer, grad = network.layers[index], grads.pop(index + 1)
-        if isinstance(layer, TrainedLayer | Add) and index + 1 < len(network.layers):
+        if isinstance(layer, WeightedLayer | Add) and index + 1 < len(network.layers):
             grad = grad * derivative(layer, activity[index + 1])
         if index > first:
             for place, lower in input_gradients(network, index, activity, w, grad):
@@ -236,9 +236,9 @@ def last_delta(activity: list[Tensor], labels: Tensor, losses: Losses) -> Tensor
 def _down(task: Task, w: Sequence[Tensor]) -> Iterator[Change]:
     activity, network = task.network.activity(task.x), task.network
     error = last_delta(activity, task.labels, task.losses)
-    for index, grad in way_down(network, w, activity, error):
+    for index, grad in backward_pass(network, w, activity, error):
         del activity[index + 1 :]
-        if isinstance(network.layers[index], TrainedLayer):
+        if isinstance(network.layers[index], WeightedLayer):
             yield Change(index, network.read(index, activity), grad)
 
 
@@ -275,7 +275,7 @@ def _after_the_output(rule: Direct, task: Task) -> Iterator[Change]:
 
 def _projected(task: Task, index: int, signal: Tensor, activation: Tensor) -> Tensor | None:
     layer = task.network.layers[index]
-    if not isinstance(layer, TrainedLayer):
+    if not isinstance(layer, WeightedLayer):
         return None
     return signal @ task.feedback[index].T * derivative(layer, activation)
 

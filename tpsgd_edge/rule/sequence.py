@@ -24,10 +24,10 @@ def run(
     """
     states = [x.new_zeros(len(x), layer.n_out) for layer in layers]
     steppers = [CELLS[layer.kind].stepper(layer, x) for layer in layers]
-    for below in x.unbind(dim=1):
+    for x_now in x.unbind(dim=1):
         done: list[Step] = []
         for index, step in enumerate(steppers):
-            value = done[-1].h if done else below
+            value = done[-1].h if done else x_now
             done.append(step(value, states[index], w[index], b[index]))
         states = [step.h for step in done]
         yield done
@@ -57,11 +57,11 @@ def through_time(
     layer: Recurrent, w: Tensor, steps: Sequence[Step], grads: Sequence[Tensor]
 ) -> tuple[list[Tensor], list[Tensor]]:
     """The delta and dJ/dx (batch, n_x) of each step, from dJ/dh at each step."""
-    deltas, below = [], []
+    deltas, gradients = [], []
     carried = torch.zeros_like(grads[-1])
     for step, grad in zip(reversed(steps), reversed(grads), strict=True):
         back = CELLS[layer.kind].back(layer, w, step, grad + carried)
         carried = back.before
         deltas.append(back.delta)
-        below.append(back.below)
-    return deltas[::-1], below[::-1]
+        gradients.append(back.input_gradient)
+    return deltas[::-1], gradients[::-1]

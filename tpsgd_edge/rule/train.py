@@ -11,11 +11,11 @@ from torch import Tensor
 
 from tpsgd_edge.arithmetic.decay import DECAY
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.graph import Conv2d, Graph, Labels, TrainedLayer
+from tpsgd_edge.graph import Conv2d, Graph, Labels, WeightedLayer
 from tpsgd_edge.rule.defined import check_rule
+from tpsgd_edge.rule.deltas import LayerDeltas, batch_deltas
 from tpsgd_edge.rule.feedback import Feedback, draw_feedback
 from tpsgd_edge.rule.layers import update_sums
-from tpsgd_edge.rule.lessons import Lesson, lessons
 from tpsgd_edge.rule.losses import local_losses, with_learning_readouts
 from tpsgd_edge.rule.network import FloatNetwork, first_network
 from tpsgd_edge.rule.rules import Losses, RuleName
@@ -76,7 +76,7 @@ def train_float(
 ) -> FloatNetwork:
     """The trained network; the same arguments give the same network on the same machine.
 
-    First weights and projections are those of a device with this seed, and the random matrices of
+    Initial weights and projections are those of a device with this seed, and the random matrices of
     the other rules come from it too. The update is the mean over
     a batch, so with batch = 1 the rate is that of the device. In a sequence tpSGD learns after each
     step that a device learns after, backpropagation from the sum over all labels.
@@ -131,7 +131,7 @@ def _rates(
     The rate of a map's own loss takes in 1 / area of the windows (docs/ARITHMETIC.md, section 14);
     PEPITA's authors take the mean over positions.
     """
-    trained = graph.trained
+    trained = graph.weighted
     rates = _each(graph, learning_rate)
     if rule in _LOCAL:
         rates = [r / la.target_area for r, la in zip(rates, trained, strict=True)]
@@ -143,12 +143,12 @@ def _rates(
 def _each(graph: Graph, learning_rate: float | Sequence[float]) -> Sequence[float]:
     if isinstance(learning_rate, Sequence):
         return learning_rate
-    return [learning_rate] * len(graph.trained)
+    return [learning_rate] * len(graph.weighted)
 
 
 def _of_layers(graph: Graph, rates: Sequence[float]) -> tuple[float, ...]:
     given = iter(rates)
-    return tuple(next(given) if isinstance(la, TrainedLayer) else 0.0 for la in graph.layers)
+    return tuple(next(given) if isinstance(la, WeightedLayer) else 0.0 for la in graph.layers)
 
 
 def _own_losses(
@@ -179,7 +179,7 @@ def _epochs(
         yield epoch
 
 
-def _positions(layer: TrainedLayer) -> int:
+def _positions(layer: WeightedLayer) -> int:
     return layer.y_shape[0] * layer.y_shape[1] if isinstance(layer, Conv2d) else 1
 
 
@@ -197,7 +197,7 @@ def _train_batch(
     decay: float,
     velocity: list[Tensor],
 ) -> None:
-    taught = lessons(
+    parts = batch_deltas(
         net,
         x,
         labels,
@@ -208,14 +208,14 @@ def _train_batch(
         learn_every=settings.learn_every,
         share=decay / len(x),
     )
-    for changes, clip in _measured(net, taught, settings, len(x)):
+    for changes, clip in _measured(net, parts, settings, len(x)):
         for index, change in changes:
             step = settings.rates[index] * decay * clip / len(x)
             _move(net, index, change, step, settings.momentum, velocity)
 
 
 def _measured(
-    net: FloatNetwork, taught: Iterable[Lesson], settings: _Settings, samples: int
+    net: FloatNetwork, parts: Iterable[LayerDeltas], settings: _Settings, samples: int
 ) -> Iterator[tuple[Iterable[tuple[int, Sums]], float]]:
     """Changes layer by layer, and what they are multiplied with.
 
@@ -223,29 +223,31 @@ def _measured(
     """
     largest = settings.limits.clip_norm
     if largest is None:
-        for lesson in taught:
-            yield _changes(net, lesson, settings), 1.0
+        for part in parts:
+            yield _changes(net, part, settings), 1.0
         return
-    whole = taught if net.recurrent else [_joined(list(taught))]
-    for lesson in whole:
-        changes = list(_changes(net, lesson, settings))
+    whole = parts if net.recurrent else [_joined(list(parts))]
+    for part in whole:
+        changes = list(_changes(net, part, settings))
         yield changes, _clip_factor([sums for _, sums in changes], largest, samples)
 
 
-def _joined(parts: list[Lesson]) -> Lesson:
-    """One lesson of all layers from lessons of one layer each."""
+def _joined(parts: list[LayerDeltas]) -> LayerDeltas:
+    """Join the deltas of one layer each to those of all layers."""
     own = {part.first: part for part in parts}
     places = range(max(own) + 1)
     nothing = torch.empty(0)
     inputs = [own[index].inputs[0] if index in own else nothing for index in places]
-    return Lesson(inputs, [own[index].deltas[0] if index in own else None for index in places])
+    return LayerDeltas(inputs, [own[index].deltas[0] if index in own else None for index in places])
 
 
-def _changes(net: FloatNetwork, lesson: Lesson, settings: _Settings) -> Iterator[tuple[int, Sums]]:
-    for place, delta in enumerate(lesson.deltas):
+def _changes(
+    net: FloatNetwork, part: LayerDeltas, settings: _Settings
+) -> Iterator[tuple[int, Sums]]:
+    for place, delta in enumerate(part.deltas):
         if delta is not None:
-            layer, x = net.layers[lesson.first + place], lesson.inputs[place]
-            yield lesson.first + place, update_sums(layer, x, _outside(delta, settings))
+            layer, x = net.layers[part.first + place], part.inputs[place]
+            yield part.first + place, update_sums(layer, x, _outside(delta, settings))
 
 
 def _move(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tpsgd_edge.graph import Conv2d, Pool, TrainedLayer, window_bounds
+from tpsgd_edge.graph import Conv2d, Pool, WeightedLayer, window_bounds
 from tpsgd_edge.rule.layers import forward, input_gradient
 
 
@@ -41,7 +41,7 @@ class Windows:
         return seen if self.pool is None else input_gradient(self.pool, y, y, seen)
 
 
-def make_windows(layer: TrainedLayer, dtype: torch.dtype = torch.float32) -> Windows | None:
+def make_windows(layer: WeightedLayer, dtype: torch.dtype = torch.float32) -> Windows | None:
     """The windows of a layer; None where every unit has a target of its own."""
     if not isinstance(layer, Conv2d) or layer.n_target == layer.y_count:
         return None

@@ -17,7 +17,7 @@ from tpsgd_edge.spec.layers import (
     LayerSpec,
     RecurrentSpec,
     RnnSpec,
-    TrainedSpec,
+    WeightedSpec,
     WeightFormat,
 )
 from tpsgd_edge.spec.load import load_spec, past_adaptors, spec_from_dict, with_layers
@@ -43,7 +43,7 @@ from tpsgd_edge.spec.rules import (
     layer_loss,
     layer_projection,
     layer_weights,
-    trained_layer,
+    weighted_layer,
 )
 from tpsgd_edge.spec.sections import (
     DEFAULT_FINAL_RATE,
@@ -58,7 +58,7 @@ from tpsgd_edge.spec.sections import (
     Spec,
 )
 from tpsgd_edge.spec.source import SourceInput
-from tpsgd_edge.spec.untrained import (
+from tpsgd_edge.spec.weightless import (
     AddSpec,
     ConcatSpec,
     FlattenSpec,
@@ -108,8 +108,8 @@ __all__ = [
     "RuleSpec",
     "SourceInput",
     "Spec",
-    "TrainedSpec",
     "WeightFormat",
+    "WeightedSpec",
     "asked_learning_rate",
     "check_c_name",
     "check_labels_kind",
@@ -129,6 +129,6 @@ __all__ = [
     "parse_bytes",
     "past_adaptors",
     "spec_from_dict",
-    "trained_layer",
+    "weighted_layer",
     "with_layers",
 ]

@@ -45,7 +45,14 @@ class ValueAlias:
 
 
 Alias = KeyAlias | ValueAlias
-ALIASES: tuple[Alias, ...] = ()
+ALIASES: tuple[Alias, ...] = (
+    ValueAlias(
+        ("rule.loss", "rule.output_loss", "model.layers.*.loss"),
+        "dead_zone",
+        "epsilon_insensitive",
+        since="0.2.0",
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ def backprop_problems(spec: Spec) -> Iterator[Problem]:
 
 def _layer_problems(spec: Spec) -> Iterator[Problem]:
     learns = ""
-    for layer in spec.model.trained:
+    for layer in spec.model.weighted:
         if isinstance(layer, RecurrentSpec):
             yield Problem(
                 f"backpropagation does not reach the recurrent layer '{layer.name}'",
@@ -86,7 +86,7 @@ def _loss_problems(spec: Spec) -> Iterator[Problem]:
             found=f'loss = "{spec.rule.loss.kind}"',
             help="set output_loss, the loss of the last layer, instead",
         )
-    for layer in spec.model.trained[:-1]:
+    for layer in spec.model.weighted[:-1]:
         if layer.loss is not None:
             yield Problem(
                 f"under backpropagation the hidden layer '{layer.name}' has no loss",

@@ -6,7 +6,7 @@ from tpsgd_edge.spec.edges import SAMPLE
 from tpsgd_edge.spec.layers import RecurrentSpec
 from tpsgd_edge.spec.model import ModelSpec
 from tpsgd_edge.spec.problems import Problem, did_you_mean
-from tpsgd_edge.spec.untrained import AddSpec, ConcatSpec
+from tpsgd_edge.spec.weightless import AddSpec, ConcatSpec
 
 
 def unknown_inputs(model: ModelSpec) -> Iterator[Problem]:

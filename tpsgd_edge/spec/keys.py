@@ -41,7 +41,7 @@ SHORT_FORMS: Mapping[tuple[str, str], tuple[str, dict[str, Any]]] = {
     ("RuleSpec", "epochs"): ('"auto"', {"const": "auto"}),
     ("RuleSpec", "error_gate"): ('"none"', {"const": "none"}),
     ("ReadingSpec", "from"): ("one name", {"type": "string"}),
-    ("TrainedSpec", "loss"): ("its kind", {"enum": list(get_args(LossKind))}),
+    ("WeightedSpec", "loss"): ("its kind", {"enum": list(get_args(LossKind))}),
     ("ConvSpec", "padding"): (
         "one to four whole numbers",
         {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}}]},

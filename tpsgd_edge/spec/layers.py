@@ -1,6 +1,6 @@
 """The layer kinds of a spec: one section each, told apart by `kind`.
 
-Layers that learn share `TrainedSpec`: weights, a local loss and a learning rate. What only the
+Layers that learn share `WeightedSpec`: weights, a local loss and a learning rate. What only the
 shape of the data can tell is checked where the graph is built.
 """
 
@@ -14,7 +14,7 @@ from tpsgd_edge.spec.base import Positive
 from tpsgd_edge.spec.lengths import LARGEST, is_length, padding, pair
 from tpsgd_edge.spec.loss import LossSpec
 from tpsgd_edge.spec.names import check_c_name
-from tpsgd_edge.spec.untrained import (
+from tpsgd_edge.spec.weightless import (
     AddSpec,
     ConcatSpec,
     FlattenSpec,
@@ -32,7 +32,7 @@ _LARGEST_SHIFT = 15
 _MOST_GROUPS = 16
 
 
-class TrainedSpec(ReadingSpec):
+class WeightedSpec(ReadingSpec):
     """Settings of every layer with weights."""
 
     name: str
@@ -62,7 +62,7 @@ class TrainedSpec(ReadingSpec):
     learning_rate: Positive | None = None
     """Learning rate of the layer, where it differs from [rule]. Example: `learning_rate = 0.005`"""
     weight_range: Positive | None = None
-    """Largest weight that the layer can hold; where not given, it follows from first weights and
+    """Largest weight that the layer can hold; where not given, it follows from initial weights and
     number of inputs. Example: `weight_range = 2.0`"""
 
     # Whether the learning rate follows from the data, where `with_rate_of_data` has set it.
@@ -87,12 +87,12 @@ class TrainedSpec(ReadingSpec):
         return {"kind": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _settings_belong_to_the_activation(self) -> "TrainedSpec":
+    def _settings_belong_to_the_activation(self) -> "WeightedSpec":
         check_settings(self.model_fields_set, self.activation)
         return self
 
 
-class DenseSpec(TrainedSpec):
+class DenseSpec(WeightedSpec):
     """A fully connected layer."""
 
     kind: Literal["dense"] = "dense"
@@ -101,7 +101,7 @@ class DenseSpec(TrainedSpec):
     """Number of outputs. Example: `units = 32`"""
 
 
-class AdaptorSpec(TrainedSpec):
+class AdaptorSpec(WeightedSpec):
     """A linear layer that learns what to add to the values it reads; first it adds nothing.
 
     Behind a map it is a convolution of 1 x 1, elsewhere a dense layer.
@@ -121,7 +121,7 @@ class AdaptorSpec(TrainedSpec):
         return _number_or(value, "position", key="target_pool")
 
 
-class ConvSpec(TrainedSpec):
+class ConvSpec(WeightedSpec):
     """Settings that convolutions in one and two dimensions share."""
 
     filters: Annotated[int, Field(ge=1, le=LARGEST)]
@@ -211,7 +211,7 @@ class Conv1dSpec(ConvSpec):
         return (0, zeros[0], 0, zeros[-1]) if isinstance(zeros, tuple) else zeros
 
 
-class RnnSpec(TrainedSpec):
+class RnnSpec(WeightedSpec):
     """A recurrent layer: it reads a sequence step by step and also its own last output."""
 
     kind: Literal["rnn"]
@@ -226,13 +226,13 @@ class RnnSpec(TrainedSpec):
     """What the layer learns from: what it reads and is at present, or a trace of what it read of
     late, which fades as the state does. Example: `learns_from = "trace"`"""
     input_gain: Positive = 2.0
-    """First weights of inputs are drawn from +-input_gain / sqrt(inputs).
+    """Initial weights of inputs are drawn from +-input_gain / sqrt(inputs).
     Example: `input_gain = 1.0`"""
     recurrent_gain: Positive = 2.0
-    """First weights of the own output are drawn from +-recurrent_gain / sqrt(units).
+    """Initial weights of the own output are drawn from +-recurrent_gain / sqrt(units).
     Example: `recurrent_gain = 1.0`"""
     bias_range: Annotated[float, Field(ge=0, le=1000)] = 0.0
-    """First biases are drawn from +-bias_range. Example: `bias_range = 0.1`"""
+    """Initial biases are drawn from +-bias_range. Example: `bias_range = 0.1`"""
 
     # Before the union of types, whose own messages would name each type apart.
     @field_validator("leak", mode="before")
@@ -250,7 +250,7 @@ class RnnSpec(TrainedSpec):
         return self
 
 
-class GruSpec(TrainedSpec):
+class GruSpec(WeightedSpec):
     """A gated recurrent layer, with gates that say how far its state moves."""
 
     kind: Literal["gru"]

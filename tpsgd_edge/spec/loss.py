@@ -12,12 +12,12 @@ HiddenLoss = Literal[
     "l2",
     "l1",
     "huber",
-    "dead_zone",
+    "epsilon_insensitive",
     "cross_entropy",
     "custom",
 ]
 OutputLoss = Literal[
-    "softmax_cross_entropy", "l2", "l1", "huber", "dead_zone", "cross_entropy", "custom"
+    "softmax_cross_entropy", "l2", "l1", "huber", "epsilon_insensitive", "cross_entropy", "custom"
 ]
 LossKind = Literal[HiddenLoss, "softmax_cross_entropy"]
 
@@ -25,7 +25,7 @@ LossKind = Literal[HiddenLoss, "softmax_cross_entropy"]
 LABEL_SPACE: tuple[LossKind, ...] = ("projected_cross_entropy", "projected_l2")
 
 _LOSS_SETTINGS = {
-    "delta": ("huber", "dead_zone"),
+    "delta": ("huber", "epsilon_insensitive"),
     "temperature": ("projected_cross_entropy",),
     "expression": ("custom",),
 }
@@ -37,7 +37,7 @@ class LossSpec(Section):
     kind: LossKind
     """Which loss. Example: `kind = "l2"`"""
     delta: Positive = 0.25
-    """Where huber turns linear and dead_zone starts, in units of the layer's output.
+    """Where huber turns linear and epsilon_insensitive starts, in units of the layer's output.
     Example: `delta = 0.1, kind = "huber"`"""
     temperature: Positive = 1.0
     """How soft the answers of projected_cross_entropy are: lower is surer.

@@ -1,4 +1,4 @@
-"""The network of a spec: its layers, and where they and their first weights come from."""
+"""The network of a spec: its layers, and where they and their initial weights come from."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,8 +8,8 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from tpsgd_edge.spec.base import Positive, Section
 from tpsgd_edge.spec.edges import Edges
-from tpsgd_edge.spec.layers import DenseSpec, GruSpec, LayerSpec, TrainedSpec
-from tpsgd_edge.spec.untrained import AddSpec, ConcatSpec, GlobalAvgPoolSpec, PoolSpec
+from tpsgd_edge.spec.layers import DenseSpec, GruSpec, LayerSpec, WeightedSpec
+from tpsgd_edge.spec.weightless import AddSpec, ConcatSpec, GlobalAvgPoolSpec, PoolSpec
 
 # What layers are called that may leave their name out.
 _STEMS: Mapping[type, str] = {
@@ -46,7 +46,7 @@ def _check_members(layers: Sequence[LayerSpec], names: list[str]) -> None:
 
 
 class ModelSpec(Section):
-    """The network: layers from input to output, and where their first weights come from.
+    """The network: layers from input to output, and where their initial weights come from.
 
     With `source`, an ONNX file, both come from there: `layers` stay empty until it is read
     (`with_layers`), and `settings` adds to single layers, by name, what the file cannot say.
@@ -68,7 +68,7 @@ class ModelSpec(Section):
     among samples of the others: a new class alone drives out what is known of these.
     Example: `extra_classes = 2`"""
     weights_file: str | None = None
-    """Archive (.npz) of first weights, with arrays NAME.w and NAME.b for each layer.
+    """Archive (.npz) of initial weights, with arrays NAME.w and NAME.b for each layer.
     Example: `weights_file = "net.npz"`"""
     pretrain: PretrainSpec | None = None
     """Training in floating point before quantization."""
@@ -134,13 +134,13 @@ class ModelSpec(Section):
         return Edges.of(self.keys, {key: layer.reads for key, layer in pairs if layer.reads})
 
     @property
-    def trained(self) -> tuple[TrainedSpec, ...]:
+    def weighted(self) -> tuple[WeightedSpec, ...]:
         """The layers with weights."""
-        return tuple(layer for layer in self.layers if isinstance(layer, TrainedSpec))
+        return tuple(layer for layer in self.layers if isinstance(layer, WeightedSpec))
 
     @property
     def has_first_weights(self) -> bool:
-        """Tell whether the first weights are those of a net that has learned something."""
+        """Tell whether the initial weights are those of a net that has learned something."""
         origins = (self.source, self.weights_file, self.pretrain)
         return any(origin is not None for origin in origins)
 

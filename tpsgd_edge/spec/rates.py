@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tpsgd_edge.spec.problems import Problem
-from tpsgd_edge.spec.rules import LabelsKind, is_last, trained_layer
+from tpsgd_edge.spec.rules import LabelsKind, is_last, weighted_layer
 from tpsgd_edge.spec.sections import Spec
 
 # Of nets whose rates are not normalized.
@@ -34,7 +34,7 @@ def layer_learning_rate(spec: Spec, index: int) -> float:
 
 def asked_learning_rate(spec: Spec, index: int) -> float | None:
     """A layer's own learning rate, the output's for the last, or the rule's; None: none is said."""
-    own = trained_layer(spec, index).learning_rate
+    own = weighted_layer(spec, index).learning_rate
     if own is None and is_last(spec, index):
         own = spec.rule.output_learning_rate
     return own if own is not None else spec.rule.learning_rate
@@ -42,7 +42,7 @@ def asked_learning_rate(spec: Spec, index: int) -> float | None:
 
 def is_rate_open(spec: Spec, index: int) -> bool:
     """Tell whether a layer's rate was left open, so that the nearest possible one will do."""
-    is_chosen = trained_layer(spec, index).has_rate_of_data
+    is_chosen = weighted_layer(spec, index).has_rate_of_data
     return is_chosen or asked_learning_rate(spec, index) is None
 
 

@@ -11,7 +11,7 @@ _KIND = '[projection], kind = "learned"'
 
 def readout_problems(spec: Spec) -> Iterator[Problem]:
     """Layers that cannot have a read-out that learns, or ask for another one."""
-    for layer in spec.model.trained[:-1]:
+    for layer in spec.model.weighted[:-1]:
         if not layer.train:
             continue
         if isinstance(layer, GruSpec):

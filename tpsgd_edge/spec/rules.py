@@ -14,7 +14,7 @@ from tpsgd_edge.spec.layers import (
     ConvSpec,
     DenseSpec,
     RecurrentSpec,
-    TrainedSpec,
+    WeightedSpec,
     WeightFormat,
 )
 from tpsgd_edge.spec.loss import LABEL_SPACE, LossSpec
@@ -45,14 +45,14 @@ def layer_index(spec: Spec, name: str) -> int:
     return spec.model.names.index(name)
 
 
-def trained_layer(spec: Spec, index: int) -> TrainedSpec:
+def weighted_layer(spec: Spec, index: int) -> WeightedSpec:
     """Return the layer with weights at this index.
 
     Raises:
         TypeError: the layer at this index has no weights.
     """
     layer = spec.model.layers[index]
-    if not isinstance(layer, TrainedSpec):
+    if not isinstance(layer, WeightedSpec):
         raise TypeError(f"layer {index} of the spec has no weights: {layer.kind}")
     return layer
 
@@ -81,7 +81,7 @@ def layer_projection(spec: Spec, index: int, labels_kind: LabelsKind) -> Project
     Where neither says it, a net that backpropagation trained keeps what it knows: its targets are
     prototypes, unless the loss asks for others (docs/RESULTS.md). Label vectors have none.
     """
-    own, kind = trained_layer(spec, index).projection, spec.projection.kind
+    own, kind = weighted_layer(spec, index).projection, spec.projection.kind
     if spec.rule.kind == "backprop" or is_last(spec, index):
         return spec.projection.random_kind  # nobody uses it
     if own == "prototype" or (own is None and kind == "prototype"):
@@ -102,7 +102,7 @@ def first_projection(spec: Spec, index: int, labels_kind: LabelsKind) -> Project
     Where nothing is said, they are fitted if the net has convolutions that learn: a random read-out
     of a few filters cannot tell the classes apart (docs/RESULTS.md).
     """
-    own, kind = trained_layer(spec, index).projection, spec.projection.kind
+    own, kind = weighted_layer(spec, index).projection, spec.projection.kind
     if own == "fitted" or (own is None and kind == "fitted"):
         return "fitted"
     asked, model = _asked_loss(spec, index), spec.model
@@ -127,7 +127,7 @@ def error_gate(spec: Spec, labels_kind: LabelsKind) -> float | None:
         return spec.rule.error_gate
     model = spec.model
     is_dense = all(isinstance(layer, DenseSpec) for layer in model.layers)
-    learns = any(layer.train for layer in model.trained[:-1])
+    learns = any(layer.train for layer in model.weighted[:-1])
     is_meant = is_dense and learns and not _has_meaning(spec) and spec.numbers.weights != "f32"
     if spec.rule.kind == "backprop" or not is_meant:
         return None
@@ -143,18 +143,18 @@ def is_recurrent(spec: Spec) -> bool:
 def _has_meaning(spec: Spec) -> bool:
     """Tell whether hidden layers start with weights that have learned, but not random targets."""
     model = spec.model
-    is_taught = model.pretrain is not None and model.pretrain.method == "backprop"
-    return is_taught or model.source is not None or model.weights_file is not None
+    has_learned = model.pretrain is not None and model.pretrain.method == "backprop"
+    return has_learned or model.source is not None or model.weights_file is not None
 
 
 def layer_activation(spec: Spec, index: int) -> Activation:
     """The activation of a layer: its own, or linear for the last and tanh for the others."""
-    return trained_layer(spec, index).activation or ("linear" if is_last(spec, index) else "tanh")
+    return weighted_layer(spec, index).activation or ("linear" if is_last(spec, index) else "tanh")
 
 
 def layer_weights(spec: Spec, index: int) -> WeightFormat:
     """The weight format of a layer: its own, or that of [numbers]."""
-    return trained_layer(spec, index).weights or spec.numbers.weights
+    return weighted_layer(spec, index).weights or spec.numbers.weights
 
 
 def check_labels_kind(spec: Spec, labels_kind: LabelsKind) -> None:
@@ -193,12 +193,12 @@ def is_last(spec: Spec, index: int) -> bool:
 
 
 def _asked_loss(spec: Spec, index: int) -> LossSpec | None:
-    own = trained_layer(spec, index).loss
+    own = weighted_layer(spec, index).loss
     return own or (spec.rule.output_loss if is_last(spec, index) else spec.rule.loss)
 
 
 def _loss_place(spec: Spec, index: int) -> str:
-    layer = trained_layer(spec, index)
+    layer = weighted_layer(spec, index)
     key = "output_loss" if is_last(spec, index) else "loss"
     in_rule = layer.loss is None and getattr(spec.rule, key) is not None
     return (
@@ -220,10 +220,10 @@ def _last_layer_problems(spec: Spec) -> Iterator[Problem]:
 def _training_problems(spec: Spec) -> Iterator[Problem]:
     layers = [
         (la.name, layer_activation(spec, layer_index(spec, la.name)), la.train)
-        for la in spec.model.trained
+        for la in spec.model.weighted
     ]
     yield from activation_problems(layers, pretrains=spec.model.pretrain is not None)
-    if not any(layer.train for layer in spec.model.trained):
+    if not any(layer.train for layer in spec.model.weighted):
         yield Problem(
             "no layer of the model trains",
             where="[model]",
@@ -254,7 +254,7 @@ def _order_problems(spec: Spec) -> Iterator[Problem]:
 
 
 def _format_problems(spec: Spec) -> Iterator[Problem]:
-    formats = {layer.name: layer.weights or spec.numbers.weights for layer in spec.model.trained}
+    formats = {layer.name: layer.weights or spec.numbers.weights for layer in spec.model.weighted}
     if "f32" in formats.values() and set(formats.values()) != {"f32"}:
         mixed = ", ".join(f"{name} {format_}" for name, format_ in formats.items())
         yield Problem(
@@ -266,7 +266,7 @@ def _format_problems(spec: Spec) -> Iterator[Problem]:
 
 
 def _target_problems(spec: Spec, kind: LabelsKind | None) -> Iterator[Problem]:
-    asks = [layer.name for layer in spec.model.trained if layer.projection == "prototype"]
+    asks = [layer.name for layer in spec.model.weighted if layer.projection == "prototype"]
     where = f"[model], layer '{asks[0]}'" if asks else "[projection], kind"
     if (asks or spec.projection.kind == "prototype") and kind == "vector":
         yield Problem(
@@ -279,10 +279,10 @@ def _target_problems(spec: Spec, kind: LabelsKind | None) -> Iterator[Problem]:
         yield Problem(
             "prototypes need a net that has learned something",
             where=where,
-            found="first weights that are drawn from the seed",
+            found="initial weights that are drawn from the seed",
             help="give model.source, model.weights_file or [model.pretrain], or use random targets",
         )
-    fits = [layer.name for layer in spec.model.trained if layer.projection == "fitted"]
+    fits = [layer.name for layer in spec.model.weighted if layer.projection == "fitted"]
     if (fits or spec.projection.kind == "fitted") and (
         is_recurrent(spec) or spec.model.extra_classes
     ):
@@ -305,7 +305,7 @@ def _loss_problems(spec: Spec, kind: LabelsKind | None) -> Iterator[Problem]:
     yield from _target_problems(spec, kind)
     if spec.projection.kind == "learned":
         yield from readout_problems(spec)
-    for layer in spec.model.trained:
+    for layer in spec.model.weighted:
         index = layer_index(spec, layer.name)
         loss = _asked_loss(spec, index) if kind is None else layer_loss(spec, index, kind)
         if loss is not None:
@@ -317,9 +317,9 @@ def _layer_problems(
     spec: Spec, index: int, loss: str, labels_kind: LabelsKind | None
 ) -> Iterator[Problem]:
     last, activation = is_last(spec, index), layer_activation(spec, index)
-    name, where = trained_layer(spec, index).name, _loss_place(spec, index)
+    name, where = weighted_layer(spec, index).name, _loss_place(spec, index)
     targets = layer_projection(spec, index, labels_kind or "class")
-    learns = trained_layer(spec, index).train
+    learns = weighted_layer(spec, index).train
     if targets == "learned" and not last and learns and loss not in LABEL_SPACE:
         yield Problem(
             f"the loss '{loss}' of layer '{name}' has no read-out that could learn",

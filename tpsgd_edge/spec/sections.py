@@ -134,7 +134,7 @@ class ProjectionSpec(Section):
     """The matrices that make targets of labels; `rules.layer_projection` decides what is open."""
 
     kind: ProjectionKind | None = None
-    """Kind of the matrices that turn labels into targets: random; fitted to the first weights;
+    """Kind of the matrices that turn labels into targets: random; fitted to the initial weights;
     learned beside the layer; or the mean activations of each class in a trained net. Where not
     given, each layer gets what was measured best for it. Example: `kind = "hadamard"`"""
     storage: Literal["seed", "packed", "s8"] = "seed"
@@ -282,7 +282,7 @@ class Spec(Section):
     name: str
     """Name of the project: of the C files, functions and types. Example: `name = "digits"`"""
     seed: Annotated[int, Field(ge=0, le=0xFFFFFFFF)] = 1
-    """Where all that is drawn starts: first weights, projections, random rounding, the split and
+    """Where all that is drawn starts: initial weights, projections, random rounding, the split and
     the order of the samples. Example: `seed = 7`"""
     model: ModelSpec
     """The network."""

@@ -24,7 +24,7 @@ from tpsgd_edge.spec import (
     LayerSpec,
     RecurrentSpec,
     Spec,
-    TrainedSpec,
+    WeightedSpec,
     past_adaptors,
 )
 from tpsgd_edge.stages.facts import largest_class
@@ -42,8 +42,8 @@ Targets = Literal["prototype", "random", "backprop"]
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """One way to adapt.
+class Strategy:
+    """One strategy to adapt.
 
     Attributes:
         trains: layers that learn; the others stay in flash.
@@ -63,35 +63,35 @@ class Way:
         return bool(self.adaptors) or len(self.trains) > 1
 
 
-def ways_of(spec: Spec, rates: Sequence[float]) -> tuple[Way, ...]:
-    """List the ways to try: the last layer alone, with one hidden layer, all of them, adaptors."""
+def strategies_of(spec: Spec, rates: Sequence[float]) -> tuple[Strategy, ...]:
+    """List strategies to try: the last layer alone, with one hidden layer, all, adaptors."""
     layers = _own_layers(spec)
     *hidden, last = (layer.name for layer in layers)
     can_learn = [layer.name for layer in layers[:-1] if _can_learn(layer)]
     sets = [(last,), *((name, last) for name in can_learn)]
     if len(can_learn) > 1:
         sets.append((*can_learn, last))
-    ways = []
+    strategies = []
     for rate in rates:
         for trains in sets:
-            ways.append(Way(trains, "prototype", rate))
+            strategies.append(Strategy(trains, "prototype", rate))
             if len(trains) > 1:
-                ways.append(Way(trains, "random", rate))
+                strategies.append(Strategy(trains, "random", rate))
         adapted = hidden[max(0, _count_recurrent(layers) - 1) :]
-        ways += [Way((last,), "prototype", rate, (name,)) for name in adapted]
-    return tuple(ways)
+        strategies += [Strategy((last,), "prototype", rate, (name,)) for name in adapted]
+    return tuple(strategies)
 
 
-def _can_learn(layer: TrainedSpec) -> bool:
+def _can_learn(layer: WeightedSpec) -> bool:
     """Tell whether a local rule can train the layer.
 
     It does not where a reset gate acts before the sums, or no slope follows from the outputs.
     """
-    resets_first = isinstance(layer, GruSpec) and layer.reset == "before"
-    return not resets_first and layer.activation not in NOT_MONOTONE
+    reset_before = isinstance(layer, GruSpec) and layer.reset == "before"
+    return not reset_before and layer.activation not in NOT_MONOTONE
 
 
-def _count_recurrent(layers: Sequence[TrainedSpec]) -> int:
+def _count_recurrent(layers: Sequence[WeightedSpec]) -> int:
     """They come first; an adaptor can only stand behind the last of them."""
     return sum(isinstance(layer, RecurrentSpec) for layer in layers)
 
@@ -104,17 +104,17 @@ def save_weights(graph: Graph, path: Path) -> None:
     np.savez(path, **arrays)
 
 
-def spec_of(spec: Spec, way: Way, weights: Path) -> Spec:
-    """The spec of a net that adapts in this way, from the weights in a file."""
-    layers = layers_of(spec, way)
+def spec_of(spec: Spec, strategy: Strategy, weights: Path) -> Spec:
+    """The spec of a net that adapts by this strategy, from the weights in a file."""
+    layers = layers_of(spec, strategy)
     origins: dict[str, Any] = {"source": None, "settings": {}, "adaptors": (), "pretrain": None}
     model = spec.model.model_copy(
         update={"layers": layers, **origins, "weights_file": str(weights.resolve())}
     )
     rule = spec.rule.model_copy(
         update={
-            "kind": "backprop" if way.targets == "backprop" else "tpsgd",
-            "learning_rate": way.rate,
+            "kind": "backprop" if strategy.targets == "backprop" else "tpsgd",
+            "learning_rate": strategy.rate,
             "output_learning_rate": None,
             "loss": None,
         }
@@ -122,22 +122,22 @@ def spec_of(spec: Spec, way: Way, weights: Path) -> Spec:
     return spec.model_copy(update={"model": model, "rule": rule})
 
 
-def layers_of(spec: Spec, way: Way) -> tuple[LayerSpec, ...]:
-    """The layers of a net that adapts in this way."""
+def layers_of(spec: Spec, strategy: Strategy) -> tuple[LayerSpec, ...]:
+    """The layers of a net that adapts by this strategy."""
     layers: list[LayerSpec] = []
     edges, before = spec.model.edges, _before_adaptors(spec)
-    called = {name: f"{name}_adaptor" for name in way.adaptors}
+    called = {name: f"{name}_adaptor" for name in strategy.adaptors}
     for key, layer in zip(spec.model.keys, spec.model.layers, strict=True):
         if isinstance(layer, AdaptorSpec):
             continue
-        own = _taught(layer, way) if isinstance(layer, TrainedSpec) else layer
+        own = _with_training_flags(layer, strategy) if isinstance(layer, WeightedSpec) else layer
         if layer.reads is not None:
             inputs = [before.get(value, value) for value in edges.inputs_of(key)]
             own = own.model_copy(update={"reads": past_adaptors(inputs, called)})
         layers.append(own)
-        if layer.name in way.adaptors:
+        if layer.name in strategy.adaptors:
             name = f"{layer.name}_adaptor"
-            layers.append(AdaptorSpec(kind="adaptor", name=name, projection=_projection(way)))
+            layers.append(AdaptorSpec(kind="adaptor", name=name, projection=_projection(strategy)))
     return tuple(layers)
 
 
@@ -157,7 +157,7 @@ def training_ram(plan: MemoryPlan) -> int:
 
 
 def learn(device: Device, prepared: Prepared, x: Array, y: Array, *, epochs: int) -> None:
-    """Train from the first state for whole epochs on samples x (n, n_in) and labels y (n, ...)."""
+    """Train from the initial state for whole epochs on x (n, n_in) and labels y (n, ...)."""
     model = prepared.model
     inputs, labels = quantize_inputs(model, x), quantize_labels(model, y)
     device.init()
@@ -190,54 +190,54 @@ def cross_validated(
     return float(np.mean(scores))
 
 
-def _own_layers(spec: Spec) -> list[TrainedSpec]:
-    return [layer for layer in spec.model.trained if not isinstance(layer, AdaptorSpec)]
+def _own_layers(spec: Spec) -> list[WeightedSpec]:
+    return [layer for layer in spec.model.weighted if not isinstance(layer, AdaptorSpec)]
 
 
-def _projection(way: Way) -> Literal["prototype", "random"] | None:
-    return None if way.targets == "backprop" else way.targets
+def _projection(strategy: Strategy) -> Literal["prototype", "random"] | None:
+    return None if strategy.targets == "backprop" else strategy.targets
 
 
-def _taught(layer: TrainedSpec, way: Way) -> Any:
-    trains = layer.name in way.trains
-    projection = _projection(way) if trains and layer.name != way.trains[-1] else None
+def _with_training_flags(layer: WeightedSpec, strategy: Strategy) -> Any:
+    trains = layer.name in strategy.trains
+    projection = _projection(strategy) if trains and layer.name != strategy.trains[-1] else None
     own = {"train": trains, "learning_rate": None, "loss": None, "projection": projection}
     return layer.model_copy(update=own)
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Result of trying one way.
+    """Result of trying one strategy.
 
     Attributes:
         ram: bytes that training takes, without the stack.
         score: on samples that were left out of training.
-        origin: where the net comes from, after learning all samples; None where that is here.
+        source_domain: score there after learning all samples; None if there is none.
         refused: why it was not tried; then there are no scores.
     """
 
-    way: Way
+    strategy: Strategy
     ram: int | None = None
     score: float = math.nan
-    origin: float | None = None
+    source_domain: float | None = None
     refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Trials:
-    """All ways that were tried, the scores of the net as it came, and share and name of a class."""
+    """All trials, the scores of the net as it came, and share and name of a class."""
 
     spec: Spec
     samples: int
     before: float
-    origin_before: float | None
+    source_before: float | None
     trials: tuple[Trial, ...]
     data: DataNotes = NO_NOTES
     largest: tuple[float, str] = (0.0, "")
 
 
-def try_ways(spec: Spec, rates: Sequence[float], folds: int, progress: Progress) -> Trials:
-    """Adapt the net of a spec in each way to samples of its training set.
+def try_strategies(spec: Spec, rates: Sequence[float], folds: int, progress: Progress) -> Trials:
+    """Adapt the net of a spec by each strategy to samples of its training set.
 
     Raises:
         TpsgdError: the net has not learned before, or has no classes to learn.
@@ -246,7 +246,7 @@ def try_ways(spec: Spec, rates: Sequence[float], folds: int, progress: Progress)
         raise SpecError(
             "there is nothing to adapt yet: the net has not learned anything",
             where=f"{spec.source}, [model]",
-            found="first weights that are drawn from the seed",
+            found="initial weights that are drawn from the seed",
             help="give model.source, model.weights_file or [model.pretrain]",
         )
     spec = with_source(spec)
@@ -261,13 +261,15 @@ def try_ways(spec: Spec, rates: Sequence[float], folds: int, progress: Progress)
     with scratch_folder() as folder:
         weights = folder / "net.npz"
         save_weights(trained_graph(spec, dataset), weights)
-        before = _before(spec_of(spec, Way(_last(spec), "prototype", rates[0]), weights), dataset)
-        ways = ways_of(spec, rates)
+        before = _before(
+            spec_of(spec, Strategy(_last(spec), "prototype", rates[0]), weights), dataset
+        )
+        strategies = strategies_of(spec, rates)
         trials = []
-        for done, way in enumerate(ways):
-            progress("adapting", done, len(ways))
-            trials.append(_try(spec, way, weights, dataset, folds))
-        progress("adapting", len(ways), len(ways))
+        for done, strategy in enumerate(strategies):
+            progress("adapting", done, len(strategies))
+            trials.append(_try(spec, strategy, weights, dataset, folds))
+        progress("adapting", len(strategies), len(strategies))
     largest = largest_class(dataset.y_train, dataset.class_names)
     return Trials(spec, len(dataset.x_train), *before, tuple(trials), dataset.said, largest)
 
@@ -276,30 +278,30 @@ def _before(spec: Spec, dataset: Dataset) -> tuple[float, float | None]:
     prepared = prepare(spec, dataset)
     with on_host(prepared) as device:
         here = score_on(device, prepared, dataset.x_train, dataset.y_train)
-        return here, _origin_score(device, prepared, dataset)
+        return here, _source_score(device, prepared, dataset)
 
 
-def _try(spec: Spec, way: Way, weights: Path, dataset: Dataset, folds: int) -> Trial:
+def _try(spec: Spec, strategy: Strategy, weights: Path, dataset: Dataset, folds: int) -> Trial:
     try:
-        prepared = prepare(spec_of(spec, way, weights), dataset)
+        prepared = prepare(spec_of(spec, strategy, weights), dataset)
     except SpecError as error:
-        return Trial(way, refused=str(error))
+        return Trial(strategy, refused=str(error))
     ram, budget = training_ram(prepared.plan), spec.platform.ram_bytes
     if budget is not None and ram > budget:
-        return Trial(way, ram, refused="over the RAM budget")
+        return Trial(strategy, ram, refused="over the RAM budget")
     epochs = spec.rule.passes
     with on_host(prepared) as device:
         here = cross_validated(device, prepared, dataset, epochs=epochs, folds=folds)
-        if dataset.origin is None:
-            return Trial(way, ram, here)
+        if dataset.source_domain is None:
+            return Trial(strategy, ram, here)
         learn(device, prepared, dataset.x_train, dataset.y_train, epochs=epochs)
-        return Trial(way, ram, here, _origin_score(device, prepared, dataset))
+        return Trial(strategy, ram, here, _source_score(device, prepared, dataset))
 
 
-def _origin_score(device: Device, prepared: Prepared, dataset: Dataset) -> float | None:
-    if dataset.origin is None:
+def _source_score(device: Device, prepared: Prepared, dataset: Dataset) -> float | None:
+    if dataset.source_domain is None:
         return None
-    return score_on(device, prepared, dataset.origin.x_test, dataset.origin.y_test)
+    return score_on(device, prepared, dataset.source_domain.x_test, dataset.source_domain.y_test)
 
 
 def _last(spec: Spec) -> tuple[str, ...]:

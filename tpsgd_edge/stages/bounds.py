@@ -20,7 +20,7 @@ def steps_to_compare(prepared: Prepared, asked: int | None, *, whole_training: b
     model = prepared.model
     label = model.answers * (1 if model.labels.kind == "class" else model.labels.count)
     tensors = len(digest_order(model)) + 1
-    each = model.n_in * DTYPES[model.value_type].itemsize + 4 * label + 2 * 4 * tensors
+    each = model.n_inputs * DTYPES[model.value_type].itemsize + 4 * label + 2 * 4 * tensors
     if steps * each > _LARGEST_PROOF:
         raise SpecError(
             "so many steps cannot be compared at once",

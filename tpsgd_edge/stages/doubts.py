@@ -48,7 +48,7 @@ class Facts:
         score: accuracy or R^2 at the end, `scores` before the first and after each epoch.
         largest: share and name of the largest class among them.
         never_answered: classes with some samples among them that no answer names.
-        untaught: name and score of the same net with its hidden layers as they were at first.
+        random_hidden: name and score of the same net with its hidden layers as they were at first.
         linear: name and score of a linear model of the same data.
         inputs: how many inputs vary; `lost_inputs` of them have but `steps_left` values or less
             where the data have many.
@@ -68,7 +68,7 @@ class Facts:
     scores: tuple[float, ...] = ()
     largest: tuple[float, str] | None = None
     never_answered: tuple[str, ...] = ()
-    untaught: tuple[str, float] | None = None
+    random_hidden: tuple[str, float] | None = None
     linear: tuple[str, float] | None = None
     inputs: int = 0
     lost_inputs: int = 0
@@ -141,13 +141,13 @@ def _at_chance(facts: Facts) -> Words:
     )
 
 
-def _below_untaught(facts: Facts) -> Words:
-    score, untaught = facts.score, facts.untaught
-    if score is None or untaught is None or score >= untaught[1] - facts.noise:
+def _below_random_hidden(facts: Facts) -> Words:
+    score, random_hidden = facts.score, facts.random_hidden
+    if score is None or random_hidden is None or score >= random_hidden[1] - facts.noise:
         return None
     return (
-        f"{facts.text(score)} on {facts.seen} is below the {facts.text(untaught[1])} of the same "
-        f"net with its {untaught[0]}: learning harms them",
+        f"{facts.text(score)} on {facts.seen} is below the {facts.text(random_hidden[1])} of "
+        f"the same net with its {random_hidden[0]}: learning harms them",
         "a smaller learning_rate for hidden layers, more units, or another projection.kind",
     )
 
@@ -245,7 +245,7 @@ CHECKS: dict[str, Callable[[Facts], Words]] = {
     "inputs-lost": _inputs_lost,
     "inputs-clipped": _inputs_clipped,
     "at-chance": _at_chance,
-    "below-untaught": _below_untaught,
+    "below-untaught": _below_random_hidden,
     "below-linear": _below_linear,
     "class-never-answered": _never_answered,
     "outputs-clipped": _outputs_clipped,

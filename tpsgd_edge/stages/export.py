@@ -130,9 +130,9 @@ def onnx_of(prepared: Prepared, state: State, *, scaled_input: bool = False) -> 
             where=f"{prepared.spec.source}, [model]",
             help="export writes chains; what an adaptor adds to its input is a branch",
         )
-    inputs, labels = (model.inputs.mean, model.inputs.deviation), None
+    inputs, labels = (model.inputs.mean, model.inputs.std), None
     if model.labels.kind == "vector":
-        labels = (model.labels.mean, model.labels.deviation)
+        labels = (model.labels.mean, model.labels.std)
     ends = Ends(
         inputs=None if scaled_input else inputs,
         labels=labels,

@@ -15,9 +15,9 @@ from tpsgd_edge.memory import state_layout
 from tpsgd_edge.quantize import QuantizedModel, quantize_inputs
 from tpsgd_edge.quantize.model import limits
 from tpsgd_edge.stages.doubts import ENOUGH_OF_A_CLASS, Doubt, Facts, doubts
+from tpsgd_edge.stages.linear_baseline import linear_score
 from tpsgd_edge.stages.preparation import Prepared
 from tpsgd_edge.stages.training import Score, Training, metric_of, score
-from tpsgd_edge.stages.yardstick import linear_score
 
 # An input with so many values or less in its type, and several times as many in the data, is lost.
 _STEPS_LEFT, _SEVERAL = 8, 4
@@ -33,8 +33,8 @@ def training_doubts(
     prepared: Prepared, training: Training, baselines: Mapping[str, float]
 ) -> tuple[Doubt, ...]:
     """Run the checks on a training; `baselines` holds the scores of the nets to compare with."""
-    untaught = next(iter(baselines.items()), None)
-    return doubts(training_facts(prepared, training, untaught))
+    random_hidden = next(iter(baselines.items()), None)
+    return doubts(training_facts(prepared, training, random_hidden))
 
 
 def data_facts(model: QuantizedModel, dataset: Dataset, scaling: str = "") -> Facts:
@@ -46,12 +46,12 @@ def data_facts(model: QuantizedModel, dataset: Dataset, scaling: str = "") -> Fa
 
 
 def training_facts(
-    prepared: Prepared, training: Training, untaught: tuple[str, float] | None
+    prepared: Prepared, training: Training, random_hidden: tuple[str, float] | None
 ) -> Facts:
     """All that a training tells.
 
     Args:
-        untaught: name and score of the same net whose hidden layers did not learn.
+        random_hidden: name and score of the same net whose hidden layers did not learn.
     """
     model, dataset = prepared.model, prepared.dataset
     last, facts = training.scores[-1], data_facts(model, dataset, prepared.spec.data.scaling)
@@ -63,9 +63,9 @@ def training_facts(
         tests=int(np.prod(dataset.y_test.shape[: 2 if model.labels.each_step else 1])),
         score=last.value,
         scores=tuple(score.value for score in training.scores),
-        untaught=untaught,
+        random_hidden=random_hidden,
         # Where a layer keeps what it came with, the answers are bound to that.
-        linear=linear_score(dataset) if model.trained == model.weighted else None,
+        linear=linear_score(dataset) if model.trainable == model.weighted else None,
         clipped_outputs=clipped_outputs(model, training.outputs),
         weights_at_limits=weights_at_limits(model, training.state),
         **_answer_facts(last, dataset.class_names),
@@ -116,7 +116,7 @@ def weights_at_limits(model: QuantizedModel, state: bytes) -> tuple[tuple[str, f
     """The share of each layer's weights at the ends of their range; none in f32."""
     tensors = state_layout(model).read(state)
     shares = []
-    for layer in model.trained:
+    for layer in model.trainable:
         if layer.weight_type != "f32":
             w, limit = tensors[f"{layer.name}.w"].astype(np.int64), 1 << layer.weight_bits
             shares.append((layer.name, float(np.mean((w <= -limit) | (w >= limit - 1)))))
@@ -137,7 +137,7 @@ def _input_facts(model: QuantizedModel, x_train: Array) -> Facts:
     columns = slice(None, None, max(1, x.shape[1] // _MOST_INPUTS))
     low, high = limits(model.value_type)
     inputs = quantize_inputs(model, x)
-    real = (x - model.inputs.mean) / model.inputs.deviation / model.inputs.scale
+    real = (x - model.inputs.mean) / model.inputs.std / model.inputs.scale
     kept = _distinct(inputs[:, columns])
     values = _distinct(x[:, columns])
     lost = (kept <= _STEPS_LEFT) & (values >= _SEVERAL * kept) & (values > _STEPS_LEFT)

@@ -20,7 +20,7 @@ from tpsgd_edge.toolchain.interface import ModelInterface, interface_of
 from tpsgd_edge.toolchain.open_device import can_emulate, open_device
 from tpsgd_edge.toolchain.sizes import Sizes, measure
 
-# Training steps from the first state over which stack and instructions are measured: as many as
+# Training steps from the initial state over which stack and instructions are measured: as many as
 # take an emulator a second or two, by the multiply-accumulates of a forward pass. Counting is slow.
 _MOST_STEPS = 32
 _AFFORDABLE = 30_000_000

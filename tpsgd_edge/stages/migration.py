@@ -23,7 +23,7 @@ from tpsgd_edge.quantize.model import (
     QuantizedModel,
     QuantizedPool,
     QuantizedRnn,
-    dense_units,
+    dense_parts,
 )
 from tpsgd_edge.quantize.restore import unit_weights
 from tpsgd_edge.reference import Reference
@@ -79,7 +79,7 @@ def migrate_state(old: QuantizedModel, state: State, new: QuantizedModel) -> Mig
     made = Reference(new).state() | _counters(old, state, new)
     before = {unit.name: unit for unit in old.weighted}
     layers = []
-    for layer in new.trained:
+    for layer in new.trainable:
         carried, tensors = _carry(old, before[layer.name], state, new, layer, rows)
         made |= tensors
         layers.append(carried)
@@ -144,7 +144,7 @@ def _differences(old: QuantizedLayer, new: QuantizedLayer, *, is_last: bool) -> 
         if _shape(old) != _shape(new):
             yield f"'{new.name}' pools other windows"
         return
-    for was, unit in zip(dense_units(old), dense_units(new), strict=True):
+    for was, unit in zip(dense_parts(old), dense_parts(new), strict=True):
         if was.n_in != unit.n_in or (was.n_out != unit.n_out and not is_last):
             yield f"'{unit.name}' was {was.n_in} to {was.n_out}, and is {unit.n_in} to {unit.n_out}"
         elif _shape(was) != _shape(unit):
@@ -194,12 +194,12 @@ def _scaling_reasons(old: QuantizedModel, new: QuantizedModel) -> Iterator[str]:
 
 def _is_same_input(old: QuantizedModel, new: QuantizedModel) -> bool:
     return np.array_equal(old.inputs.mean, new.inputs.mean) and np.array_equal(
-        old.inputs.deviation, new.inputs.deviation
+        old.inputs.std, new.inputs.std
     )
 
 
 def _is_same_label(old: LabelFormat, new: LabelFormat) -> bool:
-    return np.array_equal(old.mean, new.mean) and np.array_equal(old.deviation, new.deviation)
+    return np.array_equal(old.mean, new.mean) and np.array_equal(old.std, new.std)
 
 
 def _counters(old: QuantizedModel, state: State, new: QuantizedModel) -> State:
@@ -247,15 +247,15 @@ def _carry(
 
 def _for_other_input(real: Weights, old: QuantizedModel, new: QuantizedModel) -> Weights:
     """Weights that make of newly scaled samples what they made of the old ones."""
-    ratio = new.inputs.deviation / old.inputs.deviation
-    shift = (new.inputs.mean - old.inputs.mean) / old.inputs.deviation
+    ratio = new.inputs.std / old.inputs.std
+    shift = (new.inputs.mean - old.inputs.mean) / old.inputs.std
     return Weights(real.w * ratio, real.b + (real.w * shift).sum(axis=1))
 
 
 def _for_other_label(real: Weights, old: LabelFormat, new: LabelFormat) -> Weights:
     """Weights whose outputs stand for the same values in the new scaling."""
-    ratio = np.broadcast_to(old.deviation / new.deviation, real.b.shape)
-    shift = (old.mean - new.mean) / new.deviation
+    ratio = np.broadcast_to(old.std / new.std, real.b.shape)
+    shift = (old.mean - new.mean) / new.std
     return Weights(real.w * ratio[:, np.newaxis], real.b * ratio + shift)
 
 

@@ -20,7 +20,7 @@ from tpsgd_edge.frontend.prototypes import with_prototypes
 from tpsgd_edge.graph import Graph, Labels, with_extra_classes, without_adaptors
 from tpsgd_edge.memory import MemoryPlan, plan_memory
 from tpsgd_edge.quantize import QuantizedModel, quantize, quantize_inputs, quantize_labels
-from tpsgd_edge.quantize.model import dense_units
+from tpsgd_edge.quantize.model import dense_parts
 from tpsgd_edge.rule import pretrain
 from tpsgd_edge.spec import Spec
 from tpsgd_edge.stages.selftest import selftest_of
@@ -72,18 +72,18 @@ def trained_graph(spec: Spec, dataset: Dataset) -> Graph:
 
 
 def _pretrained(spec: Spec, graph: Graph, dataset: Dataset) -> Graph:
-    mean, deviation = dataset_scaling(spec, dataset)
+    mean, std = dataset_scaling(spec, dataset)
     first = dataset.first
-    x, y = _taught(first.x_train, first.y_train, graph.labels)
+    x, y = _known_classes_only(first.x_train, first.y_train, graph.labels)
     if dataset.labels.kind == "vector":
         centre, spread = label_scaling(spec, y)
         y = (y - centre) / spread
-    return replace(
-        graph, weights=pretrain(spec, without_adaptors(graph), (x - mean) / deviation, y)
-    )
+    return replace(graph, weights=pretrain(spec, without_adaptors(graph), (x - mean) / std, y))
 
 
-def _taught(x: Samples, y: NDArray[Any], labels: Labels) -> tuple[Samples, NDArray[Any]]:
+def _known_classes_only(
+    x: Samples, y: NDArray[Any], labels: Labels
+) -> tuple[Samples, NDArray[Any]]:
     """The samples of classes that the net has before the device adds more."""
     if labels.kind == "vector" or labels.each_step:
         return x, y
@@ -112,7 +112,7 @@ def selftest_samples(
 def forward_macs(model: QuantizedModel) -> int:
     """Multiply-accumulates of one sample's forward pass; of a sequence, of all its steps."""
     macs = [
-        sum(dense.n_in * dense.y_count for dense in dense_units(layer)) for layer in model.layers
+        sum(dense.n_in * dense.y_count for dense in dense_parts(layer)) for layer in model.layers
     ]
     recurrent = len(model.recurrent)
     return model.steps * sum(macs[:recurrent]) + sum(macs[recurrent:])

@@ -83,7 +83,7 @@ def prove(
 ) -> Verdict:
     """Train both on the same samples and compare every tensor after every step.
 
-    On the way, from their first state or from `begin` on, both answer some test samples by each
+    On the way, from their initial state or from `begin` on, both answer some test samples by each
     public function, and the device tests itself. After a mismatch in training both are run again up
     to that step, so that the verdict names the first value. A few steps more follow after
     NAME_set_rate and NAME_restart_schedule.
@@ -98,7 +98,7 @@ def prove(
 
 
 def prove_predictions(device: Device, prepared: Prepared, state: bytes, steps: int) -> Verdict:
-    """Compare what firmware says that only predicts, in the first state and after some steps.
+    """Compare what firmware says that only predicts, in the initial state and after some steps.
 
     Args:
         state: the state struct after `steps` training steps.

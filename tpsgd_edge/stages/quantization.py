@@ -58,7 +58,7 @@ def layer_errors(
     """Errors of all layers over some test samples, spread evenly; of sequences at the last step.
 
     Args:
-        state: of a trained model; None for the first weights.
+        state: of a trained model; None for the initial weights.
     """
     model, x = prepared.model, prepared.dataset.x_test
     x = x[:: max(1, len(x) // samples)][:samples]
@@ -104,7 +104,7 @@ def _graph(prepared: Prepared, state: State | None) -> Graph:
 
 def _real_outputs(prepared: Prepared, graph: Graph, x: NDArray[Any]) -> list[Real]:
     inputs = prepared.model.inputs
-    scaled = np.asarray((x - inputs.mean) / inputs.deviation, np.float64)
+    scaled = np.asarray((x - inputs.mean) / inputs.std, np.float64)
     return list(outputs(graph, scaled, prepared.spec.seed))
 
 

@@ -80,7 +80,7 @@ def check_binary(prepared: Prepared, binary: Binary) -> None:
 
 
 def check_selftest(device: Device, prepared: Prepared, platform: str) -> None:
-    """Have the device test itself; it is in its first state afterwards.
+    """Have the device test itself; it is in its initial state afterwards.
 
     Raises:
         MismatchError: the test fails.
@@ -101,8 +101,8 @@ def _first_difference(device: Device, prepared: Prepared) -> Verdict:
     reference = Reference(model)
     device.init()
     for steps in (0, len(x)):
-        lesson = x[:steps], labels[:steps]
-        verdict = compare(trace(model, *lesson, reference=reference), device.trace(*lesson))
+        samples = x[:steps], labels[:steps]
+        verdict = compare(trace(model, *samples, reference=reference), device.trace(*samples))
         if verdict.verdict == "mismatch":
             return with_value(verdict, device, model, x, labels)
         said = answers(reference, x, labels), device.answers(x, labels)

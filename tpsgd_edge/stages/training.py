@@ -23,14 +23,14 @@ Progress = Callable[[str, int, int], None]
 class Samples:
     """A data set in the formats of a model; `y_test` stays as the data set has it.
 
-    `origin` is the one of the domain that the net comes from, where it is another one.
+    `source_domain` is the one of the source domain, where it is another one.
     """
 
     x: Array
     labels: Array
     x_test: Array
     y_test: Array
-    origin: "Samples | None" = None
+    source_domain: "Samples | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Training:
     """Result of a training run: scores on the test set before the first and after each epoch.
 
     `state` is a copy of the state struct at the end, `outputs` are those for the test set then.
-    `origin_scores` are those on the test set of the domain that the net comes from, before the
+    `source_scores` are those on the test set of the source domain, before the
     first and after the last epoch; empty where it comes from no other.
     """
 
@@ -57,7 +57,7 @@ class Training:
     seconds: float
     steps: int
     state: bytes
-    origin_scores: tuple[Score, ...] = ()
+    source_scores: tuple[Score, ...] = ()
     outputs: Array = field(default_factory=lambda: np.zeros(0))
 
 
@@ -68,7 +68,9 @@ def quantize_samples(model: QuantizedModel, dataset: Dataset) -> Samples:
         quantize_labels(model, dataset.y_train),
         quantize_inputs(model, dataset.x_test),
         dataset.y_test,
-        None if dataset.origin is None else quantize_samples(model, _tests_of(dataset.origin)),
+        None
+        if dataset.source_domain is None
+        else quantize_samples(model, _tests_of(dataset.source_domain)),
     )
 
 
@@ -90,14 +92,16 @@ def train(
     """Train for whole epochs, in an order drawn from the seed.
 
     Args:
-        begin: the state struct to begin with; the first state where not given.
+        begin: the state struct to begin with; the initial state where not given.
     """
     device.init()
     if begin is not None:
         device.load_state(begin)
     outputs = device.outputs(samples.x_test)
     scores = [score(model, outputs, samples.y_test)]
-    origin = [] if samples.origin is None else [_score_on(device, model, samples.origin)]
+    source_domain = (
+        [] if samples.source_domain is None else [_score_on(device, model, samples.source_domain)]
+    )
     seconds = 0.0
     for epoch in range(epochs):
         progress(stage, epoch, epochs)
@@ -108,10 +112,10 @@ def train(
         outputs = device.outputs(samples.x_test)
         scores.append(score(model, outputs, samples.y_test))
     progress(stage, epochs, epochs)
-    if samples.origin is not None:
-        origin.append(_score_on(device, model, samples.origin))
+    if samples.source_domain is not None:
+        source_domain.append(_score_on(device, model, samples.source_domain))
     steps, state = epochs * len(samples.x), device.state()
-    return Training(tuple(scores), seconds, steps, state, tuple(origin), outputs)
+    return Training(tuple(scores), seconds, steps, state, tuple(source_domain), outputs)
 
 
 def _score_on(device: Device, model: QuantizedModel, samples: Samples) -> Score:
@@ -145,7 +149,7 @@ def metric_of(model: QuantizedModel) -> Literal["accuracy", "r2"]:
 def with_frozen_hidden_layers(model: QuantizedModel) -> QuantizedModel:
     """The same model with a learning rate of 0 in all hidden layers.
 
-    They stay at random while the last layer learns: the distance to this yardstick is what hidden
+    They stay at random while the last layer learns: the distance to them is what hidden
     layers learn.
     """
     *hidden, last = model.layers

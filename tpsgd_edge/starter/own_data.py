@@ -19,7 +19,7 @@ _SPEC = Template("""\
 # tpsgd-edge explain KEY. For one run: tpsgd-edge simulate $name.toml --set rule.epochs=20
 
 $named # of the C files and functions: ${name}_train_step(), ...
-seed = 1                # of first weights, projections, random rounding and the split of the data
+seed = 1                # of initial weights, projections, random rounding and the split of the data
 
 [model]
 # From input ($shape) to output. More units learn more and cost more.

@@ -102,9 +102,9 @@ class HostDevice:
         words = np.zeros((len(inputs), len(ANSWERS)), np.uint32)
         for start in range(0, len(inputs), _SAMPLES_PER_CALL):
             part, out = pairs[start : start + _SAMPLES_PER_CALL], words[start:]
-            both, lessons = inputs[part], targets[part]
+            both, labels_of_both = inputs[part], targets[part]
             self._lib.tps_sim_ask(
-                self._model, _address(both), _address(lessons), _address(out), len(part)
+                self._model, _address(both), _address(labels_of_both), _address(out), len(part)
             )
         taken = 0
         if len(inputs) and not self._only_predicts:

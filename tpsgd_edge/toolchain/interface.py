@@ -122,7 +122,7 @@ def interface_of(model: QuantizedModel) -> ModelInterface:
     return ModelInterface(
         name=model.name,
         x_type=model.value_type,
-        n_in=model.n_in,
+        n_in=model.n_inputs,
         label_type="u16" if is_class else vector_type,
         label_count=1 if is_class else model.labels.count,
         labels_are_classes=is_class,

@@ -83,7 +83,7 @@ static inline tps_storage store_eeprom(int begin, uint8_t *page, uint32_t page_s
     storage.erase = store_eeprom_erase;
     storage.sync = store_eeprom_sync;
     storage.page = page;
-    storage.unit_size = 1;
+    storage.program_size = 1;
     storage.page_size = page_size;
     storage.block_size = store_eeprom_area.block_size;
     storage.block_count = count;

@@ -109,7 +109,7 @@ static inline void store_esp_nvs_open(struct store_esp_nvs *nvs, nvs_handle_t ha
         .erase = store_esp_nvs_erase,
         .sync = store_esp_nvs_sync,
         .page = page,
-        .unit_size = 1,
+        .program_size = 1,
         .page_size = page_size,
         .block_size = TPS_STORAGE_ROUND(checkpoint_bytes, page_size),
         .block_count = count,

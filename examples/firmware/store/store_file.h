@@ -81,7 +81,7 @@ static inline bool store_file_open(struct store_file *file, const char *path, ui
         .erase = store_file_erase,
         .sync = store_file_sync,
         .page = page,
-        .unit_size = 1,
+        .program_size = 1,
         .page_size = page_size,
         .block_size = TPS_STORAGE_ROUND(checkpoint_bytes, page_size),
         .block_count = count,

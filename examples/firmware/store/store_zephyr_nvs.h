@@ -99,7 +99,7 @@ static inline void store_zephyr_nvs_open(struct store_zephyr_nvs *nvs, struct nv
         .erase = store_zephyr_nvs_erase,
         .sync = store_zephyr_nvs_sync,
         .page = page,
-        .unit_size = 1,
+        .program_size = 1,
         .page_size = page_size,
         .block_size = TPS_STORAGE_ROUND(checkpoint_bytes, page_size),
         .block_count = count,

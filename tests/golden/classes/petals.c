@@ -156,7 +156,7 @@ TPS_BRANCH static void learn_hidden(struct petals_model *model, struct petals_wo
     /* fc1 learns: projected cross entropy */
     tps_error_projected_cross_entropy_s8(&fc1_layer, work->arena.fc1_y.at, label,
         work->arena.fc1_s.at, work->arena.fc1_e.at);
-    tps_dense_gate_tanh_s8(&fc1_layer, work->arena.fc1_y.at, work->arena.fc1_e.at);
+    tps_dense_grad_tanh_s8(&fc1_layer, work->arena.fc1_y.at, work->arena.fc1_e.at);
     tps_dense_steps(&fc1_layer, decay, model->rng, work->arena.fc1_e.at);
     tps_dense_update_s16_s8(&fc1_layer, model->fc1_w, model->fc1_b, x, work->arena.fc1_e.at,
         model->rng);

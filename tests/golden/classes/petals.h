@@ -98,7 +98,7 @@ extern struct petals_work petals_own_work;
 #define PETALS_WORK_ATTRIBUTE
 #endif
 
-/* Bring the model to its first state. */
+/* Bring the model to its initial state. */
 void petals_init(struct petals_model *model);
 
 /*

@@ -260,7 +260,7 @@ void tps_dense_init_s16(const struct tps_dense *layer, int16_t *w, int32_t *b, u
 }
 #ifndef PETALS_INFERENCE_ONLY
 
-void tps_dense_gate_tanh_s8(const struct tps_dense *layer, const int8_t *y, int16_t *e)
+void tps_dense_grad_tanh_s8(const struct tps_dense *layer, const int8_t *y, int16_t *e)
 {
     for (uint32_t j = 0; j < layer->n_out; j++) {
         const int32_t y15 = y[j] * 256;

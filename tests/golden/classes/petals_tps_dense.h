@@ -19,12 +19,12 @@ void tps_dense_forward_s16_s8_s8(const struct tps_dense *layer, const int16_t *w
 void tps_dense_forward_s16_s8_s16(const struct tps_dense *layer, const int16_t *w,
                         const int32_t *b, const int8_t *x, int16_t *y);
 
-/* First weights, drawn from the seed; biases 0. */
+/* Initial weights, drawn from the seed; biases 0. */
 void tps_dense_init_s16(const struct tps_dense *layer, int16_t *w, int32_t *b, uint32_t seed);
 #ifndef PETALS_INFERENCE_ONLY
 
 /* e = e * tanh'(z), from y = tanh(z) alone. */
-void tps_dense_gate_tanh_s8(const struct tps_dense *layer, const int8_t *y, int16_t *e);
+void tps_dense_grad_tanh_s8(const struct tps_dense *layer, const int8_t *y, int16_t *e);
 
 /*
  * Errors become steps: d = e * rate * decay, rounded at random, so that most are 0 and the mean is

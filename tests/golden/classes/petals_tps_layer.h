@@ -19,7 +19,7 @@ struct tps_dense {
     int16_t z_max;
     const int8_t *table_s8; /* [256]: y of z, none where y = z */
     uint8_t weight_bits; /* weights stay in [-2^weight_bits, 2^weight_bits - 1] */
-    int16_t init_bound; /* first weights are drawn from [-init_bound, init_bound] */
+    int16_t init_bound; /* initial weights are drawn from [-init_bound, init_bound] */
     int32_t bias_one;   /* the input 1.0, in units of a bias update */
     uint16_t readout_mult; /* scores = P^T y * readout_mult / 2^readout_shift */
     uint8_t readout_shift;

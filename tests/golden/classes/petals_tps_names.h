@@ -14,7 +14,7 @@
 #define tps_crc32 petals_tps_crc32
 #define tps_dense_forward_s16_s8_s16 petals_tps_dense_forward_s16_s8_s16
 #define tps_dense_forward_s16_s8_s8 petals_tps_dense_forward_s16_s8_s8
-#define tps_dense_gate_tanh_s8 petals_tps_dense_gate_tanh_s8
+#define tps_dense_grad_tanh_s8 petals_tps_dense_grad_tanh_s8
 #define tps_dense_init_s16 petals_tps_dense_init_s16
 #define tps_dense_steps petals_tps_dense_steps
 #define tps_dense_update_s16_s8 petals_tps_dense_update_s16_s8

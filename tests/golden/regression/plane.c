@@ -90,7 +90,7 @@ tps_status plane_train_step_with(struct plane_model *model, struct plane_work *w
     /* fc1 learns: huber */
     const float decay = model->rate;
     tps_error_huber_hidden_f32(&fc1_layer, work->arena.fc1_y.at, label, work->arena.fc1_e.at);
-    tps_dense_gate_relu_f32(&fc1_layer, work->arena.fc1_y.at, work->arena.fc1_e.at);
+    tps_dense_grad_relu_f32(&fc1_layer, work->arena.fc1_y.at, work->arena.fc1_e.at);
     tps_dense_steps_f32(&fc1_layer, decay, work->arena.fc1_e.at);
     tps_dense_update_f32(&fc1_layer, model->fc1_w, model->fc1_b, x, work->arena.fc1_e.at);
 

@@ -30,7 +30,7 @@
 extern "C" {
 #endif
 
-/* x = (raw - mean) / deviation of each input; see manifest.json */
+/* x = (raw - mean) / std of each input; see manifest.json */
 
 /* Over shapes, formats, scales and seed: what a saved state means. Save it beside the state. */
 #define PLANE_MODEL_ID 0xF193D0A9u
@@ -85,7 +85,7 @@ extern struct plane_work plane_own_work;
 #define PLANE_WORK_ATTRIBUTE
 #endif
 
-/* Bring the model to its first state. */
+/* Bring the model to its initial state. */
 void plane_init(struct plane_model *model);
 
 /* Outputs of the last layer: real numbers. */

@@ -57,7 +57,7 @@ void tps_dense_init_f32(const struct tps_dense_f32 *layer, float *w, float *b, u
 }
 #ifndef PLANE_INFERENCE_ONLY
 
-void tps_dense_gate_relu_f32(const struct tps_dense_f32 *layer, const float *y, float *e)
+void tps_dense_grad_relu_f32(const struct tps_dense_f32 *layer, const float *y, float *e)
 {
     for (uint32_t j = 0; j < layer->n_out; j++) {
         e[j] = e[j] * (y[j] > 0.0f ? 1.0f : 0.0f);

@@ -17,12 +17,12 @@ void tps_dense_forward_relu_f32(const struct tps_dense_f32 *layer, const float *
 void tps_dense_forward_linear_f32(const struct tps_dense_f32 *layer, const float *w,
                             const float *b, const float *x, float *y);
 
-/* First weights, drawn from the seed; biases 0. */
+/* Initial weights, drawn from the seed; biases 0. */
 void tps_dense_init_f32(const struct tps_dense_f32 *layer, float *w, float *b, uint32_t seed);
 #ifndef PLANE_INFERENCE_ONLY
 
 /* e = e * relu'(z), from y = relu(z) alone. */
-void tps_dense_gate_relu_f32(const struct tps_dense_f32 *layer, const float *y, float *e);
+void tps_dense_grad_relu_f32(const struct tps_dense_f32 *layer, const float *y, float *e);
 
 /* Errors become steps: d = e * rate * decay. */
 void tps_dense_steps_f32(const struct tps_dense_f32 *layer, float decay, float *e);

@@ -14,7 +14,7 @@
 struct tps_dense_f32 {
     uint16_t n_in;
     uint16_t n_out;
-    float init_bound; /* first weights are -32768..32767 times this */
+    float init_bound; /* initial weights are -32768..32767 times this */
     float target_mid; /* target = target_mid + p * target_mult */
     float target_mult;
     float delta; /* bend of the loss */

@@ -14,7 +14,7 @@
 #define tps_crc32 plane_tps_crc32
 #define tps_dense_forward_linear_f32 plane_tps_dense_forward_linear_f32
 #define tps_dense_forward_relu_f32 plane_tps_dense_forward_relu_f32
-#define tps_dense_gate_relu_f32 plane_tps_dense_gate_relu_f32
+#define tps_dense_grad_relu_f32 plane_tps_dense_grad_relu_f32
 #define tps_dense_init_f32 plane_tps_dense_init_f32
 #define tps_dense_steps_f32 plane_tps_dense_steps_f32
 #define tps_dense_update_f32 plane_tps_dense_update_f32

@@ -7,7 +7,7 @@ To add a kind:
 2. Write `codegen/kinds/NAME.py`. A frozen dataclass has the facts of the kernels (types, suffixes,
    which of them a model needs), a function makes it from the model or returns None, and
    `codegen/kernels.py` gets a member for it. Further functions make a `LayerView` of a layer's
-   constants and a `StageView` of its calls; arguments come from `codegen/calls.py`, never as text.
+   constants and an `OperationView` of its calls; arguments come from `codegen/calls.py`.
 3. Put them into a `Kind`, and that into `KINDS` under the kind of the quantized layer. `join.py` is
    the shortest example, `dense.py` one that learns.
 4. If its kernels work in memory of their own, add their sizes to `memory/scratch.py` and a model to

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from tpsgd_edge.codegen.calls import (
     DECAY,
     Call,
-    StageView,
+    OperationView,
     arena,
     call,
     draws,
@@ -17,9 +17,9 @@ from tpsgd_edge.codegen.conv2d_kernels import is_dilated, sees_pooled
 from tpsgd_edge.codegen.kernel_names import (
     conv_learn_suffix,
     forward_suffix,
-    gate_suffix,
-    has_gate,
+    grad_suffix,
     is_depthwise,
+    needs_derivative,
 )
 from tpsgd_edge.codegen.kinds.dense import (
     ending,
@@ -28,7 +28,7 @@ from tpsgd_edge.codegen.kinds.dense import (
     weighted_words,
 )
 from tpsgd_edge.codegen.kinds.kind import Kind
-from tpsgd_edge.codegen.kinds.learning import draw_call, error_calls, hand_down, learning_stage
+from tpsgd_edge.codegen.kinds.learning import backward_calls, draw_call, error_calls, learning_stage
 from tpsgd_edge.codegen.kinds.unit import Field, LayerView, numbers, unit_fields
 from tpsgd_edge.quantize.model import Geometry, QuantizedConv2d, QuantizedModel
 
@@ -59,12 +59,12 @@ def _target_pool_fields(g: Geometry) -> Iterator[Field]:
     yield from numbers(pool_row_stride=g.pool_stride[0], pool_column_stride=g.pool_stride[1])
 
 
-def _forward(model: QuantizedModel, layer: QuantizedConv2d) -> StageView:
+def _forward(model: QuantizedModel, layer: QuantizedConv2d) -> OperationView:
     family = "depthwise" if is_depthwise(layer) else "conv2d"
     given = (struct_of(layer), *weights(layer), input_of(model, layer), arena(layer, "p"))
     forward = call(f"tps_{family}_forward_{forward_suffix(layer)}", *given, arena(layer, "y"))
     shapes = shapes_of(layer.geometry.x_shape, layer.geometry.y_shape)
-    return StageView(
+    return OperationView(
         f"{layer.name}: {shapes}, {ending(layer)}", (forward, *residual_calls(model, layer))
     )
 
@@ -74,7 +74,7 @@ def shapes_of(x: tuple[int, int, int], y: tuple[int, int, int]) -> str:
     return " -> ".join("x".join(str(n) for n in shape) for shape in (x, y))
 
 
-def _learn(model: QuantizedModel, layer: QuantizedConv2d) -> StageView:
+def _learn(model: QuantizedModel, layer: QuantizedConv2d) -> OperationView:
     return learning_stage(layer, _learning_calls(model, layer))
 
 
@@ -84,9 +84,9 @@ def _learning_calls(model: QuantizedModel, layer: QuantizedConv2d) -> Iterator[C
         averages = arena(layer, "m")
         yield call(f"tps_map_average_{layer.y_type}", this, y, averages)
         yield from error_calls(layer, struct_of(layer, "unit"), averages)
-    elif has_gate(layer) and layer.passing is not None:
-        yield call(f"tps_map_gate_{gate_suffix(layer)}", this, y, e)
-    yield from hand_down(model, layer, this)
+    elif needs_derivative(layer) and layer.input_gradient is not None:
+        yield call(f"tps_map_grad_{grad_suffix(layer)}", this, y, e)
+    yield from backward_calls(model, layer, this)
     given = (this, *weights(layer), input_of(model, layer), y, e)
     scratch = (arena(layer, "p"), arena(layer, "d"))
     function = f"tps_conv2d_learn_{conv_learn_suffix(layer)}"

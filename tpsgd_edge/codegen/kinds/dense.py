@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tpsgd_edge.codegen.calls import (
     Call,
-    StageView,
+    OperationView,
     arena,
     call,
     input_of,
@@ -13,12 +13,12 @@ from tpsgd_edge.codegen.calls import (
     weights,
 )
 from tpsgd_edge.codegen.error_kernels import probability_c
-from tpsgd_edge.codegen.kernel_names import forward_suffix, gate_suffix, has_gate
+from tpsgd_edge.codegen.kernel_names import forward_suffix, grad_suffix, needs_derivative
 from tpsgd_edge.codegen.kinds.kind import Kind
 from tpsgd_edge.codegen.kinds.learning import (
+    backward_calls,
     draw_call,
     error_calls,
-    hand_down,
     learning_stage,
     step_calls,
 )
@@ -58,12 +58,12 @@ def weighted_facts(layer: QuantizedDense) -> dict[str, object]:
     }
 
 
-def _forward(model: QuantizedModel, layer: QuantizedDense) -> StageView:
+def _forward(model: QuantizedModel, layer: QuantizedDense) -> OperationView:
     function = f"tps_dense_forward_{forward_suffix(layer)}"
     x, y = input_of(model, layer), arena(layer, "y")
     forward = call(function, struct_of(layer), *weights(layer), x, y)
     shapes = f"{layer.n_in} -> {layer.n_out}"
-    return StageView(
+    return OperationView(
         f"{layer.name}: {shapes}, {ending(layer)}", (forward, *residual_calls(model, layer))
     )
 
@@ -88,19 +88,19 @@ def residual_calls(model: QuantizedModel, layer: QuantizedDense) -> tuple[Call, 
     return (call(f"tps_add_{layer.y_type}", input_of(model, layer), count, y),)
 
 
-def _learn(model: QuantizedModel, layer: QuantizedDense) -> StageView:
+def _learn(model: QuantizedModel, layer: QuantizedDense) -> OperationView:
     return learning_stage(layer, _learning_calls(model, layer))
 
 
 def _learning_calls(model: QuantizedModel, layer: QuantizedDense) -> Iterator[Call]:
     this, y, e = struct_of(layer), arena(layer, "y"), arena(layer, "e")
     if layer.loss.is_local:
-        is_asked = model.is_gated and layer.is_last
+        is_asked = model.has_error_gate and layer.is_last
         probability = probability_c(is_float=layer.y_type == "f32") if is_asked else ""
         yield from error_calls(layer, this, y, probability=probability)
-    if has_gate(layer):
-        yield call(f"tps_dense_gate_{gate_suffix(layer)}", this, y, e)
-    yield from hand_down(model, layer, this)
+    if needs_derivative(layer):
+        yield call(f"tps_dense_grad_{grad_suffix(layer)}", this, y, e)
+    yield from backward_calls(model, layer, this)
     yield from step_calls(layer, this, (input_of(model, layer),), e)
 
 

@@ -7,7 +7,7 @@ from tpsgd_edge.codegen.c import C_TYPES, unique
 from tpsgd_edge.codegen.calls import (
     Argument,
     Call,
-    StageView,
+    OperationView,
     arena,
     call,
     input_of,
@@ -32,7 +32,7 @@ class GruKernel:
 
     suffix: str
     forward: str
-    resets_first: bool
+    reset_before: bool
     w: str
     b: str
     x: str
@@ -61,7 +61,7 @@ def _kernel(layer: QuantizedGru) -> GruKernel:
     return GruKernel(
         suffix=gru_suffix(layer),
         forward=forward_suffix(layer.reads),
-        resets_first=layer.resets_first,
+        reset_before=layer.reset_before,
         w=C_TYPES[layer.weight_type],
         b=C_TYPES[layer.reads.bias_type],
         x=C_TYPES[layer.x_type],
@@ -70,28 +70,28 @@ def _kernel(layer: QuantizedGru) -> GruKernel:
 
 def _struct(model: QuantizedModel, layer: QuantizedGru) -> LayerView:
     units = [("reads", layer.reads), ("own", layer.own)]
-    if layer.taught is not None:
-        units.append(("taught", layer.taught))
+    if layer.loss_layer is not None:
+        units.append(("loss_layer", layer.loss_layer))
     members = tuple((member, unit_fields(model, unit)) for member, unit in units)
     return LayerView(layer.name, "tps_gru", units=members)
 
 
 def _words(layer: QuantizedGru) -> str:
-    return summary_words(layer.weight_type, layer.kind, layer.taught)
+    return summary_words(layer.weight_type, layer.kind, layer.loss_layer)
 
 
 def _facts(layer: QuantizedGru) -> dict[str, object]:
-    reset = "before" if layer.resets_first else "after"
-    return {"reset": reset, "units": [weighted_facts(unit) for unit in layer.units]}
+    reset = "before" if layer.reset_before else "after"
+    return {"reset": reset, "units": [weighted_facts(unit) for unit in layer.parts]}
 
 
-def _forward(model: QuantizedModel, layer: QuantizedGru) -> StageView:
+def _forward(model: QuantizedModel, layer: QuantizedGru) -> OperationView:
     both = (*weights(layer.reads), *weights(layer.own))
     memory = (stream(layer, "h"), _gates(layer), arena(layer, "y"))
     function = f"tps_gru_step_{gru_suffix(layer)}"
     step = call(function, struct_of(layer), *both, input_of(model, layer), *memory)
     shapes = f"{layer.n_x} and own {layer.n_out} -> {layer.n_out}"
-    return StageView(f"{layer.name}: {shapes}, gru{bound_of(*layer.units)}", (step,))
+    return OperationView(f"{layer.name}: {shapes}, gru{bound_of(*layer.parts)}", (step,))
 
 
 def _gates(layer: QuantizedGru) -> Argument:
@@ -106,22 +106,22 @@ def _remember(model: QuantizedModel, layer: QuantizedGru) -> tuple[Call, ...]:
     return (call(f"tps_gru_remember_{layer.x_type}", *given),)
 
 
-def _recall(_model: QuantizedModel, layer: QuantizedGru) -> StageView:
+def _recall(_model: QuantizedModel, layer: QuantizedGru) -> OperationView:
     output = f"tps_gru_output_{layer.y_type}"
     recall = call(output, struct_of(layer), stream(layer, "h"), arena(layer, "y"))
-    return StageView(f"{layer.name}: output of the latest step", (recall,))
+    return OperationView(f"{layer.name}: output of the latest step", (recall,))
 
 
-def _learn(_model: QuantizedModel, layer: QuantizedGru) -> StageView:
-    taught = layer.taught
-    assert taught is not None
-    calls = tuple(_learning_calls(layer, taught))
-    return StageView(f"{layer.name} learns: {taught.loss.kind.replace('_', ' ')}", calls)
+def _learn(_model: QuantizedModel, layer: QuantizedGru) -> OperationView:
+    loss_layer = layer.loss_layer
+    assert loss_layer is not None
+    calls = tuple(_learning_calls(layer, loss_layer))
+    return OperationView(f"{layer.name} learns: {loss_layer.loss.kind.replace('_', ' ')}", calls)
 
 
-def _learning_calls(layer: QuantizedGru, taught: QuantizedDense) -> Iterator[Call]:
+def _learning_calls(layer: QuantizedGru, loss_layer: QuantizedDense) -> Iterator[Call]:
     e, d = arena(layer, "e"), arena(layer, "d")
-    yield from error_calls(taught, struct_of(layer, "taught"), arena(layer, "y"))
+    yield from error_calls(loss_layer, struct_of(layer, "loss_layer"), arena(layer, "y"))
     yield call(f"tps_gru_deltas_{layer.state_type}", struct_of(layer), e, _gates(layer), d)
     yield from step_calls(layer.reads, struct_of(layer, "reads"), (stream(layer, "v"),), d)
     own_steps = arena(layer, "d", 3 * layer.n_out)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tpsgd_edge.codegen.c import c_float
-from tpsgd_edge.codegen.calls import Argument, StageView, arena, call, inputs_of, struct_of
+from tpsgd_edge.codegen.calls import Argument, OperationView, arena, call, inputs_of, struct_of
 from tpsgd_edge.codegen.kinds.conv2d import shapes_of
 from tpsgd_edge.codegen.kinds.kind import Kind
 from tpsgd_edge.codegen.kinds.unit import Entries, Field, LayerView, numbers
@@ -14,7 +14,7 @@ from tpsgd_edge.quantize.model import QuantizedAdd, QuantizedConcat, QuantizedJo
 _F32_RANGE = {"linear": (-(2.0**20), 2.0**20), "relu": (0.0, 2.0**20), "relu6": (0.0, 6.0)}
 
 
-def _sum(model: QuantizedModel, layer: QuantizedAdd) -> StageView:
+def _sum(model: QuantizedModel, layer: QuantizedAdd) -> OperationView:
     values = inputs_of(model, layer)
     comment = f"{layer.name}: {_names(values)}, {layer.activation}"
     if layer.x_type != "f32":
@@ -22,15 +22,15 @@ def _sum(model: QuantizedModel, layer: QuantizedAdd) -> StageView:
     return _stage(layer, "sum", comment, values)
 
 
-def _concat(model: QuantizedModel, layer: QuantizedConcat) -> StageView:
+def _concat(model: QuantizedModel, layer: QuantizedConcat) -> OperationView:
     values = inputs_of(model, layer)
     made = shapes_of(layer.x_shapes[0], layer.y_shape)
     return _stage(layer, "concat", f"{layer.name}: {_names(values)} side by side, {made}", values)
 
 
-def _stage(layer: QuantizedJoin, verb: str, comment: str, values: Argument) -> StageView:
+def _stage(layer: QuantizedJoin, verb: str, comment: str, values: Argument) -> OperationView:
     forward = call(f"tps_{verb}_{layer.x_type}", struct_of(layer), values, arena(layer, "y"))
-    return StageView(comment, (forward,))
+    return OperationView(comment, (forward,))
 
 
 def _names(values: Argument) -> str:

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tpsgd_edge.codegen.calls import Call, StageView
+from tpsgd_edge.codegen.calls import Call, OperationView
 from tpsgd_edge.codegen.kinds.unit import LayerView
 from tpsgd_edge.quantize.model import QuantizedModel
 
 # A function of the model and one of its layers, of the class that the kind has.
-MakeStage = Callable[[QuantizedModel, Any], StageView]
+MakeOperation = Callable[[QuantizedModel, Any], OperationView]
 MakeStruct = Callable[[QuantizedModel, Any], LayerView]
 MakeDraw = Callable[[Any, int], Call]
 MakeCalls = Callable[[QuantizedModel, Any], tuple[Call, ...]]
@@ -29,20 +29,20 @@ class Kind:
         facts: what the manifest says of a layer beside its shape.
         forward: the stage of the forward pass.
         learn: the stage in which the layer learns; None of a kind that has no weights.
-        pass_down: the stage in which errors go through it; None of a kind that learns, which hands
+        backward: the stage in which errors go through it; None of a kind that learns, which hands
             them down while it learns.
         recall: the stage that makes the outputs of the latest step again; None of a kind that is
             not recurrent.
-        draw: the call that draws first weights from a seed; None of a kind that has no weights.
+        draw: the call that draws initial weights from a seed; None of a kind that has no weights.
         remember: what follows the forward pass where the project trains.
     """
 
     struct: MakeStruct
     words: Callable[[Any], str]
     facts: Callable[[Any], dict[str, object]]
-    forward: MakeStage
-    learn: MakeStage | None = None
-    pass_down: MakeStage | None = None
-    recall: MakeStage | None = None
+    forward: MakeOperation
+    learn: MakeOperation | None = None
+    backward: MakeOperation | None = None
+    recall: MakeOperation | None = None
     draw: MakeDraw | None = None
     remember: MakeCalls = _no_calls

@@ -7,25 +7,25 @@ from tpsgd_edge.codegen.calls import (
     LABEL,
     Argument,
     Call,
-    StageView,
+    OperationView,
     arena,
     call,
     draws,
-    errors_below,
+    input_gradient_of,
     number,
     state,
     weights,
 )
-from tpsgd_edge.codegen.kernel_names import below_suffix, error_suffix, update_suffix
+from tpsgd_edge.codegen.kernel_names import error_suffix, input_gradient_suffix, update_suffix
 from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel
 
 
-def learning_stage(layer: QuantizedDense, calls: Iterator[Call]) -> StageView:
+def learning_stage(layer: QuantizedDense, calls: Iterator[Call]) -> OperationView:
     """The stage in which a layer learns."""
     comment = f"{layer.name} learns: {layer.loss.kind.replace('_', ' ')}"
-    if layer.passing is not None and layer.passing.sums is not None:
-        comment += f"; |w delta| <= {layer.passing.sums.high:,}"
-    return StageView(comment, tuple(calls))
+    if layer.input_gradient is not None and layer.input_gradient.sums is not None:
+        comment += f"; |w delta| <= {layer.input_gradient.sums.high:,}"
+    return OperationView(comment, tuple(calls))
 
 
 def draw_call(function: str, layer: QuantizedDense, this: Argument, seed: int) -> Call:
@@ -58,14 +58,14 @@ def scratch_of(layer: QuantizedDense) -> tuple[Argument, ...]:
     return (arena(layer, "s"),) if layer.loss.in_label_space else ()
 
 
-def hand_down(model: QuantizedModel, layer: QuantizedDense, this: Argument) -> Iterator[Call]:
+def backward_calls(model: QuantizedModel, layer: QuantizedDense, this: Argument) -> Iterator[Call]:
     """The errors of the layer below, before this layer's weights change."""
-    if layer.passing is None:
+    if layer.input_gradient is None:
         return
-    shift = () if layer.weight_type == "f32" else (number(layer.passing.shift),)
+    shift = () if layer.weight_type == "f32" else (number(layer.input_gradient.shift),)
     w, _ = weights(layer)
-    function = f"tps_{layer.kind}_delta_below_{below_suffix(layer)}"
-    yield call(function, this, w, arena(layer, "e"), *shift, errors_below(model, layer))
+    function = f"tps_{layer.kind}_backward_{input_gradient_suffix(layer)}"
+    yield call(function, this, w, arena(layer, "e"), *shift, input_gradient_of(model, layer))
 
 
 def step_calls(

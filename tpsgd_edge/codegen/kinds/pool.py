@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from tpsgd_edge.codegen.c import unique
 from tpsgd_edge.codegen.calls import (
     Argument,
-    StageView,
+    OperationView,
     arena,
     call,
-    errors_below,
+    input_gradient_of,
     input_of,
     number,
     struct_of,
@@ -83,21 +83,21 @@ def _facts(_pool: QuantizedPool) -> dict[str, object]:
     return {}
 
 
-def _forward(model: QuantizedModel, pool: QuantizedPool) -> StageView:
+def _forward(model: QuantizedModel, pool: QuantizedPool) -> OperationView:
     cut = "_cut" if pool.is_cut else ""
     function = f"tps_{pool.kind}{cut}_{pool.x_type}"
     forward = call(function, struct_of(pool), input_of(model, pool), arena(pool, "y"))
-    return StageView(f"{pool.name}: {shapes_of(pool.x_shape, pool.y_shape)}", (forward,))
+    return OperationView(f"{pool.name}: {shapes_of(pool.x_shape, pool.y_shape)}", (forward,))
 
 
-def _pass_down(model: QuantizedModel, pool: QuantizedPool) -> StageView:
-    function = f"tps_{pool.kind}_delta_below"
+def _backward(model: QuantizedModel, pool: QuantizedPool) -> OperationView:
+    function = f"tps_{pool.kind}_backward"
     seen: tuple[Argument, ...] = ()
     if pool.mode == "max":
         function += f"_{pool.x_type}"
         seen = (input_of(model, pool), arena(pool, "y"))
-    errors = (arena(pool, "e"), number(pool.x_count), errors_below(model, pool))
-    return StageView(
+    errors = (arena(pool, "e"), number(pool.x_count), input_gradient_of(model, pool))
+    return OperationView(
         f"errors through {pool.name}", (call(function, struct_of(pool), *seen, *errors),)
     )
 
@@ -107,5 +107,5 @@ POOL = Kind(
     words=_words,
     facts=_facts,
     forward=_forward,
-    pass_down=_pass_down,
+    backward=_backward,
 )

@@ -7,7 +7,7 @@ from tpsgd_edge.codegen.c import C_TYPES, c_float, unique
 from tpsgd_edge.codegen.calls import (
     Argument,
     Call,
-    StageView,
+    OperationView,
     arena,
     call,
     draws,
@@ -17,7 +17,12 @@ from tpsgd_edge.codegen.calls import (
     weights,
 )
 from tpsgd_edge.codegen.dense_kernels import InitKernel, init_kernel
-from tpsgd_edge.codegen.kernel_names import forward_suffix, gate_suffix, has_gate, update_suffix
+from tpsgd_edge.codegen.kernel_names import (
+    forward_suffix,
+    grad_suffix,
+    needs_derivative,
+    update_suffix,
+)
 from tpsgd_edge.codegen.kinds.dense import ending, weighted_facts, weighted_words
 from tpsgd_edge.codegen.kinds.kind import Kind
 from tpsgd_edge.codegen.kinds.learning import (
@@ -92,12 +97,12 @@ def _rnn_fields(layer: QuantizedRnn) -> Iterator[Field]:
     yield "group_shift", Entries("uint8_t", layer.leak_shifts)
 
 
-def _forward(model: QuantizedModel, layer: QuantizedRnn) -> StageView:
+def _forward(model: QuantizedModel, layer: QuantizedRnn) -> OperationView:
     given = (struct_of(layer), *weights(layer), input_of(model, layer), stream(layer, "h"))
     function = f"tps_rnn_step_{forward_suffix(layer)}"
     step = call(function, *given, *_present(layer), arena(layer, "y"))
     shapes = f"{layer.n_x} and own {layer.n_out} -> {layer.n_out}"
-    return StageView(f"{layer.name}: {shapes}, {ending(layer)}", (step,))
+    return OperationView(f"{layer.name}: {shapes}, {ending(layer)}", (step,))
 
 
 def _present(layer: QuantizedRnn) -> tuple[Argument, Argument]:
@@ -114,22 +119,22 @@ def _remember(_model: QuantizedModel, layer: QuantizedRnn) -> tuple[Call, ...]:
     return (call(function, struct_of(layer), arena(layer, "p"), stream(layer, "trace")),)
 
 
-def _recall(_model: QuantizedModel, layer: QuantizedRnn) -> StageView:
+def _recall(_model: QuantizedModel, layer: QuantizedRnn) -> OperationView:
     output = f"tps_rnn_output_{layer.y_type}"
     recall = call(output, struct_of(layer), stream(layer, "h"), arena(layer, "y"))
-    return StageView(f"{layer.name}: output of the latest step", (recall,))
+    return OperationView(f"{layer.name}: output of the latest step", (recall,))
 
 
-def _learn(_model: QuantizedModel, layer: QuantizedRnn) -> StageView:
+def _learn(_model: QuantizedModel, layer: QuantizedRnn) -> OperationView:
     return learning_stage(layer, _learning_calls(layer))
 
 
 def _learning_calls(layer: QuantizedRnn) -> Iterator[Call]:
     unit, y, e = struct_of(layer, "unit"), arena(layer, "y"), arena(layer, "e")
     yield from error_calls(layer, unit, y)
-    if has_gate(layer):
+    if needs_derivative(layer):
         activation = y if layer.has_traces else stream(layer, "c")
-        yield call(f"tps_dense_gate_{gate_suffix(layer)}", unit, activation, e)
+        yield call(f"tps_dense_grad_{grad_suffix(layer)}", unit, activation, e)
     if not layer.has_traces:
         yield from step_calls(layer, unit, (stream(layer, "v"),), e)
         return

@@ -61,7 +61,7 @@ class UnitMembers:
 
 def unit_members(model: QuantizedModel) -> UnitMembers:
     """The groups that any layer of the model needs."""
-    layers = model.taught
+    layers = model.with_loss
     tabulated = {layer.y_type for layer in model.weighted if layer.curve}
     settings = {key for layer in model.weighted for key in settings_of(layer.activation)}
     is_float = model.value_type == "f32"
@@ -71,7 +71,7 @@ def unit_members(model: QuantizedModel) -> UnitMembers:
         table_s16="s16" in tabulated,
         hidden_target=any(not layer.is_last for layer in targets),
         last_target=any(layer.is_last for layer in targets) and model.labels.kind == "class",
-        delta=any(layer.loss.kind in ("huber", "dead_zone") for layer in layers),
+        delta=any(layer.loss.kind in ("huber", "epsilon_insensitive") for layer in layers),
         readout=any(layer.loss.in_label_space for layer in layers),
         loss_table=any(layer.loss.table is not None for layer in layers),
         learning_readout=any(layer.has_learning_readout for layer in layers),
@@ -130,7 +130,7 @@ def _fields(
     assert layer.rate is not None
     yield "bias_one", layer.bias_one
     yield from _target_fields(layer, is_class=is_class)
-    if layer.loss.kind in ("huber", "dead_zone"):
+    if layer.loss.kind in ("huber", "epsilon_insensitive"):
         yield "delta", layer.loss.delta
     if layer.loss.readout is not None:
         yield "readout_mult", layer.loss.readout.mult
@@ -155,7 +155,7 @@ def _fields_f32(
     if not layer.trains:
         return
     yield from _target_fields(layer, is_class=is_class)
-    if layer.loss.kind in ("huber", "dead_zone"):
+    if layer.loss.kind in ("huber", "epsilon_insensitive"):
         yield "delta", c_float(layer.loss.delta)
     if layer.loss.in_label_space:
         yield "readout", c_float(layer.loss.readout_f32)

@@ -158,7 +158,7 @@ def _gru(writer: OnnxWriter, layer: Gru, weights: Weights | None, held: Held) ->
         writer.constant(f"{name}.recurrence", w[np.newaxis, :, layer.n_x :]),
         writer.constant(f"{name}.bias", weights.b[:, order].reshape(1, -1)),
     ]
-    reset = int(not layer.resets_first)
+    reset = int(not layer.reset_before)
     y = writer.node("GRU", inputs, f"{name}/y", hidden_size=n, linear_before_reset=reset)
     axis = writer.constant("/axis_1", np.array([1]))
     return Held(writer.node("Squeeze", [y, axis], f"{name}/h"))

@@ -21,7 +21,7 @@ class Ends:
     """Steps before the first layer and behind the last one.
 
     Attributes:
-        inputs: how raw samples become what the first layer reads, (raw - mean) / deviation; None
+        inputs: how raw samples become what the first layer reads, (raw - mean) / std; None
             where the net is to read what was scaled already.
         labels: the same of label vectors, undone behind the last layer; None for classes.
         has_softmax: whether outputs become probabilities.
@@ -92,10 +92,10 @@ def sample_lengths(graph: Graph) -> tuple[int, ...]:
 
 
 def _scaled(writer: OnnxWriter, scaling: Scaling, lengths: tuple[int, ...]) -> Held:
-    """(raw - mean) / deviation, without the parts that change nothing."""
+    """(raw - mean) / std, without the parts that change nothing."""
     name, whole = "x", int(np.prod(lengths))
-    mean, deviation = scaling
-    for op, values, same in (("Sub", mean, 0.0), ("Div", deviation, 1.0)):
+    mean, std = scaling
+    for op, values, same in (("Sub", mean, 0.0), ("Div", std, 1.0)):
         if (values != same).any():
             shaped = values.reshape(lengths) if values.size == whole else values
             constant = writer.constant(f"/x_{op.lower()}", shaped)
@@ -128,19 +128,19 @@ def _answers(writer: OnnxWriter, graph: Graph, layer: Recurrent, held: Held) -> 
 
 def _with_label_scaling(graph: Graph, ends: Ends) -> dict[str, Weights]:
     """The weights, with a linear last layer that speaks in the units of the labels."""
-    weights, last = dict(graph.weights), graph.trained[-1]
+    weights, last = dict(graph.weights), graph.weighted[-1]
     if ends.labels is not None and last.activation == "linear":
-        mean, deviation = ends.labels
+        mean, std = ends.labels
         w, b = weights[last.name].w, weights[last.name].b
-        scaled = Weights(w * deviation[:, np.newaxis], b * deviation + mean)
+        scaled = Weights(w * std[:, np.newaxis], b * std + mean)
         weights[last.name] = scaled
     return weights
 
 
 def _last(writer: OnnxWriter, graph: Graph, ends: Ends, y: str) -> str:
-    if ends.labels is not None and graph.trained[-1].activation != "linear":
-        mean, deviation = ends.labels
-        y = writer.node("Mul", [y, writer.constant("/y_mul", deviation)], "/y_stretched")
+    if ends.labels is not None and graph.weighted[-1].activation != "linear":
+        mean, std = ends.labels
+        y = writer.node("Mul", [y, writer.constant("/y_mul", std)], "/y_stretched")
         y = writer.node("Add", [y, writer.constant("/y_add", mean)], "/y_moved")
     if graph.labels.each_step:
         shape = writer.constant("/steps", np.array([-1, graph.steps, graph.labels.count]))

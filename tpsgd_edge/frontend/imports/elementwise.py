@@ -178,10 +178,10 @@ def batch_normalization(chain: Chain, call: Call) -> Chain:
     scale, bias, average, variance = (
         call.real(i, what, (shape[1],)) for i, what in enumerate(("scale", "B", "mean", "var"), 1)
     )
-    deviation = variance + call.number("epsilon", 1e-5)
-    if not (deviation > 0).all():
+    std = variance + call.number("epsilon", 1e-5)
+    if not (std > 0).all():
         raise call.error("BatchNormalization has a variance that is not positive")
-    factor = scale / np.sqrt(deviation)
+    factor = scale / np.sqrt(std)
     by_channel = (1, shape[1], *(1,) * (len(shape) - 2))
     shift = bias - average * factor
     return scaled(chain, call, factor.reshape(by_channel), shift.reshape(by_channel))

@@ -64,7 +64,7 @@ def _recurrent(
         b = call.real(3, "bias", (1, 2 * rows))[0].reshape(2, rows)
     if call.has(4) and set(call.whole(call.array(4, "lengths"), "lengths")) != {steps}:
         raise call.error(f"{op} reads sequences of different lengths")
-    if call.has(5) and call.real(5, "first state").any():
+    if call.has(5) and call.real(5, "initial state").any():
         raise call.error(f"{op} starts from a state other than zero", help="start from zeros")
     check_lengths(call, rows, n_x)
     if chain.pending is not None:

@@ -54,7 +54,7 @@ def source_weights(spec: Spec, class_names: tuple[str, ...]) -> dict[str, Weight
     Args:
         class_names: of the data; where the file has the same names, its outputs follow their order.
     """
-    net, last = read_source(spec), spec.model.trained[-1]
+    net, last = read_source(spec), spec.model.weighted[-1]
     if ends_with_sigmoid(net) and isinstance(last, DenseSpec) and last.units == 2:
         net = as_two_classes(net)
     weights, own = dict(net.weights), net.class_names

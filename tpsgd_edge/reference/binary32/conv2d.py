@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tpsgd_edge.quantize.model import QuantizedConv2d
 from tpsgd_edge.reference.binary32.functions import F32, ONE, sum_in_order
 from tpsgd_edge.reference.binary32.loss import Label, LossConstants, prepare_loss
-from tpsgd_edge.reference.binary32.readout import kept_projection, set_projection, taught_error
+from tpsgd_edge.reference.binary32.readout import error_of_loss, kept_projection, set_projection
 from tpsgd_edge.reference.binary32.update import (
     LANES,
     join_lanes,
@@ -45,7 +45,9 @@ class Binary32Conv2d:
     b: F32
 
     @classmethod
-    def prepare(cls, layer: QuantizedConv2d, label_kind: str, label_count: int) -> "Binary32Conv2d":
+    def from_quantized(
+        cls, layer: QuantizedConv2d, label_kind: str, label_count: int
+    ) -> "Binary32Conv2d":
         """The layer with its constants at hand, and weights of zero."""
         geometry = layer.geometry
         patches, target = patch_index(geometry), TargetMap.of(geometry)
@@ -105,8 +107,8 @@ class Binary32Conv2d:
     ) -> bool:
         """Update w and b from maps x (x_count,), y (y_count,); tell whether a unit learned."""
         seen = self._averaged(y)
-        e, is_taught = taught_error(self.loss, seen, label, decay)
-        return self.learn_from(e, x, y, words, decay) or is_taught
+        e, readout_learned = error_of_loss(self.loss, seen, label, decay)
+        return self.learn_from(e, x, y, words, decay) or readout_learned
 
     def learn_from(
         self, e: F32, x: F32, y: F32, words: NDArray[np.uint32], decay: np.float32

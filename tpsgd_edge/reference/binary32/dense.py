@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tpsgd_edge.quantize.model import QuantizedDense
 from tpsgd_edge.reference.binary32.functions import F32, ZERO
 from tpsgd_edge.reference.binary32.loss import Label, LossConstants, local_error, prepare_loss
-from tpsgd_edge.reference.binary32.readout import kept_projection, set_projection, taught_error
+from tpsgd_edge.reference.binary32.readout import error_of_loss, kept_projection, set_projection
 from tpsgd_edge.reference.binary32.update import (
     LANES,
     join_lanes,
@@ -33,7 +33,9 @@ class Binary32Dense:
     b: F32
 
     @classmethod
-    def prepare(cls, layer: QuantizedDense, label_kind: str, label_count: int) -> "Binary32Dense":
+    def from_quantized(
+        cls, layer: QuantizedDense, label_kind: str, label_count: int
+    ) -> "Binary32Dense":
         """The layer with its constants at hand, and weights of zero."""
         rounds = -(-layer.n_in // LANES)
         return cls(
@@ -94,8 +96,8 @@ class Binary32Dense:
             x: what the update reads, (n_in,), or (n_out, n_in) where units read unlike values.
             c: activations that the derivative is taken from, where these are not y.
         """
-        e, is_taught = taught_error(self.loss, y, label, decay)
-        return self.learn_from(e, x, y if c is None else c, words, decay) or is_taught
+        e, readout_learned = error_of_loss(self.loss, y, label, decay)
+        return self.learn_from(e, x, y if c is None else c, words, decay) or readout_learned
 
     def error(self, y: F32, label: Label) -> F32:
         """Compute e (n_out,) of the layer's own loss."""

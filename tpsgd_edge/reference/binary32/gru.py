@@ -48,17 +48,21 @@ class Binary32Gru:
     seen: Seen | None
 
     @property
-    def units(self) -> tuple[Binary32Dense, Binary32Dense]:
+    def parts(self) -> tuple[Binary32Dense, Binary32Dense]:
         """The dense layers, whose state is that of the layer."""
         return self.reads, self.own
 
     @classmethod
-    def prepare(cls, layer: QuantizedGru, label_kind: str, label_count: int) -> "Binary32Gru":
+    def from_quantized(
+        cls, layer: QuantizedGru, label_kind: str, label_count: int
+    ) -> "Binary32Gru":
         """The layer with weights of zero, before a sequence."""
-        reads, own = (Binary32Dense.prepare(unit, label_kind, label_count) for unit in layer.units)
+        reads, own = (
+            Binary32Dense.from_quantized(unit, label_kind, label_count) for unit in layer.parts
+        )
         loss = None
-        if layer.taught is not None:
-            loss = prepare_loss(layer.taught, label_kind, label_count)
+        if layer.loss_layer is not None:
+            loss = prepare_loss(layer.loss_layer, label_kind, label_count)
         h = np.zeros(layer.n_out, np.float32)
         return cls(layer, reads, own, loss, h, None)
 
@@ -71,7 +75,7 @@ class Binary32Gru:
         n = self.layer.n_out
         a, u = self.reads.forward(x), self.own.forward(self.h)
         r, z = ACTIVATIONS["sigmoid"](a[: 2 * n] + u[: 2 * n]).reshape(2, n)
-        first = self.layer.resets_first
+        first = self.layer.reset_before
         k = self.own.forward(r * self.h)[2 * n :] if first else r * u[2 * n :]
         c = ACTIVATIONS["tanh"](a[2 * n :] + k)
         self.seen = Seen(x, self.h, r, z, c, u[2 * n :])

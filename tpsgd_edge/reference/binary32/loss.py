@@ -124,7 +124,7 @@ TARGET_SPACE: Mapping[str, Callable[[LossConstants, F32], F32]] = {
     "l2": _l2,
     "l1": _l1,
     "huber": _huber,
-    "dead_zone": _dead_zone,
+    "epsilon_insensitive": _dead_zone,
     "cross_entropy": _l2,
     "custom": _custom,
 }

@@ -16,7 +16,7 @@ class Binary32MaxPool:
     windows: Index
 
     @classmethod
-    def prepare(cls, pool: QuantizedPool) -> "Binary32MaxPool":
+    def from_quantized(cls, pool: QuantizedPool) -> "Binary32MaxPool":
         """The layer with its windows at hand."""
         return cls(pool_index(pool))
 
@@ -38,7 +38,7 @@ class Binary32AveragePool:
     area: F32
 
     @classmethod
-    def prepare(cls, pool: QuantizedPool) -> "Binary32AveragePool":
+    def from_quantized(cls, pool: QuantizedPool) -> "Binary32AveragePool":
         """The layer with its windows at hand."""
         windows = pool_index(pool)
         return cls(windows, inside_counts(pool, windows).astype(np.float32))

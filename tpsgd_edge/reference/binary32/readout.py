@@ -17,7 +17,7 @@ from tpsgd_edge.reference.binary32.loss import (
 _LIMIT = np.float32(127)
 
 
-def taught_error(
+def error_of_loss(
     constants: LossConstants, y: F32, label: Label, decay: np.float32
 ) -> tuple[F32, bool]:
     """Compute e (n_target,) of y (n_target,), then let the read-out learn; tell if it changed."""

@@ -37,11 +37,13 @@ class Binary32Rnn:
     trace: F32
 
     @classmethod
-    def prepare(cls, layer: QuantizedRnn, label_kind: str, label_count: int) -> "Binary32Rnn":
+    def from_quantized(
+        cls, layer: QuantizedRnn, label_kind: str, label_count: int
+    ) -> "Binary32Rnn":
         """The layer with its constants at hand, weights of zero, before a sequence."""
         group = np.repeat(np.arange(len(layer.leak_shifts)), np.diff(layer.group_bounds))
         return cls(
-            dense=Binary32Dense.prepare(layer, label_kind, label_count),
+            dense=Binary32Dense.from_quantized(layer, label_kind, label_count),
             group=group,
             leaks=np.ldexp(ONE, -np.array(layer.leak_shifts)).astype(np.float32),
             has_traces=layer.has_traces,

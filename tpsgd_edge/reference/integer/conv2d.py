@@ -11,7 +11,7 @@ from tpsgd_edge.arithmetic.random import mix_array
 from tpsgd_edge.quantize.model import DTYPES, QuantizedConv2d
 from tpsgd_edge.reference.integer.average import average, inverse
 from tpsgd_edge.reference.integer.loss import Label, LossConstants, prepare_loss
-from tpsgd_edge.reference.integer.readout import kept_projection, set_projection, taught_error
+from tpsgd_edge.reference.integer.readout import error_of_loss, kept_projection, set_projection
 from tpsgd_edge.reference.integer.update import (
     BIAS_LIMIT,
     bias_changes,
@@ -48,7 +48,9 @@ class IntegerConv2d:
     b: Int64
 
     @classmethod
-    def prepare(cls, layer: QuantizedConv2d, label_kind: str, label_count: int) -> "IntegerConv2d":
+    def from_quantized(
+        cls, layer: QuantizedConv2d, label_kind: str, label_count: int
+    ) -> "IntegerConv2d":
         """The layer with its constants at hand, and weights of zero."""
         geometry = layer.geometry
         target = TargetMap.of(geometry)
@@ -105,8 +107,8 @@ class IntegerConv2d:
     ) -> bool:
         """Update w and b from maps x (x_count,), y (y_count,); tell whether a unit learned."""
         seen = self._averaged(y)
-        e, is_taught = taught_error(self.loss, seen, label, words, decay)
-        return self.learn_from(e, x, y, words, decay) or is_taught
+        e, readout_learned = error_of_loss(self.loss, seen, label, words, decay)
+        return self.learn_from(e, x, y, words, decay) or readout_learned
 
     def learn_from(
         self, e: Int64, x: NDArray[Any], y: Int64, words: NDArray[np.uint32], decay: int

@@ -10,7 +10,7 @@ from tpsgd_edge.arithmetic.ops import Int64, clip
 from tpsgd_edge.arithmetic.random import mix_array
 from tpsgd_edge.quantize.model import DTYPES, QuantizedDense
 from tpsgd_edge.reference.integer.loss import Label, LossConstants, local_error, prepare_loss
-from tpsgd_edge.reference.integer.readout import kept_projection, set_projection, taught_error
+from tpsgd_edge.reference.integer.readout import error_of_loss, kept_projection, set_projection
 from tpsgd_edge.reference.integer.update import (
     BIAS_LIMIT,
     bias_changes,
@@ -32,7 +32,9 @@ class IntegerDense:
     b: Int64
 
     @classmethod
-    def prepare(cls, layer: QuantizedDense, label_kind: str, label_count: int) -> "IntegerDense":
+    def from_quantized(
+        cls, layer: QuantizedDense, label_kind: str, label_count: int
+    ) -> "IntegerDense":
         """The layer with its constants at hand, and weights of zero."""
         shape = (layer.n_out, layer.n_in)
         return cls(
@@ -91,8 +93,8 @@ class IntegerDense:
             words: one random word a unit.
             c: activations that the derivative is taken from, where these are not y.
         """
-        e, is_taught = taught_error(self.loss, y, label, words, decay)
-        return self.learn_from(e, x, y if c is None else c, words, decay) or is_taught
+        e, readout_learned = error_of_loss(self.loss, y, label, words, decay)
+        return self.learn_from(e, x, y if c is None else c, words, decay) or readout_learned
 
     def error(self, y: Int64, label: Label) -> Int64:
         """Compute e (n_out,) of the layer's own loss."""

@@ -49,17 +49,19 @@ class IntegerGru:
     seen: Seen | None
 
     @property
-    def units(self) -> tuple[IntegerDense, IntegerDense]:
+    def parts(self) -> tuple[IntegerDense, IntegerDense]:
         """The dense layers, whose state is that of the layer."""
         return self.reads, self.own
 
     @classmethod
-    def prepare(cls, layer: QuantizedGru, label_kind: str, label_count: int) -> "IntegerGru":
+    def from_quantized(cls, layer: QuantizedGru, label_kind: str, label_count: int) -> "IntegerGru":
         """The layer with weights of zero, before a sequence."""
-        reads, own = (IntegerDense.prepare(unit, label_kind, label_count) for unit in layer.units)
+        reads, own = (
+            IntegerDense.from_quantized(unit, label_kind, label_count) for unit in layer.parts
+        )
         loss = None
-        if layer.taught is not None:
-            loss = prepare_loss(layer.taught, label_kind, label_count)
+        if layer.loss_layer is not None:
+            loss = prepare_loss(layer.loss_layer, label_kind, label_count)
         h = np.zeros(layer.n_out, np.int64)
         return cls(layer, reads, own, loss, h, None)
 
@@ -72,7 +74,7 @@ class IntegerGru:
         n = self.layer.n_out
         a, u = self.reads.forward(x), self._own_sums(self.h)
         r, z = self._activate("sigmoid", a[: 2 * n] + u[: 2 * n]).reshape(2, n)
-        if self.layer.resets_first:
+        if self.layer.reset_before:
             k = self._own_sums(rshift_round(r * self.h, 15))[2 * n :]
         else:
             k = rshift_round(r * u[2 * n :], 15)

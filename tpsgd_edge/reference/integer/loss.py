@@ -123,7 +123,7 @@ TARGET_SPACE: Mapping[str, Callable[[LossConstants, Int64], Int64]] = {
     "l2": _l2,
     "l1": _l1,
     "huber": _huber,
-    "dead_zone": _dead_zone,
+    "epsilon_insensitive": _dead_zone,
     "cross_entropy": _l2,
     "custom": _custom,
 }

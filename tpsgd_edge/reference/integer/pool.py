@@ -19,7 +19,7 @@ class IntegerMaxPool:
     windows: Index
 
     @classmethod
-    def prepare(cls, pool: QuantizedPool) -> "IntegerMaxPool":
+    def from_quantized(cls, pool: QuantizedPool) -> "IntegerMaxPool":
         """The layer with its windows at hand."""
         return cls(pool_index(pool))
 
@@ -38,7 +38,7 @@ class IntegerAveragePool:
     inverse_area: Int64
 
     @classmethod
-    def prepare(cls, pool: QuantizedPool) -> "IntegerAveragePool":
+    def from_quantized(cls, pool: QuantizedPool) -> "IntegerAveragePool":
         """The layer with its windows at hand."""
         windows = pool_index(pool)
         return cls(pool, windows, inverse(inside_counts(pool, windows)))

@@ -20,7 +20,7 @@ _LIMIT = 127
 _SHIFT = 13
 
 
-def taught_error(
+def error_of_loss(
     constants: LossConstants, y: Int64, label: Label, words: NDArray[np.uint32], decay: int
 ) -> tuple[Int64, bool]:
     """Compute e (n_target,) of y (n_target,), then let the read-out learn; tell whether it changed.

@@ -39,11 +39,11 @@ class IntegerRnn:
     trace: Int64
 
     @classmethod
-    def prepare(cls, layer: QuantizedRnn, label_kind: str, label_count: int) -> "IntegerRnn":
+    def from_quantized(cls, layer: QuantizedRnn, label_kind: str, label_count: int) -> "IntegerRnn":
         """The layer with its constants at hand, weights of zero, before a sequence."""
         group = np.repeat(np.arange(len(layer.leak_shifts)), np.diff(layer.group_bounds))
         return cls(
-            dense=IntegerDense.prepare(layer, label_kind, label_count),
+            dense=IntegerDense.from_quantized(layer, label_kind, label_count),
             own_shift=layer.own_shift,
             group=group,
             leak_shifts=np.array(layer.leak_shifts),

@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.random import Purpose, stream, uniform
 from tpsgd_edge.graph.graph import Graph, Weights
-from tpsgd_edge.graph.layers import Conv2d, Dense, Gru, Rnn, TrainedLayer, weight_shapes
+from tpsgd_edge.graph.layers import Conv2d, Dense, Gru, Rnn, WeightedLayer, weight_shapes
 
 # Of a gru layer before training, units move by 1/2, 1/4, 1/8 or 1/16 of the way at a step.
 _GATE_SPEEDS = 4
 # With sqrt(3) the signal keeps its size from layer to layer. Nets of one or two convolutions learn
-# as well from smaller first weights, deeper ones do not (docs/RESULTS.md).
+# as well from smaller initial weights, deeper ones do not (docs/RESULTS.md).
 _DEEP, _DEEP_GAIN = 3, math.sqrt(3)
 
 
@@ -34,7 +34,7 @@ def initial_bound(graph: Graph, index: int) -> float:
 
 
 def initial_weights(graph: Graph, index: int, seed: int) -> Weights:
-    """First weights in real numbers, as given or as drawn from the seed."""
+    """Initial weights in real numbers, as given or as drawn from the seed."""
     layer = _trained(graph, index)
     given = graph.weights.get(layer.name)
     if given is not None:
@@ -52,7 +52,7 @@ def initial_weights(graph: Graph, index: int, seed: int) -> Weights:
 
 
 def stored_weights(graph: Graph, index: int, seed: int) -> Weights | None:
-    """First weights that lie in flash: given ones; of a layer that does not train, drawn ones."""
+    """Initial weights that lie in flash: given ones; of a layer that does not train, drawn ones."""
     layer = _trained(graph, index)
     if layer.name in graph.frozen:
         return initial_weights(graph, index, seed)
@@ -71,8 +71,8 @@ def _first_gates(layer: Gru) -> NDArray[np.float64]:
     return b
 
 
-def _trained(graph: Graph, index: int) -> TrainedLayer:
+def _trained(graph: Graph, index: int) -> WeightedLayer:
     layer = graph.layers[index]
-    if not isinstance(layer, TrainedLayer):
+    if not isinstance(layer, WeightedLayer):
         raise TypeError(f"layer '{layer.name}' has no weights")
     return layer

@@ -14,13 +14,13 @@ from tpsgd_edge.reference.integer.pool import IntegerAveragePool, IntegerMaxPool
 ERROR_LIMIT = 2**15 - 1
 
 
-def below_dense(dense: IntegerDense, delta: Int64, x: NDArray[Any], y: Int64) -> Int64:
+def dense_input_gradient(dense: IntegerDense, delta: Int64, x: NDArray[Any], y: Int64) -> Int64:
     """Compute e (n_in,) of the inputs from delta (n_out,)."""
     # All partial sums are integers below 2^52, and so exact in binary64.
     return _narrow(dense.layer, delta.astype(np.float64) @ dense.w_wide)
 
 
-def below_conv2d(conv: IntegerConv2d, delta: Int64, x: NDArray[Any], y: Int64) -> Int64:
+def conv2d_input_gradient(conv: IntegerConv2d, delta: Int64, x: NDArray[Any], y: Int64) -> Int64:
     """Compute e (x_count,) of the input map from delta (y_count,) of the output map."""
     groups, outputs, _ = conv.w_wide.shape
     deltas = delta.astype(np.float64).reshape(-1, groups, 1, outputs)
@@ -31,27 +31,29 @@ def below_conv2d(conv: IntegerConv2d, delta: Int64, x: NDArray[Any], y: Int64) -
     return _narrow(conv.layer, sums[:-1])
 
 
-def below_max_pool(pool: IntegerMaxPool, e: Int64, x: NDArray[Any], y: Int64) -> Int64:
+def max_pool_input_gradient(pool: IntegerMaxPool, e: Int64, x: NDArray[Any], y: Int64) -> Int64:
     """Compute e (x_count,) of the input map: that of each window at its first largest element."""
     first = (x.take(pool.windows) == y).argmax(axis=0)
     receivers = pool.windows[first, np.arange(len(e))]
-    return _handed_out(receivers[np.newaxis], e, len(x))
+    return _scattered(receivers[np.newaxis], e, len(x))
 
 
-def below_average_pool(pool: IntegerAveragePool, e: Int64, x: NDArray[Any], y: Int64) -> Int64:
+def average_pool_input_gradient(
+    pool: IntegerAveragePool, e: Int64, x: NDArray[Any], y: Int64
+) -> Int64:
     """Compute e (x_count,) of the input map: that of each window at all its elements."""
-    return _handed_out(pool.windows, e, len(x))
+    return _scattered(pool.windows, e, len(x))
 
 
-def _handed_out(receivers: NDArray[np.intp], e: Int64, count: int) -> Int64:
+def _scattered(receivers: NDArray[np.intp], e: Int64, count: int) -> Int64:
     """Errors of windows at some of their elements, (elements, windows); clipped at each."""
-    below = np.zeros(count, np.int64)
+    e_x = np.zeros(count, np.int64)
     for column, error in zip(receivers.T, e, strict=True):
-        below[column] = clip(below[column] + error, -ERROR_LIMIT, ERROR_LIMIT)
-    return below
+        e_x[column] = clip(e_x[column] + error, -ERROR_LIMIT, ERROR_LIMIT)
+    return e_x
 
 
 def _narrow(layer: QuantizedDense, sums: NDArray[Any]) -> Int64:
-    assert layer.passing is not None
-    errors = rshift_round(sums.astype(np.int64), layer.passing.shift)
+    assert layer.input_gradient is not None
+    errors = rshift_round(sums.astype(np.int64), layer.input_gradient.shift)
     return clip(errors, -ERROR_LIMIT, ERROR_LIMIT)

@@ -11,13 +11,13 @@ from tpsgd_edge.reference.binary32.pool import Binary32AveragePool, Binary32MaxP
 ERROR_LIMIT = np.float32(2**20)
 
 
-def below_dense(dense: Binary32Dense, delta: F32, x: F32, y: F32) -> F32:
+def dense_input_gradient(dense: Binary32Dense, delta: F32, x: F32, y: F32) -> F32:
     """Compute e (n_in,) of the inputs from delta (n_out,)."""
     products = dense.w_t[: dense.layer.n_in].T * delta[:, np.newaxis]
     return _limited(sum_in_order(products))
 
 
-def below_conv2d(conv: Binary32Conv2d, delta: F32, x: F32, y: F32) -> F32:
+def conv2d_input_gradient(conv: Binary32Conv2d, delta: F32, x: F32, y: F32) -> F32:
     """Compute e (x_count,) of the input map from delta (y_count,) of the output map."""
     groups = conv.layer.geometry.groups
     w = conv.w.reshape(groups, -1, conv.layer.n_in)
@@ -31,24 +31,24 @@ def below_conv2d(conv: Binary32Conv2d, delta: F32, x: F32, y: F32) -> F32:
     return _limited(sums[:-1])
 
 
-def below_max_pool(pool: Binary32MaxPool, e: F32, x: F32, y: F32) -> F32:
+def max_pool_input_gradient(pool: Binary32MaxPool, e: F32, x: F32, y: F32) -> F32:
     """Compute e (x_count,) of the input map: that of each window at its first largest element."""
     first = (x.take(pool.windows) == y).argmax(axis=0)
     receivers = pool.windows[first, np.arange(len(e))]
-    return _handed_out(receivers[np.newaxis], e, len(x))
+    return _scattered(receivers[np.newaxis], e, len(x))
 
 
-def below_average_pool(pool: Binary32AveragePool, e: F32, x: F32, y: F32) -> F32:
+def average_pool_input_gradient(pool: Binary32AveragePool, e: F32, x: F32, y: F32) -> F32:
     """Compute e (x_count,) of the input map: a share of each window's at all its elements."""
-    return _handed_out(pool.windows, e * (ONE / np.float32(len(pool.windows))), len(x))
+    return _scattered(pool.windows, e * (ONE / np.float32(len(pool.windows))), len(x))
 
 
-def _handed_out(receivers: NDArray[np.intp], e: F32, count: int) -> F32:
+def _scattered(receivers: NDArray[np.intp], e: F32, count: int) -> F32:
     """Errors of windows at some of their elements, (elements, windows); clipped at each."""
-    below = np.zeros(count, np.float32)
+    e_x = np.zeros(count, np.float32)
     for column, error in zip(receivers.T, e, strict=True):
-        below[column] = _limited(below[column] + error)
-    return below
+        e_x[column] = _limited(e_x[column] + error)
+    return e_x
 
 
 def _limited(sums: F32) -> F32:

@@ -34,10 +34,10 @@ def linear_score(dataset: Dataset) -> tuple[str, float] | None:
         return None
     most = min(_MOST_SAMPLES, max(200, _AFFORDABLE // (width * (answers if is_class else width))))
     x, y = dataset.x_train[:most], dataset.y_train[:most]
-    mean, deviation = _scale(x)
+    mean, std = _scale(x)
 
     def scaled(values: NDArray[Any]) -> Real:
-        standard = np.clip((values - mean) / deviation, -_LARGEST, _LARGEST)
+        standard = np.clip((values - mean) / std, -_LARGEST, _LARGEST)
         return np.hstack([standard, np.ones((len(values), 1))]).astype(np.float32)
 
     inputs, tests = scaled(x), scaled(dataset.x_test[:_MOST_SAMPLES])
@@ -50,11 +50,11 @@ def linear_score(dataset: Dataset) -> tuple[str, float] | None:
 
 
 def _scale(x: NDArray[Any]) -> tuple[Real, Real]:
-    """Mean and deviation of each column without its outermost values; infinite where constant."""
+    """Mean and std of each column without its outermost values; infinite where constant."""
     low, high = np.percentile(x, (_OUTERMOST, 100 - _OUTERMOST), axis=0)
     inner = np.where(high > low, np.clip(x, low, high), x)
-    mean, deviation = inner.mean(axis=0), inner.std(axis=0)
-    return mean, np.where(deviation > 1e-9 * np.abs(mean), deviation, np.inf)
+    mean, std = inner.mean(axis=0), inner.std(axis=0)
+    return mean, np.where(std > 1e-9 * np.abs(mean), std, np.inf)
 
 
 def _logistic(x: Real, y: NDArray[Any], count: int) -> Real:

@@ -1,6 +1,6 @@
 """Inputs and deltas of each layer in a batch, whose products are the changes of its weights.
 
-In a feed-forward network one lesson a layer, as the rule comes to it. With recurrent layers, one a
+In a feed-forward network one part a layer, as the rule comes to it. With recurrent layers, one a
 batch after a way back through time; with other rules, one after each step that teaches.
 Labels are (batch, m, K) here: those of the last m steps of each sample, m = 1 or all steps.
 """
@@ -22,15 +22,15 @@ from tpsgd_edge.rule.rules import (
     Losses,
     RuleName,
     Task,
+    backward_pass,
     input_gradients,
     last_delta,
-    way_down,
 )
 from tpsgd_edge.rule.sequence import first_traces, next_traces, through_time
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class LayerDeltas:
     """Inputs and deltas of layers that learn at once: W by sums of delta x^T, b by those of delta.
 
     Entries of both lists are of the layers from `first` on. Rows are samples; after a way back
@@ -43,7 +43,7 @@ class Lesson:
     first: int = 0
 
 
-def lessons(
+def batch_deltas(
     network: FloatNetwork,
     x: Tensor,
     labels: Tensor,
@@ -54,8 +54,8 @@ def lessons(
     error_gate: float | None = None,
     learn_every: int = 0,
     share: float = 0.0,
-) -> Iterator[Lesson]:
-    """The lessons of a batch x (batch, n_in).
+) -> Iterator[LayerDeltas]:
+    """The batch_deltas of a batch x (batch, n_in).
 
     Each has to be learned before the next is asked for: what follows runs with the new weights.
     `learn_every` is that of the graph; rules that go back through time have no use for it.
@@ -70,11 +70,11 @@ def lessons(
         yield from _step_by_step(task, DIRECT[rule], error_gate, every)
     else:
         task = Task(network, x, labels, losses, feedback)
-        way_back = network.w if rule == "backprop" else feedback
-        yield _through_time(task, way_back, error_gate)
+        backward_weights = network.w if rule == "backprop" else feedback
+        yield _through_time(task, backward_weights, error_gate)
 
 
-def _layer_by_layer(task: Task, rule: RuleName, error_gate: float | None) -> Iterator[Lesson]:
+def _layer_by_layer(task: Task, rule: RuleName, error_gate: float | None) -> Iterator[LayerDeltas]:
     learns, last, teach = None, len(task.losses) - 1, RULES[rule]
     if error_gate is not None:
         activity = task.network.activity(task.x)
@@ -85,12 +85,12 @@ def _layer_by_layer(task: Task, rule: RuleName, error_gate: float | None) -> Ite
         teach = replace(DIRECT[rule], needs_error=True) if rule in DIRECT else teach
     for index, x, delta in teach(task):
         gate = None if index == last else learns
-        yield Lesson([x], [delta if gate is None else delta * gate], index)
+        yield LayerDeltas([x], [delta if gate is None else delta * gate], index)
 
 
 def _step_by_step(
     task: Task, rule: Direct, error_gate: float | None, learn_every: int
-) -> Iterator[Lesson]:
+) -> Iterator[LayerDeltas]:
     """A rule that sees one step, or traces of the past (docs/ARITHMETIC.md, section 15)."""
     network, layers = task.network, task.network.recurrent
     first, count = len(layers), task.x.shape[1] // layers[0].n_x
@@ -115,9 +115,9 @@ def _step_by_step(
         for index, (layer, step) in enumerate(zip(layers, steps, strict=True)):
             delta = deltas[index]
             if delta is not None:
-                deltas[index] = CELLS[layer.kind].taught(layer, network.w[index], step, delta)
+                deltas[index] = CELLS[layer.kind].delta(layer, network.w[index], step, delta)
         read = [s.v if trace is None else trace for s, trace in zip(steps, traces, strict=True)]
-        yield Lesson([*read, *_inputs(network, activity, first)], _gated(deltas, learns))
+        yield LayerDeltas([*read, *_inputs(network, activity, first)], _gated(deltas, learns))
 
 
 def _deltas(
@@ -136,7 +136,9 @@ def _deltas(
     return deltas
 
 
-def _through_time(task: Task, way_back: Sequence[Tensor], error_gate: float | None) -> Lesson:
+def _through_time(
+    task: Task, backward_weights: Sequence[Tensor], error_gate: float | None
+) -> LayerDeltas:
     """The last layer's loss, summed over the steps with labels; rows are step by step."""
     network, labels = task.network, task.labels
     layers = network.recurrent
@@ -146,12 +148,14 @@ def _through_time(task: Task, way_back: Sequence[Tensor], error_gate: float | No
     rows = labels.transpose(0, 1).flatten(0, 1)
     activity = network.behind([*[task.x] * first, states])
     error = last_delta(activity, rows, task.losses)
-    upper = [grad for _, grad in way_down(network, way_back, activity, error, first)][::-1]
+    upper = [grad for _, grad in backward_pass(network, backward_weights, activity, error, first)][
+        ::-1
+    ]
     learns = _learns(activity[-1], rows, error_gate)
     gradients = [
         lower
         for index, grad in enumerate(upper, first)
-        for place, lower in input_gradients(network, index, activity, way_back, grad)
+        for place, lower in input_gradients(network, index, activity, backward_weights, grad)
         if place == first
     ]
     reaching = torch.stack(gradients).sum(dim=0)
@@ -161,9 +165,9 @@ def _through_time(task: Task, way_back: Sequence[Tensor], error_gate: float | No
     inputs, deltas = _inputs(network, activity, first), _gated([*upper], learns)
     for index in reversed(range(first)):
         past = [steps[index] for steps in history]
-        found, grads = through_time(layers[index], way_back[index], past, grads)
+        found, grads = through_time(layers[index], backward_weights[index], past, grads)
         inputs, deltas = [torch.cat([s.v for s in past]), *inputs], [torch.cat(found), *deltas]
-    return Lesson(inputs, deltas)
+    return LayerDeltas(inputs, deltas)
 
 
 def _inputs(network: FloatNetwork, activity: list[Tensor], first: int) -> list[Tensor]:

@@ -24,7 +24,7 @@ class ReadingSpec(Section):
         return tuple(value) if isinstance(value, list) else value
 
 
-class UntrainedSpec(ReadingSpec):
+class WeightlessSpec(ReadingSpec):
     """Settings of layers without weights: a name, which may be left out."""
 
     name: str | None = None
@@ -36,7 +36,7 @@ class UntrainedSpec(ReadingSpec):
         return None if name is None else check_c_name(name)
 
 
-class PoolSpec(UntrainedSpec):
+class PoolSpec(WeightlessSpec):
     """Pooling: the largest or the mean value of each window."""
 
     kind: Literal["max_pool", "avg_pool"]
@@ -71,14 +71,14 @@ class PoolSpec(UntrainedSpec):
         return value if value is None or is_length(value) else pair(value, key="stride")
 
 
-class GlobalAvgPoolSpec(UntrainedSpec):
+class GlobalAvgPoolSpec(WeightlessSpec):
     """The mean of each channel over the whole map."""
 
     kind: Literal["global_avg_pool"]
     """Kind of the layer. Example: `kind = "global_avg_pool"`"""
 
 
-class AddSpec(UntrainedSpec):
+class AddSpec(WeightlessSpec):
     """The sum of several values of one shape, place by place; `from` names them."""
 
     kind: Literal["add"]
@@ -87,7 +87,7 @@ class AddSpec(UntrainedSpec):
     """What is made of the sum. Since: 0.2.0. Example: `activation = "relu"`"""
 
 
-class ConcatSpec(UntrainedSpec):
+class ConcatSpec(WeightlessSpec):
     """Maps of one height and width as one, their channels one after the other; `from` names them.
 
     Vectors are maps of one place: their entries follow each other.
@@ -97,7 +97,7 @@ class ConcatSpec(UntrainedSpec):
     """Kind of the layer. Since: 0.2.0. Example: `kind = "concat"`"""
 
 
-class FlattenSpec(UntrainedSpec):
+class FlattenSpec(WeightlessSpec):
     """The map as a vector; dense layers flatten what they read without being told."""
 
     kind: Literal["flatten"]

@@ -1,0 +1,65 @@
+"""Backpropagation: kernels of the errors of the layer below (section 18)."""
+
+from dataclasses import dataclass
+
+from tpsgd_edge.codegen.c import C_TYPES, unique
+from tpsgd_edge.codegen.conv2d_kernels import MapKernel, map_kernel
+from tpsgd_edge.codegen.dense_kernels import GradKernel, grad_kernel
+from tpsgd_edge.codegen.kernel_names import input_gradient_suffix, needs_derivative
+from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel
+
+
+@dataclass(frozen=True, slots=True)
+class InputGradientKernel:
+    """`tps_dense_backward_<suffix>` or `tps_conv2d_backward_<suffix>`.
+
+    Attributes:
+        w, acc: C types of weights and sums.
+    """
+
+    suffix: str
+    w: str
+    acc: str
+
+
+@dataclass(frozen=True, slots=True)
+class InputGradientKernels:
+    """All kernels of a model that hand errors down.
+
+    Attributes:
+        columns: what the dense and the convolutional ones are made of.
+    """
+
+    columns: tuple[InputGradientKernel, ...]
+    dense: tuple[InputGradientKernel, ...]
+    conv: tuple[InputGradientKernel, ...]
+    map_grad: tuple[GradKernel, ...]
+    max_pool: tuple[MapKernel, ...]
+    has_average_pool: bool
+
+
+def input_gradient_kernels(model: QuantizedModel) -> InputGradientKernels | None:
+    """The kernels that a model needs; None where it trains by local losses."""
+    if model.rule != "backprop":
+        return None
+    input_gradient = [layer for layer in model.weighted if layer.input_gradient is not None]
+    convs = [layer for layer in input_gradient if layer.kind == "conv2d"]
+    passed = [model.layers[i] for i in model.error_path]
+    return InputGradientKernels(
+        columns=unique(_kernel(layer) for layer in input_gradient),
+        dense=unique(_kernel(layer) for layer in input_gradient if layer.kind == "dense"),
+        conv=unique(_kernel(layer) for layer in convs),
+        map_grad=unique(grad_kernel(layer) for layer in convs if needs_derivative(layer)),
+        max_pool=unique(map_kernel(pool.x_type) for pool in passed if pool.kind == "max_pool"),
+        has_average_pool=any(pool.kind == "average_pool" for pool in passed),
+    )
+
+
+def _kernel(layer: QuantizedDense) -> InputGradientKernel:
+    assert layer.input_gradient is not None
+    acc = "s64" if layer.input_gradient.is_wide else "s32"
+    if layer.weight_type == "f32":
+        acc = "f32"
+    return InputGradientKernel(
+        input_gradient_suffix(layer), C_TYPES[layer.weight_type], C_TYPES[acc]
+    )
