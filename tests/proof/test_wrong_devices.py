@@ -68,7 +68,7 @@ def test_a_mismatch_is_in_the_document(monkeypatch, capsys):
 def test_a_device_that_is_wrong_only_once_is_a_mismatch(monkeypatch, capsys):
     # A static survives the second run, which finds nothing. The self-test takes the first turn, in
     # step 4 of its own: the second one is wrong, and no other.
-    once = "static int turns;\n        if (turns++ == 1) {\n            model->fc2_b[0] += 1;\n        }"
+    once = "static int turns;\n        model->fc2_b[0] += turns++ == 1;"
     change = when("model->step == 4", once)
     make_wrong(monkeypatch, change)
     ended = verify(capsys, "toy")
