@@ -9,8 +9,10 @@ import re
 
 import pytest
 
-from tests.proof.devices import STEPS, Change, command, make_wrong, needs, when
+from tests.proof.devices import STEPS, command, make_wrong, needs, when
 from tests.proof.faults import ON_CORES, WRONG
+
+ONLY_PREDICTS = "firmware that only predicts"
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -32,6 +34,7 @@ def test_a_wrong_library_of_this_computer_is_a_mismatch(wrong, monkeypatch, caps
     make_wrong(monkeypatch, fault.change)
     ended = verify(capsys, fault.spec)
     assert fault.words in " ".join(ended.out.split())
+    assert (ONLY_PREDICTS in ended.out) == (ONLY_PREDICTS in fault.words)
     assert f"repeat: tpsgd-edge verify {fault.spec}.toml --platform host --steps " in ended.out
     assert (ended.code, ended.err) == (1, "")
 
@@ -63,11 +66,10 @@ def test_a_mismatch_is_in_the_document(monkeypatch, capsys):
 
 
 def test_a_device_that_is_wrong_only_once_is_a_mismatch(monkeypatch, capsys):
-    # A static survives the second run, which finds nothing.
-    once = "static int done;\n        if (!done) {\n            done = 1;\n            "
-    change = when("model->step == 4", f"{once}model->fc2_b[0] += 1;\n        }}")
-    # The self-test takes the first turn, in step 4 of its own: the count is of steps in all.
-    change = Change(change.pattern, change.replacement.replace("!done", "done++ == 1"))
+    # A static survives the second run, which finds nothing. The self-test takes the first turn, in
+    # step 4 of its own: the second one is wrong, and no other.
+    once = "static int turns;\n        model->fc2_b[0] += turns++ == 1;"
+    change = when("model->step == 4", once)
     make_wrong(monkeypatch, change)
     ended = verify(capsys, "toy")
     assert "mismatch: step 4, layer 'fc2', tensor 'b'" in ended.out

@@ -10,7 +10,7 @@ from tests.support.losses import ACTIVATIONS, FROZEN_ACTIVATIONS
 from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.arithmetic.tables import Curve, slope_table, table_s8, table_s16, z_reach
 from tpsgd_edge.codegen.activations import ACTIVATIONS_C
-from tpsgd_edge.codegen.dense_kernels import GateKernel
+from tpsgd_edge.codegen.dense_kernels import GradKernel
 from tpsgd_edge.codegen.rendering import template
 from tpsgd_edge.graph.activation import ACTIVATION, DERIVATIVE
 from tpsgd_edge.reference.binary32 import activation as binary32
@@ -55,7 +55,7 @@ def test_every_stage_has_every_activation() -> None:
 def slopes_in_c(name: str) -> tuple[bool, bool]:
     """Whether the templates have the activation's slope for integers, and for binary32."""
     macros = template("dense_grad.c.j2").module
-    own = GateKernel("", name, ACTIVATIONS_C[name].shares or name, "int8_t", "INT8")
+    own = GradKernel("", name, ACTIVATIONS_C[name].shares or name, "int8_t", "INT8")
     integer_c = macros.closed_where(own) + macros.slope(own)  # type: ignore[attr-defined]
     real_c = macros.slope_f32(replace(own, slope=name))  # type: ignore[attr-defined]
     return bool(integer_c), bool(real_c)
