@@ -10,7 +10,7 @@ from tpsgd_edge.graph import Conv2d, Graph, without_adaptors
 from tpsgd_edge.memory import model_id
 from tpsgd_edge.spec import Edges, Spec, past_adaptors, spec_from_dict
 from tpsgd_edge.stages import prepare
-from tpsgd_edge.stages.adapting import Way, layers_of
+from tpsgd_edge.stages.adapting import Strategy, layers_of
 
 OUT = {"name": "out", "units": 2}
 
@@ -230,7 +230,7 @@ def test_an_adaptor_stands_between_a_layer_and_all_that_read_it():
 
 def test_adapting_puts_adaptors_behind_layers_that_branch():
     made = spec(*BLOCK, OUT)
-    way = Way(("out",), "prototype", 0.1, ("c1",))
+    way = Strategy(("out",), "prototype", 0.1, ("c1",))
     reads = {layer.name: layer.reads for layer in layers_of(made, way)}
     assert list(reads) == ["c1", "c1_adaptor", "c2", None, "out"]
     assert reads[None] == ("c1_adaptor", "c2")
