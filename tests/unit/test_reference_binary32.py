@@ -104,7 +104,7 @@ def test_eight_lanes_add_in_the_order_of_the_contract(n_in, n_out):
 
 def test_every_error_agrees_with_scalar_loops():
     seen = set()
-    for seed in range(300):
+    for seed in range(600):
         rng = np.random.default_rng(seed)
         model = random_model(rng, value_type="f32", n_in=1, max_width=9)
         count, kind = model.labels.count, model.labels.kind
