@@ -49,7 +49,7 @@ def test_errors_reach_the_first_layers():
 
 
 MUTATIONS = {
-    "shift of the errors": ("net.c", r"(delta_below_\w+\(&fc3_layer, [^;]*?, )\d+,", r"\g<1>9,"),
+    "shift of the errors": ("net.c", r"(backward_\w+\(&fc3_layer, [^;]*?, )\d+,", r"\g<1>9,"),
     "rows without an error": ("net_tps_backward.c", r"error == 0\)", "error < 0)"),
     "last of four columns": ("net_tps_backward.c", r"w\[3\] \* error", "w[2] * error"),
     "limit of errors": ("net_tps_backward.c", r"-INT16_MAX, INT16_MAX\)", "-INT8_MAX, INT8_MAX)"),

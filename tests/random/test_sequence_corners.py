@@ -246,7 +246,7 @@ MUTATIONS = {
     "derivative of the state": (
         "present",
         "net.c",
-        r"(gate_tanh_s8\(&rnn1_layer.unit, work->)stream.rnn1_c",
+        r"(grad_tanh_s8\(&rnn1_layer.unit, work->)stream.rnn1_c",
         r"\1arena.rnn1_y.at",
         "rnn1.w",
     ),

@@ -86,7 +86,7 @@ class ScalarModel:
         self.w, self.b = [], []
         for layer in model.layers:
             if layer.kind == "gru":
-                w, b = zip(*(self._initial(unit) for unit in layer.units), strict=True)
+                w, b = zip(*(self._initial(unit) for unit in layer.parts), strict=True)
             else:
                 w, b = ([], []) if layer.kind in POOLS else self._initial(layer)
             self.w.append(w)

@@ -239,7 +239,7 @@ def test_errors_are_handed_down_before_a_layer_learns():
     ]
     places = [step.index(call) for call in calls]
     assert places == sorted(places)
-    assert "delta_below_s16_s64(&conv0_layer" not in step
+    assert "backward_s16_s64(&conv0_layer" not in step
 
 
 def test_a_pool_behind_the_first_layer_needs_no_map_of_errors():

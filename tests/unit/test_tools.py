@@ -35,7 +35,15 @@ from tpsgd_edge.toolchain.sizes import Ram
 ROOT = Path(__file__).parent.parent.parent
 SCRIPTS = sorted(path.name for path in (ROOT / "tools").glob("*.py"))
 # One takes no arguments, others are modules of the others.
-NO_HELP = ("make_digits.py", "of_seeds.py", "open_data.py")
+# Others import these, or the documentation site does.
+NO_HELP = (
+    "make_digits.py",
+    "of_seeds.py",
+    "open_data.py",
+    "docs_docstrings.py",
+    "docs_hooks.py",
+    "docs_text.py",
+)
 DIGITS = ROOT / "examples" / "digits.toml"
 DENSE = ROOT / "docs" / "results" / "dense.json"
 CONV = ROOT / "docs" / "results" / "conv.json"

@@ -95,7 +95,7 @@ def _scores(metric: Metric, rule: RuleSummary) -> tuple[str, str, str, str]:
         return "diverged", "", "", ""
     scale, digits = (100, 2) if metric == "accuracy" else (1, 3)
     unit = " %" if metric == "accuracy" else ""
-    spread = "" if rule.std is None else f"{scale * rule.std:.{digits}f}"
+    spread = "" if rule.deviation is None else f"{scale * rule.deviation:.{digits}f}"
     is_learned = rule.rule != RANDOM and rule.over_random is not None
     over = f"{scale * (rule.over_random or 0):+.{digits}f}" if is_learned else ""
     mean, lowest = (f"{scale * (v or 0):.{digits}f}{unit}" for v in (rule.mean, rule.lowest))

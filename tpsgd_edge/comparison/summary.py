@@ -45,7 +45,7 @@ class RuleSummary:
     scores: tuple[float | None, ...]
     mean: float | None
     lowest: float | None
-    std: float | None
+    deviation: float | None
     over_random: float | None
     curve: tuple[float, ...]
     seconds: float
@@ -155,7 +155,7 @@ def _summary(
         scores=tuple(_finite(score) for score in scores),
         mean=own,
         lowest=_finite(min(scores)),
-        std=stdev(scores) if own is not None and len(scores) > 1 else None,
+        deviation=stdev(scores) if own is not None and len(scores) > 1 else None,
         over_random=None if own is None or of_random is None else own - of_random,
         curve=tuple(mean(result.scores[i] for result in results) for i in range(steps)),
         seconds=mean(result.seconds / result.run.epochs for result in results),
