@@ -9,7 +9,7 @@ import griffe
 from docs_text import apart, fenced
 
 
-class Docstrings(griffe.Extension):  # type: ignore[misc]  # griffe is not there where types are checked
+class Docstrings(griffe.Extension):  # type: ignore[misc]
     """Put each docstring of the package into that form."""
 
     def on_object(self, *, obj: Any, **_: Any) -> None:
