@@ -139,7 +139,9 @@ def _learning_calls(layer: QuantizedRnn) -> Iterator[Call]:
         yield from step_calls(layer, unit, (stream(layer, "v"),), e)
         return
     yield steps_call(layer, unit, e)
-    read = (stream(layer, "trace"), arena(layer, "p"))
+    # In binary32 a trace is an input as it stands; integers are narrowed into scratch memory.
+    narrowed = () if layer.weight_type == "f32" else (arena(layer, "p"),)
+    read = (stream(layer, "trace"), *narrowed)
     function = f"tps_rnn_update_{update_suffix(layer)}"
     yield call(function, struct_of(layer), *weights(layer), *read, e, *draws(layer))
 
