@@ -3,6 +3,9 @@
 from tpsgd_edge.codegen.activations import ACTIVATIONS_C
 from tpsgd_edge.quantize.model import QuantizedConv2d, QuantizedDense, QuantizedGru
 
+# The loss of layers that learn from scores that are carried.
+CARRIED = "carried_cross_entropy"
+
 
 def needs_derivative(layer: QuantizedDense) -> bool:
     """Tell whether the error is multiplied by f'(z)."""
@@ -49,8 +52,14 @@ def takes_derivative(layer: QuantizedDense) -> bool:
     return needs_derivative(layer) and layer.input_gradient is None
 
 
-def error_suffix(layer: QuantizedDense) -> str:
-    """Name of the layer's error kernel behind `tps_error_`."""
+def error_suffix(layer: QuantizedDense, *, carries: bool = False) -> str:
+    """Name of the layer's error kernel behind `tps_error_`.
+
+    Args:
+        carries: whether the layer adds to scores, and so has its error from their total.
+    """
+    if carries:
+        return CARRIED if layer.weight_type != "f32" else f"{CARRIED}_f32"
     kind = layer.loss.kind
     if kind == "softmax_cross_entropy":
         return kind if layer.y_type != "f32" else f"{kind}_f32"

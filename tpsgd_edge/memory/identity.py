@@ -38,13 +38,21 @@ def model_id(model: QuantizedModel) -> int:
 
     Initial weights of layers that learn, learning rates and losses leave it as it is.
     """
-    lines = [*_lines("", model), *_lines("layout", state_layout(model))]
+    lines = [*_lines("", model), *_lines("layout", state_layout(model)), *_readout_lines(model)]
     return zlib.crc32("".join(f"{line}\n" for line in lines).encode())
 
 
 def model_id_text(model: QuantizedModel) -> str:
     """The same in hexadecimal, as a manifest has it."""
     return f"0x{model_id(model):08X}"
+
+
+def _readout_lines(model: QuantizedModel) -> Iterator[str]:
+    """Read-outs of layers that carry scores: what the net answers is made of them."""
+    for layer in model.with_loss:
+        if layer.name in model.carrying:
+            yield from _lines(f"readout.{layer.name}", layer.loss.readout)
+            yield from _lines(f"readout_f32.{layer.name}", layer.loss.readout_f32)
 
 
 def _lines(path: str, value: Any) -> Iterator[str]:
@@ -71,10 +79,12 @@ def _lines(path: str, value: Any) -> Iterator[str]:
 
 def _left_out(value: Any) -> set[str]:
     kind = type(value).__name__
-    if isinstance(value, QuantizedModel) and value.edges.is_chain:
+    if isinstance(value, QuantizedModel):
         # Whether a chain says what its layers read or leaves it out, it is the same model.
-        return _NO_MEANING[kind] | {"reads"}
-    if isinstance(value, QuantizedModel | StateLayout | QuantizedPool) or not _is_layer(value):
+        same = {"reads"} if value.edges.is_chain else set()
+        # Models without scores that are carried have the ids of old.
+        return _NO_MEANING[kind] | same | (set() if value.carrying else {"scores"})
+    if isinstance(value, StateLayout | QuantizedPool) or not _is_layer(value):
         return _NO_MEANING.get(kind, set())
     first = {"init"} if getattr(value, "trains", False) else set()
     return _NO_MEANING["layer"] | _NO_MEANING.get(kind, set()) | first

@@ -52,7 +52,7 @@ from tpsgd_edge.quantize.scales import (
     z_limits,
     z_scale,
 )
-from tpsgd_edge.spec import LossSpec, Spec
+from tpsgd_edge.spec import LossSpec, Spec, carries_scores
 
 _SMALLEST_WEIGHT_BITS = 8
 _LARGEST_COUNT = 65_535
@@ -356,6 +356,7 @@ def _loss(layer: WeightedLayer, context: DenseContext) -> tuple[Loss, float, Pro
             target_scale=spec.projection.scale,
             largest_prototype=largest_prototype(context.graph, layer.name),
             logit_shift=context.logit_shift,
+            is_carried=carries_scores(spec, labels.kind),
         ),
     )
     return parameters, error_scale, projection

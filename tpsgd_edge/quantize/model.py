@@ -157,6 +157,7 @@ class QuantizedModel:
         learn_every: steps after which recurrent layers learn the label of a sequence, 0 for its end
             only (and where each step has a label).
         rule: how the layers learn; with "backprop" section 18 holds.
+        scores: whether layers carry scores, as section 21 says.
         reads: names of the values that a layer reads, by layer name, where these are others than
             that of the layer before it; `edges` has those of all layers.
     """
@@ -172,6 +173,7 @@ class QuantizedModel:
     steps: int = 1
     learn_every: int = 0
     rule: Literal["tpsgd", "backprop"] = "tpsgd"
+    scores: Literal["own", "carried"] = "own"
     reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
@@ -228,6 +230,13 @@ class QuantizedModel:
         """Layers with a loss: those that learn; in place of a gru, a layer of its outputs."""
         layers = [la.loss_layer if isinstance(la, QuantizedGru) else la for la in self.layers]
         return tuple(la for la in layers if isinstance(la, QuantizedDense) and la.trains)
+
+    @property
+    def carrying(self) -> tuple[str, ...]:
+        """Names of the layers that add to the scores that are carried, first to last."""
+        if self.scores == "own":
+            return ()
+        return tuple(layer.name for layer in self.with_loss if not layer.is_last)
 
     @property
     def last(self) -> QuantizedDense:

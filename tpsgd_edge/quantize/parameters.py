@@ -124,7 +124,8 @@ class Loss:
         error_shift: e_shift of the losses in label space (f32: `error_scale_f32`).
         table: C of a custom loss, 256 entries, int16 (f32: float32).
         custom_scale_f32: 64 / R.
-        logit_shift: of softmax_cross_entropy: outputs count 2^logit_shift / 256 of a factor of two.
+        logit_shift: of softmax_cross_entropy, and of read-outs whose scores are carried: outputs
+            count 2^logit_shift / 256 of a factor of two.
     """
 
     kind: str

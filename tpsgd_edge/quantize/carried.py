@@ -1,0 +1,41 @@
+"""Scores that layers carry, in real numbers: how far they reach (docs/ARITHMETIC.md, section 21)."""
+
+import math
+
+import numpy as np
+
+from tpsgd_edge.arithmetic.projection import UNIT
+from tpsgd_edge.arithmetic.types import Real
+from tpsgd_edge.graph import Graph, WeightedLayer
+from tpsgd_edge.graph.forward import forward, seen_by_loss
+from tpsgd_edge.quantize.projection import make_projection
+from tpsgd_edge.spec import Spec
+
+
+def first_totals(spec: Spec, graph: Graph, x: Real) -> Real:
+    """Totals of all layers that add to them and the answers, with the initial weights.
+
+    Args:
+        x: samples after the data's own scaling, shape (n, n_in).
+
+    Returns:
+        Logarithms of probabilities up to a constant, shape (samples, (layers + 1) * K).
+    """
+    total, totals = np.zeros(graph.labels.count), []
+    for index, y in enumerate(forward(graph, x, spec.seed)):
+        layer = graph.layers[index]
+        if layer is graph.layers[-1]:
+            totals.append(total + y)
+        elif isinstance(layer, WeightedLayer) and layer.learning.trainable:
+            total = total + seen_by_loss(layer, y) @ _read_out(spec, graph, layer, index)
+            totals.append(total)
+    return np.concatenate(totals, axis=1)
+
+
+def _read_out(spec: Spec, graph: Graph, layer: WeightedLayer, index: int) -> Real:
+    """What a layer's outputs are multiplied with: (n_target, K)."""
+    projection = make_projection(spec, graph, layer, index)
+    unit = UNIT[projection.kind]
+    return projection.values * (
+        unit / (math.sqrt(layer.n_target) * layer.learning.loss.temperature)
+    )
