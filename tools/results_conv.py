@@ -107,6 +107,7 @@ def _all(*rates: float) -> tuple[Rates, ...]:
 
 
 FITTED = ("projection.kind=fitted",)
+CARRIED = "rule.scores=carried"
 CODE = (
     *((hidden, 0.0125) for hidden in (0.0005, 0.001, 0.0015, 0.002)),
     *((hidden, 0.025) for hidden in (0.001, 0.002)),
@@ -238,6 +239,8 @@ def spec_of(run: Run) -> Spec:
     ]
     if run.rule == "code":
         changes.append(f"rule.learning_rate={run.rates[0]!r}")
+    if CARRIED not in run.settings:
+        changes.append("rule.scores=own")
     return load_spec(EXAMPLES / f"{run.net}.toml", [*changes, *run.settings])
 
 

@@ -280,9 +280,7 @@ def _buffers(model: QuantizedModel, schedule: tuple[Operation, ...]) -> Iterator
         yield from _backward_buffers(model, schedule, index)
 
 
-def _scores_buffer(
-    model: QuantizedModel, schedule: tuple[Operation, ...], index: int
-) -> Buffer:
+def _scores_buffer(model: QuantizedModel, schedule: tuple[Operation, ...], index: int) -> Buffer:
     """Scores of all layers so far, for the layer's own error and for the next one that adds."""
     layer, carrying = model.layers[index], model.carrying
     place = carrying.index(layer.name) + 1

@@ -1,4 +1,4 @@
-"""Scores that layers carry, in real numbers: how far they reach (docs/ARITHMETIC.md, section 21)."""
+"""How far scores reach that layers carry (docs/ARITHMETIC.md, section 21)."""
 
 import math
 
@@ -35,7 +35,5 @@ def first_totals(spec: Spec, graph: Graph, x: Real) -> Real:
 def _read_out(spec: Spec, graph: Graph, layer: WeightedLayer, index: int) -> Real:
     """What a layer's outputs are multiplied with: (n_target, K)."""
     projection = make_projection(spec, graph, layer, index)
-    unit = UNIT[projection.kind]
-    return projection.values * (
-        unit / (math.sqrt(layer.n_target) * layer.learning.loss.temperature)
-    )
+    gain = 1 / (math.sqrt(layer.n_target) * layer.learning.loss.temperature)
+    return np.asarray(projection.values, np.float64) * (UNIT[projection.kind] * gain)

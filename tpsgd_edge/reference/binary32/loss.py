@@ -72,9 +72,7 @@ def prepare_loss(layer: QuantizedDense, label_kind: str, label_count: int) -> Lo
     )
 
 
-def local_error(
-    constants: LossConstants, y: F32, label: Label, total: F32 | None = None
-) -> F32:
+def local_error(constants: LossConstants, y: F32, label: Label, total: F32 | None = None) -> F32:
     """e, shape (n_out,)."""
     kind = constants.layer.loss.kind
     if kind in TARGET_SPACE:
@@ -135,9 +133,7 @@ TARGET_SPACE: Mapping[str, Callable[[LossConstants, F32], F32]] = {
 # ------------------------------------------------------------------ losses in label space
 
 
-def label_error(
-    constants: LossConstants, y: F32, label: Label, total: F32 | None = None
-) -> F32:
+def label_error(constants: LossConstants, y: F32, label: Label, total: F32 | None = None) -> F32:
     """q: what the layer's own answer lacks, or that of all layers so far, shape (K,)."""
     loss = constants.layer.loss
     if total is not None:
