@@ -31,6 +31,35 @@ def real_weights(model: QuantizedModel, state: Mapping[str, NDArray[Any]]) -> di
     }
 
 
+def real_read_outs(
+    model: QuantizedModel, state: Mapping[str, NDArray[Any]] | None
+) -> dict[str, NDArray[np.float64]]:
+    """Read-outs of the layers that carry scores, (n_target, K), by name, as `Graph` has them.
+
+    Args:
+        state: LAYER.p of those that learn; None for the first ones.
+    """
+    return {
+        layer.name: _real_read_out(model, layer, state)
+        for layer in model.with_loss
+        if layer.name in model.carrying
+    }
+
+
+def _real_read_out(
+    model: QuantizedModel, layer: QuantizedDense, state: Mapping[str, NDArray[Any]] | None
+) -> NDArray[np.float64]:
+    assert layer.projection is not None
+    is_known = state is not None and layer.has_learning_readout
+    p = state[f"{layer.name}.p"] if state is not None and is_known else layer.projection.values
+    gain, readout = layer.loss.readout_f32, layer.loss.readout
+    if readout is not None:
+        # Scores are read out of eight bits.
+        unit = layer.y_scale * (1 if layer.y_type == "s8" else 2**8)
+        gain = readout.mult / 2.0**readout.shift * model.last.y_scale / unit
+    return np.asarray(p, np.float64) * gain
+
+
 def _joined(layer: QuantizedLayer, *units: Weights) -> Weights:
     """The weights of a layer from those of its dense units: of a gru, over its input and output."""
     if not isinstance(layer, QuantizedGru):
