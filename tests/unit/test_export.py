@@ -190,7 +190,7 @@ def test_each_step_has_an_answer():
 
 
 @pytest.mark.parametrize("learned", [False, True])
-@pytest.mark.parametrize("name", ["dense", "convolutions", "along time", "a frozen convolution"])
+@pytest.mark.parametrize("name", ["dense", "convolutions", "along time"])
 def test_scores_that_are_carried_are_part_of_the_net(name, learned):
     layers, shape = NETS[name]
     rule = {"learning_rate": 0.01, "scores": "carried"}
