@@ -112,6 +112,20 @@ CODE = (
     *((hidden, 0.0125) for hidden in (0.0005, 0.001, 0.0015, 0.002)),
     *((hidden, 0.025) for hidden in (0.001, 0.002)),
 )
+# Convolutions, dense layers: of nets that carry scores.
+CARRIED_RATES: Mapping[tuple[str, str], tuple[Rates, ...]] = {
+    ("fashion_cnn", "s16"): (
+        *((0.001, last) for last in (0.00625, 0.0125, 0.025)),
+        (0.0015, 0.0125),
+    ),
+    ("fashion_cnn", "s8"): (
+        *((0.0005, last) for last in (0.0125, 0.025)),
+        *((0.001, last) for last in (0.0125, 0.025, 0.05, 0.1)),
+        (0.002, 0.0125),
+    ),
+    ("har_conv1d", "s16"): ((0.001, 0.0125), (0.001, 0.025)),
+    ("har_conv1d", "s8"): ((0.001, 0.025), (0.001, 0.05)),
+}
 REACH = (("conv1", 2.0), ("conv2", 1.0), ("fc", 0.5))
 WIDE = tuple(f"model.layers.{name}.weight_range={reach}" for name, reach in REACH)
 BACKPROP = "backpropagation in torch"
@@ -130,6 +144,8 @@ def network_rows(net: str, backprop: tuple[Rates, ...], tpsgd: tuple[Rates, ...]
     for weights in ("s16", "s8"):
         run = Run(net, "code", weights=weights, settings=FITTED)
         yield Row(f"tpSGD, generated code, {weights}", run, CODE)
+        carried = replace(run, settings=(*FITTED, CARRIED))
+        yield Row(f"the same, carried scores, {weights}", carried, CARRIED_RATES[net, weights])
     if net == "fashion_cnn":
         wide = replace(run, settings=(*FITTED, *WIDE))
         yield Row("the same, weights in ranges twice as wide", wide, CODE[1:])
@@ -151,6 +167,15 @@ def depth_rows() -> Iterator[Row]:
         rates = {0: ((0.0015, 0.1), (0.0015, 0.4)), 5: VGG_RATES[1:], 6: VGG_RATES}
         yield Row(about, run, rates.get(count, VGG_RATES[1:2]))
     yield Row(BACKPROP, Run("vgg_small", "backprop"), _all(0.1, 0.2))
+    for weights in ("s16", "s8"):
+        run = Run("vgg_small", "code", settings=(*FITTED, CARRIED), weights=weights)
+        yield Row(f"tpSGD, carried scores, {weights}", run, VGG_CARRIED[weights])
+
+
+VGG_CARRIED = {
+    "s16": ((0.0015, 0.00625), (0.0015, 0.0125), (0.003, 0.0125)),
+    "s8": ((0.0015, 0.0125), (0.003, 0.0125)),
+}
 
 
 class Table:

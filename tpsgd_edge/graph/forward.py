@@ -63,7 +63,8 @@ def through_time(graph: Graph, x: Real, seed: int) -> Iterator[tuple[Real, Real]
 def behind(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
     """Outputs of the layers that are not recurrent, for x (n, values) that the first one reads."""
     edges, first = graph.edges, graph.recurrent[-1].name if graph.recurrent else SAMPLE
-    values, total = {first: x}, 0.0
+    values: dict[str, Real] = {first: x}
+    total: Any = 0.0
     for index, layer in enumerate(graph.layers):
         if isinstance(layer, Recurrent):
             continue
