@@ -30,9 +30,11 @@ from tpsgd_edge.frontend.defaults import with_defaults
 from tpsgd_edge.frontend.fitted import with_fitted_projections
 from tpsgd_edge.frontend.network import build_graph, dataset_scaling
 from tpsgd_edge.graph import Conv2d, Graph, Weights
+from tpsgd_edge.graph.forward import behind, seen_by_loss
 from tpsgd_edge.graph.initial_weights import initial_weights
 from tpsgd_edge.spec import Spec, layer_index, layer_loss, load_spec
 from tpsgd_edge.stages import (
+    Prepared,
     compile_for_host,
     prepare,
     quantize_samples,
@@ -41,12 +43,16 @@ from tpsgd_edge.stages import (
     train,
     with_frozen_hidden_layers,
 )
+from tpsgd_edge.stages.export import with_state
+from tpsgd_edge.stages.training import Training
 from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import open_device
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 HELD_OUT = {"fashion_cnn": 6_000, "vgg_small": 6_000, "har_conv1d": 1_800}
 BATCH = 8
+# Samples whose maps are held at once.
+CHUNK = 250
 
 Rates = tuple[float, float]
 
@@ -192,14 +198,24 @@ class Table:
         """What the run gave; None where it is missing and nothing may be trained."""
         if run.key not in self.results and self.may_train:
             print(run.key, end=": ", flush=True)
-            self.results[run.key] = {"accuracy": execute(run)}
+            self._keep(run.key, {"accuracy": execute(run)})
             print(f"{self.results[run.key]['accuracy']:.4f}", flush=True)
-            text = json.dumps(dict(sorted(self.results.items())), indent=1) + "\n"
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = self.path.with_suffix(".tmp")
-            fresh.write_text(text)
-            fresh.replace(self.path)
         return self.results.get(run.key)
+
+    def _keep(self, key: str, result: dict[str, float]) -> None:
+        self.results[key] = result
+        text = json.dumps(dict(sorted(self.results.items())), indent=1) + "\n"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self.path.with_suffix(".tmp")
+        fresh.write_text(text)
+        fresh.replace(self.path)
+
+    def after_each_layer(self, run: Run) -> Mapping[str, float] | None:
+        """The accuracy of the sum of scores after each layer; None where nothing may be trained."""
+        key = f"{run.key}, after each layer"
+        if key not in self.results and self.may_train:
+            self._keep(key, after_each_layer(run))
+        return self.results.get(key)
 
     def held_out(self, row: Row) -> dict[Rates, float]:
         """Mean accuracy on held-out samples by learning rates; of those that were tried only."""
@@ -234,6 +250,19 @@ def table_of(rows: Sequence[Row], table: Table, *, seeds: Sequence[int]) -> Iter
         yield f"| {row.about} | {rates} | {held_out} | {spread(values)} | {each(values)} |"
 
 
+def totals_table(table: Table) -> Iterator[str]:
+    """Test accuracy of the sum of scores after each layer of vgg_small, which carries them."""
+    names = [*(f"conv{i + 1}" for i in range(CONVOLUTIONS)), "fc1", "fc2"]
+    run = next(row.run for row in depth_rows() if CARRIED in row.run.settings)
+    runs = [replace(run, seed=seed, rates=VGG_CARRIED["s16"][0]) for seed in SEEDS]
+    rows = [(one.seed, after) for one in runs if (after := table.after_each_layer(one))]
+    if rows:
+        yield f"| seed | {' | '.join(names)} |"
+        yield "|---|" + "---:|" * len(names)
+    for seed, after in rows:
+        yield f"| {seed} | " + " | ".join(f"{100 * after[name]:.1f}" for name in names) + " |"
+
+
 SEEDS = (1, 2, 3)
 CNN_RATES = ((0.008, 0.1), (0.012, 0.1), (0.016, 0.1))
 HAR_RATES = ((0.01, 0.1), (0.02, 0.1), (0.04, 0.1))
@@ -242,6 +271,7 @@ HAR_ROWS = tuple(network_rows("har_conv1d", _all(0.01, 0.02, 0.05), HAR_RATES))
 TABLES = {
     "fashion_cnn": lambda table: table_of(CNN_ROWS, table, seeds=SEEDS),
     "vgg_small": lambda table: table_of(tuple(depth_rows()), table, seeds=SEEDS),
+    "vgg_small totals": totals_table,
     "har_conv1d": lambda table: table_of(HAR_ROWS, table, seeds=SEEDS),
 }
 
@@ -299,18 +329,41 @@ def _hapt(run: Run) -> Dataset:
     return dataset_from_arrays(spec, x[:count], y[:count], x[count:], y[count:])
 
 
+def after_each_layer(run: Run) -> dict[str, float]:
+    """Train, and score the sum of scores after each layer, in real numbers."""
+    prepared = prepare(spec_of(run), data_of(run))
+    graph = with_state(prepared, _trained(prepared).state)
+    inputs, dataset = prepared.model.inputs, prepared.dataset
+    x = (dataset.x_test - inputs.mean) / inputs.std
+    right: dict[str, int] = {}
+    for start in range(0, len(x), CHUNK):
+        wanted, total = dataset.y_test[start : start + CHUNK], np.zeros(1)
+        outputs = behind(graph, x[start : start + CHUNK], run.seed)
+        for layer, y in zip(graph.layers, outputs, strict=True):
+            if layer.name in graph.read_outs:
+                total = total + seen_by_loss(layer, y) @ graph.read_outs[layer.name]
+            if layer.name in graph.read_outs or layer is graph.layers[-1]:
+                answer = y if layer is graph.layers[-1] else total
+                hits = int((answer.argmax(axis=1) == wanted).sum())
+                right[layer.name] = right.get(layer.name, 0) + hits
+    return {name: hits / len(x) for name, hits in right.items()}
+
+
 def _train_code(run: Run, spec: Spec, dataset: Dataset) -> float:
     prepared = prepare(spec, dataset)
     if run.rule == "code random":
         prepared = replace(prepared, model=with_frozen_hidden_layers(prepared.model))
+    return _trained(prepared).scores[-1].value
+
+
+def _trained(prepared: Prepared) -> Training:
     project, model = render_project(prepared), prepared.model
     with scratch_project(project) as folder:
         binary = compile_for_host(project, folder)
         with open_device(binary, interface_of(model)) as device:
-            samples = quantize_samples(model, dataset)
-            epochs = spec.rule.passes
-            done = train(device, model, samples, epochs=epochs, progress=lambda *_: None)
-    return done.scores[-1].value
+            samples = quantize_samples(model, prepared.dataset)
+            epochs = prepared.spec.rule.passes
+            return train(device, model, samples, epochs=epochs, progress=lambda *_: None)
 
 
 def _train_in_torch(run: Run, spec: Spec, dataset: Dataset) -> float:

@@ -202,16 +202,13 @@ def test_recurrent_layers_carry_none():
 @pytest.mark.parametrize(
     ("name", "settings", "carries"),
     [
-        ("fashion_cnn", [], True),
         ("vgg_small", [], True),
-        ("har_conv1d", [], True),
-        ("fashion_cnn", ["rule.scores=own"], False),
-        ("fashion_cnn", ["rule.loss=l2"], False),
-        (
-            "fashion_cnn",
-            ["model.layers.conv1.train=false", "model.layers.conv2.train=false"],
-            False,
-        ),
+        ("vgg_small", ["rule.scores=own"], False),
+        ("vgg_small", ["rule.loss=l2"], False),
+        ("vgg_small", [f"model.layers.conv{i}.train=false" for i in range(3, 7)], False),
+        ("vgg_small", [f"model.layers.conv{i}.train=false" for i in range(4, 7)], True),
+        ("fashion_cnn", [], False),
+        ("har_conv1d", [], False),
         ("digits", [], False),
         ("digits", [CARRIED], True),
         ("diabetes", [], False),

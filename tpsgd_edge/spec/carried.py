@@ -7,17 +7,20 @@ from tpsgd_edge.spec.rules import LabelsKind, is_last, layer_index, layer_loss
 from tpsgd_edge.spec.scores import carried_loss_problems, scores_problems
 from tpsgd_edge.spec.sections import Spec
 
+# Convolutions that learn, from which on nets gain by scores that are carried.
+_FEWEST = 3
+
 
 def carries_scores(spec: Spec, labels_kind: LabelsKind) -> bool:
     """Tell whether layers learn from the sum of their scores with those of the layers before.
 
-    Where nothing is said, classifiers with convolutions that learn do, if they can: the layers
-    above a convolution keep what it knows (docs/RESULTS.md).
+    Where nothing is said, classifiers with three convolutions that learn or more do, if they can:
+    the layers above keep what those below know. Two gain nothing by it (docs/RESULTS.md).
     """
     if spec.rule.scores is not None:
         return spec.rule.scores == "carried"
-    learns_filters = any(isinstance(la, ConvSpec) and la.train for la in spec.model.layers)
-    return learns_filters and can_carry_scores(spec, labels_kind)
+    learning = [la for la in spec.model.layers if isinstance(la, ConvSpec) and la.train]
+    return len(learning) >= _FEWEST and can_carry_scores(spec, labels_kind)
 
 
 def can_carry_scores(spec: Spec, labels_kind: LabelsKind) -> bool:
