@@ -21,7 +21,7 @@ def totals_of(model: QuantizedModel, layer: QuantizedDense) -> Argument | None:
 def scores_calls(
     model: QuantizedModel, layer: QuantizedDense, unit: Argument, seen: Argument
 ) -> Iterator[Call]:
-    """What follows the outputs of a layer that adds to the scores.
+    """Calls behind the outputs of a layer that adds to the scores.
 
     Args:
         unit: the struct that has the loss.
@@ -38,14 +38,14 @@ def scores_calls(
 
 
 def answer_calls(model: QuantizedModel, layer: QuantizedDense) -> tuple[Call, ...]:
-    """What makes the outputs of the last layer the answer; nothing in other layers."""
+    """Call that makes the outputs of the last layer the answer; none in other layers."""
     if not layer.is_last or not model.carrying:
         return ()
     return (call("tps_answer", _totals_named(model, -1), arena(layer, "y")),)
 
 
 def carried_words(model: QuantizedModel, layer: QuantizedDense) -> str:
-    """What a layer does with scores, for a comment; empty where it does nothing."""
+    """Words for a comment on what a layer does with scores; empty where it does nothing."""
     if carries(model, layer):
         return ", adds to the scores"
     return ", added to the scores" if layer.is_last and model.carrying else ""

@@ -1,4 +1,4 @@
-"""How far scores reach that layers carry (docs/ARITHMETIC.md, section 21)."""
+"""Reach of the scores that layers carry (docs/ARITHMETIC.md, section 21)."""
 
 import math
 
@@ -33,7 +33,7 @@ def first_totals(spec: Spec, graph: Graph, x: Real) -> Real:
 
 
 def _read_out(spec: Spec, graph: Graph, layer: WeightedLayer, index: int) -> Real:
-    """What a layer's outputs are multiplied with: (n_target, K)."""
+    """Weights (n_target, K) of what a layer's loss sees in its scores."""
     projection = make_projection(spec, graph, layer, index)
     gain = 1 / (math.sqrt(layer.n_target) * layer.learning.loss.temperature)
     return np.asarray(projection.values, np.float64) * (UNIT[projection.kind] * gain)

@@ -65,7 +65,7 @@ class CarryingLayer(Protocol):
     """One layer that adds to scores."""
 
     def read_out(self, y: Any) -> Array:
-        """What is read out of the outputs y (y_count,), shape (K,)."""
+        """Compute the scores (K,) that are read out of the outputs y (y_count,)."""
 
     def learn(
         self,

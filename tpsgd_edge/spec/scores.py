@@ -44,7 +44,7 @@ def scores_problems(spec: Spec) -> Iterator[Problem]:
 
 
 def carried_loss_problems(name: str, loss: str, *, is_last: bool, where: str) -> Iterator[Problem]:
-    """What is wrong with the loss of a layer that learns or is the last one."""
+    """Problems with the loss of a layer that learns or is the last one."""
     wanted = "softmax_cross_entropy" if is_last else "projected_cross_entropy"
     if loss != wanted:
         yield Problem(

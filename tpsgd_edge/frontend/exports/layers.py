@@ -31,7 +31,7 @@ class Held:
 
 
 def flat(writer: OnnxWriter, held: Held, name: str) -> tuple[Held, NDArray[np.intp] | slice]:
-    """The values flat, and where each of them lies in our order."""
+    """The values as rows (samples, n), and where each of the n lies in our order, shape (n,)."""
     if held.shape is None:
         return held, slice(None)
     h, w, c = held.shape
