@@ -13,7 +13,7 @@ tools/make_hapt.py was not run.
 import argparse
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -29,7 +29,7 @@ from tpsgd_edge.frontend.data import Dataset, dataset_from_arrays, load_dataset
 from tpsgd_edge.frontend.defaults import with_defaults
 from tpsgd_edge.frontend.fitted import with_fitted_projections
 from tpsgd_edge.frontend.network import build_graph, dataset_scaling
-from tpsgd_edge.graph import Conv2d, Graph, Weights
+from tpsgd_edge.graph import Conv2d, Graph, WeightedLayer, Weights
 from tpsgd_edge.graph.forward import behind, seen_by_loss
 from tpsgd_edge.graph.initial_weights import initial_weights
 from tpsgd_edge.spec import Spec, layer_index, layer_loss, load_spec
@@ -268,7 +268,7 @@ CNN_RATES = ((0.008, 0.1), (0.012, 0.1), (0.016, 0.1))
 HAR_RATES = ((0.01, 0.1), (0.02, 0.1), (0.04, 0.1))
 CNN_ROWS = tuple(network_rows("fashion_cnn", _all(0.05, 0.1, 0.2), CNN_RATES))
 HAR_ROWS = tuple(network_rows("har_conv1d", _all(0.01, 0.02, 0.05), HAR_RATES))
-TABLES = {
+TABLES: Mapping[str, Callable[[Table], Iterator[str]]] = {
     "fashion_cnn": lambda table: table_of(CNN_ROWS, table, seeds=SEEDS),
     "vgg_small": lambda table: table_of(tuple(depth_rows()), table, seeds=SEEDS),
     "vgg_small totals": totals_table,
@@ -340,12 +340,13 @@ def after_each_layer(run: Run) -> dict[str, float]:
         wanted, total = dataset.y_test[start : start + CHUNK], np.zeros(1)
         outputs = behind(graph, x[start : start + CHUNK], run.seed)
         for layer, y in zip(graph.layers, outputs, strict=True):
-            if layer.name in graph.read_outs:
-                total = total + seen_by_loss(layer, y) @ graph.read_outs[layer.name]
-            if layer.name in graph.read_outs or layer is graph.layers[-1]:
-                answer = y if layer is graph.layers[-1] else total
-                hits = int((answer.argmax(axis=1) == wanted).sum())
-                right[layer.name] = right.get(layer.name, 0) + hits
+            answer = y
+            if isinstance(layer, WeightedLayer) and layer.name in graph.read_outs:
+                answer = total = total + seen_by_loss(layer, y) @ graph.read_outs[layer.name]
+            elif layer is not graph.layers[-1]:
+                continue
+            hits = int((answer.argmax(axis=1) == wanted).sum())
+            right[layer.name] = right.get(layer.name, 0) + hits
     return {name: hits / len(x) for name, hits in right.items()}
 
 
