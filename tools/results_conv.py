@@ -32,6 +32,7 @@ from tpsgd_edge.frontend.network import build_graph, dataset_scaling
 from tpsgd_edge.graph import Conv2d, Graph, WeightedLayer, Weights
 from tpsgd_edge.graph.forward import behind, seen_by_loss
 from tpsgd_edge.graph.initial_weights import initial_weights
+from tpsgd_edge.memory.dump import read_dump
 from tpsgd_edge.spec import Spec, layer_index, layer_loss, load_spec
 from tpsgd_edge.stages import (
     Prepared,
@@ -332,7 +333,8 @@ def _hapt(run: Run) -> Dataset:
 def after_each_layer(run: Run) -> dict[str, float]:
     """Train, and score the sum of scores after each layer, in real numbers."""
     prepared = prepare(spec_of(run), data_of(run))
-    graph = with_state(prepared, _trained(prepared).state)
+    state = read_dump(prepared.model, _trained(prepared).state, where="what was trained")
+    graph = with_state(prepared, state)
     inputs, dataset = prepared.model.inputs, prepared.dataset
     x = (dataset.x_test - inputs.mean) / inputs.std
     right: dict[str, int] = {}
