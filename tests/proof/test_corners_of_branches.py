@@ -46,11 +46,15 @@ def joining(kind: str, count: int, value_type: str, **numbers: Any) -> Quantized
     return replace(model, layers=(pool, replace(join, **numbers), last))
 
 
-def made(model: QuantizedModel, x: list[Any]) -> list[Any]:
-    """What the layer that joins makes of a sample, which reference and C agree on."""
+def made(model: QuantizedModel, x: list[Any], place: int = 1) -> list[Any]:
+    """What the layer that joins makes of a sample, which reference and C agree on.
+
+    Args:
+        place: of the layer.
+    """
     steps_of(model, [(start(model), x, 0)])
     outputs = Reference(model).layer_outputs(np.array(x, DTYPES[model.value_type]))
-    return list(outputs[1].tolist())
+    return list(outputs[place].tolist())
 
 
 @pytest.mark.parametrize(("value_type", "low", "high"), [("s8", -128, 127), ("s16", -32768, 32767)])
@@ -61,6 +65,35 @@ def test_a_sum_is_rounded_once_half_up_and_saturates(value_type, low, high):
     assert made(model, [1, -1, 2, -2, 3, high]) == [1, -1, 2, -1, 2, round(high * 0.75 + 0.01)]
     whole = joining("add", 3, value_type, **numbers | {"mults": (2**14, 2**14), "shift": 14})
     assert made(whole, [high, low, 1]) == [high, low, 2]
+
+
+@pytest.mark.parametrize(("value_type", "low", "high"), [("s8", -128, 127), ("s16", -32768, 32767)])
+def test_a_sum_holds_64_values_at_their_ends(value_type, low, high):
+    """64 * 2^15 * 2^15 is 2^36: the page's bound, beyond 32 bits."""
+    shape, pools = (1, 1, 4), [f"pool{i + 1}" for i in range(63)]
+    plan = graph_plan(
+        [
+            *[(pool_plan(shape, "max", (1, 1)), ("x",)) for _ in pools],
+            (JoinPlan("add", (shape,) * 64), ("x", *pools)),
+            ((4, 2), ("add64",)),
+        ]
+    )
+    model = random_model(
+        np.random.default_rng(6),
+        value_type=value_type,
+        label_kind="class",
+        label_count=2,
+        graph_plan=plan,
+        stored_weights=True,
+        gate=False,
+    )
+    *before, join, last = model.layers
+    # 2^21 or 2^20 of a unit each: 64 of them are the value, or half of it.
+    for shift, ends in ((21, (low, high)), (22, (low // 2, (high + 1) // 2))):
+        numbers = {"mults": (2**15,) * 64, "shift": shift, "z_min": low, "z_max": high}
+        whole = replace(model, layers=(*before, replace(join, **numbers), last))
+        x = [low, high, -1, 3]
+        assert made(whole, x, 63) == [*ends, -1 if shift == 21 else 0, 3 if shift == 21 else 2]
 
 
 @pytest.mark.parametrize("value_type", ["s8", "s16"])
@@ -78,6 +111,43 @@ def test_sums_of_f32_stop_at_both_ends():
     assert not np.signbit(relu).any()
     relu6 = joining("add", 4, "f32", activation="relu6")
     assert made(relu6, [-3, 1, 3, 3.5]) == [0, 2, 6, 6]
+
+
+def test_sums_of_f32_are_made_in_the_order_of_their_values():
+    """Three values of unlike sizes: another order rounds to another number."""
+    shape = (1, 1, 8)
+    plan = graph_plan(
+        [
+            ((8, 8), ("x",)),
+            ((8, 8), ("x",)),
+            (JoinPlan("add", (shape,) * 3), ("x", "fc1", "fc2")),
+            ((8, 2), ("add3",)),
+        ]
+    )
+    model = random_model(
+        np.random.default_rng(6),
+        value_type="f32",
+        label_kind="class",
+        label_count=2,
+        graph_plan=plan,
+        activations=["linear"] * 3,
+        losses=["l2"] * 3,
+        projection="sign",
+        storage="seed",
+        stored_weights=True,
+        gate=False,
+    )
+    layers = (*model.layers[:2], replace(model.layers[2], activation="linear"), model.layers[3])
+    model = replace(model, layers=layers)
+    rng = np.random.default_rng(7)
+    samples = (rng.normal(size=(20, 8)) * 2.0 ** rng.integers(-3, 4, (20, 8))).astype(F)
+    steps_of(model, [(start(model), x, 1) for x in samples])
+    differ = 0
+    for x in samples:
+        a, b, y, _ = Reference(model).layer_outputs(x)
+        assert y.tobytes() == ((x + a) + b).tobytes()
+        differ += int((y != (x + b) + a).sum())
+    assert differ > 20
 
 
 @pytest.mark.parametrize(("value_type", "low", "high"), [("s8", -128, 127), ("s16", -32768, 32767)])
