@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.proof.bench import start, steps_of
+from tests.proof.bench import AS_IT_IS, start, steps_of
 from tests.support.graphs import GraphPlan, JoinPlan, graph_plan
 from tests.support.maps import pool_plan
 from tests.support.models import random_model
 from tpsgd_edge.quantize.joins import _mults, _part
-from tpsgd_edge.quantize.model import DTYPES, QuantizedModel, Requantize
+from tpsgd_edge.quantize.model import DTYPES, QuantizedModel, Requantize, StoredInit
 from tpsgd_edge.reference import Reference
 
 F = np.float32
@@ -30,20 +30,36 @@ def joining(kind: str, count: int, value_type: str, **numbers: Any) -> Quantized
         [
             (pool_plan(shape, "max", (1, 1)), ("x",)),
             (JoinPlan(kind, (shape, shape)), ("x", "pool1")),  # type: ignore[arg-type]
-            ((wide, 2), (f"{kind}2",)),
+            ((wide, wide), (f"{kind}2",)),
         ]
     )
+    pool, join, last = (model := copied(plan, wide, value_type)).layers
+    return replace(model, layers=(pool, replace(join, **numbers), last))
+
+
+def copied(plan: GraphPlan, n_out: int, value_type: str) -> QuantizedModel:
+    """The model of a plan; its last layer copies what it reads, so that the answer shows it."""
+    dense = sum(isinstance(layer, tuple) for layer in plan.layers)
     model = random_model(
         np.random.default_rng(6),
         value_type=value_type,
-        label_kind="class",
-        label_count=2,
+        label_kind="vector",
+        label_count=n_out,
         graph_plan=plan,
+        activations=["linear"] * dense,
+        losses=["l2"] * dense,
+        weight_types=["f32" if value_type == "f32" else "s16"] * dense,
+        projection="sign",
+        storage="seed",
         stored_weights=True,
         gate=False,
     )
-    pool, join, last = model.layers
-    return replace(model, layers=(pool, replace(join, **numbers), last))
+    *before, last = model.layers
+    init = StoredInit(
+        np.eye(n_out, dtype=DTYPES[last.weight_type]), np.zeros(n_out, DTYPES[last.bias_type])
+    )
+    last = replace(last, init=init, z=None if value_type == "f32" else AS_IT_IS)
+    return replace(model, layers=(*before, last))
 
 
 def made(model: QuantizedModel, x: list[Any], place: int = 1) -> list[Any]:
@@ -52,9 +68,10 @@ def made(model: QuantizedModel, x: list[Any], place: int = 1) -> list[Any]:
     Args:
         place: of the layer.
     """
-    steps_of(model, [(start(model), x, 0)])
+    ((_, answer),) = steps_of(model, [(start(model), x, [0] * model.labels.count)])
     outputs = Reference(model).layer_outputs(np.array(x, DTYPES[model.value_type]))
-    return list(outputs[place].tolist())
+    assert answer.tolist() == outputs[place].tolist()
+    return list(answer.tolist())
 
 
 @pytest.mark.parametrize(("value_type", "low", "high"), [("s8", -128, 127), ("s16", -32768, 32767)])
@@ -75,18 +92,10 @@ def test_a_sum_holds_64_values_at_their_ends(value_type, low, high):
         [
             *[(pool_plan(shape, "max", (1, 1)), ("x",)) for _ in pools],
             (JoinPlan("add", (shape,) * 64), ("x", *pools)),
-            ((4, 2), ("add64",)),
+            ((4, 4), ("add64",)),
         ]
     )
-    model = random_model(
-        np.random.default_rng(6),
-        value_type=value_type,
-        label_kind="class",
-        label_count=2,
-        graph_plan=plan,
-        stored_weights=True,
-        gate=False,
-    )
+    model = copied(plan, 4, value_type)
     *before, join, last = model.layers
     # 2^21 or 2^20 of a unit each: 64 of them are the value, or half of it.
     for shift, ends in ((21, (low, high)), (22, (low // 2, (high + 1) // 2))):
@@ -106,9 +115,7 @@ def test_sums_of_f32_stop_at_both_ends():
     big = 2.0**20
     linear = joining("add", 4, "f32", activation="linear")
     assert made(linear, [big, -big, 0.75, 524288.5]) == [big, -big, 1.5, big]
-    relu = made(joining("add", 3, "f32", activation="relu"), [-1, -0.0, 3])
-    assert relu == [0, 0, 6]
-    assert not np.signbit(relu).any()
+    assert made(joining("add", 3, "f32", activation="relu"), [-1, -0.0, 3]) == [0, 0, 6]
     relu6 = joining("add", 4, "f32", activation="relu6")
     assert made(relu6, [-3, 1, 3, 3.5]) == [0, 2, 6, 6]
 
@@ -121,30 +128,18 @@ def test_sums_of_f32_are_made_in_the_order_of_their_values():
             ((8, 8), ("x",)),
             ((8, 8), ("x",)),
             (JoinPlan("add", (shape,) * 3), ("x", "fc1", "fc2")),
-            ((8, 2), ("add3",)),
+            ((8, 8), ("add3",)),
         ]
     )
-    model = random_model(
-        np.random.default_rng(6),
-        value_type="f32",
-        label_kind="class",
-        label_count=2,
-        graph_plan=plan,
-        activations=["linear"] * 3,
-        losses=["l2"] * 3,
-        projection="sign",
-        storage="seed",
-        stored_weights=True,
-        gate=False,
-    )
-    layers = (*model.layers[:2], replace(model.layers[2], activation="linear"), model.layers[3])
-    model = replace(model, layers=layers)
+    first, second, join, last = (model := copied(plan, 8, "f32")).layers
+    join = replace(join, activation="linear")
+    model = replace(model, layers=(first, second, join, last))
     rng = np.random.default_rng(7)
     samples = (rng.normal(size=(20, 8)) * 2.0 ** rng.integers(-3, 4, (20, 8))).astype(F)
-    steps_of(model, [(start(model), x, 1) for x in samples])
+    answers = steps_of(model, [(start(model), x, [0] * 8) for x in samples])
     differ = 0
-    for x in samples:
-        a, b, y, _ = Reference(model).layer_outputs(x)
+    for x, (_, y) in zip(samples, answers, strict=True):
+        a, b, *_ = Reference(model).layer_outputs(x)
         assert y.tobytes() == ((x + a) + b).tobytes()
         differ += int((y != (x + b) + a).sum())
     assert differ > 20
@@ -162,9 +157,22 @@ def test_a_concatenation_is_rounded_half_up_and_saturates(value_type, low, high)
 
 
 def test_a_concatenation_of_f32_keeps_each_bit():
-    x = [0.1, -0.0, 3e-38]
+    x = [0.1, -7.0, 3e-38]
     both = made(joining("concat", 3, "f32"), x)
     assert np.array(both, F).tobytes() == np.array([*x, *x], F).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("kind", "activation", "is_negative"),
+    [("concat", None, True), ("add", "linear", True), ("add", "relu", False)],
+)
+def test_of_two_zeros_in_f32_the_right_one_is_handed_on(kind, activation, is_negative):
+    """A weight of -0.0 shows it: times the step it stays what it is, and 0.0 makes it 0.0."""
+    model = joining(kind, 2, "f32", **({"activation": activation} if activation else {}))
+    state = start(model, fc3_w=-0.0)
+    ((after, _),) = steps_of(model, [(state, [-0.0, -0.0], [1] * model.labels.count)])
+    assert not after["fc3.w"].any()
+    assert np.signbit(after["fc3.w"]).all() == np.signbit(after["fc3.w"]).any() == is_negative
 
 
 def test_factors_of_sums_and_concatenations_have_as_many_bits_as_fit():
