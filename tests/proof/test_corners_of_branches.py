@@ -10,7 +10,9 @@ from tests.proof.bench import AS_IT_IS, start, steps_of
 from tests.support.graphs import GraphPlan, JoinPlan, graph_plan
 from tests.support.maps import pool_plan
 from tests.support.models import random_model
-from tpsgd_edge.quantize.joins import _mults, _part
+from tpsgd_edge.errors import SpecError
+from tpsgd_edge.graph import Add, Concat
+from tpsgd_edge.quantize.joins import _mults, _part, quantize_add, quantize_concat
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel, Requantize, StoredInit
 from tpsgd_edge.reference import Reference
 
@@ -156,6 +158,34 @@ def test_a_concatenation_is_rounded_half_up_and_saturates(value_type, low, high)
     assert made(doubled, [high, low]) == [high, low, high, low]
 
 
+@pytest.mark.parametrize("value_type", ["s8", "s16", "f32"])
+def test_channels_stand_side_by_side_at_each_place_of_a_map(value_type):
+    """Maps of 3 x 2 places, with four, two and two channels."""
+    small, wide = (3, 2, 2), (3, 2, 4)
+    plan = graph_plan(
+        [
+            (pool_plan(small, "max", (1, 1)), ("x",)),
+            (JoinPlan("concat", (small, small)), ("x", "pool1")),
+            (pool_plan(small, "max", (1, 1)), ("x",)),
+            (JoinPlan("concat", (wide, small, small)), ("concat2", "pool3", "x")),
+            ((48, 48), ("concat4",)),
+        ]
+    )
+    model = copied(plan, 48, value_type)
+    one, half = Requantize(2**14, 14), Requantize(2**14, 15)
+    numbers = {"concat2": (one, one), "concat4": (one, half, one)}
+    layers = [
+        replace(layer, parts=numbers[layer.name]) if layer.name in numbers else layer
+        for layer in model.layers
+    ]
+    x = 2 * np.arange(1, 13)
+    places = x.reshape(6, 2)
+    middle = places if value_type == "f32" else places // 2
+    expected = np.concatenate([places, places, middle, places], axis=1).ravel()
+    whole = replace(model, layers=tuple(layers))
+    assert made(whole, x.tolist(), 3) == expected.tolist()
+
+
 def test_a_concatenation_of_f32_keeps_each_bit():
     x = [0.1, -7.0, 3e-38]
     both = made(joining("concat", 3, "f32"), x)
@@ -176,8 +206,31 @@ def test_of_two_zeros_in_f32_the_right_one_is_handed_on(kind, activation, is_neg
 
 
 def test_factors_of_sums_and_concatenations_have_as_many_bits_as_fit():
-    assert _mults("add1", [0.75, 0.25, 2.0**-30]) == ((24576, 8192, 0), 15)
+    assert _mults("add1", [0.25, 0.75, 2.0**-30]) == ((8192, 24576, 0), 15)
     assert _mults("add1", [2.0**-40]) == ((0,), 30)
+    assert _mults("add1", [2.0**13, 1.0]) == ((2**14, 2), 1)
     assert _part(1.0) == Requantize(2**14, 14)
     assert _part(2.0**-16) == Requantize(2**14, 30)
     assert _part(2.0**-20) == Requantize(2**10, 30)
+    # 0.7 * 2^15 is 22937.6.
+    assert _mults("add1", [0.7]) == ((22938,), 15)
+    assert _part(0.7) == Requantize(22938, 15)
+
+
+def test_values_that_are_no_part_of_their_sum_are_refused():
+    with pytest.raises(SpecError, match="cannot be expressed in units of their sum") as caught:
+        _mults("add1", [1.0, 2.0**14])
+    assert "a unit of the largest is 1.64e+04 units of the sum" in str(caught.value)
+
+
+def test_factors_stand_for_the_units_of_the_values():
+    shape = (1, 1, 3)
+    # R of 64 is half a unit of s8: values in units of 1/4 and 1/8 count half and a quarter.
+    added = quantize_add(Add("a", shape, 2), "s8", (0.25, 0.125), 64.0)
+    assert (added.y_scale, added.mults, added.shift) == (0.5, (2**14, 2**13), 15)
+    assert added.largest_sum == 128 * (2**14 + 2**13)
+    wide = quantize_add(Add("a", shape, 2), "s16", (2.0**-10, 2.0**-9), 64.0)
+    assert (wide.y_scale, wide.largest_sum) == (2.0**-9, 32768 * (2**14 + 2**13))
+    joined = quantize_concat(Concat("c", (shape, shape)), "s8", (0.25, 0.5))
+    assert joined.y_scale == 0.5
+    assert joined.parts == (Requantize(2**14, 15), Requantize(2**14, 14))
