@@ -62,7 +62,14 @@ def test_a_table_of_hard_swish_bends_at_three_and_saturates():
         ),
         (Curve("softplus", (), 8.0, 8.0), [-32768, 32767], [1, 32766], [0, 0.99964]),
     ],
-    ids=["hard_sigmoid", "elu that saturates", "elu that is flat", "elu to its end", "celu", "softplus"],
+    ids=[
+        "hard_sigmoid",
+        "elu that saturates",
+        "elu that is flat",
+        "elu to its end",
+        "celu",
+        "softplus",
+    ],
 )
 def test_slopes_of_tables_at_their_ends(curve, z, outputs, slopes):
     model = one_layer("l1", len(z), activation=curve.activation, numbers=curve.numbers, curve=curve)
