@@ -54,7 +54,11 @@ def test_a_checkpoint_has_the_bytes_of_the_contract():
 def test_the_newest_whole_one_is_found_wherever_it_lies():
     old, new = (checkpoint(STATE, model_id=ID, step=n, sequence=n) for n in (4, 5))
     other = checkpoint(STATE, model_id=ID + 1, step=6, sequence=6)
-    for raw in (area(new, old), area(old, new, other), b"abc" + new, new, area(other, old, new)):
+    longer = checkpoint(STATE + b"!", model_id=ID, step=7, sequence=7)
+    for raw in (
+        *(area(new, old), area(old, new, other), b"abc" + new, new, area(other, old, new)),
+        *(area(new, longer), area(longer, old, new)),
+    ):
         found = newest(raw, ID, len(STATE), where="flash")
         assert (found.sequence, found.step, found.state) == (5, 5, STATE)
         assert raw[found.offset :].startswith(new)

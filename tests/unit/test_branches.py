@@ -1,5 +1,7 @@
 """Layers that name what they read: what a spec may say, and what comes of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -242,6 +244,15 @@ def test_a_model_id_knows_who_reads_what():
         x = np.random.default_rng(1).normal(size=(40, 4))
         ids.add(model_id(prepare(made, dataset_from_arrays(made, x, np.arange(40) % 2)).model))
     assert len(ids) == 3
+
+
+def test_a_model_id_is_that_of_the_chain_whether_it_says_so_or_not():
+    made = spec({"name": "a", "units": 4}, OUT, data=FROM_DATA)
+    x = np.random.default_rng(1).normal(size=(40, 4))
+    model = prepare(made, dataset_from_arrays(made, x, np.arange(40) % 2)).model
+    reads = ({}, {"a": ("x",)}, {"a": ("x",), "out": ("a",)})
+    assert {model_id(replace(model, reads=said)) for said in reads} == {model_id(model)}
+    assert model_id(replace(model, reads={"out": ("x",)})) != model_id(model)
 
 
 def test_an_adaptor_stands_between_a_layer_and_all_that_read_it():
