@@ -66,6 +66,19 @@ def test_the_newest_whole_one_is_found_wherever_it_lies():
     assert newest(torn, ID, len(STATE), where="flash").sequence == 4
 
 
+def test_a_storage_that_is_cut_off_anywhere_gives_what_is_whole():
+    """A copy that ends in the middle of a header, a state or a sum is no crash."""
+    first, second = (checkpoint(STATE, model_id=ID, step=n, sequence=n) for n in (4, 5))
+    raw = first + second
+    for end in range(len(raw) + 1):
+        if end < len(first):
+            with pytest.raises(DataError):
+                newest(raw[:end], ID, len(STATE), where="flash")
+        else:
+            expected = 5 if end == len(raw) else 4
+            assert newest(raw[:end], ID, len(STATE), where="flash").sequence == expected
+
+
 def test_numbers_go_on_behind_the_largest():
     last, next_ = (checkpoint(STATE, model_id=ID, step=n, sequence=n) for n in (2**32 - 1, 0))
     for raw in (area(last, next_), area(next_, last)):
