@@ -130,8 +130,8 @@ CARRIED_RATES: Mapping[tuple[str, str], tuple[Rates, ...]] = {
         *((0.001, last) for last in (0.0125, 0.025, 0.05, 0.1)),
         (0.002, 0.0125),
     ),
-    ("har_conv1d", "s16"): ((0.001, 0.0125), (0.001, 0.025)),
-    ("har_conv1d", "s8"): ((0.001, 0.025), (0.001, 0.05)),
+    ("har_conv1d", "s16"): ((0.001, 0.0125), (0.001, 0.025), (0.002, 0.0125)),
+    ("har_conv1d", "s8"): ((0.001, 0.025), (0.002, 0.025)),
 }
 REACH = (("conv1", 2.0), ("conv2", 1.0), ("fc", 0.5))
 WIDE = tuple(f"model.layers.{name}.weight_range={reach}" for name, reach in REACH)
@@ -181,7 +181,11 @@ def depth_rows() -> Iterator[Row]:
 
 
 VGG_CARRIED = {
-    "s16": ((0.0015, 0.00625), (0.0015, 0.0125), (0.003, 0.0125)),
+    "s16": (
+        *((0.001, last) for last in (0.003, 0.00625)),
+        *((0.0015, last) for last in (0.003, 0.00625, 0.0125)),
+        (0.003, 0.0125),
+    ),
     "s8": (*((0.0015, last) for last in (0.0125, 0.025, 0.05)), (0.003, 0.0125)),
 }
 
@@ -256,7 +260,8 @@ def totals_table(table: Table) -> Iterator[str]:
     """Test accuracy of the sum of scores after each layer of vgg_small, which carries them."""
     names = [*(f"conv{i + 1}" for i in range(CONVOLUTIONS)), "fc1", "fc2"]
     run = next(row.run for row in depth_rows() if CARRIED in row.run.settings)
-    runs = [replace(run, seed=seed, rates=VGG_CARRIED["s16"][0]) for seed in SEEDS]
+    row = Row("", run, VGG_CARRIED["s16"])
+    runs = [replace(table.tuned(row), seed=seed) for seed in SEEDS]
     rows = [(one.seed, after) for one in runs if (after := table.after_each_layer(one))]
     if rows:
         yield f"| seed | {' | '.join(names)} |"
