@@ -10,6 +10,7 @@ from tests.proof.bench import start, steps_of
 from tests.support.graphs import GraphPlan, JoinPlan, graph_plan
 from tests.support.maps import pool_plan
 from tests.support.models import random_model
+from tests.support.parts import altered
 from tpsgd_edge.quantize.joins import _mults, _part
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel, Requantize
 from tpsgd_edge.reference import Reference
@@ -43,7 +44,7 @@ def joining(kind: str, count: int, value_type: str, **numbers: Any) -> Quantized
         gate=False,
     )
     pool, join, last = model.layers
-    return replace(model, layers=(pool, replace(join, **numbers), last))
+    return replace(model, layers=(pool, altered(join, **numbers), last))
 
 
 def made(model: QuantizedModel, x: list[Any]) -> list[Any]:
