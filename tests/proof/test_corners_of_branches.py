@@ -10,6 +10,7 @@ from tests.proof.bench import AS_IT_IS, start, steps_of
 from tests.support.graphs import GraphPlan, JoinPlan, graph_plan
 from tests.support.maps import pool_plan
 from tests.support.models import random_model
+from tests.support.parts import altered
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph import Add, Concat
 from tpsgd_edge.quantize.joins import _mults, _part, quantize_add, quantize_concat
@@ -36,7 +37,7 @@ def joining(kind: str, count: int, value_type: str, **numbers: Any) -> Quantized
         ]
     )
     pool, join, last = (model := copied(plan, wide, value_type)).layers
-    return replace(model, layers=(pool, replace(join, **numbers), last))
+    return replace(model, layers=(pool, altered(join, **numbers), last))
 
 
 def copied(plan: GraphPlan, n_out: int, value_type: str) -> QuantizedModel:
@@ -60,7 +61,7 @@ def copied(plan: GraphPlan, n_out: int, value_type: str) -> QuantizedModel:
     init = StoredInit(
         np.eye(n_out, dtype=DTYPES[last.weight_type]), np.zeros(n_out, DTYPES[last.bias_type])
     )
-    last = replace(last, init=init, z=None if value_type == "f32" else AS_IT_IS)
+    last = altered(last, init=init, z=None if value_type == "f32" else AS_IT_IS)
     return replace(model, layers=(*before, last))
 
 

@@ -2,7 +2,7 @@
 
 from tpsgd_edge.graph.adaptors import is_adaptor, without_adaptors
 from tpsgd_edge.graph.extra_classes import with_extra_classes
-from tpsgd_edge.graph.graph import Graph, Labels, Value, Weights, shape_made
+from tpsgd_edge.graph.graph import Graph, Labels, Value, Weights
 from tpsgd_edge.graph.joins import Add, Concat, Join, Shape, add, concat
 from tpsgd_edge.graph.layers import (
     Conv2d,
@@ -14,7 +14,6 @@ from tpsgd_edge.graph.layers import (
     Recurrent,
     Rnn,
     WeightedLayer,
-    weight_shapes,
     window_bounds,
 )
 from tpsgd_edge.graph.learning import Learning
@@ -49,8 +48,6 @@ __all__ = [
     "is_adaptor",
     "pool",
     "seen_through",
-    "shape_made",
-    "weight_shapes",
     "window_bounds",
     "with_extra_classes",
     "without_adaptors",

@@ -8,11 +8,12 @@ rows of n_in weights each and n_target values that its local loss compares; `lea
 import itertools
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from tpsgd_edge.arithmetic.activations import Numbers
 from tpsgd_edge.graph.joins import Add, Concat, Shape
 from tpsgd_edge.graph.learning import Learning
+from tpsgd_edge.graph.weightless import Weightless
 
 Pair = tuple[int, int]
 
@@ -31,11 +32,35 @@ class Dense:
     numbers: Numbers = field(default=(), kw_only=True)
     residual: bool = field(default=False, kw_only=True)
     learning: Learning = field(default=Learning(), kw_only=True)
+    is_recurrent: ClassVar[bool] = False
+    is_on_maps: ClassVar[bool] = False
+    input_gain: ClassVar[float] = 1.0
+    recurrent_gain: ClassVar[float] = 1.0
 
     @property
     def kind(self) -> Literal["dense"]:
         """The layer kind, as in the spec."""
         return "dense"
+
+    @property
+    def weighted(self) -> "Dense":
+        """The layer itself, as it has weights."""
+        return self
+
+    @property
+    def weight_shapes(self) -> tuple[tuple[int, int], tuple[int, ...]]:
+        """The shapes of w and b."""
+        return (self.n_out, self.n_in), (self.n_out,)
+
+    @property
+    def x_shapes(self) -> tuple[Shape, ...]:
+        """The value that it reads, as a map."""
+        return ((1, 1, self.x_count),)
+
+    @property
+    def y_shape(self) -> Shape:
+        """What it makes, as a map."""
+        return (1, 1, self.n_out)
 
     @property
     def x_count(self) -> int:
@@ -88,11 +113,30 @@ class Conv2d:
     numbers: Numbers = field(default=(), kw_only=True)
     residual: bool = field(default=False, kw_only=True)
     learning: Learning = field(default=Learning(), kw_only=True)
+    is_recurrent: ClassVar[bool] = False
+    is_on_maps: ClassVar[bool] = True
+    input_gain: ClassVar[float] = 1.0
+    recurrent_gain: ClassVar[float] = 1.0
 
     @property
     def kind(self) -> Literal["conv2d"]:
         """The layer kind; a convolution in one dimension has maps of height 1."""
         return "conv2d"
+
+    @property
+    def weighted(self) -> "Conv2d":
+        """The layer itself, as it has weights."""
+        return self
+
+    @property
+    def weight_shapes(self) -> tuple[tuple[int, int], tuple[int, ...]]:
+        """The shapes of w and b."""
+        return (self.n_out, self.n_in), (self.n_out,)
+
+    @property
+    def x_shapes(self) -> tuple[Shape, ...]:
+        """The map that it reads."""
+        return (self.x_shape,)
 
     @property
     def reach(self) -> Pair:
@@ -168,11 +212,34 @@ class Rnn:
     bias_range: float = 0.0
     numbers: Numbers = field(default=(), kw_only=True)
     learning: Learning = field(default=Learning(), kw_only=True)
+    is_recurrent: ClassVar[bool] = True
+    is_on_maps: ClassVar[bool] = False
+    residual: ClassVar[bool] = False
 
     @property
     def kind(self) -> Literal["rnn"]:
         """The layer kind, as in the spec."""
         return "rnn"
+
+    @property
+    def weighted(self) -> "Rnn":
+        """The layer itself, as it has weights."""
+        return self
+
+    @property
+    def weight_shapes(self) -> tuple[tuple[int, int], tuple[int, ...]]:
+        """The shapes of w and b."""
+        return (self.n_out, self.n_in), (self.n_out,)
+
+    @property
+    def x_shapes(self) -> tuple[Shape, ...]:
+        """The value that it reads, as a map of one timestep."""
+        return ((1, 1, self.x_count),)
+
+    @property
+    def y_shape(self) -> Shape:
+        """What it makes, as a map of one timestep."""
+        return (1, 1, self.n_out)
 
     @property
     def group_bounds(self) -> tuple[int, ...]:
@@ -230,11 +297,38 @@ class Gru:
     n_out: int
     reset_before: bool = False
     learning: Learning = field(default=Learning(), kw_only=True)
+    is_recurrent: ClassVar[bool] = True
+    is_on_maps: ClassVar[bool] = False
+    residual: ClassVar[bool] = False
+    has_traces: ClassVar[bool] = False
+    leaks: ClassVar[tuple[float, ...]] = ()
+    input_gain: ClassVar[float] = 1.0
+    recurrent_gain: ClassVar[float] = 1.0
 
     @property
     def kind(self) -> Literal["gru"]:
         """The layer kind, as in the spec."""
         return "gru"
+
+    @property
+    def weighted(self) -> "Gru":
+        """The layer itself, as it has weights."""
+        return self
+
+    @property
+    def x_shapes(self) -> tuple[Shape, ...]:
+        """The value that it reads, as a map of one timestep."""
+        return ((1, 1, self.x_count),)
+
+    @property
+    def y_shape(self) -> Shape:
+        """What it makes, as a map of one timestep."""
+        return (1, 1, self.n_out)
+
+    @property
+    def weight_shapes(self) -> tuple[tuple[int, int], tuple[int, ...]]:
+        """The shapes of w and b."""
+        return (3 * self.n_out, self.n_in), (2, 3 * self.n_out)
 
     @property
     def activation(self) -> Literal["tanh"]:
@@ -273,7 +367,7 @@ class Gru:
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
+class Pool(Weightless):
     """Pooling: the largest or the mean value of each window, for each channel.
 
     What of a window lies outside of the map does not count. Global pooling is the average with a
@@ -290,6 +384,8 @@ class Pool:
     kernel: Pair
     stride: Pair
     padding: Pair = (0, 0)
+    activation: ClassVar[str] = "linear"
+    numbers: ClassVar[Numbers] = ()
 
     @property
     def is_cut(self) -> bool:
@@ -313,6 +409,11 @@ class Pool:
         return "max_pool" if self.mode == "max" else "average_pool"
 
     @property
+    def x_shapes(self) -> tuple[Shape, ...]:
+        """The map that it reads."""
+        return (self.x_shape,)
+
+    @property
     def x_count(self) -> int:
         """Values in the input map."""
         return math.prod(self.x_shape)
@@ -326,17 +427,6 @@ class Pool:
 Recurrent = Rnn | Gru
 WeightedLayer = Dense | Conv2d | Recurrent
 Layer = WeightedLayer | Pool | Add | Concat
-
-
-def weight_shapes(layer: WeightedLayer) -> tuple[tuple[int, int], tuple[int, ...]]:
-    """The shapes of w and b.
-
-    >>> weight_shapes(Dense("fc", 5, 3, "tanh"))
-    ((3, 5), (3,))
-    """
-    if isinstance(layer, Gru):
-        return (3 * layer.n_out, layer.n_in), (2, 3 * layer.n_out)
-    return (layer.n_out, layer.n_in), (layer.n_out,)
 
 
 def window_bounds(length: int, windows: int) -> tuple[int, ...]:
