@@ -15,6 +15,7 @@ from tpsgd_edge.frontend.scaling import some_samples
 from tpsgd_edge.graph import (
     SAMPLE,
     Graph,
+    Layer,
     Learning,
     Pool,
     WeightedLayer,
