@@ -37,7 +37,6 @@ from tpsgd_edge.spec import (
     LabelsKind,
     RecurrentSpec,
     Spec,
-    WeightedSpec,
     check_labels_kind,
     layer_activation,
 )
@@ -133,7 +132,7 @@ def _layers(spec: Spec, shape: Shape, labels: LabelsKind) -> tuple[Layer, ...]:
     edges, shapes = spec.model.edges, {SAMPLE: shape}
     layers: list[Layer] = []
     for index, (key, layer) in enumerate(zip(spec.model.keys, spec.model.layers, strict=True)):
-        activation = layer_activation(spec, index) if isinstance(layer, WeightedSpec) else ""
+        activation = "" if layer.weighted is None else layer_activation(spec, index)
         inputs = [shapes[value] for value in edges.inputs_of(key)]
         made = make_layer(layer, key, inputs, activation)
         if made is None:

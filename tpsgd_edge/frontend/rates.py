@@ -8,7 +8,7 @@ from tpsgd_edge.frontend.data import Choice, Dataset
 from tpsgd_edge.frontend.network import dataset_scaling, graph_layers
 from tpsgd_edge.frontend.scaling import some_samples
 from tpsgd_edge.graph import WeightedLayer
-from tpsgd_edge.spec import Spec, WeightedSpec, asked_learning_rate, is_normalized, layer_index
+from tpsgd_edge.spec import Spec, asked_learning_rate, is_normalized, layer_index
 from tpsgd_edge.spec.problems import raise_problems
 from tpsgd_edge.spec.rates import STEP_SIZES, rate_problems
 
@@ -33,8 +33,8 @@ def with_learning_rates(spec: Spec, dataset: Dataset) -> Spec:
         return spec
     found = dict(_rates(spec, dataset))
     layers = tuple(
-        layer.with_rate_of_data(found[layer.name])
-        if isinstance(layer, WeightedSpec) and layer.name in found
+        layer.weighted.with_rate_of_data(found[layer.weighted.name])
+        if layer.weighted is not None and layer.weighted.name in found
         else layer
         for layer in spec.model.layers
     )
@@ -45,10 +45,10 @@ def with_learning_rates(spec: Spec, dataset: Dataset) -> Spec:
 def rate_choices(before: Spec, after: Spec) -> Iterator[Choice]:
     """The rates that `after` has and `before` had not."""
     found = [
-        f"{layer.name} {layer.learning_rate:g}"
+        f"{layer.weighted.name} {layer.weighted.learning_rate:g}"
         for index, layer in enumerate(after.model.layers)
-        if isinstance(layer, WeightedSpec)
-        and layer.learning_rate is not None
+        if layer.weighted is not None
+        and layer.weighted.learning_rate is not None
         and asked_learning_rate(before, index) is None
     ]
     if found:

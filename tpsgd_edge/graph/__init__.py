@@ -7,16 +7,15 @@ from tpsgd_edge.graph.joins import Add, Concat, Join, Shape, add, concat
 from tpsgd_edge.graph.layers import (
     Conv2d,
     Dense,
-    Gru,
     Layer,
     Pair,
     Pool,
     Recurrent,
-    Rnn,
     WeightedLayer,
     window_bounds,
 )
 from tpsgd_edge.graph.learning import Learning
+from tpsgd_edge.graph.recurrent import Gru, Rnn
 from tpsgd_edge.graph.shapes import Padding, conv2d, pool, seen_through
 from tpsgd_edge.spec.edges import SAMPLE, Edges
 

@@ -11,16 +11,8 @@ from tpsgd_edge.graph.activation import ACTIVATION
 from tpsgd_edge.graph.graph import Graph, Weights
 from tpsgd_edge.graph.initial_weights import initial_weights
 from tpsgd_edge.graph.joins import Add, Concat
-from tpsgd_edge.graph.layers import (
-    Conv2d,
-    Dense,
-    Gru,
-    Pool,
-    Recurrent,
-    Rnn,
-    WeightedLayer,
-    window_bounds,
-)
+from tpsgd_edge.graph.layers import Conv2d, Dense, Pool, Recurrent, WeightedLayer, window_bounds
+from tpsgd_edge.graph.recurrent import Gru, Rnn
 from tpsgd_edge.spec.edges import SAMPLE
 
 # Maps are large: this many samples show their range.

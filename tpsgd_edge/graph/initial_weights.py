@@ -9,7 +9,8 @@ import numpy as np
 from tpsgd_edge.arithmetic.random import Purpose, stream, uniform
 from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.graph.graph import Graph, Weights
-from tpsgd_edge.graph.layers import Gru, Rnn, WeightedLayer
+from tpsgd_edge.graph.layers import WeightedLayer
+from tpsgd_edge.graph.recurrent import Gru, Rnn
 
 # Of a gru layer before training, units move by 1/2, 1/4, 1/8 or 1/16 of the way at a step.
 _GATE_SPEEDS = 4
