@@ -6,7 +6,8 @@ import numpy as np
 
 from tests.proof.bench import Requantize, Schedule, start, steps_of
 from tests.support.models import random_model
-from tpsgd_edge.quantize.model import DTYPES, Projection, StoredInit
+from tests.support.parts import altered
+from tpsgd_edge.quantize.model import DTYPES, Projection, Readout, ReadoutF32, StoredInit
 
 P = np.array([[127, -127]], np.int8)
 # Of y = 127: 127 * 127 * 2.
@@ -34,14 +35,16 @@ def carrying(p=P, *, value_type="s8", readout=None, gate=None, shift=0):
     layers = []
     for layer in model.layers:
         zeros = StoredInit(np.zeros_like(layer.init.w), np.zeros_like(layer.init.b))
-        loss = replace(layer.loss, error_shift=0, logit_shift=shift)
+        loss = replace(layer.loss, logit_shift=shift)
         if not layer.is_last:
-            loss = replace(loss, readout=readout or Requantize(2**15, 14), readout_f32=1.0)
-        bench = {"rate_f32": 1.0} if real else {"z": Requantize(2**14, 14), "bias_shift": 0}
+            own = Readout(readout or Requantize(2**15, 14), 0)
+            loss = replace(loss, readout=ReadoutF32(1.0, 1.0) if real else own)
+        bench = {"rate": 1.0} if real else {"z": Requantize(2**14, 14), "bias_shift": 0}
         if not real:
-            bench |= {"rate": Requantize(2**15, 15), "bias_one": 2**layer.update_shift}
+            one = 2**layer.learning.steps.update_shift
+            bench |= {"rate": Requantize(2**15, 15), "bias_one": one}
         own = Projection("gaussian", "s8", 0, p) if not layer.is_last else None
-        layers.append(replace(layer, init=zeros, loss=loss, projection=own, **bench))
+        layers.append(altered(layer, init=zeros, loss=loss, projection=own, **bench))
     return replace(
         model, layers=tuple(layers), scores="carried", gate=gate, schedule=Schedule((2**15,), 1)
     )
@@ -140,8 +143,8 @@ def test_totals_and_answers_of_f32_stop_at_both_ends():
 def test_a_layer_that_does_not_train_adds_nothing():
     model = carrying()
     first, second, last = model.layers
-    still = replace(second, trains=False, projection=None)
-    model = replace(model, layers=(first, still, replace(last, unit_offset=1)))
+    still = altered(second, trains=False, projection=None)
+    model = replace(model, layers=(first, still, altered(last, unit_offset=1)))
     assert model.carrying == ("fc1",)
     state = start(model, fc1_b=[127])
     ((_, outputs),) = steps_of(model, [(state, np.zeros(1, np.int8), 0)])

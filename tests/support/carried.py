@@ -5,7 +5,8 @@ from typing import Any
 
 from tests.support.draws import Rng
 from tests.support.losses import random_loss
-from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel
+from tests.support.parts import altered
+from tpsgd_edge.quantize.model import QuantizedModel, Weighted
 
 
 def can_carry(model: QuantizedModel) -> bool:
@@ -17,7 +18,7 @@ def with_carried_scores(rng: Rng, model: QuantizedModel) -> QuantizedModel:
     """The model, its hidden layers with read-outs that add to the scores of the last one."""
     layers: list[Any] = []
     for layer in model.layers:
-        if not isinstance(layer, QuantizedDense) or layer.projection is None:
+        if not isinstance(layer, Weighted) or layer.projection is None:
             layers.append(layer)
             continue
         loss = random_loss(
@@ -30,5 +31,5 @@ def with_carried_scores(rng: Rng, model: QuantizedModel) -> QuantizedModel:
             lively=rng.random() < 0.8,
         )
         loss = replace(loss, logit_shift=model.last.loss.logit_shift)
-        layers.append(replace(layer, loss=loss))
+        layers.append(altered(layer, loss=loss))
     return replace(model, layers=tuple(layers), scores="carried")

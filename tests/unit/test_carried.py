@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.carried import with_carried_scores
 from tests.support.models import random_model, random_samples
+from tests.support.parts import altered
 from tests.support.scalar import (
     PHI,
     clip,
@@ -45,7 +46,7 @@ def scores(layer, y):
     """Section 6.4: ro of what the loss sees."""
     seen = averaged(layer, y) if layer.kind == "conv2d" else y
     y8 = seen if layer.y_type == "s8" else [value >> 8 for value in seen]
-    p, g = layer.projection.values, layer.loss.readout
+    p, g = layer.projection.values, layer.loss.readout.gain
     sums = [sum(int(p[j][k]) * y8[j] for j in range(len(y8))) for k in range(p.shape[1])]
     return [sat_s16(rshift_round(value * g.mult, g.shift)) for value in sums]
 
@@ -58,12 +59,12 @@ def errors(layer, total, label):
         return q
     p = layer.projection.values
     sums = [sum(int(p[j][k]) * q[k] for k in range(len(q))) for j in range(len(p))]
-    return [clip(rshift_round(s, layer.loss.error_shift), -32767, 32767) for s in sums]
+    return [clip(rshift_round(s, layer.loss.readout.error_shift), -32767, 32767) for s in sums]
 
 
 def learn(layer, w, b, x, y, e, rng, decay):
     """Sections 7, 8 and 14, in place."""
-    base = rng + PHI * layer.unit_offset
+    base = rng + PHI * layer.learning.unit_offset
     if layer.kind == "conv2d":
         e = spread(layer, y, e)
         places = enumerate(units(layer))
@@ -163,9 +164,10 @@ def test_read_outs_are_part_of_what_firmware_that_predicts_checks():
 def test_an_id_knows_what_the_answer_is_made_of():
     model = carrying_model("s8", 7)
     first, *others = model.layers
-    louder = replace(first.loss.readout, shift=first.loss.readout.shift - 1)
+    gain = first.loss.readout.gain
+    louder = replace(first.loss.readout, gain=replace(gain, shift=gain.shift - 1))
     other = replace(
-        model, layers=(replace(first, loss=replace(first.loss, readout=louder)), *others)
+        model, layers=(altered(first, loss=replace(first.loss, readout=louder)), *others)
     )
     assert len({model_id(model), model_id(other), model_id(replace(model, scores="own"))}) == 3
     quiet = replace(model, scores="own")

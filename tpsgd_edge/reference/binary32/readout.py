@@ -28,9 +28,10 @@ def error_of_loss(
     projection = constants.layer.projection
     if projection is None or not projection.learns:
         return local_error(constants, y, label, total), False
+    assert isinstance(projection.rate, float)
     q = label_error(constants, y, label, total)
     e = spread(constants, q)
-    c = np.float32(projection.rate_f32) * decay * q
+    c = np.float32(projection.rate) * decay * q
     there = c.nonzero()[0]
     p, p_t = constants.projection, constants.projection_t
     assert p is not None
