@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tpsgd_edge.codegen.rendering import template
 from tpsgd_edge.quantize.model import QuantizedModel, ValueType
 from tpsgd_edge.quantize.parameters import limits
-from tpsgd_edge.quantize.samples import F32_INPUT_MAX
+from tpsgd_edge.quantize.raw import F32_INPUT_MAX
 
 _C_TYPES = {"s8": "int8_t", "s16": "int16_t", "f32": "float"}
 EPOCHS = 20

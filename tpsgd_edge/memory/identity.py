@@ -18,6 +18,7 @@ _NAMES_IN_IDS = {"std": "deviation", "reset_before": "resets_first"}
 _NO_MEANING = {
     "QuantizedModel": {"name", "schedule", "gate", "learn_every", "rule"},
     "QuantizedGru": {"loss_layer"},
+    "InputScaling": {"raw"},
     "Projection": {"rate", "rate_f32"},
     "layer": {
         "loss",
