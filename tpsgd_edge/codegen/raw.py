@@ -1,4 +1,4 @@
-"""Raw samples: the conversions of NAME_raw.h, every number ready to print."""
+"""Raw samples: the conversions of NAME_raw.h, each number ready to print."""
 
 from dataclasses import dataclass
 

@@ -5,7 +5,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel, ValueType
-from tpsgd_edge.quantize.raw import RAW_DTYPES, Conversion, RealConversion, conversion, real_conversion
+from tpsgd_edge.quantize.raw import (
+    RAW_DTYPES,
+    Conversion,
+    RealConversion,
+    conversion,
+    real_conversion,
+)
 
 
 def quantize_inputs(model: QuantizedModel, raw: ArrayLike) -> NDArray[np.generic]:

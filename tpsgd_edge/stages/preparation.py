@@ -99,9 +99,7 @@ def render_project(prepared: Prepared) -> CProject:
     selftest = selftest_of(model, *selftest_samples(model, dataset))
     port, has_store = port_files(prepared.platform), spec.firmware.store
     window = window_of(spec, model, dataset.input_shape)
-    return render(
-        model, prepared.plan, origin, selftest, port, has_store=has_store, window=window
-    )
+    return render(model, prepared.plan, origin, selftest, port, has_store=has_store, window=window)
 
 
 def selftest_samples(

@@ -8,9 +8,7 @@ from tpsgd_edge.quantize import QuantizedModel
 from tpsgd_edge.spec import Spec
 
 
-def window_of(
-    spec: Spec, model: QuantizedModel, input_shape: tuple[int, ...]
-) -> WindowView | None:
+def window_of(spec: Spec, model: QuantizedModel, input_shape: tuple[int, ...]) -> WindowView | None:
     """The window that `firmware.hop` asks for; None without it.
 
     Args:

@@ -161,9 +161,7 @@ def _checked(what: str, array: Array, type_: str, shape: tuple[int, ...]) -> Arr
     return _of_type(what, array, DTYPES[type_], shape)
 
 
-def _of_type(
-    what: str, array: Array, dtype: np.dtype[np.generic], shape: tuple[int, ...]
-) -> Array:
+def _of_type(what: str, array: Array, dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> Array:
     if array.dtype != dtype or array.shape[1:] != shape:
         raise DataError(
             f"{what} {'does' if what == 'x' else 'do'} not fit the model",
