@@ -160,7 +160,7 @@ def compare_answers(
 def compare_function(
     function: str, expected: Array, actual: Array, so_far: Verdict, *, only_predicts: bool = False
 ) -> Verdict:
-    """Compare what a function of the samples says; `so_far` is the verdict where it is the same."""
+    """Compare arrays of one shape that a function made; `so_far` is the verdict if equal."""
     value = _difference(expected, actual)
     if value is None and expected.shape == actual.shape:
         return so_far

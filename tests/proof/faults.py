@@ -131,7 +131,7 @@ IN_ANSWERS = {
     ),
     "raw samples that are no numbers": Fault(
         "toy",
-        Change(r"raw\[i\] <= FLT_MAX", "raw[i] >= -FLT_MAX", "toy_raw.c"),
+        Change(r"raw\[i\] <= TPS_FLOAT_MAX", "raw[i] >= -TPS_FLOAT_MAX", "toy_raw.c"),
         f"mismatch: in prepare after {STEPS} steps, sample ",
     ),
     "values to learn": Fault(

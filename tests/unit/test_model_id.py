@@ -29,6 +29,7 @@ LEARNING = {
         "bias_bound",
         "loss_layer",
         "init",
+        "raw",
     ),
 }
 KINDS = ["dense", "a frozen convolution", "leaky, stacked"]

@@ -226,7 +226,7 @@ def run_program(folder: Path, text: str) -> str:
 def test_reference_and_c_convert_alike(dtype, weights, tmp_path):
     x = (np.random.default_rng(3).standard_normal((40, 6)) * 20 + 60).astype(dtype)
     spec = make_spec(tmp_path, x, numbers={"weights": weights}, data={"scaling": "standard"})
-    assert verify(spec, steps=5).verdict == "equal"
+    assert verify(spec, steps=5).verdict.verdict == "equal"
 
 
 @pytest.mark.parametrize("weights", ["s16", "f32"])
@@ -234,4 +234,4 @@ def test_reference_and_c_convert_values_alike(weights, tmp_path):
     rng = np.random.default_rng(4)
     x, y = rng.standard_normal((40, 6)), rng.standard_normal((40, 3)) * [1, 50, 3000] + 700
     spec = make_spec(tmp_path, x, y=y, numbers={"weights": weights})
-    assert verify(spec, steps=5).verdict == "equal"
+    assert verify(spec, steps=5).verdict.verdict == "equal"

@@ -41,7 +41,7 @@ class ConversionView:
 
     @property
     def half(self) -> float:
-        """What makes a rounded value positive: 1/2 - low."""
+        """The constant that makes a rounded value positive: 1/2 - low."""
         return 0.5 - self.low
 
 
@@ -66,7 +66,7 @@ class RawView:
 
     x: ConversionView
     label: ConversionView | None
-    values: tuple[tuple[str, str], ...]
+    values: tuple[tuple[str, ...], ...]
     has_steps: bool
     window: WindowView | None
 

@@ -47,7 +47,7 @@ class IntegerConversion:
         """Convert raw values (..., n), which are whole numbers of the raw type."""
         centred = raw.astype(np.int32) - self.centre
         moved = (centred * self.factor + self.offset) >> self.shift
-        return np.clip(moved, *limits(self.to)).astype(DTYPES[self.to])
+        return np.asarray(np.clip(moved, *limits(self.to)), DTYPES[self.to])
 
     @property
     def size(self) -> int:
@@ -74,11 +74,11 @@ class RealConversion:
             scaled = (raw.astype(np.float32) - self.mean) * self.gain
         if self.to == "f32":
             edge = np.float32(F32_INPUT_MAX)
-            return np.clip(scaled, -edge, edge).astype("<f4")
+            return np.asarray(np.clip(scaled, -edge, edge), "<f4")
         low, high = limits(self.to)
         clipped = np.clip(scaled, np.float32(low), np.float32(high))
         whole = (clipped + np.float32(0.5 - low)).astype(np.int32)
-        return (whole + low).astype(DTYPES[self.to])
+        return np.asarray((whole + low).astype(DTYPES[self.to]))
 
     @property
     def size(self) -> int:
@@ -128,7 +128,7 @@ def real_conversion(
 
 
 def _ends(raw: RawType) -> tuple[int, int]:
-    information = np.iinfo(RAW_DTYPES[raw])
+    information = np.iinfo(raw)
     return int(information.min), int(information.max)
 
 

@@ -109,7 +109,7 @@ def label_conversion(model: QuantizedModel) -> RealConversion:
 
 
 def output_units(model: QuantizedModel) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Unit and mean of the outputs of a model with vector labels: value = y * unit + mean."""
+    """Unit and mean of outputs, shape (1,) or (n_out,) each: value = y * unit + mean."""
     labels = model.labels
     scale = 1.0 if model.output_type == "f32" else model.last.y_scale
     return (labels.std * scale).astype(np.float32), labels.mean.astype(np.float32)

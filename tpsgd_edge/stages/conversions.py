@@ -1,4 +1,4 @@
-"""Raw samples and values: what the reference and a device make of them (NAME_raw.h)."""
+"""Raw samples and values, as the reference and a device convert them (NAME_raw.h)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,13 +19,14 @@ _SAMPLES = 32
 # As tps_status.h has it.
 _BAD_INPUT = 4
 # Finite values that a net is hardly given, and values that a device must refuse.
-_FAR = (np.finfo(np.float32).max, -np.finfo(np.float32).max, 1e-40, -0.0)
+_LARGEST = float(np.finfo(np.float32).max)
+_FAR = (_LARGEST, -_LARGEST, 1e-40, -0.0)
 _NOT_FINITE = (np.nan, np.inf, -np.inf)
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """What a function is given, what it must answer, and what the device answers."""
+    """The answers of a function that must be, and those of the device."""
 
     function: str
     expected: Array
@@ -69,7 +70,7 @@ def _cases(device: Device, prepared: Prepared) -> Iterator[_Case]:
 def _converted(
     function: str, expected: Array, statuses: NDArray[np.uint32], made: Array
 ) -> Iterator[_Case]:
-    """What is taken, then what is refused, which leaves zeros behind."""
+    """Compare samples that are taken, then those that are refused, which leave zeros behind."""
     refused = len(made) - len(expected)
     wanted = np.array([0] * len(expected) + [_BAD_INPUT] * refused, "<u4")
     yield _Case(function, wanted, statuses)
