@@ -111,6 +111,12 @@ COMPONENTS = (
     ),
     Component("tps_random", has_source=False, is_runtime=True),
     Component(
+        "tps_ranges",
+        has_source=False,
+        is_runtime=True,
+        included=lambda view: bool(view.state.ranges),
+    ),
+    Component(
         "tps_readout",
         when=lambda view: bool(view.kernels.errors.read_out),
         included=_learns_readouts,

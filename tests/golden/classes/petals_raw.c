@@ -4,8 +4,6 @@
 
 #include "petals_tps_float.h"
 
-#include <float.h>
-
 /* All entries of a sample have the same constants. */
 static const struct {
     float mean;
@@ -24,7 +22,7 @@ static int8_t convert_raw_inputs_entry(float raw, uint32_t at)
 static tps_status convert_raw_inputs(const float *raw, int8_t *to, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        if (!(raw[i] >= -FLT_MAX && raw[i] <= FLT_MAX)) {
+        if (!(raw[i] >= -TPS_FLOAT_MAX && raw[i] <= TPS_FLOAT_MAX)) {
             return TPS_BAD_INPUT;
         }
     }

@@ -22,6 +22,8 @@
 #error "f32 arithmetic is exact only where float is not computed wider: -msse2 -mfpmath=sse on x86"
 #endif
 
+#define TPS_FLOAT_MAX 0x1.fffffep127f
+
 /* v limited to [lo, hi]; lo where v is no number, so that tables are never left. */
 static inline float tps_clip_f32(float v, float lo, float hi)
 {

@@ -18,6 +18,7 @@
 #include "plane_tps_error_f32.h"
 #include "plane_tps_f32.h"
 #include "plane_tps_random.h"
+#include "plane_tps_ranges.h"
 
 static const struct tps_dense_f32 fc1_layer = {
     .n_in = 2,
@@ -141,6 +142,15 @@ uint32_t plane_digest(const struct plane_model *model)
     crc = tps_crc32(crc, &model->start, sizeof model->start);
     crc = tps_crc32(crc, &model->rate, sizeof model->rate);
     return crc;
+}
+
+int plane_valid(const struct plane_model *model)
+{
+    return model->start <= model->step && model->rate >= 0.0f && model->rate <= 1.0f
+        && tps_within_f32(model->fc1_b, 5, -3.4028235e+38f, 3.4028235e+38f)
+        && tps_within_f32(model->fc2_b, 2, -3.4028235e+38f, 3.4028235e+38f)
+        && tps_within_f32(model->fc1_w, 5 * 2, -3.4028235e+38f, 3.4028235e+38f)
+        && tps_within_f32(model->fc2_w, 2 * 5, -3.4028235e+38f, 3.4028235e+38f);
 }
 
 /* Whether the constants in flash are those that were built. */

@@ -4,8 +4,6 @@
 
 #include "plane_tps_float.h"
 
-#include <float.h>
-
 /* Entry i of a sample has constants number i modulo 2. */
 static const struct {
     float mean;
@@ -25,7 +23,7 @@ static float convert_raw_inputs_entry(float raw, uint32_t at)
 static tps_status convert_raw_inputs(const float *raw, float *to, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        if (!(raw[i] >= -FLT_MAX && raw[i] <= FLT_MAX)) {
+        if (!(raw[i] >= -TPS_FLOAT_MAX && raw[i] <= TPS_FLOAT_MAX)) {
             return TPS_BAD_INPUT;
         }
     }
@@ -64,7 +62,7 @@ static float convert_raw_labels_entry(float raw, uint32_t at)
 static tps_status convert_raw_labels(const float *raw, float *to, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        if (!(raw[i] >= -FLT_MAX && raw[i] <= FLT_MAX)) {
+        if (!(raw[i] >= -TPS_FLOAT_MAX && raw[i] <= TPS_FLOAT_MAX)) {
             return TPS_BAD_INPUT;
         }
     }
