@@ -1,4 +1,4 @@
-"""Corners of section 21 of docs/ARITHMETIC.md: scores that are carried, by hand."""
+"""Corners of section 22 of docs/ARITHMETIC.md: scores that are carried, by hand."""
 
 from dataclasses import replace
 

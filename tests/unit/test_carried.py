@@ -52,7 +52,7 @@ def scores(layer, y):
 
 
 def errors(layer, total, label):
-    """Section 21: q of a total, and e."""
+    """Section 22: q of a total, and e."""
     prob = softmax(total, layer.loss.logit_shift)
     q = [((32768 if k == label else 0) - p) >> 1 for k, p in enumerate(prob)]
     if layer.is_last:

@@ -1,4 +1,4 @@
-"""Reach of the scores that layers carry (docs/ARITHMETIC.md, section 21)."""
+"""Reach of the scores that layers carry (docs/ARITHMETIC.md, section 22)."""
 
 import math
 

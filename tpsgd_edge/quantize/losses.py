@@ -39,7 +39,7 @@ class LossContext:
         target_scale: amplitude of random targets as a share of the output's range.
         largest_prototype: real value of 127, where targets are prototypes.
         logit_shift: of section 6.3, of a last layer with softmax.
-        is_carried: whether read-outs add to the scores of the layers before (section 21).
+        is_carried: whether read-outs add to the scores of the layers before (section 22).
     """
 
     layer: str

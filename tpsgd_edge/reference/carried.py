@@ -1,4 +1,4 @@
-"""Scores that layers carry (docs/ARITHMETIC.md, section 21)."""
+"""Scores that layers carry (docs/ARITHMETIC.md, section 22)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

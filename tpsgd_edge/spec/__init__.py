@@ -55,6 +55,7 @@ from tpsgd_edge.spec.sections import (
     NumbersSpec,
     ProjectionKind,
     ProjectionSpec,
+    RawType,
     RuleSpec,
     Spec,
 )
@@ -103,6 +104,7 @@ __all__ = [
     "PretrainSpec",
     "ProjectionKind",
     "ProjectionSpec",
+    "RawType",
     "ReadingSpec",
     "RecurrentSpec",
     "RnnSpec",

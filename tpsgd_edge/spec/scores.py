@@ -1,4 +1,4 @@
-"""Checks of a spec whose layers carry scores (docs/ARITHMETIC.md, section 21)."""
+"""Checks of a spec whose layers carry scores (docs/ARITHMETIC.md, section 22)."""
 
 from collections.abc import Iterator
 
