@@ -178,8 +178,11 @@ def depth_rows() -> Iterator[Row]:
     for weights in ("s16", "s8"):
         run = Run("vgg_small", "code", settings=(*FITTED, CARRIED), weights=weights)
         yield Row(f"tpSGD, carried scores, {weights}", run, VGG_CARRIED[weights])
+    own = Run("vgg_small", "code", settings=FITTED, weights="s8")
+    yield Row("tpSGD, scores of each layer's own, s8", own, VGG_RATES_S8)
 
 
+VGG_RATES_S8 = ((0.0015, 0.0125), (0.0015, 0.025))
 VGG_CARRIED = {
     "s16": (
         *((0.001, last) for last in (0.003, 0.00625)),
