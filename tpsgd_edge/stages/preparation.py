@@ -20,10 +20,10 @@ from tpsgd_edge.frontend.prototypes import with_prototypes
 from tpsgd_edge.graph import Graph, Labels, with_extra_classes, without_adaptors
 from tpsgd_edge.memory import MemoryPlan, plan_memory
 from tpsgd_edge.quantize import QuantizedModel, quantize, quantize_inputs, quantize_labels
-from tpsgd_edge.quantize.model import dense_parts
 from tpsgd_edge.rule import pretrain
 from tpsgd_edge.spec import Spec
 from tpsgd_edge.stages.selftest import selftest_of
+from tpsgd_edge.stages.windows import window_of
 from tpsgd_edge.toolchain.build import Binary, compile_firmware, compile_simulation
 from tpsgd_edge.toolchain.compilers import find_compiler
 from tpsgd_edge.toolchain.folder import write_scratch
@@ -97,7 +97,8 @@ def render_project(prepared: Prepared) -> CProject:
     origin = Origin(__version__, spec.source, spec.digest)
     selftest = selftest_of(model, *selftest_samples(model, dataset))
     port, has_store = port_files(prepared.platform), spec.firmware.store
-    return render(model, prepared.plan, origin, selftest, port, has_store=has_store)
+    window = window_of(spec, model, dataset.input_shape)
+    return render(model, prepared.plan, origin, selftest, port, has_store=has_store, window=window)
 
 
 def selftest_samples(
@@ -111,9 +112,7 @@ def selftest_samples(
 
 def forward_macs(model: QuantizedModel) -> int:
     """Multiply-accumulates of one sample's forward pass; of a sequence, of all its steps."""
-    macs = [
-        sum(dense.n_in * dense.y_count for dense in dense_parts(layer)) for layer in model.layers
-    ]
+    macs = [sum(dense.n_in * dense.y_count for dense in layer.units) for layer in model.layers]
     recurrent = len(model.recurrent)
     return model.steps * sum(macs[:recurrent]) + sum(macs[recurrent:])
 
