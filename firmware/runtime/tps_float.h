@@ -7,8 +7,6 @@
 #ifndef TPS_FLOAT_H
 #define TPS_FLOAT_H
 
-#include "tps_compiler.h"
-
 /* gcc fuses unless it is told -std=c11, and does not know the pragma of the standard. */
 #if !defined(__GNUC__) || defined(__clang__)
 #pragma STDC FP_CONTRACT OFF

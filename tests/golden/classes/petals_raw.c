@@ -3,6 +3,7 @@
 #include "petals_raw.h"
 
 #include "petals_tps_float.h"
+#include "petals_tps_names.h"
 
 /* All entries of a sample have the same constants. */
 static const struct {

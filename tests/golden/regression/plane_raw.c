@@ -3,6 +3,7 @@
 #include "plane_raw.h"
 
 #include "plane_tps_float.h"
+#include "plane_tps_names.h"
 
 /* Entry i of a sample has constants number i modulo 2. */
 static const struct {

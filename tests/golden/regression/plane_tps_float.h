@@ -8,8 +8,6 @@
 #ifndef PLANE_TPS_FLOAT_H
 #define PLANE_TPS_FLOAT_H
 
-#include "plane_tps_compiler.h"
-
 /* gcc fuses unless it is told -std=c11, and does not know the pragma of the standard. */
 #if !defined(__GNUC__) || defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
