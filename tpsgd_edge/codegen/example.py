@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.codegen.c import C_TYPES
 from tpsgd_edge.codegen.rendering import template
 from tpsgd_edge.quantize.model import QuantizedModel, ValueType
 from tpsgd_edge.quantize.parameters import limits
 from tpsgd_edge.quantize.samples import F32_INPUT_MAX
 
-_C_TYPES = {"s8": "int8_t", "s16": "int16_t", "f32": "float"}
 EPOCHS = 20
 
 
@@ -91,7 +91,7 @@ def _inputs(model: QuantizedModel) -> ValueView:
     inputs = model.inputs
     low, high = _range(model.value_type)
     return ValueView(
-        type=_C_TYPES[model.value_type],
+        type=C_TYPES[model.value_type],
         mean=_numbers(inputs.mean),
         std=_numbers(inputs.std),
         is_shared=len(inputs.mean) == 1,
@@ -113,7 +113,7 @@ def _labels(model: QuantizedModel) -> ValueView:
         scale="" if is_float else repr(float(labels.scale)),
         low=low,
         high=high,
-        output_type=_C_TYPES[model.output_type],
+        output_type=C_TYPES[model.output_type],
         output_scale="" if is_float else repr(float(model.last.y_scale)),
     )
 
