@@ -68,7 +68,7 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
     scale = input_scale(calibration, value_type)
     if graph.layers[0].kind == "rnn" and value_type != "f32":
         scale = recurrent_input_scale(scale, full_scales[0], value_type)
-    inputs = InputScaling(mean, std, scale)
+    inputs = InputScaling(mean, std, scale, dataset.raw)
     labels = _label_format(spec, dataset, full_scales[-1])
 
     ranges = _Ranges(inputs.scale, tuple(full_scales), labels.scale, shift)
