@@ -72,6 +72,7 @@ FORMATS: Mapping[str, NumberFormat] = {
         *VALUES,
         NumberFormat("s32", 32, "i", "int32_t", "INT32"),
         NumberFormat("s64", 64, "i", "int64_t", "INT64"),
+        NumberFormat("u8", 8, "u", "uint8_t", "UINT8"),
         NumberFormat("u16", 16, "u", "uint16_t", "UINT16"),
         NumberFormat("u32", 32, "u", "uint32_t", "UINT32"),
     )
