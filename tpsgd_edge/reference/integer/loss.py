@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.formats import FORMATS
 from tpsgd_edge.arithmetic.ops import (
     S16_MAX,
     Int64,
@@ -146,7 +147,7 @@ def label_error(
 
 def eight_bits(layer: IntegerWeighted, y: Int64) -> Int64:
     """Compute y8 of outputs, in their shape."""
-    return y if layer.y_type == "s8" else y >> 8
+    return y >> FORMATS[layer.y_type].above_q7
 
 
 def _cross_entropy(v: Int64, label: Label) -> Int64:
