@@ -1,5 +1,6 @@
 """The generator's tables: nothing is missing, nothing is there that no project can have."""
 
+from dataclasses import replace
 from typing import get_args
 
 import jinja2.nodes
@@ -37,6 +38,8 @@ OWN = {
     "model.h.j2",
     "model.c.j2",
     "model_port.h.j2",
+    "model_raw.h.j2",
+    "model_raw.c.j2",
     "model_store.h.j2",
     "model_store.c.j2",
     "project_makefile.j2",
@@ -74,7 +77,9 @@ def test_every_component_is_in_some_project_and_no_more_in_all_than_must_be():
     drawn = (network(seed, value_type="s8", label_kind="class", hidden=[3]) for seed in range(20))
     scored = with_carried_scores(np.random.default_rng(1), next(m for m in drawn if can_carry(m)))
     projects = [small_project(name) for name in SMALL]
-    for model in (curved, branched, scored):
+    pixels = network(1, value_type="s8", label_kind="class", hidden=[3])
+    pixels = replace(pixels, inputs=replace(pixels.inputs, raw="uint8"))
+    for model in (curved, branched, scored, pixels):
         samples = [part[:2] for part in samples_of(model, 1)]
         test = selftest_of(model, *samples)
         projects.append(render(model, plan_memory(model), ORIGIN, test, {}, has_store=True))
@@ -83,7 +88,7 @@ def test_every_component_is_in_some_project_and_no_more_in_all_than_must_be():
         for project in projects
     ]
     assert set.union(*present) == {component.name for component in COMPONENTS}
-    always = {"compiler", "crc32", "data", "layer", "names", "random", "status"}
+    always = {"compiler", "crc32", "data", "layer", "names", "random", "ranges", "status"}
     assert set.intersection(*present) == {f"tps_{name}" for name in always}
 
 
