@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.graph.joins import Add, Concat, Shape
 from tpsgd_edge.graph.layers import (
-    Conv2d,
     Dense,
     Layer,
-    Pool,
     Recurrent,
     WeightedLayer,
     weight_shapes,
@@ -146,7 +144,7 @@ def shapes_read(layer: Layer) -> tuple[Shape, ...]:
     """The map of each value that a layer reads; of a recurrent layer, at one step."""
     if isinstance(layer, Add | Concat):
         return layer.x_shapes
-    return (layer.x_shape if isinstance(layer, Conv2d | Pool) else (1, 1, layer.x_count),)
+    return ((1, 1, layer.x_count) if isinstance(layer, Dense | Recurrent) else layer.x_shape,)
 
 
 def _check_size(layer: Layer) -> None:

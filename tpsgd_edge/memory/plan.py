@@ -11,18 +11,20 @@ that follow. The rest runs at steps that learn or are asked for an answer. Outpu
 the stream, so that other calls may come in between.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
-from tpsgd_edge.memory.scratch import Role, error_type, gru_sums, scratch_of
+from tpsgd_edge.memory.scratch import Role, gru_sums, scratch_of
 from tpsgd_edge.memory.state import StateLayout, state_layout
 from tpsgd_edge.quantize.model import (
     DTYPES,
-    QuantizedDense,
     QuantizedGru,
     QuantizedModel,
+    QuantizedRnn,
     ValueType,
+    keeps_present,
+    keeps_traces,
 )
 
 
@@ -153,18 +155,31 @@ def plan_memory(model: QuantizedModel) -> MemoryPlan:
 
 def _stream(model: QuantizedModel) -> Iterator[StreamBuffer]:
     for layer in model.recurrent:
-        yield StreamBuffer(layer.name, "h", layer.state_type, layer.n_out)
-        if isinstance(layer, QuantizedGru):
-            if layer.trains:
-                yield StreamBuffer(layer.name, "v", layer.x_type, layer.n_x + layer.n_out)
-                yield StreamBuffer(layer.name, "g", layer.state_type, gru_sums(layer))
-            continue
-        if layer.keeps_traces:
-            traces = len(layer.leak_shifts)
-            yield StreamBuffer(layer.name, "trace", layer.state_type, traces * layer.n_in)
-        if layer.keeps_present:
-            yield StreamBuffer(layer.name, "v", layer.x_type, layer.n_in)
-            yield StreamBuffer(layer.name, "c", layer.y_type, layer.n_out)
+        yield from STREAMS[layer.kind](layer)
+
+
+def _stream_of_rnn(layer: QuantizedRnn) -> Iterator[StreamBuffer]:
+    yield StreamBuffer(layer.name, "h", layer.error_type, layer.n_out)
+    if keeps_traces(layer):
+        traces = len(layer.shape.leak_shifts)
+        yield StreamBuffer(layer.name, "trace", layer.error_type, traces * layer.n_in)
+    if keeps_present(layer):
+        yield StreamBuffer(layer.name, "v", layer.x_type, layer.n_in)
+        yield StreamBuffer(layer.name, "c", layer.y_type, layer.n_out)
+
+
+def _stream_of_gru(layer: QuantizedGru) -> Iterator[StreamBuffer]:
+    yield StreamBuffer(layer.name, "h", layer.state_type, layer.n_out)
+    if layer.trains:
+        yield StreamBuffer(layer.name, "v", layer.x_type, layer.n_x + layer.n_out)
+        yield StreamBuffer(layer.name, "g", layer.state_type, gru_sums(layer))
+
+
+STREAMS: Mapping[str, Callable[[Any], Iterator[StreamBuffer]]] = {
+    "rnn": _stream_of_rnn,
+    "gru": _stream_of_gru,
+}
+"""What recurrent layers keep from timestep to timestep, by their kind."""
 
 
 def _one_step(model: QuantizedModel) -> tuple[Operation, ...]:
@@ -227,8 +242,7 @@ def _make_and_learn(model: QuantizedModel, count: int) -> Iterator[Operation]:
 
 
 def _learns(model: QuantizedModel, index: int) -> bool:
-    layer = model.layers[index]
-    return isinstance(layer, QuantizedDense | QuantizedGru) and layer.trains
+    return model.layers[index].trains
 
 
 # Greedy placement is optimal in none of these orders, but seldom far from it in the best of them.
@@ -283,12 +297,13 @@ def _backward_buffers(
     """Errors from the layer above, from its stage to this layer's own."""
     if model.rule != "backprop" or index not in model.error_path[1:]:
         return
-    layer, type_ = model.layers[index], error_type(model.last)
+    layer, type_ = model.layers[index], model.last.error_type
     for t, stage in enumerate(schedule):
         if stage.layer == index and stage.kind in ("learn", "backward"):
             made = max(s for s in range(t) if _hands_to(model, schedule[s], index))
             lives = ((made, t),)
-            count = layer.n_target if isinstance(layer, QuantizedDense) else layer.y_count
+            own = layer.loss_layer
+            count = layer.y_count if own is None else own.n_target
             yield Buffer(f"{layer.name}_e", layer.name, "e", type_, count, lives)
 
 
