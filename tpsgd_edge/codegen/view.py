@@ -12,6 +12,7 @@ from tpsgd_edge.codegen.kinds import KINDS, LayerView
 from tpsgd_edge.codegen.kinds.unit import UnitMembers, unit_members, unit_struct
 from tpsgd_edge.codegen.notes import NotesView, notes_view
 from tpsgd_edge.codegen.rate import RateView, rate_view
+from tpsgd_edge.codegen.raw import RawView, raw_view
 from tpsgd_edge.codegen.schedule import LABEL_PROBABILITY, inference_stages, training_calls_of
 from tpsgd_edge.codegen.selftest import SelfTest, SelfTestView, selftest_view
 from tpsgd_edge.codegen.sequence import LabelsView, SequenceView, labels_view, sequence_view
@@ -77,6 +78,7 @@ class ModelView:
     rate: RateView
     constants: tuple[ArrayView, ...]
     selftest: SelfTestView
+    raw: RawView
     store: StoreView | None = None
 
     @property
@@ -201,6 +203,7 @@ def model_view(
         rate=rate_view(model),
         constants=constants,
         selftest=selftest_view(model, selftest, constants),
+        raw=raw_view(model, None),
     )
 
 

@@ -20,12 +20,9 @@ from tpsgd_edge.graph import (
     Graph,
     Layer,
     Pool,
-    Recurrent,
     Shape,
-    WeightedLayer,
     Weights,
     seen_through,
-    shape_made,
 )
 from tpsgd_edge.spec import (
     SAMPLE,
@@ -40,7 +37,6 @@ from tpsgd_edge.spec import (
     LabelsKind,
     RecurrentSpec,
     Spec,
-    WeightedSpec,
     check_labels_kind,
     layer_activation,
 )
@@ -60,8 +56,8 @@ def build_graph(spec: Spec, dataset: Dataset) -> Graph:
     shape = sample_shape(spec, dataset.input_shape)
     layers = graph_layers(spec, dataset)
     _check_expressions(spec, layers)
-    steps = shape[1] if isinstance(layers[0], Recurrent) else 1
-    is_stream = isinstance(layers[0], Recurrent) and not dataset.labels.each_step
+    steps = shape[1] if layers[0].is_recurrent else 1
+    is_stream = layers[0].is_recurrent and not dataset.labels.each_step
     learn_every = spec.rule.learn_every if is_stream else 0
     # What the net knows; `with_extra_classes` makes the room for more.
     known = replace(dataset.labels, count=dataset.labels.count - spec.model.extra_classes)
@@ -76,7 +72,7 @@ def build_graph(spec: Spec, dataset: Dataset) -> Graph:
 
 def _check_expressions(spec: Spec, layers: tuple[Layer, ...]) -> None:
     for layer in layers:
-        loss = layer.learning.loss if isinstance(layer, WeightedLayer) else None
+        loss = None if layer.weighted is None else layer.weighted.learning.loss
         if loss is not None and loss.expression is not None:
             where = f"{spec.source}, loss of layer '{layer.name}'"
             compile_expression(loss.expression, where=where)
@@ -136,16 +132,16 @@ def _layers(spec: Spec, shape: Shape, labels: LabelsKind) -> tuple[Layer, ...]:
     edges, shapes = spec.model.edges, {SAMPLE: shape}
     layers: list[Layer] = []
     for index, (key, layer) in enumerate(zip(spec.model.keys, spec.model.layers, strict=True)):
-        activation = layer_activation(spec, index) if isinstance(layer, WeightedSpec) else ""
+        activation = "" if layer.weighted is None else layer_activation(spec, index)
         inputs = [shapes[value] for value in edges.inputs_of(key)]
         made = make_layer(layer, key, inputs, activation)
         if made is None:
             shapes[key] = (1, 1, math.prod(inputs[0]))
             continue
-        if isinstance(made, WeightedLayer):
-            made = replace(made, learning=learning_of(spec, index, labels))
+        if made.weighted is not None:
+            made = replace(made.weighted, learning=learning_of(spec, index, labels))
         layers.append(made)
-        shapes[key] = shape_made(made)
+        shapes[key] = made.y_shape
     if spec.rule.kind == "backprop":
         _check_pools(layers)
         return tuple(_with_all_errors(spec, layers))

@@ -2,22 +2,20 @@
 
 from tpsgd_edge.graph.adaptors import is_adaptor, without_adaptors
 from tpsgd_edge.graph.extra_classes import with_extra_classes
-from tpsgd_edge.graph.graph import Graph, Labels, Value, Weights, shape_made
+from tpsgd_edge.graph.graph import Graph, Labels, Value, Weights
 from tpsgd_edge.graph.joins import Add, Concat, Join, Shape, add, concat
 from tpsgd_edge.graph.layers import (
     Conv2d,
     Dense,
-    Gru,
     Layer,
     Pair,
     Pool,
     Recurrent,
-    Rnn,
     WeightedLayer,
-    weight_shapes,
     window_bounds,
 )
 from tpsgd_edge.graph.learning import Learning
+from tpsgd_edge.graph.recurrent import Gru, Rnn
 from tpsgd_edge.graph.shapes import Padding, conv2d, pool, seen_through
 from tpsgd_edge.spec.edges import SAMPLE, Edges
 
@@ -49,8 +47,6 @@ __all__ = [
     "is_adaptor",
     "pool",
     "seen_through",
-    "shape_made",
-    "weight_shapes",
     "window_bounds",
     "with_extra_classes",
     "without_adaptors",

@@ -3,17 +3,18 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tpsgd_edge.graph import Add, Concat, Edges, Graph, Layer, Recurrent, WeightedLayer, Weights
+from tpsgd_edge.graph import Edges, Graph, Layer, Recurrent, Weights
 from tpsgd_edge.graph.initial_weights import initial_weights
 from tpsgd_edge.rule.activations import activate
 from tpsgd_edge.rule.cells import Step
-from tpsgd_edge.rule.layers import forward, joined
+from tpsgd_edge.rule.layers import JOINS, forward
 from tpsgd_edge.rule.sequence import run
 
 # Samples at a time: maps of a whole data set would fill the memory.
@@ -44,7 +45,7 @@ class FloatNetwork:
     @property
     def recurrent(self) -> tuple[Recurrent, ...]:
         """The recurrent layers, which come first."""
-        return tuple(layer for layer in self.layers if isinstance(layer, Recurrent))
+        return tuple(cast(Recurrent, layer) for layer in self.layers if layer.is_recurrent)
 
     def activity(self, x: Tensor) -> list[Tensor]:
         """The input x (batch, n_in) and the output of every layer, each (batch, units).
@@ -83,11 +84,9 @@ class FloatNetwork:
     def output(self, index: int, inputs: Sequence[Tensor]) -> Tensor:
         """Output of one layer that is not recurrent for what it reads: (batch, y_count)."""
         layer = self.layers[index]
-        if isinstance(layer, Add | Concat):
-            z = joined(layer, inputs)
-        else:
-            z = forward(layer, inputs[0], self.w[index], self.b[index])
-        return activate(layer, z) if isinstance(layer, WeightedLayer | Add) else z
+        if layer.kind in JOINS:
+            return activate(layer, JOINS[layer.kind].forward(layer, inputs))
+        return activate(layer, forward(layer, inputs[0], self.w[index], self.b[index]))
 
     def outputs(self, x: NDArray[np.floating]) -> NDArray[np.float32]:
         """Outputs of the last layer for samples (n, n_in): (n, n_out), or (n, steps, n_out)."""
@@ -109,7 +108,7 @@ class FloatNetwork:
         return {
             layer.name: Weights(w.double().numpy().copy(), b.double().numpy().copy())
             for layer, w, b in zip(self.layers, self.w, self.b, strict=True)
-            if isinstance(layer, WeightedLayer)
+            if layer.weighted is not None
         }
 
 
@@ -117,7 +116,7 @@ def first_network(graph: Graph, *, seed: int) -> FloatNetwork:
     """The network before training, as a device with this seed starts."""
     none = Weights(np.empty(0), np.empty(0))
     first = [
-        initial_weights(graph, index, seed) if isinstance(layer, WeightedLayer) else none
+        none if layer.weighted is None else initial_weights(graph, index, seed)
         for index, layer in enumerate(graph.layers)
     ]
     return FloatNetwork(

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from tpsgd_edge.graph import Recurrent, Rnn
+from tpsgd_edge.graph import Recurrent
 from tpsgd_edge.rule.cells import CELLS, Step
 
 # Of each layer; None where it learns from the present.
@@ -36,9 +36,7 @@ def run(
 def first_traces(layers: Sequence[Recurrent], x: Tensor) -> Traces:
     """The traces (batch, groups, n_in) before the first step of the layers that have them."""
     return [
-        x.new_zeros(len(x), len(layer.leaks), layer.n_in)
-        if isinstance(layer, Rnn) and layer.has_traces
-        else None
+        x.new_zeros(len(x), len(layer.leaks), layer.n_in) if layer.has_traces else None
         for layer in layers
     ]
 
@@ -47,7 +45,7 @@ def next_traces(layers: Sequence[Recurrent], traces: Traces, steps: Sequence[Ste
     """Update the traces (batch, groups, n_in): inputs v, low-passed as each group's states are."""
     return [
         trace + (step.v.unsqueeze(1) - trace) * trace.new_tensor(layer.leaks).unsqueeze(1)
-        if isinstance(layer, Rnn) and trace is not None
+        if trace is not None
         else None
         for layer, trace, step in zip(layers, traces, steps, strict=True)
     ]

@@ -54,6 +54,7 @@ from tpsgd_edge.spec.sections import (
     NumbersSpec,
     ProjectionKind,
     ProjectionSpec,
+    RawType,
     RuleSpec,
     Spec,
 )
@@ -102,6 +103,7 @@ __all__ = [
     "PretrainSpec",
     "ProjectionKind",
     "ProjectionSpec",
+    "RawType",
     "ReadingSpec",
     "RecurrentSpec",
     "RnnSpec",

@@ -3,10 +3,8 @@
 from collections.abc import Iterator
 
 from tpsgd_edge.spec.edges import SAMPLE
-from tpsgd_edge.spec.layers import RecurrentSpec
 from tpsgd_edge.spec.model import ModelSpec
 from tpsgd_edge.spec.problems import Problem, did_you_mean
-from tpsgd_edge.spec.weightless import AddSpec, ConcatSpec
 
 
 def unknown_inputs(model: ModelSpec) -> Iterator[Problem]:
@@ -38,14 +36,14 @@ def branch_problems(model: ModelSpec) -> Iterator[Problem]:
             found=f"the net ends with {_called(model.keys[-1])}",
             help="name it in from of another layer, or leave it out",
         )
-    if any(isinstance(layer, RecurrentSpec) for layer in model.layers):
+    if any(layer.is_recurrent for layer in model.layers):
         yield from _along_sequences(model)
 
 
 def _counts(model: ModelSpec) -> Iterator[Problem]:
     for key, layer in zip(model.keys, model.layers, strict=True):
         reads, where = layer.reads or (SAMPLE,), f"[model], {_called(key)}, from"
-        if not isinstance(layer, AddSpec | ConcatSpec):
+        if not layer.reads_several:
             if len(reads) > 1:
                 yield Problem(
                     f"{_called(key)} reads one value",
@@ -66,11 +64,11 @@ def _along_sequences(model: ModelSpec) -> Iterator[Problem]:
     """Recurrent layers follow each other, and what comes behind them reads the last one."""
     edges = model.edges
     pairs = list(zip(model.keys, model.layers, strict=True))
-    recurrent = [key for key, layer in pairs if isinstance(layer, RecurrentSpec)]
+    recurrent = [key for key, layer in pairs if layer.is_recurrent]
     for key, layer in pairs:
         inputs = edges.inputs_of(key)
         of_sequences = {SAMPLE, *recurrent[:-1]} & set(inputs)
-        if isinstance(layer, RecurrentSpec):
+        if layer.is_recurrent:
             place = recurrent.index(key)
             of_sequences -= {recurrent[place - 1] if place else SAMPLE}
         if of_sequences:

@@ -5,7 +5,7 @@ shape of the data can tell is checked where the graph is built.
 """
 
 import math
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Discriminator, Field, PrivateAttr, Tag, field_validator, model_validator
 
@@ -69,6 +69,11 @@ class WeightedSpec(ReadingSpec):
     _has_rate_of_data: bool = PrivateAttr(default=False)
 
     _c_name = field_validator("name")(check_c_name)
+
+    @property
+    def weighted(self) -> Self:
+        """The layer itself, as it has weights."""
+        return self
 
     @property
     def has_rate_of_data(self) -> bool:
@@ -214,6 +219,7 @@ class Conv1dSpec(ConvSpec):
 class RnnSpec(WeightedSpec):
     """A recurrent layer: it reads a sequence step by step and also its own last output."""
 
+    is_recurrent: ClassVar[bool] = True
     kind: Literal["rnn"]
     """Kind of the layer. Example: `kind = "rnn"`"""
     units: Annotated[int, Field(ge=1, le=LARGEST)]
@@ -253,6 +259,7 @@ class RnnSpec(WeightedSpec):
 class GruSpec(WeightedSpec):
     """A gated recurrent layer, with gates that say how far its state moves."""
 
+    is_recurrent: ClassVar[bool] = True
     kind: Literal["gru"]
     """Kind of the layer. Example: `kind = "gru"`"""
     units: Annotated[int, Field(ge=1, le=LARGEST // 3)]
