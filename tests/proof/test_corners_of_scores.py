@@ -133,11 +133,15 @@ def test_totals_and_answers_of_f32_stop_at_both_ends():
         (1e6, 1e6, [0.0, 0.0]),
         (1e6, -8.0, [8.0, -8.0]),
         (1e6, 0.0, [-8.0, 8.0]),
+        (1e6, 1e6, [-8.0, 8.0]),
+        (1e6, 0.0, [8.0, -8.0]),
     )
     assert made[0] == [381.5, -380.5]
     assert made[1] == made[2] == [2.0**20, -(2.0**20)]
     assert made[3] == [2.0**20 - 1016 + 8, -(2.0**20) + 1016 - 8]
-    assert made[4] == [2.0**20 - 8, -(2.0**20) + 8]
+    # Limited before the last layer, and after it.
+    assert made[4] == made[5] == [2.0**20 - 8, -(2.0**20) + 8]
+    assert made[6] == [2.0**20, -(2.0**20)]
 
 
 def test_a_layer_that_does_not_train_adds_nothing():
