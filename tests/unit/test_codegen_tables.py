@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.random.networks import ORIGIN, network, samples_of
+from tests.support.carried import can_carry, with_carried_scores
 from tests.support.gru import with_gru_layers
 from tests.support.small_projects import SMALL, small_project
 from tpsgd_edge.assets import firmware_dir, templates_dir
@@ -70,8 +71,10 @@ def test_every_component_is_in_some_project_and_no_more_in_all_than_must_be():
     graphs = (network(seed, graph=True) for seed in range(20))
     branched = next(m for m in graphs if any(layer.kind == "add" for layer in m.layers))
     curved = network(3, value_type="f32", n_in=4, hidden=[3], activations=["elu", "linear"])
+    drawn = (network(seed, value_type="s8", label_kind="class", hidden=[3]) for seed in range(20))
+    scored = with_carried_scores(np.random.default_rng(1), next(m for m in drawn if can_carry(m)))
     projects = [small_project(name) for name in SMALL]
-    for model in (curved, branched):
+    for model in (curved, branched, scored):
         samples = [part[:2] for part in samples_of(model, 1)]
         test = selftest_of(model, *samples)
         projects.append(render(model, plan_memory(model), ORIGIN, test, {}, has_store=True))

@@ -55,14 +55,17 @@ def through_time(graph: Graph, x: Real, seed: int) -> Iterator[tuple[Real, Real]
 def behind(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
     """Outputs of the layers that are not recurrent, for x (n, values) that the first one reads."""
     edges, first = graph.edges, graph.recurrent[-1].name if graph.recurrent else SAMPLE
-    values = {first: x}
+    values: dict[str, Real] = {first: x}
+    total: Any = 0.0
     for index, layer in enumerate(graph.layers):
         if layer.is_recurrent:
             continue
         inputs = edges.inputs_of(layer.name)
         value = _output(graph, index, [values[name] for name in inputs], seed)
         values[layer.name] = value
-        yield value
+        if isinstance(layer, WeightedLayer) and layer.name in graph.read_outs:
+            total = total + seen_by_loss(layer, value) @ graph.read_outs[layer.name]
+        yield value + total if layer is graph.layers[-1] else value
         for name in inputs:
             if edges.consumers_of(name)[-1] == layer.name:
                 del values[name]

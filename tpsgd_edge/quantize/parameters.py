@@ -157,7 +157,8 @@ class Loss:
         delta: of huber and dead_zone, s16 in Q14 of R (f32: real).
         readout: of the losses in label space.
         table: of a custom loss.
-        logit_shift: of softmax_cross_entropy: outputs count 2^logit_shift / 256 of a factor of two.
+        logit_shift: of softmax_cross_entropy, and of read-outs whose scores are carried: outputs
+            count 2^logit_shift / 256 of a factor of two.
     """
 
     kind: str

@@ -64,6 +64,25 @@ class WeightedLayer(ReferenceLayer, Protocol):
         """Return P (n_target, K), to read only, if it learns."""
 
 
+class CarryingLayer(Protocol):
+    """One layer that adds to scores."""
+
+    def read_out(self, y: Any) -> Array:
+        """Compute the scores (K,) that are read out of the outputs y (y_count,)."""
+
+    def learn(
+        self,
+        x: Any,
+        y: Any,
+        label: Any,
+        words: NDArray[np.uint32],
+        decay: Any,
+        *,
+        total: Any,
+    ) -> bool:
+        """Update by y (y_count,) and the total (K,) of the scores so far."""
+
+
 class GradientLayer(WeightedLayer, Protocol):
     """One layer that backpropagation reaches."""
 

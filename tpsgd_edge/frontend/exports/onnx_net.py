@@ -7,6 +7,7 @@ import numpy as np
 
 from tpsgd_edge import __version__
 from tpsgd_edge.frontend.exports.layers import JOIN, MAKE, Held, map_of
+from tpsgd_edge.frontend.exports.scores import with_scores
 from tpsgd_edge.frontend.exports.writer import OnnxWriter
 from tpsgd_edge.frontend.metadata import class_metadata
 from tpsgd_edge.frontend.scaling import Scaling
@@ -56,7 +57,7 @@ def to_onnx(graph: Graph, ends: Ends, *, note: str = "", class_names: Sequence[s
         if graph.recurrent and layer is graph.recurrent[-1]:
             made = _answers(writer, graph, layer, made)
         held[layer.name] = made
-    y = _last(writer, graph, ends, held[graph.layers[-1].name].name)
+    y = _last(writer, graph, ends, with_scores(writer, graph, held))
     steps = (graph.steps,) if graph.labels.each_step else ()
     return writer.model(
         graph.name,
