@@ -50,9 +50,6 @@ from tpsgd_edge.quantize.scales import (
 from tpsgd_edge.quantize.schedule import make_schedule
 from tpsgd_edge.spec import LabelsKind, Spec, carries_scores, error_gate
 
-# Nothing of relu6 lies above.
-_RELU6_RANGE = 8.0
-
 
 def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
     """The quantized model.
@@ -263,8 +260,14 @@ def _full_scales(
         else:
             y = next(y for at, y in outputs if at == index)
             scale = _full_scale(_reach(layer, y, value_type), _growth(graph, index))
-            scales.append(min(scale, _RELU6_RANGE) if layer.activation == "relu6" else scale)
+            scales.append(_below_ceiling(scale, layer.activation))
     return scales, shift
+
+
+def _below_ceiling(scale: float, activation: str) -> float:
+    """The scale, or that of the largest output of the activation, if that is smaller."""
+    facts = FACTS[activation]
+    return min(scale, power_of_two_above(facts.ceiling)) if facts.has_ceiling else scale
 
 
 def _reach(layer: Layer, y: NDArray[np.float64], value_type: ValueType) -> NDArray[np.float64]:

@@ -141,9 +141,10 @@ def z_limits(activation: str, y_type: str, slope: int | float, y_scale: float) -
     if activation == "leaky_relu":
         # As far as y reaches, where 16 bits hold that.
         return -min(2**15, int(-low * 2**15 // slope)), high
-    if activation == "relu6":
-        return 0, min(high, math.floor(6 / y_scale + 0.5))
-    return (0 if activation == "relu" else low), high
+    facts = FACTS[activation]
+    if facts.has_ceiling:
+        high = min(high, math.floor(facts.ceiling / y_scale + 0.5))
+    return (0 if facts.is_never_negative and facts.curve is None else low), high
 
 
 def input_scale(x: NDArray[np.float64], x_type: str) -> float:
