@@ -24,7 +24,7 @@ from tpsgd_edge.frontend.samples import RawSamples, check_samples
 from tpsgd_edge.frontend.scaling import input_scaling, label_scaling
 from tpsgd_edge.frontend.split import drawn_order
 from tpsgd_edge.graph import Labels
-from tpsgd_edge.spec import FASHION_MNIST, RecurrentSpec, Spec
+from tpsgd_edge.spec import FASHION_MNIST, SequenceSpec, Spec
 
 __all__ = [
     "Choice",
@@ -318,7 +318,7 @@ def _noun(labels: Labels) -> str:
 
 def _steps(spec: Spec, raw: RawSamples) -> int | None:
     """The length of the sequences that a recurrent model reads; None for other models."""
-    if not isinstance(spec.model.layers[0], RecurrentSpec) or raw.x.ndim < 2:
+    if not isinstance(spec.model.layers[0], SequenceSpec) or raw.x.ndim < 2:
         return None
     shape = spec.data.input_shape or (1, *raw.x.shape[1:])
     return int(shape[1])

@@ -11,7 +11,7 @@ from tpsgd_edge.frontend.data import Choice, Dataset
 from tpsgd_edge.frontend.network import sample_shape
 from tpsgd_edge.frontend.rates import rate_choices, with_learning_rates
 from tpsgd_edge.frontend.scaling import chosen_scaling
-from tpsgd_edge.spec import Conv1dSpec, Conv2dSpec, RecurrentSpec, Spec, WeightedSpec
+from tpsgd_edge.spec import Conv1dSpec, Conv2dSpec, MemorySpec, SequenceSpec, Spec, WeightedSpec
 
 # A step learns from one sample, so a small set needs many epochs; more overfit the noisy ones.
 _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 10_000, 10, 1000
@@ -46,11 +46,12 @@ def _with_scaling(spec: Spec, dataset: Dataset) -> tuple[Spec, tuple[Choice, ...
     if spec.model.source is not None or spec.model.weights_file is not None:
         scaling, why = "none", "a net that was trained before reads samples as they are"
     else:
-        first = next(layer for layer in spec.model.layers if isinstance(layer, WeightedSpec))
+        numbers = WeightedSpec | MemorySpec
+        first = next(layer for layer in spec.model.layers if isinstance(layer, numbers))
         scaling, why = chosen_scaling(
             dataset.first.x_train,
             sample_shape(spec, dataset.input_shape),
-            is_sequence=isinstance(first, Conv1dSpec | RecurrentSpec),
+            is_sequence=isinstance(first, Conv1dSpec | SequenceSpec),
             is_map=isinstance(first, Conv2dSpec),
         )
     data = spec.data.model_copy(update={"scaling": scaling})

@@ -8,6 +8,7 @@ from tpsgd_edge.graph.layers import (
     Conv2d,
     Dense,
     Gru,
+    Keeping,
     Layer,
     Pair,
     Pool,
@@ -18,6 +19,7 @@ from tpsgd_edge.graph.layers import (
     window_bounds,
 )
 from tpsgd_edge.graph.learning import Learning
+from tpsgd_edge.graph.memory import Memory
 from tpsgd_edge.graph.shapes import Padding, conv2d, pool, seen_through
 from tpsgd_edge.spec.edges import SAMPLE, Edges
 
@@ -31,9 +33,11 @@ __all__ = [
     "Graph",
     "Gru",
     "Join",
+    "Keeping",
     "Labels",
     "Layer",
     "Learning",
+    "Memory",
     "Padding",
     "Pair",
     "Pool",

@@ -21,6 +21,7 @@ from tpsgd_edge.graph.layers import (
     WeightedLayer,
     window_bounds,
 )
+from tpsgd_edge.graph.memory import Memory, remembered
 from tpsgd_edge.spec.edges import SAMPLE
 
 # Maps are large: this many samples show their range.
@@ -31,7 +32,7 @@ def forward(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
     """Outputs of each layer with its initial weights, shape (samples, values).
 
     Of a recurrent layer come the activations c of all steps (samples * steps, n_out): its outputs
-    are averages of them. What follows the recurrent layers runs at the last step.
+    are averages of them. What follows the walk along a sequence runs at the last step.
 
     Args:
         x: samples after the data's own scaling, shape (n, n_in).
@@ -53,20 +54,28 @@ def outputs(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
 
 
 def through_time(graph: Graph, x: Real, seed: int) -> Iterator[tuple[Real, Real]]:
-    """Yield each recurrent layer's activations (n * steps, n_out) and states (n, steps, n_out)."""
+    """Yield activations (n * steps, n_out) and outputs (n, steps, n_out) of each walking layer.
+
+    Steps are those at which the layer hands on.
+    """
     sequence = x.reshape(len(x), graph.steps, -1)
-    for index, recurrent in enumerate(graph.recurrent):
-        c, sequence = _run(recurrent, sequence, initial_weights(graph, index, seed))
+    for index, layer in enumerate(graph.walk):
+        if isinstance(layer, Recurrent):
+            c, sequence = _run(layer, sequence, initial_weights(graph, index, seed))
+        elif isinstance(layer, Memory):
+            sequence = remembered(layer, sequence)
+            c = sequence.reshape(-1, layer.y_count)
+        else:
+            c = _output(graph, index, [sequence.reshape(-1, layer.x_count)], seed)
+            sequence = c.reshape(len(x), -1, layer.y_count)
         yield c, sequence
 
 
 def behind(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
-    """Outputs of the layers that are not recurrent, for x (n, values) that the first one reads."""
-    edges, first = graph.edges, graph.recurrent[-1].name if graph.recurrent else SAMPLE
-    values = {first: x}
-    for index, layer in enumerate(graph.layers):
-        if isinstance(layer, Recurrent):
-            continue
+    """Outputs of the layers behind the walk, for x (n, values) that the first one reads."""
+    edges, walk = graph.edges, graph.walk
+    values = {walk[-1].name if walk else SAMPLE: x}
+    for index, layer in enumerate(graph.layers[len(walk) :], len(walk)):
         inputs = edges.inputs_of(layer.name)
         value = _output(graph, index, [values[name] for name in inputs], seed)
         values[layer.name] = value
@@ -87,6 +96,9 @@ def _output(graph: Graph, index: int, inputs: Sequence[Real], seed: int) -> Real
         return np.concatenate(joined, axis=3).reshape(len(x), -1)
     if isinstance(layer, Pool):
         return pooled(layer, x)
+    if isinstance(layer, Memory):
+        steps = x.reshape(len(x), layer.length, layer.channels)
+        return remembered(layer, steps)[:, -1]
     assert not isinstance(layer, Recurrent)
     weights = initial_weights(graph, index, seed)
     if isinstance(layer, Conv2d):

@@ -13,12 +13,14 @@ from tpsgd_edge.graph.joins import Add, Concat, Shape
 from tpsgd_edge.graph.layers import (
     Conv2d,
     Dense,
+    Keeping,
     Layer,
     Pool,
     Recurrent,
     WeightedLayer,
     weight_shapes,
 )
+from tpsgd_edge.graph.memory import Memory
 from tpsgd_edge.spec.edges import SAMPLE, Edges
 
 # Far above what any microcontroller holds, far below what makes this computer run out of memory.
@@ -65,7 +67,7 @@ class Value:
 class Graph:
     """Layers in an order in which they can be computed, the last one dense.
 
-    Recurrent layers come first, one behind the other.
+    Layers that walk along a sequence come first, one behind the other.
 
     Attributes:
         weights: initial weights by layer name; those of other layers are drawn from the seed.
@@ -132,6 +134,26 @@ class Graph:
         return tuple(layer for layer in self.layers if isinstance(layer, Recurrent))
 
     @property
+    def walk(self) -> tuple[Layer, ...]:
+        """The layers that take one step of a sequence after the other (section 22).
+
+        They are the first ones, up to the last that keeps something from step to step.
+        """
+        if not isinstance(self.layers[0], Keeping):
+            return ()
+        keeping = [i for i, layer in enumerate(self.layers) if isinstance(layer, Keeping)]
+        return self.layers[: keeping[-1] + 1]
+
+    @property
+    def periods(self) -> tuple[int, ...]:
+        """Steps of a sequence from one that a layer of the walk sees to the next."""
+        periods, period = [], 1
+        for layer in self.walk:
+            periods.append(period)
+            period *= layer.every if isinstance(layer, Memory) else 1
+        return tuple(periods)
+
+    @property
     def n_inputs(self) -> int:
         """Values in one input sample."""
         return self.steps * self.layers[0].x_count
@@ -146,7 +168,7 @@ def shapes_read(layer: Layer) -> tuple[Shape, ...]:
     """The map of each value that a layer reads; of a recurrent layer, at one step."""
     if isinstance(layer, Add | Concat):
         return layer.x_shapes
-    return (layer.x_shape if isinstance(layer, Conv2d | Pool) else (1, 1, layer.x_count),)
+    return (layer.x_shape if isinstance(layer, Conv2d | Memory | Pool) else (1, 1, layer.x_count),)
 
 
 def _check_size(layer: Layer) -> None:
@@ -211,11 +233,11 @@ def _check_pair(before: Layer, after: Layer, read: Shape) -> None:
 
 
 def _check_steps(graph: Graph) -> None:
-    if graph.steps < 1 or (graph.labels.each_step and not graph.recurrent):
+    if graph.steps < 1 or (graph.labels.each_step and not graph.walk):
         raise SpecError(
             "sequences have no steps" if graph.steps < 1 else "only sequences have steps to label",
             where="[data]",
-            found=f"{graph.steps} steps, {len(graph.recurrent)} recurrent layers",
+            found=f"{graph.steps} steps, {len(graph.walk)} layers that walk along a sequence",
         )
 
 

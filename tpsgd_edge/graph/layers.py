@@ -13,6 +13,7 @@ from typing import Literal
 from tpsgd_edge.arithmetic.activations import Numbers
 from tpsgd_edge.graph.joins import Add, Concat, Shape
 from tpsgd_edge.graph.learning import Learning
+from tpsgd_edge.graph.memory import Memory
 
 Pair = tuple[int, int]
 
@@ -325,7 +326,9 @@ class Pool:
 
 Recurrent = Rnn | Gru
 WeightedLayer = Dense | Conv2d | Recurrent
-Layer = WeightedLayer | Pool | Add | Concat
+# Layers that keep something from one step of a sequence to the next.
+Keeping = Recurrent | Memory
+Layer = WeightedLayer | Memory | Pool | Add | Concat
 
 
 def weight_shapes(layer: WeightedLayer) -> tuple[tuple[int, int], tuple[int, ...]]:

@@ -13,11 +13,12 @@ from tpsgd_edge.quantize.model import (
     QuantizedDense,
     QuantizedGru,
     QuantizedLayer,
+    QuantizedMemory,
     QuantizedRnn,
     ValueType,
 )
 
-Role = Literal["y", "e", "s", "p", "m", "d", "g"]
+Role = Literal["y", "e", "s", "p", "m", "d", "g", "h"]
 Use = Literal["forward", "learn"]
 
 
@@ -30,7 +31,8 @@ class Scratch:
             (patches of the input), m (its map, averaged over windows), d (errors, then steps, of
             one position); of a recurrent layer with traces p (its input and own output; then one of
             its traces); of a gru that does not learn g (sums over its input, then over its own
-            output), of one that does d (errors of these sums, then steps).
+            output), of one that does d (errors of these sums, then steps); of a memory that reads a map
+            h (its states).
         uses: the stages between which its content need not last.
     """
 
@@ -90,6 +92,12 @@ def _of_gru(layer: QuantizedGru, n_labels: int) -> Iterator[Scratch]:
     yield from _of_dense(layer.loss_layer, n_labels)
 
 
+def _of_memory(layer: QuantizedMemory, n_labels: int) -> Iterator[Scratch]:
+    """The states of a memory that reads a map at once; others are in the stream."""
+    if layer.reads_map:
+        yield Scratch("h", layer.state_type, layer.y_count, ("forward",))
+
+
 def _read_out(layer: QuantizedDense, n_labels: int) -> Iterator[Scratch]:
     if layer.loss.in_label_space:
         yield Scratch("s", layer.bias_type, n_labels, ("learn",))
@@ -111,5 +119,6 @@ SCRATCH: Mapping[str, Callable[[Any, int], Iterator[Scratch]]] = {
     "conv2d": _of_conv2d,
     "rnn": _of_rnn,
     "gru": _of_gru,
+    "memory": _of_memory,
 }
 """By the kind of the layer."""

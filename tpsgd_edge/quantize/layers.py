@@ -7,6 +7,7 @@ from typing import Literal
 from tpsgd_edge.arithmetic.activations import Numbers
 from tpsgd_edge.arithmetic.tables import Curve
 from tpsgd_edge.quantize.branches import QuantizedAdd, QuantizedConcat
+from tpsgd_edge.quantize.memories import QuantizedMemory
 from tpsgd_edge.quantize.parameters import (
     InputGradient,
     Interval,
@@ -386,6 +387,7 @@ QuantizedLayer = (
     QuantizedDense
     | QuantizedConv2d
     | QuantizedRecurrent
+    | QuantizedMemory
     | QuantizedPool
     | QuantizedAdd
     | QuantizedConcat

@@ -22,6 +22,7 @@ from tpsgd_edge.quantize.layers import (
     QuantizedRecurrent,
     QuantizedRnn,
 )
+from tpsgd_edge.quantize.memories import QuantizedMemory
 from tpsgd_edge.quantize.parameters import (
     DTYPES,
     InputGradient,
@@ -56,6 +57,7 @@ __all__ = [
     "QuantizedGru",
     "QuantizedJoin",
     "QuantizedLayer",
+    "QuantizedMemory",
     "QuantizedModel",
     "QuantizedPool",
     "QuantizedRecurrent",
@@ -190,6 +192,23 @@ class QuantizedModel:
     def recurrent(self) -> tuple[QuantizedRecurrent, ...]:
         """The recurrent layers: the first ones of the model."""
         return tuple(layer for layer in self.layers if isinstance(layer, QuantizedRecurrent))
+
+    @property
+    def walk(self) -> tuple[QuantizedLayer, ...]:
+        """The layers that take one step of a sequence after the other (section 22).
+
+        They are the first ones, up to the last that keeps something from step to step.
+        """
+        keeping = QuantizedRecurrent | QuantizedMemory
+        if not isinstance(self.layers[0], keeping):
+            return ()
+        kept = [i for i, layer in enumerate(self.layers) if isinstance(layer, keeping)]
+        return self.layers[: kept[-1] + 1]
+
+    @property
+    def walks_in_turns(self) -> bool:
+        """Tell whether layers of the walk wait for what others hand on, and so keep outputs."""
+        return any(not isinstance(layer, QuantizedRecurrent) for layer in self.walk[:-1])
 
     @property
     def weighted(self) -> tuple[QuantizedDense, ...]:

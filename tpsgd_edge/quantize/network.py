@@ -19,6 +19,7 @@ from tpsgd_edge.graph import (
     Graph,
     Gru,
     Layer,
+    Memory,
     Pool,
     Rnn,
     WeightedLayer,
@@ -33,6 +34,7 @@ from tpsgd_edge.quantize.error_reach import SAMPLES as ERROR_SAMPLES
 from tpsgd_edge.quantize.error_reach import error_reach
 from tpsgd_edge.quantize.joins import quantize_add, quantize_concat
 from tpsgd_edge.quantize.last_layer import logit_shift, widened
+from tpsgd_edge.quantize.memory import quantize_memory
 from tpsgd_edge.quantize.model import (
     InputScaling,
     LabelFormat,
@@ -168,6 +170,8 @@ def _quantize_untrained(
         return quantize_add(layer, value_type, x_scales, full_scale)
     if isinstance(layer, Concat):
         return quantize_concat(layer, value_type, x_scales)
+    if isinstance(layer, Memory):
+        return quantize_memory(layer, value_type, x_scales[0])
     assert isinstance(layer, Pool)
     return _quantize_pool(layer, value_type, x_scales[0])
 
@@ -203,7 +207,8 @@ def _updates_per_sample(graph: Graph) -> int:
 
 
 def _learn_every(graph: Graph) -> int:
-    trains = any(layer.learning.trainable for layer in graph.recurrent)
+    walk = [layer for layer in graph.walk if isinstance(layer, WeightedLayer)]
+    trains = any(layer.learning.trainable for layer in walk)
     return graph.learn_every if trains else 0
 
 
@@ -246,8 +251,8 @@ def _full_scales(
     shift = 0
     outputs = enumerate(forward(graph, calibration, spec.seed))
     for index, layer in enumerate(graph.layers):
-        if isinstance(layer, Pool | Concat) or is_adaptor(layer):
-            scales.append(1.0)  # not used: it has the scale of its input
+        if isinstance(layer, Pool | Concat | Memory) or is_adaptor(layer):
+            scales.append(1.0)  # not used: it has the scale of its input, or one of its own
         elif FACTS[layer.activation].is_bounded or value_type == "f32":
             scales.append(1.0)
         elif layer is graph.layers[-1]:

@@ -17,11 +17,13 @@ from tpsgd_edge.spec.layers import (
     LayerSpec,
     RecurrentSpec,
     RnnSpec,
+    SequenceSpec,
     WeightedSpec,
     WeightFormat,
 )
 from tpsgd_edge.spec.load import load_spec, past_adaptors, spec_from_dict, with_layers
 from tpsgd_edge.spec.loss import HiddenLoss, LossKind, LossSpec, OutputLoss
+from tpsgd_edge.spec.memory import MemorySpec
 from tpsgd_edge.spec.model import ModelSpec, PretrainSpec
 from tpsgd_edge.spec.names import check_c_name, check_model_name
 from tpsgd_edge.spec.platform import PlatformSpec, parse_bytes
@@ -66,6 +68,7 @@ from tpsgd_edge.spec.weightless import (
     PoolSpec,
     ReadingSpec,
 )
+from tpsgd_edge.spec.walks import walk_keys
 
 __all__ = [
     "DEFAULT_FINAL_RATE",
@@ -94,6 +97,7 @@ __all__ = [
     "LayerSpec",
     "LossKind",
     "LossSpec",
+    "MemorySpec",
     "ModelSpec",
     "NumbersSpec",
     "OutputLoss",
@@ -106,6 +110,7 @@ __all__ = [
     "RecurrentSpec",
     "RnnSpec",
     "RuleSpec",
+    "SequenceSpec",
     "SourceInput",
     "Spec",
     "WeightFormat",
@@ -129,6 +134,7 @@ __all__ = [
     "parse_bytes",
     "past_adaptors",
     "spec_from_dict",
+    "walk_keys",
     "weighted_layer",
     "with_layers",
 ]

@@ -1,0 +1,103 @@
+"""Layers that walk along a sequence: the shapes they see, and what memories make of the data."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from tpsgd_edge.arithmetic.types import Real
+from tpsgd_edge.errors import SpecError
+from tpsgd_edge.graph import Layer, Memory, Shape, WeightedLayer, shape_made
+from tpsgd_edge.graph.memory import handed_values, measures, remembered
+from tpsgd_edge.spec import MemorySpec, Spec, walk_keys
+
+# Share of the values that are inside of the range of their type.
+_INSIDE = 0.999
+# As many samples say enough of the mean and the spread of a memory's values.
+_SAMPLES = 512
+
+
+def walked(layer: Layer, steps: int, *, is_last: bool) -> tuple[Layer, Shape]:
+    """A layer as it walks, and the sequence that it makes; of the last one, what it makes at once.
+
+    Args:
+        steps: of the sequence that it sees.
+    """
+    if isinstance(layer, Memory):
+        layer = replace(layer, x_shape=(1, 1, layer.channels), reads_map=False)
+        steps = layer.handed_on
+    return layer, shape_made(layer) if is_last else (1, steps, layer.y_count)
+
+
+def with_measures(
+    layers: Sequence[Layer], samples: Real, steps: int, *, each_step: bool
+) -> Iterator[Layer]:
+    """The layers; memories that read nothing learned hand on values of mean 0 and std 1.
+
+    Args:
+        samples: scaled, shape (n, n_in).
+        each_step: whether an answer is asked for at each step, not at the last one only.
+    """
+    some = samples[:: max(1, len(samples) // _SAMPLES)]
+    sequence = some.reshape(len(some), steps, -1)
+    is_open = isinstance(layers[0], Memory)
+    for layer, behind in zip(layers, [*layers[1:], None], strict=True):
+        if not is_open or not isinstance(layer, Memory):
+            is_open = False
+            yield layer
+            continue
+        values = handed_values(layer, sequence)
+        if not each_step and isinstance(behind, WeightedLayer) and not _walks_on(layers, layer):
+            values = values[:, -1:]
+        mids, gains = measures(values.reshape(-1, layer.y_count))
+        made = replace(layer, mids=mids, gains=gains)
+        spread = np.abs((values.reshape(-1, layer.y_count) - mids) * gains)
+        yield replace(made, reach=float(np.quantile(spread, _INSIDE)) or 1.0)
+        sequence = remembered(made, sequence)
+
+
+def _walks_on(layers: Sequence[Layer], memory: Layer) -> bool:
+    """Tell whether another memory comes behind it."""
+    behind = layers[list(layers).index(memory) + 1 :]
+    return any(isinstance(layer, Memory) for layer in behind)
+
+
+def learning_period(spec: Spec, layers: Sequence[Layer]) -> int:
+    """Steps from one at which the layers of a walk learn to the next; 0: at its end only.
+
+    Raises:
+        SpecError: the spec asks for steps at which the layers see nothing new.
+    """
+    period, found = 1, 1
+    for layer in layers[: len(walk_keys(spec.model))]:
+        if isinstance(layer, Memory):
+            period *= layer.every
+        elif isinstance(layer, WeightedLayer) and layer.learning.trainable:
+            found = period
+    asked = spec.rule.learn_every
+    if "learn_every" not in spec.rule.model_fields_set:
+        return found
+    if asked % found:
+        raise SpecError(
+            "learn_every does not fall on steps at which the layers see something new",
+            where="[rule], learn_every",
+            found=f"learn_every = {asked}; memories hand on at every {found} steps",
+            help=f"leave it out, or set a multiple of {found}, or 0 for the end of a sequence",
+        )
+    return asked
+
+
+def check_step_labels(spec: Spec) -> None:
+    """Refuse memories that skip steps where each step has a label.
+
+    Raises:
+        SpecError: the memory.
+    """
+    for key, layer in zip(spec.model.keys, spec.model.layers, strict=True):
+        if isinstance(layer, MemorySpec) and layer.every > 1:
+            raise SpecError(
+                f"the memory '{key}' skips steps, but each step has a label",
+                where=f"[model], layer '{key}', every",
+                found=f"every = {layer.every}",
+                help="leave every out",
+            )

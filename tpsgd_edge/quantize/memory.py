@@ -1,0 +1,74 @@
+"""Numbers of memories (docs/ARITHMETIC.md, section 22)."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tpsgd_edge.graph import Memory
+from tpsgd_edge.graph.memory import cosine_table
+from tpsgd_edge.quantize.binary32 import to_binary32
+from tpsgd_edge.quantize.memories import COSINE_BITS, QuantizedMemory
+from tpsgd_edge.quantize.parameters import Requantize, ValueType
+from tpsgd_edge.quantize.scales import INPUT_MAX, as_requantize
+
+# Bits of a leaky mean below those of its input.
+_MEAN_BITS = {"s8": 16, "s16": 14}
+# Bits of a sum of products with cosines.
+_SUM_BITS = 30
+_LARGEST_SHIFT = 62
+
+
+def quantize_memory(layer: Memory, value_type: ValueType, x_scale: float) -> QuantizedMemory:
+    """A memory in numbers; `x_scale` is that of what it reads."""
+    is_float = value_type == "f32"
+    table, sum_shift = cosine_table(layer.cosines, layer.length), 0
+    mean_bits = 0 if is_float or not layer.leaks else _MEAN_BITS[value_type]
+    if layer.cosines and not is_float:
+        sum_shift = _sum_shift(layer.length * INPUT_MAX[value_type])
+    # Real value of one unit of a state.
+    unit = 1.0 if is_float else x_scale * 2.0 ** (-mean_bits or sum_shift - COSINE_BITS)
+    is_open = layer.reach > 0 and not is_float
+    y_scale = layer.reach / (INPUT_MAX[value_type] - 1) if is_open else x_scale
+    mids = layer.mids if is_float else tuple(_mid(mid / unit) for mid in layer.mids)
+    return QuantizedMemory(
+        name=layer.name,
+        x_shape=layer.x_shape,
+        reads_map=layer.reads_map,
+        length=layer.length,
+        leak_shifts=tuple(1 - math.frexp(leak)[1] for leak in layer.leaks),
+        cosines=to_binary32(table) if is_float else _cosines(table),
+        sum_shift=sum_shift,
+        mean_bits=mean_bits,
+        differences=layer.differences,
+        every=layer.every,
+        mids=tuple(to_binary32(mids).tolist()) if is_float else mids,
+        factors=() if is_float else tuple(_factor(g * unit / y_scale) for g in layer.gains),
+        gains=tuple(to_binary32(layer.gains).tolist()) if is_float else (),
+        x_type=value_type,
+        x_scale=x_scale,
+        y_scale=y_scale,
+    )
+
+
+def _sum_shift(largest: int) -> int:
+    """The smallest shift for which sums of `largest` times a cosine stay inside of 30 bits.
+
+    >>> _sum_shift(28 * 128), _sum_shift(128 * 32768)
+    (0, 6)
+    """
+    return max(0, (largest - 1).bit_length() + COSINE_BITS - _SUM_BITS)
+
+
+def _cosines(table: NDArray[np.float64]) -> NDArray[np.int16]:
+    return np.floor(table * 2.0**COSINE_BITS + 0.5).astype(np.int16)
+
+
+def _mid(value: float) -> int:
+    return max(-(1 << _SUM_BITS), min(1 << _SUM_BITS, math.floor(value + 0.5)))
+
+
+def _factor(factor: float) -> Requantize:
+    """A factor; 0 of a value that never changes, or that is too small to be seen."""
+    found = as_requantize(factor, max_shift=_LARGEST_SHIFT) if factor else None
+    return found or Requantize(0, 1)
