@@ -8,6 +8,7 @@ import numpy as np
 
 C_TYPES = {
     "s8": "int8_t",
+    "u8": "uint8_t",
     "s16": "int16_t",
     "s32": "int32_t",
     "s64": "int64_t",

@@ -1,6 +1,7 @@
 """Memories in numbers, as the device sees them (docs/ARITHMETIC.md, section 22)."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.quantize.parameters import Requantize, ValueType, limits
 
+# Bits of a leaky mean below those of its input.
+MEAN_BITS: Mapping[str, int] = {"s8": 16, "s16": 14, "f32": 0}
 # Bits of a cosine below 1.
 COSINE_BITS = 14
 

@@ -8,12 +8,10 @@ from numpy.typing import NDArray
 from tpsgd_edge.graph import Memory
 from tpsgd_edge.graph.memory import cosine_table
 from tpsgd_edge.quantize.binary32 import to_binary32
-from tpsgd_edge.quantize.memories import COSINE_BITS, QuantizedMemory
+from tpsgd_edge.quantize.memories import COSINE_BITS, MEAN_BITS, QuantizedMemory
 from tpsgd_edge.quantize.parameters import Requantize, ValueType
 from tpsgd_edge.quantize.scales import INPUT_MAX, as_requantize
 
-# Bits of a leaky mean below those of its input.
-_MEAN_BITS = {"s8": 16, "s16": 14}
 # Bits of a sum of products with cosines.
 _SUM_BITS = 30
 _LARGEST_SHIFT = 62
@@ -23,7 +21,7 @@ def quantize_memory(layer: Memory, value_type: ValueType, x_scale: float) -> Qua
     """A memory in numbers; `x_scale` is that of what it reads."""
     is_float = value_type == "f32"
     table, sum_shift = cosine_table(layer.cosines, layer.length), 0
-    mean_bits = 0 if is_float or not layer.leaks else _MEAN_BITS[value_type]
+    mean_bits = MEAN_BITS[value_type] if layer.leaks else 0
     if layer.cosines and not is_float:
         sum_shift = _sum_shift(layer.length * INPUT_MAX[value_type])
     # Real value of one unit of a state.

@@ -12,6 +12,7 @@ from tpsgd_edge.spec.loss import LABEL_SPACE
 ValueType = Literal["s8", "s16", "f32"]
 DTYPES: dict[str, np.dtype[np.generic]] = {
     "s8": np.dtype("<i1"),
+    "u8": np.dtype("<u1"),
     "s16": np.dtype("<i2"),
     "s32": np.dtype("<i4"),
     "u16": np.dtype("<u2"),
