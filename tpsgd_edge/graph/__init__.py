@@ -21,6 +21,7 @@ from tpsgd_edge.graph.layers import (
 from tpsgd_edge.graph.learning import Learning
 from tpsgd_edge.graph.memory import Memory
 from tpsgd_edge.graph.shapes import Padding, conv2d, pool, seen_through
+from tpsgd_edge.graph.walks import periods_of, walk_of
 from tpsgd_edge.spec.edges import SAMPLE, Edges
 
 __all__ = [
@@ -51,9 +52,11 @@ __all__ = [
     "concat",
     "conv2d",
     "is_adaptor",
+    "periods_of",
     "pool",
     "seen_through",
     "shape_made",
+    "walk_of",
     "weight_shapes",
     "window_bounds",
     "with_extra_classes",

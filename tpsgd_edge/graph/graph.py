@@ -13,7 +13,6 @@ from tpsgd_edge.graph.joins import Add, Concat, Shape
 from tpsgd_edge.graph.layers import (
     Conv2d,
     Dense,
-    Keeping,
     Layer,
     Pool,
     Recurrent,
@@ -21,6 +20,7 @@ from tpsgd_edge.graph.layers import (
     weight_shapes,
 )
 from tpsgd_edge.graph.memory import Memory
+from tpsgd_edge.graph.walks import walk_of
 from tpsgd_edge.spec.edges import SAMPLE, Edges
 
 # Far above what any microcontroller holds, far below what makes this computer run out of memory.
@@ -139,19 +139,7 @@ class Graph:
 
         They are the first ones, up to the last that keeps something from step to step.
         """
-        if not isinstance(self.layers[0], Keeping):
-            return ()
-        keeping = [i for i, layer in enumerate(self.layers) if isinstance(layer, Keeping)]
-        return self.layers[: keeping[-1] + 1]
-
-    @property
-    def periods(self) -> tuple[int, ...]:
-        """Steps of a sequence from one that a layer of the walk sees to the next."""
-        periods, period = [], 1
-        for layer in self.walk:
-            periods.append(period)
-            period *= layer.every if isinstance(layer, Memory) else 1
-        return tuple(periods)
+        return walk_of(self.layers)
 
     @property
     def n_inputs(self) -> int:

@@ -93,6 +93,26 @@ def cosine_table(cosines: int, length: int) -> Real:
     return np.asarray(np.cos(np.pi * turns), np.float64)
 
 
+def weights_over_time(layer: Memory) -> Real:
+    """Weights of inputs in the values, (length, steps at which it hands on, states).
+
+    A value before mid and gain is the sum over all inputs of a channel times these.
+    """
+    inputs, steps = np.arange(layer.length), np.arange(layer.length)[:, np.newaxis]
+    ages = (steps - inputs)[(layer.length - 1 - steps[:, 0]) % layer.every == 0]
+    seen = (ages >= 0)[:, :, np.newaxis]
+    if layer.leaks:
+        leaks = np.array(layer.leaks)
+        # A leak of 1 keeps the latest input: 0 ** 0 is 1.
+        weights = leaks * (1 - leaks) ** np.maximum(ages, 0)[:, :, np.newaxis]
+    else:
+        weights = np.broadcast_to(cosine_table(layer.cosines, layer.length), (*ages.shape, layer.cosines))
+    weights = np.where(seen, weights, 0.0)
+    if layer.differences:
+        weights = np.concatenate([weights[..., :-1] - weights[..., 1:], weights[..., -1:]], axis=2)
+    return np.asarray(weights.transpose(1, 0, 2), np.float64)
+
+
 def handed_values(layer: Memory, x: Real) -> Real:
     """Values before mid and gain, (n, steps at which it hands on, y_count), of x (n, length, c)."""
     state = np.zeros((len(x), layer.channels, layer.states))

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from tpsgd_edge import __version__
-from tpsgd_edge.frontend.exports.layers import MAKE, Held, add, concat, map_of
+from tpsgd_edge.frontend.exports.held import Held
+from tpsgd_edge.frontend.exports.layers import MAKE, add, concat, map_of
+from tpsgd_edge.frontend.exports.memories import at_the_end, dense_of_steps
 from tpsgd_edge.frontend.exports.writer import OnnxWriter
 from tpsgd_edge.frontend.metadata import class_metadata
 from tpsgd_edge.frontend.scaling import Scaling
-from tpsgd_edge.graph import SAMPLE, Add, Concat, Dense, Graph, Layer, Recurrent, Weights
+from tpsgd_edge.graph import SAMPLE, Add, Concat, Dense, Graph, Layer, Memory, Weights
 
 # How the name of the program that made a file stands near its start: field 2 of ModelProto.
 ONNX_MARK = b"\x12\x0atpsgd-edge"
@@ -48,12 +50,18 @@ def to_onnx(graph: Graph, ends: Ends, *, note: str = "", class_names: Sequence[s
     writer = OnnxWriter()
     lengths = sample_lengths(graph)
     sample = Held("x") if ends.inputs is None else _scaled(writer, ends.inputs, lengths)
-    weights, edges = _with_label_scaling(graph, ends), graph.edges
+    weights, edges, walk = _with_label_scaling(graph, ends), graph.edges, graph.walk
     held = {SAMPLE: _first(writer, graph, sample)}
     for layer in graph.layers:
         inputs = [held[name] for name in edges.inputs_of(layer.name)]
-        made = _made(writer, layer, weights.get(layer.name), inputs)
-        if graph.recurrent and layer is graph.recurrent[-1]:
+        walks, is_end = layer in walk, layer is (walk or (None,))[-1]
+        if walks and isinstance(layer, Dense):
+            made = dense_of_steps(writer, layer, weights.get(layer.name), inputs[0])
+        else:
+            is_asked_once = isinstance(layer, Memory) and is_end and not graph.labels.each_step
+            asked = at_the_end(layer) if is_asked_once else layer
+            made = _made(writer, asked, weights.get(layer.name), inputs)
+        if is_end:
             made = _answers(writer, graph, layer, made)
         held[layer.name] = made
     y = _last(writer, graph, ends, held[graph.layers[-1].name].name)
@@ -81,8 +89,8 @@ def _made(
 def sample_lengths(graph: Graph) -> tuple[int, ...]:
     """The shape of a sample: a vector, steps of values, or height, width and channels."""
     first = graph.layers[0]
-    if isinstance(first, Recurrent):
-        return (graph.steps, first.n_x)
+    if graph.walk:
+        return (graph.steps, first.x_count)
     if isinstance(first, Dense):
         return (first.n_in,)
     height, width, channels = graph.value(SAMPLE).shape
@@ -106,7 +114,7 @@ def _scaled(writer: OnnxWriter, scaling: Scaling, lengths: tuple[int, ...]) -> H
 def _first(writer: OnnxWriter, graph: Graph, held: Held) -> Held:
     """The samples as the first layer reads them."""
     first = graph.layers[0]
-    if isinstance(first, Recurrent):
+    if graph.walk:
         return Held(writer.node("Transpose", [held.name], "/x_steps", perm=[1, 0, 2]))
     if isinstance(first, Dense):
         return held
@@ -116,13 +124,13 @@ def _first(writer: OnnxWriter, graph: Graph, held: Held) -> Held:
     return Held(name, graph.value(SAMPLE).shape)
 
 
-def _answers(writer: OnnxWriter, graph: Graph, layer: Recurrent, held: Held) -> Held:
+def _answers(writer: OnnxWriter, graph: Graph, layer: Layer, held: Held) -> Held:
     """Take the last timestep, or all of them as if they were samples if each has a label."""
     if not graph.labels.each_step:
         at = writer.constant("/last_step", np.array(-1))
         return Held(writer.node("Gather", [held.name, at], "/x_answered", axis=0))
     samples = writer.node("Transpose", [held.name], "/x_samples", perm=[1, 0, 2])
-    rows = writer.constant("/rows", np.array([-1, layer.n_out]))
+    rows = writer.constant("/rows", np.array([-1, layer.y_count]))
     return Held(writer.node("Reshape", [samples, rows], "/x_answered"))
 
 
