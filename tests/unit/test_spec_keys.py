@@ -48,6 +48,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "GlobalAvgPoolSpec": {"kind": "global_avg_pool"},
     "FlattenSpec": {"kind": "flatten"},
     "AddSpec": {"kind": "add"},
+    "MemorySpec": {"kind": "memory"},
     "ConcatSpec": {"kind": "concat"},
 }
 

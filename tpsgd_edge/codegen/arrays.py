@@ -66,7 +66,9 @@ def _unit_arrays(layer: QuantizedDense) -> Iterator[ArrayView]:
         yield _projection_array(layer.name, layer.projection)
     if layer.loss.table is not None:
         loss_type = "f32" if layer.weight_type == "f32" else "s16"
-        yield _for_training(constant_array(f"tps_{layer.name}_loss_table", loss_type, layer.loss.table))
+        yield _for_training(
+            constant_array(f"tps_{layer.name}_loss_table", loss_type, layer.loss.table)
+        )
 
 
 def _projection_array(layer: str, projection: Projection) -> ArrayView:
@@ -99,9 +101,7 @@ def pack_entries(values: NDArray[np.int8]) -> NDArray[np.uint8]:
     return np.asarray(np.bitwise_or.reduce(quads, axis=2), np.uint8)
 
 
-def constant_array(
-    name: str, type_: str, values: NDArray[np.generic], note: str = ""
-) -> ArrayView:
+def constant_array(name: str, type_: str, values: NDArray[np.generic], note: str = "") -> ArrayView:
     """An array of numbers of a type, in the shape of `values`."""
     content = values.astype(DTYPES[type_].newbyteorder("<")).tobytes()
     return ArrayView(name, C_TYPES[type_], values.shape, note, tuple(_lines(values)), content)

@@ -116,8 +116,8 @@ def sample_shape(spec: Spec, shape: tuple[int, ...]) -> Shape:
     """Samples of `shape` as maps (height, width, channels).
 
     What `data.input_shape` says; else images (h, w) have one channel, and vectors are 1 x 1. Where
-    the first layer on maps is a conv1d, a memory or recurrent, samples (t,) and (t, c) are sequences:
-    1 x t x c.
+    the first layer on maps is a conv1d, a memory or recurrent, samples (t,) and (t, c) are
+    sequences: 1 x t x c.
 
     Raises:
         SpecError: an input shape that does not hold as many values as a sample.

@@ -96,7 +96,7 @@ def cosine_table(cosines: int, length: int) -> Real:
 def weights_over_time(layer: Memory) -> Real:
     """Weights of inputs in the values, (length, steps at which it hands on, states).
 
-    A value before mid and gain is the sum over all inputs of a channel times these.
+    A value before mid and gain is the sum over all inputs of a channel, times these.
     """
     inputs, steps = np.arange(layer.length), np.arange(layer.length)[:, np.newaxis]
     ages = (steps - inputs)[(layer.length - 1 - steps[:, 0]) % layer.every == 0]
@@ -106,7 +106,9 @@ def weights_over_time(layer: Memory) -> Real:
         # A leak of 1 keeps the latest input: 0 ** 0 is 1.
         weights = leaks * (1 - leaks) ** np.maximum(ages, 0)[:, :, np.newaxis]
     else:
-        weights = np.broadcast_to(cosine_table(layer.cosines, layer.length), (*ages.shape, layer.cosines))
+        weights = np.broadcast_to(
+            cosine_table(layer.cosines, layer.length), (*ages.shape, layer.cosines)
+        )
     weights = np.where(seen, weights, 0.0)
     if layer.differences:
         weights = np.concatenate([weights[..., :-1] - weights[..., 1:], weights[..., -1:]], axis=2)
@@ -133,8 +135,9 @@ def _values(layer: Memory, state: Real) -> Real:
 
 
 def remembered(layer: Memory, x: Real) -> Real:
-    """What it hands on, (n, steps at which it does, y_count), of x (n, length, channels)."""
-    return (handed_values(layer, x) - np.array(layer.mids)) * np.array(layer.gains)
+    """Values that it hands on, (n, steps at which it does, y_count), of x (n, length, channels)."""
+    values = handed_values(layer, x)
+    return np.asarray((values - np.array(layer.mids)) * np.array(layer.gains), np.float64)
 
 
 def measures(values: Real) -> tuple[tuple[float, ...], tuple[float, ...]]:

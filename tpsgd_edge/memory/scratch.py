@@ -31,8 +31,8 @@ class Scratch:
             (patches of the input), m (its map, averaged over windows), d (errors, then steps, of
             one position); of a recurrent layer with traces p (its input and own output; then one of
             its traces); of a gru that does not learn g (sums over its input, then over its own
-            output), of one that does d (errors of these sums, then steps); of a memory that reads a map
-            h (its states).
+            output), of one that does d (errors of these sums, then steps); of a memory that reads
+            a map h (its states).
         uses: the stages between which its content need not last.
     """
 

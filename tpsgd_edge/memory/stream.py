@@ -17,7 +17,7 @@ from tpsgd_edge.quantize.model import (
 
 @dataclass(frozen=True, slots=True)
 class StreamBuffer:
-    """What a layer keeps between timesteps. Only training needs a `trace`.
+    """Memory that a layer keeps between timesteps. Only training needs a `trace`.
 
     A memory keeps its states (s), and the counts of its inputs (n) where it has to know them.
     """

@@ -20,10 +20,8 @@ _LARGEST_SHIFT = 62
 def quantize_memory(layer: Memory, value_type: ValueType, x_scale: float) -> QuantizedMemory:
     """A memory in numbers; `x_scale` is that of what it reads."""
     is_float = value_type == "f32"
-    table, sum_shift = cosine_table(layer.cosines, layer.length), 0
     mean_bits = MEAN_BITS[value_type] if layer.leaks else 0
-    if layer.cosines and not is_float:
-        sum_shift = _sum_shift(layer.length * INPUT_MAX[value_type])
+    sum_shift = sum_shift_of(layer.length, value_type) if layer.cosines and not is_float else 0
     # Real value of one unit of a state.
     unit = 1.0 if is_float else x_scale * 2.0 ** (-mean_bits or sum_shift - COSINE_BITS)
     is_open = layer.reach > 0 and not is_float
@@ -35,7 +33,7 @@ def quantize_memory(layer: Memory, value_type: ValueType, x_scale: float) -> Qua
         reads_map=layer.reads_map,
         length=layer.length,
         leak_shifts=tuple(1 - math.frexp(leak)[1] for leak in layer.leaks),
-        cosines=to_binary32(table) if is_float else _cosines(table),
+        cosines=cosines_of(layer.cosines, layer.length, value_type),
         sum_shift=sum_shift,
         mean_bits=mean_bits,
         differences=layer.differences,
@@ -49,16 +47,23 @@ def quantize_memory(layer: Memory, value_type: ValueType, x_scale: float) -> Qua
     )
 
 
-def _sum_shift(largest: int) -> int:
-    """The smallest shift for which sums of `largest` times a cosine stay inside of 30 bits.
+def sum_shift_of(length: int, value_type: ValueType) -> int:
+    """The smallest shift for which sums of products with cosines stay inside of 30 bits.
 
-    >>> _sum_shift(28 * 128), _sum_shift(128 * 32768)
+    >>> sum_shift_of(28, "s8"), sum_shift_of(128, "s16")
     (0, 6)
     """
+    largest = length * INPUT_MAX[value_type]
     return max(0, (largest - 1).bit_length() + COSINE_BITS - _SUM_BITS)
 
 
-def _cosines(table: NDArray[np.float64]) -> NDArray[np.int16]:
+def cosines_of(
+    cosines: int, length: int, value_type: ValueType
+) -> NDArray[np.int16] | NDArray[np.float32]:
+    """The table of cosines, shape (length, cosines), as the device has it."""
+    table = cosine_table(cosines, length)
+    if value_type == "f32":
+        return to_binary32(table)
     return np.floor(table * 2.0**COSINE_BITS + 0.5).astype(np.int16)
 
 

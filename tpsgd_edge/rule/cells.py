@@ -17,7 +17,6 @@ from tpsgd_edge.rule.layers import forward, input_gradient
 from tpsgd_edge.rule.memories import memory_back, memory_stepper
 from tpsgd_edge.rule.steps import Back, Step, Stepper
 
-
 # A way back: (layer, w, step, dJ/dh, what the timestep behind it hands back) -> `Back`.
 WayBack = Callable[[Any, Tensor, Step, Tensor, Tensor], Back]
 

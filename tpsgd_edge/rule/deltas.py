@@ -167,7 +167,9 @@ def _through_time(
     periods = periods_of(layers)
     grads = grads[(len(grads) - 1) % periods[-1] :: periods[-1]]
     for index in reversed(range(first)):
-        past = [s[index] for t, s in enumerate(history, 1) if (len(history) - t) % periods[index] == 0]
+        past = [
+            s[index] for t, s in enumerate(history, 1) if (len(history) - t) % periods[index] == 0
+        ]
         found, grads = through_time(layers[index], backward_weights[index], past, grads)
         has_weights = isinstance(layers[index], WeightedLayer)
         inputs = [torch.cat([s.v for s in past]), *inputs]

@@ -17,7 +17,19 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.grad import conv2d_input, conv2d_weight
 
-from tpsgd_edge.graph import Add, Conv2d, Dense, Gru, Join, Layer, Memory, Pool, Rnn, Shape, is_adaptor
+from tpsgd_edge.graph import (
+    Add,
+    Conv2d,
+    Dense,
+    Gru,
+    Join,
+    Layer,
+    Memory,
+    Pool,
+    Rnn,
+    Shape,
+    is_adaptor,
+)
 from tpsgd_edge.rule.memories import memory_forward, memory_gradient
 
 

@@ -11,9 +11,12 @@ from tpsgd_edge.rule.steps import Back, Step
 
 
 def memory_stepper(layer: Memory, like: Tensor) -> Callable[[Tensor, Tensor, Tensor, Tensor], Step]:
-    """What takes one input after the other, from states of zero."""
+    """A function that takes inputs (batch, channels) one after the other, from states of zero."""
     state = like.new_zeros(len(like), layer.channels, layer.states)
-    leaks, table = like.new_tensor(layer.leaks), like.new_tensor(cosine_table(layer.cosines, layer.length))
+    leaks, table = (
+        like.new_tensor(layer.leaks),
+        like.new_tensor(cosine_table(layer.cosines, layer.length)),
+    )
     mids, gains = like.new_tensor(layer.mids), like.new_tensor(layer.gains)
     taken = 0
 
@@ -50,7 +53,7 @@ def memory_back(layer: Memory, w: Tensor, step: Step, grad: Tensor, carried: Ten
 
 
 def memory_forward(layer: Memory, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
-    """What it makes of a whole map (batch, y_count)."""
+    """Outputs (batch, y_count) of whole maps."""
     steps = x.view(len(x), layer.length, layer.channels)
     values = torch.einsum("btc,tk->bck", steps, _last_weights(layer, x))
     return (values.flatten(1) - x.new_tensor(layer.mids)) * x.new_tensor(layer.gains)

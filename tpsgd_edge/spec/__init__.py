@@ -60,6 +60,7 @@ from tpsgd_edge.spec.sections import (
     Spec,
 )
 from tpsgd_edge.spec.source import SourceInput
+from tpsgd_edge.spec.walks import walk_keys
 from tpsgd_edge.spec.weightless import (
     AddSpec,
     ConcatSpec,
@@ -68,7 +69,6 @@ from tpsgd_edge.spec.weightless import (
     PoolSpec,
     ReadingSpec,
 )
-from tpsgd_edge.spec.walks import walk_keys
 
 __all__ = [
     "DEFAULT_FINAL_RATE",

@@ -77,7 +77,7 @@ def _along_sequences(model: ModelSpec) -> Iterator[Problem]:
                 f"{_called(key)} cannot read '{value}', a sequence that branches",
                 where=f"[model], {_called(key)}, from",
                 found=_from(inputs),
-                help="recurrent layers and memories follow each other; what comes behind them may branch",
+                help="layers along a sequence follow each other; what comes behind them may branch",
             )
 
 

@@ -150,8 +150,9 @@ def _forward(model: QuantizedModel, layer: QuantizedMemory) -> OperationView:
     bound = f"; |state| <= {layer.largest_state:,}" if layer.largest_state else ""
     comment = f"{layer.name}: {layer.channels} channels, {about_memory(layer)}{bound}"
     if layer.reads_map:
-        given = (struct_of(layer), x, arena(layer, "h"), arena(layer, "y"))
-        return OperationView(comment, (call(f"tps_memory_read_{layer.x_type}", *given),))
+        buffers = (arena(layer, "h"), arena(layer, "y"))
+        read = call(f"tps_memory_read_{layer.x_type}", struct_of(layer), x, *buffers)
+        return OperationView(comment, (read,))
     given = (struct_of(layer), x, stream(layer, "s"))
     if layer.leak_shifts:
         return OperationView(comment, (call(f"tps_memory_mean_{layer.x_type}", *given),))
@@ -160,7 +161,7 @@ def _forward(model: QuantizedModel, layer: QuantizedMemory) -> OperationView:
 
 
 def due_call(layer: QuantizedMemory) -> Call | None:
-    """The call that tells whether the layer hands on after this input; None where it always does."""
+    """The call that tells whether the layer hands on now; None where it always does."""
     if layer.every == 1:
         return None
     return call("tps_memory_is_due", struct_of(layer), stream(layer, "n"))

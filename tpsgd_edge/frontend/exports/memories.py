@@ -16,7 +16,7 @@ from tpsgd_edge.graph.memory import weights_over_time
 
 
 def memory(writer: OnnxWriter, layer: Memory, weights: Weights | None, held: Held) -> Held:
-    """What it hands on: of a map at its end, else at each step at which it does."""
+    """Products for what it hands on: of a map at its end, else at each step at which it does."""
     return _of_map(writer, layer, held) if layer.reads_map else _of_steps(writer, layer, held)
 
 

@@ -58,9 +58,9 @@ def to_onnx(graph: Graph, ends: Ends, *, note: str = "", class_names: Sequence[s
         if walks and isinstance(layer, Dense):
             made = dense_of_steps(writer, layer, weights.get(layer.name), inputs[0])
         else:
-            is_asked_once = isinstance(layer, Memory) and is_end and not graph.labels.each_step
-            asked = at_the_end(layer) if is_asked_once else layer
-            made = _made(writer, asked, weights.get(layer.name), inputs)
+            if isinstance(layer, Memory) and is_end and not graph.labels.each_step:
+                layer = at_the_end(layer)
+            made = _made(writer, layer, weights.get(layer.name), inputs)
         if is_end:
             made = _answers(writer, graph, layer, made)
         held[layer.name] = made

@@ -37,7 +37,7 @@ class IntegerMemory:
         return (self.layer.length - self.count) % self.layer.every == 0
 
     def forward(self, x: Int64) -> Int64:
-        """What it hands on after the next input x (channels,), or after all of a map."""
+        """Take the next input x (channels,), or all of a map, and return what it hands on."""
         if self.layer.reads_map:
             self.reset()
         for now in widen(x).reshape(-1, self.layer.channels):
@@ -54,7 +54,7 @@ class IntegerMemory:
         self.count += 1
 
     def output(self) -> Int64:
-        """What it hands on after its latest input, shape (y_count,)."""
+        """Return what it hands on after its latest input, shape (y_count,)."""
         layer, values = self.layer, self.state
         if layer.differences:
             values = np.concatenate([values[:, :-1] - values[:, 1:], values[:, -1:]], axis=1)
