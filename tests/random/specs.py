@@ -59,7 +59,9 @@ class Drawn:
 @st.composite
 def specs(draw: st.DrawFn) -> Drawn:
     """Dense nets, nets on maps, along time, of recurrent layers; all formats, losses, rules."""
-    kind = draw(st.sampled_from(("dense", "dense", "maps", "time", "rnn", "gru", "memory", "graph")))
+    kind = draw(
+        st.sampled_from(("dense", "dense", "maps", "time", "rnn", "gru", "memory", "graph"))
+    )
     is_class = draw(st.booleans() | st.just(True))
     outputs = draw(st.integers(2 if is_class else 1, 6))
     shape, layers = _LAYERS[kind](draw)

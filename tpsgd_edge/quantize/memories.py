@@ -98,6 +98,21 @@ class QuantizedMemory:
         return self.channels * self.states
 
     @property
+    def constant_bytes(self) -> int:
+        """Bytes of its tables in flash: cosines, and mid and factor (f32: gain) of each value."""
+        return self.cosines.nbytes + self.y_count * (8 if self.x_type == "f32" else 4 + 2 + 1)
+
+    @property
+    def about(self) -> str:
+        """Its states and when it hands on, in words."""
+        if self.leak_shifts:
+            what = f"{self.states} leaky means"
+            what += " and their differences" if self.differences else ""
+        else:
+            what = f"{self.states} cosine sums" if self.states > 1 else "mean"
+        return what + (f", every {self.every}" if self.every > 1 else "")
+
+    @property
     def counts_inputs(self) -> bool:
         """Tell whether it must know how many inputs there were."""
         return self.every > 1 or not self.leak_shifts

@@ -13,6 +13,7 @@ from tpsgd_edge.quantize.model import (
     QuantizedDense,
     QuantizedGru,
     QuantizedLayer,
+    QuantizedMemory,
     QuantizedModel,
     QuantizedPool,
     QuantizedRnn,
@@ -46,6 +47,8 @@ def layer_costs(model: QuantizedModel, plan: MemoryPlan) -> tuple[LayerCost, ...
 def _layer_cost(layer: QuantizedLayer, tensors: Mapping[str, int]) -> LayerCost:
     if isinstance(layer, QuantizedGru):
         return _gru_cost(layer, tensors)
+    if isinstance(layer, QuantizedMemory):
+        return _memory_cost(layer)
     if not isinstance(layer, QuantizedDense):
         shapes = (layer.x_shape,) if isinstance(layer, QuantizedPool) else layer.x_shapes
         shape = f"{' + '.join(map(_shape, shapes))} -> {_shape(layer.y_shape)}"
@@ -64,6 +67,12 @@ def _layer_cost(layer: QuantizedLayer, tensors: Mapping[str, int]) -> LayerCost:
         ram_bytes=sum(tensors.get(f"{layer.name}.{tensor}", 0) for tensor in "wbp"),
         flash_bytes=_constant_bytes(layer),
     )
+
+
+def _memory_cost(layer: QuantizedMemory) -> LayerCost:
+    steps = f"{layer.length}x" if layer.reads_map else ""
+    shape = f"{steps}{layer.channels} -> {layer.y_count}"
+    return LayerCost(layer.name, layer.kind, shape, layer.about, 0, 0, layer.constant_bytes)
 
 
 def _gru_cost(layer: QuantizedGru, tensors: Mapping[str, int]) -> LayerCost:

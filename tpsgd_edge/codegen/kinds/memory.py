@@ -120,17 +120,7 @@ def _fields(layer: QuantizedMemory, kernels: MemoryKernels) -> Iterator[Field]:
 
 
 def _words(layer: QuantizedMemory) -> str:
-    return about_memory(layer)
-
-
-def about_memory(layer: QuantizedMemory) -> str:
-    """Its states and when it hands on, in words."""
-    if layer.leak_shifts:
-        what = f"{layer.states} leaky means"
-        what += " and their differences" if layer.differences else ""
-    else:
-        what = f"{layer.states} cosine sums" if layer.states > 1 else "mean"
-    return what + (f", every {layer.every}" if layer.every > 1 else "")
+    return layer.about
 
 
 def _facts(layer: QuantizedMemory) -> dict[str, object]:
@@ -148,7 +138,7 @@ def _facts(layer: QuantizedMemory) -> dict[str, object]:
 def _forward(model: QuantizedModel, layer: QuantizedMemory) -> OperationView:
     x = input_of(model, layer)
     bound = f"; |state| <= {layer.largest_state:,}" if layer.largest_state else ""
-    comment = f"{layer.name}: {layer.channels} channels, {about_memory(layer)}{bound}"
+    comment = f"{layer.name}: {layer.channels} channels, {layer.about}{bound}"
     if layer.reads_map:
         buffers = (arena(layer, "h"), arena(layer, "y"))
         read = call(f"tps_memory_read_{layer.x_type}", struct_of(layer), x, *buffers)
