@@ -15,7 +15,6 @@ from pathlib import Path
 
 from results_rnn import AT_THE_END, Rates, Row, Run, Table, table_of
 
-
 BACKPROP = "backpropagation, torch"
 # Finer steps, and hidden layers that learn only where the net is unsure.
 NARROW = (

@@ -22,7 +22,7 @@ CI = {
     "frozen": Count(60, 4),
     "backprop": Count(120, 6),
     "gated": Count(60, 4),
-    "memories": Count(120, 6),
+    "memories": Count(80, 4),
     "graphs": Count(500, 10),
     "specs": Count(200, 0),
 }

@@ -3,8 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from tests.support.draws import Rng, choose, extreme, f32
 from tests.support.sequences import MOST_STEPS
 from tpsgd_edge.quantize.memories import MEAN_BITS, QuantizedMemory
