@@ -30,7 +30,6 @@ def _last(*rates: float, hidden: float) -> tuple[Rates, ...]:
 
 ROWS = {
     "rows_memory": (
-        Row(BACKPROP, Run("rows_memory", 1, "backprop"), ((0.1, 0.1), (0.3, 0.3), (1.0, 1.0))),
         Row(
             "tpSGD, generated code, s16",
             Run("rows_memory", 1, "code", weights="s16"),
@@ -49,11 +48,11 @@ ROWS = {
         Row(
             "hidden layer left at random, s16",
             Run("rows_memory", 1, "code random", settings=AT_THE_END, weights="s16"),
-            _last(0.003, 0.006, 0.02, hidden=0.0),
+            _last(0.006, 0.02, hidden=0.0),
         ),
+        Row(BACKPROP, Run("rows_memory", 1, "backprop"), ((0.3, 0.3), (1.0, 1.0))),
     ),
     "har_memory": (
-        Row(BACKPROP, Run("har_memory", 1, "backprop"), ((0.1, 0.1), (0.3, 0.3), (1.0, 1.0))),
         Row(
             "tpSGD, generated code, s16",
             Run("har_memory", 1, "code", weights="s16"),
@@ -67,8 +66,9 @@ ROWS = {
         Row(
             "hidden layer left at random, s16",
             Run("har_memory", 1, "code random", settings=AT_THE_END, weights="s16"),
-            _last(0.003, 0.006, 0.02, hidden=0.0),
+            _last(0.006, 0.02, hidden=0.0),
         ),
+        Row(BACKPROP, Run("har_memory", 1, "backprop"), ((0.3, 0.3), (1.0, 1.0))),
     ),
 }
 
