@@ -8,7 +8,7 @@ from tpsgd_edge.codegen.classes import ClassView, class_views
 from tpsgd_edge.codegen.schedule import step_stages, teaching_calls_of
 from tpsgd_edge.codegen.work import BufferView
 from tpsgd_edge.memory import MemoryPlan
-from tpsgd_edge.quantize.model import DTYPES, SAMPLE, QuantizedModel
+from tpsgd_edge.quantize.model import DTYPES, SAMPLE, QuantizedMemory, QuantizedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,8 @@ class SequenceView:
         each_step: whether every step has a label.
         learn_every: steps after which the layers that walk learn; 0 for the end of a sequence only.
         keeps_outputs: whether outputs stay in the arena from step to step.
+        keepers, walkers: what keeps something between steps, and what walks along a sequence.
+        summing: names of memories whose sums end with a sequence; may be empty.
     """
 
     steps: int
@@ -57,6 +59,9 @@ class SequenceView:
     each_step: bool
     learn_every: int
     keeps_outputs: bool
+    keepers: str
+    walkers: str
+    summing: str
 
     @property
     def step_uses_state(self) -> bool:
@@ -83,6 +88,7 @@ def sequence_view(model: QuantizedModel, plan: MemoryPlan) -> SequenceView | Non
     """The sequences of a model; None of one that reads none."""
     if not model.walk:
         return None
+    memories = [layer for layer in model.walk if isinstance(layer, QuantizedMemory)]
     return SequenceView(
         steps=model.steps,
         step_in=model.value(SAMPLE).count,
@@ -93,6 +99,9 @@ def sequence_view(model: QuantizedModel, plan: MemoryPlan) -> SequenceView | Non
         teach=teaching_calls_of(model, plan),
         learn_every=0 if len(model.learning_steps) == 1 else model.learn_every,
         keeps_outputs=model.walks_in_turns,
+        keepers="layers" if memories else "recurrent layers",
+        walkers="layers along the sequence" if memories else "recurrent layers",
+        summing=" and ".join(la.name for la in memories if not la.leak_shifts),
     )
 
 

@@ -15,6 +15,7 @@ from tpsgd_edge.graph import (
     Dense,
     Graph,
     Learning,
+    Memory,
     Recurrent,
     Rnn,
     WeightedLayer,
@@ -281,7 +282,7 @@ def _formats(
         largest,
         asked=context.learning.weight_range,
         trains=context.learning.trainable,
-        all_dense=not any(isinstance(x, Conv2d | Recurrent) for x in context.graph.layers),
+        all_dense=not any(isinstance(x, Conv2d | Memory | Recurrent) for x in context.graph.layers),
     )
     if first is not None:
         scale = with_room_for_biases(scale, first.b, context.x_scale * 2**shift)
