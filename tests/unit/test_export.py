@@ -104,8 +104,11 @@ NETS = {
     ),
     "cosines": ([{"kind": "memory", "cosines": 3}, {"name": "a", "units": 5}, OUT], (8, 4)),
     "stacked memories": (
-        [{"kind": "memory", "leak": [1, 0.5], "differences": False, "every": 2}]
-        + [{"kind": "memory", "cosines": 2}, OUT],
+        [
+            {"kind": "memory", "leak": [1, 0.5], "differences": False, "every": 2},
+            {"kind": "memory", "cosines": 2},
+            OUT,
+        ],
         (9, 2),
     ),
     "a memory behind a recurrent layer": ([LEAKY, {"kind": "memory", "cosines": 1}, OUT], (8, 4)),
