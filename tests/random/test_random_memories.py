@@ -10,7 +10,8 @@ import pytest
 from tests.random.counts import CI, NOW
 from tests.random.networks import network, samples_of
 from tests.random.running import OTHER_BUILDS, SANITIZED, run_model
-from tests.support.memories import with_memories
+from tests.support.map_models import chain, conv, small
+from tests.support.memories import behind_a_map, with_memories
 from tests.support.models import VALUE_TYPES
 from tpsgd_edge.quantize.model import QuantizedMemory, QuantizedModel
 from tpsgd_edge.reference import Reference
@@ -29,6 +30,15 @@ def remembering(seed: int) -> QuantizedModel:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_sanitized_code_does_what_the_reference_does(seed):
     run_model(remembering(seed), seed, SANITIZED)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("value_type", VALUE_TYPES)
+def test_a_memory_behind_a_convolution_does_what_the_reference_does(value_type, seed):
+    plans = chain(conv(3, kernel=(1, 4)))
+    kinds = {"projection": "sign", "storage": "seed", "label_kind": "class", "hidden": [4]}
+    base = small(plans, seed, value_type=value_type, **kinds)
+    run_model(behind_a_map(np.random.default_rng(seed), base), seed, SANITIZED)
 
 
 @pytest.mark.slow

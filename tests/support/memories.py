@@ -8,6 +8,7 @@ from tests.support.sequences import MOST_STEPS
 from tpsgd_edge.quantize.memories import MEAN_BITS, QuantizedMemory
 from tpsgd_edge.quantize.memory import cosines_of, sum_shift_of
 from tpsgd_edge.quantize.model import (
+    QuantizedConv2d,
     QuantizedDense,
     QuantizedLayer,
     QuantizedModel,
@@ -44,6 +45,20 @@ def with_memories(rng: Rng, model: QuantizedModel) -> QuantizedModel:
     trains = any(isinstance(la, QuantizedDense) and la.trains for la in made.walk)
     every = int(rng.choice([0, 1, 2, memory.every])) if trains else 0
     return replace(made, learn_every=0 if model.labels.each_step else every)
+
+
+def behind_a_map(rng: Rng, model: QuantizedModel) -> QuantizedModel:
+    """The model, a convolution and dense layers, with a memory that reads all of the map between.
+
+    A channel has as many states as the map has places, so the dense layer reads as many values.
+    """
+    first = model.layers[0]
+    assert isinstance(first, QuantizedConv2d)
+    rows, columns, channels = first.geometry.y_shape
+    places = rows * columns
+    sizes = (channels, places, places)
+    memory = random_memory(rng, "mem", model.value_type, sizes, may_wait=False, reads_map=True)
+    return replace(model, layers=(first, memory, *model.layers[1:]))
 
 
 def random_memory(

@@ -21,6 +21,7 @@ from tpsgd_edge.graph import (
     Graph,
     Keeping,
     Layer,
+    Memory,
     Pool,
     Shape,
     WeightedLayer,
@@ -92,10 +93,10 @@ def graph_layers(spec: Spec, dataset: Dataset) -> tuple[Layer, ...]:
     """
     shape, labels = sample_shape(spec, dataset.input_shape), dataset.labels
     layers = _layers(spec, shape, labels.kind)
-    if not isinstance(layers[0], Keeping):
-        return layers
     if labels.each_step:
         check_step_labels(spec)
+    if not isinstance(layers[0], Memory):
+        return layers
     samples = some_samples(dataset.first.x_train, dataset_scaling(spec, dataset))
     return tuple(with_measures(layers, samples, shape[1], each_step=labels.each_step))
 
