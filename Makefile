@@ -9,8 +9,9 @@ TEST_JOBS ?= 2
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 NEEDS := $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
-# One thread for each worker: two workers with two threads each would share two cores.
-TEST_ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+# One thread for each worker: two workers with two threads each would share two cores. Bytecode is
+# kept whatever the user's environment says: pytest makes it of 300 files, and so does each start.
+TEST_ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 # make test COVER=--cov prints at its end which branches of the package the quick tests reach.
 COVER ?=
 PYTEST := $(TEST_ENV) $(BIN)/python -m pytest -n $(TEST_JOBS) --dist worksteal -rsfE

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import jinja2.meta
@@ -99,7 +100,9 @@ def outside(*parts: str) -> list[Path]:
     return [path for path in SOURCES if part_of(path) not in parts]
 
 
+@cache
 def parse(path: Path) -> ast.Module:
+    """The tree of a file; no test changes it."""
     return ast.parse(path.read_text(encoding="utf-8"))
 
 

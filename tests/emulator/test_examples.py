@@ -1,5 +1,7 @@
 """Every example on every emulated core: no bit differs in the first steps of training."""
 
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -7,10 +9,18 @@ import pytest
 from tests.emulator.test_random_networks import CORES
 from tpsgd_edge.errors import DataError, ToolError
 from tpsgd_edge.spec import load_spec
-from tpsgd_edge.stages import compile_for_device, prepare, prove, render_project, scratch_project
+from tpsgd_edge.stages import (
+    Prepared,
+    compile_for_device,
+    prepare,
+    prove,
+    render_project,
+    scratch_project,
+)
 from tpsgd_edge.toolchain.compilers import find_compiler
 from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import find_emulator, open_device
+from tpsgd_edge.toolchain.platforms import load_platform
 
 pytestmark = pytest.mark.emulator
 
@@ -18,21 +28,27 @@ EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.toml"))
 STEPS = 3
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_trains_as_the_reference_does(path: Path, core: str) -> None:
+@cache
+def prepared_example(path: Path) -> Prepared:
+    """An example, quantized once for all cores: no number of it depends on the core."""
     # The memory of the emulated machine counts here, not the budget of the example's board.
     roomy = ["platform.ram=4M", "platform.flash=4M"]
-    spec = load_spec(path, [f"platform.name={core}", *roomy, "data.limit=200"])
-    if core == "cortex-m0plus" and spec.numbers.weights == "f32":
-        pytest.skip("soft float takes minutes")
+    spec = load_spec(path, [*roomy, "data.limit=200"])
     try:
-        prepared = prepare(spec)
+        return prepare(spec)
     except DataError as error:
         if "there is no data file" not in error.what and "is not installed" not in error.what:
             raise
         pytest.skip(error.what)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_trains_as_the_reference_does(path: Path, core: str) -> None:
+    prepared = replace(prepared_example(path), platform=load_platform(core))
+    if core == "cortex-m0plus" and prepared.spec.numbers.weights == "f32":
+        pytest.skip("soft float takes minutes")
     try:
         find_compiler(prepared.platform)
         find_emulator(prepared.platform)

@@ -9,16 +9,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.random.specs import Drawn
+from tests.support.one_unit import firmware_of_one_unit
 from tpsgd_edge.codegen import CProject
 from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.stages import Prepared, render_project, scratch_project
 from tpsgd_edge.stages.proof import prove, prove_predictions
-from tpsgd_edge.toolchain.build import LINK, Binary, compile_simulation, device_flags
-from tpsgd_edge.toolchain.compilers import Compiler, find_compiler, zig_environment
+from tpsgd_edge.toolchain.build import Binary, compile_simulation
+from tpsgd_edge.toolchain.compilers import Compiler, find_compiler
 from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import open_device
 from tpsgd_edge.toolchain.platforms import Platform, load_platform, port_files
-from tpsgd_edge.toolchain.process import run_tool
 from tpsgd_edge.verdict import Verdict
 
 STEPS = 60
@@ -124,33 +124,11 @@ class _Build:
                 optimize=self.optimize,
                 inference_only=only_predicts,
             )
-        return self._firmware(only_predicts=only_predicts)
-
-    def _firmware(self, *, only_predicts: bool) -> Binary:
-        """Compile and link in one command."""
-        name, platform, compiler = self.project.name, self.platform, self.compiler
-        unit, target = self.folder / "unit.c", self.folder / f"{only_predicts}.elf"
-        own = (path for path in self.project.sources if not path.startswith("port/"))
-        port = (path for path in port_files(platform) if path.endswith(".c"))
-        unit.write_text("".join(f'#include "{path}"\n' for path in (*own, *port)))
-        command = [
-            *compiler.command,
-            *(("cc",) if compiler.family == "zig" else ()),
-            *device_flags(platform, compiler),
-            self.optimize,
-            *((f"-D{name.upper()}_INFERENCE_ONLY",) if only_predicts else ()),
-            *("-I.", "-Iport", "unit.c"),
-            *LINK[compiler.family],
-            *("-Wl,-T,port/link.ld", "-Wl,--entry=tps_port_reset"),
-            *(("-lgcc",) if compiler.family == "gcc" else ()),
-            *("-o", target.name),
-        ]
-        environment = zig_environment(self.folder) if compiler.family == "zig" else None
-        run_tool(
-            command,
-            purpose=f"compiling for {platform.name}",
-            timeout=300,
-            cwd=self.folder,
-            environment=environment,
+        return firmware_of_one_unit(
+            self.project,
+            self.folder,
+            self.platform,
+            self.compiler,
+            optimize=self.optimize,
+            inference_only=only_predicts,
         )
-        return Binary(target, "firmware", name, platform, compiler, only_predicts)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import runpy
 import subprocess
 import sys
 from dataclasses import replace
@@ -61,15 +62,25 @@ def host_compiler() -> None:
 
 @pytest.mark.series(2)
 @pytest.mark.parametrize("script", [name for name in SCRIPTS if name not in NO_HELP])
-def test_help(script: str) -> None:
+def test_help(
+    script: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", [script, "--help"])
+    with pytest.raises(SystemExit, match="0"):
+        runpy.run_path(str(ROOT / "tools" / script), run_name="__main__")
+    assert capsys.readouterr().out.startswith(f"usage: {script}")
+
+
+def test_a_script_starts_where_only_the_package_is_known(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, str(ROOT / "tools" / script), "--help"],
+        [sys.executable, str(ROOT / "tools" / "results_dense.py"), "--help"],
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=60,
         check=True,
     )
-    assert done.stdout.startswith(f"usage: {script}")
+    assert done.stdout.startswith("usage: results_dense.py")
 
 
 def test_start_times_are_ratios_to_the_libraries() -> None:
