@@ -38,7 +38,7 @@ ROWS = {
         Row(
             "tpSGD, generated code, s8",
             Run("rows_memory", 1, "code", weights="s8"),
-            ((0.002, 0.006), (0.004, 0.006), (0.008, 0.006)),
+            ((0.002, 0.006), (0.004, 0.006), (0.008, 0.006), (0.004, 0.015), (0.004, 0.03)),
         ),
         Row(
             "the same without the error gate",
@@ -48,7 +48,7 @@ ROWS = {
         Row(
             "hidden layer left at random, s16",
             Run("rows_memory", 1, "code random", settings=AT_THE_END, weights="s16"),
-            _last(0.006, 0.02, hidden=0.0),
+            _last(0.006, 0.02, 0.06, hidden=0.0),
         ),
         Row(BACKPROP, Run("rows_memory", 1, "backprop"), ((0.3, 0.3), (1.0, 1.0))),
     ),
@@ -61,12 +61,12 @@ ROWS = {
         Row(
             "tpSGD, generated code, s8",
             Run("har_memory", 1, "code", weights="s8"),
-            ((0.0005, 0.006), (0.001, 0.006)),
+            ((0.0005, 0.006), (0.001, 0.006), (0.0005, 0.003), (0.0005, 0.015)),
         ),
         Row(
             "hidden layer left at random, s16",
             Run("har_memory", 1, "code random", settings=AT_THE_END, weights="s16"),
-            _last(0.006, 0.02, hidden=0.0),
+            _last(0.02, 0.06, 0.2, hidden=0.0),
         ),
         Row(BACKPROP, Run("har_memory", 1, "backprop"), ((0.3, 0.3), (1.0, 1.0))),
     ),

@@ -142,5 +142,3 @@ def test_a_second_memory_sees_the_steps_at_which_the_first_hands_on(length, ever
     seen = [2**step for step in range(length) if (length - 1 - step) % every == 0]
     assert model.layers[1].length == len(seen)
     assert made(model, x) == [sum(seen)]
-
-
