@@ -2,7 +2,6 @@
 
 import dataclasses
 import sys
-import time
 
 import pytest
 
@@ -49,11 +48,9 @@ def test_firmware_that_hangs_is_ended(
     monkeypatch.setattr(unicorn_link, "_PULSE_SECONDS", 0.1)
     extra = step_that("for (volatile int stay = 1; stay != 0;) {\n    }")
     binary = build_firmware(platform, extra=extra)
-    start = time.monotonic()
     device = run_firmware(binary, INTERFACE, emulator=emulator, timeout=3.0)
     with device, pytest.raises(ToolError, match=r"3 s"):
         device.train(*samples(1))
-    assert time.monotonic() - start < 30
 
 
 @pytest.mark.parametrize("emulator", ["unicorn", "qemu"])

@@ -44,11 +44,32 @@ def test_a_table_of_hard_swish_bends_at_three_and_saturates():
             [-32768, -16, 0, 32767],
             [1 / 2, (4 - 1 / 64) / 4, 1 / 4, 1 / 4],
         ),
+        # An alpha below 1 is nowhere steeper than the line: y + alpha in steps of 2 / 128.
+        (
+            Curve("elu", (0.5,), 8.0, 2.0),
+            [-32768, -1, 0, 32767],
+            [-8189, -2, 0, 32767],
+            [0, 31 / 64, 1, 1],
+        ),
         # In eight bits the least output is below -alpha, where the slope would be negative.
         (Curve("elu", (1.003,), 16.0, 2.0), [-32768, 32767], [-16433, 32767], [0, 1 / 1.003]),
+        # y / alpha + 1, in steps of 4 / 128: -63 and -1 of them.
+        (
+            Curve("celu", (2.0,), 8.0, 4.0),
+            [-32768, -1, 0, 32767],
+            [-16084, -2, 0, 32767],
+            [1 / 64, 63 / 64, 1, 1],
+        ),
         (Curve("softplus", (), 8.0, 8.0), [-32768, 32767], [1, 32766], [0, 0.99964]),
     ],
-    ids=["hard_sigmoid", "elu that saturates", "elu to its end", "softplus"],
+    ids=[
+        "hard_sigmoid",
+        "elu that saturates",
+        "elu that is flat",
+        "elu to its end",
+        "celu",
+        "softplus",
+    ],
 )
 def test_slopes_of_tables_at_their_ends(curve, z, outputs, slopes):
     model = one_layer("l1", len(z), activation=curve.activation, numbers=curve.numbers, curve=curve)

@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 
 from tests.proof.bench import Requantize, Schedule, moved, one_layer, start, steps_of
+from tests.random.networks import project_of, samples_of
+from tests.support.backprop import with_backprop
+from tests.support.maps import conv_plan, pool_plan
 from tests.support.models import random_model
+from tests.unit.test_codegen_builds import compiler
+from tests.unit.test_two_models import FLAGS, run
 from tpsgd_edge.quantize.model import Projection
 from tpsgd_edge.reference import Reference
+from tpsgd_edge.toolchain.folder import write_project
 
 F = np.float32
 
@@ -60,6 +66,7 @@ def test_l1_and_custom_losses_of_f32():
         ),
         ("hard_sigmoid", [-1, -2, 1, 2, 0, 0.5], [0, 0, 0, 0, 0.5, 0.5], {"numbers": (0.5, 0.5)}),
         ("elu", [0, 2, -99], [2, 1, 0], {"numbers": (2.0,)}),
+        ("celu", [0, 2, -999], [1, 1, 0], {"numbers": (2.0,)}),
         ("softplus", [-200, 90], [0, 1], {}),
     ],
 )
@@ -139,3 +146,71 @@ def test_learned_read_outs_of_f32_stop_at_both_ends():
     ((after, _),) = steps_of(model, [(state, [0, 0], [5.0, 1.0, -1.0])])
     # c_k = 5, 1 and -1 times y = 1000 and -1000.
     assert after["fc1.p"].tolist() == [[127, 127, -127], [-127, -127, 127]]
+
+
+_ODD = """
+#include "port/model_port.h"
+
+#include <math.h>
+
+static struct net_model model;
+
+int main(void)
+{
+    static const float odd[] = {NAN, INFINITY, -INFINITY, 0x1.000002p20f, -0x1.000002p20f};
+
+    net_init(&model);
+    const uint32_t before = net_digest(&model);
+    for (int i = 0; i < 5 * COUNT; i++) {
+        const float good = WRONG[i % COUNT];
+        WRONG[i % COUNT] = odd[i / COUNT];
+        if (net_train_step(&model, x, LABEL) != TPS_BAD_INPUT || net_digest(&model) != before) {
+            return 1;
+        }
+        WRONG[i % COUNT] = good;
+    }
+    return net_train_step(&model, x, LABEL) != TPS_OK || net_digest(&model) == before;
+}
+"""
+# A place that the errors of a pool go back to is looked for by its value, which NaN has not.
+_POOLED = {
+    "map_plans": [conv_plan((4, 4, 1), 2, (1, 1)), pool_plan((4, 4, 2), "max", (2, 2), (2, 2))],
+    "hidden": [],
+}
+_DENSE = {"n_in": 5, "hidden": [4]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "wrong"),
+    [("class", _POOLED, "x"), ("vector", _DENSE, "x"), ("vector", _DENSE, "label")],
+    ids=["a map", "a vector", "label values"],
+)
+def test_inputs_that_are_no_numbers_are_refused_and_change_nothing(tmp_path, kind, shape, wrong):
+    rng = np.random.default_rng(3)
+    model = random_model(
+        rng,
+        value_type="f32",
+        label_kind=kind,
+        label_count=3,
+        projection="sign",
+        storage="seed",
+        gate=False,
+        lively=True,
+        **shape,
+    )
+    if wrong == "x" and kind == "class":
+        model = with_backprop(rng, model, some_frozen=False)
+    project = project_of(model, *samples_of(model, 1))
+    write_project(project.files, tmp_path)
+    values = ", ".join(["0.5f"] * model.n_inputs)
+    count = model.n_inputs if wrong == "x" else 3
+    (tmp_path / "main.c").write_text(
+        f"#define COUNT {count}\n#define WRONG {wrong}\n"
+        f"#define LABEL {'1' if kind == 'class' else 'label'}\n"
+        f"static float x[] = {{{values}}};\n"
+        + ("" if kind == "class" else "static float label[] = {1, -1, 0.5f};\n")
+        + _ODD
+    )
+    sources = ("main.c", *project.sources)
+    run(*compiler(), *FLAGS, *sources, "-I.", "-o", "program", cwd=tmp_path)
+    run(tmp_path / "program")

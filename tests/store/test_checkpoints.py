@@ -54,12 +54,29 @@ def test_a_checkpoint_has_the_bytes_of_the_contract():
 def test_the_newest_whole_one_is_found_wherever_it_lies():
     old, new = (checkpoint(STATE, model_id=ID, step=n, sequence=n) for n in (4, 5))
     other = checkpoint(STATE, model_id=ID + 1, step=6, sequence=6)
-    for raw in (area(new, old), area(old, new, other), b"abc" + new, new, area(other, old, new)):
+    longer = checkpoint(STATE + b"!", model_id=ID, step=7, sequence=7)
+    for raw in (
+        *(area(new, old), area(old, new, other), b"abc" + new, new, area(other, old, new)),
+        *(area(new, longer), area(longer, old, new)),
+    ):
         found = newest(raw, ID, len(STATE), where="flash")
         assert (found.sequence, found.step, found.state) == (5, 5, STATE)
         assert raw[found.offset :].startswith(new)
     torn = area(old, new[:-10])
     assert newest(torn, ID, len(STATE), where="flash").sequence == 4
+
+
+def test_a_storage_that_is_cut_off_anywhere_gives_what_is_whole():
+    """A copy that ends in the middle of a header, a state or a sum is no crash."""
+    first, second = (checkpoint(STATE, model_id=ID, step=n, sequence=n) for n in (4, 5))
+    raw = first + second
+    for end in range(len(raw) + 1):
+        if end < len(first):
+            with pytest.raises(DataError):
+                newest(raw[:end], ID, len(STATE), where="flash")
+        else:
+            expected = 5 if end == len(raw) else 4
+            assert newest(raw[:end], ID, len(STATE), where="flash").sequence == expected
 
 
 def test_numbers_go_on_behind_the_largest():

@@ -81,6 +81,38 @@ def test_the_function_of_tables_is_that_of_arrays(name: str) -> None:
     np.testing.assert_allclose(real, y, atol=4e-6)
 
 
+# Of what a layer may set, not the default, where one number may stand for another.
+OTHER = [
+    *[(name, (alpha,)) for name in ("elu", "celu") for alpha in (0.3, 2.5)],
+    ("leaky_relu", (0.3,)),
+    ("hard_sigmoid", (0.3, 0.4)),
+]
+
+
+@pytest.mark.parametrize(("name", "own"), OTHER)
+def test_what_a_layer_sets_holds_in_every_stage(name: str, own: tuple[float, ...]) -> None:
+    y = ACTIVATION[name](Z, *own)
+    slope = (ACTIVATION[name](Z + 1e-6, *own) - ACTIVATION[name](Z - 1e-6, *own)) / 2e-6
+    if (curve := FACTS[name].curve) is not None:
+        np.testing.assert_allclose(y, [curve.function(z, *own) for z in Z], atol=2e-6)
+    single = tuple(map(np.float32, own))
+    real = binary32.ACTIVATIONS[name](Z.astype(np.float32), *single)
+    np.testing.assert_allclose(real, y, atol=4e-6)
+    torch = pytest.importorskip("torch")
+    numbers_in_torch = [torch.tensor(number) for number in own]
+    found = rule.ACTIVATIONS[name].function(torch.tensor(Z), *own)
+    np.testing.assert_allclose(found.numpy(), y, atol=1e-6)
+    # Where the function bends there is no slope.
+    smooth = np.abs(slope - np.roll(slope, 1)) < 0.01
+    slopes = {
+        "graph": DERIVATIVE[name](y, *own),
+        "binary32": binary32.DERIVATIVES[name](real, *single),
+        "rule": rule.ACTIVATIONS[name].slope(torch.tensor(y), *numbers_in_torch).numpy(),
+    }
+    for stage, values in slopes.items():
+        np.testing.assert_allclose(values[smooth], slope[smooth], atol=1e-4, err_msg=stage)
+
+
 @pytest.mark.parametrize("full_scale", [0.5, 2.0, 16.0])
 @pytest.mark.parametrize("name", CURVES)
 def test_tables_are_the_function_in_steps(name: str, full_scale: float) -> None:

@@ -1,5 +1,7 @@
 """Layers that name what they read: what a spec may say, and what comes of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.data import dataset_from_arrays
 from tpsgd_edge.frontend.network import build_graph
 from tpsgd_edge.graph import Conv2d, Graph, without_adaptors
+from tpsgd_edge.graph.forward import forward
 from tpsgd_edge.memory import model_id
 from tpsgd_edge.spec import Edges, Spec, past_adaptors, spec_from_dict
 from tpsgd_edge.stages import prepare
@@ -198,6 +201,31 @@ def test_branches_are_refused_under_backpropagation_and_along_sequences():
     assert spec({"name": "r1", **rnn}, a, behind, OUT).model.edges.inputs_of("j") == ("a", "r1")
 
 
+def test_a_value_depends_on_all_that_its_layers_read():
+    edges = Edges.of(["a", "b", "j", "c"], {"b": ("x",), "j": ("b", "a"), "c": ("b",)})
+    assert edges.up_to("j") == {"a", "b", "j"}
+    assert edges.up_to("c") == {"b", "c"}
+    assert edges.up_to("x") == frozenset()
+    assert edges.without_consumers == ("j", "c")
+    # One value each, but not that of the layer before.
+    assert not Edges.of(["a", "b"], {"b": ("x",)}).is_chain
+
+
+def test_values_in_real_numbers_are_joined_as_they_will_be_in_integers():
+    block = (
+        {"name": "c1", **CONV, "filters": 2},
+        {"name": "c2", **CONV, "filters": 2},
+        {"kind": "add", "from": ["c1", "x", "c2"], "activation": "relu"},
+        {"kind": "concat", "from": ["add1", "c1", "x"]},
+    )
+    graph = graph_of(*block, OUT, shape=(3, 4, 2))
+    x = np.random.default_rng(2).normal(size=(5, 24))
+    first, second, added, joined, _ = forward(graph, x, 1)
+    np.testing.assert_allclose(added, np.maximum(first + x + second, 0))
+    maps = [values.reshape(5, 12, 2) for values in (added, first, x)]
+    assert joined.tolist() == np.concatenate(maps, axis=2).reshape(5, -1).tolist()
+
+
 def test_a_buffer_lives_to_its_last_consumer():
     made = spec(*BLOCK, {"kind": "global_avg_pool", "name": "mean"}, OUT, data=FROM_DATA)
     x = np.random.default_rng(1).normal(size=(40, 6, 6, 4))
@@ -219,6 +247,15 @@ def test_a_model_id_knows_who_reads_what():
         x = np.random.default_rng(1).normal(size=(40, 4))
         ids.add(model_id(prepare(made, dataset_from_arrays(made, x, np.arange(40) % 2)).model))
     assert len(ids) == 3
+
+
+def test_a_model_id_is_that_of_the_chain_whether_it_says_so_or_not():
+    made = spec({"name": "a", "units": 4}, OUT, data=FROM_DATA)
+    x = np.random.default_rng(1).normal(size=(40, 4))
+    model = prepare(made, dataset_from_arrays(made, x, np.arange(40) % 2)).model
+    reads = ({}, {"a": ("x",)}, {"a": ("x",), "out": ("a",)})
+    assert {model_id(replace(model, reads=said)) for said in reads} == {model_id(model)}
+    assert model_id(replace(model, reads={"out": ("x",)})) != model_id(model)
 
 
 def test_an_adaptor_stands_between_a_layer_and_all_that_read_it():

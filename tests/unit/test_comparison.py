@@ -1,10 +1,13 @@
 """Comparing rules: what is run, what is kept, what is said."""
 
+import contextlib
 import json
 import multiprocessing
 import os
+import signal
 import sqlite3
 import sys
+import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -163,6 +166,37 @@ def test_a_worker_that_dies_is_an_error_in_words(spec, tmp_path, monkeypatch):
 
 
 # ------------------------------------------------------------------ what is kept
+
+
+def train_for_ever(line) -> None:
+    """A worker as a comparison begins it: it says who it is, and stays."""
+    compare._begin()
+    line.send(os.getpid())
+    time.sleep(600)
+
+
+def ask_for_training(line) -> None:
+    multiprocessing.get_context("spawn").Process(target=train_for_ever, args=(line,)).start()
+    time.sleep(600)
+
+
+def test_a_worker_ends_with_its_parent():
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe(duplex=False)
+    parent = context.Process(target=ask_for_training, args=(there,))
+    parent.start()
+    there.close()
+    worker = here.recv()
+    parent.kill()
+    parent.join()
+    try:
+        # The line ends when nobody holds it any more.
+        assert here.poll(60), "the worker stays"
+        with pytest.raises(EOFError):
+            here.recv()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGKILL)
 
 
 def test_the_file_has_one_row_for_each_run(spec, made, tmp_path):

@@ -317,6 +317,29 @@ def test_killed_at_any_change_the_next_run_works(tmp_path, first, then):
     assert first is NEW or moment > 10
 
 
+def test_what_is_moved_is_on_the_disk_before(tmp_path, monkeypatch):
+    """A power cut leaves the old files or the new ones: content, then names, then the moves."""
+    out, forced, moved = tmp_path / "net", set(), []
+    fsync, replace = os.fsync, os.replace
+
+    def forcing(descriptor):
+        forced.add(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    def moving(source, target):
+        assert {os.stat(place).st_ino for place in (source, out / STAGE)} <= forced, source
+        moved.append(target)
+        forced.discard(os.stat(Path(target).parent).st_ino)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", forcing)
+    monkeypatch.setattr(os, "replace", moving)
+    write_project(project(NEW), out, built=ELF)
+    assert {path.relative_to(out).as_posix() for path in moved} == {*project(NEW), *ELF}
+    for folder in (out, out / "port", out / "build"):
+        assert folder.stat().st_ino in forced, f"the names in {folder.name} may be lost"
+
+
 def write_often(out: Path, files: dict[str, str], rounds: int) -> None:
     for _ in range(rounds):
         write_project(project(files), out, built={"build/net.elf": files["net.c"].encode()})

@@ -1,5 +1,6 @@
 """Workflow, hooks before a commit, Makefile and package say the same."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -40,6 +41,37 @@ def test_the_hooks_before_a_commit_are_what_lint_does(tool):
     assert any(f"$(BIN)/{tool}" in command for command in target("lint"))
     assert re.search(rf"entry: \.venv/bin/{tool}\b", text(".pre-commit-config.yaml"))
     assert len(re.findall("entry:", text(".pre-commit-config.yaml"))) == len(target("lint"))
+
+
+CLOCKS = {"monotonic", "perf_counter", "process_time", "time", "time_ns", "monotonic_ns"}
+
+
+def reads_a_clock(node: ast.AST) -> bool:
+    """Whether a clock is read somewhere in an expression."""
+    return any(
+        isinstance(part, ast.Call)
+        and isinstance(part.func, ast.Attribute)
+        and isinstance(part.func.value, ast.Name)
+        and (part.func.value.id, part.func.attr) in {("time", clock) for clock in CLOCKS}
+        for part in ast.walk(node)
+    )
+
+
+def test_no_test_asserts_a_time():
+    """A machine that does something else besides is no fault of the code."""
+    asserted = [
+        f"{path.name}, line {node.lineno}"
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Assert) and reads_a_clock(node.test)
+    ]
+    assert not asserted
+
+
+def test_a_test_that_asserts_a_time_would_be_found():
+    for text in ("assert time.monotonic() - start < 20", "assert 3 > time.time()"):
+        assert reads_a_clock(ast.parse(text))
+    assert not reads_a_clock(ast.parse("assert timer.time() == seconds"))
 
 
 def test_packages_of_an_extra_have_exact_versions():

@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.random.networks import network
 from tests.support.draws import choose
+from tests.support.frozen import freeze
 from tests.support.models import PROJECTIONS, random_model
+from tests.support.readouts import with_learning_readouts
 from tests.support.sequences import rnn_plans
 from tpsgd_edge.memory import (
     ArenaPlan,
@@ -54,32 +57,37 @@ _WRITTEN = {"forward": "yp", "recall": "y", "learn": "esmdp"}
 def run(model: QuantizedModel, plan: ArenaPlan, *, gate_open: bool) -> None:
     """Walk through the stages as the C does, writing and reading buffers.
 
-    Each part of the schedule is a function of its own, and relies on nothing in the arena.
+    Each part of the schedule is a function of its own, and relies on nothing in the arena. But the
+    latest answer is there to be asked for behind each of them.
     """
-    step, teach, rest = plan.parts
-    for part in (step, teach):
-        _run_part(model, plan, part, gate_open=gate_open)
-    memory = _run_part(model, plan, rest, gate_open=gate_open)
-    memory.read(plan.find(model.layers[-1].name, "y"))
+    answer = plan.find(model.layers[-1].name, "y")
+    for part in plan.parts:
+        memory = Memory(plan.size)
+        memory.write(answer)
+        _run_part(model, plan, part, memory, gate_open=gate_open)
+        memory.read(answer)
 
 
 def _run_part(
-    model: QuantizedModel, plan: ArenaPlan, stages: tuple[Operation, ...], *, gate_open: bool
-) -> Memory:
-    memory = Memory(plan.size)
+    model: QuantizedModel,
+    plan: ArenaPlan,
+    stages: tuple[Operation, ...],
+    memory: Memory,
+    *,
+    gate_open: bool,
+) -> None:
     for stage in stages:
         own = model.layers[stage.layer].name
         written = [b for b in plan.buffers if b.layer == own and b.role in _WRITTEN[stage.kind]]
         for buffer in written:
             memory.write(buffer)
         # Outputs are written while inputs are still read, so all must be there together.
-        reads = stage.layer > 0 and _reads_inputs(model, stage)
-        inputs = [plan.find(model.layers[stage.layer - 1].name, "y")] if reads else []
+        producers = model.edges.producers_of(own) if _reads_inputs(model, stage) else ()
+        inputs = [plan.find(model.layers[producer].name, "y") for producer in producers]
         for buffer in (*inputs, *written, plan.find(own, "y")):
             memory.read(buffer)
         if stage.gates and not gate_open:
             break
-    return memory
 
 
 def _reads_inputs(model: QuantizedModel, stage: Operation) -> bool:
@@ -87,10 +95,22 @@ def _reads_inputs(model: QuantizedModel, stage: Operation) -> bool:
     return stage.kind == "forward" or stage.layer >= len(model.recurrent)
 
 
-@pytest.mark.slow
-def test_no_value_is_overwritten_before_its_last_use():
-    sequences = models(200, recurrent=True, maps=None, hidden=None)
-    for model in (*models(300), *models(150, maps=True), *sequences):
+# Of the models that all are looked at, so many are quick.
+some_and_all = pytest.mark.parametrize("share", [0.1, pytest.param(1, marks=pytest.mark.slow)])
+
+
+def of_all_kinds(share: float) -> Iterator[QuantizedModel]:
+    """Dense nets, nets on maps, recurrent ones, and nets that branch."""
+    yield from models(int(300 * share))
+    yield from models(int(150 * share), maps=True)
+    yield from models(int(200 * share), recurrent=True, maps=None, hidden=None)
+    for seed in range(int(150 * share)):
+        yield network(seed, graph=True, recurrent=seed % 5 == 0)
+
+
+@some_and_all
+def test_no_value_is_overwritten_before_its_last_use(share):
+    for model in of_all_kinds(share):
         plan = plan_memory(model)
         run(model, plan.inference, gate_open=True)
         run(model, plan.training, gate_open=True)
@@ -109,30 +129,31 @@ def both_arenas(plan: MemoryPlan) -> tuple[ArenaPlan, ArenaPlan]:
     return plan.inference, plan.training
 
 
-@pytest.mark.slow
-def test_buffers_are_aligned_inside_the_arena_and_the_arena_is_words():
-    for model in (*models(200), *models(100, maps=True), *models(100, recurrent=True)):
+@some_and_all
+def test_buffers_are_aligned_inside_the_arena_and_the_arena_is_words(share):
+    for model in of_all_kinds(share):
         for arena in both_arenas(plan_memory(model)):
             assert arena.size % 4 == 0
             assert arena.size - 4 < max(buffer.end for buffer in arena.buffers) <= arena.size
             for buffer in arena.buffers:
                 assert buffer.offset % DTYPES[buffer.type].itemsize == 0
+                assert buffer.role != "p" or buffer.offset % 4 == 0
 
 
-@pytest.mark.slow
-def test_types_that_an_optimizer_tells_apart_never_share_bytes():
+@some_and_all
+def test_types_that_an_optimizer_tells_apart_never_share_bytes(share):
     """s16 and s32 in the same bytes would break C's rules of aliasing; bytes alias anything."""
-    for model in (*models(200), *models(100, maps=True), *models(100, recurrent=True)):
+    for model in of_all_kinds(share):
         for arena in both_arenas(plan_memory(model)):
             for a, b in combinations(arena.buffers, 2):
                 if {DTYPES[a.type].itemsize, DTYPES[b.type].itemsize} == {2, 4}:
                     assert a.end <= b.offset or b.end <= a.offset
 
 
-@pytest.mark.slow
-def test_training_costs_four_bytes_a_unit_of_the_widest_layer_and_four_a_label():
+@some_and_all
+def test_training_costs_four_bytes_a_unit_of_the_widest_layer_and_four_a_label(share):
     """Labels count where a read-out needs them, and where f32 outputs outlive a second pass."""
-    for model in models(600):
+    for model in models(int(600 * share)):
         plan = plan_memory(model)
         widest = max(layer.n_out for layer in model.trainable)
         reads_out = any(layer.loss.in_label_space for layer in model.trainable)
@@ -186,6 +207,14 @@ def test_a_gate_computes_a_deep_net_a_second_time():
     model = gated([30] * 8)
     first = [f"forward {i}" for i in range(9)] + ["learn 8 gates"]
     again = [f"{kind} {i}" for i in range(8) for kind in ("forward", "learn")]
+    assert stages(model) == first + again
+
+
+def test_behind_a_gate_nothing_is_computed_that_nobody_learns_from():
+    flags = [True] * 4 + [False] * 4 + [True]
+    model = freeze(gated([30] * 8), flags)
+    first = [f"forward {i}" for i in range(9)] + ["learn 8 gates"]
+    again = [f"{kind} {i}" for i in range(4) for kind in ("forward", "learn")]
     assert stages(model) == first + again
 
 
@@ -288,6 +317,7 @@ def test_the_state_has_no_gaps_and_is_read_back():
             assert tensor.offset % DTYPES[tensor.type].itemsize == 0
             end += tensor.n_bytes
         assert end <= layout.size < end + 4
+        assert layout.size % 4 == 0
         raw = np.random.default_rng(1).integers(0, 256, layout.size, np.uint8).tobytes()
         tensors = layout.read(raw)
         parts = [tensors[t.name].tobytes() for t in layout.tensors]
@@ -296,6 +326,15 @@ def test_the_state_has_no_gaps_and_is_read_back():
 
 
 def test_digests_go_layer_by_layer_and_end_with_the_counters():
-    model = random_model(np.random.default_rng(1), hidden=[3])
+    model = random_model(np.random.default_rng(1), hidden=[3], projection="sign")
     counters = ("rng", "step", "start", "rate")
     assert digest_order(model) == ("fc1.w", "fc1.b", "fc2.w", "fc2.b", *counters)
+    model = random_model(
+        np.random.default_rng(1),
+        hidden=[3],
+        label_kind="class",
+        losses=["projected_cross_entropy", "softmax_cross_entropy"],
+        projection="sign",
+    )
+    model = with_learning_readouts(np.random.default_rng(1), model)
+    assert digest_order(model) == ("fc1.w", "fc1.b", "fc1.p", "fc2.w", "fc2.b", *counters)

@@ -244,6 +244,14 @@ def test_not_toml(tmp_path: Path) -> None:
         load_spec(path)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_spec_may_come_from_an_editor_of_windows(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "net.toml"
+    digits = Path(__file__).parents[2] / "examples" / "digits.toml"
+    path.write_text(digits.read_text(encoding="utf-8"), encoding=encoding)
+    assert load_spec(path).name == "digits"
+
+
 def test_not_text(tmp_path: Path) -> None:
     path = tmp_path / "digits.toml"
     path.write_bytes(b"name = '\xff'")

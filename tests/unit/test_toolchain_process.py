@@ -37,10 +37,9 @@ def test_a_missing_tool_is_named():
 
 
 def test_a_tool_that_hangs_is_ended():
-    start = time.monotonic()
+    """For ever: if it were not, this test would not end either."""
     with pytest.raises(ToolError, match=r"working took longer than 0\.3 s"):
-        run_tool(python("import time; time.sleep(60)"), purpose="working", timeout=0.3)
-    assert time.monotonic() - start < 20
+        run_tool(python("import signal; signal.pause()"), purpose="working", timeout=0.3)
 
 
 def test_an_interrupt_ends_the_child(tmp_path):
@@ -54,9 +53,8 @@ def test_an_interrupt_ends_the_child(tmp_path):
     )
     process = subprocess.Popen(python(parent), stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 30
         while not (note.exists() and note.read_text()):
-            assert time.monotonic() < deadline
+            assert process.poll() is None
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) != 0
