@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.frontend.data import Dataset, load_dataset
 from tpsgd_edge.frontend.split import epoch_order
-from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
+from tpsgd_edge.quantize.model import DTYPES, QuantizedModel, in_integers
 from tpsgd_edge.reference import Reference
 from tpsgd_edge.spec import Spec, load_spec
 from tpsgd_edge.stages import (
@@ -240,8 +240,8 @@ State = dict[str, NDArray[Any]]
 
 def _loud_samples(model: QuantizedModel) -> tuple[State, NDArray[Any], NDArray[Any]]:
     """Initial weights, all drawn alike; samples without a zero; labels."""
-    rng, last, state = np.random.default_rng(1), model.last, Reference(model).state()
-    reach = min(2**last.weight_bits - 1, round(last.n_in**-0.5 / last.weight_scale))
+    rng, last, state = np.random.default_rng(1), in_integers(model.last), Reference(model).state()
+    reach = min(2**last.numbers.weight_bits - 1, round(last.n_in**-0.5 / last.numbers.weight_scale))
     drawn = rng.integers(-reach, reach + 1, (last.n_out, last.n_in))
     state[f"{last.name}.w"] = drawn.astype(DTYPES[last.weight_type])
     x = rng.integers(1, 100, (FULL_STEPS, model.n_inputs)) * rng.choice([-1, 1], model.n_inputs)

@@ -21,7 +21,7 @@ import numpy as np
 from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.errors import SpecError, TpsgdError
 from tpsgd_edge.frontend.data import dataset_from_arrays
-from tpsgd_edge.quantize.model import DTYPES, QuantizedDense
+from tpsgd_edge.quantize.model import DTYPES, QuantizedWeighted, in_integers
 from tpsgd_edge.spec import load_spec, spec_from_dict
 from tpsgd_edge.stages import (
     Prepared,
@@ -85,9 +85,8 @@ def prepared_for(shape: Shape, platform: str, weights: str, activations: str) ->
         except SpecError:
             continue  # out of the integers' reach
         layer = prepared.model.layers[0]
-        assert isinstance(layer, QuantizedDense)
-        assert layer.rate is not None
-        if (layer.rate.mult << 14) >> layer.rate.shift in STEPS:
+        own = in_integers(layer.units[0]).learning.steps.rate
+        if (own.mult << 14) >> own.shift in STEPS:
             return prepared
     raise SystemExit(f"no rate for {shape.title}")
 
@@ -127,7 +126,7 @@ def counted(prepared: Prepared, x: Array, labels: Array, state: bytes | None = N
         return count_instructions(binary, interface_of(prepared.model), x, labels, state=state)
 
 
-def costs(prepared: Prepared, counts: Counts, layer: QuantizedDense) -> tuple[float, float]:
+def costs(prepared: Prepared, counts: Counts, layer: QuantizedWeighted) -> tuple[float, float]:
     """Instructions of one layer's forward pass and of its learning, by multiply-accumulates."""
     assert counts.step is not None
     macs = layer.n_in * layer.y_count
@@ -148,8 +147,7 @@ def shapes_table(
             for platform in platforms:
                 prepared = prepared_for(shape, platform, weights, activations)
                 counts = counted(prepared, *dense_samples(prepared))
-                layer = prepared.model.layers[0]
-                assert isinstance(layer, QuantizedDense)
+                (layer,) = prepared.model.layers[0].units
                 cells.append(_cell(*costs(prepared, counts, layer)))
             yield f"| {shape.title} | {weights}, {activations} | {' | '.join(cells)} |"
 

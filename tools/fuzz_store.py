@@ -17,9 +17,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from power_cuts import RUNTIME, TRIALS
 
-from tools.power_cuts import RUNTIME, TRIALS
 from tpsgd_edge.assets import firmware_dir
 from tpsgd_edge.memory.checkpoint import MAGIC
 
@@ -35,7 +34,15 @@ def build(folder: Path) -> Path | None:
     sources = [*(runtime / name for name in RUNTIME), TRIALS / "fuzz_store.c"]
     places = [f"-I{folder}", f"-I{runtime}"]
     for compiler in filter(None, map(shutil.which, COMPILERS)):
-        command = [compiler, *_FLAGS.split(), _STRICT, *places, *sources, "-o", target]
+        command = [
+            compiler,
+            *_FLAGS.split(),
+            _STRICT,
+            *places,
+            *map(str, sources),
+            "-o",
+            str(target),
+        ]
         if subprocess.run(command, check=False, capture_output=True).returncode == 0:
             return target
     return None

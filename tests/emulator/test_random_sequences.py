@@ -77,12 +77,12 @@ def test_the_set_covers_all_kinds():
     assert {(la.reset_before, la.x_type == "f32") for la in grus} >= {(True, False), (False, False)}
     models = [model_of(number) for number in range(NETWORKS)]
     layers = [layer for model in models for layer in model.recurrent]
-    assert len({(layer.weight_type, layer.has_traces) for layer in layers}) == 6
-    assert len({(layer.x_type, layer.has_traces) for layer in layers}) == 6
-    assert {len(layer.leak_shifts) > 1 for layer in layers} == {True, False}
-    assert {0 in layer.leak_shifts for layer in layers} == {True, False}
+    assert len({(layer.weight_type, layer.shape.has_traces) for layer in layers}) == 6
+    assert len({(layer.x_type, layer.shape.has_traces) for layer in layers}) == 6
+    assert {len(layer.shape.leak_shifts) > 1 for layer in layers} == {True, False}
+    assert {0 in layer.shape.leak_shifts for layer in layers} == {True, False}
     assert {isinstance(layer.init, SeededInit) for layer in layers} == {True, False}
-    assert any(isinstance(la.init, SeededInit) and la.bias_bound > 0 for la in layers)
+    assert any(isinstance(la.init, SeededInit) and la.init.recurrent.biases > 0 for la in layers)
     assert {model.gate is None for model in models} == {True, False}
     teaching = {m.value_type for m in models if not m.labels.each_step and m.learning_steps[1:]}
     assert teaching == set(VALUE_TYPES)
@@ -90,5 +90,5 @@ def test_the_set_covers_all_kinds():
     assert {layer.kind for layer in models[-1].layers} > {"rnn", "dense"}
     # What runs in `make check` learns in the middle of a sequence, from the present and traces.
     quick = [layer for model in models[:2] for layer in model.recurrent]
-    assert {layer.has_traces for layer in quick} == {True, False}
+    assert {layer.shape.has_traces for layer in quick} == {True, False}
     assert any(not m.labels.each_step and m.learning_steps[1:] for m in models[:2])

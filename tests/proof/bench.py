@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tests.random.networks import project_of, state_bytes
 from tests.random.running import SANITIZED, assert_same_answers, host_binary, written
 from tests.support.models import random_model
+from tests.support.parts import altered
 from tpsgd_edge.quantize.model import (
     DTYPES,
     Loss,
@@ -76,12 +77,12 @@ def one_layer(
         "loss": replace(last.loss, target=target, **(loss_numbers or {})),
     }
     if real:
-        numbers["rate_f32"] = 1.0
+        numbers["rate"] = 1.0
     else:
         # With an update_shift of 6, d * 2^6 / 2^6 is d whatever is added below.
-        numbers |= {"z": AS_IT_IS, "rate": RATE, "bias_one": 2**last.update_shift}
-        numbers["bias_shift"] = 0 if value_type == "s8" else last.bias_shift
-    whole = replace(drawn, layers=(replace(last, **numbers | layer),))
+        numbers |= {"z": AS_IT_IS, "rate": RATE, "bias_one": 2**last.learning.steps.update_shift}
+        numbers["bias_shift"] = 0 if value_type == "s8" else last.numbers.bias_shift
+    whole = replace(drawn, layers=(altered(last, **numbers | layer),))
     return replace(whole, **{"schedule": Schedule((2**15,), 1), **(model or {})})
 
 

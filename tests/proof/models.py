@@ -6,6 +6,7 @@ import numpy as np
 
 from tests.proof.bench import Requantize, Schedule, start, steps_of
 from tests.support.models import random_model
+from tests.support.parts import altered
 from tests.support.sequences import RnnPlan
 from tpsgd_edge.quantize.model import DTYPES, Projection, StoredInit, Target
 from tpsgd_edge.reference import Reference
@@ -36,9 +37,9 @@ def gated(gate, value_type="s8"):
     hidden, last = model.layers
     zero = StoredInit(np.zeros_like(last.init.w), np.zeros_like(last.init.b))
     if value_type == "f32":
-        hidden = replace(hidden, rate_f32=0.5)
+        hidden = altered(hidden, rate=0.5)
     else:
-        hidden = replace(hidden, rate=Requantize(2**15, 12))
+        hidden = altered(hidden, rate=Requantize(2**15, 12))
     return replace(model, gate=gate, layers=(hidden, replace(last, init=zero)))
 
 
@@ -67,7 +68,7 @@ def hidden(loss, *, mult=0, mid=0, n_out=4, count=8, projection=None, **numbers)
     own = replace(first.loss, target=target, **numbers)
     zeros = [StoredInit(np.zeros_like(la.init.w), np.zeros_like(la.init.b)) for la in (first, last)]
     bench = {"z": Requantize(2**14, 14), "rate": Requantize(2**15, 15), "bias_one": 64}
-    first = replace(first, init=zeros[0], loss=own, projection=p, **bench)
+    first = altered(first, init=zeros[0], loss=own, projection=p, **bench)
     last = replace(last, init=zeros[1])
     return replace(model, layers=(first, last), schedule=Schedule((2**15,), 1))
 
@@ -97,7 +98,7 @@ def as_it_is(layer, w):
     """The layer with these weights for every unit, no biases, and z = acc."""
     weights = np.broadcast_to(np.array(w, DTYPES[layer.weight_type]), (layer.n_out, layer.n_in))
     init = StoredInit(weights.copy(), np.zeros(layer.n_out, np.int32))
-    return replace(layer, init=init, z=Requantize(2**14, 14), z_min=-128, z_max=127)
+    return altered(layer, init=init, z=Requantize(2**14, 14), z_min=-128, z_max=127)
 
 
 def layer_outputs(model, x):

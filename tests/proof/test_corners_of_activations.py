@@ -72,7 +72,9 @@ def test_a_table_of_hard_swish_bends_at_three_and_saturates():
     ],
 )
 def test_slopes_of_tables_at_their_ends(curve, z, outputs, slopes):
-    model = one_layer("l1", len(z), activation=curve.activation, numbers=curve.numbers, curve=curve)
+    model = one_layer(
+        "l1", len(z), activation=curve.activation, settings=curve.numbers, curve=curve
+    )
     state = start(model, fc1_b=z)
     # e is 16384 or -16384, and never 0.
     labels = [-32768 if y > 0 else 32767 for y in outputs]

@@ -10,6 +10,7 @@ from tests.proof.bench import AS_IT_IS, start, steps_of
 from tests.support.graphs import GraphPlan, JoinPlan, graph_plan
 from tests.support.maps import pool_plan
 from tests.support.models import random_model
+from tests.support.parts import altered
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph import Add, Concat
 from tpsgd_edge.quantize.joins import _mults, _part, quantize_add, quantize_concat
@@ -36,7 +37,7 @@ def joining(kind: str, count: int, value_type: str, **numbers: Any) -> Quantized
         ]
     )
     pool, join, last = (model := copied(plan, wide, value_type)).layers
-    return replace(model, layers=(pool, replace(join, **numbers), last))
+    return replace(model, layers=(pool, altered(join, **numbers), last))
 
 
 def copied(plan: GraphPlan, n_out: int, value_type: str) -> QuantizedModel:
@@ -60,7 +61,8 @@ def copied(plan: GraphPlan, n_out: int, value_type: str) -> QuantizedModel:
     init = StoredInit(
         np.eye(n_out, dtype=DTYPES[last.weight_type]), np.zeros(n_out, DTYPES[last.bias_type])
     )
-    last = replace(last, init=init, z=None if value_type == "f32" else AS_IT_IS)
+    factor = {} if value_type == "f32" else {"z": AS_IT_IS}
+    last = altered(last, init=init, **factor)
     return replace(model, layers=(*before, last))
 
 
@@ -102,7 +104,7 @@ def test_a_sum_holds_64_values_at_their_ends(value_type, low, high):
     # 2^21 or 2^20 of a unit each: 64 of them are the value, or half of it.
     for shift, ends in ((21, (low, high)), (22, (low // 2, (high + 1) // 2))):
         numbers = {"mults": (2**15,) * 64, "shift": shift, "z_min": low, "z_max": high}
-        whole = replace(model, layers=(*before, replace(join, **numbers), last))
+        whole = replace(model, layers=(*before, altered(join, **numbers), last))
         x = [low, high, -1, 3]
         assert made(whole, x, 63) == [*ends, -1 if shift == 21 else 0, 3 if shift == 21 else 2]
 
@@ -227,10 +229,10 @@ def test_factors_stand_for_the_units_of_the_values():
     shape = (1, 1, 3)
     # R of 64 is half a unit of s8: values in units of 1/4 and 1/8 count half and a quarter.
     added = quantize_add(Add("a", shape, 2), "s8", (0.25, 0.125), 64.0)
-    assert (added.y_scale, added.mults, added.shift) == (0.5, (2**14, 2**13), 15)
-    assert added.largest_sum == 128 * (2**14 + 2**13)
+    assert (added.y_scale, added.numbers.mults, added.numbers.shift) == (0.5, (2**14, 2**13), 15)
+    assert added.numbers.largest("s8") == 128 * (2**14 + 2**13)
     wide = quantize_add(Add("a", shape, 2), "s16", (2.0**-10, 2.0**-9), 64.0)
-    assert (wide.y_scale, wide.largest_sum) == (2.0**-9, 32768 * (2**14 + 2**13))
+    assert (wide.y_scale, wide.numbers.largest("s16")) == (2.0**-9, 32768 * (2**14 + 2**13))
     joined = quantize_concat(Concat("c", (shape, shape)), "s8", (0.25, 0.5))
     assert joined.y_scale == 0.5
     assert joined.parts == (Requantize(2**14, 15), Requantize(2**14, 14))

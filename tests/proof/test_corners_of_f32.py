@@ -5,14 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.proof.bench import Requantize, Schedule, moved, one_layer, start, steps_of
+from tests.proof.bench import Schedule, moved, one_layer, start, steps_of
 from tests.random.networks import project_of, samples_of
 from tests.support.backprop import with_backprop
 from tests.support.maps import conv_plan, pool_plan
 from tests.support.models import random_model
+from tests.support.parts import altered
 from tests.unit.test_codegen_builds import compiler
 from tests.unit.test_two_models import FLAGS, run
-from tpsgd_edge.quantize.model import Projection
+from tpsgd_edge.quantize.model import LossTableF32, Projection
 from tpsgd_edge.reference import Reference
 from tpsgd_edge.toolchain.folder import write_project
 
@@ -20,14 +21,14 @@ F = np.float32
 
 
 def test_z_of_f32_is_clipped():
-    model = one_layer("l2", 4, value_type="f32", rate_f32=1.0)
+    model = one_layer("l2", 4, value_type="f32", rate=1.0)
     state = start(model, fc1_b=[2.0**20, 2.0**21, -(2.0**20) - 1, 3])
     ((_, output),) = steps_of(model, [(state, [0, 0], [0] * 4)])
     assert output.tolist() == [2.0**20, 2.0**20, -(2.0**20), 3]
 
 
 def test_steps_of_f32_are_clipped():
-    model = one_layer("l2", 4, value_type="f32", rate_f32=1.0)
+    model = one_layer("l2", 4, value_type="f32", rate=1.0)
     assert moved(model, [0] * 4, [1024, 1024.5, -1024, -5000]) == [1024, 1024, -1024, -1024]
 
 
@@ -43,10 +44,8 @@ def test_dead_zones_of_f32_are_met_exactly():
 
 def test_l1_and_custom_losses_of_f32():
     assert moved(one_layer("l1", 3, value_type="f32"), [0] * 3, [0, 9, -9]) == [0, 1, -1]
-    table = np.arange(256, dtype=F)
-    model = one_layer(
-        "custom", 5, value_type="f32", loss_numbers={"table": table, "custom_scale_f32": 64.0}
-    )
+    table = LossTableF32(np.arange(256, dtype=F), 64.0)
+    model = one_layer("custom", 5, value_type="f32", loss_numbers={"table": table})
     # floor(64 r + 128.5): half of a place goes up, and the ends stay.
     labels = [0.5 / 64, 0.49 / 64, -0.5 / 64, 100, -100]
     assert moved(model, [0] * 5, labels) == [129, 128, 128, 255, 0]
@@ -62,11 +61,11 @@ def test_l1_and_custom_losses_of_f32():
             "leaky_relu",
             [0, 2, -2],
             [0.25, 1, 0.25],
-            {"negative_slope": 0.25, "numbers": (0.25,)},
+            {"negative_slope": 0.25, "settings": (0.25,)},
         ),
-        ("hard_sigmoid", [-1, -2, 1, 2, 0, 0.5], [0, 0, 0, 0, 0.5, 0.5], {"numbers": (0.5, 0.5)}),
-        ("elu", [0, 2, -99], [2, 1, 0], {"numbers": (2.0,)}),
-        ("celu", [0, 2, -999], [1, 1, 0], {"numbers": (2.0,)}),
+        ("hard_sigmoid", [-1, -2, 1, 2, 0, 0.5], [0, 0, 0, 0, 0.5, 0.5], {"settings": (0.5, 0.5)}),
+        ("elu", [0, 2, -99], [2, 1, 0], {"settings": (2.0,)}),
+        ("celu", [0, 2, -999], [1, 1, 0], {"settings": (2.0,)}),
         ("softplus", [-200, 90], [0, 1], {}),
     ],
 )
@@ -139,8 +138,10 @@ def test_learned_read_outs_of_f32_stop_at_both_ends():
     )
     first, last = model.layers
     values = np.array([[127] * 3, [-127] * 3], np.int8)
-    p = Projection("learned", "ram", 0, values, Requantize(2**14, 20), 1.0)
-    first = replace(first, projection=p, loss=replace(first.loss, readout_f32=0.0))
+    p = Projection("learned", "ram", 0, values, 1.0)
+    first = altered(
+        first, projection=p, loss=replace(first.loss, readout=replace(first.loss.readout, gain=0.0))
+    )
     model = replace(model, layers=(first, last), schedule=Schedule((2**15,), 1))
     state = start(model, fc1_b=[1000.0, -1000.0], fc1_w=[[0, 0]] * 2)
     ((after, _),) = steps_of(model, [(state, [0, 0], [5.0, 1.0, -1.0])])

@@ -10,8 +10,16 @@ from tests.proof.models import as_it_is, gated, hidden, layer_outputs, maps, rec
 from tests.support.gru import with_gru_layers
 from tests.support.maps import conv_plan
 from tests.support.models import random_model, random_samples
+from tests.support.parts import altered
 from tests.support.sequences import RnnPlan
-from tpsgd_edge.quantize.model import DTYPES, Projection, SeededInit, StoredInit
+from tpsgd_edge.quantize.model import (
+    DTYPES,
+    Projection,
+    Readout,
+    RecurrentBounds,
+    SeededInit,
+    StoredInit,
+)
 from tpsgd_edge.reference import Reference
 
 
@@ -58,7 +66,7 @@ def test_an_error_gate_asks_for_the_probability_of_the_label(value_type, last_tr
     far = 20.0 if value_type == "f32" else 2**14
     b = np.array([0, 0, far, 0], last.init.b.dtype)
     numbers = {} if value_type == "f32" else {"z": Requantize(2**14, 14)}
-    last = replace(last, init=replace(last.init, b=b), trains=bool(last_trains), **numbers)
+    last = altered(last, init=replace(last.init, b=b), trains=bool(last_trains), **numbers)
     model = replace(model, layers=(first, last))
     state = start(model)
     high = 1.0 if value_type == "f32" else 100
@@ -68,7 +76,7 @@ def test_an_error_gate_asks_for_the_probability_of_the_label(value_type, last_tr
 
 
 def test_read_outs_saturate_before_they_are_compared():
-    model = hidden("projected_l2", readout=Requantize(2**15, 1), error_shift=3)
+    model = hidden("projected_l2", readout=Readout(Requantize(2**15, 1), 3))
     # v saturates at the label: no error is left.
     states = [start(model, fc1_b=[b] * 4) for b in (-128, 127)]
     lessons = [(states[0], [0, 0], [-32768] * 8), (states[1], [0, 0], [32767] * 8)]
@@ -77,7 +85,7 @@ def test_read_outs_saturate_before_they_are_compared():
 
 
 def test_errors_in_label_space_are_rounded_half_up():
-    model = hidden("projected_l2", readout=Requantize(2**14, 40), error_shift=1)
+    model = hidden("projected_l2", readout=Readout(Requantize(2**14, 40), 1))
     # The sum of q over 8 labels is 1, 3 and -1: halves go up.
     lessons = [(start(model), [0, 0], [2 * q] + [0] * 7) for q in (1, 3, -1)]
     after = [state["fc1.b"].tolist() for state, _ in steps_of(model, lessons)]
@@ -86,8 +94,8 @@ def test_errors_in_label_space_are_rounded_half_up():
 
 def test_read_outs_learn_with_the_rounding_of_the_page():
     values = np.random.default_rng(3).integers(-9, 9, (4, 8)).astype(np.int8)
-    p = Projection("learned", "ram", 0, values, Requantize(2**15, 21), 0.0)
-    model = hidden("projected_l2", projection=p, readout=Requantize(2**14, 30), error_shift=5)
+    p = Projection("learned", "ram", 0, values, Requantize(2**15, 21))
+    model = hidden("projected_l2", projection=p, readout=Readout(Requantize(2**14, 30), 5))
     rng = np.random.default_rng(4)
     lessons = [
         (start(model, fc1_b=rng.integers(-128, 128, 4)), [0, 0], rng.integers(-9000, 9000, 8))
@@ -155,7 +163,7 @@ def test_a_state_of_s16_moves_rounded_half_up(x, expected):
         lively=True,
     )
     rnn, last = model.layers
-    rnn = replace(as_it_is(rnn, [1, 0]), z_min=-32768, z_max=32767)
+    rnn = altered(as_it_is(rnn, [1, 0]), z_min=-32768, z_max=32767)
     y, _ = layer_outputs(replace(model, layers=(rnn, as_it_is(last, [1]))), x)
     assert y.tolist() == [expected]
 
@@ -174,7 +182,7 @@ def test_a_state_that_is_read_finely_saturates(sign):
 def test_first_biases_of_a_recurrent_layer_come_behind_its_weights():
     model = recurrent(1)
     rnn, last = model.layers
-    rnn = replace(rnn, init=SeededInit(99, 3000), input_bound=2000, bias_bound=2**20)
+    rnn = replace(rnn, init=SeededInit(99, 3000, RecurrentBounds(2000, 2**20)))
     model = replace(model, layers=(rnn, last))
     assert start(model)["rnn1.b"].any()
     steps_of(model, [(start(model), [5, -7], 1)])
@@ -213,7 +221,7 @@ def _gently(rng, sums):
     w = rng.integers(-90, 90, (sums.n_out, sums.n_in)).astype(DTYPES[sums.weight_type])
     shift = 26 if sums.x_type == "s16" else 18
     init = StoredInit(w, np.zeros(sums.n_out, np.int32))
-    return replace(sums, init=init, z=Requantize(2**15, shift))
+    return altered(sums, init=init, z=Requantize(2**15, shift))
 
 
 def test_an_adaptor_adds():
@@ -232,7 +240,7 @@ def test_an_adaptor_adds():
     first, last = model.layers
     first = replace(as_it_is(first, [[1, 0], [0, 1]]), residual=True)
     last = replace(last, init=StoredInit(np.array([[7, 0], [0, 7]], np.int16), np.zeros(2, "i4")))
-    last = replace(last, z=Requantize(2**14, 14), weight_type="s16")
+    last = altered(last, z=Requantize(2**14, 14), weight_type="s16")
     model = replace(model, layers=(first, last), schedule=Schedule((2**15,), 1))
     _, outputs = layer_outputs(model, [10, -20])
     assert outputs.tolist() == [140, -280]
@@ -244,5 +252,5 @@ def test_places_of_a_map_learn_from_the_window_they_lie_in(rows, windows):
     losses = ["projected_cross_entropy", "softmax_cross_entropy"]
     model = maps(plans, activations=["linear"] * 2, losses=losses)
     conv, last = model.layers
-    conv = replace(as_it_is(conv, [1]), rate=Requantize(2**15, 9), bias_one=64)
+    conv = altered(as_it_is(conv, [1]), rate=Requantize(2**15, 9), bias_one=64)
     agree(replace(model, layers=(conv, last)), 3)

@@ -11,6 +11,7 @@ from tests.support.backprop import with_backprop
 from tests.support.gru import with_gru_layers
 from tests.support.maps import conv_plan, pool_plan
 from tests.support.models import random_model
+from tests.support.parts import altered
 from tests.support.sequences import RnnPlan
 from tpsgd_edge.quantize.model import DTYPES, StoredInit, Target
 from tpsgd_edge.reference import Reference
@@ -69,7 +70,7 @@ def test_a_local_target_of_three_places_and_one_in_a_pool():
         losses=["projected_cross_entropy", "softmax_cross_entropy"],
     )
     conv, pool, last = model.layers
-    conv = replace(as_it_is(conv, [1]), rate=Requantize(2**15, 9), bias_one=64)
+    conv = altered(as_it_is(conv, [1]), rate=Requantize(2**15, 9), bias_one=64)
     model = replace(model, layers=(conv, pool, last))
     state = start(model)
     ((after, _),) = steps_of(model, [(state, [127, 127, -128, -128, 5, 5], 1)])
@@ -98,7 +99,7 @@ def test_an_output_of_a_state_saturates():
     # In a16 h is 32767 after hard_tanh, as far as it goes; in a8 32767 / 256 rounds to 128.
     model = recurrent(0, activation="tanh")
     rnn, last = model.layers
-    model = replace(model, layers=(replace(rnn, z=Requantize(2**15, 1)), last))
+    model = replace(model, layers=(altered(rnn, z=Requantize(2**15, 1)), last))
     y, _ = layer_outputs(model, [0, 127])
     assert y.tolist() == [127]
 
@@ -116,10 +117,10 @@ def test_gates_of_a_gru_saturate(sign, value_type):
 
     def pushed(dense):
         shape = (dense.n_out, dense.n_in)
-        limit = 2**dense.weight_bits
+        limit = 2**dense.numbers.weight_bits
         w = np.full(shape, limit - 1 if sign > 0 else -limit, DTYPES[dense.weight_type])
         b = np.full(dense.n_out, sign * 2**27, np.int32)
-        return replace(dense, init=StoredInit(w, b), z=Requantize(2**15, 1))
+        return altered(dense, init=StoredInit(w, b), z=Requantize(2**15, 1))
 
     gru = replace(gru, reads=pushed(gru.reads), own=pushed(gru.own))
     model = replace(model, layers=(gru, *model.layers[1:]))
@@ -152,13 +153,13 @@ def test_errors_that_are_handed_down_stop_at_both_ends():
     one = {"rate": Requantize(2**15, 15), "bias_one": 64, "z": Requantize(2**14, 14)}
     zeros = StoredInit(np.zeros_like(first.init.w), np.zeros_like(first.init.b))
     w = np.array([[16000, -16000]] * 8, np.int16)
-    last = replace(
+    last = altered(
         last,
         init=StoredInit(w, np.zeros(8, np.int32)),
-        input_gradient=replace(last.input_gradient, shift=1),
+        input_gradient=altered(last.learning.input_gradient, shift=1),
         **one,
     )
-    model = replace(model, layers=(replace(first, init=zeros, **one), last))
+    model = replace(model, layers=(altered(first, init=zeros, **one), last))
     model = replace(model, schedule=Schedule((2**15,), 1))
     state = start(model)
     ((after, _),) = steps_of(model, [(state, [0, 0], [32767] * 8)])
@@ -213,12 +214,12 @@ def test_errors_that_meet_in_a_pool_stop_at_both_ends(mode):
     model = with_backprop(np.random.default_rng(13), drawn, some_frozen=False)
     conv, pool, last = model.layers
     one = {"rate": Requantize(2**15, 15), "bias_one": 64, "z": Requantize(2**14, 14)}
-    conv = replace(as_it_is(conv, [1]), **one | {"dead_zone": 0})
+    conv = altered(as_it_is(conv, [1]), **one | {"dead_zone": 0})
     wide = np.array([[16000] * 3, [-16000] * 3], np.int16)
-    last = replace(
+    last = altered(
         last,
         init=StoredInit(wide, np.zeros(2, np.int32)),
-        input_gradient=replace(last.input_gradient, shift=8),
+        input_gradient=altered(last.learning.input_gradient, shift=8),
         **one,
     )
     model = replace(model, layers=(conv, pool, last))
@@ -254,12 +255,12 @@ def test_a_local_target_of_three_places_in_s16():
     model = maps(plans, "s16", activations=["linear"] * 2, losses=losses)
     conv, last = model.layers
     conv = as_it_is(conv, [1])
-    conv = replace(
+    conv = altered(
         conv,
         z_min=-32768,
         z_max=32767,
         rate=Requantize(2**15, 15),
-        bias_one=2**conv.update_shift,
+        bias_one=2**conv.learning.steps.update_shift,
         loss=replace(conv.loss, target=Target(mid=0, mult=0)),
     )
     model = replace(model, layers=(conv, last))

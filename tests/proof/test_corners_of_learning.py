@@ -89,7 +89,7 @@ def test_weights_stop_at_both_ends(weight_type):
         rate=Requantize(2**15, 14),
         z=Requantize(2**14, 40),
     )
-    high = 2**model.last.weight_bits - 1
+    high = 2**model.last.numbers.weight_bits - 1
     state = start(model, fc1_w=[[high - 1, -high], [-high, high - 1]])
     ((after, _),) = steps_of(model, [(state, [127, -128], [32766, -32766])])
     assert after["fc1.w"].tolist() == [[high, -high - 1], [-high - 1, high]]
@@ -97,7 +97,7 @@ def test_weights_stop_at_both_ends(weight_type):
 
 def test_weights_that_meet_an_end_exactly_stay_on_it():
     model = one_layer("l2", 2, bias_one=64, z=Requantize(2**14, 40))
-    high = 2**model.last.weight_bits - 1
+    high = 2**model.last.numbers.weight_bits - 1
     state = start(model, fc1_w=[[high - 3, high - 4], [-high + 2, -high + 3]])
     # Steps of 4 and -4 times 64 / 64: by 3 and 4 to the end, by 1 beyond it, to it, before it.
     ((after, _),) = steps_of(model, [(state, [64, 64], [8, -8])])

@@ -7,7 +7,8 @@ import pytest
 
 from tests.proof.bench import Requantize, moved, one_layer, start, steps_of
 from tests.proof.models import hidden, places
-from tpsgd_edge.quantize.model import Projection, Target
+from tests.support.parts import altered
+from tpsgd_edge.quantize.model import LossTable, Projection, Readout, Target
 from tpsgd_edge.reference import Reference
 
 # y and label of each unit, with r = (t15 - y15) >> 1.
@@ -38,7 +39,7 @@ def test_the_dead_zone_of_a_loss_at_its_delta():
 
 
 def test_the_table_of_a_custom_loss_at_its_ends_and_between_two_entries():
-    table = np.arange(256, dtype=np.int16) * 100
+    table = LossTable(np.arange(256, dtype=np.int16) * 100)
     model = one_layer("custom", 8, loss_numbers={"table": table})
     y, labels = places(127, 128, -128, -129, 32639, 32767, -32767, -32640)
     entries = [0, 1, 0, -1, 127, 127, -128, -127]
@@ -117,7 +118,7 @@ def test_targets_of_vectors_are_rounded_half_up():
 
 
 def test_read_outs_and_errors_in_label_space_saturate():
-    model = hidden("projected_l2", readout=Requantize(2**15, 1), error_shift=0)
+    model = hidden("projected_l2", readout=Readout(Requantize(2**15, 1), 0))
     # v = 4 * 127 * 2^14, saturated: q_k = (-32768 - 32767) >> 1 = -32768 each, 8 of them: clipped.
     assert moved(model, [127] * 4, [-32768] * 8) == [-32767] * 4
     assert moved(model, [-128] * 4, [32767] * 8) == [32767] * 4
@@ -126,8 +127,8 @@ def test_read_outs_and_errors_in_label_space_saturate():
 def test_learned_read_outs_stop_at_both_ends():
     values = np.array([[127] * 8, [-127] * 8, [126] * 8, [-126] * 8], np.int8)
     rate = Requantize(2**15, 2)
-    p = Projection("learned", "ram", 0, values, rate, 0.0)
-    model = hidden("projected_l2", projection=p, readout=Requantize(2**14, 30), error_shift=5)
+    p = Projection("learned", "ram", 0, values, rate)
+    model = hidden("projected_l2", projection=p, readout=Readout(Requantize(2**14, 30), 5))
     state = start(model, fc1_b=[127, -128, 127, -128])
     up, down = [32767] * 8, [-32768] * 8
     after = [s["fc1.p"] for s, _ in steps_of(model, [(state, [0, 0], up), (state, [0, 0], down)])]
@@ -143,9 +144,9 @@ def classes(loss, target, p, n_out):
     """As `hidden`, of classes: the target is that of one column of P."""
     vectors = hidden(loss, n_out=n_out, projection=Projection("gaussian", "s8", 0, p))
     first, last = vectors.layers
-    first = replace(first, loss=replace(first.loss, target=target))
+    first = altered(first, loss=replace(first.loss, target=target))
     labels = replace(vectors.labels, kind="class")
-    last = replace(last, loss=replace(last.loss, target=Target(on=0, off=0)))
+    last = altered(last, loss=replace(last.loss, target=Target(on=0, off=0)))
     return replace(vectors, labels=labels, layers=(first, last))
 
 
@@ -160,10 +161,8 @@ def test_targets_of_classes_are_rounded_half_up_and_saturate():
 
 def test_steps_of_learned_read_outs_saturate():
     values = np.array([[0] * 8, [1] * 8], np.int8)
-    p = Projection("learned", "ram", 0, values, Requantize(2**15, 1), 0.0)
-    model = hidden(
-        "projected_l2", n_out=2, projection=p, readout=Requantize(2**14, 40), error_shift=5
-    )
+    p = Projection("learned", "ram", 0, values, Requantize(2**15, 1))
+    model = hidden("projected_l2", n_out=2, projection=p, readout=Readout(Requantize(2**14, 40), 5))
     state = start(model, fc1_b=[1, 0])
     ((after, _),) = steps_of(model, [(state, [0, 0], [32767, -32768, 4] + [0] * 5)])
     # q = 16383 a / 2 = 16383 * 2^14, saturated: 32767 / 2^13 with what rounding adds is 3 or 4.

@@ -134,8 +134,9 @@ def late_state(model: QuantizedModel, seed: int) -> dict[str, Array]:
     rng = np.random.default_rng(seed)
     state: dict[str, Array] = {}
     for layer in model.trainable:
+        bits = 0 if layer.weight_type == "f32" else layer.numbers.weight_bits
         for name, shape, limit in (
-            ("w", (layer.n_out, layer.n_in), 2**layer.weight_bits),
+            ("w", (layer.n_out, layer.n_in), 2**bits),
             ("b", (layer.n_out,), 2**27),
         ):
             type_ = layer.weight_type if name == "w" else layer.bias_type
@@ -181,7 +182,7 @@ def _at_the_ends(rng: Rng, shape: tuple[int, ...], low: float, high: float) -> A
 
 
 def _extreme_init(rng: Rng, layer: Any) -> StoredInit:
-    limit = 2**layer.weight_bits
+    limit = 2**layer.numbers.weight_bits
     w = _at_the_ends(rng, (layer.n_out, layer.n_in), -limit, limit - 1)
     b = _at_the_ends(rng, (layer.n_out,), -(2**27), 2**27)
     return StoredInit(w.astype(DTYPES[layer.weight_type]), b.astype(DTYPES["s32"]))

@@ -11,7 +11,8 @@ from tests.support.frozen_curves import frozen
 from tests.support.losses import FROZEN_ACTIVATIONS
 from tests.support.maps import plans_of_kernels
 from tests.support.models import VALUE_TYPES, random_model
-from tpsgd_edge.quantize.model import QuantizedDense
+from tests.support.parts import altered
+from tpsgd_edge.quantize.model import Weighted
 
 # All layers of a model store their projections the same way.
 ALIKE = {"projection": "sign", "storage": "seed"}
@@ -62,7 +63,7 @@ def test_maps_in_all_kernels(number, activation, name, value_type):
     if activation in FROZEN_ACTIVATIONS:
         model = frozen(model, activation, rng=rng)
     else:
-        own = [layer for layer in model.layers if isinstance(layer, QuantizedDense)]
+        own = [layer for layer in model.layers if isinstance(layer, Weighted)]
         model = random_model(
             np.random.default_rng(number),
             value_type=value_type,
@@ -87,5 +88,5 @@ def test_layers_with_equal_numbers_share_a_table_and_others_do_not(value_type):
         **ALIKE,
     )
     first = model.layers[0]
-    layers = (first, replace(model.layers[1], numbers=first.numbers, curve=first.curve))
+    layers = (first, altered(model.layers[1], settings=first.numbers, curve=first.numbers.curve))
     run_model(replace(model, layers=(*layers, *model.layers[2:])), 4, SANITIZED)

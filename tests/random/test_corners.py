@@ -102,8 +102,8 @@ def test_an_accumulator_at_its_proved_bound(value_type, weight_type, n_in, sign)
     limit = 2 ** weight_bits(weight_type, value_type, n_in)
     w = np.full((2, n_in), -limit if sign > 0 else limit - 1, DTYPES[weight_type])
     init = StoredInit(w, np.full(2, sign * 2**27, DTYPES["s32"]))
-    assert layer.accumulator is not None
+    assert layer.numbers.accumulator is not None
     lowest = -128 if value_type == "s8" else -32768
-    reach = n_in * int(w[0, 0]) * lowest + sign * 2 ** (27 + layer.bias_shift)
-    assert abs(reach) >= 0.99 * layer.accumulator.high
+    reach = n_in * int(w[0, 0]) * lowest + sign * 2 ** (27 + layer.numbers.bias_shift)
+    assert abs(reach) >= 0.99 * layer.numbers.accumulator.high
     check(replace(model, layers=(replace(layer, init=init),)))

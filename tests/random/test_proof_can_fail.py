@@ -10,11 +10,12 @@ from tests.random.networks import STEPS, project_of, samples_of
 from tests.random.running import PLAIN, host_binary, written
 from tests.support.frozen import freeze
 from tests.support.models import random_model
+from tests.support.parts import altered
 from tpsgd_edge.codegen import CProject
 from tpsgd_edge.quantize.model import (
     DTYPES,
-    QuantizedDense,
     QuantizedModel,
+    QuantizedWeighted,
     Requantize,
     Schedule,
     StoredInit,
@@ -53,14 +54,16 @@ def lively_model() -> QuantizedModel:
     return replace(model, layers=layers, schedule=Schedule((2**15, 2**14, 2**13), SEGMENT))
 
 
-def _calmed(layer: QuantizedDense) -> QuantizedDense:
+def _calmed(layer: QuantizedWeighted) -> QuantizedWeighted:
     """The layer with weights of middling size, no biases, and a rate at which all units learn."""
-    w = np.random.default_rng(SEED).normal(0, 2**layer.weight_bits / 4, (layer.n_out, layer.n_in))
+    w = np.random.default_rng(SEED).normal(
+        0, 2**layer.numbers.weight_bits / 4, (layer.n_out, layer.n_in)
+    )
     init = StoredInit(w.astype(DTYPES[layer.weight_type]), np.zeros(layer.n_out, DTYPES["s32"]))
     loss = layer.loss
     if loss.target is not None:
         loss = replace(loss, target=Target(mid=2**13, mult=2**13))
-    return replace(layer, bias_one=2**14, rate=Requantize(20001, 16), init=init, loss=loss)
+    return altered(layer, bias_one=2**14, rate=Requantize(20001, 16), init=init, loss=loss)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from tests.random.running import OTHER_BUILDS, SANITIZED, run_model
 from tests.support.map_models import chain, conv, pool
 from tests.support.maps import plans_of_kernels
 from tests.support.models import random_model
-from tpsgd_edge.quantize.model import Geometry
+from tpsgd_edge.quantize.model import Conv2dShape
 
 MAPS = NOW["maps"]
 _FIRST_SEED = 7000
@@ -48,7 +48,7 @@ def test_shapes_that_kernels_treat_apart(number, name, value_type):
 def test_ends_of_z_that_are_not_those_of_the_type(number, activation, name):
     """Beside tables in the same kernels."""
     plans = plans_of_kernels()[number]
-    count = 1 + sum(isinstance(plan, Geometry) for plan in plans)
+    count = 1 + sum(isinstance(plan, Conv2dShape) for plan in plans)
     model = random_model(
         np.random.default_rng(number),
         value_type="s8",

@@ -83,9 +83,13 @@ def test_the_networks_of_ci_hold_all_kinds_of_sequences():
         (value_type, gated) for value_type in VALUE_TYPES for gated in (False, True)
     }
     layers = [layer for model in models for layer in model.recurrent]
-    assert {shift for layer in layers for shift in layer.leak_shifts} == set(range(16))
-    assert len({(len(la.leak_shifts) > 1, la.has_traces, la.x_type) for la in layers}) == 12
-    assert {layer.own_shift for layer in layers} == set(range(16))
+    assert {shift for layer in layers for shift in layer.shape.leak_shifts} == set(range(16))
+    assert (
+        len({(len(la.shape.leak_shifts) > 1, la.shape.has_traces, la.x_type) for la in layers})
+        == 12
+    )
+    integers = [layer for layer in layers if layer.x_type != "f32"]
+    assert {layer.numbers.own_shift for layer in integers} == set(range(16))
     teaching = [m for m in models if not m.labels.each_step and len(m.learning_steps) > 1]
     assert len({(m.value_type, m.labels.kind, m.learn_every > 1) for m in teaching}) == 12
     assert {(m.value_type, m.gate is not None) for m in teaching} >= {
@@ -93,7 +97,7 @@ def test_the_networks_of_ci_hold_all_kinds_of_sequences():
     }
     assert any(m.learn_every > m.steps for m in models)
     drawn = [layer for layer in layers if isinstance(layer.init, SeededInit)]
-    assert {(la.x_type, la.bias_bound > 0) for la in drawn} == {
+    assert {(la.x_type, la.init.recurrent.biases > 0) for la in drawn} == {
         (value_type, biased) for value_type in VALUE_TYPES for biased in (False, True)
     }
     kinds = [{layer.kind for layer in model.layers} for model in models]

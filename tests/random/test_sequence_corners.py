@@ -11,12 +11,14 @@ from tests.random.running import PLAIN, SANITIZED, host_binary, run_model, writt
 from tests.random.test_corners import STORAGES
 from tests.random.test_proof_can_fail import changed
 from tests.support.models import ACTIVATIONS, VALUE_TYPES, loss_choices, random_model
+from tests.support.parts import altered
 from tests.support.sequences import rnn_plans
 from tpsgd_edge.codegen import CProject
 from tpsgd_edge.quantize.model import (
     DTYPES,
-    QuantizedDense,
     QuantizedModel,
+    QuantizedWeighted,
+    RecurrentBounds,
     Requantize,
     Schedule,
     SeededInit,
@@ -105,7 +107,7 @@ def test_an_accumulator_at_its_proved_bound(value_type, weight_type, n_x, n_out,
         weight_types=[weight_type, "s8"],
     )
     layer = model.layers[0]
-    high = 2**layer.weight_bits - 1
+    high = 2**layer.numbers.weight_bits - 1
     # Inputs of the low end: rows of low weights lift the outputs to the high end, where high
     # weights keep them; rows of high weights press them to the low end.
     w = np.full((n_out, layer.n_in), high, DTYPES[weight_type])
@@ -113,9 +115,13 @@ def test_an_accumulator_at_its_proved_bound(value_type, weight_type, n_x, n_out,
     init = StoredInit(w, np.full(n_out, sign * 2**27, DTYPES["s32"]))
     lowest = -128 if value_type == "s8" else -32768
     own = -1 - lowest if sign > 0 else lowest
-    reach = n_x * int(w[0, 0]) * lowest + n_out * high * own + sign * 2 ** (27 + layer.bias_shift)
-    assert abs(reach) >= 0.98 * layer.accumulator.high
-    layer = replace(layer, init=init, z=Requantize(2**15, 16))
+    reach = (
+        n_x * int(w[0, 0]) * lowest
+        + n_out * high * own
+        + sign * 2 ** (27 + layer.numbers.bias_shift)
+    )
+    assert abs(reach) >= 0.98 * layer.numbers.accumulator.high
+    layer = altered(layer, init=init, z=Requantize(2**15, 16))
     run_model(replace(model, layers=(layer, *model.layers[1:])), SEED, SANITIZED)
 
 
@@ -177,11 +183,13 @@ def lively_model(way: str) -> QuantizedModel:
     return replace(model, layers=layers, schedule=Schedule((2**15, 2**14), 4))
 
 
-def _calmed(layer: QuantizedDense) -> QuantizedDense:
+def _calmed(layer: QuantizedWeighted) -> QuantizedWeighted:
     """The layer with weights of middling size, no biases, and a rate at which all units learn."""
-    w = np.random.default_rng(SEED).normal(0, 2**layer.weight_bits / 4, (layer.n_out, layer.n_in))
+    w = np.random.default_rng(SEED).normal(
+        0, 2**layer.numbers.weight_bits / 4, (layer.n_out, layer.n_in)
+    )
     init = StoredInit(w.astype(DTYPES[layer.weight_type]), np.zeros(layer.n_out, DTYPES["s32"]))
-    return replace(layer, bias_one=2**14, rate=Requantize(20001, 16), init=init)
+    return altered(layer, bias_one=2**14, rate=Requantize(20001, 16), init=init)
 
 
 def verdict_of(model: QuantizedModel, project: CProject) -> Verdict:
@@ -302,15 +310,11 @@ def test_one_changed_place_is_a_mismatch_in_its_tensor(name):
 def test_a_change_of_first_values_is_found(pattern, replacement, tensor):
     model = lively_model("present")
     seeded = [
-        replace(
-            layer,
-            init=SeededInit(SEED + i, 90),
-            **{"input_bound": 40, "bias_bound": 999} if i < 2 else {},
-        )
+        replace(layer, init=SeededInit(SEED + i, 90, RecurrentBounds(40, 999) if i < 2 else None))
         for i, layer in enumerate(model.layers)
     ]
     # A rate at which nothing moves: only first values count.
-    model = replace(model, layers=tuple(replace(layer, dead_zone=32767) for layer in seeded))
+    model = replace(model, layers=tuple(altered(layer, dead_zone=32767) for layer in seeded))
     x, labels = samples_of(model, SEED)
     project = project_of(model, x[:4], labels[:4])
     assert verdict_of(model, project).verdict == "equal"

@@ -13,7 +13,7 @@ from tpsgd_edge.memory.checkpoint import newest
 from tpsgd_edge.memory.dump import read_dump
 from tpsgd_edge.migration import migrate
 from tpsgd_edge.quantize import quantize_inputs, quantize_labels
-from tpsgd_edge.quantize.restore import bias_scale, unit_weights
+from tpsgd_edge.quantize.restore import unit_weights
 from tpsgd_edge.reference import Reference
 from tpsgd_edge.spec import load_spec
 from tpsgd_edge.stages import prepare
@@ -88,8 +88,8 @@ def assert_same_numbers(old, state, new, made, but: tuple[str, ...] = ()) -> Non
         if unit.name in but:
             continue
         was, now = unit_weights(before[unit.name], state), unit_weights(unit, made)
-        step_w = 0 if unit.weight_type == "f32" else unit.weight_scale / 2
-        step_b = 0 if unit.weight_type == "f32" else bias_scale(unit) / 2
+        step_w = 0 if unit.weight_type == "f32" else unit.numbers.weight_scale / 2
+        step_b = 0 if unit.weight_type == "f32" else unit.numbers.bias_scale / 2
         assert np.abs(was.w - now.w).max() <= step_w + 1e-6 * np.abs(was.w).max(), unit.name
         assert np.abs(was.b - now.b).max() <= step_b + 1e-6 * np.abs(was.b).max(), unit.name
 
@@ -148,7 +148,7 @@ def test_new_classes_begin_with_the_mean_and_are_not_answered(folder):
     # The old order is that of the alphabet: long, notched, round.
     was = unit_weights(old.model.last, state)
     now = unit_weights(new.model.last, made.state)
-    half = new.model.last.weight_scale / 2 + 1e-9
+    half = new.model.last.numbers.weight_scale / 2 + 1e-9
     assert np.abs(now.w[[2, 3, 1]] - was.w).max() <= half
     assert np.abs(now.w[[0, 4]] - was.w.mean(axis=0)).max() <= half
     assert_same_numbers(old.model, state, new.model, made.state, but=("fc2",))

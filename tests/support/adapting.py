@@ -4,13 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 from tests.support.draws import Rng
-from tpsgd_edge.quantize.model import Projection, QuantizedDense, QuantizedModel
+from tests.support.parts import altered
+from tpsgd_edge.quantize.model import Projection, QuantizedModel, Weighted
 
 
 def with_adaptor(model: QuantizedModel, index: int) -> QuantizedModel:
     """The model with its linear layer `index` adding its input, which has the same shape."""
     layer = model.layers[index]
-    assert isinstance(layer, QuantizedDense)
+    assert isinstance(layer, Weighted)
     assert (layer.x_count, layer.activation) == (layer.y_count, "linear")
     layers: list[Any] = list(model.layers)
     layers[index] = replace(layer, residual=True)
@@ -24,19 +25,19 @@ def with_prototypes(rng: Rng, model: QuantizedModel) -> QuantizedModel:
     """
     layers: list[Any] = []
     for layer in model.layers:
-        own = layer.projection if isinstance(layer, QuantizedDense) else None
-        if own is None or not isinstance(layer, QuantizedDense):
+        own = layer.projection if isinstance(layer, Weighted) else None
+        if own is None or not isinstance(layer, Weighted):
             layers.append(layer)
         elif layer.loss.target is not None and rng.random() < 0.7:
             entries = rng.integers(-127, 128, own.values.shape).astype(own.values.dtype)
             target = replace(layer.loss.target, mid=0)
             layers.append(
-                replace(
+                altered(
                     layer,
                     projection=Projection("prototype", "s8", 0, entries),
                     loss=replace(layer.loss, target=target),
                 )
             )
         else:
-            layers.append(replace(layer, projection=replace(own, storage="s8")))
+            layers.append(altered(layer, projection=replace(own, storage="s8")))
     return replace(model, layers=tuple(layers))

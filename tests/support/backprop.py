@@ -5,15 +5,17 @@ from typing import Any
 
 from tests.support.draws import Rng
 from tests.support.frozen import freeze
+from tests.support.parts import altered
 from tpsgd_edge.quantize.model import (
     InputGradient,
+    InputGradientF32,
     Interval,
     Loss,
-    QuantizedConv2d,
-    QuantizedDense,
     QuantizedLayer,
     QuantizedModel,
     QuantizedPool,
+    QuantizedWeighted,
+    Weighted,
 )
 
 
@@ -26,20 +28,20 @@ def with_backprop(rng: Rng, model: QuantizedModel, *, some_frozen: bool = True) 
     first = [layer.name for layer in model.layers].index(model.trainable[0].name)
     layers: list[Any] = []
     for index, layer in enumerate(model.layers):
-        if isinstance(layer, QuantizedDense):
+        if isinstance(layer, Weighted):
             behind = model.layers[index + 1] if index == first and not layer.is_last else None
             layer = _from_above(layer, behind)
             if index > first:
-                layer = replace(layer, input_gradient=_input_gradient(rng, layer))
+                layer = altered(layer, input_gradient=_input_gradient(rng, layer))
         layers.append(layer)
     return replace(model, layers=tuple(layers), gate=None, rule="backprop")
 
 
-def _from_above(layer: QuantizedDense, behind: QuantizedLayer | None) -> QuantizedDense:
+def _from_above(layer: QuantizedWeighted, behind: QuantizedLayer | None) -> QuantizedWeighted:
     """The layer without a loss of its own; `behind` is given for the first one that learns."""
-    if isinstance(layer, QuantizedConv2d):
+    if layer.kind == "conv2d":
         shapes = {
-            "windows": layer.geometry.y_shape[:2],
+            "windows": layer.shape.y_shape[:2],
             "pool_kernel": (1, 1),
             "pool_stride": (1, 1),
         }
@@ -49,8 +51,8 @@ def _from_above(layer: QuantizedDense, behind: QuantizedLayer | None) -> Quantiz
                 "pool_kernel": behind.kernel,
                 "pool_stride": behind.stride,
             }
-        layer = replace(layer, geometry=replace(layer.geometry, **shapes))
-    return layer if layer.is_last else replace(layer, loss=Loss("backward"), projection=None)
+        layer = replace(layer, shape=replace(layer.shape, **shapes))
+    return layer if layer.is_last else altered(layer, loss=Loss("backward"), projection=None)
 
 
 def _can_be_left_out(pool: QuantizedPool) -> bool:
@@ -58,16 +60,16 @@ def _can_be_left_out(pool: QuantizedPool) -> bool:
     return pool.mode == "max" and apart
 
 
-def _input_gradient(rng: Rng, layer: QuantizedDense) -> InputGradient:
+def _input_gradient(rng: Rng, layer: QuantizedWeighted) -> InputGradient | InputGradientF32:
     if layer.weight_type == "f32":
-        return InputGradient()
+        return InputGradientF32()
     rows = layer.n_out
-    if isinstance(layer, QuantizedConv2d):
-        kernel, groups = layer.geometry.kernel, layer.geometry.groups
+    if layer.kind == "conv2d":
+        kernel, groups = layer.shape.kernel, layer.shape.groups
         rows = kernel[0] * kernel[1] * layer.n_out // groups
-    largest = rows * 2 ** (layer.weight_bits + 15)
+    largest = rows * 2 ** (layer.numbers.weight_bits + 15)
     # Shifts at which errors live; and, seldom, any.
     shift = int(rng.integers(1, 41))
     if rng.random() < 0.8:
-        shift = int(rng.integers(layer.weight_bits - 7, layer.weight_bits + 2))
+        shift = int(rng.integers(layer.numbers.weight_bits - 7, layer.numbers.weight_bits + 2))
     return InputGradient(max(1, shift), Interval(-largest, largest))

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from tests.support.draws import Rng
-from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel, StoredInit
+from tests.support.parts import altered
+from tpsgd_edge.quantize.model import QuantizedModel, StoredInit, Weighted
 from tpsgd_edge.reference.initial import initial_weights
 
 
@@ -25,14 +26,14 @@ def freeze(model: QuantizedModel, trains: list[bool]) -> QuantizedModel:
     layers: list[Any] = []
     offset, wanted = 0, iter(trains)
     for layer in model.layers:
-        if not isinstance(layer, QuantizedDense):
+        if not isinstance(layer, Weighted):
             layers.append(layer)
         elif next(wanted):
-            layers.append(replace(layer, unit_offset=offset))
+            layers.append(altered(layer, unit_offset=offset))
             offset += layer.y_count
         else:
             init = StoredInit(*initial_weights(layer))
-            layers.append(replace(layer, unit_offset=offset, trains=False, init=init))
+            layers.append(altered(layer, unit_offset=offset, trains=False, init=init))
     recurrent = [layer for layer in layers[: len(model.recurrent)] if layer.trains]
     learn_every = model.learn_every if recurrent else 0
     return replace(model, layers=tuple(layers), learn_every=learn_every)

@@ -9,7 +9,9 @@ from tests.support.draws import Rng, choose, extreme
 from tests.support.maps import MapPlan, MapShape, PoolPlan, conv_plan, random_conv, random_pool
 from tpsgd_edge.quantize.model import (
     SAMPLE,
-    Geometry,
+    Conv2dShape,
+    FloatSum,
+    IntegerSum,
     QuantizedAdd,
     QuantizedConcat,
     Requantize,
@@ -54,7 +56,7 @@ def name_of(plan: NodePlan, index: int) -> str:
         return f"{plan.kind}{index + 1}"
     if isinstance(plan, PoolPlan):
         return f"pool{index + 1}"
-    return f"conv{index + 1}" if isinstance(plan, Geometry) else f"fc{index + 1}"
+    return f"conv{index + 1}" if isinstance(plan, Conv2dShape) else f"fc{index + 1}"
 
 
 def graph_plan(nodes: Sequence[tuple[NodePlan, tuple[str, ...]]], *, first: int = 0) -> GraphPlan:
@@ -162,7 +164,7 @@ def join_layer(
         parts = tuple(_part(rng) for _ in plan.x_shapes)
         return QuantizedConcat(name, plan.x_shapes, value_type, scales, scale, parts)
     activation = choose(rng, ("linear", "relu", "relu6"))
-    mults, shift, low, high = (0,) * len(plan.x_shapes), 0, 0, 0
+    numbers: IntegerSum | FloatSum = FloatSum()
     if value_type != "f32":
         mults = tuple(extreme(rng, 0, 2**15) for _ in plan.x_shapes)
         mults = (int(rng.integers(2**14, 2**15 + 1)), *mults[1:])
@@ -170,9 +172,8 @@ def join_layer(
         low, high = limits(value_type)
         low = low if activation == "linear" else 0
         high = extreme(rng, 1, high) if activation == "relu6" else high
-    return QuantizedAdd(
-        name, plan.y_shape, activation, value_type, scales, scale, mults, shift, low, high
-    )
+        numbers = IntegerSum(mults, shift, low, high)
+    return QuantizedAdd(name, plan.y_shape, activation, value_type, scales, scale, numbers)
 
 
 def _part(rng: Rng) -> Requantize:

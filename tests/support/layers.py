@@ -1,6 +1,6 @@
 """One random layer at a time, of any kind, within the ranges of docs/ARITHMETIC.md."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -18,28 +18,38 @@ from tests.support.draws import (
 )
 from tests.support.losses import random_loss
 from tests.support.maps import PoolPlan
+from tests.support.parts import altered
 from tests.support.sequences import RnnPlan
 from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.arithmetic.random import Purpose, draws, stream
 from tpsgd_edge.arithmetic.tables import FIXED, Curve
 from tpsgd_edge.quantize.model import (
     DTYPES,
-    Geometry,
+    Conv2dShape,
+    DenseShape,
+    FloatNumbers,
+    FloatSteps,
+    IntegerNumbers,
+    IntegerSteps,
     Interval,
+    LayerLearning,
+    LayerNumbers,
     Projection,
-    QuantizedConv2d,
-    QuantizedDense,
     QuantizedPool,
-    QuantizedRnn,
+    QuantizedWeighted,
+    RecurrentBounds,
     Requantize,
+    RnnShape,
     SeededInit,
+    Steps,
     StoredInit,
     ValueType,
+    Weighted,
 )
 
 PROJECTIONS = ("sign", "ternary", "hadamard", "gaussian")
 # A dense layer is planned as its inputs and outputs.
-TrainedPlan = Geometry | RnnPlan | tuple[int, int]
+TrainedPlan = Conv2dShape | RnnPlan | tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -87,57 +97,92 @@ def random_layer(
     dead_zone: bool,
     stored: bool,
     lively: bool,
-) -> QuantizedDense:
+) -> QuantizedWeighted:
     """The layer of a plan; what the plan leaves open is drawn."""
     n_in, n_out = sizes = _row_and_rows(plan)
-    n_target = n_out * prod(plan.windows) if isinstance(plan, Geometry) else n_out
+    n_target = n_out * prod(plan.windows) if isinstance(plan, Conv2dShape) else n_out
     real = shape.value_type == "f32"
     y_type: ValueType = "s16" if is_last and not real else shape.value_type
     bits = 0 if real else weight_bits(weight_type, shape.value_type, n_in)
-    bias_shift = 8 if shape.value_type == "s16" else 0
     slope = _random_slope(rng, activation, real=real)
-    numbers = (slope,) if activation == "leaky_relu" and real else random_numbers(rng, activation)
-    low, high = TYPE_RANGE.get(y_type, (0, 0))
+    settings = (slope,) if activation == "leaky_relu" and real else random_numbers(rng, activation)
     x_max = {"s8": 2**7, "s16": 2**15, "f32": 0}[shape.value_type]
+    high = TYPE_RANGE.get(y_type, (0, 0))[1]
     p = None if is_last else _random_projection(rng, shape, index, n_target, projection, storage)
-    layer = QuantizedDense(
+    bias_one = 0 if real else int(log_uniform(rng, 1, 2**30))
+    z = None if real else _random_z(rng, n_in, bits, x_max, high, lively=lively)
+    z_max = min(high, extreme(rng, 1, high)) if activation == "relu6" and not real else high
+    loss = random_loss(
+        rng, shape.value_type, loss_kind, n_target, p, is_last=is_last, lively=lively
+    )
+    steps = _random_steps(rng, shape, weight_type, bias_one, dead_zone=dead_zone, lively=lively)
+    init = _random_init(rng, shape, index, sizes, weight_type, bits, stored=stored)
+    curve = None if real else random_curve(rng, activation, settings, y_type)
+    numbers: LayerNumbers = FloatNumbers(float(slope))
+    if z is not None:
+        numbers = _integers(shape, weight_type, y_type, n_in, bits, z, activation, slope, curve)
+        numbers = replace(numbers, z_max=z_max)
+    layer: QuantizedWeighted = Weighted(
         name=f"fc{index + 1}",
-        n_in=n_in,
-        n_out=n_out,
+        shape=DenseShape(n_in, n_out),
         activation=activation,
-        weight_type=weight_type,
-        x_type=shape.value_type,
-        y_type=y_type,
-        is_last=is_last,
-        weight_bits=bits,
-        weight_scale=1.0 if real else 2.0**-bits,
-        x_scale=_x_scale(shape),
-        y_scale=1.0 if real else 1 / (high + 1),
-        bias_shift=bias_shift,
-        bias_one=0 if real else int(log_uniform(rng, 1, 2**30)),
-        z=None if real else _random_z(rng, n_in, bits, x_max, high, lively=lively),
-        z_min=_z_min(activation, low, slope),
-        z_max=min(high, extreme(rng, 1, high)) if activation == "relu6" and not real else high,
-        accumulator=None if real else _accumulator(n_in * 2**bits * x_max + 2 ** (27 + bias_shift)),
-        loss=random_loss(
-            rng, shape.value_type, loss_kind, n_target, p, is_last=is_last, lively=lively
-        ),
-        projection=p,
-        rate=None if real else requantize(rng, *((8, 26) if lively else (1, 30))),
-        rate_f32=f32(log_uniform(rng, 1e-4, 0.1 if lively else 1e6)) if real else 0.0,
-        update_shift={"s8": 13, "s16": 6, "f32": 0}[weight_type] + bias_shift,
-        dead_zone=_random_dead_zone(rng, real=real) if dead_zone else 0,
-        unit_offset=offset,
-        init=_random_init(rng, shape, index, sizes, weight_type, bits, stored=stored),
-        negative_slope=slope,
+        settings=settings,
         numbers=numbers,
-        curve=None if real else random_curve(rng, activation, numbers, y_type),
+        learning=LayerLearning(loss, p, steps, offset),
+        init=init,
+        is_last=is_last,
     )
     return _as_planned(rng, layer, index, plan)
 
 
-def _accumulator(bound: int) -> Interval:
-    return Interval(-bound, bound)
+def _integers(
+    shape: Shape,
+    weight_type: ValueType,
+    y_type: ValueType,
+    n_in: int,
+    bits: int,
+    z: Requantize,
+    activation: str,
+    slope: float,
+    curve: Curve | None,
+) -> IntegerNumbers:
+    low, high = TYPE_RANGE[y_type]
+    bias_shift = 8 if shape.value_type == "s16" else 0
+    reach = n_in * 2**bits * {"s8": 2**7, "s16": 2**15}[shape.value_type] + 2 ** (27 + bias_shift)
+    return IntegerNumbers(
+        weight_type=weight_type,
+        x_type=shape.value_type,
+        y_type=y_type,
+        weight_bits=bits,
+        weight_scale=2.0**-bits,
+        x_scale=_x_scale(shape),
+        y_scale=1 / (high + 1),
+        bias_shift=bias_shift,
+        z=z,
+        z_min=_z_min(activation, low, slope),
+        z_max=high,
+        accumulator=Interval(-reach, reach),
+        negative_slope=int(slope),
+        curve=curve,
+    )
+
+
+def _random_steps(
+    rng: Rng,
+    shape: Shape,
+    weight_type: ValueType,
+    bias_one: int,
+    *,
+    dead_zone: bool,
+    lively: bool,
+) -> Steps:
+    if shape.value_type == "f32":
+        rate = f32(log_uniform(rng, 1e-4, 0.1 if lively else 1e6))
+        return FloatSteps(rate, _random_dead_zone(rng, real=True) if dead_zone else 0)
+    shift = {"s8": 13, "s16": 6}[weight_type] + (8 if shape.value_type == "s16" else 0)
+    factor = requantize(rng, *((8, 26) if lively else (1, 30)))
+    zone = int(_random_dead_zone(rng, real=False)) if dead_zone else 0
+    return IntegerSteps(factor, shift, bias_one, zone)
 
 
 def _random_slope(rng: Rng, activation: str, *, real: bool) -> int | float:
@@ -187,33 +232,38 @@ def _row_and_rows(plan: TrainedPlan) -> tuple[int, int]:
     return prod(plan.kernel) * plan.x_shape[2] // plan.groups, plan.y_shape[2]
 
 
-def _as_planned(rng: Rng, dense: QuantizedDense, index: int, plan: TrainedPlan) -> QuantizedDense:
+def _as_planned(
+    rng: Rng, dense: QuantizedWeighted, index: int, plan: TrainedPlan
+) -> QuantizedWeighted:
     """The layer in its own kind, with what a dense layer does not have."""
-    numbers = {field.name: getattr(dense, field.name) for field in fields(dense)}
-    if isinstance(plan, Geometry):
-        return QuantizedConv2d(**numbers | {"name": f"conv{index + 1}"}, geometry=plan)
+    if isinstance(plan, Conv2dShape):
+        return replace(dense, name=f"conv{index + 1}", shape=plan)
     if isinstance(plan, RnnPlan):
-        return QuantizedRnn(
-            **numbers | {"name": f"rnn{index + 1}"},
-            leak_shifts=plan.leak_shifts,
-            has_traces=plan.has_traces,
-            own_shift=0 if dense.weight_type == "f32" else plan.own_shift,
-            input_bound=_random_input_bound(rng, dense),
-            bias_bound=_random_bias_bound(rng, dense),
+        layer = altered(
+            dense,
+            name=f"rnn{index + 1}",
+            shape=RnnShape(plan.n_x, plan.n_out, plan.leak_shifts, plan.has_traces),
+            init=_with_random_bounds(rng, dense),
         )
+        return layer if dense.weight_type == "f32" else altered(layer, own_shift=plan.own_shift)
     return dense
 
 
-def _random_input_bound(rng: Rng, dense: QuantizedDense) -> int | float:
+def _with_random_bounds(rng: Rng, dense: QuantizedWeighted) -> SeededInit | StoredInit:
     if isinstance(dense.init, StoredInit):
-        return 0
-    if dense.weight_type == "f32":
-        return f32(dense.init.bound * log_uniform(rng, 0.1, 10))
-    return extreme(rng, 0, 2**dense.weight_bits - 1)
+        return dense.init
+    inputs = _random_input_bound(rng, dense, dense.init.bound)
+    return replace(dense.init, recurrent=RecurrentBounds(inputs, _random_bias_bound(rng, dense)))
 
 
-def _random_bias_bound(rng: Rng, dense: QuantizedDense) -> int | float:
-    if isinstance(dense.init, StoredInit) or rng.random() < 0.2:
+def _random_input_bound(rng: Rng, dense: QuantizedWeighted, bound: float) -> int | float:
+    if isinstance(dense.numbers, FloatNumbers):
+        return f32(bound * log_uniform(rng, 0.1, 10))
+    return extreme(rng, 0, 2**dense.numbers.weight_bits - 1)
+
+
+def _random_bias_bound(rng: Rng, dense: QuantizedWeighted) -> int | float:
+    if rng.random() < 0.2:
         return 0
     if dense.weight_type == "f32":
         return f32(log_uniform(rng, 1e-2, 10) / 2**15)

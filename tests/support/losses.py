@@ -5,7 +5,17 @@ from typing import get_args
 import numpy as np
 
 from tests.support.draws import TYPE_RANGE, Rng, choose, extreme, f32, log_uniform, requantize
-from tpsgd_edge.quantize.model import Loss, Projection, Target, TargetF32, ValueType
+from tpsgd_edge.quantize.model import (
+    Loss,
+    LossTable,
+    LossTableF32,
+    Projection,
+    Readout,
+    ReadoutF32,
+    Target,
+    TargetF32,
+    ValueType,
+)
 from tpsgd_edge.spec import NOT_MONOTONE, Activation
 
 # They run in layers that do not learn.
@@ -62,7 +72,7 @@ def random_loss(
         shift = 5 if projection is not None and projection.kind in ("gaussian", "learned") else 0
         # v of typical size for lively models: sums of sqrt(n_target) * 64, logits of some hundreds.
         readout = requantize(rng, *((12, 18) if lively else (1, 62)))
-        return Loss(kind, readout=readout, error_shift=shift)
+        return Loss(kind, readout=Readout(readout, shift))
     s16 = TYPE_RANGE["s16"]
     return Loss(
         kind,
@@ -74,7 +84,7 @@ def random_loss(
             off=extreme(rng, *s16) if is_last else 0,
         ),
         delta=extreme(rng, 0, 32767) if kind in ("huber", "epsilon_insensitive") else 0,
-        table=rng.integers(-32767, 32768, 256).astype(np.int16) if kind == "custom" else None,
+        table=_random_table(rng) if kind == "custom" else None,
     )
 
 
@@ -83,7 +93,7 @@ def _random_loss_f32(rng: Rng, kind: str, n_target: int, *, is_last: bool) -> Lo
         return Loss(kind)
     if kind.startswith("projected"):
         readout = f32(log_uniform(rng, 0.1, 10) / np.sqrt(n_target))
-        return Loss(kind, readout_f32=readout, error_scale_f32=f32(rng.uniform(0.02, 1.5)))
+        return Loss(kind, readout=ReadoutF32(readout, f32(rng.uniform(0.02, 1.5))))
     return Loss(
         kind,
         target=TargetF32(
@@ -93,6 +103,14 @@ def _random_loss_f32(rng: Rng, kind: str, n_target: int, *, is_last: bool) -> Lo
             off=f32(rng.normal()) if is_last else 0.0,
         ),
         delta=f32(rng.uniform(0, 1)) if kind in ("huber", "epsilon_insensitive") else 0.0,
-        table=rng.normal(size=256).astype(np.float32) if kind == "custom" else None,
-        custom_scale_f32=f32(64 / 2.0 ** rng.integers(0, 4)) if kind == "custom" else 0.0,
+        table=_random_table_f32(rng) if kind == "custom" else None,
     )
+
+
+def _random_table(rng: Rng) -> LossTable:
+    return LossTable(rng.integers(-32767, 32768, 256).astype(np.int16))
+
+
+def _random_table_f32(rng: Rng) -> LossTableF32:
+    values = rng.normal(size=256).astype(np.float32)
+    return LossTableF32(values, f32(64 / 2.0 ** rng.integers(0, 4)))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from tests.support.draws import Rng, choose
-from tpsgd_edge.quantize.model import Geometry
+from tpsgd_edge.quantize.model import Conv2dShape
 
 MapShape = tuple[int, int, int]
 Pair = tuple[int, int]
@@ -22,7 +22,7 @@ class PoolPlan:
     padding: Pair = (0, 0)
 
 
-MapPlan = Geometry | PoolPlan
+MapPlan = Conv2dShape | PoolPlan
 
 
 def conv_plan(
@@ -38,7 +38,7 @@ def conv_plan(
     pool_kernel: Pair = (1, 1),
     pool_stride: Pair | None = None,
     dilation: Pair = (1, 1),
-) -> Geometry:
+) -> Conv2dShape:
     """A convolution with that many zeros before and after the rows and columns of the map."""
     sizes = [
         (x + b + a - (k - 1) * d - 1) // s + 1
@@ -48,7 +48,7 @@ def conv_plan(
     ]
     y_shape = (sizes[0], sizes[1], channels)
     pool_stride = pool_stride or pool_kernel
-    return Geometry(
+    return Conv2dShape(
         x_shape,
         y_shape,
         kernel,
@@ -124,7 +124,7 @@ def random_map_plans(rng: Rng, x_shape: MapShape, *, plain: bool = False) -> lis
     return plans
 
 
-def random_conv(rng: Rng, x_shape: MapShape, *, plain: bool) -> Geometry:
+def random_conv(rng: Rng, x_shape: MapShape, *, plain: bool) -> Conv2dShape:
     """A convolution on maps of this shape; `plain` as in `Wanted.plain_maps`."""
     dilation = (1, 1)
     if not plain and rng.random() < 0.3:
@@ -151,7 +151,7 @@ def random_conv(rng: Rng, x_shape: MapShape, *, plain: bool) -> Geometry:
     return replace(plan, windows=windows)
 
 
-def _seen_through_a_pool(rng: Rng, plan: Geometry) -> Geometry:
+def _seen_through_a_pool(rng: Rng, plan: Conv2dShape) -> Conv2dShape:
     """The plan with a pool before its local loss, whether or not one follows in the network."""
     kernel = tuple(int(rng.integers(1, min(3, size) + 1)) for size in plan.y_shape[:2])
     stride = tuple(size + int(rng.integers(2)) for size in kernel)

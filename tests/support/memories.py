@@ -8,8 +8,6 @@ from tests.support.sequences import MOST_STEPS
 from tpsgd_edge.quantize.memories import MEAN_BITS, QuantizedMemory
 from tpsgd_edge.quantize.memory import cosines_of, sum_shift_of
 from tpsgd_edge.quantize.model import (
-    QuantizedConv2d,
-    QuantizedDense,
     QuantizedLayer,
     QuantizedModel,
     Requantize,
@@ -26,8 +24,7 @@ def with_memories(rng: Rng, model: QuantizedModel) -> QuantizedModel:
     """
     first = len(model.recurrent)
     steps = model.steps if first else int(rng.integers(1, MOST_STEPS + 1))
-    dense = model.layers[first]
-    assert isinstance(dense, QuantizedDense)
+    dense: Any = model.layers[first]
     states = 1 if first else choose(rng, [n for n in range(1, 17) if dense.n_in % n == 0])
     place = int(rng.integers(first, len(model.layers))) if rng.random() < 0.7 else None
     may_wait = place is not None and not model.labels.each_step
@@ -42,7 +39,7 @@ def with_memories(rng: Rng, model: QuantizedModel) -> QuantizedModel:
         second = random_memory(rng, "mem2", model.value_type, sizes, may_wait=False)
         layers.insert(place + 1, second)
     made = replace(model, layers=tuple(layers), steps=steps, learn_every=0)
-    trains = any(isinstance(la, QuantizedDense) and la.trains for la in made.walk)
+    trains = any(la.trains for la in made.walk)
     every = int(rng.choice([0, 1, 2, memory.every])) if trains else 0
     return replace(made, learn_every=0 if model.labels.each_step else every)
 
@@ -52,9 +49,8 @@ def behind_a_map(rng: Rng, model: QuantizedModel) -> QuantizedModel:
 
     A channel has as many states as the map has places, so the dense layer reads as many values.
     """
-    first = model.layers[0]
-    assert isinstance(first, QuantizedConv2d)
-    rows, columns, channels = first.geometry.y_shape
+    first: Any = model.layers[0]
+    rows, columns, channels = first.shape.y_shape
     places = rows * columns
     sizes = (channels, places, places)
     memory = random_memory(rng, "mem", model.value_type, sizes, may_wait=False, reads_map=True)

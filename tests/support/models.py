@@ -35,10 +35,9 @@ from tests.support.sequences import MOST_STEPS, RnnPlan, random_rnn_plans
 from tpsgd_edge.quantize.model import (
     InputScaling,
     LabelFormat,
-    QuantizedDense,
     QuantizedLayer,
     QuantizedModel,
-    QuantizedRnn,
+    QuantizedWeighted,
     Schedule,
     ValueType,
 )
@@ -123,7 +122,7 @@ def random_model(rng: Rng, **wanted: Any) -> QuantizedModel:
     can_gate = label_kind == "class" and layers[-1].loss.kind == "softmax_cross_entropy"
     one = np.ones(1)
     steps, each_step, learn_every = 1, False, 0
-    if isinstance(layers[0], QuantizedRnn):
+    if layers[0].kind == "rnn":
         steps, each_step, learn_every = _steps(rng, wish)
     return QuantizedModel(
         name=wish.name,
@@ -189,7 +188,7 @@ def _layer(
     offset: int,
     plan: TrainedPlan,
     count: int,
-) -> QuantizedDense:
+) -> QuantizedWeighted:
     """Layer `index` of `count`, the one with that `turn` among those that learn."""
     is_last = index == count - 1
     activation, loss = activation_and_loss(

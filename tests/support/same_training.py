@@ -31,7 +31,7 @@ def assert_same_training(model: QuantizedModel, steps: int, seed: int = 1) -> Re
     tensors = []
     for layer, w, b in zip(model.layers, naive.w, naive.b, strict=True):
         if layer.kind == "gru" and layer.trains:
-            tensors += zip(layer.parts, w, b, strict=True)
+            tensors += zip(layer.units, w, b, strict=True)
         elif layer.kind not in (*POOLS, "gru"):
             tensors.append((layer, w, b))
     for layer, w, b in tensors:

@@ -6,7 +6,7 @@ Nothing here uses numpy but for `np.float32` scalars. Integers are Python's, whi
 import math
 
 from tests.support import curves
-from tpsgd_edge.quantize.model import QuantizedDense
+from tpsgd_edge.quantize.model import QuantizedWeighted
 
 M32 = 0xFFFFFFFF
 PHI = 0x9E3779B9
@@ -93,12 +93,13 @@ def derivative(name, y_type, y, slope=None, z_max=None, curve=None):
 
 
 def activation_of(layer, z):
-    return activation(layer.activation, layer.y_type, z, layer.negative_slope, layer.curve)
+    own = layer.numbers
+    return activation(layer.activation, layer.y_type, z, own.negative_slope, own.curve)
 
 
 def derivative_of(layer, y):
-    name, slope = layer.activation, layer.negative_slope
-    return derivative(name, layer.y_type, y, slope, layer.z_max, layer.curve)
+    name, slope = layer.activation, layer.numbers.negative_slope
+    return derivative(name, layer.y_type, y, slope, layer.numbers.z_max, layer.numbers.curve)
 
 
 # ------------------------------------------------------------------ 6
@@ -116,7 +117,7 @@ def softmax(logits, shift=0):
     return [(value * q) >> 16 for value in e]
 
 
-def target(layer: QuantizedDense, j, label):
+def target(layer: QuantizedWeighted, j, label):
     t = layer.loss.target
     is_class = isinstance(label, int)
     if layer.is_last:
@@ -139,15 +140,15 @@ def target_space_error(loss, r):
     if loss.kind == "epsilon_insensitive":
         return r - delta if r > delta else r + delta if r < -delta else 0
     assert loss.kind == "custom"
-    return int(loss.table[clip(rshift_round(r, 8), -128, 127) + 128])
+    return int(loss.table.values[clip(rshift_round(r, 8), -128, 127) + 128])
 
 
-def label_errors(layer: QuantizedDense, y, label):
+def label_errors(layer: QuantizedWeighted, y, label):
     """q of the losses in label space, or e of the softmax cross entropy."""
     if layer.loss.kind == "softmax_cross_entropy":
         v = y
     else:
-        p, g = layer.projection.values, layer.loss.readout
+        p, g = layer.projection.values, layer.loss.readout.gain
         y8 = y if layer.y_type == "s8" else [value >> 8 for value in y]
         s = [sum(int(p[j][k]) * y8[j] for j in range(len(y))) for k in range(p.shape[1])]
         v = [sat_s16(rshift_round(value * g.mult, g.shift)) for value in s]
@@ -161,7 +162,7 @@ def label_errors(layer: QuantizedDense, y, label):
     ]
 
 
-def local_errors(layer: QuantizedDense, y, label):
+def local_errors(layer: QuantizedWeighted, y, label):
     loss = layer.loss
     if loss.kind == "softmax_cross_entropy":
         return label_errors(layer, y, label)
@@ -169,7 +170,7 @@ def local_errors(layer: QuantizedDense, y, label):
         q = label_errors(layer, y, label)
         p = layer.projection.values
         totals = [sum(int(p[j][k]) * q[k] for k in range(len(q))) for j in range(len(y))]
-        return [clip(rshift_round(t, loss.error_shift), -32767, 32767) for t in totals]
+        return [clip(rshift_round(t, loss.readout.error_shift), -32767, 32767) for t in totals]
     errors = []
     for j, value in enumerate(y):
         y15 = value << 8 if layer.y_type == "s8" else value
@@ -180,45 +181,46 @@ def local_errors(layer: QuantizedDense, y, label):
 # ------------------------------------------------------------------ 4, 7, 8: one layer
 
 
-def output(layer: QuantizedDense, row, bias, x):
+def output(layer: QuantizedWeighted, row, bias, x):
     """y of one unit."""
-    acc = bias << layer.bias_shift
+    acc = bias << layer.numbers.bias_shift
     for i in range(layer.n_in):
         acc += row[i] * x[i]
-    z = clip(rshift_round(acc * layer.z.mult, layer.z.shift), layer.z_min, layer.z_max)
+    n = layer.numbers
+    z = clip(rshift_round(acc * n.z.mult, n.z.shift), n.z_min, n.z_max)
     return activation_of(layer, z)
 
 
-def forward(layer: QuantizedDense, w, b, x):
+def forward(layer: QuantizedWeighted, w, b, x):
     return [output(layer, w[j], b[j], x) for j in range(layer.n_out)]
 
 
-def step_size(layer: QuantizedDense, error, y, word, decay):
+def step_size(layer: QuantizedWeighted, error, y, word, decay):
     """d of one unit with the local error, the output and the random word."""
     delta = error
     if not layer.loss.cancels_derivative:
         slope = derivative_of(layer, y)
         delta = rshift_round(error * slope, 15)
-    if abs(delta) < layer.dead_zone:
+    if abs(delta) < layer.learning.steps.dead_zone:
         delta = 0
-    a = (layer.rate.mult * decay) >> 15
-    return sat_s16(random_round(delta * a, layer.rate.shift, word))
+    a = (layer.learning.steps.rate.mult * decay) >> 15
+    return sat_s16(random_round(delta * a, layer.learning.steps.rate.shift, word))
 
 
-def update(layer: QuantizedDense, w, b, j, x, d, rho):
+def update(layer: QuantizedWeighted, w, b, j, x, d, rho):
     """Section 8 for row j, in place, with the inputs x of a unit that has d != 0."""
-    k, u = layer.weight_bits, layer.update_shift
+    k, u = layer.numbers.weight_bits, layer.learning.steps.update_shift
     start = rho >> (32 - u)
     left = [((rho + m * 2**30) % 2**32) >> (32 - u) for m in range(4)]
     for i in range(layer.n_in):
         total = d * x[i] + (start if layer.weight_type == "s16" else left[i % 4])
         left[i % 4] = total % 2**u
         w[j][i] = clip(w[j][i] + (total >> u), -(2**k), 2**k - 1)
-    b[j] = clip(b[j] + ((d * layer.bias_one + start) >> u), -(2**27), 2**27)
+    b[j] = clip(b[j] + ((d * layer.learning.steps.bias_one + start) >> u), -(2**27), 2**27)
 
 
-def learn(layer: QuantizedDense, w, b, x, y, label, rng, decay):
-    base = rng + PHI * layer.unit_offset
+def learn(layer: QuantizedWeighted, w, b, x, y, label, rng, decay):
+    base = rng + PHI * layer.learning.unit_offset
     for j, error in enumerate(local_errors(layer, y, label)):
         d = step_size(layer, error, y[j], draw(base, j), decay)
         if d != 0:
@@ -277,7 +279,7 @@ def derivative_f32(name, y, *numbers):
     }[name]
 
 
-def output_f32(layer: QuantizedDense, row, bias, x):
+def output_f32(layer: QuantizedWeighted, row, bias, x):
     lanes = [sum_f32(F(row[i] * x[i]) for i in range(m, layer.n_in, 8)) for m in range(8)]
     even = F(F(lanes[0] + lanes[4]) + F(lanes[2] + lanes[6]))
     odd = F(F(lanes[1] + lanes[5]) + F(lanes[3] + lanes[7]))
@@ -285,15 +287,15 @@ def output_f32(layer: QuantizedDense, row, bias, x):
     return activation_f32(layer.activation, clip(acc, F(-(2**20)), F(2**20)), *numbers_f32(layer))
 
 
-def numbers_f32(layer: QuantizedDense):
-    return [F(number) for number in layer.numbers]
+def numbers_f32(layer: QuantizedWeighted):
+    return [F(number) for number in layer.settings]
 
 
-def forward_f32(layer: QuantizedDense, w, b, x):
+def forward_f32(layer: QuantizedWeighted, w, b, x):
     return [output_f32(layer, w[j], b[j], x) for j in range(layer.n_out)]
 
 
-def target_f32(layer: QuantizedDense, j, label):
+def target_f32(layer: QuantizedWeighted, j, label):
     t = layer.loss.target
     is_class = isinstance(label, int)
     if layer.is_last:
@@ -315,11 +317,11 @@ def target_space_error_f32(loss, r):
         return clip(r, -delta, delta)
     if loss.kind == "epsilon_insensitive":
         return F(r - delta) if r > delta else F(r + delta) if r < -delta else F(0)
-    scaled = F(F(r * F(loss.custom_scale_f32)) + F(128.5))
-    return loss.table[clip(math.floor(float(scaled)), 0, 255)]
+    scaled = F(F(r * F(loss.table.scale)) + F(128.5))
+    return loss.table.values[clip(math.floor(float(scaled)), 0, 255)]
 
 
-def local_errors_f32(layer: QuantizedDense, y, label):
+def local_errors_f32(layer: QuantizedWeighted, y, label):
     loss, units = layer.loss, range(len(y))
     if loss.kind == "softmax_cross_entropy":
         p = softmax_f32([F(value * LOG2E) for value in y])
@@ -328,33 +330,33 @@ def local_errors_f32(layer: QuantizedDense, y, label):
         return [target_space_error_f32(loss, F(target_f32(layer, j, label) - y[j])) for j in units]
     p = [[F(int(v)) for v in row] for row in layer.projection.values]
     classes = range(len(p[0]))
-    v = [F(sum_f32(F(p[j][k] * y[j]) for j in units) * F(loss.readout_f32)) for k in classes]
+    v = [F(sum_f32(F(p[j][k] * y[j]) for j in units) * F(loss.readout.gain)) for k in classes]
     if loss.kind == "projected_l2":
         wanted = [F(k == label) for k in classes] if isinstance(label, int) else label
         q = [F(wanted[k] - v[k]) for k in classes]
     else:
         q = [F(F(k == label) - p_k) for k, p_k in enumerate(softmax_f32(v))]
-    scale = F(loss.error_scale_f32)
+    scale = F(loss.readout.error_scale)
     return [F(sum_f32(F(p[j][k] * q[k]) for k in classes) * scale) for j in units]
 
 
-def step_size_f32(layer: QuantizedDense, error, y, decay):
+def step_size_f32(layer: QuantizedWeighted, error, y, decay):
     delta = error
     if not layer.loss.cancels_derivative:
         delta = F(error * derivative_f32(layer.activation, y, *numbers_f32(layer)))
-    if abs(delta) < F(layer.dead_zone):
+    if abs(delta) < F(layer.learning.steps.dead_zone):
         delta = F(0)
-    a = F(F(layer.rate_f32) * decay)
+    a = F(F(layer.learning.steps.rate) * decay)
     return clip(F(a * delta), F(-1024), F(1024))
 
 
-def update_f32(layer: QuantizedDense, w, b, j, x, d):
+def update_f32(layer: QuantizedWeighted, w, b, j, x, d):
     for i in range(layer.n_in):
         w[j][i] = F(w[j][i] + F(d * x[i]))
     b[j] = F(b[j] + d)
 
 
-def learn_f32(layer: QuantizedDense, w, b, x, y, label, rng, decay):
+def learn_f32(layer: QuantizedWeighted, w, b, x, y, label, rng, decay):
     for j, error in enumerate(local_errors_f32(layer, y, label)):
         d = step_size_f32(layer, error, y[j], decay)
         if d != 0:

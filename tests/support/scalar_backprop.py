@@ -40,7 +40,7 @@ def backprop_step(model, w, b, values, label, rng, decay):
 
 
 def _learn(layer, w, b, x, y, e, rng, decay, *, real):
-    base = rng + PHI * layer.unit_offset
+    base = rng + PHI * layer.learning.unit_offset
     for j, (row, inputs) in enumerate(_units(layer, x, zero=F(0) if real else 0)):
         if real:
             d = step_size_f32(layer, e[j], y[j], decay)
@@ -71,7 +71,7 @@ def _below(layer, w, e, x, y, *, real):
                 terms[place].append(F(w[row][i] * delta) if real else w[row][i] * delta)
     if real:
         return [clip(sum_f32(products), -LIMIT_F32, LIMIT_F32) for products in terms]
-    shift = layer.input_gradient.shift
+    shift = layer.learning.input_gradient.shift
     return [clip(rshift_round(sum(products), shift), -LIMIT, LIMIT) for products in terms]
 
 

@@ -32,12 +32,12 @@ def element(shape, r, s, k):
 
 def units(layer: QuantizedConv2d):
     """(oy, ox, o) of all units, in the order of the update."""
-    oh, ow, co = layer.geometry.y_shape
+    oh, ow, co = layer.shape.y_shape
     return [(oy, ox, o) for oy in range(oh) for ox in range(ow) for o in range(co)]
 
 
 def patch(layer: QuantizedConv2d, x, oy, ox, o, zero):
-    g = layer.geometry
+    g = layer.shape
     (h, w, ci), (_, _, co) = g.x_shape, g.y_shape
     (kh, kw), (sh, sw), (pt, pl), (dh, dw) = g.kernel, g.stride, g.padding, g.dilation
     values = []
@@ -71,7 +71,7 @@ def rows_of_window(a, size, count):
 
 def seen(layer: QuantizedConv2d, y):
     """Rows and columns of the map that the loss sees, and the unit behind each (r, s, o) of it."""
-    g = layer.geometry
+    g = layer.shape
     (oh, ow, co), (ph, pw), (sh, sw) = g.y_shape, g.pool_kernel, g.pool_stride
     rows, columns = (oh - ph) // sh + 1, (ow - pw) // sw + 1
     behind = {}
@@ -88,7 +88,7 @@ def seen(layer: QuantizedConv2d, y):
 def windows(layer: QuantizedConv2d, y):
     """For each element of m, in order, the units (oy, ox, o) that its window averages."""
     rows, columns, behind = seen(layer, y)
-    kr, kc = layer.geometry.windows
+    kr, kc = layer.shape.windows
     return [
         [
             behind[r, s, o]
@@ -106,7 +106,7 @@ def inverse_area(area):
 
 
 def averaged(layer: QuantizedConv2d, y):
-    shape, m = layer.geometry.y_shape, []
+    shape, m = layer.shape.y_shape, []
     for members in windows(layer, y):
         total = sum(y[element(shape, *unit)] for unit in members)
         m.append(clip(rshift_round(total * inverse_area(len(members)), 15), *RANGE[layer.y_type]))
@@ -114,7 +114,7 @@ def averaged(layer: QuantizedConv2d, y):
 
 
 def averaged_f32(layer: QuantizedConv2d, y):
-    shape, m = layer.geometry.y_shape, []
+    shape, m = layer.shape.y_shape, []
     for members in windows(layer, y):
         total = sum_f32(y[element(shape, *unit)] for unit in members)
         m.append(F(total * F(F(1) / F(len(members)))))
@@ -134,7 +134,7 @@ def spread(layer: QuantizedConv2d, y, errors):
 
 
 def conv_learn(layer: QuantizedConv2d, w, b, x, y, label, rng, decay):
-    base = rng + PHI * layer.unit_offset
+    base = rng + PHI * layer.learning.unit_offset
     errors = spread(layer, y, local_errors(layer, averaged(layer, y), label))
     for j, (oy, ox, o) in enumerate(units(layer)):
         d = step_size(layer, errors.get((oy, ox, o), 0), y[j], draw(base, j), decay)

@@ -86,14 +86,14 @@ class ScalarModel:
         self.w, self.b = [], []
         for layer in model.layers:
             if layer.kind == "gru":
-                w, b = zip(*(self._initial(unit) for unit in layer.parts), strict=True)
+                w, b = zip(*(self._initial(unit) for unit in layer.units), strict=True)
             else:
                 w, b = ([], []) if layer.kind in POOLS else self._initial(layer)
             self.w.append(w)
             self.b.append(b)
 
     def _initial(self, layer):
-        init, k = layer.init, layer.weight_bits
+        init, k = layer.init, 0 if self.real else layer.numbers.weight_bits
         if not isinstance(init, SeededInit):
             if self.real:
                 return [list(row) for row in init.w], list(init.b)
@@ -104,7 +104,7 @@ class ScalarModel:
             for i in range(layer.n_in):
                 u = (draw(init.seed, j * layer.n_in + i) >> 16) - 32768
                 reads_input = layer.kind == "rnn" and i < layer.n_in - layer.n_out
-                bound = layer.input_bound if reads_input else init.bound
+                bound = init.recurrent.inputs if reads_input else init.bound
                 if self.real:
                     row.append(F(F(u) * F(bound)))
                 else:
@@ -116,9 +116,9 @@ class ScalarModel:
         for j in range(layer.n_out):
             u = (draw(init.seed, layer.n_out * layer.n_in + j) >> 16) - 32768
             if self.real:
-                b.append(F(F(u) * F(layer.bias_bound)))
+                b.append(F(F(u) * F(init.recurrent.biases)))
             else:
-                b.append(rshift_round(u * layer.bias_bound, 15))
+                b.append(rshift_round(u * init.recurrent.biases, 15))
         return w, b
 
     def _units(self, layer):
@@ -128,7 +128,7 @@ class ScalarModel:
             return 0
         if layer.kind in ("dense", "rnn"):
             return layer.n_out
-        oh, ow, co = layer.geometry.y_shape
+        oh, ow, co = layer.shape.y_shape
         return oh * ow * co
 
     def output(self, x):

@@ -31,7 +31,7 @@ class Memory:
         zero = F(0) if layer.x_type == "f32" else 0
         self.h = [zero for _ in range(layer.n_out)]
         self.v, self.c = None, None
-        self.trace = [[zero] * layer.n_in for _ in layer.leak_shifts]
+        self.trace = [[zero] * layer.n_in for _ in layer.shape.leak_shifts]
 
 
 def narrow(value_type, a, s):
@@ -58,14 +58,14 @@ def toward_f32(a, b, s):
 
 def group(layer: QuantizedRnn, j):
     """The group of unit j: group g begins at unit floor(g * n_out / G)."""
-    groups = len(layer.leak_shifts)
+    groups = len(layer.shape.leak_shifts)
     return max(g for g in range(groups) if g * layer.n_out // groups <= j)
 
 
 def rnn_step(layer: QuantizedRnn, w, b, memory: Memory, x):
     """One step: the layer's output; the memory moves on."""
-    kind, shifts = layer.x_type, layer.leak_shifts
-    v = [*x, *(narrow(kind, value, layer.own_shift) for value in memory.h)]
+    kind, shifts = layer.x_type, layer.shape.leak_shifts
+    v = [*x, *(narrow(kind, value, layer.numbers.own_shift) for value in memory.h)]
     c = forward(layer, w, b, v)
     memory.v, memory.c = v, c
     for j in range(layer.n_out):
@@ -78,7 +78,7 @@ def rnn_step(layer: QuantizedRnn, w, b, memory: Memory, x):
 
 
 def rnn_step_f32(layer: QuantizedRnn, w, b, memory: Memory, x):
-    shifts = layer.leak_shifts
+    shifts = layer.shape.leak_shifts
     v = [*x, *memory.h]
     c = forward_f32(layer, w, b, v)
     memory.v, memory.c = v, c
@@ -92,7 +92,7 @@ def rnn_step_f32(layer: QuantizedRnn, w, b, memory: Memory, x):
 
 def x_of_update(layer: QuantizedRnn, memory: Memory, j):
     """x of section 8 for unit j."""
-    if not layer.has_traces:
+    if not layer.shape.has_traces:
         return memory.v
     row = memory.trace[group(layer, j)]
     return row if layer.x_type == "f32" else [output_of(layer.x_type, value) for value in row]
@@ -100,11 +100,11 @@ def x_of_update(layer: QuantizedRnn, memory: Memory, j):
 
 def y_of_derivative(layer: QuantizedRnn, memory: Memory, y):
     """y of section 5, of the layer with the output y."""
-    return y if layer.has_traces else memory.c
+    return y if layer.shape.has_traces else memory.c
 
 
 def rnn_learn(layer: QuantizedRnn, w, b, memory: Memory, y, label, rng, decay):
-    base = rng + PHI * layer.unit_offset
+    base = rng + PHI * layer.learning.unit_offset
     slope = y_of_derivative(layer, memory, y)
     for j, error in enumerate(local_errors(layer, y, label)):
         d = step_size(layer, error, slope[j], draw(base, j), decay)
@@ -190,7 +190,7 @@ def gru_learn(layer: QuantizedGru, w, b, memory: GruMemory, y, label, rng, decay
     outputs = [output_of(layer.x_type, value) for value in h]
     parts = (layer.reads, [*of_r, *of_z, *of_c], x), (layer.own, [*of_r, *of_z, *own], outputs)
     for k, (unit, delta, read) in enumerate(parts):
-        base = rng + PHI * unit.unit_offset
+        base = rng + PHI * unit.learning.unit_offset
         for j in range(3 * n):
             d = step_size(unit, delta[j], 0, draw(base, j), decay)
             if d != 0:

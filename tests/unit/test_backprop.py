@@ -15,7 +15,7 @@ from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.data import dataset_from_arrays
 from tpsgd_edge.memory import ArenaPlan, plan_memory
 from tpsgd_edge.quantize import QuantizedModel
-from tpsgd_edge.quantize.model import InputGradient
+from tpsgd_edge.quantize.model import InputGradient, QuantizedWeighted
 from tpsgd_edge.spec import Spec, spec_from_dict
 from tpsgd_edge.stages import prepare, render_project
 
@@ -151,16 +151,18 @@ def test_hidden_layers_have_errors_from_above_and_no_projection():
     assert model.error_path == (4, 3, 2, 0)
     assert (model.errors_go_to(2), model.errors_go_to(0)) == (0, None)
     assert (conv1.loss.kind, last.loss.kind) == ("backward", "softmax_cross_entropy")
-    assert (conv1.projection, conv1.input_gradient) == (None, None)
-    assert conv2.input_gradient is not None
-    assert last.input_gradient is not None
+    assert (conv1.projection, conv1.learning.input_gradient) == (None, None)
+    assert conv2.learning.input_gradient is not None
+    assert last.learning.input_gradient is not None
     # 4 of 2 x 2 windows share an error above; the scale says so, and no kernel divides.
-    below_last = last.error_scale * last.weight_scale * 2.0**last.input_gradient.shift
-    assert conv2.error_scale == below_last / 4
-    assert (
-        conv1.error_scale
-        == conv2.error_scale * conv2.weight_scale * 2.0**conv2.input_gradient.shift
-    )
+    first, second, third = (la.learning.steps.error_scale for la in (conv1, conv2, last))
+    assert second == third * _growth(last) / 4
+    assert first == second * _growth(conv2)
+
+
+def _growth(layer: QuantizedWeighted) -> float:
+    """Factor of the error scale from the outputs of a linear layer to its inputs."""
+    return layer.numbers.weight_scale * 2.0**layer.learning.input_gradient.shift
 
 
 def test_layers_that_do_not_train_are_not_reached():
@@ -168,14 +170,14 @@ def test_layers_that_do_not_train_are_not_reached():
     assert model.error_path == (4, 3, 2)
     conv2 = model.trainable[0]
     assert conv2.name == "conv2"
-    assert conv2.input_gradient is None
+    assert conv2.learning.input_gradient is None
     roles = [(b.layer, b.role) for b in plan_memory(model).training.buffers if b.role == "e"]
     assert roles == [("conv2", "e"), ("pool2", "e"), ("fc", "e")]
 
 
 def test_narrow_sums_take_32_bits():
     narrow, wide = (model_of(numbers={"weights": weights}) for weights in ("s8", "s16"))
-    shapes = [layer.input_gradient for layer in (narrow.last, wide.last)]
+    shapes = [layer.learning.input_gradient for layer in (narrow.last, wide.last)]
     assert all(isinstance(input_gradient, InputGradient) for input_gradient in shapes)
     assert [input_gradient.is_wide for input_gradient in shapes if input_gradient] == [False, True]
 

@@ -184,8 +184,8 @@ def test_the_proved_bounds_are_printed():
     for model, project in projects():
         source = project.files[f"{model.name}.c"]
         for layer in model.trainable:
-            if layer.accumulator is not None:
-                assert f"|acc| <= {layer.accumulator.high:,}" in source
+            if layer.numbers.accumulator is not None:
+                assert f"|acc| <= {layer.numbers.accumulator.high:,}" in source
 
 
 def test_the_memory_plan_is_printed():

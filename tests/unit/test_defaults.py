@@ -247,8 +247,8 @@ def test_no_rate_that_nobody_asked_for_is_refused(seed):
     numbers = {"weights": "s8", "activations": "s16"}
     spec = spec_of(CONV1D, DENSE[1], numbers=numbers, seed=seed)
     for layer in prepare(spec, dataset_from_arrays(spec, x, classes(60))).model.weighted:
-        assert layer.rate is not None
-        assert layer.rate.mult > 0
+        assert layer.learning.steps.rate is not None
+        assert layer.learning.steps.rate.mult > 0
 
 
 @pytest.mark.parametrize(("weights", "activations"), FORMATS)
@@ -263,7 +263,10 @@ def test_whatever_the_samples_the_nearest_rate_is_taken(weights, activations, ki
     x = np.random.default_rng(4).normal(size=(60, 6)) * size
     spec = spec_of(rule={"kind": kind}, **settings)
     model = prepare(spec, dataset_from_arrays(spec, x, classes(60))).model
-    assert all(layer.rate is not None and layer.rate.mult > 0 for layer in model.trainable)
+    assert all(
+        layer.learning.steps.rate is not None and layer.learning.steps.rate.mult > 0
+        for layer in model.trainable
+    )
 
 
 def test_a_rate_that_is_asked_for_is_refused_where_the_same_one_by_default_is_not():

@@ -152,14 +152,14 @@ def test_what_nobody_says_follows_from_the_samples():
     for estimator, steps in ((classifier, (0.3, 0.3)), (regressor, (0.1, 0.03))):
         assert estimator.n_iter_ == 67  # 10,050 steps
         np.testing.assert_allclose(estimator.model_.inputs.std, x.std(axis=0), rtol=1e-5)
-        rates = [layer.rate_f32 for layer in estimator.model_.trainable]
+        rates = [layer.learning.steps.rate for layer in estimator.model_.trainable]
         assert rates == pytest.approx([step / 4 for step in steps], rel=1e-3)
     # Named, they do the same.
     named = TPSGDClassifier((8,), random_state=1, weights="f32", epochs=67, scaling="standard")
     assert named.fit(x, y).state_ == classifier.state_
     assert TPSGDClassifier((), learning_rate=0.5, weights="f32", epochs=1).fit(
         x, y
-    ).model_.last.rate_f32 == pytest.approx(0.5)
+    ).model_.last.learning.steps.rate == pytest.approx(0.5)
 
 
 def test_calls_of_partial_fit_are_the_epochs_of_fit():

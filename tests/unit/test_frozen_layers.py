@@ -42,9 +42,9 @@ def test_weights_of_frozen_layers_are_those_that_training_starts_from() -> None:
     assert frozen.trainable == frozen.weighted[1:]
     assert isinstance(first.init, StoredInit)
     assert first.init.w.shape == (7, 12)
-    assert np.abs(first.init.w).max() <= 2**first.weight_bits
+    assert np.abs(first.init.w).max() <= 2**first.numbers.weight_bits
     # Random numbers belong to units that learn.
-    assert (second.unit_offset, free.weighted[1].unit_offset) == (0, 7)
+    assert (second.learning.unit_offset, free.weighted[1].learning.unit_offset) == (0, 7)
     assert (frozen.total_units, free.total_units) == (10, 17)
 
 

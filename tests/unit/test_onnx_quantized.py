@@ -73,7 +73,7 @@ def test_weights_that_do_not_learn_keep_the_integers_of_the_file(tmp_path: Path)
     spec = nets.spec_of(path, model=model, numbers={"weights": "s8"})
     x = RNG.uniform(-1, 1, (30, 6)).astype(np.float32)
     layer = quantized(spec, x, np.arange(30) % 3).weighted[0]
-    assert layer.weight_scale == pytest.approx(0.013, rel=1e-6)
+    assert layer.numbers.weight_scale == pytest.approx(0.013, rel=1e-6)
     np.testing.assert_array_equal(layer.init.w, WHOLE["w"].T)
 
 

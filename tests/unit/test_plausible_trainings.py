@@ -105,7 +105,7 @@ def test_weights_at_their_ends_are_counted():
     state = dict(Reference(model).state())
     for layer in model.trainable:
         values = np.zeros_like(state[f"{layer.name}.w"])
-        values.flat[:2] = -(2**layer.weight_bits), 2**layer.weight_bits - 1
+        values.flat[:2] = -(2**layer.numbers.weight_bits), 2**layer.numbers.weight_bits - 1
         state[f"{layer.name}.w"] = values
     found = dict(weights_at_limits(model, state_layout(model).write(state)))
     assert found == {la.name: pytest.approx(2 / la.n_weights) for la in model.trainable}

@@ -17,7 +17,7 @@ from tpsgd_edge.quantize import (
     quantize_inputs,
     quantize_labels,
 )
-from tpsgd_edge.quantize.model import SeededInit, StoredInit
+from tpsgd_edge.quantize.model import QuantizedWeighted, SeededInit, StoredInit
 from tpsgd_edge.quantize.samples import read_outputs
 from tpsgd_edge.quantize.scales import (
     as_requantize,
@@ -111,7 +111,7 @@ def test_nets_of_dense_layers_alone_have_wide_ranges_in_s8(tmp_path, below, reac
     content = {"name": "toy", "model": {"layers": layers}, "data": {"file": "toy.npz"}}
     spec = spec_from_dict({**content, "numbers": {"weights": "s8"}}, folder=tmp_path)
     last = quantized(spec, x=RNG.uniform(-1, 1, (50, 7, 6))).trainable[-1]
-    assert last.weight_scale * 2**last.weight_bits == reach
+    assert last.numbers.weight_scale * 2**last.numbers.weight_bits == reach
 
 
 def test_one_input_in_ten_thousand_may_saturate():
@@ -123,6 +123,12 @@ def test_one_input_in_ten_thousand_may_saturate():
     sparse = np.zeros((20_000, 1))
     sparse[0] = 7
     assert input_scale(sparse, "s8") == pytest.approx(7 / 127)
+
+
+def _rate_unit(layer: QuantizedWeighted) -> float:
+    """The factor of a layer whose learning rate and error scale are 1."""
+    numbers, shift = layer.numbers, layer.learning.steps.update_shift
+    return numbers.x_scale / numbers.weight_scale * 2.0 ** (shift - 14)
 
 
 @pytest.mark.parametrize("weights", ["s16", "s8"])
@@ -137,27 +143,28 @@ def test_the_learning_rate_is_met(tmp_path, weights, activations, rate):
         rule={"learning_rate": rate, "output_learning_rate": rate / 2},
     )
     for layer, wanted in zip(quantized(spec).trainable, (rate, rate / 2), strict=True):
-        assert layer.rate is not None
-        unit = layer.x_scale / layer.weight_scale * 2.0 ** (layer.update_shift - 14)
-        met = layer.rate.mult / 2**layer.rate.shift / unit
+        unit = _rate_unit(layer)
+        met = layer.learning.steps.rate.mult / 2**layer.learning.steps.rate.shift / unit
         assert met == pytest.approx(wanted, rel=2**-14)
 
 
 def test_rates_below_15_bits_keep_the_bits_that_are_left(tmp_path):
     spec = make_spec(tmp_path, hidden={"loss": "l2"}, rule={"learning_rate": 1e-5})
     layer = quantized(spec).trainable[0]
-    assert layer.rate is not None
-    assert layer.rate.shift == 30
-    assert 2**6 <= layer.rate.mult < 2**14
-    unit = layer.x_scale / layer.weight_scale * 2.0 ** (layer.update_shift - 14)
-    met = layer.rate.mult / 2**layer.rate.shift / unit
+    assert layer.learning.steps.rate.shift == 30
+    assert 2**6 <= layer.learning.steps.rate.mult < 2**14
+    unit = _rate_unit(layer)
+    met = layer.learning.steps.rate.mult / 2**layer.learning.steps.rate.shift / unit
     assert met == pytest.approx(1e-5, rel=2**-7)
 
 
 def test_each_layer_may_have_its_own_rate(tmp_path):
     spec = make_spec(tmp_path, hidden={"learning_rate": 0.25}, numbers={"weights": "f32"})
     # The other one follows from the five units that it reads: 0.3 over half their number.
-    assert [layer.rate_f32 for layer in quantized(spec).trainable] == [0.25, pytest.approx(0.12)]
+    assert [layer.learning.steps.rate for layer in quantized(spec).trainable] == [
+        0.25,
+        pytest.approx(0.12),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -177,11 +184,10 @@ def test_the_rate_of_a_map_is_that_of_its_averages(tmp_path, weights, target_poo
     )
     layer = quantized(spec, x=RNG.uniform(-1, 1, (50, 42))).trainable[0]
     if weights == "f32":
-        assert layer.rate_f32 == pytest.approx(0.02 * share)
+        assert layer.learning.steps.rate == pytest.approx(0.02 * share)
         return
-    assert layer.rate is not None
-    unit = layer.x_scale / layer.weight_scale * 2.0 ** (layer.update_shift - 14)
-    met = layer.rate.mult / 2**layer.rate.shift / unit
+    unit = _rate_unit(layer)
+    met = layer.learning.steps.rate.mult / 2**layer.learning.steps.rate.shift / unit
     error_scale = 1.0  # of projected cross entropy under signs
     assert met == pytest.approx(0.02 * share * error_scale, rel=2**-14)
 
@@ -290,9 +296,9 @@ def test_leaky_units_hold_what_lies_far_below_zero(tmp_path, activations, z_min)
         data={"scaling": "none"},
     )
     layer = quantized(spec).layers[0]
-    assert (layer.negative_slope, layer.z_min) == (1638, z_min)
+    assert (layer.numbers.negative_slope, layer.numbers.z_min) == (1638, z_min)
     lowest = float((X @ weights["fc1.w"][0] - 15).min())
-    assert layer.z_min * layer.y_scale < lowest < -15
+    assert layer.numbers.z_min * layer.y_scale < lowest < -15
 
 
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "hard_tanh"])
@@ -324,9 +330,9 @@ def test_given_weights_are_kept(tmp_path, weights):
     spec = make_spec(tmp_path, model={"weights_file": "w.npz"}, numbers={"weights": weights})
     layer = quantized(spec).trainable[0]
     assert isinstance(layer.init, StoredInit)
-    unit = layer.weight_scale
+    unit = layer.numbers.weight_scale
     np.testing.assert_allclose(layer.init.w * unit, w, atol=max(unit / 2, 1e-6) * 1.01)
-    bias_scale = 1.0 if weights == "f32" else unit * layer.x_scale * 2.0**layer.bias_shift
+    bias_scale = layer.numbers.bias_scale
     np.testing.assert_allclose(layer.init.b * bias_scale, b, atol=max(bias_scale, 1e-6))
 
 

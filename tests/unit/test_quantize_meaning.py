@@ -92,7 +92,7 @@ def steps(model: QuantizedModel, layer: int, *, vectors: bool = False) -> NDArra
     raw_x, raw_y = samples(vectors=vectors)
     x, y = quantize_inputs(model, raw_x), quantize_labels(model, raw_y)
     quantized = model.trainable[layer]
-    bias_scale = quantized.weight_scale * quantized.x_scale * 2.0**quantized.bias_shift
+    scales = quantized.numbers.weight_scale, quantized.numbers.bias_scale
     moved = []
     for sample, label in zip(x[:20], y[:20], strict=True):
         reference = Reference(model)
@@ -102,8 +102,7 @@ def steps(model: QuantizedModel, layer: int, *, vectors: bool = False) -> NDArra
         name = quantized.name
         change = after[f"{name}.w"].astype(float) - before[f"{name}.w"]
         bias_change = after[f"{name}.b"].astype(float) - before[f"{name}.b"]
-        is_float = model.value_type == "f32"
-        moved += [change * quantized.weight_scale, bias_change * (1 if is_float else bias_scale)]
+        moved += [change * scales[0], bias_change * scales[1]]
     return np.concatenate([part.ravel() for part in moved])
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.support.models import VALUE_TYPES, random_model, random_samples
+from tests.support.parts import altered
 from tests.support.readouts import with_learning_readouts
 from tests.support.scalar import PHI, clip, draw, label_errors, mix, random_round, sat_s16
 from tpsgd_edge.arithmetic.projection import draw_projection
@@ -37,11 +38,11 @@ def after(
 ):
     """Section 6.5, one layer, as on the page."""
     layer = model.layers[0]
-    base = rng + PHI * layer.unit_offset
+    base = rng + PHI * layer.learning.unit_offset
     rate = layer.projection.rate
     now = replace(layer.projection, values=np.array(p, np.int8))
     a = (rate.mult * decay) >> 15
-    for k, q in enumerate(label_errors(replace(layer, projection=now), y, label)):
+    for k, q in enumerate(label_errors(altered(layer, projection=now), y, label)):
         word = draw(draw(base, 0), k)
         c = sat_s16(random_round(q * a, rate.shift, word))
         if c == 0:
@@ -83,8 +84,8 @@ def test_in_f32_they_add_rate_times_q_times_y():
     v = [f(0)] * 5
     for j in range(7):
         v = [f(v[k] + f(p[j, k] * y[j])) for k in range(5)]
-    q = [f(label[k] - f(v[k] * f(layer.loss.readout_f32))) for k in range(5)]
-    a = f(f(layer.projection.rate_f32) * f(model.schedule.decay_f32[0]))
+    q = [f(label[k] - f(v[k] * f(layer.loss.readout.gain))) for k in range(5)]
+    a = f(f(layer.projection.rate) * f(model.schedule.decay_f32[0]))
     wanted = [
         [clip(f(p[j, k] + f(f(a * q[k]) * y[j])), f(-127), f(127)) for k in range(5)]
         for j in range(7)

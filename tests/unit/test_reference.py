@@ -16,11 +16,12 @@ from tests.support.models import (
     projection_values,
     random_model,
 )
+from tests.support.parts import altered
 from tests.support.same_training import assert_same_training, samples
 from tests.support.scalar import PHI, stream
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.memory.state import digest_order
-from tpsgd_edge.quantize.model import DTYPES, QuantizedModel, Requantize
+from tpsgd_edge.quantize.model import DTYPES, QuantizedModel, Readout, Requantize
 from tpsgd_edge.reference import Reference, trace
 
 
@@ -100,7 +101,7 @@ def test_gated_models_train_as_scalar_loops_do(seed, value_type):
 def test_wide_layers_train_as_scalar_loops_do():
     # 500 inputs of s16 weights leave 14 bits for the weights in a8.
     model = small(value_type="s8", n_in=500, hidden=[2], weight_types=["s16", "s16"], lively=True)
-    assert model.layers[0].weight_bits == 14
+    assert model.layers[0].numbers.weight_bits == 14
     assert_same_training(model, steps=3)
 
 
@@ -166,7 +167,7 @@ def test_a_weight_whose_input_is_zero_does_not_change():
 
 def test_a_weight_of_negative_zero_survives_a_unit_that_does_not_learn():
     model = lively_net(value_type="f32")
-    layers = tuple(dataclasses.replace(layer, dead_zone=100.0) for layer in model.layers)
+    layers = tuple(altered(layer, dead_zone=100.0) for layer in model.layers)
     reference = Reference(dataclasses.replace(model, layers=layers))
     state = reference.state()
     state["fc1.w"][...] = -0.0
@@ -180,11 +181,11 @@ def test_the_dead_zone_spares_what_is_as_large_as_itself(value_type):
     # Two classes and logits of zero: |delta| is 1/2, in Q14 for integers.
     half = 0.5 if value_type == "f32" else 2**13
     model = lively_net(value_type=value_type, label_count=2, weight_types=["s16", "s16"])
-    layer = dataclasses.replace(model.layers[1], dead_zone=half, rate_f32=1.0)
+    layer = altered(model.layers[1], dead_zone=half, rate=1.0)
     if value_type != "f32":
-        layer = dataclasses.replace(layer, rate=Requantize(32768, 20))
+        layer = altered(layer, rate=Requantize(32768, 20))
     for dead_zone, learns in ((half, True), (half * (1 + 2**-13), False)):
-        last = dataclasses.replace(layer, dead_zone=type(half)(dead_zone))
+        last = altered(layer, dead_zone=type(half)(dead_zone))
         schedule = dataclasses.replace(model.schedule, decay=(32768,))
         reference = Reference(
             dataclasses.replace(model, layers=(model.layers[0], last), schedule=schedule)
@@ -199,8 +200,7 @@ def test_the_dead_zone_spares_what_is_as_large_as_itself(value_type):
 def test_weights_and_biases_stop_at_their_bounds():
     model = lively_net()
     layers = tuple(
-        dataclasses.replace(layer, rate=Requantize(32768, 8), bias_one=2**30)
-        for layer in model.layers
+        altered(layer, rate=Requantize(32768, 8), bias_one=2**30) for layer in model.layers
     )
     reference = Reference(dataclasses.replace(model, layers=layers))
     for x, label in zip(*samples(model, 200), strict=True):
@@ -208,8 +208,8 @@ def test_weights_and_biases_stop_at_their_bounds():
     state = reference.state()
     for layer in model.layers:
         w, b = state[f"{layer.name}.w"].astype(int), state[f"{layer.name}.b"]
-        assert w.min() == -(2**layer.weight_bits)
-        assert w.max() == 2**layer.weight_bits - 1
+        assert w.min() == -(2**layer.numbers.weight_bits)
+        assert w.max() == 2**layer.numbers.weight_bits - 1
         assert np.abs(b).max() == 2**27
 
 
@@ -238,11 +238,11 @@ def net_for_blobs(value_type) -> QuantizedModel:
     model = lively_net(value_type=value_type, weight_types=["s16", "s16"], projection="sign")
     schedule = dataclasses.replace(model.schedule, decay=(32768,))
     if value_type == "f32":
-        layers = tuple(dataclasses.replace(layer, rate_f32=0.02) for layer in model.layers)
+        layers = tuple(altered(layer, rate=0.02) for layer in model.layers)
         return dataclasses.replace(model, schedule=schedule, layers=layers)
     wide = value_type == "s16"
     hidden, last = (
-        dataclasses.replace(
+        altered(
             layer,
             rate=Requantize(20972, 20),
             bias_one=2**22 if wide else 2**14,
@@ -250,9 +250,9 @@ def net_for_blobs(value_type) -> QuantizedModel:
         )
         for layer in model.layers
     )
-    readout = dataclasses.replace(hidden.loss, readout=Requantize(27269, 15))
-    hidden = dataclasses.replace(hidden, z=Requantize(16384, 29), loss=readout)
-    last = dataclasses.replace(last, z=Requantize(23616, 34 if wide else 26))
+    readout = dataclasses.replace(hidden.loss, readout=Readout(Requantize(27269, 15), 0))
+    hidden = altered(hidden, z=Requantize(16384, 29), loss=readout)
+    last = altered(last, z=Requantize(23616, 34 if wide else 26))
     return dataclasses.replace(model, schedule=schedule, layers=(hidden, last))
 
 
@@ -370,7 +370,7 @@ def test_first_weights_from_the_seed_keep_their_bound():
     init = dataclasses.replace(layer.init, bound=1000)
     layers = (dataclasses.replace(layer, init=init), *model.layers[1:])
     w = Reference(dataclasses.replace(model, layers=layers)).state()["fc1.w"]
-    limit = min(1000, 2**layer.weight_bits)
+    limit = min(1000, 2**layer.numbers.weight_bits)
     assert -limit <= w.min() < 0 < w.max() <= limit
 
 

@@ -14,7 +14,7 @@ from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.network import build_graph
 from tpsgd_edge.graph import Labels, Weights
 from tpsgd_edge.quantize import quantize, quantize_inputs
-from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel
+from tpsgd_edge.quantize.model import QuantizedModel, Weighted
 from tpsgd_edge.reference import Reference
 from tpsgd_edge.reference.backprop import backward_errors
 from tpsgd_edge.reference.initial import initial_weights
@@ -148,13 +148,13 @@ def errors_of(spec: Spec) -> dict[str, NDArray[np.float64]]:
     wide = np.float32 if model.value_type == "f32" else np.int64
     values = [quantize_inputs(model, data.x_train[:1])[0].astype(wide)]
     for layer, numbers in zip(layers, model.layers, strict=True):
-        if isinstance(numbers, QuantizedDense):
+        if isinstance(numbers, Weighted):
             cast(Any, layer).set_state(*initial_weights(numbers))
         values.append(layer.forward(values[-1]))
     unit = 1.0 if model.value_type == "f32" else 2.0**-14
     found = {}
     for index, e in backward_errors(model, layers, values, int(data.y_train[0])):
         numbers = model.layers[index]
-        if isinstance(numbers, QuantizedDense):
-            found[numbers.name] = e * unit * numbers.error_scale
+        if isinstance(numbers, Weighted):
+            found[numbers.name] = e * unit * numbers.learning.steps.error_scale
     return found

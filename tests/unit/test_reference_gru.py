@@ -87,9 +87,8 @@ def gru_of_torch(model: QuantizedModel, sample: np.ndarray) -> np.ndarray:
     net = torch.nn.GRU(N_X, UNITS, batch_first=True, dtype=torch.float64)
     with torch.no_grad():
         for unit, name in ((layer.reads, "ih"), (layer.own, "hh")):
-            step = unit.weight_scale * unit.x_scale * 2**unit.bias_shift
-            step = 1.0 if model.value_type == "f32" else step
-            w = torch.tensor(unit.init.w * unit.weight_scale, dtype=torch.float64)
+            step = unit.numbers.bias_scale
+            w = torch.tensor(unit.init.w * unit.numbers.weight_scale, dtype=torch.float64)
             getattr(net, f"weight_{name}_l0").copy_(w)
             getattr(net, f"bias_{name}_l0").copy_(torch.tensor(unit.init.b * step))
         return net(torch.tensor(sample[np.newaxis]))[0][0].numpy()

@@ -1,7 +1,5 @@
 """Each integer stage of the reference: numbers worked out by hand, and scalar loops."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,7 +10,8 @@ from tests.support.draws import TYPE_RANGE
 from tests.support.layers import random_curve, random_numbers
 from tests.support.losses import FROZEN_ACTIVATIONS
 from tests.support.models import ACTIVATIONS, random_model
-from tpsgd_edge.quantize.model import Loss, Requantize, Target
+from tests.support.parts import altered
+from tpsgd_edge.quantize.model import Loss, LossTable, Readout, Requantize, Target
 from tpsgd_edge.reference.integer.activation import (
     ACTIVATIONS as ACTIVATION_TABLE,
 )
@@ -41,8 +40,8 @@ def layer_of(activation="tanh", y_type="s8", loss=None, *, is_last=False, kind="
         projection=kind,
     )
     layer = model.layers[1 if is_last else 0]
-    layer = dataclasses.replace(layer, activation=activation, y_type=y_type)
-    return dataclasses.replace(layer, loss=loss) if loss else layer
+    layer = altered(layer, activation=activation, y_type=y_type)
+    return altered(layer, loss=loss) if loss else layer
 
 
 # ------------------------------------------------------------------ activation, derivative
@@ -62,9 +61,7 @@ def test_activation_and_derivative_agree_with_scalar_loops(activation, y_type):
     rng = np.random.default_rng(7)
     numbers = random_numbers(rng, activation)
     curve = random_curve(rng, activation, numbers, y_type)
-    layer = dataclasses.replace(
-        layer, negative_slope=slope, z_max=top, numbers=numbers, curve=curve
-    )
+    layer = altered(layer, negative_slope=slope, z_max=top, settings=numbers, curve=curve)
     y = activate(layer, z)
     assert y.tolist() == [scalar.activation_of(layer, v) for v in z.tolist()]
     assert low <= y.min()
@@ -91,7 +88,7 @@ def test_activation_and_derivative_agree_with_scalar_loops(activation, y_type):
     ],
 )
 def test_activation_on_numbers_worked_out_by_hand(activation, y_type, z, y):
-    layer = dataclasses.replace(layer_of(activation, y_type), negative_slope=2**13)
+    layer = altered(layer_of(activation, y_type), negative_slope=2**13)
     assert activate(layer, array(*z)).tolist() == y
 
 
@@ -110,7 +107,7 @@ def test_activation_on_numbers_worked_out_by_hand(activation, y_type, z, y):
     ],
 )
 def test_derivative_on_numbers_worked_out_by_hand(activation, y_type, y, gate):
-    layer = dataclasses.replace(layer_of(activation, y_type), negative_slope=2**13, z_max=96)
+    layer = altered(layer_of(activation, y_type), negative_slope=2**13, z_max=96)
     assert derivative(layer, array(*y)).tolist() == gate
 
 
@@ -170,7 +167,7 @@ def test_label_minus_softmax_on_numbers_worked_out_by_hand():
             Loss(
                 "custom",
                 Target(on=16384, off=-16384),
-                table=np.arange(-128, 128, dtype=np.int16),
+                table=LossTable(np.arange(-128, 128, dtype=np.int16)),
             ),
             [40, -40, -56],
         ),
@@ -178,7 +175,7 @@ def test_label_minus_softmax_on_numbers_worked_out_by_hand():
 )
 def test_losses_in_target_space_on_numbers_worked_out_by_hand(loss, e):
     # Class 0: targets 1/2, -1/2, -1/2 meet outputs -1/8, 1/8, 3/8, that is, r in Q14.
-    layer = dataclasses.replace(layer_of(loss=loss, is_last=True, count=3), y_type="s16")
+    layer = altered(layer_of(loss=loss, is_last=True, count=3), y_type="s16")
     y = array(-4096, 4096, 12288)
     assert local_error(prepare_loss(layer, "class", 3), y, 0).tolist() == e
 
@@ -200,7 +197,9 @@ def test_softmax_cross_entropy_on_numbers_worked_out_by_hand():
 
 
 def test_projected_cross_entropy_at_zero_output_pulls_towards_the_label():
-    layer = layer_of(loss=Loss("projected_cross_entropy", readout=Requantize(16384, 14)))
+    layer = layer_of(
+        loss=Loss("projected_cross_entropy", readout=Readout(Requantize(16384, 14), 0))
+    )
     p = layer.projection.values.astype(np.int64)
     e = local_error(prepare_loss(layer, "class", 4), np.zeros(6, np.int64), 2)
     # q = (24576, -8192, -8192, -8192) / 2 with the label's entry first
@@ -215,9 +214,9 @@ def test_every_error_agrees_with_scalar_loops():
         count, kind = model.labels.count, model.labels.kind
         for layer in model.layers:
             low, high = TYPE_RANGE[layer.y_type]
-            y = rng.integers(max(low, layer.z_min), high + 1, layer.n_out)
+            y = rng.integers(max(low, layer.numbers.z_min), high + 1, layer.n_out)
             y[rng.random(layer.n_out) < 0.2] = high
-            y[rng.random(layer.n_out) < 0.2] = max(low, layer.z_min)
+            y[rng.random(layer.n_out) < 0.2] = max(low, layer.numbers.z_min)
             label = int(rng.integers(count))
             if kind == "vector":
                 label = rng.integers(-32768, 32768, count)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.support.map_models import chain, conv, pool, small
 from tests.support.maps import MapShape, conv_plan
 from tests.support.models import ACTIVATIONS, VALUE_TYPES, loss_choices, random_model
+from tests.support.parts import altered
 from tests.support.same_training import assert_same_training, samples
 from tests.support.scalar import PHI, stream
 from tpsgd_edge.memory.state import digest_order
@@ -131,9 +132,7 @@ def test_a_dense_layer_is_a_convolution_of_a_map_of_one_value_a_channel(value_ty
         np.random.default_rng(8), value_type=value_type, n_in=7, hidden=[6], lively=True
     )
     geometry = conv_plan((1, 1, 7), 6, (1, 1))
-    first = dense.layers[0]
-    numbers = {field.name: getattr(first, field.name) for field in dataclasses.fields(first)}
-    layer = QuantizedConv2d(**numbers, geometry=geometry)
+    layer = dataclasses.replace(dense.layers[0], shape=geometry)
     on_map = dataclasses.replace(dense, layers=(layer, dense.layers[1]))
     x, labels = samples(dense, 6)
     assert np.array_equal(trace(dense, x, labels).digests, trace(on_map, x, labels).digests)
@@ -192,8 +191,7 @@ def test_clips_between_positions_train_as_scalar_loops_do(value_type, weight_typ
         lively=True,
     )
     layers = tuple(
-        dataclasses.replace(layer, rate=Requantize(32768, 10), bias_one=2**28)
-        for layer in model.layers
+        altered(layer, rate=Requantize(32768, 10), bias_one=2**28) for layer in model.layers
     )
     assert_same_training(dataclasses.replace(model, layers=layers), steps=12)
     assert lost > 10
@@ -263,7 +261,7 @@ def test_a_weight_of_negative_zero_survives_where_no_unit_learns():
     layer = model.layers[0]
     w = np.full((2, layer.n_in), -0.0, np.float32)
     init = StoredInit(w, np.zeros(2, np.float32))
-    layer = dataclasses.replace(layer, init=init, dead_zone=1e6)
+    layer = altered(layer, init=init, dead_zone=1e6)
     reference = Reference(dataclasses.replace(model, layers=(layer, *model.layers[1:])))
     reference.train_step(*(part[0] for part in samples(model, 1)))
     assert np.signbit(reference.state()["conv1.w"]).all()
@@ -332,9 +330,9 @@ def test_random_models_hold_every_kind_and_shape():
     for seed in range(300):
         model = random_model(np.random.default_rng(seed), maps=None)
         assert model.layers[-1].kind == "dense"
-        convs += [layer for layer in model.layers if isinstance(layer, QuantizedConv2d)]
+        convs += [layer for layer in model.layers if layer.kind == "conv2d"]
         pools += [layer for layer in model.layers if isinstance(layer, QuantizedPool)]
-    shapes = [layer.geometry for layer in convs]
+    shapes = [layer.shape for layer in convs]
     assert {g.kernel for g in shapes} == set(product((1, 2, 3), repeat=2))
     assert {g.stride for g in shapes} == set(product((1, 2), repeat=2))
     assert {g.padding for g in shapes} >= set(product((0, 1, 2), repeat=2))

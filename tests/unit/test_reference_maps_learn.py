@@ -7,9 +7,12 @@ import pytest
 
 from tests.support.map_models import chain, conv, small
 from tests.support.models import VALUE_TYPES
+from tests.support.parts import altered
 from tpsgd_edge.quantize.model import (
     DTYPES,
     QuantizedModel,
+    Readout,
+    ReadoutF32,
     Requantize,
 )
 from tpsgd_edge.reference import Reference
@@ -40,15 +43,15 @@ def net_for_quadrants(value_type) -> QuantizedModel:
     one = dataclasses.replace(model.schedule, decay=(32768,))
     # g is log2(e) / sqrt(48); in integers times 256 / 2^7.
     if value_type == "f32":
-        loss = dataclasses.replace(layer.loss, readout_f32=0.20823, error_scale_f32=1.0)
+        loss = dataclasses.replace(layer.loss, readout=ReadoutF32(0.20823, 1.0))
         init = dataclasses.replace(layer.init, bound=2.0**-17)
-        layer = dataclasses.replace(layer, loss=loss, init=init, rate_f32=2.0**-8)
+        layer = altered(layer, loss=loss, init=init, rate=2.0**-8)
         return dataclasses.replace(model, schedule=one, layers=(layer, last))
     wide = value_type == "s16"
-    layer = dataclasses.replace(
+    layer = altered(
         layer,
         z=Requantize(16384, 29),
-        loss=dataclasses.replace(layer.loss, readout=Requantize(27293, 16)),
+        loss=dataclasses.replace(layer.loss, readout=Readout(Requantize(27293, 16), 0)),
         rate=Requantize(16384, 22),
         bias_one=2**22 if wide else 2**14,
         init=dataclasses.replace(layer.init, bound=2048),
@@ -61,7 +64,7 @@ def share_seen(model: QuantizedModel, reference: Reference, x, labels) -> float:
     layer, state = model.layers[0], reference.state()
     conv = from_quantized(layer, model)
     conv.set_state(state["conv1.w"], state["conv1.b"])
-    window = target_of_seen(layer.geometry)
+    window = target_of_seen(layer.shape)
     maps = [np.bincount(window, conv.forward(sample)) for sample in x]
     return float(np.mean((np.array(maps) @ layer.projection.values).argmax(axis=1) == labels))
 

@@ -162,13 +162,18 @@ def test_random_models_hold_every_kind_of_sequence():
     behind = {tuple(la.kind for la in model.layers if la.kind != "rnn") for model in models}
     assert behind >= {("dense",), ("dense",) * 2, ("conv2d", "dense"), ("max_pool", "dense")}
     layers = [layer for model in models for layer in model.recurrent]
-    assert {shift for layer in layers for shift in layer.leak_shifts} == set(range(16))
-    assert {layer.own_shift for layer in layers if layer.x_type != "f32"} == set(range(16))
-    assert len({(len(la.leak_shifts) > 1, la.has_traces, la.x_type) for la in layers}) == 12
+    assert {shift for layer in layers for shift in layer.shape.leak_shifts} == set(range(16))
+    assert {layer.numbers.own_shift for layer in layers if layer.x_type != "f32"} == set(range(16))
+    assert (
+        len({(len(la.shape.leak_shifts) > 1, la.shape.has_traces, la.x_type) for la in layers})
+        == 12
+    )
     ways = {(m.gate is not None, m.labels.each_step, len(m.learning_steps) > 1) for m in models}
     assert len(ways) == 8
     assert {m.learn_every > m.steps for m in models} == {False, True}
-    bounds = {(la.bias_bound, la.x_type) for la in layers if isinstance(la.init, SeededInit)}
+    bounds = {
+        (la.init.recurrent.biases, la.x_type) for la in layers if isinstance(la.init, SeededInit)
+    }
     assert bounds > {(0, "s8"), (0, "s16"), (0, "f32"), (2**27, "s8"), (2**27, "s16")}
 
 

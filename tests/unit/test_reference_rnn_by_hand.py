@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.support.models import VALUE_TYPES, random_model
+from tests.support.parts import altered
 from tests.support.scalar import draw
 from tests.support.sequences import rnn_plans
 from tpsgd_edge.quantize.model import (
@@ -91,16 +92,15 @@ def by_hand(value_type: str, *, has_traces: bool = False) -> QuantizedModel:
     )
     rnn, last = model.layers
     w = np.array([numbers["w"]], DTYPES[rnn.weight_type])
-    rnn = dataclasses.replace(
+    rnn = altered(
         rnn,
-        z=numbers["z"],
         init=StoredInit(w, np.zeros(1, DTYPES[rnn.bias_type])),
         loss=Loss("l1", target=TargetF32(mid=1.0) if real else Target(mid=32767, mult=0)),
         # e * a is 2^14 * 2^15: 64 times 2^23, and nothing is left to round.
-        rate=None if real else Requantize(2**15, 23),
-        rate_f32=0.5,
-        bias_one=10,
+        rate=0.5 if real else Requantize(2**15, 23),
     )
+    if not real:
+        rnn = altered(rnn, z=numbers["z"], bias_one=10)
     one = Schedule((2**15,), 1)
     return dataclasses.replace(model, layers=(rnn, last), schedule=one)
 
@@ -178,7 +178,7 @@ def test_two_updates_in_one_sequence_on_numbers_worked_out_by_hand():
 )
 def test_a_state_on_numbers_worked_out_by_hand(h, shift, c, y):
     model = by_hand("s8")
-    layer: Any = from_quantized(dataclasses.replace(model.layers[0], leak_shifts=(shift,)), model)
+    layer: Any = from_quantized(altered(model.layers[0], leak_shifts=(shift,)), model)
     # Without weights c is the bias over 64.
     layer.set_state(np.zeros((1, 2)), np.array([64 * c]))
     layer.h = np.array([h])
@@ -188,7 +188,7 @@ def test_a_state_on_numbers_worked_out_by_hand(h, shift, c, y):
 @pytest.mark.parametrize(("b", "moved"), [(2**14 - 1, 0), (2**14, 1), (-(2**14), 0), (-16385, -1)])
 def test_a_tie_moves_towards_plus_infinity(b, moved):
     model = by_hand("s16", has_traces=True)
-    layer: Any = from_quantized(dataclasses.replace(model.layers[0], leak_shifts=(15,)), model)
+    layer: Any = from_quantized(altered(model.layers[0], leak_shifts=(15,)), model)
     layer.forward(np.array([b]))
     assert layer.trace.tolist() == [[moved, 0]]
 
@@ -209,7 +209,7 @@ def test_a_tie_moves_towards_plus_infinity(b, moved):
 )
 def test_own_outputs_are_read_in_the_units_of_inputs(value_type, shift, h, own):
     model = by_hand(value_type)
-    layer: Any = from_quantized(dataclasses.replace(model.layers[0], own_shift=shift), model)
+    layer: Any = from_quantized(altered(model.layers[0], own_shift=shift), model)
     layer.h = np.array([h])
     layer.forward(np.array([3]))
     assert layer.v.tolist() == [3, own]
@@ -264,12 +264,19 @@ def test_first_weights_of_inputs_have_a_bound_of_their_own(value_type):
     model = small(value_type, [6, 5], [(0,)], stored_weights=False, weight_types=["s16"] * 2)
     rnn, last = model.layers
     bounds = (2.0**-17, 2.0**-19) if value_type == "f32" else (4000, 1000)
-    init = dataclasses.replace(rnn.init, bound=bounds[0])
-    rnn = dataclasses.replace(rnn, init=init, input_bound=bounds[1])
+    others = dataclasses.replace(rnn.init.recurrent, inputs=bounds[1])
+    rnn = dataclasses.replace(
+        rnn, init=dataclasses.replace(rnn.init, bound=bounds[0], recurrent=others)
+    )
     w = Reference(dataclasses.replace(model, layers=(rnn, last))).state()["rnn1.w"]
     unit = 2.0**15 if value_type == "f32" else 1
     assert 0.7 < np.abs(w[:, :6]).max() / (bounds[1] * unit) <= 1
     assert 0.7 < np.abs(w[:, 6:]).max() / (bounds[0] * unit) <= 1
+
+
+def _with_bias_bound(rnn, bound):
+    bounds = dataclasses.replace(rnn.init.recurrent, biases=bound)
+    return dataclasses.replace(rnn, init=dataclasses.replace(rnn.init, recurrent=bounds))
 
 
 @pytest.mark.parametrize("value_type", VALUE_TYPES)
@@ -279,7 +286,7 @@ def test_first_biases_are_drawn_behind_the_weights(value_type):
     words = [draw(rnn.init.seed, 3 * 5 + j) >> 16 for j in range(3)]
     for bound in (0, 1, 3, 1000, 2**27):
         real = bound / 2**15 if value_type == "f32" else bound
-        layers = (dataclasses.replace(rnn, bias_bound=real), last)
+        layers = (_with_bias_bound(rnn, real), last)
         state = Reference(dataclasses.replace(model, layers=layers)).state()
         exact = [(word - 2**15) * bound / 2**15 for word in words]
         nearest = exact if value_type == "f32" else [math.floor(b + 0.5) for b in exact]
@@ -293,6 +300,6 @@ def test_the_largest_bias_fits():
     rnn, last = model.layers
     seed = next(s for s in range(2**20) if draw(s, 2) >> 16 == 0)
     init = dataclasses.replace(rnn.init, seed=seed)
-    layers = (dataclasses.replace(rnn, init=init, bias_bound=2**27), last)
+    layers = (_with_bias_bound(dataclasses.replace(rnn, init=init), 2**27), last)
     state = Reference(dataclasses.replace(model, layers=layers)).state()
     assert state["rnn1.b"].tolist() == [-(2**27)]

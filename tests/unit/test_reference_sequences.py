@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from tests.support.models import VALUE_TYPES, random_model
+from tests.support.parts import altered
 from tests.support.same_training import samples
 from tests.support.scalar import PHI, stream
 from tests.support.sequences import rnn_plans
 from tpsgd_edge.errors import DataError
-from tpsgd_edge.quantize.model import DTYPES, QuantizedDense, QuantizedModel, QuantizedRnn
+from tpsgd_edge.quantize.model import DTYPES, DenseShape, QuantizedModel
 from tpsgd_edge.reference import Reference, trace
 
 ELMAN = (0,)
@@ -36,9 +37,8 @@ def test_a_plain_layer_at_its_first_step_is_a_dense_layer_that_also_reads_zeros(
     wanted = {"steps": 1, "each_step": False, "stored_weights": True}
     model = small(value_type, [3, 4], [ELMAN], has_traces=has_traces, **wanted)
     rnn, last = model.layers
-    assert isinstance(rnn, QuantizedRnn)
-    own = [field.name for field in dataclasses.fields(QuantizedDense)]
-    dense = QuantizedDense(**{name: getattr(rnn, name) for name in own})
+    assert rnn.kind == "rnn"
+    dense = dataclasses.replace(rnn, shape=DenseShape(rnn.n_in, rnn.n_out))
     as_dense = dataclasses.replace(model, layers=(dense, last))
     x, labels = samples(model, 8)
     x += x.dtype.type(0)  # A trace of -0.0 is 0.0.
@@ -147,7 +147,7 @@ def test_an_early_step_teaches_recurrent_layers_alone(value_type, has_traces):
 @pytest.mark.parametrize("value_type", VALUE_TYPES)
 def test_the_last_layer_learns_once_with_the_random_numbers_of_its_turn(value_type):
     model = labelled_steps(value_type, each_step=False, learn_every=1)
-    deaf = dataclasses.replace(model.layers[0], dead_zone=32767)
+    deaf = altered(model.layers[0], dead_zone=32767)
     model = dataclasses.replace(model, layers=(deaf, model.layers[1]))
     (x, *_), (label, *_) = samples(model, 1)
     often, late = Reference(model), Reference(dataclasses.replace(model, learn_every=0))

@@ -84,10 +84,10 @@ def _curves(model: QuantizedModel) -> dict[tuple[Curve, str], None]:
         if layer.x_type != "f32":
             used |= dict.fromkeys(TABLES_OF_KINDS.get(layer.kind, ()))
     for unit in model.weighted:
-        if unit.curve is not None:
-            used[unit.curve, unit.y_type] = None
-            if unit.trains and unit.curve.has_slopes:
-                used[unit.curve, "slopes"] = None
+        if unit.numbers.curve is not None:
+            used[unit.numbers.curve, unit.y_type] = None
+            if unit.trains and unit.numbers.curve.has_slopes:
+                used[unit.numbers.curve, "slopes"] = None
     return used
 
 

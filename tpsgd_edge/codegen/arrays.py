@@ -10,8 +10,8 @@ from tpsgd_edge.codegen.c import C_TYPES, c_float, c_rows
 from tpsgd_edge.quantize.model import (
     DTYPES,
     Projection,
-    QuantizedDense,
     QuantizedModel,
+    QuantizedWeighted,
     StoredInit,
 )
 
@@ -54,7 +54,7 @@ def selftest_arrays(
     )
 
 
-def _unit_arrays(layer: QuantizedDense) -> Iterator[ArrayView]:
+def _unit_arrays(layer: QuantizedWeighted) -> Iterator[ArrayView]:
     if isinstance(layer.init, StoredInit):
         w, b = layer.init.w.ravel(), layer.init.b
         first = "first_" if layer.trains else ""
@@ -67,7 +67,7 @@ def _unit_arrays(layer: QuantizedDense) -> Iterator[ArrayView]:
     if layer.loss.table is not None:
         loss_type = "f32" if layer.weight_type == "f32" else "s16"
         yield _for_training(
-            constant_array(f"tps_{layer.name}_loss_table", loss_type, layer.loss.table)
+            constant_array(f"tps_{layer.name}_loss_table", loss_type, layer.loss.table.values)
         )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 from tpsgd_edge.codegen.c import C_TYPES
-from tpsgd_edge.quantize.model import SAMPLE, QuantizedDense, QuantizedLayer, QuantizedModel
+from tpsgd_edge.quantize.model import SAMPLE, QuantizedLayer, QuantizedModel, QuantizedWeighted
 
 Source = Literal[
     "variable",
@@ -146,18 +146,18 @@ def state(layer: QuantizedLayer, tensor: str) -> Argument:
     return Argument("state", f"{layer.name}_{tensor}")
 
 
-def weights(layer: QuantizedDense) -> tuple[Argument, Argument]:
+def weights(layer: QuantizedWeighted) -> tuple[Argument, Argument]:
     """The weights and biases of a layer: in the model, or constants where it does not train."""
     where: Source = "state" if layer.trains else "constant"
     return Argument(where, f"{layer.name}_w"), Argument(where, f"{layer.name}_b")
 
 
-def draw(layer: QuantizedDense) -> Argument:
+def draw(layer: QuantizedWeighted) -> Argument:
     """The random numbers of a layer's units."""
-    return Argument("random", number=layer.unit_offset)
+    return Argument("random", number=layer.learning.unit_offset)
 
 
-def draws(layer: QuantizedDense) -> tuple[Argument, ...]:
+def draws(layer: QuantizedWeighted) -> tuple[Argument, ...]:
     """The same as the last argument of a kernel; in binary32 nothing is rounded at random."""
     return () if layer.weight_type == "f32" else (draw(layer),)
 

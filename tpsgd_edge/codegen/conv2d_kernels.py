@@ -13,7 +13,7 @@ from tpsgd_edge.codegen.kernel_names import (
     takes_derivative,
     update_suffix,
 )
-from tpsgd_edge.quantize.model import QuantizedConv2d, QuantizedDense, QuantizedModel
+from tpsgd_edge.quantize.model import QuantizedConv2d, QuantizedModel, QuantizedWeighted
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def conv2d_kernels(model: QuantizedModel) -> Conv2dKernels | None:
 
 
 def _convs(model: QuantizedModel) -> list[QuantizedConv2d]:
-    return [layer for layer in model.layers if isinstance(layer, QuantizedConv2d)]
+    return model.of_kind("conv2d")
 
 
 def _learning(model: QuantizedModel) -> list[QuantizedConv2d]:
@@ -126,12 +126,12 @@ def _learning(model: QuantizedModel) -> list[QuantizedConv2d]:
 
 def sees_pooled(model: QuantizedModel) -> bool:
     """Tell whether some local loss sees its map behind a max pool."""
-    return any(layer.geometry.is_pooled for layer in _learning(model))
+    return any(layer.shape.is_pooled for layer in _learning(model))
 
 
 def is_dilated(model: QuantizedModel) -> bool:
     """Tell whether some filter sees places that lie apart."""
-    return any(layer.geometry.is_dilated for layer in _convs(model))
+    return any(layer.shape.is_dilated for layer in _convs(model))
 
 
 def _forward_kernel(layer: QuantizedConv2d) -> ConvKernel:
@@ -148,7 +148,7 @@ def _learn_kernel(layer: QuantizedConv2d) -> ConvKernel:
 _PACK_ORDERS = {"s8": "even_odd", "s16": "in_order"}
 
 
-def _conv_kernel(layer: QuantizedDense, suffix: str, dense: str, grad: str) -> ConvKernel:
+def _conv_kernel(layer: QuantizedWeighted, suffix: str, dense: str, grad: str) -> ConvKernel:
     return ConvKernel(
         suffix=suffix,
         dense=dense,

@@ -16,8 +16,10 @@ from tpsgd_edge.codegen.kernel_names import (
 from tpsgd_edge.memory.state import state_layout
 from tpsgd_edge.quantize.model import (
     DTYPES,
-    QuantizedDense,
+    IntegerNumbers,
+    IntegerSteps,
     QuantizedModel,
+    QuantizedWeighted,
     SeededInit,
 )
 
@@ -185,7 +187,7 @@ def dense_kernels(model: QuantizedModel) -> DenseKernels:
     )
 
 
-def dot_kernel(layer: QuantizedDense, model: QuantizedModel) -> DotKernel:
+def dot_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> DotKernel:
     """Kernel of the layer's sums of products."""
     wide = layer.x_type == "s16"
     suffix = update_suffix(layer)
@@ -208,7 +210,7 @@ def dot_kernel(layer: QuantizedDense, model: QuantizedModel) -> DotKernel:
     )
 
 
-def have_whole_words(layers: Sequence[QuantizedDense], model: QuantizedModel) -> bool:
+def have_whole_words(layers: Sequence[QuantizedWeighted], model: QuantizedModel) -> bool:
     """Tell whether every row of the layers' weights starts at a multiple of 4 bytes.
 
     Nothing says where the constants of layers that do not train start.
@@ -226,17 +228,18 @@ def _vector_load(value_type: str, lanes: int) -> str:
     return f"vldr{'b' if value_type == 's8' else 'h'}q_z_s{128 // lanes}"
 
 
-def update_kernel(layer: QuantizedDense, model: QuantizedModel) -> UpdateKernel:
+def update_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> UpdateKernel:
     """Kernel that updates the layer's weights."""
     suffix = update_suffix(layer)
     sharing = [other for other in model.trainable if update_suffix(other) == suffix]
-    lane = 1 << max(0, _LANE_SHIFT[layer.weight_type] - layer.update_shift)
+    shift = _update_shift(layer)
+    lane = 1 << max(0, _LANE_SHIFT[layer.weight_type] - shift)
     return UpdateKernel(
         suffix=suffix,
         w=C_TYPES[layer.weight_type],
         x=C_TYPES[layer.x_type],
-        shift=layer.update_shift,
-        bits=tuple(sorted({other.weight_bits for other in sharing})),
+        shift=shift,
+        bits=tuple(sorted({_weight_bits(other) for other in sharing})),
         has_lanes=layer.x_type == "s8",
         largest_step=255 // lane,
         lane=lane,
@@ -245,7 +248,16 @@ def update_kernel(layer: QuantizedDense, model: QuantizedModel) -> UpdateKernel:
     )
 
 
-def forward_kernel(layer: QuantizedDense, model: QuantizedModel) -> ForwardKernel:
+def _update_shift(layer: QuantizedWeighted) -> int:
+    steps = layer.learning.steps
+    return steps.update_shift if isinstance(steps, IntegerSteps) else 0
+
+
+def _weight_bits(layer: QuantizedWeighted) -> int:
+    return layer.numbers.weight_bits if isinstance(layer.numbers, IntegerNumbers) else 0
+
+
+def forward_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> ForwardKernel:
     """The forward pass of the layer."""
     suffix = forward_suffix(layer)
     sharing = [other for other in model.weighted if forward_suffix(other) == suffix]
@@ -258,7 +270,7 @@ def forward_kernel(layer: QuantizedDense, model: QuantizedModel) -> ForwardKerne
         x=C_TYPES[layer.x_type],
         y=C_TYPES[layer.y_type],
         acc="int64_t" if wide else "int32_t",
-        table=layer.y_type if any(other.curve for other in sharing) else "",
+        table=layer.y_type if any(other.numbers.curve for other in sharing) else "",
         leaks=any(other.activation == "leaky_relu" for other in sharing),
         has_top=any(other.activation == "relu6" for other in sharing),
         activation=layer.activation if layer.weight_type == "f32" else "",
@@ -272,12 +284,12 @@ def forward_kernel(layer: QuantizedDense, model: QuantizedModel) -> ForwardKerne
     )
 
 
-def init_kernel(layer: QuantizedDense) -> InitKernel:
+def init_kernel(layer: QuantizedWeighted) -> InitKernel:
     """Kernel that draws the layer's initial weights."""
     return InitKernel(layer.weight_type, C_TYPES[layer.weight_type])
 
 
-def grad_kernel(layer: QuantizedDense) -> GradKernel:
+def grad_kernel(layer: QuantizedWeighted) -> GradKernel:
     """Kernel that multiplies the layer's errors by f'(z)."""
     slope = slope_name(layer)
     is_shared = slope != layer.activation

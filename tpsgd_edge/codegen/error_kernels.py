@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tpsgd_edge.arithmetic.tables import exp2_table
 from tpsgd_edge.codegen.c import C_TYPES, unique
 from tpsgd_edge.codegen.kernel_names import error_suffix
-from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel
+from tpsgd_edge.quantize.model import QuantizedModel, QuantizedWeighted
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def error_kernels(model: QuantizedModel) -> ErrorKernels:
     )
 
 
-def reads_out(layer: QuantizedDense) -> bool:
+def reads_out(layer: QuantizedWeighted) -> bool:
     """Tell whether the loss reads the layer out through P^T by kernels in integers."""
     return layer.loss.in_label_space and layer.y_type != "f32"
 
@@ -97,7 +97,7 @@ def probability_c(*, is_float: bool) -> str:
     return "float" if is_float else "int32_t"
 
 
-def error_kernel(layer: QuantizedDense, model: QuantizedModel) -> ErrorKernel:
+def error_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> ErrorKernel:
     """The error kernel of a layer of the model."""
     family = _family(layer)
     tells = model.has_error_gate and layer.is_last
@@ -112,7 +112,7 @@ def error_kernel(layer: QuantizedDense, model: QuantizedModel) -> ErrorKernel:
     )
 
 
-def _family(layer: QuantizedDense) -> str:
+def _family(layer: QuantizedWeighted) -> str:
     if layer.loss.kind == "softmax_cross_entropy":
         return "softmax"
     return "label" if layer.loss.in_label_space else "target"
@@ -129,5 +129,5 @@ def softmax_kernels(model: QuantizedModel) -> Iterable[SoftmaxKernel]:
         yield SoftmaxKernel("s16", "int16_t", model.last.loss.logit_shift)
 
 
-def _readout_kernel(layer: QuantizedDense) -> ReadoutKernel:
+def _readout_kernel(layer: QuantizedWeighted) -> ReadoutKernel:
     return ReadoutKernel(layer.y_type, C_TYPES[layer.y_type])

@@ -6,7 +6,7 @@ from tpsgd_edge.codegen.c import C_TYPES, unique
 from tpsgd_edge.codegen.conv2d_kernels import MapKernel, map_kernel
 from tpsgd_edge.codegen.dense_kernels import GradKernel, grad_kernel
 from tpsgd_edge.codegen.kernel_names import input_gradient_suffix, needs_derivative
-from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel
+from tpsgd_edge.quantize.model import InputGradient, QuantizedModel, QuantizedWeighted
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,12 @@ def input_gradient_kernels(model: QuantizedModel) -> InputGradientKernels | None
     """The kernels that a model needs; None where it trains by local losses."""
     if model.rule != "backprop":
         return None
-    input_gradient = [layer for layer in model.weighted if layer.input_gradient is not None]
-    convs = [layer for layer in input_gradient if layer.kind == "conv2d"]
+    handing = [layer for layer in model.weighted if layer.learning.input_gradient is not None]
+    convs = [layer for layer in handing if layer.kind == "conv2d"]
     passed = [model.layers[i] for i in model.error_path]
     return InputGradientKernels(
-        columns=unique(_kernel(layer) for layer in input_gradient),
-        dense=unique(_kernel(layer) for layer in input_gradient if layer.kind == "dense"),
+        columns=unique(_kernel(layer) for layer in handing),
+        dense=unique(_kernel(layer) for layer in handing if layer.kind == "dense"),
         conv=unique(_kernel(layer) for layer in convs),
         map_grad=unique(grad_kernel(layer) for layer in convs if needs_derivative(layer)),
         max_pool=unique(map_kernel(pool.x_type) for pool in passed if pool.kind == "max_pool"),
@@ -55,11 +55,10 @@ def input_gradient_kernels(model: QuantizedModel) -> InputGradientKernels | None
     )
 
 
-def _kernel(layer: QuantizedDense) -> InputGradientKernel:
-    assert layer.input_gradient is not None
-    acc = "s64" if layer.input_gradient.is_wide else "s32"
-    if layer.weight_type == "f32":
-        acc = "f32"
+def _kernel(layer: QuantizedWeighted) -> InputGradientKernel:
+    gradient, acc = layer.learning.input_gradient, "f32"
+    if isinstance(gradient, InputGradient):
+        acc = "s64" if gradient.is_wide else "s32"
     return InputGradientKernel(
         input_gradient_suffix(layer), C_TYPES[layer.weight_type], C_TYPES[acc]
     )

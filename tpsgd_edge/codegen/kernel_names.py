@@ -1,55 +1,54 @@
 """Names of kernels: what follows the verb, from the layers that they are made for."""
 
 from tpsgd_edge.codegen.activations import ACTIVATIONS_C
-from tpsgd_edge.quantize.model import QuantizedConv2d, QuantizedDense, QuantizedGru
+from tpsgd_edge.quantize.model import InputGradient, QuantizedGru, QuantizedWeighted
 
 
-def needs_derivative(layer: QuantizedDense) -> bool:
+def needs_derivative(layer: QuantizedWeighted) -> bool:
     """Tell whether the error is multiplied by f'(z)."""
     return not layer.loss.cancels_derivative and layer.activation != "linear"
 
 
-def is_depthwise(layer: QuantizedDense) -> bool:
+def is_depthwise(layer: QuantizedWeighted) -> bool:
     """Tell whether an integer kernel for filters of one channel each serves the layer."""
-    is_integer = layer.weight_type != "f32"
-    return isinstance(layer, QuantizedConv2d) and is_integer and layer.geometry.is_depthwise
+    return layer.shape.is_depthwise and layer.weight_type != "f32"
 
 
-def forward_suffix(layer: QuantizedDense) -> str:
+def forward_suffix(layer: QuantizedWeighted) -> str:
     """Name of the layer's forward kernel behind `tps_dense_forward_`."""
     if layer.weight_type == "f32":
         return f"{layer.activation}_f32"
     return f"{layer.weight_type}_{layer.x_type}_{layer.y_type}"
 
 
-def update_suffix(layer: QuantizedDense) -> str:
+def update_suffix(layer: QuantizedWeighted) -> str:
     """Name of the layer's update kernel behind `tps_dense_update_`."""
     return "f32" if layer.weight_type == "f32" else f"{layer.weight_type}_{layer.x_type}"
 
 
-def grad_suffix(layer: QuantizedDense) -> str:
+def grad_suffix(layer: QuantizedWeighted) -> str:
     """Name of the layer's kernel of derivatives behind `tps_dense_grad_`."""
     return f"{slope_name(layer)}_{layer.y_type}"
 
 
-def conv_learn_suffix(layer: QuantizedDense) -> str:
+def conv_learn_suffix(layer: QuantizedWeighted) -> str:
     """Name of the convolution's learn kernel behind `tps_conv2d_learn_`."""
     slope = slope_name(layer) if takes_derivative(layer) else "open"
     return f"{update_suffix(layer)}_{slope}_{layer.y_type}"
 
 
-def slope_name(layer: QuantizedDense) -> str:
+def slope_name(layer: QuantizedWeighted) -> str:
     """The slope of the layer's activation, which others may share."""
     shared = "" if layer.weight_type == "f32" else ACTIVATIONS_C[layer.activation].shares
     return shared or layer.activation
 
 
-def takes_derivative(layer: QuantizedDense) -> bool:
+def takes_derivative(layer: QuantizedWeighted) -> bool:
     """Tell whether the convolution multiplies errors by f'(z) while it learns, not before."""
-    return needs_derivative(layer) and layer.input_gradient is None
+    return needs_derivative(layer) and layer.learning.input_gradient is None
 
 
-def error_suffix(layer: QuantizedDense) -> str:
+def error_suffix(layer: QuantizedWeighted) -> str:
     """Name of the layer's error kernel behind `tps_error_`."""
     kind = layer.loss.kind
     if kind == "softmax_cross_entropy":
@@ -59,12 +58,12 @@ def error_suffix(layer: QuantizedDense) -> str:
     return f"{kind}_{'last' if layer.is_last else 'hidden'}_{layer.y_type}"
 
 
-def input_gradient_suffix(layer: QuantizedDense) -> str:
+def input_gradient_suffix(layer: QuantizedWeighted) -> str:
     """Name of the layer's kernel behind `tps_dense_backward_`."""
-    assert layer.input_gradient is not None
-    if layer.weight_type == "f32":
+    gradient = layer.learning.input_gradient
+    if not isinstance(gradient, InputGradient):
         return "f32"
-    return f"{layer.weight_type}_{'s64' if layer.input_gradient.is_wide else 's32'}"
+    return f"{layer.weight_type}_{'s64' if gradient.is_wide else 's32'}"
 
 
 def gru_suffix(layer: QuantizedGru) -> str:

@@ -8,7 +8,7 @@ from tpsgd_edge.codegen.error_kernels import probability_c
 from tpsgd_edge.codegen.kinds import KINDS
 from tpsgd_edge.codegen.kinds.memory import due_call
 from tpsgd_edge.memory import MemoryPlan, Operation
-from tpsgd_edge.quantize.model import QuantizedDense, QuantizedMemory, QuantizedModel, SeededInit
+from tpsgd_edge.quantize.model import QuantizedMemory, QuantizedModel, QuantizedWeighted, SeededInit
 
 LABEL_PROBABILITY = "tps_label_probability"
 
@@ -97,7 +97,7 @@ def first_values(model: QuantizedModel) -> tuple[FirstValues, ...]:
     return tuple(_first_values(model, layer) for layer in model.trainable)
 
 
-def _first_values(model: QuantizedModel, layer: QuantizedDense) -> FirstValues:
+def _first_values(model: QuantizedModel, layer: QuantizedWeighted) -> FirstValues:
     p = (("p", layer.n_target * model.labels.count),) if layer.has_learning_readout else ()
     if isinstance(layer.init, SeededInit):
         draw = KINDS[layer.kind].draw

@@ -11,7 +11,7 @@ from tpsgd_edge.arithmetic.ops import U32_MASK
 from tpsgd_edge.arithmetic.random import PHI, Purpose, stream
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.memory.state import digest_order, state_layout
-from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel
+from tpsgd_edge.quantize.model import FloatNumbers, QuantizedModel, QuantizedWeighted
 from tpsgd_edge.quantize.projection import LARGEST_ENTRY
 from tpsgd_edge.quantize.scales import BIAS_BITS
 from tpsgd_edge.trace import digest
@@ -84,12 +84,12 @@ def _check_counters(model: QuantizedModel, state: State, where: str, how: str) -
         )
 
 
-def _check_layer(layer: QuantizedDense, state: State, where: str) -> None:
+def _check_layer(layer: QuantizedWeighted, state: State, where: str) -> None:
     w, b = state[f"{layer.name}.w"], state[f"{layer.name}.b"]
-    if layer.weight_type == "f32":
+    if isinstance(layer.numbers, FloatNumbers):
         good = {"w": np.isfinite(w), "b": np.isfinite(b)}
     else:
-        limit = 2**layer.weight_bits
+        limit = 2**layer.numbers.weight_bits
         good = {"w": (w >= -limit) & (w < limit), "b": np.abs(b.astype(np.int64)) <= 2**BIAS_BITS}
     if layer.has_learning_readout:
         good["p"] = np.abs(state[f"{layer.name}.p"].astype(np.float32)) <= LARGEST_ENTRY

@@ -16,14 +16,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from tpsgd_edge.memory.scratch import Role, error_type, scratch_of
+from tpsgd_edge.memory.scratch import Role, scratch_of
 from tpsgd_edge.memory.state import StateLayout, state_layout
 from tpsgd_edge.memory.stream import StreamBuffer, stream_of
 from tpsgd_edge.quantize.model import (
     DTYPES,
-    QuantizedDense,
-    QuantizedGru,
-    QuantizedMemory,
     QuantizedModel,
     ValueType,
 )
@@ -200,13 +197,12 @@ def _is_made(model: QuantizedModel, layer: int, count: int) -> bool:
     if layer < last:
         return not model.walks_in_turns  # Else they are kept.
     # Nothing among these layers reads what the last memory of a walk hands on.
-    is_memory = isinstance(model.layers[layer], QuantizedMemory)
+    is_memory = model.layers[layer].kind == "memory"
     return not (layer == last and count == last + 1 and is_memory)
 
 
 def _learns(model: QuantizedModel, index: int) -> bool:
-    layer = model.layers[index]
-    return isinstance(layer, QuantizedDense | QuantizedGru) and layer.trains
+    return model.layers[index].trains
 
 
 # Greedy placement is optimal in none of these orders, but seldom far from it in the best of them.
@@ -261,12 +257,13 @@ def _backward_buffers(
     """Errors from the layer above, from its stage to this layer's own."""
     if model.rule != "backprop" or index not in model.error_path[1:]:
         return
-    layer, type_ = model.layers[index], error_type(model.last)
+    layer, type_ = model.layers[index], model.last.error_type
     for t, stage in enumerate(schedule):
         if stage.layer == index and stage.kind in ("learn", "backward"):
             made = max(s for s in range(t) if _hands_to(model, schedule[s], index))
             lives = ((made, t),)
-            count = layer.n_target if isinstance(layer, QuantizedDense) else layer.y_count
+            own = layer.loss_layer
+            count = layer.y_count if own is None else own.n_target
             yield Buffer(f"{layer.name}_e", layer.name, "e", type_, count, lives)
 
 

@@ -10,12 +10,13 @@ from typing import Any, Literal
 
 from tpsgd_edge.quantize.model import (
     QuantizedConv2d,
-    QuantizedDense,
     QuantizedGru,
     QuantizedLayer,
     QuantizedMemory,
     QuantizedRnn,
+    QuantizedWeighted,
     ValueType,
+    keeps_present,
 )
 
 Role = Literal["y", "e", "s", "p", "m", "d", "g", "h"]
@@ -47,7 +48,7 @@ def scratch_of(layer: QuantizedLayer, n_labels: int) -> tuple[Scratch, ...]:
     return tuple(SCRATCH[layer.kind](layer, n_labels)) if layer.kind in SCRATCH else ()
 
 
-def _of_dense(layer: QuantizedDense, n_labels: int) -> Iterator[Scratch]:
+def _of_dense(layer: QuantizedWeighted, n_labels: int) -> Iterator[Scratch]:
     yield from _read_out(layer, n_labels)
     yield from _errors(layer)
 
@@ -57,7 +58,7 @@ def _of_conv2d(layer: QuantizedConv2d, n_labels: int) -> Iterator[Scratch]:
     yield from _read_out(layer, n_labels)
     if layer.loss.is_local:
         yield Scratch("m", layer.y_type, layer.n_target, ("learn",))
-    yield Scratch("d", error_type(layer), layer.n_out, ("learn",))
+    yield Scratch("d", layer.error_type, layer.n_out, ("learn",))
     yield from _errors(layer)
 
 
@@ -69,11 +70,11 @@ def _patch_count(layer: QuantizedConv2d) -> int:
     """
     if layer.x_type != "s8":
         return layer.n_in
-    return 2 * layer.n_weights if layer.geometry.is_depthwise else (4 * 2 + 1) * layer.n_in
+    return 2 * layer.n_weights if layer.shape.is_depthwise else (4 * 2 + 1) * layer.n_in
 
 
 def _of_rnn(layer: QuantizedRnn, n_labels: int) -> Iterator[Scratch]:
-    if not layer.keeps_present:
+    if not keeps_present(layer):
         yield Scratch("p", layer.x_type, layer.n_in, ("forward", "learn"))
     yield from _of_dense(layer, n_labels)
 
@@ -98,20 +99,15 @@ def _of_memory(layer: QuantizedMemory, n_labels: int) -> Iterator[Scratch]:
         yield Scratch("h", layer.state_type, layer.y_count, ("forward",))
 
 
-def _read_out(layer: QuantizedDense, n_labels: int) -> Iterator[Scratch]:
+def _read_out(layer: QuantizedWeighted, n_labels: int) -> Iterator[Scratch]:
     if layer.loss.in_label_space:
         yield Scratch("s", layer.bias_type, n_labels, ("learn",))
 
 
-def _errors(layer: QuantizedDense) -> Iterator[Scratch]:
+def _errors(layer: QuantizedWeighted) -> Iterator[Scratch]:
     """The errors of a local loss; others come from the layer above."""
     if layer.loss.is_local:
-        yield Scratch("e", error_type(layer), layer.n_target, ("learn",))
-
-
-def error_type(layer: QuantizedDense) -> ValueType:
-    """The type of errors."""
-    return "f32" if layer.weight_type == "f32" else "s16"
+        yield Scratch("e", layer.error_type, layer.n_target, ("learn",))
 
 
 SCRATCH: Mapping[str, Callable[[Any, int], Iterator[Scratch]]] = {

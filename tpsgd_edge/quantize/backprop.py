@@ -8,12 +8,18 @@ from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph import Graph, Learning
 from tpsgd_edge.quantize.binary32 import to_binary32
 from tpsgd_edge.quantize.model import (
+    FloatNumbers,
+    FloatSteps,
     InputGradient,
+    InputGradientF32,
+    IntegerNumbers,
+    IntegerSteps,
     Interval,
-    QuantizedConv2d,
-    QuantizedDense,
     QuantizedLayer,
     QuantizedPool,
+    QuantizedWeighted,
+    Steps,
+    Weighted,
 )
 from tpsgd_edge.quantize.rates import dead_zone, integer_rate
 
@@ -34,21 +40,18 @@ def with_backward_pass(
     """
     edges, learning = graph.edges, {la.name: la.learning for la in graph.weighted}
     made, last = list(layers), layers[-1]
-    assert isinstance(last, QuantizedDense)
-    trained = [i for i, la in enumerate(layers) if isinstance(la, QuantizedDense) and la.trains]
-    scale = last.error_scale
+    assert isinstance(last, Weighted)
+    trained = [i for i, la in enumerate(layers) if isinstance(la, Weighted) and la.trains]
+    scale = last.learning.steps.error_scale
     for index in range(len(layers) - 1, trained[0] - 1, -1):
         layer = layers[index]
         if isinstance(layer, QuantizedPool):
             scale *= _share(layer)
             continue
-        assert isinstance(layer, QuantizedDense)
-        layer = _with_scale(layer, learning[layer.name], scale)
+        assert isinstance(layer, Weighted)
+        layer = _with_steps(layer, _steps(layer, learning[layer.name], scale))
         if index > trained[0]:
-            layer = replace(
-                layer, input_gradient=_input_gradient(layer, reach[edges.input_of(layer.name)])
-            )
-            scale = _input_gradient_scale(layer)
+            layer, scale = _with_input_gradient(layer, scale, reach[edges.input_of(layer.name)])
         made[index] = layer
     return made
 
@@ -59,57 +62,66 @@ def _share(layer: QuantizedPool) -> float:
     return 1 / math.prod(layer.kernel) if averages else 1.0
 
 
-def _with_scale(layer: QuantizedDense, learning: Learning, scale: float) -> QuantizedDense:
-    is_float = layer.weight_type == "f32"
-    of_delta = scale * layer.steepest
-    zone = dead_zone(learning.dead_zone, of_delta, is_float=is_float)
-    if is_float:
-        return replace(layer, dead_zone=zone, rate_f32=float(to_binary32(learning.rate)))
+def _with_steps(layer: QuantizedWeighted, steps: Steps) -> QuantizedWeighted:
+    return replace(layer, learning=replace(layer.learning, steps=steps))
+
+
+def _steps(layer: QuantizedWeighted, learning: Learning, scale: float) -> Steps:
+    """Steps of errors in units of `scale`."""
+    numbers, steps = layer.numbers, layer.learning.steps
+    of_delta = scale * numbers.steepest
+    if isinstance(steps, FloatSteps):
+        zone = dead_zone(learning.dead_zone, of_delta, is_float=True)
+        return FloatSteps(float(to_binary32(learning.rate)), zone)
     factor = (
         learning.rate
         * of_delta
-        * layer.x_scale
-        / layer.weight_scale
-        * 2.0 ** (layer.update_shift - 14)
+        * numbers.x_scale
+        / numbers.weight_scale
+        * 2.0 ** (steps.update_shift - 14)
     )
-    return replace(
-        layer,
-        error_scale=scale,
-        dead_zone=zone,
+    return IntegerSteps(
         rate=integer_rate(
             factor, layer=layer.name, asked=learning.rate, is_open=learning.is_rate_open
         ),
+        update_shift=steps.update_shift,
+        bias_one=steps.bias_one,
+        dead_zone=int(dead_zone(learning.dead_zone, of_delta, is_float=False)),
+        error_scale=scale,
     )
 
 
-def _input_gradient(layer: QuantizedDense, reach: float) -> InputGradient:
-    if layer.weight_type == "f32":
-        return InputGradient()
-    largest = _rows(layer) * 2 ** (layer.weight_bits + 15)
+def _with_input_gradient(
+    layer: QuantizedWeighted, scale: float, reach: float
+) -> tuple[QuantizedWeighted, float]:
+    """The layer that hands down its errors, in units of `scale`, and the unit of what it hands.
+
+    Args:
+        reach: the largest error of its inputs, in real numbers.
+    """
+    numbers, made = layer.numbers, InputGradientF32()
+    if isinstance(numbers, FloatNumbers):
+        return replace(layer, learning=replace(layer.learning, input_gradient=made)), scale
+    unit = scale * numbers.steepest * numbers.weight_scale
+    gradient = _input_gradient(layer, numbers, unit, reach)
+    layer = replace(layer, learning=replace(layer.learning, input_gradient=gradient))
+    return layer, unit * 2.0**gradient.shift
+
+
+def _input_gradient(
+    layer: QuantizedWeighted, numbers: IntegerNumbers, unit: float, reach: float
+) -> InputGradient:
+    rows = layer.shape.n_products
+    largest = rows * 2 ** (numbers.weight_bits + 15)
     if largest >= _LARGEST_SUM:
         raise SpecError(
             f"layer '{layer.name}' can overflow the sums of the errors below it",
             where=f"[model], layer '{layer.name}'",
-            found=f"{_rows(layer):,} weights for each input reach {largest:,}; "
+            found=f"{rows:,} weights for each input reach {largest:,}; "
             f"{_LARGEST_SUM - 1:,} is proved",
             help="split the layer, or give it a smaller kernel",
         )
     # An error of 2 * error_scale fills the s16; with the most shift none is ever clipped.
-    unit = 2 * layer.error_scale * layer.steepest * layer.weight_scale
-    asked = math.ceil(math.log2(max(reach, 2.0**-40) * _ROOM / unit))
+    asked = math.ceil(math.log2(max(reach, 2.0**-40) * _ROOM / (2 * unit)))
     most = min(_LARGEST_SHIFT, (largest - 1).bit_length() - 15)
     return InputGradient(max(1, min(asked, most)), Interval(-largest, largest))
-
-
-def _rows(layer: QuantizedDense) -> int:
-    """Products in a sum, at most."""
-    if isinstance(layer, QuantizedConv2d):
-        geometry = layer.geometry
-        return math.prod(geometry.kernel) * layer.n_out // geometry.groups
-    return layer.n_out
-
-
-def _input_gradient_scale(layer: QuantizedDense) -> float:
-    if layer.input_gradient is None or layer.weight_type == "f32":
-        return layer.error_scale
-    return layer.error_scale * layer.steepest * layer.weight_scale * 2.0**layer.input_gradient.shift

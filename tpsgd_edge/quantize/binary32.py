@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.quantize.model import QuantizedModel, dense_parts
+from tpsgd_edge.quantize.model import QuantizedModel
 
 # No constant and no first weight is larger: the bound that docs/ARITHMETIC.md proves f32 for.
 LARGEST_CONSTANT = 2.0**30
 # Fields of layers that are for people and tools, or not used by an f32 layer.
-_NOT_ON_THE_DEVICE = {"weight_scale", "x_scale", "y_scale", "error_scale"}
+_NOT_ON_THE_DEVICE = {"x_scale", "y_scale"}
 _TITLES = {
     "w": "initial weights",
     "b": "initial biases",
-    "table": "the custom loss",
-    "rate_f32": "the learning rate",
-    "readout_f32": "the read-out, by its temperature",
+    "values": "the custom loss",
+    "rate": "the learning rate",
+    "gain": "the read-out, by its temperature",
 }
 
 
@@ -46,8 +46,8 @@ def check_binary32(model: QuantizedModel) -> None:
             if not good.all():
                 at = tuple(int(i) for i in np.argwhere(~good)[0])
                 raise _too_large(layer.name, path, array[at], at if array.size > 1 else ())
-        for unit in dense_parts(layer):
-            if unit.trains and unit.rate_f32 == 0:
+        for unit in layer.units:
+            if unit.trains and unit.learning.steps.rate == 0:
                 raise SpecError(
                     f"layer '{unit.name}' would never learn: its rate is 0 in f32",
                     where=f"[model], layer '{unit.name}'",

@@ -5,18 +5,42 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tpsgd_edge.quantize.parameters import Requantize, ValueType
+from tpsgd_edge.quantize.weightless import Weightless
 
 Shape = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class QuantizedAdd:
+class IntegerSum:
+    """Numbers of a sum in integers.
+
+    Attributes:
+        mults: add_mult of each value.
+        z_min, z_max: the activation.
+    """
+
+    mults: tuple[int, ...]
+    shift: int
+    z_min: int
+    z_max: int
+
+    def largest(self, x_type: ValueType) -> int:
+        """Proved bound of the sum of values of a type, before it is rounded."""
+        return sum(self.mults) << (7 if x_type == "s8" else 15)
+
+
+@dataclass(frozen=True, slots=True)
+class FloatSum:
+    """Numbers of a sum in binary32: it has none, as values are added as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedAdd(Weightless):
     """A sum of values of one shape: it learns nothing.
 
     Attributes:
         y_shape: the map of each value and of the sum (height, width, channels).
-        activation: linear, relu or relu6; `z_min` and `z_max` say it in integers.
-        mults: add_mult of each value; all 0, and `shift` too, in an f32 layer.
+        activation: linear, relu or relu6.
         x_scales, y_scale: real value of one unit.
     """
 
@@ -26,10 +50,7 @@ class QuantizedAdd:
     x_type: ValueType
     x_scales: tuple[float, ...]
     y_scale: float
-    mults: tuple[int, ...]
-    shift: int
-    z_min: int
-    z_max: int
+    numbers: IntegerSum | FloatSum
 
     @property
     def kind(self) -> Literal["add"]:
@@ -39,7 +60,7 @@ class QuantizedAdd:
     @property
     def x_shapes(self) -> tuple[Shape, ...]:
         """The map of each value that it reads."""
-        return (self.y_shape,) * len(self.mults)
+        return (self.y_shape,) * len(self.x_scales)
 
     @property
     def y_type(self) -> ValueType:
@@ -49,26 +70,21 @@ class QuantizedAdd:
     @property
     def x_count(self) -> int:
         """Numbers in all values that it reads."""
-        return len(self.mults) * self.y_count
+        return len(self.x_scales) * self.y_count
 
     @property
     def y_count(self) -> int:
         """Numbers in the sum."""
         return math.prod(self.y_shape)
 
-    @property
-    def largest_sum(self) -> int:
-        """Proved bound of the sum before it is rounded; 0 in an f32 layer."""
-        return sum(self.mults) << (7 if self.x_type == "s8" else 15)
-
 
 @dataclass(frozen=True, slots=True)
-class QuantizedConcat:
+class QuantizedConcat(Weightless):
     """Maps of one height and width, their channels one after the other: it learns nothing.
 
     Attributes:
         x_shapes: the maps that it reads (height, width, channels).
-        parts: cat_mult and cat_shift of each of them; not used by an f32 layer.
+        parts: cat_mult and cat_shift of each of them, a factor of 1 in an f32 layer.
         x_scales, y_scale: real value of one unit.
     """
 

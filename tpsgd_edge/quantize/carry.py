@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.graph import Weights
-from tpsgd_edge.quantize.model import DTYPES, QuantizedDense
-from tpsgd_edge.quantize.restore import bias_scale
+from tpsgd_edge.quantize.model import DTYPES, FloatNumbers, QuantizedWeighted
 from tpsgd_edge.quantize.scales import BIAS_BITS
 
 
@@ -21,13 +20,16 @@ class Fitted:
     clipped: int
 
 
-def fitted(layer: QuantizedDense, real: Weights) -> Fitted:
+def fitted(layer: QuantizedWeighted, real: Weights) -> Fitted:
     """The nearest weights (n_out, n_in) and biases (n_out,) that the layer's state can hold."""
-    if layer.weight_type == "f32":
+    numbers = layer.numbers
+    if isinstance(numbers, FloatNumbers):
         return Fitted(real.w.astype(np.float32), real.b.astype(np.float32), 0)
-    limit = 2**layer.weight_bits
-    w, many_w = _nearest(real.w / layer.weight_scale, -limit, limit - 1, layer.weight_type)
-    b, many_b = _nearest(real.b / bias_scale(layer), -(2**BIAS_BITS), 2**BIAS_BITS, layer.bias_type)
+    limit = 2**numbers.weight_bits
+    w, many_w = _nearest(real.w / numbers.weight_scale, -limit, limit - 1, layer.weight_type)
+    b, many_b = _nearest(
+        real.b / numbers.bias_scale, -(2**BIAS_BITS), 2**BIAS_BITS, layer.bias_type
+    )
     return Fitted(w, b, many_w + many_b)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph import Add, Concat
+from tpsgd_edge.quantize.branches import FloatSum, IntegerSum
 from tpsgd_edge.quantize.model import QuantizedAdd, QuantizedConcat, Requantize, ValueType
 from tpsgd_edge.quantize.scales import INPUT_MAX, z_limits
 
@@ -24,12 +25,13 @@ def quantize_add(
     Raises:
         SpecError: the values are too large to be expressed in units of their sum.
     """
-    is_float = value_type == "f32"
-    y_scale = 1.0 if is_float else full_scale / INPUT_MAX[value_type]
-    mults, shift = (0,) * layer.count, 0
-    if not is_float:
+    numbers: IntegerSum | FloatSum = FloatSum()
+    y_scale = 1.0
+    if value_type != "f32":
+        y_scale = full_scale / INPUT_MAX[value_type]
         mults, shift = _mults(layer.name, [scale / y_scale for scale in x_scales])
-    low, high = z_limits(layer.activation, value_type, 1, y_scale)
+        limits = z_limits(layer.activation, value_type, 1, y_scale)
+        numbers = IntegerSum(mults, shift, *limits)
     return QuantizedAdd(
         name=layer.name,
         y_shape=layer.y_shape,
@@ -37,10 +39,7 @@ def quantize_add(
         x_type=value_type,
         x_scales=tuple(x_scales),
         y_scale=y_scale,
-        mults=mults,
-        shift=shift,
-        z_min=low,
-        z_max=high,
+        numbers=numbers,
     )
 
 

@@ -1,253 +1,188 @@
-"""Layers in numbers, one class for each kind (docs/ARITHMETIC.md, sections 4, 14, 15 and 17)."""
+"""Layers in numbers (docs/ARITHMETIC.md, sections 4, 14, 15 and 17).
+
+A layer with weights is made of three parts: its shape says what it computes, its numbers in which
+integers or reals, and its learning from which error and by which steps.
+"""
 
 import math
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import ClassVar, Generic, Literal, TypeAlias, TypeVar, cast
 
 from tpsgd_edge.arithmetic.activations import Numbers
-from tpsgd_edge.arithmetic.tables import Curve
 from tpsgd_edge.quantize.branches import QuantizedAdd, QuantizedConcat
+from tpsgd_edge.quantize.learning import FloatSteps, IntegerSteps, LayerLearning, Steps
 from tpsgd_edge.quantize.memories import QuantizedMemory
+from tpsgd_edge.quantize.numbers import FloatNumbers, IntegerNumbers, LayerNumbers
 from tpsgd_edge.quantize.parameters import (
-    InputGradient,
-    Interval,
     Loss,
     Projection,
-    Requantize,
     SeededInit,
     StoredInit,
     ValueType,
 )
+from tpsgd_edge.quantize.shapes import Conv2dShape, RnnShape, WeightedShape
+from tpsgd_edge.quantize.weightless import Weightless
+
+G = TypeVar("G", bound=WeightedShape, covariant=True)
+N = TypeVar("N", bound=LayerNumbers, covariant=True)
+S = TypeVar("S", bound=Steps, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class QuantizedDense:
-    """A fully connected layer in numbers. Integer fields are unused (0 or None) in an f32 layer.
+class Weighted(Generic[G, N, S]):
+    """A layer with weights: dense, a convolution, or an rnn.
 
     Attributes:
-        x_type, y_type: types of input and output; y_type is s16 in the last layer of an integer
-            model.
-        weight_bits: weights stay in [-2^weight_bits, 2^weight_bits - 1].
-        weight_scale, x_scale, y_scale: real value of one unit; for people and for tools, not for
-            the device.
-        rate: learning rate as (rate_mult, rate_shift); mult in [2^6, 2^15], 1 <= shift <= 30.
-        rate_f32: learning rate of an f32 layer.
-        dead_zone: s16 in Q14 of the error scale (f32: real).
-        accumulator: proved bounds of acc.
-        trains: whether it learns on the device; else its weights, `init`, are constants.
+        shape: what it computes: of which kind it is, from how many values to how many.
+        init: first values of its weights; of one that does not train, all that it ever has.
+        is_last: whether it meets the labels themselves.
+        settings: of the activation; in binary32 as such.
         residual: whether its input is added to its outputs (section 19).
-        error_scale: real value of e / 2^14.
-        negative_slope: of leaky_relu in Q15 (f32: real); 1 elsewhere.
-        numbers: settings of the activation, in an f32 layer as binary32.
-        curve: of an activation that is a table; None of others, and in an f32 layer.
-        input_gradient: how it hands errors down under backpropagation; None where it does not.
     """
 
     name: str
-    n_in: int
-    n_out: int
+    shape: G
     activation: str
-    weight_type: ValueType
-    x_type: ValueType
-    y_type: ValueType
-    is_last: bool
-    weight_bits: int
-    weight_scale: float
-    x_scale: float
-    y_scale: float
-    bias_shift: int
-    bias_one: int
-    z: Requantize | None
-    z_min: int
-    z_max: int
-    accumulator: Interval | None
-    loss: Loss
-    projection: Projection | None
-    rate: Requantize | None
-    rate_f32: float
-    update_shift: int
-    dead_zone: int | float
-    unit_offset: int
+    numbers: N
+    learning: LayerLearning[S]
     init: SeededInit | StoredInit
-    trains: bool = field(default=True, kw_only=True)
-    residual: bool = field(default=False, kw_only=True)
-    error_scale: float = field(default=1.0, kw_only=True)
-    negative_slope: int | float = field(default=2**15, kw_only=True)
-    numbers: Numbers = field(default=(), kw_only=True)
-    curve: Curve | None = field(default=None, kw_only=True)
-    input_gradient: InputGradient | None = field(default=None, kw_only=True)
+    is_last: bool
+    settings: Numbers = ()
+    residual: bool = False
 
     @property
     def kind(self) -> str:
         """The layer kind, as in the spec."""
-        return "dense"
+        return self.shape.kind
 
     @property
-    def x_count(self) -> int:
-        """Values in the layer's input."""
-        return self.n_in
+    def units(self) -> tuple["QuantizedWeighted", ...]:
+        """Parts that have weights: the layer itself."""
+        return (self,)
+
+    def with_units(self, units: "tuple[QuantizedWeighted, ...]") -> "QuantizedWeighted":
+        """The layer with these parts in place of its `units`."""
+        (own,) = units
+        return own
 
     @property
-    def y_count(self) -> int:
-        """Values in the layer's output; units that draw random numbers."""
-        return self.n_out
+    def loss_layer(self) -> "QuantizedWeighted":
+        """The layer that has the loss: itself."""
+        return self
 
     @property
-    def n_target(self) -> int:
-        """Values that the local loss compares: rows of the projection."""
-        return self.n_out
+    def is_recurrent(self) -> bool:
+        """Tell whether it reads a sequence."""
+        return self.shape.is_recurrent
 
     @property
-    def steepest(self) -> float:
-        """Real value of a derivative of 2^15."""
-        return 1.0 if self.curve is None else self.curve.steepest
+    def n_in(self) -> int:
+        """Values that a unit reads."""
+        return self.shape.n_in
 
     @property
-    def has_learning_readout(self) -> bool:
-        """Tell whether the layer learns, and its projection too."""
-        return self.trains and self.projection is not None and self.projection.learns
+    def n_out(self) -> int:
+        """Rows of w."""
+        return self.shape.n_out
 
     @property
     def n_weights(self) -> int:
         """Entries of w, without biases."""
-        return self.n_in * self.n_out
+        return self.shape.n_in * self.shape.n_out
+
+    @property
+    def x_count(self) -> int:
+        """Values in the layer's input; of a sequence, at one timestep."""
+        return self.shape.x_count
+
+    @property
+    def y_count(self) -> int:
+        """Values in the layer's output; units that draw random numbers."""
+        return self.shape.y_count
+
+    @property
+    def n_target(self) -> int:
+        """Values that the local loss compares: rows of the projection."""
+        return self.shape.n_target
+
+    @property
+    def weight_type(self) -> ValueType:
+        """Type of w."""
+        return self.numbers.weight_type
 
     @property
     def bias_type(self) -> Literal["s32", "f32"]:
         """Type of b."""
-        return "f32" if self.weight_type == "f32" else "s32"
-
-
-@dataclass(frozen=True, slots=True)
-class Geometry:
-    """Shapes of a convolution (section 14). Maps are (height, width, channels).
-
-    Attributes:
-        x_shape, y_shape: input and output map.
-        kernel, stride: rows and columns.
-        padding: rows of zeros above the map, columns to its left.
-        dilation: how far rows and columns lie apart that neighbouring weights see.
-        windows: kr, kc: windows over which a map is averaged for the local loss.
-        pool_kernel, pool_stride: the map that is averaged is made of the output by max pooling
-            (section 16); windows of the pool do not overlap, those of one value change nothing.
-    """
-
-    x_shape: tuple[int, int, int]
-    y_shape: tuple[int, int, int]
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    padding: tuple[int, int]
-    groups: int
-    windows: tuple[int, int]
-    pool_kernel: tuple[int, int] = (1, 1)
-    pool_stride: tuple[int, int] = (1, 1)
-    dilation: tuple[int, int] = (1, 1)
+        return self.numbers.bias_type
 
     @property
-    def is_dilated(self) -> bool:
-        """Tell whether neighbouring weights see places that lie apart."""
-        return self.dilation != (1, 1)
+    def x_type(self) -> ValueType:
+        """Type of the input."""
+        return self.numbers.x_type
 
     @property
-    def is_depthwise(self) -> bool:
-        """Tell whether each filter sees one channel of several, at places that lie side by side."""
-        return 1 < self.groups == self.x_shape[2] and not self.is_dilated
+    def y_type(self) -> ValueType:
+        """Type of the output."""
+        return self.numbers.y_type
 
     @property
-    def is_pooled(self) -> bool:
-        """Tell whether the local loss sees the map behind a pool."""
-        return (self.pool_kernel, self.pool_stride) != ((1, 1), (1, 1))
+    def y_scale(self) -> float:
+        """Real value of one unit of the output."""
+        return self.numbers.y_scale
 
     @property
-    def seen_shape(self) -> tuple[int, int, int]:
-        """The map that is averaged for the local loss."""
-        rows, columns = (
-            (self.y_shape[axis] - self.pool_kernel[axis]) // self.pool_stride[axis] + 1
-            for axis in (0, 1)
-        )
-        return rows, columns, self.y_shape[2]
-
-
-@dataclass(frozen=True, slots=True)
-class QuantizedConv2d(QuantizedDense):
-    """A convolution: a dense layer from a patch (n_in values) to n_out channels, everywhere."""
-
-    geometry: Geometry
+    def error_type(self) -> Literal["s16", "f32"]:
+        """Type of errors and steps, and of the state of a recurrent layer."""
+        return self.numbers.error_type
 
     @property
-    def kind(self) -> str:
-        """The layer kind, as in the spec."""
-        return "conv2d"
+    def trains(self) -> bool:
+        """Tell whether it learns on the device."""
+        return self.learning.trains
 
     @property
-    def x_count(self) -> int:
-        """Values in the input map."""
-        return math.prod(self.geometry.x_shape)
+    def loss(self) -> Loss:
+        """The local loss."""
+        return self.learning.loss
 
     @property
-    def y_count(self) -> int:
-        """Values in the output map; units that draw random numbers."""
-        return math.prod(self.geometry.y_shape)
+    def projection(self) -> Projection | None:
+        """The projection of a hidden layer with a loss of its own."""
+        return self.learning.projection
 
     @property
-    def n_target(self) -> int:
-        """Values of the averaged map: rows of the projection."""
-        return math.prod(self.geometry.windows) * self.n_out
+    def has_learning_readout(self) -> bool:
+        """Tell whether the layer learns, and its projection too."""
+        return self.learning.has_learning_readout
 
 
-@dataclass(frozen=True, slots=True)
-class QuantizedRnn(QuantizedDense):
-    """A recurrent layer (section 15): a dense layer from [x; own last output] to its units.
+QuantizedWeighted: TypeAlias = Weighted[WeightedShape, LayerNumbers, Steps]
+QuantizedConv2d: TypeAlias = Weighted[Conv2dShape, LayerNumbers, Steps]
+QuantizedRnn: TypeAlias = Weighted[RnnShape, LayerNumbers, Steps]
+IntegerWeighted: TypeAlias = Weighted[WeightedShape, IntegerNumbers, IntegerSteps]
+FloatWeighted: TypeAlias = Weighted[WeightedShape, FloatNumbers, FloatSteps]
 
-    Attributes:
-        leak_shifts: s of each group of units.
-        has_traces: whether it learns from traces, else from the present.
-        own_shift: from the state to an input of the layer itself; not used by an f32 layer.
-        input_bound, bias_bound: as the bound of `SeededInit`, for the columns of the inputs and for
-            biases.
-    """
 
-    leak_shifts: tuple[int, ...]
-    has_traces: bool
-    own_shift: int
-    input_bound: int | float
-    bias_bound: int | float
+def in_integers(layer: QuantizedWeighted) -> IntegerWeighted:
+    """Return the layer, known to have integers."""
+    assert isinstance(layer.numbers, IntegerNumbers), f"'{layer.name}' is in binary32"
+    return cast(IntegerWeighted, layer)
 
-    @property
-    def kind(self) -> str:
-        """The layer kind, as in the spec."""
-        return "rnn"
 
-    @property
-    def n_x(self) -> int:
-        """Values in the layer's own input at one step."""
-        return self.n_in - self.n_out
+def in_binary32(layer: QuantizedWeighted) -> FloatWeighted:
+    """Return the layer, known to be in binary32."""
+    assert isinstance(layer.numbers, FloatNumbers), f"'{layer.name}' is in integers"
+    return cast(FloatWeighted, layer)
 
-    @property
-    def keeps_traces(self) -> bool:
-        """Tell whether traces are kept to learn from."""
-        return self.trains and self.has_traces
 
-    @property
-    def keeps_present(self) -> bool:
-        """Tell whether v and c of the latest step are kept to learn from."""
-        return self.trains and not self.has_traces
+def keeps_traces(layer: QuantizedRnn) -> bool:
+    """Tell whether traces of a recurrent layer are kept to learn from."""
+    return layer.trains and layer.shape.has_traces
 
-    @property
-    def group_bounds(self) -> tuple[int, ...]:
-        """The first unit of each group, and n_out."""
-        groups = len(self.leak_shifts)
-        return tuple(g * self.n_out // groups for g in range(groups + 1))
 
-    @property
-    def x_count(self) -> int:
-        """Values in the layer's input at one step."""
-        return self.n_x
-
-    @property
-    def state_type(self) -> Literal["s16", "f32"]:
-        """Type of h and trace."""
-        return "f32" if self.weight_type == "f32" else "s16"
+def keeps_present(layer: QuantizedRnn) -> bool:
+    """Tell whether v and c of a recurrent layer's latest step are kept to learn from."""
+    return layer.trains and not layer.shape.has_traces
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,11 +199,12 @@ class QuantizedGru:
     """
 
     name: str
-    reads: QuantizedDense
-    own: QuantizedDense
+    reads: QuantizedWeighted
+    own: QuantizedWeighted
     reset_before: bool
     y_scale: float
-    loss_layer: QuantizedDense | None = None
+    loss_layer: QuantizedWeighted | None = None
+    is_recurrent: ClassVar[bool] = True
 
     @property
     def kind(self) -> str:
@@ -276,9 +212,14 @@ class QuantizedGru:
         return "gru"
 
     @property
-    def parts(self) -> tuple[QuantizedDense, QuantizedDense]:
-        """Both dense units."""
+    def units(self) -> tuple[QuantizedWeighted, ...]:
+        """Parts that have weights: both dense units."""
         return self.reads, self.own
+
+    def with_units(self, units: tuple[QuantizedWeighted, ...]) -> "QuantizedGru":
+        """The layer with these parts in place of its `units`."""
+        reads, own = units
+        return replace(self, reads=reads, own=own)
 
     @property
     def trains(self) -> bool:
@@ -323,11 +264,11 @@ class QuantizedGru:
     @property
     def state_type(self) -> Literal["s16", "f32"]:
         """Type of h."""
-        return "f32" if self.weight_type == "f32" else "s16"
+        return self.reads.error_type
 
 
 @dataclass(frozen=True, slots=True)
-class QuantizedPool:
+class QuantizedPool(Weightless):
     """Pooling (section 14): learns nothing; type and scale stay.
 
     Attributes:
@@ -384,9 +325,8 @@ class QuantizedPool:
 
 QuantizedRecurrent = QuantizedRnn | QuantizedGru
 QuantizedLayer = (
-    QuantizedDense
-    | QuantizedConv2d
-    | QuantizedRecurrent
+    QuantizedWeighted
+    | QuantizedGru
     | QuantizedMemory
     | QuantizedPool
     | QuantizedAdd

@@ -13,7 +13,15 @@ from tpsgd_edge.errors import SpecError
 from tpsgd_edge.quantize.binary32 import to_binary32
 from tpsgd_edge.quantize.expressible import inverse, smallest_of_shift
 from tpsgd_edge.quantize.last_layer import LOG2E
-from tpsgd_edge.quantize.model import Loss, Target, TargetF32
+from tpsgd_edge.quantize.model import (
+    Loss,
+    LossTable,
+    LossTableF32,
+    Readout,
+    ReadoutF32,
+    Target,
+    TargetF32,
+)
 from tpsgd_edge.quantize.scales import as_requantize
 from tpsgd_edge.spec import LARGEST_POSITIVE, LossSpec
 
@@ -86,9 +94,9 @@ def _label_space(
 ) -> tuple[Loss, float]:
     if c.is_float:
         scale = UNIT[c.projection]
-        return Loss(spec.kind, readout_f32=_f32(gain), error_scale_f32=_f32(scale)), 1.0
-    readout = as_requantize(factor, max_shift=_READOUT_SHIFT)
-    if readout is None:
+        return Loss(spec.kind, readout=ReadoutF32(_f32(gain), _f32(scale))), 1.0
+    g = as_requantize(factor, max_shift=_READOUT_SHIFT)
+    if g is None:
         raise SpecError(
             f"the read-out of layer '{c.layer}' cannot be expressed in integers",
             where=f"[model], layer '{c.layer}'",
@@ -97,7 +105,7 @@ def _label_space(
         )
     shift = 5 if c.projection in WIDE else 0
     error_scale = 2.0**shift * UNIT[c.projection] * unit
-    return Loss(spec.kind, readout=readout, error_shift=shift), error_scale
+    return Loss(spec.kind, readout=Readout(g, shift)), error_scale
 
 
 def _in_target_space(spec: LossSpec, c: LossContext) -> tuple[Loss, float]:
@@ -120,8 +128,8 @@ def _custom(spec: LossSpec, c: LossContext) -> tuple[Loss, float]:
     values = compile_expression(spec.expression or "")(r)
     loss, _ = _in_target_space(spec, c)
     if c.is_float:
-        scale = _f32(64 / c.full_scale)
-        return replace(loss, table=to_binary32(values), custom_scale_f32=scale), 1.0
+        table_f32 = LossTableF32(to_binary32(values), _f32(64 / c.full_scale))
+        return replace(loss, table=table_f32), 1.0
     largest = float(np.abs(values).max())
     if largest == 0:
         raise SpecError(
@@ -131,7 +139,7 @@ def _custom(spec: LossSpec, c: LossContext) -> tuple[Loss, float]:
             help="give -dJ/dy as an expression in r = t - y, for example tanh(4 * r)",
         )
     table = np.floor(values / largest * 32767 + 0.5).astype("<i2")
-    return replace(loss, table=table), largest * 2**14 / 32767
+    return replace(loss, table=LossTable(table)), largest * 2**14 / 32767
 
 
 def _target(c: LossContext) -> Target:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.quantize.parameters import Requantize, ValueType, limits
+from tpsgd_edge.quantize.weightless import Weightless
 
 # Bits of a leaky mean below those of its input.
 MEAN_BITS: Mapping[str, int] = {"s8": 16, "s16": 14, "f32": 0}
@@ -17,7 +18,7 @@ COSINE_BITS = 14
 
 
 @dataclass(frozen=True, slots=True)
-class QuantizedMemory:
+class QuantizedMemory(Weightless):
     """Fixed linear states of each channel: nothing in it learns.
 
     Attributes:

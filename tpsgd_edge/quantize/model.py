@@ -6,29 +6,49 @@ these.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.quantize.branches import QuantizedAdd, QuantizedConcat, QuantizedJoin
+from tpsgd_edge.quantize.branches import (
+    FloatSum,
+    IntegerSum,
+    QuantizedAdd,
+    QuantizedConcat,
+    QuantizedJoin,
+)
 from tpsgd_edge.quantize.layers import (
-    Geometry,
+    FloatWeighted,
+    IntegerWeighted,
     QuantizedConv2d,
-    QuantizedDense,
     QuantizedGru,
     QuantizedLayer,
     QuantizedPool,
     QuantizedRecurrent,
     QuantizedRnn,
+    QuantizedWeighted,
+    Weighted,
+    in_binary32,
+    in_integers,
+    keeps_present,
+    keeps_traces,
 )
+from tpsgd_edge.quantize.learning import FloatSteps, IntegerSteps, LayerLearning, Steps
 from tpsgd_edge.quantize.memories import QuantizedMemory
+from tpsgd_edge.quantize.numbers import FloatNumbers, IntegerNumbers, LayerNumbers
 from tpsgd_edge.quantize.parameters import (
     DTYPES,
     InputGradient,
+    InputGradientF32,
     Interval,
     Loss,
+    LossTable,
+    LossTableF32,
     Projection,
+    Readout,
+    ReadoutF32,
+    RecurrentBounds,
     Requantize,
     SeededInit,
     StoredInit,
@@ -37,23 +57,37 @@ from tpsgd_edge.quantize.parameters import (
     ValueType,
     limits,
 )
+from tpsgd_edge.quantize.shapes import Conv2dShape, DenseShape, RnnShape, WeightedShape
 from tpsgd_edge.spec import SAMPLE, Edges
 
 __all__ = [
     "DTYPES",
     "SAMPLE",
+    "Conv2dShape",
+    "DenseShape",
     "Edges",
-    "Geometry",
+    "FloatNumbers",
+    "FloatSteps",
+    "FloatSum",
+    "FloatWeighted",
     "InputGradient",
+    "InputGradientF32",
     "InputScaling",
+    "IntegerNumbers",
+    "IntegerSteps",
+    "IntegerSum",
+    "IntegerWeighted",
     "Interval",
     "LabelFormat",
+    "LayerLearning",
+    "LayerNumbers",
     "Loss",
+    "LossTable",
+    "LossTableF32",
     "Projection",
     "QuantizedAdd",
     "QuantizedConcat",
     "QuantizedConv2d",
-    "QuantizedDense",
     "QuantizedGru",
     "QuantizedJoin",
     "QuantizedLayer",
@@ -62,17 +96,32 @@ __all__ = [
     "QuantizedPool",
     "QuantizedRecurrent",
     "QuantizedRnn",
+    "QuantizedWeighted",
+    "Readout",
+    "ReadoutF32",
+    "RecurrentBounds",
     "Requantize",
+    "RnnShape",
     "Schedule",
     "SeededInit",
+    "Steps",
     "StoredInit",
     "Target",
     "TargetF32",
     "Value",
     "ValueType",
-    "dense_parts",
+    "Weighted",
+    "WeightedShape",
+    "in_binary32",
+    "in_integers",
+    "keeps_present",
+    "keeps_traces",
     "limits",
 ]
+
+
+# Kinds that keep something from one step of a sequence to the next.
+_KEEPING = ("rnn", "gru", "memory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +189,6 @@ class Value:
     scale: float
 
 
-def dense_parts(layer: QuantizedLayer) -> tuple[QuantizedDense, ...]:
-    """Parts of a layer that have weights: the layer itself, the two of a gru, none of a pool."""
-    if isinstance(layer, QuantizedGru):
-        return layer.parts
-    return (layer,) if isinstance(layer, QuantizedDense) else ()
-
-
 @dataclass(frozen=True, slots=True)
 class QuantizedModel:
     """Everything that defines the arithmetic of one model.
@@ -191,7 +233,11 @@ class QuantizedModel:
     @property
     def recurrent(self) -> tuple[QuantizedRecurrent, ...]:
         """The recurrent layers: the first ones of the model."""
-        return tuple(layer for layer in self.layers if isinstance(layer, QuantizedRecurrent))
+        return tuple(cast(QuantizedRecurrent, la) for la in self.layers if la.is_recurrent)
+
+    def of_kind(self, *kinds: str) -> list[Any]:
+        """The layers of some kinds; whoever names the kinds knows their class."""
+        return [layer for layer in self.layers if layer.kind in kinds]
 
     @property
     def walk(self) -> tuple[QuantizedLayer, ...]:
@@ -199,24 +245,21 @@ class QuantizedModel:
 
         They are the first ones, up to the last that keeps something from step to step.
         """
-        keeping = QuantizedRecurrent | QuantizedMemory
-        if not isinstance(self.layers[0], keeping):
-            return ()
-        kept = [i for i, layer in enumerate(self.layers) if isinstance(layer, keeping)]
-        return self.layers[: kept[-1] + 1]
+        keeping = [i for i, layer in enumerate(self.layers) if layer.kind in _KEEPING]
+        return self.layers[: keeping[-1] + 1] if 0 in keeping else ()
 
     @property
     def walks_in_turns(self) -> bool:
         """Tell whether layers of the walk wait for what others hand on, and so keep outputs."""
-        return any(not isinstance(layer, QuantizedRecurrent) for layer in self.walk[:-1])
+        return any(not layer.is_recurrent for layer in self.walk[:-1])
 
     @property
-    def weighted(self) -> tuple[QuantizedDense, ...]:
+    def weighted(self) -> tuple[QuantizedWeighted, ...]:
         """The layers that have weights, first to last; of a gru, its two dense units."""
-        return tuple(dense for layer in self.layers for dense in dense_parts(layer))
+        return tuple(unit for layer in self.layers for unit in layer.units)
 
     @property
-    def trainable(self) -> tuple[QuantizedDense, ...]:
+    def trainable(self) -> tuple[QuantizedWeighted, ...]:
         """The layers that learn, first to last."""
         return tuple(layer for layer in self.weighted if layer.trains)
 
@@ -231,8 +274,7 @@ class QuantizedModel:
         while learners & edges.up_to(edges.input_of(value)):
             value = edges.input_of(value)
             path.append(edges.names.index(value))
-        layer = self.layers[path[-1]]
-        if isinstance(layer, QuantizedConv2d) and layer.geometry.is_pooled:
+        if any(unit.shape.is_pooled for unit in self.layers[path[-1]].units):
             del path[-2]
         return tuple(path)
 
@@ -243,13 +285,13 @@ class QuantizedModel:
         return path[place] if place < len(path) else None
 
     @property
-    def with_loss(self) -> tuple[QuantizedDense, ...]:
+    def with_loss(self) -> tuple[QuantizedWeighted, ...]:
         """Layers with a loss: those that learn; in place of a gru, a layer of its outputs."""
-        layers = [la.loss_layer if isinstance(la, QuantizedGru) else la for la in self.layers]
-        return tuple(la for la in layers if isinstance(la, QuantizedDense) and la.trains)
+        own = (layer.loss_layer for layer in self.layers if layer.trains)
+        return tuple(layer for layer in own if layer is not None)
 
     @property
-    def last(self) -> QuantizedDense:
+    def last(self) -> QuantizedWeighted:
         """The layer that meets the labels."""
         return self.weighted[-1]
 

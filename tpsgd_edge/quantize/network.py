@@ -29,7 +29,8 @@ from tpsgd_edge.graph.forward import forward
 from tpsgd_edge.graph.initial_weights import initial_bound
 from tpsgd_edge.quantize.backprop import with_backward_pass
 from tpsgd_edge.quantize.binary32 import check_binary32
-from tpsgd_edge.quantize.dense import DenseContext, quantize_conv2d, quantize_dense
+from tpsgd_edge.quantize.context import DenseContext
+from tpsgd_edge.quantize.dense import quantize_conv2d, quantize_dense
 from tpsgd_edge.quantize.error_reach import SAMPLES as ERROR_SAMPLES
 from tpsgd_edge.quantize.error_reach import error_reach
 from tpsgd_edge.quantize.joins import quantize_add, quantize_concat
@@ -42,7 +43,6 @@ from tpsgd_edge.quantize.model import (
     QuantizedModel,
     QuantizedPool,
     ValueType,
-    dense_parts,
 )
 from tpsgd_edge.quantize.recurrent import quantize_gru, quantize_rnn
 from tpsgd_edge.quantize.scales import (
@@ -133,7 +133,7 @@ def _quantized_layers(
         else:
             layers.append(_quantize_untrained(layer, value_type, x_scales, ranges.full[index]))
         scales[layer.name] = layers[-1].y_scale
-        offset += sum(dense.y_count for dense in dense_parts(layers[-1]) if dense.trains)
+        offset += sum(dense.y_count for dense in layers[-1].units if dense.trains)
     return layers
 
 

@@ -52,17 +52,22 @@ class InputGradient:
     """Numbers of a layer's input gradient (section 18).
 
     Attributes:
-        shift: from sums of w * delta to errors, 1 to 40; not used by an f32 layer.
-        sums: proved bounds of these sums; None in an f32 layer.
+        shift: from sums of w * delta to errors, 1 to 40.
+        sums: proved bounds of these sums.
     """
 
-    shift: int = 1
-    sums: Interval | None = None
+    shift: int
+    sums: Interval
 
     @property
     def is_wide(self) -> bool:
         """Tell whether the sums need s64."""
-        return self.sums is not None and self.sums.high >= 2**31
+        return self.sums.high >= 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class InputGradientF32:
+    """The input gradient of a layer in binary32: its sums are the errors, and need no numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +76,15 @@ class Projection:
 
     `values` has shape (n_out, n_labels), int8. Those of a random matrix follow from `seed` and
     `kind` whatever the storage; those of prototypes are measured, others fitted, both stored as s8.
-    Those of a matrix that learns are the first ones; `rate` (f32: `rate_f32`) is its readout_rate.
+    Those of a matrix that learns are the first ones; `rate` is its readout_rate (f32: real), and
+    None of others.
     """
 
     kind: ProjectionKind
     storage: Literal["seed", "packed", "s8", "ram"]
     seed: int
     values: NDArray[np.int8]
-    rate: Requantize | None = None
-    rate_f32: float = 0.0
+    rate: Requantize | float | None = None
 
     @property
     def learns(self) -> bool:
@@ -112,6 +117,42 @@ class TargetF32:
 
 
 @dataclass(frozen=True, slots=True)
+class Readout:
+    """Numbers of a loss in label space (section 6.2).
+
+    Attributes:
+        gain: g, from P^T y to what is compared with the label.
+        error_shift: e_shift, from P q to errors.
+    """
+
+    gain: Requantize
+    error_shift: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadoutF32:
+    """The same in binary32: g, and a factor in place of the shift."""
+
+    gain: float
+    error_scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class LossTable:
+    """C of a custom loss, 256 entries."""
+
+    values: NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True)
+class LossTableF32:
+    """The same in binary32; entries lie R / 64 apart, and `scale` is 64 / R."""
+
+    values: NDArray[np.float32]
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
 class Loss:
     """One local loss (section 6).
 
@@ -119,24 +160,18 @@ class Loss:
         kind: as in the spec: projected_cross_entropy, projected_l2, l2, l1, huber, dead_zone,
             cross_entropy, custom or softmax_cross_entropy; "backward" in hidden layers under
             backpropagation, which have none.
-        target: for the losses in target space.
+        target: of the losses in target space.
         delta: of huber and dead_zone, s16 in Q14 of R (f32: real).
-        readout: g of the losses in label space (f32: `readout_f32`).
-        error_shift: e_shift of the losses in label space (f32: `error_scale_f32`).
-        table: C of a custom loss, 256 entries, int16 (f32: float32).
-        custom_scale_f32: 64 / R.
+        readout: of the losses in label space.
+        table: of a custom loss.
         logit_shift: of softmax_cross_entropy: outputs count 2^logit_shift / 256 of a factor of two.
     """
 
     kind: str
     target: Target | TargetF32 | None = None
     delta: int | float = 0
-    readout: Requantize | None = None
-    readout_f32: float = 0.0
-    error_shift: int = 0
-    error_scale_f32: float = 0.0
-    table: NDArray[np.int16] | NDArray[np.float32] | None = None
-    custom_scale_f32: float = 0.0
+    readout: Readout | ReadoutF32 | None = None
+    table: LossTable | LossTableF32 | None = None
     logit_shift: int = 0
 
     @property
@@ -156,11 +191,25 @@ class Loss:
 
 
 @dataclass(frozen=True, slots=True)
+class RecurrentBounds:
+    """Bounds of initial weights that only a recurrent layer has: of its inputs, and of biases."""
+
+    inputs: int | float
+    biases: int | float
+
+
+@dataclass(frozen=True, slots=True)
 class SeededInit:
-    """Initial weights drawn from the seed (section 10); `bound` is w_bound, real for f32."""
+    """Initial weights drawn from the seed (section 10); bounds are real for f32.
+
+    Attributes:
+        bound: w_bound; in a recurrent layer, of the columns of its own outputs.
+        recurrent: the other bounds of a recurrent layer; None of others, whose biases start at 0.
+    """
 
     seed: int
     bound: int | float
+    recurrent: RecurrentBounds | None = None
 
 
 @dataclass(frozen=True, slots=True)

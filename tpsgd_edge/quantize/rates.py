@@ -54,7 +54,13 @@ def expressible_rates(unit: float) -> Expressible:
 
 
 def with_rate(
-    projection: Projection, rate: float, *, units: float, layer: str, is_open: bool
+    projection: Projection,
+    rate: float,
+    *,
+    units: float,
+    layer: str,
+    is_open: bool,
+    is_float: bool,
 ) -> Projection:
     """A projection that learns with its readout_rate (section 6.5).
 
@@ -65,12 +71,10 @@ def with_rate(
             in q.
     """
     real = READOUT_FACTOR * rate / UNIT[projection.kind]
+    if is_float:
+        return replace(projection, rate=float(to_binary32(real)))
     factor = real * units * 2.0 ** (_READOUT_SHIFT - 7 - 14)
-    return replace(
-        projection,
-        rate=integer_rate(factor, layer=layer, asked=rate, is_open=is_open),
-        rate_f32=float(to_binary32(real)),
-    )
+    return replace(projection, rate=integer_rate(factor, layer=layer, asked=rate, is_open=is_open))
 
 
 def dead_zone(width: float, error_scale: float, *, is_float: bool) -> int | float:

@@ -7,13 +7,18 @@ from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph import Dense, Gru, Rnn, Weights
 from tpsgd_edge.graph.initial_weights import initial_weights
 from tpsgd_edge.quantize.binary32 import to_binary32
-from tpsgd_edge.quantize.dense import DenseContext, quantize_dense, quantize_sums, values_of
+from tpsgd_edge.quantize.context import DenseContext
+from tpsgd_edge.quantize.dense import quantize_sums, quantize_weighted
 from tpsgd_edge.quantize.model import (
-    QuantizedDense,
+    DenseShape,
+    FloatNumbers,
+    IntegerNumbers,
+    LayerNumbers,
     QuantizedGru,
-    QuantizedRnn,
+    QuantizedWeighted,
+    RecurrentBounds,
+    RnnShape,
     SeededInit,
-    StoredInit,
 )
 from tpsgd_edge.quantize.scales import BIAS_BITS, INPUT_MAX
 
@@ -22,64 +27,69 @@ _LARGEST_SHIFT = 15
 _SUM_UNIT = 2.0**-12
 
 
-def quantize_rnn(layer: Rnn, context: DenseContext) -> QuantizedRnn:
-    """All integers of a recurrent layer: those of a dense layer from [x; own output], and leaks."""
-    dense = quantize_dense(layer, context)
-    return QuantizedRnn(
-        **values_of(dense),
-        leak_shifts=tuple(_shift(leak) for leak in layer.leaks),
-        has_traces=layer.has_traces,
-        own_shift=0 if dense.weight_type == "f32" else _own_shift(dense),
-        input_bound=_input_bound(layer, dense),
-        bias_bound=_bias_bound(layer, dense),
-    )
+def quantize_rnn(layer: Rnn, context: DenseContext) -> QuantizedWeighted:
+    """All numbers of a recurrent layer: those of a dense unit from [x; own output], and leaks."""
+    leaks = tuple(_shift(leak) for leak in layer.leaks)
+    shape = RnnShape(layer.n_x, layer.n_out, leaks, layer.has_traces)
+    made = quantize_weighted(layer, shape, context)
+    numbers = made.numbers
+    if isinstance(numbers, IntegerNumbers):
+        numbers = replace(numbers, own_shift=_own_shift(layer.name, numbers))
+    init = made.init
+    if isinstance(init, SeededInit):
+        init = replace(init, recurrent=_bounds(layer, numbers, float(init.bound)))
+    return replace(made, numbers=numbers, init=init)
 
 
 def _shift(leak: float) -> int:
     return -math.frexp(leak)[1] + 1
 
 
-def _own_shift(layer: QuantizedDense) -> int:
+def _own_shift(layer: str, numbers: IntegerNumbers) -> int:
     """Shift by which the layer's own output gets the scale of its input."""
-    ratio = math.log2(layer.x_scale / layer.y_scale)
-    shift = round(ratio) + (8 if layer.x_type == "s8" else 0)
+    ratio = math.log2(numbers.x_scale / numbers.y_scale)
+    shift = round(ratio) + (8 if numbers.x_type == "s8" else 0)
     if ratio != round(ratio) or not 0 <= round(ratio) <= shift <= _LARGEST_SHIFT:
         raise SpecError(
-            f"the recurrent layer '{layer.name}' reads inputs and own outputs of unlike ranges",
-            where=f"[model], layer '{layer.name}'",
-            found=f"inputs up to {layer.x_scale * INPUT_MAX[layer.x_type]:g}, "
-            f"outputs up to {layer.y_scale * INPUT_MAX[layer.y_type]:g}",
+            f"the recurrent layer '{layer}' reads inputs and own outputs of unlike ranges",
+            where=f"[model], layer '{layer}'",
+            found=f"inputs up to {numbers.x_scale * INPUT_MAX[numbers.x_type]:g}, "
+            f"outputs up to {numbers.y_scale * INPUT_MAX[numbers.y_type]:g}",
             help="outputs must not reach further: use tanh, or the activation of the layer below",
         )
     return shift
 
 
-def _input_bound(layer: Rnn, dense: QuantizedDense) -> int | float:
-    if isinstance(dense.init, StoredInit):
-        return 0
-    bound = float(dense.init.bound) * layer.input_gain / layer.recurrent_gain
-    if dense.weight_type == "f32":
-        return float(to_binary32(bound))
-    most: int = (1 << dense.weight_bits) - 1
-    return min(math.floor(bound + 0.5), most)
+def _bounds(layer: Rnn, numbers: LayerNumbers, bound: float) -> RecurrentBounds:
+    """Bounds of first weights of the inputs and of first biases."""
+    if isinstance(numbers, FloatNumbers):
+        return _bounds_f32(layer, bound)
+    most: int = (1 << numbers.weight_bits) - 1
+    of_inputs = min(math.floor(bound * layer.input_gain / layer.recurrent_gain + 0.5), most)
+    of_biases = math.floor(layer.bias_range / numbers.bias_scale + 0.5)
+    return RecurrentBounds(of_inputs, min(of_biases, 1 << BIAS_BITS))
 
 
-def _bias_bound(layer: Rnn, dense: QuantizedDense) -> int | float:
-    if dense.weight_type == "f32":
-        return float(to_binary32(layer.bias_range / 2**15))
-    unit = dense.weight_scale * dense.x_scale * 2.0**dense.bias_shift
-    return min(math.floor(layer.bias_range / unit + 0.5), 1 << BIAS_BITS)
+def _bounds_f32(layer: Rnn, bound: float) -> RecurrentBounds:
+    of_inputs = bound * layer.input_gain / layer.recurrent_gain
+    of_biases = layer.bias_range / 2**15
+    return RecurrentBounds(float(to_binary32(of_inputs)), float(to_binary32(of_biases)))
 
 
 def quantize_gru(layer: Gru, context: DenseContext) -> QuantizedGru:
-    """All integers of a gated recurrent layer: those of its two dense units."""
+    """All numbers of a gated recurrent layer: those of its two dense units."""
     weights = initial_weights(context.graph, context.index, context.spec.seed)
     loss_layer = None
     if context.learning.trainable:
-        dense = quantize_dense(layer, context)
         # It only has errors: its outputs are those of the gru.
+        outputs = DenseShape(layer.n_x + layer.n_out, layer.n_out)
+        made = quantize_weighted(layer, outputs, context)
         loss_layer = replace(
-            dense, activation="linear", curve=None, numbers=(), init=SeededInit(0, 0)
+            made,
+            activation="linear",
+            settings=(),
+            numbers=_without_curve(made.numbers),
+            init=SeededInit(0, 0),
         )
     own_scale = 1.0 if context.value_type == "f32" else 1 / INPUT_MAX[context.value_type]
     n_drawn = 0 if loss_layer is None else 3 * layer.n_out
@@ -97,3 +107,7 @@ def quantize_gru(layer: Gru, context: DenseContext) -> QuantizedGru:
         y_scale=own_scale,
         loss_layer=loss_layer,
     )
+
+
+def _without_curve(numbers: LayerNumbers) -> LayerNumbers:
+    return replace(numbers, curve=None) if isinstance(numbers, IntegerNumbers) else numbers

@@ -8,12 +8,9 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.graph import Weights
 from tpsgd_edge.quantize.model import (
-    QuantizedDense,
-    QuantizedGru,
-    QuantizedLayer,
     QuantizedModel,
+    QuantizedWeighted,
     StoredInit,
-    dense_parts,
 )
 
 
@@ -25,22 +22,22 @@ def real_weights(model: QuantizedModel, state: Mapping[str, NDArray[Any]]) -> di
             the others are constants of the model.
     """
     return {
-        layer.name: _joined(layer, *(_real(unit, *_tensors(unit, state)) for unit in units))
+        layer.name: _joined(*(_real(unit, *_tensors(unit, state)) for unit in units))
         for layer in model.layers
-        if (units := dense_parts(layer))
+        if (units := layer.units)
     }
 
 
-def _joined(layer: QuantizedLayer, *units: Weights) -> Weights:
+def _joined(*units: Weights) -> Weights:
     """The weights of a layer from those of its dense units: of a gru, over its input and output."""
-    if not isinstance(layer, QuantizedGru):
+    if len(units) == 1:
         return units[0]
     w = np.concatenate([unit.w for unit in units], axis=1)
     return Weights(w, np.stack([unit.b for unit in units]))
 
 
 def _tensors(
-    layer: QuantizedDense, state: Mapping[str, NDArray[Any]]
+    layer: QuantizedWeighted, state: Mapping[str, NDArray[Any]]
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     if layer.trains:
         return state[f"{layer.name}.w"], state[f"{layer.name}.b"]
@@ -48,16 +45,11 @@ def _tensors(
     return layer.init.w, layer.init.b
 
 
-def unit_weights(layer: QuantizedDense, state: Mapping[str, NDArray[Any]]) -> Weights:
+def unit_weights(layer: QuantizedWeighted, state: Mapping[str, NDArray[Any]]) -> Weights:
     """Weights (n_out, n_in) and biases (n_out,) of a dense unit, as in `real_weights`."""
     return _real(layer, *_tensors(layer, state))
 
 
-def bias_scale(layer: QuantizedDense) -> float:
-    """Real value of one unit of a bias: in f32 all scales are 1 and the shift is 0."""
-    return layer.weight_scale * layer.x_scale * 2.0**layer.bias_shift
-
-
-def _real(layer: QuantizedDense, w: NDArray[Any], b: NDArray[Any]) -> Weights:
-    unit = bias_scale(layer)
-    return Weights(w.astype(np.float64) * layer.weight_scale, b.astype(np.float64) * unit)
+def _real(layer: QuantizedWeighted, w: NDArray[Any], b: NDArray[Any]) -> Weights:
+    scale, unit = layer.numbers.weight_scale, layer.numbers.bias_scale
+    return Weights(w.astype(np.float64) * scale, b.astype(np.float64) * unit)

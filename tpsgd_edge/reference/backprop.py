@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tpsgd_edge.arithmetic.types import Array
-from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel
+from tpsgd_edge.quantize.model import QuantizedModel
 from tpsgd_edge.reference.binary32 import input_gradient as binary32
 from tpsgd_edge.reference.binary32.update import delta_of as binary32_delta
 from tpsgd_edge.reference.integer import input_gradient as integer
@@ -23,7 +23,8 @@ def backward_errors(
         values: x, then the outputs of each layer.
     """
     is_float = model.value_type == "f32"
-    table, delta_of = (BINARY32, binary32_delta) if is_float else (INTEGER, integer_delta)
+    table = BINARY32 if is_float else INTEGER
+    delta_of: Callable[[Any, Any, Any], Array] = binary32_delta if is_float else integer_delta
     path, reads = model.error_path, model.edges.places()
     e = layers[path[0]].error(values[-1], label)
     for index in path:
@@ -31,7 +32,7 @@ def backward_errors(
         # Before the layer is updated.
         e_x = None
         if index != path[-1]:
-            output_gradient = delta_of(numbers, e, y) if isinstance(numbers, QuantizedDense) else e
+            output_gradient = delta_of(numbers, e, y) if numbers.units else e
             e_x = table[numbers.kind](layers[index], output_gradient, x, y)
         yield index, e
         e = e_x

@@ -5,10 +5,10 @@ import numpy as np
 from tpsgd_edge.arithmetic.ops import Int64, clip, rshift_round, widen
 from tpsgd_edge.arithmetic.random import draws
 from tpsgd_edge.arithmetic.types import Array
-from tpsgd_edge.quantize.model import DTYPES, QuantizedDense, QuantizedRnn, SeededInit
+from tpsgd_edge.quantize.model import DTYPES, IntegerNumbers, QuantizedWeighted, SeededInit
 
 
-def initial_weights(layer: QuantizedDense) -> tuple[Array, Array]:
+def initial_weights(layer: QuantizedWeighted) -> tuple[Array, Array]:
     """Initial w (n_out, n_in) and b (n_out,) in the types of the state."""
     w_type, b_type = DTYPES[layer.weight_type], DTYPES[layer.bias_type]
     init = layer.init
@@ -17,15 +17,15 @@ def initial_weights(layer: QuantizedDense) -> tuple[Array, Array]:
     u = widen(draws(init.seed, layer.n_weights + layer.n_out) >> np.uint32(16)) - 2**15
     u_w, u_b = u[: layer.n_weights].reshape(layer.n_out, layer.n_in), u[layer.n_weights :]
     w = _drawn(layer, u_w, _bounds(layer, init))
-    if layer.weight_type != "f32":
-        limit = 1 << layer.weight_bits
+    if isinstance(layer.numbers, IntegerNumbers):
+        limit = 1 << layer.numbers.weight_bits
         w = clip(w, -limit, limit - 1)
-    if not isinstance(layer, QuantizedRnn):
+    if init.recurrent is None:
         return w.astype(w_type), np.zeros(layer.n_out, b_type)
-    return w.astype(w_type), _drawn(layer, u_b, np.array(layer.bias_bound)).astype(b_type)
+    return w.astype(w_type), _drawn(layer, u_b, np.array(init.recurrent.biases)).astype(b_type)
 
 
-def _drawn(layer: QuantizedDense, u: Int64, bounds: Array) -> Array:
+def _drawn(layer: QuantizedWeighted, u: Int64, bounds: Array) -> Array:
     """Values in +-bounds from random words of 16 bits with a sign."""
     if layer.weight_type == "f32":
         values: Array = u.astype(np.float32) * bounds.astype(np.float32)
@@ -33,9 +33,9 @@ def _drawn(layer: QuantizedDense, u: Int64, bounds: Array) -> Array:
     return rshift_round(u * bounds.astype(np.int64), 15)
 
 
-def _bounds(layer: QuantizedDense, init: SeededInit) -> Array:
+def _bounds(layer: QuantizedWeighted, init: SeededInit) -> Array:
     """The bound of each column of w, shape (n_in,)."""
     bounds = np.full(layer.n_in, float(init.bound))
-    if isinstance(layer, QuantizedRnn):
-        bounds[: layer.n_x] = layer.input_bound
+    if init.recurrent is not None:
+        bounds[: layer.x_count] = init.recurrent.inputs
     return bounds

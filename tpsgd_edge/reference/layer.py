@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.quantize.model import (
-    QuantizedDense,
     QuantizedLayer,
     QuantizedModel,
+    QuantizedWeighted,
 )
 from tpsgd_edge.reference.binary32.conv2d import Binary32Conv2d
 from tpsgd_edge.reference.binary32.dense import Binary32Dense
@@ -41,7 +41,7 @@ class WeightedLayer(ReferenceLayer, Protocol):
     """One layer with its state. Labels are `int` or an array of int64 or float32."""
 
     @property
-    def layer(self) -> QuantizedDense:
+    def layer(self) -> QuantizedWeighted:
         """The numbers of the layer."""
 
     def learn(self, x: Any, y: Any, label: Any, words: NDArray[np.uint32], decay: Any) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.quantize.model import Geometry, QuantizedPool
+from tpsgd_edge.quantize.model import Conv2dShape, QuantizedPool
 
 Index = NDArray[np.intp]
 
@@ -22,7 +22,7 @@ def padded(values: NDArray[Any], dtype: Any, outside: float = 0) -> NDArray[Any]
     return longer
 
 
-def patch_index(geometry: Geometry) -> Index:
+def patch_index(geometry: Conv2dShape) -> Index:
     """The patch of each position and group: (positions, groups, kh * kw * ci / groups)."""
     h, w, channels = geometry.x_shape
     groups = geometry.groups
@@ -55,7 +55,7 @@ def inside_counts(pool: QuantizedPool, windows: Index) -> NDArray[np.int64]:
     return inside
 
 
-def seen_index(geometry: Geometry) -> Index:
+def seen_index(geometry: Conv2dShape) -> Index:
     """The units behind each value that the local loss sees (section 16): (kh * kw, values)."""
     kernel, stride = geometry.pool_kernel, geometry.pool_stride
     return _pool_windows(geometry.y_shape, geometry.seen_shape, kernel, stride, (0, 0))
@@ -80,7 +80,7 @@ def _pool_windows(
     return index.reshape(kernel[0] * kernel[1], -1)
 
 
-def target_index(geometry: Geometry) -> Index:
+def target_index(geometry: Conv2dShape) -> Index:
     """Indices (largest area, n_target) of each target window's values, row by row, then padding."""
     owner = target_of_seen(geometry)
     areas = target_areas(geometry)
@@ -92,7 +92,7 @@ def target_index(geometry: Geometry) -> Index:
     return index
 
 
-def target_of_seen(geometry: Geometry) -> Index:
+def target_of_seen(geometry: Conv2dShape) -> Index:
     """The target entry that each value of the map belongs to which the loss sees, (values,)."""
     height, width, channels = geometry.seen_shape
     rows, columns = geometry.windows
@@ -102,7 +102,7 @@ def target_of_seen(geometry: Geometry) -> Index:
     return index.ravel()
 
 
-def target_areas(geometry: Geometry) -> NDArray[np.int64]:
+def target_areas(geometry: Conv2dShape) -> NDArray[np.int64]:
     """Values in the window of each target entry, shape (n_target,)."""
     return np.bincount(target_of_seen(geometry))
 
@@ -124,7 +124,7 @@ class TargetMap:
     areas: NDArray[np.int64]
 
     @classmethod
-    def of(cls, geometry: Geometry) -> "TargetMap":
+    def of(cls, geometry: Conv2dShape) -> "TargetMap":
         """Make the target map of a convolution."""
         return cls(
             seen_index(geometry),

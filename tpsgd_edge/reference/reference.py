@@ -12,7 +12,7 @@ from tpsgd_edge.arithmetic.random import PHI, Purpose, mix_array, stream, weyl
 from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.memory.state import rate_type
-from tpsgd_edge.quantize.model import DTYPES, QuantizedModel, dense_parts
+from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
 from tpsgd_edge.reference.backprop import backward_errors
 from tpsgd_edge.reference.binary32.gru import Binary32Gru
 from tpsgd_edge.reference.initial import initial_weights
@@ -49,7 +49,7 @@ class Reference:
         self._dense = {
             index: _dense_layers(layer)
             for index, layer in enumerate(layers)
-            if dense_parts(model.layers[index])
+            if model.layers[index].units
         }
         for dense in chain.from_iterable(self._dense.values()):
             dense.set_state(*initial_weights(dense.layer))
@@ -260,7 +260,7 @@ class Reference:
 
     def _own_words(self, index: int, words: Array) -> Array:
         """The random words of a layer's units."""
-        first = self._dense[index][0].layer.unit_offset
+        first = self._dense[index][0].layer.learning.unit_offset
         count = sum(dense.layer.y_count for dense in self._dense[index])
         return words[first : first + count]
 

@@ -1,22 +1,18 @@
 """Kind and cost of each layer, and a check of the whole against the budget."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-
-import numpy as np
+from typing import Any
 
 from tpsgd_edge.errors import BudgetError
 from tpsgd_edge.memory import MemoryPlan
 from tpsgd_edge.quantize.model import (
     DTYPES,
-    QuantizedConv2d,
-    QuantizedDense,
     QuantizedGru,
     QuantizedLayer,
     QuantizedMemory,
     QuantizedModel,
-    QuantizedPool,
-    QuantizedRnn,
+    QuantizedWeighted,
     StoredInit,
 )
 from tpsgd_edge.reports.layer_cost import Budget, LayerCost
@@ -32,9 +28,9 @@ def formats_of(model: QuantizedModel) -> dict[str, str]:
     The words name weights, inputs and outputs, as in "s16 weights, s8 -> s8".
     """
     return {
-        layer.name: f"{layer.weight_type} weights, {layer.x_type} -> {layer.y_type}"
+        layer.name: f"{layer.units[0].weight_type} weights, {layer.x_type} -> {layer.y_type}"
         for layer in model.layers
-        if isinstance(layer, QuantizedDense | QuantizedGru)
+        if layer.units
     }
 
 
@@ -45,53 +41,50 @@ def layer_costs(model: QuantizedModel, plan: MemoryPlan) -> tuple[LayerCost, ...
 
 
 def _layer_cost(layer: QuantizedLayer, tensors: Mapping[str, int]) -> LayerCost:
-    if isinstance(layer, QuantizedGru):
-        return _gru_cost(layer, tensors)
-    if isinstance(layer, QuantizedMemory):
-        return _memory_cost(layer)
-    if not isinstance(layer, QuantizedDense):
-        shapes = (layer.x_shape,) if isinstance(layer, QuantizedPool) else layer.x_shapes
-        shape = f"{' + '.join(map(_shape, shapes))} -> {_shape(layer.y_shape)}"
-        return LayerCost(layer.name, layer.kind, shape, layer.kind.replace("_", " "), 0, 0, 0)
-    shape = f"{layer.n_in} -> {layer.n_out}"
-    if isinstance(layer, QuantizedRnn):
-        shape = f"{layer.n_x} -> {layer.n_out}"
-    if isinstance(layer, QuantizedConv2d):
-        shape = f"{_shape(layer.geometry.x_shape)} -> {_shape(layer.geometry.y_shape)}"
+    units, loss = layer.units, layer.loss_layer
+    # The loss of a gru belongs to a unit without weights.
+    own = () if loss is None or any(loss is unit for unit in units) else (loss,)
+    tables = layer.constant_bytes if isinstance(layer, QuantizedMemory) else 0
+    names = [f"{unit.name}.{tensor}" for unit in (*units, *own) for tensor in "wbp"]
     return LayerCost(
         layer=layer.name,
         kind=layer.kind,
-        shape=shape,
-        about=_about(layer),
-        weights=layer.n_weights + layer.n_out,
-        ram_bytes=sum(tensors.get(f"{layer.name}.{tensor}", 0) for tensor in "wbp"),
-        flash_bytes=_constant_bytes(layer),
-    )
-
-
-def _memory_cost(layer: QuantizedMemory) -> LayerCost:
-    steps = f"{layer.length}x" if layer.reads_map else ""
-    shape = f"{steps}{layer.channels} -> {layer.y_count}"
-    return LayerCost(layer.name, layer.kind, shape, layer.about, 0, 0, layer.constant_bytes)
-
-
-def _gru_cost(layer: QuantizedGru, tensors: Mapping[str, int]) -> LayerCost:
-    names = [f"{unit.name}.{tensor}" for unit in layer.parts for tensor in "wb"]
-    learns = (
-        "does not train"
-        if layer.loss_layer is None
-        else _about(layer.loss_layer).partition(", ")[2]
-    )
-    own = () if layer.loss_layer is None else (layer.loss_layer,)
-    return LayerCost(
-        layer=layer.name,
-        kind=layer.kind,
-        shape=f"{layer.n_x} -> {layer.n_out}",
-        about=f"reset {'before' if layer.reset_before else 'after'}, {learns}",
-        weights=sum(unit.n_weights + unit.n_out for unit in layer.parts),
+        shape=_SHAPES[layer.kind](layer),
+        about=_ABOUT[layer.kind](layer),
+        weights=sum(unit.n_weights + unit.n_out for unit in units),
         ram_bytes=sum(tensors.get(name, 0) for name in names),
-        flash_bytes=sum(_constant_bytes(dense) for dense in (*layer.parts, *own)),
+        flash_bytes=sum(_constant_bytes(unit) for unit in (*units, *own)) + tables,
     )
+
+
+def _values(layer: Any) -> str:
+    return f"{layer.x_count} -> {layer.n_out}"
+
+
+def _map(layer: Any) -> str:
+    return _maps((layer.x_shape,), layer.y_shape)
+
+
+def _joined(layer: Any) -> str:
+    return _maps(layer.x_shapes, layer.y_shape)
+
+
+def _maps(x_shapes: Iterable[tuple[int, int, int]], y_shape: tuple[int, int, int]) -> str:
+    return f"{' + '.join(map(_shape, x_shapes))} -> {_shape(y_shape)}"
+
+
+# What a layer reads and makes, by its kind.
+_SHAPES: Mapping[str, Callable[[Any], str]] = {
+    "dense": _values,
+    "conv2d": lambda layer: _map(layer.shape),
+    "rnn": _values,
+    "gru": _values,
+    "memory": _joined,
+    "max_pool": _map,
+    "average_pool": _map,
+    "add": _joined,
+    "concat": _joined,
+}
 
 
 def _shape(shape: tuple[int, int, int]) -> str:
@@ -123,17 +116,45 @@ def _per_run(count: Count, layer: str) -> int:
     return round(count.by_layer.get(layer, 0) / count.runs)
 
 
-def _about(layer: QuantizedDense) -> str:
+def _about(layer: QuantizedWeighted) -> str:
+    return f"{layer.activation}, {_learns(layer)}"
+
+
+def _about_gru(layer: QuantizedGru) -> str:
+    reset = "before" if layer.reset_before else "after"
+    loss = layer.loss_layer
+    return f"reset {reset}, {'does not train' if loss is None else _learns(loss)}"
+
+
+def _learns(layer: QuantizedWeighted) -> str:
     if not layer.trains:
-        return f"{layer.activation}, does not train"
-    text = f"{layer.activation}, {layer.loss.kind.replace('_', ' ')}"
+        return "does not train"
+    text = layer.loss.kind.replace("_", " ")
     if layer.projection is not None:
         is_measured = layer.projection.kind == "prototype"
         text += ", prototypes" if is_measured else f", {layer.projection.kind} projection"
     return text
 
 
-def _constant_bytes(layer: QuantizedDense) -> int:
+def _kind_in_words(layer: QuantizedLayer) -> str:
+    return layer.kind.replace("_", " ")
+
+
+# What a layer does and how it learns, by its kind.
+_ABOUT: Mapping[str, Callable[[Any], str]] = {
+    "dense": _about,
+    "conv2d": _about,
+    "rnn": _about,
+    "gru": _about_gru,
+    "max_pool": _kind_in_words,
+    "average_pool": _kind_in_words,
+    "memory": lambda layer: layer.about,
+    "add": _kind_in_words,
+    "concat": _kind_in_words,
+}
+
+
+def _constant_bytes(layer: QuantizedWeighted) -> int:
     """Bytes of the arrays that this layer alone keeps in flash."""
     count = 0
     if isinstance(layer.init, StoredInit):
@@ -143,8 +164,7 @@ def _constant_bytes(layer: QuantizedDense) -> int:
         per_row = -(-n_labels // 4) if layer.projection.storage == "packed" else n_labels
         count += n_out * per_row
     if layer.loss.table is not None and layer.trains:
-        entry = "f32" if layer.weight_type == "f32" else "s16"
-        count += int(np.prod(layer.loss.table.shape)) * DTYPES[entry].itemsize
+        count += layer.loss.table.values.size * DTYPES[layer.error_type].itemsize
     return count
 
 

@@ -13,7 +13,7 @@ from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.scaling import evenly
 from tpsgd_edge.memory import state_layout
 from tpsgd_edge.quantize import QuantizedModel, quantize_inputs
-from tpsgd_edge.quantize.model import limits
+from tpsgd_edge.quantize.model import IntegerNumbers, limits
 from tpsgd_edge.stages.doubts import ENOUGH_OF_A_CLASS, Doubt, Facts, doubts
 from tpsgd_edge.stages.linear_baseline import linear_score
 from tpsgd_edge.stages.preparation import Prepared
@@ -117,8 +117,8 @@ def weights_at_limits(model: QuantizedModel, state: bytes) -> tuple[tuple[str, f
     tensors = state_layout(model).read(state)
     shares = []
     for layer in model.trainable:
-        if layer.weight_type != "f32":
-            w, limit = tensors[f"{layer.name}.w"].astype(np.int64), 1 << layer.weight_bits
+        if isinstance(layer.numbers, IntegerNumbers):
+            w, limit = tensors[f"{layer.name}.w"].astype(np.int64), 1 << layer.numbers.weight_bits
             shares.append((layer.name, float(np.mean((w <= -limit) | (w >= limit - 1)))))
     return tuple(shares)
 

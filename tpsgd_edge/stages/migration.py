@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,10 @@ from tpsgd_edge.quantize.carry import fitted
 from tpsgd_edge.quantize.model import (
     SAMPLE,
     LabelFormat,
-    QuantizedConv2d,
-    QuantizedDense,
     QuantizedLayer,
     QuantizedModel,
     QuantizedPool,
-    QuantizedRnn,
-    dense_parts,
+    QuantizedWeighted,
 )
 from tpsgd_edge.quantize.restore import unit_weights
 from tpsgd_edge.reference import Reference
@@ -140,11 +137,9 @@ def _differences(old: QuantizedLayer, new: QuantizedLayer, *, is_last: bool) -> 
     if type(old) is not type(new) or old.kind != new.kind:
         yield f"'{new.name}' was {old.kind}, and is {new.kind}"
         return
-    if isinstance(new, QuantizedPool):
-        if _shape(old) != _shape(new):
-            yield f"'{new.name}' pools other windows"
-        return
-    for was, unit in zip(dense_parts(old), dense_parts(new), strict=True):
+    if _windows(old) != _windows(new):
+        yield f"'{new.name}' pools other windows"
+    for was, unit in zip(old.units, new.units, strict=True):
         if was.n_in != unit.n_in or (was.n_out != unit.n_out and not is_last):
             yield f"'{unit.name}' was {was.n_in} to {was.n_out}, and is {unit.n_in} to {unit.n_out}"
         elif _shape(was) != _shape(unit):
@@ -155,32 +150,31 @@ def _differences(old: QuantizedLayer, new: QuantizedLayer, *, is_last: bool) -> 
             yield f"'{unit.name}' no longer learns: its weights lie in flash"
 
 
-def _shape(layer: QuantizedLayer) -> tuple[object, ...]:
+def _windows(layer: QuantizedLayer) -> tuple[object, ...]:
+    """Meaning of a pool; nothing of other layers."""
+    if layer.kind not in ("max_pool", "average_pool"):
+        return ()
+    pool = cast(QuantizedPool, layer)
+    return pool.x_shape, pool.y_shape, pool.kernel, pool.stride, pool.padding
+
+
+def _shape(layer: QuantizedWeighted) -> tuple[object, ...]:
     """Meaning of the places of weights."""
-    if isinstance(layer, QuantizedPool):
-        return (layer.kind, layer.x_shape, layer.y_shape, layer.kernel, layer.stride, layer.padding)
-    if isinstance(layer, QuantizedConv2d):
-        g = layer.geometry
-        shapes = (g.x_shape, g.y_shape, g.kernel, g.stride, g.padding, g.groups, g.dilation)
-        return (*shapes, layer.residual)
-    if isinstance(layer, QuantizedRnn):
-        return (layer.n_x, layer.leak_shifts)
-    return (layer.residual,) if isinstance(layer, QuantizedDense) else ()
+    return (*layer.shape.weight_places, layer.residual)
 
 
-def _activation(layer: QuantizedDense) -> tuple[object, ...]:
+def _activation(layer: QuantizedWeighted) -> tuple[object, ...]:
     is_leaky = layer.activation == "leaky_relu"
-    slope = float(layer.negative_slope) / (1 if layer.weight_type == "f32" else 2**15)
-    return (layer.activation, layer.numbers, round(slope, 4) if is_leaky else None)
+    slope = float(layer.numbers.negative_slope) / (1 if layer.weight_type == "f32" else 2**15)
+    return (layer.activation, layer.settings, round(slope, 4) if is_leaky else None)
 
 
 def _scaling_reasons(old: QuantizedModel, new: QuantizedModel) -> Iterator[str]:
     """Why inputs or values of the new model would mean something else to the same weights."""
     first = new.layers[0]
     if not _is_same_input(old, new) and (
-        not isinstance(first, QuantizedDense)
-        or isinstance(first, QuantizedConv2d | QuantizedRnn)
-        or first.residual
+        first.kind != "dense"
+        or first.units[0].residual
         or new.edges.consumers_of(SAMPLE) != (first.name,)
     ):
         yield f"samples are scaled otherwise, which '{first.name}' cannot make up for"
@@ -218,10 +212,10 @@ def _counters(old: QuantizedModel, state: State, new: QuantizedModel) -> State:
 
 def _carry(
     old: QuantizedModel,
-    was: QuantizedDense,
+    was: QuantizedWeighted,
     state: State,
     new: QuantizedModel,
-    layer: QuantizedDense,
+    layer: QuantizedWeighted,
     rows: Rows | None,
 ) -> tuple[Carried, dict[str, NDArray[Any]]]:
     """The tensors of a layer, and what had to be done for them."""
@@ -240,8 +234,8 @@ def _carry(
     if layer.has_learning_readout and was.has_learning_readout and rows is not None:
         tensors |= _readout(was, state, layer, new, rows)
     count = made.w.size + made.b.size
-    scale = layer.weight_scale == was.weight_scale and layer.weight_type == was.weight_type
-    words = words or ["as it was" if scale else "in new scales"]
+    old_units, units = ((la.numbers.weight_scale, la.weight_type) for la in (was, layer))
+    words = words or ["as it was" if units == old_units else "in new scales"]
     return Carried(layer.name, "; ".join(words), made.clipped, count), tensors
 
 
@@ -275,9 +269,9 @@ def _rows_text(rows: Rows) -> str:
 
 
 def _readout(
-    was: QuantizedDense,
+    was: QuantizedWeighted,
     state: Mapping[str, NDArray[Any]],
-    layer: QuantizedDense,
+    layer: QuantizedWeighted,
     new: QuantizedModel,
     rows: Rows,
 ) -> dict[str, NDArray[Any]]:

@@ -20,7 +20,6 @@ from tpsgd_edge.frontend.prototypes import with_prototypes
 from tpsgd_edge.graph import Graph, Labels, with_extra_classes, without_adaptors
 from tpsgd_edge.memory import MemoryPlan, plan_memory
 from tpsgd_edge.quantize import QuantizedModel, quantize, quantize_inputs, quantize_labels
-from tpsgd_edge.quantize.model import dense_parts
 from tpsgd_edge.rule import pretrain
 from tpsgd_edge.spec import Spec
 from tpsgd_edge.stages.selftest import selftest_of
@@ -111,9 +110,7 @@ def selftest_samples(
 
 def forward_macs(model: QuantizedModel) -> int:
     """Multiply-accumulates of one sample's forward pass; of a sequence, of all its steps."""
-    macs = [
-        sum(dense.n_in * dense.y_count for dense in dense_parts(layer)) for layer in model.layers
-    ]
+    macs = [sum(dense.n_in * dense.y_count for dense in layer.units) for layer in model.layers]
     recurrent = len(model.recurrent)
     return model.steps * sum(macs[:recurrent]) + sum(macs[recurrent:])
 

@@ -12,7 +12,9 @@ from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.split import epoch_order
 from tpsgd_edge.quantize import QuantizedModel, quantize_inputs, quantize_labels
-from tpsgd_edge.quantize.model import QuantizedDense, QuantizedGru, QuantizedLayer, Requantize
+from tpsgd_edge.quantize.model import (
+    QuantizedWeighted,
+)
 from tpsgd_edge.quantize.samples import read_outputs
 from tpsgd_edge.toolchain.device import Device
 
@@ -153,14 +155,9 @@ def with_frozen_hidden_layers(model: QuantizedModel) -> QuantizedModel:
     layers learn.
     """
     *hidden, last = model.layers
-    return replace(model, layers=(*(_frozen(layer) for layer in hidden), last))
+    still = (layer.with_units(tuple(map(_still, layer.units))) for layer in hidden)
+    return replace(model, layers=(*still, last))
 
 
-def _frozen(layer: QuantizedLayer) -> QuantizedLayer:
-    if isinstance(layer, QuantizedGru):
-        return replace(layer, reads=_still(layer.reads), own=_still(layer.own))
-    return _still(layer) if isinstance(layer, QuantizedDense) else layer
-
-
-def _still(layer: QuantizedDense) -> QuantizedDense:
-    return replace(layer, rate=layer.rate and Requantize(0, layer.rate.shift), rate_f32=0.0)
+def _still(layer: QuantizedWeighted) -> QuantizedWeighted:
+    return replace(layer, learning=replace(layer.learning, steps=layer.learning.steps.still))

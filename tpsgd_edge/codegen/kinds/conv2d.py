@@ -30,21 +30,21 @@ from tpsgd_edge.codegen.kinds.dense import (
 from tpsgd_edge.codegen.kinds.kind import Kind
 from tpsgd_edge.codegen.kinds.learning import backward_calls, draw_call, error_calls, learning_stage
 from tpsgd_edge.codegen.kinds.unit import Field, LayerView, numbers, unit_fields
-from tpsgd_edge.quantize.model import Geometry, QuantizedConv2d, QuantizedModel
+from tpsgd_edge.quantize.model import Conv2dShape, QuantizedConv2d, QuantizedModel
 
 
 def _struct(model: QuantizedModel, layer: QuantizedConv2d) -> LayerView:
-    fields = tuple(_geometry_fields(layer.geometry))
+    fields = tuple(_geometry_fields(layer.shape))
     if is_dilated(model):
-        rows, columns = layer.geometry.dilation
+        rows, columns = layer.shape.dilation
         fields += tuple(numbers(row_dilation=rows, column_dilation=columns))
     if sees_pooled(model):
-        fields += tuple(_target_pool_fields(layer.geometry))
+        fields += tuple(_target_pool_fields(layer.shape))
     unit = ("unit", unit_fields(model, layer))
     return LayerView(layer.name, "tps_conv2d", fields, units=(unit,))
 
 
-def _geometry_fields(g: Geometry) -> Iterator[Field]:
+def _geometry_fields(g: Conv2dShape) -> Iterator[Field]:
     yield from numbers(rows=g.x_shape[0], columns=g.x_shape[1], channels=g.x_shape[2])
     yield from numbers(out_rows=g.y_shape[0], out_columns=g.y_shape[1])
     yield from numbers(kernel_rows=g.kernel[0], kernel_columns=g.kernel[1])
@@ -53,7 +53,7 @@ def _geometry_fields(g: Geometry) -> Iterator[Field]:
     yield from numbers(window_rows=g.windows[0], window_columns=g.windows[1])
 
 
-def _target_pool_fields(g: Geometry) -> Iterator[Field]:
+def _target_pool_fields(g: Conv2dShape) -> Iterator[Field]:
     yield from numbers(seen_rows=g.seen_shape[0], seen_columns=g.seen_shape[1])
     yield from numbers(pool_rows=g.pool_kernel[0], pool_columns=g.pool_kernel[1])
     yield from numbers(pool_row_stride=g.pool_stride[0], pool_column_stride=g.pool_stride[1])
@@ -63,7 +63,7 @@ def _forward(model: QuantizedModel, layer: QuantizedConv2d) -> OperationView:
     family = "depthwise" if is_depthwise(layer) else "conv2d"
     given = (struct_of(layer), *weights(layer), input_of(model, layer), arena(layer, "p"))
     forward = call(f"tps_{family}_forward_{forward_suffix(layer)}", *given, arena(layer, "y"))
-    shapes = shapes_of(layer.geometry.x_shape, layer.geometry.y_shape)
+    shapes = shapes_of(layer.shape.x_shape, layer.shape.y_shape)
     return OperationView(
         f"{layer.name}: {shapes}, {ending(layer)}", (forward, *residual_calls(model, layer))
     )
@@ -84,7 +84,7 @@ def _learning_calls(model: QuantizedModel, layer: QuantizedConv2d) -> Iterator[C
         averages = arena(layer, "m")
         yield call(f"tps_map_average_{layer.y_type}", this, y, averages)
         yield from error_calls(layer, struct_of(layer, "unit"), averages)
-    elif needs_derivative(layer) and layer.input_gradient is not None:
+    elif needs_derivative(layer) and layer.learning.input_gradient is not None:
         yield call(f"tps_map_grad_{grad_suffix(layer)}", this, y, e)
     yield from backward_calls(model, layer, this)
     given = (this, *weights(layer), input_of(model, layer), y, e)

@@ -23,27 +23,27 @@ from tpsgd_edge.codegen.kinds.learning import (
     step_calls,
 )
 from tpsgd_edge.codegen.kinds.unit import LayerView, unit_fields, unit_struct
-from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel
+from tpsgd_edge.quantize.model import QuantizedModel, QuantizedWeighted
 
 
-def _struct(model: QuantizedModel, layer: QuantizedDense) -> LayerView:
+def _struct(model: QuantizedModel, layer: QuantizedWeighted) -> LayerView:
     return LayerView(layer.name, unit_struct(model), unit_fields(model, layer))
 
 
-def weighted_words(layer: QuantizedDense) -> str:
+def weighted_words(layer: QuantizedWeighted) -> str:
     """Weights, activation and loss in the columns of a summary."""
     return summary_words(layer.weight_type, layer.activation, layer if layer.trains else None)
 
 
-def summary_words(weight_type: str, what: str, loss: QuantizedDense | None) -> str:
+def summary_words(weight_type: str, what: str, loss: QuantizedWeighted | None) -> str:
     """Weights, what is done with their sums, and the loss in the columns of a summary."""
     learns = "none: it does not train" if loss is None else loss.loss.kind
     return f"{weight_type:<7}  {what:<10}  {learns}"
 
 
-def weighted_facts(layer: QuantizedDense) -> dict[str, object]:
+def weighted_facts(layer: QuantizedWeighted) -> dict[str, object]:
     """Facts for the manifest about weights and their sums."""
-    accumulator = layer.accumulator
+    accumulator = layer.numbers.accumulator
     return {
         "inputs": layer.n_in,
         "outputs": layer.n_out,
@@ -51,14 +51,14 @@ def weighted_facts(layer: QuantizedDense) -> dict[str, object]:
         "loss": layer.loss.kind,
         "weights": layer.weight_type,
         "trains": layer.trains,
-        "weight_scale": layer.weight_scale,
-        "input_scale": layer.x_scale,
+        "weight_scale": layer.numbers.weight_scale,
+        "input_scale": layer.numbers.x_scale,
         "output_scale": layer.y_scale,
         "accumulator": None if accumulator is None else [accumulator.low, accumulator.high],
     }
 
 
-def _forward(model: QuantizedModel, layer: QuantizedDense) -> OperationView:
+def _forward(model: QuantizedModel, layer: QuantizedWeighted) -> OperationView:
     function = f"tps_dense_forward_{forward_suffix(layer)}"
     x, y = input_of(model, layer), arena(layer, "y")
     forward = call(function, struct_of(layer), *weights(layer), x, y)
@@ -68,19 +68,21 @@ def _forward(model: QuantizedModel, layer: QuantizedDense) -> OperationView:
     )
 
 
-def ending(layer: QuantizedDense) -> str:
+def ending(layer: QuantizedWeighted) -> str:
     """Describe a layer's activation and the proved bound of its sums, in words."""
     what = "added to its input" if layer.residual else layer.activation
     return what + bound_of(layer)
 
 
-def bound_of(*layers: QuantizedDense) -> str:
+def bound_of(*layers: QuantizedWeighted) -> str:
     """The proved bound of all sums of some units, in words; empty in binary32."""
-    highest = [layer.accumulator.high for layer in layers if layer.accumulator is not None]
+    highest = [
+        layer.numbers.accumulator.high for layer in layers if layer.numbers.accumulator is not None
+    ]
     return f"; |acc| <= {max(highest):,}" if highest else ""
 
 
-def residual_calls(model: QuantizedModel, layer: QuantizedDense) -> tuple[Call, ...]:
+def residual_calls(model: QuantizedModel, layer: QuantizedWeighted) -> tuple[Call, ...]:
     """Call that adds the input to the outputs, if the layer is residual."""
     if not layer.residual:
         return ()
@@ -88,11 +90,11 @@ def residual_calls(model: QuantizedModel, layer: QuantizedDense) -> tuple[Call, 
     return (call(f"tps_add_{layer.y_type}", input_of(model, layer), count, y),)
 
 
-def _learn(model: QuantizedModel, layer: QuantizedDense) -> OperationView:
+def _learn(model: QuantizedModel, layer: QuantizedWeighted) -> OperationView:
     return learning_stage(layer, _learning_calls(model, layer))
 
 
-def _learning_calls(model: QuantizedModel, layer: QuantizedDense) -> Iterator[Call]:
+def _learning_calls(model: QuantizedModel, layer: QuantizedWeighted) -> Iterator[Call]:
     this, y, e = struct_of(layer), arena(layer, "y"), arena(layer, "e")
     if layer.loss.is_local:
         is_asked = model.has_error_gate and layer.is_last
@@ -104,7 +106,7 @@ def _learning_calls(model: QuantizedModel, layer: QuantizedDense) -> Iterator[Ca
     yield from step_calls(layer, this, (input_of(model, layer),), e)
 
 
-def _draw(layer: QuantizedDense, seed: int) -> Call:
+def _draw(layer: QuantizedWeighted, seed: int) -> Call:
     return draw_call("tps_dense_init", layer, struct_of(layer), seed)
 
 

@@ -20,7 +20,7 @@ from tpsgd_edge.codegen.kinds.dense import bound_of, summary_words, weighted_fac
 from tpsgd_edge.codegen.kinds.kind import Kind
 from tpsgd_edge.codegen.kinds.learning import error_calls, step_calls
 from tpsgd_edge.codegen.kinds.unit import LayerView, unit_fields
-from tpsgd_edge.quantize.model import QuantizedDense, QuantizedGru, QuantizedModel
+from tpsgd_edge.quantize.model import QuantizedGru, QuantizedModel, QuantizedWeighted
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class GruKernels:
 
 def gru_kernels(model: QuantizedModel) -> GruKernels | None:
     """The kernels that the gated recurrent layers of the model use; None without any."""
-    grus = [layer for layer in model.layers if isinstance(layer, QuantizedGru)]
+    grus: list[QuantizedGru] = model.of_kind("gru")
     if not grus:
         return None
     return GruKernels(
@@ -82,7 +82,7 @@ def _words(layer: QuantizedGru) -> str:
 
 def _facts(layer: QuantizedGru) -> dict[str, object]:
     reset = "before" if layer.reset_before else "after"
-    return {"reset": reset, "units": [weighted_facts(unit) for unit in layer.parts]}
+    return {"reset": reset, "units": [weighted_facts(unit) for unit in layer.units]}
 
 
 def _forward(model: QuantizedModel, layer: QuantizedGru) -> OperationView:
@@ -91,7 +91,7 @@ def _forward(model: QuantizedModel, layer: QuantizedGru) -> OperationView:
     function = f"tps_gru_step_{gru_suffix(layer)}"
     step = call(function, struct_of(layer), *both, input_of(model, layer), *memory)
     shapes = f"{layer.n_x} and own {layer.n_out} -> {layer.n_out}"
-    return OperationView(f"{layer.name}: {shapes}, gru{bound_of(*layer.parts)}", (step,))
+    return OperationView(f"{layer.name}: {shapes}, gru{bound_of(*layer.units)}", (step,))
 
 
 def _gates(layer: QuantizedGru) -> Argument:
@@ -119,7 +119,7 @@ def _learn(_model: QuantizedModel, layer: QuantizedGru) -> OperationView:
     return OperationView(f"{layer.name} learns: {loss_layer.loss.kind.replace('_', ' ')}", calls)
 
 
-def _learning_calls(layer: QuantizedGru, loss_layer: QuantizedDense) -> Iterator[Call]:
+def _learning_calls(layer: QuantizedGru, loss_layer: QuantizedWeighted) -> Iterator[Call]:
     e, d = arena(layer, "e"), arena(layer, "d")
     yield from error_calls(loss_layer, struct_of(layer, "loss_layer"), arena(layer, "y"))
     yield call(f"tps_gru_deltas_{layer.state_type}", struct_of(layer), e, _gates(layer), d)

@@ -8,7 +8,13 @@ from tpsgd_edge.codegen.calls import Argument, OperationView, arena, call, input
 from tpsgd_edge.codegen.kinds.conv2d import shapes_of
 from tpsgd_edge.codegen.kinds.kind import Kind
 from tpsgd_edge.codegen.kinds.unit import Entries, Field, LayerView, numbers
-from tpsgd_edge.quantize.model import QuantizedAdd, QuantizedConcat, QuantizedJoin, QuantizedModel
+from tpsgd_edge.quantize.model import (
+    IntegerSum,
+    QuantizedAdd,
+    QuantizedConcat,
+    QuantizedJoin,
+    QuantizedModel,
+)
 
 # docs/ARITHMETIC.md, section 20: what sums are limited to in binary32.
 _F32_RANGE = {"linear": (-(2.0**20), 2.0**20), "relu": (0.0, 2.0**20), "relu6": (0.0, 6.0)}
@@ -17,8 +23,8 @@ _F32_RANGE = {"linear": (-(2.0**20), 2.0**20), "relu": (0.0, 2.0**20), "relu6": 
 def _sum(model: QuantizedModel, layer: QuantizedAdd) -> OperationView:
     values = inputs_of(model, layer)
     comment = f"{layer.name}: {_names(values)}, {layer.activation}"
-    if layer.x_type != "f32":
-        comment += f"; |sum| <= {layer.largest_sum:,}"
+    if isinstance(layer.numbers, IntegerSum):
+        comment += f"; |sum| <= {layer.numbers.largest(layer.x_type):,}"
     return _stage(layer, "sum", comment, values)
 
 
@@ -37,8 +43,12 @@ def _names(values: Argument) -> str:
     return " and ".join(part.name.removesuffix("_y") for part in values.parts)
 
 
-def _words(layer: QuantizedJoin) -> str:
-    return f"add, {layer.activation}" if isinstance(layer, QuantizedAdd) else "concat"
+def _sum_words(layer: QuantizedAdd) -> str:
+    return f"add, {layer.activation}"
+
+
+def _concat_words(_layer: QuantizedConcat) -> str:
+    return "concat"
 
 
 def _facts(layer: QuantizedJoin) -> dict[str, object]:
@@ -50,14 +60,15 @@ def _sum_struct(_model: QuantizedModel, layer: QuantizedAdd) -> LayerView:
 
 
 def _sum_fields(layer: QuantizedAdd) -> Iterator[Field]:
-    yield from numbers(count=layer.y_count, n_values=len(layer.mults))
-    if layer.x_type == "f32":
+    yield from numbers(count=layer.y_count, n_values=len(layer.x_scales))
+    own = layer.numbers
+    if not isinstance(own, IntegerSum):
         low, high = _F32_RANGE[layer.activation]
         yield "y_min", c_float(low)
         yield "y_max", c_float(high)
         return
-    yield "mult", Entries("uint16_t", layer.mults)
-    yield from numbers(shift=layer.shift, y_min=layer.z_min, y_max=layer.z_max)
+    yield "mult", Entries("uint16_t", own.mults)
+    yield from numbers(shift=own.shift, y_min=own.z_min, y_max=own.z_max)
 
 
 def _concat_struct(_model: QuantizedModel, layer: QuantizedConcat) -> LayerView:
@@ -73,8 +84,8 @@ def _concat_fields(layer: QuantizedConcat) -> Iterator[Field]:
         yield "shift", Entries("uint8_t", tuple(part.shift for part in layer.parts))
 
 
-ADD = Kind(struct=_sum_struct, words=_words, facts=_facts, forward=_sum)
-CONCAT = Kind(struct=_concat_struct, words=_words, facts=_facts, forward=_concat)
+ADD = Kind(struct=_sum_struct, words=_sum_words, facts=_facts, forward=_sum)
+CONCAT = Kind(struct=_concat_struct, words=_concat_words, facts=_facts, forward=_concat)
 
 
 @dataclass(frozen=True, slots=True)

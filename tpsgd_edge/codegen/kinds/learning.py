@@ -17,25 +17,26 @@ from tpsgd_edge.codegen.calls import (
     weights,
 )
 from tpsgd_edge.codegen.kernel_names import error_suffix, input_gradient_suffix, update_suffix
-from tpsgd_edge.quantize.model import QuantizedDense, QuantizedModel
+from tpsgd_edge.quantize.model import InputGradient, QuantizedModel, QuantizedWeighted
 
 
-def learning_stage(layer: QuantizedDense, calls: Iterator[Call]) -> OperationView:
+def learning_stage(layer: QuantizedWeighted, calls: Iterator[Call]) -> OperationView:
     """The stage in which a layer learns."""
     comment = f"{layer.name} learns: {layer.loss.kind.replace('_', ' ')}"
-    if layer.input_gradient is not None and layer.input_gradient.sums is not None:
-        comment += f"; |w delta| <= {layer.input_gradient.sums.high:,}"
+    gradient = layer.learning.input_gradient
+    if isinstance(gradient, InputGradient):
+        comment += f"; |w delta| <= {gradient.sums.high:,}"
     return OperationView(comment, tuple(calls))
 
 
-def draw_call(function: str, layer: QuantizedDense, this: Argument, seed: int) -> Call:
+def draw_call(function: str, layer: QuantizedWeighted, this: Argument, seed: int) -> Call:
     """The call that draws the first values of a layer that is trained."""
     first = Argument("seed", number=seed)
     return call(f"{function}_{layer.weight_type}", this, *weights(layer), first)
 
 
 def error_calls(
-    layer: QuantizedDense, unit: Argument, seen: Argument, *, probability: str = ""
+    layer: QuantizedWeighted, unit: Argument, seen: Argument, *, probability: str = ""
 ) -> Iterator[Call]:
     """The error of what the loss sees, and then what its read-out learns.
 
@@ -53,23 +54,26 @@ def error_calls(
         yield call(function, unit, seen, *scratch, DECAY, *draws(layer), *p)
 
 
-def scratch_of(layer: QuantizedDense) -> tuple[Argument, ...]:
+def scratch_of(layer: QuantizedWeighted) -> tuple[Argument, ...]:
     """Scratch memory of a loss in label space."""
     return (arena(layer, "s"),) if layer.loss.in_label_space else ()
 
 
-def backward_calls(model: QuantizedModel, layer: QuantizedDense, this: Argument) -> Iterator[Call]:
+def backward_calls(
+    model: QuantizedModel, layer: QuantizedWeighted, this: Argument
+) -> Iterator[Call]:
     """The errors of the layer below, before this layer's weights change."""
-    if layer.input_gradient is None:
+    gradient = layer.learning.input_gradient
+    if gradient is None:
         return
-    shift = () if layer.weight_type == "f32" else (number(layer.input_gradient.shift),)
+    shift = (number(gradient.shift),) if isinstance(gradient, InputGradient) else ()
     w, _ = weights(layer)
     function = f"tps_{layer.kind}_backward_{input_gradient_suffix(layer)}"
     yield call(function, this, w, arena(layer, "e"), *shift, input_gradient_of(model, layer))
 
 
 def step_calls(
-    layer: QuantizedDense, unit: Argument, read: tuple[Argument, ...], steps: Argument
+    layer: QuantizedWeighted, unit: Argument, read: tuple[Argument, ...], steps: Argument
 ) -> Iterator[Call]:
     """Errors become steps, and these change the weights of a dense unit.
 
@@ -83,7 +87,7 @@ def step_calls(
     yield call(function, unit, *weights(layer), *read, steps, *draws(layer))
 
 
-def steps_call(layer: QuantizedDense, unit: Argument, errors: Argument) -> Call:
+def steps_call(layer: QuantizedWeighted, unit: Argument, errors: Argument) -> Call:
     """Errors become steps, where they are."""
     function = "tps_dense_steps_f32" if layer.weight_type == "f32" else "tps_dense_steps"
     return call(function, unit, DECAY, *draws(layer), errors)

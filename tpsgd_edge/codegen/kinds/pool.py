@@ -50,7 +50,7 @@ def pool_kernels(model: QuantizedModel) -> PoolKernels | None:
 
 
 def _pools(model: QuantizedModel) -> list[QuantizedPool]:
-    return [layer for layer in model.layers if isinstance(layer, QuantizedPool)]
+    return model.of_kind("max_pool", "average_pool")
 
 
 def _kernels(pools: list[QuantizedPool], mode: str, *, is_cut: bool) -> tuple[MapKernel, ...]:

@@ -33,7 +33,14 @@ from tpsgd_edge.codegen.kinds.learning import (
     steps_call,
 )
 from tpsgd_edge.codegen.kinds.unit import Entries, Field, LayerView, unit_fields
-from tpsgd_edge.quantize.model import QuantizedModel, QuantizedRnn, SeededInit
+from tpsgd_edge.quantize.model import (
+    IntegerNumbers,
+    QuantizedModel,
+    QuantizedRnn,
+    SeededInit,
+    keeps_present,
+    keeps_traces,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +65,11 @@ class RnnKernels:
 
 def rnn_kernels(model: QuantizedModel) -> RnnKernels | None:
     """The kernels that the recurrent layers of the model use; None without any."""
-    rnns = [layer for layer in model.layers if isinstance(layer, QuantizedRnn)]
+    rnns: list[QuantizedRnn] = model.of_kind("rnn")
     if not rnns:
         return None
     seeded = [layer for layer in rnns if layer.trains and isinstance(layer.init, SeededInit)]
-    learning = [layer for layer in rnns if layer.keeps_traces]
+    learning = [layer for layer in rnns if keeps_traces(layer)]
     return RnnKernels(
         init=unique(init_kernel(layer) for layer in seeded),
         step=unique(_kernel(layer, forward_suffix(layer)) for layer in rnns),
@@ -87,33 +94,35 @@ def _struct(model: QuantizedModel, layer: QuantizedRnn) -> LayerView:
 
 
 def _rnn_fields(layer: QuantizedRnn) -> Iterator[Field]:
-    if layer.weight_type != "f32":
-        yield "own_shift", layer.own_shift
-    if isinstance(layer.init, SeededInit):
+    own = layer.numbers
+    if isinstance(own, IntegerNumbers) and own.own_shift is not None:
+        yield "own_shift", own.own_shift
+    bounds = layer.init.recurrent if isinstance(layer.init, SeededInit) else None
+    if bounds is not None:
         is_float = layer.weight_type == "f32"
-        for name, bound in (("input", layer.input_bound), ("bias", layer.bias_bound)):
+        for name, bound in (("input", bounds.inputs), ("bias", bounds.biases)):
             yield f"{name}_bound", c_float(bound) if is_float else bound
-    yield "groups", len(layer.leak_shifts)
-    yield "group_shift", Entries("uint8_t", layer.leak_shifts)
+    yield "groups", len(layer.shape.leak_shifts)
+    yield "group_shift", Entries("uint8_t", layer.shape.leak_shifts)
 
 
 def _forward(model: QuantizedModel, layer: QuantizedRnn) -> OperationView:
     given = (struct_of(layer), *weights(layer), input_of(model, layer), stream(layer, "h"))
     function = f"tps_rnn_step_{forward_suffix(layer)}"
     step = call(function, *given, *_present(layer), arena(layer, "y"))
-    shapes = f"{layer.n_x} and own {layer.n_out} -> {layer.n_out}"
+    shapes = f"{layer.shape.n_x} and own {layer.n_out} -> {layer.n_out}"
     return OperationView(f"{layer.name}: {shapes}, {ending(layer)}", (step,))
 
 
 def _present(layer: QuantizedRnn) -> tuple[Argument, Argument]:
     """Memory for the input and the activation of the latest timestep."""
-    if not layer.keeps_present:
+    if not keeps_present(layer):
         return arena(layer, "p"), arena(layer, "y")
     return stream(layer, "v"), stream(layer, "c")
 
 
 def _remember(_model: QuantizedModel, layer: QuantizedRnn) -> tuple[Call, ...]:
-    if not layer.keeps_traces:
+    if not keeps_traces(layer):
         return ()
     function = f"tps_rnn_remember_{layer.x_type}"
     return (call(function, struct_of(layer), arena(layer, "p"), stream(layer, "trace")),)
@@ -133,9 +142,9 @@ def _learning_calls(layer: QuantizedRnn) -> Iterator[Call]:
     unit, y, e = struct_of(layer, "unit"), arena(layer, "y"), arena(layer, "e")
     yield from error_calls(layer, unit, y)
     if needs_derivative(layer):
-        activation = y if layer.has_traces else stream(layer, "c")
+        activation = y if layer.shape.has_traces else stream(layer, "c")
         yield call(f"tps_dense_grad_{grad_suffix(layer)}", unit, activation, e)
-    if not layer.has_traces:
+    if not layer.shape.has_traces:
         yield from step_calls(layer, unit, (stream(layer, "v"),), e)
         return
     yield steps_call(layer, unit, e)

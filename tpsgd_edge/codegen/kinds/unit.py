@@ -6,11 +6,19 @@ from dataclasses import dataclass
 from tpsgd_edge.codegen.activations import settings_of, table_name
 from tpsgd_edge.codegen.c import c_float, c_uint
 from tpsgd_edge.quantize.model import (
-    QuantizedDense,
+    FloatWeighted,
+    IntegerWeighted,
+    LossTableF32,
     QuantizedModel,
+    QuantizedWeighted,
+    Readout,
+    ReadoutF32,
+    Requantize,
     SeededInit,
     Target,
     TargetF32,
+    in_binary32,
+    in_integers,
 )
 
 
@@ -62,7 +70,7 @@ class UnitMembers:
 def unit_members(model: QuantizedModel) -> UnitMembers:
     """The groups that any layer of the model needs."""
     layers = model.with_loss
-    tabulated = {layer.y_type for layer in model.weighted if layer.curve}
+    tabulated = {layer.y_type for layer in model.weighted if layer.numbers.curve}
     settings = {key for layer in model.weighted for key in settings_of(layer.activation)}
     is_float = model.value_type == "f32"
     targets = [layer for layer in layers if layer.loss.target is not None]
@@ -76,34 +84,36 @@ def unit_members(model: QuantizedModel) -> UnitMembers:
         loss_table=any(layer.loss.table is not None for layer in layers),
         learning_readout=any(layer.has_learning_readout for layer in layers),
         negative_slope=_leaks(model),
-        slopes=any(layer.curve and layer.curve.has_slopes for layer in layers),
+        slopes=any(layer.numbers.curve and layer.numbers.curve.has_slopes for layer in layers),
         alpha=is_float and "alpha" in settings,
         beta=is_float and "beta" in settings,
     )
 
 
-def unit_fields(model: QuantizedModel, layer: QuantizedDense) -> tuple[Field, ...]:
+def unit_fields(model: QuantizedModel, layer: QuantizedWeighted) -> tuple[Field, ...]:
     """The constants of a dense unit."""
     is_class = model.labels.kind == "class"
-    make = _fields_f32 if model.value_type == "f32" else _fields
     activation = tuple(_activation_fields(model, layer))
-    fields = tuple(make(layer, activation, is_class=is_class))
+    if model.value_type == "f32":
+        fields = tuple(_fields_f32(in_binary32(layer), activation, is_class=is_class))
+    else:
+        fields = tuple(_fields(in_integers(layer), activation, is_class=is_class))
     if _leaks(model):
-        is_float, slope = model.value_type == "f32", layer.negative_slope
+        is_float, slope = model.value_type == "f32", layer.numbers.negative_slope
         fields = (*fields, ("negative_slope", c_float(slope) if is_float else slope))
     if any(other.kind == "conv2d" for other in model.layers):
         fields = (*fields, ("n_target", layer.n_target))
     return fields
 
 
-def _activation_fields(model: QuantizedModel, layer: QuantizedDense) -> Iterator[Field]:
+def _activation_fields(model: QuantizedModel, layer: QuantizedWeighted) -> Iterator[Field]:
     """Tables of an activation, or the settings of its function in binary32."""
-    if layer.curve is not None:
-        yield f"table_{layer.y_type}", table_name(model, layer.curve, layer.y_type)
-        if layer.trains and layer.curve.has_slopes:
-            yield "slopes", table_name(model, layer.curve, "slopes")
+    if layer.numbers.curve is not None:
+        yield f"table_{layer.y_type}", table_name(model, layer.numbers.curve, layer.y_type)
+        if layer.trains and layer.numbers.curve.has_slopes:
+            yield "slopes", table_name(model, layer.numbers.curve, "slopes")
     if model.value_type == "f32" and layer.activation != "leaky_relu":
-        for key, number in zip(settings_of(layer.activation), layer.numbers, strict=True):
+        for key, number in zip(settings_of(layer.activation), layer.settings, strict=True):
             yield key, c_float(number)
 
 
@@ -112,40 +122,39 @@ def _leaks(model: QuantizedModel) -> bool:
 
 
 def _fields(
-    layer: QuantizedDense, activation: tuple[Field, ...], *, is_class: bool
+    layer: IntegerWeighted, activation: tuple[Field, ...], *, is_class: bool
 ) -> Iterator[Field]:
-    assert layer.z is not None
+    own, steps = layer.numbers, layer.learning.steps
     yield "n_in", layer.n_in
     yield "n_out", layer.n_out
-    yield "z_mult", layer.z.mult
-    yield "z_shift", layer.z.shift
-    yield "z_min", layer.z_min
-    yield "z_max", layer.z_max
+    yield "z_mult", own.z.mult
+    yield "z_shift", own.z.shift
+    yield "z_min", own.z_min
+    yield "z_max", own.z_max
     yield from activation
-    yield "weight_bits", layer.weight_bits
+    yield "weight_bits", own.weight_bits
     if isinstance(layer.init, SeededInit):
         yield "init_bound", layer.init.bound
     if not layer.trains:
         return
-    assert layer.rate is not None
-    yield "bias_one", layer.bias_one
+    yield "bias_one", steps.bias_one
     yield from _target_fields(layer, is_class=is_class)
     if layer.loss.kind in ("huber", "epsilon_insensitive"):
         yield "delta", layer.loss.delta
-    if layer.loss.readout is not None:
-        yield "readout_mult", layer.loss.readout.mult
-        yield "readout_shift", layer.loss.readout.shift
-        yield "error_shift", layer.loss.error_shift
+    if isinstance(layer.loss.readout, Readout):
+        yield "readout_mult", layer.loss.readout.gain.mult
+        yield "readout_shift", layer.loss.readout.gain.shift
+        yield "error_shift", layer.loss.readout.error_shift
     if layer.loss.table is not None:
         yield "loss_table", f"tps_{layer.name}_loss_table"
-    yield "rate_mult", layer.rate.mult
-    yield "rate_shift", layer.rate.shift
-    yield "dead_zone", layer.dead_zone
+    yield "rate_mult", steps.rate.mult
+    yield "rate_shift", steps.rate.shift
+    yield "dead_zone", steps.dead_zone
     yield from _projection_field(layer)
 
 
 def _fields_f32(
-    layer: QuantizedDense, activation: tuple[Field, ...], *, is_class: bool
+    layer: FloatWeighted, activation: tuple[Field, ...], *, is_class: bool
 ) -> Iterator[Field]:
     yield "n_in", layer.n_in
     yield "n_out", layer.n_out
@@ -157,18 +166,18 @@ def _fields_f32(
     yield from _target_fields(layer, is_class=is_class)
     if layer.loss.kind in ("huber", "epsilon_insensitive"):
         yield "delta", c_float(layer.loss.delta)
-    if layer.loss.in_label_space:
-        yield "readout", c_float(layer.loss.readout_f32)
-        yield "error_scale", c_float(layer.loss.error_scale_f32)
-    if layer.loss.table is not None:
-        yield "loss_table_scale", c_float(layer.loss.custom_scale_f32)
+    if isinstance(layer.loss.readout, ReadoutF32):
+        yield "readout", c_float(layer.loss.readout.gain)
+        yield "error_scale", c_float(layer.loss.readout.error_scale)
+    if isinstance(layer.loss.table, LossTableF32):
+        yield "loss_table_scale", c_float(layer.loss.table.scale)
         yield "loss_table", f"tps_{layer.name}_loss_table"
-    yield "rate", c_float(layer.rate_f32)
-    yield "dead_zone", c_float(layer.dead_zone)
+    yield "rate", c_float(layer.learning.steps.rate)
+    yield "dead_zone", c_float(layer.learning.steps.dead_zone)
     yield from _projection_field(layer)
 
 
-def _target_fields(layer: QuantizedDense, *, is_class: bool) -> Iterator[Field]:
+def _target_fields(layer: QuantizedWeighted, *, is_class: bool) -> Iterator[Field]:
     target = layer.loss.target
     if target is None:
         return
@@ -183,16 +192,16 @@ def _target_fields(layer: QuantizedDense, *, is_class: bool) -> Iterator[Field]:
         yield "target_off", number(target.off)
 
 
-def _projection_field(layer: QuantizedDense) -> Iterator[Field]:
+def _projection_field(layer: QuantizedWeighted) -> Iterator[Field]:
     if layer.projection is None:
         return
     if layer.projection.learns:
         rate = layer.projection.rate
-        if layer.weight_type == "f32":
-            yield "readout_rate", c_float(layer.projection.rate_f32)
-        elif rate is not None:
+        if isinstance(rate, Requantize):
             yield "readout_rate_mult", rate.mult
             yield "readout_rate_shift", rate.shift
+        elif rate is not None:
+            yield "readout_rate", c_float(rate)
     elif layer.projection.storage == "seed":
         yield "projection", c_uint(layer.projection.seed)
     else:

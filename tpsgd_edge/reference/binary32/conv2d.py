@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.quantize.model import QuantizedConv2d
+from tpsgd_edge.quantize.model import Conv2dShape, FloatNumbers, FloatSteps, Weighted
 from tpsgd_edge.reference.binary32.functions import F32, ONE, sum_in_order
 from tpsgd_edge.reference.binary32.loss import Label, LossConstants, prepare_loss
 from tpsgd_edge.reference.binary32.readout import error_of_loss, kept_projection, set_projection
@@ -23,6 +23,9 @@ _PIECE = 2**16
 NEGATIVE_ZERO = np.float32(-0.0)
 
 
+_Layer = Weighted[Conv2dShape, FloatNumbers, FloatSteps]
+
+
 @dataclass(slots=True, eq=False)
 class Binary32Conv2d:
     """One convolution with its state.
@@ -35,7 +38,7 @@ class Binary32Conv2d:
         w: as the device keeps it.
     """
 
-    layer: QuantizedConv2d
+    layer: _Layer
     loss: LossConstants
     patches: Index
     rounds: Index
@@ -45,11 +48,9 @@ class Binary32Conv2d:
     b: F32
 
     @classmethod
-    def from_quantized(
-        cls, layer: QuantizedConv2d, label_kind: str, label_count: int
-    ) -> "Binary32Conv2d":
+    def from_quantized(cls, layer: _Layer, label_kind: str, label_count: int) -> "Binary32Conv2d":
         """The layer with its constants at hand, and weights of zero."""
-        geometry = layer.geometry
+        geometry = layer.shape
         patches, target = patch_index(geometry), TargetMap.of(geometry)
         missing = -layer.n_in % LANES
         by_input = np.moveaxis(patches, 2, 0)
@@ -88,7 +89,7 @@ class Binary32Conv2d:
 
     def forward(self, x: F32) -> F32:
         """Compute the output map (y_count,) of the input map (x_count,)."""
-        layer, groups = self.layer, self.layer.geometry.groups
+        layer, groups = self.layer, self.layer.shape.groups
         patches = padded(x, np.float32).take(self.rounds)[..., np.newaxis]
         rows = np.zeros((len(patches), layer.n_out), np.float32)
         rows[: layer.n_in] = self.w.T
@@ -132,7 +133,7 @@ class Binary32Conv2d:
 
     def _update(self, d: F32, patches: F32) -> None:
         """Add the steps d (positions, n_out) on the patches (positions, groups, n_in), in order."""
-        groups = self.layer.geometry.groups
+        groups = self.layer.shape.groups
         count = len(d)
         skipped = d == 0
         by_group = d.reshape(count, groups, -1, 1)

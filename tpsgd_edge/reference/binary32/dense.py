@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.quantize.model import QuantizedDense
+from tpsgd_edge.quantize.model import FloatWeighted
 from tpsgd_edge.reference.binary32.functions import F32, ZERO
 from tpsgd_edge.reference.binary32.loss import Label, LossConstants, local_error, prepare_loss
 from tpsgd_edge.reference.binary32.readout import error_of_loss, kept_projection, set_projection
@@ -27,14 +27,14 @@ class Binary32Dense:
             So one round of the eight lanes is one contiguous block.
     """
 
-    layer: QuantizedDense
+    layer: FloatWeighted
     loss: LossConstants
     w_t: F32
     b: F32
 
     @classmethod
     def from_quantized(
-        cls, layer: QuantizedDense, label_kind: str, label_count: int
+        cls, layer: FloatWeighted, label_kind: str, label_count: int
     ) -> "Binary32Dense":
         """The layer with its constants at hand, and weights of zero."""
         rounds = -(-layer.n_in // LANES)

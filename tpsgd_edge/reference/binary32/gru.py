@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.quantize.model import QuantizedGru
+from tpsgd_edge.quantize.model import QuantizedGru, in_binary32
 from tpsgd_edge.reference.binary32.activation import ACTIVATIONS, DERIVATIVES
 from tpsgd_edge.reference.binary32.dense import Binary32Dense
 from tpsgd_edge.reference.binary32.functions import F32
@@ -58,11 +58,12 @@ class Binary32Gru:
     ) -> "Binary32Gru":
         """The layer with weights of zero, before a sequence."""
         reads, own = (
-            Binary32Dense.from_quantized(unit, label_kind, label_count) for unit in layer.parts
+            Binary32Dense.from_quantized(in_binary32(unit), label_kind, label_count)
+            for unit in layer.units
         )
         loss = None
         if layer.loss_layer is not None:
-            loss = prepare_loss(layer.loss_layer, label_kind, label_count)
+            loss = prepare_loss(in_binary32(layer.loss_layer), label_kind, label_count)
         h = np.zeros(layer.n_out, np.float32)
         return cls(layer, reads, own, loss, h, None)
 

@@ -19,7 +19,7 @@ def dense_input_gradient(dense: Binary32Dense, delta: F32, x: F32, y: F32) -> F3
 
 def conv2d_input_gradient(conv: Binary32Conv2d, delta: F32, x: F32, y: F32) -> F32:
     """Compute e (x_count,) of the input map from delta (y_count,) of the output map."""
-    groups = conv.layer.geometry.groups
+    groups = conv.layer.shape.groups
     w = conv.w.reshape(groups, -1, conv.layer.n_in)
     sums = np.zeros((len(x) + 1,), np.float32)
     for patches, deltas in zip(

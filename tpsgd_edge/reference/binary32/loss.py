@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from tpsgd_edge.quantize.model import QuantizedDense, TargetF32
+from tpsgd_edge.quantize.model import FloatWeighted, LossTableF32, ReadoutF32, TargetF32
 from tpsgd_edge.reference.binary32.functions import (
     F32,
     LOG2E,
@@ -36,18 +36,14 @@ class LossConstants:
         projection_t: its transpose, contiguous.
     """
 
-    layer: QuantizedDense
+    layer: FloatWeighted
     class_targets: F32 | None
     projection: F32 | None
     projection_t: F32 | None
-    table: F32 | None
     delta: np.float32
-    readout: np.float32
-    error_scale: np.float32
-    custom_scale: np.float32
 
 
-def prepare_loss(layer: QuantizedDense, label_kind: str, label_count: int) -> LossConstants:
+def prepare_loss(layer: FloatWeighted, label_kind: str, label_count: int) -> LossConstants:
     """The constants of the layer's loss."""
     loss = layer.loss
     p = None if layer.projection is None else layer.projection.values.astype(np.float32)
@@ -64,11 +60,7 @@ def prepare_loss(layer: QuantizedDense, label_kind: str, label_count: int) -> Lo
         class_targets=targets,
         projection=p,
         projection_t=None if p is None else np.ascontiguousarray(p.T),
-        table=None if loss.table is None else loss.table.astype(np.float32),
         delta=np.float32(loss.delta),
-        readout=np.float32(loss.readout_f32),
-        error_scale=np.float32(loss.error_scale_f32),
-        custom_scale=np.float32(loss.custom_scale_f32),
     )
 
 
@@ -116,8 +108,10 @@ def _dead_zone(constants: LossConstants, r: F32) -> F32:
 
 
 def _custom(constants: LossConstants, r: F32) -> F32:
-    entry = clip(np.floor(r * constants.custom_scale + HALF), ZERO, LAST_ENTRY)
-    return np.take(_present(constants.table), entry.astype(np.int64))
+    table = constants.layer.loss.table
+    assert isinstance(table, LossTableF32)
+    entry = clip(np.floor(r * np.float32(table.scale) + HALF), ZERO, LAST_ENTRY)
+    return np.take(table.values, entry.astype(np.int64))
 
 
 TARGET_SPACE: Mapping[str, Callable[[LossConstants, F32], F32]] = {
@@ -154,13 +148,19 @@ def _projected_l2(v: F32, label: Label) -> F32:
 def _readout(constants: LossConstants, y: F32) -> F32:
     """The layer's outputs seen through g P^T, shape (K,)."""
     products = _present(constants.projection) * y[:, np.newaxis]
-    return sum_in_order(products) * constants.readout
+    return sum_in_order(products) * np.float32(_readout_of(constants).gain)
 
 
 def spread(constants: LossConstants, q: F32) -> F32:
     """e: an error of the labels brought back to the units through P, shape (n_out,)."""
     products = _present(constants.projection_t) * q[:, np.newaxis]
-    return sum_in_order(products) * constants.error_scale
+    return sum_in_order(products) * np.float32(_readout_of(constants).error_scale)
+
+
+def _readout_of(constants: LossConstants) -> ReadoutF32:
+    readout = constants.layer.loss.readout
+    assert isinstance(readout, ReadoutF32)
+    return readout
 
 
 # By what the outputs, or what is read out of them, say of the labels.

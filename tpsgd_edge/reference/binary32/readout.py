@@ -24,9 +24,10 @@ def error_of_loss(
     projection = constants.layer.projection
     if projection is None or not projection.learns:
         return local_error(constants, y, label), False
+    assert isinstance(projection.rate, float)
     q = label_error(constants, y, label)
     e = spread(constants, q)
-    c = np.float32(projection.rate_f32) * decay * q
+    c = np.float32(projection.rate) * decay * q
     there = c.nonzero()[0]
     p, p_t = constants.projection, constants.projection_t
     assert p is not None

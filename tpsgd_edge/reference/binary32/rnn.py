@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.quantize.model import QuantizedDense, QuantizedRnn
+from tpsgd_edge.quantize.model import FloatNumbers, FloatSteps, FloatWeighted, RnnShape, Weighted
 from tpsgd_edge.reference.binary32.dense import Binary32Dense
 from tpsgd_edge.reference.binary32.functions import F32, ONE
 from tpsgd_edge.reference.binary32.loss import Label
 from tpsgd_edge.reference.maps import Index
+
+_Layer = Weighted[RnnShape, FloatNumbers, FloatSteps]
 
 
 @dataclass(slots=True, eq=False)
@@ -37,24 +39,23 @@ class Binary32Rnn:
     trace: F32
 
     @classmethod
-    def from_quantized(
-        cls, layer: QuantizedRnn, label_kind: str, label_count: int
-    ) -> "Binary32Rnn":
+    def from_quantized(cls, layer: _Layer, label_kind: str, label_count: int) -> "Binary32Rnn":
         """The layer with its constants at hand, weights of zero, before a sequence."""
-        group = np.repeat(np.arange(len(layer.leak_shifts)), np.diff(layer.group_bounds))
+        shape = layer.shape
+        group = np.repeat(np.arange(len(shape.leak_shifts)), np.diff(shape.group_bounds))
         return cls(
             dense=Binary32Dense.from_quantized(layer, label_kind, label_count),
             group=group,
-            leaks=np.ldexp(ONE, -np.array(layer.leak_shifts)).astype(np.float32),
-            has_traces=layer.has_traces,
+            leaks=np.ldexp(ONE, -np.array(shape.leak_shifts)).astype(np.float32),
+            has_traces=shape.has_traces,
             h=np.zeros(layer.n_out, np.float32),
             v=np.zeros(layer.n_in, np.float32),
             c=np.zeros(layer.n_out, np.float32),
-            trace=np.zeros((len(layer.leak_shifts), layer.n_in), np.float32),
+            trace=np.zeros((len(shape.leak_shifts), layer.n_in), np.float32),
         )
 
     @property
-    def layer(self) -> QuantizedDense:
+    def layer(self) -> FloatWeighted:
         """The numbers of the layer."""
         return self.dense.layer
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tpsgd_edge.quantize.model import QuantizedDense, Schedule
+from tpsgd_edge.quantize.model import FloatWeighted, Schedule
 from tpsgd_edge.reference.binary32.activation import ACTIVATIONS, DERIVATIVES
 from tpsgd_edge.reference.binary32.functions import F32, ZERO, clip
 
@@ -19,28 +19,29 @@ def join_lanes(lanes: F32) -> F32:
     return total
 
 
-def outputs(layer: QuantizedDense, acc: F32) -> F32:
+def outputs(layer: FloatWeighted, acc: F32) -> F32:
     """Compute y of accumulators that hold the biases already, in their shape."""
     return ACTIVATIONS[layer.activation](clip(acc, -Z_LIMIT, Z_LIMIT), *_numbers(layer))
 
 
-def step_sizes(layer: QuantizedDense, decay: np.float32, e: F32, y: F32) -> F32:
+def step_sizes(layer: FloatWeighted, decay: np.float32, e: F32, y: F32) -> F32:
     """Compute d (units,) of units with the local errors e and the outputs y."""
     delta = delta_of(layer, e, y)
-    delta = np.where(np.abs(delta) < np.float32(layer.dead_zone), ZERO, delta)
-    return clip(np.float32(layer.rate_f32) * decay * delta, -STEP_LIMIT, STEP_LIMIT)
+    steps = layer.learning.steps
+    delta = np.where(np.abs(delta) < np.float32(steps.dead_zone), ZERO, delta)
+    return clip(np.float32(steps.rate) * decay * delta, -STEP_LIMIT, STEP_LIMIT)
 
 
-def delta_of(layer: QuantizedDense, e: F32, y: F32) -> F32:
+def delta_of(layer: FloatWeighted, e: F32, y: F32) -> F32:
     """Compute delta (units,) of errors e and outputs y, before the dead zone."""
     if layer.loss.cancels_derivative:
         return e
     return e * DERIVATIVES[layer.activation](y, *_numbers(layer))
 
 
-def _numbers(layer: QuantizedDense) -> tuple[np.float32, ...]:
+def _numbers(layer: FloatWeighted) -> tuple[np.float32, ...]:
     """Settings of the activation, in binary32."""
-    return tuple(np.float32(number) for number in layer.numbers)
+    return tuple(np.float32(number) for number in layer.settings)
 
 
 def decay_at(schedule: Schedule, age: int, rate: np.float32) -> np.float32:

@@ -8,18 +8,18 @@ import numpy as np
 from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.arithmetic.ops import S8_MAX, S8_MIN, S16_MAX, S16_MIN, Int64, rshift_round, widen
 from tpsgd_edge.arithmetic.tables import FIXED, Curve, slope_table, table_s8, table_s16
-from tpsgd_edge.quantize.model import QuantizedDense, ValueType
+from tpsgd_edge.quantize.model import IntegerWeighted, ValueType
 
 ONE_Q15 = 2**15
 TYPE_RANGE: Mapping[str, tuple[int, int]] = {"s8": (S8_MIN, S8_MAX), "s16": (S16_MIN, S16_MAX)}
 
 
-def activate(layer: QuantizedDense, z: Int64) -> Int64:
+def activate(layer: IntegerWeighted, z: Int64) -> Int64:
     """Outputs y of the layer's activation, shape of `z`, in the range of the layer's `y_type`."""
     return ACTIVATIONS[layer.activation](layer, z)
 
 
-def derivative(layer: QuantizedDense, y: Int64) -> Int64:
+def derivative(layer: IntegerWeighted, y: Int64) -> Int64:
     """Compute g15 = f'(z) in Q15 from outputs y, in the shape of y."""
     return DERIVATIVES[layer.activation](layer, y)
 
@@ -34,7 +34,7 @@ def _wide_table(curve: Curve, y_type: ValueType) -> Int64:
     return widen(table_s8(curve) if y_type == "s8" else table_s16(curve))
 
 
-def _tabulated(curve: Curve, layer: QuantizedDense, z: Int64) -> Int64:
+def _tabulated(curve: Curve, layer: IntegerWeighted, z: Int64) -> Int64:
     table = _wide_table(curve, layer.y_type)
     if layer.y_type == "s8":
         return np.take(table, z + 128)
@@ -43,66 +43,66 @@ def _tabulated(curve: Curve, layer: QuantizedDense, z: Int64) -> Int64:
     return low + rshift_round((table[a + 1] - low) * (z & 255), 8)
 
 
-def _own_curve(layer: QuantizedDense, z: Int64) -> Int64:
+def _own_curve(layer: IntegerWeighted, z: Int64) -> Int64:
     return _tabulated(_curve_of(layer), layer, z)
 
 
-def _curve_of(layer: QuantizedDense) -> Curve:
-    if layer.curve is None:
+def _curve_of(layer: IntegerWeighted) -> Curve:
+    if layer.numbers.curve is None:
         raise ValueError(f"layer '{layer.name}' has no table for {layer.activation}")
-    return layer.curve
+    return layer.numbers.curve
 
 
-def _identity(layer: QuantizedDense, z: Int64) -> Int64:
+def _identity(layer: IntegerWeighted, z: Int64) -> Int64:
     # relu, relu6 and hard_tanh are in z_min, z_max and in the unit of z.
     return z
 
 
-def _leaky_relu(layer: QuantizedDense, z: Int64) -> Int64:
-    return np.where(z < 0, rshift_round(z * int(layer.negative_slope), 15), z)
+def _leaky_relu(layer: IntegerWeighted, z: Int64) -> Int64:
+    return np.where(z < 0, rshift_round(z * layer.numbers.negative_slope, 15), z)
 
 
-def _derivative_tanh(layer: QuantizedDense, y: Int64) -> Int64:
+def _derivative_tanh(layer: IntegerWeighted, y: Int64) -> Int64:
     y15 = to_q15(layer.y_type, y)
     return ONE_Q15 - ((y15 * y15) >> 15)
 
 
-def _derivative_sigmoid(layer: QuantizedDense, y: Int64) -> Int64:
+def _derivative_sigmoid(layer: IntegerWeighted, y: Int64) -> Int64:
     y15 = to_q15(layer.y_type, y)
     return (y15 * (ONE_Q15 - y15)) >> 15
 
 
-def _derivative_relu(layer: QuantizedDense, y: Int64) -> Int64:
+def _derivative_relu(layer: IntegerWeighted, y: Int64) -> Int64:
     return np.where(y > 0, ONE_Q15, 0)
 
 
-def _derivative_relu6(layer: QuantizedDense, y: Int64) -> Int64:
-    return np.where((y > 0) & (y < layer.z_max), ONE_Q15, 0)
+def _derivative_relu6(layer: IntegerWeighted, y: Int64) -> Int64:
+    return np.where((y > 0) & (y < layer.numbers.z_max), ONE_Q15, 0)
 
 
-def _derivative_leaky_relu(layer: QuantizedDense, y: Int64) -> Int64:
-    return np.where(y > 0, ONE_Q15, int(layer.negative_slope))
+def _derivative_leaky_relu(layer: IntegerWeighted, y: Int64) -> Int64:
+    return np.where(y > 0, ONE_Q15, layer.numbers.negative_slope)
 
 
-def _derivative_hard_tanh(layer: QuantizedDense, y: Int64) -> Int64:
+def _derivative_hard_tanh(layer: IntegerWeighted, y: Int64) -> Int64:
     low, high = TYPE_RANGE[layer.y_type]
     return np.where((y == low) | (y == high), 0, ONE_Q15)
 
 
-def _derivative_linear(layer: QuantizedDense, y: Int64) -> Int64:
+def _derivative_linear(layer: IntegerWeighted, y: Int64) -> Int64:
     return np.full_like(y, ONE_Q15)
 
 
-def _derivative_by_table(layer: QuantizedDense, y: Int64) -> Int64:
+def _derivative_by_table(layer: IntegerWeighted, y: Int64) -> Int64:
     y8 = y if layer.y_type == "s8" else y >> 8
     return np.take(widen(slope_table(_curve_of(layer))), y8 + 128)
 
 
-def _derivative_hard_sigmoid(layer: QuantizedDense, y: Int64) -> Int64:
+def _derivative_hard_sigmoid(layer: IntegerWeighted, y: Int64) -> Int64:
     return np.where((y > 0) & (y < TYPE_RANGE[layer.y_type][1]), ONE_Q15, 0)
 
 
-ACTIVATIONS: Mapping[str, Callable[[QuantizedDense, Int64], Int64]] = {
+ACTIVATIONS: Mapping[str, Callable[[IntegerWeighted, Int64], Int64]] = {
     "tanh": partial(_tabulated, FIXED["tanh"]),
     "sigmoid": partial(_tabulated, FIXED["sigmoid"]),
     "relu": _identity,
@@ -112,7 +112,7 @@ ACTIVATIONS: Mapping[str, Callable[[QuantizedDense, Int64], Int64]] = {
     "linear": _identity,
     **{name: _own_curve for name in FACTS if FACTS[name].has_own_curve},
 }
-DERIVATIVES: Mapping[str, Callable[[QuantizedDense, Int64], Int64]] = {
+DERIVATIVES: Mapping[str, Callable[[IntegerWeighted, Int64], Int64]] = {
     "tanh": _derivative_tanh,
     "sigmoid": _derivative_sigmoid,
     "relu": _derivative_relu,

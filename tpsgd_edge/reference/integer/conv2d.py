@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.ops import Int64
 from tpsgd_edge.arithmetic.random import mix_array
-from tpsgd_edge.quantize.model import DTYPES, QuantizedConv2d
+from tpsgd_edge.quantize.model import DTYPES, Conv2dShape, IntegerNumbers, IntegerSteps, Weighted
 from tpsgd_edge.reference.integer.average import average, inverse
 from tpsgd_edge.reference.integer.loss import Label, LossConstants, prepare_loss
 from tpsgd_edge.reference.integer.readout import error_of_loss, kept_projection, set_projection
@@ -28,6 +28,9 @@ from tpsgd_edge.reference.maps import Index, TargetMap, padded, patch_index
 _PIECE = 2**16
 
 
+_Layer = Weighted[Conv2dShape, IntegerNumbers, IntegerSteps]
+
+
 @dataclass(slots=True, eq=False)
 class IntegerConv2d:
     """One convolution with its state.
@@ -38,7 +41,7 @@ class IntegerConv2d:
         w_wide: repeats w in binary64, for exact products, (groups, n_out / groups, n_in).
     """
 
-    layer: QuantizedConv2d
+    layer: _Layer
     loss: LossConstants
     patches: Index
     target: TargetMap
@@ -48,11 +51,9 @@ class IntegerConv2d:
     b: Int64
 
     @classmethod
-    def from_quantized(
-        cls, layer: QuantizedConv2d, label_kind: str, label_count: int
-    ) -> "IntegerConv2d":
+    def from_quantized(cls, layer: _Layer, label_kind: str, label_count: int) -> "IntegerConv2d":
         """The layer with its constants at hand, and weights of zero."""
-        geometry = layer.geometry
+        geometry = layer.shape
         target = TargetMap.of(geometry)
         wide = (geometry.groups, layer.n_out // geometry.groups, layer.n_in)
         return cls(
@@ -94,7 +95,7 @@ class IntegerConv2d:
         patches = padded(x, np.float64).take(self.patches)
         # Exact in binary64, in any order, as in the dense layer.
         acc = np.matmul(self.w_wide, patches.transpose(1, 2, 0)).astype(np.int64)
-        by_position = acc.reshape(layer.n_out, -1).T + (self.b << layer.bias_shift)
+        by_position = acc.reshape(layer.n_out, -1).T + (self.b << layer.numbers.bias_shift)
         return with_input(layer, x, outputs(layer, by_position.ravel()))
 
     def learn(
@@ -124,7 +125,7 @@ class IntegerConv2d:
         d, rho = d[units], mix_array(words[units])
         group = output // self.w_wide.shape[1]
         patches = padded(x, np.int32).take(self.patches).reshape(-1, layer.n_in)
-        patch = position * layer.geometry.groups + group
+        patch = position * layer.shape.groups + group
         per_piece = max(1, _PIECE // layer.n_in)
         for start in range(0, len(units), per_piece):
             part = slice(start, start + per_piece)
@@ -139,7 +140,7 @@ class IntegerConv2d:
         self, output: Index, d: Int64, x: NDArray[np.int32], rho: NDArray[np.uint32]
     ) -> None:
         """Update rows `output` of w, ascending, by the steps d on the patches x, (units, n_in)."""
-        layer, limit = self.layer, 1 << self.layer.weight_bits
+        layer, limit = self.layer, 1 << self.layer.numbers.weight_bits
         first = np.flatnonzero(np.diff(output, prepend=-1))
         rows = output[first]
         change = weight_changes(layer, d, x, rho)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.ops import Int64, clip
 from tpsgd_edge.arithmetic.random import mix_array
-from tpsgd_edge.quantize.model import DTYPES, QuantizedDense
+from tpsgd_edge.quantize.model import DTYPES, IntegerWeighted
 from tpsgd_edge.reference.integer.loss import Label, LossConstants, local_error, prepare_loss
 from tpsgd_edge.reference.integer.readout import error_of_loss, kept_projection, set_projection
 from tpsgd_edge.reference.integer.update import (
@@ -25,7 +25,7 @@ from tpsgd_edge.reference.integer.update import (
 class IntegerDense:
     """One dense layer with its state; `w_wide` repeats `w` in binary64, for exact products."""
 
-    layer: QuantizedDense
+    layer: IntegerWeighted
     loss: LossConstants
     w: NDArray[Any]
     w_wide: NDArray[np.float64]
@@ -33,7 +33,7 @@ class IntegerDense:
 
     @classmethod
     def from_quantized(
-        cls, layer: QuantizedDense, label_kind: str, label_count: int
+        cls, layer: IntegerWeighted, label_kind: str, label_count: int
     ) -> "IntegerDense":
         """The layer with its constants at hand, and weights of zero."""
         shape = (layer.n_out, layer.n_in)
@@ -73,7 +73,7 @@ class IntegerDense:
         # |x|, |w| <= 2^15, fewer than 2^16 terms: all partial sums are integers below 2^46.
         # So binary64, exact to 2^53, gives the integer result in any order, at the speed of BLAS.
         acc = (self.w_wide @ x.astype(np.float64)).astype(np.int64)
-        acc += self.b << layer.bias_shift
+        acc += self.b << layer.numbers.bias_shift
         return with_input(layer, x, outputs(layer, acc))
 
     def learn(
@@ -116,7 +116,7 @@ class IntegerDense:
     def _update_weights(
         self, rows: Int64, d: Int64, x: NDArray[Any], rho: NDArray[np.uint32]
     ) -> None:
-        limit = 1 << self.layer.weight_bits
+        limit = 1 << self.layer.numbers.weight_bits
         change = weight_changes(self.layer, d, x, rho)
         change += self.w[rows]
         np.maximum(change, -limit, out=change)

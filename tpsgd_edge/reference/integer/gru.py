@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.ops import Int64, rshift_round, sat_s16
-from tpsgd_edge.quantize.model import QuantizedGru
+from tpsgd_edge.quantize.model import QuantizedGru, in_integers
 from tpsgd_edge.reference.integer.activation import ACTIVATIONS, DERIVATIVES
 from tpsgd_edge.reference.integer.dense import IntegerDense
 from tpsgd_edge.reference.integer.loss import Label, LossConstants, local_error, prepare_loss
@@ -57,11 +57,12 @@ class IntegerGru:
     def from_quantized(cls, layer: QuantizedGru, label_kind: str, label_count: int) -> "IntegerGru":
         """The layer with weights of zero, before a sequence."""
         reads, own = (
-            IntegerDense.from_quantized(unit, label_kind, label_count) for unit in layer.parts
+            IntegerDense.from_quantized(in_integers(unit), label_kind, label_count)
+            for unit in layer.units
         )
         loss = None
         if layer.loss_layer is not None:
-            loss = prepare_loss(layer.loss_layer, label_kind, label_count)
+            loss = prepare_loss(in_integers(layer.loss_layer), label_kind, label_count)
         h = np.zeros(layer.n_out, np.int64)
         return cls(layer, reads, own, loss, h, None)
 

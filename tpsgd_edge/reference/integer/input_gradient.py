@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.ops import Int64, clip, rshift_round
-from tpsgd_edge.quantize.model import QuantizedDense
+from tpsgd_edge.quantize.model import InputGradient, IntegerWeighted
 from tpsgd_edge.reference.integer.conv2d import IntegerConv2d
 from tpsgd_edge.reference.integer.dense import IntegerDense
 from tpsgd_edge.reference.integer.pool import IntegerAveragePool, IntegerMaxPool
@@ -53,7 +53,8 @@ def _scattered(receivers: NDArray[np.intp], e: Int64, count: int) -> Int64:
     return e_x
 
 
-def _narrow(layer: QuantizedDense, sums: NDArray[Any]) -> Int64:
-    assert layer.input_gradient is not None
-    errors = rshift_round(sums.astype(np.int64), layer.input_gradient.shift)
+def _narrow(layer: IntegerWeighted, sums: NDArray[Any]) -> Int64:
+    gradient = layer.learning.input_gradient
+    assert isinstance(gradient, InputGradient)
+    errors = rshift_round(sums.astype(np.int64), gradient.shift)
     return clip(errors, -ERROR_LIMIT, ERROR_LIMIT)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.ops import Int64, clip, rshift_round, widen
-from tpsgd_edge.quantize.model import QuantizedAdd, QuantizedConcat, limits
+from tpsgd_edge.quantize.model import IntegerSum, QuantizedAdd, QuantizedConcat, limits
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,11 +18,11 @@ class IntegerAdd:
 
     def forward(self, *values: NDArray[Any]) -> Int64:
         """The sum of values of one shape, flat."""
-        layer = self.layer
-        total = np.zeros(layer.y_count, np.int64)
-        for value, mult in zip(values, layer.mults, strict=True):
+        numbers, total = self.layer.numbers, np.zeros(self.layer.y_count, np.int64)
+        assert isinstance(numbers, IntegerSum)
+        for value, mult in zip(values, numbers.mults, strict=True):
             total += widen(value) * mult
-        return clip(rshift_round(total, layer.shift), layer.z_min, layer.z_max)
+        return clip(rshift_round(total, numbers.shift), numbers.z_min, numbers.z_max)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

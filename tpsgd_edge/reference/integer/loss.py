@@ -18,7 +18,7 @@ from tpsgd_edge.arithmetic.ops import (
     sat_s16,
     widen,
 )
-from tpsgd_edge.quantize.model import Loss, Projection, QuantizedDense, Requantize, Target
+from tpsgd_edge.quantize.model import IntegerWeighted, Projection, Readout, Target
 from tpsgd_edge.reference.integer.activation import to_q15
 from tpsgd_edge.reference.integer.softmax import label_minus_softmax
 
@@ -38,13 +38,13 @@ class LossConstants:
         table: of a custom loss.
     """
 
-    layer: QuantizedDense
+    layer: IntegerWeighted
     class_targets: Int64 | None
     projection: NDArray[np.float64] | None
     table: Int64 | None
 
 
-def prepare_loss(layer: QuantizedDense, label_kind: str, label_count: int) -> LossConstants:
+def prepare_loss(layer: IntegerWeighted, label_kind: str, label_count: int) -> LossConstants:
     """The constants of the layer's loss."""
     loss, projection = layer.loss, layer.projection
     targets = None
@@ -58,7 +58,7 @@ def prepare_loss(layer: QuantizedDense, label_kind: str, label_count: int) -> Lo
         layer=layer,
         class_targets=targets,
         projection=None if projection is None else projection.values.astype(np.float64),
-        table=None if loss.table is None else widen(loss.table),
+        table=None if loss.table is None else widen(loss.table.values),
     )
 
 
@@ -137,7 +137,7 @@ def label_error(constants: LossConstants, y: Int64, label: Label) -> Int64:
     return LABEL_SPACE[constants.layer.loss.kind](_readout(constants, y), label)
 
 
-def eight_bits(layer: QuantizedDense, y: Int64) -> Int64:
+def eight_bits(layer: IntegerWeighted, y: Int64) -> Int64:
     """Compute y8 of outputs, in their shape."""
     return y if layer.y_type == "s8" else y >> 8
 
@@ -158,15 +158,20 @@ def _projected_l2(v: Int64, label: Label) -> Int64:
 def _readout(constants: LossConstants, y: Int64) -> Int64:
     """v: the layer's outputs seen through P^T, s16, shape (K,)."""
     s = _exact_product(_present(constants.projection).T, eight_bits(constants.layer, y))
-    g: Requantize = _present(constants.layer.loss.readout)
+    g = _readout_of(constants).gain
     return sat_s16(rshift_round(s * g.mult, g.shift))
 
 
 def spread(constants: LossConstants, q: Int64) -> Int64:
     """e: an error of the labels brought back to the units through P, shape (n_out,)."""
-    loss: Loss = constants.layer.loss
     e = _exact_product(_present(constants.projection), q)
-    return clip(rshift_round(e, loss.error_shift), -S16_MAX, S16_MAX)
+    return clip(rshift_round(e, _readout_of(constants).error_shift), -S16_MAX, S16_MAX)
+
+
+def _readout_of(constants: LossConstants) -> Readout:
+    readout = constants.layer.loss.readout
+    assert isinstance(readout, Readout)
+    return readout
 
 
 # By what the outputs, or what is read out of them, say of the labels.

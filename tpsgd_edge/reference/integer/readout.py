@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.ops import Int64, clip, random_round, sat_s16
 from tpsgd_edge.arithmetic.random import draws, mix_array
+from tpsgd_edge.quantize.model import Requantize
 from tpsgd_edge.reference.integer.loss import (
     Label,
     LossConstants,
@@ -29,13 +30,14 @@ def error_of_loss(
         words: the layer's random words, one a unit.
     """
     projection = constants.layer.projection
-    if projection is None or projection.rate is None or not projection.learns:
+    if projection is None or not projection.learns:
         return local_error(constants, y, label), False
+    rate = projection.rate
+    assert isinstance(rate, Requantize)
     q = label_error(constants, y, label)
     e = spread(constants, q)
     own = draws(int(words[0]), len(q))
-    rate = (projection.rate.mult * decay) >> 15
-    c = sat_s16(random_round(q * rate, projection.rate.shift, own))
+    c = sat_s16(random_round(q * ((rate.mult * decay) >> 15), rate.shift, own))
     there = c.nonzero()[0]
     # The running sum of each column: what it has written so far is its floor.
     starts = (mix_array(own[there]) >> np.uint32(32 - _SHIFT)).astype(np.int64)

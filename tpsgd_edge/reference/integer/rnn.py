@@ -7,11 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.ops import Int64, clip, rshift_round
-from tpsgd_edge.quantize.model import QuantizedDense, QuantizedRnn, ValueType
+from tpsgd_edge.quantize.model import (
+    IntegerNumbers,
+    IntegerSteps,
+    IntegerWeighted,
+    RnnShape,
+    ValueType,
+    Weighted,
+)
 from tpsgd_edge.reference.integer.activation import TYPE_RANGE, to_q15
 from tpsgd_edge.reference.integer.dense import IntegerDense
 from tpsgd_edge.reference.integer.loss import Label
 from tpsgd_edge.reference.maps import Index
+
+_Layer = Weighted[RnnShape, IntegerNumbers, IntegerSteps]
 
 
 @dataclass(slots=True, eq=False)
@@ -39,23 +48,25 @@ class IntegerRnn:
     trace: Int64
 
     @classmethod
-    def from_quantized(cls, layer: QuantizedRnn, label_kind: str, label_count: int) -> "IntegerRnn":
+    def from_quantized(cls, layer: _Layer, label_kind: str, label_count: int) -> "IntegerRnn":
         """The layer with its constants at hand, weights of zero, before a sequence."""
-        group = np.repeat(np.arange(len(layer.leak_shifts)), np.diff(layer.group_bounds))
+        shape, own_shift = layer.shape, layer.numbers.own_shift
+        assert own_shift is not None
+        group = np.repeat(np.arange(len(shape.leak_shifts)), np.diff(shape.group_bounds))
         return cls(
             dense=IntegerDense.from_quantized(layer, label_kind, label_count),
-            own_shift=layer.own_shift,
+            own_shift=own_shift,
             group=group,
-            leak_shifts=np.array(layer.leak_shifts),
-            has_traces=layer.has_traces,
+            leak_shifts=np.array(shape.leak_shifts),
+            has_traces=shape.has_traces,
             h=np.zeros(layer.n_out, np.int64),
             v=np.zeros(layer.n_in, np.int64),
             c=np.zeros(layer.n_out, np.int64),
-            trace=np.zeros((len(layer.leak_shifts), layer.n_in), np.int64),
+            trace=np.zeros((len(shape.leak_shifts), layer.n_in), np.int64),
         )
 
     @property
-    def layer(self) -> QuantizedDense:
+    def layer(self) -> IntegerWeighted:
         """The numbers of the layer."""
         return self.dense.layer
 

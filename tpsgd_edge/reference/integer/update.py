@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.ops import Int64, clip, random_round, rshift_round, sat_s16
-from tpsgd_edge.quantize.model import QuantizedDense, Schedule
+from tpsgd_edge.quantize.model import IntegerWeighted, Schedule
 from tpsgd_edge.reference.integer.activation import TYPE_RANGE, activate, derivative
 
 BIAS_LIMIT = 2**27
@@ -14,35 +14,34 @@ BIAS_LIMIT = 2**27
 _SUMS = 4
 
 
-def with_input(layer: QuantizedDense, x: NDArray[Any], y: Int64) -> Int64:
+def with_input(layer: IntegerWeighted, x: NDArray[Any], y: Int64) -> Int64:
     """Return y, of an adaptor y + x limited to the type, in the shape of y (section 19)."""
     return clip(y + x, *TYPE_RANGE[layer.y_type]) if layer.residual else y
 
 
-def outputs(layer: QuantizedDense, acc: Int64) -> Int64:
+def outputs(layer: IntegerWeighted, acc: Int64) -> Int64:
     """Compute y of accumulators that hold the biases already, in their shape."""
-    assert layer.z is not None
-    z = clip(rshift_round(acc * layer.z.mult, layer.z.shift), layer.z_min, layer.z_max)
-    return activate(layer, z)
+    n = layer.numbers
+    return activate(layer, clip(rshift_round(acc * n.z.mult, n.z.shift), n.z_min, n.z_max))
 
 
 def step_sizes(
-    layer: QuantizedDense,
+    layer: IntegerWeighted,
     decay: int,
     e: Int64,
     y: Int64,
     words: NDArray[np.uint32],
 ) -> Int64:
     """Compute d (units,) of units with local errors e, outputs y and random words."""
-    assert layer.rate is not None
+    steps = layer.learning.steps
     delta = delta_of(layer, e, y)
-    if layer.dead_zone:
-        delta = np.where(np.abs(delta) < layer.dead_zone, 0, delta)
-    a = (layer.rate.mult * decay) >> 15
-    return sat_s16(random_round(delta * a, layer.rate.shift, words))
+    if steps.dead_zone:
+        delta = np.where(np.abs(delta) < steps.dead_zone, 0, delta)
+    a = (steps.rate.mult * decay) >> 15
+    return sat_s16(random_round(delta * a, steps.rate.shift, words))
 
 
-def delta_of(layer: QuantizedDense, e: Int64, y: Int64) -> Int64:
+def delta_of(layer: IntegerWeighted, e: Int64, y: Int64) -> Int64:
     """Compute delta (units,) of errors e and outputs y, before the dead zone."""
     if layer.loss.cancels_derivative:
         return e
@@ -66,7 +65,7 @@ def dither(rho: NDArray[np.uint32], shift: int) -> NDArray[np.int64]:
 
 
 def weight_changes(
-    layer: QuantizedDense, d: Int64, x: NDArray[Any], rho: NDArray[np.uint32]
+    layer: IntegerWeighted, d: Int64, x: NDArray[Any], rho: NDArray[np.uint32]
 ) -> NDArray[Any]:
     """Changes (units, n_in) that the steps d (units,) make in their rows, before the clip.
 
@@ -74,7 +73,7 @@ def weight_changes(
         x: (n_in,), or (units, n_in) where units read unlike values.
         rho: one random word a unit.
     """
-    u = layer.update_shift
+    u = layer.learning.steps.update_shift
     if layer.weight_type == "s16":
         # s32 suffices and halves the time: |d * x| + 2^u < 2^31 (section 11), dither < 2^u.
         change = d.astype(np.int32)[:, np.newaxis] * x.astype(np.int32)
@@ -95,8 +94,8 @@ def _running(x: Int64, d: Int64, rho: NDArray[np.uint32], u: int) -> Int64:
     return changes
 
 
-def bias_changes(layer: QuantizedDense, d: Int64, rho: NDArray[np.uint32]) -> Int64:
+def bias_changes(layer: IntegerWeighted, d: Int64, rho: NDArray[np.uint32]) -> Int64:
     """Changes that the steps d make in the biases, before the clip, in the shape of d."""
-    u = layer.update_shift
-    change: Int64 = (d * layer.bias_one + dither(rho, u)) >> u
+    u = layer.learning.steps.update_shift
+    change: Int64 = (d * layer.learning.steps.bias_one + dither(rho, u)) >> u
     return change
