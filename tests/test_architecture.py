@@ -61,6 +61,9 @@ MAX_FUNCTION_LINES = 60
 # A sign of the style rather than of a single function.
 MAX_MEDIAN_FUNCTION_LINES = 15
 
+# Layers say what they are by properties, and differ by tables: few places look at a class.
+MAX_ISINSTANCE_OF_LAYERS = 40
+
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 C_SOURCES = sorted((ROOT / "firmware").rglob("*.[chS]"))
@@ -260,3 +263,38 @@ def test_nothing_prints_or_exits_but_the_command_line(path):
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)
             assert called not in {"print", "exit", "sys.exit", "os._exit"}, f"line {node.lineno}"
+
+
+# ------------------------------------------------------------------ classes of layers
+
+
+# Parts whose layers read and make values.
+LAYERED = ("graph", "quantize", "reference")
+
+
+def classes_of_layers() -> set[str]:
+    """Names of the classes of layers: of a spec, a graph, a quantized model and the reference."""
+    found = {"WeightedLayer", "Recurrent", "RecurrentSpec", "Join", "QuantizedJoin", "Weightless"}
+    for path in SOURCES:
+        part, is_spec = part_of(path), path.name in ("layers.py", "weightless.py")
+        for node in parse(path).body:
+            if not isinstance(node, ast.ClassDef):
+                continue
+            members = {getattr(member, "name", "") for member in node.body}
+            has_values = bool(members & {"x_count", "forward"})
+            if is_spec if part == "spec" else has_values and part in LAYERED:
+                found.add(node.name)
+    return found
+
+
+def test_few_places_ask_for_the_class_of_a_layer():
+    classes = classes_of_layers()
+    assert classes > {"Dense", "Pool", "Weighted", "QuantizedGru", "ConvSpec", "IntegerGru"}
+    found = [
+        f"{name_of(path)}:{node.lineno}"
+        for path in SOURCES
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance"
+        if {name.id for name in ast.walk(node.args[1]) if isinstance(name, ast.Name)} & classes
+    ]
+    assert len(found) <= MAX_ISINSTANCE_OF_LAYERS, found

@@ -14,28 +14,25 @@ there; what the file holds is not measured again. `--net NAME` does one network,
 nothing. The learning rates are near those that tools/results_backprop.py chose.
 """
 
-import argparse
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 import numpy as np
+from experiments import EXAMPLES, Results, dense_layers, results_parser, stretches
 from numpy.typing import NDArray
 
 from tpsgd_edge.frontend.data import Dataset, load_dataset
-from tpsgd_edge.frontend.split import epoch_order
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel, in_integers
 from tpsgd_edge.reference import Reference
 from tpsgd_edge.spec import Spec, load_spec
 from tpsgd_edge.stages import (
-    Prepared,
     compile_for_device,
-    compile_for_host,
     prepare,
-    quantize_samples,
     render_project,
     scratch_project,
 )
@@ -44,7 +41,6 @@ from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import open_device
 from tpsgd_edge.toolchain.sizes import measure
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 PLATFORM = "cortex-m4f"
 RULES = ("tpsgd", "backprop")
 FORMATS = ("s16", "s8")
@@ -67,11 +63,6 @@ class Net:
     rates: Mapping[tuple[str, str], Rates]
 
 
-def _layers(*units: int) -> str:
-    layers = ", ".join(f'{{name="fc{i}", units={n}}}' for i, n in enumerate((*units, 10), 1))
-    return f"model.layers=[{layers}]"
-
-
 def _rates(*rates: Rates) -> Mapping[tuple[str, str], Rates]:
     """tpSGD in s16 and s8, then backpropagation."""
     return dict(zip(((r, f) for r in RULES for f in FORMATS), rates, strict=True))
@@ -80,7 +71,7 @@ def _rates(*rates: Rates) -> Mapping[tuple[str, str], Rates]:
 NETS = {
     "784-128-10": Net(
         "fashion_small",
-        (_layers(128),),
+        (dense_layers(128),),
         54_000,
         6,
         10,
@@ -88,7 +79,7 @@ NETS = {
     ),
     "784-64-64-64-10": Net(
         "fashion_small",
-        (_layers(64, 64, 64),),
+        (dense_layers(64, 64, 64),),
         54_000,
         6,
         10,
@@ -164,8 +155,9 @@ class Cost:
         return self.weights + self.arena + self.stack
 
 
-# The state that samples meet, the samples, their labels.
-Stretch = tuple[bytes, NDArray[Any], NDArray[Any]]
+def measured(firmware: Firmware) -> dict[str, Any]:
+    """What the file of results holds of a run."""
+    return asdict(cost_of(firmware))
 
 
 def cost_of(firmware: Firmware) -> Cost:
@@ -173,7 +165,7 @@ def cost_of(firmware: Firmware) -> Cost:
     spec = firmware.spec(PLATFORM)
     dataset = load_dataset(spec)
     prepared = prepare(spec, dataset)
-    parts = stretches(prepared, NETS[firmware.net].samples)
+    parts, _ = stretches(prepared, NETS[firmware.net].samples)
     project, interface = render_project(prepared), interface_of(prepared.model)
     with scratch_project(project) as folder:
         binary = compile_for_device(prepared, project, folder)
@@ -193,21 +185,6 @@ def cost_of(firmware: Firmware) -> Cost:
         full_step=full_step(firmware, dataset),
         real_step=round(mean(steps)),
     )
-
-
-def stretches(prepared: Prepared, count: int) -> tuple[Stretch, ...]:
-    """Samples at the start of each epoch of a training run, which is made on this computer."""
-    model = prepared.model
-    samples, project = quantize_samples(model, prepared.dataset), render_project(prepared)
-    found = []
-    with scratch_project(project) as folder:
-        device = open_device(compile_for_host(project, folder), interface_of(model))
-        for epoch in range(prepared.spec.rule.passes):
-            order = epoch_order(model.seed, epoch, len(samples.x))
-            first = order[:count]
-            found.append((device.state(), samples.x[first], samples.labels[first]))
-            device.train(samples.x, samples.labels, order=order)
-    return tuple(found)
 
 
 # Rates that are tried, lowest first, until every unit is updated.
@@ -300,20 +277,14 @@ def read(path: Path) -> dict[str, Cost]:
 
 def main() -> None:
     """Measure what is missing, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("results", type=Path, help="JSON file of all results; made where missing")
-    parser.add_argument("--print", action="store_true", dest="only_print", help="measure nothing")
+    parser = results_parser(__doc__)
     parser.add_argument("--net", choices=NETS, action="append", help="only this network")
     arguments = parser.parse_args()
-    costs, nets = read(arguments.results), arguments.net or tuple(NETS)
-    wanted = [Firmware(n, rule, weights) for n in nets for weights in FORMATS for rule in RULES]
-    for firmware in [] if arguments.only_print else wanted:
-        if firmware.key in costs:
-            continue
-        costs[firmware.key] = cost_of(firmware)
-        content = {key: asdict(cost) for key, cost in sorted(costs.items())}
-        arguments.results.write_text(json.dumps(content, indent=1) + "\n")
-    print("\n".join(table(costs, nets)))
+    results = Results(arguments.results, may_train=not arguments.only_print)
+    nets = arguments.net or tuple(NETS)
+    for firmware in (Firmware(n, rule, w) for n in nets for w in FORMATS for rule in RULES):
+        results.get(firmware.key, partial(measured, firmware))
+    print("\n".join(table(read(arguments.results), nets)))
 
 
 if __name__ == "__main__":

@@ -15,10 +15,8 @@ the table is of the others. Domains: Fashion-MNIST, changed; rates are chosen on
 their own.
 """
 
-import argparse
-import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, partial
@@ -28,6 +26,7 @@ from typing import Any
 
 import numpy as np
 from change_images import DOMAINS, SHIFTED
+from experiments import Results, results_parser
 from make_hapt import read_recordings, windows
 
 from tpsgd_edge.errors import SpecError
@@ -112,21 +111,6 @@ DOMAIN_STRATEGIES = {
 # Images that both the host and an emulated core answer.
 ASKED = 100
 RATES_FROM = "rotated"
-
-
-class Table:
-    """Results by key, in a file that grows."""
-
-    def __init__(self, path: Path, *, may_run: bool) -> None:
-        self.path, self.may_run = path, may_run
-        self.held: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-
-    def get(self, key: str, run: Callable[[], Any]) -> Any:
-        """The result of that key, computed where it is missing; None where that may not be."""
-        if key not in self.held and self.may_run:
-            self.held[key] = run()
-            self.path.write_text(json.dumps(self.held, indent=1, sort_keys=True) + "\n")
-        return self.held.get(key)
 
 
 def trained_file(spec: Spec, dataset: Dataset) -> Path:
@@ -230,16 +214,16 @@ def person_data(spec: Spec, package: Path, person: int) -> Dataset:
     return replace(own, x_train=x[:ROOM].reshape(ROOM, -1), y_train=y[:ROOM])
 
 
-def person_runs(table: Table, package: Path | None, limit: int) -> None:
+def person_runs(table: Results, package: Path | None, limit: int) -> None:
     """All runs on people, first those that rates are chosen by."""
-    if package is None or not table.may_run:
+    if package is None or not table.may_train:
         return
     spec = spec_from_dict(HAPT)
     everyone = list(people(package))
     for person in everyone[: DEV_PEOPLE + limit]:
         is_dev = person in everyone[:DEV_PEOPLE]
         wanted = list(_wanted(table, person, is_dev=is_dev))
-        if all(key in table.held for key, _ in wanted):
+        if all(key in table.results for key, _ in wanted):
             continue
         dataset = person_data(spec, package, person)
         weights = trained_file(spec, dataset)
@@ -249,7 +233,7 @@ def person_runs(table: Table, package: Path | None, limit: int) -> None:
         print(f"person {person} done", flush=True)
 
 
-def _wanted(table: Table, person: int, *, is_dev: bool) -> Iterator[tuple[str, Strategy]]:
+def _wanted(table: Results, person: int, *, is_dev: bool) -> Iterator[tuple[str, Strategy]]:
     for name, plan in PERSON_STRATEGIES.items():
         for rate in RATES if is_dev else (chosen_rate(table, f"person/{name}"),):
             yield (
@@ -258,10 +242,10 @@ def _wanted(table: Table, person: int, *, is_dev: bool) -> Iterator[tuple[str, S
             )
 
 
-def chosen_rate(table: Table, start: str) -> float:
+def chosen_rate(table: Results, start: str) -> float:
     """The rate with the best mean on what rates are chosen by."""
     found: dict[float, list[float]] = {}
-    for key, value in table.held.items():
+    for key, value in table.results.items():
         if key.startswith(f"{start}/dev/"):
             rate = float(key.rpartition("/")[2])
             reached = max(value["after"].values()) if value else 0.0
@@ -269,7 +253,7 @@ def chosen_rate(table: Table, start: str) -> float:
     return max(found, key=lambda rate: mean(found[rate])) if found else RATES[1]
 
 
-def person_table(table: Table) -> Iterator[str]:
+def person_table(table: Results) -> Iterator[str]:
     """Mean over the people with whom all is done."""
     of = {name: _by_person(table, name) for name in PERSON_STRATEGIES}
     everyone = sorted(set.intersection(*(set(rows) for rows in of.values())))
@@ -289,9 +273,9 @@ def person_table(table: Table) -> Iterator[str]:
     yield f"\n{len(everyone)} people."
 
 
-def _by_person(table: Table, name: str) -> dict[str, Any]:
+def _by_person(table: Results, name: str) -> dict[str, Any]:
     start = f"person/{name}/test/"
-    return {k.split("/")[3]: v for k, v in table.held.items() if k.startswith(start) and v}
+    return {k.split("/")[3]: v for k, v in table.results.items() if k.startswith(start) and v}
 
 
 def _percent(values: list[float]) -> str:
@@ -302,9 +286,9 @@ def _percent(values: list[float]) -> str:
 # ------------------------------------------------------------------ domains
 
 
-def domain_runs(table: Table, core: str | None) -> None:
+def domain_runs(table: Results, core: str | None) -> None:
     """All runs on changed images."""
-    if not table.may_run:
+    if not table.may_train:
         return
     spec = spec_from_dict(FASHION)
     whole = load_dataset(spec)
@@ -339,7 +323,7 @@ def domain_runs(table: Table, core: str | None) -> None:
         print(f"{domain} done", flush=True)
 
 
-def domain_table(table: Table) -> Iterator[str]:
+def domain_table(table: Results) -> Iterator[str]:
     """Accuracy on the new domain / on the old one afterwards."""
     yield f"| what learns | RAM | {' | '.join(DOMAINS)} |"
     yield "|---|---|" + "---|" * len(DOMAINS)
@@ -348,7 +332,7 @@ def domain_table(table: Table) -> Iterator[str]:
         cells, ram = [], 0
         for domain in DOMAINS:
             start = f"domain/{domain}/{name}/test/"
-            row = next((v for k, v in table.held.items() if k.startswith(start)), None)
+            row = next((v for k, v in table.results.items() if k.startswith(start)), None)
             if row is None:
                 cells.append("")
                 continue
@@ -359,21 +343,19 @@ def domain_table(table: Table) -> Iterator[str]:
     cells = [f"{before[domain]:.1f}" if domain in before else "" for domain in DOMAINS]
     yield f"| nothing | | {' | '.join(cells)} |"
     yield from body
-    for core in sorted({key.split("/")[1] for key in table.held if key.startswith("equal/")}):
-        found = [table.held[key] for key in table.held if key.startswith(f"equal/{core}/")]
+    for core in sorted({key.split("/")[1] for key in table.results if key.startswith("equal/")}):
+        found = [table.results[key] for key in table.results if key.startswith(f"equal/{core}/")]
         yield f"\nOn an emulated {core}: {sum(found)} of {len(found)} end with the same bytes."
 
 
 def main() -> None:
     """Run what is missing, print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("results", type=Path, help="docs/results/adapt.json")
+    parser = results_parser(__doc__)
     parser.add_argument("--hapt", type=Path, help="the package that tools/make_hapt.py takes")
     parser.add_argument("--people", type=int, default=26, help="how many, beside the first two")
     parser.add_argument("--core", metavar="PLATFORM", help="let domains be learned there too")
-    parser.add_argument("--print", action="store_true", help="run nothing")
     arguments = parser.parse_args()
-    table = Table(arguments.results, may_run=not arguments.print)
+    table = Results(arguments.results, may_train=not arguments.only_print)
     person_runs(table, arguments.hapt, arguments.people)
     domain_runs(table, arguments.core)
     for lines in (person_table(table), domain_table(table)):

@@ -11,35 +11,23 @@ with seed 1; the test set is looked at with the chosen rates only. MNIST must li
 examples/README.md says.
 """
 
-import argparse
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
+from functools import cache, partial
 
 # One thread: sums in torch have one order.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from experiments import EXAMPLES, Results, dense_layers, results_parser, trained_score
 from of_seeds import each, spread
 
 from tpsgd_edge.frontend.data import Dataset, load_dataset
 from tpsgd_edge.frontend.defaults import with_defaults
 from tpsgd_edge.frontend.network import build_graph, dataset_scaling
 from tpsgd_edge.spec import Spec, layer_index, layer_loss, load_spec
-from tpsgd_edge.stages import (
-    compile_for_host,
-    prepare,
-    quantize_samples,
-    render_project,
-    scratch_project,
-    train,
-)
-from tpsgd_edge.toolchain.interface import interface_of
-from tpsgd_edge.toolchain.open_device import open_device
+from tpsgd_edge.stages import prepare
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 HELD_OUT = 6_000
 ALL = 60_000
 RULES = {"tpsgd": "tpSGD", "backprop": "backpropagation", "torch": "backpropagation in torch"}
@@ -69,11 +57,6 @@ def _all(*rates: float) -> tuple[Rates, ...]:
     return tuple((rate, rate) for rate in rates)
 
 
-def _layers(*units: int) -> str:
-    layers = ", ".join(f'{{name="fc{i}", units={n}}}' for i, n in enumerate((*units, 10), 1))
-    return f"model.layers=[{layers}]"
-
-
 _MLP = {
     "tpsgd": _all(0.002, 0.003, 0.005, 0.01),
     "backprop": _all(0.003, 0.01, 0.02, 0.03, 0.05),
@@ -86,8 +69,8 @@ _CNN = {
 }
 _ANCHOR = {"tpsgd": _all(0.003, 0.005), "backprop": _all(0.01, 0.02)}
 NETS = {
-    "784-128-10": Net("fashion_small", (_layers(128),), 54_000, 6, _MLP),
-    "784-64-64-64-10": Net("fashion_small", (_layers(64, 64, 64),), 54_000, 6, _MLP),
+    "784-128-10": Net("fashion_small", (dense_layers(128),), 54_000, 6, _MLP),
+    "784-64-64-64-10": Net("fashion_small", (dense_layers(64, 64, 64),), 54_000, 6, _MLP),
     "fashion_cnn": Net("fashion_cnn", (), 12_000, 3, _CNN, 8),
     "MNIST, 784-500-10": Net(
         "mnist_500",
@@ -104,7 +87,7 @@ NETS = {
     ),
     "Fashion-MNIST, 784-200-100-50-10": Net(
         "fashion_mlp",
-        (_layers(200, 100, 50),),
+        (dense_layers(200, 100, 50),),
         ALL,
         10,
         _ANCHOR,
@@ -179,15 +162,7 @@ def accuracy_of(run: Run) -> float:
     if run.rule == "torch":
         return _in_torch(run)
     spec, dataset = spec_of(run), data_of(run)
-    prepared = prepare(spec, dataset)
-    project, model = render_project(prepared), prepared.model
-    with scratch_project(project) as folder:
-        binary = compile_for_host(project, folder)
-        with open_device(binary, interface_of(model)) as device:
-            samples = quantize_samples(model, dataset)
-            epochs = spec.rule.passes
-            done = train(device, model, samples, epochs=epochs, progress=lambda *_: None)
-    return done.scores[-1].value
+    return trained_score(prepare(spec, dataset))
 
 
 def _in_torch(run: Run) -> float:
@@ -218,21 +193,13 @@ def _in_torch(run: Run) -> float:
 # ------------------------------------------------------------------ tables
 
 
-class Results:
+class Table(Results):
     """Trains what is missing, and remembers it."""
-
-    def __init__(self, path: Path, *, may_train: bool) -> None:
-        self.path = path
-        self.may_train = may_train
-        self.known: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
 
     def accuracy(self, run: Run) -> float | None:
         """What a run gave; None where it is missing and must not be made."""
-        if run.key not in self.known and self.may_train:
-            self.known[run.key] = accuracy_of(run)
-            print(f"{run.key}: {self.known[run.key]:.4f}", flush=True)
-            self._save()
-        return self.known.get(run.key)
+        found: float | None = self.get(run.key, partial(accuracy_of, run))
+        return found
 
     def tuned(self, run: Run) -> tuple[Run, float] | None:
         """The run with the rates that are best on held-out samples, and how good they are there."""
@@ -242,15 +209,8 @@ class Results:
         best = max(found, key=lambda rates: found[rates])
         return replace(run, rates=best), found[best]
 
-    def _save(self) -> None:
-        content = dict(sorted(self.known.items()))
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self.path.with_suffix(".tmp")
-        fresh.write_text(json.dumps(content, indent=1) + "\n")
-        fresh.replace(self.path)
 
-
-def table(results: Results, nets: Sequence[str]) -> Iterator[str]:
+def table(results: Table, nets: Sequence[str]) -> Iterator[str]:
     """Accuracy of each network by each rule in each format, at the best rates."""
     yield "| network | trained by | learning rates | held out, % | test, % | of each seed |"
     yield "|---|---|---:|---:|---:|---|"
@@ -262,7 +222,7 @@ def table(results: Results, nets: Sequence[str]) -> Iterator[str]:
         yield from rows
 
 
-def _row(results: Results, run: Run) -> Iterator[str]:
+def _row(results: Table, run: Run) -> Iterator[str]:
     """The line of a run, where something is known of it."""
     chosen = results.tuned(run)
     if chosen is None:
@@ -285,12 +245,10 @@ def _row(results: Results, run: Run) -> Iterator[str]:
 
 def main() -> None:
     """Train what is missing, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("results", type=Path, help="JSON file of all runs; made where missing")
-    parser.add_argument("--print", action="store_true", dest="only_print", help="train nothing")
+    parser = results_parser(__doc__)
     parser.add_argument("--net", choices=NETS, action="append", help="only this network")
     arguments = parser.parse_args()
-    results = Results(arguments.results, may_train=not arguments.only_print)
+    results = Table(arguments.results, may_train=not arguments.only_print)
     print("\n".join(table(results, arguments.net or tuple(NETS))))
 
 

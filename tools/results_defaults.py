@@ -23,6 +23,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from experiments import trained_score
 from numpy.typing import NDArray
 from open_data import Half, OpenSet, classifications, regressions, sequences
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -30,20 +31,8 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import StandardScaler
 
 from tpsgd_edge.frontend.data import dataset_from_arrays
-from tpsgd_edge.frontend.split import epoch_order
 from tpsgd_edge.spec import Spec, spec_from_dict
-from tpsgd_edge.stages import (
-    Prepared,
-    compile_for_host,
-    prepare,
-    quantize_samples,
-    render_project,
-    scratch_project,
-    with_frozen_hidden_layers,
-)
-from tpsgd_edge.stages.training import score
-from tpsgd_edge.toolchain.interface import interface_of
-from tpsgd_edge.toolchain.open_device import open_device
+from tpsgd_edge.stages import prepare, with_frozen_hidden_layers
 
 SEEDS = (1, 2, 3)
 _TEST_SHARE = 0.2
@@ -119,20 +108,7 @@ def scores(spec: Spec, data: OpenSet, part: Split) -> tuple[float, float]:
         y, y_test = y[:, None], y_test[:, None]
     prepared = prepare(spec, dataset_from_arrays(spec, part.x, y, part.x_test, y_test))
     still = replace(prepared, model=with_frozen_hidden_layers(prepared.model))
-    return _score(prepared), _score(still)
-
-
-def _score(prepared: Prepared) -> float:
-    model, project = prepared.model, render_project(prepared)
-    samples = quantize_samples(model, prepared.dataset)
-    with scratch_project(project) as folder:
-        binary = compile_for_host(project, folder)
-        with open_device(binary, interface_of(model)) as device:
-            device.init()
-            for epoch in range(prepared.spec.rule.passes):
-                order = epoch_order(model.seed, epoch, len(samples.x))
-                device.train(samples.x, samples.labels, order=order)
-            return 100 * score(model, device.outputs(samples.x_test), samples.y_test).value
+    return 100 * trained_score(prepared), 100 * trained_score(still)
 
 
 def linear_and_mlp(data: OpenSet, part: Split, seed: int) -> tuple[float, float]:

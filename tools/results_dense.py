@@ -9,20 +9,18 @@ Learning rates are chosen on 10,000 samples that are held out of the training se
 own; the test set is looked at with the chosen rates only.
 """
 
-import argparse
-import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
+from functools import cache, partial
 from statistics import mean
 from typing import Any, cast
 
 # One thread: speeds compare, and sums in torch have one order.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from experiments import EXAMPLES, Results, results_parser
 from of_seeds import each, spread
 
 from tpsgd_edge.frontend.data import Dataset, input_scaling, load_dataset
@@ -30,19 +28,15 @@ from tpsgd_edge.frontend.defaults import with_defaults
 from tpsgd_edge.frontend.network import build_graph
 from tpsgd_edge.spec import Spec, layer_loss, load_spec
 from tpsgd_edge.stages import (
-    compile_for_host,
+    on_host,
     prepare,
     quantize_samples,
-    render_project,
-    scratch_project,
     train,
     with_frozen_hidden_layers,
 )
 from tpsgd_edge.toolchain.device import Device
-from tpsgd_edge.toolchain.interface import interface_of
-from tpsgd_edge.toolchain.open_device import open_device
 
-SPEC = Path(__file__).resolve().parent.parent / "examples" / "fashion_mlp.toml"
+SPEC = EXAMPLES / "fashion_mlp.toml"
 HELD_OUT = 10_000
 SEEDS = (1, 2, 3)
 EPOCHS = 10
@@ -50,7 +44,6 @@ GATE, NO_GATE = "rule.error_gate=0.7", "rule.error_gate=none"
 FEW_EPOCHS = 5
 
 Result = Mapping[str, float]
-Results = dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -179,22 +172,13 @@ def range_rows() -> Iterator[tuple[str, Run]]:
             yield about, Run(64, weights, "tpsgd", 0, settings, 1, FEW_EPOCHS)
 
 
-class Table:
+class Table(Results):
     """Trains what is missing, and remembers it."""
-
-    def __init__(self, path: Path, *, may_train: bool) -> None:
-        self.path = path
-        self.may_train = may_train
-        self.results: Results = json.loads(path.read_text()) if path.exists() else {}
 
     def result(self, run: Run) -> Result | None:
         """What the run gave; None where it is missing and nothing may be trained."""
-        if run.key not in self.results and self.may_train:
-            print(run.key, end=": ", flush=True)
-            self.results[run.key] = execute(run)
-            print(f"{self.results[run.key]['accuracy']:.4f}", flush=True)
-            self._save()
-        return self.results.get(run.key)
+        found: Result | None = self.get(run.key, partial(execute, run))
+        return found
 
     def held_out(self, run: Run) -> dict[float, float]:
         """Mean accuracy on the held-out samples by learning rate; of rates that were tried only."""
@@ -209,13 +193,6 @@ class Table:
         """The run with the learning rate that is best on the held-out samples."""
         means = self.held_out(run)
         return replace(run, rate=max(means, key=lambda rate: means[rate])) if means else run
-
-    def _save(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(dict(sorted(self.results.items())), indent=1) + "\n"
-        fresh = self.path.with_suffix(".tmp")
-        fresh.write_text(text)
-        fresh.replace(self.path)
 
 
 def accuracy_table(table: Table) -> Iterator[str]:
@@ -333,14 +310,11 @@ def _train_code(run: Run, spec: Spec, dataset: Dataset) -> dict[str, float]:
     prepared = prepare(spec, dataset)
     if run.rule == "random":
         prepared = replace(prepared, model=with_frozen_hidden_layers(prepared.model))
-    project, model = render_project(prepared), prepared.model
-    with scratch_project(project) as folder:
-        binary = compile_for_host(project, folder)
-        with open_device(binary, interface_of(model)) as opened:
-            device = _TimedDevice(opened)
-            samples = quantize_samples(model, dataset)
-            timed = cast(Device, device)
-            done = train(timed, model, samples, epochs=run.epochs, progress=lambda *_: None)
+    samples = quantize_samples(prepared.model, dataset)
+    with on_host(prepared, check=False) as opened:
+        device = _TimedDevice(opened)
+        timed, epochs = cast(Device, device), run.epochs
+        done = train(timed, prepared.model, samples, epochs=epochs, progress=lambda *_: None)
     return {
         "accuracy": done.scores[-1].value,
         "samples_per_second": round(done.steps / device.seconds, 1),
@@ -380,9 +354,7 @@ def _train_in_torch(run: Run, spec: Spec, dataset: Dataset) -> dict[str, float]:
 
 def main() -> None:
     """Train what is missing, print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("results", type=Path, help="JSON file of all runs; made where missing")
-    parser.add_argument("--print", action="store_true", dest="only_print", help="train nothing")
+    parser = results_parser(__doc__)
     parser.add_argument("--part", choices=TABLES, action="append", help="only this table")
     arguments = parser.parse_args()
     table = Table(arguments.results, may_train=not arguments.only_print)

@@ -11,14 +11,13 @@ alone, or with a sample of the others after each of its own. Each result is adde
 soon as it is there; what the file holds is not measured again. `--print` measures nothing.
 """
 
-import argparse
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
+from experiments import EXAMPLES, Results, results_parser
 from numpy.typing import NDArray
 from of_seeds import spread
 
@@ -32,7 +31,6 @@ from tpsgd_edge.stages import (
 )
 from tpsgd_edge.stages.training import Samples, score
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 SEEDS = (1, 2, 3)
 # rule.final_rate, and whether the schedule was restarted.
 ENDS = ((0.01, False), (0.1, False), (0.3, False), (1.0, False), (0.01, True))
@@ -210,20 +208,13 @@ def lesson_rows(results: dict[str, Any]) -> Iterator[str]:
 
 def main() -> None:
     """Measure what is missing, and print the table."""
-    parser = argparse.ArgumentParser(description="Learning after the schedule's end.")
-    parser.add_argument("results", type=Path)
-    parser.add_argument("--print", action="store_true", help="measure nothing")
-    arguments = parser.parse_args()
-    path: Path = arguments.results
-    results = json.loads(path.read_text()) if path.exists() else {}
-    for run in () if arguments.print else runs():
-        if run.key not in results:
-            results[run.key] = measured(run)
-            path.write_text(json.dumps(results, indent=1) + "\n")
-    for lesson in () if arguments.print else lessons():
-        if lesson.key not in results:
-            results[lesson.key] = taught(lesson)
-            path.write_text(json.dumps(results, indent=1) + "\n")
+    asked = results_parser(__doc__).parse_args()
+    found = Results(asked.results, may_train=not asked.only_print)
+    for run in runs():
+        found.get(run.key, partial(measured, run))
+    for lesson in lessons():
+        found.get(lesson.key, partial(taught, lesson))
+    results = found.results
     for row in (*rows(results), "", *lesson_rows(results)):
         print(row)
 

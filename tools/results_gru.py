@@ -9,19 +9,17 @@ One gru layer reads the rows of Fashion-MNIST. Learning rates are chosen on samp
 out of the training set; the test set is looked at with the chosen rates only.
 """
 
-import argparse
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
+from functools import cache, partial
 from statistics import mean
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 # One thread: sums in torch have one order.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from experiments import Results, results_parser, trained_score
 from of_seeds import each
 
 from tpsgd_edge.frontend.data import Dataset, load_dataset
@@ -33,15 +31,8 @@ from tpsgd_edge.quantize import quantize
 from tpsgd_edge.spec import LossSpec, Spec, spec_from_dict
 from tpsgd_edge.stages import (
     Prepared,
-    compile_for_host,
     prepare,
-    quantize_samples,
-    render_project,
-    scratch_project,
-    train,
 )
-from tpsgd_edge.toolchain.interface import interface_of
-from tpsgd_edge.toolchain.open_device import open_device
 from tpsgd_edge.toolchain.platforms import load_platform
 
 if TYPE_CHECKING:
@@ -180,7 +171,7 @@ def execute(run: Run) -> dict[str, float]:
 def _trained_by_code(run: Run) -> float:
     spec = spec_of(run.seed, run.rule.split()[1], rates=run.rates)
     dataset = data_of(run.seed, held_out=run.held_out)
-    return _scores(prepare(spec, dataset), EPOCHS)
+    return trained_score(prepare(spec, dataset), EPOCHS)
 
 
 def _accuracy(spec: Spec, graph: Graph, dataset: Dataset) -> float:
@@ -188,34 +179,16 @@ def _accuracy(spec: Spec, graph: Graph, dataset: Dataset) -> float:
     spec, dataset = with_defaults(spec, dataset)
     model = quantize(spec, graph, dataset)
     platform = load_platform("host")
-    return _scores(Prepared(spec, dataset, graph, model, plan_memory(model), platform), 0)
+    return trained_score(Prepared(spec, dataset, graph, model, plan_memory(model), platform), 0)
 
 
-def _scores(prepared: Prepared, epochs: int) -> float:
-    """Accuracy of the generated code after some epochs."""
-    project, model = render_project(prepared), prepared.model
-    with scratch_project(project) as folder:
-        binary = compile_for_host(project, folder)
-        with open_device(binary, interface_of(model)) as device:
-            samples = quantize_samples(model, prepared.dataset)
-            done = train(device, model, samples, epochs=epochs, progress=lambda *_: None)
-    return done.scores[-1].value
-
-
-@dataclass(frozen=True)
-class Results:
+class Table(Results):
     """The file of results, and whether to add to it."""
-
-    path: Path
-    may_train: bool
 
     def of(self, run: Run) -> dict[str, float] | None:
         """What a run came to; None where it is not there."""
-        found: dict[str, Any] = json.loads(self.path.read_text()) if self.path.exists() else {}
-        if run.key not in found and self.may_train:
-            found[run.key] = execute(run)
-            self.path.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
-        return found.get(run.key)
+        found: dict[str, float] | None = self.get(run.key, partial(execute, run))
+        return found
 
     def tuned(self, rule: str) -> Run:
         """The run of a rule with the rates that are best on held-out samples, for seed 1."""
@@ -225,7 +198,7 @@ class Results:
         return replace(tries[-1], held_out=False)
 
 
-def learning_rows(results: Results) -> Iterator[str]:
+def learning_rows(results: Table) -> Iterator[str]:
     """The table of rules in floating point."""
     yield "| trained by | learning rates | test, mean, % | of each seed |"
     yield "|---|---:|---:|---|"
@@ -238,7 +211,7 @@ def learning_rows(results: Results) -> Iterator[str]:
             yield f"| {title} | {rates} | {mean(values):.2f} | {each(values)} |"
 
 
-def format_rows(results: Results) -> Iterator[str]:
+def format_rows(results: Table) -> Iterator[str]:
     """The table of formats: weights after backpropagation, run by the generated code."""
     run = results.tuned("backprop")
     found = [results.of(replace(run, seed=seed)) for seed in SEEDS]
@@ -254,11 +227,8 @@ def format_rows(results: Results) -> Iterator[str]:
 
 def main() -> None:
     """Train what is missing, and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("results", type=Path)
-    parser.add_argument("--print", action="store_true", help="train nothing")
-    arguments = parser.parse_args()
-    results = Results(arguments.results, may_train=not arguments.print)
+    asked = results_parser(__doc__).parse_args()
+    results = Table(asked.results, may_train=not asked.only_print)
     for row in (*format_rows(results), "", *learning_rows(results)):
         print(row, flush=True)
 

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import mean
 
-from results_rules import EXAMPLES, Net, grid
+from experiments import EXAMPLES
+from results_rules import Net, grid
 
 from tpsgd_edge import load_spec, simulate
 

@@ -8,34 +8,28 @@ of the first seed. Each result is added to the file as soon as it is there; what
 not measured again. `--print` measures nothing.
 """
 
-import argparse
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from statistics import mean
 from typing import Any
 
 import numpy as np
+from experiments import EXAMPLES, Results, Stretch, results_parser, stretches
 from of_seeds import spread
 
-from tpsgd_edge.frontend.split import epoch_order
 from tpsgd_edge.spec import Spec, load_spec
 from tpsgd_edge.stages import (
     Prepared,
     compile_for_device,
-    compile_for_host,
     prepare,
-    quantize_samples,
     render_project,
     scratch_project,
 )
 from tpsgd_edge.toolchain.counting import count_instructions
 from tpsgd_edge.toolchain.interface import interface_of
-from tpsgd_edge.toolchain.open_device import open_device
 from tpsgd_edge.toolchain.sizes import measure
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 PLATFORM = "cortex-m4f"
 SEEDS, COUNTED = (1, 2, 3), 10
 
@@ -96,29 +90,18 @@ def runs() -> Iterator[Run]:
 def carried_out(run: Run) -> dict[str, Any]:
     """Test accuracy after the last epoch; of the first seed RAM and instructions too."""
     prepared = prepare(run.spec)
-    model = prepared.model
-    samples, project = quantize_samples(model, prepared.dataset), render_project(prepared)
-    states = []
-    with scratch_project(project) as folder:
-        device = open_device(compile_for_host(project, folder), interface_of(model))
-        for epoch in range(prepared.spec.rule.passes):
-            order = epoch_order(model.seed, epoch, len(samples.x))
-            states.append((device.state(), order[:COUNTED]))
-            device.train(samples.x, samples.labels, order=order)
-        outputs = device.outputs(samples.x_test)
+    parts, outputs = stretches(prepared, COUNTED)
     right = outputs.argmax(axis=1) == prepared.dataset.y_test
     result: dict[str, Any] = {"accuracy": float(np.mean(right))}
-    return result | (_costs(prepared, states) if run.seed == SEEDS[0] else {})
+    return result | (_costs(prepared, parts) if run.seed == SEEDS[0] else {})
 
 
-def _costs(prepared: Prepared, states: list[tuple[bytes, Any]]) -> dict[str, int]:
-    samples = quantize_samples(prepared.model, prepared.dataset)
+def _costs(prepared: Prepared, parts: Sequence[Stretch]) -> dict[str, int]:
     project, interface = render_project(prepared), interface_of(prepared.model)
     with scratch_project(project) as folder:
         binary = compile_for_device(prepared, project, folder)
         steps = []
-        for state, rows in states:
-            x, labels = samples.x[rows], samples.labels[rows]
+        for state, x, labels in parts:
             counts = count_instructions(binary, interface, x, labels, state=state)
             assert counts.step is not None
             steps.append(counts.step.total / counts.step.runs)
@@ -150,18 +133,11 @@ def table(results: dict[str, Any]) -> Iterator[str]:
 
 def main() -> None:
     """Measure what is missing, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("results", type=Path, help="JSON file of all results; made where missing")
-    parser.add_argument("--print", action="store_true", dest="only_print", help="measure nothing")
-    arguments = parser.parse_args()
-    path: Path = arguments.results
-    results: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    for run in () if arguments.only_print else runs():
-        if run.key not in results:
-            results[run.key] = carried_out(run)
-            path.write_text(json.dumps(results, indent=1) + "\n")
-            print(run.key, results[run.key], flush=True)
-    print("\n".join(table(results)))
+    asked = results_parser(__doc__).parse_args()
+    results = Results(asked.results, may_train=not asked.only_print)
+    for run in runs():
+        results.get(run.key, partial(carried_out, run))
+    print("\n".join(table(results.results)))
 
 
 if __name__ == "__main__":

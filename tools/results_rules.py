@@ -10,14 +10,12 @@ MNIST is read from the folder that --mnist names, which holds its four IDX files
 UCI HAPT are those of tools/make_hapt.py. Without them these parts are left out.
 """
 
-import argparse
-import json
-import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from experiments import EXAMPLES, Results, results_parser
 
 from tpsgd_edge.comparison.compare import compare_rules
 from tpsgd_edge.comparison.runs import TITLES
@@ -25,7 +23,6 @@ from tpsgd_edge.reports.comparison import plot_comparison
 from tpsgd_edge.spec import load_spec
 
 ROOT = Path(__file__).resolve().parent.parent
-EXAMPLES = ROOT / "examples"
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 # Of hidden layers' rates to the last layer's.
 RATIOS = (1.0, 0.1)
@@ -198,17 +195,14 @@ def _table(documents: list[Mapping[str, Any]], columns: Mapping[str, Cell]) -> I
 
 def main() -> None:
     """Train what is missing, print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("results", type=Path, help="JSON file of all results; made where missing")
-    parser.add_argument("--print", action="store_true", dest="only_print", help="train nothing")
+    parser = results_parser(__doc__)
     parser.add_argument("--part", choices=PARTS, action="append", help="only this part")
     parser.add_argument("--mnist", type=Path, metavar="FOLDER", help="where MNIST's files lie")
     parser.add_argument("--plots", type=Path, metavar="FOLDER", help="draw learning curves there")
     parser.add_argument("--smoke", action="store_true", help="a small net, one epoch, one seed")
     parser.add_argument("--runs", type=Path, default=ROOT / "out" / "rules", help="all single runs")
     arguments = parser.parse_args()
-    path: Path = arguments.results
-    results: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    results = Results(arguments.results, may_train=not arguments.only_print)
     nets = [SMOKE] if arguments.smoke else list(grid(arguments.mnist))
     if not arguments.only_print:
         arguments.runs.mkdir(parents=True, exist_ok=True)
@@ -217,11 +211,8 @@ def main() -> None:
         for net in nets:
             if arguments.part and net.part not in arguments.part:
                 continue
-            start = time.monotonic()
-            results[net.key] = compared(net, arguments.runs, arguments.plots)
-            path.write_text(json.dumps(results, indent=1) + "\n")
-            print(f"{net.key}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
-    print("\n".join(tables(results)))
+            results.put(net.key, compared(net, arguments.runs, arguments.plots))
+    print("\n".join(tables(results.results)))
 
 
 if __name__ == "__main__":

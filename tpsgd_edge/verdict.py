@@ -157,6 +157,17 @@ def compare_answers(
     return Verdict("equal", steps, steps_expected=steps, steps_actual=steps)
 
 
+def compare_function(
+    function: str, expected: Array, actual: Array, so_far: Verdict, *, only_predicts: bool = False
+) -> Verdict:
+    """Compare arrays of one shape that a function made; `so_far` is the verdict if equal."""
+    value = _difference(expected, actual)
+    if value is None and expected.shape == actual.shape:
+        return so_far
+    steps = so_far.steps
+    return Verdict("mismatch", steps, steps, None, value, steps, steps, function, only_predicts)
+
+
 def selftest_mismatch(steps: int, *, only_predicts: bool = False) -> Verdict:
     """The verdict where everything agrees but the self-test, which fails."""
     return Verdict(

@@ -25,6 +25,11 @@ EXPORT void tps_sim_confidences(const model_t *model, const model_x_t *x,
 #endif
 EXPORT void tps_sim_ask(const model_t *model, const model_x_t *pairs, const model_label_t *labels,
                         uint32_t *words, uint32_t count);
+EXPORT uint32_t tps_sim_prepare(const model_raw_t *raw, model_x_t *x);
+#ifdef MODEL_HAS_VALUES
+EXPORT uint32_t tps_sim_prepare_label(const float *values, model_label_t *label);
+EXPORT void tps_sim_values(const model_output_t *outputs, float *values);
+#endif
 EXPORT uint32_t tps_sim_digest(const model_t *model);
 EXPORT uint32_t tps_sim_selftest(model_t *scratch);
 #ifndef MODEL_INFERENCE_ONLY
@@ -87,6 +92,23 @@ void tps_sim_ask(const model_t *model, const model_x_t *pairs, const model_label
                          labels + (size_t)i * 2 * MODEL_LABEL_COUNT, words);
     }
 }
+
+uint32_t tps_sim_prepare(const model_raw_t *raw, model_x_t *x)
+{
+    return (uint32_t)model_prepare(raw, x);
+}
+
+#ifdef MODEL_HAS_VALUES
+uint32_t tps_sim_prepare_label(const float *values, model_label_t *label)
+{
+    return (uint32_t)model_prepare_label(values, label);
+}
+
+void tps_sim_values(const model_output_t *outputs, float *values)
+{
+    model_values(outputs, values);
+}
+#endif
 
 uint32_t tps_sim_digest(const model_t *model)
 {

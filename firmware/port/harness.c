@@ -21,9 +21,13 @@
  *                               labels that were taken (inference only: 0), the model's own digest
  *  11 rate      the rate        u32: tps_status
  *  12 restart   -               -; the schedule of the learning rate begins again
+ *  13 prepare   count raws      per raw sample: u32 tps_status, then x, padded
+ *  14 label     count values    per label vector: u32 tps_status, then the label, padded
+ *  15 values    count outputs   per output: the values that it stands for (float)
  *
  * An input is x, padded to a multiple of 4 bytes. A sample is an input, then the label, padded too.
- * A pair is two x, padded, then their two labels, padded too.
+ * A pair is two x, padded, then their two labels, padded too. So are a raw sample and the output of
+ * one answer.
  *
  * For emulators only: without TPS_PORT this file is empty, whoever compiles it.
  */
@@ -32,7 +36,7 @@
 #include "model_port.h"
 #include "tps_port.h"
 
-#define PROTOCOL_VERSION 3u
+#define PROTOCOL_VERSION 4u
 
 enum opcode {
     INFO,
@@ -48,6 +52,9 @@ enum opcode {
     ASK,
     RATE,
     RESTART,
+    PREPARE,
+    LABEL,
+    VALUES,
 };
 
 struct input {
@@ -106,6 +113,85 @@ static int reply_outputs(uint32_t count, uint32_t opcode)
     }
     return 1;
 }
+
+static void clear(void *bytes, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        ((uint8_t *)bytes)[i] = 0;
+    }
+}
+
+/* Convert raw samples. What is refused is answered with an x of zeros. */
+static int reply_prepared(uint32_t count)
+{
+    static struct {
+        _Alignas(4) model_raw_t raw[MODEL_N_IN];
+    } sample;
+    static struct input input;
+
+    while (count-- > 0) {
+        if (!read_all(&sample, sizeof sample)) {
+            return 0;
+        }
+        clear(&input, sizeof input);
+        reply_u32((uint32_t)model_prepare(sample.raw, input.x));
+        tps_port_write(&input, sizeof input);
+    }
+    return 1;
+}
+
+#ifdef MODEL_HAS_VALUES
+
+static int reply_labels(uint32_t count)
+{
+    static float values[MODEL_N_VALUES];
+    static struct {
+        _Alignas(4) model_label_t label[MODEL_N_VALUES];
+    } made;
+
+    while (count-- > 0) {
+        if (!read_all(values, sizeof values)) {
+            return 0;
+        }
+        clear(&made, sizeof made);
+        reply_u32((uint32_t)model_prepare_label(values, made.label));
+        tps_port_write(&made, sizeof made);
+    }
+    return 1;
+}
+
+static int reply_values(uint32_t count)
+{
+    static struct {
+        _Alignas(4) model_output_t outputs[MODEL_N_OUT];
+    } answer;
+    static float values[MODEL_N_OUT];
+
+    while (count-- > 0) {
+        if (!read_all(&answer, sizeof answer)) {
+            return 0;
+        }
+        model_values(answer.outputs, values);
+        tps_port_write(values, sizeof values);
+    }
+    return 1;
+}
+
+#else
+
+static int reply_labels(uint32_t count)
+{
+    (void)count;
+    return 0;
+}
+
+static int reply_values(uint32_t count)
+{
+    (void)count;
+    return 0;
+}
+
+#endif
 
 static uint32_t bad_labels_taken(const model_x_t *x)
 {
@@ -260,6 +346,12 @@ static int serve(uint32_t opcode, uint32_t count)
         return reply_outputs(count, opcode);
     case ASK:
         return reply_answers(count);
+    case PREPARE:
+        return reply_prepared(count);
+    case LABEL:
+        return reply_labels(count);
+    case VALUES:
+        return reply_values(count);
     case SELFTEST:
         reply_u32((uint32_t)model_selftest(&tps_port_model));
         model_init(&tps_port_model);

@@ -52,7 +52,7 @@ def apply(folder):
 def test_the_change_applies(checkout):
     apply(checkout)
     made = (checkout / "tpsgd_edge" / "graph" / "upsample.py").read_text(encoding="utf-8")
-    assert "class Upsample:" in made
+    assert "class Upsample(Weightless):" in made
 
 
 @needs_git

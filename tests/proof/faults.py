@@ -124,6 +124,26 @@ IN_ANSWERS = {
         inside("selftest", r"(toy_digest\(scratch\) != 0x)", r"\g<2>1"),
         f"mismatch: in selftest after {STEPS} steps",
     ),
+    "raw samples": Fault(
+        "toy",
+        Change(r"raw - raw_inputs\[at\]\.mean", "raw + raw_inputs[at].mean", "toy_raw.c"),
+        f"mismatch: in prepare after {STEPS} steps, sample 0: reference ",
+    ),
+    "raw samples that are no numbers": Fault(
+        "toy",
+        Change(r"raw\[i\] <= TPS_FLOAT_MAX", "raw[i] >= -TPS_FLOAT_MAX", "toy_raw.c"),
+        f"mismatch: in prepare after {STEPS} steps, sample ",
+    ),
+    "values to learn": Fault(
+        "values",
+        Change(r"raw - raw_labels\[at\]\.mean", "raw", "toy_raw.c"),
+        f"mismatch: in prepare_label after {STEPS} steps, sample 0: reference ",
+    ),
+    "values of outputs": Fault(
+        "values",
+        Change(r"\.unit \+ of\[k\]\.mean", ".unit", "toy_raw.c"),
+        f"mismatch: in values after {STEPS} steps, sample 0: reference ",
+    ),
     "firmware that only predicts": Fault(
         "toy",
         only_predicting("if (model->step > 0) {\n        x++;\n    }"),

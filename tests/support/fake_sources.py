@@ -271,6 +271,7 @@ _MODEL_PORT = """
 
 typedef struct fake_model model_t;
 typedef int8_t model_x_t;
+typedef int8_t model_raw_t;
 typedef int16_t model_output_t;
 typedef uint16_t model_label_t;
 typedef uint32_t model_rate_t;
@@ -291,6 +292,14 @@ static inline void model_init(model_t *model)
 static inline void model_outputs(const model_t *model, const model_x_t *x, model_output_t *outputs)
 {
     fake_outputs_with(model, x, outputs);
+}
+
+static inline tps_status model_prepare(const model_raw_t *raw, model_x_t *x)
+{
+    for (uint32_t i = 0; i < MODEL_N_IN; i++) {
+        x[i] = raw[i];
+    }
+    return TPS_OK;
 }
 
 static inline uint16_t model_predict(const model_t *model, const model_x_t *x)

@@ -1,5 +1,7 @@
 """Commands that are killed at any moment: the next run works, and nobody stays behind."""
 
+import contextlib
+import json
 import os
 import random
 import signal
@@ -12,15 +14,34 @@ import pytest
 
 from tpsgd_edge.starter import create_project
 
-# Everything is loaded before the clock runs, so that kills fall into the work itself.
+# Everything is loaded once, before any clock runs, so that kills fall into the work itself. Each
+# command is then a process of its own, forked from this one, which says how it ended.
 CODE = """
-import sys
+import json, os, sys, tempfile
 from tpsgd_edge import pipeline
 from tpsgd_edge.cli import run
 if sys.argv[1] == "compare":
     import tpsgd_edge.comparison.compare
-print("ready", flush=True)
-sys.exit(run(sys.argv[1:]))
+for line in sys.stdin:
+    folder, arguments = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        os.chdir(folder)
+        os.environ["TMPDIR"] = tempfile.tempdir = os.path.join(folder, "tmp")
+        said = os.open("said.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(said, 1)
+        os.dup2(said, 2)
+        code = 70
+        try:
+            code = run(arguments)
+        finally:
+            sys.stdout.flush()
+            os._exit(code)
+    print(child, flush=True)
+    _, status = os.waitpid(child, 0)
+    print(os.waitstatus_to_exitcode(status), flush=True)
 """
 QUICK = ("--set", "rule.epochs=2", "--set", "platform.name=host")
 COMMANDS = {
@@ -37,55 +58,72 @@ COMMANDS = {
 MARK = "TPSGD_EDGE_TEST_OF"
 
 
-def start(folder: Path, arguments: list[str]) -> "subprocess.Popen[str]":
-    (folder / "tmp").mkdir(exist_ok=True)
-    return subprocess.Popen(
-        [sys.executable, "-c", CODE, *arguments],
-        cwd=folder,
-        env={**os.environ, "TMPDIR": str(folder / "tmp"), MARK: str(folder)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+class Commands:
+    """Runs commands of one kind in folders below `root`, each as a process of its own."""
 
+    def __init__(self, root: Path, command: str) -> None:
+        self.root = root
+        self._parent = subprocess.Popen(
+            [sys.executable, "-c", CODE, command],
+            env={**os.environ, MARK: str(root)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
-def kill_after(folder: Path, arguments: list[str], seconds: float) -> None:
-    """Start a command and kill it, and only it, some time after everything was loaded."""
-    with start(folder, arguments) as child:
-        assert child.stdout.readline() == "ready\n"
+    def __enter__(self) -> "Commands":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._parent.stdin.close()
+        self._parent.wait()
+        self._parent.stdout.close()
+
+    def start(self, folder: Path, arguments: list[str]) -> int:
+        """The id of a process that begins with the work."""
+        (folder / "tmp").mkdir(exist_ok=True)
+        self._parent.stdin.write(json.dumps([str(folder), arguments]) + "\n")
+        self._parent.stdin.flush()
+        return int(self._parent.stdout.readline())
+
+    def ended(self) -> int:
+        """How the last one ended, when it has."""
+        return int(self._parent.stdout.readline())
+
+    def kill_after(self, folder: Path, arguments: list[str], seconds: float) -> None:
+        """Start a command and kill it, and only it, some time later."""
+        child = self.start(folder, arguments)
         time.sleep(seconds)
-        child.kill()
+        # Nobody else can have its number: whoever waits for it has not been asked yet.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+        assert self.ended() in (0, -signal.SIGKILL)
 
-
-def run_to_the_end(folder: Path, arguments: list[str]) -> float:
-    """How long a command works; it must be good."""
-    with start(folder, arguments) as child:
-        assert child.stdout.readline() == "ready\n"
+    def run_to_the_end(self, folder: Path, arguments: list[str]) -> float:
+        """How long a command works; it must be good."""
         begin = time.perf_counter()
-        said = child.stdout.read()
-        assert child.wait() == 0, said
+        self.start(folder, arguments)
+        assert self.ended() == 0, (folder / "said.txt").read_text()
         return time.perf_counter() - begin
 
+    def alive(self) -> list[int]:
+        """Processes of the folder that still run, but the one that starts them."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            try:
+                is_ours = f"{MARK}={self.root}\0".encode() in (entry / "environ").read_bytes()
+                # A process that nobody has waited for yet is dead all the same.
+                if is_ours and ") Z " not in (entry / "stat").read_text():
+                    found.append(int(entry.name))
+            except (OSError, ValueError):
+                continue
+        return [number for number in found if number != self._parent.pid]
 
-def alive(folder: Path) -> list[int]:
-    """Processes that were started for a folder and still run."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            is_ours = f"{MARK}={folder}\0".encode() in (entry / "environ").read_bytes()
-            # A process that nobody has waited for yet is dead all the same.
-            if is_ours and ") Z " not in (entry / "stat").read_text():
-                found.append(int(entry.name))
-        except (OSError, ValueError):
-            continue
-    return found
 
-
-def nobody_stays(folder: Path) -> bool:
+def nobody_stays(commands: Commands) -> bool:
     """Whether all have ended, soon: a compiler may finish what it has begun."""
     for _ in range(600):
-        if not alive(folder):
+        if not commands.alive():
             return True
         time.sleep(0.05)
     return False
@@ -95,26 +133,29 @@ def content_of(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix != ".sqlite" and path.parts[len(folder.parts)] != "tmp"
+        if path.is_file()
+        and path.suffix != ".sqlite"
+        and path.parts[len(folder.parts)] not in ("tmp", "said.txt")
     }
 
 
-def killed_often(folder: Path, command: str, times: int) -> None:
-    arguments = COMMANDS[command]
-    for name in ("calm", "rough"):
-        create_project("net", folder / name)
-        if command == "export":
-            run_to_the_end(folder / name, [*COMMANDS["simulate"][:-1], "first.bin"])
-    seconds = run_to_the_end(folder / "calm", arguments)
-    draw = random.Random(f"{command} {times}")
-    for _ in range(times):
-        kill_after(folder / "rough", arguments, draw.uniform(0, 1.1) * seconds)
-        assert nobody_stays(folder / "rough"), alive(folder / "rough")
-    run_to_the_end(folder / "rough", arguments)
-    assert nobody_stays(folder / "rough")
+def killed_often(root: Path, command: str, times: int) -> None:
+    arguments, calm, rough = COMMANDS[command], root / "calm", root / "rough"
+    with Commands(root, command) as commands:
+        for folder in (calm, rough):
+            create_project("net", folder)
+            if command == "export":
+                commands.run_to_the_end(folder, [*COMMANDS["simulate"][:-1], "first.bin"])
+        seconds = commands.run_to_the_end(calm, arguments)
+        draw = random.Random(f"{command} {times}")
+        for _ in range(times):
+            commands.kill_after(rough, arguments, draw.uniform(0, 1.1) * seconds)
+            assert nobody_stays(commands), commands.alive()
+        commands.run_to_the_end(rough, arguments)
+        assert nobody_stays(commands)
     # Scratch folders and half-written files of those that were killed are gone too.
-    assert content_of(folder / "rough") == content_of(folder / "calm")
-    assert not [*(folder / "rough" / "tmp").glob("tpsgd-edge*")]
+    assert content_of(rough) == content_of(calm)
+    assert not [*(rough / "tmp").glob("tpsgd-edge*")]
 
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="no /proc here")
@@ -139,10 +180,11 @@ def test_workers_end_with_the_one_that_asked_for_them(tmp_path):
     pytest.importorskip("torch")
     create_project("net", tmp_path / "net")
     arguments = [*COMMANDS["compare"], "--epochs", "100000"]
-    with start(tmp_path / "net", arguments) as child:
-        assert child.stdout.readline() == "ready\n"
-        while len(alive(tmp_path / "net")) < 3:
+    with Commands(tmp_path, "compare") as commands:
+        child = commands.start(tmp_path / "net", arguments)
+        while len(commands.alive()) < 3:
             time.sleep(0.05)
         time.sleep(4)
-        os.kill(child.pid, signal.SIGKILL)
-    assert nobody_stays(tmp_path / "net"), alive(tmp_path / "net")
+        os.kill(child, signal.SIGKILL)
+        assert commands.ended() == -signal.SIGKILL
+        assert nobody_stays(commands), commands.alive()

@@ -28,6 +28,7 @@ LEARNING = {
         "input_gradient",
         "loss_layer",
         "init",
+        "raw",
     ),
 }
 KINDS = ["dense", "a frozen convolution", "leaky, stacked"]

@@ -19,7 +19,7 @@ def test_the_rates_that_are_best_on_held_out_samples_are_taken(tmp_path: Path) -
     known = {run.key: 0.8 for run in trials} | {trials[2].key: 0.9}
     test = replace(trials[2], held_out=False)
     path.write_text(json.dumps(known | {test.key: 0.85, replace(test, seed=2).key: 0.87}))
-    results = results_backprop.Results(path, may_train=False)
+    results = results_backprop.Table(path, may_train=False)
     assert results.tuned(RUN) == (test, 0.9)
     rows = list(results_backprop.table(results, ["784-128-10"]))
     assert rows[2:] == [
@@ -40,7 +40,7 @@ def test_both_rules_train_the_same_layers_at_their_own_rates() -> None:
 
 def test_the_tables_in_the_documentation_are_those_of_the_results() -> None:
     text = results_pages()
-    results = results_backprop.Results(BACKPROP, may_train=False)
+    results = results_backprop.Table(BACKPROP, may_train=False)
     assert "\n".join(results_backprop.table(results, tuple(results_backprop.NETS))) in text
     costs = bench_backprop.read(BACKPROP_DEVICE)
     assert "\n".join(bench_backprop.table(costs, tuple(bench_backprop.NETS))) in text

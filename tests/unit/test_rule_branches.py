@@ -20,7 +20,6 @@ from tpsgd_edge.graph import (  # noqa: E402
     concat,
     conv2d,
     pool,
-    weight_shapes,
 )
 from tpsgd_edge.graph.forward import outputs  # noqa: E402
 from tpsgd_edge.rule.layers import update_sums  # noqa: E402
@@ -47,7 +46,7 @@ def branching() -> Graph:
     reads = {"sum": ("c1", "c2"), "both": ("sum", "c1", "x")}
     graph = Graph("net", layers, Labels("class", CLASSES), {}, reads=reads)
     weights = {
-        layer.name: Weights(*(0.4 * RNG.normal(size=shape) for shape in weight_shapes(layer)))
+        layer.name: Weights(*(0.4 * RNG.normal(size=shape) for shape in layer.weight_shapes))
         for layer in graph.weighted
     }
     return replace(graph, weights=weights)

@@ -19,7 +19,7 @@ from tests.unit.test_rule_rnn import (
 )
 from tpsgd_edge.frontend.data import dataset_from_arrays
 from tpsgd_edge.frontend.network import build_graph
-from tpsgd_edge.graph import Dense, Graph, Gru, Labels, weight_shapes
+from tpsgd_edge.graph import Dense, Graph, Gru, Labels
 from tpsgd_edge.quantize import quantize
 from tpsgd_edge.reference import Reference
 from tpsgd_edge.rule.deltas import batch_deltas
@@ -46,7 +46,7 @@ def random_network(graph: Graph, *, needs_grad: bool = False) -> FloatNetwork:
         drawn = torch.randn(shape, generator=generator, dtype=torch.float64) / 2
         return drawn.requires_grad_(needs_grad)
 
-    shapes = [weight_shapes(layer) for layer in graph.weighted]
+    shapes = [layer.weight_shapes for layer in graph.weighted]
     w, b = (tuple(draw(shape[k]) for shape in shapes) for k in (0, 1))
     return FloatNetwork(graph.layers, w, b, graph.labels.each_step)
 
@@ -119,7 +119,7 @@ def test_every_rule_trains_it(rule):
     net = train_float(graph, x, y, rule=rule, **common)
     assert net.accuracy(x, y) == 1.0
     shapes = [tuple(t.shape) for t in draw_feedback(graph, "fa", seed=1)]
-    assert shapes == [weight_shapes(layer)[0] for layer in graph.weighted]
+    assert shapes == [layer.weight_shapes[0] for layer in graph.weighted]
 
 
 @pytest.mark.parametrize("learn_every", [0, 1, 2])

@@ -4,18 +4,20 @@
 import contextlib
 import json
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 
 from tests.support.json_schema import complaints
+from tests.support.kinds import NETS
 from tools import make_reference
 from tpsgd_edge.cli import run
 from tpsgd_edge.errors import SpecError
+from tpsgd_edge.spec import LayerSpec, load_spec, spec_from_dict
 from tpsgd_edge.spec import keys as keys_module
-from tpsgd_edge.spec import load_spec, spec_from_dict
 from tpsgd_edge.spec.base import Section
 from tpsgd_edge.spec.keys import SHORT_FORMS, all_keys, find_keys, key_groups
 from tpsgd_edge.spec.problems import fields_by_key, models_in
@@ -32,24 +34,29 @@ REFUSED = {
     ("GruSpec", "activation"),
     *((section, key) for section in ("AdaptorSpec", "GruSpec") for key in ("alpha", "beta")),
 }
+
+
+def layer_sections() -> Iterator[tuple[type, str]]:
+    """Yield the class of each kind of layer, and the kind."""
+    for part in get_args(get_args(LayerSpec)[0]):
+        section, tag = get_args(part)
+        yield section, tag.tag
+
+
+def shown(kind: str) -> dict[str, Any]:
+    """The keys of a layer of a kind that have no default, as its net in NETS gives them."""
+    (table, *_) = (t for t in NETS[kind][1] if t.get("kind", "dense") == kind)
+    return {"name": "a", **{k: v for k, v in table.items() if k not in ("from", "projection")}}
+
+
 # What a section needs beside the key of an example.
 NEEDED: dict[str, dict[str, Any]] = {
     "Spec": {"name": "net", "model": {"layers": LAYERS}, "data": {"file": "samples.npz"}},
     "ModelSpec": {"layers": LAYERS},
     "LossSpec": {"kind": "l2"},
     "DataSpec": {"file": "samples.npz"},
-    "DenseSpec": {"name": "a", "units": 8},
-    "AdaptorSpec": {"name": "a", "kind": "adaptor"},
-    "Conv2dSpec": {"name": "a", "kind": "conv2d", "filters": 8},
-    "Conv1dSpec": {"name": "a", "kind": "conv1d", "filters": 8},
-    "RnnSpec": {"name": "a", "kind": "rnn", "units": 8},
-    "GruSpec": {"name": "a", "kind": "gru", "units": 8},
-    "PoolSpec": {"kind": "max_pool"},
-    "GlobalAvgPoolSpec": {"kind": "global_avg_pool"},
-    "FlattenSpec": {"kind": "flatten"},
-    "AddSpec": {"kind": "add"},
-    "MemorySpec": {"kind": "memory"},
-    "ConcatSpec": {"kind": "concat"},
+    # A layer: what stands in the net that shows its kind.
+    **{section.__name__: shown(kind) for section, kind in layer_sections()},
 }
 
 

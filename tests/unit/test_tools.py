@@ -38,6 +38,7 @@ SCRIPTS = sorted(path.name for path in (ROOT / "tools").glob("*.py"))
 # One takes no arguments, others are modules of the others.
 # Others import these, or the documentation site does.
 NO_HELP = (
+    "experiments.py",
     "make_digits.py",
     "of_seeds.py",
     "open_data.py",

@@ -186,8 +186,9 @@ def test_each_symbol_carries_the_models_name(built, name):
     found = {symbol for path in built.objects(name) for symbol in symbols(path)}
     defined = {symbol for symbol, is_defined in found if is_defined}
     public = {word for word in defined if not word.startswith(f"{model}_tps_")}
-    header = small_project(name).files[f"{model}.h"]
-    assert public - set(_FUNCTION.findall(header)) == {
+    files = small_project(name).files
+    headers = files[f"{model}.h"] + files[f"{model}_raw.h"]
+    assert public - set(_FUNCTION.findall(headers)) == {
         f"{model}_own_work",
         f"{model}_selftest_x",
         f"{model}_selftest_labels",

@@ -91,6 +91,13 @@ COMPONENTS = (
         included=_never,
     ),
     Component("tps_fixed", has_source=False, is_runtime=True, when=_is_integer, included=_never),
+    Component(
+        "tps_float",
+        has_source=False,
+        is_runtime=True,
+        when=lambda view: view.is_float or view.raw.is_real,
+        included=_never,
+    ),
     Component("tps_gru", when=lambda view: view.kernels.gru is not None),
     Component("tps_join", when=lambda view: view.kernels.join is not None),
     Component("tps_layer", has_source=False, included=_never),
@@ -104,6 +111,12 @@ COMPONENTS = (
         included=_never,
     ),
     Component("tps_random", has_source=False, is_runtime=True),
+    Component(
+        "tps_ranges",
+        has_source=False,
+        is_runtime=True,
+        included=lambda view: bool(view.state.ranges),
+    ),
     Component(
         "tps_readout",
         when=lambda view: bool(view.kernels.errors.read_out),

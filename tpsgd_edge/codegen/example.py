@@ -7,48 +7,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.codegen.raw import RAW_C
 from tpsgd_edge.codegen.rendering import template
-from tpsgd_edge.quantize.model import QuantizedModel, ValueType
-from tpsgd_edge.quantize.parameters import limits
-from tpsgd_edge.quantize.samples import F32_INPUT_MAX
+from tpsgd_edge.quantize.model import QuantizedModel
+from tpsgd_edge.quantize.raw import RAW_DTYPES
 
-_C_TYPES = {"s8": "int8_t", "s16": "int16_t", "f32": "float"}
 EPOCHS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class ValueView:
-    """Conversion of real values to the model's, and of outputs back to real values.
+class ExampleView:
+    """The context of example_main.c.j2.
 
     Attributes:
-        type: C type of the model's values; reals are rounded where it is no float.
-        is_shared: whether all values have the mean and the std of the first.
-        scale: real value of one unit, empty where it is 1; of labels, of 32768 units.
-        low, high: ends of the range.
-        output_type, output_scale: of outputs; empty of inputs, and the scale of floats.
+        raw_c: C type of the samples' values.
+        class_names: empty for values.
     """
-
-    type: str
-    mean: tuple[str, ...]
-    std: tuple[str, ...]
-    is_shared: bool
-    scale: str
-    low: str
-    high: str
-    output_type: str = ""
-    output_scale: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ExampleView:
-    """The context of example_main.c.j2; `y` is None for classes."""
 
     name: str
     upper: str
     spec_file: str
     data_file: str
-    x: ValueView
-    y: ValueView | None
+    raw_c: str
     class_names: tuple[str, ...]
     labels: tuple[Any, ...]
     samples: tuple[tuple[str, ...], ...]
@@ -71,62 +51,25 @@ def example_main(
         class_names: empty for vectors.
     """
     is_class = model.labels.kind == "class"
-    vectors = () if is_class else tuple(tuple(map(repr, row)) for row in y.tolist())
+    vectors = () if is_class else _rows(y.astype(np.float32))
     view = ExampleView(
         name=model.name,
         upper=model.name.upper(),
         spec_file=_comment(spec_file),
         data_file=_comment(data_file),
-        x=_inputs(model),
-        y=None if is_class else _labels(model),
+        raw_c=RAW_C[model.inputs.raw],
         class_names=tuple(_string(name) for name in class_names),
         labels=tuple(y.tolist()) if is_class else vectors,
-        samples=tuple(tuple(_float(value) for value in row) for row in x.astype(np.float32)),
+        samples=_rows(x.astype(RAW_DTYPES[model.inputs.raw])),
         epochs=EPOCHS,
     )
     return template("example_main.c.j2").render(e=view)
 
 
-def _inputs(model: QuantizedModel) -> ValueView:
-    inputs = model.inputs
-    low, high = _range(model.value_type)
-    return ValueView(
-        type=_C_TYPES[model.value_type],
-        mean=_numbers(inputs.mean),
-        std=_numbers(inputs.std),
-        is_shared=len(inputs.mean) == 1,
-        scale="" if inputs.scale == 1 else repr(float(inputs.scale)),
-        low=low,
-        high=high,
-    )
-
-
-def _labels(model: QuantizedModel) -> ValueView:
-    labels = model.labels
-    is_float = model.output_type == "f32"
-    low, high = _range("f32" if is_float else "s16")
-    return ValueView(
-        type="float" if is_float else "int16_t",
-        mean=_numbers(labels.mean),
-        std=_numbers(labels.std),
-        is_shared=len(labels.mean) == 1,
-        scale="" if is_float else repr(float(labels.scale)),
-        low=low,
-        high=high,
-        output_type=_C_TYPES[model.output_type],
-        output_scale="" if is_float else repr(float(model.last.y_scale)),
-    )
-
-
-def _range(value_type: ValueType) -> tuple[str, str]:
-    if value_type == "f32":
-        return repr(-F32_INPUT_MAX), repr(F32_INPUT_MAX)
-    low, high = limits(value_type)
-    return str(low), str(high)
-
-
-def _numbers(values: NDArray[np.float64]) -> tuple[str, ...]:
-    return tuple(repr(float(value)) for value in values)
+def _rows(values: NDArray[Any]) -> tuple[tuple[str, ...], ...]:
+    """Values (n, entries) as literals of C."""
+    text = _float if values.dtype.kind == "f" else str
+    return tuple(tuple(text(value) for value in row) for row in values)
 
 
 def _float(value: np.float32) -> str:

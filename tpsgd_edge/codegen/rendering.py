@@ -18,6 +18,7 @@ from tpsgd_edge.codegen.license import LICENSE, with_license
 from tpsgd_edge.codegen.manifest import manifest
 from tpsgd_edge.codegen.naming import file_name, noted, of_model
 from tpsgd_edge.codegen.project import CProject
+from tpsgd_edge.codegen.raw import WindowView
 from tpsgd_edge.codegen.selftest import SelfTest
 from tpsgd_edge.codegen.store import store_view
 from tpsgd_edge.codegen.view import ModelView, Origin, model_view
@@ -33,17 +34,20 @@ def render(
     port: Mapping[str, str],
     *,
     has_store: bool = False,
+    window: WindowView | None = None,
 ) -> CProject:
     """The C project of a model.
 
     Args:
         port: hand-written files of the platform, by path below the project; copied as they are.
         has_store: whether the project can save and load checkpoints.
+        window: how samples are taken from a stream, where the project is to do that.
 
     Returns:
         The same bytes for the same arguments, whatever the machine.
     """
     view = model_view(model, plan, origin, selftest)
+    view = replace(view, raw=replace(view.raw, window=window))
     view = replace(view, store=store_view(plan)) if has_store else view
     files = dict(_own_files(view)) | dict(_component_files(view))
     sources = tuple(sorted(name for name in files if name.endswith(".c")))
@@ -61,6 +65,8 @@ def _own_files(view: ModelView) -> Iterator[tuple[str, str]]:
     source = template("model.c.j2").render(m=view, headers=included_headers(view))
     yield f"{view.name}.c", source
     yield f"{view.name}.h", template("model.h.j2").render(m=view)
+    yield f"{view.name}_raw.h", template("model_raw.h.j2").render(m=view)
+    yield f"{view.name}_raw.c", template("model_raw.c.j2").render(m=view)
     if view.store is not None:
         yield f"{view.name}_store.h", template("model_store.h.j2").render(m=view)
         yield f"{view.name}_store.c", template("model_store.c.j2").render(m=view)

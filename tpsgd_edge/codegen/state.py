@@ -1,12 +1,19 @@
 """The state struct: what training changes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from tpsgd_edge.arithmetic.random import Purpose, stream
-from tpsgd_edge.codegen.c import C_TYPES, c_uint
+from tpsgd_edge.codegen.c import C_TYPES, c_float, c_uint
 from tpsgd_edge.codegen.schedule import FirstValues, first_values
 from tpsgd_edge.memory import MemoryPlan, StateTensor, digest_order
-from tpsgd_edge.quantize.model import QuantizedModel
+from tpsgd_edge.quantize.model import QuantizedModel, QuantizedWeighted, in_integers, limits
+from tpsgd_edge.quantize.scales import BIAS_BITS
+
+# The largest number of binary32: what is learned must be finite.
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +32,22 @@ class MemberView:
 
 
 @dataclass(frozen=True, slots=True)
+class RangeView:
+    """The range that training keeps a member of the struct in.
+
+    Attributes:
+        kind: of the function that looks, by the type of the numbers.
+        low, high: as literals of C.
+    """
+
+    member: str
+    kind: str
+    count: str
+    low: str
+    high: str
+
+
+@dataclass(frozen=True, slots=True)
 class StateView:
     """The struct, and how it begins and is compared.
 
@@ -32,6 +55,7 @@ class StateView:
         digest: its weights and biases, then its counters, in the order of the model's digest.
         first_rng: the initial state of the random numbers.
         total_units: units that draw random numbers at each step.
+        ranges: of the members whose type holds more numbers than training makes.
     """
 
     members: tuple[MemberView, ...]
@@ -39,6 +63,7 @@ class StateView:
     first_values: tuple[FirstValues, ...]
     first_rng: str
     total_units: int
+    ranges: tuple[RangeView, ...]
 
 
 def state_view(model: QuantizedModel, plan: MemoryPlan) -> StateView:
@@ -50,7 +75,33 @@ def state_view(model: QuantizedModel, plan: MemoryPlan) -> StateView:
         first_values=first_values(model),
         first_rng=c_uint(stream(model.seed, Purpose.TRAINING, 0)),
         total_units=model.total_units,
+        ranges=tuple(_ranges(model, plan)),
     )
+
+
+def _ranges(model: QuantizedModel, plan: MemoryPlan) -> Iterator[RangeView]:
+    """The ranges of weights, biases and read-outs that learn (sections 6.5, 8 and 12)."""
+    layers = {layer.name: layer for layer in model.trainable}
+    for tensor in plan.state.tensors:
+        layer, dot, role = tensor.name.rpartition(".")
+        if not dot:
+            continue
+        low, high = _range(role, tensor.type, layers[layer])
+        if tensor.type == "f32" or (low, high) != limits(tensor.type):
+            count = _member_view(tensor).count
+            literal = c_float if tensor.type == "f32" else str
+            yield RangeView(tensor.member, tensor.type, count, literal(low), literal(high))
+
+
+def _range(role: str, type_: str, layer: QuantizedWeighted) -> tuple[float, float]:
+    if role == "p":
+        return -127, 127
+    if type_ == "f32":
+        return -_LARGEST, _LARGEST
+    if role == "b":
+        return -(2**BIAS_BITS), 2**BIAS_BITS
+    bits = in_integers(layer).numbers.weight_bits
+    return -(2**bits), 2**bits - 1
 
 
 def _member_view(tensor: StateTensor) -> MemberView:

@@ -13,6 +13,7 @@ from tpsgd_edge.codegen.kinds.memory import memory_arrays
 from tpsgd_edge.codegen.kinds.unit import UnitMembers, unit_members, unit_struct
 from tpsgd_edge.codegen.notes import NotesView, notes_view
 from tpsgd_edge.codegen.rate import RateView, rate_view
+from tpsgd_edge.codegen.raw import RawView, raw_view
 from tpsgd_edge.codegen.schedule import LABEL_PROBABILITY, inference_stages, training_calls_of
 from tpsgd_edge.codegen.selftest import SelfTest, SelfTestView, selftest_view
 from tpsgd_edge.codegen.sequence import LabelsView, SequenceView, labels_view, sequence_view
@@ -78,6 +79,7 @@ class ModelView:
     rate: RateView
     constants: tuple[ArrayView, ...]
     selftest: SelfTestView
+    raw: RawView
     store: StoreView | None = None
 
     @property
@@ -202,6 +204,7 @@ def model_view(
         rate=rate_view(model),
         constants=constants,
         selftest=selftest_view(model, selftest, constants),
+        raw=raw_view(model, None),
     )
 
 

@@ -20,11 +20,12 @@ from tpsgd_edge.frontend.labels import (
 )
 from tpsgd_edge.frontend.layout import arranged
 from tpsgd_edge.frontend.overlap import overlap_notes
+from tpsgd_edge.frontend.raw_type import raw_type
 from tpsgd_edge.frontend.samples import RawSamples, check_samples
 from tpsgd_edge.frontend.scaling import input_scaling, label_scaling
 from tpsgd_edge.frontend.split import drawn_order
 from tpsgd_edge.graph import Labels
-from tpsgd_edge.spec import FASHION_MNIST, SequenceSpec, Spec
+from tpsgd_edge.spec import FASHION_MNIST, KEEPING, RawType, Spec
 
 __all__ = [
     "Choice",
@@ -79,6 +80,7 @@ class Dataset:
         source: the file's name, without its folder.
         said: what is to be said of the data.
         source_domain: of the source domain, where it is another one.
+        raw: C type of a sample's values as a sensor gives them.
     """
 
     x_train: Samples
@@ -91,6 +93,7 @@ class Dataset:
     source: str
     source_domain: "Dataset | None" = None
     said: DataNotes = NO_NOTES
+    raw: RawType = "float"
 
     @property
     def first(self) -> "Dataset":
@@ -206,6 +209,7 @@ def _make_dataset(
         input_shape=train.x.shape[1:],
         source=source,
         source_domain=source_domain,
+        raw=raw_type(spec, *(one for one in (train, test) if one is not None)),
         said=DataNotes(
             labelled.said,
             (
@@ -318,7 +322,7 @@ def _noun(labels: Labels) -> str:
 
 def _steps(spec: Spec, raw: RawSamples) -> int | None:
     """The length of the sequences that a recurrent model reads; None for other models."""
-    if not isinstance(spec.model.layers[0], SequenceSpec) or raw.x.ndim < 2:
+    if spec.model.layers[0].kind not in KEEPING or raw.x.ndim < 2:
         return None
     shape = spec.data.input_shape or (1, *raw.x.shape[1:])
     return int(shape[1])

@@ -16,7 +16,7 @@ from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.frontend.data import Dataset, label_scaling
 from tpsgd_edge.frontend.network import dataset_scaling
 from tpsgd_edge.frontend.scaling import evenly, some_samples
-from tpsgd_edge.graph import Graph, Learning, WeightedLayer
+from tpsgd_edge.graph import Graph, Learning
 from tpsgd_edge.graph.forward import behind, seen_by_loss
 from tpsgd_edge.spec import (
     Spec,
@@ -42,8 +42,8 @@ def with_fitted_projections(
     places = [
         place
         for place, layer in enumerate(graph.layers[:-1])
-        if isinstance(layer, WeightedLayer)
-        and _starts_fitted(layer.learning, from_nothing=from_nothing)
+        if layer.weighted is not None
+        and _starts_fitted(layer.weighted.learning, from_nothing=from_nothing)
     ]
     if not places:
         return graph
@@ -55,8 +55,8 @@ def with_fitted_projections(
         outputs = behind(graph, x[start : start + _CHUNK], spec.seed)
         # The layers behind the last that is fitted need not run.
         for place, y in zip(range(places[-1] + 1), outputs, strict=False):
-            layer = graph.layers[place]
-            if place in seen and isinstance(layer, WeightedLayer):
+            layer = graph.layers[place].weighted
+            if place in seen and layer is not None:
                 seen[place].append(seen_by_loss(layer, y))
     fitted = {
         graph.layers[place].name: _whole(

@@ -26,8 +26,6 @@ from tpsgd_edge.graph import (
 from tpsgd_edge.graph.memory import usual_gains
 from tpsgd_edge.spec import (
     AdaptorSpec,
-    AddSpec,
-    ConcatSpec,
     Conv1dSpec,
     Conv2dSpec,
     DenseSpec,
@@ -59,10 +57,8 @@ def make_layer(
     Raises:
         SpecError: it cannot read a value of such a shape.
     """
-    if isinstance(layer, AddSpec):
-        return add(name, list(shapes), layer.activation)
-    if isinstance(layer, ConcatSpec):
-        return concat(name, list(shapes))
+    if layer.reads_several:
+        return _JOIN[layer.kind](layer, name, shapes)
     return _MAKE[layer.kind](layer, name, shapes[0], activation)
 
 
@@ -228,6 +224,10 @@ def _on_map(lengths: int | Pair, shape: Shape) -> Pair:
     return (1 if shape[0] == 1 else lengths, lengths)
 
 
+_JOIN: Mapping[str, Callable[[Any, str, Sequence[Shape]], Layer]] = {
+    "add": lambda layer, name, shapes: add(name, list(shapes), layer.activation),
+    "concat": lambda layer, name, shapes: concat(name, list(shapes)),
+}
 _MAKE: Mapping[str, _Make] = {
     "dense": _make_dense,
     "adaptor": _make_adaptor,

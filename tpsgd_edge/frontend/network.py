@@ -19,17 +19,16 @@ from tpsgd_edge.frontend.weights_file import file_weights
 from tpsgd_edge.graph import (
     Conv2d,
     Graph,
-    Keeping,
     Layer,
     Memory,
     Pool,
     Shape,
-    WeightedLayer,
     Weights,
     seen_through,
-    shape_made,
+    walk_of,
 )
 from tpsgd_edge.spec import (
+    KEEPING,
     SAMPLE,
     AdaptorSpec,
     AddSpec,
@@ -40,9 +39,7 @@ from tpsgd_edge.spec import (
     Edges,
     FlattenSpec,
     LabelsKind,
-    SequenceSpec,
     Spec,
-    WeightedSpec,
     check_labels_kind,
     layer_activation,
     walk_keys,
@@ -63,7 +60,7 @@ def build_graph(spec: Spec, dataset: Dataset) -> Graph:
     shape = sample_shape(spec, dataset.input_shape)
     layers = graph_layers(spec, dataset)
     _check_expressions(spec, layers)
-    is_sequence, each_step = isinstance(layers[0], Keeping), dataset.labels.each_step
+    is_sequence, each_step = bool(walk_of(layers)), dataset.labels.each_step
     steps = shape[1] if is_sequence else 1
     learn_every = learning_period(spec, layers) if is_sequence and not each_step else 0
     # What the net knows; `with_extra_classes` makes the room for more.
@@ -79,7 +76,7 @@ def build_graph(spec: Spec, dataset: Dataset) -> Graph:
 
 def _check_expressions(spec: Spec, layers: tuple[Layer, ...]) -> None:
     for layer in layers:
-        loss = layer.learning.loss if isinstance(layer, WeightedLayer) else None
+        loss = None if layer.weighted is None else layer.weighted.learning.loss
         if loss is not None and loss.expression is not None:
             where = f"{spec.source}, loss of layer '{layer.name}'"
             compile_expression(loss.expression, where=where)
@@ -135,7 +132,8 @@ def sample_shape(spec: Spec, shape: tuple[int, ...]) -> Shape:
         return asked
     anywhere = DenseSpec | FlattenSpec | AdaptorSpec | AddSpec | ConcatSpec
     on_maps = [la for la in spec.model.layers if not isinstance(la, anywhere)]
-    if on_maps and isinstance(on_maps[0], Conv1dSpec | SequenceSpec) and len(shape) < 3:
+    along_time = on_maps and (on_maps[0].kind in KEEPING or isinstance(on_maps[0], Conv1dSpec))
+    if along_time and len(shape) < 3:
         return (1, shape[0], math.prod(shape[1:]))
     if len(shape) == 2:
         return (shape[0], shape[1], 1)
@@ -146,7 +144,7 @@ def _layers(spec: Spec, shape: Shape, labels: LabelsKind) -> tuple[Layer, ...]:
     edges, walk, shapes = spec.model.edges, walk_keys(spec.model), {SAMPLE: shape}
     layers: list[Layer] = []
     for index, (key, layer) in enumerate(zip(spec.model.keys, spec.model.layers, strict=True)):
-        activation = layer_activation(spec, index) if isinstance(layer, WeightedSpec) else ""
+        activation = "" if layer.weighted is None else layer_activation(spec, index)
         inputs = [shapes[value] for value in edges.inputs_of(key)]
         steps = inputs[0][1]
         if key in walk and isinstance(layer, DenseSpec):
@@ -155,9 +153,9 @@ def _layers(spec: Spec, shape: Shape, labels: LabelsKind) -> tuple[Layer, ...]:
         if made is None:
             shapes[key] = (1, 1, math.prod(inputs[0]))
             continue
-        if isinstance(made, WeightedLayer):
-            made = replace(made, learning=learning_of(spec, index, labels))
-        shapes[key] = shape_made(made)
+        if made.weighted is not None:
+            made = replace(made.weighted, learning=learning_of(spec, index, labels))
+        shapes[key] = made.y_shape
         if key in walk:
             made, shapes[key] = walked(made, steps, is_last=key == walk[-1])
         layers.append(made)

@@ -11,7 +11,7 @@ from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.network import dataset_scaling
-from tpsgd_edge.graph import Graph, Layer, WeightedLayer
+from tpsgd_edge.graph import Graph, Layer
 from tpsgd_edge.graph.forward import behind, seen_by_loss, through_time
 from tpsgd_edge.spec import Spec
 
@@ -85,8 +85,8 @@ def _seen(
         x = states[:, steps if graph.labels.each_step else [-1]].reshape(-1, layer.n_out)
     others = graph.layers[len(graph.recurrent) :]
     for other, values in zip(others, behind(graph, x, seed), strict=True):
-        if isinstance(other, WeightedLayer):
-            yield other.name, seen_by_loss(other, values), np.ravel(y)
+        if other.weighted is not None:
+            yield other.name, seen_by_loss(other.weighted, values), np.ravel(y)
 
 
 def _learning_steps(graph: Graph) -> list[int]:
@@ -95,9 +95,10 @@ def _learning_steps(graph: Graph) -> list[int]:
 
 
 def _wants(graph: Graph, layer: Layer) -> bool:
-    if layer is graph.layers[-1] or not isinstance(layer, WeightedLayer):
+    if layer is graph.layers[-1] or layer.weighted is None:
         return False
-    return layer.learning.projection == "prototype" and layer.learning.trainable
+    learning = layer.weighted.learning
+    return learning.projection == "prototype" and learning.trainable
 
 
 def _filled(means: Real, known: NDArray[np.bool_], seed: int) -> Real:

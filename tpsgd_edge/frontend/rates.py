@@ -7,8 +7,8 @@ import numpy as np
 from tpsgd_edge.frontend.data import Choice, Dataset
 from tpsgd_edge.frontend.network import dataset_scaling, graph_layers
 from tpsgd_edge.frontend.scaling import some_samples
-from tpsgd_edge.graph import Conv2d, Memory, Recurrent, WeightedLayer
-from tpsgd_edge.spec import Spec, WeightedSpec, asked_learning_rate, is_normalized, layer_index
+from tpsgd_edge.graph import Memory, WeightedLayer
+from tpsgd_edge.spec import Spec, asked_learning_rate, is_normalized, layer_index
 from tpsgd_edge.spec.problems import raise_problems
 from tpsgd_edge.spec.rates import STEP_SIZES, rate_problems
 
@@ -33,8 +33,8 @@ def with_learning_rates(spec: Spec, dataset: Dataset) -> Spec:
         return spec
     found = dict(_rates(spec, dataset))
     layers = tuple(
-        layer.with_rate_of_data(found[layer.name])
-        if isinstance(layer, WeightedSpec) and layer.name in found
+        layer.weighted.with_rate_of_data(found[layer.weighted.name])
+        if layer.weighted is not None and layer.weighted.name in found
         else layer
         for layer in spec.model.layers
     )
@@ -45,10 +45,10 @@ def with_learning_rates(spec: Spec, dataset: Dataset) -> Spec:
 def rate_choices(before: Spec, after: Spec) -> Iterator[Choice]:
     """The rates that `after` has and `before` had not."""
     found = [
-        f"{layer.name} {layer.learning_rate:g}"
+        f"{layer.weighted.name} {layer.weighted.learning_rate:g}"
         for index, layer in enumerate(after.model.layers)
-        if isinstance(layer, WeightedSpec)
-        and layer.learning_rate is not None
+        if layer.weighted is not None
+        and layer.weighted.learning_rate is not None
         and asked_learning_rate(before, index) is None
     ]
     if found:
@@ -59,7 +59,7 @@ def rate_choices(before: Spec, after: Spec) -> Iterator[Choice]:
 def _rates(spec: Spec, dataset: Dataset) -> Iterator[tuple[str, float]]:
     """Name and rate of each layer with weights for which the spec asks for none."""
     whole = graph_layers(spec, dataset)
-    layers = [la for la in whole if isinstance(la, WeightedLayer)]
+    layers = [la.weighted for la in whole if la.weighted is not None]
     measured = {la.name for la in whole if isinstance(la, Memory) and la.reach}
     names, edges = {layer.name for layer in layers}, spec.model.edges
     for place, layer in enumerate(layers):
@@ -80,6 +80,6 @@ def _first_square(spec: Spec, dataset: Dataset, layer: WeightedLayer) -> float:
     """The mean square of what a layer reads that reads the samples themselves, scaled."""
     x = some_samples(dataset.first.x_train, dataset_scaling(spec, dataset))
     square = float(np.mean(np.square(x)))
-    if isinstance(layer, Recurrent):
-        return square * layer.n_x + layer.n_out / 2
-    return square * (layer.fan_in if isinstance(layer, Conv2d) else layer.n_in)
+    if layer.is_recurrent:
+        return square * layer.x_count + layer.n_out / 2
+    return square * layer.n_in

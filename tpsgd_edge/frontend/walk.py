@@ -7,7 +7,7 @@ import numpy as np
 
 from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.graph import Layer, Memory, Shape, WeightedLayer, shape_made
+from tpsgd_edge.graph import Layer, Memory, Shape
 from tpsgd_edge.graph.memory import handed_values, measures, remembered
 from tpsgd_edge.spec import MemorySpec, Spec, walk_keys
 
@@ -26,7 +26,7 @@ def walked(layer: Layer, steps: int, *, is_last: bool) -> tuple[Layer, Shape]:
     if isinstance(layer, Memory):
         layer = replace(layer, x_shape=(1, 1, layer.channels), reads_map=False)
         steps = layer.handed_on
-    return layer, shape_made(layer) if is_last else (1, steps, layer.y_count)
+    return layer, layer.y_shape if is_last else (1, steps, layer.y_count)
 
 
 def with_measures(
@@ -47,7 +47,8 @@ def with_measures(
             yield layer
             continue
         values = handed_values(layer, sequence)
-        if not each_step and isinstance(behind, WeightedLayer) and not _walks_on(layers, layer):
+        is_end = behind is not None and behind.weighted is not None
+        if not each_step and is_end and not _walks_on(layers, layer):
             values = values[:, -1:]
         mids, gains = measures(values.reshape(-1, layer.y_count))
         made = replace(layer, mids=mids, gains=gains)
@@ -72,7 +73,7 @@ def learning_period(spec: Spec, layers: Sequence[Layer]) -> int:
     for layer in layers[: len(walk_keys(spec.model))]:
         if isinstance(layer, Memory):
             period *= layer.every
-        elif isinstance(layer, WeightedLayer) and layer.learning.trainable:
+        elif layer.weighted is not None and layer.weighted.learning.trainable:
             found = period
     asked = spec.rule.learn_every
     if "learn_every" not in spec.rule.model_fields_set:

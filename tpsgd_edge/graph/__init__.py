@@ -2,24 +2,21 @@
 
 from tpsgd_edge.graph.adaptors import is_adaptor, without_adaptors
 from tpsgd_edge.graph.extra_classes import with_extra_classes
-from tpsgd_edge.graph.graph import Graph, Labels, Value, Weights, shape_made
+from tpsgd_edge.graph.graph import Graph, Labels, Value, Weights
 from tpsgd_edge.graph.joins import Add, Concat, Join, Shape, add, concat
 from tpsgd_edge.graph.layers import (
     Conv2d,
     Dense,
-    Gru,
-    Keeping,
     Layer,
     Pair,
     Pool,
     Recurrent,
-    Rnn,
     WeightedLayer,
-    weight_shapes,
     window_bounds,
 )
 from tpsgd_edge.graph.learning import Learning
 from tpsgd_edge.graph.memory import Memory
+from tpsgd_edge.graph.recurrent import Gru, Rnn
 from tpsgd_edge.graph.shapes import Padding, conv2d, pool, seen_through
 from tpsgd_edge.graph.walks import periods_of, walk_of
 from tpsgd_edge.spec.edges import SAMPLE, Edges
@@ -34,7 +31,6 @@ __all__ = [
     "Graph",
     "Gru",
     "Join",
-    "Keeping",
     "Labels",
     "Layer",
     "Learning",
@@ -55,9 +51,7 @@ __all__ = [
     "periods_of",
     "pool",
     "seen_through",
-    "shape_made",
     "walk_of",
-    "weight_shapes",
     "window_bounds",
     "with_extra_classes",
     "without_adaptors",

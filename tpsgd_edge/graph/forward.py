@@ -11,17 +11,9 @@ from tpsgd_edge.graph.activation import ACTIVATION
 from tpsgd_edge.graph.graph import Graph, Weights
 from tpsgd_edge.graph.initial_weights import initial_weights
 from tpsgd_edge.graph.joins import Add, Concat
-from tpsgd_edge.graph.layers import (
-    Conv2d,
-    Dense,
-    Gru,
-    Pool,
-    Recurrent,
-    Rnn,
-    WeightedLayer,
-    window_bounds,
-)
+from tpsgd_edge.graph.layers import Conv2d, Dense, Pool, Recurrent, WeightedLayer, window_bounds
 from tpsgd_edge.graph.memory import Memory, remembered
+from tpsgd_edge.graph.recurrent import Gru, Rnn
 from tpsgd_edge.spec.edges import SAMPLE
 
 # Maps are large: this many samples show their range.
@@ -37,7 +29,7 @@ def forward(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
     Args:
         x: samples after the data's own scaling, shape (n, n_in).
     """
-    if any(not isinstance(layer, Dense) for layer in graph.layers):
+    if any(layer.kind != "dense" for layer in graph.layers):
         x = x[:_MAP_SAMPLES]
     for c, states in through_time(graph, x, seed):
         yield c
@@ -87,26 +79,56 @@ def behind(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
 
 def _output(graph: Graph, index: int, inputs: Sequence[Real], seed: int) -> Real:
     """Compute outputs (n, y_count) of a layer that is not recurrent from inputs (n, values)."""
-    layer, x = graph.layers[index], inputs[0]
-    if isinstance(layer, Add):
-        return ACTIVATION[layer.activation](sum(inputs[1:], x), *layer.numbers)
-    if isinstance(layer, Concat):
-        maps = zip(inputs, layer.x_shapes, strict=True)
-        joined = [part.reshape(len(part), *shape) for part, shape in maps]
-        return np.concatenate(joined, axis=3).reshape(len(x), -1)
-    if isinstance(layer, Pool):
-        return pooled(layer, x)
-    if isinstance(layer, Memory):
-        steps = x.reshape(len(x), layer.length, layer.channels)
-        return remembered(layer, steps)[:, -1]
-    assert not isinstance(layer, Recurrent)
-    weights = initial_weights(graph, index, seed)
-    if isinstance(layer, Conv2d):
-        z = _convolve(layer, x, weights.w) + np.tile(weights.b, _positions(layer))
-    else:
-        z = x @ weights.w.T + weights.b
-    y = ACTIVATION[layer.activation](z, *layer.numbers)
+    layer = graph.layers[index]
+    if layer.weighted is None:
+        return _JOINED[layer.kind](layer, inputs)
+    weights, own, x = initial_weights(graph, index, seed), layer.weighted, inputs[0]
+    y = ACTIVATION[own.activation](_SUMS[layer.kind](layer, x, weights), *own.numbers)
     return y + x if layer.residual else y
+
+
+def _added(layer: Add, inputs: Sequence[Real]) -> Real:
+    return ACTIVATION[layer.activation](sum(inputs[1:], inputs[0]), *layer.numbers)
+
+
+def _side_by_side(layer: Concat, inputs: Sequence[Real]) -> Real:
+    maps = zip(inputs, layer.x_shapes, strict=True)
+    joined = [part.reshape(len(part), *shape) for part, shape in maps]
+    return np.concatenate(joined, axis=3).reshape(len(inputs[0]), -1)
+
+
+def _pooled(layer: Pool, inputs: Sequence[Real]) -> Real:
+    return pooled(layer, inputs[0])
+
+
+def _remembered(layer: Memory, inputs: Sequence[Real]) -> Real:
+    x = inputs[0].reshape(len(inputs[0]), layer.length, layer.channels)
+    return remembered(layer, x)[:, -1]
+
+
+# Outputs of layers without weights, by kind.
+_JOINED: dict[str, Callable[[Any, Sequence[Real]], Real]] = {
+    "add": _added,
+    "concat": _side_by_side,
+    "memory": _remembered,
+    "max_pool": _pooled,
+    "average_pool": _pooled,
+}
+
+
+def _dense_sums(_layer: Dense, x: Real, weights: Weights) -> Real:
+    return np.asarray(x @ weights.w.T + weights.b)
+
+
+def _conv2d_sums(layer: Conv2d, x: Real, weights: Weights) -> Real:
+    return np.asarray(_convolve(layer, x, weights.w) + np.tile(weights.b, _positions(layer)))
+
+
+# Pre-activations (n, y_count) of layers that are not recurrent, by kind.
+_SUMS: dict[str, Callable[[Any, Real, Weights], Real]] = {
+    "dense": _dense_sums,
+    "conv2d": _conv2d_sums,
+}
 
 
 def _run(layer: Recurrent, x: Real, weights: Weights) -> tuple[Real, Real]:

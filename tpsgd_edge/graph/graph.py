@@ -3,23 +3,18 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.errors import DataError, SpecError
-from tpsgd_edge.graph.joins import Add, Concat, Shape
+from tpsgd_edge.graph.joins import Shape
 from tpsgd_edge.graph.layers import (
-    Conv2d,
-    Dense,
     Layer,
-    Pool,
     Recurrent,
     WeightedLayer,
-    weight_shapes,
 )
-from tpsgd_edge.graph.memory import Memory
 from tpsgd_edge.graph.walks import walk_of
 from tpsgd_edge.spec.edges import SAMPLE, Edges
 
@@ -48,7 +43,7 @@ class Weights:
     """Real-valued weights (n_out, n_in) and biases (n_out,) of one layer.
 
     A row of a convolution is one filter, flattened from (rows, columns, channels of its group). A
-    gru layer has more: `weight_shapes`.
+    gru layer has more: `weight_shapes` of the layer.
     """
 
     w: NDArray[np.float64]
@@ -115,8 +110,8 @@ class Graph:
     def value(self, name: str) -> Value:
         """The sample, or what a layer makes."""
         if name == SAMPLE:
-            return Value(name, shapes_read(self.layers[0])[0])
-        return Value(name, shape_made(self.layer(name)))
+            return Value(name, self.layers[0].x_shapes[0])
+        return Value(name, self.layer(name).y_shape)
 
     @property
     def frozen(self) -> frozenset[str]:
@@ -126,12 +121,13 @@ class Graph:
     @property
     def weighted(self) -> tuple[WeightedLayer, ...]:
         """The layers with weights, first to last."""
-        return tuple(layer for layer in self.layers if isinstance(layer, WeightedLayer))
+        own = (layer.weighted for layer in self.layers)
+        return tuple(layer for layer in own if layer is not None)
 
     @property
     def recurrent(self) -> tuple[Recurrent, ...]:
         """The recurrent layers, first to last."""
-        return tuple(layer for layer in self.layers if isinstance(layer, Recurrent))
+        return tuple(cast(Recurrent, layer) for layer in self.layers if layer.is_recurrent)
 
     @property
     def walk(self) -> tuple[Layer, ...]:
@@ -147,22 +143,10 @@ class Graph:
         return self.steps * self.layers[0].x_count
 
 
-def shape_made(layer: Layer) -> Shape:
-    """The map that a layer makes; of a recurrent layer, at one step."""
-    return (1, 1, layer.n_out) if isinstance(layer, Dense | Recurrent) else layer.y_shape
-
-
-def shapes_read(layer: Layer) -> tuple[Shape, ...]:
-    """The map of each value that a layer reads; of a recurrent layer, at one step."""
-    if isinstance(layer, Add | Concat):
-        return layer.x_shapes
-    return (layer.x_shape if isinstance(layer, Conv2d | Memory | Pool) else (1, 1, layer.x_count),)
-
-
 def _check_size(layer: Layer) -> None:
     counts = {"inputs": layer.x_count, "outputs": layer.y_count}
-    if isinstance(layer, WeightedLayer):
-        counts["weights"] = math.prod(weight_shapes(layer)[0])
+    if layer.weighted is not None:
+        counts["weights"] = math.prod(layer.weighted.weight_shapes[0])
     for what, count in counts.items():
         if count > LARGEST:
             raise SpecError(
@@ -183,7 +167,7 @@ def _check_ends(graph: Graph) -> None:
 
 
 def _check_inputs(graph: Graph, layer: Layer) -> None:
-    inputs, shapes = graph.edges.inputs_of(layer.name), shapes_read(layer)
+    inputs, shapes = graph.edges.inputs_of(layer.name), layer.x_shapes
     if len(inputs) != len(shapes):
         raise SpecError(
             f"layer '{layer.name}' reads {len(shapes)} values, but {len(inputs)} are named",
@@ -202,14 +186,14 @@ def _check_pair(before: Layer, after: Layer, read: Shape) -> None:
             where=f"[model], layer '{after.name}'",
             found=f"{before.y_count} outputs meet {math.prod(read)} inputs",
         )
-    if isinstance(after, Recurrent) and not isinstance(before, Recurrent):
+    if after.is_recurrent and not before.is_recurrent:
         raise SpecError(
             f"the recurrent layer '{after.name}' cannot follow layer '{before.name}'",
             where=f"[model], layer '{after.name}'",
             found=f"'{before.name}' ({before.kind.replace('_', ' ')}) makes no sequence of steps",
             help="recurrent layers come first, one behind the other",
         )
-    if isinstance(before, Dense | Recurrent) or isinstance(after, Dense | Recurrent):
+    if not (before.is_on_maps and after.is_on_maps):
         return
     flat = (1, 1, before.y_count)
     if read not in (before.y_shape, flat):
@@ -231,19 +215,19 @@ def _check_steps(graph: Graph) -> None:
 
 def _check_last(last: Layer, labels: Labels) -> None:
     where = f"[model], layer '{last.name}'"
-    if not isinstance(last, Dense):
+    if last.kind != "dense":
         raise SpecError(
             f"the last layer '{last.name}' is not dense",
             where=where,
             found=last.kind,
             help="end with a dense layer: one unit for each class or label value",
         )
-    if last.n_out != labels.count:
+    if last.y_count != labels.count:
         kind = "classes" if labels.kind == "class" else "label values"
         raise SpecError(
-            f"the last layer '{last.name}' has {last.n_out} units for {labels.count} {kind}",
+            f"the last layer '{last.name}' has {last.y_count} units for {labels.count} {kind}",
             where=where,
-            found=f"units = {last.n_out}",
+            found=f"units = {last.y_count}",
             help=f"set units = {labels.count}",
         )
 
@@ -252,7 +236,7 @@ def _check_weights(layer: WeightedLayer, weights: Weights | None) -> None:
     if weights is None:
         return
     arrays = (weights.w, weights.b)
-    for tensor, array, shape in zip("wb", arrays, weight_shapes(layer), strict=True):
+    for tensor, array, shape in zip("wb", arrays, layer.weight_shapes, strict=True):
         if array.shape != shape:
             raise DataError(
                 f"weights '{layer.name}.{tensor}' do not fit the layer",

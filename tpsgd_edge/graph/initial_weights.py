@@ -1,13 +1,16 @@
 """Initial weights (docs/ARITHMETIC.md, section 10)."""
 
 import math
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.random import Purpose, stream, uniform
+from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.graph.graph import Graph, Weights
-from tpsgd_edge.graph.layers import Conv2d, Dense, Gru, Rnn, WeightedLayer, weight_shapes
+from tpsgd_edge.graph.layers import WeightedLayer
+from tpsgd_edge.graph.recurrent import Gru, Rnn
 
 # Of a gru layer before training, units move by 1/2, 1/4, 1/8 or 1/16 of the way at a step.
 _GATE_SPEEDS = 4
@@ -25,10 +28,10 @@ def initial_bound(graph: Graph, index: int) -> float:
     """
     is_last_of_several = index == len(graph.layers) - 1 > 0
     layer = _trained(graph, index)
-    if is_last_of_several or (isinstance(layer, Dense | Conv2d) and layer.residual):
+    if is_last_of_several or layer.residual:
         return 0.0
-    gain = layer.recurrent_gain if isinstance(layer, Rnn) else 1.0
-    if isinstance(layer, Conv2d) and _convolutions(graph) >= _DEEP:
+    gain = layer.recurrent_gain
+    if layer.kind == "conv2d" and _convolutions(graph) >= _DEEP:
         gain = _DEEP_GAIN
     return gain / math.sqrt(layer.n_in)
 
@@ -39,16 +42,20 @@ def initial_weights(graph: Graph, index: int, seed: int) -> Weights:
     given = graph.weights.get(layer.name)
     if given is not None:
         return given
-    shape, b_shape = weight_shapes(layer)
+    shape, b_shape = layer.weight_shapes
     count = math.prod(shape)
     drawn = uniform(stream(seed, Purpose.WEIGHTS, index), count + math.prod(b_shape))
     w = drawn[:count].reshape(shape) * initial_bound(graph, index)
-    if isinstance(layer, Gru):
-        return Weights(w, _first_gates(layer))
-    if not isinstance(layer, Rnn):
-        return Weights(w, np.zeros(layer.n_out))
-    w[:, : layer.n_x] *= layer.input_gain / layer.recurrent_gain
-    return Weights(w, drawn[count:] * layer.bias_range)
+    w[:, : layer.x_count] *= layer.input_gain / layer.recurrent_gain
+    return Weights(w, _BIASES[layer.kind](layer, drawn[count:]))
+
+
+def _zeros(layer: WeightedLayer, _drawn: Real) -> Real:
+    return np.zeros(layer.n_out)
+
+
+def _in_range(layer: Rnn, drawn: Real) -> Real:
+    return drawn * layer.bias_range
 
 
 def stored_weights(graph: Graph, index: int, seed: int) -> Weights | None:
@@ -60,10 +67,10 @@ def stored_weights(graph: Graph, index: int, seed: int) -> Weights | None:
 
 
 def _convolutions(graph: Graph) -> int:
-    return sum(isinstance(layer, Conv2d) and not layer.residual for layer in graph.layers)
+    return sum(layer.kind == "conv2d" and not layer.residual for layer in graph.layers)
 
 
-def _first_gates(layer: Gru) -> NDArray[np.float64]:
+def _first_gates(layer: Gru, _drawn: Real) -> Real:
     """Biases of a gru layer: groups of units whose update gates begin at unlike speeds."""
     b = np.zeros((2, 3 * layer.n_out))
     leak = 2.0 ** -(1 + np.arange(layer.n_out) * _GATE_SPEEDS // layer.n_out)
@@ -71,8 +78,17 @@ def _first_gates(layer: Gru) -> NDArray[np.float64]:
     return b
 
 
+# First biases by kind of layer, of what was drawn for them.
+_BIASES: Mapping[str, Callable[[Any, Real], Real]] = {
+    "dense": _zeros,
+    "conv2d": _zeros,
+    "rnn": _in_range,
+    "gru": _first_gates,
+}
+
+
 def _trained(graph: Graph, index: int) -> WeightedLayer:
     layer = graph.layers[index]
-    if not isinstance(layer, WeightedLayer):
+    if layer.weighted is None:
         raise TypeError(f"layer '{layer.name}' has no weights")
-    return layer
+    return layer.weighted

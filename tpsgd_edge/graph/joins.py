@@ -3,16 +3,17 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from tpsgd_edge.arithmetic.activations import Numbers
 from tpsgd_edge.errors import SpecError
+from tpsgd_edge.graph.weightless import Weightless
 
 Shape = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Add:
+class Add(Weightless):
     """y = f(x_0 + x_1 + ...) of `count` values of one shape."""
 
     name: str
@@ -43,11 +44,13 @@ class Add:
 
 
 @dataclass(frozen=True, slots=True)
-class Concat:
+class Concat(Weightless):
     """A map with the channels of several maps of one height and width, one after the other."""
 
     name: str
     x_shapes: tuple[Shape, ...]
+    activation: ClassVar[str] = "linear"
+    numbers: ClassVar[Numbers] = ()
 
     @property
     def kind(self) -> Literal["concat"]:

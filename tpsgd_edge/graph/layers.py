@@ -1,19 +1,20 @@
-"""Layer kinds of a graph (docs/ARITHMETIC.md, sections 4, 14, 15 and 17).
+"""Layer kinds of a graph (docs/ARITHMETIC.md, sections 4 and 14), and all kinds as one.
 
 A map is (height, width, channels); a vector is a map of 1 x 1 x n, so flattening needs no layer.
 `x_count` and `y_count` are the values that a layer reads and makes. A layer with weights has n_out
 rows of n_in weights each and n_target values that its local loss compares; `learning` says how.
 """
 
-import itertools
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from tpsgd_edge.arithmetic.activations import Numbers
 from tpsgd_edge.graph.joins import Add, Concat, Shape
 from tpsgd_edge.graph.learning import Learning
 from tpsgd_edge.graph.memory import Memory
+from tpsgd_edge.graph.recurrent import Gru, Rnn
+from tpsgd_edge.graph.weightless import Weightless
 
 Pair = tuple[int, int]
 
@@ -32,11 +33,35 @@ class Dense:
     numbers: Numbers = field(default=(), kw_only=True)
     residual: bool = field(default=False, kw_only=True)
     learning: Learning = field(default=Learning(), kw_only=True)
+    is_recurrent: ClassVar[bool] = False
+    is_on_maps: ClassVar[bool] = False
+    input_gain: ClassVar[float] = 1.0
+    recurrent_gain: ClassVar[float] = 1.0
 
     @property
     def kind(self) -> Literal["dense"]:
         """The layer kind, as in the spec."""
         return "dense"
+
+    @property
+    def weighted(self) -> "Dense":
+        """The layer itself, as it has weights."""
+        return self
+
+    @property
+    def weight_shapes(self) -> tuple[tuple[int, int], tuple[int, ...]]:
+        """The shapes of w and b."""
+        return (self.n_out, self.n_in), (self.n_out,)
+
+    @property
+    def x_shapes(self) -> tuple[Shape, ...]:
+        """The value that it reads, as a map."""
+        return ((1, 1, self.x_count),)
+
+    @property
+    def y_shape(self) -> Shape:
+        """What it makes, as a map."""
+        return (1, 1, self.n_out)
 
     @property
     def x_count(self) -> int:
@@ -89,11 +114,30 @@ class Conv2d:
     numbers: Numbers = field(default=(), kw_only=True)
     residual: bool = field(default=False, kw_only=True)
     learning: Learning = field(default=Learning(), kw_only=True)
+    is_recurrent: ClassVar[bool] = False
+    is_on_maps: ClassVar[bool] = True
+    input_gain: ClassVar[float] = 1.0
+    recurrent_gain: ClassVar[float] = 1.0
 
     @property
     def kind(self) -> Literal["conv2d"]:
         """The layer kind; a convolution in one dimension has maps of height 1."""
         return "conv2d"
+
+    @property
+    def weighted(self) -> "Conv2d":
+        """The layer itself, as it has weights."""
+        return self
+
+    @property
+    def weight_shapes(self) -> tuple[tuple[int, int], tuple[int, ...]]:
+        """The shapes of w and b."""
+        return (self.n_out, self.n_in), (self.n_out,)
+
+    @property
+    def x_shapes(self) -> tuple[Shape, ...]:
+        """The map that it reads."""
+        return (self.x_shape,)
 
     @property
     def reach(self) -> Pair:
@@ -145,136 +189,7 @@ class Conv2d:
 
 
 @dataclass(frozen=True, slots=True)
-class Rnn:
-    """A recurrent layer: h += leak * (f(W [x; h] + b) - h) at each step of a sequence.
-
-    `n_x` values come in at a step; W has shape (n_out, n_in) with n_in = n_x + n_out, the columns
-    of x first. The output is h.
-
-    Attributes:
-        leaks: one for each group of units; group g begins at unit floor(g * n_out / groups).
-        has_traces: whether it learns from a trace for each group, else from the present.
-        input_gain, recurrent_gain: initial weights of inputs and of own outputs, times sqrt(n_in).
-        bias_range: initial biases are drawn from [-bias_range, bias_range].
-    """
-
-    name: str
-    n_x: int
-    n_out: int
-    leaks: tuple[float, ...]
-    activation: str
-    has_traces: bool = False
-    input_gain: float = 1.0
-    recurrent_gain: float = 1.0
-    bias_range: float = 0.0
-    numbers: Numbers = field(default=(), kw_only=True)
-    learning: Learning = field(default=Learning(), kw_only=True)
-
-    @property
-    def kind(self) -> Literal["rnn"]:
-        """The layer kind, as in the spec."""
-        return "rnn"
-
-    @property
-    def group_bounds(self) -> tuple[int, ...]:
-        """The first unit of each group, and n_out."""
-        groups = len(self.leaks)
-        return tuple(g * self.n_out // groups for g in range(groups + 1))
-
-    @property
-    def unit_leaks(self) -> tuple[float, ...]:
-        """The leak of each unit."""
-        ends = itertools.pairwise(self.group_bounds)
-        groups = zip(self.leaks, ends, strict=True)
-        return tuple(leak for leak, (start, end) in groups for _ in range(start, end))
-
-    @property
-    def n_in(self) -> int:
-        """Inputs of one unit: those of the layer and its own outputs."""
-        return self.n_x + self.n_out
-
-    @property
-    def x_count(self) -> int:
-        """Values in the layer's input at one step."""
-        return self.n_x
-
-    @property
-    def y_count(self) -> int:
-        """Values in the layer's output."""
-        return self.n_out
-
-    @property
-    def n_target(self) -> int:
-        """Values that the local loss compares."""
-        return self.n_out
-
-    @property
-    def target_area(self) -> float:
-        """Each value is compared by itself."""
-        return 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Gru:
-    """A gated recurrent layer: h moves towards a candidate c, as far as the update gate z lets it.
-
-    `n_x` values come in at a step. Its weights are (3 n_out, n_x + n_out): rows of the reset gate,
-    of the update gate and of the candidate, columns of x first; its biases (2, 3 n_out): of the
-    sums over x, and of those over the own output.
-
-    Attributes:
-        reset_before: whether the reset gate acts on h before the candidate's sums, else on them.
-    """
-
-    name: str
-    n_x: int
-    n_out: int
-    reset_before: bool = False
-    learning: Learning = field(default=Learning(), kw_only=True)
-
-    @property
-    def kind(self) -> Literal["gru"]:
-        """The layer kind, as in the spec."""
-        return "gru"
-
-    @property
-    def activation(self) -> Literal["tanh"]:
-        """The function that bounds the outputs."""
-        return "tanh"
-
-    @property
-    def numbers(self) -> Numbers:
-        """Settings of its activations: they have none."""
-        return ()
-
-    @property
-    def n_in(self) -> int:
-        """Inputs of one unit: those of the layer and its own outputs."""
-        return self.n_x + self.n_out
-
-    @property
-    def x_count(self) -> int:
-        """Values in the layer's input at one step."""
-        return self.n_x
-
-    @property
-    def y_count(self) -> int:
-        """Values in the layer's output."""
-        return self.n_out
-
-    @property
-    def n_target(self) -> int:
-        """Values that the local loss compares."""
-        return self.n_out
-
-    @property
-    def target_area(self) -> float:
-        """Each value is compared by itself."""
-        return 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
+class Pool(Weightless):
     """Pooling: the largest or the mean value of each window, for each channel.
 
     What of a window lies outside of the map does not count. Global pooling is the average with a
@@ -291,6 +206,8 @@ class Pool:
     kernel: Pair
     stride: Pair
     padding: Pair = (0, 0)
+    activation: ClassVar[str] = "linear"
+    numbers: ClassVar[Numbers] = ()
 
     @property
     def is_cut(self) -> bool:
@@ -314,6 +231,11 @@ class Pool:
         return "max_pool" if self.mode == "max" else "average_pool"
 
     @property
+    def x_shapes(self) -> tuple[Shape, ...]:
+        """The map that it reads."""
+        return (self.x_shape,)
+
+    @property
     def x_count(self) -> int:
         """Values in the input map."""
         return math.prod(self.x_shape)
@@ -326,20 +248,7 @@ class Pool:
 
 Recurrent = Rnn | Gru
 WeightedLayer = Dense | Conv2d | Recurrent
-# Layers that keep something from one step of a sequence to the next.
-Keeping = Recurrent | Memory
 Layer = WeightedLayer | Memory | Pool | Add | Concat
-
-
-def weight_shapes(layer: WeightedLayer) -> tuple[tuple[int, int], tuple[int, ...]]:
-    """The shapes of w and b.
-
-    >>> weight_shapes(Dense("fc", 5, 3, "tanh"))
-    ((3, 5), (3,))
-    """
-    if isinstance(layer, Gru):
-        return (3 * layer.n_out, layer.n_in), (2, 3 * layer.n_out)
-    return (layer.n_out, layer.n_in), (layer.n_out,)
 
 
 def window_bounds(length: int, windows: int) -> tuple[int, ...]:

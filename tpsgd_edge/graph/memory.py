@@ -2,19 +2,21 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
+from tpsgd_edge.arithmetic.activations import Numbers
 from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.graph.joins import Shape
+from tpsgd_edge.graph.weightless import Weightless
 
 # What varies less than this has no use.
 _SMALLEST_STD = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(Weightless):
     """Leaky means or cosine sums of each channel of `length` inputs, without weights.
 
     Attributes:
@@ -40,6 +42,8 @@ class Memory:
     gains: tuple[float, ...] = ()
     reach: float = 0.0
     reads_map: bool = True
+    activation: ClassVar[str] = "linear"
+    numbers: ClassVar[Numbers] = ()
 
     @property
     def kind(self) -> Literal["memory"]:
@@ -60,6 +64,11 @@ class Memory:
     def handed_on(self) -> int:
         """Number of inputs of a sequence at which it hands on."""
         return 1 + (self.length - 1) // self.every
+
+    @property
+    def x_shapes(self) -> tuple[Shape, ...]:
+        """The value that it reads."""
+        return (self.x_shape,)
 
     @property
     def y_shape(self) -> Shape:

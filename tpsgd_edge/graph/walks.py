@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 
-from tpsgd_edge.graph.layers import Keeping, Layer
+from tpsgd_edge.graph.layers import Layer
 from tpsgd_edge.graph.memory import Memory
+from tpsgd_edge.spec.memory import KEEPING
 
 
 def walk_of(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     """The first layers, up to the last that keeps something from step to step."""
-    if not isinstance(layers[0], Keeping):
+    if layers[0].kind not in KEEPING:
         return ()
-    keeping = [place for place, layer in enumerate(layers) if isinstance(layer, Keeping)]
+    keeping = [place for place, layer in enumerate(layers) if layer.kind in KEEPING]
     return tuple(layers[: keeping[-1] + 1])
 
 

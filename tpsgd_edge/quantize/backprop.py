@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import cast
 
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph import Graph, Learning
@@ -19,7 +20,6 @@ from tpsgd_edge.quantize.model import (
     QuantizedPool,
     QuantizedWeighted,
     Steps,
-    Weighted,
 )
 from tpsgd_edge.quantize.rates import dead_zone, integer_rate
 
@@ -39,16 +39,14 @@ def with_backward_pass(
         reach: the largest error of each value but the last one, in real numbers, by its name.
     """
     edges, learning = graph.edges, {la.name: la.learning for la in graph.weighted}
-    made, last = list(layers), layers[-1]
-    assert isinstance(last, Weighted)
-    trained = [i for i, la in enumerate(layers) if isinstance(la, Weighted) and la.trains]
+    made, last = list(layers), layers[-1].units[0]
+    trained = [i for i, layer in enumerate(layers) if layer.trains]
     scale = last.learning.steps.error_scale
     for index in range(len(layers) - 1, trained[0] - 1, -1):
-        layer = layers[index]
-        if isinstance(layer, QuantizedPool):
-            scale *= _share(layer)
+        layer = layers[index].loss_layer
+        if layer is None:
+            scale *= _share(cast(QuantizedPool, layers[index]))
             continue
-        assert isinstance(layer, Weighted)
         layer = _with_steps(layer, _steps(layer, learning[layer.name], scale))
         if index > trained[0]:
             layer, scale = _with_input_gradient(layer, scale, reach[edges.input_of(layer.name)])

@@ -4,7 +4,7 @@ import numpy as np
 
 from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.graph import Conv2d, Dense, Rnn, WeightedLayer, Weights, is_adaptor
+from tpsgd_edge.graph import Conv2d, Dense, WeightedLayer, Weights, is_adaptor
 from tpsgd_edge.graph.initial_weights import initial_bound, stored_weights
 from tpsgd_edge.quantize.binary32 import to_binary32
 from tpsgd_edge.quantize.context import DenseContext
@@ -88,7 +88,7 @@ def _unit(layer: WeightedLayer, context: DenseContext, loss: Loss, error_scale: 
     learning = context.learning
     first = stored_weights(context.graph, context.index, context.spec.seed)
     bound = initial_bound(context.graph, context.index)
-    gain = layer.input_gain / layer.recurrent_gain if isinstance(layer, Rnn) else 1.0
+    gain = layer.input_gain / layer.recurrent_gain
     numbers = integer_numbers(layer, context, first, bound * max(gain, 1.0))
     scale = error_scale * numbers.steepest
     # On a map times 1 / (mean area of the windows): section 14.

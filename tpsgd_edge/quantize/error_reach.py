@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from tpsgd_edge.arithmetic.expression import compile_expression
 from tpsgd_edge.arithmetic.random import Purpose, stream, uniform
 from tpsgd_edge.arithmetic.types import Real
-from tpsgd_edge.graph import Conv2d, Graph, Pair, Pool, WeightedLayer
+from tpsgd_edge.graph import Conv2d, Dense, Graph, Pair, Pool, WeightedLayer
 from tpsgd_edge.graph.activation import DERIVATIVE
 from tpsgd_edge.graph.forward import forward
 from tpsgd_edge.graph.initial_weights import initial_bound, initial_weights
@@ -73,12 +74,12 @@ _ERROR: dict[str, Callable[[Real, Real, LossSpec], Real]] = {
 def _input_gradient(graph: Graph, index: int, e: Real, x: Real, y: Real, seed: int) -> Real:
     """Errors of a layer's inputs from those of its outputs."""
     layer = graph.layers[index]
-    if isinstance(layer, Pool):
-        return _pool_input_gradient(layer, e, x, y)
-    assert isinstance(layer, WeightedLayer), "backpropagation does not pass through branches"
-    w = _backward_weights(graph, layer, index, seed)
-    delta = e * DERIVATIVE[layer.activation](y, *layer.numbers)
-    return _conv2d_input_gradient(layer, delta, w) if isinstance(layer, Conv2d) else delta @ w
+    if layer.weighted is None:
+        return _BACKWARD_UNTRAINED[layer.kind](layer, e, x, y)
+    own = layer.weighted
+    w = _backward_weights(graph, own, index, seed)
+    delta = e * DERIVATIVE[own.activation](y, *own.numbers)
+    return _BACKWARD[own.kind](own, delta, w)
 
 
 def _backward_weights(graph: Graph, layer: WeightedLayer, index: int, seed: int) -> Real:
@@ -87,6 +88,10 @@ def _backward_weights(graph: Graph, layer: WeightedLayer, index: int, seed: int)
         return initial_weights(graph, index, seed).w
     drawn = uniform(stream(seed, Purpose.WEIGHTS, index), layer.n_out * layer.n_in)
     return np.asarray(drawn.reshape(layer.n_out, layer.n_in) / math.sqrt(layer.n_in))
+
+
+def _dense_input_gradient(_layer: Dense, delta: Real, w: Real) -> Real:
+    return np.asarray(delta @ w)
 
 
 def _conv2d_input_gradient(layer: Conv2d, delta: Real, w: Real) -> Real:
@@ -127,3 +132,15 @@ def _places(layer: Conv2d | Pool) -> Iterator[tuple[int, int, slice, slice]]:
     (rows, columns, _), (down, right) = layer.y_shape, layer.stride
     for i, j in itertools.product(*map(range, layer.kernel)):
         yield i, j, slice(i, i + rows * down, down), slice(j, j + columns * right, right)
+
+
+# Errors of inputs by kind of layer, from deltas and weights, or from errors, inputs and outputs.
+# They do not pass through branches and recurrent layers.
+_BACKWARD: dict[str, Callable[[Any, Real, Real], Real]] = {
+    "dense": _dense_input_gradient,
+    "conv2d": _conv2d_input_gradient,
+}
+_BACKWARD_UNTRAINED: dict[str, Callable[[Any, Real, Real, Real], Real]] = {
+    "max_pool": _pool_input_gradient,
+    "average_pool": _pool_input_gradient,
+}

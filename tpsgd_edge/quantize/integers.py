@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.graph import Conv2d, Memory, Recurrent, WeightedLayer, Weights
+from tpsgd_edge.graph import WeightedLayer, Weights
 from tpsgd_edge.quantize.context import DenseContext
 from tpsgd_edge.quantize.last_layer import logit_scale
 from tpsgd_edge.quantize.learning import IntegerSteps
@@ -122,7 +122,7 @@ def _weight_scale(
         reach if first is None else float(np.abs(first.w).max()),
         asked=context.learning.weight_range,
         trains=context.learning.trainable,
-        all_dense=not any(isinstance(x, Conv2d | Memory | Recurrent) for x in context.graph.layers),
+        all_dense=all(layer.kind == "dense" for layer in context.graph.layers),
     )
     if first is None:
         return scale

@@ -57,7 +57,7 @@ def _mults(name: str, factors: Sequence[float]) -> tuple[tuple[int, ...], int]:
 
 
 def quantize_concat(
-    layer: Concat, value_type: ValueType, x_scales: Sequence[float]
+    layer: Concat, value_type: ValueType, x_scales: Sequence[float], _full_scale: float = 1.0
 ) -> QuantizedConcat:
     """A concatenation in numbers, in the largest of the units that it reads.
 

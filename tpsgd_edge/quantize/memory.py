@@ -1,6 +1,7 @@
 """Numbers of memories (docs/ARITHMETIC.md, section 22)."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,11 @@ _SUM_BITS = 30
 _LARGEST_SHIFT = 62
 
 
-def quantize_memory(layer: Memory, value_type: ValueType, x_scale: float) -> QuantizedMemory:
-    """A memory in numbers; `x_scale` is that of what it reads."""
+def quantize_memory(
+    layer: Memory, value_type: ValueType, x_scales: Sequence[float], _full_scale: float
+) -> QuantizedMemory:
+    """A memory in numbers; the only one of `x_scales` is that of what it reads."""
+    (x_scale,) = x_scales
     is_float = value_type == "f32"
     mean_bits = MEAN_BITS[value_type] if layer.leaks else 0
     sum_shift = sum_shift_of(layer.length, value_type) if layer.cosines and not is_float else 0

@@ -58,7 +58,7 @@ from tpsgd_edge.quantize.parameters import (
     limits,
 )
 from tpsgd_edge.quantize.shapes import Conv2dShape, DenseShape, RnnShape, WeightedShape
-from tpsgd_edge.spec import SAMPLE, Edges
+from tpsgd_edge.spec import SAMPLE, Edges, RawType
 
 __all__ = [
     "DTYPES",
@@ -144,14 +144,15 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class InputScaling:
-    """Conversion of raw samples: x = sat(round((raw - mean) / std / scale)).
+    """Conversion of raw samples: x = sat(round((raw - mean) / std / scale)), as section 21 has it.
 
-    `mean` and `std` have one entry for all inputs, or one for each.
+    `mean` and `std` have one entry for all inputs, or one for each; `raw` is the type of samples.
     """
 
     mean: NDArray[np.float64]
     std: NDArray[np.float64]
     scale: float
+    raw: RawType = "float"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """One model, from real numbers to the integers that the device will see."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,15 +14,10 @@ from tpsgd_edge.frontend.network import dataset_scaling
 from tpsgd_edge.frontend.scaling import some_samples
 from tpsgd_edge.graph import (
     SAMPLE,
-    Add,
-    Concat,
-    Conv2d,
     Graph,
-    Gru,
     Layer,
-    Memory,
+    Learning,
     Pool,
-    Rnn,
     WeightedLayer,
     is_adaptor,
 )
@@ -71,9 +67,9 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
     calibration = some_samples(dataset.first.x_train, (mean, std))
     full_scales, shift = _full_scales(spec, graph, dataset, calibration, value_type)
     scale = input_scale(calibration, value_type)
-    if isinstance(graph.layers[0], Rnn) and value_type != "f32":
+    if graph.layers[0].kind == "rnn" and value_type != "f32":
         scale = recurrent_input_scale(scale, full_scales[0], value_type)
-    inputs = InputScaling(mean, std, scale)
+    inputs = InputScaling(mean, std, scale, dataset.raw)
     labels = _label_format(spec, dataset, full_scales[-1])
 
     ranges = _Ranges(inputs.scale, tuple(full_scales), labels.scale, shift)
@@ -126,27 +122,32 @@ def _quantized_layers(
     edges, scales, offset = graph.edges, {SAMPLE: ranges.sample}, 0
     for index, layer in enumerate(graph.layers):
         x_scales = [scales[value] for value in edges.inputs_of(layer.name)]
-        if isinstance(layer, WeightedLayer):
-            context = _context(spec, graph, index, value_type, ranges)
+        own = layer.weighted
+        if own is not None:
+            context = _context(spec, graph, index, own.learning, value_type, ranges)
             context = replace(context, x_scale=x_scales[0], unit_offset=offset)
-            layers.append(_quantize_layer(layer, _of_adaptor(layer, context)))
+            layers.append(_WEIGHTED[own.kind](own, _of_adaptor(own, context)))
         else:
-            layers.append(_quantize_untrained(layer, value_type, x_scales, ranges.full[index]))
+            make = _UNTRAINED[layer.kind]
+            layers.append(make(layer, value_type, x_scales, ranges.full[index]))
         scales[layer.name] = layers[-1].y_scale
         offset += sum(dense.y_count for dense in layers[-1].units if dense.trains)
     return layers
 
 
 def _context(
-    spec: Spec, graph: Graph, index: int, value_type: ValueType, ranges: _Ranges
+    spec: Spec,
+    graph: Graph,
+    index: int,
+    learning: Learning,
+    value_type: ValueType,
+    ranges: _Ranges,
 ) -> DenseContext:
-    layer = graph.layers[index]
-    assert isinstance(layer, WeightedLayer)
     return DenseContext(
         spec=spec,
         graph=graph,
         index=index,
-        learning=layer.learning,
+        learning=learning,
         value_type=value_type,
         x_scale=1.0,
         full_scale=ranges.full[index],
@@ -161,19 +162,6 @@ def _of_adaptor(layer: WeightedLayer, context: DenseContext) -> DenseContext:
     if not is_adaptor(layer) or context.value_type == "f32":
         return context
     return replace(context, full_scale=context.x_scale * INPUT_MAX[context.value_type])
-
-
-def _quantize_untrained(
-    layer: Layer, value_type: ValueType, x_scales: Sequence[float], full_scale: float
-) -> QuantizedLayer:
-    if isinstance(layer, Add):
-        return quantize_add(layer, value_type, x_scales, full_scale)
-    if isinstance(layer, Concat):
-        return quantize_concat(layer, value_type, x_scales)
-    if isinstance(layer, Memory):
-        return quantize_memory(layer, value_type, x_scales[0])
-    assert isinstance(layer, Pool)
-    return _quantize_pool(layer, value_type, x_scales[0])
 
 
 def _check_says_something(graph: Graph) -> None:
@@ -212,7 +200,9 @@ def _learn_every(graph: Graph) -> int:
     return graph.learn_every if trains else 0
 
 
-def _quantize_pool(layer: Pool, value_type: ValueType, x_scale: float) -> QuantizedPool:
+def _quantize_pool(
+    layer: Pool, value_type: ValueType, x_scales: Sequence[float], _full_scale: float
+) -> QuantizedPool:
     return QuantizedPool(
         name=layer.name,
         mode=layer.mode,
@@ -222,18 +212,27 @@ def _quantize_pool(layer: Pool, value_type: ValueType, x_scale: float) -> Quanti
         stride=layer.stride,
         padding=layer.padding,
         x_type=value_type,
-        x_scale=x_scale,
+        x_scale=x_scales[0],
     )
 
 
-def _quantize_layer(layer: WeightedLayer, context: DenseContext) -> QuantizedLayer:
-    if isinstance(layer, Conv2d):
-        return quantize_conv2d(layer, context)
-    if isinstance(layer, Rnn):
-        return quantize_rnn(layer, context)
-    if isinstance(layer, Gru):
-        return quantize_gru(layer, context)
-    return quantize_dense(layer, context)
+# Layers in numbers, by kind: those with weights from their context; others from the type and the
+# scales of what they read, and from R.
+_WEIGHTED: Mapping[str, Callable[[Any, DenseContext], QuantizedLayer]] = {
+    "dense": quantize_dense,
+    "conv2d": quantize_conv2d,
+    "rnn": quantize_rnn,
+    "gru": quantize_gru,
+}
+_UNTRAINED: Mapping[str, Callable[[Any, ValueType, Sequence[float], float], QuantizedLayer]] = {
+    "max_pool": _quantize_pool,
+    "average_pool": _quantize_pool,
+    "memory": quantize_memory,
+    "add": quantize_add,
+    "concat": quantize_concat,
+}
+# Kinds whose outputs have the scale of what they read.
+_OF_ITS_INPUT = {"max_pool", "average_pool", "concat", "memory"}
 
 
 def _full_scales(
@@ -251,7 +250,7 @@ def _full_scales(
     shift = 0
     outputs = enumerate(forward(graph, calibration, spec.seed))
     for index, layer in enumerate(graph.layers):
-        if isinstance(layer, Pool | Concat | Memory) or is_adaptor(layer):
+        if layer.kind in _OF_ITS_INPUT or is_adaptor(layer):
             scales.append(1.0)  # not used: it has the scale of its input, or one of its own
         elif FACTS[layer.activation].is_bounded or value_type == "f32":
             scales.append(1.0)
@@ -266,9 +265,7 @@ def _full_scales(
     return scales, shift
 
 
-def _reach(
-    layer: WeightedLayer | Add, y: NDArray[np.float64], value_type: ValueType
-) -> NDArray[np.float64]:
+def _reach(layer: Layer, y: NDArray[np.float64], value_type: ValueType) -> NDArray[np.float64]:
     """Magnitudes (n, values) that y must hold; for leaky_relu in s16 also z (section 4)."""
     if layer.activation == "leaky_relu" and value_type == "s16":
         y = np.where(y < 0, y / layer.numbers[0], y)

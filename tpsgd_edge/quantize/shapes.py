@@ -101,7 +101,7 @@ class Conv2dShape:
 
     @property
     def weight_places(self) -> tuple[object, ...]:
-        """What the places of weights mean, beside their counts."""
+        """The meaning of the places of weights, beside their counts."""
         shapes = (self.x_shape, self.y_shape, self.kernel, self.stride, self.padding)
         return (*shapes, self.groups, self.dilation)
 
@@ -176,7 +176,7 @@ class RnnShape:
 
     @property
     def weight_places(self) -> tuple[object, ...]:
-        """What the places of weights mean, beside their counts."""
+        """The meaning of the places of weights, beside their counts."""
         return self.n_x, self.leak_shifts
 
     @property

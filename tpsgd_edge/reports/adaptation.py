@@ -7,7 +7,7 @@ from typing import Any
 
 from tpsgd_edge.reports.results import Json, finite
 from tpsgd_edge.reports.text import bytes_text, metric_text
-from tpsgd_edge.spec import Spec, WeightedSpec
+from tpsgd_edge.spec import Spec
 from tpsgd_edge.stages.adapting import Strategy, Trial, Trials, layers_of
 from tpsgd_edge.stages.doubts import Doubt, Facts, doubts
 
@@ -116,8 +116,8 @@ def _fragment(tried: Trials, best: Trial) -> Iterator[str]:
 
 
 def _source_settings(spec: Spec, strategy: Strategy) -> Iterator[str]:
-    for layer in layers_of(spec, strategy):
-        if isinstance(layer, WeightedSpec):
+    for layer in (made.weighted for made in layers_of(spec, strategy)):
+        if layer is not None:
             yield f"settings.{layer.name}.train = {_toml(layer.train)}"
             if layer.train and layer.projection is not None:
                 yield f"settings.{layer.name}.projection = {_toml(layer.projection)}"

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from tpsgd_edge.arithmetic.activations import SELU_ALPHA, SELU_SCALE, Numbers
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.graph import Add, WeightedLayer
+from tpsgd_edge.graph import Layer
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +59,12 @@ ACTIVATIONS: dict[str, Activation] = {
 }
 
 
-def activate(layer: WeightedLayer | Add, z: Tensor) -> Tensor:
+def activate(layer: Layer, z: Tensor) -> Tensor:
     """Activate the layer's pre-activations z (batch, y_count); the result has their shape."""
     return ACTIVATIONS[layer.activation].function(z, *layer.numbers)
 
 
-def derivative(layer: WeightedLayer | Add, y: Tensor) -> Tensor:
+def derivative(layer: Layer, y: Tensor) -> Tensor:
     """Compute f'(z) of the layer from its outputs y, in the shape of y."""
     return slope_of(layer.activation, y, layer.numbers)
 

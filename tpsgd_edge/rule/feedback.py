@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from tpsgd_edge.arithmetic.random import Purpose, stream, uniform
-from tpsgd_edge.graph import Graph, Recurrent, Rnn, WeightedLayer, weight_shapes
+from tpsgd_edge.graph import Graph
 
 # One for each layer; empty where there is none.
 Feedback = tuple[Tensor, ...]
@@ -40,19 +40,17 @@ def draw_feedback(
 
 def _of_weights(graph: Graph, index: int, base: int) -> np.ndarray:
     layer = graph.layers[index]
-    if not isinstance(layer, WeightedLayer):
+    if layer.weighted is None:
         return np.empty(0)
     # Through time an error is multiplied again and again: as large as initial weights, no larger.
-    bound = math.sqrt(6)
-    if isinstance(layer, Recurrent):
-        bound = layer.recurrent_gain if isinstance(layer, Rnn) else 1.0
-    rows, columns = weight_shapes(layer)[0]
+    bound = layer.weighted.recurrent_gain if layer.is_recurrent else math.sqrt(6)
+    rows, columns = layer.weighted.weight_shapes[0]
     return _uniform(base, rows, columns, bound / math.sqrt(columns))
 
 
 def _of_units(graph: Graph, index: int, base: int) -> np.ndarray:
     layer = graph.layers[index]
-    if not isinstance(layer, WeightedLayer) or index == len(graph.layers) - 1:
+    if layer.weighted is None or index == len(graph.layers) - 1:
         return np.empty(0)
     return _uniform(base, layer.y_count, graph.labels.count, math.sqrt(6 / layer.y_count))
 

@@ -19,10 +19,10 @@ from torch.nn.grad import conv2d_input, conv2d_weight
 
 from tpsgd_edge.graph import (
     Add,
+    Concat,
     Conv2d,
     Dense,
     Gru,
-    Join,
     Layer,
     Memory,
     Pool,
@@ -60,21 +60,43 @@ def input_gradient(layer: Layer, x: Tensor, w: Tensor, grad: Tensor) -> Tensor:
     return lower + grad if is_adaptor(layer) else lower
 
 
-def joined(layer: Join, values: Sequence[Tensor]) -> Tensor:
-    """Join the inputs of a layer, before its activation: (batch, y_count)."""
-    if isinstance(layer, Add):
-        return torch.stack(list(values)).sum(dim=0)
+def _sum(_layer: Add, values: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(values)).sum(dim=0)
+
+
+def _side_by_side(layer: Concat, values: Sequence[Tensor]) -> Tensor:
     maps = zip(values, layer.x_shapes, strict=True)
     return torch.cat([x.view(len(x), *shape) for x, shape in maps], dim=3).flatten(1)
 
 
-def joined_gradients(layer: Join, grad: Tensor) -> list[Tensor]:
-    """Compute dJ/dx (batch, x_count) of each input from dJ/dz (batch, y_count)."""
-    if isinstance(layer, Add):
-        return [grad] * layer.count
+def _sum_gradients(layer: Add, grad: Tensor) -> list[Tensor]:
+    return [grad] * layer.count
+
+
+def _split(layer: Concat, grad: Tensor) -> list[Tensor]:
     channels = [shape[2] for shape in layer.x_shapes]
     maps = torch.split(grad.view(len(grad), *layer.y_shape), channels, dim=3)
     return [part.flatten(1) for part in maps]
+
+
+@dataclass(frozen=True, slots=True)
+class JoinKind:
+    """A kind of layer that reads several values.
+
+    Attributes:
+        forward: joins them, before the activation: (batch, y_count).
+        input_gradients: dJ/dx (batch, x_count) of each from dJ/dz (batch, y_count).
+    """
+
+    forward: Callable[[Any, Sequence[Tensor]], Tensor]
+    input_gradients: Callable[[Any, Tensor], list[Tensor]]
+
+
+JOINS: dict[str, JoinKind] = {
+    "add": JoinKind(_sum, _sum_gradients),
+    "concat": JoinKind(_side_by_side, _split),
+}
+"""One entry for each kind that reads several values."""
 
 
 def update_sums(layer: Layer, x: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:

@@ -73,7 +73,7 @@ def local_losses(
     given = iter(specs)
     return tuple(
         _local_loss(graph, index, next(given), projection, seed=seed, dtype=dtype)
-        if isinstance(layer, WeightedLayer)
+        if layer.weighted is not None
         else None
         for index, layer in enumerate(graph.layers)
     )
@@ -147,9 +147,9 @@ def _local_loss(
     seed: int,
     dtype: torch.dtype,
 ) -> LocalLoss:
-    layer = graph.layers[index]
-    if not isinstance(layer, WeightedLayer):
-        raise TypeError(f"layer '{layer.name}' has no weights")
+    layer = graph.layers[index].weighted
+    if layer is None:
+        raise TypeError(f"layer '{graph.layers[index].name}' has no weights")
     p, mid, mult = None, *_output_target(layer, graph.labels.kind, projection)
     if index < len(graph.layers) - 1:
         shape = (layer.n_target, graph.labels.count)

@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tpsgd_edge.graph import Add, Concat, Edges, Graph, Layer, WeightedLayer, Weights, walk_of
+from tpsgd_edge.graph import Edges, Graph, Layer, Weights, walk_of
 from tpsgd_edge.graph.initial_weights import initial_weights
 from tpsgd_edge.rule.activations import activate
-from tpsgd_edge.rule.layers import forward, joined
+from tpsgd_edge.rule.layers import JOINS, forward
 from tpsgd_edge.rule.sequence import run
 from tpsgd_edge.rule.steps import Step
 
@@ -83,11 +83,9 @@ class FloatNetwork:
     def output(self, index: int, inputs: Sequence[Tensor]) -> Tensor:
         """Output of one layer behind the walk for what it reads: (batch, y_count)."""
         layer = self.layers[index]
-        if isinstance(layer, Add | Concat):
-            z = joined(layer, inputs)
-        else:
-            z = forward(layer, inputs[0], self.w[index], self.b[index])
-        return activate(layer, z) if isinstance(layer, WeightedLayer | Add) else z
+        if layer.kind in JOINS:
+            return activate(layer, JOINS[layer.kind].forward(layer, inputs))
+        return activate(layer, forward(layer, inputs[0], self.w[index], self.b[index]))
 
     def outputs(self, x: NDArray[np.floating]) -> NDArray[np.float32]:
         """Outputs of the last layer for samples (n, n_in): (n, n_out), or (n, steps, n_out)."""
@@ -109,7 +107,7 @@ class FloatNetwork:
         return {
             layer.name: Weights(w.double().numpy().copy(), b.double().numpy().copy())
             for layer, w, b in zip(self.layers, self.w, self.b, strict=True)
-            if isinstance(layer, WeightedLayer)
+            if layer.weighted is not None
         }
 
 
@@ -117,7 +115,7 @@ def first_network(graph: Graph, *, seed: int) -> FloatNetwork:
     """The network before training, as a device with this seed starts."""
     none = Weights(np.empty(0), np.empty(0))
     first = [
-        initial_weights(graph, index, seed) if isinstance(layer, WeightedLayer) else none
+        none if layer.weighted is None else initial_weights(graph, index, seed)
         for index, layer in enumerate(graph.layers)
     ]
     return FloatNetwork(

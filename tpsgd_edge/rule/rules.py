@@ -12,10 +12,9 @@ from typing import Literal, NamedTuple
 
 from torch import Tensor
 
-from tpsgd_edge.graph import Add, Concat, WeightedLayer
 from tpsgd_edge.rule.activations import derivative
 from tpsgd_edge.rule.feedback import Feedback
-from tpsgd_edge.rule.layers import input_gradient, joined_gradients
+from tpsgd_edge.rule.layers import JOINS, input_gradient
 from tpsgd_edge.rule.losses import LocalLoss, local_delta
 from tpsgd_edge.rule.network import FloatNetwork
 
@@ -203,7 +202,7 @@ def backward_pass(
     grads = {len(network.layers): grad}
     for index in range(len(network.layers) - 1, first - 1, -1):
         layer, grad = network.layers[index], grads.pop(index + 1)
-        if isinstance(layer, WeightedLayer | Add) and index + 1 < len(network.layers):
+        if index + 1 < len(network.layers):
             grad = grad * derivative(layer, activity[index + 1])
         if index > first:
             for place, lower in input_gradients(network, index, activity, w, grad):
@@ -216,8 +215,9 @@ def input_gradients(
 ) -> Iterator[tuple[int, Tensor]]:
     """Yield the gradients (batch, x_count) of the values that a layer reads, with their places."""
     layer, places = network.layers[index], network.reads[index]
-    if isinstance(layer, Add | Concat):
-        yield from zip(places, joined_gradients(layer, grad), strict=True)
+    if layer.kind in JOINS:
+        gradients = JOINS[layer.kind].input_gradients(layer, grad)
+        yield from zip(places, gradients, strict=True)
     else:
         yield places[0], input_gradient(layer, activity[places[0]], w[index], grad)
 
@@ -238,7 +238,7 @@ def _down(task: Task, w: Sequence[Tensor]) -> Iterator[Change]:
     error = last_delta(activity, task.labels, task.losses)
     for index, grad in backward_pass(network, w, activity, error):
         del activity[index + 1 :]
-        if isinstance(network.layers[index], WeightedLayer):
+        if network.layers[index].weighted is not None:
             yield Change(index, network.read(index, activity), grad)
 
 
@@ -274,8 +274,8 @@ def _after_the_output(rule: Direct, task: Task) -> Iterator[Change]:
 
 
 def _projected(task: Task, index: int, signal: Tensor, activation: Tensor) -> Tensor | None:
-    layer = task.network.layers[index]
-    if not isinstance(layer, WeightedLayer):
+    layer = task.network.layers[index].weighted
+    if layer is None:
         return None
     return signal @ task.feedback[index].T * derivative(layer, activation)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tpsgd_edge.arithmetic.decay import DECAY
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.graph import Conv2d, Graph, Labels, WeightedLayer
+from tpsgd_edge.graph import Graph, Labels, WeightedLayer
 from tpsgd_edge.rule.defined import check_rule
 from tpsgd_edge.rule.deltas import LayerDeltas, batch_deltas
 from tpsgd_edge.rule.feedback import Feedback, draw_feedback
@@ -148,7 +148,7 @@ def _each(graph: Graph, learning_rate: float | Sequence[float]) -> Sequence[floa
 
 def _of_layers(graph: Graph, rates: Sequence[float]) -> tuple[float, ...]:
     given = iter(rates)
-    return tuple(next(given) if isinstance(la, WeightedLayer) else 0.0 for la in graph.layers)
+    return tuple(0.0 if la.weighted is None else next(given) for la in graph.layers)
 
 
 def _own_losses(
@@ -180,7 +180,7 @@ def _epochs(
 
 
 def _positions(layer: WeightedLayer) -> int:
-    return layer.y_shape[0] * layer.y_shape[1] if isinstance(layer, Conv2d) else 1
+    return layer.y_count // layer.n_out
 
 
 def _batches(count: int, batch: int, *, seed: int, epoch: int) -> Iterator[Tensor]:

@@ -17,13 +17,12 @@ from tpsgd_edge.spec.layers import (
     LayerSpec,
     RecurrentSpec,
     RnnSpec,
-    SequenceSpec,
     WeightedSpec,
     WeightFormat,
 )
 from tpsgd_edge.spec.load import load_spec, past_adaptors, spec_from_dict, with_layers
 from tpsgd_edge.spec.loss import HiddenLoss, LossKind, LossSpec, OutputLoss
-from tpsgd_edge.spec.memory import MemorySpec
+from tpsgd_edge.spec.memory import KEEPING, MemorySpec
 from tpsgd_edge.spec.model import ModelSpec, PretrainSpec
 from tpsgd_edge.spec.names import check_c_name, check_model_name
 from tpsgd_edge.spec.platform import PlatformSpec, parse_bytes
@@ -56,6 +55,7 @@ from tpsgd_edge.spec.sections import (
     NumbersSpec,
     ProjectionKind,
     ProjectionSpec,
+    RawType,
     RuleSpec,
     Spec,
 )
@@ -74,6 +74,7 @@ __all__ = [
     "DEFAULT_FINAL_RATE",
     "DEFAULT_RATE",
     "FASHION_MNIST",
+    "KEEPING",
     "LARGEST_POSITIVE",
     "NOT_MONOTONE",
     "SAMPLE",
@@ -106,11 +107,11 @@ __all__ = [
     "PretrainSpec",
     "ProjectionKind",
     "ProjectionSpec",
+    "RawType",
     "ReadingSpec",
     "RecurrentSpec",
     "RnnSpec",
     "RuleSpec",
-    "SequenceSpec",
     "SourceInput",
     "Spec",
     "WeightFormat",

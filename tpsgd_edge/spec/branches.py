@@ -6,7 +6,6 @@ from tpsgd_edge.spec.edges import SAMPLE
 from tpsgd_edge.spec.model import ModelSpec
 from tpsgd_edge.spec.problems import Problem, did_you_mean
 from tpsgd_edge.spec.walks import walk_length
-from tpsgd_edge.spec.weightless import AddSpec, ConcatSpec
 
 
 def unknown_inputs(model: ModelSpec) -> Iterator[Problem]:
@@ -45,7 +44,7 @@ def branch_problems(model: ModelSpec) -> Iterator[Problem]:
 def _counts(model: ModelSpec) -> Iterator[Problem]:
     for key, layer in zip(model.keys, model.layers, strict=True):
         reads, where = layer.reads or (SAMPLE,), f"[model], {_called(key)}, from"
-        if not isinstance(layer, AddSpec | ConcatSpec):
+        if not layer.reads_several:
             if len(reads) > 1:
                 yield Problem(
                     f"{_called(key)} reads one value",

@@ -1,5 +1,9 @@
 """Additions to a generated project beside the model."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from tpsgd_edge.spec.base import Section
 
 
@@ -11,3 +15,8 @@ class FirmwareSpec(Section):
     of power at any moment costs no more than what came after the latest save (docs/STORE.md).
     Since: 0.2.0.
     Example: `store = true`"""
+    hop: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Add NAME_push to NAME_raw.h, which takes the timesteps of a signal as they come and says when
+    a sample is complete: at first after as many as a sample has, then after every `hop` more.
+    Since: 0.2.0.
+    Example: `hop = 32`"""

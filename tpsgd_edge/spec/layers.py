@@ -4,7 +4,7 @@ Layers that learn share `WeightedSpec`: weights, a local loss and a learning rat
 shape of the data can tell is checked where the graph is built.
 """
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Discriminator, Field, PrivateAttr, Tag, field_validator, model_validator
 
@@ -67,6 +67,11 @@ class WeightedSpec(ReadingSpec):
     _has_rate_of_data: bool = PrivateAttr(default=False)
 
     _c_name = field_validator("name")(check_c_name)
+
+    @property
+    def weighted(self) -> Self:
+        """The layer itself, as it has weights."""
+        return self
 
     @property
     def has_rate_of_data(self) -> bool:
@@ -212,6 +217,7 @@ class Conv1dSpec(ConvSpec):
 class RnnSpec(WeightedSpec):
     """A recurrent layer: it reads a sequence step by step and also its own last output."""
 
+    is_recurrent: ClassVar[bool] = True
     kind: Literal["rnn"]
     """Kind of the layer. Example: `kind = "rnn"`"""
     units: Annotated[int, Field(ge=1, le=LARGEST)]
@@ -248,6 +254,7 @@ class RnnSpec(WeightedSpec):
 class GruSpec(WeightedSpec):
     """A gated recurrent layer, with gates that say how far its state moves."""
 
+    is_recurrent: ClassVar[bool] = True
     kind: Literal["gru"]
     """Kind of the layer. Example: `kind = "gru"`"""
     units: Annotated[int, Field(ge=1, le=LARGEST // 3)]
@@ -270,8 +277,6 @@ class GruSpec(WeightedSpec):
 
 
 RecurrentSpec = RnnSpec | GruSpec
-# Layers that keep something from one step of a sequence to the next.
-SequenceSpec = RecurrentSpec | MemorySpec
 
 
 def _kind(value: Any) -> str:

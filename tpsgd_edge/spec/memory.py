@@ -8,6 +8,8 @@ from tpsgd_edge.spec.leaks import leaks
 from tpsgd_edge.spec.weightless import WeightlessSpec
 
 _MOST_COSINES = 64
+# Kinds of layers that keep something from one step of a sequence to the next.
+KEEPING = ("rnn", "gru", "memory")
 
 
 class MemorySpec(WeightlessSpec):

@@ -138,7 +138,8 @@ class ModelSpec(Section):
     @property
     def weighted(self) -> tuple[WeightedSpec, ...]:
         """The layers with weights."""
-        return tuple(layer for layer in self.layers if isinstance(layer, WeightedSpec))
+        own = (layer.weighted for layer in self.layers)
+        return tuple(layer for layer in own if layer is not None)
 
     @property
     def has_first_weights(self) -> bool:

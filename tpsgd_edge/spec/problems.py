@@ -266,7 +266,8 @@ def range_text(section: type[BaseModel], key: str) -> str:
     """The bounds of a key in words; nothing behind "allowed:" where it has none."""
     bounds = _metadata(section, key)
     if "min_length" in bounds:
-        return f"allowed: {bounds['min_length']} to {bounds['max_length']} entries"
+        most = f" to {bounds['max_length']}" if "max_length" in bounds else " or more"
+        return f"allowed: {bounds['min_length']}{most} entries"
     words = [
         f"{word} {_plain(bounds[name]):,}"
         for name, word in (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below"))

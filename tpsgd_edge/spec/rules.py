@@ -13,12 +13,11 @@ from tpsgd_edge.spec.layers import (
     AdaptorSpec,
     ConvSpec,
     DenseSpec,
-    RecurrentSpec,
-    SequenceSpec,
     WeightedSpec,
     WeightFormat,
 )
 from tpsgd_edge.spec.loss import LABEL_SPACE, LossSpec
+from tpsgd_edge.spec.memory import KEEPING
 from tpsgd_edge.spec.problems import Problem, raise_problems
 from tpsgd_edge.spec.readouts import readout_problems
 from tpsgd_edge.spec.sections import ProjectionKind, Spec
@@ -53,9 +52,9 @@ def weighted_layer(spec: Spec, index: int) -> WeightedSpec:
     Raises:
         TypeError: the layer at this index has no weights.
     """
-    layer = spec.model.layers[index]
-    if not isinstance(layer, WeightedSpec):
-        raise TypeError(f"layer {index} of the spec has no weights: {layer.kind}")
+    layer = spec.model.layers[index].weighted
+    if layer is None:
+        raise TypeError(f"layer {index} of the spec has no weights")
     return layer
 
 
@@ -128,7 +127,7 @@ def error_gate(spec: Spec, labels_kind: LabelsKind) -> float | None:
     if "error_gate" in spec.rule.model_fields_set:
         return spec.rule.error_gate
     model = spec.model
-    is_dense = all(isinstance(layer, DenseSpec) for layer in model.layers)
+    is_dense = all(layer.kind == "dense" for layer in model.layers)
     learns = any(layer.train for layer in model.weighted[:-1])
     is_meant = is_dense and learns and not _has_meaning(spec) and spec.numbers.weights != "f32"
     if spec.rule.kind == "backprop" or not is_meant:
@@ -139,7 +138,7 @@ def error_gate(spec: Spec, labels_kind: LabelsKind) -> float | None:
 
 def is_recurrent(spec: Spec) -> bool:
     """Tell whether the net reads sequences."""
-    return bool(spec.model.layers) and isinstance(spec.model.layers[0], SequenceSpec)
+    return bool(spec.model.layers) and spec.model.layers[0].kind in KEEPING
 
 
 def _has_meaning(spec: Spec) -> bool:
@@ -246,8 +245,8 @@ def _order_problems(spec: Spec) -> Iterator[Problem]:
     edges, layers = spec.model.edges, spec.model.layers
     for key, layer in zip(spec.model.keys, layers, strict=True):
         before = [layers[place] for place in edges.producers_of(key)]
-        others = [other for other in before if not isinstance(other, RecurrentSpec)]
-        if isinstance(layer, RecurrentSpec) and others:
+        others = [other for other in before if not other.is_recurrent]
+        if layer.is_recurrent and others:
             yield Problem(
                 f"the recurrent layer '{layer.name}' cannot follow a layer that is not recurrent",
                 where=f"[model], layer '{layer.name}'",

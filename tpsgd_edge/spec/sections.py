@@ -24,6 +24,7 @@ from tpsgd_edge.spec.platform import PlatformSpec
 from tpsgd_edge.spec.source import SourceInput
 
 ActivationFormat = Literal["s8", "s16"]
+RawType = Literal["float", "uint8", "int8", "uint16", "int16"]
 RandomKind = Literal["hadamard", "sign", "ternary", "gaussian"]
 ProjectionKind = Literal[RandomKind, "fitted", "learned", "prototype"]
 ScheduleKind = Literal["constant", "linear", "cosine", "exponential"]
@@ -224,6 +225,10 @@ class DataSpec(Section):
     layout: Literal["channels_last", "channels_first"] | None = None
     """How the values of a sample lie in the file; where not given, by the rule of docs/LAYOUT.md.
     Example: `layout = "channels_first"`"""
+    raw: RawType | None = None
+    """C type of what a sensor gives, which NAME_raw.h converts; where not given, or "auto", that of
+    the file: the integers of an .npz or IDX file of up to 16 bits, else float. Since: 0.2.0.
+    Example: `raw = "int16"`"""
     _net_input: SourceInput | None = PrivateAttr(default=None)
 
     @property
@@ -242,6 +247,11 @@ class DataSpec(Section):
     @classmethod
     def _names_of_classes(cls, value: object) -> object:
         return None if value is None else check_class_names(value)
+
+    @field_validator("raw", mode="before")
+    @classmethod
+    def _no_type_by_name(cls, value: object) -> object:
+        return None if value == "auto" else value
 
     @field_validator("drop", mode="before")
     @classmethod

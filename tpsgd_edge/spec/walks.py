@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from tpsgd_edge.spec.layers import DenseSpec, LayerSpec, RecurrentSpec, SequenceSpec
-from tpsgd_edge.spec.memory import MemorySpec
+from tpsgd_edge.spec.layers import DenseSpec, LayerSpec, RecurrentSpec
+from tpsgd_edge.spec.memory import KEEPING, MemorySpec
 from tpsgd_edge.spec.model import ModelSpec
 from tpsgd_edge.spec.problems import Problem
 from tpsgd_edge.spec.sections import Spec
@@ -13,9 +13,9 @@ _IN_WALK = RecurrentSpec | MemorySpec | DenseSpec
 
 def walk_length(layers: Sequence[LayerSpec]) -> int:
     """Number of layers that walk: those up to the last that keeps something between steps."""
-    if not layers or not isinstance(layers[0], SequenceSpec):
+    if not layers or layers[0].kind not in KEEPING:
         return 0
-    return 1 + max(i for i, layer in enumerate(layers) if isinstance(layer, SequenceSpec))
+    return 1 + max(i for i, layer in enumerate(layers) if layer.kind in KEEPING)
 
 
 def walk_keys(model: ModelSpec) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """The layer kinds of a spec that have no weights, and what all kinds share."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -12,6 +12,8 @@ from tpsgd_edge.spec.names import check_c_name
 class ReadingSpec(Section):
     """Settings of every layer."""
 
+    is_recurrent: ClassVar[bool] = False
+    reads_several: ClassVar[bool] = False
     reads: tuple[str, ...] | None = Field(default=None, alias="from", min_length=1, max_length=64)
     """Names of the layers whose values this one reads, one or a list, "x" for the sample; where not
     given, that of the layer before it. Since: 0.2.0. Example: `from = "conv1"`"""
@@ -27,6 +29,7 @@ class ReadingSpec(Section):
 class WeightlessSpec(ReadingSpec):
     """Settings of layers without weights: a name, which may be left out."""
 
+    weighted: ClassVar[None] = None
     name: str | None = None
     """Name of the layer; may be left out. Example: `name = "pool1"`"""
 
@@ -81,6 +84,7 @@ class GlobalAvgPoolSpec(WeightlessSpec):
 class AddSpec(WeightlessSpec):
     """The sum of several values of one shape, place by place; `from` names them."""
 
+    reads_several: ClassVar[bool] = True
     kind: Literal["add"]
     """Kind of the layer. Since: 0.2.0. Example: `kind = "add"`"""
     activation: Literal["linear", "relu", "relu6"] = "linear"
@@ -93,6 +97,7 @@ class ConcatSpec(WeightlessSpec):
     Vectors are maps of one place: their entries follow each other.
     """
 
+    reads_several: ClassVar[bool] = True
     kind: Literal["concat"]
     """Kind of the layer. Since: 0.2.0. Example: `kind = "concat"`"""
 

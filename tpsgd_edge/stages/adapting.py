@@ -22,7 +22,6 @@ from tpsgd_edge.spec import (
     AdaptorSpec,
     GruSpec,
     LayerSpec,
-    RecurrentSpec,
     Spec,
     WeightedSpec,
     past_adaptors,
@@ -93,7 +92,7 @@ def _can_learn(layer: WeightedSpec) -> bool:
 
 def _count_recurrent(layers: Sequence[WeightedSpec]) -> int:
     """They come first; an adaptor can only stand behind the last of them."""
-    return sum(isinstance(layer, RecurrentSpec) for layer in layers)
+    return sum(layer.is_recurrent for layer in layers)
 
 
 def save_weights(graph: Graph, path: Path) -> None:
@@ -130,7 +129,8 @@ def layers_of(spec: Spec, strategy: Strategy) -> tuple[LayerSpec, ...]:
     for key, layer in zip(spec.model.keys, spec.model.layers, strict=True):
         if isinstance(layer, AdaptorSpec):
             continue
-        own = _with_training_flags(layer, strategy) if isinstance(layer, WeightedSpec) else layer
+        weighted = layer.weighted
+        own = layer if weighted is None else _with_training_flags(weighted, strategy)
         if layer.reads is not None:
             inputs = [before.get(value, value) for value in edges.inputs_of(key)]
             own = own.model_copy(update={"reads": past_adaptors(inputs, called)})

@@ -23,6 +23,7 @@ from tpsgd_edge.quantize import QuantizedModel, quantize, quantize_inputs, quant
 from tpsgd_edge.rule import pretrain
 from tpsgd_edge.spec import Spec
 from tpsgd_edge.stages.selftest import selftest_of
+from tpsgd_edge.stages.windows import window_of
 from tpsgd_edge.toolchain.build import Binary, compile_firmware, compile_simulation
 from tpsgd_edge.toolchain.compilers import find_compiler
 from tpsgd_edge.toolchain.folder import write_scratch
@@ -96,7 +97,8 @@ def render_project(prepared: Prepared) -> CProject:
     origin = Origin(__version__, spec.source, spec.digest)
     selftest = selftest_of(model, *selftest_samples(model, dataset))
     port, has_store = port_files(prepared.platform), spec.firmware.store
-    return render(model, prepared.plan, origin, selftest, port, has_store=has_store)
+    window = window_of(spec, model, dataset.input_shape)
+    return render(model, prepared.plan, origin, selftest, port, has_store=has_store, window=window)
 
 
 def selftest_samples(

@@ -12,6 +12,7 @@ from tpsgd_edge.memory.dump import State
 from tpsgd_edge.quantize import QuantizedModel, quantize_inputs, quantize_labels
 from tpsgd_edge.reference import Reference, answers, trace
 from tpsgd_edge.reference.rates import rate_of
+from tpsgd_edge.stages.conversions import prove_conversions
 from tpsgd_edge.stages.preparation import Prepared, forward_macs
 from tpsgd_edge.stages.training import Progress
 from tpsgd_edge.toolchain.build import Binary
@@ -92,6 +93,8 @@ def prove(
     passes = device.selftest()
     verdict = _prove_training(device, prepared, steps, questions, progress, begin)
     progress("comparing", steps, steps)
+    if verdict.verdict == "equal":
+        verdict = prove_conversions(device, prepared, verdict)
     if verdict.verdict == "mismatch":
         return verdict
     return verdict if passes else selftest_mismatch(steps)
@@ -110,6 +113,8 @@ def prove_predictions(device: Device, prepared: Prepared, state: bytes, steps: i
         reference.load_state(device.interface.layout.read(state))
         device.load_state(state)
         verdict = questions.ask(device, reference, steps, only_predicts=True)
+    if verdict.verdict == "equal":
+        verdict = prove_conversions(device, prepared, verdict, only_predicts=True)
     if verdict.verdict == "equal" and not device.selftest():
         return selftest_mismatch(steps, only_predicts=True)
     return verdict

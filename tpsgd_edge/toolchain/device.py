@@ -51,6 +51,15 @@ class Device(Protocol):
     def answers(self, x: Array, labels: Array) -> Answers:
         """Ask every public function about each sample of x (n, n_in) and the one before it."""
 
+    def prepare(self, raw: Array) -> tuple[NDArray[np.uint32], Array]:
+        """Convert raw samples (n, n_in): the status of each, and x (n, n_in), zeros if refused."""
+
+    def prepare_labels(self, values: Array) -> tuple[NDArray[np.uint32], Array]:
+        """Convert label vectors (n, K) in their own units: statuses, and labels (n, K)."""
+
+    def values(self, outputs: Array) -> Array:
+        """Convert outputs (n, n_out) of a model with label vectors to their own units, binary32."""
+
     def state(self) -> bytes:
         """A copy of the state struct."""
 

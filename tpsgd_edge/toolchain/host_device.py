@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.errors import DataError, ToolError
+from tpsgd_edge.quantize.model import DTYPES
 from tpsgd_edge.toolchain.interface import ModelInterface
 from tpsgd_edge.toolchain.protocol import check_state, checked_samples
 from tpsgd_edge.trace import ANSWERS, Answers, Trace, neighbours
@@ -111,6 +112,33 @@ class HostDevice:
             taken = self._lib.tps_sim_bad_labels_taken(self._model, _address(inputs[-1:]))
         return Answers(words, taken, self._lib.tps_sim_digest(self._model))
 
+    def prepare(self, raw: Array) -> tuple[NDArray[np.uint32], Array]:
+        """See Device."""
+        given = self.interface.raws(raw)
+        made = np.zeros(given.shape, DTYPES[self.interface.x_type])
+        return self._converted("prepare", given, made), made
+
+    def prepare_labels(self, values: Array) -> tuple[NDArray[np.uint32], Array]:
+        """See Device."""
+        given = self.interface.values(values)
+        made = np.zeros(given.shape, DTYPES[self.interface.label_type])
+        return self._converted("prepare_label", given, made), made
+
+    def values(self, outputs: Array) -> Array:
+        """See Device."""
+        given = np.ascontiguousarray(outputs)
+        made = np.zeros(given.shape, "<f4")
+        for one, out in zip(given, made, strict=True):
+            self._lib.tps_sim_values(_address(one), _address(out))
+        return made
+
+    def _converted(self, name: str, given: Array, made: Array) -> NDArray[np.uint32]:
+        """Call a function for each row of `given` and `made`; the statuses that it returned."""
+        function = getattr(self._lib, f"tps_sim_{name}")
+        rows = zip(given, made, strict=True)
+        statuses = [function(_address(one), _address(out)) for one, out in rows]
+        return np.array(statuses, np.uint32)
+
     def state(self) -> bytes:
         """See Device."""
         return self._state.tobytes()
@@ -198,6 +226,9 @@ def _load(library: Path) -> ctypes.CDLL:
         ("ask", None, [pointer, pointer, pointer, pointer, u32]),
         ("bad_labels_taken", u32, [pointer, pointer]),
         ("digest", u32, [pointer]),
+        ("prepare", u32, [pointer, pointer]),
+        ("prepare_label", u32, [pointer, pointer]),
+        ("values", None, [pointer, pointer]),
     ):
         function = getattr(lib, f"tps_sim_{name}", None)
         if function is None:

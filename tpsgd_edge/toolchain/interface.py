@@ -8,6 +8,8 @@ from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.memory.state import StateLayout, digest_order, state_layout
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
+from tpsgd_edge.quantize.raw import RAW_DTYPES
+from tpsgd_edge.spec import RawType
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class ModelInterface:
         has_confidence: whether outputs give probabilities of classes.
         tensors: the state's tensors in digest order.
         layers: names, first to last.
+        raw: type of raw samples.
     """
 
     name: str
@@ -37,6 +40,7 @@ class ModelInterface:
     layers: tuple[str, ...]
     answers: int | None = None
     has_confidence: bool = False
+    raw: RawType = "float"
 
     @property
     def confidence_dtype(self) -> np.dtype[np.generic]:
@@ -97,6 +101,22 @@ class ModelInterface:
         one = () if self.labels_are_classes else (self.label_count,)
         return _checked("labels", labels, self.label_type, (*self._steps, *one))
 
+    def raws(self, raw: Array) -> Array:
+        """`raw` samples as C wants them, shape (n, n_in).
+
+        Raises:
+            DataError: another shape, or another type.
+        """
+        return _of_type("raw samples", raw, RAW_DTYPES[self.raw], (self.n_in,))
+
+    def values(self, values: Array) -> Array:
+        """Label vectors in their own units as C wants them, binary32 of shape (n, label_count).
+
+        Raises:
+            DataError: another shape, or another type.
+        """
+        return _of_type("values", values, DTYPES["f32"], (self.label_count,))
+
     def rate(self, rate: float) -> bytes:
         """A factor of the learning rates in the type of the state's `rate`."""
         types = {tensor.name: tensor.type for tensor in self.layout.tensors}
@@ -130,6 +150,7 @@ def interface_of(model: QuantizedModel) -> ModelInterface:
         n_out=model.n_out,
         answers=model.steps if model.labels.each_step else None,
         has_confidence=model.has_confidence,
+        raw=model.inputs.raw,
         layout=state_layout(model),
         tensors=digest_order(model),
         layers=tuple(layer.name for layer in model.layers),
@@ -137,12 +158,13 @@ def interface_of(model: QuantizedModel) -> ModelInterface:
 
 
 def _checked(what: str, array: Array, type_: str, shape: tuple[int, ...]) -> Array:
-    dtype = DTYPES[type_]
+    return _of_type(what, array, DTYPES[type_], shape)
+
+
+def _of_type(what: str, array: Array, dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> Array:
     if array.dtype != dtype or array.shape[1:] != shape:
         raise DataError(
-            f"{what} do not fit the model"
-            if what == "labels"
-            else f"{what} does not fit the model",
+            f"{what} {'does' if what == 'x' else 'do'} not fit the model",
             found=f"{array.dtype} of shape {array.shape}, "
             f"expected {dtype} of shape {('n', *shape)}".replace("'", ""),
         )

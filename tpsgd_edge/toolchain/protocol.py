@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.errors import DataError, ToolError
+from tpsgd_edge.quantize.model import DTYPES
 from tpsgd_edge.toolchain.interface import ModelInterface
 from tpsgd_edge.trace import ANSWERS, Answers, Trace, neighbours
 
-VERSION = 3
+VERSION = 4
 INFO, INIT, TRAIN, TRACE, OUTPUTS, DUMP, LOAD, SELFTEST, STACK, CONFIDENT = range(10)
-ASK, RATE, RESTART = range(10, 13)
+ASK, RATE, RESTART, PREPARE, LABEL, VALUES = range(10, 16)
 
 
 class Link(Protocol):
@@ -113,6 +114,42 @@ class StreamDevice:
             bad_labels += taken
         table = np.frombuffer(b"".join(words), "<u4").reshape(-1, len(ANSWERS))
         return Answers(table, bad_labels, digest)
+
+    def prepare(self, raw: Array) -> tuple[NDArray[np.uint32], Array]:
+        """See Device."""
+        interface = self.interface
+        return self._converted(PREPARE, interface.raws(raw), interface.x_type, interface.n_in)
+
+    def prepare_labels(self, values: Array) -> tuple[NDArray[np.uint32], Array]:
+        """See Device."""
+        interface = self.interface
+        return self._converted(
+            LABEL, interface.values(values), interface.label_type, interface.label_count
+        )
+
+    def values(self, outputs: Array) -> Array:
+        """See Device."""
+        count = outputs.shape[1]
+        rows = _padded(np.ascontiguousarray(outputs))
+        replies = [
+            self._command(VALUES, len(part), part.tobytes(), len(part) * 4 * count)
+            for part in _split(rows, self._link.max_reply // (4 * count))
+        ]
+        return np.frombuffer(b"".join(replies), "<f4").reshape(-1, count)
+
+    def _converted(
+        self, opcode: int, given: Array, type_: str, count: int
+    ) -> tuple[NDArray[np.uint32], Array]:
+        """Statuses, and what `given` rows became: `count` entries of a type each."""
+        used = count * DTYPES[type_].itemsize
+        size = 4 + _round_up(used)
+        replies = [
+            self._command(opcode, len(part), part.tobytes(), len(part) * size)
+            for part in _split(_padded(given), self._link.max_reply // size)
+        ]
+        rows = np.frombuffer(b"".join(replies), np.uint8).reshape(-1, size)
+        made = np.ascontiguousarray(rows[:, 4 : 4 + used]).view(DTYPES[type_])
+        return np.ascontiguousarray(rows[:, :4]).view("<u4").ravel(), made
 
     def state(self) -> bytes:
         """See Device."""

@@ -18,6 +18,7 @@
 #include "petals_tps_dense.h"
 #include "petals_tps_error.h"
 #include "petals_tps_random.h"
+#include "petals_tps_ranges.h"
 #include "petals_tps_softmax.h"
 #include "petals_tps_tables.h"
 
@@ -225,6 +226,13 @@ uint32_t petals_digest(const struct petals_model *model)
     crc = tps_crc32(crc, &model->start, sizeof model->start);
     crc = tps_crc32(crc, &model->rate, sizeof model->rate);
     return crc;
+}
+
+int petals_valid(const struct petals_model *model)
+{
+    return model->start <= model->step && model->rate <= 32768u
+        && tps_within_s32(model->fc1_b, 6, -134217728, 134217728)
+        && tps_within_s32(model->fc2_b, 3, -134217728, 134217728);
 }
 
 /* CRC-32 of all answers to the built-in samples, one after the other. */

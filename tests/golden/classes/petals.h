@@ -150,6 +150,12 @@ void petals_restart_schedule(struct petals_model *model);
 uint32_t petals_digest(const struct petals_model *model);
 
 /*
+ * Whether all numbers of a model lie where training keeps them: 1, or 0 for what was overwritten, or
+ * loaded from where bits are lost. Calls that are given such a model may overflow.
+ */
+int petals_valid(const struct petals_model *model);
+
+/*
  * Does this very board compute the right bits? Compares, by CRC-32, the constants in flash, all
  * answers to 4 built-in samples and, in firmware that trains, the model after training on them.
  * Returns TPS_SELFTEST_FAILED where any differs.

@@ -123,6 +123,12 @@ void plane_restart_schedule(struct plane_model *model);
 uint32_t plane_digest(const struct plane_model *model);
 
 /*
+ * Whether all numbers of a model lie where training keeps them: 1, or 0 for what was overwritten, or
+ * loaded from where bits are lost. Calls that are given such a model may overflow.
+ */
+int plane_valid(const struct plane_model *model);
+
+/*
  * Does this very board compute the right bits? Compares, by CRC-32, the constants in flash, all
  * answers to 4 built-in samples and, in firmware that trains, the model after training on them.
  * Returns TPS_SELFTEST_FAILED where any differs.

@@ -2,38 +2,20 @@
 /*
  * tps_f32.h -- elementary functions in binary32
  *
- * ARITHMETIC.md of tpsgd-edge, section 12: every operation once, in the order written,
- * never fused and never wider. Compilers that would do so are told not to, or stop here.
+ * ARITHMETIC.md of tpsgd-edge, section 12.
  */
 #ifndef PLANE_TPS_F32_H
 #define PLANE_TPS_F32_H
 
+#include "plane_tps_float.h"
+
 #include <stdint.h>
 
-/* gcc fuses unless it is told -std=c11, and does not know the pragma of the standard. */
-#if !defined(__GNUC__) || defined(__clang__)
-#pragma STDC FP_CONTRACT OFF
-#elif !defined(__STRICT_ANSI__)
-#pragma GCC optimize("fp-contract=off")
-#endif
-#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__)
-#error "f32 arithmetic is exact only without -ffast-math and what it consists of"
-#endif
-/* 16 widens only formats that are narrower than float. */
-#if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0 && __FLT_EVAL_METHOD__ != 16
-#error "f32 arithmetic is exact only where float is not computed wider: -msse2 -mfpmath=sse on x86"
-#endif
 #if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 2)
 #error "the float vectors of MVE flush subnormal numbers to zero: compile with +nomve.fp"
 #endif
 
 #define TPS_LOG2E 0x1.715476p+0f
-
-/* v limited to [lo, hi]; lo where v is no number, so that tables are never left. */
-static inline float tps_clip_f32(float v, float lo, float hi)
-{
-    return v > lo ? (v < hi ? v : hi) : lo;
-}
 
 /* Whether all values are what the arithmetic is proved for: no NaN, |v| <= 2^20. */
 static inline int tps_all_proved_f32(const float *values, uint32_t n)

@@ -152,7 +152,7 @@ def _gru(writer: OnnxWriter, layer: Gru, weights: Weights | None, held: Held) ->
     return Held(writer.node("Squeeze", [y, axis], f"{name}/h"))
 
 
-def add(writer: OnnxWriter, layer: Add, values: Sequence[Held]) -> Held:
+def _add(writer: OnnxWriter, layer: Add, values: Sequence[Held]) -> Held:
     """The sum of several tensors, and what is made of it."""
     shape, name = _common_shape(values, layer.y_shape), layer.name
     held = [_laid(writer, value, shape, f"{name}/{i}").name for i, value in enumerate(values)]
@@ -162,7 +162,7 @@ def add(writer: OnnxWriter, layer: Add, values: Sequence[Held]) -> Held:
     return Held(activated(writer, layer, z), shape)
 
 
-def concat(writer: OnnxWriter, layer: Concat, values: Sequence[Held]) -> Held:
+def _concat(writer: OnnxWriter, layer: Concat, values: Sequence[Held]) -> Held:
     """Several tensors as one: maps by their channels, vectors one behind the other."""
     shape, name = _common_shape(values, None), layer.name
     places = zip(values, layer.x_shapes, strict=True)
@@ -193,4 +193,9 @@ MAKE: Mapping[str, Make] = {
     "memory": memory,
     "max_pool": _pool,
     "average_pool": _pool,
+}
+# Of layers that read several values.
+JOIN: Mapping[str, Callable[[OnnxWriter, Any, Sequence[Held]], Held]] = {
+    "add": _add,
+    "concat": _concat,
 }

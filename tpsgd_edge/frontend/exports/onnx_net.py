@@ -7,12 +7,12 @@ import numpy as np
 
 from tpsgd_edge import __version__
 from tpsgd_edge.frontend.exports.held import Held
-from tpsgd_edge.frontend.exports.layers import MAKE, add, concat, map_of
+from tpsgd_edge.frontend.exports.layers import JOIN, MAKE, map_of
 from tpsgd_edge.frontend.exports.memories import at_the_end, dense_of_steps
 from tpsgd_edge.frontend.exports.writer import OnnxWriter
 from tpsgd_edge.frontend.metadata import class_metadata
 from tpsgd_edge.frontend.scaling import Scaling
-from tpsgd_edge.graph import SAMPLE, Add, Concat, Dense, Graph, Layer, Memory, Weights
+from tpsgd_edge.graph import SAMPLE, Dense, Graph, Layer, Memory, Weights
 
 # How the name of the program that made a file stands near its start: field 2 of ModelProto.
 ONNX_MARK = b"\x12\x0atpsgd-edge"
@@ -79,10 +79,8 @@ def to_onnx(graph: Graph, ends: Ends, *, note: str = "", class_names: Sequence[s
 def _made(
     writer: OnnxWriter, layer: Layer, weights: Weights | None, inputs: Sequence[Held]
 ) -> Held:
-    if isinstance(layer, Add):
-        return add(writer, layer, inputs)
-    if isinstance(layer, Concat):
-        return concat(writer, layer, inputs)
+    if layer.kind in JOIN:
+        return JOIN[layer.kind](writer, layer, inputs)
     return MAKE[layer.kind](writer, layer, weights, inputs[0])
 
 
@@ -91,8 +89,8 @@ def sample_lengths(graph: Graph) -> tuple[int, ...]:
     first = graph.layers[0]
     if graph.walk:
         return (graph.steps, first.x_count)
-    if isinstance(first, Dense):
-        return (first.n_in,)
+    if not first.is_on_maps:
+        return (first.x_count,)
     height, width, channels = graph.value(SAMPLE).shape
     if height > 1:
         return (height, width, channels)
@@ -116,7 +114,7 @@ def _first(writer: OnnxWriter, graph: Graph, held: Held) -> Held:
     first = graph.layers[0]
     if graph.walk:
         return Held(writer.node("Transpose", [held.name], "/x_steps", perm=[1, 0, 2]))
-    if isinstance(first, Dense):
+    if not first.is_on_maps:
         return held
     if len(sample_lengths(graph)) < 3:
         return map_of(writer, held, graph.value(SAMPLE).shape, "/x")

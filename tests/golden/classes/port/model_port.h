@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-#include "petals.h"
+#include "petals_raw.h"
 #include "petals_tps_crc32.h"
 
 #ifdef PETALS_INFERENCE_ONLY
@@ -19,6 +19,7 @@ typedef int8_t model_x_t;
 typedef uint16_t model_label_t;
 typedef int16_t model_output_t;
 typedef uint32_t model_rate_t;
+typedef float model_raw_t;
 
 #define MODEL_N_IN PETALS_N_IN
 #define MODEL_N_OUT PETALS_N_OUT
@@ -60,6 +61,11 @@ static inline uint32_t model_digest(const model_t *model)
 static inline tps_status model_selftest(model_t *scratch)
 {
     return petals_selftest(scratch);
+}
+
+static inline tps_status model_prepare(const model_raw_t *raw, model_x_t *x)
+{
+    return petals_prepare(raw, x);
 }
 
 #define MODEL_HAS_CLASSES

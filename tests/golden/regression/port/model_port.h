@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-#include "plane.h"
+#include "plane_raw.h"
 #include "plane_tps_crc32.h"
 
 #ifdef PLANE_INFERENCE_ONLY
@@ -19,6 +19,7 @@ typedef float model_x_t;
 typedef float model_label_t;
 typedef float model_output_t;
 typedef float model_rate_t;
+typedef float model_raw_t;
 
 #define MODEL_N_IN PLANE_N_IN
 #define MODEL_N_OUT PLANE_N_OUT
@@ -60,6 +61,24 @@ static inline uint32_t model_digest(const model_t *model)
 static inline tps_status model_selftest(model_t *scratch)
 {
     return plane_selftest(scratch);
+}
+
+static inline tps_status model_prepare(const model_raw_t *raw, model_x_t *x)
+{
+    return plane_prepare(raw, x);
+}
+
+#define MODEL_HAS_VALUES
+#define MODEL_N_VALUES PLANE_N_LABELS
+
+static inline tps_status model_prepare_label(const float *values, model_label_t *label)
+{
+    return plane_prepare_label(values, label);
+}
+
+static inline void model_values(const model_output_t *outputs, float *values)
+{
+    plane_values(outputs, values);
 }
 
 #ifndef MODEL_INFERENCE_ONLY

@@ -1,0 +1,188 @@
+"""Recurrent layer kinds of a graph (docs/ARITHMETIC.md, sections 15 and 17)."""
+
+import itertools
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from tpsgd_edge.arithmetic.activations import Numbers
+from tpsgd_edge.graph.joins import Shape
+from tpsgd_edge.graph.learning import Learning
+
+
+@dataclass(frozen=True, slots=True)
+class Rnn:
+    """A recurrent layer: h += leak * (f(W [x; h] + b) - h) at each step of a sequence.
+
+    `n_x` values come in at a step; W has shape (n_out, n_in) with n_in = n_x + n_out, the columns
+    of x first. The output is h.
+
+    Attributes:
+        leaks: one for each group of units; group g begins at unit floor(g * n_out / groups).
+        has_traces: whether it learns from a trace for each group, else from the present.
+        input_gain, recurrent_gain: initial weights of inputs and of own outputs, times sqrt(n_in).
+        bias_range: initial biases are drawn from [-bias_range, bias_range].
+    """
+
+    name: str
+    n_x: int
+    n_out: int
+    leaks: tuple[float, ...]
+    activation: str
+    has_traces: bool = False
+    input_gain: float = 1.0
+    recurrent_gain: float = 1.0
+    bias_range: float = 0.0
+    numbers: Numbers = field(default=(), kw_only=True)
+    learning: Learning = field(default=Learning(), kw_only=True)
+    is_recurrent: ClassVar[bool] = True
+    is_on_maps: ClassVar[bool] = False
+    residual: ClassVar[bool] = False
+
+    @property
+    def kind(self) -> Literal["rnn"]:
+        """The layer kind, as in the spec."""
+        return "rnn"
+
+    @property
+    def weighted(self) -> "Rnn":
+        """The layer itself, as it has weights."""
+        return self
+
+    @property
+    def weight_shapes(self) -> tuple[tuple[int, int], tuple[int, ...]]:
+        """The shapes of w and b."""
+        return (self.n_out, self.n_in), (self.n_out,)
+
+    @property
+    def x_shapes(self) -> tuple[Shape, ...]:
+        """The value that it reads, as a map of one timestep."""
+        return ((1, 1, self.x_count),)
+
+    @property
+    def y_shape(self) -> Shape:
+        """What it makes, as a map of one timestep."""
+        return (1, 1, self.n_out)
+
+    @property
+    def group_bounds(self) -> tuple[int, ...]:
+        """The first unit of each group, and n_out."""
+        groups = len(self.leaks)
+        return tuple(g * self.n_out // groups for g in range(groups + 1))
+
+    @property
+    def unit_leaks(self) -> tuple[float, ...]:
+        """The leak of each unit."""
+        ends = itertools.pairwise(self.group_bounds)
+        groups = zip(self.leaks, ends, strict=True)
+        return tuple(leak for leak, (start, end) in groups for _ in range(start, end))
+
+    @property
+    def n_in(self) -> int:
+        """Inputs of one unit: those of the layer and its own outputs."""
+        return self.n_x + self.n_out
+
+    @property
+    def x_count(self) -> int:
+        """Values in the layer's input at one step."""
+        return self.n_x
+
+    @property
+    def y_count(self) -> int:
+        """Values in the layer's output."""
+        return self.n_out
+
+    @property
+    def n_target(self) -> int:
+        """Values that the local loss compares."""
+        return self.n_out
+
+    @property
+    def target_area(self) -> float:
+        """Each value is compared by itself."""
+        return 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Gru:
+    """A gated recurrent layer: h moves towards a candidate c, as far as the update gate z lets it.
+
+    `n_x` values come in at a step. Its weights are (3 n_out, n_x + n_out): rows of the reset gate,
+    of the update gate and of the candidate, columns of x first; its biases (2, 3 n_out): of the
+    sums over x, and of those over the own output.
+
+    Attributes:
+        reset_before: whether the reset gate acts on h before the candidate's sums, else on them.
+    """
+
+    name: str
+    n_x: int
+    n_out: int
+    reset_before: bool = False
+    learning: Learning = field(default=Learning(), kw_only=True)
+    is_recurrent: ClassVar[bool] = True
+    is_on_maps: ClassVar[bool] = False
+    residual: ClassVar[bool] = False
+    has_traces: ClassVar[bool] = False
+    leaks: ClassVar[tuple[float, ...]] = ()
+    input_gain: ClassVar[float] = 1.0
+    recurrent_gain: ClassVar[float] = 1.0
+
+    @property
+    def kind(self) -> Literal["gru"]:
+        """The layer kind, as in the spec."""
+        return "gru"
+
+    @property
+    def weighted(self) -> "Gru":
+        """The layer itself, as it has weights."""
+        return self
+
+    @property
+    def x_shapes(self) -> tuple[Shape, ...]:
+        """The value that it reads, as a map of one timestep."""
+        return ((1, 1, self.x_count),)
+
+    @property
+    def y_shape(self) -> Shape:
+        """What it makes, as a map of one timestep."""
+        return (1, 1, self.n_out)
+
+    @property
+    def weight_shapes(self) -> tuple[tuple[int, int], tuple[int, ...]]:
+        """The shapes of w and b."""
+        return (3 * self.n_out, self.n_in), (2, 3 * self.n_out)
+
+    @property
+    def activation(self) -> Literal["tanh"]:
+        """The function that bounds the outputs."""
+        return "tanh"
+
+    @property
+    def numbers(self) -> Numbers:
+        """Settings of its activations: they have none."""
+        return ()
+
+    @property
+    def n_in(self) -> int:
+        """Inputs of one unit: those of the layer and its own outputs."""
+        return self.n_x + self.n_out
+
+    @property
+    def x_count(self) -> int:
+        """Values in the layer's input at one step."""
+        return self.n_x
+
+    @property
+    def y_count(self) -> int:
+        """Values in the layer's output."""
+        return self.n_out
+
+    @property
+    def n_target(self) -> int:
+        """Values that the local loss compares."""
+        return self.n_out
+
+    @property
+    def target_area(self) -> float:
+        """Each value is compared by itself."""
+        return 1.0
