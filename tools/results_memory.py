@@ -28,7 +28,7 @@ ROWS = {
         Row(
             "tpSGD, generated code, s16",
             Run("rows_memory", 1, "code", weights="s16"),
-            ((0.002, 0.006), (0.004, 0.006), (0.008, 0.006)),
+            ((0.002, 0.006), (0.004, 0.006), (0.008, 0.006), (0.004, 0.015)),
         ),
         Row(
             "the same without the error gate",
@@ -56,7 +56,7 @@ ROWS = {
         Row(
             "tpSGD, generated code, s16",
             Run("har_memory", 1, "code", weights="s16"),
-            ((0.0005, 0.006), (0.001, 0.006), (0.002, 0.006)),
+            ((0.0005, 0.006), (0.001, 0.006), (0.002, 0.006), (0.0005, 0.015)),
         ),
         Row(
             "tpSGD, generated code, s8",

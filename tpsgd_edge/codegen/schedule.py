@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 from tpsgd_edge.codegen.calls import LABEL, Call, LearningCalls, OperationView, arena
 from tpsgd_edge.codegen.error_kernels import probability_c
@@ -22,11 +23,11 @@ def _walking(model: QuantizedModel) -> Iterator[OperationView]:
     for layer in model.walk:
         kind = KINDS[layer.kind]
         stage = replace(kind.forward(model, layer), training_calls=kind.remember(model, layer))
-        if not isinstance(layer, QuantizedMemory) or layer is model.walk[-1]:
+        if layer.kind != "memory" or layer is model.walk[-1]:
             yield stage
             continue
         assert kind.recall is not None
-        yield replace(stage, until=due_call(layer))
+        yield replace(stage, until=due_call(cast(QuantizedMemory, layer)))
         yield kind.recall(model, layer)
 
 

@@ -8,7 +8,7 @@ from tpsgd_edge.codegen.classes import ClassView, class_views
 from tpsgd_edge.codegen.schedule import step_stages, teaching_calls_of
 from tpsgd_edge.codegen.work import BufferView
 from tpsgd_edge.memory import MemoryPlan
-from tpsgd_edge.quantize.model import DTYPES, SAMPLE, QuantizedMemory, QuantizedModel
+from tpsgd_edge.quantize.model import DTYPES, SAMPLE, QuantizedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def sequence_view(model: QuantizedModel, plan: MemoryPlan) -> SequenceView | Non
     """The sequences of a model; None of one that reads none."""
     if not model.walk:
         return None
-    memories = [layer for layer in model.walk if isinstance(layer, QuantizedMemory)]
+    memories = [la for la in model.of_kind("memory") if la in model.walk]
     return SequenceView(
         steps=model.steps,
         step_in=model.value(SAMPLE).count,

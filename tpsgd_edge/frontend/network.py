@@ -20,7 +20,6 @@ from tpsgd_edge.graph import (
     Conv2d,
     Graph,
     Layer,
-    Memory,
     Pool,
     Shape,
     Weights,
@@ -92,7 +91,7 @@ def graph_layers(spec: Spec, dataset: Dataset) -> tuple[Layer, ...]:
     layers = _layers(spec, shape, labels.kind)
     if labels.each_step:
         check_step_labels(spec)
-    if not isinstance(layers[0], Memory):
+    if layers[0].kind != "memory":
         return layers
     samples = some_samples(dataset.first.x_train, dataset_scaling(spec, dataset))
     return tuple(with_measures(layers, samples, shape[1], each_step=labels.each_step))

@@ -7,7 +7,8 @@ import numpy as np
 from tpsgd_edge.frontend.data import Choice, Dataset
 from tpsgd_edge.frontend.network import dataset_scaling, graph_layers
 from tpsgd_edge.frontend.scaling import some_samples
-from tpsgd_edge.graph import Memory, WeightedLayer
+from tpsgd_edge.graph import WeightedLayer
+from tpsgd_edge.graph.memory import memory_of
 from tpsgd_edge.spec import Spec, asked_learning_rate, is_normalized, layer_index
 from tpsgd_edge.spec.problems import raise_problems
 from tpsgd_edge.spec.rates import STEP_SIZES, rate_problems
@@ -60,7 +61,8 @@ def _rates(spec: Spec, dataset: Dataset) -> Iterator[tuple[str, float]]:
     """Name and rate of each layer with weights for which the spec asks for none."""
     whole = graph_layers(spec, dataset)
     layers = [la.weighted for la in whole if la.weighted is not None]
-    measured = {la.name for la in whole if isinstance(la, Memory) and la.reach}
+    memories = [memory for memory in map(memory_of, whole) if memory is not None]
+    measured = {memory.name for memory in memories if memory.reach}
     names, edges = {layer.name for layer in layers}, spec.model.edges
     for place, layer in enumerate(layers):
         if asked_learning_rate(spec, layer_index(spec, layer.name)) is not None:

@@ -7,9 +7,9 @@ import numpy as np
 
 from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.graph import Layer, Memory, Shape
-from tpsgd_edge.graph.memory import handed_values, measures, remembered
-from tpsgd_edge.spec import MemorySpec, Spec, walk_keys
+from tpsgd_edge.graph import Layer, Shape
+from tpsgd_edge.graph.memory import every_of, handed_values, measures, memory_of, remembered
+from tpsgd_edge.spec import Spec, skipped_steps, walk_keys
 
 # Share of the values that are inside of the range of their type.
 _INSIDE = 0.999
@@ -23,9 +23,10 @@ def walked(layer: Layer, steps: int, *, is_last: bool) -> tuple[Layer, Shape]:
     Args:
         steps: of the sequence that it sees.
     """
-    if isinstance(layer, Memory):
-        layer = replace(layer, x_shape=(1, 1, layer.channels), reads_map=False)
-        steps = layer.handed_on
+    memory = memory_of(layer)
+    if memory is not None:
+        layer = replace(memory, x_shape=(1, 1, memory.channels), reads_map=False)
+        steps = memory.handed_on
     return layer, layer.y_shape if is_last else (1, steps, layer.y_count)
 
 
@@ -40,18 +41,19 @@ def with_measures(
     """
     some = samples[:: max(1, len(samples) // _SAMPLES)]
     sequence = some.reshape(len(some), steps, -1)
-    is_open = isinstance(layers[0], Memory)
+    is_open = True
     for layer, behind in zip(layers, [*layers[1:], None], strict=True):
-        if not is_open or not isinstance(layer, Memory):
+        memory = memory_of(layer)
+        if not is_open or memory is None:
             is_open = False
             yield layer
             continue
-        values = handed_values(layer, sequence)
+        values = handed_values(memory, sequence)
         is_end = behind is not None and behind.weighted is not None
         if not each_step and is_end and not _walks_on(layers, layer):
             values = values[:, -1:]
         mids, gains = measures(values.reshape(-1, layer.y_count))
-        made = replace(layer, mids=mids, gains=gains)
+        made = replace(memory, mids=mids, gains=gains)
         spread = np.abs((values.reshape(-1, layer.y_count) - mids) * gains)
         yield replace(made, reach=float(np.quantile(spread, _INSIDE)) or 1.0)
         sequence = remembered(made, sequence)
@@ -60,7 +62,7 @@ def with_measures(
 def _walks_on(layers: Sequence[Layer], memory: Layer) -> bool:
     """Tell whether another memory comes behind it."""
     behind = layers[list(layers).index(memory) + 1 :]
-    return any(isinstance(layer, Memory) for layer in behind)
+    return any(memory_of(layer) is not None for layer in behind)
 
 
 def learning_period(spec: Spec, layers: Sequence[Layer]) -> int:
@@ -71,9 +73,8 @@ def learning_period(spec: Spec, layers: Sequence[Layer]) -> int:
     """
     period, found = 1, 1
     for layer in layers[: len(walk_keys(spec.model))]:
-        if isinstance(layer, Memory):
-            period *= layer.every
-        elif layer.weighted is not None and layer.weighted.learning.trainable:
+        period *= every_of(layer)
+        if layer.weighted is not None and layer.weighted.learning.trainable:
             found = period
     asked = spec.rule.learn_every
     if "learn_every" not in spec.rule.model_fields_set:
@@ -95,10 +96,10 @@ def check_step_labels(spec: Spec) -> None:
         SpecError: the memory.
     """
     for key, layer in zip(spec.model.keys, spec.model.layers, strict=True):
-        if isinstance(layer, MemorySpec) and layer.every > 1:
+        if skipped_steps(layer):
             raise SpecError(
                 f"the memory '{key}' skips steps, but each step has a label",
                 where=f"[model], layer '{key}', every",
-                found=f"every = {layer.every}",
+                found=f"every = {1 + skipped_steps(layer)}",
                 help="leave every out",
             )

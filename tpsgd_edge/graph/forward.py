@@ -12,7 +12,7 @@ from tpsgd_edge.graph.graph import Graph, Weights
 from tpsgd_edge.graph.initial_weights import initial_weights
 from tpsgd_edge.graph.joins import Add, Concat
 from tpsgd_edge.graph.layers import Conv2d, Dense, Pool, Recurrent, WeightedLayer, window_bounds
-from tpsgd_edge.graph.memory import Memory, remembered
+from tpsgd_edge.graph.memory import Memory, memory_of, remembered
 from tpsgd_edge.graph.recurrent import Gru, Rnn
 from tpsgd_edge.spec.edges import SAMPLE
 
@@ -54,8 +54,8 @@ def through_time(graph: Graph, x: Real, seed: int) -> Iterator[tuple[Real, Real]
     for index, layer in enumerate(graph.walk):
         if isinstance(layer, Recurrent):
             c, sequence = _run(layer, sequence, initial_weights(graph, index, seed))
-        elif isinstance(layer, Memory):
-            sequence = remembered(layer, sequence)
+        elif (memory := memory_of(layer)) is not None:
+            sequence = remembered(memory, sequence)
             c = sequence.reshape(-1, layer.y_count)
         else:
             c = _output(graph, index, [sequence.reshape(-1, layer.x_count)], seed)

@@ -86,6 +86,17 @@ class Memory(Weightless):
         return self.channels * self.states
 
 
+def memory_of(layer: object) -> Memory | None:
+    """The layer if it is a memory, else None."""
+    return layer if isinstance(layer, Memory) else None
+
+
+def every_of(layer: object) -> int:
+    """Inputs from one at which a layer hands on to the next: 1 of all but memories."""
+    memory = memory_of(layer)
+    return 1 if memory is None else memory.every
+
+
 def usual_gains(leaks: int, cosines: int, length: int, channels: int) -> tuple[float, ...]:
     """Factors that keep values in the range of the inputs: those of a memory that is not measured.
 

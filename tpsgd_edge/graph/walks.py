@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tpsgd_edge.graph.layers import Layer
-from tpsgd_edge.graph.memory import Memory
+from tpsgd_edge.graph.memory import every_of
 from tpsgd_edge.spec.memory import KEEPING
 
 
@@ -20,5 +20,5 @@ def periods_of(walk: Sequence[Layer]) -> tuple[int, ...]:
     periods, period = [], 1
     for layer in walk:
         periods.append(period)
-        period *= layer.every if isinstance(layer, Memory) else 1
+        period *= every_of(layer)
     return tuple(periods)

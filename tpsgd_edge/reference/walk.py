@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 
 from tpsgd_edge.arithmetic.types import Array
-from tpsgd_edge.quantize.model import QuantizedMemory, QuantizedModel
+from tpsgd_edge.quantize.model import QuantizedModel
 from tpsgd_edge.reference.layer import MemoryLayer, RecurrentLayer, ReferenceLayer
 
 
@@ -33,7 +33,7 @@ class Walk:
         keeping, memories, first = [], {}, []
         for place, (layer, own) in enumerate(zip(layers, numbers, strict=False)):
             value: Array = np.zeros(own.y_count, np.float32 if own.x_type == "f32" else np.int64)
-            is_memory = isinstance(own, QuantizedMemory)
+            is_memory = own.kind == "memory"
             if own.is_recurrent or is_memory:
                 keeping.append(cast(RecurrentLayer, layer))
             if is_memory:

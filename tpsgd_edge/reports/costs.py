@@ -10,7 +10,6 @@ from tpsgd_edge.quantize.model import (
     DTYPES,
     QuantizedGru,
     QuantizedLayer,
-    QuantizedMemory,
     QuantizedModel,
     QuantizedWeighted,
     StoredInit,
@@ -44,7 +43,7 @@ def _layer_cost(layer: QuantizedLayer, tensors: Mapping[str, int]) -> LayerCost:
     units, loss = layer.units, layer.loss_layer
     # The loss of a gru belongs to a unit without weights.
     own = () if loss is None or any(loss is unit for unit in units) else (loss,)
-    tables = layer.constant_bytes if isinstance(layer, QuantizedMemory) else 0
+    tables = _TABLES[layer.kind](layer) if layer.kind in _TABLES else 0
     names = [f"{unit.name}.{tensor}" for unit in (*units, *own) for tensor in "wbp"]
     return LayerCost(
         layer=layer.name,
@@ -73,6 +72,8 @@ def _maps(x_shapes: Iterable[tuple[int, int, int]], y_shape: tuple[int, int, int
     return f"{' + '.join(map(_shape, x_shapes))} -> {_shape(y_shape)}"
 
 
+# Bytes of tables that kinds without weights keep in flash.
+_TABLES: Mapping[str, Callable[[Any], int]] = {"memory": lambda layer: layer.constant_bytes}
 # What a layer reads and makes, by its kind.
 _SHAPES: Mapping[str, Callable[[Any], str]] = {
     "dense": _values,

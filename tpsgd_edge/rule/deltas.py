@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from tpsgd_edge.graph import Layer, Memory, WeightedLayer, periods_of
+from tpsgd_edge.graph import Layer, periods_of
+from tpsgd_edge.graph.memory import every_of
 from tpsgd_edge.rule.cells import CELLS, slope_of
 from tpsgd_edge.rule.feedback import Feedback
 from tpsgd_edge.rule.network import FloatNetwork
@@ -171,7 +172,7 @@ def _through_time(
             s[index] for t, s in enumerate(history, 1) if (len(history) - t) % periods[index] == 0
         ]
         found, grads = through_time(layers[index], backward_weights[index], past, grads)
-        has_weights = isinstance(layers[index], WeightedLayer)
+        has_weights = layers[index].weighted is not None
         inputs = [torch.cat([s.v for s in past]), *inputs]
         deltas = [torch.cat(found) if has_weights else None, *deltas]
         if index:
@@ -181,10 +182,11 @@ def _through_time(
 
 def _spread(grads: list[Tensor], layer: Layer, *, steps: int) -> list[Tensor]:
     """Gradients at all steps of a layer, 0 where it hands nothing on."""
-    if not isinstance(layer, Memory) or layer.every == 1:
+    every = every_of(layer)
+    if every == 1:
         return grads
     spread = [torch.zeros_like(grads[0])] * steps
-    spread[(steps - 1) % layer.every :: layer.every] = grads
+    spread[(steps - 1) % every :: every] = grads
     return spread
 
 

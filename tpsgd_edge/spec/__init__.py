@@ -22,7 +22,7 @@ from tpsgd_edge.spec.layers import (
 )
 from tpsgd_edge.spec.load import load_spec, past_adaptors, spec_from_dict, with_layers
 from tpsgd_edge.spec.loss import HiddenLoss, LossKind, LossSpec, OutputLoss
-from tpsgd_edge.spec.memory import KEEPING, MemorySpec
+from tpsgd_edge.spec.memory import KEEPING, MemorySpec, skipped_steps
 from tpsgd_edge.spec.model import ModelSpec, PretrainSpec
 from tpsgd_edge.spec.names import check_c_name, check_model_name
 from tpsgd_edge.spec.platform import PlatformSpec, parse_bytes
@@ -134,6 +134,7 @@ __all__ = [
     "load_spec",
     "parse_bytes",
     "past_adaptors",
+    "skipped_steps",
     "spec_from_dict",
     "walk_keys",
     "weighted_layer",

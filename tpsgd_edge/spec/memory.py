@@ -12,6 +12,11 @@ _MOST_COSINES = 64
 KEEPING = ("rnn", "gru", "memory")
 
 
+def skipped_steps(layer: object) -> int:
+    """Steps between two that a layer hands on: those of a memory, else none."""
+    return layer.every - 1 if isinstance(layer, MemorySpec) else 0
+
+
 class MemorySpec(WeightlessSpec):
     """Fixed linear states of each channel: leaky means, or cosine sums over a sequence.
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from tpsgd_edge.spec.layers import DenseSpec, LayerSpec, RecurrentSpec
-from tpsgd_edge.spec.memory import KEEPING, MemorySpec
+from tpsgd_edge.spec.memory import KEEPING, MemorySpec, skipped_steps
 from tpsgd_edge.spec.model import ModelSpec
 from tpsgd_edge.spec.problems import Problem
 from tpsgd_edge.spec.sections import Spec
@@ -36,10 +36,10 @@ def walk_problems(spec: Spec) -> Iterator[Problem]:
                 help="dense layers can; put it behind the last memory or recurrent layer",
             )
     for place, (key, layer) in enumerate(pairs):
-        if isinstance(layer, MemorySpec) and layer.every > 1 and place >= count - 1:
+        if skipped_steps(layer) and place >= count - 1:
             yield Problem(
                 f"nothing reads the memory '{key}' step by step",
                 where=f"[model], layer '{key}', every",
-                found=f"every = {layer.every}",
+                found=f"every = {1 + skipped_steps(layer)}",
                 help="leave it out: the memory is read when an answer is asked for, or to learn",
             )

@@ -74,7 +74,7 @@ def memory_kernels(model: QuantizedModel) -> MemoryKernels | None:
 
 
 def _memories(model: QuantizedModel) -> list[QuantizedMemory]:
-    return [layer for layer in model.layers if isinstance(layer, QuantizedMemory)]
+    return model.of_kind("memory")
 
 
 def memory_arrays(model: QuantizedModel) -> Iterator[ArrayView]:

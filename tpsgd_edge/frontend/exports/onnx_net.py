@@ -12,7 +12,8 @@ from tpsgd_edge.frontend.exports.memories import at_the_end, dense_of_steps
 from tpsgd_edge.frontend.exports.writer import OnnxWriter
 from tpsgd_edge.frontend.metadata import class_metadata
 from tpsgd_edge.frontend.scaling import Scaling
-from tpsgd_edge.graph import SAMPLE, Dense, Graph, Layer, Memory, Weights
+from tpsgd_edge.graph import SAMPLE, Graph, Layer, Weights
+from tpsgd_edge.graph.memory import memory_of
 
 # How the name of the program that made a file stands near its start: field 2 of ModelProto.
 ONNX_MARK = b"\x12\x0atpsgd-edge"
@@ -55,11 +56,12 @@ def to_onnx(graph: Graph, ends: Ends, *, note: str = "", class_names: Sequence[s
     for layer in graph.layers:
         inputs = [held[name] for name in edges.inputs_of(layer.name)]
         walks, is_end = layer in walk, layer is (walk or (None,))[-1]
-        if walks and isinstance(layer, Dense):
+        if walks and layer.kind == "dense":
             made = dense_of_steps(writer, layer, weights.get(layer.name), inputs[0])
         else:
-            if isinstance(layer, Memory) and is_end and not graph.labels.each_step:
-                layer = at_the_end(layer)
+            memory = memory_of(layer)
+            if memory is not None and is_end and not graph.labels.each_step:
+                layer = at_the_end(memory)
             made = _made(writer, layer, weights.get(layer.name), inputs)
         if is_end:
             made = _answers(writer, graph, layer, made)
