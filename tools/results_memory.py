@@ -31,9 +31,9 @@ ROWS = {
             ((0.002, 0.006), (0.004, 0.006), (0.008, 0.006), (0.004, 0.015)),
         ),
         Row(
-            "the same without the error gate",
+            "the same without its error gate",
             Run("rows_memory", 1, "code", settings=OPEN, weights="s16"),
-            ((0.004, 0.006),),
+            ((0.004, 0.015),),
         ),
         Row(
             "tpSGD, generated code, s8",
@@ -41,9 +41,9 @@ ROWS = {
             ((0.002, 0.006), (0.004, 0.006), (0.008, 0.006), (0.004, 0.015), (0.004, 0.03)),
         ),
         Row(
-            "the same without the error gate",
+            "the same without its error gate",
             Run("rows_memory", 1, "code", settings=OPEN, weights="s8"),
-            ((0.004, 0.006),),
+            ((0.004, 0.015),),
         ),
         Row(
             "hidden layer left at random, s16",
