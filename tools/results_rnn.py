@@ -35,7 +35,8 @@ from tpsgd_edge.stages import prepare, with_frozen_hidden_layers
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 HAPT = ("hapt_train.npz", "hapt_test.npz")
 FASHION_SAMPLES = 20_000
-HELD_OUT = {"fashion_rows_rnn": 5_000, "har_rnn": 1_800}
+OF_HAPT = ("har_rnn", "har_memory")
+HELD_OUT = {"fashion_rows_rnn": 5_000, "rows_memory": 5_000, "har_rnn": 1_800, "har_memory": 1_800}
 SEEDS = (1, 2, 3)
 # Of backpropagation through time.
 BATCH, CLIP_NORM = 16, 1.0
@@ -225,7 +226,7 @@ ROWS = {
 
 def missing_files(net: str) -> list[str]:
     """Data files that a network needs and that are not there."""
-    names = HAPT if net == "har_rnn" else ()
+    names = HAPT if net in OF_HAPT else ()
     return [name for name in names if not (EXAMPLES / name).exists()]
 
 
@@ -268,7 +269,7 @@ def _inline_table(layer: Mapping[str, object]) -> str:
 
 def data_of(run: Run) -> Dataset:
     """The data set; a run on held-out samples gets some of the training set as its test set."""
-    if run.net == "har_rnn":
+    if run.net in OF_HAPT:
         return _hapt(run)
     limit, count = FASHION_SAMPLES, HELD_OUT[run.net]
     whole = _fashion(run.seed, limit + count)

@@ -22,6 +22,7 @@ CI = {
     "frozen": Count(60, 4),
     "backprop": Count(120, 6),
     "gated": Count(60, 4),
+    "memories": Count(80, 4),
     "graphs": Count(500, 10),
     "specs": Count(200, 0),
 }
@@ -33,6 +34,7 @@ ELSEWHERE = {
     "frozen": Count(8, 1),
     "backprop": Count(12, 1),
     "gated": Count(6, 1),
+    "memories": Count(12, 1),
     "graphs": Count(16, 1),
     "specs": Count(32, 0),
 }

@@ -59,7 +59,9 @@ class Drawn:
 @st.composite
 def specs(draw: st.DrawFn) -> Drawn:
     """Dense nets, nets on maps, along time, of recurrent layers; all formats, losses, rules."""
-    kind = draw(st.sampled_from(("dense", "dense", "maps", "time", "rnn", "gru", "graph")))
+    kind = draw(
+        st.sampled_from(("dense", "dense", "maps", "time", "rnn", "gru", "memory", "graph"))
+    )
     is_class = draw(st.booleans() | st.just(True))
     outputs = draw(st.integers(2 if is_class else 1, 6))
     shape, layers = _LAYERS[kind](draw)
@@ -67,13 +69,15 @@ def specs(draw: st.DrawFn) -> Drawn:
     for _ in range(draw(st.sampled_from((0, 1, 1, 2)))):
         layers.append({"kind": "dense", "units": draw(st.integers(1, 12))})
     layers.append({"kind": "dense", "units": outputs})
-    follows = kind not in ("rnn", "gru", "graph")
+    follows = kind not in ("rnn", "gru", "memory", "graph")
     rule = _rule(draw, is_class=is_class, can_follow_gradient=follows)
+    if kind == "memory" and rule["learn_every"]:
+        del rule["learn_every"]  # Memories say when there is something new.
     weights = draw(st.sampled_from(("s16", "s8", "f32")))
     for index, layer in enumerate(layers):
         if "pool" not in layer["kind"]:
             layer["name"] = f"l{index}"
-        if "pool" not in layer["kind"] and layer["kind"] not in ("add", "concat"):
+        if "pool" not in layer["kind"] and layer["kind"] not in ("add", "concat", "memory"):
             is_last = index == len(layers) - 1
             _vary(draw, layer, is_last=is_last, real=weights == "f32")
     content = {
@@ -160,6 +164,36 @@ def _gru(draw: st.DrawFn) -> tuple[tuple[int, ...], list[dict[str, Any]]]:
     ]
 
 
+def _memory(draw: st.DrawFn) -> tuple[tuple[int, ...], list[dict[str, Any]]]:
+    """One memory, two, or two with a dense layer between; or one behind a conv1d."""
+    shape, layers = (draw(st.integers(1, 9)), draw(st.integers(1, 4))), [_states(draw)]
+    way = draw(st.sampled_from(("one", "two", "between", "conv1d")))
+    if way == "conv1d":
+        shape, layers = _time(draw)
+        layers.append(_states(draw))
+    elif way != "one":
+        layers[0]["every"] = draw(st.integers(1, 4))
+        if way == "between":
+            layers.append({"kind": "dense", "units": draw(st.integers(1, 9))})
+        layers.append(_states(draw))
+    return shape, layers
+
+
+def _states(draw: st.DrawFn) -> dict[str, Any]:
+    states: dict[str, Any] = draw(
+        st.sampled_from(
+            (
+                {},
+                {"leak": [1, 0.25]},
+                {"leak": [0.5], "differences": False},
+                {"cosines": 1},
+                {"cosines": 3},
+            )
+        )
+    )
+    return {"kind": "memory", **states}
+
+
 def _graph(draw: st.DrawFn) -> tuple[tuple[int, ...], list[dict[str, Any]]]:
     """Convolutions that keep the size of their map, with ways around one or two of them."""
     size, channels = draw(st.integers(2, 5)), draw(st.integers(1, 3))
@@ -196,6 +230,7 @@ _LAYERS = {
     "time": _time,
     "rnn": _rnn,
     "gru": _gru,
+    "memory": _memory,
     "graph": _graph,
 }
 

@@ -193,7 +193,10 @@ def test_branches_are_refused_under_backpropagation_and_along_sequences():
     between = {"name": "j", "kind": "concat", "from": ["r1", "r2"]}
     message = error({"name": "r1", **rnn}, {"name": "r2", **rnn}, between, OUT)
     assert message.startswith("layer 'j' cannot read 'r1', a sequence that branches\n")
-    assert "help:  recurrent layers follow each other; what comes behind them may branch" in message
+    assert (
+        "help:  layers along a sequence follow each other; what comes behind them may branch"
+        in message
+    )
     behind = {"name": "j", "kind": "concat", "from": ["a", "r1"]}
     assert spec({"name": "r1", **rnn}, a, behind, OUT).model.edges.inputs_of("j") == ("a", "r1")
 

@@ -201,6 +201,11 @@ def test_recurrent_layers_carry_none():
         spec_of(CARRIED, name="fashion_rows_rnn")
 
 
+def test_memories_along_a_sequence_carry_none():
+    with pytest.raises(SpecError, match="layers that learn along a sequence carry no scores"):
+        spec_of(CARRIED, name="rows_memory")
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "carries"),
     [

@@ -10,6 +10,7 @@ import pytest
 from tests.random.networks import ORIGIN, network, samples_of
 from tests.support.carried import can_carry, with_carried_scores
 from tests.support.gru import with_gru_layers
+from tests.support.memories import with_memories
 from tests.support.small_projects import SMALL, small_project
 from tpsgd_edge.assets import firmware_dir, templates_dir
 from tpsgd_edge.codegen import render
@@ -95,12 +96,14 @@ def test_every_component_is_in_some_project_and_no_more_in_all_than_must_be():
 def test_the_kinds_are_those_that_layers_have():
     recurrent = network(0, recurrent=True)
     branched = [network(seed, graph=True) for seed in range(20)]
-    models = [recurrent, with_gru_layers(np.random.default_rng(0), recurrent), *branched]
+    rng = np.random.default_rng(0)
+    remembering = with_memories(rng, network(0))
+    models = [recurrent, with_gru_layers(rng, recurrent), remembering, *branched]
     assert set(KINDS) == {layer.kind for model in models for layer in model.layers}
 
 
 def test_kinds_that_keep_a_state_can_make_their_output_again():
-    assert {name for name, kind in KINDS.items() if kind.recall} == {"rnn", "gru"}
+    assert {name for name, kind in KINDS.items() if kind.recall} == {"rnn", "gru", "memory"}
 
 
 def test_what_a_lesson_reads_is_in_its_calls_however_deep():

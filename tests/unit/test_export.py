@@ -23,7 +23,7 @@ from tpsgd_edge.memory.dump import read_dump
 from tpsgd_edge.quantize import quantize_inputs, quantize_labels
 from tpsgd_edge.quantize.samples import read_outputs
 from tpsgd_edge.reference import Reference
-from tpsgd_edge.reference.layer import GRUS, POOLS, WEIGHTED
+from tpsgd_edge.reference.layer import GRUS, MEMORIES, POOLS, WEIGHTED
 from tpsgd_edge.spec import load_spec, spec_from_dict
 from tpsgd_edge.stages import prepare
 from tpsgd_edge.stages.export import onnx_of, with_state
@@ -98,6 +98,24 @@ NETS = {
     ),
     "plain recurrent": ([SLOPING, PLAIN, OUT], (8, 4)),
     "gated": ([{**GATES, "reset": "before", "train": False}, {**GATES, "name": "h"}, OUT], (8, 4)),
+    "memories": (
+        [{"kind": "memory", "every": 3}, {"name": "a", "units": 5}, {"kind": "memory"}, OUT],
+        (8, 4),
+    ),
+    "cosines": ([{"kind": "memory", "cosines": 3}, {"name": "a", "units": 5}, OUT], (8, 4)),
+    "stacked memories": (
+        [
+            {"kind": "memory", "leak": [1, 0.5], "differences": False, "every": 2},
+            {"kind": "memory", "cosines": 2},
+            OUT,
+        ],
+        (9, 2),
+    ),
+    "a memory behind a recurrent layer": ([LEAKY, {"kind": "memory", "cosines": 1}, OUT], (8, 4)),
+    "a memory behind a convolution": (
+        [{"kind": "conv1d", "name": "c", "filters": 4, "kernel": 3}, {"kind": "memory"}, OUT],
+        (12, 3),
+    ),
     "leaky, stacked": ([LEAKY, PLAIN, {"name": "a", "units": 4}, OUT], (8, 4)),
 }
 
@@ -153,7 +171,7 @@ def test_every_layer_kind_predicts_the_same(name):
 
 
 def test_every_kind_of_the_reference_can_go_out():
-    assert set(MAKE) == {kind for kind, _ in (*WEIGHTED, *GRUS, *POOLS)}
+    assert set(MAKE) == {kind for kind, _ in (*WEIGHTED, *GRUS, *POOLS, *MEMORIES)}
 
 
 @pytest.mark.parametrize("scaling", ["none", "standard", "standard_channels", "standard_all"])
@@ -197,6 +215,15 @@ def test_scores_that_are_carried_are_part_of_the_net(name, learned):
     projection = {"projection": {"kind": "learned"}} if learned else {}
     ready, reference = prepared(layers, shape, rule=rule, **projection)
     assert ready.model.carrying
+    outputs, predicted = both(ready, reference)
+    np.testing.assert_allclose(predicted, softmax(outputs.astype(np.float64)), atol=2e-5)
+
+
+def test_a_memory_answers_at_each_step():
+    layers = [{"kind": "memory"}, {"name": "a", "units": 5}, OUT]
+    ready, reference = prepared(
+        layers, (8, 4), labels=lambda rng, x: rng.permutation(np.arange(90 * 8) % 3).reshape(90, 8)
+    )
     outputs, predicted = both(ready, reference)
     np.testing.assert_allclose(predicted, softmax(outputs.astype(np.float64)), atol=2e-5)
 

@@ -34,6 +34,8 @@ REFUSED_KINDS: Refusals = {
     ("export", "adaptor"): "cannot be exported",
     ("import", "adaptor"): "cannot be exported",
     ("import", "rnn"): "the operator Scan has no layer of ours",
+    ("import", "memory"): "the weights of MatMul do not fit",
+    ("backprop", "memory"): "does not pass through the memory",
     ("backprop", "adaptor"): "does not pass through the adaptor",
     ("backprop", "rnn"): "recurrent",
     ("backprop", "gru"): "recurrent",

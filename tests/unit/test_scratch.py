@@ -17,6 +17,7 @@ from tests.random.networks import ORIGIN, network, samples_of
 from tests.support.carried import with_carried_scores
 from tests.support.gru import with_gru_layers
 from tests.support.map_models import chain, conv, small
+from tests.support.memories import behind_a_map
 from tests.unit.test_codegen_builds import compiler
 from tpsgd_edge.codegen import render
 from tpsgd_edge.memory import ArenaPlan, MemoryPlan, plan_memory
@@ -77,6 +78,11 @@ def _gru(seed: int) -> QuantizedModel:
     return with_gru_layers(rng, network(seed, recurrent=True, label_kind="class", lively=True))
 
 
+def _memory_of_a_map(seed: int) -> QuantizedModel:
+    rng = np.random.default_rng(seed)
+    return behind_a_map(rng, _conv2d("s8", seed))
+
+
 MODELS: dict[str, Callable[[int], QuantizedModel]] = {
     "dense": _dense,
     "conv2d of s8": lambda seed: _conv2d("s8", seed),
@@ -86,6 +92,7 @@ MODELS: dict[str, Callable[[int], QuantizedModel]] = {
     "depthwise": _depthwise,
     "rnn": lambda seed: network(seed, recurrent=True, label_kind="class", lively=True),
     "gru": _gru,
+    "memory of a map": _memory_of_a_map,
 }
 
 

@@ -198,6 +198,7 @@ class TestSchema:
             ("DataSpec", "raw", ["auto", "int16"]),
             ("PoolSpec", "padding", ["same", 1, [1, 2], [0, 1, 0, 1]]),
             ("RnnSpec", "leak", [1, 0.5, [1, 0.5]]),
+            ("MemorySpec", "leak", [1, 0.5, [1, 0.5]]),
         ],
     )
     def test_short_forms_are_good(self, section, key, values):

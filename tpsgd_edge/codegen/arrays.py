@@ -53,8 +53,8 @@ def selftest_arrays(
     """Arrays of the self-test's samples (n, n_in) and labels (n, ...)."""
     label_type = "u16" if model.labels.kind == "class" else model.output_type
     return (
-        _array(f"{model.name}_selftest_x", model.value_type, samples),
-        _array(f"{model.name}_selftest_labels", label_type, labels),
+        constant_array(f"{model.name}_selftest_x", model.value_type, samples),
+        constant_array(f"{model.name}_selftest_labels", label_type, labels),
     )
 
 
@@ -62,8 +62,8 @@ def _unit_arrays(layer: QuantizedWeighted) -> Iterator[ArrayView]:
     if isinstance(layer.init, StoredInit):
         w, b = layer.init.w.ravel(), layer.init.b
         first = "first_" if layer.trains else ""
-        yield _array(f"tps_{layer.name}_{first}w", layer.weight_type, w, "[n_out][n_in]")
-        yield _array(f"tps_{layer.name}_{first}b", layer.bias_type, b)
+        yield constant_array(f"tps_{layer.name}_{first}w", layer.weight_type, w, "[n_out][n_in]")
+        yield constant_array(f"tps_{layer.name}_{first}b", layer.bias_type, b)
     if not layer.trains:
         return
     if layer.projection is not None and layer.projection.storage != "seed":
@@ -71,7 +71,7 @@ def _unit_arrays(layer: QuantizedWeighted) -> Iterator[ArrayView]:
     if layer.loss.table is not None:
         loss_type = "f32" if layer.weight_type == "f32" else "s16"
         yield _for_training(
-            _array(f"tps_{layer.name}_loss_table", loss_type, layer.loss.table.values)
+            constant_array(f"tps_{layer.name}_loss_table", loss_type, layer.loss.table.values)
         )
 
 
@@ -79,9 +79,9 @@ def _projection_array(layer: str, projection: Projection) -> ArrayView:
     name = f"tps_{layer}_projection"
     if projection.storage == "s8":
         values = projection.values.ravel()
-        return _for_training(_array(name, "s8", values, "P"))
+        return _for_training(constant_array(name, "s8", values, "P"))
     if projection.learns:
-        return _array(f"tps_{layer}_first_p", "s8", projection.values.ravel(), "P")
+        return constant_array(f"tps_{layer}_first_p", "s8", projection.values.ravel(), "P")
     packed = pack_entries(projection.values)
     lines = tuple(c_rows((f"0x{byte:02X}" for byte in packed.ravel()), 16))
     array = ArrayView(name, "uint8_t", (packed.size,), "P", lines, packed.tobytes())
@@ -105,7 +105,8 @@ def pack_entries(values: NDArray[np.int8]) -> NDArray[np.uint8]:
     return np.asarray(np.bitwise_or.reduce(quads, axis=2), np.uint8)
 
 
-def _array(name: str, type_: str, values: NDArray[np.generic], note: str = "") -> ArrayView:
+def constant_array(name: str, type_: str, values: NDArray[np.generic], note: str = "") -> ArrayView:
+    """An array of numbers of a type, in the shape of `values`."""
     content = values.astype(DTYPES[type_].newbyteorder("<")).tobytes()
     return ArrayView(name, C_TYPES[type_], values.shape, note, tuple(_lines(values)), content)
 

@@ -72,11 +72,15 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class OperationView:
-    """One stage of a step. `training_calls` follow where the project trains."""
+    """One stage of a step. `training_calls` follow where the project trains.
+
+    The step of a sequence ends behind it where the call `until` returns 0.
+    """
 
     comment: str
     calls: tuple[Call, ...]
     training_calls: tuple[Call, ...] = ()
+    until: Call | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,7 @@ COMPONENTS = (
     Component("tps_gru", when=lambda view: view.kernels.gru is not None),
     Component("tps_join", when=lambda view: view.kernels.join is not None),
     Component("tps_layer", has_source=False, included=_never),
+    Component("tps_memory", when=lambda view: view.kernels.memory is not None),
     Component("tps_pairs", has_source=False, is_runtime=True, when=_is_integer, included=_never),
     Component("tps_pool", when=lambda view: view.kernels.pool is not None),
     Component(

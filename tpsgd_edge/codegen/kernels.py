@@ -8,6 +8,7 @@ from tpsgd_edge.codegen.error_kernels import ErrorKernels, error_kernels
 from tpsgd_edge.codegen.input_gradient import InputGradientKernels, input_gradient_kernels
 from tpsgd_edge.codegen.kinds.gru import GruKernels, gru_kernels
 from tpsgd_edge.codegen.kinds.join import JoinKernels, join_kernels
+from tpsgd_edge.codegen.kinds.memory import MemoryKernels, memory_kernels
 from tpsgd_edge.codegen.kinds.pool import PoolKernels, pool_kernels
 from tpsgd_edge.codegen.kinds.rnn import RnnKernels, rnn_kernels
 from tpsgd_edge.quantize.model import QuantizedModel
@@ -22,6 +23,7 @@ class Kernels:
     conv2d: Conv2dKernels | None
     pool: PoolKernels | None
     join: JoinKernels | None
+    memory: MemoryKernels | None
     rnn: RnnKernels | None
     gru: GruKernels | None
     backward: InputGradientKernels | None
@@ -35,6 +37,7 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
         conv2d=conv2d_kernels(model),
         pool=pool_kernels(model),
         join=join_kernels(model),
+        memory=memory_kernels(model),
         rnn=rnn_kernels(model),
         gru=gru_kernels(model),
         backward=input_gradient_kernels(model),

@@ -1,26 +1,34 @@
 """The schedule of the memory plan as stages of calls, and the first values of a model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 from tpsgd_edge.codegen.calls import LABEL, Call, LearningCalls, OperationView, arena
 from tpsgd_edge.codegen.error_kernels import probability_c
 from tpsgd_edge.codegen.kinds import KINDS
+from tpsgd_edge.codegen.kinds.memory import due_call
 from tpsgd_edge.memory import MemoryPlan, Operation
-from tpsgd_edge.quantize.model import QuantizedModel, QuantizedWeighted, SeededInit
+from tpsgd_edge.quantize.model import QuantizedMemory, QuantizedModel, QuantizedWeighted, SeededInit
 
 LABEL_PROBABILITY = "tps_label_probability"
 
 
 def step_stages(model: QuantizedModel) -> tuple[OperationView, ...]:
-    """One step of the recurrent layers, each of which remembers what it will learn from."""
-    return tuple(
-        replace(
-            KINDS[layer.kind].forward(model, layer),
-            training_calls=KINDS[layer.kind].remember(model, layer),
-        )
-        for layer in model.recurrent
-    )
+    """One step of the layers that walk, each of which remembers what it will learn from."""
+    return tuple(_walking(model))
+
+
+def _walking(model: QuantizedModel) -> Iterator[OperationView]:
+    for layer in model.walk:
+        kind = KINDS[layer.kind]
+        stage = replace(kind.forward(model, layer), training_calls=kind.remember(model, layer))
+        if layer.kind != "memory" or layer is model.walk[-1]:
+            yield stage
+            continue
+        assert kind.recall is not None
+        yield replace(stage, until=due_call(cast(QuantizedMemory, layer)))
+        yield kind.recall(model, layer)
 
 
 def inference_stages(model: QuantizedModel, plan: MemoryPlan) -> tuple[OperationView, ...]:

@@ -44,7 +44,10 @@ class SequenceView:
         step: the stages of one step.
         teach: learning in the middle of a sequence.
         each_step: whether every step has a label.
-        learn_every: steps after which recurrent layers learn; 0 for the end of a sequence only.
+        learn_every: steps after which the layers that walk learn; 0 for the end of a sequence only.
+        keeps_outputs: whether outputs stay in the arena from step to step.
+        keepers, walkers: what keeps something between steps, and what walks along a sequence.
+        summing: names of memories whose sums end with a sequence; may be empty.
     """
 
     steps: int
@@ -55,10 +58,14 @@ class SequenceView:
     teach: LearningCalls
     each_step: bool
     learn_every: int
+    keeps_outputs: bool
+    keepers: str
+    walkers: str
+    summing: str
 
     @property
     def step_uses_state(self) -> bool:
-        """Tell whether any recurrent layer has weights that change."""
+        """Tell whether any layer that walks has weights that change."""
         return use_state(self.step)
 
 
@@ -78,18 +85,23 @@ def labels_view(model: QuantizedModel) -> LabelsView:
 
 
 def sequence_view(model: QuantizedModel, plan: MemoryPlan) -> SequenceView | None:
-    """The sequences of a model; None without recurrent layers."""
-    if not model.recurrent:
+    """The sequences of a model; None of one that reads none."""
+    if not model.walk:
         return None
+    memories = [la for la in model.of_kind("memory") if la in model.walk]
     return SequenceView(
         steps=model.steps,
         step_in=model.value(SAMPLE).count,
-        stream=_members(plan, "h", "v", "c", "g"),
+        stream=_members(plan, "h", "v", "c", "g", "s", "n"),
         traces=_members(plan, "trace"),
         step=step_stages(model),
         each_step=model.labels.each_step,
         teach=teaching_calls_of(model, plan),
         learn_every=0 if len(model.learning_steps) == 1 else model.learn_every,
+        keeps_outputs=model.walks_in_turns,
+        keepers="layers" if memories else "recurrent layers",
+        walkers="layers along the sequence" if memories else "recurrent layers",
+        summing=" and ".join(la.name for la in memories if not la.leak_shifts),
     )
 
 

@@ -9,6 +9,7 @@ from tpsgd_edge.codegen.calls import LearningCalls, OperationView, use_state
 from tpsgd_edge.codegen.constants import ProjectionView, projection_view
 from tpsgd_edge.codegen.kernels import Kernels, needed_kernels
 from tpsgd_edge.codegen.kinds import KINDS, LayerView
+from tpsgd_edge.codegen.kinds.memory import memory_arrays
 from tpsgd_edge.codegen.kinds.unit import UnitMembers, unit_members, unit_struct
 from tpsgd_edge.codegen.notes import NotesView, notes_view
 from tpsgd_edge.codegen.rate import RateView, rate_view
@@ -174,7 +175,7 @@ def model_view(
     model: QuantizedModel, plan: MemoryPlan, origin: Origin, selftest: SelfTest
 ) -> ModelView:
     """The view of a model."""
-    constants = model_arrays(model)
+    constants = (*model_arrays(model), *memory_arrays(model))
     return ModelView(
         name=model.name,
         model_id=c_uint(model_id(model)),

@@ -25,7 +25,7 @@ from tpsgd_edge.frontend.samples import RawSamples, check_samples
 from tpsgd_edge.frontend.scaling import input_scaling, label_scaling
 from tpsgd_edge.frontend.split import drawn_order
 from tpsgd_edge.graph import Labels
-from tpsgd_edge.spec import FASHION_MNIST, RawType, Spec
+from tpsgd_edge.spec import FASHION_MNIST, KEEPING, RawType, Spec
 
 __all__ = [
     "Choice",
@@ -322,7 +322,7 @@ def _noun(labels: Labels) -> str:
 
 def _steps(spec: Spec, raw: RawSamples) -> int | None:
     """The length of the sequences that a recurrent model reads; None for other models."""
-    if not spec.model.layers[0].is_recurrent or raw.x.ndim < 2:
+    if spec.model.layers[0].kind not in KEEPING or raw.x.ndim < 2:
         return None
     shape = spec.data.input_shape or (1, *raw.x.shape[1:])
     return int(shape[1])

@@ -11,7 +11,7 @@ from tpsgd_edge.frontend.data import Choice, Dataset
 from tpsgd_edge.frontend.network import sample_shape
 from tpsgd_edge.frontend.rates import rate_choices, with_learning_rates
 from tpsgd_edge.frontend.scaling import chosen_scaling
-from tpsgd_edge.spec import Conv1dSpec, Conv2dSpec, Spec
+from tpsgd_edge.spec import KEEPING, Conv1dSpec, Conv2dSpec, Spec
 
 # A step learns from one sample, so a small set needs many epochs; more overfit the noisy ones.
 _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 10_000, 10, 1000
@@ -46,11 +46,12 @@ def _with_scaling(spec: Spec, dataset: Dataset) -> tuple[Spec, tuple[Choice, ...
     if spec.model.source is not None or spec.model.weights_file is not None:
         scaling, why = "none", "a net that was trained before reads samples as they are"
     else:
+        walks = spec.model.layers[0].kind in KEEPING
         first = spec.model.weighted[0]
         scaling, why = chosen_scaling(
             dataset.first.x_train,
             sample_shape(spec, dataset.input_shape),
-            is_sequence=first.is_recurrent or isinstance(first, Conv1dSpec),
+            is_sequence=walks or isinstance(first, Conv1dSpec),
             is_map=isinstance(first, Conv2dSpec),
         )
     data = spec.data.model_copy(update={"scaling": scaling})

@@ -13,6 +13,7 @@ from tpsgd_edge.graph import (
     Dense,
     Gru,
     Layer,
+    Memory,
     Padding,
     Pair,
     Rnn,
@@ -22,6 +23,7 @@ from tpsgd_edge.graph import (
     conv2d,
     pool,
 )
+from tpsgd_edge.graph.memory import usual_gains
 from tpsgd_edge.spec import (
     AdaptorSpec,
     Conv1dSpec,
@@ -30,10 +32,12 @@ from tpsgd_edge.spec import (
     GlobalAvgPoolSpec,
     GruSpec,
     LayerSpec,
+    MemorySpec,
     PoolSpec,
     RnnSpec,
     WeightedSpec,
 )
+from tpsgd_edge.spec.leaks import MOST_LEAKS
 
 # The spec's layer, its name, the shape of what it reads, and its activation.
 _Make = Callable[[Any, str, Shape, str], Layer | None]
@@ -100,6 +104,25 @@ def _step_values(name: str, shape: Shape) -> int:
             help="set data.input_shape = [1, steps, values of one step]",
         )
     return shape[2]
+
+
+def _make_memory(layer: MemorySpec, name: str, shape: Shape, activation: str) -> Layer:
+    channels, length = _step_values(name, shape), shape[1]
+    leaks, cosines = layer.leak or (), layer.cosines or 0
+    if not leaks and not cosines:
+        leaks = tuple(2.0**-k for k in range(min(MOST_LEAKS, length.bit_length())))
+    gains = usual_gains(len(leaks), cosines, length, channels)
+    return Memory(
+        name,
+        shape,
+        length,
+        leaks,
+        cosines,
+        differences=layer.differences and bool(leaks),
+        every=layer.every,
+        mids=(0.0,) * len(gains),
+        gains=gains,
+    )
 
 
 def _make_adaptor(layer: AdaptorSpec, name: str, shape: Shape, activation: str) -> Layer:
@@ -212,6 +235,7 @@ _MAKE: Mapping[str, _Make] = {
     "conv1d": _make_conv1d,
     "rnn": _make_rnn,
     "gru": _make_gru,
+    "memory": _make_memory,
     "max_pool": _make_pool,
     "avg_pool": _make_pool,
     "global_avg_pool": _make_global_pool,

@@ -13,7 +13,8 @@ from tpsgd_edge.frontend.imports.source import source_weights
 from tpsgd_edge.frontend.kinds import make_layer
 from tpsgd_edge.frontend.layout import by, places_of_vector
 from tpsgd_edge.frontend.learning import learning_of
-from tpsgd_edge.frontend.scaling import Scaling, input_scaling, label_scaling
+from tpsgd_edge.frontend.scaling import Scaling, input_scaling, label_scaling, some_samples
+from tpsgd_edge.frontend.walk import check_step_labels, learning_period, walked, with_measures
 from tpsgd_edge.frontend.weights_file import file_weights
 from tpsgd_edge.graph import (
     Conv2d,
@@ -23,8 +24,10 @@ from tpsgd_edge.graph import (
     Shape,
     Weights,
     seen_through,
+    walk_of,
 )
 from tpsgd_edge.spec import (
+    KEEPING,
     SAMPLE,
     AdaptorSpec,
     AddSpec,
@@ -35,10 +38,10 @@ from tpsgd_edge.spec import (
     Edges,
     FlattenSpec,
     LabelsKind,
-    RecurrentSpec,
     Spec,
     check_labels_kind,
     layer_activation,
+    walk_keys,
 )
 
 
@@ -56,9 +59,9 @@ def build_graph(spec: Spec, dataset: Dataset) -> Graph:
     shape = sample_shape(spec, dataset.input_shape)
     layers = graph_layers(spec, dataset)
     _check_expressions(spec, layers)
-    steps = shape[1] if layers[0].is_recurrent else 1
-    is_stream = layers[0].is_recurrent and not dataset.labels.each_step
-    learn_every = spec.rule.learn_every if is_stream else 0
+    is_sequence, each_step = bool(walk_of(layers)), dataset.labels.each_step
+    steps = shape[1] if is_sequence else 1
+    learn_every = learning_period(spec, layers) if is_sequence and not each_step else 0
     # What the net knows; `with_extra_classes` makes the room for more.
     known = replace(dataset.labels, count=dataset.labels.count - spec.model.extra_classes)
     reads = _reads(spec)
@@ -84,7 +87,14 @@ def graph_layers(spec: Spec, dataset: Dataset) -> tuple[Layer, ...]:
     Raises:
         SpecError: layers that do not fit the samples or each other.
     """
-    return _layers(spec, sample_shape(spec, dataset.input_shape), dataset.labels.kind)
+    shape, labels = sample_shape(spec, dataset.input_shape), dataset.labels
+    layers = _layers(spec, shape, labels.kind)
+    if labels.each_step:
+        check_step_labels(spec)
+    if layers[0].kind != "memory":
+        return layers
+    samples = some_samples(dataset.first.x_train, dataset_scaling(spec, dataset))
+    return tuple(with_measures(layers, samples, shape[1], each_step=labels.each_step))
 
 
 def dataset_scaling(spec: Spec, dataset: Dataset) -> Scaling:
@@ -103,8 +113,8 @@ def sample_shape(spec: Spec, shape: tuple[int, ...]) -> Shape:
     """Samples of `shape` as maps (height, width, channels).
 
     What `data.input_shape` says; else images (h, w) have one channel, and vectors are 1 x 1. Where
-    the first layer on maps is a conv1d or recurrent, samples (t,) and (t, c) are sequences:
-    1 x t x c.
+    the first layer on maps is a conv1d, a memory or recurrent, samples (t,) and (t, c) are
+    sequences: 1 x t x c.
 
     Raises:
         SpecError: an input shape that does not hold as many values as a sample.
@@ -121,7 +131,8 @@ def sample_shape(spec: Spec, shape: tuple[int, ...]) -> Shape:
         return asked
     anywhere = DenseSpec | FlattenSpec | AdaptorSpec | AddSpec | ConcatSpec
     on_maps = [la for la in spec.model.layers if not isinstance(la, anywhere)]
-    if on_maps and isinstance(on_maps[0], Conv1dSpec | RecurrentSpec) and len(shape) < 3:
+    along_time = on_maps and (on_maps[0].kind in KEEPING or isinstance(on_maps[0], Conv1dSpec))
+    if along_time and len(shape) < 3:
         return (1, shape[0], math.prod(shape[1:]))
     if len(shape) == 2:
         return (shape[0], shape[1], 1)
@@ -129,19 +140,24 @@ def sample_shape(spec: Spec, shape: tuple[int, ...]) -> Shape:
 
 
 def _layers(spec: Spec, shape: Shape, labels: LabelsKind) -> tuple[Layer, ...]:
-    edges, shapes = spec.model.edges, {SAMPLE: shape}
+    edges, walk, shapes = spec.model.edges, walk_keys(spec.model), {SAMPLE: shape}
     layers: list[Layer] = []
     for index, (key, layer) in enumerate(zip(spec.model.keys, spec.model.layers, strict=True)):
         activation = "" if layer.weighted is None else layer_activation(spec, index)
         inputs = [shapes[value] for value in edges.inputs_of(key)]
+        steps = inputs[0][1]
+        if key in walk and isinstance(layer, DenseSpec):
+            inputs = [(1, 1, inputs[0][2])]
         made = make_layer(layer, key, inputs, activation)
         if made is None:
             shapes[key] = (1, 1, math.prod(inputs[0]))
             continue
         if made.weighted is not None:
             made = replace(made.weighted, learning=learning_of(spec, index, labels))
-        layers.append(made)
         shapes[key] = made.y_shape
+        if key in walk:
+            made, shapes[key] = walked(made, steps, is_last=key == walk[-1])
+        layers.append(made)
     if spec.rule.kind == "backprop":
         _check_pools(layers)
         return tuple(_with_all_errors(spec, layers))

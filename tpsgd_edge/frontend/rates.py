@@ -8,6 +8,7 @@ from tpsgd_edge.frontend.data import Choice, Dataset
 from tpsgd_edge.frontend.network import dataset_scaling, graph_layers
 from tpsgd_edge.frontend.scaling import some_samples
 from tpsgd_edge.graph import WeightedLayer
+from tpsgd_edge.graph.memory import memory_of
 from tpsgd_edge.spec import Spec, asked_learning_rate, is_normalized, layer_index
 from tpsgd_edge.spec.problems import raise_problems
 from tpsgd_edge.spec.rates import STEP_SIZES, rate_problems
@@ -58,13 +59,19 @@ def rate_choices(before: Spec, after: Spec) -> Iterator[Choice]:
 
 def _rates(spec: Spec, dataset: Dataset) -> Iterator[tuple[str, float]]:
     """Name and rate of each layer with weights for which the spec asks for none."""
-    layers = [la.weighted for la in graph_layers(spec, dataset) if la.weighted is not None]
+    whole = graph_layers(spec, dataset)
+    layers = [la.weighted for la in whole if la.weighted is not None]
+    memories = [memory for memory in map(memory_of, whole) if memory is not None]
+    measured = {memory.name for memory in memories if memory.reach}
     names, edges = {layer.name for layer in layers}, spec.model.edges
     for place, layer in enumerate(layers):
         if asked_learning_rate(spec, layer_index(spec, layer.name)) is not None:
             continue
         is_first = edges.up_to(layer.name) & names == {layer.name}
-        square = _first_square(spec, dataset, layer) if is_first else layer.n_in / 2
+        if measured.intersection(edges.inputs_of(layer.name)):
+            square = float(layer.n_in)  # The std of each is 1.
+        else:
+            square = _first_square(spec, dataset, layer) if is_first else layer.n_in / 2
         part = "output" if place == len(layers) - 1 else layer.kind
         step = spec.rule.step_size or STEP_SIZES[part, dataset.labels.kind]
         rate = float(f"{step / max(square, 1.0):.{_DIGITS}g}")

@@ -15,8 +15,10 @@ from tpsgd_edge.graph.layers import (
     window_bounds,
 )
 from tpsgd_edge.graph.learning import Learning
+from tpsgd_edge.graph.memory import Memory
 from tpsgd_edge.graph.recurrent import Gru, Rnn
 from tpsgd_edge.graph.shapes import Padding, conv2d, pool, seen_through
+from tpsgd_edge.graph.walks import periods_of, walk_of
 from tpsgd_edge.spec.edges import SAMPLE, Edges
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "Labels",
     "Layer",
     "Learning",
+    "Memory",
     "Padding",
     "Pair",
     "Pool",
@@ -45,8 +48,10 @@ __all__ = [
     "concat",
     "conv2d",
     "is_adaptor",
+    "periods_of",
     "pool",
     "seen_through",
+    "walk_of",
     "window_bounds",
     "with_extra_classes",
     "without_adaptors",

@@ -12,6 +12,7 @@ from tpsgd_edge.graph.graph import Graph, Weights
 from tpsgd_edge.graph.initial_weights import initial_weights
 from tpsgd_edge.graph.joins import Add, Concat
 from tpsgd_edge.graph.layers import Conv2d, Dense, Pool, Recurrent, WeightedLayer, window_bounds
+from tpsgd_edge.graph.memory import Memory, memory_of, remembered
 from tpsgd_edge.graph.recurrent import Gru, Rnn
 from tpsgd_edge.spec.edges import SAMPLE
 
@@ -23,7 +24,7 @@ def forward(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
     """Outputs of each layer with its initial weights, shape (samples, values).
 
     Of a recurrent layer come the activations c of all steps (samples * steps, n_out): its outputs
-    are averages of them. What follows the recurrent layers runs at the last step.
+    are averages of them. What follows the walk along a sequence runs at the last step.
 
     Args:
         x: samples after the data's own scaling, shape (n, n_in).
@@ -45,21 +46,29 @@ def outputs(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
 
 
 def through_time(graph: Graph, x: Real, seed: int) -> Iterator[tuple[Real, Real]]:
-    """Yield each recurrent layer's activations (n * steps, n_out) and states (n, steps, n_out)."""
+    """Yield activations (n * steps, n_out) and outputs (n, steps, n_out) of each walking layer.
+
+    Steps are those at which the layer hands on.
+    """
     sequence = x.reshape(len(x), graph.steps, -1)
-    for index, recurrent in enumerate(graph.recurrent):
-        c, sequence = _run(recurrent, sequence, initial_weights(graph, index, seed))
+    for index, layer in enumerate(graph.walk):
+        if isinstance(layer, Recurrent):
+            c, sequence = _run(layer, sequence, initial_weights(graph, index, seed))
+        elif (memory := memory_of(layer)) is not None:
+            sequence = remembered(memory, sequence)
+            c = sequence.reshape(-1, layer.y_count)
+        else:
+            c = _output(graph, index, [sequence.reshape(-1, layer.x_count)], seed)
+            sequence = c.reshape(len(x), -1, layer.y_count)
         yield c, sequence
 
 
 def behind(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
-    """Outputs of the layers that are not recurrent, for x (n, values) that the first one reads."""
-    edges, first = graph.edges, graph.recurrent[-1].name if graph.recurrent else SAMPLE
-    values: dict[str, Real] = {first: x}
+    """Outputs of the layers behind the walk, for x (n, values) that the first one reads."""
+    edges, walk = graph.edges, graph.walk
+    values: dict[str, Real] = {walk[-1].name if walk else SAMPLE: x}
     total: Any = 0.0
-    for index, layer in enumerate(graph.layers):
-        if layer.is_recurrent:
-            continue
+    for index, layer in enumerate(graph.layers[len(walk) :], len(walk)):
         inputs = edges.inputs_of(layer.name)
         value = _output(graph, index, [values[name] for name in inputs], seed)
         values[layer.name] = value
@@ -95,10 +104,16 @@ def _pooled(layer: Pool, inputs: Sequence[Real]) -> Real:
     return pooled(layer, inputs[0])
 
 
+def _remembered(layer: Memory, inputs: Sequence[Real]) -> Real:
+    x = inputs[0].reshape(len(inputs[0]), layer.length, layer.channels)
+    return remembered(layer, x)[:, -1]
+
+
 # Outputs of layers without weights, by kind.
 _JOINED: dict[str, Callable[[Any, Sequence[Real]], Real]] = {
     "add": _added,
     "concat": _side_by_side,
+    "memory": _remembered,
     "max_pool": _pooled,
     "average_pool": _pooled,
 }

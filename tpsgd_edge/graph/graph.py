@@ -15,6 +15,7 @@ from tpsgd_edge.graph.layers import (
     Recurrent,
     WeightedLayer,
 )
+from tpsgd_edge.graph.walks import walk_of
 from tpsgd_edge.spec.edges import SAMPLE, Edges
 
 # Far above what any microcontroller holds, far below what makes this computer run out of memory.
@@ -61,7 +62,7 @@ class Value:
 class Graph:
     """Layers in an order in which they can be computed, the last one dense.
 
-    Recurrent layers come first, one behind the other.
+    Layers that walk along a sequence come first, one behind the other.
 
     Attributes:
         weights: initial weights by layer name; those of other layers are drawn from the seed.
@@ -132,6 +133,14 @@ class Graph:
         return tuple(cast(Recurrent, layer) for layer in self.layers if layer.is_recurrent)
 
     @property
+    def walk(self) -> tuple[Layer, ...]:
+        """The layers that take one step of a sequence after the other (section 23).
+
+        They are the first ones, up to the last that keeps something from step to step.
+        """
+        return walk_of(self.layers)
+
+    @property
     def n_inputs(self) -> int:
         """Values in one input sample."""
         return self.steps * self.layers[0].x_count
@@ -199,11 +208,11 @@ def _check_pair(before: Layer, after: Layer, read: Shape) -> None:
 
 
 def _check_steps(graph: Graph) -> None:
-    if graph.steps < 1 or (graph.labels.each_step and not graph.recurrent):
+    if graph.steps < 1 or (graph.labels.each_step and not graph.walk):
         raise SpecError(
             "sequences have no steps" if graph.steps < 1 else "only sequences have steps to label",
             where="[data]",
-            found=f"{graph.steps} steps, {len(graph.recurrent)} recurrent layers",
+            found=f"{graph.steps} steps, {len(graph.walk)} layers that walk along a sequence",
         )
 
 

@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 from tpsgd_edge.arithmetic.activations import Numbers
 from tpsgd_edge.graph.joins import Add, Concat, Shape
 from tpsgd_edge.graph.learning import Learning
+from tpsgd_edge.graph.memory import Memory
 from tpsgd_edge.graph.recurrent import Gru, Rnn
 from tpsgd_edge.graph.weightless import Weightless
 
@@ -247,7 +248,7 @@ class Pool(Weightless):
 
 Recurrent = Rnn | Gru
 WeightedLayer = Dense | Conv2d | Recurrent
-Layer = WeightedLayer | Pool | Add | Concat
+Layer = WeightedLayer | Memory | Pool | Add | Concat
 
 
 def window_bounds(length: int, windows: int) -> tuple[int, ...]:

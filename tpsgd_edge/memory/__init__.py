@@ -6,10 +6,10 @@ from tpsgd_edge.memory.plan import (
     Buffer,
     MemoryPlan,
     Operation,
-    StreamBuffer,
     plan_memory,
 )
 from tpsgd_edge.memory.state import StateLayout, StateTensor, digest_order, state_layout
+from tpsgd_edge.memory.stream import StreamBuffer
 
 __all__ = [
     "ArenaPlan",

@@ -5,26 +5,24 @@ backpropagation pass, of errors through a pool. A buffer lives from
 the stage that writes it to the last stage that reads it. Buffers that never live at the same time
 may share bytes.
 
-Recurrent layers keep their state outside of the arena, in the stream. A schedule begins with their
-forward stages, one step of a sequence. Where they learn in the middle of a sequence, the stages of
-that follow. The rest runs at steps that learn or are asked for an answer. Outputs are recalled from
-the stream, so that other calls may come in between.
+Layers that walk along a sequence keep their state outside of the arena, in the stream. A schedule
+begins with their forward stages, one step of a sequence. Where they learn in the middle of a
+sequence, the stages of that follow. The rest runs at steps that learn or are asked for an answer.
+Outputs are recalled from the stream, so that other calls may come in between; where layers walk in
+turns, outputs stay where they are.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
-from tpsgd_edge.memory.scratch import Role, gru_sums, scratch_of
+from tpsgd_edge.memory.scratch import Role, scratch_of
 from tpsgd_edge.memory.state import StateLayout, state_layout
+from tpsgd_edge.memory.stream import StreamBuffer, stream_of
 from tpsgd_edge.quantize.model import (
     DTYPES,
-    QuantizedGru,
     QuantizedModel,
-    QuantizedRnn,
     ValueType,
-    keeps_present,
-    keeps_traces,
 )
 
 
@@ -78,8 +76,8 @@ class Buffer:
 class ArenaPlan:
     """Buffers with offsets, in the order of the network, and the arena's size in bytes.
 
-    The schedule has three parts: `n_step` stages of one step of the recurrent layers, `n_teach` of
-    their learning in the middle of a sequence, and the rest.
+    The schedule has three parts: `n_step` stages of one step of a walk, `n_teach` of its
+    learning in the middle of a sequence, and the rest.
     """
 
     schedule: tuple[Operation, ...]
@@ -97,26 +95,6 @@ class ArenaPlan:
     def find(self, layer: str, role: str) -> Buffer:
         """The buffer of a layer in a role."""
         return next(b for b in self.buffers if b.layer == layer and b.role == role)
-
-
-@dataclass(frozen=True, slots=True)
-class StreamBuffer:
-    """Memory that a recurrent layer keeps between timesteps. Only training needs a `trace`."""
-
-    layer: str
-    role: Literal["h", "v", "c", "g", "trace"]
-    type: ValueType
-    count: int
-
-    @property
-    def name(self) -> str:
-        """The member in C."""
-        return f"{self.layer}_{self.role}"
-
-    @property
-    def n_bytes(self) -> int:
-        """Size in bytes."""
-        return self.count * DTYPES[self.type].itemsize
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,54 +128,25 @@ def plan_memory(model: QuantizedModel) -> MemoryPlan:
         (_plan(model, _teach(model), rest) for rest in _learning(model)),
         key=lambda plan: (max(0, plan.size - affordable), len(plan.schedule)),
     )
-    return MemoryPlan(state_layout(model), inference, training, tuple(_stream(model)))
-
-
-def _stream(model: QuantizedModel) -> Iterator[StreamBuffer]:
-    for layer in model.recurrent:
-        yield from STREAMS[layer.kind](layer)
-
-
-def _stream_of_rnn(layer: QuantizedRnn) -> Iterator[StreamBuffer]:
-    yield StreamBuffer(layer.name, "h", layer.error_type, layer.n_out)
-    if keeps_traces(layer):
-        traces = len(layer.shape.leak_shifts)
-        yield StreamBuffer(layer.name, "trace", layer.error_type, traces * layer.n_in)
-    if keeps_present(layer):
-        yield StreamBuffer(layer.name, "v", layer.x_type, layer.n_in)
-        yield StreamBuffer(layer.name, "c", layer.y_type, layer.n_out)
-
-
-def _stream_of_gru(layer: QuantizedGru) -> Iterator[StreamBuffer]:
-    yield StreamBuffer(layer.name, "h", layer.state_type, layer.n_out)
-    if layer.trains:
-        yield StreamBuffer(layer.name, "v", layer.x_type, layer.n_x + layer.n_out)
-        yield StreamBuffer(layer.name, "g", layer.state_type, gru_sums(layer))
-
-
-STREAMS: Mapping[str, Callable[[Any], Iterator[StreamBuffer]]] = {
-    "rnn": _stream_of_rnn,
-    "gru": _stream_of_gru,
-}
-"""What recurrent layers keep from timestep to timestep, by their kind."""
+    return MemoryPlan(state_layout(model), inference, training, tuple(stream_of(model)))
 
 
 def _one_step(model: QuantizedModel) -> tuple[Operation, ...]:
-    return tuple(Operation("forward", i) for i in range(len(model.recurrent)))
+    return tuple(Operation("forward", i) for i in range(len(model.walk)))
 
 
 def _answer(model: QuantizedModel) -> tuple[Operation, ...]:
-    """Stages that compute the outputs, behind the recurrent layers."""
-    recurrent = len(model.recurrent)
-    recall = [Operation("recall", recurrent - 1)] if recurrent else []
-    return (*recall, *(Operation("forward", i) for i in range(recurrent, len(model.layers))))
+    """Stages that compute the outputs, behind the walk along a sequence."""
+    walk = len(model.walk)
+    recall = [Operation("recall", walk - 1)] if walk else []
+    return (*recall, *(Operation("forward", i) for i in range(walk, len(model.layers))))
 
 
 def _teach(model: QuantizedModel) -> tuple[Operation, ...]:
-    """Learning of the recurrent layers alone."""
+    """Learning of the layers that walk alone."""
     if model.labels.each_step or len(model.learning_steps) == 1:
         return ()
-    learning = tuple(_make_and_learn(model, len(model.recurrent)))
+    learning = tuple(_make_and_learn(model, len(model.walk)))
     return (*_gated_answer(model), *learning) if model.has_error_gate else learning
 
 
@@ -218,9 +167,9 @@ def _learning(model: QuantizedModel) -> Iterator[tuple[Operation, ...]]:
     answer = _gated_answer(model)
     if _learns(model, last):
         answer = (*_answer(model), Operation("learn", last, gates=True))
-    recurrent = len(model.recurrent)
-    kept = (Operation("learn", i) for i in range(recurrent, last) if _learns(model, i))
-    yield (*answer, *_make_and_learn(model, recurrent), *kept)
+    walk = len(model.walk)
+    kept = (Operation("learn", i) for i in range(walk, last) if _learns(model, i))
+    yield (*answer, *_make_and_learn(model, walk), *kept)
     again = list(_make_and_learn(model, last))
     while again and again[-1].kind != "learn":
         again.pop()  # Nothing that learns comes after it.
@@ -236,9 +185,20 @@ def _backward(model: QuantizedModel) -> Iterator[Operation]:
 def _make_and_learn(model: QuantizedModel, count: int) -> Iterator[Operation]:
     """The outputs of each of the first layers, and its learning at once."""
     for layer in range(count):
-        yield Operation("recall" if layer < len(model.recurrent) else "forward", layer)
+        if _is_made(model, layer, count):
+            yield Operation("recall" if layer < len(model.walk) else "forward", layer)
         if _learns(model, layer):
             yield Operation("learn", layer)
+
+
+def _is_made(model: QuantizedModel, layer: int, count: int) -> bool:
+    """Tell whether a layer's outputs have to be made for the first `count` layers to learn."""
+    last = len(model.walk) - 1
+    if layer < last:
+        return not model.walks_in_turns  # Else they are kept.
+    # Nothing among these layers reads what the last memory of a walk hands on.
+    is_memory = model.layers[layer].kind == "memory"
+    return not (layer == last and count == last + 1 and is_memory)
 
 
 def _learns(model: QuantizedModel, index: int) -> bool:
@@ -344,7 +304,7 @@ def _lives(
     makes = ("forward", "recall")
     written = [t for t, s in enumerate(schedule) if s.layer == layer and s.kind in makes]
     is_last = layer == len(model.layers) - 1
-    if is_last and model.recurrent:
+    if (is_last and model.walk) or (model.walks_in_turns and layer < len(model.walk) - 1):
         # Steps and learning on the way leave the latest outputs readable too.
         yield 0, len(schedule) - 1
         return
@@ -360,8 +320,8 @@ def _reads(model: QuantizedModel, stage: Operation, layer: int) -> bool:
     if layer not in model.edges.producers_of(model.layers[stage.layer].name):
         return False
     # A recurrent layer learns from its trace.
-    is_recurrent = stage.layer < len(model.recurrent)
-    return stage.kind == "forward" or not is_recurrent
+    walks = stage.layer < len(model.walk)
+    return stage.kind == "forward" or not walks
 
 
 def _lowest_offset(buffer: Buffer, placed: Sequence[Buffer]) -> int:

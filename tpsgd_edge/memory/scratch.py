@@ -12,13 +12,14 @@ from tpsgd_edge.quantize.model import (
     QuantizedConv2d,
     QuantizedGru,
     QuantizedLayer,
+    QuantizedMemory,
     QuantizedRnn,
     QuantizedWeighted,
     ValueType,
     keeps_present,
 )
 
-Role = Literal["y", "e", "s", "p", "m", "d", "g", "v"]
+Role = Literal["y", "e", "s", "p", "m", "d", "g", "h", "v"]
 Use = Literal["forward", "learn"]
 
 
@@ -31,7 +32,8 @@ class Scratch:
             (patches of the input), m (its map, averaged over windows), d (errors, then steps, of
             one position); of a recurrent layer with traces p (its input and own output; then one of
             its traces); of a gru that does not learn g (sums over its input, then over its own
-            output), of one that does d (errors of these sums, then steps).
+            output), of one that does d (errors of these sums, then steps); of a memory that reads
+            a map h (its states).
         uses: the stages between which its content need not last.
     """
 
@@ -105,6 +107,12 @@ def _of_gru(layer: QuantizedGru, n_labels: int) -> Iterator[Scratch]:
     yield from _of_dense(layer.loss_layer, n_labels)
 
 
+def _of_memory(layer: QuantizedMemory, n_labels: int) -> Iterator[Scratch]:
+    """The states of a memory that reads a map at once; others are in the stream."""
+    if layer.reads_map:
+        yield Scratch("h", layer.state_type, layer.y_count, ("forward",))
+
+
 def _read_out(layer: QuantizedWeighted, n_labels: int) -> Iterator[Scratch]:
     if layer.loss.in_label_space:
         yield Scratch("s", layer.bias_type, n_labels, ("learn",))
@@ -121,5 +129,6 @@ SCRATCH: Mapping[str, Callable[[Any, int], Iterator[Scratch]]] = {
     "conv2d": _of_conv2d,
     "rnn": _of_rnn,
     "gru": _of_gru,
+    "memory": _of_memory,
 }
 """By the kind of the layer."""

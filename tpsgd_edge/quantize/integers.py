@@ -121,7 +121,7 @@ def _weight_scale(
         reach if first is None else float(np.abs(first.w).max()),
         asked=context.learning.weight_range,
         trains=context.learning.trainable,
-        all_dense=all(layer.kind == "dense" for layer in context.graph.weighted),
+        all_dense=all(layer.kind == "dense" for layer in context.graph.layers),
     )
     if first is None:
         return scale

@@ -11,6 +11,7 @@ from typing import ClassVar, Generic, Literal, TypeAlias, TypeVar, cast
 from tpsgd_edge.arithmetic.activations import Numbers
 from tpsgd_edge.quantize.branches import QuantizedAdd, QuantizedConcat
 from tpsgd_edge.quantize.learning import FloatSteps, IntegerSteps, LayerLearning, Steps
+from tpsgd_edge.quantize.memories import QuantizedMemory
 from tpsgd_edge.quantize.numbers import FloatNumbers, IntegerNumbers, LayerNumbers
 from tpsgd_edge.quantize.parameters import (
     Loss,
@@ -323,4 +324,11 @@ class QuantizedPool(Weightless):
 
 
 QuantizedRecurrent = QuantizedRnn | QuantizedGru
-QuantizedLayer = QuantizedWeighted | QuantizedGru | QuantizedPool | QuantizedAdd | QuantizedConcat
+QuantizedLayer = (
+    QuantizedWeighted
+    | QuantizedGru
+    | QuantizedMemory
+    | QuantizedPool
+    | QuantizedAdd
+    | QuantizedConcat
+)

@@ -35,6 +35,7 @@ from tpsgd_edge.quantize.layers import (
     keeps_traces,
 )
 from tpsgd_edge.quantize.learning import FloatSteps, IntegerSteps, LayerLearning, Steps
+from tpsgd_edge.quantize.memories import QuantizedMemory
 from tpsgd_edge.quantize.numbers import FloatNumbers, IntegerNumbers, LayerNumbers
 from tpsgd_edge.quantize.parameters import (
     DTYPES,
@@ -90,6 +91,7 @@ __all__ = [
     "QuantizedGru",
     "QuantizedJoin",
     "QuantizedLayer",
+    "QuantizedMemory",
     "QuantizedModel",
     "QuantizedPool",
     "QuantizedRecurrent",
@@ -116,6 +118,10 @@ __all__ = [
     "keeps_traces",
     "limits",
 ]
+
+
+# Kinds that keep something from one step of a sequence to the next.
+_KEEPING = ("rnn", "gru", "memory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +241,20 @@ class QuantizedModel:
     def of_kind(self, *kinds: str) -> list[Any]:
         """The layers of some kinds; whoever names the kinds knows their class."""
         return [layer for layer in self.layers if layer.kind in kinds]
+
+    @property
+    def walk(self) -> tuple[QuantizedLayer, ...]:
+        """The layers that take one step of a sequence after the other (section 23).
+
+        They are the first ones, up to the last that keeps something from step to step.
+        """
+        keeping = [i for i, layer in enumerate(self.layers) if layer.kind in _KEEPING]
+        return self.layers[: keeping[-1] + 1] if 0 in keeping else ()
+
+    @property
+    def walks_in_turns(self) -> bool:
+        """Tell whether layers of the walk wait for what others hand on, and so keep outputs."""
+        return any(not layer.is_recurrent for layer in self.walk[:-1])
 
     @property
     def weighted(self) -> tuple[QuantizedWeighted, ...]:

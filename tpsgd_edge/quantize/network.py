@@ -32,6 +32,7 @@ from tpsgd_edge.quantize.error_reach import SAMPLES as ERROR_SAMPLES
 from tpsgd_edge.quantize.error_reach import error_reach
 from tpsgd_edge.quantize.joins import quantize_add, quantize_concat
 from tpsgd_edge.quantize.last_layer import logit_shift, widened
+from tpsgd_edge.quantize.memory import quantize_memory
 from tpsgd_edge.quantize.model import (
     InputScaling,
     LabelFormat,
@@ -196,7 +197,8 @@ def _updates_per_sample(graph: Graph) -> int:
 
 
 def _learn_every(graph: Graph) -> int:
-    trains = any(layer.learning.trainable for layer in graph.recurrent)
+    walk = [layer for layer in graph.walk if isinstance(layer, WeightedLayer)]
+    trains = any(layer.learning.trainable for layer in walk)
     return graph.learn_every if trains else 0
 
 
@@ -227,11 +229,12 @@ _WEIGHTED: Mapping[str, Callable[[Any, DenseContext], QuantizedLayer]] = {
 _UNTRAINED: Mapping[str, Callable[[Any, ValueType, Sequence[float], float], QuantizedLayer]] = {
     "max_pool": _quantize_pool,
     "average_pool": _quantize_pool,
+    "memory": quantize_memory,
     "add": quantize_add,
     "concat": quantize_concat,
 }
 # Kinds whose outputs have the scale of what they read.
-_OF_ITS_INPUT = {"max_pool", "average_pool", "concat"}
+_OF_ITS_INPUT = {"max_pool", "average_pool", "concat", "memory"}
 
 
 def _full_scales(
@@ -250,7 +253,7 @@ def _full_scales(
     outputs = enumerate(forward(graph, calibration, spec.seed))
     for index, layer in enumerate(graph.layers):
         if layer.kind in _OF_ITS_INPUT or is_adaptor(layer):
-            scales.append(1.0)  # not used: it has the scale of its input
+            scales.append(1.0)  # not used: it has the scale of its input, or one of its own
         elif FACTS[layer.activation].is_bounded or value_type == "f32":
             scales.append(1.0)
         elif layer is graph.layers[-1]:

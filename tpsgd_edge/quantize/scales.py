@@ -61,7 +61,7 @@ def weight_range(weight_type: str, n_in: int, largest: float, *, all_dense: bool
 
     Args:
         largest: the largest magnitude among the initial weights.
-        all_dense: the net has neither convolutions nor recurrent layers.
+        all_dense: the net has neither convolutions nor memories nor recurrent layers.
     """
     gain = (_RANGE_GAIN_DENSE if all_dense else _RANGE_GAIN)[weight_type]
     typical = 2.0 ** round(math.log2(gain / math.sqrt(n_in)))

@@ -26,8 +26,8 @@ def answers(reference: Reference, x: Array, labels: Array) -> Answers:
             _crc(_whole(model, outputs[one])),
             _predicted(model, outputs[one]),
             _confidence_bits(reference, outputs[one]),
-            _crc(outputs[one]) if model.recurrent else 0,
-            _crc(_classes(outputs[one])) if model.recurrent and _names_classes(model) else 0,
+            _crc(outputs[one]) if model.walk else 0,
+            _crc(_classes(outputs[one])) if model.walk and _names_classes(model) else 0,
             sum(_right(model, outputs[i], labels[i]) for i in (one, other)),
         )
         for one, other in neighbours(len(x))

@@ -18,12 +18,14 @@ from tpsgd_edge.reference.binary32.dense import Binary32Dense
 from tpsgd_edge.reference.binary32.functions import probability as binary32_probability
 from tpsgd_edge.reference.binary32.gru import Binary32Gru
 from tpsgd_edge.reference.binary32.join import Binary32Add, Binary32Concat
+from tpsgd_edge.reference.binary32.memory import Binary32Memory
 from tpsgd_edge.reference.binary32.pool import Binary32AveragePool, Binary32MaxPool
 from tpsgd_edge.reference.binary32.rnn import Binary32Rnn
 from tpsgd_edge.reference.integer.conv2d import IntegerConv2d
 from tpsgd_edge.reference.integer.dense import IntegerDense
 from tpsgd_edge.reference.integer.gru import IntegerGru
 from tpsgd_edge.reference.integer.join import IntegerAdd, IntegerConcat
+from tpsgd_edge.reference.integer.memory import IntegerMemory
 from tpsgd_edge.reference.integer.pool import IntegerAveragePool, IntegerMaxPool
 from tpsgd_edge.reference.integer.rnn import IntegerRnn
 from tpsgd_edge.reference.integer.softmax import probability as integer_probability
@@ -100,6 +102,17 @@ class RecurrentLayer(ReferenceLayer, Protocol):
         """Begin a sequence."""
 
 
+class MemoryLayer(RecurrentLayer, Protocol):
+    """One layer that keeps fixed states of what it reads."""
+
+    @property
+    def is_due(self) -> bool:
+        """Tell whether it hands on after its latest input."""
+
+    def output(self) -> Array:
+        """Return what it hands on, shape (y_count,)."""
+
+
 class GruLayer(RecurrentLayer, Protocol):
     """A recurrent layer that is made of dense ones."""
 
@@ -114,7 +127,7 @@ class GruLayer(RecurrentLayer, Protocol):
 def from_quantized(layer: QuantizedLayer, model: QuantizedModel) -> ReferenceLayer:
     """The layer with its constants at hand, and weights of zero."""
     key = layer.kind, layer.x_type
-    untrained = POOLS.get(key) or JOINS.get(key)
+    untrained = POOLS.get(key) or JOINS.get(key) or MEMORIES.get(key)
     if untrained is not None:
         return untrained(layer)
     make = GRUS.get(key) or WEIGHTED[key]
@@ -142,6 +155,9 @@ POOLS: Mapping[tuple[str, str], MakeUntrained] = {
     **_kind("max_pool", IntegerMaxPool.from_quantized, Binary32MaxPool.from_quantized),
     **_kind("average_pool", IntegerAveragePool.from_quantized, Binary32AveragePool.from_quantized),
 }
+MEMORIES: Mapping[tuple[str, str], Callable[[Any], MemoryLayer]] = _kind(
+    "memory", IntegerMemory.from_quantized, Binary32Memory.from_quantized
+)
 JOINS: Mapping[tuple[str, str], MakeUntrained] = {
     **_kind("add", IntegerAdd, Binary32Add),
     **_kind("concat", IntegerConcat, Binary32Concat),

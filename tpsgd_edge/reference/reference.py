@@ -21,13 +21,13 @@ from tpsgd_edge.reference.integer.gru import IntegerGru
 from tpsgd_edge.reference.layer import (
     PROBABILITY,
     GradientLayer,
-    RecurrentLayer,
     ReferenceLayer,
     WeightedLayer,
     from_quantized,
 )
 from tpsgd_edge.reference.rates import RATES
 from tpsgd_edge.reference.samples import checked_labels, checked_sample
+from tpsgd_edge.reference.walk import Walk
 
 
 class Reference:
@@ -42,9 +42,8 @@ class Reference:
         self.model = model
         self.changed: tuple[int, ...] = ()
         layers = tuple(from_quantized(layer, model) for layer in model.layers)
-        count = len(model.recurrent)
-        self._recurrent = cast(tuple[RecurrentLayer, ...], layers[:count])
-        self._behind = layers[count:]
+        self._steps = Walk.of(model, layers)
+        self._behind = layers[len(model.walk) :]
         # Scores that are carried, of the latest forward pass, by the place of the layer.
         self._totals: dict[int, Array] = {}
         # Where the values that each layer reads stand among the sample and all outputs.
@@ -207,19 +206,14 @@ class Reference:
         self.set_rate(state["rate"].item())
 
     def _walk(self, x: Array, steps: Container[int]) -> Iterator[tuple[int, list[Array]]]:
-        """Some steps of a sequence, each with what its recurrent layers make, x first.
+        """Some steps of a sequence, each with what the layers that walk make, x first.
 
         The next step sees what was learned at this one.
         """
-        for layer in self._recurrent:
-            layer.reset()
-        for step, x_t in enumerate(x.reshape(self.model.steps, -1)):
-            values = _forward(self._recurrent, [x_t], self._reads)
-            if step in steps:
-                yield step, values
+        return self._steps.along(x.reshape(self.model.steps, -1), steps)
 
     def _finished(self, values: Sequence[Array]) -> list[Array]:
-        """The sample and the outputs of the recurrent layers, and those of all others."""
+        """The sample and the outputs of the layers that walk, and those of all others."""
         values = _forward(self._behind, values, self._reads)
         if self.model.carrying:
             self._totals = totals_of(self.model, self._behind, values)
@@ -279,9 +273,9 @@ class Reference:
         return words[first : first + count]
 
     def _learners(self, outputs: Array, label: Any, *, all_learn: bool) -> Sequence[int]:
-        """The layers that learn here: all or the recurrent ones, where the gate lets them."""
+        """The layers that learn here: all or those that walk, where the gate lets them."""
         trained, gate = tuple(self._trained), self._gate
-        ends = len(self.model.layers) if all_learn else len(self._recurrent)
+        ends = len(self.model.layers) if all_learn else len(self.model.walk)
         wanting = [index for index in trained if index < ends]
         if gate is None or self._probability(outputs, label) < gate:
             return wanting

@@ -43,6 +43,7 @@ def _layer_cost(layer: QuantizedLayer, tensors: Mapping[str, int]) -> LayerCost:
     units, loss = layer.units, layer.loss_layer
     # The loss of a gru belongs to a unit without weights.
     own = () if loss is None or any(loss is unit for unit in units) else (loss,)
+    tables = _TABLES[layer.kind](layer) if layer.kind in _TABLES else 0
     names = [f"{unit.name}.{tensor}" for unit in (*units, *own) for tensor in "wbp"]
     return LayerCost(
         layer=layer.name,
@@ -51,7 +52,7 @@ def _layer_cost(layer: QuantizedLayer, tensors: Mapping[str, int]) -> LayerCost:
         about=_ABOUT[layer.kind](layer),
         weights=sum(unit.n_weights + unit.n_out for unit in units),
         ram_bytes=sum(tensors.get(name, 0) for name in names),
-        flash_bytes=sum(_constant_bytes(unit) for unit in (*units, *own)),
+        flash_bytes=sum(_constant_bytes(unit) for unit in (*units, *own)) + tables,
     )
 
 
@@ -71,12 +72,15 @@ def _maps(x_shapes: Iterable[tuple[int, int, int]], y_shape: tuple[int, int, int
     return f"{' + '.join(map(_shape, x_shapes))} -> {_shape(y_shape)}"
 
 
+# Bytes of tables that kinds without weights keep in flash.
+_TABLES: Mapping[str, Callable[[Any], int]] = {"memory": lambda layer: layer.constant_bytes}
 # What a layer reads and makes, by its kind.
 _SHAPES: Mapping[str, Callable[[Any], str]] = {
     "dense": _values,
     "conv2d": lambda layer: _map(layer.shape),
     "rnn": _values,
     "gru": _values,
+    "memory": _joined,
     "max_pool": _map,
     "average_pool": _map,
     "add": _joined,
@@ -145,6 +149,7 @@ _ABOUT: Mapping[str, Callable[[Any], str]] = {
     "gru": _about_gru,
     "max_pool": _kind_in_words,
     "average_pool": _kind_in_words,
+    "memory": lambda layer: layer.about,
     "add": _kind_in_words,
     "concat": _kind_in_words,
 }

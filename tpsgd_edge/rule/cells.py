@@ -1,49 +1,24 @@
 """Recurrent layers at one step in torch: forward, back, and what a local error teaches.
 
-docs/ARITHMETIC.md, sections 15 and 17. A delta is dJ/dz: of a gru (batch, 6 n_out), of the sums
+docs/ARITHMETIC.md, sections 15, 17 and 22. A delta is dJ/dz: of a gru (batch, 6 n_out), of the sums
 over its input and then of those over its own output, each for reset gate, update gate, candidate.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from tpsgd_edge.graph import Gru, Recurrent, Rnn
+from tpsgd_edge.graph import Dense, Gru, Layer, Rnn
 from tpsgd_edge.rule.activations import activate, derivative
 from tpsgd_edge.rule.layers import forward, input_gradient
+from tpsgd_edge.rule.memories import memory_back, memory_stepper
+from tpsgd_edge.rule.steps import Back, Step, Stepper
 
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One layer at one step.
-
-    Attributes:
-        v: what it read, its input and its last output: (batch, n_in); of a gru also the output once
-            more, times the reset gate where that acts first: (batch, n_in + n_out).
-        c: the new activation, or candidate (batch, n_out).
-        h: the state and output after the step (batch, n_out).
-        gates: of a gru reset gate, update gate, and the candidate's sums over the own output.
-    """
-
-    v: Tensor
-    c: Tensor
-    h: Tensor
-    gates: tuple[Tensor, ...] = ()
-
-
-# (x, last state, w, b) -> the step.
-Stepper = Callable[[Tensor, Tensor, Tensor, Tensor], Step]
-
-
-class Back(NamedTuple):
-    """Gradients of one timestep from dJ/dh: its delta, dJ/dx, and dJ/dh of the timestep before."""
-
-    delta: Tensor
-    input_gradient: Tensor
-    before: Tensor
+# A way back: (layer, w, step, dJ/dh, what the timestep behind it hands back) -> `Back`.
+WayBack = Callable[[Any, Tensor, Step, Tensor, Tensor], Back]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +27,16 @@ class Cell:
 
     Attributes:
         stepper: (layer, any tensor of the type in use) -> what takes a step.
-        back: (layer, w, step, dJ/dh) -> `Back`.
+        back: the way back through one step.
         delta: (layer, w, step, delta of the rule) -> delta of the layer, from the present alone.
     """
 
     stepper: Callable[[Any, Tensor], Stepper]
-    back: Callable[[Any, Tensor, Step, Tensor], Back]
+    back: WayBack
     delta: Callable[[Any, Tensor, Step, Tensor], Tensor]
 
 
-def slope_of(layer: Recurrent, step: Step) -> Tensor:
+def slope_of(layer: Layer, step: Step) -> Tensor:
     """Values (batch, n_out) at which a rule takes f' of a layer that learns from the present.
 
     A gru takes its derivatives itself, in `Cell.delta`: tanh' is 1 at 0.
@@ -80,7 +55,8 @@ def _rnn_stepper(layer: Rnn, like: Tensor) -> Stepper:
     return step
 
 
-def _rnn_back(layer: Rnn, w: Tensor, step: Step, total: Tensor) -> Back:
+def _rnn_back(layer: Rnn, w: Tensor, step: Step, grad: Tensor, carried: Tensor) -> Back:
+    total = grad + carried
     leaks = total.new_tensor(layer.unit_leaks)
     delta = leaks * total * derivative(layer, step.c)
     lower = input_gradient(layer, step.v, w, delta)
@@ -105,7 +81,8 @@ def _gru_stepper(layer: Gru, like: Tensor) -> Stepper:
     return step
 
 
-def _gru_back(layer: Gru, w: Tensor, step: Step, total: Tensor) -> Back:
+def _gru_back(layer: Gru, w: Tensor, step: Step, grad: Tensor, carried: Tensor) -> Back:
+    total = grad + carried
     n, own = layer.n_out, w[:, layer.n_x :]
     r, z, _ = step.gates
     delta = _gru_delta(layer, w, step, total, total * (1 - z))
@@ -135,7 +112,22 @@ def _gru_delta(layer: Gru, w: Tensor, step: Step, of_h: Tensor, of_c: Tensor) ->
     return torch.cat((reset, update, candidate, reset, update, own), dim=1)
 
 
+def _dense_stepper(layer: Dense, like: Tensor) -> Stepper:
+    def step(x: Tensor, h: Tensor, w: Tensor, b: Tensor) -> Step:
+        y = activate(layer, forward(layer, x, w, b))
+        return Step(x, y, y)
+
+    return step
+
+
+def _dense_back(layer: Dense, w: Tensor, step: Step, grad: Tensor, carried: Tensor) -> Back:
+    delta = grad * derivative(layer, step.c)
+    return Back(delta, input_gradient(layer, step.v, w, delta), torch.zeros_like(carried))
+
+
 CELLS: dict[str, Cell] = {
+    "dense": Cell(_dense_stepper, _dense_back, lambda layer, w, step, delta: delta),
+    "memory": Cell(memory_stepper, memory_back, lambda layer, w, step, delta: delta),
     "rnn": Cell(_rnn_stepper, _rnn_back, lambda layer, w, step, delta: delta),
     "gru": Cell(_gru_stepper, _gru_back, _gru_present_delta),
 }

@@ -51,11 +51,11 @@ def check_rule(graph: Graph, rule: str, losses: Sequence[LossSpec]) -> None:
             help="its signal is the label itself, which says where an error points only for "
             "classes; take dfa, sdfa or tpsgd",
         )
-    if rule == "pepita" and graph.recurrent:
+    if rule == "pepita" and graph.walk:
         raise SpecError(
-            "PEPITA is not defined for recurrent layers",
-            where=f"[model], layer '{graph.recurrent[0].name}'",
-            found=graph.recurrent[0].kind,
+            "PEPITA is not defined for recurrent layers and memories",
+            where=f"[model], layer '{graph.walk[0].name}'",
+            found=graph.walk[0].kind,
             help="its second pass would begin the sequence again; take backprop, fa, dfa, sdfa, "
             "drtp or tpsgd",
         )

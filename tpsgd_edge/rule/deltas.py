@@ -1,6 +1,6 @@
 """Inputs and deltas of each layer in a batch, whose products are the changes of its weights.
 
-In a feed-forward network one part a layer, as the rule comes to it. With recurrent layers, one a
+In a feed-forward network one part a layer, as the rule comes to it. Along a sequence, one a
 batch after a way back through time; with other rules, one after each step that teaches.
 Labels are (batch, m, K) here: those of the last m steps of each sample, m = 1 or all steps.
 """
@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from tpsgd_edge.graph import Layer, periods_of
+from tpsgd_edge.graph.memory import every_of
 from tpsgd_edge.rule.cells import CELLS, slope_of
 from tpsgd_edge.rule.feedback import Feedback
 from tpsgd_edge.rule.network import FloatNetwork
@@ -61,7 +63,7 @@ def batch_deltas(
     `learn_every` is that of the graph; rules that go back through time have no use for it.
     `share` is that of the rate at which read-outs learn.
     """
-    if not network.recurrent:
+    if not network.walk:
         task = Task(network, x, labels[:, -1], losses, feedback, share)
         yield from _layer_by_layer(task, rule, error_gate)
     elif rule in DIRECT:
@@ -92,8 +94,8 @@ def _step_by_step(
     task: Task, rule: Direct, error_gate: float | None, learn_every: int
 ) -> Iterator[LayerDeltas]:
     """A rule that sees one step, or traces of the past (docs/ARITHMETIC.md, section 15)."""
-    network, layers = task.network, task.network.recurrent
-    first, count = len(layers), task.x.shape[1] // layers[0].n_x
+    network, layers = task.network, task.network.walk
+    first, count = len(layers), task.x.shape[1] // layers[0].x_count
     traces = first_traces(layers, task.x)
     for t, steps in enumerate(network.run(task.x)):
         traces = next_traces(layers, traces, steps)
@@ -141,7 +143,7 @@ def _through_time(
 ) -> LayerDeltas:
     """The last layer's loss, summed over the steps with labels; rows are step by step."""
     network, labels = task.network, task.labels
-    layers = network.recurrent
+    layers = network.walk
     first, asked = len(layers), labels.shape[1]
     history = list(network.run(task.x))
     states = torch.cat([steps[-1].h for steps in history[-asked:]])
@@ -163,11 +165,29 @@ def _through_time(
     silent = [torch.zeros_like(history[0][-1].h)] * (len(history) - asked)
     grads = [*silent, *reaching.chunk(asked)]
     inputs, deltas = _inputs(network, activity, first), _gated([*upper], learns)
+    periods = periods_of(layers)
+    grads = grads[(len(grads) - 1) % periods[-1] :: periods[-1]]
     for index in reversed(range(first)):
-        past = [steps[index] for steps in history]
+        past = [
+            s[index] for t, s in enumerate(history, 1) if (len(history) - t) % periods[index] == 0
+        ]
         found, grads = through_time(layers[index], backward_weights[index], past, grads)
-        inputs, deltas = [torch.cat([s.v for s in past]), *inputs], [torch.cat(found), *deltas]
+        has_weights = layers[index].weighted is not None
+        inputs = [torch.cat([s.v for s in past]), *inputs]
+        deltas = [torch.cat(found) if has_weights else None, *deltas]
+        if index:
+            grads = _spread(grads, layers[index - 1], steps=-(-len(history) // periods[index - 1]))
     return LayerDeltas(inputs, deltas)
+
+
+def _spread(grads: list[Tensor], layer: Layer, *, steps: int) -> list[Tensor]:
+    """Gradients at all steps of a layer, 0 where it hands nothing on."""
+    every = every_of(layer)
+    if every == 1:
+        return grads
+    spread = [torch.zeros_like(grads[0])] * steps
+    spread[(steps - 1) % every :: every] = grads
+    return spread
 
 
 def _inputs(network: FloatNetwork, activity: list[Tensor], first: int) -> list[Tensor]:

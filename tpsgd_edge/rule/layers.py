@@ -17,7 +17,20 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.grad import conv2d_input, conv2d_weight
 
-from tpsgd_edge.graph import Add, Concat, Conv2d, Dense, Gru, Layer, Pool, Rnn, Shape, is_adaptor
+from tpsgd_edge.graph import (
+    Add,
+    Concat,
+    Conv2d,
+    Dense,
+    Gru,
+    Layer,
+    Memory,
+    Pool,
+    Rnn,
+    Shape,
+    is_adaptor,
+)
+from tpsgd_edge.rule.memories import memory_forward, memory_gradient
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +220,7 @@ def _shifted(layer: Pool, row: int, column: int) -> tuple[slice, ...]:
     )
 
 
-def _pool_update(layer: Pool, x: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
+def _pool_update(layer: Memory | Pool, x: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
     raise TypeError(f"layer '{layer.name}' has no weights")
 
 
@@ -239,6 +252,7 @@ LAYERS: dict[str, LayerKind] = {
     "rnn": LayerKind(_dense_forward, _dense_gradient, _rnn_update),
     "gru": LayerKind(_in_time, _in_time, _gru_update),
     "conv2d": LayerKind(_conv_forward, _conv_gradient, _conv_update),
+    "memory": LayerKind(memory_forward, memory_gradient, _pool_update),
     "max_pool": LayerKind(_pool_forward, _pool_gradient, _pool_update),
     "average_pool": LayerKind(_pool_forward, _pool_gradient, _pool_update),
 }

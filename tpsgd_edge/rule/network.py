@@ -3,19 +3,18 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tpsgd_edge.graph import Edges, Graph, Layer, Recurrent, Weights
+from tpsgd_edge.graph import Edges, Graph, Layer, Weights, walk_of
 from tpsgd_edge.graph.initial_weights import initial_weights
 from tpsgd_edge.rule.activations import activate
-from tpsgd_edge.rule.cells import Step
 from tpsgd_edge.rule.layers import JOINS, forward
 from tpsgd_edge.rule.sequence import run
+from tpsgd_edge.rule.steps import Step
 
 # Samples at a time: maps of a whole data set would fill the memory.
 _CHUNK = 1024
@@ -46,9 +45,9 @@ class FloatNetwork:
             object.__setattr__(self, "reads", Edges.of(names, {}).places())
 
     @property
-    def recurrent(self) -> tuple[Recurrent, ...]:
-        """The recurrent layers, which come first."""
-        return tuple(cast(Recurrent, layer) for layer in self.layers if layer.is_recurrent)
+    def walk(self) -> tuple[Layer, ...]:
+        """The layers that walk along a sequence, which come first."""
+        return walk_of(self.layers)
 
     def activity(self, x: Tensor) -> list[Tensor]:
         """The input x (batch, n_in) and the output of every layer, each (batch, units).
@@ -56,7 +55,7 @@ class FloatNetwork:
         Behind sequences, outputs are those of the last step; with `each_step` those of every step:
         (batch, steps, units).
         """
-        if not self.recurrent:
+        if not self.walk:
             return self.behind([x])
         states = ([step.h for step in steps] for steps in self.run(x))
         kept = deque(states, maxlen=None if self.each_step else 1)
@@ -67,9 +66,9 @@ class FloatNetwork:
         return [x, *(value.view(len(x), len(kept), -1) for value in values[1:])]
 
     def run(self, x: Tensor) -> Iterator[list[Step]]:
-        """The recurrent layers after each step of samples x (batch, n_in)."""
+        """The layers that walk after each step of samples x (batch, n_in)."""
         sequences = x.view(len(x), -1, self.layers[0].x_count)
-        return run(self.recurrent, self.w, self.b, sequences)
+        return run(self.walk, self.w, self.b, sequences)
 
     def behind(self, values: list[Tensor]) -> list[Tensor]:
         """Append the outputs (batch, y_count) of all later layers to those of the first ones."""
@@ -88,7 +87,7 @@ class FloatNetwork:
         return values[place]
 
     def output(self, index: int, inputs: Sequence[Tensor]) -> Tensor:
-        """Output of one layer that is not recurrent for what it reads: (batch, y_count)."""
+        """Output of one layer behind the walk for what it reads: (batch, y_count)."""
         layer = self.layers[index]
         if layer.kind in JOINS:
             return activate(layer, JOINS[layer.kind].forward(layer, inputs))

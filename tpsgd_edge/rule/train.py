@@ -239,7 +239,7 @@ def _measured(
         for part in parts:
             yield _changes(net, part, settings), 1.0
         return
-    whole = parts if net.recurrent else [_joined(list(parts))]
+    whole = parts if net.walk else [_joined(list(parts))]
     for part in whole:
         changes = list(_changes(net, part, settings))
         yield changes, _clip_factor([sums for _, sums in changes], largest, samples)

@@ -23,6 +23,7 @@ from tpsgd_edge.spec.layers import (
 )
 from tpsgd_edge.spec.load import load_spec, past_adaptors, spec_from_dict, with_layers
 from tpsgd_edge.spec.loss import HiddenLoss, LossKind, LossSpec, OutputLoss
+from tpsgd_edge.spec.memory import KEEPING, MemorySpec, skipped_steps
 from tpsgd_edge.spec.model import ModelSpec, PretrainSpec
 from tpsgd_edge.spec.names import check_c_name, check_model_name
 from tpsgd_edge.spec.platform import PlatformSpec, parse_bytes
@@ -60,6 +61,7 @@ from tpsgd_edge.spec.sections import (
     Spec,
 )
 from tpsgd_edge.spec.source import SourceInput
+from tpsgd_edge.spec.walks import walk_keys
 from tpsgd_edge.spec.weightless import (
     AddSpec,
     ConcatSpec,
@@ -73,6 +75,7 @@ __all__ = [
     "DEFAULT_FINAL_RATE",
     "DEFAULT_RATE",
     "FASHION_MNIST",
+    "KEEPING",
     "LARGEST_POSITIVE",
     "NOT_MONOTONE",
     "SAMPLE",
@@ -96,6 +99,7 @@ __all__ = [
     "LayerSpec",
     "LossKind",
     "LossSpec",
+    "MemorySpec",
     "ModelSpec",
     "NumbersSpec",
     "OutputLoss",
@@ -133,7 +137,9 @@ __all__ = [
     "load_spec",
     "parse_bytes",
     "past_adaptors",
+    "skipped_steps",
     "spec_from_dict",
+    "walk_keys",
     "weighted_layer",
     "with_layers",
 ]

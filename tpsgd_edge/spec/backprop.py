@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from tpsgd_edge.spec.layers import Conv1dSpec, Conv2dSpec, ConvSpec, RecurrentSpec
 from tpsgd_edge.spec.problems import Problem
 from tpsgd_edge.spec.sections import Spec
+from tpsgd_edge.spec.walks import walk_keys
 
 _RULE = '[rule], kind = "backprop"'
 
@@ -38,8 +39,15 @@ def backprop_problems(spec: Spec) -> Iterator[Problem]:
 
 
 def _layer_problems(spec: Spec) -> Iterator[Problem]:
-    learns = ""
+    learns, walk = "", walk_keys(spec.model)
     for layer in spec.model.weighted:
+        if layer.name in walk and not isinstance(layer, RecurrentSpec):
+            yield Problem(
+                f"backpropagation does not pass through the memory behind layer '{layer.name}'",
+                where=_RULE,
+                found=f"layer '{layer.name}' before a memory",
+                help="put the dense layers behind the last memory, or train by tpSGD",
+            )
         if isinstance(layer, RecurrentSpec):
             yield Problem(
                 f"backpropagation does not reach the recurrent layer '{layer.name}'",

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from tpsgd_edge.spec.edges import SAMPLE
 from tpsgd_edge.spec.model import ModelSpec
 from tpsgd_edge.spec.problems import Problem, did_you_mean
+from tpsgd_edge.spec.walks import walk_length
 
 
 def unknown_inputs(model: ModelSpec) -> Iterator[Problem]:
@@ -36,7 +37,7 @@ def branch_problems(model: ModelSpec) -> Iterator[Problem]:
             found=f"the net ends with {_called(model.keys[-1])}",
             help="name it in from of another layer, or leave it out",
         )
-    if any(layer.is_recurrent for layer in model.layers):
+    if walk_length(model.layers):
         yield from _along_sequences(model)
 
 
@@ -61,23 +62,21 @@ def _counts(model: ModelSpec) -> Iterator[Problem]:
 
 
 def _along_sequences(model: ModelSpec) -> Iterator[Problem]:
-    """Recurrent layers follow each other, and what comes behind them reads the last one."""
-    edges = model.edges
-    pairs = list(zip(model.keys, model.layers, strict=True))
-    recurrent = [key for key, layer in pairs if layer.is_recurrent]
-    for key, layer in pairs:
+    """Layers that walk follow each other, and what comes behind them reads the last one."""
+    edges, walk = model.edges, model.keys[: walk_length(model.layers)]
+    for key in model.keys:
         inputs = edges.inputs_of(key)
-        of_sequences = {SAMPLE, *recurrent[:-1]} & set(inputs)
-        if layer.is_recurrent:
-            place = recurrent.index(key)
-            of_sequences -= {recurrent[place - 1] if place else SAMPLE}
+        of_sequences = {SAMPLE, *walk[:-1]} & set(inputs)
+        if key in walk:
+            place = walk.index(key)
+            of_sequences -= {walk[place - 1] if place else SAMPLE}
         if of_sequences:
             value = sorted(of_sequences)[0]
             yield Problem(
                 f"{_called(key)} cannot read '{value}', a sequence that branches",
                 where=f"[model], {_called(key)}, from",
                 found=_from(inputs),
-                help="recurrent layers follow each other; what comes behind them may branch",
+                help="layers along a sequence follow each other; what comes behind them may branch",
             )
 
 

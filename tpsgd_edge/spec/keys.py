@@ -55,6 +55,7 @@ SHORT_FORMS: Mapping[tuple[str, str], tuple[str, dict[str, Any]]] = {
         "numbers among them",
         {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "number"}]}},
     ),
+    ("MemorySpec", "leak"): ("one number", {"type": "number"}),
     ("DataSpec", "drop"): ("one name", {"type": "string"}),
     ("PoolSpec", "padding"): ("whole number", {"type": "integer"}),
     ("Conv2dSpec", "dilation"): ("whole number", {"type": "integer"}),

@@ -4,15 +4,16 @@ Layers that learn share `WeightedSpec`: weights, a local loss and a learning rat
 shape of the data can tell is checked where the graph is built.
 """
 
-import math
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Discriminator, Field, PrivateAttr, Tag, field_validator, model_validator
 
 from tpsgd_edge.spec.activations import Activation, check_settings
 from tpsgd_edge.spec.base import Positive
+from tpsgd_edge.spec.leaks import leaks
 from tpsgd_edge.spec.lengths import LARGEST, is_length, padding, pair
 from tpsgd_edge.spec.loss import LossSpec
+from tpsgd_edge.spec.memory import MemorySpec
 from tpsgd_edge.spec.names import check_c_name
 from tpsgd_edge.spec.weightless import (
     AddSpec,
@@ -27,9 +28,6 @@ WeightFormat = Literal["s16", "s8", "f32"]
 # Slopes are counted in 2^-15.
 _SMALLEST_SLOPE = 2.0**-15
 _SMALLEST_ALPHA, _LARGEST_ALPHA = 2.0**-6, 16.0
-# Leaks are shifts on the device.
-_LARGEST_SHIFT = 15
-_MOST_GROUPS = 16
 
 
 class WeightedSpec(ReadingSpec):
@@ -244,10 +242,7 @@ class RnnSpec(WeightedSpec):
     @field_validator("leak", mode="before")
     @classmethod
     def _leaks_are_powers_of_two(cls, value: object) -> object:
-        leaks = tuple(value) if isinstance(value, list | tuple) else (value,)
-        if not 1 <= len(leaks) <= _MOST_GROUPS:
-            raise ValueError(f"'leak' is one number, or 1 to {_MOST_GROUPS} in a list")
-        return tuple(_leak(leak) for leak in leaks)
+        return leaks(value)
 
     @model_validator(mode="after")
     def _groups_have_units(self) -> "RnnSpec":
@@ -298,6 +293,7 @@ LayerSpec = Annotated[
     | Annotated[Conv1dSpec, Tag("conv1d")]
     | Annotated[RnnSpec, Tag("rnn")]
     | Annotated[GruSpec, Tag("gru")]
+    | Annotated[MemorySpec, Tag("memory")]
     | Annotated[PoolSpec, Tag("max_pool")]
     | Annotated[PoolSpec, Tag("avg_pool")]
     | Annotated[GlobalAvgPoolSpec, Tag("global_avg_pool")]
@@ -306,16 +302,6 @@ LayerSpec = Annotated[
     | Annotated[FlattenSpec, Tag("flatten")],
     Discriminator(_kind),
 ]
-
-
-def _leak(value: object) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1:
-        shift = -math.log2(value)
-        if shift == int(shift) and shift <= _LARGEST_SHIFT:
-            return float(value)
-        near = 2.0 ** -min(round(shift), _LARGEST_SHIFT)
-        raise ValueError(f"'leak' must be a power of two: 1, 0.5, 0.25, ...; near it is {near:g}")
-    raise ValueError(f"'leak' must be a number above 0 and at most 1, not {value!r:.40}")
 
 
 def _number_or(value: object, word: str, *, key: str) -> object:

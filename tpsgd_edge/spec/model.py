@@ -9,6 +9,7 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 from tpsgd_edge.spec.base import Positive, Section
 from tpsgd_edge.spec.edges import Edges
 from tpsgd_edge.spec.layers import DenseSpec, GruSpec, LayerSpec, WeightedSpec
+from tpsgd_edge.spec.memory import MemorySpec
 from tpsgd_edge.spec.weightless import AddSpec, ConcatSpec, GlobalAvgPoolSpec, PoolSpec
 
 # What layers are called that may leave their name out.
@@ -17,6 +18,7 @@ _STEMS: Mapping[type, str] = {
     GlobalAvgPoolSpec: "pool",
     AddSpec: "add",
     ConcatSpec: "concat",
+    MemorySpec: "memory",
 }
 
 

@@ -17,10 +17,12 @@ from tpsgd_edge.spec.layers import (
     WeightFormat,
 )
 from tpsgd_edge.spec.loss import LABEL_SPACE, LossSpec
+from tpsgd_edge.spec.memory import KEEPING
 from tpsgd_edge.spec.problems import Problem, raise_problems
 from tpsgd_edge.spec.readouts import readout_problems
 from tpsgd_edge.spec.scores import carried_loss_problems, scores_problems
 from tpsgd_edge.spec.sections import ProjectionKind, Spec
+from tpsgd_edge.spec.walks import walk_problems
 
 LabelsKind = Literal["class", "vector"]
 
@@ -137,7 +139,7 @@ def error_gate(spec: Spec, labels_kind: LabelsKind) -> float | None:
 
 def is_recurrent(spec: Spec) -> bool:
     """Tell whether the net reads sequences."""
-    return any(layer.is_recurrent for layer in spec.model.layers)
+    return bool(spec.model.layers) and spec.model.layers[0].kind in KEEPING
 
 
 def _has_meaning(spec: Spec) -> bool:
@@ -179,6 +181,7 @@ def spec_problems(spec: Spec) -> list[Problem]:
         return unfinished
     return [
         *_order_problems(spec),
+        *walk_problems(spec),
         *branch_problems(spec.model),
         *_training_problems(spec),
         *_format_problems(spec),

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from tpsgd_edge.spec.layers import RecurrentSpec
 from tpsgd_edge.spec.problems import Problem
 from tpsgd_edge.spec.sections import Spec
+from tpsgd_edge.spec.walks import walk_length
 
 _KEY = '[rule], scores = "carried"'
 _OWN = 'remove it, or set scores = "own"'
@@ -27,6 +28,14 @@ def scores_problems(spec: Spec) -> Iterator[Problem]:
                 found=f'kind = "{layer.kind}"',
                 help=_OWN,
             )
+    walking = spec.model.layers[: walk_length(spec.model.layers)]
+    if walking and not any(isinstance(layer, RecurrentSpec) for layer in walking):
+        yield Problem(
+            "layers that learn along a sequence carry no scores",
+            where=_KEY,
+            found=f"the memory '{walking[-1].name}' at the end of {len(walking)} layers along it",
+            help=_OWN,
+        )
     if spec.model.has_first_weights:
         yield Problem(
             "a net that has learned before carries no scores: its answers would be others",

@@ -99,8 +99,9 @@ class RuleSpec(Section):
     with the sum. Where not given, carried in nets of three convolutions that learn or more, if they
     start from nothing, own elsewhere. Example: `scores = "carried"`"""
     learn_every: Annotated[int, Field(ge=0, le=65535)] = 1
-    """A sequence with one label teaches recurrent layers after every so many steps; 0: at its end.
-    Example: `learn_every = 4`"""
+    """A sequence with one label teaches the layers along it, recurrent ones and those between
+    memories, after every so many steps; 0: at its end. Where not given, dense layers behind a
+    memory learn whenever it hands on. Example: `learn_every = 4`"""
 
     @field_validator("learning_rate", "step_size", "epochs", mode="before")
     @classmethod

@@ -21,6 +21,7 @@ from tpsgd_edge.codegen.kinds.dense import DENSE
 from tpsgd_edge.codegen.kinds.gru import GRU
 from tpsgd_edge.codegen.kinds.join import ADD, CONCAT
 from tpsgd_edge.codegen.kinds.kind import Kind
+from tpsgd_edge.codegen.kinds.memory import MEMORY
 from tpsgd_edge.codegen.kinds.pool import POOL
 from tpsgd_edge.codegen.kinds.rnn import RNN
 from tpsgd_edge.codegen.kinds.unit import LayerView
@@ -34,6 +35,7 @@ KINDS: Mapping[str, Kind] = {
     "average_pool": POOL,
     "rnn": RNN,
     "gru": GRU,
+    "memory": MEMORY,
     "add": ADD,
     "concat": CONCAT,
 }

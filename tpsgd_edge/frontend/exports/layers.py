@@ -4,7 +4,6 @@ Other tools keep maps channels first: weights and the order of flat maps are tur
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,22 +11,11 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.frontend.exports.activation import activated
+from tpsgd_edge.frontend.exports.held import Held
+from tpsgd_edge.frontend.exports.memories import memory
 from tpsgd_edge.frontend.exports.writer import Lengths, OnnxWriter
 from tpsgd_edge.frontend.onnx_activations import IN_RNN, OPERATORS
 from tpsgd_edge.graph import Add, Concat, Conv2d, Dense, Gru, Pool, Rnn, Shape, Weights
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """The tensor that the next layer reads.
-
-    Attributes:
-        shape: of a map that lies (samples, channels, height, width); None of a vector (samples,
-            values), and of a sequence (steps, samples, values).
-    """
-
-    name: str
-    shape: Shape | None = None
 
 
 def flat(writer: OnnxWriter, held: Held, name: str) -> tuple[Held, NDArray[np.intp] | slice]:
@@ -202,6 +190,7 @@ MAKE: Mapping[str, Make] = {
     "conv2d": _conv2d,
     "rnn": _rnn,
     "gru": _gru,
+    "memory": memory,
     "max_pool": _pool,
     "average_pool": _pool,
 }

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from tpsgd_edge import __version__
-from tpsgd_edge.frontend.exports.layers import JOIN, MAKE, Held, map_of
+from tpsgd_edge.frontend.exports.held import Held
+from tpsgd_edge.frontend.exports.layers import JOIN, MAKE, map_of
+from tpsgd_edge.frontend.exports.memories import at_the_end, dense_of_steps
 from tpsgd_edge.frontend.exports.scores import with_scores
 from tpsgd_edge.frontend.exports.writer import OnnxWriter
 from tpsgd_edge.frontend.metadata import class_metadata
 from tpsgd_edge.frontend.scaling import Scaling
-from tpsgd_edge.graph import SAMPLE, Graph, Layer, Recurrent, Weights
+from tpsgd_edge.graph import SAMPLE, Graph, Layer, Weights
+from tpsgd_edge.graph.memory import memory_of
 
 # How the name of the program that made a file stands near its start: field 2 of ModelProto.
 ONNX_MARK = b"\x12\x0atpsgd-edge"
@@ -49,12 +52,19 @@ def to_onnx(graph: Graph, ends: Ends, *, note: str = "", class_names: Sequence[s
     writer = OnnxWriter()
     lengths = sample_lengths(graph)
     sample = Held("x") if ends.inputs is None else _scaled(writer, ends.inputs, lengths)
-    weights, edges = _with_label_scaling(graph, ends), graph.edges
+    weights, edges, walk = _with_label_scaling(graph, ends), graph.edges, graph.walk
     held = {SAMPLE: _first(writer, graph, sample)}
     for layer in graph.layers:
         inputs = [held[name] for name in edges.inputs_of(layer.name)]
-        made = _made(writer, layer, weights.get(layer.name), inputs)
-        if graph.recurrent and layer is graph.recurrent[-1]:
+        walks, is_end = layer in walk, layer is (walk or (None,))[-1]
+        if walks and layer.kind == "dense":
+            made = dense_of_steps(writer, layer, weights.get(layer.name), inputs[0])
+        else:
+            memory = memory_of(layer)
+            if memory is not None and is_end and not graph.labels.each_step:
+                layer = at_the_end(memory)
+            made = _made(writer, layer, weights.get(layer.name), inputs)
+        if is_end:
             made = _answers(writer, graph, layer, made)
         held[layer.name] = made
     y = _last(writer, graph, ends, with_scores(writer, graph, held))
@@ -80,7 +90,7 @@ def _made(
 def sample_lengths(graph: Graph) -> tuple[int, ...]:
     """The shape of a sample: a vector, steps of values, or height, width and channels."""
     first = graph.layers[0]
-    if first.is_recurrent:
+    if graph.walk:
         return (graph.steps, first.x_count)
     if not first.is_on_maps:
         return (first.x_count,)
@@ -105,7 +115,7 @@ def _scaled(writer: OnnxWriter, scaling: Scaling, lengths: tuple[int, ...]) -> H
 def _first(writer: OnnxWriter, graph: Graph, held: Held) -> Held:
     """The samples as the first layer reads them."""
     first = graph.layers[0]
-    if first.is_recurrent:
+    if graph.walk:
         return Held(writer.node("Transpose", [held.name], "/x_steps", perm=[1, 0, 2]))
     if not first.is_on_maps:
         return held
@@ -115,13 +125,13 @@ def _first(writer: OnnxWriter, graph: Graph, held: Held) -> Held:
     return Held(name, graph.value(SAMPLE).shape)
 
 
-def _answers(writer: OnnxWriter, graph: Graph, layer: Recurrent, held: Held) -> Held:
+def _answers(writer: OnnxWriter, graph: Graph, layer: Layer, held: Held) -> Held:
     """Take the last timestep, or all of them as if they were samples if each has a label."""
     if not graph.labels.each_step:
         at = writer.constant("/last_step", np.array(-1))
         return Held(writer.node("Gather", [held.name, at], "/x_answered", axis=0))
     samples = writer.node("Transpose", [held.name], "/x_samples", perm=[1, 0, 2])
-    rows = writer.constant("/rows", np.array([-1, layer.n_out]))
+    rows = writer.constant("/rows", np.array([-1, layer.y_count]))
     return Held(writer.node("Reshape", [samples, rows], "/x_answered"))
 
 

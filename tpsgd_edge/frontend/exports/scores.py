@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from tpsgd_edge.arithmetic.types import Real
-from tpsgd_edge.frontend.exports.layers import Held, flat
+from tpsgd_edge.frontend.exports.held import Held
+from tpsgd_edge.frontend.exports.layers import flat
 from tpsgd_edge.frontend.exports.writer import OnnxWriter
 from tpsgd_edge.graph import Conv2d, Graph, Layer, window_bounds
 
