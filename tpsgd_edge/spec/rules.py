@@ -53,10 +53,10 @@ def weighted_layer(spec: Spec, index: int) -> WeightedSpec:
     Raises:
         TypeError: the layer at this index has no weights.
     """
-    layer = spec.model.layers[index].weighted
-    if layer is None:
-        raise TypeError(f"layer {index} of the spec has no weights")
-    return layer
+    layer = spec.model.layers[index]
+    if layer.weighted is None:
+        raise TypeError(f"layer {index} of the spec has no weights: {layer.kind}")
+    return layer.weighted
 
 
 def layer_loss(spec: Spec, index: int, labels_kind: LabelsKind) -> LossSpec:
