@@ -128,6 +128,7 @@ class Firmware:
             f"data.limit={net.limit}",
             f"rule.epochs={net.epochs}",
             f"rule.kind={self.rule}",
+            "rule.scores=own",
             f"numbers.weights={self.weights}",
             f"rule.output_learning_rate={last!r}",
             f"rule.learning_rate={hidden!r}",

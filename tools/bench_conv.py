@@ -159,6 +159,7 @@ def _cell(forward: float, update: float) -> str:
 def example_table(name: str, platform: str, weights: str) -> Iterator[str]:
     """A row for each layer of an example, after some training on the host."""
     changes = [f"numbers.weights={weights}", "platform.ram=1M", "platform.flash=1M"]
+    changes.append("rule.scores=own")
     spec = load_spec(EXAMPLES / f"{name}.toml", [f"platform.name={platform}", *changes])
     prepared = prepare(spec)
     samples = quantize_samples(prepared.model, prepared.dataset)

@@ -135,6 +135,7 @@ def spec_of(run: Run) -> Spec:
         f"data.limit={min(ALL, net.limit + HELD_OUT)}",
         f"rule.epochs={net.epochs}",
         f"rule.kind={'tpsgd' if run.rule == 'tpsgd' else 'backprop'}",
+        "rule.scores=own",
         f"numbers.weights={run.weights}",
         f"rule.output_learning_rate={run.rates[1]!r}",
         f"rule.learning_rate={run.rates[0]!r}",

@@ -13,7 +13,7 @@ tools/make_hapt.py was not run.
 import argparse
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -29,10 +29,13 @@ from tpsgd_edge.frontend.data import Dataset, dataset_from_arrays, load_dataset
 from tpsgd_edge.frontend.defaults import with_defaults
 from tpsgd_edge.frontend.fitted import with_fitted_projections
 from tpsgd_edge.frontend.network import build_graph, dataset_scaling
-from tpsgd_edge.graph import Conv2d, Graph, Weights
+from tpsgd_edge.graph import Conv2d, Graph, WeightedLayer, Weights
+from tpsgd_edge.graph.forward import behind, seen_by_loss
 from tpsgd_edge.graph.initial_weights import initial_weights
+from tpsgd_edge.memory.dump import read_dump
 from tpsgd_edge.spec import Spec, layer_index, layer_loss, load_spec
 from tpsgd_edge.stages import (
+    Prepared,
     compile_for_host,
     prepare,
     quantize_samples,
@@ -41,12 +44,16 @@ from tpsgd_edge.stages import (
     train,
     with_frozen_hidden_layers,
 )
+from tpsgd_edge.stages.export import with_state
+from tpsgd_edge.stages.training import Training
 from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import open_device
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 HELD_OUT = {"fashion_cnn": 6_000, "vgg_small": 6_000, "har_conv1d": 1_800}
 BATCH = 8
+# Samples whose maps are held at once.
+CHUNK = 250
 
 Rates = tuple[float, float]
 
@@ -107,10 +114,25 @@ def _all(*rates: float) -> tuple[Rates, ...]:
 
 
 FITTED = ("projection.kind=fitted",)
+CARRIED = "rule.scores=carried"
 CODE = (
     *((hidden, 0.0125) for hidden in (0.0005, 0.001, 0.0015, 0.002)),
     *((hidden, 0.025) for hidden in (0.001, 0.002)),
 )
+# Convolutions, dense layers: of nets that carry scores.
+CARRIED_RATES: Mapping[tuple[str, str], tuple[Rates, ...]] = {
+    ("fashion_cnn", "s16"): (
+        *((0.001, last) for last in (0.00625, 0.0125, 0.025)),
+        (0.0015, 0.0125),
+    ),
+    ("fashion_cnn", "s8"): (
+        *((0.0005, last) for last in (0.0125, 0.025)),
+        *((0.001, last) for last in (0.0125, 0.025, 0.05, 0.1)),
+        (0.002, 0.0125),
+    ),
+    ("har_conv1d", "s16"): ((0.001, 0.0125), (0.001, 0.025), (0.002, 0.0125)),
+    ("har_conv1d", "s8"): ((0.001, 0.025), (0.002, 0.025)),
+}
 REACH = (("conv1", 2.0), ("conv2", 1.0), ("fc", 0.5))
 WIDE = tuple(f"model.layers.{name}.weight_range={reach}" for name, reach in REACH)
 BACKPROP = "backpropagation in torch"
@@ -132,6 +154,9 @@ def network_rows(net: str, backprop: tuple[Rates, ...], tpsgd: tuple[Rates, ...]
     if net == "fashion_cnn":
         wide = replace(run, settings=(*FITTED, *WIDE))
         yield Row("the same, weights in ranges twice as wide", wide, CODE[1:])
+    for weights in ("s16", "s8"):
+        run = Run(net, "code", weights=weights, settings=(*FITTED, CARRIED))
+        yield Row(f"tpSGD, carried scores, {weights}", run, CARRIED_RATES[net, weights])
     frozen = Run(net, "code random", weights="s16")
     yield Row("hidden layers left at random, s16", frozen, _last(0.02, 0.1, 0.3))
 
@@ -150,6 +175,22 @@ def depth_rows() -> Iterator[Row]:
         rates = {0: ((0.0015, 0.1), (0.0015, 0.4)), 5: VGG_RATES[1:], 6: VGG_RATES}
         yield Row(about, run, rates.get(count, VGG_RATES[1:2]))
     yield Row(BACKPROP, Run("vgg_small", "backprop"), _all(0.1, 0.2))
+    for weights in ("s16", "s8"):
+        run = Run("vgg_small", "code", settings=(*FITTED, CARRIED), weights=weights)
+        yield Row(f"tpSGD, carried scores, {weights}", run, VGG_CARRIED[weights])
+    own = Run("vgg_small", "code", settings=FITTED, weights="s8")
+    yield Row("tpSGD, scores of each layer's own, s8", own, VGG_RATES_S8)
+
+
+VGG_RATES_S8 = ((0.0015, 0.0125), (0.0015, 0.025))
+VGG_CARRIED = {
+    "s16": (
+        *((0.001, last) for last in (0.003, 0.00625)),
+        *((0.0015, last) for last in (0.003, 0.00625, 0.0125)),
+        (0.003, 0.0125),
+    ),
+    "s8": (*((0.0015, last) for last in (0.0125, 0.025, 0.05)), (0.003, 0.0125)),
+}
 
 
 class Table:
@@ -166,14 +207,24 @@ class Table:
         """What the run gave; None where it is missing and nothing may be trained."""
         if run.key not in self.results and self.may_train:
             print(run.key, end=": ", flush=True)
-            self.results[run.key] = {"accuracy": execute(run)}
+            self._keep(run.key, {"accuracy": execute(run)})
             print(f"{self.results[run.key]['accuracy']:.4f}", flush=True)
-            text = json.dumps(dict(sorted(self.results.items())), indent=1) + "\n"
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = self.path.with_suffix(".tmp")
-            fresh.write_text(text)
-            fresh.replace(self.path)
         return self.results.get(run.key)
+
+    def _keep(self, key: str, result: dict[str, float]) -> None:
+        self.results[key] = result
+        text = json.dumps(dict(sorted(self.results.items())), indent=1) + "\n"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self.path.with_suffix(".tmp")
+        fresh.write_text(text)
+        fresh.replace(self.path)
+
+    def after_each_layer(self, run: Run) -> Mapping[str, float] | None:
+        """The accuracy of the sum of scores after each layer; None where nothing may be trained."""
+        key = f"{run.key}, after each layer"
+        if key not in self.results and self.may_train:
+            self._keep(key, after_each_layer(run))
+        return self.results.get(key)
 
     def held_out(self, row: Row) -> dict[Rates, float]:
         """Mean accuracy on held-out samples by learning rates; of those that were tried only."""
@@ -208,14 +259,29 @@ def table_of(rows: Sequence[Row], table: Table, *, seeds: Sequence[int]) -> Iter
         yield f"| {row.about} | {rates} | {held_out} | {spread(values)} | {each(values)} |"
 
 
+def totals_table(table: Table) -> Iterator[str]:
+    """Test accuracy of the sum of scores after each layer of vgg_small, which carries them."""
+    names = [*(f"conv{i + 1}" for i in range(CONVOLUTIONS)), "fc1", "fc2"]
+    run = next(row.run for row in depth_rows() if CARRIED in row.run.settings)
+    row = Row("", run, VGG_CARRIED["s16"])
+    runs = [replace(table.tuned(row), seed=seed) for seed in SEEDS]
+    rows = [(one.seed, after) for one in runs if (after := table.after_each_layer(one))]
+    if rows:
+        yield f"| seed | {' | '.join(names)} |"
+        yield "|---|" + "---:|" * len(names)
+    for seed, after in rows:
+        yield f"| {seed} | " + " | ".join(f"{100 * after[name]:.1f}" for name in names) + " |"
+
+
 SEEDS = (1, 2, 3)
 CNN_RATES = ((0.008, 0.1), (0.012, 0.1), (0.016, 0.1))
 HAR_RATES = ((0.01, 0.1), (0.02, 0.1), (0.04, 0.1))
 CNN_ROWS = tuple(network_rows("fashion_cnn", _all(0.05, 0.1, 0.2), CNN_RATES))
 HAR_ROWS = tuple(network_rows("har_conv1d", _all(0.01, 0.02, 0.05), HAR_RATES))
-TABLES = {
+TABLES: Mapping[str, Callable[[Table], Iterator[str]]] = {
     "fashion_cnn": lambda table: table_of(CNN_ROWS, table, seeds=SEEDS),
     "vgg_small": lambda table: table_of(tuple(depth_rows()), table, seeds=SEEDS),
+    "vgg_small totals": totals_table,
     "har_conv1d": lambda table: table_of(HAR_ROWS, table, seeds=SEEDS),
 }
 
@@ -238,6 +304,8 @@ def spec_of(run: Run) -> Spec:
     ]
     if run.rule == "code":
         changes.append(f"rule.learning_rate={run.rates[0]!r}")
+    if CARRIED not in run.settings:
+        changes.append("rule.scores=own")
     return load_spec(EXAMPLES / f"{run.net}.toml", [*changes, *run.settings])
 
 
@@ -271,18 +339,43 @@ def _hapt(run: Run) -> Dataset:
     return dataset_from_arrays(spec, x[:count], y[:count], x[count:], y[count:])
 
 
+def after_each_layer(run: Run) -> dict[str, float]:
+    """Train, and score the sum of scores after each layer, in real numbers."""
+    prepared = prepare(spec_of(run), data_of(run))
+    state = read_dump(prepared.model, _trained(prepared).state, where="what was trained")
+    graph = with_state(prepared, state)
+    inputs, dataset = prepared.model.inputs, prepared.dataset
+    x = (dataset.x_test - inputs.mean) / inputs.std
+    right: dict[str, int] = {}
+    for start in range(0, len(x), CHUNK):
+        wanted, total = dataset.y_test[start : start + CHUNK], np.zeros(1)
+        outputs = behind(graph, x[start : start + CHUNK], run.seed)
+        for layer, y in zip(graph.layers, outputs, strict=True):
+            answer = y
+            if isinstance(layer, WeightedLayer) and layer.name in graph.read_outs:
+                answer = total = total + seen_by_loss(layer, y) @ graph.read_outs[layer.name]
+            elif layer is not graph.layers[-1]:
+                continue
+            hits = int((answer.argmax(axis=1) == wanted).sum())
+            right[layer.name] = right.get(layer.name, 0) + hits
+    return {name: hits / len(x) for name, hits in right.items()}
+
+
 def _train_code(run: Run, spec: Spec, dataset: Dataset) -> float:
     prepared = prepare(spec, dataset)
     if run.rule == "code random":
         prepared = replace(prepared, model=with_frozen_hidden_layers(prepared.model))
+    return _trained(prepared).scores[-1].value
+
+
+def _trained(prepared: Prepared) -> Training:
     project, model = render_project(prepared), prepared.model
     with scratch_project(project) as folder:
         binary = compile_for_host(project, folder)
         with open_device(binary, interface_of(model)) as device:
-            samples = quantize_samples(model, dataset)
-            epochs = spec.rule.passes
-            done = train(device, model, samples, epochs=epochs, progress=lambda *_: None)
-    return done.scores[-1].value
+            samples = quantize_samples(model, prepared.dataset)
+            epochs = prepared.spec.rule.passes
+            return train(device, model, samples, epochs=epochs, progress=lambda *_: None)
 
 
 def _train_in_torch(run: Run, spec: Spec, dataset: Dataset) -> float:

@@ -75,6 +75,7 @@ class Run:
             "platform.flash=64M",
             f"numbers.weights={self.weights}",
             f"projection.kind={'learned' if self.learned else fixed}",
+            "rule.scores=own",
         )
         return load_spec(EXAMPLES / f"{example}.toml", [*changes, *own])
 

@@ -10,7 +10,6 @@ chosen on samples that are held out of the training set; the test set is looked 
 rates only. HAPT is left out where tools/make_hapt.py was not run.
 """
 
-import argparse
 import json
 import os
 import sys
@@ -24,23 +23,14 @@ from statistics import mean
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+from experiments import Results, results_parser, trained_score
 from of_seeds import each
 
 from tpsgd_edge.frontend.data import Dataset, dataset_from_arrays, load_dataset
 from tpsgd_edge.frontend.defaults import with_defaults
 from tpsgd_edge.frontend.network import build_graph, dataset_scaling
 from tpsgd_edge.spec import Spec, layer_index, layer_loss, load_spec
-from tpsgd_edge.stages import (
-    compile_for_host,
-    prepare,
-    quantize_samples,
-    render_project,
-    scratch_project,
-    train,
-    with_frozen_hidden_layers,
-)
-from tpsgd_edge.toolchain.interface import interface_of
-from tpsgd_edge.toolchain.open_device import open_device
+from tpsgd_edge.stages import prepare, with_frozen_hidden_layers
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 HAPT = ("hapt_train.npz", "hapt_test.npz")
@@ -150,28 +140,15 @@ def rows_of(net: str, depth: int, tries: Mapping[str, tuple[Rates, ...]]) -> Ite
     yield Row("recurrent layers left at random, s16", random, tries["random"])
 
 
-class Table:
+class Table(Results):
     """Trains what is missing, and remembers it."""
-
-    def __init__(self, path: Path, *, may_train: bool) -> None:
-        self.path = path
-        self.may_train = may_train
-        self.results: dict[str, dict[str, float]] = (
-            json.loads(path.read_text()) if path.exists() else {}
-        )
 
     def result(self, run: Run) -> Mapping[str, float] | None:
         """What the run gave; None where it is missing and nothing may be trained, or no data."""
-        if run.key not in self.results and self.may_train and not missing_files(run.net):
-            print(run.key, end=": ", flush=True)
-            self.results[run.key] = {"accuracy": execute(run)}
-            print(f"{self.results[run.key]['accuracy']:.4f}", flush=True)
-            text = json.dumps(dict(sorted(self.results.items())), indent=1) + "\n"
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = self.path.with_suffix(".tmp")
-            fresh.write_text(text)
-            fresh.replace(self.path)
-        return self.results.get(run.key)
+        if missing_files(run.net):
+            return self.results.get(run.key)
+        found: Mapping[str, float] | None = self.get(run.key, lambda: {"accuracy": execute(run)})
+        return found
 
     def held_out(self, row: Row) -> dict[Rates, float]:
         """Accuracy on held-out samples by learning rates; empty where there is no choice."""
@@ -322,14 +299,7 @@ def _train_code(run: Run, spec: Spec, dataset: Dataset) -> float:
     prepared = prepare(spec, dataset)
     if run.rule == "code random":
         prepared = replace(prepared, model=with_frozen_hidden_layers(prepared.model))
-    project, model = render_project(prepared), prepared.model
-    with scratch_project(project) as folder:
-        binary = compile_for_host(project, folder)
-        with open_device(binary, interface_of(model)) as device:
-            samples = quantize_samples(model, dataset)
-            epochs = spec.rule.passes
-            done = train(device, model, samples, epochs=epochs, progress=lambda *_: None)
-    return done.scores[-1].value
+    return trained_score(prepared)
 
 
 def _train_in_torch(run: Run, spec: Spec, dataset: Dataset) -> float:
@@ -358,9 +328,7 @@ def _train_in_torch(run: Run, spec: Spec, dataset: Dataset) -> float:
 
 def main() -> None:
     """Train what is missing, print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("results", type=Path, help="JSON file of all runs; made where missing")
-    parser.add_argument("--print", action="store_true", dest="only_print", help="train nothing")
+    parser = results_parser(__doc__)
     parser.add_argument("--part", choices=ROWS, action="append", help="only this table")
     arguments = parser.parse_args()
     table = Table(arguments.results, may_train=not arguments.only_print)

@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.check_device import check_device
 from tests.support.fake_project import INTERFACE, Twin, samples
-from tpsgd_edge.toolchain import unicorn_link
+from tpsgd_edge.toolchain import qemu_link, unicorn_link
 from tpsgd_edge.toolchain.platforms import all_platforms
 
 DEVICES = [platform for platform in all_platforms() if not platform.is_host]
@@ -58,3 +58,17 @@ def test_pauses_change_nothing(build_firmware, run_firmware, monkeypatch, platfo
         device.init()
         device.train(x, labels)
         assert device.state() == expected
+
+
+def test_a_state_that_is_known_needs_no_boot(build_firmware, run_firmware, monkeypatch):
+    x, labels = samples(10)
+    with run_firmware(build_firmware("cortex-m55"), INTERFACE, emulator="qemu") as device:
+        first = device.state()
+        device.train(x, labels)
+        with monkeypatch.context() as without:
+            without.setattr(qemu_link.QemuLink, "_run", None)
+            trained = device.state()
+            device.load_state(first)
+            assert device.state() == first != trained
+        device.train(x, labels)
+        assert device.state() == trained

@@ -1,4 +1,4 @@
-"""Corners of section 22 of docs/ARITHMETIC.md: memories, run by reference and C."""
+"""Corners of section 23 of docs/ARITHMETIC.md: memories, run by reference and C."""
 
 from dataclasses import replace
 from typing import Any

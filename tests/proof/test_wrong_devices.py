@@ -10,7 +10,7 @@ import re
 import pytest
 
 from tests.proof.devices import STEPS, command, make_wrong, needs, when
-from tests.proof.faults import ON_CORES, WRONG
+from tests.proof.faults import EARLY, ON_CORES, WRONG
 
 ONLY_PREDICTS = "firmware that only predicts"
 
@@ -85,6 +85,16 @@ def test_a_report_on_wrong_code_says_so(folder, monkeypatch, capsys):
     assert "The generated C and the Python reference do not agree" in page
     assert "step 270, layer &#39;fc1&#39;, tensor &#39;w&#39;, index [1][1]" in page
     assert BADGE.findall(page) == [("mismatch", "mismatch")]
+
+
+def test_a_report_on_code_that_fails_its_self_test_is_made_all_the_same(
+    folder, monkeypatch, capsys
+):
+    make_wrong(monkeypatch, EARLY)
+    ended = command(capsys, "report", "toy.toml", "--steps", "20", "--out", "toy.html")
+    assert "mismatch: step 3, layer 'fc2', tensor 'b', index [2]" in ended.out
+    assert (ended.code, ended.err) == (1, "")
+    assert BADGE.findall((folder / "toy.html").read_text()) == [("mismatch", "mismatch")]
 
 
 def test_a_report_on_right_code_says_so(folder, capsys):

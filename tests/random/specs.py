@@ -4,7 +4,7 @@ A drawn spec may ask for what cannot be had: it is refused in words, and the cou
 """
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,7 +100,19 @@ def specs(draw: st.DrawFn) -> Drawn:
             layer.pop("target_pool", None)
     elif projection := _projection(draw, rule):
         content["projection"] = projection
+    if is_class and _can_carry(rule, layers):
+        rule["scores"] = draw(st.sampled_from(("own", "carried", "carried")))
     return Drawn(content, shape, outputs, is_class, each_step, draw(st.integers(0, 2**31)))
+
+
+def _can_carry(rule: Mapping[str, Any], layers: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether the hidden layers that learn read out scores."""
+    kinds = {"dense", "conv1d", "conv2d"}
+    learning = [la for la in layers[:-1] if la["kind"] in kinds and la.get("train", True)]
+    recurrent = any(layer["kind"] in ("rnn", "gru") for layer in layers)
+    loss = rule.get("loss", {}).get("kind", "projected_cross_entropy")
+    is_read_out = loss == "projected_cross_entropy" and rule.get("kind") != "backprop"
+    return bool(learning) and not recurrent and is_read_out
 
 
 def _dense(draw: st.DrawFn) -> tuple[tuple[int, ...], list[dict[str, Any]]]:

@@ -1,5 +1,6 @@
 """The generator's tables: nothing is missing, nothing is there that no project can have."""
 
+from dataclasses import replace
 from typing import get_args
 
 import jinja2.nodes
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.random.networks import ORIGIN, network, samples_of
+from tests.support.carried import can_carry, with_carried_scores
 from tests.support.gru import with_gru_layers
 from tests.support.memories import with_memories
 from tests.support.small_projects import SMALL, small_project
@@ -37,6 +39,8 @@ OWN = {
     "model.h.j2",
     "model.c.j2",
     "model_port.h.j2",
+    "model_raw.h.j2",
+    "model_raw.c.j2",
     "model_store.h.j2",
     "model_store.c.j2",
     "project_makefile.j2",
@@ -71,8 +75,12 @@ def test_every_component_is_in_some_project_and_no_more_in_all_than_must_be():
     graphs = (network(seed, graph=True) for seed in range(20))
     branched = next(m for m in graphs if any(layer.kind == "add" for layer in m.layers))
     curved = network(3, value_type="f32", n_in=4, hidden=[3], activations=["elu", "linear"])
+    drawn = (network(seed, value_type="s8", label_kind="class", hidden=[3]) for seed in range(20))
+    scored = with_carried_scores(np.random.default_rng(1), next(m for m in drawn if can_carry(m)))
     projects = [small_project(name) for name in SMALL]
-    for model in (curved, branched):
+    pixels = network(1, value_type="s8", label_kind="class", hidden=[3])
+    pixels = replace(pixels, inputs=replace(pixels.inputs, raw="uint8"))
+    for model in (curved, branched, scored, pixels):
         samples = [part[:2] for part in samples_of(model, 1)]
         test = selftest_of(model, *samples)
         projects.append(render(model, plan_memory(model), ORIGIN, test, {}, has_store=True))
@@ -81,7 +89,7 @@ def test_every_component_is_in_some_project_and_no_more_in_all_than_must_be():
         for project in projects
     ]
     assert set.union(*present) == {component.name for component in COMPONENTS}
-    always = {"compiler", "crc32", "data", "layer", "names", "random", "status"}
+    always = {"compiler", "crc32", "data", "layer", "names", "random", "ranges", "status"}
     assert set.intersection(*present) == {f"tps_{name}" for name in always}
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.support.models import random_model
+from tests.support.parts import altered
 from tests.support.readouts import with_learning_readouts
 from tpsgd_edge.arithmetic.random import PHI
 from tpsgd_edge.errors import DataError
@@ -33,7 +34,7 @@ def model_of(value_type: str) -> QuantizedModel:
     )
     model = with_learning_readouts(rng, model)
     if value_type != "f32":
-        layers = tuple(replace(layer, weight_bits=BITS) for layer in model.layers)
+        layers = tuple(altered(layer, weight_bits=BITS) for layer in model.layers)
         model = replace(model, layers=layers)
     return model
 

@@ -66,7 +66,11 @@ def test_scikit_learns_own_checks(estimator, check):
 
 
 @pytest.mark.series(1)
-@pytest.mark.parametrize("formats", FORMATS, ids=lambda formats: "-".join(formats.values()))
+@pytest.mark.parametrize(
+    "formats",
+    [*FORMATS, {"scores": "carried"}],
+    ids=lambda formats: "-".join(formats.values()),
+)
 def test_a_classifier_answers_as_the_reference(formats):
     x, y = IRIS
     classifier = small(**formats).fit(x, y)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tpsgd_edge.errors import OutputError
+from tpsgd_edge.files import lock, open_folder
 from tpsgd_edge.toolchain import folder as folder_module
 from tpsgd_edge.toolchain.folder import write_project
 
@@ -343,6 +344,22 @@ def test_what_is_moved_is_on_the_disk_before(tmp_path, monkeypatch):
 def write_often(out: Path, files: dict[str, str], rounds: int) -> None:
     for _ in range(rounds):
         write_project(project(files), out, built={"build/net.elf": files["net.c"].encode()})
+
+
+def test_one_waits_for_the_other(tmp_path):
+    """Whoever writes holds the folder's lock."""
+    out = tmp_path / "net"
+    out.mkdir()
+    run = multiprocessing.get_context("spawn").Process(target=write_often, args=(out, NEW, 1))
+    with open_folder(out) as descriptor:
+        assert lock(descriptor)
+        run.start()
+        run.join(3)
+        assert run.is_alive()
+        assert content_of(out) == {}
+    run.join()
+    assert run.exitcode == 0
+    assert set(content_of(out)) == {*project(NEW), *ELF}
 
 
 def test_two_may_write_into_one_folder(tmp_path):

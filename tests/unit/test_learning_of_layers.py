@@ -72,14 +72,14 @@ def test_a_dead_zone_of_the_rule_is_that_of_each_layer():
     none, some = (
         quantized(make({}, rule={"learning_rate": 0.02, "dead_zone": zone})) for zone in (0, 0.25)
     )
-    assert [layer.dead_zone for layer in none.trainable] == [0, 0]
-    assert all(layer.dead_zone > 1000 for layer in some.trainable)
+    assert [layer.learning.steps.dead_zone for layer in none.trainable] == [0, 0]
+    assert all(layer.learning.steps.dead_zone > 1000 for layer in some.trainable)
 
 
 def test_a_range_of_weights_that_is_asked_for_is_met():
     rates = {"rule": {"learning_rate": 0.02}}
     wide, usual = (quantized(make(own, **rates)).layers[0] for own in ({"weight_range": 64.0}, {}))
-    reach = [layer.weight_scale * 2.0**layer.weight_bits for layer in (wide, usual)]
+    reach = [layer.numbers.weight_scale * 2.0**layer.numbers.weight_bits for layer in (wide, usual)]
     assert reach[0] == 64
     assert reach[1] < 32
 
@@ -119,7 +119,7 @@ def test_each_layer_reads_in_the_unit_of_what_it_reads(activations):
     assert len({scales[name] for name in "xabcj"}) > 2
     for layer in model.layers:
         read = tuple(scales[value] for value in model.edges.inputs_of(layer.name))
-        own = layer.x_scales if layer.kind == "concat" else (layer.x_scale,)
+        own = layer.x_scales if layer.kind == "concat" else (layer.numbers.x_scale,)
         assert own == read, layer.name
 
 

@@ -77,6 +77,7 @@ def test_sources_say_that_they_are_c(tmp_path):
         assert "compile the .c files of bytes as C11; bytes.h is for C++ too" in message, source
 
 
+@pytest.mark.series(1)
 @pytest.mark.parametrize("core", A32)
 def test_cores_in_arm_state_take_the_plain_kernels(tmp_path, core):
     gcc = needed("arm-none-eabi-gcc")
@@ -102,7 +103,7 @@ def test_words_from_any_address_are_loaded_only_where_that_is_allowed(tmp_path, 
 
 @pytest.mark.parametrize("flags", [["-O2", "-march=native"], ["-O3", "-march=native", "-flto"]])
 @pytest.mark.parametrize("name", SMALL)
-@pytest.mark.series(4)
+@pytest.mark.series(2)
 def test_the_default_flags_of_gcc_compute_the_same_without_a_warning(tmp_path, name, flags):
     """They are -std=gnu17, which fuses products and sums where the core can do so."""
     sources = written(name, tmp_path)

@@ -54,5 +54,6 @@ def test_training_on_this_computer_is_that_of_the_reference_epoch_by_epoch(name,
 
 @pytest.mark.parametrize(("scale", "expected"), [(1.0, 4915), (2.0, 2458), (0.5, 9830)])
 def test_a_dead_zone_is_counted_in_units_of_the_error(scale, expected):
-    # 0.3 of the label's units is 0.3 / scale * 2^14 in Q14 of the error.
+    # 0.3 of the label's units is 0.3 / scale * 2^14 in Q14 of the error; its type ends at 32767.
+    assert dead_zone(9.0, scale, is_float=False) == 32767
     assert dead_zone(0.3, scale, is_float=False) == expected

@@ -11,6 +11,7 @@ from tpsgd_edge.frontend.data import dataset_from_arrays
 from tpsgd_edge.frontend.network import build_graph
 from tpsgd_edge.quantize import QuantizedModel
 from tpsgd_edge.quantize.network import _growth
+from tpsgd_edge.quantize.scales import z_limits
 from tpsgd_edge.spec import Spec, spec_from_dict
 
 RNG = np.random.default_rng(5)
@@ -80,6 +81,15 @@ def test_nothing_of_relu6_lies_above_eight(tmp_path, size, reach):
     layer = {"name": "a", "activation": "relu6"}
     model = quantized(make(tmp_path, layer, OUT, weights=True, size=size))
     assert model.layers[0].y_scale * 2**7 == reach
+
+
+@pytest.mark.parametrize(
+    ("y_type", "y_scale", "z_max"),
+    [("s8", 1 / 16, 96), ("s8", 1 / 32, 127), ("s16", 2.0**-12, 24576), ("s8", 0.7, 9)],
+)
+def test_relu6_ends_at_six_or_where_its_type_does(y_type, y_scale, z_max):
+    # 6 / 0.7 is 8.57.
+    assert z_limits("relu6", y_type, 0, y_scale) == (0, z_max)
 
 
 def test_outputs_that_are_compared_with_classes_reach_to_two(tmp_path):

@@ -1,4 +1,4 @@
-"""Memories in the reference, by hand (docs/ARITHMETIC.md, section 22)."""
+"""Memories in the reference, by hand (docs/ARITHMETIC.md, section 23)."""
 
 import numpy as np
 import pytest

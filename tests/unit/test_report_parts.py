@@ -117,6 +117,8 @@ def test_markdown_has_both_tables():
 def test_markdown_shows_a_mismatch():
     text = render_markdown(report_result(MISMATCH))
     assert "```\nmismatch: step 17" in text
+    assert "| Verdict | **mismatch** |" in text
+    assert "equal" not in text
 
 
 def test_markdown_cells_cannot_be_broken():

@@ -9,7 +9,7 @@ from tpsgd_edge.graph import Labels
 from tpsgd_edge.quantize import quantize
 from tpsgd_edge.reference import Reference
 from tpsgd_edge.rule.train import train_float
-from tpsgd_edge.spec import Spec, layer_index, layer_loss, spec_from_dict
+from tpsgd_edge.spec import Spec, carries_scores, layer_index, layer_loss, spec_from_dict
 
 N_IN, N_LABELS = 9, 4
 
@@ -78,6 +78,12 @@ def test_every_loss_does_what_an_f32_device_does(kind, loss, activation, project
     check_one_step(f32_spec(loss, activation, projection, output_loss, "linear"), dataset(kind))
 
 
+def test_scores_that_are_carried_are_those_of_an_f32_device():
+    spec = f32_spec("projected_cross_entropy", "tanh", "sign", "softmax_cross_entropy", "linear")
+    rule = spec.rule.model_copy(update={"scores": "carried"})
+    check_one_step(spec.model_copy(update={"rule": rule}), dataset("class"))
+
+
 @pytest.mark.parametrize("projection", ["sign", "hadamard", "ternary", "gaussian"])
 @pytest.mark.parametrize(
     "activation", ["tanh", "sigmoid", "relu", "relu6", "leaky_relu", "hard_tanh", "linear"]
@@ -99,7 +105,7 @@ def check_one_step(spec: Spec, data: Dataset) -> None:
         graph,
         data.x_train[:1],
         np.asarray(data.y_train[:1]),
-        rule="tpsgd",
+        rule="tpsgd_carried" if carries_scores(spec, kind) else "tpsgd",
         losses=[layer_loss(spec, layer_index(spec, la.name), kind) for la in graph.weighted],
         learning_rate=(0.05, 0.05, 0.1),
         projection=spec.projection,

@@ -72,7 +72,7 @@ def run(tmp_path, kind, activation, formats, weight, sample, vectors, rule) -> N
 @pytest.mark.parametrize("sample", [1.0, 1e6, 1e38, 1e-30])
 @pytest.mark.parametrize("weight", [1e3, 2.0**27, 1e-30])
 @pytest.mark.parametrize("formats", FORMATS, ids="-".join)
-@pytest.mark.parametrize(("kind", "activation"), CASES, ids="-".join)
+@pytest.mark.parametrize(("kind", "activation"), CASES, ids=map("-".join, CASES))
 def test_no_warning_in_the_whole_path(tmp_path, kind, activation, formats, weight, sample):
     for vectors, rule in ((False, "tpsgd"), (True, "tpsgd"), (False, "backprop")):
         with warnings.catch_warnings():

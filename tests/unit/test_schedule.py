@@ -30,6 +30,13 @@ def test_a_constant_schedule_is_one_factor():
 
 
 def test_a_schedule_never_stops_learning_and_never_divides_by_nothing():
-    schedule = make_schedule(RuleSpec(final_rate=1e-9, epochs=1), samples=1)
-    assert min(schedule.decay) >= 1
+    rule = RuleSpec(schedule="exponential", final_rate=1e-9, epochs=1)
+    schedule = make_schedule(rule, samples=1)
+    assert min(schedule.decay) == 1
     assert schedule.segment_steps == 1
+
+
+def test_a_schedule_is_never_over_before_the_training():
+    """4,001 steps in 32 segments are 125 and a bit."""
+    schedule = make_schedule(RuleSpec(epochs=1), samples=4001)
+    assert schedule.segment_steps == 126

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests.random.networks import ORIGIN, network, samples_of
+from tests.support.carried import with_carried_scores
 from tests.support.gru import with_gru_layers
 from tests.support.map_models import chain, conv, small
 from tests.support.memories import behind_a_map
@@ -87,6 +88,7 @@ MODELS: dict[str, Callable[[int], QuantizedModel]] = {
     "conv2d of s8": lambda seed: _conv2d("s8", seed),
     "conv2d of s16": lambda seed: _conv2d("s16", seed),
     "conv2d of f32": lambda seed: _conv2d("f32", seed),
+    "scores": lambda seed: with_carried_scores(np.random.default_rng(seed), _conv2d("s8", seed)),
     "depthwise": _depthwise,
     "rnn": lambda seed: network(seed, recurrent=True, label_kind="class", lively=True),
     "gru": _gru,

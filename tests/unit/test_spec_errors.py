@@ -30,7 +30,7 @@ def test_the_good_one_is_good() -> None:
             "  where: digits.toml, [rule]\n"
             "  help:  known: kind, loss, output_loss, learning_rate, step_size, "
             "output_learning_rate, schedule, final_rate, epochs, dead_zone, error_gate, "
-            "learn_every",
+            "scores, learn_every",
         ),
         (
             "modle",

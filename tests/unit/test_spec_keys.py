@@ -195,6 +195,7 @@ class TestSchema:
             ("Conv1dSpec", "padding", ["causal", 1, [1, 2]]),
             ("DataSpec", "classes", [["up", "down"], [1, 2.0], ["up", 3]]),
             ("DataSpec", "drop", ["id", ["id", "time"]]),
+            ("DataSpec", "raw", ["auto", "int16"]),
             ("PoolSpec", "padding", ["same", 1, [1, 2], [0, 1, 0, 1]]),
             ("RnnSpec", "leak", [1, 0.5, [1, 0.5]]),
             ("MemorySpec", "leak", [1, 0.5, [1, 0.5]]),

@@ -17,7 +17,7 @@ from tpsgd_edge.codegen import CProject
 from tpsgd_edge.spec.names import check_model_name
 
 PAIRS = list(combinations(SMALL, 2))
-FLAGS = ("-O1", "-std=c11", "-ffp-contract=off", "-fno-sanitize=all")
+FLAGS = ("-O0", "-std=c11", "-ffp-contract=off", "-fno-sanitize=all")
 _FUNCTION = re.compile(r"^(?:const )?\w+ \*?(\w+)\(", re.MULTILINE)
 # What a compiler may call on its own.
 _COMPILERS_OWN = {"memcpy", "memset", "memmove", "_GLOBAL_OFFSET_TABLE_", "__stack_chk_fail"}

@@ -43,6 +43,7 @@ class Facts:
         targets: centre and half range of what a target may be, as shares of the full scale.
         is_bounded: its full scale R is 1; else R follows from the data.
         is_never_negative: no output lies below 0.
+        ceiling: no output lies above, whatever its full scale R.
         learns: f'(z) follows from y alone.
         settings: keys of the spec, with their defaults.
         curve: how its table is made; None where it has none.
@@ -51,9 +52,15 @@ class Facts:
     targets: tuple[float, float] = (0.0, 1.0)
     is_bounded: bool = False
     is_never_negative: bool = False
+    ceiling: float = math.inf
     learns: bool = True
     settings: Mapping[str, float] | None = None
     curve: CurveFacts | None = None
+
+    @property
+    def has_ceiling(self) -> bool:
+        """Tell whether outputs end at a number of their own."""
+        return math.isfinite(self.ceiling)
 
     @property
     def has_own_curve(self) -> bool:
@@ -125,7 +132,7 @@ FACTS: Mapping[str, Facts] = {
         curve=CurveFacts(logistic, lambda: (8.0, 8.0)),
     ),
     "relu": Facts(_POSITIVE, is_never_negative=True),
-    "relu6": Facts(_POSITIVE, is_never_negative=True),
+    "relu6": Facts(_POSITIVE, is_never_negative=True, ceiling=6.0),
     "leaky_relu": Facts(_POSITIVE, settings={"negative_slope": 0.01}),
     "hard_tanh": Facts(is_bounded=True),
     "linear": Facts(),

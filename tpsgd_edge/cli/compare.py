@@ -13,8 +13,8 @@ from tpsgd_edge.cli.outcome import Outcome, outcome
 @click.option(
     "--rules",
     metavar="R,R",
-    help="Of tpsgd, backprop, fa, dfa, sdfa, drtp, pepita, tpsgd_learned, random.  [default: all "
-    "there are for the network]",
+    help="Of tpsgd, backprop, fa, dfa, sdfa, drtp, pepita, tpsgd_learned, tpsgd_carried, random. "
+    " [default: all there are for the network]",
 )
 @click.option(
     "--seeds",

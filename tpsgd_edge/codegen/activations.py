@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tpsgd_edge.arithmetic.activations import FACTS, Facts
+from tpsgd_edge.arithmetic.formats import FORMATS, S8
 from tpsgd_edge.arithmetic.tables import FIXED, Curve, slope_table, table_s8, table_s16
 from tpsgd_edge.codegen.c import C_TYPES
 from tpsgd_edge.quantize.model import QuantizedModel
@@ -108,5 +109,5 @@ def table_name(model: QuantizedModel, curve: Curve, kind: str) -> str:
 def _table_view(curve: Curve, kind: str) -> tuple[str, tuple[int, ...]]:
     if kind == "slopes":
         return "uint16_t", tuple(int(v) for v in slope_table(curve))
-    table = table_s8(curve) if kind == "s8" else table_s16(curve)
+    table = table_s8(curve) if FORMATS[kind] is S8 else table_s16(curve)
     return C_TYPES[kind], tuple(int(v) for v in table)

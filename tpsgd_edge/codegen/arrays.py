@@ -40,7 +40,11 @@ def model_arrays(model: QuantizedModel) -> tuple[ArrayView, ...]:
     units = model.weighted
     # The loss of a layer may belong to a unit without weights.
     taught = [unit for unit in model.with_loss if not any(unit is other for other in units)]
-    return tuple(array for unit in (*units, *taught) for array in _unit_arrays(unit))
+    arrays = (array for unit in (*units, *taught) for array in _unit_arrays(unit))
+    if not model.carrying:
+        return tuple(arrays)
+    # Read-outs are part of the answer: nothing of them is for training alone.
+    return tuple(replace(array, is_for_training=False) for array in arrays)
 
 
 def selftest_arrays(

@@ -6,18 +6,11 @@ from typing import TypeVar
 
 import numpy as np
 
-C_TYPES = {
-    "s8": "int8_t",
-    "u8": "uint8_t",
-    "s16": "int16_t",
-    "s32": "int32_t",
-    "s64": "int64_t",
-    "u16": "uint16_t",
-    "u32": "uint32_t",
-    "f32": "float",
-}
+from tpsgd_edge.arithmetic.formats import FORMATS, VALUES
+
+C_TYPES = {name: own.c_type for name, own in FORMATS.items()}
 # C prefixes of the ranges of types.
-LIMITS = {"s8": "INT8", "s16": "INT16", "f32": ""}
+LIMITS = {own.name: own.c_prefix for own in VALUES}
 _COLUMNS = 100
 # Before each argument of a call.
 _MAY_BREAK = re.compile(r"(?<=\()|(?<=, )")

@@ -63,8 +63,12 @@ def _keeps_calls_apart(view: ModelView) -> bool:
     return bool(view.gate) or view.rate.schedule is not None
 
 
-def _learns_readouts(view: ModelView) -> bool:
-    return view.members.learning_readout
+def _calls_readouts(view: ModelView) -> bool:
+    return view.members.learning_readout or view.carries
+
+
+def _carries_scores(view: ModelView) -> bool:
+    return view.carries
 
 
 def _has_store(view: ModelView) -> bool:
@@ -120,10 +124,11 @@ COMPONENTS = (
     Component(
         "tps_readout",
         when=lambda view: bool(view.kernels.errors.read_out),
-        included=_learns_readouts,
+        included=_calls_readouts,
     ),
     Component("tps_residual", has_source=False, when=lambda view: view.has_residual),
     Component("tps_rnn", when=lambda view: view.kernels.rnn is not None),
+    Component("tps_scores", has_source=False, when=_carries_scores),
     Component(
         "tps_slots", is_runtime=True, when=_has_store, included=_never, linked=SLOT_FUNCTIONS
     ),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.codegen.activations import ACTIVATIONS_C, settings_of
 from tpsgd_edge.codegen.c import C_TYPES, LIMITS, unique
 from tpsgd_edge.codegen.kernel_names import (
@@ -272,7 +273,7 @@ def forward_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> ForwardKe
         acc="int64_t" if wide else "int32_t",
         table=layer.y_type if any(other.numbers.curve for other in sharing) else "",
         leaks=any(other.activation == "leaky_relu" for other in sharing),
-        has_top=any(other.activation == "relu6" for other in sharing),
+        has_top=any(FACTS[other.activation].has_ceiling for other in sharing),
         activation=layer.activation if layer.weight_type == "f32" else "",
         settings=settings_of(layer.activation) if layer.weight_type == "f32" else (),
         widens=widens,

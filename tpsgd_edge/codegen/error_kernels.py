@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tpsgd_edge.arithmetic.tables import exp2_table
 from tpsgd_edge.codegen.c import C_TYPES, unique
-from tpsgd_edge.codegen.kernel_names import error_suffix
+from tpsgd_edge.codegen.kernel_names import CARRIED, error_suffix
 from tpsgd_edge.quantize.model import QuantizedModel, QuantizedWeighted
 
 
@@ -14,9 +14,9 @@ class ErrorKernel:
     """`tps_error_<suffix>`.
 
     Attributes:
-        kind: of the loss.
+        kind: of the loss, or `kernel_names.CARRIED`.
         family: softmax, target (target space) or label (label space).
-        y_type, y: type of the outputs, and its C type.
+        y_type, y: type of the outputs, or of the scores that are carried, and its C type.
         is_last: of the losses in target space, whether the layer is the last one, whose targets are
             the labels themselves.
         returns: C type of what the kernel tells: of a softmax, to an error gate, the label's
@@ -101,12 +101,14 @@ def error_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> ErrorKernel
     """The error kernel of a layer of the model."""
     family = _family(layer)
     tells = model.has_error_gate and layer.is_last
+    carries = layer.name in model.carrying
+    seen = model.output_type if carries else layer.y_type
     return ErrorKernel(
-        suffix=error_suffix(layer),
-        kind=layer.loss.kind,
+        suffix=error_suffix(layer, carries=carries),
+        kind=CARRIED if carries else layer.loss.kind,
         family=family,
-        y_type=layer.y_type,
-        y=C_TYPES[layer.y_type],
+        y_type=seen,
+        y=C_TYPES[seen],
         is_last=family == "target" and layer.is_last,
         returns=probability_c(is_float=layer.y_type == "f32") if tells else "void",
     )
@@ -121,7 +123,9 @@ def _family(layer: QuantizedWeighted) -> str:
 def softmax_kernels(model: QuantizedModel) -> Iterable[SoftmaxKernel]:
     """Softmax kernels that a model needs, some of them more than once."""
     for layer in model.with_loss:
-        if layer.loss.kind == "projected_cross_entropy":
+        if layer.name in model.carrying:
+            yield SoftmaxKernel("s16", "int16_t", layer.loss.logit_shift)
+        elif layer.loss.kind == "projected_cross_entropy":
             yield SoftmaxKernel("s32", "int32_t")
         elif layer.loss.kind == "softmax_cross_entropy":
             yield SoftmaxKernel("s16", "int16_t", layer.loss.logit_shift)

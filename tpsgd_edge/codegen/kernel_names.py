@@ -3,6 +3,9 @@
 from tpsgd_edge.codegen.activations import ACTIVATIONS_C
 from tpsgd_edge.quantize.model import InputGradient, QuantizedGru, QuantizedWeighted
 
+# The loss of layers that learn from scores that are carried.
+CARRIED = "carried_cross_entropy"
+
 
 def needs_derivative(layer: QuantizedWeighted) -> bool:
     """Tell whether the error is multiplied by f'(z)."""
@@ -48,8 +51,14 @@ def takes_derivative(layer: QuantizedWeighted) -> bool:
     return needs_derivative(layer) and layer.learning.input_gradient is None
 
 
-def error_suffix(layer: QuantizedWeighted) -> str:
-    """Name of the layer's error kernel behind `tps_error_`."""
+def error_suffix(layer: QuantizedWeighted, *, carries: bool = False) -> str:
+    """Name of the layer's error kernel behind `tps_error_`.
+
+    Args:
+        carries: whether the layer adds to scores, and so has its error from their total.
+    """
+    if carries:
+        return CARRIED if layer.weight_type != "f32" else f"{CARRIED}_f32"
     kind = layer.loss.kind
     if kind == "softmax_cross_entropy":
         return kind if layer.y_type != "f32" else f"{kind}_f32"

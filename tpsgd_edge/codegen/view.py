@@ -44,6 +44,7 @@ class ModelView:
         value_type, output_type: of inputs and hidden outputs, and of the last outputs.
         unit_struct: the struct of dense units, of which `members` says what it needs.
         has_residual: whether some layer's input is added to its outputs.
+        carries: whether layers carry scores, the sum of which is the answer.
         last: the name of the last layer.
         gate: the error gate as a literal; empty without one.
         confidence_c: C type of a confidence; empty where outputs give no probabilities of classes.
@@ -67,6 +68,7 @@ class ModelView:
     members: UnitMembers
     kernels: Kernels
     has_residual: bool
+    carries: bool
     projection: ProjectionView | None
     tables: tuple[TableView, ...]
     state: StateView
@@ -192,6 +194,7 @@ def model_view(
         members=unit_members(model),
         kernels=needed_kernels(model),
         has_residual=any(layer.residual for layer in model.weighted),
+        carries=bool(model.carrying),
         projection=projection_view(model),
         tables=tuple(activation_tables(model)),
         state=state_view(model, plan),

@@ -22,6 +22,9 @@ RANDOM = "random"
 TPSGD = "tpsgd"
 # The same, its projections learning too.
 TPSGD_LEARNED = "tpsgd_learned"
+# The same, each layer learning from the sum of the scores so far.
+TPSGD_CARRIED = "tpsgd_carried"
+OURS = (TPSGD, TPSGD_LEARNED, TPSGD_CARRIED)
 
 TITLES = {
     TPSGD: "tpSGD",
@@ -32,6 +35,7 @@ TITLES = {
     "drtp": "DRTP",
     "pepita": "PEPITA",
     TPSGD_LEARNED: "tpSGD, learned read-outs",
+    TPSGD_CARRIED: "tpSGD, carried scores",
     RANDOM: "hidden layers at random",
 }
 """The rules by the names that users type."""
@@ -96,7 +100,7 @@ class Plan:
         rules: by their names in `TITLES`; `RANDOM` is among them.
         rates: to choose from, if there are several, for every rule but tpSGD.
         ratios: of the hidden layers' rate to the last layer's, chosen along with it.
-        is_tpsgd_tuned: tpSGD, in both ways, chooses from the spec's rates times `FACTORS`.
+        is_tpsgd_tuned: tpSGD, in all its ways, chooses from the spec's rates times `FACTORS`.
         trial_seeds: with how many of the seeds, all where there are fewer.
     """
 
@@ -136,7 +140,7 @@ class Plan:
 
     def _pairs(self, rule: str) -> list[Pair]:
         """Rates and ratios to choose from; one ratio where no hidden layer learns."""
-        if rule in (TPSGD, TPSGD_LEARNED):
+        if rule in OURS:
             return [(None, factor) for factor in (FACTORS if self.is_tpsgd_tuned else (1.0,))]
         ratios = (1.0,) if rule == RANDOM else self.ratios
         return [(rate, ratio) for ratio in ratios for rate in self.rates]

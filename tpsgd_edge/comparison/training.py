@@ -11,7 +11,7 @@ from typing import Any, TypedDict, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.comparison.runs import RANDOM, TPSGD, TPSGD_LEARNED, Result, Run
+from tpsgd_edge.comparison.runs import OURS, RANDOM, Result, Run
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.data import Dataset, label_scaling, load_dataset
 from tpsgd_edge.frontend.fitted import with_fitted_projections
@@ -112,7 +112,7 @@ def _settings(spec: Spec, run: Run, graph: Graph) -> _Settings:
     if run.rate is not None:
         rates = [run.rate * run.ratio] * (len(layers) - 1) + [run.rate]
     rates = [rate if layer.trainable else 0.0 for rate, layer in zip(rates, layers, strict=True)]
-    is_tpsgd = run.rule in (TPSGD, TPSGD_LEARNED)
+    is_tpsgd = run.rule in OURS
     return _Settings(
         rule=cast(RuleName, "last_layer" if run.rule == RANDOM else run.rule),
         losses=[layer.first_loss for layer in layers],

@@ -39,6 +39,8 @@ class TPSGDClassifier(ClassifierMixin, BaseTPSGD):  # type: ignore[misc]
         schedule: how `fit` lowers the learning rate: constant, linear, cosine or exponential.
         projection: hadamard, sign, ternary, gaussian or learned.
         scaling: of the inputs: auto, standard, standard_all, unit or none.
+        scores: own, or carried: hidden layers learn from the sum of their scores so far, and the
+            answer is the sum. None: own.
         class_weight: None; "balanced": classes come equally often in training; or a dict from label
             to weight. It multiplies the weights of samples.
         random_state: an integer is the seed of the spec; else the seed is drawn from it.
@@ -64,6 +66,7 @@ class TPSGDClassifier(ClassifierMixin, BaseTPSGD):  # type: ignore[misc]
         schedule: str = "linear",
         projection: str = "sign",
         scaling: str = "auto",
+        scores: str | None = None,
         class_weight: Any = None,
         random_state: Any = None,
     ) -> None:
@@ -80,7 +83,12 @@ class TPSGDClassifier(ClassifierMixin, BaseTPSGD):  # type: ignore[misc]
             scaling=scaling,
             random_state=random_state,
         )
+        self.scores = scores
         self.class_weight = class_weight
+
+    def _rule(self) -> dict[str, Any]:
+        rule = super()._rule()
+        return rule if self.scores is None else rule | {"scores": self.scores}
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train a new model. X has shape (n, n_features), y holds n labels of any kind.

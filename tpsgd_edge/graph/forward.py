@@ -66,12 +66,15 @@ def through_time(graph: Graph, x: Real, seed: int) -> Iterator[tuple[Real, Real]
 def behind(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
     """Outputs of the layers behind the walk, for x (n, values) that the first one reads."""
     edges, walk = graph.edges, graph.walk
-    values = {walk[-1].name if walk else SAMPLE: x}
+    values: dict[str, Real] = {walk[-1].name if walk else SAMPLE: x}
+    total: Any = 0.0
     for index, layer in enumerate(graph.layers[len(walk) :], len(walk)):
         inputs = edges.inputs_of(layer.name)
         value = _output(graph, index, [values[name] for name in inputs], seed)
         values[layer.name] = value
-        yield value
+        if isinstance(layer, WeightedLayer) and layer.name in graph.read_outs:
+            total = total + seen_by_loss(layer, value) @ graph.read_outs[layer.name]
+        yield value + total if layer is graph.layers[-1] else value
         for name in inputs:
             if edges.consumers_of(name)[-1] == layer.name:
                 del values[name]

@@ -75,6 +75,8 @@ class Graph:
             name.
         reads: names of the values that a layer reads, by layer name, where these are others than
             that of the layer before it; `edges` has those of all layers.
+        read_outs: what the outputs of those layers are multiplied with that carry scores, as the
+            loss sees them, (n_target, K), by layer name; their sum is added to the last outputs.
     """
 
     name: str
@@ -86,6 +88,7 @@ class Graph:
     prototypes: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     fitted: Mapping[str, NDArray[np.int8]] = field(default_factory=dict)
     reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    read_outs: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for layer in self.layers:
@@ -131,7 +134,7 @@ class Graph:
 
     @property
     def walk(self) -> tuple[Layer, ...]:
-        """The layers that take one step of a sequence after the other (section 22).
+        """The layers that take one step of a sequence after the other (section 23).
 
         They are the first ones, up to the last that keeps something from step to step.
         """

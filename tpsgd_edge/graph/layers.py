@@ -55,12 +55,12 @@ class Dense:
 
     @property
     def x_shapes(self) -> tuple[Shape, ...]:
-        """The value that it reads, as a map."""
+        """The input, as a map."""
         return ((1, 1, self.x_count),)
 
     @property
     def y_shape(self) -> Shape:
-        """What it makes, as a map."""
+        """The output, as a map."""
         return (1, 1, self.n_out)
 
     @property

@@ -1,4 +1,4 @@
-"""Memories: fixed linear states of each channel of a sequence (docs/ARITHMETIC.md, section 22)."""
+"""Memories: fixed linear states of each channel of a sequence (docs/ARITHMETIC.md, section 23)."""
 
 import math
 from dataclasses import dataclass

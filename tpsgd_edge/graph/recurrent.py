@@ -55,12 +55,12 @@ class Rnn:
 
     @property
     def x_shapes(self) -> tuple[Shape, ...]:
-        """The value that it reads, as a map of one timestep."""
+        """The input of one timestep, as a map."""
         return ((1, 1, self.x_count),)
 
     @property
     def y_shape(self) -> Shape:
-        """What it makes, as a map of one timestep."""
+        """The output of one timestep, as a map."""
         return (1, 1, self.n_out)
 
     @property
@@ -139,12 +139,12 @@ class Gru:
 
     @property
     def x_shapes(self) -> tuple[Shape, ...]:
-        """The value that it reads, as a map of one timestep."""
+        """The input of one timestep, as a map."""
         return ((1, 1, self.x_count),)
 
     @property
     def y_shape(self) -> Shape:
-        """What it makes, as a map of one timestep."""
+        """The output of one timestep, as a map."""
         return (1, 1, self.n_out)
 
     @property

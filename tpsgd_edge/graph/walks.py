@@ -1,4 +1,4 @@
-"""The layers that take one step of a sequence after the other (docs/ARITHMETIC.md, section 22)."""
+"""The layers that take one step of a sequence after the other (docs/ARITHMETIC.md, section 23)."""
 
 from collections.abc import Sequence
 

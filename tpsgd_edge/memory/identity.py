@@ -54,13 +54,20 @@ def model_id(model: QuantizedModel) -> int:
 
     Initial weights of layers that learn, learning rates and losses leave it as it is.
     """
-    lines = [*_lines("", model), *_lines("layout", state_layout(model))]
+    lines = [*_lines("", model), *_lines("layout", state_layout(model)), *_readout_lines(model)]
     return zlib.crc32("".join(f"{line}\n" for line in lines).encode())
 
 
 def model_id_text(model: QuantizedModel) -> str:
     """The same in hexadecimal, as a manifest has it."""
     return f"0x{model_id(model):08X}"
+
+
+def _readout_lines(model: QuantizedModel) -> Iterator[str]:
+    """Read-outs of layers that carry scores: what the net answers is made of them."""
+    for layer in model.with_loss:
+        if layer.name in model.carrying:
+            yield from _lines(f"readout.{layer.name}", layer.loss.readout)
 
 
 def _lines(path: str, value: Any) -> Iterator[str]:
@@ -105,6 +112,9 @@ def _own_fields(value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, QuantizedModel) and value.edges.is_chain:
         # Whether a chain says what its layers read or leaves it out, it is the same model.
         left_out = left_out | {"reads"}
+    if isinstance(value, QuantizedModel) and not value.carrying:
+        # Models without scores that are carried have the ids of old.
+        left_out = left_out | {"scores"}
     for field in fields(value):
         if field.name not in left_out:
             yield field.name, getattr(value, field.name)

@@ -43,8 +43,8 @@ class Buffer:
     """An array in the arena.
 
     Attributes:
-        role: y (outputs of a layer), e (their errors; of a dense layer then its steps), or that of
-            a `Scratch`.
+        role: y (outputs of a layer), e (their errors; of a dense layer then its steps), v (scores
+            that it carries on), or that of a `Scratch`.
         lives: inclusive intervals of stages.
     """
 
@@ -243,12 +243,31 @@ def _buffers(model: QuantizedModel, schedule: tuple[Operation, ...]) -> Iterator
     for index, layer in enumerate(model.layers):
         lives = tuple(_lives(model, schedule, index))
         yield Buffer(f"{layer.name}_y", layer.name, "y", layer.y_type, layer.y_count, lives)
-        for scratch in scratch_of(layer, model.labels.count):
+        carries = layer.name in model.carrying
+        if carries:
+            yield _scores_buffer(model, schedule, index)
+        for scratch in scratch_of(layer, model.labels.count, carries=carries):
             works = tuple(t for use in scratch.uses for t in _times(schedule, index, use))
             if works:
                 name = f"{layer.name}_{scratch.role}"
                 yield Buffer(name, layer.name, scratch.role, scratch.type, scratch.count, works)
         yield from _backward_buffers(model, schedule, index)
+
+
+def _scores_buffer(model: QuantizedModel, schedule: tuple[Operation, ...], index: int) -> Buffer:
+    """Scores of all layers so far, for the layer's own error and for the next one that adds."""
+    layer, carrying = model.layers[index], model.carrying
+    place = carrying.index(layer.name) + 1
+    following = carrying[place] if place < len(carrying) else model.last.name
+    readers = {("learn", layer.name), ("forward", following)}
+    uses = [(stage.kind, model.layers[stage.layer].name) in readers for stage in schedule]
+    written = [t for t, s in enumerate(schedule) if (s.kind, s.layer) == ("forward", index)]
+    lives = tuple(
+        (start, max((t for t in range(start, end) if uses[t]), default=start))
+        for start, end in zip(written, [*written[1:], len(schedule)], strict=True)
+    )
+    name, count = f"{layer.name}_v", model.labels.count
+    return Buffer(name, layer.name, "v", model.output_type, count, lives)
 
 
 def _backward_buffers(

@@ -5,7 +5,7 @@ stands here once, and `tests/unit/test_scratch.py` runs the kernels with guards 
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from tpsgd_edge.quantize.model import (
@@ -19,7 +19,7 @@ from tpsgd_edge.quantize.model import (
     keeps_present,
 )
 
-Role = Literal["y", "e", "s", "p", "m", "d", "g", "h"]
+Role = Literal["y", "e", "s", "p", "m", "d", "g", "h", "v"]
 Use = Literal["forward", "learn"]
 
 
@@ -43,9 +43,23 @@ class Scratch:
     uses: tuple[Use, ...]
 
 
-def scratch_of(layer: QuantizedLayer, n_labels: int) -> tuple[Scratch, ...]:
-    """The buffers of a layer; none of a kind that is not in `SCRATCH`."""
-    return tuple(SCRATCH[layer.kind](layer, n_labels)) if layer.kind in SCRATCH else ()
+def scratch_of(
+    layer: QuantizedLayer, n_labels: int, *, carries: bool = False
+) -> tuple[Scratch, ...]:
+    """The buffers of a layer; none of a kind that is not in `SCRATCH`.
+
+    Args:
+        carries: whether it adds to scores: then it is read out in its forward stage.
+    """
+    found = tuple(SCRATCH[layer.kind](layer, n_labels)) if layer.kind in SCRATCH else ()
+    if not carries:
+        return found
+    learns = any(part.has_learning_readout for part in layer.units)
+    uses: dict[Role, tuple[Use, ...]] = {
+        "s": ("forward", "learn"),
+        "m": ("forward", "learn") if learns else ("forward",),
+    }
+    return tuple(replace(s, uses=uses.get(s.role, s.uses)) for s in found)
 
 
 def _of_dense(layer: QuantizedWeighted, n_labels: int) -> Iterator[Scratch]:

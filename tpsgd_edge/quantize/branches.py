@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from tpsgd_edge.arithmetic.formats import FORMATS
 from tpsgd_edge.quantize.parameters import Requantize, ValueType
 from tpsgd_edge.quantize.weightless import Weightless
 
@@ -26,7 +27,7 @@ class IntegerSum:
 
     def largest(self, x_type: ValueType) -> int:
         """Proved bound of the sum of values of a type, before it is rounded."""
-        return sum(self.mults) << (7 if x_type == "s8" else 15)
+        return sum(self.mults) << (FORMATS[x_type].bits - 1)
 
 
 @dataclass(frozen=True, slots=True)

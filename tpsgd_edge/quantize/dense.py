@@ -29,6 +29,7 @@ from tpsgd_edge.quantize.model import (
 from tpsgd_edge.quantize.projection import largest_prototype, make_projection
 from tpsgd_edge.quantize.rates import dead_zone, with_rate
 from tpsgd_edge.quantize.scales import negative_slope
+from tpsgd_edge.spec import carries_scores
 
 _LARGEST_COUNT = 65_535
 # Numbers of a unit, how it steps, and what it starts with.
@@ -218,6 +219,7 @@ def _loss(layer: WeightedLayer, context: DenseContext) -> tuple[Loss, float, Pro
             target_scale=spec.projection.scale,
             largest_prototype=largest_prototype(context.graph, layer.name),
             logit_shift=context.logit_shift,
+            is_carried=carries_scores(spec, labels.kind),
         ),
     )
     return parameters, error_scale, projection

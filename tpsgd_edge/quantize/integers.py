@@ -5,6 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.formats import FORMATS
 from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph import WeightedLayer, Weights
@@ -35,8 +36,6 @@ from tpsgd_edge.quantize.scales import (
 )
 
 _SMALLEST_WEIGHT_BITS = 8
-# update_shift of weights, before the shift of the biases (section 7).
-_UPDATE_SHIFT = {"s16": 6, "s8": 13}
 # Rate of what never learns, or is not yet known to.
 NO_RATE = Requantize(0, 1)
 
@@ -145,7 +144,8 @@ def _z_factor(layer: str, weight_scale: float, x_scale: float, unit: float) -> R
 def _accumulator(layer: WeightedLayer, x_type: str, bits: int, bias_shift: int) -> Interval:
     reach = layer.n_in * 2**bits * INPUT_MAX[x_type]
     reach += 2 ** (BIAS_BITS + bias_shift)
-    limit = 2**31 if x_type == "s8" else 2**47
+    # Products of s16 are added up in s64, and are proved for 48 bits of it.
+    limit = 2**31 if FORMATS[x_type].accumulator == "s32" else 2**47
     if reach >= limit:
         raise SpecError(
             f"layer '{layer.name}' can overflow its accumulator",
@@ -173,7 +173,7 @@ def integer_steps(
     Raises:
         SpecError: integers cannot express the rate.
     """
-    shift = _UPDATE_SHIFT[numbers.weight_type] + numbers.bias_shift
+    shift = FORMATS[numbers.weight_type].update_shift + numbers.bias_shift
     one = 1 / (numbers.x_scale**2 * 2**numbers.bias_shift)
     return IntegerSteps(
         rate=NO_RATE if rate is None else _rate(layer.name, context, numbers, rate, shift),

@@ -1,4 +1,4 @@
-"""How a layer with weights learns on the device (docs/ARITHMETIC.md, sections 6, 7 and 18)."""
+"""Learning of a layer with weights on the device (docs/ARITHMETIC.md, sections 6, 7 and 18)."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar, Generic, TypeVar
@@ -14,7 +14,7 @@ from tpsgd_edge.quantize.parameters import (
 
 @dataclass(frozen=True, slots=True)
 class IntegerSteps:
-    """From errors to changes of weights, in integers.
+    """Numbers by which errors become changes of weights, in integers.
 
     Attributes:
         rate: learning rate; mult in [2^6, 2^15], 1 <= shift <= 30. Its mult is 0 of what keeps its
@@ -57,7 +57,7 @@ S = TypeVar("S", bound=Steps, covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class LayerLearning(Generic[S]):
-    """How a layer learns: from which error, and by which steps.
+    """Learning of a layer: from which error, and by which steps.
 
     Attributes:
         trains: whether it learns on the device; else its weights are constants, and of what stands

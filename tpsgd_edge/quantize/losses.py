@@ -39,6 +39,7 @@ class LossContext:
         target_scale: amplitude of random targets as a share of the output's range.
         largest_prototype: real value of 127, where targets are prototypes.
         logit_shift: of section 6.3, of a last layer with softmax.
+        is_carried: whether read-outs add to the scores of the layers before (section 22).
     """
 
     layer: str
@@ -54,6 +55,7 @@ class LossContext:
     target_scale: float
     largest_prototype: float = 0.0
     logit_shift: int = 0
+    is_carried: bool = False
 
 
 def make_loss(spec: LossSpec, context: LossContext) -> tuple[Loss, float]:
@@ -67,11 +69,16 @@ def _softmax_cross_entropy(spec: LossSpec, c: LossContext) -> tuple[Loss, float]
 
 
 def _projected_cross_entropy(spec: LossSpec, c: LossContext) -> tuple[Loss, float]:
-    gain = UNIT[c.projection] / (math.sqrt(c.n_target) * spec.temperature) * LOG2E
-    factor = gain * c.full_scale / 2**7 * 256
+    gain = UNIT[c.projection] / (math.sqrt(c.n_target) * spec.temperature)
+    shift = c.logit_shift if c.is_carried else 0
+    factor = gain * LOG2E * c.full_scale / 2**7 * 2.0 ** (8 - shift)
     good = inverse(factor * spec.temperature, smallest_factor=smallest_of_shift(_READOUT_SHIFT))
     advice = f"choose a temperature {good.within(LARGEST_POSITIVE).text}"
-    return _label_space(spec, c, factor, gain, 1.0, advice)
+    if c.is_carried:
+        # Totals are natural logarithms in f32, as outputs are.
+        loss, error_scale = _label_space(spec, c, factor, gain, 1.0, advice)
+        return replace(loss, logit_shift=shift), error_scale
+    return _label_space(spec, c, factor, gain * LOG2E, 1.0, advice)
 
 
 def _projected_l2(spec: LossSpec, c: LossContext) -> tuple[Loss, float]:

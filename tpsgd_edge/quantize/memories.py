@@ -1,4 +1,4 @@
-"""Memories in numbers, as the device sees them (docs/ARITHMETIC.md, section 22)."""
+"""Memories in numbers, as the device sees them (docs/ARITHMETIC.md, section 23)."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Numbers of memories (docs/ARITHMETIC.md, section 22)."""
+"""Numbers of memories (docs/ARITHMETIC.md, section 23)."""
 
 import math
 from collections.abc import Sequence

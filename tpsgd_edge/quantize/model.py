@@ -202,6 +202,7 @@ class QuantizedModel:
         learn_every: steps after which recurrent layers learn the label of a sequence, 0 for its end
             only (and where each step has a label).
         rule: how the layers learn; with "backprop" section 18 holds.
+        scores: whether layers carry scores, as section 22 says.
         reads: names of the values that a layer reads, by layer name, where these are others than
             that of the layer before it; `edges` has those of all layers.
     """
@@ -217,6 +218,7 @@ class QuantizedModel:
     steps: int = 1
     learn_every: int = 0
     rule: Literal["tpsgd", "backprop"] = "tpsgd"
+    scores: Literal["own", "carried"] = "own"
     reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
@@ -242,7 +244,7 @@ class QuantizedModel:
 
     @property
     def walk(self) -> tuple[QuantizedLayer, ...]:
-        """The layers that take one step of a sequence after the other (section 22).
+        """The layers that take one step of a sequence after the other (section 23).
 
         They are the first ones, up to the last that keeps something from step to step.
         """
@@ -290,6 +292,13 @@ class QuantizedModel:
         """Layers with a loss: those that learn; in place of a gru, a layer of its outputs."""
         own = (layer.loss_layer for layer in self.layers if layer.trains)
         return tuple(layer for layer in own if layer is not None)
+
+    @property
+    def carrying(self) -> tuple[str, ...]:
+        """Names of the layers that add to the scores that are carried, first to last."""
+        if self.scores == "own":
+            return ()
+        return tuple(layer.name for layer in self.with_loss if not layer.is_last)
 
     @property
     def last(self) -> QuantizedWeighted:

@@ -25,6 +25,7 @@ from tpsgd_edge.graph.forward import forward
 from tpsgd_edge.graph.initial_weights import initial_bound
 from tpsgd_edge.quantize.backprop import with_backward_pass
 from tpsgd_edge.quantize.binary32 import check_binary32
+from tpsgd_edge.quantize.carried import first_totals
 from tpsgd_edge.quantize.context import DenseContext
 from tpsgd_edge.quantize.dense import quantize_conv2d, quantize_dense
 from tpsgd_edge.quantize.error_reach import SAMPLES as ERROR_SAMPLES
@@ -48,10 +49,7 @@ from tpsgd_edge.quantize.scales import (
     recurrent_input_scale,
 )
 from tpsgd_edge.quantize.schedule import make_schedule
-from tpsgd_edge.spec import LabelsKind, Spec, error_gate
-
-# Nothing of relu6 lies above.
-_RELU6_RANGE = 8.0
+from tpsgd_edge.spec import LabelsKind, Spec, carries_scores, error_gate
 
 
 def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
@@ -66,6 +64,9 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
     mean, std = dataset_scaling(spec, dataset)
     calibration = some_samples(dataset.first.x_train, (mean, std))
     full_scales, shift = _full_scales(spec, graph, dataset, calibration, value_type)
+    is_carried = carries_scores(spec, graph.labels.kind)
+    if is_carried and value_type != "f32":
+        shift = max(shift, logit_shift(graph, first_totals(spec, graph, calibration)))
     scale = input_scale(calibration, value_type)
     if graph.layers[0].kind == "rnn" and value_type != "f32":
         scale = recurrent_input_scale(scale, full_scales[0], value_type)
@@ -90,6 +91,7 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
         steps=graph.steps,
         learn_every=_learn_every(graph),
         rule=spec.rule.kind,
+        scores="carried" if is_carried else "own",
         reads=graph.reads,
     )
     if value_type == "f32":
@@ -261,8 +263,14 @@ def _full_scales(
         else:
             y = next(y for at, y in outputs if at == index)
             scale = _full_scale(_reach(layer, y, value_type), _growth(graph, index))
-            scales.append(min(scale, _RELU6_RANGE) if layer.activation == "relu6" else scale)
+            scales.append(_below_ceiling(scale, layer.activation))
     return scales, shift
+
+
+def _below_ceiling(scale: float, activation: str) -> float:
+    """The scale, or that of the largest output of the activation, if that is smaller."""
+    facts = FACTS[activation]
+    return min(scale, power_of_two_above(facts.ceiling)) if facts.has_ceiling else scale
 
 
 def _reach(layer: Layer, y: NDArray[np.float64], value_type: ValueType) -> NDArray[np.float64]:

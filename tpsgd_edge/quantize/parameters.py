@@ -1,34 +1,27 @@
 """Number types and the parameters that layers are made of."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.formats import FORMATS
 from tpsgd_edge.spec import ProjectionKind
 from tpsgd_edge.spec.loss import LABEL_SPACE
 
 ValueType = Literal["s8", "s16", "f32"]
-DTYPES: dict[str, np.dtype[np.generic]] = {
-    "s8": np.dtype("<i1"),
-    "u8": np.dtype("<u1"),
-    "s16": np.dtype("<i2"),
-    "s32": np.dtype("<i4"),
-    "u16": np.dtype("<u2"),
-    "u32": np.dtype("<u4"),
-    "f32": np.dtype("<f4"),
-}
+DTYPES: Mapping[str, np.dtype[np.generic]] = {name: own.dtype for name, own in FORMATS.items()}
 
 
 def limits(value_type: str) -> tuple[int, int]:
     """Smallest and largest value of an integer type.
 
-    >>> limits("s8")
-    (-128, 127)
+    >>> limits("s16")
+    (-32768, 32767)
     """
-    reach = 2 ** (8 * DTYPES[value_type].itemsize - 1)
-    return -reach, reach - 1
+    return FORMATS[value_type].limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +157,8 @@ class Loss:
         delta: of huber and dead_zone, s16 in Q14 of R (f32: real).
         readout: of the losses in label space.
         table: of a custom loss.
-        logit_shift: of softmax_cross_entropy: outputs count 2^logit_shift / 256 of a factor of two.
+        logit_shift: of softmax_cross_entropy, and of read-outs whose scores are carried: outputs
+            count 2^logit_shift / 256 of a factor of two.
     """
 
     kind: str

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+from tpsgd_edge.arithmetic.formats import FORMATS
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph import Dense, Gru, Rnn, Weights
 from tpsgd_edge.graph.initial_weights import initial_weights
@@ -48,7 +49,7 @@ def _shift(leak: float) -> int:
 def _own_shift(layer: str, numbers: IntegerNumbers) -> int:
     """Shift by which the layer's own output gets the scale of its input."""
     ratio = math.log2(numbers.x_scale / numbers.y_scale)
-    shift = round(ratio) + (8 if numbers.x_type == "s8" else 0)
+    shift = round(ratio) + FORMATS[numbers.x_type].below_q15
     if ratio != round(ratio) or not 0 <= round(ratio) <= shift <= _LARGEST_SHIFT:
         raise SpecError(
             f"the recurrent layer '{layer}' reads inputs and own outputs of unlike ranges",

@@ -10,6 +10,7 @@ from tpsgd_edge.graph import Weights
 from tpsgd_edge.quantize.model import (
     QuantizedModel,
     QuantizedWeighted,
+    ReadoutF32,
     StoredInit,
 )
 
@@ -26,6 +27,37 @@ def real_weights(model: QuantizedModel, state: Mapping[str, NDArray[Any]]) -> di
         for layer in model.layers
         if (units := layer.units)
     }
+
+
+def real_read_outs(
+    model: QuantizedModel, state: Mapping[str, NDArray[Any]] | None
+) -> dict[str, NDArray[np.float64]]:
+    """Read-outs of the layers that carry scores, (n_target, K), by name, as `Graph` has them.
+
+    Args:
+        state: LAYER.p of those that learn; None for the first ones.
+    """
+    return {
+        layer.name: _real_read_out(model, layer, state)
+        for layer in model.with_loss
+        if layer.name in model.carrying
+    }
+
+
+def _real_read_out(
+    model: QuantizedModel, layer: QuantizedWeighted, state: Mapping[str, NDArray[Any]] | None
+) -> NDArray[np.float64]:
+    assert layer.projection is not None
+    is_known = state is not None and layer.has_learning_readout
+    p = state[f"{layer.name}.p"] if state is not None and is_known else layer.projection.values
+    readout = layer.loss.readout
+    if isinstance(readout, ReadoutF32):
+        return np.asarray(p, np.float64) * readout.gain
+    assert readout is not None
+    # Scores are read out of eight bits.
+    unit = layer.y_scale * (1 if layer.y_type == "s8" else 2**8)
+    gain = readout.gain.mult / 2.0**readout.gain.shift * model.last.y_scale / unit
+    return np.asarray(p, np.float64) * gain
 
 
 def _joined(*units: Weights) -> Weights:

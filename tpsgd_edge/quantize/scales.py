@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.activations import FACTS, Numbers
+from tpsgd_edge.arithmetic.formats import FORMATS, INTEGERS, S8, S16
 from tpsgd_edge.arithmetic.tables import Curve, z_reach
 from tpsgd_edge.quantize.model import Requantize, limits
 
 # Largest magnitudes that the integer input formats reach (section 11).
-INPUT_MAX = {"s8": 128, "s16": 32768}
+INPUT_MAX = {number.name: number.reach for number in INTEGERS}
 BIAS_BITS = 27
 
 # Real range of the weights of a layer as a multiple of 1 / sqrt(n_in), before rounding to a power
@@ -47,11 +48,9 @@ def power_of_two_above(value: float) -> float:
 
 def weight_bits(weight_type: str, x_type: str, n_in: int) -> int:
     """k: the widest weights for which the accumulator is proved not to overflow (section 2)."""
-    if weight_type == "s8":
-        return 7
-    if x_type == "s16":
-        return 15
-    room = (2**31 - 1 - 2**BIAS_BITS) // (n_in * INPUT_MAX["s8"])
+    if FORMATS[weight_type] is S8 or FORMATS[x_type] is S16:
+        return FORMATS[weight_type].bits - 1
+    room = (2**31 - 1 - 2**BIAS_BITS) // (n_in * S8.reach)
     return min(15, room.bit_length() - 1) if room > 0 else 0
 
 
@@ -66,7 +65,7 @@ def weight_range(weight_type: str, n_in: int, largest: float, *, all_dense: bool
     """
     gain = (_RANGE_GAIN_DENSE if all_dense else _RANGE_GAIN)[weight_type]
     typical = 2.0 ** round(math.log2(gain / math.sqrt(n_in)))
-    if weight_type == "s8":
+    if FORMATS[weight_type] is S8:
         return max(typical, 1.25 * largest)
     return max(typical, power_of_two_above(1.25 * largest) if largest > 0 else 0.0)
 
@@ -142,9 +141,10 @@ def z_limits(activation: str, y_type: str, slope: int | float, y_scale: float) -
     if activation == "leaky_relu":
         # As far as y reaches, where 16 bits hold that.
         return -min(2**15, int(-low * 2**15 // slope)), high
-    if activation == "relu6":
-        return 0, min(high, math.floor(6 / y_scale + 0.5))
-    return (0 if activation == "relu" else low), high
+    facts = FACTS[activation]
+    if facts.has_ceiling:
+        high = min(high, math.floor(facts.ceiling / y_scale + 0.5))
+    return (0 if facts.is_never_negative and facts.curve is None else low), high
 
 
 def input_scale(x: NDArray[np.float64], x_type: str) -> float:

@@ -1,11 +1,12 @@
 """Protocols that layers offer to the reference, and the classes that offer them by format."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.formats import by_format
 from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.quantize.model import (
     QuantizedLayer,
@@ -28,6 +29,8 @@ from tpsgd_edge.reference.integer.memory import IntegerMemory
 from tpsgd_edge.reference.integer.pool import IntegerAveragePool, IntegerMaxPool
 from tpsgd_edge.reference.integer.rnn import IntegerRnn
 from tpsgd_edge.reference.integer.softmax import probability as integer_probability
+
+T = TypeVar("T")
 
 
 class ReferenceLayer(Protocol):
@@ -61,6 +64,25 @@ class WeightedLayer(ReferenceLayer, Protocol):
 
     def readout(self) -> Array:
         """Return P (n_target, K), to read only, if it learns."""
+
+
+class CarryingLayer(Protocol):
+    """One layer that adds to scores."""
+
+    def read_out(self, y: Any) -> Array:
+        """Compute the scores (K,) that are read out of the outputs y (y_count,)."""
+
+    def learn(
+        self,
+        x: Any,
+        y: Any,
+        label: Any,
+        words: NDArray[np.uint32],
+        decay: Any,
+        *,
+        total: Any,
+    ) -> bool:
+        """Update by y (y_count,) and the total (K,) of the scores so far."""
 
 
 class GradientLayer(WeightedLayer, Protocol):
@@ -112,46 +134,34 @@ def from_quantized(layer: QuantizedLayer, model: QuantizedModel) -> ReferenceLay
     return make(layer, model.labels.kind, model.labels.count)
 
 
+def _kind(kind: str, integers: T, binary32: T) -> dict[tuple[str, str], T]:
+    """The entries of one kind in a table by kind and format."""
+    return {(kind, name): make for name, make in by_format(integers, binary32).items()}
+
+
+MakeWeighted = Callable[[Any, str, int], WeightedLayer]
+MakeUntrained = Callable[[Any], ReferenceLayer]
+
 # By the layer's kind and the type of its inputs.
-GRUS: Mapping[tuple[str, str], Callable[[Any, str, int], GruLayer]] = {
-    ("gru", "s8"): IntegerGru.from_quantized,
-    ("gru", "s16"): IntegerGru.from_quantized,
-    ("gru", "f32"): Binary32Gru.from_quantized,
+GRUS: Mapping[tuple[str, str], Callable[[Any, str, int], GruLayer]] = _kind(
+    "gru", IntegerGru.from_quantized, Binary32Gru.from_quantized
+)
+WEIGHTED: Mapping[tuple[str, str], MakeWeighted] = {
+    **_kind("dense", IntegerDense.from_quantized, Binary32Dense.from_quantized),
+    **_kind("conv2d", IntegerConv2d.from_quantized, Binary32Conv2d.from_quantized),
+    **_kind("rnn", IntegerRnn.from_quantized, Binary32Rnn.from_quantized),
 }
-WEIGHTED: Mapping[tuple[str, str], Callable[[Any, str, int], WeightedLayer]] = {
-    ("dense", "s8"): IntegerDense.from_quantized,
-    ("dense", "s16"): IntegerDense.from_quantized,
-    ("dense", "f32"): Binary32Dense.from_quantized,
-    ("conv2d", "s8"): IntegerConv2d.from_quantized,
-    ("conv2d", "s16"): IntegerConv2d.from_quantized,
-    ("conv2d", "f32"): Binary32Conv2d.from_quantized,
-    ("rnn", "s8"): IntegerRnn.from_quantized,
-    ("rnn", "s16"): IntegerRnn.from_quantized,
-    ("rnn", "f32"): Binary32Rnn.from_quantized,
+POOLS: Mapping[tuple[str, str], MakeUntrained] = {
+    **_kind("max_pool", IntegerMaxPool.from_quantized, Binary32MaxPool.from_quantized),
+    **_kind("average_pool", IntegerAveragePool.from_quantized, Binary32AveragePool.from_quantized),
 }
-POOLS: Mapping[tuple[str, str], Callable[[Any], ReferenceLayer]] = {
-    ("max_pool", "s8"): IntegerMaxPool.from_quantized,
-    ("max_pool", "s16"): IntegerMaxPool.from_quantized,
-    ("max_pool", "f32"): Binary32MaxPool.from_quantized,
-    ("average_pool", "s8"): IntegerAveragePool.from_quantized,
-    ("average_pool", "s16"): IntegerAveragePool.from_quantized,
-    ("average_pool", "f32"): Binary32AveragePool.from_quantized,
+MEMORIES: Mapping[tuple[str, str], Callable[[Any], MemoryLayer]] = _kind(
+    "memory", IntegerMemory.from_quantized, Binary32Memory.from_quantized
+)
+JOINS: Mapping[tuple[str, str], MakeUntrained] = {
+    **_kind("add", IntegerAdd, Binary32Add),
+    **_kind("concat", IntegerConcat, Binary32Concat),
 }
-MEMORIES: Mapping[tuple[str, str], Callable[[Any], MemoryLayer]] = {
-    ("memory", "s8"): IntegerMemory.from_quantized,
-    ("memory", "s16"): IntegerMemory.from_quantized,
-    ("memory", "f32"): Binary32Memory.from_quantized,
-}
-JOINS: Mapping[tuple[str, str], Callable[[Any], ReferenceLayer]] = {
-    ("add", "s8"): IntegerAdd,
-    ("add", "s16"): IntegerAdd,
-    ("add", "f32"): Binary32Add,
-    ("concat", "s8"): IntegerConcat,
-    ("concat", "s16"): IntegerConcat,
-    ("concat", "f32"): Binary32Concat,
-}
-PROBABILITY: Mapping[str, Callable[[Any, int, int], float]] = {
-    "s8": integer_probability,
-    "s16": integer_probability,
-    "f32": binary32_probability,
-}
+PROBABILITY: Mapping[str, Callable[[Any, int, int], float]] = by_format(
+    integer_probability, binary32_probability
+)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tpsgd_edge.arithmetic.formats import by_format
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.quantize.model import QuantizedModel, Schedule
 from tpsgd_edge.reference.binary32.update import decay_at as binary32_decay
@@ -51,8 +52,6 @@ def rate_of(model: QuantizedModel, share: float) -> float:
 
 _INTEGER = RateArithmetic(_ONE, _integer_rate, integer_decay)
 # By the type of a model's values.
-RATES: Mapping[str, RateArithmetic] = {
-    "s8": _INTEGER,
-    "s16": _INTEGER,
-    "f32": RateArithmetic(np.float32(1), _real_rate, binary32_decay),
-}
+RATES: Mapping[str, RateArithmetic] = by_format(
+    _INTEGER, RateArithmetic(np.float32(1), _real_rate, binary32_decay)
+)

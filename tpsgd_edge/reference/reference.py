@@ -15,6 +15,7 @@ from tpsgd_edge.memory.state import rate_type
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
 from tpsgd_edge.reference.backprop import backward_errors
 from tpsgd_edge.reference.binary32.gru import Binary32Gru
+from tpsgd_edge.reference.carried import answer_of, totals_of
 from tpsgd_edge.reference.initial import initial_weights
 from tpsgd_edge.reference.integer.gru import IntegerGru
 from tpsgd_edge.reference.layer import (
@@ -43,6 +44,8 @@ class Reference:
         layers = tuple(from_quantized(layer, model) for layer in model.layers)
         self._steps = Walk.of(model, layers)
         self._behind = layers[len(model.walk) :]
+        # Scores that are carried, of the latest forward pass, by the place of the layer.
+        self._totals: dict[int, Array] = {}
         # Where the values that each layer reads stand among the sample and all outputs.
         self._reads = model.edges.places()
         # The dense layers of each layer; a layer with weights is one itself, or made of some.
@@ -211,7 +214,11 @@ class Reference:
 
     def _finished(self, values: Sequence[Array]) -> list[Array]:
         """The sample and the outputs of the layers that walk, and those of all others."""
-        return _forward(self._behind, values, self._reads)
+        values = _forward(self._behind, values, self._reads)
+        if self.model.carrying:
+            self._totals = totals_of(self.model, self._behind, values)
+            values[-1] = answer_of(self.model, values[-1], self._totals)
+        return values
 
     def _read(self, index: int, values: Sequence[Array]) -> Array:
         """Value that a layer with weights reads."""
@@ -236,7 +243,8 @@ class Reference:
         for index in self._learners(values[-1], label, all_learn=all_learn):
             layer, own = self._trained[index], self._own_words(index, words)
             x, y = self._read(index, values), values[index + 1]
-            if layer.learn(x, y, label, own, self._decay()):
+            given = {"total": self._totals[index]} if index in self._totals else {}
+            if layer.learn(x, y, label, own, self._decay(), **given):
                 changed.append(index)
         return changed
 

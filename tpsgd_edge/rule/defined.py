@@ -41,6 +41,8 @@ def check_rule(graph: Graph, rule: str, losses: Sequence[LossSpec]) -> None:
             help="a loss in target space reads nothing out; take projected_cross_entropy or "
             "projected_l2, or leave tpsgd_learned out",
         )
+    if rule == "tpsgd_carried":
+        _check_carried(graph, losses)
     if rule == "drtp" and graph.labels.kind == "vector":
         raise SpecError(
             "DRTP is not defined for label vectors",
@@ -56,4 +58,23 @@ def check_rule(graph: Graph, rule: str, losses: Sequence[LossSpec]) -> None:
             found=graph.walk[0].kind,
             help="its second pass would begin the sequence again; take backprop, fa, dfa, sdfa, "
             "drtp or tpsgd",
+        )
+
+
+def _check_carried(graph: Graph, losses: Sequence[LossSpec]) -> None:
+    *hidden, last = zip(graph.weighted, losses, strict=True)
+    learning = [(layer, loss) for layer, loss in hidden if layer.learning.trainable]
+    others = [(layer, loss) for layer, loss in learning if loss.kind != "projected_cross_entropy"]
+    others += [last] if last[1].kind != "softmax_cross_entropy" else []
+    if graph.recurrent or not learning or others:
+        layer, loss = others[0] if others else last
+        found = f"layer '{layer.name}' with the loss '{loss.kind}'"
+        if graph.recurrent:
+            found = f"the recurrent layer '{graph.recurrent[0].name}'"
+        raise SpecError(
+            "the network has no scores that could be carried",
+            where="[model], layers",
+            found=found if others or graph.recurrent else "no hidden layer that learns",
+            help="classifiers of dense layers and convolutions carry them, under "
+            "projected_cross_entropy and softmax_cross_entropy; leave tpsgd_carried out",
         )

@@ -101,15 +101,16 @@ def local_delta(
     labels: Tensor,
     activation: Tensor | None = None,
     share: Tensor | float = 0.0,
+    total: Tensor | None = None,
 ) -> Tensor:
     """Compute delta = e * f'(z), (batch, y_count): the layer's W learns along delta x^T.
 
     On a map, e is that of the unit's window and f'(z) the unit's own. `activation` is f(z) where
     the output y is not. A read-out that learns does it here, behind the error, at `share` of its
-    rate: of the batch, or of each row (batch, 1).
+    rate: of the batch, or of each row (batch, 1). `total` has the scores (batch, K) of all layers
+    so far, where these are carried.
     """
-    seen = y if loss.windows is None else loss.windows.averaged(y)
-    e = local_error(loss, seen, labels, share)
+    e = local_error(loss, _seen(loss, y), labels, share, total)
     if loss.windows is not None:
         e = loss.windows.spread(e, y)
     if loss.kind in _MATCHES_ACTIVATION:
@@ -117,19 +118,35 @@ def local_delta(
     return e * slope_of(loss.activation, y if activation is None else activation, loss.numbers)
 
 
-def local_error(loss: LocalLoss, y: Tensor, labels: Tensor, share: Tensor | float = 0.0) -> Tensor:
+def read_out(loss: LocalLoss, y: Tensor) -> Tensor:
+    """Scores (batch, K) that a loss in label space reads out of the outputs y (batch, y_count)."""
+    return loss.gain * (_seen(loss, y) @ _projection(loss))
+
+
+def local_error(
+    loss: LocalLoss,
+    y: Tensor,
+    labels: Tensor,
+    share: Tensor | float = 0.0,
+    total: Tensor | None = None,
+) -> Tensor:
     """Compute e (batch, n_target) of each value that the loss sees, units or averages of a map.
 
-    For a loss that matches the activation, e already is delta. `share` as for `local_delta`.
+    For a loss that matches the activation, e already is delta. `share` and `total` as for
+    `local_delta`.
     """
     if loss.kind not in LABEL_SPACE:
         return _ERROR[loss.kind](loss, y, labels)
     p = _projection(loss)
-    q = LABEL_SPACE[loss.kind](loss.gain * (y @ p), labels)
+    q = LABEL_SPACE[loss.kind](loss.gain * (y @ p) if total is None else total, labels)
     e = q @ p.T
     if loss.readout_rate:
         p.add_(y.T @ (q * share), alpha=loss.readout_rate)
     return e
+
+
+def _seen(loss: LocalLoss, y: Tensor) -> Tensor:
+    return y if loss.windows is None else loss.windows.averaged(y)
 
 
 def target(loss: LocalLoss, labels: Tensor) -> Tensor:

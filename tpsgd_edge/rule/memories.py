@@ -1,4 +1,4 @@
-"""Memories in torch: fixed linear states, at one step and over a whole map (section 22)."""
+"""Memories in torch: fixed linear states, at one step and over a whole map (section 23)."""
 
 from collections.abc import Callable
 

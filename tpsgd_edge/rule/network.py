@@ -1,7 +1,7 @@
 """A network in floating point: its weights and its forward pass."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,8 @@ class FloatNetwork:
     are empty for a layer without weights.
     With `each_step`, every step of a sequence has an output. `reads` says where the inputs of each
     layer stand in a list of the sample and all outputs, by default one before its own output.
+    `read_outs` are those of the layers that carry scores, (batch, y_count) -> (batch, K), None of
+    others: the last outputs are sums with them then.
     """
 
     layers: tuple[Layer, ...]
@@ -35,6 +37,7 @@ class FloatNetwork:
     b: tuple[Tensor, ...]
     each_step: bool = False
     reads: tuple[tuple[int, ...], ...] = ()
+    read_outs: tuple[Callable[[Tensor], Tensor] | None, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.reads:
@@ -73,6 +76,9 @@ class FloatNetwork:
         first = len(values) - 1
         for index in range(first, len(self.layers)):
             values.append(self.output(index, [values[place] for place in self.reads[index]]))
+        for index, read_out in enumerate(self.read_outs):
+            if read_out is not None:
+                values[-1] = values[-1] + read_out(values[index + 1])
         return values
 
     def read(self, index: int, values: Sequence[Tensor]) -> Tensor:

@@ -10,16 +10,27 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import torch
 from torch import Tensor
 
+from tpsgd_edge.graph import Layer, WeightedLayer
 from tpsgd_edge.rule.activations import derivative
 from tpsgd_edge.rule.feedback import Feedback
 from tpsgd_edge.rule.layers import JOINS, input_gradient
-from tpsgd_edge.rule.losses import LocalLoss, local_delta
+from tpsgd_edge.rule.losses import LocalLoss, local_delta, read_out
 from tpsgd_edge.rule.network import FloatNetwork
 
 RuleName = Literal[
-    "backprop", "fa", "dfa", "sdfa", "drtp", "pepita", "tpsgd", "tpsgd_learned", "last_layer"
+    "backprop",
+    "fa",
+    "dfa",
+    "sdfa",
+    "drtp",
+    "pepita",
+    "tpsgd",
+    "tpsgd_learned",
+    "tpsgd_carried",
+    "last_layer",
 ]
 Losses = tuple[LocalLoss | None, ...]
 Deltas = list[Tensor | None]
@@ -88,6 +99,28 @@ def tpsgd(
     """
     loss = task.losses[index]
     return None if loss is None else local_delta(loss, y, task.labels, activation, task.share)
+
+
+def tpsgd_carried(task: Task) -> Iterator[Change]:
+    """TpSGD with scores that are carried: each layer learns what the sum of all so far lacks.
+
+    A telescoping sum of weak classifiers is that of Huang et al., "Learning deep ResNet blocks
+    sequentially using boosting theory", ICML 2018.
+    """
+    total = torch.zeros(())
+    for index, x, y in _layer_by_layer(task):
+        layer, loss = task.network.layers[index], task.losses[index]
+        if index == len(task.losses) - 1:
+            yield Change(index, x, last_delta([total + y], task.labels, task.losses))
+        elif loss is not None and adds_scores(layer):
+            total = total + read_out(loss, y)
+            delta = local_delta(loss, y, task.labels, share=task.share, total=total)
+            yield Change(index, x, delta)
+
+
+def adds_scores(layer: Layer) -> bool:
+    """Tell whether a hidden layer adds to scores that are carried: whether it learns."""
+    return isinstance(layer, WeightedLayer) and layer.learning.trainable
 
 
 def nothing(
@@ -182,6 +215,7 @@ RULES: dict[RuleName, Rule] = {
     "pepita": pepita,
     "tpsgd": DIRECT["tpsgd"],
     "tpsgd_learned": DIRECT["tpsgd_learned"],
+    "tpsgd_carried": tpsgd_carried,
     "last_layer": DIRECT["last_layer"],
 }
 
@@ -243,17 +277,23 @@ def _down(task: Task, w: Sequence[Tensor]) -> Iterator[Change]:
 
 
 def _on_the_way(rule: Direct, task: Task) -> Iterator[Change]:
-    network, last = task.network, len(task.losses) - 1
-    values, ends = {0: task.x}, _last_readers(network)
-    for index, places in enumerate(network.reads):
-        x = values[places[0]]
-        y = network.output(index, [values[place] for place in places])
+    last = len(task.losses) - 1
+    for index, x, y in _layer_by_layer(task):
         if index == last:
             yield Change(last, x, last_delta([y], task.labels, task.losses))
             continue
         delta = rule.hidden(task, index, y, y, None)
         if delta is not None:
             yield Change(index, x, delta)
+
+
+def _layer_by_layer(task: Task) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """Yield each layer with what it reads, of several values the first, and its outputs."""
+    network, values, ends = task.network, {0: task.x}, _last_readers(task.network)
+    for index, places in enumerate(network.reads):
+        x = values[places[0]]
+        y = network.output(index, [values[place] for place in places])
+        yield index, x, y
         values[index + 1] = y
         values = {at: value for at, value in values.items() if ends.get(at, 0) > index}
 

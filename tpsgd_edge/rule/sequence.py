@@ -1,6 +1,6 @@
 """Layers that walk along a sequence in torch: a whole sequence, and the way back through time.
 
-docs/ARITHMETIC.md, sections 15, 17 and 22. What one layer does at one step is in `cells.py`.
+docs/ARITHMETIC.md, sections 15, 17 and 23. What one layer does at one step is in `cells.py`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ def run(
     """All layers after each step of sequences x (batch, steps, n_x), from zero states.
 
     The weights are those of the moment, so they may change in place between steps. A layer that
-    does not see a step (section 22) is as it was after the one before.
+    does not see a step (section 23) is as it was after the one before.
     """
     steppers = [CELLS[layer.kind].stepper(layer, x) for layer in layers]
     done = [_nothing_yet(layer, x) for layer in layers]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,13 +17,13 @@ from tpsgd_edge.rule.defined import check_rule
 from tpsgd_edge.rule.deltas import LayerDeltas, batch_deltas
 from tpsgd_edge.rule.feedback import Feedback, draw_feedback
 from tpsgd_edge.rule.layers import update_sums
-from tpsgd_edge.rule.losses import local_losses, with_learning_readouts
+from tpsgd_edge.rule.losses import local_losses, read_out, with_learning_readouts
 from tpsgd_edge.rule.network import FloatNetwork, first_network
-from tpsgd_edge.rule.rules import Losses, RuleName
+from tpsgd_edge.rule.rules import Losses, RuleName, adds_scores
 from tpsgd_edge.spec import LossSpec, ProjectionSpec
 
 # The rules that use the losses of hidden layers.
-_LOCAL = ("tpsgd", "tpsgd_learned")
+_LOCAL = ("tpsgd", "tpsgd_learned", "tpsgd_carried")
 # What W and what b learn from a batch.
 Sums = tuple[Tensor, Tensor]
 
@@ -97,9 +98,11 @@ def train_float(
         SpecError: the rule is not defined for the network; the weights leave the finite numbers.
     """
     check_rule(graph, rule, losses)
-    net = first_network(graph, seed=seed)
     made = local_losses(graph, tuple(losses), projection or ProjectionSpec(), seed=seed)
     made = _own_losses(graph, made, learning_rate, rule)
+    net = first_network(graph, seed=seed)
+    if rule == "tpsgd_carried":
+        net = replace(net, read_outs=_read_outs(graph, made))
     feedback, rates = draw_feedback(graph, rule, seed=seed), _rates(graph, learning_rate, rule)
     limits = _Limits(dead_zone, error_gate, clip_norm)
     settings = _Settings(rule, made, feedback, rates, momentum, limits, graph.learn_every)
@@ -112,6 +115,16 @@ def train_float(
             if after_epoch is not None:
                 after_epoch(epoch, net)
     return net
+
+
+def _read_outs(graph: Graph, losses: Losses) -> tuple[Callable[[Tensor], Tensor] | None, ...]:
+    """Read-outs of the hidden layers that learn."""
+    return tuple(
+        partial(read_out, loss)
+        if loss is not None and adds_scores(layer) and layer is not graph.layers[-1]
+        else None
+        for layer, loss in zip(graph.layers, losses, strict=True)
+    )
 
 
 def label_rows(labels: NDArray[np.generic], kind: Labels) -> Tensor:

@@ -6,6 +6,7 @@ lists all of it; what only the data can tell is checked by the stage that has th
 
 from tpsgd_edge.spec.activations import NOT_MONOTONE, Activation
 from tpsgd_edge.spec.base import LARGEST_POSITIVE
+from tpsgd_edge.spec.carried import can_carry_scores, carries_scores
 from tpsgd_edge.spec.edges import SAMPLE, Edges
 from tpsgd_edge.spec.layers import (
     AdaptorSpec,
@@ -117,6 +118,8 @@ __all__ = [
     "WeightFormat",
     "WeightedSpec",
     "asked_learning_rate",
+    "can_carry_scores",
+    "carries_scores",
     "check_c_name",
     "check_labels_kind",
     "check_model_name",

@@ -40,6 +40,7 @@ SHORT_FORMS: Mapping[tuple[str, str], tuple[str, dict[str, Any]]] = {
     ("RuleSpec", "step_size"): ('"auto"', {"const": "auto"}),
     ("RuleSpec", "epochs"): ('"auto"', {"const": "auto"}),
     ("RuleSpec", "error_gate"): ('"none"', {"const": "none"}),
+    ("DataSpec", "raw"): ('"auto"', {"const": "auto"}),
     ("ReadingSpec", "from"): ("one name", {"type": "string"}),
     ("WeightedSpec", "loss"): ("its kind", {"enum": list(get_args(LossKind))}),
     ("ConvSpec", "padding"): (

@@ -20,6 +20,7 @@ from tpsgd_edge.spec.loss import LABEL_SPACE, LossSpec
 from tpsgd_edge.spec.memory import KEEPING
 from tpsgd_edge.spec.problems import Problem, raise_problems
 from tpsgd_edge.spec.readouts import readout_problems
+from tpsgd_edge.spec.scores import carried_loss_problems, scores_problems
 from tpsgd_edge.spec.sections import ProjectionKind, Spec
 from tpsgd_edge.spec.walks import walk_problems
 
@@ -185,6 +186,7 @@ def spec_problems(spec: Spec) -> list[Problem]:
         *_training_problems(spec),
         *_format_problems(spec),
         *(backprop_problems(spec) if spec.rule.kind == "backprop" else ()),
+        *(scores_problems(spec) if spec.rule.scores == "carried" else ()),
         *_loss_problems(spec, kinds[spec.data.task]),
     ]
 
@@ -312,6 +314,10 @@ def _loss_problems(spec: Spec, kind: LabelsKind | None) -> Iterator[Problem]:
         loss = _asked_loss(spec, index) if kind is None else layer_loss(spec, index, kind)
         if loss is not None:
             yield from _layer_problems(spec, index, loss.kind, kind)
+        last = is_last(spec, index)
+        if loss is not None and spec.rule.scores == "carried" and (layer.train or last):
+            where = _loss_place(spec, index)
+            yield from carried_loss_problems(layer.name, loss.kind, is_last=last, where=where)
     yield from _gate_problems(spec, kind)
 
 

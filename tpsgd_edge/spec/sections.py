@@ -92,6 +92,12 @@ class RuleSpec(Section):
     """Hidden layers learn only where the net gives the label less than this probability; "none":
     everywhere. Where not given, 0.9 in integer classifiers of dense layers that start from nothing,
     none elsewhere. Example: `error_gate = 0.8`"""
+    # None: `carried.carries_scores` decides.
+    scores: Literal["own", "carried"] | None = None
+    """What a hidden layer of a classifier learns from: the scores of its own read-out, or their sum
+    with those of all layers before it, which the last layer adds its outputs to: the net answers
+    with the sum. Where not given, carried in nets of three convolutions that learn or more, if they
+    start from nothing, own elsewhere. Example: `scores = "carried"`"""
     learn_every: Annotated[int, Field(ge=0, le=65535)] = 1
     """A sequence with one label teaches the layers along it, recurrent ones and those between
     memories, after every so many steps; 0: at its end. Where not given, dense layers behind a

@@ -1,4 +1,4 @@
-"""Layers that walk along a sequence, one step after the other (docs/ARITHMETIC.md, section 22)."""
+"""Layers that walk along a sequence, one step after the other (docs/ARITHMETIC.md, section 23)."""
 
 from collections.abc import Iterator, Sequence
 

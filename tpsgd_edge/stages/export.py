@@ -12,7 +12,7 @@ from tpsgd_edge.graph import Graph
 from tpsgd_edge.memory import StateLayout, model_id, model_id_text, state_layout
 from tpsgd_edge.memory.checkpoint import headers, newest
 from tpsgd_edge.memory.dump import State, read_dump
-from tpsgd_edge.quantize.restore import real_weights
+from tpsgd_edge.quantize.restore import real_read_outs, real_weights
 from tpsgd_edge.stages.preparation import Prepared
 
 # More than the memory of any microcontroller that this is for.
@@ -109,8 +109,10 @@ def _read(dump: Path) -> bytes:
 
 
 def with_state(prepared: Prepared, state: State) -> Graph:
-    """The graph with the weights that a state stands for."""
-    return replace(prepared.graph, weights=real_weights(prepared.model, state))
+    """The graph with the weights that a state stands for, and the read-outs that carry scores."""
+    model = prepared.model
+    weights, read_outs = real_weights(model, state), real_read_outs(model, state)
+    return replace(prepared.graph, weights=weights, read_outs=read_outs)
 
 
 def onnx_of(prepared: Prepared, state: State, *, scaled_input: bool = False) -> bytes:

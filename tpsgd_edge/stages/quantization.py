@@ -1,6 +1,6 @@
 """Error of the integer net against the same net in real numbers, layer by layer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from tpsgd_edge.memory import state_layout
 from tpsgd_edge.memory.dump import State
 from tpsgd_edge.quantize import quantize_inputs
 from tpsgd_edge.quantize.model import QuantizedLayer, limits
+from tpsgd_edge.quantize.restore import real_read_outs
 from tpsgd_edge.reference import Reference
 from tpsgd_edge.stages.export import with_state
 from tpsgd_edge.stages.preparation import Prepared
@@ -99,7 +100,9 @@ def compare_scores(device: Device, prepared: Prepared, state: State | None) -> S
 
 
 def _graph(prepared: Prepared, state: State | None) -> Graph:
-    return prepared.graph if state is None else with_state(prepared, state)
+    if state is None:
+        return replace(prepared.graph, read_outs=real_read_outs(prepared.model, None))
+    return with_state(prepared, state)
 
 
 def _real_outputs(prepared: Prepared, graph: Graph, x: NDArray[Any]) -> list[Real]:

@@ -18,7 +18,10 @@ _SEMIHOSTING = ("-semihosting-config", "enable=on,target=native")
 
 
 class QemuLink:
-    """Boots the firmware for each request, with the state that the last one left."""
+    """Boots the firmware for each request, with the state that the last one left.
+
+    That state is known here: to ask for it, or to replace it, needs no boot.
+    """
 
     max_reply = 1 << 26
 

@@ -13,6 +13,7 @@ from tpsgd_edge.codegen.calls import (
     struct_of,
     weights,
 )
+from tpsgd_edge.codegen.carried import carries, scores_calls, totals_of
 from tpsgd_edge.codegen.conv2d_kernels import is_dilated, sees_pooled
 from tpsgd_edge.codegen.kernel_names import (
     conv_learn_suffix,
@@ -63,10 +64,18 @@ def _forward(model: QuantizedModel, layer: QuantizedConv2d) -> OperationView:
     family = "depthwise" if is_depthwise(layer) else "conv2d"
     given = (struct_of(layer), *weights(layer), input_of(model, layer), arena(layer, "p"))
     forward = call(f"tps_{family}_forward_{forward_suffix(layer)}", *given, arena(layer, "y"))
+    calls = [forward, *residual_calls(model, layer)]
+    if carries(model, layer):
+        unit, averages = struct_of(layer, "unit"), arena(layer, "m")
+        calls += [_average(layer), *scores_calls(model, layer, unit, averages)]
     shapes = shapes_of(layer.shape.x_shape, layer.shape.y_shape)
-    return OperationView(
-        f"{layer.name}: {shapes}, {ending(layer)}", (forward, *residual_calls(model, layer))
-    )
+    return OperationView(f"{layer.name}: {shapes}, {ending(model, layer)}", tuple(calls))
+
+
+def _average(layer: QuantizedConv2d) -> Call:
+    """The averages of the map that the local loss sees."""
+    averages = arena(layer, "m")
+    return call(f"tps_map_average_{layer.y_type}", struct_of(layer), arena(layer, "y"), averages)
 
 
 def shapes_of(x: tuple[int, int, int], y: tuple[int, int, int]) -> str:
@@ -81,9 +90,12 @@ def _learn(model: QuantizedModel, layer: QuantizedConv2d) -> OperationView:
 def _learning_calls(model: QuantizedModel, layer: QuantizedConv2d) -> Iterator[Call]:
     this, y, e = struct_of(layer), arena(layer, "y"), arena(layer, "e")
     if layer.loss.is_local:
-        averages = arena(layer, "m")
-        yield call(f"tps_map_average_{layer.y_type}", this, y, averages)
-        yield from error_calls(layer, struct_of(layer, "unit"), averages)
+        totals = totals_of(model, layer)
+        # The scores that are carried were read out of them in the forward pass.
+        if totals is None or layer.has_learning_readout:
+            yield _average(layer)
+        unit, averages = struct_of(layer, "unit"), arena(layer, "m")
+        yield from error_calls(layer, unit, averages, totals=totals)
     elif needs_derivative(layer) and layer.learning.input_gradient is not None:
         yield call(f"tps_map_grad_{grad_suffix(layer)}", this, y, e)
     yield from backward_calls(model, layer, this)

@@ -12,6 +12,13 @@ from tpsgd_edge.codegen.calls import (
     struct_of,
     weights,
 )
+from tpsgd_edge.codegen.carried import (
+    answer_calls,
+    carried_words,
+    carries,
+    scores_calls,
+    totals_of,
+)
 from tpsgd_edge.codegen.error_kernels import probability_c
 from tpsgd_edge.codegen.kernel_names import forward_suffix, grad_suffix, needs_derivative
 from tpsgd_edge.codegen.kinds.kind import Kind
@@ -62,16 +69,18 @@ def _forward(model: QuantizedModel, layer: QuantizedWeighted) -> OperationView:
     function = f"tps_dense_forward_{forward_suffix(layer)}"
     x, y = input_of(model, layer), arena(layer, "y")
     forward = call(function, struct_of(layer), *weights(layer), x, y)
+    calls = [forward, *residual_calls(model, layer)]
+    if carries(model, layer):
+        calls += scores_calls(model, layer, struct_of(layer), y)
+    calls += answer_calls(model, layer)
     shapes = f"{layer.n_in} -> {layer.n_out}"
-    return OperationView(
-        f"{layer.name}: {shapes}, {ending(layer)}", (forward, *residual_calls(model, layer))
-    )
+    return OperationView(f"{layer.name}: {shapes}, {ending(model, layer)}", tuple(calls))
 
 
-def ending(layer: QuantizedWeighted) -> str:
-    """Describe a layer's activation and the proved bound of its sums, in words."""
+def ending(model: QuantizedModel, layer: QuantizedWeighted) -> str:
+    """Describe a layer's activation, its scores and the proved bound of its sums, in words."""
     what = "added to its input" if layer.residual else layer.activation
-    return what + bound_of(layer)
+    return what + carried_words(model, layer) + bound_of(layer)
 
 
 def bound_of(*layers: QuantizedWeighted) -> str:
@@ -99,7 +108,8 @@ def _learning_calls(model: QuantizedModel, layer: QuantizedWeighted) -> Iterator
     if layer.loss.is_local:
         is_asked = model.has_error_gate and layer.is_last
         probability = probability_c(is_float=layer.y_type == "f32") if is_asked else ""
-        yield from error_calls(layer, this, y, probability=probability)
+        totals = totals_of(model, layer)
+        yield from error_calls(layer, this, y, totals=totals, probability=probability)
     if needs_derivative(layer):
         yield call(f"tps_dense_grad_{grad_suffix(layer)}", this, y, e)
     yield from backward_calls(model, layer, this)

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tpsgd_edge.codegen.c import c_float
+from tpsgd_edge.arithmetic.formats import FORMATS
+from tpsgd_edge.codegen.c import C_TYPES, c_float
 from tpsgd_edge.codegen.calls import Argument, OperationView, arena, call, inputs_of, struct_of
 from tpsgd_edge.codegen.kinds.conv2d import shapes_of
 from tpsgd_edge.codegen.kinds.kind import Kind
@@ -100,6 +101,6 @@ class JoinKernels:
 def join_kernels(model: QuantizedModel) -> JoinKernels | None:
     """The kernels of layers with several inputs that the model uses; None without any."""
     kinds = {layer.kind for layer in model.layers}
-    sum_c = {"s8": "int32_t", "s16": "int64_t", "f32": "float"}[model.value_type]
+    sum_c = C_TYPES[FORMATS[model.value_type].accumulator]
     made = JoinKernels("add" in kinds, "concat" in kinds, sum_c)
     return made if made.has_add or made.has_concat else None

@@ -36,19 +36,26 @@ def draw_call(function: str, layer: QuantizedWeighted, this: Argument, seed: int
 
 
 def error_calls(
-    layer: QuantizedWeighted, unit: Argument, seen: Argument, *, probability: str = ""
+    layer: QuantizedWeighted,
+    unit: Argument,
+    seen: Argument,
+    *,
+    totals: Argument | None = None,
+    probability: str = "",
 ) -> Iterator[Call]:
     """The error of what the loss sees, and then what its read-out learns.
 
     Args:
         unit: the struct that has the loss.
+        totals: scores that are carried, where the error comes from them.
         probability: C type of the label's probability, where the kernel returns it.
     """
     scratch, e = scratch_of(layer), arena(layer, "e")
     learns = layer.has_learning_readout
     p = (state(layer, "p"),) if learns else ()
-    given = (unit, seen, LABEL, *p, *scratch, e)
-    yield Call(f"tps_error_{error_suffix(layer)}", given, probability)
+    given = (unit, seen if totals is None else totals, LABEL, *p, *scratch, e)
+    suffix = error_suffix(layer, carries=totals is not None)
+    yield Call(f"tps_error_{suffix}", given, probability)
     if learns:
         function = f"tps_readout_learn_{layer.y_type}"
         yield call(function, unit, seen, *scratch, DECAY, *draws(layer), *p)

@@ -111,7 +111,7 @@ def _forward(model: QuantizedModel, layer: QuantizedRnn) -> OperationView:
     function = f"tps_rnn_step_{forward_suffix(layer)}"
     step = call(function, *given, *_present(layer), arena(layer, "y"))
     shapes = f"{layer.shape.n_x} and own {layer.n_out} -> {layer.n_out}"
-    return OperationView(f"{layer.name}: {shapes}, {ending(layer)}", (step,))
+    return OperationView(f"{layer.name}: {shapes}, {ending(model, layer)}", (step,))
 
 
 def _present(layer: QuantizedRnn) -> tuple[Argument, Argument]:

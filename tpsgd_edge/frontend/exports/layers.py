@@ -18,8 +18,8 @@ from tpsgd_edge.frontend.onnx_activations import IN_RNN, OPERATORS
 from tpsgd_edge.graph import Add, Concat, Conv2d, Dense, Gru, Pool, Rnn, Shape, Weights
 
 
-def _flat(writer: OnnxWriter, held: Held, name: str) -> tuple[Held, NDArray[np.intp] | slice]:
-    """The values flat, and where each of them lies in our order."""
+def flat(writer: OnnxWriter, held: Held, name: str) -> tuple[Held, NDArray[np.intp] | slice]:
+    """The values as rows (samples, n), and where each of the n lies in our order, shape (n,)."""
     if held.shape is None:
         return held, slice(None)
     h, w, c = held.shape
@@ -50,8 +50,8 @@ def _weights(writer: OnnxWriter, name: str, w: Real, b: Real) -> list[str]:
 
 def _dense(writer: OnnxWriter, layer: Dense, weights: Weights | None, held: Held) -> Held:
     assert weights is not None
-    flat, order = _flat(writer, held, layer.name)
-    inputs = [flat.name, *_weights(writer, layer.name, weights.w[:, order], weights.b)]
+    rows, order = flat(writer, held, layer.name)
+    inputs = [rows.name, *_weights(writer, layer.name, weights.w[:, order], weights.b)]
     z = writer.node("Gemm", inputs, f"{layer.name}/z", transB=1)
     return Held(activated(writer, layer, z))
 

@@ -9,6 +9,7 @@ from tpsgd_edge import __version__
 from tpsgd_edge.frontend.exports.held import Held
 from tpsgd_edge.frontend.exports.layers import JOIN, MAKE, map_of
 from tpsgd_edge.frontend.exports.memories import at_the_end, dense_of_steps
+from tpsgd_edge.frontend.exports.scores import with_scores
 from tpsgd_edge.frontend.exports.writer import OnnxWriter
 from tpsgd_edge.frontend.metadata import class_metadata
 from tpsgd_edge.frontend.scaling import Scaling
@@ -66,7 +67,7 @@ def to_onnx(graph: Graph, ends: Ends, *, note: str = "", class_names: Sequence[s
         if is_end:
             made = _answers(writer, graph, layer, made)
         held[layer.name] = made
-    y = _last(writer, graph, ends, held[graph.layers[-1].name].name)
+    y = _last(writer, graph, ends, with_scores(writer, graph, held))
     steps = (graph.steps,) if graph.labels.each_step else ()
     return writer.model(
         graph.name,

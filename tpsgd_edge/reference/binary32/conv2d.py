@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.quantize.model import Conv2dShape, FloatNumbers, FloatSteps, Weighted
 from tpsgd_edge.reference.binary32.functions import F32, ONE, sum_in_order
-from tpsgd_edge.reference.binary32.loss import Label, LossConstants, prepare_loss
+from tpsgd_edge.reference.binary32.loss import Label, LossConstants, prepare_loss, read_out
 from tpsgd_edge.reference.binary32.readout import error_of_loss, kept_projection, set_projection
 from tpsgd_edge.reference.binary32.update import (
     LANES,
@@ -104,12 +104,27 @@ class Binary32Conv2d:
         return x + y if layer.residual else y
 
     def learn(
-        self, x: F32, y: F32, label: Label, words: NDArray[np.uint32], decay: np.float32
+        self,
+        x: F32,
+        y: F32,
+        label: Label,
+        words: NDArray[np.uint32],
+        decay: np.float32,
+        *,
+        total: F32 | None = None,
     ) -> bool:
-        """Update w and b from maps x (x_count,), y (y_count,); tell whether a unit learned."""
+        """Update w and b from maps x (x_count,), y (y_count,); tell whether a unit learned.
+
+        Args:
+            total: scores that are carried, (K,), where the error comes from them.
+        """
         seen = self._averaged(y)
-        e, readout_learned = error_of_loss(self.loss, seen, label, decay)
+        e, readout_learned = error_of_loss(self.loss, seen, label, decay, total)
         return self.learn_from(e, x, y, words, decay) or readout_learned
+
+    def read_out(self, y: F32) -> F32:
+        """Scores (K,) of the output map y (y_count,)."""
+        return read_out(self.loss, self._averaged(y))
 
     def learn_from(
         self, e: F32, x: F32, y: F32, words: NDArray[np.uint32], decay: np.float32

@@ -8,7 +8,13 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.quantize.model import FloatWeighted
 from tpsgd_edge.reference.binary32.functions import F32, ZERO
-from tpsgd_edge.reference.binary32.loss import Label, LossConstants, local_error, prepare_loss
+from tpsgd_edge.reference.binary32.loss import (
+    Label,
+    LossConstants,
+    local_error,
+    prepare_loss,
+    read_out,
+)
 from tpsgd_edge.reference.binary32.readout import error_of_loss, kept_projection, set_projection
 from tpsgd_edge.reference.binary32.update import (
     LANES,
@@ -89,15 +95,21 @@ class Binary32Dense:
         decay: np.float32,
         *,
         c: F32 | None = None,
+        total: F32 | None = None,
     ) -> bool:
         """Update w and b; `words` is not used. Returns whether a unit learned.
 
         Args:
             x: what the update reads, (n_in,), or (n_out, n_in) where units read unlike values.
             c: activations that the derivative is taken from, where these are not y.
+            total: scores that are carried, (K,), where the error comes from them.
         """
-        e, readout_learned = error_of_loss(self.loss, y, label, decay)
+        e, readout_learned = error_of_loss(self.loss, y, label, decay, total)
         return self.learn_from(e, x, y if c is None else c, words, decay) or readout_learned
+
+    def read_out(self, y: F32) -> F32:
+        """Scores (K,) of outputs y (n_out,)."""
+        return read_out(self.loss, y)
 
     def error(self, y: F32, label: Label) -> F32:
         """Compute e (n_out,) of the layer's own loss."""

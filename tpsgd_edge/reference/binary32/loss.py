@@ -64,13 +64,13 @@ def prepare_loss(layer: FloatWeighted, label_kind: str, label_count: int) -> Los
     )
 
 
-def local_error(constants: LossConstants, y: F32, label: Label) -> F32:
+def local_error(constants: LossConstants, y: F32, label: Label, total: F32 | None = None) -> F32:
     """e, shape (n_out,)."""
     kind = constants.layer.loss.kind
     if kind in TARGET_SPACE:
         return TARGET_SPACE[kind](constants, target(constants, label) - y)
     if constants.layer.loss.in_label_space:
-        return spread(constants, label_error(constants, y, label))
+        return spread(constants, label_error(constants, y, label, total))
     return LABEL_SPACE[kind](y * LOG2E, label)
 
 
@@ -127,9 +127,12 @@ TARGET_SPACE: Mapping[str, Callable[[LossConstants, F32], F32]] = {
 # ------------------------------------------------------------------ losses in label space
 
 
-def label_error(constants: LossConstants, y: F32, label: Label) -> F32:
-    """q: what the layer's own answer lacks, shape (K,)."""
-    return LABEL_SPACE[constants.layer.loss.kind](_readout(constants, y), label)
+def label_error(constants: LossConstants, y: F32, label: Label, total: F32 | None = None) -> F32:
+    """q: what the layer's own answer lacks, or that of all layers so far, shape (K,)."""
+    loss = constants.layer.loss
+    if total is not None:
+        return LABEL_SPACE[loss.kind](total * LOG2E, label)
+    return LABEL_SPACE[loss.kind](read_out(constants, y), label)
 
 
 def _cross_entropy(v: F32, label: Label) -> F32:
@@ -145,7 +148,7 @@ def _projected_l2(v: F32, label: Label) -> F32:
     return wanted - v
 
 
-def _readout(constants: LossConstants, y: F32) -> F32:
+def read_out(constants: LossConstants, y: F32) -> F32:
     """The layer's outputs seen through g P^T, shape (K,)."""
     products = _present(constants.projection) * y[:, np.newaxis]
     return sum_in_order(products) * np.float32(_readout_of(constants).gain)

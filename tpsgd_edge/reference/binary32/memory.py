@@ -1,4 +1,4 @@
-"""The memory in binary32 (docs/ARITHMETIC.md, section 22)."""
+"""The memory in binary32 (docs/ARITHMETIC.md, section 23)."""
 
 from dataclasses import dataclass
 

@@ -18,14 +18,18 @@ _LIMIT = np.float32(127)
 
 
 def error_of_loss(
-    constants: LossConstants, y: F32, label: Label, decay: np.float32
+    constants: LossConstants, y: F32, label: Label, decay: np.float32, total: F32 | None = None
 ) -> tuple[F32, bool]:
-    """Compute e (n_target,) of y (n_target,), then let the read-out learn; tell if it changed."""
+    """Compute e (n_target,) of y (n_target,), then let the read-out learn; tell if it changed.
+
+    Args:
+        total: scores that are carried, (K,), where the error comes from them.
+    """
     projection = constants.layer.projection
     if projection is None or not projection.learns:
-        return local_error(constants, y, label), False
+        return local_error(constants, y, label, total), False
     assert isinstance(projection.rate, float)
-    q = label_error(constants, y, label)
+    q = label_error(constants, y, label, total)
     e = spread(constants, q)
     c = np.float32(projection.rate) * decay * q
     there = c.nonzero()[0]

@@ -6,12 +6,13 @@ from functools import cache, partial
 import numpy as np
 
 from tpsgd_edge.arithmetic.activations import FACTS
-from tpsgd_edge.arithmetic.ops import S8_MAX, S8_MIN, S16_MAX, S16_MIN, Int64, rshift_round, widen
+from tpsgd_edge.arithmetic.formats import FORMATS, INTEGERS, S8
+from tpsgd_edge.arithmetic.ops import Int64, rshift_round, widen
 from tpsgd_edge.arithmetic.tables import FIXED, Curve, slope_table, table_s8, table_s16
 from tpsgd_edge.quantize.model import IntegerWeighted, ValueType
 
 ONE_Q15 = 2**15
-TYPE_RANGE: Mapping[str, tuple[int, int]] = {"s8": (S8_MIN, S8_MAX), "s16": (S16_MIN, S16_MAX)}
+TYPE_RANGE: Mapping[str, tuple[int, int]] = {own.name: own.limits for own in INTEGERS}
 
 
 def activate(layer: IntegerWeighted, z: Int64) -> Int64:
@@ -26,17 +27,17 @@ def derivative(layer: IntegerWeighted, y: Int64) -> Int64:
 
 def to_q15(y_type: ValueType, y: Int64) -> Int64:
     """Compute y15, outputs in Q15 of their full scale, in the shape of y."""
-    return y << 8 if y_type == "s8" else y
+    return y << FORMATS[y_type].below_q15
 
 
 @cache
 def _wide_table(curve: Curve, y_type: ValueType) -> Int64:
-    return widen(table_s8(curve) if y_type == "s8" else table_s16(curve))
+    return widen(table_s8(curve) if FORMATS[y_type] is S8 else table_s16(curve))
 
 
 def _tabulated(curve: Curve, layer: IntegerWeighted, z: Int64) -> Int64:
     table = _wide_table(curve, layer.y_type)
-    if layer.y_type == "s8":
+    if FORMATS[layer.y_type] is S8:
         return np.take(table, z + 128)
     a = (z >> 8) + 128
     low: Int64 = table[a]
@@ -94,7 +95,7 @@ def _derivative_linear(layer: IntegerWeighted, y: Int64) -> Int64:
 
 
 def _derivative_by_table(layer: IntegerWeighted, y: Int64) -> Int64:
-    y8 = y if layer.y_type == "s8" else y >> 8
+    y8 = y >> FORMATS[layer.y_type].above_q7
     return np.take(widen(slope_table(_curve_of(layer))), y8 + 128)
 
 

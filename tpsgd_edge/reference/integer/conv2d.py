@@ -10,7 +10,7 @@ from tpsgd_edge.arithmetic.ops import Int64
 from tpsgd_edge.arithmetic.random import mix_array
 from tpsgd_edge.quantize.model import DTYPES, Conv2dShape, IntegerNumbers, IntegerSteps, Weighted
 from tpsgd_edge.reference.integer.average import average, inverse
-from tpsgd_edge.reference.integer.loss import Label, LossConstants, prepare_loss
+from tpsgd_edge.reference.integer.loss import Label, LossConstants, prepare_loss, read_out
 from tpsgd_edge.reference.integer.readout import error_of_loss, kept_projection, set_projection
 from tpsgd_edge.reference.integer.update import (
     BIAS_LIMIT,
@@ -105,11 +105,21 @@ class IntegerConv2d:
         label: Label,
         words: NDArray[np.uint32],
         decay: int,
+        *,
+        total: Int64 | None = None,
     ) -> bool:
-        """Update w and b from maps x (x_count,), y (y_count,); tell whether a unit learned."""
+        """Update w and b from maps x (x_count,), y (y_count,); tell whether a unit learned.
+
+        Args:
+            total: scores that are carried, (K,), where the error comes from them.
+        """
         seen = self._averaged(y)
-        e, readout_learned = error_of_loss(self.loss, seen, label, words, decay)
+        e, readout_learned = error_of_loss(self.loss, seen, label, words, decay, total)
         return self.learn_from(e, x, y, words, decay) or readout_learned
+
+    def read_out(self, y: Int64) -> Int64:
+        """Scores (K,) of the output map y (y_count,)."""
+        return read_out(self.loss, self._averaged(y))
 
     def learn_from(
         self, e: Int64, x: NDArray[Any], y: Int64, words: NDArray[np.uint32], decay: int

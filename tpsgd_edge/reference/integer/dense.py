@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 from tpsgd_edge.arithmetic.ops import Int64, clip
 from tpsgd_edge.arithmetic.random import mix_array
 from tpsgd_edge.quantize.model import DTYPES, IntegerWeighted
-from tpsgd_edge.reference.integer.loss import Label, LossConstants, local_error, prepare_loss
+from tpsgd_edge.reference.integer.loss import (
+    Label,
+    LossConstants,
+    local_error,
+    prepare_loss,
+    read_out,
+)
 from tpsgd_edge.reference.integer.readout import error_of_loss, kept_projection, set_projection
 from tpsgd_edge.reference.integer.update import (
     BIAS_LIMIT,
@@ -85,6 +91,7 @@ class IntegerDense:
         decay: int,
         *,
         c: Int64 | None = None,
+        total: Int64 | None = None,
     ) -> bool:
         """Update w and b. Returns whether a unit learned.
 
@@ -92,9 +99,14 @@ class IntegerDense:
             x: what the update reads, (n_in,), or (n_out, n_in) where units read unlike values.
             words: one random word a unit.
             c: activations that the derivative is taken from, where these are not y.
+            total: scores that are carried, (K,), where the error comes from them.
         """
-        e, readout_learned = error_of_loss(self.loss, y, label, words, decay)
+        e, readout_learned = error_of_loss(self.loss, y, label, words, decay, total)
         return self.learn_from(e, x, y if c is None else c, words, decay) or readout_learned
+
+    def read_out(self, y: Int64) -> Int64:
+        """Scores (K,) of outputs y (n_out,)."""
+        return read_out(self.loss, y)
 
     def error(self, y: Int64, label: Label) -> Int64:
         """Compute e (n_out,) of the layer's own loss."""

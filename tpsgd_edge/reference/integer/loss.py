@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.formats import FORMATS
 from tpsgd_edge.arithmetic.ops import (
     S16_MAX,
     Int64,
@@ -62,7 +63,9 @@ def prepare_loss(layer: IntegerWeighted, label_kind: str, label_count: int) -> L
     )
 
 
-def local_error(constants: LossConstants, y: Int64, label: Label) -> Int64:
+def local_error(
+    constants: LossConstants, y: Int64, label: Label, total: Int64 | None = None
+) -> Int64:
     """e: s16 in Q14 of the loss's error scale, shape (n_out,)."""
     loss = constants.layer.loss
     if loss.kind in TARGET_SPACE:
@@ -70,7 +73,7 @@ def local_error(constants: LossConstants, y: Int64, label: Label) -> Int64:
         r = (t15 - to_q15(constants.layer.y_type, y)) >> 1
         return TARGET_SPACE[loss.kind](constants, r)
     if loss.in_label_space:
-        return spread(constants, label_error(constants, y, label))
+        return spread(constants, label_error(constants, y, label, total))
     return LABEL_SPACE[loss.kind](y << loss.logit_shift, label)
 
 
@@ -132,14 +135,19 @@ TARGET_SPACE: Mapping[str, Callable[[LossConstants, Int64], Int64]] = {
 # ------------------------------------------------------------------ losses in label space
 
 
-def label_error(constants: LossConstants, y: Int64, label: Label) -> Int64:
-    """q: what the layer's own answer lacks, shape (K,)."""
-    return LABEL_SPACE[constants.layer.loss.kind](_readout(constants, y), label)
+def label_error(
+    constants: LossConstants, y: Int64, label: Label, total: Int64 | None = None
+) -> Int64:
+    """q: what the layer's own answer lacks, or that of all layers so far, shape (K,)."""
+    loss = constants.layer.loss
+    if total is not None:
+        return LABEL_SPACE[loss.kind](total << loss.logit_shift, label)
+    return LABEL_SPACE[loss.kind](read_out(constants, y), label)
 
 
 def eight_bits(layer: IntegerWeighted, y: Int64) -> Int64:
     """Compute y8 of outputs, in their shape."""
-    return y if layer.y_type == "s8" else y >> 8
+    return y >> FORMATS[layer.y_type].above_q7
 
 
 def _cross_entropy(v: Int64, label: Label) -> Int64:
@@ -155,7 +163,7 @@ def _projected_l2(v: Int64, label: Label) -> Int64:
     return (wanted - v) >> 1
 
 
-def _readout(constants: LossConstants, y: Int64) -> Int64:
+def read_out(constants: LossConstants, y: Int64) -> Int64:
     """v: the layer's outputs seen through P^T, s16, shape (K,)."""
     s = _exact_product(_present(constants.projection).T, eight_bits(constants.layer, y))
     g = _readout_of(constants).gain

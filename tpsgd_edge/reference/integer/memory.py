@@ -1,4 +1,4 @@
-"""The memory in integers (docs/ARITHMETIC.md, section 22)."""
+"""The memory in integers (docs/ARITHMETIC.md, section 23)."""
 
 from dataclasses import dataclass
 

@@ -22,19 +22,25 @@ _SHIFT = 13
 
 
 def error_of_loss(
-    constants: LossConstants, y: Int64, label: Label, words: NDArray[np.uint32], decay: int
+    constants: LossConstants,
+    y: Int64,
+    label: Label,
+    words: NDArray[np.uint32],
+    decay: int,
+    total: Int64 | None = None,
 ) -> tuple[Int64, bool]:
     """Compute e (n_target,) of y (n_target,), then let the read-out learn; tell whether it changed.
 
     Args:
         words: the layer's random words, one a unit.
+        total: scores that are carried, (K,), where the error comes from them.
     """
     projection = constants.layer.projection
     if projection is None or not projection.learns:
-        return local_error(constants, y, label), False
+        return local_error(constants, y, label, total), False
     rate = projection.rate
     assert isinstance(rate, Requantize)
-    q = label_error(constants, y, label)
+    q = label_error(constants, y, label, total)
     e = spread(constants, q)
     own = draws(int(words[0]), len(q))
     c = sat_s16(random_round(q * ((rate.mult * decay) >> 15), rate.shift, own))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.arithmetic.formats import FORMATS
 from tpsgd_edge.arithmetic.ops import Int64, clip, rshift_round
 from tpsgd_edge.quantize.model import (
     IntegerNumbers,
@@ -117,7 +118,7 @@ class IntegerRnn:
 
 def from_q15(value_type: ValueType, v: Int64) -> Int64:
     """Convert values in Q15 of their full scale to outputs, in their shape."""
-    return narrow(value_type, v, 8 if value_type == "s8" else 0)
+    return narrow(value_type, v, FORMATS[value_type].below_q15)
 
 
 def narrow(value_type: ValueType, v: Int64, shift: int) -> Int64:
