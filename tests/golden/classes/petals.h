@@ -150,8 +150,8 @@ void petals_restart_schedule(struct petals_model *model);
 uint32_t petals_digest(const struct petals_model *model);
 
 /*
- * Whether all numbers of a model lie where training keeps them: 1, or 0 for what was overwritten, or
- * loaded from where bits are lost. Calls that are given such a model may overflow.
+ * Whether all numbers of a model lie where training keeps them: 1, or 0 for what was overwritten,
+ * or loaded from where bits are lost. Calls that are given such a model may overflow.
  */
 int petals_valid(const struct petals_model *model);
 

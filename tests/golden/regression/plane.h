@@ -123,8 +123,8 @@ void plane_restart_schedule(struct plane_model *model);
 uint32_t plane_digest(const struct plane_model *model);
 
 /*
- * Whether all numbers of a model lie where training keeps them: 1, or 0 for what was overwritten, or
- * loaded from where bits are lost. Calls that are given such a model may overflow.
+ * Whether all numbers of a model lie where training keeps them: 1, or 0 for what was overwritten,
+ * or loaded from where bits are lost. Calls that are given such a model may overflow.
  */
 int plane_valid(const struct plane_model *model);
 
