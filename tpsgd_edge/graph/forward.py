@@ -72,8 +72,8 @@ def behind(graph: Graph, x: Real, seed: int) -> Iterator[Real]:
         inputs = edges.inputs_of(layer.name)
         value = _output(graph, index, [values[name] for name in inputs], seed)
         values[layer.name] = value
-        if isinstance(layer, WeightedLayer) and layer.name in graph.read_outs:
-            total = total + seen_by_loss(layer, value) @ graph.read_outs[layer.name]
+        if layer.weighted is not None and layer.name in graph.read_outs:
+            total = total + seen_by_loss(layer.weighted, value) @ graph.read_outs[layer.name]
         yield value + total if layer is graph.layers[-1] else value
         for name in inputs:
             if edges.consumers_of(name)[-1] == layer.name:

@@ -26,8 +26,8 @@ def first_totals(spec: Spec, graph: Graph, x: Real) -> Real:
         layer = graph.layers[index]
         if layer is graph.layers[-1]:
             totals.append(total + y)
-        elif isinstance(layer, WeightedLayer) and layer.learning.trainable:
-            total = total + seen_by_loss(layer, y) @ _read_out(spec, graph, layer, index)
+        elif (own := layer.weighted) is not None and own.learning.trainable:
+            total = total + seen_by_loss(own, y) @ _read_out(spec, graph, own, index)
             totals.append(total)
     return np.concatenate(totals, axis=1)
 

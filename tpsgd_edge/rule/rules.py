@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from tpsgd_edge.graph import Layer, WeightedLayer
+from tpsgd_edge.graph import Layer
 from tpsgd_edge.rule.activations import derivative
 from tpsgd_edge.rule.feedback import Feedback
 from tpsgd_edge.rule.layers import JOINS, input_gradient
@@ -120,7 +120,7 @@ def tpsgd_carried(task: Task) -> Iterator[Change]:
 
 def adds_scores(layer: Layer) -> bool:
     """Tell whether a hidden layer adds to scores that are carried: whether it learns."""
-    return isinstance(layer, WeightedLayer) and layer.learning.trainable
+    return layer.weighted is not None and layer.weighted.learning.trainable
 
 
 def nothing(

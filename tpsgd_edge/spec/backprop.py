@@ -41,7 +41,7 @@ def backprop_problems(spec: Spec) -> Iterator[Problem]:
 def _layer_problems(spec: Spec) -> Iterator[Problem]:
     learns, walk = "", walk_keys(spec.model)
     for layer in spec.model.weighted:
-        if layer.name in walk and not isinstance(layer, RecurrentSpec):
+        if layer.name in walk and not layer.is_recurrent:
             yield Problem(
                 f"backpropagation does not pass through the memory behind layer '{layer.name}'",
                 where=_RULE,

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from tpsgd_edge.spec.layers import RecurrentSpec
 from tpsgd_edge.spec.problems import Problem
 from tpsgd_edge.spec.sections import Spec
 from tpsgd_edge.spec.walks import walk_length
@@ -20,8 +19,8 @@ def scores_problems(spec: Spec) -> Iterator[Problem]:
             found='scores = "carried", kind = "backprop"',
             help='remove scores, or kind = "backprop"',
         )
-    for layer in spec.model.weighted:
-        if isinstance(layer, RecurrentSpec):
+    for layer in spec.model.layers:
+        if layer.is_recurrent:
             yield Problem(
                 f"the recurrent layer '{layer.name}' carries no scores: it would gain nothing",
                 where=_KEY,
@@ -29,7 +28,7 @@ def scores_problems(spec: Spec) -> Iterator[Problem]:
                 help=_OWN,
             )
     walking = spec.model.layers[: walk_length(spec.model.layers)]
-    if walking and not any(isinstance(layer, RecurrentSpec) for layer in walking):
+    if walking and not any(layer.is_recurrent for layer in walking):
         yield Problem(
             "layers that learn along a sequence carry no scores",
             where=_KEY,
