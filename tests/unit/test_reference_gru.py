@@ -67,7 +67,7 @@ def gru_model(numbers: dict[str, str], reset: str) -> QuantizedModel:
 def states(model: QuantizedModel, sample: np.ndarray) -> np.ndarray:
     """h after each step, in real numbers."""
     reference = Reference(model)
-    (layer,) = reference._recurrent
+    (layer,) = reference._steps.keeping
     layer.reset()
     unit = 1.0 if model.value_type == "f32" else 2.0**-15
     x = quantize_inputs(model, sample.reshape(1, -1))[0].reshape(STEPS, N_X)

@@ -103,7 +103,7 @@ def test_what_does_not_go_together(changes: list[tuple[str, Any]], words: str) -
             "unknown value of 'kind'\n"
             "  where: digits.toml, [model], layer 'conv1'\n"
             '  found: kind = "conv2"\n'
-            "  help:  did you mean 'conv2d'? allowed: dense, adaptor, conv2d, conv1d, rnn, gru, "
+            "  help:  did you mean 'conv2d'? allowed: dense, adaptor, conv2d, conv1d, rnn, gru, memory, "
             "max_pool, avg_pool, global_avg_pool, add, concat, flatten",
         ),
         (
@@ -111,7 +111,7 @@ def test_what_does_not_go_together(changes: list[tuple[str, Any]], words: str) -
             "unknown value of 'kind'\n"
             "  where: digits.toml, [model], layer 'conv1'\n"
             '  found: kind = "3"\n'
-            "  help:  allowed: dense, adaptor, conv2d, conv1d, rnn, gru, max_pool, avg_pool, "
+            "  help:  allowed: dense, adaptor, conv2d, conv1d, rnn, gru, memory, max_pool, avg_pool, "
             "global_avg_pool, add, concat, flatten",
         ),
         (
