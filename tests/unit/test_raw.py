@@ -55,6 +55,15 @@ def test_whole_numbers_by_hand():
     assert convert(raw).ravel().tolist() == [-125, 0, 1, 127, 127]
 
 
+@pytest.mark.parametrize(
+    ("mean", "centre"), [(100.5, 101), (100.75, 101), (-3.0, 0), (255.4, 255), (300.0, 255)]
+)
+def test_the_centre_is_the_whole_number_of_the_type_next_to_the_mean(mean, centre):
+    convert = conversion(one(mean), one(0.8), "s8", "uint8")
+    assert isinstance(convert, IntegerConversion)
+    assert convert.centre[0] == centre
+
+
 def test_whole_numbers_are_rounded_half_up():
     convert = conversion(one(0), one(2.0), "s8", "int8")
     raw = np.array([[-3], [-1], [1], [3]], np.int8)
