@@ -88,5 +88,6 @@ def test_layers_with_equal_numbers_share_a_table_and_others_do_not(value_type):
         **ALIKE,
     )
     first = model.layers[0]
-    layers = (first, altered(model.layers[1], settings=first.numbers, curve=first.numbers.curve))
+    table = {} if value_type == "f32" else {"curve": first.numbers.curve}
+    layers = (first, altered(model.layers[1], settings=first.shape.settings, **table))
     run_model(replace(model, layers=(*layers, *model.layers[2:])), 4, SANITIZED)
