@@ -89,5 +89,5 @@ def test_layers_with_equal_numbers_share_a_table_and_others_do_not(value_type):
     )
     first = model.layers[0]
     table = {} if value_type == "f32" else {"curve": first.numbers.curve}
-    layers = (first, altered(model.layers[1], settings=first.shape.settings, **table))
+    layers = (first, altered(model.layers[1], settings=first.settings, **table))
     run_model(replace(model, layers=(*layers, *model.layers[2:])), 4, SANITIZED)
