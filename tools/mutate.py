@@ -34,6 +34,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "tools" / "mutations"
 WANTED = 0.95
 TIMEOUT = 900
+# No quick test takes so long, in seconds, unless it waits for what never comes.
+ONE_TEST = 60
 FOUND, LIVES, MISTAKE = "found", "lives", "mistake"
 _NO_TESTS = (4, 5)  # pytest: they could not be collected; none was chosen
 # Short names of tests; of each the quick ones run.
@@ -164,7 +166,7 @@ def _pytest(folder: Path, *arguments: str) -> int:
     }
     try:
         return subprocess.run(
-            [*command, "-m", "not slow", *arguments],
+            [*command, "-m", "not slow", f"--timeout={ONE_TEST}", *arguments],
             cwd=folder,
             env=environment,
             stdout=subprocess.DEVNULL,
