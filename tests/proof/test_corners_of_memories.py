@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.proof.bench import start, steps_of
+from tests.proof.bench import AS_IT_IS, start, steps_of
 from tests.support.models import random_model
+from tests.support.parts import altered
 from tpsgd_edge.quantize.memories import MEAN_BITS, QuantizedMemory
 from tpsgd_edge.quantize.memory import cosines_of, sum_shift_of
-from tpsgd_edge.quantize.model import DTYPES, QuantizedModel, Requantize
+from tpsgd_edge.quantize.model import DTYPES, QuantizedModel, Requantize, StoredInit
 from tpsgd_edge.reference import Reference
 
 ENDS = [("s8", -128, 127), ("s16", -32768, 32767)]
@@ -46,7 +47,10 @@ def memory(value_type: str, name: str, channels: int, length: int, **numbers: An
 
 
 def remembering(value_type: str, length: int, *memories: dict[str, Any]) -> QuantizedModel:
-    """Memories one behind the other, of one channel, and a dense layer of two classes."""
+    """Memories one behind the other, of one channel, and a dense layer that copies the last one.
+
+    So each number that the last memory hands on shows in the answer.
+    """
     layers, channels = [], 1
     for index, numbers in enumerate(memories):
         layers.append(memory(value_type, f"m{index}", channels, length, **numbers))
@@ -54,21 +58,30 @@ def remembering(value_type: str, length: int, *memories: dict[str, Any]) -> Quan
     model = random_model(
         np.random.default_rng(6),
         value_type=value_type,
-        label_kind="class",
-        label_count=2,
+        label_kind="vector",
+        label_count=channels,
         n_in=channels,
         hidden=[],
+        activations=["linear"],
+        losses=["l2"],
+        weight_types=["f32" if value_type == "f32" else "s16"],
         stored_weights=True,
         gate=False,
     )
-    return replace(model, layers=(*layers, *model.layers), steps=layers[0].length)
+    (last,) = model.layers
+    eye = np.eye(channels, dtype=DTYPES[last.weight_type])
+    init = StoredInit(eye, np.zeros(channels, DTYPES[last.bias_type]))
+    factor = {} if value_type == "f32" else {"z": AS_IT_IS}
+    layers.append(altered(last, init=init, **factor))
+    return replace(model, layers=tuple(layers), steps=layers[0].length)
 
 
 def made(model: QuantizedModel, x: list[Any]) -> list[Any]:
     """What the last memory makes of a sequence, which reference and C agree on."""
-    steps_of(model, [(start(model), x, 0)])
+    ((_, answer),) = steps_of(model, [(start(model), x, [0] * model.labels.count)])
     outputs = Reference(model).layer_outputs(np.array(x, DTYPES[model.value_type]))
-    return list(outputs[len(model.walk) - 1].tolist())
+    assert answer.tolist() == outputs[len(model.walk) - 1].tolist()
+    return list(answer.tolist())
 
 
 @pytest.mark.parametrize(("value_type", "low", "high"), ENDS)
