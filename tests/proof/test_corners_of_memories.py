@@ -127,6 +127,13 @@ def test_cosine_sums_fill_their_room_and_are_rounded(value_type, low, high):
     assert made(table, [0, 1]) == [1, -1]
 
 
+def test_a_product_with_a_cosine_is_rounded_half_up():
+    """Four steps shift by one; the first cosine of k = 1 is 15137: 7568.5, and -7568.5."""
+    model = remembering("s16", 4, {"cosines": 2, "factors": (AS_IT_IS,) * 2})
+    assert made(model, [1, 0, 0, 0]) == [8192, 7569]
+    assert made(model, [-1, 0, 0, 0]) == [-8192, -7568]
+
+
 @pytest.mark.parametrize(("value_type", "low", "high"), ENDS)
 def test_values_are_measured_from_their_middle_and_saturate(value_type, low, high):
     bits = MEAN_BITS[value_type]
