@@ -23,17 +23,14 @@ from statistics import mean
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+from conv_in_torch import train_in_torch
 from of_seeds import each, spread
 
 from tpsgd_edge.frontend.data import Dataset, dataset_from_arrays, load_dataset
-from tpsgd_edge.frontend.defaults import with_defaults
-from tpsgd_edge.frontend.fitted import with_fitted_projections
-from tpsgd_edge.frontend.network import build_graph, dataset_scaling
-from tpsgd_edge.graph import Conv2d, Graph, WeightedLayer, Weights
+from tpsgd_edge.graph import WeightedLayer
 from tpsgd_edge.graph.forward import behind, seen_by_loss
-from tpsgd_edge.graph.initial_weights import initial_weights
 from tpsgd_edge.memory.dump import read_dump
-from tpsgd_edge.spec import Spec, layer_index, layer_loss, load_spec
+from tpsgd_edge.spec import Spec, load_spec
 from tpsgd_edge.stages import (
     Prepared,
     compile_for_host,
@@ -51,7 +48,6 @@ from tpsgd_edge.toolchain.open_device import open_device
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 HELD_OUT = {"fashion_cnn": 6_000, "vgg_small": 6_000, "har_conv1d": 1_800}
-BATCH = 8
 # Samples whose maps are held at once.
 CHUNK = 250
 
@@ -290,7 +286,9 @@ def execute(run: Run) -> float:
     """Train, and score after the last epoch: the share of right answers."""
     spec = spec_of(run)
     dataset = data_of(run)
-    return (_train_code if run.rule.startswith("code") else _train_in_torch)(run, spec, dataset)
+    if run.rule.startswith("code"):
+        return _train_code(run, spec, dataset)
+    return train_in_torch(spec, dataset, run.rule, run.rates, run.first)
 
 
 def spec_of(run: Run) -> Spec:
@@ -376,49 +374,6 @@ def _trained(prepared: Prepared) -> Training:
             samples = quantize_samples(model, prepared.dataset)
             epochs = prepared.spec.rule.passes
             return train(device, model, samples, epochs=epochs, progress=lambda *_: None)
-
-
-def _train_in_torch(run: Run, spec: Spec, dataset: Dataset) -> float:
-    import torch
-
-    from tpsgd_edge.rule.train import train_float
-
-    torch.set_num_threads(1)
-    spec, dataset = with_defaults(spec, dataset)
-    middle, std = dataset_scaling(spec, dataset)
-    graph = build_graph(spec, dataset)
-    graph = replace(graph, weights=_first_weights(graph, run))
-    net = train_float(
-        with_fitted_projections(spec, graph, dataset),
-        ((dataset.x_train - middle) / std).astype("float32"),
-        dataset.y_train,
-        rule="backprop" if run.rule == "backprop" else "tpsgd",
-        losses=[layer_loss(spec, layer_index(spec, la.name), "class") for la in graph.weighted],
-        learning_rate=_rates_of(graph, run),
-        projection=spec.projection,
-        epochs=spec.rule.passes,
-        batch=BATCH,
-        error_gate=spec.rule.error_gate if run.rule == "tpsgd" else None,
-        seed=run.seed,
-    )
-    return net.accuracy((dataset.x_test - middle) / std, dataset.y_test)
-
-
-def _first_weights(graph: Graph, run: Run) -> dict[str, Weights]:
-    if run.first == 1:
-        return {}
-    weights = {}
-    for index, layer in enumerate(graph.layers):
-        if layer in graph.weighted:
-            drawn = initial_weights(graph, index, run.seed)
-            factor = run.first if isinstance(layer, Conv2d) else 1.0
-            weights[layer.name] = Weights(drawn.w * factor, drawn.b)
-    return weights
-
-
-def _rates_of(graph: Graph, run: Run) -> list[float]:
-    """A learning rate for each layer with weights."""
-    return [run.rates[0 if isinstance(layer, Conv2d) else 1] for layer in graph.weighted]
 
 
 def main() -> None:

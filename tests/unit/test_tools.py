@@ -16,6 +16,7 @@ from tools import (
     bench_host,
     bench_start,
     check_ram,
+    conv_in_torch,
     platform_table,
     plot_layers,
     results_conv,
@@ -38,6 +39,7 @@ SCRIPTS = sorted(path.name for path in (ROOT / "tools").glob("*.py"))
 # One takes no arguments, others are modules of the others.
 # Others import these, or the documentation site does.
 NO_HELP = (
+    "conv_in_torch.py",
     "experiments.py",
     "make_digits.py",
     "of_seeds.py",
@@ -182,8 +184,8 @@ class TestConv:
         data = dataset_from_arrays(
             results_conv.spec_of(run), np.zeros((20, 28, 28)), np.arange(20) % 10
         )
-        graph = results_conv.build_graph(results_conv.spec_of(run), data)
-        assert results_conv._rates_of(graph, run) == [*[0.5] * 6, 0.25, 0.25]
+        graph = conv_in_torch.build_graph(results_conv.spec_of(run), data)
+        assert conv_in_torch._rates_of(graph, run.rates) == [*[0.5] * 6, 0.25, 0.25]
 
     @pytest.mark.slow
     @pytest.mark.parametrize("rule", ["tpsgd", "random", "backprop", "code", "code random"])
