@@ -31,8 +31,8 @@ from tpsgd_edge.reports.summary import (
 from tpsgd_edge.reports.text import UNKNOWN, bytes_text, count_text, metric_text, percent_text
 
 if TYPE_CHECKING:
-    from tpsgd_edge.toolchain.doctor import Tool
     from tpsgd_edge.toolchain.board import Board
+    from tpsgd_edge.toolchain.doctor import Tool
     from tpsgd_edge.toolchain.platforms import Platform
 
 _PIPED_WIDTH = 120

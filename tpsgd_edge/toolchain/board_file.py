@@ -40,7 +40,7 @@ class BoardQemuKeys(Keys):
 
     command: str
     arguments: list[str]
-    keeps: list[str] = []
+    keeps: tuple[str, ...] = ()
 
 
 class BoardKeys(Keys):

@@ -139,9 +139,7 @@ def compile_firmware(
     digest = _digest(folders, [compiler.title, *compiler.command, *flags, *own])
 
     def make(scratch: Path) -> tuple[Path, str]:
-        objects, said = _compile_objects(
-            folder, [*own, *image.sources], compiler, flags, scratch
-        )
+        objects, said = _compile_objects(folder, [*own, *image.sources], compiler, flags, scratch)
         return _link(folder, objects, platform, compiler, scratch, image), said
 
     elf = build_dir / f"{label}-{digest[:12]}.elf"
