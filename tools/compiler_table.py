@@ -173,7 +173,7 @@ def answered(text: str) -> Outcome:
 def on_computer(
     compiler: str, flags: tuple[str, ...], runner: tuple[str, ...], project: CProject, folder: Path
 ) -> Outcome:
-    """Compile with a main program for this computer, or for one that QEMU's user mode stands for."""
+    """Compile with a main program for this computer, or for one that QEMU stands for."""
     for path, text in own_files(project).items():
         (folder / path).write_text(text, encoding="utf-8")
     (folder / "main.c").write_text(_MAIN.replace("MODEL", project.name), encoding="utf-8")
@@ -206,7 +206,7 @@ def in_cplusplus(project: CProject, folder: Path) -> Outcome:
 def on_core(core: str, family: str, project: CProject, folder: Path) -> Outcome:
     """Firmware for an emulated core, in QEMU."""
     platform = load_platform(core)
-    files = project.files | port_files(platform)
+    files = dict(project.files) | port_files(platform)
     files |= {"port/harness.c": _CORE_MAIN, "port/answers.c": "typedef int tps_port_is_empty;\n"}
     write_project(files, folder / "project")
     binary = compile_firmware(
@@ -227,7 +227,7 @@ def on_core(core: str, family: str, project: CProject, folder: Path) -> Outcome:
 
 
 def on_avr(project: CProject, folder: Path) -> Outcome:
-    """Firmware for an ATmega2560 in simavr, where its 8 KB of RAM hold constants, state and stack."""
+    """Firmware for an ATmega2560 in simavr, where constants and state fit into 8 KB of RAM."""
     for path, text in own_files(project).items():
         (folder / path).write_text(text, encoding="utf-8")
     (folder / "main.c").write_text(_AVR_MAIN.replace("MODEL", project.name), encoding="utf-8")

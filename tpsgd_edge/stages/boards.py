@@ -24,8 +24,8 @@ def board_project_files(spec: Spec, plan: MemoryPlan) -> dict[str, str]:
         return {}
     has_store = _has_store(spec, board)
     used = plan.n_bytes + plan.state.size + board.memory.stack + _BESIDE
-    has_wire, has_room = getattr(spec.firmware, "wire", False), used <= board.memory.ram.size
-    view = BoardView(spec.name, spec.source, has_store, has_wire, has_room)
+    has_room = used <= board.memory.ram.size
+    view = BoardView(spec.name, spec.source, has_store, spec.firmware.wire, has_room)
     return board_files(board, has_store=has_store) | {"board/main.c": board_main(view)}
 
 

@@ -100,9 +100,18 @@ def render_project(prepared: Prepared) -> CProject:
     origin = Origin(__version__, spec.source, spec.digest)
     selftest = selftest_of(model, *selftest_samples(model, dataset))
     port = port_files(prepared.platform) | board_project_files(spec, prepared.plan)
-    has_store = spec.firmware.store
+    own = spec.firmware
     window = window_of(spec, model, dataset.input_shape)
-    return render(model, prepared.plan, origin, selftest, port, has_store=has_store, window=window)
+    return render(
+        model,
+        prepared.plan,
+        origin,
+        selftest,
+        port,
+        has_store=own.store,
+        has_wire=own.wire,
+        window=window,
+    )
 
 
 def selftest_samples(

@@ -189,7 +189,7 @@ def _read(name: str) -> Board:
         uart=_uart(keys.uart),
         storage=None if keys.storage is None else _storage(keys.storage),
         qemu=_qemu(keys),
-        keeps=tuple(keys.qemu.keeps),
+        keeps=tuple(keys.qemu.keeps or ()),
     )
 
 

@@ -40,7 +40,7 @@ class BoardQemuKeys(Keys):
 
     command: str
     arguments: list[str]
-    keeps: tuple[str, ...] = ()
+    keeps: list[str] | None = None
 
 
 class BoardKeys(Keys):
