@@ -16,6 +16,9 @@ void tps_uart_open(void);
 /* Let the UART ask for an interrupt when a byte came in (1), or not (0). */
 void tps_uart_listen(int on);
 
+/* Whether a byte came in that nobody took yet. */
+int tps_uart_has_byte(void);
+
 /* Take the byte that came in, 0 to 255, or -1 where none did. */
 int tps_uart_take(void);
 

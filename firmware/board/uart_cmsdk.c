@@ -31,11 +31,16 @@ void tps_uart_listen(int on)
     CTRL = on ? CTRL | CTRL_RX_INTERRUPT : CTRL & ~CTRL_RX_INTERRUPT;
 }
 
+int tps_uart_has_byte(void)
+{
+    return (STATE & STATE_RX_FULL) != 0;
+}
+
 int tps_uart_take(void)
 {
     /* Before the byte is fetched: the next one may come at once, and asks anew. */
     INTCLEAR = INT_RX;
-    return (STATE & STATE_RX_FULL) != 0 ? (int)(DATA & 0xFFu) : -1;
+    return tps_uart_has_byte() ? (int)(DATA & 0xFFu) : -1;
 }
 
 int tps_uart_send(uint8_t byte)

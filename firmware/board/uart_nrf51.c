@@ -58,9 +58,14 @@ void tps_uart_listen(int on)
     }
 }
 
+int tps_uart_has_byte(void)
+{
+    return RX_READY != 0;
+}
+
 int tps_uart_take(void)
 {
-    if (RX_READY == 0) {
+    if (!tps_uart_has_byte()) {
         return -1;
     }
     /* Before the byte is fetched, which lets the next one of six move up and say so. */

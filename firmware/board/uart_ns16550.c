@@ -41,9 +41,14 @@ void tps_uart_listen(int on)
     IER = on ? IER_RECEIVED : 0;
 }
 
+int tps_uart_has_byte(void)
+{
+    return (LSR & LSR_RECEIVED) != 0;
+}
+
 int tps_uart_take(void)
 {
-    return (LSR & LSR_RECEIVED) != 0 ? (int)DATA : -1;
+    return tps_uart_has_byte() ? (int)DATA : -1;
 }
 
 int tps_uart_send(uint8_t byte)

@@ -45,9 +45,14 @@ void tps_uart_listen(int on)
     CR1 = on ? CR1 | CR1_RXNEIE : CR1 & ~CR1_RXNEIE;
 }
 
+int tps_uart_has_byte(void)
+{
+    return (SR & SR_RXNE) != 0;
+}
+
 int tps_uart_take(void)
 {
-    return (SR & SR_RXNE) != 0 ? (int)(DR & 0xFFu) : -1;
+    return tps_uart_has_byte() ? (int)(DR & 0xFFu) : -1;
 }
 
 int tps_uart_send(uint8_t byte)

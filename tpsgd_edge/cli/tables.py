@@ -61,8 +61,8 @@ def show_build(result: BuildResult) -> str:
         items.append(f"project: {result.folder} ({len(result.files)} files{compiler})")
         if result.board is not None and result.compiled:
             program = result.folder / "build" / f"{result.spec.name}.elf"
-            command = (result.board.qemu.command, *result.board.qemu.arguments)
-            items.append(f"run: {' '.join(command)} -nographic -kernel {program} -serial stdio")
+            command = " ".join(result.board.qemu_words(program))
+            items.append(f"run: {command} -display none -serial {'pty' if result.spec.firmware.wire else 'stdio'}")
     return render(*items)
 
 

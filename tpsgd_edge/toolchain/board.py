@@ -52,6 +52,7 @@ class Board:
         memory: its whole RAM, the flash for code, and the least stack.
         storage: None where checkpoints cannot be kept.
         qemu: the machine; its firmware talks over the first -serial.
+        program: the option of QEMU that takes the firmware.
         keeps: further arguments of QEMU that keep the storage in the file "$file".
     """
 
@@ -63,7 +64,12 @@ class Board:
     uart: Uart
     storage: Storage | None
     qemu: Qemu
+    program: str
     keeps: tuple[str, ...]
+
+    def qemu_words(self, program: Path) -> tuple[str, ...]:
+        """QEMU's command with a program, without what its serial port is connected to."""
+        return (self.qemu.command, *self.qemu.arguments, self.program, str(program))
 
     def keeping(self, file: Path) -> tuple[str, ...]:
         """Arguments of QEMU with which the storage lies in a file, which is there already."""
@@ -189,6 +195,7 @@ def _read(name: str) -> Board:
         uart=_uart(keys.uart),
         storage=None if keys.storage is None else _storage(keys.storage),
         qemu=_qemu(keys),
+        program=keys.qemu.program,
         keeps=tuple(keys.qemu.keeps or ()),
     )
 

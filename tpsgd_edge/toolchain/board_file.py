@@ -33,13 +33,14 @@ class StorageKeys(Keys):
 
 
 class BoardQemuKeys(Keys):
-    """[qemu]: the program, arguments that choose the machine, and those that keep the storage.
+    """[qemu]: the command, arguments that choose the machine, and those that keep the storage.
 
-    `$file` in `keeps` is the file.
+    `program` is the option that takes the firmware; `$file` in `keeps` is the file.
     """
 
     command: str
     arguments: list[str]
+    program: str = "-kernel"
     keeps: list[str] | None = None
 
 
