@@ -168,7 +168,9 @@ def demonstrate(arguments: argparse.Namespace, folder: Path) -> int:
     rate = journey.trained / journey.seconds
     limit = "" if arguments.baud is None else f" at {arguments.baud:,} baud"
     print(f"{journey.trained:,} steps were carried out, {rate:,.0f} a second{limit}")
-    print(f"{len(journey.cuts)} power cuts, no checkpoint lost; {right:.0%} of {TESTED} test samples")
+    print(
+        f"{len(journey.cuts)} power cuts, no checkpoint lost; {right:.0%} of {TESTED} test samples"
+    )
     verdict = "equal" if found == expected else "DIFFERENT"
     print(f"digest 0x{found:08x} on the board, 0x{expected:08x} on this computer: {verdict}")
     return 0 if found == expected else 1
