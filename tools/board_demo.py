@@ -4,11 +4,11 @@
     python tools/board_demo.py --board riscv-virt --cuts 10
     python tools/board_demo.py --baud 115200 --epochs 1 --cuts 0
 
-builds the firmware, boots it in QEMU, and feeds the training samples one by one over a serial port,
-with a checkpoint every so many steps in the board's simulated flash. At drawn moments, some of them
-in the middle of a checkpoint, QEMU is killed and started again, and training goes on from the newest
-checkpoint. At its end the weights are compared with those that the same steps make on this
-computer: ends with 1 where a bit differs, or where a checkpoint was lost.
+builds the firmware, boots it in QEMU, and feeds the training samples one by one over a serial
+port, with a checkpoint every so many steps in the board's simulated flash. At drawn moments, some
+of them in the middle of a checkpoint, QEMU is killed and started again, and training goes on from
+the newest checkpoint. At its end the weights are compared with those that the same steps make on
+this computer: ends with 1 where a bit differs, or where a checkpoint was lost.
 """
 
 import argparse
@@ -38,6 +38,8 @@ LIMITS = Limits(answer=1.0, slow=5.0, tries=2)
 # A power cut comes within this time after the step, or the save, for which it was drawn.
 SOON = {"step": 0.02, "save": 0.004}
 TESTED = 100
+# Of a byte on the line, with its start and stop bits.
+BITS = 10
 
 
 @dataclass
@@ -48,6 +50,7 @@ class Journey:
     cuts: list[str] = field(default_factory=list)
     trained: int = 0
     seconds: float = 0.0
+    bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,10 +95,13 @@ def cut(board: EmulatedBoard, device: LinkedDevice, course: Course, step: int, w
             return
 
 
-def train_until(device: LinkedDevice, course: Course, step: int, journey: Journey) -> int:
+def train_until(
+    board: EmulatedBoard, device: LinkedDevice, course: Course, journey: Journey
+) -> int:
     """Train and save until the next power cut, or the end; the step that was reached."""
     dataset, order = course.prepared.dataset, course.order
-    start, first = time.perf_counter(), step
+    start, carried = time.perf_counter(), board.carried
+    first = step = device.hello.step
     while step < course.steps and step not in course.cuts:
         number = order[step]
         step = device.train(dataset.x_train[number], dataset.y_train[number]).step
@@ -103,6 +109,7 @@ def train_until(device: LinkedDevice, course: Course, step: int, journey: Journe
             journey.saved = device.save()
     journey.trained += step - first
     journey.seconds += time.perf_counter() - start
+    journey.bytes += board.carried - carried
     return step
 
 
@@ -112,11 +119,11 @@ def travel(board: EmulatedBoard, course: Course, journey: Journey) -> LinkedDevi
     while True:
         board.power_on()
         device = LinkedDevice.open(board.port, model, limits=LIMITS)
-        step = device.hello.step
-        print(f"  power on: step {step:,}, digest 0x{device.hello.digest:08x}")
-        if step < journey.saved:
-            raise LinkError("a checkpoint is lost", found=f"{step:,} after {journey.saved:,}")
-        step = train_until(device, course, step, journey)
+        found = device.hello.step
+        print(f"  power on: step {found:,}, digest 0x{device.hello.digest:08x}")
+        if found < journey.saved:
+            raise LinkError("a checkpoint is lost", found=f"{found:,} after {journey.saved:,}")
+        step = train_until(board, device, course, journey)
         if step >= course.steps:
             return device
         way = course.cuts.pop(step)
@@ -138,6 +145,16 @@ def drawn_cuts(count: int, steps: int) -> dict[int, str]:
     """Moments of power cuts, every other one during a save."""
     moments = sorted(random.sample(range(1, steps), count))
     return {step: ("step", "save")[i % 2] for i, step in enumerate(moments)}
+
+
+def throughput(journey: Journey, baud: int | None) -> str:
+    """Steps a second, checkpoints among them, and the line's part in that."""
+    rate, size = journey.trained / journey.seconds, journey.bytes / journey.trained
+    said = f"{journey.trained:,} steps, {rate:,.0f} a second, {size:,.0f} bytes each"
+    if baud is None:
+        return said
+    limit = baud / BITS / size
+    return f"{said}; {rate / limit:.0%} of the {limit:,.0f} that {baud:,} baud allow"
 
 
 def accuracy(device: LinkedDevice, prepared: Prepared) -> float:
@@ -165,9 +182,7 @@ def demonstrate(arguments: argparse.Namespace, folder: Path) -> int:
     found = digest_of(prepared.model, state)
     host = train_on_host(prepared, course.epochs, lambda *_: None, "training", check=True)
     expected = digest_of(prepared.model, host.state)
-    rate = journey.trained / journey.seconds
-    limit = "" if arguments.baud is None else f" at {arguments.baud:,} baud"
-    print(f"{journey.trained:,} steps were carried out, {rate:,.0f} a second{limit}")
+    print(throughput(journey, arguments.baud))
     print(
         f"{len(journey.cuts)} power cuts, no checkpoint lost; {right:.0%} of {TESTED} test samples"
     )

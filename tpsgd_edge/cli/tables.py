@@ -62,9 +62,8 @@ def show_build(result: BuildResult) -> str:
         if result.board is not None and result.compiled:
             program = result.folder / "build" / f"{result.spec.name}.elf"
             command = " ".join(result.board.qemu_words(program))
-            items.append(
-                f"run: {command} -display none -serial {'pty' if result.spec.firmware.wire else 'stdio'}"
-            )
+            line = "pty" if result.spec.firmware.wire else "stdio"
+            items.append(f"run: {command} -display none -serial {line}")
     return render(*items)
 
 

@@ -43,6 +43,7 @@ class EmulatedBoard:
     Attributes:
         port: the pseudo terminal at which the UART of the board is, as pyserial opens it. It stays
             when the power goes.
+        carried: bytes that went over the line so far, in both directions.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class EmulatedBoard:
         self._child: subprocess.Popen[bytes] | None = None
         self._line: socket.socket | None = None
         self._is_open = True
+        self.carried = 0
         threading.Thread(target=self._carry_in, daemon=True).start()
 
     def __enter__(self) -> Self:
@@ -134,6 +136,7 @@ class EmulatedBoard:
             if not self._is_open:
                 break
             pace.wait(len(data))
+            self.carried += len(data)
             line = self._line
             if line is not None:
                 with contextlib.suppress(OSError):
@@ -147,6 +150,7 @@ class EmulatedBoard:
         with contextlib.suppress(OSError):
             while data := line.recv(_CHUNK):
                 pace.wait(len(data))
+                self.carried += len(data)
                 os.write(self._master, data)
 
     def _silent(self) -> ToolError:
