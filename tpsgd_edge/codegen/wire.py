@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from tpsgd_edge.codegen.c import C_TYPES
 from tpsgd_edge.memory import MemoryPlan
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
 
