@@ -2,9 +2,9 @@
 
 Every error that a user can meet says what happened, where, what was found and what to do next, and
 carries the exit code of the command line: 2 when the spec or the data are at fault, 3 when a tool
-is missing or failed, or a device on a line. A mismatch between reference and device is no error but a verdict; where
-nobody asked for one, what would be made from code that is wrong is refused instead, with exit
-code 1.
+is missing or failed, or a device on a line. A mismatch between reference and device is no error but
+a verdict; where nobody asked for one, what would be made from code that is wrong is refused
+instead, with exit code 1.
 """
 
 import unicodedata

@@ -189,5 +189,5 @@ def push_command(ctx: click.Context, *, weights: Path, as_json: bool) -> Outcome
 def save_command(ctx: click.Context, *, as_json: bool) -> Outcome:
     """Let the device write a checkpoint of what it has learned."""
     with linked(ctx) as (device, _):
-        step = device.save()
+        step = device.checkpoint()
     return outcome({"step": step}, lambda: f"saved at step {step:,}\n", as_json=as_json)

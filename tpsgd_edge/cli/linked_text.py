@@ -32,7 +32,7 @@ def show_info(hello: Hello, counts: Statistics) -> str:
 
 
 def show_fed(fed: Fed, *, is_classifier: bool) -> str:
-    """What came of a feed, in one or two lines."""
+    """The outcome of a feed, in two or three lines."""
     pace = f", {fed.count / fed.seconds:,.0f} a second" if fed.seconds > 0 else ""
     right = f", {percent_text(fed.right, fed.count)} right" if is_classifier and fed.count else ""
     lost = (

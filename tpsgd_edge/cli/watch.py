@@ -68,13 +68,13 @@ def watch_command(
 
     opener, prepared = reopen(ctx)
     samples = _samples(prepared) if train else None
-    with Live(opener, interval=interval, latest=latest, samples=samples) as live:
-        with suppress(KeyboardInterrupt):
-            if web:
-                click.echo(f"http://localhost:{web_port}; Ctrl-C ends it", err=True)
-                serve(live, web_port)
-            else:
-                _show(live, interval, looks)
+    live = Live(opener, interval=interval, latest=latest, samples=samples)
+    with suppress(KeyboardInterrupt), live:
+        if web:
+            click.echo(f"http://localhost:{web_port}; Ctrl-C ends it", err=True)
+            serve(live, web_port)
+        else:
+            _show(live, interval, looks)
     return Outcome("")
 
 

@@ -37,14 +37,14 @@ class Fed:
 
 
 def samples_of(dataset: Dataset, *, train: bool) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The training samples and labels of a data set, or those of its test."""
+    """The training samples and labels of a data set, or those of its test, shapes (n, ...)."""
     if train:
         return dataset.x_train, dataset.y_train
     return dataset.x_test, dataset.y_test
 
 
 def samples_in(spec: Spec, file: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    """All samples and labels of another file than the spec's, read by its keys.
+    """All samples and labels, shapes (n, ...), of another file than the spec's, read by its keys.
 
     Raises:
         DataError: the file cannot be read, or holds something else than the spec's.
@@ -84,5 +84,5 @@ def feed(
 
 
 def is_right(label: NDArray[Any], answer: Answer) -> bool:
-    """Tell whether an answer names the class of the label; of a sequence, of its last step."""
+    """Tell whether an answer names the class of a label: scalar, or (steps,), the last counts."""
     return answer.label is not None and bool(np.ravel(label)[-1] == answer.label)

@@ -44,7 +44,8 @@ def encoded(frame: Frame) -> bytes:
     """
     head = _HEAD.pack(frame.version, frame.command, frame.status, frame.number)
     body = head + frame.payload
-    return b"\0" + cobs.encode(body + _CRC.pack(zlib.crc32(body))) + b"\0"
+    stuffed: bytes = cobs.encode(body + _CRC.pack(zlib.crc32(body)))
+    return b"\0" + stuffed + b"\0"
 
 
 def decoded(block: bytes) -> Frame | None:

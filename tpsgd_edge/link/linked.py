@@ -38,7 +38,7 @@ _READINGS = 3
 
 
 class LinkedDevice:
-    """A device that computes with the model of a spec. A context manager: leaving it closes the line.
+    """A device that computes with the model of a spec; leaving its context closes the line.
 
     Samples and labels are taken as the data file has them. Each call ends within its time limit;
     where the line fails it raises LinkError.
@@ -140,7 +140,7 @@ class LinkedDevice:
         return answer
 
     def pull(self, progress: Progress | None = None) -> bytes:
-        """The state of the model, as a debugger dumps `struct NAME_model`: whole, and of one moment.
+        """The state of the model, all of one moment, as a debugger dumps `struct NAME_model`.
 
         Raises:
             LinkError: the device learns all the while.
@@ -157,7 +157,7 @@ class LinkedDevice:
         )
 
     def push(self, state: bytes, progress: Progress | None = None) -> Hello:
-        """Replace the state of the model, all of it or nothing; what the device then says of itself.
+        """Replace the state of the model, all of it or nothing; the hello behind that.
 
         Args:
             state: as from `pull`. What came in before, of the same state, is not sent again.
@@ -187,12 +187,12 @@ class LinkedDevice:
             )
         return self.hello
 
-    def save(self) -> int:
+    def checkpoint(self) -> int:
         """Let the device write a checkpoint; the step of its model."""
         return number_of(good(self._ask(Command.SAVE), "to save", self._line.port))
 
     def log(self, first: int = 0) -> Log:
-        """What the device noted since entry number `first`, or the latest 16 of it."""
+        """The entries of the device's log from number `first` on, or the latest 16 of them."""
         answer = self._ask(Command.LOG, struct.pack("<I", first))
         return Log.read(good(answer, "its log", self._line.port))
 
@@ -272,7 +272,7 @@ class LinkedDevice:
 
 
 def digest_of(model: QuantizedModel, state: bytes) -> int:
-    """What NAME_digest() gives for a state."""
+    """The digest that NAME_digest() gives for a state."""
     layout = state_layout(model)
     tensors = layout.read(state.ljust(layout.size, b"\0"))
     return digest(tensors[name] for name in digest_order(model))

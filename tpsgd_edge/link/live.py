@@ -19,7 +19,7 @@ Sample = tuple[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The latest look, its number, and what went wrong or was done since; empty where nothing was."""
+    """The latest look and its number; words for what went wrong and what was done, or none."""
 
     number: int = 0
     view: View | None = None
@@ -73,7 +73,7 @@ class Live:
 
     @property
     def seen(self) -> Seen:
-        """What was seen last."""
+        """The latest look."""
         return self._seen
 
     @property
@@ -139,4 +139,4 @@ class Live:
 
 
 def _saved(device: LinkedDevice) -> str:
-    return f"saved at step {device.save():,}"
+    return f"saved at step {device.checkpoint():,}"

@@ -58,12 +58,16 @@ STATUS = {
     BAD_STATE: "a state of another model, or a damaged one",
 }
 NO_CLASS = 0xFFFF
+_OF_HELLO = (
+    *("next", "model_id", "step", "digest", "x_count", "label_count", "output_count"),
+    *("state_bytes", "block", "model_bytes", "work_bytes", "wire_bytes"),
+)
 _FULL = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """What a device says of itself.
+    """The words of a device about itself.
 
     Attributes:
         next: number of the next request.
@@ -94,9 +98,10 @@ class Hello:
         Raises:
             LinkError: it has another form.
         """
-        *numbers, kind = _numbers(payload, 13, more=True)
+        numbers = _numbers(payload, 13, more=True)
+        named = dict(zip(_OF_HELLO, numbers, strict=False))
         name = payload[52:].decode("ascii", "replace")
-        return cls(*numbers, Kind(kind & 63), name)
+        return cls(**named, kind=Kind(numbers[-1] & 63), name=name)
 
 
 @dataclass(frozen=True, slots=True)

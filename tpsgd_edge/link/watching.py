@@ -48,7 +48,7 @@ class View:
 
 
 class Watch:
-    """What was seen of a device so far.
+    """All looks at a device so far.
 
     Args:
         latest: how many of the latest labelled samples count.
