@@ -22,6 +22,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from tpsgd_edge.errors import LinkError, TpsgdError
 from tpsgd_edge.frontend.split import epoch_order
 from tpsgd_edge.link import LinkedDevice
@@ -86,7 +88,7 @@ def cut(board: EmulatedBoard, device: LinkedDevice, course: Course, step: int, w
     with power_cut_after(board, random.uniform(0, SOON[way])):
         try:
             if way == "save":
-                device.save()
+                device.checkpoint()
             while True:
                 number = order[step % len(order)]
                 device.train(dataset.x_train[number], dataset.y_train[number])
@@ -106,7 +108,7 @@ def train_until(
         number = order[step]
         step = device.train(dataset.x_train[number], dataset.y_train[number]).step
         if step % course.every == 0:
-            journey.saved = device.save()
+            journey.saved = device.checkpoint()
     journey.trained += step - first
     journey.seconds += time.perf_counter() - start
     journey.bytes += board.carried - carried
@@ -160,7 +162,8 @@ def throughput(journey: Journey, baud: int | None) -> str:
 def accuracy(device: LinkedDevice, prepared: Prepared) -> float:
     """The share of test samples that the device names rightly."""
     x, y = prepared.dataset.x_test[:TESTED], prepared.dataset.y_test[:TESTED]
-    return sum(device.predict(x[i]).label == y[i] for i in range(len(x))) / len(x)
+    right = [device.predict(sample).label == label for sample, label in zip(x, y, strict=True)]
+    return float(np.mean(right))
 
 
 def demonstrate(arguments: argparse.Namespace, folder: Path) -> int:

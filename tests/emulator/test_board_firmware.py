@@ -80,7 +80,7 @@ def test_a_board_learns_over_its_uart(program, monkeypatch, board, family):
             assert device.hello.step == 0
             assert digest_of(prepared.model, device.pull()) == expected_digest(prepared, order)
             if board.storage is not None:
-                assert device.save() == len(order)
+                assert device.checkpoint() == len(order)
 
 
 @pytest.mark.parametrize("board", all_boards(), ids=lambda board: board.name)
@@ -121,7 +121,7 @@ def test_power_may_go_at_any_moment(program, tmp_path, board):
                         step += 1
                         device.train(dataset.x_train[i], dataset.y_train[i])
                         if step % 7 == 0:
-                            saved = device.save()
+                            saved = device.checkpoint()
                 except LinkError:
                     cut.join()
     assert saved > 0

@@ -64,7 +64,7 @@ def _has_store(spec: Spec, board: Board) -> bool:
 
 
 def _too_large(error: ToolError, board: Board, spec: Spec) -> BudgetError | None:
-    """What the linker means, where it says that a memory is too small."""
+    """Say in words what the linker means, where a memory is too small for it."""
     over = [int(size) for size in _OVERFLOW.findall(str(error.found or ""))]
     if not over:
         return None

@@ -129,7 +129,7 @@ class EmulatedBoard:
         os.write(self._slave, b"\0")
 
     def _carry_in(self) -> None:
-        """From the port to the board; what comes while the power is off is lost."""
+        """Carry from the port to the board; what comes while the power is off is lost."""
         pace = _Pace(self._baud)
         while True:
             data = os.read(self._master, _CHUNK)
@@ -145,7 +145,7 @@ class EmulatedBoard:
         os.close(self._slave)
 
     def _carry_out(self, line: socket.socket) -> None:
-        """From the board to the port, until the power goes."""
+        """Carry from the board to the port, until the power goes."""
         pace = _Pace(self._baud)
         with contextlib.suppress(OSError):
             while data := line.recv(_CHUNK):
