@@ -25,7 +25,7 @@ EXAMPLES = ROOT / "examples" / "firmware"
 
 
 def build(project: CProject, folder: Path, *command: str) -> Path:
-    """Compile the project of a model with a wire to a device, with the host's compiler or another."""
+    """Compile the project of a model with a wire to a device, with any compiler."""
     folder.mkdir(parents=True, exist_ok=True)
     for path, text in project.files.items():
         if path.endswith((".c", ".h")) and "/" not in path:

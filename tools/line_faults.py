@@ -106,13 +106,14 @@ class Bench:
         self.x, self.y = prepared.dataset.x_train, prepared.dataset.y_train
         self.program, self.folder = program, folder
         self.digests: dict[int, int] = {}
+        self.states: dict[int, bytes] = {}
         with Process(program, folder) as process, self.open(process.port) as device:
             self.digests[0] = device.hello.digest
             for i in range(3 * SAMPLES):
                 device.train(self.x[i], self.y[i])
-                self.digests[i + 1] = device.greet().digest
-                if i + 1 == SAMPLES:
-                    self.state = device.pull()
+                self.states[i + 1] = device.pull()
+                self.digests[i + 1] = device.hello.digest
+        self.state = self.states[SAMPLES]
 
     def open(self, port: str) -> LinkedDevice:
         """The device at the end of a line."""
@@ -161,7 +162,7 @@ class Bench:
         tally.longest = max(tally.longest, seconds)
 
     def is_right(self, port: str, *, done: bool) -> bool:
-        """Whether the device stands where a number of whole steps leads; where all went, at the end."""
+        """Whether the device stands where whole steps lead; where all went, at the end."""
         with self.open(port) as device:
             step, digest = device.hello.step, device.hello.digest
             state = device.pull()

@@ -129,7 +129,8 @@ class LinkedDevice:
         payload, before = self._y(y) + self._x(x), self._step
         found = self._session.ask(Command.TRAIN, payload)
         if found is None:
-            if self.greet().step == before + 1:
+            learned = (self.greet().step - before) % 2**32
+            if 0 < learned <= len(self.model.learning_steps):
                 # It was learned before the session was lost; only its answer is not known.
                 return Answer(self._step, None, None, np.empty(0))
             if self._step != before:
