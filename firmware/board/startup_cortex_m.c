@@ -25,6 +25,7 @@
 static volatile uint8_t ring[RING_SIZE];
 static volatile uint8_t ring_first; /* the next that is fetched */
 static volatile uint8_t ring_end;   /* where the next one goes */
+static volatile uint8_t is_held;    /* the ring was full, and the interrupt is off */
 
 typedef void (*handler)(void);
 
@@ -35,7 +36,8 @@ static void fault(void)
     tps_board_restart();
 }
 
-static void uart_interrupt(void)
+/* Move what came in into the ring; where that is full, let no more interrupts ask for it. */
+static void receive(void)
 {
     while ((uint8_t)(ring_end + 1u) != ring_first) {
         const int byte = tps_uart_take();
@@ -46,6 +48,7 @@ static void uart_interrupt(void)
         ring[ring_end] = (uint8_t)byte;
         ring_end = (uint8_t)(ring_end + 1u);
     }
+    is_held = 1;
     tps_uart_listen(0);
 }
 
@@ -62,7 +65,7 @@ __attribute__((section(".vectors"), used)) const struct vector_table tps_board_v
     tps_board_reset,
     {fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault,
      fault},
-    {[TPS_BOARD_UART_INTERRUPT] = uart_interrupt},
+    {[TPS_BOARD_UART_INTERRUPT] = receive},
 };
 
 _Noreturn void tps_board_reset(void)
@@ -100,7 +103,14 @@ int tps_board_get(void *context)
     }
     byte = ring[ring_first];
     ring_first = (uint8_t)(ring_first + 1u);
-    tps_uart_listen(1);
+    if (is_held) {
+        /* A byte that came in while the interrupt was off may never ask for one. */
+        __asm volatile("cpsid i" ::: "memory");
+        is_held = 0;
+        tps_uart_listen(1);
+        receive();
+        __asm volatile("cpsie i" ::: "memory");
+    }
     return byte;
 }
 

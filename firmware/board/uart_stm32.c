@@ -22,6 +22,7 @@
 #define BRR TPS_UART_REGISTER(0x08)
 #define CR1 TPS_UART_REGISTER(0x0C)
 
+#define SR_ORE (UINT32_C(1) << 3)
 #define SR_RXNE (UINT32_C(1) << 5)
 #define SR_TXE (UINT32_C(1) << 7)
 #define CR1_RE (UINT32_C(1) << 2)
@@ -52,7 +53,16 @@ int tps_uart_has_byte(void)
 
 int tps_uart_take(void)
 {
-    return tps_uart_has_byte() ? (int)(DR & 0xFFu) : -1;
+    const uint32_t state = SR;
+    int byte;
+
+    if ((state & (SR_RXNE | SR_ORE)) == 0) {
+        return -1;
+    }
+    /* A byte may have been lost between the readings of SR and DR of the one before: that asks for
+     * an interrupt, too, until DR is read. */
+    byte = (int)(DR & 0xFFu);
+    return (state & SR_RXNE) != 0 ? byte : -1;
 }
 
 int tps_uart_send(uint8_t byte)
