@@ -75,6 +75,8 @@ def device_of(name: str, folder: Path, where: str = "0") -> Iterator[tuple[Proce
     program = folder / "device"
     if not program.is_file():
         built(name, folder)
-    with Process(program, folder, where) as process:
-        with LinkedDevice.open(process.port, wired(name).model, limits=LIMITS) as device:
-            yield process, device
+    with (
+        Process(program, folder, where) as process,
+        LinkedDevice.open(process.port, wired(name).model, limits=LIMITS) as device,
+    ):
+        yield process, device
