@@ -232,11 +232,11 @@ def on_avr(project: CProject, folder: Path) -> Outcome:
     (folder / "main.c").write_text(_AVR_MAIN.replace("MODEL", project.name), encoding="utf-8")
     flags = [*WARNINGS, "-std=gnu11", "-Os", "-mmcu=atmega2560"]
     compiled = said(["avr-gcc", *flags, "-c", *project.sources], folder)
+    if "too many for the addresses of this core" in compiled.stderr:
+        return Outcome(is_refused=True)
     warnings = len(_WARNING.findall(compiled.stderr))
     if compiled.returncode != 0:
-        # An array larger than half the address space is refused before anything is linked.
-        is_too_large = "is too large" in compiled.stderr
-        return Outcome(warnings, is_too_large=is_too_large, has_failed=not is_too_large)
+        return Outcome(warnings, has_failed=True)
     objects = [source.replace(".c", ".o") for source in project.sources]
     link = ["avr-gcc", *flags, "main.c", *objects, "-Wl,--gc-sections", "-o", "firmware.elf"]
     if said(link, folder).returncode != 0 or not _fits_avr(folder):
