@@ -42,7 +42,6 @@ from tpsgd_edge.stages import (
     scratch_project,
 )
 from tpsgd_edge.stages.adapting import (
-    Strategy,
     learn,
     save_weights,
     score_on,
@@ -50,6 +49,7 @@ from tpsgd_edge.stages.adapting import (
     training_ram,
 )
 from tpsgd_edge.stages.preparation import trained_graph
+from tpsgd_edge.stages.strategies import Strategy
 from tpsgd_edge.toolchain.device import Device
 from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import open_device
@@ -90,7 +90,8 @@ FASHION = {
     "rule": RULE,
     "data": {"file": "fashion-mnist"},
 }
-# Which layers learn, towards what, and the layers behind which adaptors learn.
+# Which layers learn, towards what, the layers behind which adaptors learn, and those to which errors
+# are passed.
 PERSON_STRATEGIES = {
     "last layer": (("out",), "prototype", ()),
     "last two, prototypes": (("fc", "out"), "prototype", ()),
@@ -98,6 +99,12 @@ PERSON_STRATEGIES = {
     "all, random targets": (("c1", "c2", "fc", "out"), "random", ()),
     "all, backpropagation": (("c1", "c2", "fc", "out"), "backprop", ()),
     "adaptor behind fc, and last": (("out",), "prototype", ("fc",)),
+    "last two, one error": (("fc", "out"), "prototype", (), ("fc",)),
+    "c2 through fc, and last": (("c2", "out"), "prototype", (), ("c2",)),
+    "c1 through c2 and fc, and last": (("c1", "out"), "prototype", (), ("c1",)),
+    "c1 and c2 through fc, and last": (("c1", "c2", "out"), "prototype", (), ("c1", "c2")),
+    "pairs": (("c1", "c2", "fc", "out"), "fitted", (), ("c1", "fc")),
+    "pair c1, c2 by its own loss, and last": (("c1", "c2", "out"), "fitted", (), ("c1",)),
 }
 DOMAIN_STRATEGIES = {
     "last layer": (("out",), "prototype", ()),
@@ -151,8 +158,8 @@ def scores_or_none(*arguments: Any) -> dict[str, Any] | None:
 
 def strategy_of(plan: tuple[Any, ...], rate: float) -> Strategy:
     """A strategy at a rate."""
-    trains, targets, adaptors = plan
-    return Strategy(trains, targets, rate, adaptors)
+    trains, targets, *rest = plan
+    return Strategy(trains, targets, rate, *rest)
 
 
 def equal_on(core: str, spec: Spec, dataset: Dataset, weights: Path, strategy: Strategy) -> bool:
@@ -235,11 +242,16 @@ def person_runs(table: Results, package: Path | None, limit: int) -> None:
 
 def _wanted(table: Results, person: int, *, is_dev: bool) -> Iterator[tuple[str, Strategy]]:
     for name, plan in PERSON_STRATEGIES.items():
-        for rate in RATES if is_dev else (chosen_rate(table, f"person/{name}"),):
+        for rate in _rates(plan) if is_dev else (chosen_rate(table, f"person/{name}"),):
             yield (
                 f"person/{name}/{'dev' if is_dev else 'test'}/{person}/{rate:g}",
                 strategy_of(plan, rate),
             )
+
+
+def _rates(plan: tuple[Any, ...]) -> tuple[float, ...]:
+    """Rates to choose from; errors that pass through a layer come out small."""
+    return (*RATES, 0.03) if len(plan) > 3 else RATES
 
 
 def chosen_rate(table: Results, start: str) -> float:

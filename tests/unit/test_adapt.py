@@ -14,7 +14,7 @@ from tpsgd_edge.cli.running import run
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.pipeline import adapt
 from tpsgd_edge.spec import load_spec, spec_from_dict
-from tpsgd_edge.stages.adapting import strategies_of
+from tpsgd_edge.stages.strategies import strategies_of
 
 LAYERS = [{"name": "fc1", "units": 8}, {"name": "fc2", "units": 6}, {"name": "out", "units": 3}]
 SPEC = """

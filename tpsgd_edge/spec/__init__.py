@@ -6,7 +6,7 @@ lists all of it; what only the data can tell is checked by the stage that has th
 
 from tpsgd_edge.spec.activations import NOT_MONOTONE, Activation
 from tpsgd_edge.spec.base import LARGEST_POSITIVE
-from tpsgd_edge.spec.blocks import passed_layers
+from tpsgd_edge.spec.blocks import obstacle, passed_layers
 from tpsgd_edge.spec.carried import can_carry_scores, carries_scores
 from tpsgd_edge.spec.edges import SAMPLE, Edges
 from tpsgd_edge.spec.layers import (
@@ -138,6 +138,7 @@ __all__ = [
     "layer_projection",
     "layer_weights",
     "load_spec",
+    "obstacle",
     "parse_bytes",
     "passed_layers",
     "past_adaptors",

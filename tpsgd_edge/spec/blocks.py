@@ -93,7 +93,7 @@ def _way_problems(model: ModelSpec, name: str, where: str) -> Iterator[Problem]:
     way, layers = way_up(model, name), dict(zip(model.keys, model.layers, strict=True))
     head = layers[way[-1]].weighted if way else None
     for key in way:
-        found = _obstacle(layers[key], is_head=key == way[-1] and head is not None)
+        found = obstacle(layers[key], is_head=key == way[-1] and head is not None)
         if found:
             yield Problem(
                 f"no error passes through layer '{key}' to layer '{name}'",
@@ -113,8 +113,8 @@ def _way_problems(model: ModelSpec, name: str, where: str) -> Iterator[Problem]:
         )
 
 
-def _obstacle(layer: LayerSpec, *, is_head: bool) -> str:
-    """Why errors do not pass a layer; empty where they do."""
+def obstacle(layer: LayerSpec, *, is_head: bool) -> str:
+    """Say why errors do not pass a layer, a head from its own loss; empty where they do."""
     if layer.weighted is None:
         return "" if layer.kind in _PASSING else f'kind = "{layer.kind}"'
     if layer.is_recurrent or isinstance(layer, AdaptorSpec):
