@@ -90,8 +90,8 @@ FASHION = {
     "rule": RULE,
     "data": {"file": "fashion-mnist"},
 }
-# Which layers learn, towards what, the layers behind which adaptors learn, and those to which errors
-# are passed.
+# Which layers learn, towards what, the layers behind which adaptors learn, and those to which
+# errors are passed.
 PERSON_STRATEGIES = {
     "last layer": (("out",), "prototype", ()),
     "last two, prototypes": (("fc", "out"), "prototype", ()),

@@ -132,7 +132,7 @@ def cross_validated(
     return float(np.mean(scores))
 
 
-def _projection(strategy: Strategy) -> Literal["prototype", "random"] | None:
+def _projection(strategy: Strategy) -> Literal["prototype", "random", "fitted"] | None:
     return None if strategy.targets == "backprop" else strategy.targets
 
 
