@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from tpsgd_edge.arithmetic.expression import compile_expression
 from tpsgd_edge.arithmetic.projection import UNIT
 from tpsgd_edge.arithmetic.types import Real
-from tpsgd_edge.graph import Conv2d, WeightedLayer, window_bounds
+from tpsgd_edge.graph import Conv2d, Dense, WeightedLayer, window_bounds
 from tpsgd_edge.graph.forward import pooled, seen_by_loss
 from tpsgd_edge.quantize.maps_backward import pool_input_gradient
 from tpsgd_edge.quantize.model import QuantizedWeighted, Target, TargetF32
@@ -44,8 +45,10 @@ def head_error(head: Head, y: Real, labels: NDArray[np.generic]) -> Real:
         return np.asarray(_ERROR[loss.kind](rows, y, loss), np.float64)
     seen = seen_by_loss(head.layer, y)
     if loss.kind in LABEL_SPACE:
-        return _spread(head.layer, _of_label_space(head, seen, rows), y)
-    return _spread(head.layer, _ERROR[loss.kind](_targets(head, rows), seen, loss), y)
+        e = _of_label_space(head, seen, rows)
+    else:
+        e = _ERROR[loss.kind](_targets(head, rows), seen, loss)
+    return _SPREAD[head.layer.kind](head.layer, e, y)
 
 
 def _rows(labels: NDArray[np.generic], head: Head) -> Real:
@@ -77,10 +80,12 @@ def _targets(head: Head, rows: Real) -> Real:
     return np.asarray((target.mid + projected) * (full_scale / 2**15))
 
 
-def _spread(layer: WeightedLayer, e: Real, y: Real) -> Real:
+def _of_units(_layer: Dense, e: Real, _y: Real) -> Real:
+    return e
+
+
+def _of_map(layer: Conv2d, e: Real, y: Real) -> Real:
     """Errors of windows (n, n_target) at the units (n, y_count) that they see."""
-    if not isinstance(layer, Conv2d):
-        return e
     seen = e.reshape(len(e), *layer.windows, -1)
     for axis in (0, 1):
         bounds = window_bounds(layer.seen_shape[axis], layer.windows[axis])
@@ -110,3 +115,5 @@ _ERROR: dict[str, Callable[[Real, Real, LossSpec], Real]] = {
     "cross_entropy": lambda wanted, y, _: wanted - y,
     "custom": lambda wanted, y, loss: compile_expression(loss.expression or "")(wanted - y),
 }
+# Errors of units from those that the loss sees, by kind of layer.
+_SPREAD: dict[str, Callable[[Any, Real, Real], Real]] = {"dense": _of_units, "conv2d": _of_map}

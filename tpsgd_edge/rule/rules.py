@@ -320,7 +320,10 @@ def _after_the_output(rule: Direct, task: Task) -> Iterator[Change]:
 
 
 def with_passed(task: Task, activity: list[Tensor], deltas: Deltas) -> Deltas:
-    """The deltas, those of each block below its head from the head's own (section 26)."""
+    """The deltas (batch, y_count), those of each block below its head from the head's own.
+
+    docs/ARITHMETIC.md, section 26.
+    """
     made, network = list(deltas), task.network
     for head, *lower in network.blocks:
         grad = made[head]

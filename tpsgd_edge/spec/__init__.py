@@ -6,7 +6,7 @@ lists all of it; what only the data can tell is checked by the stage that has th
 
 from tpsgd_edge.spec.activations import NOT_MONOTONE, Activation
 from tpsgd_edge.spec.base import LARGEST_POSITIVE
-from tpsgd_edge.spec.blocks import obstacle, passed_layers
+from tpsgd_edge.spec.blocks import has_passed_error, obstacle, passed_layers
 from tpsgd_edge.spec.carried import can_carry_scores, carries_scores
 from tpsgd_edge.spec.edges import SAMPLE, Edges
 from tpsgd_edge.spec.layers import (
@@ -41,7 +41,6 @@ from tpsgd_edge.spec.rules import (
     error_gate,
     first_loss,
     first_projection,
-    has_passed_error,
     layer_activation,
     layer_index,
     layer_loss,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tpsgd_edge.spec.activations import NOT_MONOTONE
-from tpsgd_edge.spec.layers import AdaptorSpec, Conv1dSpec, Conv2dSpec, ConvSpec, LayerSpec
+from tpsgd_edge.spec.layers import LayerSpec
 from tpsgd_edge.spec.model import ModelSpec
 from tpsgd_edge.spec.problems import Problem
 from tpsgd_edge.spec.sections import Spec
@@ -43,6 +43,14 @@ def way_up(model: ModelSpec, name: str) -> tuple[str, ...]:
     return tuple(way)
 
 
+def has_passed_error(spec: Spec, index: int) -> bool:
+    """Tell whether the error of the layer above comes to a hidden layer, to learn or to pass on."""
+    own = spec.model.layers[index].weighted
+    if own is None or index == len(spec.model.layers) - 1:
+        return False
+    return own.train if spec.rule.kind == "backprop" else own.name in errors_reach(spec.model)
+
+
 def block_problems(spec: Spec) -> Iterator[Problem]:
     """Layers that no error comes to, and what does not go with one that is passed."""
     passed = passed_layers(spec.model)
@@ -61,7 +69,7 @@ def _layer_problems(spec: Spec, name: str) -> Iterator[Problem]:
     model = spec.model
     layer = next(la for la in model.layers if la.weighted is not None and la.name == name)
     where = f"[model], layer '{name}', error"
-    if layer.is_recurrent or isinstance(layer, AdaptorSpec) or name in walk_keys(model):
+    if layer.kind == "adaptor" or name in walk_keys(model):
         what = "walks along a sequence" if name in walk_keys(model) else "is an adaptor"
         yield Problem(
             f"layer '{name}' {what}: no error is passed to it",
@@ -77,8 +85,7 @@ def _layer_problems(spec: Spec, name: str) -> Iterator[Problem]:
 def _own_loss_problems(layer: LayerSpec, where: str) -> Iterator[Problem]:
     """Keys of a local loss, which the layer has not."""
     asked = {key: getattr(layer, key) for key in ("loss", "projection")}
-    if isinstance(layer, ConvSpec) and "target_pool" in layer.model_fields_set:
-        asked["target_pool"] = layer.target_pool
+    asked |= dict.fromkeys(layer.model_fields_set & {"target_pool"}, True)
     for key, value in asked.items():
         if value is not None:
             yield Problem(
@@ -117,10 +124,11 @@ def obstacle(layer: LayerSpec, *, is_head: bool) -> str:
     """Say why errors do not pass a layer, a head from its own loss; empty where they do."""
     if layer.weighted is None:
         return "" if layer.kind in _PASSING else f'kind = "{layer.kind}"'
-    if layer.is_recurrent or isinstance(layer, AdaptorSpec):
+    if layer.is_recurrent or layer.kind == "adaptor":
         return f'kind = "{layer.kind}"'
-    if isinstance(layer, Conv1dSpec | Conv2dSpec) and layer.dilation not in (1, (1, 1)):
-        return f"dilation = {layer.dilation}"
+    dilation = getattr(layer, "dilation", 1)
+    if dilation not in (1, (1, 1)):
+        return f"dilation = {dilation}"
     activation = layer.weighted.activation
     if not is_head and activation in NOT_MONOTONE:
         return f'activation = "{activation}", whose slope does not follow from its outputs'

@@ -8,7 +8,7 @@ from typing import Literal
 
 from tpsgd_edge.spec.activations import Activation, activation_problems
 from tpsgd_edge.spec.backprop import backprop_problems
-from tpsgd_edge.spec.blocks import block_problems, errors_reach, passed_layers
+from tpsgd_edge.spec.blocks import block_problems, has_passed_error, passed_layers
 from tpsgd_edge.spec.branches import branch_problems, unknown_inputs
 from tpsgd_edge.spec.layers import (
     AdaptorSpec,
@@ -139,13 +139,6 @@ def error_gate(spec: Spec, labels_kind: LabelsKind) -> float | None:
         return None
     output = first_loss(spec, len(model.layers) - 1, labels_kind)
     return _DEFAULT_GATE if output.kind == "softmax_cross_entropy" else None
-
-
-def has_passed_error(spec: Spec, index: int) -> bool:
-    """Tell whether the error of the layer above comes to a hidden layer, to learn or to pass on."""
-    if spec.rule.kind == "backprop":
-        return weighted_layer(spec, index).train and not is_last(spec, index)
-    return weighted_layer(spec, index).name in errors_reach(spec.model)
 
 
 def is_recurrent(spec: Spec) -> bool:

@@ -103,12 +103,12 @@ def _way_down(spec: Spec) -> list[WeightedSpec]:
     model, walk = spec.model, walk_keys(spec.model)
     edges, layers = model.edges, dict(zip(model.keys, model.layers, strict=True))
     key, found = model.keys[-1], [model.weighted[-1]]
-    while isinstance(layers[key], AdaptorSpec) or not obstacle(layers[key], is_head=False):
+    while layers[key].kind == "adaptor" or not obstacle(layers[key], is_head=False):
         key = edges.input_of(key)
         if key == SAMPLE or key in walk or len(edges.consumers_of(key)) > 1:
             break
         own = layers[key].weighted
-        if own is not None and not isinstance(own, AdaptorSpec):
+        if own is not None and layers[key].kind != "adaptor":
             found.append(own)
     return found[::-1]
 
