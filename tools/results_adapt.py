@@ -63,7 +63,7 @@ OTHERS = 3000
 RULE = {"schedule": "constant"}
 TAUGHT = {"method": "backprop", "epochs": 5, "learning_rate": 0.01}
 
-HAPT = {
+HAPT: dict[str, Any] = {
     "name": "person",
     "model": {
         "layers": [
@@ -76,6 +76,14 @@ HAPT = {
     },
     "rule": RULE,
     "data": {"file": "hapt", "scaling": "standard_channels"},
+}
+# The same, its last layer reads the second convolution too.
+_C1, _C2, _FC, _OUT = HAPT["model"]["layers"]
+BOTH = HAPT | {
+    "model": {
+        "layers": [_C1, _C2, _FC, {"name": "both", "kind": "concat", "from": ["c2", "fc"]}, _OUT],
+        "pretrain": TAUGHT,
+    }
 }
 FASHION = {
     "name": "domain",
@@ -105,6 +113,9 @@ PERSON_STRATEGIES = {
     "c1 and c2 through fc, and last": (("c1", "c2", "out"), "prototype", (), ("c1", "c2")),
     "pairs": (("c1", "c2", "fc", "out"), "fitted", (), ("c1", "fc")),
     "pair c1, c2 by its own loss, and last": (("c1", "c2", "out"), "fitted", (), ("c1",)),
+}
+BOTH_STRATEGIES = {
+    "last layer, reading c2 and fc": (("out",), "prototype", ()),
 }
 DOMAIN_STRATEGIES = {
     "last layer": (("out",), "prototype", ()),
@@ -225,23 +236,26 @@ def person_runs(table: Results, package: Path | None, limit: int) -> None:
     """All runs on people, first those that rates are chosen by."""
     if package is None or not table.may_train:
         return
-    spec = spec_from_dict(HAPT)
     everyone = list(people(package))
     for person in everyone[: DEV_PEOPLE + limit]:
-        is_dev = person in everyone[:DEV_PEOPLE]
-        wanted = list(_wanted(table, person, is_dev=is_dev))
-        if all(key in table.results for key, _ in wanted):
-            continue
-        dataset = person_data(spec, package, person)
-        weights = trained_file(spec, dataset)
-        counts = (50,) if is_dev else COUNTS
-        for key, strategy in wanted:
-            table.get(key, partial(scores_or_none, spec, dataset, weights, strategy, counts))
+        for net, strategies in ((HAPT, PERSON_STRATEGIES), (BOTH, BOTH_STRATEGIES)):
+            is_dev = person in everyone[:DEV_PEOPLE]
+            wanted = list(_wanted(table, person, strategies, is_dev=is_dev))
+            if all(key in table.results for key, _ in wanted):
+                continue
+            spec = spec_from_dict(net)
+            dataset = person_data(spec, package, person)
+            weights = trained_file(spec, dataset)
+            counts = (50,) if is_dev else COUNTS
+            for key, strategy in wanted:
+                table.get(key, partial(scores_or_none, spec, dataset, weights, strategy, counts))
         print(f"person {person} done", flush=True)
 
 
-def _wanted(table: Results, person: int, *, is_dev: bool) -> Iterator[tuple[str, Strategy]]:
-    for name, plan in PERSON_STRATEGIES.items():
+def _wanted(
+    table: Results, person: int, strategies: dict[str, Any], *, is_dev: bool
+) -> Iterator[tuple[str, Strategy]]:
+    for name, plan in strategies.items():
         for rate in _rates(plan) if is_dev else (chosen_rate(table, f"person/{name}"),):
             yield (
                 f"person/{name}/{'dev' if is_dev else 'test'}/{person}/{rate:g}",
@@ -267,12 +281,13 @@ def chosen_rate(table: Results, start: str) -> float:
 
 def person_table(table: Results) -> Iterator[str]:
     """Mean over the people with whom all is done."""
-    of = {name: _by_person(table, name) for name in PERSON_STRATEGIES}
+    strategies = PERSON_STRATEGIES | BOTH_STRATEGIES
+    of = {name: _by_person(table, name) for name in strategies}
     everyone = sorted(set.intersection(*(set(rows) for rows in of.values())))
     counts = " | ".join(f"{n} windows" for n in COUNTS)
     yield f"| what learns | rate | RAM | before | {counts} | the others, after {COUNTS[-1]} |"
     yield "|---|---|---|---|" + "---|" * (len(COUNTS) + 1)
-    for name in PERSON_STRATEGIES:
+    for name in strategies:
         rows = [of[name][person] for person in everyone]
         if not rows:
             continue
