@@ -45,6 +45,8 @@ class ModelView:
         unit_struct: the struct of dense units, of which `members` says what it needs.
         has_residual: whether some layer's input is added to its outputs.
         carries: whether layers carry scores, the sum of which is the answer.
+        rule: the learning rule in words.
+        how_it_learns: when in a training step the layers learn, in words.
         last: the name of the last layer.
         gate: the error gate as a literal; empty without one.
         confidence_c: C type of a confidence; empty where outputs give no probabilities of classes.
@@ -69,6 +71,8 @@ class ModelView:
     kernels: Kernels
     has_residual: bool
     carries: bool
+    rule: str
+    how_it_learns: str
     projection: ProjectionView | None
     tables: tuple[TableView, ...]
     state: StateView
@@ -145,18 +149,6 @@ class ModelView:
         return self.sequence is not None and self.sequence.each_step
 
     @property
-    def rule(self) -> str:
-        """The learning rule in words."""
-        return "tpSGD" if self.kernels.backward is None else "backpropagation"
-
-    @property
-    def how_it_learns(self) -> str:
-        """Say when in a training step the layers learn."""
-        if self.kernels.backward is not None:
-            return "layers learn by backpropagation, the last one first"
-        return "every layer learns during the forward pass"
-
-    @property
     def forward_uses_state(self) -> bool:
         """Tell whether any layer of the forward pass has weights that change."""
         return use_state(self.inference)
@@ -195,6 +187,8 @@ def model_view(
         kernels=needed_kernels(model),
         has_residual=any(layer.residual for layer in model.weighted),
         carries=bool(model.carrying),
+        rule="backpropagation" if model.rule == "backprop" else "tpSGD",
+        how_it_learns=_how_it_learns(model),
         projection=projection_view(model),
         tables=tuple(activation_tables(model)),
         state=state_view(model, plan),
@@ -209,6 +203,13 @@ def model_view(
         selftest=selftest_view(model, selftest, constants),
         raw=raw_view(model, None),
     )
+
+
+def _how_it_learns(model: QuantizedModel) -> str:
+    if model.rule == "backprop":
+        return "layers learn by backpropagation, the last one first"
+    words = "every layer learns during the forward pass"
+    return f"{words}, some from the error of a layer above" if model.ways_down else words
 
 
 def _confidence_c(model: QuantizedModel) -> str:

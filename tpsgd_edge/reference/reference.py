@@ -43,7 +43,10 @@ class Reference:
         self.changed: tuple[int, ...] = ()
         layers = tuple(from_quantized(layer, model) for layer in model.layers)
         self._steps = Walk.of(model, layers)
+        self._layers = layers
         self._behind = layers[len(model.walk) :]
+        # The way of errors down from each layer whose own loss others learn from too.
+        self._ways = {way[0]: way for way in model.ways_down}
         # Scores that are carried, of the latest forward pass, by the place of the layer.
         self._totals: dict[int, Array] = {}
         # Where the values that each layer reads stand among the sample and all outputs.
@@ -228,10 +231,7 @@ class Reference:
     def _learn(self, values: Sequence[Array], label: Any, *, all_learn: bool) -> list[int]:
         """One training step; the layers that it may have changed."""
         words = mix_array(np.uint32(self._rng) + self._unit_words)
-        if self.model.rule == "backprop":
-            changed = self._follow_gradient(values, label, words)
-        else:
-            changed = self._learn_locally(values, label, words, all_learn=all_learn)
+        changed = self._learn_locally(values, label, words, all_learn=all_learn)
         self._rng = (self._rng + PHI * self._total_units) & U32_MASK
         self._step = min(self._step + 1, U32_MASK)
         return changed
@@ -241,6 +241,9 @@ class Reference:
     ) -> list[int]:
         changed = []
         for index in self._learners(values[-1], label, all_learn=all_learn):
+            if index in self._ways:
+                changed += self._learn_block(self._ways[index], values, label, words)
+                continue
             layer, own = self._trained[index], self._own_words(index, words)
             x, y = self._read(index, values), values[index + 1]
             given = {"total": self._totals[index]} if index in self._totals else {}
@@ -248,14 +251,20 @@ class Reference:
                 changed.append(index)
         return changed
 
-    def _follow_gradient(self, values: Sequence[Array], label: Any, words: Array) -> list[int]:
-        changed = []
-        for index, e in backward_errors(self.model, self._behind, values, label):
+    def _learn_block(
+        self, way: Sequence[int], values: Sequence[Array], label: Any, words: Array
+    ) -> list[int]:
+        """Layers that learn from the loss of the first one, from there down."""
+        head, decay = cast(GradientLayer, self._trained[way[0]]), self._decay()
+        own = self._own_words(way[0], words)
+        e, readout_learned = head.meet_loss(values[way[0] + 1], label, own, decay)
+        changed = [way[0]] if readout_learned else []
+        for index, errors in backward_errors(self.model, self._layers, values, way, e):
             if index not in self._trained:
                 continue
             layer, own = self._trained[index], self._own_words(index, words)
             x, y = self._read(index, values), values[index + 1]
-            if cast(GradientLayer, layer).learn_from(e, x, y, own, self._decay()):
+            if cast(GradientLayer, layer).learn_from(errors, x, y, own, decay):
                 changed.append(index)
         return changed
 
@@ -276,7 +285,8 @@ class Reference:
         """The layers that learn here: all or those that walk, where the gate lets them."""
         trained, gate = tuple(self._trained), self._gate
         ends = len(self.model.layers) if all_learn else len(self.model.walk)
-        wanting = [index for index in trained if index < ends]
+        passed = {index for way in self._ways.values() for index in way[1:]}
+        wanting = [index for index in trained if index < ends and index not in passed]
         if gate is None or self._probability(outputs, label) < gate:
             return wanting
         return [index for index in wanting if index == len(self.model.layers) - 1]
