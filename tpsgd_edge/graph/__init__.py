@@ -1,6 +1,7 @@
 """The model as layers with shapes and the values that they read, before any number format."""
 
 from tpsgd_edge.graph.adaptors import is_adaptor, without_adaptors
+from tpsgd_edge.graph.detector import Detector
 from tpsgd_edge.graph.extra_classes import with_extra_classes
 from tpsgd_edge.graph.graph import Graph, Labels, Value, Weights
 from tpsgd_edge.graph.joins import Add, Concat, Join, Shape, add, concat
@@ -27,6 +28,7 @@ __all__ = [
     "Concat",
     "Conv2d",
     "Dense",
+    "Detector",
     "Edges",
     "Graph",
     "Gru",

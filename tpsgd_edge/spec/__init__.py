@@ -7,6 +7,8 @@ lists all of it; what only the data can tell is checked by the stage that has th
 from tpsgd_edge.spec.activations import NOT_MONOTONE, Activation
 from tpsgd_edge.spec.base import LARGEST_POSITIVE
 from tpsgd_edge.spec.carried import can_carry_scores, carries_scores
+from tpsgd_edge.spec.detection import finds_anomalies
+from tpsgd_edge.spec.detector import DetectorSpec
 from tpsgd_edge.spec.edges import SAMPLE, Edges
 from tpsgd_edge.spec.layers import (
     AdaptorSpec,
@@ -18,8 +20,6 @@ from tpsgd_edge.spec.layers import (
     LayerSpec,
     RecurrentSpec,
     RnnSpec,
-    WeightedSpec,
-    WeightFormat,
 )
 from tpsgd_edge.spec.load import load_spec, past_adaptors, spec_from_dict, with_layers
 from tpsgd_edge.spec.loss import HiddenLoss, LossKind, LossSpec, OutputLoss
@@ -62,6 +62,7 @@ from tpsgd_edge.spec.sections import (
 )
 from tpsgd_edge.spec.source import SourceInput
 from tpsgd_edge.spec.walks import walk_keys
+from tpsgd_edge.spec.weighted import WeightedSpec, WeightFormat
 from tpsgd_edge.spec.weightless import (
     AddSpec,
     ConcatSpec,
@@ -90,6 +91,7 @@ __all__ = [
     "ConvSpec",
     "DataSpec",
     "DenseSpec",
+    "DetectorSpec",
     "Edges",
     "FlattenSpec",
     "GlobalAvgPoolSpec",
@@ -124,6 +126,7 @@ __all__ = [
     "check_labels_kind",
     "check_model_name",
     "error_gate",
+    "finds_anomalies",
     "first_loss",
     "first_projection",
     "is_normalized",
