@@ -145,16 +145,32 @@ class ModelView:
         return self.sequence is not None and self.sequence.each_step
 
     @property
+    def detects(self) -> bool:
+        """Tell whether the model finds anomalies."""
+        return self.kernels.detector is not None
+
+    @property
     def rule(self) -> str:
         """The learning rule in words."""
+        if self.detects:
+            return "unsupervised"
         return "tpSGD" if self.kernels.backward is None else "backpropagation"
 
     @property
     def how_it_learns(self) -> str:
         """Say when in a training step the layers learn."""
+        if self.detects:
+            return "it learns what is normal, without labels"
         if self.kernels.backward is not None:
             return "layers learn by backpropagation, the last one first"
         return "every layer learns during the forward pass"
+
+    @property
+    def trains_in_words(self) -> str:
+        """Say what a training step does."""
+        if self.detects:
+            return "Learn the sample x if its label is 0, normal; an anomaly, label 1, teaches nothing."
+        return "Train every layer once on the sample (x, label), during the forward pass."
 
     @property
     def forward_uses_state(self) -> bool:
