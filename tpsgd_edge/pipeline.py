@@ -35,6 +35,7 @@ from tpsgd_edge.stages import (
     Prepared,
     Progress,
     check_binary,
+    detection_in,
     compile_predicting,
     inspect_firmware,
     metric_of,
@@ -387,4 +388,5 @@ def _simulate(
         data=dataset.said,
         warnings=training_doubts(prepared, training, baselines),
         planned_ram=prepared.plan.n_bytes,
+        detection=detection_in(prepared, training.outputs),
     )
