@@ -10,7 +10,13 @@ from tpsgd_edge.codegen.kinds import KINDS
 from tpsgd_edge.codegen.kinds.memory import due_call
 from tpsgd_edge.memory import MemoryPlan, Operation
 from tpsgd_edge.quantize.detectors import OwnTensor
-from tpsgd_edge.quantize.model import QuantizedDetector, QuantizedMemory, QuantizedModel, QuantizedWeighted, SeededInit
+from tpsgd_edge.quantize.model import (
+    QuantizedDetector,
+    QuantizedMemory,
+    QuantizedModel,
+    QuantizedWeighted,
+    SeededInit,
+)
 
 LABEL_PROBABILITY = "tps_label_probability"
 

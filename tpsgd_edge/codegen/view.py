@@ -169,7 +169,7 @@ class ModelView:
     def trains_in_words(self) -> str:
         """Say what a training step does."""
         if self.detects:
-            return "Learn the sample x if its label is 0, normal; an anomaly, label 1, teaches nothing."
+            return "Learn the sample x if its label is 0, normal; an anomaly teaches nothing."
         return "Train every layer once on the sample (x, label), during the forward pass."
 
     @property

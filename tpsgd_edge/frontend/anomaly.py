@@ -50,12 +50,12 @@ def read_normality(
     )
 
 
-def only_normal(
-    order: NDArray[np.intp], y: NDArray[np.int64]
+def with_anomalies(
+    held_out: NDArray[np.intp], order: NDArray[np.intp], y: NDArray[np.int64]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Part an order of samples in those that are normal and those that are not."""
+    """Samples held out for the test, with all anomalies among the others, and those to learn."""
     is_normal = y[order] == NORMAL
-    return order[is_normal], order[~is_normal]
+    return np.concatenate([held_out, order[~is_normal]]), order[is_normal]
 
 
 def _named(raw: RawSamples) -> Named:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.errors import DataError
-from tpsgd_edge.frontend.anomaly import only_normal, read_normality
+from tpsgd_edge.frontend.anomaly import read_normality, with_anomalies
 from tpsgd_edge.frontend.classes import Asked, shown
 from tpsgd_edge.frontend.files import FASHION_CLASSES, read_sets
 from tpsgd_edge.frontend.labels import (
@@ -191,14 +191,11 @@ def _make_dataset(
     labelled = _labelled(spec, train, test, steps, source_domain)
     if source_domain is not None:
         _check_kin(source_domain, train, labelled.labels)
+    n_test = _test_count(spec, train) if test is None else 0
     order = drawn_order(spec.seed, len(train.x))
-    held_out = order[:0]
-    if test is None:
-        n_test = _test_count(spec, train)
-        held_out, order = order[:n_test], order[n_test:]
+    held_out, order = order[:n_test], order[n_test:]
     if finds_anomalies(spec.model):
-        order, odd = only_normal(order, labelled.y_train)
-        held_out = np.concatenate([held_out, odd])
+        held_out, order = with_anomalies(held_out, order, labelled.y_train)
     if test is None or labelled.y_test is None:
         x_test, y_test = _flat(train.x[held_out]), labelled.y_train[held_out]
     else:

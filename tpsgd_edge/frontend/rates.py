@@ -67,6 +67,8 @@ def _rates(spec: Spec, dataset: Dataset) -> Iterator[tuple[str, float]]:
     for place, layer in enumerate(layers):
         if asked_learning_rate(spec, layer_index(spec, layer.name)) is not None:
             continue
+        if layer.n_out == 0:
+            continue  # Statistics follow their samples by themselves.
         is_first = edges.up_to(layer.name) & names == {layer.name}
         if measured.intersection(edges.inputs_of(layer.name)):
             square = float(layer.n_in)  # The std of each is 1.

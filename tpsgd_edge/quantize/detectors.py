@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-
 from tpsgd_edge.quantize.parameters import Requantize, ValueType
 
 if TYPE_CHECKING:
@@ -123,5 +122,3 @@ class QuantizedDetector:
         if self.code is None:
             return "mean and variance of each input"
         return f"reconstruction by {self.code.n_out} units"
-
-

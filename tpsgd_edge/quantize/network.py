@@ -27,8 +27,8 @@ from tpsgd_edge.quantize.backprop import with_backward_pass
 from tpsgd_edge.quantize.binary32 import check_binary32
 from tpsgd_edge.quantize.carried import first_totals
 from tpsgd_edge.quantize.context import DenseContext
-from tpsgd_edge.quantize.detector import quantize_detector
 from tpsgd_edge.quantize.dense import quantize_conv2d, quantize_dense
+from tpsgd_edge.quantize.detector import quantize_detector
 from tpsgd_edge.quantize.error_reach import SAMPLES as ERROR_SAMPLES
 from tpsgd_edge.quantize.error_reach import error_reach
 from tpsgd_edge.quantize.joins import quantize_add, quantize_concat

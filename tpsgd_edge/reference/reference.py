@@ -21,6 +21,7 @@ from tpsgd_edge.reference.integer.detector import IntegerDetector
 from tpsgd_edge.reference.integer.gru import IntegerGru
 from tpsgd_edge.reference.layer import (
     PROBABILITY,
+    DetectorLayer,
     GradientLayer,
     ReferenceLayer,
     WeightedLayer,
@@ -61,6 +62,11 @@ class Reference:
             index: cast(WeightedLayer, layers[index])
             for index, dense in self._dense.items()
             if model.layers[index].trains
+        }
+        self._detectors = {
+            index: cast(DetectorLayer, layers[index])
+            for index, layer in enumerate(model.layers)
+            if layer.kind == "detector"
         }
         self._rng = stream(model.seed, Purpose.TRAINING, 0)
         self._step = self._start = 0
@@ -187,9 +193,9 @@ class Reference:
             tensors |= {f"{name}.w": dense.weights(), f"{name}.b": dense.biases()}
             if dense.layer.has_learning_readout:
                 tensors[f"{name}.p"] = dense.readout()
-        own = self._trained.get(index)
-        if isinstance(own, IntegerDetector):
-            tensors |= {f"{own.layer.name}.{role}": t for role, t in own.own_tensors().items()}
+        if index in self._detectors:
+            name, own = self.model.layers[index].name, self._detectors[index].own_tensors()
+            tensors |= {f"{name}.{role}": tensor for role, tensor in own.items()}
         return tensors
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
@@ -205,10 +211,9 @@ class Reference:
             dense.set_state(state[f"{name}.w"], state[f"{name}.b"])
             if dense.layer.has_learning_readout:
                 dense.set_readout(state[f"{name}.p"])
-        for layer in self._trained.values():
-            if isinstance(layer, IntegerDetector):
-                roles = layer.own_tensors()
-                layer.set_own({role: state[f"{layer.layer.name}.{role}"] for role in roles})
+        for index, detector in self._detectors.items():
+            name, roles = self.model.layers[index].name, detector.own_tensors()
+            detector.set_own({role: state[f"{name}.{role}"] for role in roles})
         self._rng, self._step = int(state["rng"]), int(state["step"])
         self._start = int(state["start"])
         self.set_rate(state["rate"].item())

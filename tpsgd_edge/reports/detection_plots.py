@@ -7,7 +7,7 @@ from tpsgd_edge.stages.detection import Detection
 
 
 def scores_svg(found: Detection) -> str:
-    """An inline <svg>: how many normal samples and anomalies have which score, and the threshold."""
+    """An inline <svg>: scores of normal samples and of anomalies, and the threshold."""
     return drawn_svg(lambda axes: _draw_scores(axes, found))
 
 
@@ -24,7 +24,9 @@ def _draw_scores(axes: Axes, found: Detection) -> None:
         total = max(1, sum(counts))
         shares = [count / total for count in counts]
         axes.stairs(shares, found.edges, color=colour, linewidth=2, label=name)
-    axes.axvline(found.threshold, color=INK, linewidth=1.2, linestyle=(0, (4, 3)), label="threshold")
+    axes.axvline(
+        found.threshold, color=INK, linewidth=1.2, linestyle=(0, (4, 3)), label="threshold"
+    )
     axes.set_xlim(0, found.edges[-1])
     axes.set_ylim(bottom=0)
     axes.set_xlabel("score")

@@ -146,9 +146,7 @@ def report_view(result: ReportResult) -> ReportView:
             CostCell(head, _cost_text(key, _in_all(result, key)), "") for head, key in costs
         ),
         layers=_layer_rows(result, costs),
-        settings=_settings(
-            spec, simulate.epochs, result.data, is_class=simulate.metric != "r2"
-        ),
+        settings=_settings(spec, simulate.epochs, result.data, is_class=simulate.metric != "r2"),
         commands=_commands(result),
         versions=_versions(result),
         digests=tuple(

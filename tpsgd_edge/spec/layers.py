@@ -8,11 +8,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from tpsgd_edge.spec.detector import DetectorSpec
 from tpsgd_edge.spec.base import Positive
+from tpsgd_edge.spec.detector import DetectorSpec
 from tpsgd_edge.spec.leaks import leaks
 from tpsgd_edge.spec.lengths import LARGEST, is_length, padding, pair
 from tpsgd_edge.spec.memory import MemorySpec
+from tpsgd_edge.spec.weighted import WeightedSpec
 from tpsgd_edge.spec.weightless import (
     AddSpec,
     ConcatSpec,
@@ -20,8 +21,6 @@ from tpsgd_edge.spec.weightless import (
     GlobalAvgPoolSpec,
     PoolSpec,
 )
-
-from tpsgd_edge.spec.weighted import WeightedSpec
 
 
 class DenseSpec(WeightedSpec):

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from tpsgd_edge.spec.base import Positive, Section
-from tpsgd_edge.spec.edges import Edges
 from tpsgd_edge.spec.detector import DETECTOR
+from tpsgd_edge.spec.edges import Edges
 from tpsgd_edge.spec.layers import DenseSpec, GruSpec, LayerSpec
 from tpsgd_edge.spec.memory import MemorySpec
 from tpsgd_edge.spec.weighted import WeightedSpec
@@ -45,8 +45,8 @@ def _check_members(layers: Sequence[LayerSpec], names: list[str]) -> None:
     owners += [(name, f"{name}_{unit}") for name in grus for unit in "xh"]
     detectors = [layer.name for layer in layers if layer.kind == DETECTOR]
     for name, owner in owners:
-        members = (f"{owner}_w", f"{owner}_b") if owner == name else (owner, f"{owner}_w")
-        members += tuple(f"{name}_{tensor}" for tensor in "mvt" if name in detectors)
+        members = [f"{owner}_w", f"{owner}_b"] if owner == name else [owner, f"{owner}_w"]
+        members += [f"{name}_{tensor}" for tensor in "mvt" if name in detectors]
         for member in members:
             if member in names:
                 raise ValueError(f"layer {member!r} has the C name of a tensor of layer {name!r}")

@@ -41,7 +41,8 @@ class Samples:
 class Score:
     """Score of outputs against labels.
 
-    `value` is the share of right answers, R^2, or of a detector AUROC; `confusion` (K, K) has true classes in rows.
+    `value` is the share of right answers, R^2, or of a detector AUROC; `confusion` (K, K) has true
+    classes in rows.
     """
 
     value: float

@@ -109,7 +109,9 @@ def _forward(model: QuantizedModel, layer: QuantizedDetector) -> OperationView:
     comment = f"{layer.name}: {layer.n_in} -> threshold and score, {layer.about}"
     if code is None:
         tensors = (state(layer, "m"), state(layer, "v"), t)
-        return OperationView(comment, (call(f"tps_detector_odd_{layer.x_type}", this, x, *tensors, y),))
+        return OperationView(
+            comment, (call(f"tps_detector_odd_{layer.x_type}", this, x, *tensors, y),)
+        )
     h, rest, w = arena(layer, "h"), arena(layer, "p"), weights(code)
     calls = (
         call(f"tps_dense_forward_{forward_suffix(code)}", struct_of(layer, "code"), *w, x, h),

@@ -40,8 +40,8 @@ class IntegerDetector:
         if layer.code is not None:
             numbers = in_integers(layer.code)
             code = IntegerDense.from_quantized(numbers, label_kind, label_count)
-        first = {tensor.role: np.array(tensor.first, np.int64) for tensor in layer.tensors}
-        return cls(layer, code, first)
+        own: dict[str, Int64] = {t.role: np.array(t.first, np.int64) for t in layer.tensors}
+        return cls(layer, code, own)
 
     @property
     def parts(self) -> tuple[IntegerDense, ...]:
