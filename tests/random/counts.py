@@ -23,6 +23,7 @@ CI = {
     "backprop": Count(120, 6),
     "gated": Count(60, 4),
     "memories": Count(80, 4),
+    "detectors": Count(36, 3),
     "graphs": Count(500, 10),
     "specs": Count(200, 0),
 }
@@ -35,6 +36,7 @@ ELSEWHERE = {
     "backprop": Count(12, 1),
     "gated": Count(6, 1),
     "memories": Count(12, 1),
+    "detectors": Count(8, 1),
     "graphs": Count(16, 1),
     "specs": Count(32, 0),
 }

@@ -1,6 +1,7 @@
 """Labels of an anomaly task: which samples are normal. Only these are learned."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,17 +19,21 @@ _USUAL = ("normal", "ok", "good", "0")
 
 
 def read_normality(
-    train: RawSamples, test: RawSamples | None, normal: tuple[str, ...] | None
+    train: RawSamples,
+    test: RawSamples | None,
+    normal: tuple[str, ...] | None,
+    classes: tuple[str, ...] | None,
 ) -> LabelledBy:
     """Label both sets: 0 for samples of the normal classes, 1 for all others.
 
     Args:
         normal: names of the normal classes, where the spec has them.
+        classes: names of classes that are numbered in the file.
 
     Raises:
         DataError: labels that are no classes, or none of which is normal.
     """
-    sets = [_named(plain(raw)) for raw in ([train] if test is None else [train, test])]
+    sets = [_named(plain(raw), classes) for raw in ([train] if test is None else [train, test])]
     names = tuple(dict.fromkeys(name for one in sets for name in one.names))
     known = _normal_names(sets, names, normal)
     y = [np.isin(one.names, known, invert=True).astype(np.int64)[one.index] for one in sets]
@@ -58,7 +63,7 @@ def with_anomalies(
     return np.concatenate([held_out, order[~is_normal]]), order[is_normal]
 
 
-def _named(raw: RawSamples) -> Named:
+def _named(raw: RawSamples, classes: tuple[str, ...] | None) -> Named:
     is_real = raw.y.dtype.kind == "f" and bool((raw.y != np.floor(raw.y)).any())
     if raw.y.ndim != 1 or is_real:
         raise DataError(
@@ -67,7 +72,15 @@ def _named(raw: RawSamples) -> Named:
             found="real numbers" if is_real else f"labels of shape {raw.y.shape}",
             help="0 for normal samples and 1 for anomalies, or names of classes and data.normal",
         )
-    return named_labels(raw, raw.y)
+    named = named_labels(raw, raw.y)
+    if classes is None or named.values is None or not _number(named.values, classes):
+        return named
+    return replace(named, names=tuple(classes[value] for value in named.values), values=None)
+
+
+def _number(values: tuple[int, ...], classes: tuple[str, ...]) -> bool:
+    """Tell whether labels are places in a list of classes."""
+    return min(values) >= 0 and max(values) < len(classes)
 
 
 def _normal_names(

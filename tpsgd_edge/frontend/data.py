@@ -239,7 +239,7 @@ def _labelled(
 ) -> LabelledBy:
     """Labels of both sets; of an anomaly task, whether a sample is one."""
     if finds_anomalies(spec.model):
-        return read_normality(train, test, spec.data.normal)
+        return read_normality(train, test, spec.data.normal, spec.data.classes)
     return _with_room(spec, _read_all_labels(train, test, steps, _asked(spec, source_domain)))
 
 

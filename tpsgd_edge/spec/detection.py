@@ -95,8 +95,6 @@ def _problems_of_rule(spec: Spec) -> Iterator[Problem]:
         asked.append(f"extra_classes = {spec.model.extra_classes}")
     if spec.model.pretrain is not None:
         asked.append("[model.pretrain]")
-    if spec.data.classes is not None:
-        asked.append("data.classes")
     for what in asked:
         yield Problem(
             "a detector learns without labels, by its own rule",
