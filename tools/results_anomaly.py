@@ -47,7 +47,7 @@ SETS: Mapping[str, Set] = {
         32,
         {
             "file": "fashion-mnist",
-            "normal": ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"],
+            "normal": ["T-shirt", "trouser", "pullover", "dress", "coat"],
             "limit": 12_000,
         },
     ),
