@@ -149,6 +149,18 @@ class ModelView:
         return self.sequence is not None and self.sequence.each_step
 
     @property
+    def detects(self) -> bool:
+        """Tell whether the model finds anomalies."""
+        return self.kernels.detector is not None
+
+    @property
+    def trains_in_words(self) -> str:
+        """Say what a training step does."""
+        if self.detects:
+            return "Learn the sample x if its label is 0, normal; an anomaly teaches nothing."
+        return "Train every layer once on the sample (x, label), during the forward pass."
+
+    @property
     def forward_uses_state(self) -> bool:
         """Tell whether any layer of the forward pass has weights that change."""
         return use_state(self.inference)
@@ -187,7 +199,7 @@ def model_view(
         kernels=needed_kernels(model),
         has_residual=any(layer.residual for layer in model.weighted),
         carries=bool(model.carrying),
-        rule="backpropagation" if model.rule == "backprop" else "tpSGD",
+        rule=_rule(model),
         how_it_learns=_how_it_learns(model),
         projection=projection_view(model),
         tables=tuple(activation_tables(model)),
@@ -205,7 +217,15 @@ def model_view(
     )
 
 
+def _rule(model: QuantizedModel) -> str:
+    if model.detectors:
+        return "unsupervised"
+    return "backpropagation" if model.rule == "backprop" else "tpSGD"
+
+
 def _how_it_learns(model: QuantizedModel) -> str:
+    if model.detectors:
+        return "it learns what is normal, without labels"
     if model.rule == "backprop":
         return "layers learn by backpropagation, the last one first"
     words = "every layer learns during the forward pass"

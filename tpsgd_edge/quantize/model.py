@@ -19,6 +19,7 @@ from tpsgd_edge.quantize.branches import (
     QuantizedConcat,
     QuantizedJoin,
 )
+from tpsgd_edge.quantize.detectors import QuantizedDetector
 from tpsgd_edge.quantize.layers import (
     FloatWeighted,
     IntegerWeighted,
@@ -89,6 +90,7 @@ __all__ = [
     "QuantizedAdd",
     "QuantizedConcat",
     "QuantizedConv2d",
+    "QuantizedDetector",
     "QuantizedGru",
     "QuantizedJoin",
     "QuantizedLayer",
@@ -308,7 +310,14 @@ class QuantizedModel:
     @property
     def last(self) -> QuantizedWeighted:
         """The layer that meets the labels."""
-        return self.weighted[-1]
+        last = self.layers[-1].loss_layer
+        assert last is not None, "a model ends in a layer with a loss"
+        return last
+
+    @property
+    def detectors(self) -> tuple[QuantizedDetector, ...]:
+        """The detector that the model ends in, if it finds anomalies."""
+        return tuple(self.of_kind("detector"))
 
     @property
     def has_error_gate(self) -> bool:

@@ -28,6 +28,7 @@ from tpsgd_edge.quantize.binary32 import check_binary32
 from tpsgd_edge.quantize.carried import first_totals
 from tpsgd_edge.quantize.context import DenseContext
 from tpsgd_edge.quantize.dense import quantize_conv2d, quantize_dense
+from tpsgd_edge.quantize.detector import quantize_detector
 from tpsgd_edge.quantize.error_reach import SAMPLES as ERROR_SAMPLES
 from tpsgd_edge.quantize.error_reach import error_reach
 from tpsgd_edge.quantize.head_errors import Head
@@ -240,6 +241,7 @@ _WEIGHTED: Mapping[str, Callable[[Any, DenseContext], QuantizedLayer]] = {
     "conv2d": quantize_conv2d,
     "rnn": quantize_rnn,
     "gru": quantize_gru,
+    "detector": quantize_detector,
 }
 _UNTRAINED: Mapping[str, Callable[[Any, ValueType, Sequence[float], float], QuantizedLayer]] = {
     "max_pool": _quantize_pool,
@@ -269,6 +271,8 @@ def _full_scales(
     for index, layer in enumerate(graph.layers):
         if layer.kind in _OF_ITS_INPUT or is_adaptor(layer):
             scales.append(1.0)  # not used: it has the scale of its input, or one of its own
+        elif layer.kind == "detector":
+            scales.append(_length(graph, index, calibration, spec.seed))
         elif FACTS[layer.activation].is_bounded or value_type == "f32":
             scales.append(1.0)
         elif layer is graph.layers[-1]:
@@ -280,6 +284,18 @@ def _full_scales(
             scale = _full_scale(_reach(layer, y, value_type), _growth(graph, index))
             scales.append(_below_ceiling(scale, layer.activation))
     return scales, shift
+
+
+def _length(graph: Graph, index: int, calibration: NDArray[np.float64], seed: int) -> float:
+    """R of a detector's units: no row of theirs becomes longer than 1 for long."""
+    (value,) = graph.edges.inputs_of(graph.layers[index].name)
+    made = forward(graph, calibration, seed)
+    x = calibration
+    if value != SAMPLE:
+        place = graph.edges.names.index(value)
+        x = next(y for at, y in enumerate(made) if at == place)
+    longest = float(np.sqrt(np.square(x).sum(axis=1)).max())
+    return power_of_two_above(max(longest, 2.0**-8))
 
 
 def _below_ceiling(scale: float, activation: str) -> float:

@@ -17,9 +17,11 @@ from tpsgd_edge.reference.backprop import backward_errors
 from tpsgd_edge.reference.binary32.gru import Binary32Gru
 from tpsgd_edge.reference.carried import answer_of, totals_of
 from tpsgd_edge.reference.initial import initial_weights
+from tpsgd_edge.reference.integer.detector import IntegerDetector
 from tpsgd_edge.reference.integer.gru import IntegerGru
 from tpsgd_edge.reference.layer import (
     PROBABILITY,
+    DetectorLayer,
     GradientLayer,
     ReferenceLayer,
     WeightedLayer,
@@ -55,14 +57,19 @@ class Reference:
         self._dense = {
             index: _dense_layers(layer)
             for index, layer in enumerate(layers)
-            if model.layers[index].units
+            if model.layers[index].units or model.layers[index].kind == "detector"
         }
         for dense in chain.from_iterable(self._dense.values()):
             dense.set_state(*initial_weights(dense.layer))
         self._trained = {
             index: cast(WeightedLayer, layers[index])
             for index, dense in self._dense.items()
-            if dense[0].layer.trains
+            if model.layers[index].trains
+        }
+        self._detectors = {
+            index: cast(DetectorLayer, layers[index])
+            for index, layer in enumerate(model.layers)
+            if layer.kind == "detector"
         }
         self._rng = stream(model.seed, Purpose.TRAINING, 0)
         self._step = self._start = 0
@@ -189,6 +196,9 @@ class Reference:
             tensors |= {f"{name}.w": dense.weights(), f"{name}.b": dense.biases()}
             if dense.layer.has_learning_readout:
                 tensors[f"{name}.p"] = dense.readout()
+        if index in self._detectors:
+            name, own = self.model.layers[index].name, self._detectors[index].own_tensors()
+            tensors |= {f"{name}.{role}": tensor for role, tensor in own.items()}
         return tensors
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
@@ -204,6 +214,9 @@ class Reference:
             dense.set_state(state[f"{name}.w"], state[f"{name}.b"])
             if dense.layer.has_learning_readout:
                 dense.set_readout(state[f"{name}.p"])
+        for index, detector in self._detectors.items():
+            name, roles = self.model.layers[index].name, detector.own_tensors()
+            detector.set_own({role: state[f"{name}.{role}"] for role in roles})
         self._rng, self._step = int(state["rng"]), int(state["step"])
         self._start = int(state["start"])
         self.set_rate(state["rate"].item())
@@ -277,7 +290,7 @@ class Reference:
 
     def _own_words(self, index: int, words: Array) -> Array:
         """The random words of a layer's units."""
-        first = self._dense[index][0].layer.learning.unit_offset
+        first = min((d.layer.learning.unit_offset for d in self._dense[index]), default=0)
         count = sum(dense.layer.y_count for dense in self._dense[index])
         return words[first : first + count]
 
@@ -302,7 +315,7 @@ class Reference:
 
 
 def _dense_layers(layer: ReferenceLayer) -> tuple[WeightedLayer, ...]:
-    if isinstance(layer, IntegerGru | Binary32Gru):
+    if isinstance(layer, IntegerGru | Binary32Gru | IntegerDetector):
         return layer.parts
     return (cast(WeightedLayer, layer),)
 
