@@ -84,8 +84,10 @@ $(VENV)/.demo: $(NEEDS)
 	@touch $@
 
 # torch comes with the exact version of constraints.txt; an open range would fetch gigabytes of CUDA.
+# cobs is built from its sources, which brings what that needs only under build isolation.
 $(VENV)/.test: $(VENV)/.demo
-	$(PIP_INSTALL) --no-build-isolation --editable '.[emulator,dev,onnx,sklearn,torch]'
+	$(PIP_INSTALL) cobs
+	$(PIP_INSTALL) --no-build-isolation --editable '.[emulator,dev,link,onnx,sklearn,torch]'
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.demo

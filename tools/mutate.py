@@ -68,6 +68,10 @@ TESTS = {
     "formats": "tests/store/test_formats.py",
     "projects": "tests/store/test_stored_projects.py",
     "migration": "tests/store/test_migration.py",
+    "frames": "tests/wire/test_frames.py",
+    "linked": "tests/wire/test_linked.py",
+    "lines": "tests/wire/test_line_faults.py",
+    "wired": "tests/wire/test_wired_projects.py",
 }
 _EQUIVALENT = "equivalent: "
 

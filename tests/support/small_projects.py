@@ -63,10 +63,16 @@ TWINS = ("twin", "other_twin")
 
 
 @cache
+def small_model(name: str) -> QuantizedModel:
+    """One of the models above."""
+    return replace(_MODELS[name](), name=name)
+
+
+@cache
 def small_project(name: str) -> CProject:
     """A golden project, or one of the models above under its name there."""
     if name in NAMES:
         return golden_project(name)
-    model = replace(_MODELS[name](), name=name)
+    model = small_model(name)
     x, labels = samples_of(model, 1)
     return project_of(model, x[:4], labels[:4])

@@ -45,7 +45,7 @@ READERS = {
 # What is read of the package itself, or was written by the same run.
 OWN = {
     *("assets.py", "cache.py", "files.py", "codegen/rendering.py", "reports/html.py"),
-    *("spec/schema.py", "toolchain/platforms.py", "toolchain/platform_file.py"),
+    *("link/page.py", "spec/schema.py", "toolchain/platforms.py", "toolchain/platform_file.py"),
     *("toolchain/build.py", "toolchain/elf.py", "toolchain/qemu_counter.py", "pipeline.py"),
     *("toolchain/scratch.py", "toolchain/qemu_link.py"),
 }

@@ -12,6 +12,7 @@ from tpsgd_edge.cli.compare import compare_command
 from tpsgd_edge.cli.example import example_command
 from tpsgd_edge.cli.explain import explain_command, schema_command
 from tpsgd_edge.cli.export import export_command, model_id_option, weights_in_option
+from tpsgd_edge.cli.link import link_command
 from tpsgd_edge.cli.migrate import migrate_command
 from tpsgd_edge.cli.options import (
     debug_option,
@@ -24,6 +25,7 @@ from tpsgd_edge.cli.options import (
 )
 from tpsgd_edge.cli.outcome import Outcome, outcome
 from tpsgd_edge.cli.quantization import quantization_command
+from tpsgd_edge.cli.watch import watch_command
 
 
 class _InOrder(click.Group):
@@ -248,6 +250,8 @@ def report_command(
 cli.add_command(example_command)
 cli.add_command(export_command)
 cli.add_command(migrate_command)
+link_command.add_command(watch_command)
+cli.add_command(link_command)
 cli.add_command(quantization_command)
 cli.add_command(adapt_command)
 cli.add_command(compare_command)

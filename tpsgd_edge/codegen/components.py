@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from tpsgd_edge.codegen.store import SLOT_FUNCTIONS, STORE_FUNCTIONS
 from tpsgd_edge.codegen.view import ModelView
+from tpsgd_edge.codegen.wire import FRAME_FUNCTIONS
 
 Condition = Callable[[ModelView], bool]
 
@@ -87,6 +88,10 @@ def _has_store(view: ModelView) -> bool:
     return view.store is not None
 
 
+def _has_wire(view: ModelView) -> bool:
+    return view.wire is not None
+
+
 COMPONENTS = (
     Component("tps_backward", when=lambda view: view.kernels.backward is not None),
     Component("tps_compiler", has_source=False, is_runtime=True, included=_keeps_calls_apart),
@@ -115,9 +120,14 @@ COMPONENTS = (
         when=lambda view: view.is_float or view.raw.is_real,
         included=_never,
     ),
+    Component(
+        "tps_frames", is_runtime=True, when=_has_wire, included=_never, linked=FRAME_FUNCTIONS
+    ),
     Component("tps_gru", when=lambda view: view.kernels.gru is not None),
     Component("tps_join", when=lambda view: view.kernels.join is not None),
     Component("tps_layer", has_source=False, included=_never),
+    # NAME_wire.h includes it.
+    Component("tps_line", has_source=False, is_runtime=True, when=_has_wire, included=_never),
     Component("tps_memory", when=lambda view: view.kernels.memory is not None),
     Component("tps_pairs", has_source=False, is_runtime=True, when=_is_integer, included=_never),
     Component("tps_pool", when=lambda view: view.kernels.pool is not None),

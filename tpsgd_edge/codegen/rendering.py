@@ -22,6 +22,7 @@ from tpsgd_edge.codegen.raw import WindowView
 from tpsgd_edge.codegen.selftest import SelfTest
 from tpsgd_edge.codegen.store import store_view
 from tpsgd_edge.codegen.view import ModelView, Origin, model_view
+from tpsgd_edge.codegen.wire import wire_view
 from tpsgd_edge.memory import MemoryPlan
 from tpsgd_edge.quantize.model import QuantizedModel
 
@@ -34,6 +35,7 @@ def render(
     port: Mapping[str, str],
     *,
     has_store: bool = False,
+    has_wire: bool = False,
     window: WindowView | None = None,
 ) -> CProject:
     """The C project of a model.
@@ -41,6 +43,7 @@ def render(
     Args:
         port: hand-written files of the platform, by path below the project; copied as they are.
         has_store: whether the project can save and load checkpoints.
+        has_wire: whether a computer can talk to it.
         window: how samples are taken from a stream, where the project is to do that.
 
     Returns:
@@ -49,6 +52,7 @@ def render(
     view = model_view(model, plan, origin, selftest)
     view = replace(view, raw=replace(view.raw, window=window))
     view = replace(view, store=store_view(plan)) if has_store else view
+    view = replace(view, wire=wire_view(model, plan)) if has_wire else view
     files = dict(_own_files(view)) | dict(_component_files(view))
     sources = tuple(sorted(name for name in files if name.endswith(".c")))
     files |= _build_files(view, sources, files)
@@ -70,6 +74,9 @@ def _own_files(view: ModelView) -> Iterator[tuple[str, str]]:
     if view.store is not None:
         yield f"{view.name}_store.h", template("model_store.h.j2").render(m=view)
         yield f"{view.name}_store.c", template("model_store.c.j2").render(m=view)
+    if view.wire is not None:
+        yield f"{view.name}_wire.h", template("model_wire.h.j2").render(m=view)
+        yield f"{view.name}_wire.c", template("model_wire.c.j2").render(m=view)
     yield "port/model_port.h", template("model_port.h.j2").render(m=view)
 
 

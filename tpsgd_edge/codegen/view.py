@@ -19,6 +19,7 @@ from tpsgd_edge.codegen.selftest import SelfTest, SelfTestView, selftest_view
 from tpsgd_edge.codegen.sequence import LabelsView, SequenceView, labels_view, sequence_view
 from tpsgd_edge.codegen.state import StateView, state_view
 from tpsgd_edge.codegen.store import StoreView
+from tpsgd_edge.codegen.wire import WireView
 from tpsgd_edge.codegen.work import WorkView, work_view
 from tpsgd_edge.memory import MemoryPlan, model_id
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
@@ -51,6 +52,7 @@ class ModelView:
         gate: the error gate as a literal; empty without one.
         confidence_c: C type of a confidence; empty where outputs give no probabilities of classes.
         store: the checkpoint of a project that saves; None of others.
+        wire: the sizes of a project that a computer talks to; None of others.
     """
 
     name: str
@@ -87,6 +89,7 @@ class ModelView:
     selftest: SelfTestView
     raw: RawView
     store: StoreView | None = None
+    wire: WireView | None = None
 
     @property
     def runtime_version(self) -> int:

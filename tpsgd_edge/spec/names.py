@@ -50,10 +50,10 @@ def check_model_name(name: str) -> str:
     """
     if check_c_name(name) in _FILES_TAKEN.split():
         raise ValueError(f"{name!r} is taken: {name}.h would hide another file")
-    if "tps" in name.split("_") or name.endswith(("_train", "_store")):
+    if "tps" in name.split("_") or name.endswith(("_train", "_store", "_wire")):
         raise ValueError(
             f"{name!r} would share names with other models in one firmware: "
-            "leave out the word 'tps', and 'train' or 'store' at the end"
+            "leave out the word 'tps', and 'train', 'store' or 'wire' at the end"
         )
     return name
 

@@ -96,9 +96,18 @@ def render_project(prepared: Prepared) -> CProject:
     model, dataset, spec = prepared.model, prepared.dataset, prepared.spec
     origin = Origin(__version__, spec.source, spec.digest)
     selftest = selftest_of(model, *selftest_samples(model, dataset))
-    port, has_store = port_files(prepared.platform), spec.firmware.store
+    port, own = port_files(prepared.platform), spec.firmware
     window = window_of(spec, model, dataset.input_shape)
-    return render(model, prepared.plan, origin, selftest, port, has_store=has_store, window=window)
+    return render(
+        model,
+        prepared.plan,
+        origin,
+        selftest,
+        port,
+        has_store=own.store,
+        has_wire=own.wire,
+        window=window,
+    )
 
 
 def selftest_samples(
