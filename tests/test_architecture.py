@@ -77,6 +77,7 @@ MAX_TEMPLATE_LINES = 250
 # rest are arguments of single templates.
 GIVEN = {"m", "linked"}
 GIVEN_TO = {
+    "board_main.c.j2": {"b"},
     "example_main.c.j2": {"e"},
     "model.c.j2": {"headers"},
     "project_cmake.j2": {"sources"},

@@ -16,9 +16,7 @@ from tpsgd_edge.memory import digest_order
 from tpsgd_edge.memory.dump import State
 from tpsgd_edge.reports.adaptation import AdaptResult
 from tpsgd_edge.reports.built import budget_check, build_result, check_built
-from tpsgd_edge.reports.costs import (
-    formats_of,
-)
+from tpsgd_edge.reports.costs import formats_of
 from tpsgd_edge.reports.html import REPORT_MARK, write_html
 from tpsgd_edge.reports.results import (
     BuildResult,
@@ -48,6 +46,7 @@ from tpsgd_edge.stages import (
     with_frozen_hidden_layers,
 )
 from tpsgd_edge.stages.adapting import try_strategies
+from tpsgd_edge.stages.boards import compile_board, place_of
 from tpsgd_edge.stages.bounds import steps_to_compare
 from tpsgd_edge.stages.export import onnx_of, read_state, write_state
 from tpsgd_edge.stages.facts import data_doubts, training_doubts
@@ -87,9 +86,9 @@ def build(
             firmware = inspect_firmware(prepared, project, folder, budget_check(prepared))
             check_built(build_result(prepared, project, None, firmware))
             check_binary(prepared, firmware.binary)
-            binary = firmware.binary.path
+            binary = (compile_board(prepared.spec, project, folder) or firmware.binary).path
             built = {f"build/{spec.name}{binary.suffix}": binary.read_bytes()}
-    folder = out or Path("build") / f"{spec.name}-{spec.platform.name}"
+    folder = out or Path("build") / f"{spec.name}-{place_of(prepared.spec)}"
     result = build_result(prepared, project, folder, firmware)
     write_project(project.files, folder, built=built)
     return result

@@ -12,12 +12,12 @@
 
 enum { IDLE, FRAME_BEGIN, BODY, FRAME_END };
 
-static uint32_t get_u32(const uint8_t *bytes)
+static uint32_t word_at(const uint8_t *bytes)
 {
     return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
 }
 
-static void set_u32(uint8_t *bytes, uint32_t value)
+static void set_word(uint8_t *bytes, uint32_t value)
 {
     for (uint32_t i = 0; i < 4; i++) {
         bytes[i] = (uint8_t)(value >> (8 * i));
@@ -134,7 +134,7 @@ int tps_frames_give(struct tps_frames *frames)
 
 static void send(struct tps_frames *frames, uint8_t *body, uint32_t count)
 {
-    set_u32(body + count - 4, tps_crc32(0, body, count - 4));
+    set_word(body + count - 4, tps_crc32(0, body, count - 4));
     frames->sent = body;
     frames->sent_count = count;
     frames->sent_at = 0;
@@ -148,7 +148,7 @@ static void set_head(const struct tps_frames *frames, uint8_t *body, tps_status 
     body[1] = (uint8_t)(frames->in[1] | 0x80);
     body[2] = (uint8_t)status;
     body[3] = (uint8_t)(status >> 8);
-    set_u32(body + 4, get_u32(frames->in + 4));
+    set_word(body + 4, word_at(frames->in + 4));
 }
 
 static void refuse(struct tps_frames *frames, tps_status status)
@@ -169,7 +169,7 @@ static void release(struct tps_frames *frames)
 /* Whether a request whose CRC-32 is right is to be carried out; else it has been answered. */
 static bool is_next(struct tps_frames *frames, uint32_t crc)
 {
-    const uint32_t number = get_u32(frames->in + 4);
+    const uint32_t number = word_at(frames->in + 4);
 
     if (frames->in[0] != TPS_WIRE_VERSION) {
         refuse(frames, TPS_WIRE_OTHER_VERSION);
@@ -203,7 +203,7 @@ bool tps_frames_begin(struct tps_frames *frames, uint32_t *count)
     }
     atomic_signal_fence(memory_order_acquire);
     *count = frames->in_count - TPS_FRAME_AROUND;
-    const uint32_t crc = get_u32(frames->in + TPS_FRAME_HEAD + *count);
+    const uint32_t crc = word_at(frames->in + TPS_FRAME_HEAD + *count);
     const bool is_good = crc == tps_crc32(0, frames->in, TPS_FRAME_HEAD + *count);
     if (is_good && is_next(frames, crc)) {
         return true;

@@ -263,11 +263,12 @@ cli.add_command(schema_command)
 @json_option
 @debug_option
 def platforms_command(*, as_json: bool) -> Outcome:
-    """The platforms: what builds and runs them."""
+    """The platforms: what builds and runs them; and the boards."""
     from tpsgd_edge.cli.tables import show_platforms
+    from tpsgd_edge.toolchain.board import all_boards
     from tpsgd_edge.toolchain.platforms import all_platforms
 
-    platforms = all_platforms()
+    platforms, boards = all_platforms(), all_boards()
     document = {
         "platforms": [
             {
@@ -278,9 +279,20 @@ def platforms_command(*, as_json: bool) -> Outcome:
                 "notes": platform.notes,
             }
             for platform in platforms
-        ]
+        ],
+        "boards": [
+            {
+                "name": board.name,
+                "title": board.title,
+                "platform": board.platform.name,
+                "flash": board.memory.flash.size,
+                "ram": board.memory.ram.size,
+                "notes": board.notes,
+            }
+            for board in boards
+        ],
     }
-    return outcome(document, lambda: show_platforms(platforms), as_json=as_json)
+    return outcome(document, lambda: show_platforms(platforms, boards), as_json=as_json)
 
 
 @cli.command("doctor")

@@ -32,6 +32,7 @@ from tpsgd_edge.reports.summary import (
 from tpsgd_edge.reports.text import UNKNOWN, bytes_text, count_text, metric_text, percent_text
 
 if TYPE_CHECKING:
+    from tpsgd_edge.toolchain.board import Board
     from tpsgd_edge.toolchain.doctor import Tool
     from tpsgd_edge.toolchain.platforms import Platform
 
@@ -59,6 +60,11 @@ def show_build(result: BuildResult) -> str:
     if result.folder is not None:
         compiler = f", compiled with {result.compiler}" if result.compiled else ", not compiled"
         items.append(f"project: {result.folder} ({len(result.files)} files{compiler})")
+        if result.board is not None and result.compiled:
+            program = result.folder / "build" / f"{result.spec.name}.elf"
+            command = " ".join(result.board.qemu_words(program))
+            line = "pty" if result.spec.firmware.wire else "stdio"
+            items.append(f"run: {command} -display none -serial {line}")
     return render(*items)
 
 
@@ -93,14 +99,18 @@ def show_export(result: ExportResult) -> str:
     return render(_lines(f"{result.spec.name} on {result.platform}", lines))
 
 
-def show_platforms(platforms: Iterable["Platform"]) -> str:
-    """One row for each platform."""
+def show_platforms(platforms: Iterable["Platform"], boards: Iterable["Board"]) -> str:
+    """One row for each platform, then one for each board."""
     table = make_table("name", "core", "compilers", "runs on", "notes")
     for platform in platforms:
         runs_on = ", ".join(platform.emulators) or ("itself" if platform.is_host else UNKNOWN)
         compilers = ", ".join(platform.flags)
         table.add_row(platform.name, platform.title, compilers, runs_on, platform.notes)
-    return render(table)
+    with_uart = make_table("board", "of", "platform", "flash", "RAM", "notes")
+    for board in boards:
+        flash, ram = (bytes_text(region.size) for region in (board.memory.flash, board.memory.ram))
+        with_uart.add_row(board.name, board.title, board.platform.name, flash, ram, board.notes)
+    return render(table, with_uart)
 
 
 def show_doctor(tools: Iterable["Tool"]) -> str:

@@ -102,6 +102,13 @@ class ModelView:
         return self.name.upper()
 
     @property
+    def is_large(self) -> bool:
+        """Tell whether something is larger than arrays are where addresses have 16 bits."""
+        pieces = [self.work.model_bytes, self.work.training.work_bytes]
+        pieces += [len(array.content) for array in self.constants]
+        return max(pieces) > 0x7FFF
+
+    @property
     def is_float(self) -> bool:
         """Tell whether the model computes in binary32."""
         return self.value_type == "f32"

@@ -14,6 +14,7 @@ from tpsgd_edge.reports.costs import (
 from tpsgd_edge.reports.results import BuildResult
 from tpsgd_edge.stages import Firmware, Prepared
 from tpsgd_edge.stages.facts import data_doubts
+from tpsgd_edge.toolchain.board import board_of
 from tpsgd_edge.toolchain.sizes import Sizes
 
 
@@ -38,6 +39,7 @@ def build_result(
         digests={"spec": spec.digest, "project": project.digest},
         data=prepared.dataset.said,
         warnings=data_doubts(prepared),
+        board=board_of(spec),
     )
 
 

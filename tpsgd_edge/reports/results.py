@@ -22,6 +22,7 @@ from tpsgd_edge.spec import Spec
 from tpsgd_edge.stages.detection import Detection
 from tpsgd_edge.stages.doubts import Doubt
 from tpsgd_edge.stages.quantization import LayerError
+from tpsgd_edge.toolchain.board import Board
 from tpsgd_edge.toolchain.sizes import Sizes
 from tpsgd_edge.verdict import Verdict
 
@@ -77,6 +78,7 @@ class BuildResult:
         formats: number formats of each layer, in words.
         arena: buffers of the training arena, from the memory plan.
         digests: hexadecimal digests by name ("project", "initial weights").
+        board: whose firmware was linked; None where the program is the harness of an emulated core.
     """
 
     spec: Spec
@@ -93,14 +95,16 @@ class BuildResult:
     digests: Mapping[str, str] = field(default_factory=dict)
     data: DataNotes = NO_NOTES
     warnings: tuple[Doubt, ...] = ()
+    board: Board | None = None
 
     def to_json(self) -> Json:
-        """The common keys, and folder, files, compiler, budget, layers."""
+        """The common keys, and folder, files, compiler, board, budget, layers."""
         return _document(self, self.warnings) | {
             **sizes_json(self.sizes),
             "folder": str(self.folder) if self.folder is not None else None,
             "files": list(self.files),
             "compiler": self.compiler,
+            "board": None if self.board is None else self.board.name,
             "budget_bytes": {"ram": self.budget.ram, "flash": self.budget.flash},
             "layers": [layer.to_json() for layer in self.layers],
             "digests": dict(self.digests),
