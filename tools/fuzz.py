@@ -23,9 +23,11 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache
-from itertools import repeat
+from itertools import product, repeat
 from multiprocessing import get_context
 from pathlib import Path
+
+import numpy as np
 
 try:
     import atheris
@@ -41,6 +43,9 @@ with atheris.instrument_imports(include=["tpsgd_edge"]) if atheris else nullcont
     from tpsgd_edge.frontend.imports.onnx_net import read_onnx
     from tpsgd_edge.frontend.npz import read_npz
     from tpsgd_edge.frontend.samples import check_samples
+    from tpsgd_edge.link.frames import Frame, encoded
+    from tpsgd_edge.link.frames import Reader as FrameReader
+    from tpsgd_edge.link.messages import Answer, Hello, Kind, Log, Statistics, number_of
     from tpsgd_edge.memory import model_id, state_layout
     from tpsgd_edge.memory.checkpoint import checkpoint, newest
     from tpsgd_edge.memory.dump import read_dump
@@ -187,7 +192,24 @@ def readers() -> Mapping[str, Reader]:
         "manifest": Reader(_read_manifest, tuple(text.encode() for text in manifests)),
         "note": Reader(_read_note, (note.encode(),)),
         "results": Reader(_read_results, (_results(),)),
+        "frames": Reader(_read_frames, _frames()),
     }
+
+
+def _read_frames(content: bytes, _folder: Path) -> None:
+    """What a device sends: whole frames, and the same bytes as any of their payloads."""
+    payloads = [content, *(frame.payload for frame in FrameReader(1 << 16).feed(content))]
+    for payload, read in product(payloads, (Hello.read, Log.read, Statistics.read, number_of)):
+        with suppress(TpsgdError):
+            read(payload)
+        with suppress(TpsgdError):
+            Answer.read(payload, np.dtype("<i2"), Kind.CLASSES | Kind.CONFIDENCE)
+
+
+def _frames() -> tuple[bytes, ...]:
+    payloads = (bytes(52) + b"net", bytes(8) + bytes(range(32)), bytes(32), bytes(4))
+    sent = tuple(encoded(Frame(129 + i, 7, payload)) for i, payload in enumerate(payloads))
+    return (*payloads, b"".join(sent), *sent)
 
 
 def _results() -> bytes:

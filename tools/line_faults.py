@@ -187,7 +187,8 @@ def tried(bench: Bench, kind: Kind, numbers: Iterator[int], places: int) -> Tall
     """All runs with one kind of fault."""
     tally = Tally()
     for number in numbers:
-        for fault in kind.faults(places) or [None]:
+        faults: list[Fault | None] = [*kind.faults(places)]
+        for fault in faults or [None]:
             trial(bench, kind, number, fault, tally)
     return tally
 

@@ -54,6 +54,8 @@ TESTS = {
     "dense": "tests/random/test_random_networks.py",
     "maps": "tests/random/test_random_maps.py",
     "sequences": "tests/random/test_random_sequences.py",
+    "detector": "tests/proof/test_corners_of_detectors.py",
+    "detectors": "tests/random/test_random_detectors.py",
     "memories": "tests/random/test_random_memories.py",
     "memory": "tests/proof/test_corners_of_memories.py",
     "memory_by_hand": "tests/unit/test_reference_memory.py",
@@ -66,6 +68,10 @@ TESTS = {
     "formats": "tests/store/test_formats.py",
     "projects": "tests/store/test_stored_projects.py",
     "migration": "tests/store/test_migration.py",
+    "frames": "tests/wire/test_frames.py",
+    "linked": "tests/wire/test_linked.py",
+    "lines": "tests/wire/test_line_faults.py",
+    "wired": "tests/wire/test_wired_projects.py",
 }
 _EQUIVALENT = "equivalent: "
 

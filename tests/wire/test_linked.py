@@ -156,6 +156,57 @@ def test_a_pseudo_terminal_is_a_line_too(petals):
         assert digest_of(data.model, device.pull()) == device.hello.digest
 
 
+def test_weights_of_two_moments_are_read_again(petals):
+    data = wired("classes")
+    payload = raw(data.model, data.x[0], data.labels[0])
+    with device_of("classes", petals) as (_, device):
+        learns = iter((True, False, False, True, True, True))
+
+        def progress(*_):
+            if next(learns):
+                assert device._session.ask(Command.TRAIN, payload).status == 0
+
+        state = device.pull(progress)
+        assert digest_of(data.model, state) == device.greet().digest
+        assert device.hello.step == 1
+        next(learns)
+        with pytest.raises(LinkError, match="the weights that were read are not of one moment"):
+            device.pull(progress)
+
+
+def test_weights_that_a_reset_undid_are_told(petals, monkeypatch):
+    data = wired("classes")
+    with device_of("classes", petals) as (_, device):
+        first = device.pull()
+        device._ask(Command.TRAIN, raw(data.model, data.x[0], data.labels[0]))
+        # The session is lost in front of the end, as by a reset.
+        ask = device._session.ask
+
+        def lost(command, *rest):
+            return None if command == Command.END_WRITE else ask(command, *rest)
+
+        monkeypatch.setattr(device._session, "ask", lost)
+        with pytest.raises(LinkError, match="the device was reset while weights came in"):
+            device.push(first)
+
+
+def test_a_late_answer_is_not_taken_for_another_one():
+    from tpsgd_edge.link.session import Session
+
+    class LateLine:
+        port = "late"
+
+        def send(self, frame):
+            hello = bytes(52) + b"name"
+            late = (Frame(129, (frame.number + 1) % 2**32, b""), Frame(130, frame.number, b""))
+            self.frames = iter((*late, Frame(129, frame.number, hello)))
+
+        def receive(self, _limit):
+            return next(self.frames)
+
+    assert Session(LateLine(), LIMITS).begin().name == "name"
+
+
 # ------------------------------------------------------------------ single frames
 
 
@@ -293,6 +344,9 @@ def test_weights_are_replaced_only_when_all_of_them_are_right(line):
     impossible[12:16] = struct.pack("<I", 2**31)
     blocks = [(0, bytes(impossible[:half])), (half, bytes(impossible[half:]))]
     assert write(zlib.crc32(impossible), blocks)[2].status == BAD_STATE
+    # Nothing follows the end.
+    blocks = [(0, state[:half]), (half, state[half:]), (len(state), b"more")]
+    assert write(crc, blocks)[1].status == BAD_BLOCK
     # A self-test takes the scratch.
     write(crc, [(0, state[:half])])
     assert ask(line, Command.SELFTEST, next(number)).status == 0

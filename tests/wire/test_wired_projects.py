@@ -1,6 +1,7 @@
 """Generated code that talks: any compiler takes it, it is small, and two models do not meet."""
 
 import re
+import subprocess
 
 import pytest
 
@@ -10,6 +11,8 @@ from tests.unit.test_codegen_builds import compiler
 from tests.unit.test_odd_compilers import CPLUSPLUS, needed, refusal
 from tests.unit.test_two_models import run, symbols
 from tests.wire.projects import WIRED, wired, write_sources
+from tpsgd_edge.link.frames import Frame, Reader, encoded
+from tpsgd_edge.link.messages import Log
 
 OWN = re.compile(r"_(wire|tps_frames)\.c$")
 STORES = (False, True)
@@ -127,15 +130,67 @@ def test_a_device_of_its_own_notes_what_it_did(tmp_path):
     words = [int(word) for word in run(tmp_path / "program", cwd=tmp_path).split()]
     served, idle, *sent = words
     assert (served, idle) == (1, 0)
-    from tpsgd_edge.link.frames import Reader
-    from tpsgd_edge.link.messages import Log
-
     (frame,) = Reader().feed(bytes(sent))
     log = Log.read(frame.payload)
     assert [(entry.label, entry.is_trained) for entry in log.entries] == [(2, True), (None, False)]
     assert all(entry.answer in (0, 1, 2) and entry.confidence > 0 for entry in log.entries)
 
 
+def test_bytes_without_end_keep_nobody(tmp_path):
+    """Nor does a line that takes nothing: a poll ends."""
+    sources = write_sources("classes", tmp_path)
+    hello = b"\0" + encoded(Frame(1, 7, b""))
+    takes = "".join(f"petals_wire_take(&wire, {byte}); " for byte in hello)
+    (tmp_path / "main.c").write_text(_ENDLESS.replace("HELLO", takes))
+    flags = ("-O0", "-std=c11", "-fno-sanitize=all")
+    run(*compiler(), *flags, "main.c", *sources, "-o", "program", cwd=tmp_path)
+    done = subprocess.run([tmp_path / "program"], timeout=20, capture_output=True, check=True)
+    asked, offered, same = map(int, done.stdout.split())
+    assert 0 < asked < 5000
+    # A byte that was not taken is offered again, and no other one.
+    assert (offered, same) == (3, 1)
+
+
+_ENDLESS = """
+#include "petals_wire.h"
+
+#include <stdio.h>
+
+static struct petals_model model;
+static struct petals_wire wire;
+static int asked, offered, last, same = 1;
+
+static int get(void *context)
+{
+    (void)context;
+    return ++asked % 7;
+}
+
+static int put(void *context, uint8_t byte)
+{
+    (void)context;
+    same &= offered == 0 || byte == last;
+    last = byte;
+    offered++;
+    return 1;
+}
+
+int main(void)
+{
+    static const struct tps_line line = {.get = get, .put = put};
+
+    petals_init(&model);
+    petals_wire_open(&wire, &line, &model);
+    petals_wire_poll(&wire);
+    HELLO
+    for (int i = 0; i < 3; i++) {
+        petals_wire_serve(&wire);
+        petals_wire_poll(&wire);
+    }
+    printf("%d %d %d", asked, offered, same);
+    return 0;
+}
+"""
 _NOTES = """
 #include "petals_wire.h"
 

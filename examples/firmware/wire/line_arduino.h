@@ -1,8 +1,8 @@
 /*
  * line_arduino.h -- a wire over an Arduino's Serial
  *
- *     void setup() { Serial.begin(115200); digits_init(&model); digits_wire_open(&wire, &line_arduino, &model); }
- *     void loop() { digits_wire_poll(&wire); }
+ *     void setup() { Serial.begin(115200); digits_init(&model); digits_wire_open(&wire,
+ * &line_arduino, &model); } void loop() { digits_wire_poll(&wire); }
  *
  * A board resets when a computer opens its port: what was learned and not saved is gone then.
  */

@@ -1,13 +1,14 @@
 /*
  * main_posix.c -- a device that is a process of this computer, for a first look at the wire
  *
- *     tpsgd-edge build digits.toml --set firmware.wire=true --platform host --out digits && make -C digits
- *     cc -DMODEL=digits -DMODEL_H='"digits_wire.h"' -I digits main_posix.c digits/libdigits.a -o device
+ *     tpsgd-edge build digits.toml --set firmware.wire=true --platform host --out digits && make -C
+ * digits cc -DMODEL=digits -DMODEL_H='"digits_wire.h"' -I digits main_posix.c digits/libdigits.a -o
+ * device
  *     ./device 5555 &
  *     tpsgd-edge link socket://localhost:5555 digits.toml feed --train
  *
- * The argument is a port, 0 for any, or pty. With -DSTORE (and firmware.store=true, and the folder of
- * store_file.h) a second one is the file of its checkpoints.
+ * The argument is a port, 0 for any, or pty. With -DSTORE (and firmware.store=true, and the folder
+ * of store_file.h) a second one is the file of its checkpoints.
  */
 #define _XOPEN_SOURCE 700
 #define _DEFAULT_SOURCE
