@@ -41,6 +41,8 @@ OWN = {
     "model_port.h.j2",
     "model_raw.h.j2",
     "model_raw.c.j2",
+    "model_log.h.j2",
+    "model_log.c.j2",
     "model_store.h.j2",
     "model_store.c.j2",
     "project_makefile.j2",

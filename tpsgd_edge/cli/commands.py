@@ -24,6 +24,7 @@ from tpsgd_edge.cli.options import (
 )
 from tpsgd_edge.cli.outcome import Outcome, outcome
 from tpsgd_edge.cli.quantization import quantization_command
+from tpsgd_edge.cli.replay import replay_command
 
 
 class _InOrder(click.Group):
@@ -248,6 +249,7 @@ def report_command(
 cli.add_command(example_command)
 cli.add_command(export_command)
 cli.add_command(migrate_command)
+cli.add_command(replay_command)
 cli.add_command(quantization_command)
 cli.add_command(adapt_command)
 cli.add_command(compare_command)

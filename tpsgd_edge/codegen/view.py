@@ -11,6 +11,7 @@ from tpsgd_edge.codegen.kernels import Kernels, needed_kernels
 from tpsgd_edge.codegen.kinds import KINDS, LayerView
 from tpsgd_edge.codegen.kinds.memory import memory_arrays
 from tpsgd_edge.codegen.kinds.unit import UnitMembers, unit_members, unit_struct
+from tpsgd_edge.codegen.log import LogView
 from tpsgd_edge.codegen.notes import NotesView, notes_view
 from tpsgd_edge.codegen.rate import RateView, rate_view
 from tpsgd_edge.codegen.raw import RawView, raw_view
@@ -49,6 +50,7 @@ class ModelView:
         gate: the error gate as a literal; empty without one.
         confidence_c: C type of a confidence; empty where outputs give no probabilities of classes.
         store: the checkpoint of a project that saves; None of others.
+        log: the log of a project that writes down what it learns from; None of others.
     """
 
     name: str
@@ -83,6 +85,7 @@ class ModelView:
     selftest: SelfTestView
     raw: RawView
     store: StoreView | None = None
+    log: LogView | None = None
 
     @property
     def runtime_version(self) -> int:

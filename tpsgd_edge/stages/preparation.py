@@ -96,9 +96,16 @@ def render_project(prepared: Prepared) -> CProject:
     model, dataset, spec = prepared.model, prepared.dataset, prepared.spec
     origin = Origin(__version__, spec.source, spec.digest)
     selftest = selftest_of(model, *selftest_samples(model, dataset))
-    port, has_store = port_files(prepared.platform), spec.firmware.store
-    window = window_of(spec, model, dataset.input_shape)
-    return render(model, prepared.plan, origin, selftest, port, has_store=has_store, window=window)
+    return render(
+        model,
+        prepared.plan,
+        origin,
+        selftest,
+        port_files(prepared.platform),
+        has_store=spec.firmware.store,
+        window=window_of(spec, model, dataset.input_shape),
+        log_every=spec.firmware.log,
+    )
 
 
 def selftest_samples(
