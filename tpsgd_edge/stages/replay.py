@@ -104,7 +104,7 @@ class _Replaying:
 
     @property
     def _stride(self) -> int:
-        """By how much training on one sample moves the model's count of steps."""
+        """Steps of the model's own count that training on one sample takes."""
         return len(self.prepared.model.learning_steps)
 
     def begin(self, session: Session, where: str) -> None:
