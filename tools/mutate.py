@@ -63,6 +63,7 @@ TESTS = {
     "readouts": "tests/random/test_random_readouts.py",
     "graphs": "tests/random/test_random_graphs.py",
     "fails": "tests/random/test_proof_can_fail.py",
+    "logs": "tests/unit/test_logs.py",
     "cuts": "tests/store/test_power_cuts.py",
     "checkpoints": "tests/store/test_checkpoints.py",
     "formats": "tests/store/test_formats.py",

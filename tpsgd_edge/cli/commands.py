@@ -25,6 +25,7 @@ from tpsgd_edge.cli.options import (
 )
 from tpsgd_edge.cli.outcome import Outcome, outcome
 from tpsgd_edge.cli.quantization import quantization_command
+from tpsgd_edge.cli.replay import replay_command
 from tpsgd_edge.cli.watch import watch_command
 
 
@@ -252,6 +253,7 @@ cli.add_command(export_command)
 cli.add_command(migrate_command)
 link_command.add_command(watch_command)
 cli.add_command(link_command)
+cli.add_command(replay_command)
 cli.add_command(quantization_command)
 cli.add_command(adapt_command)
 cli.add_command(compare_command)

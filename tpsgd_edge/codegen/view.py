@@ -11,6 +11,7 @@ from tpsgd_edge.codegen.kernels import Kernels, needed_kernels
 from tpsgd_edge.codegen.kinds import KINDS, LayerView
 from tpsgd_edge.codegen.kinds.memory import memory_arrays
 from tpsgd_edge.codegen.kinds.unit import UnitMembers, unit_members, unit_struct
+from tpsgd_edge.codegen.log import LogView
 from tpsgd_edge.codegen.notes import NotesView, notes_view
 from tpsgd_edge.codegen.rate import RateView, rate_view
 from tpsgd_edge.codegen.raw import RawView, raw_view
@@ -53,6 +54,7 @@ class ModelView:
         confidence_c: C type of a confidence; empty where outputs give no probabilities of classes.
         store: the checkpoint of a project that saves; None of others.
         wire: the sizes of a project that a computer talks to; None of others.
+        log: the log of a project that writes down what it learns from; None of others.
     """
 
     name: str
@@ -90,6 +92,7 @@ class ModelView:
     raw: RawView
     store: StoreView | None = None
     wire: WireView | None = None
+    log: LogView | None = None
 
     @property
     def runtime_version(self) -> int:

@@ -111,6 +111,7 @@ def render_project(prepared: Prepared) -> CProject:
         has_store=own.store,
         has_wire=own.wire,
         window=window,
+        log_every=own.log,
     )
 
 
