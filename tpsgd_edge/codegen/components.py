@@ -60,7 +60,7 @@ def _has_softmax(view: ModelView) -> bool:
 
 
 def _keeps_calls_apart(view: ModelView) -> bool:
-    return bool(view.gate) or view.rate.schedule is not None
+    return bool(view.gate) or view.rate.schedule is not None or view.replay is not None
 
 
 def _calls_readouts(view: ModelView) -> bool:
@@ -125,6 +125,9 @@ COMPONENTS = (
         "tps_readout",
         when=lambda view: bool(view.kernels.errors.read_out),
         included=_calls_readouts,
+    ),
+    Component(
+        "tps_replay", has_source=False, is_runtime=True, when=lambda view: view.replay is not None
     ),
     Component("tps_residual", has_source=False, when=lambda view: view.has_residual),
     Component("tps_rnn", when=lambda view: view.kernels.rnn is not None),

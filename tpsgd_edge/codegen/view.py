@@ -14,6 +14,7 @@ from tpsgd_edge.codegen.kinds.unit import UnitMembers, unit_members, unit_struct
 from tpsgd_edge.codegen.notes import NotesView, notes_view
 from tpsgd_edge.codegen.rate import RateView, rate_view
 from tpsgd_edge.codegen.raw import RawView, raw_view
+from tpsgd_edge.codegen.replay import ReplayView, replay_view
 from tpsgd_edge.codegen.schedule import LABEL_PROBABILITY, inference_stages, training_calls_of
 from tpsgd_edge.codegen.selftest import SelfTest, SelfTestView, selftest_view
 from tpsgd_edge.codegen.sequence import LabelsView, SequenceView, labels_view, sequence_view
@@ -47,6 +48,7 @@ class ModelView:
         carries: whether layers carry scores, the sum of which is the answer.
         last: the name of the last layer.
         gate: the error gate as a literal; empty without one.
+        replay: samples that are kept; None of a model that keeps none.
         confidence_c: C type of a confidence; empty where outputs give no probabilities of classes.
         store: the checkpoint of a project that saves; None of others.
     """
@@ -82,6 +84,7 @@ class ModelView:
     constants: tuple[ArrayView, ...]
     selftest: SelfTestView
     raw: RawView
+    replay: ReplayView | None
     store: StoreView | None = None
 
     @property
@@ -208,6 +211,7 @@ def model_view(
         constants=constants,
         selftest=selftest_view(model, selftest, constants),
         raw=raw_view(model, None),
+        replay=replay_view(model),
     )
 
 

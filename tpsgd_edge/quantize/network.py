@@ -42,6 +42,7 @@ from tpsgd_edge.quantize.model import (
     ValueType,
 )
 from tpsgd_edge.quantize.recurrent import quantize_gru, quantize_rnn
+from tpsgd_edge.quantize.replay import Replay, replay_of
 from tpsgd_edge.quantize.scales import (
     INPUT_MAX,
     input_scale,
@@ -77,6 +78,7 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
     layers = _quantized_layers(spec, graph, value_type, ranges)
     if spec.rule.kind == "backprop":
         layers = with_backward_pass(graph, layers, _error_reach(spec, graph, dataset))
+    replay = replay_of(spec, classes=_classes(labels))
     model = QuantizedModel(
         name=spec.name,
         seed=spec.seed,
@@ -85,7 +87,7 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
         labels=labels,
         inputs=inputs,
         schedule=make_schedule(
-            spec.rule, samples=len(dataset.x_train) * _updates_per_sample(graph)
+            spec.rule, samples=len(dataset.x_train) * _updates_per_sample(graph, replay)
         ),
         gate=_gate(spec, graph.labels.kind, value_type),
         steps=graph.steps,
@@ -93,6 +95,7 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
         rule=spec.rule.kind,
         scores="carried" if is_carried else "own",
         reads=graph.reads,
+        replay=replay,
     )
     if value_type == "f32":
         check_binary32(model)
@@ -190,10 +193,16 @@ def _error_reach(spec: Spec, graph: Graph, dataset: Dataset) -> Mapping[str, flo
     return error_reach(graph, x, labels, spec.seed)
 
 
-def _updates_per_sample(graph: Graph) -> int:
-    """Number of updates that a model makes for one sample."""
+def _classes(labels: LabelFormat) -> int | None:
+    """Number of classes, where a sample has one."""
+    return labels.count if labels.kind == "class" and not labels.each_step else None
+
+
+def _updates_per_sample(graph: Graph, replay: Replay | None) -> int:
+    """Number of updates that a model makes for one sample, those on kept samples among them."""
     every = 1 if graph.labels.each_step else _learn_every(graph)
-    return 1 + (graph.steps - 1) // every if every else 1
+    updates = 1 + (graph.steps - 1) // every if every else 1
+    return updates * (1 if replay is None else 1 + replay.again)
 
 
 def _learn_every(graph: Graph) -> int:

@@ -21,6 +21,7 @@ from tpsgd_edge.spec.loss import LossSpec
 from tpsgd_edge.spec.model import ModelSpec
 from tpsgd_edge.spec.names import check_class_names, check_model_name
 from tpsgd_edge.spec.platform import PlatformSpec
+from tpsgd_edge.spec.replay import ReplaySpec
 from tpsgd_edge.spec.source import SourceInput
 
 ActivationFormat = Literal["s8", "s16"]
@@ -311,6 +312,8 @@ class Spec(Section):
     """Where the targets of hidden layers come from."""
     data: DataSpec
     """Samples and labels."""
+    replay: ReplaySpec = ReplaySpec()
+    """What the device keeps of the samples that it has seen."""
     platform: PlatformSpec = PlatformSpec()
     """The hardware and its budget."""
     firmware: FirmwareSpec = FirmwareSpec()
