@@ -9,7 +9,7 @@ from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.codegen.c import C_TYPES, c_float, c_uint
 from tpsgd_edge.codegen.schedule import FirstValues, first_values
 from tpsgd_edge.memory import MemoryPlan, StateTensor, digest_order
-from tpsgd_edge.memory.kept import kept_samples
+from tpsgd_edge.memory.kept import is_of_kept_samples, kept_samples
 from tpsgd_edge.quantize.model import QuantizedModel, QuantizedWeighted, in_integers, limits
 from tpsgd_edge.quantize.scales import BIAS_BITS
 
@@ -88,12 +88,11 @@ def state_view(model: QuantizedModel, plan: MemoryPlan) -> StateView:
 def _ranges(model: QuantizedModel, plan: MemoryPlan) -> Iterator[RangeView]:
     """The ranges of weights, biases and read-outs that learn (sections 6.5, 8 and 12)."""
     layers = {layer.name: layer for layer in model.trainable}
-    kept = {name for name, _, _ in kept_samples(model)}
     for tensor in plan.state.tensors:
         layer, dot, role = tensor.name.rpartition(".")
         if not dot or tensor.type in ("u16", "u32"):
             continue
-        if tensor.name in kept:
+        if is_of_kept_samples(tensor.name):
             low, high = (-_SAMPLE_MAX, _SAMPLE_MAX) if tensor.type == "f32" else limits(tensor.type)
         else:
             low, high = _range(role, tensor.type, layers[layer])

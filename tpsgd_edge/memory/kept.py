@@ -21,3 +21,9 @@ def kept_samples(model: QuantizedModel) -> tuple[tuple[str, str, tuple[int, ...]
         (f"{KEPT}.label", "u16" if is_class else vector_type, label_shape),
         (f"{KEPT}.x", model.value_type, (replay.size, model.n_inputs)),
     )
+
+
+def is_of_kept_samples(tensor: str) -> bool:
+    """Tell whether a tensor of the state belongs to kept samples, and not to a layer."""
+    layer, _, role = tensor.rpartition(".")
+    return layer == KEPT and role in ("kept", "seen", "label", "x")

@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.frontend.data import NO_NOTES, DataNotes
+from tpsgd_edge.frontend.order import Order
 from tpsgd_edge.memory.plan import Buffer
+from tpsgd_edge.reports.forgetting import Forgetting
 from tpsgd_edge.reports.layer_cost import Budget, LayerCost
 from tpsgd_edge.reports.sizes_json import sizes_json
 from tpsgd_edge.spec import Spec
@@ -75,6 +77,7 @@ class BuildResult:
         sizes: None where nothing was compiled.
         formats: number formats of each layer, in words.
         arena: buffers of the training arena, from the memory plan.
+        kept_bytes: of the samples that the device keeps.
         digests: hexadecimal digests by name ("project", "initial weights").
     """
 
@@ -89,6 +92,7 @@ class BuildResult:
     formats: Mapping[str, str]
     layers: tuple[LayerCost, ...]
     arena: tuple[Buffer, ...] = ()
+    kept_bytes: int = 0
     digests: Mapping[str, str] = field(default_factory=dict)
     data: DataNotes = NO_NOTES
     warnings: tuple[Doubt, ...] = ()
@@ -179,6 +183,8 @@ class SimulateResult:
             it comes from no other.
         warnings: what makes the result doubtful.
         planned_ram: bytes of weights, arena and streams on a device; the stack comes on top.
+        order: in which the samples came.
+        forgetting: what became of each class; None unless they came one after the other.
     """
 
     spec: Spec
@@ -201,6 +207,8 @@ class SimulateResult:
     data: DataNotes = NO_NOTES
     warnings: tuple[Doubt, ...] = ()
     planned_ram: int | None = None
+    order: Order = "shuffled"
+    forgetting: Forgetting | None = None
 
     def to_json(self) -> Json:
         """The common keys, and epochs, learning curve, confusion matrix."""
@@ -221,6 +229,8 @@ class SimulateResult:
             "origin": [finite(value) for value in self.source_domain],
             "weights": None if self.weights is None else str(self.weights),
             "planned_ram_bytes": self.planned_ram,
+            "order": self.order,
+            "forgetting": None if self.forgetting is None else self.forgetting.to_json(),
         }
 
 

@@ -13,8 +13,8 @@ class ReplaySpec(Section):
     """Samples that the device keeps, to learn from some of them again before each new one.
 
     So does what it meets in the order of its life, one person or one class after the other, not
-    drive out what it knew. They are part of the model's state: checkpoints hold them, and the budget
-    of RAM counts them.
+    drive out what it knew. They are part of the model's state: checkpoints hold them, and the
+    budget of RAM counts them.
     """
 
     size: Annotated[int, Field(ge=0, le=LARGEST_SIZE)] = 0
