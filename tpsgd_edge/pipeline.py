@@ -29,7 +29,7 @@ from tpsgd_edge.reports.results import (
     SimulateResult,
     VerifyResult,
 )
-from tpsgd_edge.reports.simulated import one_pass, simulated
+from tpsgd_edge.reports.simulated import simulated, with_passes
 from tpsgd_edge.spec import DEFAULT_RATE, Spec
 from tpsgd_edge.stages import (
     Firmware,
@@ -150,8 +150,7 @@ def simulate(
     """
     if weights_out is not None:
         check_output(weights_out, "the state", inputs=input_files(spec))
-    if order == "classes":
-        spec, epochs = one_pass(spec, epochs), 1
+    spec, epochs = with_passes(spec, order, epochs)
     prepared = prepare(spec)
     begin, count = _state_in(prepared, weights_in, model_id), epochs or prepared.spec.rule.passes
     tell = progress or _silent

@@ -1,16 +1,24 @@
 """The orders in which a device may meet the samples: shuffled, as in its life, class by class."""
 
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.errors import DataError
+from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.split import epoch_order
 
 Order = Literal["shuffled", "recorded", "sorted", "classes"]
 ORDERS: tuple[Order, ...] = get_args(Order)
+IN_WORDS: Mapping[Order, str] = {
+    "shuffled": "",
+    "recorded": ", samples as recorded",
+    "sorted": ", samples sorted by class",
+    "classes": ", one class after the other",
+}
+"""What a line of results says of the order."""
 
 
 def sample_order(order: Order, dataset: Dataset, seed: int, epoch: int) -> NDArray[np.intp]:
@@ -50,6 +58,24 @@ def stretches_of(
     whole = sample_order(order, dataset, seed, 0)
     ends = np.cumsum(np.bincount(dataset.y_train, minlength=dataset.labels.count))
     return tuple(np.split(whole, ends[:-1]))
+
+
+def passes_in(order: Order, epochs: int | None) -> int | None:
+    """Number of passes that an order allows: as asked, or one where classes come in turn.
+
+    Raises:
+        SpecError: more passes are asked for.
+    """
+    if order != "classes":
+        return epochs
+    if epochs not in (None, 1):
+        raise SpecError(
+            "classes that come one after the other come once",
+            where="--order classes",
+            found=f"--epochs {epochs}",
+            help="leave --epochs out, or use --order sorted for several passes",
+        )
+    return 1
 
 
 def check_classes(dataset: Dataset) -> None:

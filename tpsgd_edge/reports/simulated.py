@@ -3,8 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from tpsgd_edge.errors import SpecError
-from tpsgd_edge.frontend.order import Order
+from tpsgd_edge.frontend.order import Order, passes_in
 from tpsgd_edge.memory.dump import State
 from tpsgd_edge.reports.costs import formats_of
 from tpsgd_edge.reports.forgetting import forgetting_of
@@ -22,20 +21,16 @@ from tpsgd_edge.stages.export import write_state
 from tpsgd_edge.stages.facts import training_doubts
 
 
-def one_pass(spec: Spec, epochs: int | None) -> Spec:
-    """The spec with a schedule of one pass, in which classes come one after the other.
+def with_passes(spec: Spec, order: Order, epochs: int | None) -> tuple[Spec, int | None]:
+    """The spec and its epochs; where classes come one after the other, with a schedule of one pass.
 
     Raises:
         SpecError: more passes are asked for.
     """
-    if epochs not in (None, 1):
-        raise SpecError(
-            "classes that come one after the other come once",
-            where="--order classes",
-            found=f"--epochs {epochs}",
-            help="leave --epochs out, or use --order sorted for several passes",
-        )
-    return spec.model_copy(update={"rule": spec.rule.model_copy(update={"epochs": 1})})
+    passes = passes_in(order, epochs)
+    if order == "classes":
+        spec = spec.model_copy(update={"rule": spec.rule.model_copy(update={"epochs": 1})})
+    return spec, passes
 
 
 def simulated(
