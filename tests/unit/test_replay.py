@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.random.networks import network
-from tests.support.kinds import CLASSES, SAMPLES, begun, net
+from tests.support.kinds import CLASSES, begun, net
 from tpsgd_edge.errors import BudgetError, DataError, SpecError
 from tpsgd_edge.memory import model_id, state_layout
 from tpsgd_edge.memory.dump import read_dump
