@@ -19,7 +19,7 @@ END = 2**32 - 1
 
 @contextmanager
 def keeping(keep: str, again: int) -> Iterator[tuple[Prepared, Device, Reference]]:
-    """A net with a memory of five samples on this computer, and its reference."""
+    """A net that keeps five samples, on this computer, and its reference."""
     prepared = prepare(net(replay={"size": 5, "keep": keep, "again": again}))
     with on_host(prepared, check=False) as device:
         device.init()

@@ -106,7 +106,7 @@ def test_the_kept_samples_are_those_of_the_contract(keep):
 
 @pytest.mark.parametrize("again", [1, 3])
 def test_a_step_learns_from_kept_samples_and_then_from_the_new_one(again):
-    """The same net without a memory, which is given those samples, learns the same."""
+    """The same net without a replay, which is given those samples, learns the same."""
     model = small("reservoir", again=again)
     x = np.random.default_rng(2).integers(-100, 100, (30, 6)).astype(np.int8)
     labels = (np.arange(30) % CLASSES).astype(np.uint16)
@@ -205,7 +205,7 @@ class TestSpec:
 
 
 class TestState:
-    def test_ids_of_models_without_a_memory_are_those_of_old_and_others_differ(self):
+    def test_ids_of_models_without_a_replay_are_those_of_old_and_others_differ(self):
         plain, keeping = prepare(net()).model, small("reservoir")
         without = replace(keeping, replay=None)
         assert model_id(replace(without, schedule=plain.schedule)) == model_id(plain)
@@ -216,7 +216,7 @@ class TestState:
     @pytest.mark.parametrize(
         ("tensor", "value"), [("kept", 6), ("kept", 1), ("label", CLASSES), ("seen", 1)]
     )
-    def test_a_damaged_memory_is_no_dump(self, tensor, value):
+    def test_damaged_samples_are_no_dump(self, tensor, value):
         way = begun(net(replay={"size": 5, "keep": "reservoir"}))
         state = dict(way.reference.state())
         changed = state[f"replay.{tensor}"].copy()
@@ -240,4 +240,4 @@ class TestState:
         sizes = Sizes(Ram(kept + 200, 100, 50), Flash(100, 100), 0, 0)
         with pytest.raises(BudgetError) as caught:
             check_budget(prepared.spec, sizes, (), kept)
-        assert "replay memory takes 3,216 bytes: a smaller [replay] size" in caught.value.message()
+        assert "replay takes 3,216 bytes: a smaller [replay] size" in caught.value.message()

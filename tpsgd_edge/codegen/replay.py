@@ -11,7 +11,7 @@ from tpsgd_edge.quantize.model import QuantizedModel
 
 @dataclass(frozen=True, slots=True)
 class ReplayView:
-    """The memory of samples of a model.
+    """The kept samples of a model.
 
     Attributes:
         again: steps on kept samples before each new one.
