@@ -33,11 +33,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 # Tests here compile C for each case: of each test, so many cases are quick, the others slow.
 _COMPILING = {"random": 1, "emulator": 1}
+# Of the corners of the contract, which all compile C, `make check` visits every third.
+_CORNERS = 3
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of a series of like cases `make check` runs some, evenly spread; the others are slow."""
+    """Of a series of like cases `make check` runs some, evenly spread; the others are spare."""
+    corners = [item for item in items if item.path.name.startswith("test_corners_of_")]
+    for i, item in enumerate(corners):
+        if i % _CORNERS:
+            _leave_out(item)
     series: dict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
         if item.get_closest_marker("slow") is None:
@@ -49,15 +55,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             kept = {i * len(cases) // quick for i in range(quick)}
             for i, case in enumerate(cases):
                 if i not in kept:
-                    case.add_marker(pytest.mark.slow)
+                    _leave_out(case)
     if items and items[0].config.pluginmanager.hasplugin("_cov"):
         _measure_only_the_quick(items)
+
+
+def _leave_out(item: pytest.Item) -> None:
+    """Have `make check` do without a test that is like others, and tools/mutate.py not."""
+    item.add_marker(pytest.mark.slow)
+    item.add_marker(pytest.mark.spare)
 
 
 def _measure_only_the_quick(items: list[pytest.Item]) -> None:
     """Have pytest-cov pause in slow tests, which are slow enough."""
     for item in items:
-        if item.get_closest_marker("slow"):
+        if item.get_closest_marker("slow") and not item.get_closest_marker("spare"):
             item.add_marker("no_cover")
 
 

@@ -169,7 +169,7 @@ def _pytest(folder: Path, *arguments: str) -> int:
     }
     try:
         return subprocess.run(
-            [*command, "-m", "not slow", f"--timeout={ONE_TEST}", *arguments],
+            [*command, "-m", "not slow or spare", f"--timeout={ONE_TEST}", *arguments],
             cwd=folder,
             env=environment,
             stdout=subprocess.DEVNULL,

@@ -72,7 +72,7 @@ def main_of(models: list[str]) -> str:
     return text.replace("RUNS", "".join(runs))
 
 
-@pytest.mark.series(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["zig", "gcc"])
 @pytest.mark.parametrize("core", ["cortex-m4f", "rv32imc"])
 def test_two_models_on_one_core(core, family, tmp_path):

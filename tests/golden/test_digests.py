@@ -23,7 +23,7 @@ def check(name: str, found: Outcome, *, update: bool) -> None:
     assert stored().get(name) == found, f"{name} trains to other bits; {hint}"
 
 
-@pytest.mark.series(4)
+@pytest.mark.series(2)
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_trains_to_the_same_digest(name, tmp_path, update_golden):
     check(name, outcome(example(name, tmp_path)), update=update_golden)

@@ -31,6 +31,7 @@ def test_what_is_made_of_wrong_code_is_refused(verb, folder, monkeypatch, capsys
     assert sorted(folder.rglob("*")) == before
 
 
+@pytest.mark.series(3)
 @pytest.mark.parametrize("fault", SELFTEST_SEES)
 def test_the_self_test_sees_wrong_answers(fault, monkeypatch, capsys):
     make_wrong(monkeypatch, SELFTEST_SEES[fault].change)
@@ -55,6 +56,7 @@ def test_a_build_for_a_core_runs_its_self_test(folder, monkeypatch, capsys):
 _TANH = bytes([0xF8, 0xFC, 0x00, 0x04, 0x08, 0x0C, 0x10])
 
 
+@pytest.mark.series(1)
 @pytest.mark.parametrize("platform", ["host", "cortex-m4f"])
 @pytest.mark.parametrize(
     ("verb", "words"),

@@ -28,6 +28,7 @@ def test_code_that_is_right_is_equal(name, capsys):
     assert "equal" in ended.out
 
 
+@pytest.mark.series(8)
 @pytest.mark.parametrize("wrong", WRONG)
 def test_a_wrong_library_of_this_computer_is_a_mismatch(wrong, monkeypatch, capsys):
     fault = WRONG[wrong]
@@ -39,6 +40,7 @@ def test_a_wrong_library_of_this_computer_is_a_mismatch(wrong, monkeypatch, caps
     assert (ended.code, ended.err) == (1, "")
 
 
+@pytest.mark.series(1)
 @pytest.mark.emulator
 @pytest.mark.parametrize("wrong", ON_CORES)
 def test_wrong_firmware_on_a_core_is_a_mismatch(wrong, monkeypatch, capsys):

@@ -123,6 +123,7 @@ class _Build:
                 build_dir=self.folder / "build",
                 optimize=self.optimize,
                 inference_only=only_predicts,
+                warnings_as_errors=True,
             )
         return firmware_of_one_unit(
             self.project,

@@ -93,7 +93,7 @@ def main_of(name: str) -> str:
     return _MAIN.replace("HEADER", header).replace("GLOBALS", variables).replace("OPEN", open_)
 
 
-@pytest.mark.series(2)
+@pytest.mark.series(1)
 @pytest.mark.parametrize("compiler", ["gcc", "clang-14"])
 @pytest.mark.parametrize("name", SYSTEM)
 def test_an_adapter_saves_and_loads(tmp_path, name, compiler):

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tpsgd_edge.errors import ToolError
 from tpsgd_edge.stages import preparation
 from tpsgd_edge.toolchain.build import compile_simulation
+from tpsgd_edge.toolchain.compilers import find_compiler
+from tpsgd_edge.toolchain.platforms import load_platform
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +30,12 @@ def quick_compilations(cache_of_the_run: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(
         preparation, "compile_simulation", partial(compile_simulation, optimize="-O1")
     )
+
+
+@pytest.fixture
+def host_compiler() -> None:
+    """Skip where nothing compiles for this computer."""
+    try:
+        find_compiler(load_platform("host"))
+    except ToolError as error:
+        pytest.skip(str(error))

@@ -11,7 +11,7 @@ from tpsgd_edge.stages import prepare, render_project
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.toml"))
 
 
-@pytest.mark.series(4)
+@pytest.mark.series(1)
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_becomes_a_project(path: Path) -> None:
     spec = load_spec(path)

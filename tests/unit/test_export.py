@@ -163,6 +163,7 @@ def softmax(z):
     return e / e.sum(axis=-1, keepdims=True)
 
 
+@pytest.mark.series(6)
 @pytest.mark.parametrize("name", NETS)
 def test_every_layer_kind_predicts_the_same(name):
     layers, shape = NETS[name]

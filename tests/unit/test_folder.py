@@ -295,6 +295,7 @@ def killed_at(moment: int, monkeypatch) -> None:
     monkeypatch.setattr(folder_module.shutil, "rmtree", dying(folder_module.shutil.rmtree))
 
 
+@pytest.mark.series(2)
 @pytest.mark.parametrize("first", [None, OLD, NEW], ids=["new", "other", "same"])
 @pytest.mark.parametrize("then", [OLD, NEW], ids=["old", "new"])
 def test_killed_at_any_change_the_next_run_works(tmp_path, first, then):

@@ -83,14 +83,14 @@ def test_the_formats_are_those_of_a_spec():
     assert {pair[1] for pair in FORMATS} == set(activations)
 
 
-@pytest.mark.series(20)
+@pytest.mark.series(6)
 @pytest.mark.parametrize("formats", FORMATS, ids=FORMAT_NAMES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_of_layer_goes_through_all_stages(kind, formats):
     assert_goes_through(begun(net(kind, formats)), kind, REFUSED_KINDS)
 
 
-@pytest.mark.series(3)
+@pytest.mark.series(1)
 @pytest.mark.parametrize("formats", FORMATS, ids=FORMAT_NAMES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_of_layer_trains_bit_for_bit(kind, formats):

@@ -58,7 +58,7 @@ def folders(tmp_path_factory):
     return {name: tmp_path_factory.mktemp(name) for name in SMALL}
 
 
-@pytest.mark.series(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_no_rule_is_broken_that_is_not_in_the_table(name, folders):
     assert not findings(name, folders[name]) - LISTED

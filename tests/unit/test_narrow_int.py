@@ -52,6 +52,7 @@ def written_where_clang_is(name: str, folder: Path) -> list[str]:
     return written(name, folder)
 
 
+@pytest.mark.series(3)
 @pytest.mark.parametrize("name", SMALL)
 def test_no_expression_needs_more_than_16_bits_of_an_int(tmp_path, name):
     for source in written_where_clang_is(name, tmp_path):

@@ -87,6 +87,7 @@ def test_cores_in_arm_state_take_the_plain_kernels(tmp_path, core):
         run(gcc, *flags, "-c", *sources, cwd=tmp_path / name)
 
 
+@pytest.mark.series(1)
 @pytest.mark.parametrize("compiler", ["arm-none-eabi-gcc", "clang-14"])
 def test_words_from_any_address_are_loaded_only_where_that_is_allowed(tmp_path, compiler):
     target = [] if "gcc" in compiler else ["--target=thumbv7em-none-eabi", "-ffreestanding"]

@@ -69,6 +69,7 @@ def learned(reference: Reference, seed: int) -> list[bool]:
     return changes
 
 
+@pytest.mark.series(2)
 @pytest.mark.parametrize("weights", ["s16", "f32"])
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_a_proof_covers_new_rates_for_each_schedule(schedule, weights):

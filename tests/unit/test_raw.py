@@ -14,8 +14,9 @@ from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.quantize import quantize_inputs
 from tpsgd_edge.quantize.raw import RAW_DTYPES, IntegerConversion, RealConversion, conversion
 from tpsgd_edge.spec import spec_from_dict
-from tpsgd_edge.stages import prepare
+from tpsgd_edge.stages import prepare, render_project
 from tpsgd_edge.toolchain.compilers import find_compiler
+from tpsgd_edge.toolchain.folder import write_project
 from tpsgd_edge.toolchain.platforms import load_platform
 
 WHOLE = ["uint8", "int8", "uint16", "int16"]
@@ -244,3 +245,22 @@ def test_reference_and_c_convert_values_alike(weights, tmp_path):
     x, y = rng.standard_normal((40, 6)), rng.standard_normal((40, 3)) * [1, 50, 3000] + 700
     spec = make_spec(tmp_path, x, y=y, numbers={"weights": weights})
     assert verify(spec, steps=5).verdict.verdict == "equal"
+
+
+@pytest.mark.parametrize("answers", ["at the end", "at each step"])
+@pytest.mark.parametrize("scaling", ["unit", "standard"])
+def test_nothing_is_unused_in_code_that_only_predicts(scaling, answers, tmp_path):
+    # Scaled column by column, a sample of these has no conversion of one timestep.
+    x = np.random.default_rng(5).standard_normal((40, 4, 3))
+    y = np.arange(40) % 3 if answers == "at the end" else np.arange(160).reshape(40, 4) % 3
+    spec = make_spec(tmp_path, x, GRU, y=y, data={"scaling": scaling})
+    folder = tmp_path / "net"
+    write_project(render_project(prepare(spec)).files, folder)
+    (folder / "unit.c").write_text("".join(f'#include "{p.name}"\n' for p in folder.glob("*.c")))
+    flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-DNET_INFERENCE_ONLY", "-c"]
+    subprocess.run(
+        [*find_compiler(load_platform("host")).command, *flags, "-o", "unit.o", "unit.c"],
+        cwd=folder,
+        check=True,
+        timeout=300,
+    )

@@ -138,6 +138,7 @@ def test_the_users_text_is_text():
     assert "'<i>.toml'" in words_of(html)
 
 
+@pytest.mark.series(1)
 @pytest.mark.parametrize("classes", [1, 21, 41])
 def test_any_number_of_classes(classes):
     simulate = replace(

@@ -53,6 +53,7 @@ def test_a_small_net_by_all_rules(
     assert capsys.readouterr().out in told
 
 
+@pytest.mark.slow
 def test_learning_rates_of_a_small_net(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

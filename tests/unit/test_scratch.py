@@ -130,6 +130,7 @@ def untouched(arena: bytes, start: int, end: int) -> bool:
     return arena[start:end] == bytes([FILL]) * (end - start)
 
 
+@pytest.mark.series(2)
 @pytest.mark.parametrize("name", MODELS)
 def test_kernels_use_their_scratch_to_the_end_and_nothing_behind_it(name, tmp_path):
     used: dict[str, bool] = {}

@@ -137,7 +137,7 @@ def of(name: str, lines: list[str]) -> list[str]:
     return [line for line in lines if line.split()[0] == model]
 
 
-@pytest.mark.series(13)
+@pytest.mark.series(4)
 @pytest.mark.parametrize("pair", PAIRS, ids="-".join)
 def test_two_models_in_one_firmware_compute_what_they_do_alone(built, pair):
     for linked in built.ways(pair):
@@ -157,6 +157,7 @@ def test_two_nets_of_one_shape_that_only_predict_have_weights_of_their_own(tmp_p
         assert [of(name, lines) for name in TWINS] == alone
 
 
+@pytest.mark.slow
 def test_all_models_lie_in_one_flat_folder_and_one_program(built, tmp_path):
     sources: list[str] = []
     for name in SMALL:

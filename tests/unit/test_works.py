@@ -253,6 +253,7 @@ def test_a_copy_predicts_while_the_model_learns(tmp_path):
     check(network(2, value_type="s8", **DENSE), _THREADS, tmp_path, "-pthread")
 
 
+@pytest.mark.series(1)
 @pytest.mark.parametrize("value_type", ["s8", "s16", "f32"])
 def test_two_streams_of_one_model_go_side_by_side(tmp_path, value_type):
     rng = np.random.default_rng(3)
@@ -261,6 +262,7 @@ def test_two_streams_of_one_model_go_side_by_side(tmp_path, value_type):
     check(with_gru_layers(rng, model), _STREAMS, tmp_path / "gru")
 
 
+@pytest.mark.series(1)
 @pytest.mark.parametrize("value_type", ["s8", "s16", "f32"])
 @pytest.mark.parametrize("gate", [False, True])
 def test_the_latest_answer_outlives_steps_and_teaching(tmp_path, gate, value_type):
@@ -273,6 +275,7 @@ def test_the_latest_answer_outlives_steps_and_teaching(tmp_path, gate, value_typ
     check(model, _LATEST, tmp_path / "predicts", "-DNET_INFERENCE_ONLY")
 
 
+@pytest.mark.slow
 def test_bytes_are_those_of_the_structs(tmp_path):
     for number, wanted in enumerate((DENSE, STREAM, DENSE | {"maps": True})):
         model = network(4, value_type="s8", **wanted)

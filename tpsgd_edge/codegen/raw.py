@@ -62,13 +62,20 @@ class RawView:
         label: of label vectors; None of classes.
         values: unit and mean of the outputs, for one or for all of them; empty for classes.
         has_steps: whether a timestep can be converted by itself.
+        has_answers_by_step: whether the answers are those of all steps, which `predict` has not.
     """
 
     x: ConversionView
     label: ConversionView | None
     values: tuple[tuple[str, ...], ...]
     has_steps: bool
+    has_answers_by_step: bool
     window: WindowView | None
+
+    @property
+    def is_only_learned(self) -> bool:
+        """Tell whether neither predictions nor steps take raw samples: each answer is a step's."""
+        return self.has_answers_by_step and not self.has_steps
 
     @property
     def is_real(self) -> bool:
@@ -86,6 +93,7 @@ def raw_view(model: QuantizedModel, window: WindowView | None) -> RawView:
         label=None if is_class else _view(label_conversion(model), "float"),
         values=() if is_class else _period(unit, mean),
         has_steps=bool(model.recurrent) and model.value(SAMPLE).count % len(x.rows) == 0,
+        has_answers_by_step=model.labels.each_step,
         window=window,
     )
 
