@@ -71,6 +71,10 @@ def _carries_scores(view: ModelView) -> bool:
     return view.carries
 
 
+def _has_drift(view: ModelView) -> bool:
+    return view.drift is not None
+
+
 def _has_store(view: ModelView) -> bool:
     return view.store is not None
 
@@ -102,6 +106,8 @@ COMPONENTS = (
         when=lambda view: view.is_float or view.raw.is_real,
         included=_never,
     ),
+    # NAME_drift.h includes it.
+    Component("tps_drift", has_source=False, is_runtime=True, when=_has_drift, included=_never),
     Component("tps_gru", when=lambda view: view.kernels.gru is not None),
     Component("tps_join", when=lambda view: view.kernels.join is not None),
     Component("tps_layer", has_source=False, included=_never),

@@ -14,6 +14,7 @@ from tpsgd_edge.assets import firmware_dir, templates_dir
 from tpsgd_edge.cache import fetch, keep, key_of
 from tpsgd_edge.codegen.c import c_rows, c_uint, c_wrapped
 from tpsgd_edge.codegen.components import components_of, included_headers
+from tpsgd_edge.codegen.drift import DriftView
 from tpsgd_edge.codegen.license import LICENSE, with_license
 from tpsgd_edge.codegen.manifest import manifest
 from tpsgd_edge.codegen.naming import file_name, noted, of_model
@@ -35,19 +36,21 @@ def render(
     *,
     has_store: bool = False,
     window: WindowView | None = None,
+    drift: DriftView | None = None,
 ) -> CProject:
     """The C project of a model.
 
     Args:
         port: hand-written files of the platform, by path below the project; copied as they are.
         has_store: whether the project can save and load checkpoints.
+        drift: the detector of drift, where the project is to have one.
         window: how samples are taken from a stream, where the project is to do that.
 
     Returns:
         The same bytes for the same arguments, whatever the machine.
     """
     view = model_view(model, plan, origin, selftest)
-    view = replace(view, raw=replace(view.raw, window=window))
+    view = replace(view, raw=replace(view.raw, window=window), drift=drift)
     view = replace(view, store=store_view(plan)) if has_store else view
     files = dict(_own_files(view)) | dict(_component_files(view))
     sources = tuple(sorted(name for name in files if name.endswith(".c")))
@@ -67,6 +70,8 @@ def _own_files(view: ModelView) -> Iterator[tuple[str, str]]:
     yield f"{view.name}.h", template("model.h.j2").render(m=view)
     yield f"{view.name}_raw.h", template("model_raw.h.j2").render(m=view)
     yield f"{view.name}_raw.c", template("model_raw.c.j2").render(m=view)
+    if view.drift is not None:
+        yield f"{view.name}_drift.h", template("model_drift.h.j2").render(m=view)
     if view.store is not None:
         yield f"{view.name}_store.h", template("model_store.h.j2").render(m=view)
         yield f"{view.name}_store.c", template("model_store.c.j2").render(m=view)

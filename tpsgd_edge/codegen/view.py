@@ -7,6 +7,7 @@ from tpsgd_edge.codegen.arrays import ArrayView, model_arrays
 from tpsgd_edge.codegen.c import C_TYPES, c_float, c_uint
 from tpsgd_edge.codegen.calls import LearningCalls, OperationView, use_state
 from tpsgd_edge.codegen.constants import ProjectionView, projection_view
+from tpsgd_edge.codegen.drift import DriftView
 from tpsgd_edge.codegen.kernels import Kernels, needed_kernels
 from tpsgd_edge.codegen.kinds import KINDS, LayerView
 from tpsgd_edge.codegen.kinds.memory import memory_arrays
@@ -51,6 +52,7 @@ class ModelView:
         replay: samples that are kept; None of a model that keeps none.
         confidence_c: C type of a confidence; empty where outputs give no probabilities of classes.
         store: the checkpoint of a project that saves; None of others.
+        drift: the detector of a project that has one; None of others.
     """
 
     name: str
@@ -86,6 +88,7 @@ class ModelView:
     raw: RawView
     replay: ReplayView | None
     store: StoreView | None = None
+    drift: DriftView | None = None
 
     @property
     def runtime_version(self) -> int:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from tpsgd_edge.spec.base import Positive, Section
+from tpsgd_edge.spec.drift import DriftSpec
 from tpsgd_edge.spec.firmware import FirmwareSpec
 from tpsgd_edge.spec.layers import WeightFormat
 from tpsgd_edge.spec.loss import LossSpec
@@ -314,6 +315,8 @@ class Spec(Section):
     """Samples and labels."""
     replay: ReplaySpec = ReplaySpec()
     """What the device keeps of the samples that it has seen."""
+    drift: DriftSpec = DriftSpec()
+    """What notices that the net does worse than it did."""
     platform: PlatformSpec = PlatformSpec()
     """The hardware and its budget."""
     firmware: FirmwareSpec = FirmwareSpec()

@@ -22,6 +22,7 @@ from tpsgd_edge.memory import MemoryPlan, plan_memory
 from tpsgd_edge.quantize import QuantizedModel, quantize, quantize_inputs, quantize_labels
 from tpsgd_edge.rule import pretrain
 from tpsgd_edge.spec import Spec
+from tpsgd_edge.stages.drift import detector_of
 from tpsgd_edge.stages.selftest import selftest_of
 from tpsgd_edge.stages.windows import window_of
 from tpsgd_edge.toolchain.build import Binary, compile_firmware, compile_simulation
@@ -97,8 +98,16 @@ def render_project(prepared: Prepared) -> CProject:
     origin = Origin(__version__, spec.source, spec.digest)
     selftest = selftest_of(model, *selftest_samples(model, dataset))
     port, has_store = port_files(prepared.platform), spec.firmware.store
-    window = window_of(spec, model, dataset.input_shape)
-    return render(model, prepared.plan, origin, selftest, port, has_store=has_store, window=window)
+    return render(
+        model,
+        prepared.plan,
+        origin,
+        selftest,
+        port,
+        has_store=has_store,
+        window=window_of(spec, model, dataset.input_shape),
+        drift=detector_of(spec, model),
+    )
 
 
 def selftest_samples(
