@@ -13,17 +13,21 @@ Each result is added to the file as soon as it is there; what the file holds is 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from experiments import EXAMPLES, Results, results_parser
+from numpy.typing import NDArray
 from of_seeds import spread
 
 from tpsgd_edge.frontend.data import Dataset, dataset_from_arrays, load_dataset
 from tpsgd_edge.frontend.order import ORDERS, Order, stretches_of
+from tpsgd_edge.reference.drift import ONE, Detector, Limits
 from tpsgd_edge.reports.costs import kept_bytes
 from tpsgd_edge.reports.forgetting import forgetting_of
 from tpsgd_edge.spec import Spec, spec_from_dict
+from tpsgd_edge.spec.drift import DriftSpec
 from tpsgd_edge.stages import on_host, prepare, quantize_samples, train
 
 SEEDS = (1, 2, 3)
@@ -84,6 +88,9 @@ WAYS: Mapping[str, dict[str, Any]] = {
 }
 # Those that are judged on the test set.
 JUDGED = tuple(way for way in WAYS if way not in ("20, balanced", "50, balanced, 4 again"))
+# Shares of wrong answers that stay, for so many answers, and those that rise.
+STEADY, STEADY_SHARES = 100_000, (0.05, 0.1, 0.2, 0.3)
+RISES = ((0.1, 0.3), (0.1, 0.5), (0.2, 0.4))
 TITLES: Mapping[Order, str] = {
     "shuffled": "shuffled",
     "recorded": "as recorded",
@@ -205,13 +212,51 @@ def _cell(
     return spread([results[Run(net, way, order, s, is_trial).key][what] for s in seeds])
 
 
+def drift_measured() -> dict[str, list[float]]:
+    """False alarms of the detector at its defaults, and answers until it notices a rise."""
+    rng, asked = np.random.default_rng(5), DriftSpec()
+    limits = Limits(round(asked.tolerance * ONE), round(asked.threshold * ONE), asked.after)
+
+    def noticed(shares: NDArray[Any]) -> list[int]:
+        detector, found = Detector(), []
+        wrong = (rng.random(len(shares)) < shares).astype(int) * ONE
+        for place, value in enumerate(wrong.tolist()):
+            detector, has_risen = detector.after(value, limits)
+            if has_risen:
+                found.append(place)
+        return found
+
+    alarms = [float(len(noticed(np.full(STEADY, share)))) for share in STEADY_SHARES]
+    delays = []
+    for before, after in RISES:
+        shares = np.repeat([before, after], [500, 1000])
+        found = (noticed(shares) for _ in range(25))
+        first = [min([at - 500 for at in one if at >= 500], default=1000) for one in found]
+        delays.append(float(np.median(first)))
+    return {"alarms": alarms, "delays": delays}
+
+
+def drift_rows(results: Mapping[str, Any]) -> Iterator[str]:
+    """The table of the detector in Markdown."""
+    found = results["drift"]
+    yield "| wrong answers | |"
+    yield "|---|---:|"
+    for share, count in zip(STEADY_SHARES, found["alarms"], strict=True):
+        yield f"| {100 * share:g} %, steady | {count:g} false alarms in {STEADY:,} answers |"
+    for (before, after), delay in zip(RISES, found["delays"], strict=True):
+        rise = f"from {100 * before:g} to {100 * after:g} %"
+        yield f"| {rise} | noticed after {delay:g} answers, median of 25 |"
+
+
 def main() -> None:
     """Measure what is missing, and print the tables."""
     asked = results_parser(__doc__).parse_args()
     found = Results(asked.results, may_train=not asked.only_print)
     for run in runs():
         found.get(run.key, partial(measured, run))
-    for row in (*trial_rows(found.results), "", *rows(found.results)):
+    found.get("drift", drift_measured)
+    tables = (trial_rows, rows, drift_rows)
+    for row in chain.from_iterable((*table(found.results), "") for table in tables):
         print(row)
 
 
