@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.test_random_networks import CORES
+from tests.emulator.test_random_networks import CORES, build_for
 from tpsgd_edge.errors import DataError, ToolError
 from tpsgd_edge.spec import load_spec
 from tpsgd_edge.stages import (
     Prepared,
-    compile_for_device,
     prepare,
     prove,
     render_project,
@@ -20,7 +19,7 @@ from tpsgd_edge.stages import (
 from tpsgd_edge.toolchain.compilers import find_compiler
 from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import find_emulator, open_device
-from tpsgd_edge.toolchain.platforms import load_platform
+from tpsgd_edge.toolchain.platforms import load_platform, port_files
 
 pytestmark = pytest.mark.emulator
 
@@ -55,8 +54,9 @@ def test_an_example_trains_as_the_reference_does(path: Path, core: str) -> None:
     except ToolError as error:
         pytest.skip(f"{error.what}: {error.found}")
     project = render_project(prepared)
+    project = replace(project, files={**project.files, **port_files(prepared.platform)})
     with scratch_project(project) as folder:
-        binary = compile_for_device(prepared, project, folder)
+        binary = build_for(prepared.platform, project, folder, EXAMPLES.index(path))
         with open_device(binary, interface_of(prepared.model)) as device:
             verdict = prove(device, prepared, STEPS, lambda *_: None)
     assert verdict.verdict == "equal", verdict.describe()

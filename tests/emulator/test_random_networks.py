@@ -1,6 +1,7 @@
 """A fixed set of random networks on every emulated core: no bit differs from the reference."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ from tests.random.networks import Recipe, project_of, random_recipe, samples_of
 from tests.random.running import assert_same, assert_same_inference, written
 from tests.support.models import ACTIVATIONS, PROJECTIONS, VALUE_TYPES, loss_choices
 from tests.support.one_unit import firmware_of_one_unit
+from tpsgd_edge.codegen import CProject
 from tpsgd_edge.errors import ToolError
 from tpsgd_edge.quantize import QuantizedModel
-from tpsgd_edge.toolchain.build import compile_firmware
+from tpsgd_edge.toolchain.build import Binary, compile_firmware
 from tpsgd_edge.toolchain.compilers import Compiler, find_compiler
 from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import find_emulator, open_device
@@ -68,42 +70,55 @@ def run_on(
     family: str | None = None,
     inference_only: bool = False,
 ) -> None:
-    """The same for any model, with the samples of a seed.
-
-    A fifth of the cores, others for each seed, run what the product builds: each file by itself,
-    with -O2, by zig. The rest run one unit, which gcc compiles with -O1 in a third of the time.
-    With a family given, the product builds.
-    """
+    """The same for any model, with the samples of a seed; `build_for` says how it is built."""
     platform = load_platform(core)
-    compiler = needed(platform, family)
+    needed(platform, family)
     x, labels = samples_of(model, seed)
     project = project_of(model, x[:4], labels[:4])
     project = replace(project, files={**project.files, **port_files(platform)})
-    is_product = family is not None or (CORES.index(core) + seed) % 5 == 0
     with written(project) as folder:
-        if is_product:
-            binary = compile_firmware(
-                folder,
-                project.name,
-                project.sources,
-                platform,
-                compiler,
-                build_dir=folder / "build",
-                inference_only=inference_only,
-                warnings_as_errors=True,
-            )
-        else:
-            binary = firmware_of_one_unit(
-                project,
-                folder,
-                platform,
-                _quickest(platform),
-                optimize="-O1",
-                inference_only=inference_only,
-            )
+        binary = build_for(
+            platform, project, folder, seed, family=family, inference_only=inference_only
+        )
         with open_device(binary, interface_of(model)) as device:
             check = assert_same_inference if inference_only else assert_same
             check(model, device, seed)
+
+
+def build_for(
+    platform: Platform,
+    project: CProject,
+    folder: Path,
+    number: int,
+    *,
+    family: str | None = None,
+    inference_only: bool = False,
+) -> Binary:
+    """Firmware of a project that lies in a folder, with its port/.
+
+    A fifth of the cores, others for each number, run what the product builds: each file by itself,
+    with -O2, by zig. The rest run one unit, which gcc compiles with -O1 in a tenth of the time.
+    With a family given, the product builds.
+    """
+    if family is None and (CORES.index(platform.name) + number) % 5:
+        return firmware_of_one_unit(
+            project,
+            folder,
+            platform,
+            _quickest(platform),
+            optimize="-O1",
+            inference_only=inference_only,
+        )
+    return compile_firmware(
+        folder,
+        project.name,
+        project.sources,
+        platform,
+        find_compiler(platform, family),
+        build_dir=folder / "build",
+        inference_only=inference_only,
+        warnings_as_errors=True,
+    )
 
 
 def _quickest(platform: Platform) -> Compiler:
