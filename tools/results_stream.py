@@ -47,7 +47,7 @@ _PAST = {
 # Data, layers, and what [rule] says beside one pass at a constant rate.
 NETS: Mapping[str, tuple[dict[str, Any], list[dict[str, Any]], dict[str, Any]]] = {
     "HAPT 768-64-6": (
-        _HAPT,
+        {**_HAPT, "scaling": "standard"},
         [{"name": "fc1", "units": 64}, {"name": "fc2", "units": 6}],
         {},
     ),
