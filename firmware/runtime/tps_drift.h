@@ -44,7 +44,9 @@ static inline int tps_drift_update(struct tps_drift *drift, const struct tps_dri
     if (drift->n < limits->after || drift->excess <= limits->threshold) {
         return 0;
     }
-    *drift = (struct tps_drift){0};
+    drift->n = 0;
+    drift->sum = 0;
+    drift->excess = 0;
     return 1;
 }
 

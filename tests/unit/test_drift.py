@@ -1,6 +1,7 @@
 """The detector of drift: the reference against the published test, the C against the reference."""
 
 import re
+import shutil
 import subprocess
 
 import numpy as np
@@ -148,11 +149,24 @@ def test_confidence_needs_no_label(formats):
     project = render_project(prepare(net(formats=formats, drift={"watch": "confidence"})))
     header = project.files["small_drift.h"]
     assert "int small_drift(struct tps_drift *drift)" in header
-    assert ".tolerance = 1638, /* 0.05, Q15 */" in header
-    assert ".threshold = 327680, /* 10 answers, Q15 */" in header
+    assert "    1638, /* tolerance: 0.05, Q15 */" in header
+    assert "    327680, /* threshold: 10 answers, Q15 */" in header
     assert re.search(r"32768u - .*small_confidence_with\(work\)", header)
     assert "small_tps_drift.h" not in project.files
     assert "tps_drift.h" in project.files
+
+
+@pytest.mark.parametrize("watch", ["accuracy", "confidence"])
+def test_the_header_is_c_plus_plus_too(tmp_path, watch):
+    compiler = shutil.which("g++") or shutil.which("clang++-14")
+    if compiler is None:
+        pytest.skip("no C++ compiler")
+    for name, text in render_project(prepare(net(drift={"watch": watch}))).files.items():
+        if name.endswith(".h") and "/" not in name:
+            (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "main.cpp").write_text('#include "small_drift.h"\n')
+    flags = ["-std=c++11", "-Wall", "-Wextra", "-pedantic", "-Werror", "-fsyntax-only"]
+    subprocess.run([compiler, *flags, tmp_path / "main.cpp"], check=True, timeout=60)
 
 
 def test_without_the_key_there_is_no_detector():
