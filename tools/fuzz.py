@@ -247,8 +247,8 @@ def _results() -> bytes:
             pass
         with sqlite3.connect(path) as connection:
             connection.execute(
-                "insert into runs values ('spec', 'random', 1, 0.1, 1, 2, 32, 0, 'accuracy',"
-                " '[0.1, 0.5]', 1.5, 10, 20, 30)"
+                "insert into runs values ('spec', 'random', 1, 0.1, 1, 2, 32, 0, 'shuffled',"
+                " 'accuracy', '[0.1, 0.5]', 1.5, 10, 20, 30)"
             )
         connection.close()
         return path.read_bytes()

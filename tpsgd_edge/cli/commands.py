@@ -20,6 +20,7 @@ from tpsgd_edge.cli.options import (
     epochs_option,
     json_option,
     load,
+    order_option,
     spec_options,
     steps_option,
 )
@@ -155,6 +156,7 @@ def verify_command(
 @cli.command("simulate")
 @spec_options
 @epochs_option
+@order_option
 @click.option(
     "--weights-out",
     type=click.Path(path_type=Path),
@@ -170,6 +172,7 @@ def simulate_command(
     overrides: tuple[str, ...],
     as_json: bool,
     epochs: int | None,
+    order: Literal["shuffled", "recorded", "sorted", "classes"],
     weights_out: Path | None,
     weights_in: Path | None,
     model_id: int | None,
@@ -187,6 +190,7 @@ def simulate_command(
         result = simulate(
             spec,
             epochs=epochs,
+            order=order,
             weights_out=weights_out,
             weights_in=weights_in,
             model_id=model_id,

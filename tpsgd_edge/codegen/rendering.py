@@ -14,6 +14,7 @@ from tpsgd_edge.assets import firmware_dir, templates_dir
 from tpsgd_edge.cache import fetch, keep, key_of
 from tpsgd_edge.codegen.c import c_rows, c_uint, c_wrapped
 from tpsgd_edge.codegen.components import components_of, included_headers
+from tpsgd_edge.codegen.drift import DriftView
 from tpsgd_edge.codegen.license import LICENSE, with_license
 from tpsgd_edge.codegen.log import log_view
 from tpsgd_edge.codegen.manifest import manifest
@@ -39,6 +40,7 @@ def render(
     has_wire: bool = False,
     window: WindowView | None = None,
     log_every: int | None = None,
+    drift: DriftView | None = None,
 ) -> CProject:
     """The C project of a model.
 
@@ -46,6 +48,7 @@ def render(
         port: hand-written files of the platform, by path below the project; copied as they are.
         has_store: whether the project can save and load checkpoints.
         has_wire: whether a computer can talk to it.
+        drift: the detector of drift, where the project is to have one.
         window: how samples are taken from a stream, where the project is to do that.
         log_every: training steps from digest to digest, where the project writes a log of them.
 
@@ -53,7 +56,7 @@ def render(
         The same bytes for the same arguments, whatever the machine.
     """
     view = model_view(model, plan, origin, selftest)
-    view = replace(view, raw=replace(view.raw, window=window))
+    view = replace(view, raw=replace(view.raw, window=window), drift=drift)
     view = replace(view, store=store_view(plan)) if has_store else view
     view = replace(view, wire=wire_view(model, plan)) if has_wire else view
     view = view if log_every is None else replace(view, log=log_view(model, log_every))
@@ -75,6 +78,8 @@ def _own_files(view: ModelView) -> Iterator[tuple[str, str]]:
     yield f"{view.name}.h", template("model.h.j2").render(m=view)
     yield f"{view.name}_raw.h", template("model_raw.h.j2").render(m=view)
     yield f"{view.name}_raw.c", template("model_raw.c.j2").render(m=view)
+    if view.drift is not None:
+        yield f"{view.name}_drift.h", template("model_drift.h.j2").render(m=view)
     if view.store is not None:
         yield f"{view.name}_store.h", template("model_store.h.j2").render(m=view)
         yield f"{view.name}_store.c", template("model_store.c.j2").render(m=view)

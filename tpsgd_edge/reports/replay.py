@@ -2,13 +2,12 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 from matplotlib.ticker import PercentFormatter
 
 from tpsgd_edge.reports.figures import figure_file
 from tpsgd_edge.reports.results import Json, finite
-from tpsgd_edge.reports.text import metric_name
+from tpsgd_edge.reports.text import Metric, metric_name
 from tpsgd_edge.spec import Spec
 from tpsgd_edge.stages.replay import Replay
 
@@ -26,7 +25,7 @@ class ReplayResult:
     log: Path
     model_id: int
     crc: int
-    metric: Literal["accuracy", "r2"]
+    metric: Metric
     class_names: tuple[str, ...]
     replay: Replay
 

@@ -102,11 +102,6 @@ class _Replaying:
         state = self.prepared.plan.state.read(self.device.state())
         return int(state["step"]), digest(state[name] for name in digest_order(self.prepared.model))
 
-    @property
-    def _stride(self) -> int:
-        """Steps of the model's own count that training on one sample takes."""
-        return len(self.prepared.model.learning_steps)
-
     def begin(self, session: Session, where: str) -> None:
         """Go to where a session begins: here, or at a step that is past.
 
@@ -118,11 +113,9 @@ class _Replaying:
             return
         for base in (self.base, self._first_state()):
             self.device.load_state(base)
-            there = (session.step - self.now[0]) // self._stride
-            kept = _until(self.done, there) if base == self.base else []
-            apply(self.device, kept)
+            kept = self._until(session.step) if base == self.base else []
             if self.now == wanted:
-                self.base, self.done = base, list(kept)
+                self.base, self.done = base, kept
                 return
         raise DataError(
             "the log begins with a model that nothing here leads to",
@@ -131,19 +124,27 @@ class _Replaying:
             help="give what the device had learned before: --weights-in DUMP",
         )
 
+    def _until(self, step: int) -> list[Record]:
+        """Do again what was done before a step, sample by sample: each may take several steps."""
+        for place, record in enumerate(self.done):
+            if record.kind == "step" and self.now[0] >= step:
+                return self.done[:place]
+            apply(self.device, [record])
+        return list(self.done)
+
     def _first_state(self) -> bytes:
         self.device.init()
         return self.device.state()
 
     def run(self, session: Session) -> None:
         """Do what a session says, until its end or the first digest that differs."""
-        start = 0
+        start, first = 0, session.step + 1
         for place, record in enumerate(session.records):
             if record.kind == "digest":
                 self._advance(session.records[start:place])
-                if not self._agrees(record, session.records[start:place]):
+                if not self._agrees(record, first):
                     return
-                start = place + 1
+                start, first = place + 1, record.step + 1
         self._advance(session.records[start:])
         self.unchecked = _steps(session.records[start:])
         if session.damage:
@@ -153,12 +154,11 @@ class _Replaying:
         apply(self.device, records)
         self.done += records
 
-    def _agrees(self, record: Record, since: Sequence[Record]) -> bool:
+    def _agrees(self, record: Record, first: int) -> bool:
         step, found = self.now
         if (record.step, record.digest) == (step, found):
             self.compared += 1
             return True
-        first = step - self._stride * _steps(since) + 1
         self.difference = Difference(first, record.step, record.digest, found, record.at)
         return False
 
@@ -232,15 +232,6 @@ def _samples(device: Device, records: Sequence[Record]) -> tuple[Array, Array]:
 
 def _steps(records: Sequence[Record]) -> int:
     return sum(record.kind == "step" for record in records)
-
-
-def _until(records: Sequence[Record], steps: int) -> Sequence[Record]:
-    """The records of so many steps, or all of them."""
-    for place, record in enumerate(records):
-        steps -= record.kind == "step"
-        if steps < 0:
-            return records[:place]
-    return records
 
 
 @dataclass(frozen=True, slots=True)
