@@ -54,6 +54,8 @@ TESTS = {
     "dense": "tests/random/test_random_networks.py",
     "maps": "tests/random/test_random_maps.py",
     "sequences": "tests/random/test_random_sequences.py",
+    "detector": "tests/proof/test_corners_of_detectors.py",
+    "detectors": "tests/random/test_random_detectors.py",
     "memories": "tests/random/test_random_memories.py",
     "memory": "tests/proof/test_corners_of_memories.py",
     "memory_by_hand": "tests/unit/test_reference_memory.py",

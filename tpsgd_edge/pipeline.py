@@ -36,6 +36,7 @@ from tpsgd_edge.stages import (
     Progress,
     check_binary,
     compile_predicting,
+    detection_in,
     inspect_firmware,
     metric_of,
     on_host,
@@ -387,4 +388,5 @@ def _simulate(
         data=dataset.said,
         warnings=training_doubts(prepared, training, baselines),
         planned_ram=prepared.plan.n_bytes,
+        detection=detection_in(prepared, training.outputs),
     )

@@ -21,8 +21,10 @@ CI = {
     "mixtures": Count(100, 5),
     "frozen": Count(60, 4),
     "backprop": Count(120, 6),
+    "blocks": Count(120, 4),
     "gated": Count(60, 4),
     "memories": Count(80, 4),
+    "detectors": Count(36, 3),
     "graphs": Count(500, 10),
     "specs": Count(200, 0),
 }
@@ -33,8 +35,10 @@ ELSEWHERE = {
     "mixtures": Count(6, 1),
     "frozen": Count(8, 1),
     "backprop": Count(12, 1),
+    "blocks": Count(12, 1),
     "gated": Count(6, 1),
     "memories": Count(12, 1),
+    "detectors": Count(8, 1),
     "graphs": Count(16, 1),
     "specs": Count(32, 0),
 }

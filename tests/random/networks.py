@@ -149,6 +149,10 @@ def late_state(model: QuantizedModel, seed: int) -> dict[str, Array]:
             type_ = "f32" if layer.weight_type == "f32" else "s8"
             p = _at_the_ends(rng, (layer.n_target, model.labels.count), -127, 127)
             state[f"{layer.name}.p"] = p.astype(DTYPES[type_])
+    for detector in model.detectors:
+        for own in detector.tensors:
+            values = _at_the_ends(rng, (own.count,), own.low, own.high)
+            state[f"{detector.name}.{own.role}"] = values.astype(DTYPES["s32"])
     state["rng"] = np.array(rng.integers(2**32), DTYPES["u32"])
     state["step"] = np.array(2**32 - 3, DTYPES["u32"])
     state["start"] = np.array(2**32 - 3 - rng.integers(100), DTYPES["u32"])

@@ -33,6 +33,8 @@ REFUSED = {
     ("GruSpec", "negative_slope"),
     ("GruSpec", "activation"),
     *((section, key) for section in ("AdaptorSpec", "GruSpec") for key in ("alpha", "beta")),
+    *(("DetectorSpec", key) for key in ("train", "projection", "loss")),
+    *(("DetectorSpec", key) for key in ("negative_slope", "alpha", "beta")),
 }
 
 
@@ -196,6 +198,7 @@ class TestSchema:
             ("DataSpec", "classes", [["up", "down"], [1, 2.0], ["up", 3]]),
             ("DataSpec", "drop", ["id", ["id", "time"]]),
             ("DataSpec", "raw", ["auto", "int16"]),
+            ("DataSpec", "normal", ["ok", 0, ["ok", "idle"], [0, 1]]),
             ("PoolSpec", "padding", ["same", 1, [1, 2], [0, 1, 0, 1]]),
             ("RnnSpec", "leak", [1, 0.5, [1, 0.5]]),
             ("MemorySpec", "leak", [1, 0.5, [1, 0.5]]),

@@ -23,6 +23,7 @@ from tpsgd_edge.reports.results import (
 from tpsgd_edge.reports.summary import (
     Line,
     accuracy_line,
+    detection_lines,
     instruction_lines,
     planned_ram_line,
     summary,
@@ -70,7 +71,7 @@ def show_verify(result: VerifyResult) -> str:
 
 def show_simulate(result: SimulateResult) -> str:
     """The metric before and after, and the learning curve as bars."""
-    lines = [accuracy_line(result)]
+    lines = [accuracy_line(result), *detection_lines(result)]
     if result.samples_per_second is not None:
         speed = f"{result.samples_per_second:,.0f} samples a second"
         lines.append(Line("Speed", speed, "on this computer, training"))

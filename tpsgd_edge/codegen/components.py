@@ -56,6 +56,18 @@ def _is_integer(view: ModelView) -> bool:
     return not view.is_float
 
 
+def _has_units(view: ModelView) -> bool:
+    return not view.is_float and bool(view.kernels.dense.outputs)
+
+
+def _has_errors(view: ModelView) -> bool:
+    return not view.is_float and not _finds_anomalies(view)
+
+
+def _finds_anomalies(view: ModelView) -> bool:
+    return view.kernels.detector is not None
+
+
 def _has_softmax(view: ModelView) -> bool:
     return bool(view.kernels.errors.softmax) and not view.is_float
 
@@ -86,10 +98,11 @@ COMPONENTS = (
     Component("tps_conv2d", when=lambda view: view.kernels.conv2d is not None),
     Component("tps_crc32", is_runtime=True, linked=("tps_crc32",)),
     Component("tps_data"),
-    Component("tps_dense", when=_is_integer),
+    Component("tps_dense", when=_has_units),
     Component("tps_dense_f32", when=_is_float),
     Component("tps_dense_output", has_source=False, when=_is_integer, included=_never),
-    Component("tps_error", when=_is_integer),
+    Component("tps_detector", when=_finds_anomalies),
+    Component("tps_error", when=_has_errors),
     Component("tps_error_f32", when=_is_float),
     Component("tps_f32", has_source=False, is_runtime=True, when=_is_float),
     Component(

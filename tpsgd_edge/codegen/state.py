@@ -82,15 +82,24 @@ def state_view(model: QuantizedModel, plan: MemoryPlan) -> StateView:
 def _ranges(model: QuantizedModel, plan: MemoryPlan) -> Iterator[RangeView]:
     """The ranges of weights, biases and read-outs that learn (sections 6.5, 8 and 12)."""
     layers = {layer.name: layer for layer in model.trainable}
+    yield from _own_ranges(model)
     for tensor in plan.state.tensors:
         layer, dot, role = tensor.name.rpartition(".")
-        if not dot:
+        if not dot or role not in ("w", "b", "p"):
             continue
         low, high = _range(role, tensor.type, layers[layer])
         if tensor.type == "f32" or (low, high) != limits(tensor.type):
             count = _member_view(tensor).count
             literal = c_float if tensor.type == "f32" else str
             yield RangeView(tensor.member, tensor.type, count, literal(low), literal(high))
+
+
+def _own_ranges(model: QuantizedModel) -> Iterator[RangeView]:
+    """The ranges of what detectors keep beside weights and biases (section 25)."""
+    for layer in model.detectors:
+        for own in layer.tensors:
+            member, count = f"{layer.name}_{own.role}", str(own.count)
+            yield RangeView(member, "s32", count, str(own.low), str(own.high))
 
 
 def _range(role: str, type_: str, layer: QuantizedWeighted) -> tuple[float, float]:

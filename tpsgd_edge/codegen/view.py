@@ -46,6 +46,8 @@ class ModelView:
         unit_struct: the struct of dense units, of which `members` says what it needs.
         has_residual: whether some layer's input is added to its outputs.
         carries: whether layers carry scores, the sum of which is the answer.
+        rule: the learning rule in words.
+        how_it_learns: when in a training step the layers learn, in words.
         last: the name of the last layer.
         gate: the error gate as a literal; empty without one.
         confidence_c: C type of a confidence; empty where outputs give no probabilities of classes.
@@ -71,6 +73,8 @@ class ModelView:
     kernels: Kernels
     has_residual: bool
     carries: bool
+    rule: str
+    how_it_learns: str
     projection: ProjectionView | None
     tables: tuple[TableView, ...]
     state: StateView
@@ -148,16 +152,16 @@ class ModelView:
         return self.sequence is not None and self.sequence.each_step
 
     @property
-    def rule(self) -> str:
-        """The learning rule in words."""
-        return "tpSGD" if self.kernels.backward is None else "backpropagation"
+    def detects(self) -> bool:
+        """Tell whether the model finds anomalies."""
+        return self.kernels.detector is not None
 
     @property
-    def how_it_learns(self) -> str:
-        """Say when in a training step the layers learn."""
-        if self.kernels.backward is not None:
-            return "layers learn by backpropagation, the last one first"
-        return "every layer learns during the forward pass"
+    def trains_in_words(self) -> str:
+        """Say what a training step does."""
+        if self.detects:
+            return "Learn the sample x if its label is 0, normal; an anomaly teaches nothing."
+        return "Train every layer once on the sample (x, label), during the forward pass."
 
     @property
     def forward_uses_state(self) -> bool:
@@ -198,6 +202,8 @@ def model_view(
         kernels=needed_kernels(model),
         has_residual=any(layer.residual for layer in model.weighted),
         carries=bool(model.carrying),
+        rule=_rule(model),
+        how_it_learns=_how_it_learns(model),
         projection=projection_view(model),
         tables=tuple(activation_tables(model)),
         state=state_view(model, plan),
@@ -212,6 +218,21 @@ def model_view(
         selftest=selftest_view(model, selftest, constants),
         raw=raw_view(model, None),
     )
+
+
+def _rule(model: QuantizedModel) -> str:
+    if model.detectors:
+        return "unsupervised"
+    return "backpropagation" if model.rule == "backprop" else "tpSGD"
+
+
+def _how_it_learns(model: QuantizedModel) -> str:
+    if model.detectors:
+        return "it learns what is normal, without labels"
+    if model.rule == "backprop":
+        return "layers learn by backpropagation, the last one first"
+    words = "every layer learns during the forward pass"
+    return f"{words}, some from the error of a layer above" if model.ways_down else words
 
 
 def _confidence_c(model: QuantizedModel) -> str:

@@ -21,7 +21,7 @@ from tpsgd_edge.frontend.defaults import with_defaults
 from tpsgd_edge.frontend.imports.source import with_source
 from tpsgd_edge.frontend.network import build_graph
 from tpsgd_edge.rule.defined import check_activations, check_rule
-from tpsgd_edge.spec import Spec
+from tpsgd_edge.spec import Spec, finds_anomalies
 
 Progress = Callable[[str, int, int], None]
 
@@ -98,6 +98,13 @@ def _check(spec: Spec, rules: Sequence[str]) -> None:
             where="[rule], kind",
             found='kind = "backprop"',
             help="remove it; backpropagation is among the rules",
+        )
+    if finds_anomalies(spec.model):
+        raise SpecError(
+            "there is no rule in floating point for detectors",
+            where=f"[model], layer '{spec.model.layers[-1].name}'",
+            found='kind = "detector"',
+            help="docs/results/anomaly.md compares them with others; simulate trains in integers",
         )
     *hidden, _ = spec.model.weighted
     if not any(layer.train for layer in hidden):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.errors import DataError, SpecError
+from tpsgd_edge.graph.blocks import Block, blocks_of
 from tpsgd_edge.graph.joins import Shape
 from tpsgd_edge.graph.layers import (
     Layer,
@@ -60,7 +61,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Layers in an order in which they can be computed, the last one dense.
+    """Layers in an order in which they can be computed, the last one dense or a detector.
 
     Layers that walk along a sequence come first, one behind the other.
 
@@ -131,6 +132,11 @@ class Graph:
     def recurrent(self) -> tuple[Recurrent, ...]:
         """The recurrent layers, first to last."""
         return tuple(cast(Recurrent, layer) for layer in self.layers if layer.is_recurrent)
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """Names of the layers that learn from one loss, each block from its head down."""
+        return blocks_of(self.layers, self.edges)
 
     @property
     def walk(self) -> tuple[Layer, ...]:
@@ -218,7 +224,7 @@ def _check_steps(graph: Graph) -> None:
 
 def _check_last(last: Layer, labels: Labels) -> None:
     where = f"[model], layer '{last.name}'"
-    if last.kind != "dense":
+    if last.kind not in ("dense", "detector"):
         raise SpecError(
             f"the last layer '{last.name}' is not dense",
             where=where,

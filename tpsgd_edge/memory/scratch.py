@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from tpsgd_edge.quantize.model import (
     QuantizedConv2d,
+    QuantizedDetector,
     QuantizedGru,
     QuantizedLayer,
     QuantizedMemory,
@@ -19,7 +20,7 @@ from tpsgd_edge.quantize.model import (
     keeps_present,
 )
 
-Role = Literal["y", "e", "s", "p", "m", "d", "g", "h", "v"]
+Role = Literal["y", "e", "s", "p", "m", "d", "g", "h", "u", "v"]
 Use = Literal["forward", "learn"]
 
 
@@ -30,10 +31,10 @@ class Scratch:
     Attributes:
         role: s (read-out of a label-space loss), e (errors, then steps); of a convolution also p
             (patches of the input), m (its map, averaged over windows), d (errors, then steps, of
-            one position); of a recurrent layer with traces p (its input and own output; then one of
-            its traces); of a gru that does not learn g (sums over its input, then over its own
-            output), of one that does d (errors of these sums, then steps); of a memory that reads
-            a map h (its states).
+            one position), u (errors of all units, to pass them on); of a recurrent layer with
+            traces p (its input and own output; then one of its traces); of a gru that does not
+            learn g (sums over its input, then over its own output), of one that does d (errors of
+            these sums, then steps); of a memory that reads a map h (its states).
         uses: the stages between which its content need not last.
     """
 
@@ -72,6 +73,8 @@ def _of_conv2d(layer: QuantizedConv2d, n_labels: int) -> Iterator[Scratch]:
     yield from _read_out(layer, n_labels)
     if layer.loss.is_local:
         yield Scratch("m", layer.y_type, layer.n_target, ("learn",))
+    if layer.hands_down_windows:
+        yield Scratch("u", layer.error_type, layer.y_count, ("learn",))
     yield Scratch("d", layer.error_type, layer.n_out, ("learn",))
     yield from _errors(layer)
 
@@ -113,6 +116,13 @@ def _of_memory(layer: QuantizedMemory, n_labels: int) -> Iterator[Scratch]:
         yield Scratch("h", layer.state_type, layer.y_count, ("forward",))
 
 
+def _of_detector(layer: QuantizedDetector, n_labels: int) -> Iterator[Scratch]:
+    """Outputs of the units, then their errors and steps; what they leave of the input."""
+    if layer.code is not None:
+        yield Scratch("h", "s16", layer.code.n_out, ("forward", "learn"))
+        yield Scratch("p", layer.x_type, layer.n_in, ("forward", "learn"))
+
+
 def _read_out(layer: QuantizedWeighted, n_labels: int) -> Iterator[Scratch]:
     if layer.loss.in_label_space:
         yield Scratch("s", layer.bias_type, n_labels, ("learn",))
@@ -130,5 +140,6 @@ SCRATCH: Mapping[str, Callable[[Any, int], Iterator[Scratch]]] = {
     "rnn": _of_rnn,
     "gru": _of_gru,
     "memory": _of_memory,
+    "detector": _of_detector,
 }
 """By the kind of the layer."""

@@ -78,6 +78,10 @@ def state_layout(model: QuantizedModel) -> StateLayout:
     ]
     for layer in model.trainable:
         members.append((f"{layer.name}.b", f"{layer.name}_b", layer.bias_type, (layer.n_out,)))
+    for detector in model.detectors:
+        for own in detector.tensors:
+            name, member = f"{detector.name}.{own.role}", f"{detector.name}_{own.role}"
+            members.append((name, member, "s32", (own.count,)))
     by_size = sorted(model.trainable, key=lambda layer: -DTYPES[layer.weight_type].itemsize)
     for layer in by_size:
         matrix = (layer.n_out, layer.n_in)
@@ -104,4 +108,5 @@ def digest_order(model: QuantizedModel) -> tuple[str, ...]:
         for layer in model.trainable
         for tensor in ("wbp" if layer.has_learning_readout else "wb")
     ]
-    return (*names, *COUNTERS)
+    own = [f"{layer.name}.{tensor.role}" for layer in model.detectors for tensor in layer.tensors]
+    return (*names, *own, *COUNTERS)

@@ -10,6 +10,7 @@ from typing import ClassVar, Generic, Literal, TypeAlias, TypeVar, cast
 
 from tpsgd_edge.arithmetic.activations import Numbers
 from tpsgd_edge.quantize.branches import QuantizedAdd, QuantizedConcat
+from tpsgd_edge.quantize.detectors import QuantizedDetector
 from tpsgd_edge.quantize.learning import FloatSteps, IntegerSteps, LayerLearning, Steps
 from tpsgd_edge.quantize.memories import QuantizedMemory
 from tpsgd_edge.quantize.numbers import FloatNumbers, IntegerNumbers, LayerNumbers
@@ -69,6 +70,17 @@ class Weighted(Generic[G, N, S]):
     def loss_layer(self) -> "QuantizedWeighted":
         """The layer that has the loss: itself."""
         return self
+
+    @property
+    def hands_down_windows(self) -> bool:
+        """Tell whether it passes on an error of its own loss, which has one of each window."""
+        passes = self.trains and self.learning.input_gradient is not None
+        return passes and self.loss.is_local and self.kind == "conv2d"
+
+    @property
+    def passes_only(self) -> bool:
+        """Tell whether it does not learn, but passes errors on."""
+        return not self.trains and self.learning.input_gradient is not None
 
     @property
     def is_recurrent(self) -> bool:
@@ -328,6 +340,7 @@ QuantizedLayer = (
     QuantizedWeighted
     | QuantizedGru
     | QuantizedMemory
+    | QuantizedDetector
     | QuantizedPool
     | QuantizedAdd
     | QuantizedConcat

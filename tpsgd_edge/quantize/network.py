@@ -23,13 +23,15 @@ from tpsgd_edge.graph import (
 )
 from tpsgd_edge.graph.forward import forward
 from tpsgd_edge.graph.initial_weights import initial_bound
-from tpsgd_edge.quantize.backprop import with_backward_pass
+from tpsgd_edge.quantize.backprop import with_passed_errors
 from tpsgd_edge.quantize.binary32 import check_binary32
 from tpsgd_edge.quantize.carried import first_totals
 from tpsgd_edge.quantize.context import DenseContext
 from tpsgd_edge.quantize.dense import quantize_conv2d, quantize_dense
+from tpsgd_edge.quantize.detector import quantize_detector
 from tpsgd_edge.quantize.error_reach import SAMPLES as ERROR_SAMPLES
 from tpsgd_edge.quantize.error_reach import error_reach
+from tpsgd_edge.quantize.head_errors import Head
 from tpsgd_edge.quantize.joins import quantize_add, quantize_concat
 from tpsgd_edge.quantize.last_layer import logit_shift, widened
 from tpsgd_edge.quantize.memory import quantize_memory
@@ -75,8 +77,9 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
 
     ranges = _Ranges(inputs.scale, tuple(full_scales), labels.scale, shift)
     layers = _quantized_layers(spec, graph, value_type, ranges)
-    if spec.rule.kind == "backprop":
-        layers = with_backward_pass(graph, layers, _error_reach(spec, graph, dataset))
+    if graph.blocks:
+        heads = _heads(graph, layers, labels.scale)
+        layers = with_passed_errors(graph, layers, _error_reach(spec, graph, dataset, heads))
     model = QuantizedModel(
         name=spec.name,
         seed=spec.seed,
@@ -179,7 +182,20 @@ def _check_says_something(graph: Graph) -> None:
             )
 
 
-def _error_reach(spec: Spec, graph: Graph, dataset: Dataset) -> Mapping[str, float]:
+def _heads(graph: Graph, layers: list[QuantizedLayer], label_scale: float) -> dict[str, Head]:
+    """The layers that hand their errors down, by name."""
+    heads = {block[0] for block in graph.blocks}
+    pairs = ((layer.weighted, made) for layer, made in zip(graph.layers, layers, strict=True))
+    return {
+        own.name: Head(own, made.units[0], label_scale)
+        for own, made in pairs
+        if own is not None and own.name in heads
+    }
+
+
+def _error_reach(
+    spec: Spec, graph: Graph, dataset: Dataset, heads: Mapping[str, Head]
+) -> Mapping[str, float]:
     scaling = dataset_scaling(spec, dataset)
     step = max(1, len(dataset.x_train) // ERROR_SAMPLES)
     labels = np.asarray(dataset.y_train)[::step]
@@ -187,7 +203,7 @@ def _error_reach(spec: Spec, graph: Graph, dataset: Dataset) -> Mapping[str, flo
         mean, std = label_scaling(spec, dataset.y_train)
         labels = (labels - mean) / std
     x = np.asarray((dataset.x_train[::step] - scaling[0]) / scaling[1], np.float64)
-    return error_reach(graph, x, labels, spec.seed)
+    return error_reach(graph, x, labels, spec.seed, heads)
 
 
 def _updates_per_sample(graph: Graph) -> int:
@@ -225,6 +241,7 @@ _WEIGHTED: Mapping[str, Callable[[Any, DenseContext], QuantizedLayer]] = {
     "conv2d": quantize_conv2d,
     "rnn": quantize_rnn,
     "gru": quantize_gru,
+    "detector": quantize_detector,
 }
 _UNTRAINED: Mapping[str, Callable[[Any, ValueType, Sequence[float], float], QuantizedLayer]] = {
     "max_pool": _quantize_pool,
@@ -254,6 +271,8 @@ def _full_scales(
     for index, layer in enumerate(graph.layers):
         if layer.kind in _OF_ITS_INPUT or is_adaptor(layer):
             scales.append(1.0)  # not used: it has the scale of its input, or one of its own
+        elif layer.kind == "detector":
+            scales.append(_length(graph, index, calibration, spec.seed))
         elif FACTS[layer.activation].is_bounded or value_type == "f32":
             scales.append(1.0)
         elif layer is graph.layers[-1]:
@@ -265,6 +284,18 @@ def _full_scales(
             scale = _full_scale(_reach(layer, y, value_type), _growth(graph, index))
             scales.append(_below_ceiling(scale, layer.activation))
     return scales, shift
+
+
+def _length(graph: Graph, index: int, calibration: NDArray[np.float64], seed: int) -> float:
+    """R of a detector's units: no row of theirs becomes longer than 1 for long."""
+    (value,) = graph.edges.inputs_of(graph.layers[index].name)
+    made = forward(graph, calibration, seed)
+    x = calibration
+    if value != SAMPLE:
+        place = graph.edges.names.index(value)
+        x = next(y for at, y in enumerate(made) if at == place)
+    longest = float(np.sqrt(np.square(x).sum(axis=1)).max())
+    return power_of_two_above(max(longest, 2.0**-8))
 
 
 def _below_ceiling(scale: float, activation: str) -> float:

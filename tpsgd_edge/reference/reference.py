@@ -17,9 +17,11 @@ from tpsgd_edge.reference.backprop import backward_errors
 from tpsgd_edge.reference.binary32.gru import Binary32Gru
 from tpsgd_edge.reference.carried import answer_of, totals_of
 from tpsgd_edge.reference.initial import initial_weights
+from tpsgd_edge.reference.integer.detector import IntegerDetector
 from tpsgd_edge.reference.integer.gru import IntegerGru
 from tpsgd_edge.reference.layer import (
     PROBABILITY,
+    DetectorLayer,
     GradientLayer,
     ReferenceLayer,
     WeightedLayer,
@@ -43,7 +45,10 @@ class Reference:
         self.changed: tuple[int, ...] = ()
         layers = tuple(from_quantized(layer, model) for layer in model.layers)
         self._steps = Walk.of(model, layers)
+        self._layers = layers
         self._behind = layers[len(model.walk) :]
+        # The way of errors down from each layer whose own loss others learn from too.
+        self._ways = {way[0]: way for way in model.ways_down}
         # Scores that are carried, of the latest forward pass, by the place of the layer.
         self._totals: dict[int, Array] = {}
         # Where the values that each layer reads stand among the sample and all outputs.
@@ -52,14 +57,19 @@ class Reference:
         self._dense = {
             index: _dense_layers(layer)
             for index, layer in enumerate(layers)
-            if model.layers[index].units
+            if model.layers[index].units or model.layers[index].kind == "detector"
         }
         for dense in chain.from_iterable(self._dense.values()):
             dense.set_state(*initial_weights(dense.layer))
         self._trained = {
             index: cast(WeightedLayer, layers[index])
             for index, dense in self._dense.items()
-            if dense[0].layer.trains
+            if model.layers[index].trains
+        }
+        self._detectors = {
+            index: cast(DetectorLayer, layers[index])
+            for index, layer in enumerate(model.layers)
+            if layer.kind == "detector"
         }
         self._rng = stream(model.seed, Purpose.TRAINING, 0)
         self._step = self._start = 0
@@ -186,6 +196,9 @@ class Reference:
             tensors |= {f"{name}.w": dense.weights(), f"{name}.b": dense.biases()}
             if dense.layer.has_learning_readout:
                 tensors[f"{name}.p"] = dense.readout()
+        if index in self._detectors:
+            name, own = self.model.layers[index].name, self._detectors[index].own_tensors()
+            tensors |= {f"{name}.{role}": tensor for role, tensor in own.items()}
         return tensors
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
@@ -201,6 +214,9 @@ class Reference:
             dense.set_state(state[f"{name}.w"], state[f"{name}.b"])
             if dense.layer.has_learning_readout:
                 dense.set_readout(state[f"{name}.p"])
+        for index, detector in self._detectors.items():
+            name, roles = self.model.layers[index].name, detector.own_tensors()
+            detector.set_own({role: state[f"{name}.{role}"] for role in roles})
         self._rng, self._step = int(state["rng"]), int(state["step"])
         self._start = int(state["start"])
         self.set_rate(state["rate"].item())
@@ -228,10 +244,7 @@ class Reference:
     def _learn(self, values: Sequence[Array], label: Any, *, all_learn: bool) -> list[int]:
         """One training step; the layers that it may have changed."""
         words = mix_array(np.uint32(self._rng) + self._unit_words)
-        if self.model.rule == "backprop":
-            changed = self._follow_gradient(values, label, words)
-        else:
-            changed = self._learn_locally(values, label, words, all_learn=all_learn)
+        changed = self._learn_locally(values, label, words, all_learn=all_learn)
         self._rng = (self._rng + PHI * self._total_units) & U32_MASK
         self._step = min(self._step + 1, U32_MASK)
         return changed
@@ -241,6 +254,9 @@ class Reference:
     ) -> list[int]:
         changed = []
         for index in self._learners(values[-1], label, all_learn=all_learn):
+            if index in self._ways:
+                changed += self._learn_block(self._ways[index], values, label, words)
+                continue
             layer, own = self._trained[index], self._own_words(index, words)
             x, y = self._read(index, values), values[index + 1]
             given = {"total": self._totals[index]} if index in self._totals else {}
@@ -248,14 +264,20 @@ class Reference:
                 changed.append(index)
         return changed
 
-    def _follow_gradient(self, values: Sequence[Array], label: Any, words: Array) -> list[int]:
-        changed = []
-        for index, e in backward_errors(self.model, self._behind, values, label):
+    def _learn_block(
+        self, way: Sequence[int], values: Sequence[Array], label: Any, words: Array
+    ) -> list[int]:
+        """Layers that learn from the loss of the first one, from there down."""
+        head, decay = cast(GradientLayer, self._trained[way[0]]), self._decay()
+        own = self._own_words(way[0], words)
+        e, readout_learned = head.meet_loss(values[way[0] + 1], label, own, decay)
+        changed = [way[0]] if readout_learned else []
+        for index, errors in backward_errors(self.model, self._layers, values, way, e):
             if index not in self._trained:
                 continue
             layer, own = self._trained[index], self._own_words(index, words)
             x, y = self._read(index, values), values[index + 1]
-            if cast(GradientLayer, layer).learn_from(e, x, y, own, self._decay()):
+            if cast(GradientLayer, layer).learn_from(errors, x, y, own, decay):
                 changed.append(index)
         return changed
 
@@ -268,7 +290,7 @@ class Reference:
 
     def _own_words(self, index: int, words: Array) -> Array:
         """The random words of a layer's units."""
-        first = self._dense[index][0].layer.learning.unit_offset
+        first = min((d.layer.learning.unit_offset for d in self._dense[index]), default=0)
         count = sum(dense.layer.y_count for dense in self._dense[index])
         return words[first : first + count]
 
@@ -276,7 +298,8 @@ class Reference:
         """The layers that learn here: all or those that walk, where the gate lets them."""
         trained, gate = tuple(self._trained), self._gate
         ends = len(self.model.layers) if all_learn else len(self.model.walk)
-        wanting = [index for index in trained if index < ends]
+        passed = {index for way in self._ways.values() for index in way[1:]}
+        wanting = [index for index in trained if index < ends and index not in passed]
         if gate is None or self._probability(outputs, label) < gate:
             return wanting
         return [index for index in wanting if index == len(self.model.layers) - 1]
@@ -292,7 +315,7 @@ class Reference:
 
 
 def _dense_layers(layer: ReferenceLayer) -> tuple[WeightedLayer, ...]:
-    if isinstance(layer, IntegerGru | Binary32Gru):
+    if isinstance(layer, IntegerGru | Binary32Gru | IntegerDetector):
         return layer.parts
     return (cast(WeightedLayer, layer),)
 

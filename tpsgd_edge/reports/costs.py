@@ -44,7 +44,7 @@ def _layer_cost(layer: QuantizedLayer, tensors: Mapping[str, int]) -> LayerCost:
     # The loss of a gru belongs to a unit without weights.
     own = () if loss is None or any(loss is unit for unit in units) else (loss,)
     tables = _TABLES[layer.kind](layer) if layer.kind in _TABLES else 0
-    names = [f"{unit.name}.{tensor}" for unit in (*units, *own) for tensor in "wbp"]
+    names = {f"{unit.name}.{tensor}" for unit in (*units, *own) for tensor in "wbpmvt"}
     return LayerCost(
         layer=layer.name,
         kind=layer.kind,
@@ -81,6 +81,7 @@ _SHAPES: Mapping[str, Callable[[Any], str]] = {
     "rnn": _values,
     "gru": _values,
     "memory": _joined,
+    "detector": _values,
     "max_pool": _map,
     "average_pool": _map,
     "add": _joined,
@@ -150,6 +151,7 @@ _ABOUT: Mapping[str, Callable[[Any], str]] = {
     "max_pool": _kind_in_words,
     "average_pool": _kind_in_words,
     "memory": lambda layer: layer.about,
+    "detector": lambda layer: layer.about,
     "add": _kind_in_words,
     "concat": _kind_in_words,
 }

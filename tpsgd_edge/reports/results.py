@@ -19,13 +19,14 @@ from tpsgd_edge.memory.plan import Buffer
 from tpsgd_edge.reports.layer_cost import Budget, LayerCost
 from tpsgd_edge.reports.sizes_json import sizes_json
 from tpsgd_edge.spec import Spec
+from tpsgd_edge.stages.detection import Detection
 from tpsgd_edge.stages.doubts import Doubt
 from tpsgd_edge.stages.quantization import LayerError
 from tpsgd_edge.toolchain.sizes import Sizes
 from tpsgd_edge.verdict import Verdict
 
 Json = dict[str, object]
-Metric = Literal["accuracy", "r2"]
+Metric = Literal["accuracy", "r2", "auroc"]
 
 KEYS = (
     "verdict",
@@ -169,7 +170,7 @@ class SimulateResult:
 
     Attributes:
         metric: what `accuracy_*`, the curve and `baselines` hold: the share of test samples that
-            are right, or R^2.
+            are right, R^2, or of a detector AUROC.
         confusion: test samples by true class (row) and predicted class (column), (K, K); None for
             regression.
         class_names: names of the K classes; empty for regression.
@@ -179,6 +180,7 @@ class SimulateResult:
             it comes from no other.
         warnings: what makes the result doubtful.
         planned_ram: bytes of weights, arena and streams on a device; the stack comes on top.
+        detection: scores and threshold of a detector on the test set; None of other nets.
     """
 
     spec: Spec
@@ -201,6 +203,7 @@ class SimulateResult:
     data: DataNotes = NO_NOTES
     warnings: tuple[Doubt, ...] = ()
     planned_ram: int | None = None
+    detection: Detection | None = None
 
     def to_json(self) -> Json:
         """The common keys, and epochs, learning curve, confusion matrix."""
@@ -221,6 +224,7 @@ class SimulateResult:
             "origin": [finite(value) for value in self.source_domain],
             "weights": None if self.weights is None else str(self.weights),
             "planned_ram_bytes": self.planned_ram,
+            "detection": None if self.detection is None else self.detection.to_json(),
         }
 
 

@@ -32,6 +32,13 @@ def check_rule(graph: Graph, rule: str, losses: Sequence[LossSpec]) -> None:
         SpecError: it is not; the message says why.
     """
     check_activations(graph)
+    if graph.layers[-1].kind == "detector":
+        raise SpecError(
+            "there is no rule in floating point for detectors",
+            where=f"[model], layer '{graph.layers[-1].name}'",
+            found='kind = "detector"',
+            help="docs/results/anomaly.md compares them with others; simulate trains in integers",
+        )
     hidden = [loss.kind for loss in losses[:-1]]
     if rule == "tpsgd_learned" and not set(hidden) & set(LABEL_SPACE):
         raise SpecError(
@@ -66,15 +73,19 @@ def _check_carried(graph: Graph, losses: Sequence[LossSpec]) -> None:
     learning = [(layer, loss) for layer, loss in hidden if layer.learning.trainable]
     others = [(layer, loss) for layer, loss in learning if loss.kind != "projected_cross_entropy"]
     others += [last] if last[1].kind != "softmax_cross_entropy" else []
-    if graph.recurrent or not learning or others:
+    if graph.recurrent or not learning or others or graph.blocks:
         layer, loss = others[0] if others else last
         found = f"layer '{layer.name}' with the loss '{loss.kind}'"
         if graph.recurrent:
             found = f"the recurrent layer '{graph.recurrent[0].name}'"
+        if graph.blocks:
+            found = f"layer '{graph.blocks[0][-1]}', whose error is passed to it"
         raise SpecError(
             "the network has no scores that could be carried",
             where="[model], layers",
-            found=found if others or graph.recurrent else "no hidden layer that learns",
+            found=found
+            if others or graph.recurrent or graph.blocks
+            else "no hidden layer that learns",
             help="classifiers of dense layers and convolutions carry them, under "
             "projected_cross_entropy and softmax_cross_entropy; leave tpsgd_carried out",
         )

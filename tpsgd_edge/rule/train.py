@@ -141,16 +141,24 @@ def _rates(
 ) -> tuple[float, ...]:
     """A rate for each layer, those without weights included.
 
-    The rate of a map's own loss takes in 1 / area of the windows (docs/ARITHMETIC.md, section 14);
+    The rate of a map's own loss takes in 1 / area of the windows (docs/ARITHMETIC.md, section 14),
+    as those of the layers do to whom it passes its error;
     PEPITA's authors take the mean over positions.
     """
     trained = graph.weighted
     rates = _each(graph, learning_rate)
     if rule in _LOCAL:
-        rates = [r / la.target_area for r, la in zip(rates, trained, strict=True)]
+        areas = _areas(graph)
+        rates = [r / areas[la.name] for r, la in zip(rates, trained, strict=True)]
     elif rule == "pepita":
         rates = [r / _positions(la) for r, la in zip(rates, trained, strict=True)]
     return _of_layers(graph, rates)
+
+
+def _areas(graph: Graph) -> dict[str, float]:
+    """Mean area of what each layer's error averages, below the head of a block that of the head."""
+    areas = {layer.name: layer.target_area for layer in graph.weighted}
+    return areas | {name: areas[block[0]] for block in graph.blocks for name in block}
 
 
 def _each(graph: Graph, learning_rate: float | Sequence[float]) -> Sequence[float]:

@@ -6,7 +6,10 @@ lists all of it; what only the data can tell is checked by the stage that has th
 
 from tpsgd_edge.spec.activations import NOT_MONOTONE, Activation
 from tpsgd_edge.spec.base import LARGEST_POSITIVE
+from tpsgd_edge.spec.blocks import has_passed_error, obstacle, passed_layers
 from tpsgd_edge.spec.carried import can_carry_scores, carries_scores
+from tpsgd_edge.spec.detection import finds_anomalies
+from tpsgd_edge.spec.detector import DetectorSpec
 from tpsgd_edge.spec.edges import SAMPLE, Edges
 from tpsgd_edge.spec.layers import (
     AdaptorSpec,
@@ -18,8 +21,6 @@ from tpsgd_edge.spec.layers import (
     LayerSpec,
     RecurrentSpec,
     RnnSpec,
-    WeightedSpec,
-    WeightFormat,
 )
 from tpsgd_edge.spec.load import load_spec, past_adaptors, spec_from_dict, with_layers
 from tpsgd_edge.spec.loss import HiddenLoss, LossKind, LossSpec, OutputLoss
@@ -62,6 +63,7 @@ from tpsgd_edge.spec.sections import (
 )
 from tpsgd_edge.spec.source import SourceInput
 from tpsgd_edge.spec.walks import walk_keys
+from tpsgd_edge.spec.weighted import WeightedSpec, WeightFormat
 from tpsgd_edge.spec.weightless import (
     AddSpec,
     ConcatSpec,
@@ -90,6 +92,7 @@ __all__ = [
     "ConvSpec",
     "DataSpec",
     "DenseSpec",
+    "DetectorSpec",
     "Edges",
     "FlattenSpec",
     "GlobalAvgPoolSpec",
@@ -124,8 +127,10 @@ __all__ = [
     "check_labels_kind",
     "check_model_name",
     "error_gate",
+    "finds_anomalies",
     "first_loss",
     "first_projection",
+    "has_passed_error",
     "is_normalized",
     "is_rate_open",
     "layer_activation",
@@ -135,7 +140,9 @@ __all__ = [
     "layer_projection",
     "layer_weights",
     "load_spec",
+    "obstacle",
     "parse_bytes",
+    "passed_layers",
     "past_adaptors",
     "skipped_steps",
     "spec_from_dict",

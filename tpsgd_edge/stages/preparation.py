@@ -120,10 +120,13 @@ def selftest_samples(
 
 
 def forward_macs(model: QuantizedModel) -> int:
-    """Multiply-accumulates of one sample's forward pass; of a sequence, of all its steps."""
+    """Multiply-accumulates of one sample's forward pass; of a sequence, of all its steps.
+
+    At least one for each input, which layers without weights read too.
+    """
     macs = [sum(dense.n_in * dense.y_count for dense in layer.units) for layer in model.layers]
     recurrent = len(model.recurrent)
-    return model.steps * sum(macs[:recurrent]) + sum(macs[recurrent:])
+    return max(model.n_inputs, model.steps * sum(macs[:recurrent]) + sum(macs[recurrent:]))
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.types import Array
+from tpsgd_edge.frontend.anomaly import ANOMALY
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.split import epoch_order
 from tpsgd_edge.quantize import QuantizedModel, quantize_inputs, quantize_labels
@@ -16,6 +17,7 @@ from tpsgd_edge.quantize.model import (
     QuantizedWeighted,
 )
 from tpsgd_edge.quantize.samples import read_outputs
+from tpsgd_edge.stages.detection import auroc
 from tpsgd_edge.toolchain.device import Device
 
 Progress = Callable[[str, int, int], None]
@@ -39,7 +41,8 @@ class Samples:
 class Score:
     """Score of outputs against labels.
 
-    `value` is the share of right answers, or R^2; `confusion` (K, K) has true classes in rows.
+    `value` is the share of right answers, R^2, or of a detector AUROC; `confusion` (K, K) has true
+    classes in rows.
     """
 
     value: float
@@ -135,6 +138,8 @@ def score(model: QuantizedModel, outputs: Array, y: Array) -> Score:
         count = model.labels.count
         pairs = np.asarray(y, np.int64) * count + predicted
         confusion = np.bincount(pairs, minlength=count * count).reshape(count, count)
+        if model.detectors:
+            return Score(auroc(outputs[:, ANOMALY], y), confusion)
         return Score(float(np.mean(predicted == y)) if len(y) else float("nan"), confusion)
     predicted_values = read_outputs(model, outputs).reshape(-1, model.n_out)
     values = np.asarray(y, np.float64).reshape(predicted_values.shape)
@@ -143,8 +148,10 @@ def score(model: QuantizedModel, outputs: Array, y: Array) -> Score:
     return Score(float(1 - residual / spread) if spread > 0 else float("nan"), None)
 
 
-def metric_of(model: QuantizedModel) -> Literal["accuracy", "r2"]:
+def metric_of(model: QuantizedModel) -> Literal["accuracy", "r2", "auroc"]:
     """Name the metric of a model's scores."""
+    if model.detectors:
+        return "auroc"
     return "accuracy" if model.labels.kind == "class" else "r2"
 
 
