@@ -6,8 +6,8 @@ from pathlib import Path
 from matplotlib.ticker import PercentFormatter
 
 from tpsgd_edge.reports.figures import figure_file
-from tpsgd_edge.reports.results import Json, finite
-from tpsgd_edge.reports.text import Metric, metric_name
+from tpsgd_edge.reports.results import Json, Metric, finite
+from tpsgd_edge.reports.text import metric_name
 from tpsgd_edge.spec import Spec
 from tpsgd_edge.stages.replay import Replay
 
