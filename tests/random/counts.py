@@ -24,6 +24,7 @@ CI = {
     "blocks": Count(120, 4),
     "gated": Count(60, 4),
     "memories": Count(80, 4),
+    "detectors": Count(36, 3),
     "graphs": Count(500, 10),
     "specs": Count(200, 0),
 }
@@ -37,6 +38,7 @@ ELSEWHERE = {
     "blocks": Count(12, 1),
     "gated": Count(6, 1),
     "memories": Count(12, 1),
+    "detectors": Count(8, 1),
     "graphs": Count(16, 1),
     "specs": Count(32, 0),
 }

@@ -45,6 +45,7 @@ NETS: Mapping[str, tuple[tuple[int, ...], list[Table]]] = {
     "avg_pool": ((5, 6, 2), [_MAP, {"kind": "avg_pool", "size": 2}]),
     "global_avg_pool": ((5, 6, 2), [_MAP, {"kind": "global_avg_pool"}]),
     "flatten": ((5, 6, 2), [_MAP, {"kind": "flatten"}]),
+    "detector": ((6,), [{"kind": "detector", "name": "d"}]),
     "add": ((6,), [{**_FC, "units": 6}, {"kind": "add", "from": ["x", "fc"]}]),
     "concat": ((6,), [_FC, {"kind": "concat", "from": ["fc", "x"]}]),
 }
@@ -73,12 +74,14 @@ def net(
     rng = np.random.default_rng(1)
     y = np.arange(SAMPLES) % CLASSES if is_class else rng.normal(size=(SAMPLES, CLASSES))
     np.savez(folder / "d.npz", x=rng.normal(size=(SAMPLES, *shape)), y=y)
-    last = {"name": "out", "units": CLASSES, **(output or {})}
+    last = [] if kind == "detector" else [{"name": "out", "units": CLASSES, **(output or {})}]
+    task = "classification" if is_class else "regression"
+    data = {"task": "anomaly", "normal": ["0", "1"]} if kind == "detector" else {"task": task}
     content = {
         "name": "small",
-        "model": {"layers": [{**first, **(layer or {})}, *rest, last], **(model or {})},
+        "model": {"layers": [{**first, **(layer or {})}, *rest, *last], **(model or {})},
         "numbers": {"weights": formats[0], "activations": formats[1]},
-        "data": {"file": "d.npz", "task": "classification" if is_class else "regression"},
+        "data": {"file": "d.npz", **data},
         **sections,
     }
     return spec_from_dict(content, folder=folder)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.random.networks import ORIGIN, network, samples_of
 from tests.support.carried import can_carry, with_carried_scores
+from tests.support.detectors import random_detecting
 from tests.support.gru import with_gru_layers
 from tests.support.memories import with_memories
 from tests.support.small_projects import SMALL, small_project
@@ -41,7 +42,11 @@ OWN = {
     "model_port.h.j2",
     "model_raw.h.j2",
     "model_raw.c.j2",
+    "model_log.h.j2",
+    "model_log.c.j2",
     "model_store.h.j2",
+    "model_wire.c.j2",
+    "model_wire.h.j2",
     "model_store.c.j2",
     "project_makefile.j2",
     "project_cmake.j2",
@@ -80,10 +85,12 @@ def test_every_component_is_in_some_project_and_no_more_in_all_than_must_be():
     projects = [small_project(name) for name in SMALL]
     pixels = network(1, value_type="s8", label_kind="class", hidden=[3])
     pixels = replace(pixels, inputs=replace(pixels.inputs, raw="uint8"))
-    for model in (curved, branched, scored, pixels):
+    detecting = random_detecting(1)
+    for model in (curved, branched, scored, pixels, detecting):
         samples = [part[:2] for part in samples_of(model, 1)]
         test = selftest_of(model, *samples)
-        projects.append(render(model, plan_memory(model), ORIGIN, test, {}, has_store=True))
+        plan = plan_memory(model)
+        projects.append(render(model, plan, ORIGIN, test, {}, has_store=True, has_wire=True))
     present = [
         {c.name for c in COMPONENTS if file_name(project.name, f"{c.name}.h") in project.files}
         for project in projects
@@ -98,7 +105,8 @@ def test_the_kinds_are_those_that_layers_have():
     branched = [network(seed, graph=True) for seed in range(20)]
     rng = np.random.default_rng(0)
     remembering = with_memories(rng, network(0))
-    models = [recurrent, with_gru_layers(rng, recurrent), remembering, *branched]
+    others = (with_gru_layers(rng, recurrent), remembering, random_detecting(1))
+    models = [recurrent, *others, *branched]
     assert set(KINDS) == {layer.kind for model in models for layer in model.layers}
 
 

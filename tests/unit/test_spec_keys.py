@@ -33,6 +33,8 @@ REFUSED = {
     ("GruSpec", "negative_slope"),
     ("GruSpec", "activation"),
     *((section, key) for section in ("AdaptorSpec", "GruSpec") for key in ("alpha", "beta")),
+    *(("DetectorSpec", key) for key in ("train", "projection", "loss")),
+    *(("DetectorSpec", key) for key in ("negative_slope", "alpha", "beta")),
 }
 
 
@@ -108,6 +110,7 @@ def test_every_key_has_words_and_an_example(key):
     assert key.words[0].isupper() or key.words.startswith("k:"), help_
     is_section = key.type.startswith("table") and key.name in (
         *("model", "numbers", "rule", "projection", "data", "platform", "firmware", "pretrain"),
+        *("replay", "drift"),
     )
     assert is_section or key.example, help_
 
@@ -196,6 +199,7 @@ class TestSchema:
             ("DataSpec", "classes", [["up", "down"], [1, 2.0], ["up", 3]]),
             ("DataSpec", "drop", ["id", ["id", "time"]]),
             ("DataSpec", "raw", ["auto", "int16"]),
+            ("DataSpec", "normal", ["ok", 0, ["ok", "idle"], [0, 1]]),
             ("PoolSpec", "padding", ["same", 1, [1, 2], [0, 1, 0, 1]]),
             ("RnnSpec", "leak", [1, 0.5, [1, 0.5]]),
             ("MemorySpec", "leak", [1, 0.5, [1, 0.5]]),

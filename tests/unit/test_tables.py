@@ -44,7 +44,9 @@ GRAPH_KINDS = {
     for kind in get_args(get_type_hints(layer.kind.fget)["return"])
 }
 _LABEL_SPACE = set(LABEL_SPACE)
+# Kinds with weights that a net may have anywhere, in all formats; detectors are apart.
 _WEIGHTED = {"dense", "conv2d", "rnn", "gru"}
+_PLAIN = GRAPH_KINDS - {"detector"}
 # Kinds that read several values.
 _JOINS = {"add", "concat"}
 # What each stage that differs by it must have an entry for.
@@ -69,18 +71,24 @@ PARTS: Mapping[str, tuple[set[str], ...]] = {
     "kinds of a spec": (_JOINS, set(KINDS) - _JOINS),
     "kinds of a graph": (
         _WEIGHTED,
+        {*_WEIGHTED, "detector"},
+        {"detector"},
         _JOINS,
         GRAPH_KINDS - _JOINS,
-        GRAPH_KINDS - _WEIGHTED,
-        GRAPH_KINDS - _WEIGHTED - _JOINS,
-        GRAPH_KINDS - _WEIGHTED - _JOINS - {"memory"},
+        _PLAIN - _JOINS,
+        _PLAIN - _WEIGHTED,
+        _PLAIN - _WEIGHTED - _JOINS,
+        _PLAIN - _WEIGHTED - _JOINS - {"memory"},
         _WEIGHTED - {"rnn", "gru"},
+        {*_WEIGHTED, "detector"} - {"rnn", "gru"},
         {*_WEIGHTED, "memory"},
         {"dense", "rnn", "gru", "memory"},
+        {"memory", "detector"},
         {"rnn", "gru"},
         {"gru"},
         _WEIGHTED - {"gru"},
-        GRAPH_KINDS - _JOINS - {"rnn", "gru", "memory"},
+        _PLAIN - _JOINS - {"rnn", "gru", "memory"},
+        {*_WEIGHTED, "memory", "detector"},
     ),
     "losses": (
         set(get_args(OutputLoss)),

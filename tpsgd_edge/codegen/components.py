@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from tpsgd_edge.codegen.store import SLOT_FUNCTIONS, STORE_FUNCTIONS
 from tpsgd_edge.codegen.view import ModelView
+from tpsgd_edge.codegen.wire import FRAME_FUNCTIONS
 
 Condition = Callable[[ModelView], bool]
 
@@ -55,12 +56,24 @@ def _is_integer(view: ModelView) -> bool:
     return not view.is_float
 
 
+def _has_units(view: ModelView) -> bool:
+    return not view.is_float and bool(view.kernels.dense.outputs)
+
+
+def _has_errors(view: ModelView) -> bool:
+    return not view.is_float and not _finds_anomalies(view)
+
+
+def _finds_anomalies(view: ModelView) -> bool:
+    return view.kernels.detector is not None
+
+
 def _has_softmax(view: ModelView) -> bool:
     return bool(view.kernels.errors.softmax) and not view.is_float
 
 
 def _keeps_calls_apart(view: ModelView) -> bool:
-    return bool(view.gate) or view.rate.schedule is not None
+    return bool(view.gate) or view.rate.schedule is not None or view.replay is not None
 
 
 def _calls_readouts(view: ModelView) -> bool:
@@ -71,8 +84,16 @@ def _carries_scores(view: ModelView) -> bool:
     return view.carries
 
 
+def _has_drift(view: ModelView) -> bool:
+    return view.drift is not None
+
+
 def _has_store(view: ModelView) -> bool:
     return view.store is not None
+
+
+def _has_wire(view: ModelView) -> bool:
+    return view.wire is not None
 
 
 COMPONENTS = (
@@ -81,10 +102,11 @@ COMPONENTS = (
     Component("tps_conv2d", when=lambda view: view.kernels.conv2d is not None),
     Component("tps_crc32", is_runtime=True, linked=("tps_crc32",)),
     Component("tps_data"),
-    Component("tps_dense", when=_is_integer),
+    Component("tps_dense", when=_has_units),
     Component("tps_dense_f32", when=_is_float),
     Component("tps_dense_output", has_source=False, when=_is_integer, included=_never),
-    Component("tps_error", when=_is_integer),
+    Component("tps_detector", when=_finds_anomalies),
+    Component("tps_error", when=_has_errors),
     Component("tps_error_f32", when=_is_float),
     Component("tps_f32", has_source=False, is_runtime=True, when=_is_float),
     Component(
@@ -102,9 +124,16 @@ COMPONENTS = (
         when=lambda view: view.is_float or view.raw.is_real,
         included=_never,
     ),
+    Component(
+        "tps_frames", is_runtime=True, when=_has_wire, included=_never, linked=FRAME_FUNCTIONS
+    ),
+    # NAME_drift.h includes it.
+    Component("tps_drift", has_source=False, is_runtime=True, when=_has_drift, included=_never),
     Component("tps_gru", when=lambda view: view.kernels.gru is not None),
     Component("tps_join", when=lambda view: view.kernels.join is not None),
     Component("tps_layer", has_source=False, included=_never),
+    # NAME_wire.h includes it.
+    Component("tps_line", has_source=False, is_runtime=True, when=_has_wire, included=_never),
     Component("tps_memory", when=lambda view: view.kernels.memory is not None),
     Component("tps_pairs", has_source=False, is_runtime=True, when=_is_integer, included=_never),
     Component("tps_pool", when=lambda view: view.kernels.pool is not None),
@@ -125,6 +154,9 @@ COMPONENTS = (
         "tps_readout",
         when=lambda view: bool(view.kernels.errors.read_out),
         included=_calls_readouts,
+    ),
+    Component(
+        "tps_replay", has_source=False, is_runtime=True, when=lambda view: view.replay is not None
     ),
     Component("tps_residual", has_source=False, when=lambda view: view.has_residual),
     Component("tps_rnn", when=lambda view: view.kernels.rnn is not None),

@@ -185,7 +185,7 @@ def dense_kernels(model: QuantizedModel) -> DenseKernels:
         init=unique(init_kernel(layer) for layer in seeded if layer.kind != "rnn"),
         grad=unique(grad_kernel(layer) for layer in met if needs_derivative(layer)),
         update=unique(update_kernel(layer, model) for layer in trained),
-        widest_input=max(layer.n_in for layer in weighted),
+        widest_input=max((layer.n_in for layer in weighted), default=0),
     )
 
 

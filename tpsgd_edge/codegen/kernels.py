@@ -6,6 +6,7 @@ from tpsgd_edge.codegen.conv2d_kernels import Conv2dKernels, conv2d_kernels
 from tpsgd_edge.codegen.dense_kernels import DenseKernels, dense_kernels
 from tpsgd_edge.codegen.error_kernels import ErrorKernels, error_kernels
 from tpsgd_edge.codegen.input_gradient import InputGradientKernels, input_gradient_kernels
+from tpsgd_edge.codegen.kinds.detector import DetectorKernels, detector_kernels
 from tpsgd_edge.codegen.kinds.gru import GruKernels, gru_kernels
 from tpsgd_edge.codegen.kinds.join import JoinKernels, join_kernels
 from tpsgd_edge.codegen.kinds.memory import MemoryKernels, memory_kernels
@@ -24,6 +25,7 @@ class Kernels:
     pool: PoolKernels | None
     join: JoinKernels | None
     memory: MemoryKernels | None
+    detector: DetectorKernels | None
     rnn: RnnKernels | None
     gru: GruKernels | None
     backward: InputGradientKernels | None
@@ -38,6 +40,7 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
         pool=pool_kernels(model),
         join=join_kernels(model),
         memory=memory_kernels(model),
+        detector=detector_kernels(model),
         rnn=rnn_kernels(model),
         gru=gru_kernels(model),
         backward=input_gradient_kernels(model),

@@ -45,6 +45,8 @@ def _outputs_note(model: QuantizedModel) -> str:
         return (
             f"{2.0 ** (8 - model.last.loss.logit_shift):g} units are a factor of two in probability"
         )
+    if model.detectors and model.detectors[0].code is None:
+        return f"one unit is {model.last.y_scale:.6g} standard deviations"
     return f"one unit is {model.last.y_scale:.6g}"
 
 

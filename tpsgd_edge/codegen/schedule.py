@@ -9,7 +9,14 @@ from tpsgd_edge.codegen.error_kernels import probability_c
 from tpsgd_edge.codegen.kinds import KINDS
 from tpsgd_edge.codegen.kinds.memory import due_call
 from tpsgd_edge.memory import MemoryPlan, Operation
-from tpsgd_edge.quantize.model import QuantizedMemory, QuantizedModel, QuantizedWeighted, SeededInit
+from tpsgd_edge.quantize.detectors import OwnTensor
+from tpsgd_edge.quantize.model import (
+    QuantizedDetector,
+    QuantizedMemory,
+    QuantizedModel,
+    QuantizedWeighted,
+    SeededInit,
+)
 
 LABEL_PROBABILITY = "tps_label_probability"
 
@@ -86,22 +93,40 @@ class FirstValues:
     Attributes:
         copies: members of the state that are copied from flash, and how many numbers they have.
         draw: the call that draws weights and biases; None where they are copied, too.
+        zeros: members that begin with zeros, and how many numbers they have.
+        numbers: members that begin with a few numbers.
     """
 
     name: str
     copies: tuple[tuple[str, int], ...]
     draw: Call | None
+    zeros: tuple[tuple[str, int], ...] = ()
+    numbers: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
 
 def first_values(model: QuantizedModel) -> tuple[FirstValues, ...]:
     """First values of weights, biases, and projections that learn."""
-    return tuple(_first_values(model, layer) for layer in model.trainable)
+    own = (_own_values(layer, tensor) for layer in model.detectors for tensor in layer.tensors)
+    return (*(_first_values(model, layer) for layer in model.trainable), *own)
+
+
+def _own_values(layer: QuantizedDetector, tensor: OwnTensor) -> FirstValues:
+    """First values of what a detector keeps beside weights and biases."""
+    if not any(tensor.first):
+        return FirstValues(layer.name, (), None, zeros=((tensor.role, tensor.count),))
+    return FirstValues(layer.name, (), None, numbers=((tensor.role, tensor.first),))
+
+
+def _kind_of(model: QuantizedModel, unit: QuantizedWeighted) -> str:
+    """The kind of the layer that a unit is part of."""
+    owners = (la.kind for la in model.layers if any(unit is part for part in la.units))
+    return next(owners)
 
 
 def _first_values(model: QuantizedModel, layer: QuantizedWeighted) -> FirstValues:
     p = (("p", layer.n_target * model.labels.count),) if layer.has_learning_readout else ()
     if isinstance(layer.init, SeededInit):
-        draw = KINDS[layer.kind].draw
+        draw = KINDS[_kind_of(model, layer)].draw
         assert draw is not None
         return FirstValues(layer.name, p, draw(layer, layer.init.seed))
     return FirstValues(layer.name, (*p, ("w", layer.n_weights), ("b", layer.n_out)), None)

@@ -7,18 +7,22 @@ from tpsgd_edge.codegen.arrays import ArrayView, model_arrays
 from tpsgd_edge.codegen.c import C_TYPES, c_float, c_uint
 from tpsgd_edge.codegen.calls import LearningCalls, OperationView, use_state
 from tpsgd_edge.codegen.constants import ProjectionView, projection_view
+from tpsgd_edge.codegen.drift import DriftView
 from tpsgd_edge.codegen.kernels import Kernels, needed_kernels
 from tpsgd_edge.codegen.kinds import KINDS, LayerView
 from tpsgd_edge.codegen.kinds.memory import memory_arrays
 from tpsgd_edge.codegen.kinds.unit import UnitMembers, unit_members, unit_struct
+from tpsgd_edge.codegen.log import LogView
 from tpsgd_edge.codegen.notes import NotesView, notes_view
 from tpsgd_edge.codegen.rate import RateView, rate_view
 from tpsgd_edge.codegen.raw import RawView, raw_view
+from tpsgd_edge.codegen.replay import ReplayView, replay_view
 from tpsgd_edge.codegen.schedule import LABEL_PROBABILITY, inference_stages, training_calls_of
 from tpsgd_edge.codegen.selftest import SelfTest, SelfTestView, selftest_view
 from tpsgd_edge.codegen.sequence import LabelsView, SequenceView, labels_view, sequence_view
 from tpsgd_edge.codegen.state import StateView, state_view
 from tpsgd_edge.codegen.store import StoreView
+from tpsgd_edge.codegen.wire import WireView
 from tpsgd_edge.codegen.work import WorkView, work_view
 from tpsgd_edge.memory import MemoryPlan, model_id
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
@@ -49,8 +53,12 @@ class ModelView:
         how_it_learns: when in a training step the layers learn, in words.
         last: the name of the last layer.
         gate: the error gate as a literal; empty without one.
+        replay: samples that are kept; None of a model that keeps none.
         confidence_c: C type of a confidence; empty where outputs give no probabilities of classes.
         store: the checkpoint of a project that saves; None of others.
+        wire: the sizes of a project that a computer talks to; None of others.
+        log: the log of a project that writes down what it learns from; None of others.
+        drift: the detector of a project that has one; None of others.
     """
 
     name: str
@@ -86,7 +94,11 @@ class ModelView:
     constants: tuple[ArrayView, ...]
     selftest: SelfTestView
     raw: RawView
+    replay: ReplayView | None
     store: StoreView | None = None
+    wire: WireView | None = None
+    log: LogView | None = None
+    drift: DriftView | None = None
 
     @property
     def runtime_version(self) -> int:
@@ -97,6 +109,13 @@ class ModelView:
     def upper(self) -> str:
         """Prefix of the model's macros."""
         return self.name.upper()
+
+    @property
+    def is_large(self) -> bool:
+        """Tell whether something is larger than arrays are where addresses have 16 bits."""
+        pieces = [self.work.model_bytes, self.work.training.work_bytes]
+        pieces += [len(array.content) for array in self.constants]
+        return max(pieces) > 0x7FFF
 
     @property
     def is_float(self) -> bool:
@@ -149,6 +168,18 @@ class ModelView:
         return self.sequence is not None and self.sequence.each_step
 
     @property
+    def detects(self) -> bool:
+        """Tell whether the model finds anomalies."""
+        return self.kernels.detector is not None
+
+    @property
+    def trains_in_words(self) -> str:
+        """Say what a training step does."""
+        if self.detects:
+            return "Learn the sample x if its label is 0, normal; an anomaly teaches nothing."
+        return "Train every layer once on the sample (x, label), during the forward pass."
+
+    @property
     def forward_uses_state(self) -> bool:
         """Tell whether any layer of the forward pass has weights that change."""
         return use_state(self.inference)
@@ -187,7 +218,7 @@ def model_view(
         kernels=needed_kernels(model),
         has_residual=any(layer.residual for layer in model.weighted),
         carries=bool(model.carrying),
-        rule="backpropagation" if model.rule == "backprop" else "tpSGD",
+        rule=_rule(model),
         how_it_learns=_how_it_learns(model),
         projection=projection_view(model),
         tables=tuple(activation_tables(model)),
@@ -202,10 +233,19 @@ def model_view(
         constants=constants,
         selftest=selftest_view(model, selftest, constants),
         raw=raw_view(model, None),
+        replay=replay_view(model),
     )
 
 
+def _rule(model: QuantizedModel) -> str:
+    if model.detectors:
+        return "unsupervised"
+    return "backpropagation" if model.rule == "backprop" else "tpSGD"
+
+
 def _how_it_learns(model: QuantizedModel) -> str:
+    if model.detectors:
+        return "it learns what is normal, without labels"
     if model.rule == "backprop":
         return "layers learn by backpropagation, the last one first"
     words = "every layer learns during the forward pass"

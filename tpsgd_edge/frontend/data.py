@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.errors import DataError
+from tpsgd_edge.frontend.anomaly import read_normality, with_anomalies
 from tpsgd_edge.frontend.classes import Asked, shown
 from tpsgd_edge.frontend.files import FASHION_CLASSES, read_sets
 from tpsgd_edge.frontend.labels import (
@@ -25,7 +26,7 @@ from tpsgd_edge.frontend.samples import RawSamples, check_samples
 from tpsgd_edge.frontend.scaling import input_scaling, label_scaling
 from tpsgd_edge.frontend.split import drawn_order
 from tpsgd_edge.graph import Labels
-from tpsgd_edge.spec import FASHION_MNIST, KEEPING, RawType, Spec
+from tpsgd_edge.spec import FASHION_MNIST, KEEPING, RawType, Spec, finds_anomalies
 
 __all__ = [
     "Choice",
@@ -81,6 +82,7 @@ class Dataset:
         said: what is to be said of the data.
         source_domain: of the source domain, where it is another one.
         raw: C type of a sample's values as a sensor gives them.
+        places: where each training sample stands in its file (n,); None: as they are here.
     """
 
     x_train: Samples
@@ -94,6 +96,13 @@ class Dataset:
     source_domain: "Dataset | None" = None
     said: DataNotes = NO_NOTES
     raw: RawType = "float"
+    places: NDArray[np.intp] | None = None
+
+    def recorded_order(self) -> NDArray[np.intp]:
+        """Indices (n,) of the training samples as they stand in their file."""
+        if self.places is None:
+            return np.arange(len(self.x_train))
+        return np.argsort(self.places, kind="stable")
 
     @property
     def first(self) -> "Dataset":
@@ -187,13 +196,15 @@ def _make_dataset(
                 where=test.where,
                 found=f"{train.x.shape[1:]} for training, {test.x.shape[1:]} for test",
             )
-    labelled = _with_room(spec, _read_all_labels(train, test, steps, _asked(spec, source_domain)))
+    labelled = _labelled(spec, train, test, steps, source_domain)
     if source_domain is not None:
         _check_kin(source_domain, train, labelled.labels)
+    n_test = _test_count(spec, train) if test is None else 0
     order = drawn_order(spec.seed, len(train.x))
+    held_out, order = order[:n_test], order[n_test:]
+    if finds_anomalies(spec.model):
+        held_out, order = with_anomalies(held_out, order, labelled.y_train)
     if test is None or labelled.y_test is None:
-        n_test = _test_count(spec, train)
-        held_out, order = order[:n_test], order[n_test:]
         x_test, y_test = _flat(train.x[held_out]), labelled.y_train[held_out]
     else:
         x_test, y_test = _flat(test.x), labelled.y_test
@@ -210,6 +221,7 @@ def _make_dataset(
         source=source,
         source_domain=source_domain,
         raw=raw_type(spec, *(one for one in (train, test) if one is not None)),
+        places=order,
         said=DataNotes(
             labelled.said,
             (
@@ -225,6 +237,19 @@ def _make_dataset(
             ),
         ),
     )
+
+
+def _labelled(
+    spec: Spec,
+    train: RawSamples,
+    test: RawSamples | None,
+    steps: int | None,
+    source_domain: Dataset | None,
+) -> LabelledBy:
+    """Labels of both sets; of an anomaly task, whether a sample is one."""
+    if finds_anomalies(spec.model):
+        return read_normality(train, test, spec.data.normal, spec.data.classes)
+    return _with_room(spec, _read_all_labels(train, test, steps, _asked(spec, source_domain)))
 
 
 def _undefined(labels: Labels, y_test: NDArray[Any]) -> Iterator[str]:

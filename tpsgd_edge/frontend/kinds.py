@@ -11,6 +11,7 @@ from tpsgd_edge.frontend.layout import by
 from tpsgd_edge.graph import (
     Conv2d,
     Dense,
+    Detector,
     Gru,
     Layer,
     Memory,
@@ -23,12 +24,14 @@ from tpsgd_edge.graph import (
     conv2d,
     pool,
 )
+from tpsgd_edge.graph.detector import usual_units
 from tpsgd_edge.graph.memory import usual_gains
 from tpsgd_edge.spec import (
     AdaptorSpec,
     Conv1dSpec,
     Conv2dSpec,
     DenseSpec,
+    DetectorSpec,
     GlobalAvgPoolSpec,
     GruSpec,
     LayerSpec,
@@ -123,6 +126,19 @@ def _make_memory(layer: MemorySpec, name: str, shape: Shape, activation: str) ->
         mids=(0.0,) * len(gains),
         gains=gains,
     )
+
+
+def _make_detector(layer: DetectorSpec, name: str, shape: Shape, activation: str) -> Layer:
+    n_in = math.prod(shape)
+    units = 0 if layer.method == "statistics" else layer.units or usual_units(n_in)
+    if units > n_in or (units == n_in and units > 1):
+        raise SpecError(
+            f"the detector '{name}' has as many units as inputs: it would reconstruct everything",
+            where=f"[model], layer '{name}', units",
+            found=f"{units} units for {n_in} inputs",
+            help=f"set units = {usual_units(n_in)}, or leave it out",
+        )
+    return Detector(name, n_in, units, layer.false_alarms)
 
 
 def _make_adaptor(layer: AdaptorSpec, name: str, shape: Shape, activation: str) -> Layer:
@@ -236,6 +252,7 @@ _MAKE: Mapping[str, _Make] = {
     "rnn": _make_rnn,
     "gru": _make_gru,
     "memory": _make_memory,
+    "detector": _make_detector,
     "max_pool": _make_pool,
     "avg_pool": _make_pool,
     "global_avg_pool": _make_global_pool,

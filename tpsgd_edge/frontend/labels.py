@@ -46,7 +46,7 @@ def read_labels(train: RawSamples, test: RawSamples | None, asked: Asked) -> Lab
     Raises:
         DataError: labels of the wrong kind, or that do not fit the last layer.
     """
-    sets = [_plain(raw) for raw in ([train] if test is None else [train, test])]
+    sets = [plain(raw) for raw in ([train] if test is None else [train, test])]
     if _are_vectors(sets[0], asked):
         return _read_vectors(sets, asked)
     return _read_classes(sets, asked)
@@ -57,7 +57,7 @@ def fitting_units(train: RawSamples, test: RawSamples | None) -> int:
 
     There is one for each class; 1 for a real value, and for whole numbers too many to be classes.
     """
-    sets = [_plain(raw) for raw in ([train] if test is None else [train, test])]
+    sets = [plain(raw) for raw in ([train] if test is None else [train, test])]
     y = sets[0].y
     if y.ndim == 2:
         return int(y.shape[1])
@@ -72,7 +72,7 @@ def _look_like_classes(y: NDArray[Any], count: int) -> bool:
     return count <= max(2, min(_MOST_CLASSES, len(y) // _SAMPLES_A_CLASS))
 
 
-def _plain(raw: RawSamples) -> RawSamples:
+def plain(raw: RawSamples) -> RawSamples:
     """The samples with labels (n,) where they are (n, 1), and text without spaces around it."""
     y = raw.y.reshape(-1) if raw.y.ndim == 2 and raw.y.shape[1] == 1 else raw.y
     if y.dtype.kind == "S":

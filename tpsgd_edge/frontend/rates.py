@@ -67,12 +67,15 @@ def _rates(spec: Spec, dataset: Dataset) -> Iterator[tuple[str, float]]:
     for place, layer in enumerate(layers):
         if asked_learning_rate(spec, layer_index(spec, layer.name)) is not None:
             continue
+        if layer.n_out == 0:
+            continue  # Statistics follow their samples by themselves.
         is_first = edges.up_to(layer.name) & names == {layer.name}
         if measured.intersection(edges.inputs_of(layer.name)):
             square = float(layer.n_in)  # The std of each is 1.
         else:
             square = _first_square(spec, dataset, layer) if is_first else layer.n_in / 2
-        part = "output" if place == len(layers) - 1 else layer.kind
+        is_output = place == len(layers) - 1 and layer.kind != "detector"
+        part = "output" if is_output else layer.kind
         step = spec.rule.step_size or STEP_SIZES[part, dataset.labels.kind]
         rate = float(f"{step / max(square, 1.0):.{_DIGITS}g}")
         yield layer.name, rate

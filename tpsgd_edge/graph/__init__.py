@@ -2,6 +2,7 @@
 
 from tpsgd_edge.graph.adaptors import is_adaptor, without_adaptors
 from tpsgd_edge.graph.blocks import Block, blocks_of
+from tpsgd_edge.graph.detector import Detector
 from tpsgd_edge.graph.extra_classes import with_extra_classes
 from tpsgd_edge.graph.graph import Graph, Labels, Value, Weights
 from tpsgd_edge.graph.joins import Add, Concat, Join, Shape, add, concat
@@ -29,6 +30,7 @@ __all__ = [
     "Concat",
     "Conv2d",
     "Dense",
+    "Detector",
     "Edges",
     "Graph",
     "Gru",

@@ -8,6 +8,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.graph.activation import ACTIVATION
+from tpsgd_edge.graph.detector import Detector
 from tpsgd_edge.graph.graph import Graph, Weights
 from tpsgd_edge.graph.initial_weights import initial_weights
 from tpsgd_edge.graph.joins import Add, Concat
@@ -127,10 +128,18 @@ def _conv2d_sums(layer: Conv2d, x: Real, weights: Weights) -> Real:
     return np.asarray(_convolve(layer, x, weights.w) + np.tile(weights.b, _positions(layer)))
 
 
+def _odd(layer: Detector, x: Real, weights: Weights) -> Real:
+    """Threshold and score of a detector that has learned nothing: no threshold yet."""
+    rest = x - x @ weights.w.T @ weights.w if layer.has_units else x
+    score = np.sqrt(np.mean(rest**2, axis=1))
+    return np.stack([np.zeros_like(score), score], axis=1)
+
+
 # Pre-activations (n, y_count) of layers that are not recurrent, by kind.
 _SUMS: dict[str, Callable[[Any, Real, Weights], Real]] = {
     "dense": _dense_sums,
     "conv2d": _conv2d_sums,
+    "detector": _odd,
 }
 
 

@@ -61,7 +61,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Layers in an order in which they can be computed, the last one dense.
+    """Layers in an order in which they can be computed, the last one dense or a detector.
 
     Layers that walk along a sequence come first, one behind the other.
 
@@ -224,7 +224,7 @@ def _check_steps(graph: Graph) -> None:
 
 def _check_last(last: Layer, labels: Labels) -> None:
     where = f"[model], layer '{last.name}'"
-    if last.kind != "dense":
+    if last.kind not in ("dense", "detector"):
         raise SpecError(
             f"the last layer '{last.name}' is not dense",
             where=where,

@@ -28,6 +28,8 @@ def initial_bound(graph: Graph, index: int) -> float:
     """
     is_last_of_several = index == len(graph.layers) - 1 > 0
     layer = _trained(graph, index)
+    if layer.kind == "detector":
+        return 1 / math.sqrt(layer.n_in)
     if is_last_of_several or layer.residual:
         return 0.0
     gain = layer.recurrent_gain
@@ -82,6 +84,7 @@ def _first_gates(layer: Gru, _drawn: Real) -> Real:
 _BIASES: Mapping[str, Callable[[Any, Real], Real]] = {
     "dense": _zeros,
     "conv2d": _zeros,
+    "detector": _zeros,
     "rnn": _in_range,
     "gru": _first_gates,
 }

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from tpsgd_edge.arithmetic.activations import Numbers
+from tpsgd_edge.graph.detector import Detector
 from tpsgd_edge.graph.joins import Add, Concat, Shape
 from tpsgd_edge.graph.learning import Learning
 from tpsgd_edge.graph.memory import Memory
@@ -247,7 +248,7 @@ class Pool(Weightless):
 
 
 Recurrent = Rnn | Gru
-WeightedLayer = Dense | Conv2d | Recurrent
+WeightedLayer = Dense | Conv2d | Recurrent | Detector
 Layer = WeightedLayer | Memory | Pool | Add | Concat
 
 

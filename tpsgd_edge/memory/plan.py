@@ -123,7 +123,7 @@ def plan_memory(model: QuantizedModel) -> MemoryPlan:
     layer, and computed a second time where that takes less.
     """
     inference = _plan(model, (), _answer(model))
-    affordable = inference.size + 4 * max(layer.n_out for layer in model.weighted)
+    affordable = inference.size + 4 * max((layer.n_out for layer in model.weighted), default=0)
     training = min(
         (_plan(model, _teach(model), rest) for rest in _learning(model)),
         key=lambda plan: (max(0, plan.size - affordable), len(plan.schedule)),

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from tpsgd_edge.quantize.model import (
     QuantizedConv2d,
+    QuantizedDetector,
     QuantizedGru,
     QuantizedLayer,
     QuantizedMemory,
@@ -115,6 +116,13 @@ def _of_memory(layer: QuantizedMemory, n_labels: int) -> Iterator[Scratch]:
         yield Scratch("h", layer.state_type, layer.y_count, ("forward",))
 
 
+def _of_detector(layer: QuantizedDetector, n_labels: int) -> Iterator[Scratch]:
+    """Outputs of the units, then their errors and steps; what they leave of the input."""
+    if layer.code is not None:
+        yield Scratch("h", "s16", layer.code.n_out, ("forward", "learn"))
+        yield Scratch("p", layer.x_type, layer.n_in, ("forward", "learn"))
+
+
 def _read_out(layer: QuantizedWeighted, n_labels: int) -> Iterator[Scratch]:
     if layer.loss.in_label_space:
         yield Scratch("s", layer.bias_type, n_labels, ("learn",))
@@ -132,5 +140,6 @@ SCRATCH: Mapping[str, Callable[[Any, int], Iterator[Scratch]]] = {
     "rnn": _of_rnn,
     "gru": _of_gru,
     "memory": _of_memory,
+    "detector": _of_detector,
 }
 """By the kind of the layer."""

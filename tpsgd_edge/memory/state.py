@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.memory.kept import kept_samples
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
 
 # What is state beside the layers' tensors, in the order of the digest.
@@ -78,6 +79,10 @@ def state_layout(model: QuantizedModel) -> StateLayout:
     ]
     for layer in model.trainable:
         members.append((f"{layer.name}.b", f"{layer.name}_b", layer.bias_type, (layer.n_out,)))
+    for detector in model.detectors:
+        for own in detector.tensors:
+            name, member = f"{detector.name}.{own.role}", f"{detector.name}_{own.role}"
+            members.append((name, member, "s32", (own.count,)))
     by_size = sorted(model.trainable, key=lambda layer: -DTYPES[layer.weight_type].itemsize)
     for layer in by_size:
         matrix = (layer.n_out, layer.n_in)
@@ -88,6 +93,11 @@ def state_layout(model: QuantizedModel) -> StateLayout:
             type_ = "f32" if layer.weight_type == "f32" else "s8"
             matrix = (layer.n_target, model.labels.count)
             members.append((f"{layer.name}.p", f"{layer.name}_p", type_, matrix))
+    kept = kept_samples(model)
+    members += [(name, name.replace(".", "_"), type_, shape) for name, type_, shape in kept]
+    if kept:
+        # They are of all sizes; the others are in order already.
+        members.sort(key=lambda member: -DTYPES[member[2]].itemsize)
 
     tensors, offset = [], 0
     for name, member, type_, shape in members:
@@ -104,4 +114,5 @@ def digest_order(model: QuantizedModel) -> tuple[str, ...]:
         for layer in model.trainable
         for tensor in ("wbp" if layer.has_learning_readout else "wb")
     ]
-    return (*names, *COUNTERS)
+    own = [f"{layer.name}.{tensor.role}" for layer in model.detectors for tensor in layer.tensors]
+    return (*names, *own, *(name for name, _, _ in kept_samples(model)), *COUNTERS)

@@ -66,7 +66,7 @@ def quantize_weighted(
     Raises:
         SpecError: more inputs than the accumulator can be proved for, a learning rate out of reach.
     """
-    _check_counts(layer)
+    check_counts(layer)
     is_float = context.value_type == "f32"
     loss, error_scale, projection = _loss(layer, context)
     numbers, steps, init = (_unit_f32 if is_float else _unit)(layer, context, loss, error_scale)
@@ -127,7 +127,7 @@ def quantize_sums(
 
     Where it learns, it has its errors from the loss of `loss_layer`.
     """
-    _check_counts(layer)
+    check_counts(layer)
     make = _sums_f32 if context.value_type == "f32" else _sums
     numbers, steps, init = make(layer, context, first, unit, loss_layer)
     return Weighted(
@@ -174,7 +174,7 @@ def _sums_f32(
     return FloatNumbers(negative_slope=2.0**15), steps, _init_f32(context, first, 0.0)
 
 
-def _check_counts(layer: WeightedLayer) -> None:
+def check_counts(layer: WeightedLayer) -> None:
     """Counts of a layer are 16 bits wide in the generated code."""
     for what, count in (("inputs", layer.n_in), ("units", layer.n_out)):
         if count > _LARGEST_COUNT:

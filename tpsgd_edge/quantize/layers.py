@@ -10,6 +10,7 @@ from typing import ClassVar, Generic, Literal, TypeAlias, TypeVar, cast
 
 from tpsgd_edge.arithmetic.activations import Numbers
 from tpsgd_edge.quantize.branches import QuantizedAdd, QuantizedConcat
+from tpsgd_edge.quantize.detectors import QuantizedDetector
 from tpsgd_edge.quantize.learning import FloatSteps, IntegerSteps, LayerLearning, Steps
 from tpsgd_edge.quantize.memories import QuantizedMemory
 from tpsgd_edge.quantize.numbers import FloatNumbers, IntegerNumbers, LayerNumbers
@@ -339,6 +340,7 @@ QuantizedLayer = (
     QuantizedWeighted
     | QuantizedGru
     | QuantizedMemory
+    | QuantizedDetector
     | QuantizedPool
     | QuantizedAdd
     | QuantizedConcat

@@ -19,6 +19,7 @@ from tpsgd_edge.quantize.branches import (
     QuantizedConcat,
     QuantizedJoin,
 )
+from tpsgd_edge.quantize.detectors import QuantizedDetector
 from tpsgd_edge.quantize.layers import (
     FloatWeighted,
     IntegerWeighted,
@@ -58,6 +59,7 @@ from tpsgd_edge.quantize.parameters import (
     ValueType,
     limits,
 )
+from tpsgd_edge.quantize.replay import Replay
 from tpsgd_edge.quantize.shapes import Conv2dShape, DenseShape, RnnShape, WeightedShape
 from tpsgd_edge.spec import SAMPLE, Edges, RawType
 
@@ -89,6 +91,7 @@ __all__ = [
     "QuantizedAdd",
     "QuantizedConcat",
     "QuantizedConv2d",
+    "QuantizedDetector",
     "QuantizedGru",
     "QuantizedJoin",
     "QuantizedLayer",
@@ -101,6 +104,7 @@ __all__ = [
     "Readout",
     "ReadoutF32",
     "RecurrentBounds",
+    "Replay",
     "Requantize",
     "RnnShape",
     "Schedule",
@@ -206,6 +210,7 @@ class QuantizedModel:
         scores: whether layers carry scores, as section 22 says.
         reads: names of the values that a layer reads, by layer name, where these are others than
             that of the layer before it; `edges` has those of all layers.
+        replay: samples that are kept; None where there are none.
     """
 
     name: str
@@ -221,6 +226,7 @@ class QuantizedModel:
     rule: Literal["tpsgd", "backprop"] = "tpsgd"
     scores: Literal["own", "carried"] = "own"
     reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    replay: Replay | None = None
 
     @property
     def edges(self) -> Edges:
@@ -308,7 +314,14 @@ class QuantizedModel:
     @property
     def last(self) -> QuantizedWeighted:
         """The layer that meets the labels."""
-        return self.weighted[-1]
+        last = self.layers[-1].loss_layer
+        assert last is not None, "a model ends in a layer with a loss"
+        return last
+
+    @property
+    def detectors(self) -> tuple[QuantizedDetector, ...]:
+        """The detector that the model ends in, if it finds anomalies."""
+        return tuple(self.of_kind("detector"))
 
     @property
     def has_error_gate(self) -> bool:

@@ -28,6 +28,7 @@ from tpsgd_edge.quantize.binary32 import check_binary32
 from tpsgd_edge.quantize.carried import first_totals
 from tpsgd_edge.quantize.context import DenseContext
 from tpsgd_edge.quantize.dense import quantize_conv2d, quantize_dense
+from tpsgd_edge.quantize.detector import quantize_detector
 from tpsgd_edge.quantize.error_reach import SAMPLES as ERROR_SAMPLES
 from tpsgd_edge.quantize.error_reach import error_reach
 from tpsgd_edge.quantize.head_errors import Head
@@ -43,6 +44,7 @@ from tpsgd_edge.quantize.model import (
     ValueType,
 )
 from tpsgd_edge.quantize.recurrent import quantize_gru, quantize_rnn
+from tpsgd_edge.quantize.replay import Replay, replay_of
 from tpsgd_edge.quantize.scales import (
     INPUT_MAX,
     input_scale,
@@ -79,6 +81,7 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
     if graph.blocks:
         heads = _heads(graph, layers, labels.scale)
         layers = with_passed_errors(graph, layers, _error_reach(spec, graph, dataset, heads))
+    replay = replay_of(spec, classes=_classes(labels))
     model = QuantizedModel(
         name=spec.name,
         seed=spec.seed,
@@ -87,7 +90,7 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
         labels=labels,
         inputs=inputs,
         schedule=make_schedule(
-            spec.rule, samples=len(dataset.x_train) * _updates_per_sample(graph)
+            spec.rule, samples=len(dataset.x_train) * _updates_per_sample(graph, replay)
         ),
         gate=_gate(spec, graph.labels.kind, value_type),
         steps=graph.steps,
@@ -95,6 +98,7 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
         rule=spec.rule.kind,
         scores="carried" if is_carried else "own",
         reads=graph.reads,
+        replay=replay,
     )
     if value_type == "f32":
         check_binary32(model)
@@ -205,10 +209,16 @@ def _error_reach(
     return error_reach(graph, x, labels, spec.seed, heads)
 
 
-def _updates_per_sample(graph: Graph) -> int:
-    """Number of updates that a model makes for one sample."""
+def _classes(labels: LabelFormat) -> int | None:
+    """Number of classes, where a sample has one."""
+    return labels.count if labels.kind == "class" and not labels.each_step else None
+
+
+def _updates_per_sample(graph: Graph, replay: Replay | None) -> int:
+    """Number of updates that a model makes for one sample, those on kept samples among them."""
     every = 1 if graph.labels.each_step else _learn_every(graph)
-    return 1 + (graph.steps - 1) // every if every else 1
+    updates = 1 + (graph.steps - 1) // every if every else 1
+    return updates * (1 if replay is None else 1 + replay.again)
 
 
 def _learn_every(graph: Graph) -> int:
@@ -240,6 +250,7 @@ _WEIGHTED: Mapping[str, Callable[[Any, DenseContext], QuantizedLayer]] = {
     "conv2d": quantize_conv2d,
     "rnn": quantize_rnn,
     "gru": quantize_gru,
+    "detector": quantize_detector,
 }
 _UNTRAINED: Mapping[str, Callable[[Any, ValueType, Sequence[float], float], QuantizedLayer]] = {
     "max_pool": _quantize_pool,
@@ -269,6 +280,8 @@ def _full_scales(
     for index, layer in enumerate(graph.layers):
         if layer.kind in _OF_ITS_INPUT or is_adaptor(layer):
             scales.append(1.0)  # not used: it has the scale of its input, or one of its own
+        elif layer.kind == "detector":
+            scales.append(_length(graph, index, calibration, spec.seed))
         elif FACTS[layer.activation].is_bounded or value_type == "f32":
             scales.append(1.0)
         elif layer is graph.layers[-1]:
@@ -280,6 +293,18 @@ def _full_scales(
             scale = _full_scale(_reach(layer, y, value_type), _growth(graph, index))
             scales.append(_below_ceiling(scale, layer.activation))
     return scales, shift
+
+
+def _length(graph: Graph, index: int, calibration: NDArray[np.float64], seed: int) -> float:
+    """R of a detector's units: no row of theirs becomes longer than 1 for long."""
+    (value,) = graph.edges.inputs_of(graph.layers[index].name)
+    made = forward(graph, calibration, seed)
+    x = calibration
+    if value != SAMPLE:
+        place = graph.edges.names.index(value)
+        x = next(y for at, y in enumerate(made) if at == place)
+    longest = float(np.sqrt(np.square(x).sum(axis=1)).max())
+    return power_of_two_above(max(longest, 2.0**-8))
 
 
 def _below_ceiling(scale: float, activation: str) -> float:

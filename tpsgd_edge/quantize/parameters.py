@@ -152,7 +152,7 @@ class Loss:
     Attributes:
         kind: as in the spec: projected_cross_entropy, projected_l2, l2, l1, huber, dead_zone,
             cross_entropy, custom or softmax_cross_entropy; "backward" of layers whose errors are
-            passed to them, which have none.
+            passed to them, which have none; "reconstruction" in detectors, which have their own.
         target: of the losses in target space.
         delta: of huber and dead_zone, s16 in Q14 of R (f32: real).
         readout: of the losses in label space.
@@ -171,7 +171,7 @@ class Loss:
     @property
     def is_local(self) -> bool:
         """Tell whether the layer has its error from a loss of its own."""
-        return self.kind != "backward"
+        return self.kind not in ("backward", "reconstruction")
 
     @property
     def in_label_space(self) -> bool:
@@ -181,7 +181,7 @@ class Loss:
     @property
     def cancels_derivative(self) -> bool:
         """Tell whether delta = e, because the loss matches the activation (section 7)."""
-        return self.kind in ("softmax_cross_entropy", "cross_entropy")
+        return self.kind in ("softmax_cross_entropy", "cross_entropy", "reconstruction")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from tpsgd_edge.reference.binary32.pool import Binary32AveragePool, Binary32MaxP
 from tpsgd_edge.reference.binary32.rnn import Binary32Rnn
 from tpsgd_edge.reference.integer.conv2d import IntegerConv2d
 from tpsgd_edge.reference.integer.dense import IntegerDense
+from tpsgd_edge.reference.integer.detector import IntegerDetector
 from tpsgd_edge.reference.integer.gru import IntegerGru
 from tpsgd_edge.reference.integer.join import IntegerAdd, IntegerConcat
 from tpsgd_edge.reference.integer.memory import IntegerMemory
@@ -107,6 +108,23 @@ class RecurrentLayer(ReferenceLayer, Protocol):
         """Begin a sequence."""
 
 
+class DetectorLayer(ReferenceLayer, Protocol):
+    """One layer that scores its input, with state of its own."""
+
+    @property
+    def parts(self) -> tuple[WeightedLayer, ...]:
+        """The dense layers that it is made of."""
+
+    def learn(self, x: Any, y: Any, label: Any, words: NDArray[np.uint32], decay: Any) -> bool:
+        """Update by threshold and score y (2,); tell whether anything changed."""
+
+    def own_tensors(self) -> dict[str, Array]:
+        """Return the tensors beside weights and biases, by role."""
+
+    def set_own(self, tensors: dict[str, Array]) -> None:
+        """Set the tensors beside weights and biases, by role."""
+
+
 class MemoryLayer(RecurrentLayer, Protocol):
     """One layer that keeps fixed states of what it reads."""
 
@@ -135,7 +153,7 @@ def from_quantized(layer: QuantizedLayer, model: QuantizedModel) -> ReferenceLay
     untrained = POOLS.get(key) or JOINS.get(key) or MEMORIES.get(key)
     if untrained is not None:
         return untrained(layer)
-    make = GRUS.get(key) or WEIGHTED[key]
+    make = GRUS.get(key) or DETECTORS.get(key) or WEIGHTED[key]
     return make(layer, model.labels.kind, model.labels.count)
 
 
@@ -151,6 +169,11 @@ MakeUntrained = Callable[[Any], ReferenceLayer]
 GRUS: Mapping[tuple[str, str], Callable[[Any, str, int], GruLayer]] = _kind(
     "gru", IntegerGru.from_quantized, Binary32Gru.from_quantized
 )
+# There are none in binary32.
+DETECTORS: Mapping[tuple[str, str], Callable[[Any, str, int], DetectorLayer]] = {
+    ("detector", "s8"): IntegerDetector.from_quantized,
+    ("detector", "s16"): IntegerDetector.from_quantized,
+}
 WEIGHTED: Mapping[tuple[str, str], MakeWeighted] = {
     **_kind("dense", IntegerDense.from_quantized, Binary32Dense.from_quantized),
     **_kind("conv2d", IntegerConv2d.from_quantized, Binary32Conv2d.from_quantized),

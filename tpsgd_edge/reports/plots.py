@@ -3,6 +3,7 @@
 import io
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 from matplotlib import rc_context, rcdefaults, rcParams
@@ -14,12 +15,12 @@ from tpsgd_edge.reports.results import CurvePoint, SimulateResult, finite
 from tpsgd_edge.reports.text import metric_name, metric_text
 
 # Matplotlib wants real colours; these stand for variables of the page, which knows light and dark.
-_INK, _FAINT, _LINE, _OTHER = "#010101", "#020202", "#030303", "#040404"
+INK, _FAINT, LINE, OTHER = "#010101", "#020202", "#030303", "#040404"
 _VARIABLES = {
-    _INK: "var(--muted)",
+    INK: "var(--muted)",
     _FAINT: "var(--rule)",
-    _LINE: "var(--accent)",
-    _OTHER: "var(--second)",
+    LINE: "var(--accent)",
+    OTHER: "var(--second)",
 }
 _SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "tpsgd-edge",
@@ -29,7 +30,7 @@ _SETTINGS: dict[Any, Any] = {
     "figure.facecolor": "none",
     "axes.facecolor": "none",
     "axes.edgecolor": _FAINT,
-    "axes.labelcolor": _INK,
+    "axes.labelcolor": INK,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -37,10 +38,10 @@ _SETTINGS: dict[Any, Any] = {
     "axes.axisbelow": True,
     "grid.color": _FAINT,
     "grid.linewidth": 0.8,
-    "text.color": _INK,
+    "text.color": INK,
     "text.parse_math": False,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
     "xtick.major.size": 0,
     "ytick.major.size": 0,
 }
@@ -58,23 +59,35 @@ def best_point(result: SimulateResult) -> CurvePoint | None:
 
 def learning_curve_svg(result: SimulateResult) -> str:
     """An inline <svg>: the metric on the test set over epochs, and below it the loss if known."""
+    return _drawn(lambda figure: _draw_curve(figure, result))
+
+
+def drawn_svg(draw: Callable[[Axes], None]) -> str:
+    """An inline <svg> of what is drawn in one pair of axes."""
+    return _drawn(lambda figure: draw(figure.subplots()))
+
+
+def _drawn(draw: Callable[[Figure], None]) -> str:
     with rc_context():
         # Not the user's matplotlibrc: the same result must give the same bytes everywhere.
         rcdefaults()
         rcParams.update(_SETTINGS)
-        has_loss = any(point.loss is not None for point in result.curve)
         figure = Figure(figsize=(5.6, 4.4), layout="constrained")
-        if has_loss:
-            above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2.4, 1))
-            _draw_loss(below, result)
-            below.set_xlabel("epoch")
-        else:
-            above = figure.subplots()
-            above.set_xlabel("epoch")
-        _draw_metric(above, result)
+        draw(figure)
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     return _inline(text.getvalue())
+
+
+def _draw_curve(figure: Figure, result: SimulateResult) -> None:
+    if any(point.loss is not None for point in result.curve):
+        above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2.4, 1))
+        _draw_loss(below, result)
+        below.set_xlabel("epoch")
+    else:
+        above = figure.subplots()
+        above.set_xlabel("epoch")
+    _draw_metric(above, result)
 
 
 def _draw_metric(axes: Axes, result: SimulateResult) -> None:
@@ -82,7 +95,7 @@ def _draw_metric(axes: Axes, result: SimulateResult) -> None:
     y = [point.accuracy if math.isfinite(point.accuracy) else math.nan for point in result.curve]
     known = [(name, value) for name, value in result.baselines.items() if math.isfinite(value)]
     for name, value in sorted(known, key=lambda item: item[1]):
-        axes.axhline(value, color=_OTHER, linewidth=1.2, linestyle=(0, (4, 3)))
+        axes.axhline(value, color=OTHER, linewidth=1.2, linestyle=(0, (4, 3)))
         label = f"{name} {metric_text(result.metric, value)}"
         is_above = y[-1] < value < _HIGH
         axes.annotate(
@@ -93,17 +106,17 @@ def _draw_metric(axes: Axes, result: SimulateResult) -> None:
             textcoords="offset points",
             ha="right",
             va="bottom" if is_above else "top",
-            color=_OTHER,
+            color=OTHER,
             fontsize=9,
         )
     marker = "o" if len(x) <= _MARKED_POINTS else None
-    axes.plot(x, y, color=_LINE, linewidth=2, marker=marker, markersize=4)
+    axes.plot(x, y, color=LINE, linewidth=2, marker=marker, markersize=4)
     _mark_best(axes, result)
     axes.set_ylabel(f"{metric_name(result.metric)} on the test set")
     values = (*y, *(value for _, value in known))
     lowest = min((value for value in values if math.isfinite(value)), default=0.0)
     # R^2 before training can be any negative number, and would flatten all that follows.
-    floor = 0.0 if result.metric == "accuracy" else -1.0
+    floor = -1.0 if result.metric == "r2" else 0.0
     axes.set_ylim(max(floor, lowest - 0.05), 1.01)
     if result.metric == "accuracy":
         axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
@@ -119,7 +132,7 @@ def _mark_best(axes: Axes, result: SimulateResult) -> None:
     axes.plot(
         [best.epoch],
         [best.accuracy],
-        color=_LINE,
+        color=LINE,
         marker="o",
         markersize=9,
         markerfacecolor="none",
@@ -132,7 +145,7 @@ def _mark_best(axes: Axes, result: SimulateResult) -> None:
         textcoords="offset points",
         ha="center",
         va="bottom" if is_low else "top",
-        color=_LINE,
+        color=LINE,
         fontsize=9,
     )
 
@@ -140,7 +153,7 @@ def _mark_best(axes: Axes, result: SimulateResult) -> None:
 def _draw_loss(axes: Axes, result: SimulateResult) -> None:
     losses = [(point.epoch, finite(point.loss)) for point in result.curve]
     points = [(epoch, loss) for epoch, loss in losses if loss is not None]
-    axes.plot([x for x, _ in points], [y for _, y in points], color=_INK, linewidth=1.4)
+    axes.plot([x for x, _ in points], [y for _, y in points], color=INK, linewidth=1.4)
     axes.set_ylabel("loss")
     axes.set_ylim(bottom=0)
 

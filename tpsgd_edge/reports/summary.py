@@ -10,6 +10,7 @@ from tpsgd_edge.reports.text import (
     metric_name,
     metric_text,
     of_budget,
+    percent_text,
     plural,
     short_bytes,
 )
@@ -28,6 +29,7 @@ def summary(result: ReportResult) -> tuple[Line, ...]:
     """Accuracy, memory, work and verdict of a whole run."""
     return (
         accuracy_line(result.simulate),
+        *detection_lines(result.simulate),
         *memory_lines(result.build),
         *instruction_lines(result.verify),
         verdict_line(result.verify),
@@ -45,6 +47,20 @@ def accuracy_line(result: SimulateResult) -> Line:
     there = [f"where the net comes from {' → '.join(source_domain)}"] if source_domain else []
     detail = "; ".join((f"test set, {plural(result.epochs, 'epoch')}", *there, *baselines))
     return Line(metric_name(result.metric), f"{before} → {after}", detail)
+
+
+def detection_lines(result: SimulateResult) -> tuple[Line, ...]:
+    """What a detector's threshold does; empty of other nets."""
+    found = result.detection
+    if found is None:
+        return ()
+    alarms, share = (_share(value) for value in (found.false_alarms, found.found))
+    detail = f"of the normal samples ({100 * found.asked:g} % asked for); found: {share}"
+    return (Line("False alarms", alarms, f"{detail} of the anomalies"),)
+
+
+def _share(value: float | None) -> str:
+    return UNKNOWN if value is None else percent_text(value, 1)
 
 
 def planned_ram_line(result: SimulateResult) -> tuple[Line, ...]:

@@ -52,7 +52,7 @@ def percent_text(part: float, whole: float) -> str:
 
 
 def metric_text(metric: Metric, value: float | None) -> str:
-    """An accuracy in percent, or R^2 as it is.
+    """An accuracy in percent, R^2 and AUROC as they are.
 
     >>> metric_text("accuracy", 0.9639), metric_text("r2", 0.9639), metric_text("r2", float("nan"))
     ('96.4 %', '0.964', '–')
@@ -77,7 +77,7 @@ def metric_name(metric: Metric) -> str:
     >>> metric_name("r2")
     'R²'
     """
-    return "Accuracy" if metric == "accuracy" else "R²"
+    return {"accuracy": "Accuracy", "r2": "R²", "auroc": "AUROC"}[metric]
 
 
 def of_budget(used: int, budget: int | None) -> str:

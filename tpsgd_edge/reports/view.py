@@ -9,6 +9,7 @@ from markupsafe import Markup
 from tpsgd_edge import __version__
 from tpsgd_edge.frontend.data import DataNotes
 from tpsgd_edge.reports.confusion import HeatTable, heat_table
+from tpsgd_edge.reports.detection_plots import roc_svg, scores_svg
 from tpsgd_edge.reports.layer_cost import LayerCost
 from tpsgd_edge.reports.memory_map import (
     ArenaMap,
@@ -18,8 +19,8 @@ from tpsgd_edge.reports.memory_map import (
     memory_maps,
 )
 from tpsgd_edge.reports.plots import best_point, learning_curve_svg
-from tpsgd_edge.reports.results import ReportResult, command_arguments
-from tpsgd_edge.reports.summary import Line, summary, verdict_line
+from tpsgd_edge.reports.results import ReportResult, SimulateResult, command_arguments
+from tpsgd_edge.reports.summary import Line, detection_lines, summary, verdict_line
 from tpsgd_edge.reports.text import (
     UNKNOWN,
     bytes_text,
@@ -69,6 +70,15 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
+class DetectionView:
+    """The scores of a detector: a note, and plots; no ROC where no anomalies are given."""
+
+    note: str
+    scores: Markup
+    roc: Markup | None
+
+
+@dataclass(frozen=True, slots=True)
 class ReportView:
     """The context of report.html.j2."""
 
@@ -85,6 +95,7 @@ class ReportView:
     curve_note: str
     curve: Markup
     confusion: HeatTable | None
+    detection: DetectionView | None
     maps: tuple[MemoryMap, ...]
     arena: ArenaMap | None
     cost_heads: tuple[str, ...]
@@ -126,6 +137,7 @@ def report_view(result: ReportResult) -> ReportView:
         confusion=None
         if simulate.confusion is None
         else heat_table(simulate.confusion, simulate.class_names),
+        detection=_detection(simulate),
         maps=memory_maps(build),
         arena=arena_map(build.arena, build.layers, build.sizes),
         cost_heads=tuple(head for head, _ in costs),
@@ -134,15 +146,23 @@ def report_view(result: ReportResult) -> ReportView:
             CostCell(head, _cost_text(key, _in_all(result, key)), "") for head, key in costs
         ),
         layers=_layer_rows(result, costs),
-        settings=_settings(
-            spec, simulate.epochs, result.data, is_class=simulate.metric == "accuracy"
-        ),
+        settings=_settings(spec, simulate.epochs, result.data, is_class=simulate.metric != "r2"),
         commands=_commands(result),
         versions=_versions(result),
         digests=tuple(
             Fact(name, value) for name, value in {"spec": spec.digest, **build.digests}.items()
         ),
     )
+
+
+def _detection(simulate: SimulateResult) -> DetectionView | None:
+    found = simulate.detection
+    if found is None:
+        return None
+    (alarms,) = detection_lines(simulate)
+    note = f"Scores of the test samples; false alarms: {alarms.value} {alarms.detail}."
+    roc = Markup(roc_svg(found)) if found.roc else None
+    return DetectionView(note, Markup(scores_svg(found)), roc)
 
 
 def _badge(result: ReportResult) -> str:
@@ -161,7 +181,10 @@ def _chips(result: ReportResult) -> tuple[str, ...]:
 
 def _lede(result: ReportResult) -> str:
     text = (
-        "This network learns on the device: tpSGD updates each layer during the forward pass, "
+        "This detector learns on the device, without labels, what normal samples are like, and a "
+        "threshold that follows their scores."
+        if result.simulate.detection is not None
+        else "This network learns on the device: tpSGD updates each layer during the forward pass, "
         "with no gradient stored and nothing sent back."
     )
     if not result.verify.is_equal:

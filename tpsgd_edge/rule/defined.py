@@ -32,6 +32,13 @@ def check_rule(graph: Graph, rule: str, losses: Sequence[LossSpec]) -> None:
         SpecError: it is not; the message says why.
     """
     check_activations(graph)
+    if graph.layers[-1].kind == "detector":
+        raise SpecError(
+            "there is no rule in floating point for detectors",
+            where=f"[model], layer '{graph.layers[-1].name}'",
+            found='kind = "detector"',
+            help="docs/results/anomaly.md compares them with others; simulate trains in integers",
+        )
     hidden = [loss.kind for loss in losses[:-1]]
     if rule == "tpsgd_learned" and not set(hidden) & set(LABEL_SPACE):
         raise SpecError(

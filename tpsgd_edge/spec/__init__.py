@@ -8,6 +8,8 @@ from tpsgd_edge.spec.activations import NOT_MONOTONE, Activation
 from tpsgd_edge.spec.base import LARGEST_POSITIVE
 from tpsgd_edge.spec.blocks import has_passed_error, obstacle, passed_layers
 from tpsgd_edge.spec.carried import can_carry_scores, carries_scores
+from tpsgd_edge.spec.detection import finds_anomalies
+from tpsgd_edge.spec.detector import DetectorSpec
 from tpsgd_edge.spec.edges import SAMPLE, Edges
 from tpsgd_edge.spec.layers import (
     AdaptorSpec,
@@ -19,8 +21,6 @@ from tpsgd_edge.spec.layers import (
     LayerSpec,
     RecurrentSpec,
     RnnSpec,
-    WeightedSpec,
-    WeightFormat,
 )
 from tpsgd_edge.spec.load import load_spec, past_adaptors, spec_from_dict, with_layers
 from tpsgd_edge.spec.loss import HiddenLoss, LossKind, LossSpec, OutputLoss
@@ -63,6 +63,7 @@ from tpsgd_edge.spec.sections import (
 )
 from tpsgd_edge.spec.source import SourceInput
 from tpsgd_edge.spec.walks import walk_keys
+from tpsgd_edge.spec.weighted import WeightedSpec, WeightFormat
 from tpsgd_edge.spec.weightless import (
     AddSpec,
     ConcatSpec,
@@ -91,6 +92,7 @@ __all__ = [
     "ConvSpec",
     "DataSpec",
     "DenseSpec",
+    "DetectorSpec",
     "Edges",
     "FlattenSpec",
     "GlobalAvgPoolSpec",
@@ -125,6 +127,7 @@ __all__ = [
     "check_labels_kind",
     "check_model_name",
     "error_gate",
+    "finds_anomalies",
     "first_loss",
     "first_projection",
     "has_passed_error",

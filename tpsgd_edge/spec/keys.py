@@ -55,6 +55,19 @@ SHORT_FORMS: Mapping[tuple[str, str], tuple[str, dict[str, Any]]] = {
         "numbers among them",
         {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "number"}]}},
     ),
+    ("DataSpec", "normal"): (
+        "one name; numbers among them",
+        {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "integer"},
+                {
+                    "type": "array",
+                    "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
+                },
+            ]
+        },
+    ),
     ("MemorySpec", "leak"): ("one number", {"type": "number"}),
     ("DataSpec", "drop"): ("one name", {"type": "string"}),
     ("PoolSpec", "padding"): ("whole number", {"type": "integer"}),

@@ -7,9 +7,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from tpsgd_edge.spec.base import Positive, Section
+from tpsgd_edge.spec.detector import DETECTOR
 from tpsgd_edge.spec.edges import Edges
-from tpsgd_edge.spec.layers import DenseSpec, GruSpec, LayerSpec, WeightedSpec
+from tpsgd_edge.spec.layers import DenseSpec, GruSpec, LayerSpec
 from tpsgd_edge.spec.memory import MemorySpec
+from tpsgd_edge.spec.weighted import WeightedSpec
 from tpsgd_edge.spec.weightless import AddSpec, ConcatSpec, GlobalAvgPoolSpec, PoolSpec
 
 # What layers are called that may leave their name out.
@@ -36,12 +38,15 @@ class PretrainSpec(Section):
 
 
 def _check_members(layers: Sequence[LayerSpec], names: list[str]) -> None:
-    # A layer owns the C names NAME, NAME_w and NAME_b; a gru also those of NAME_x and NAME_h.
+    # A layer owns the C names NAME, NAME_w and NAME_b; a gru also those of NAME_x and NAME_h, a
+    # detector NAME_m, NAME_v and NAME_t.
     owners = [(name, name) for name in names]
     grus = [layer.name for layer in layers if isinstance(layer, GruSpec)]
     owners += [(name, f"{name}_{unit}") for name in grus for unit in "xh"]
+    detectors = [layer.name for layer in layers if layer.kind == DETECTOR]
     for name, owner in owners:
-        members = (f"{owner}_w", f"{owner}_b") if owner == name else (owner, f"{owner}_w")
+        members = [f"{owner}_w", f"{owner}_b"] if owner == name else [owner, f"{owner}_w"]
+        members += [f"{name}_{tensor}" for tensor in "mvt" if name in detectors]
         for member in members:
             if member in names:
                 raise ValueError(f"layer {member!r} has the C name of a tensor of layer {name!r}")
@@ -149,9 +154,11 @@ class ModelSpec(Section):
 
     @property
     def n_out(self) -> int:
-        """Units of the last layer with those of extra classes.
+        """Units of the last layer with those of extra classes; 2 of a detector.
 
         It is 0 where the layer is not dense, which `load_spec` refuses.
         """
         last = self.layers[-1] if self.layers else None
+        if last is not None and last.kind == DETECTOR:
+            return 2
         return last.units + self.extra_classes if isinstance(last, DenseSpec) else 0

@@ -15,11 +15,13 @@ STEP_SIZES: dict[tuple[str, LabelsKind], float] = {
     ("conv2d", "class"): 0.3,
     ("rnn", "class"): 0.003,
     ("gru", "class"): 0.003,
+    ("detector", "class"): 0.1,
     ("output", "class"): 0.3,
     ("dense", "vector"): 0.1,
     ("conv2d", "vector"): 0.1,
     ("rnn", "vector"): 0.003,
     ("gru", "vector"): 0.003,
+    ("detector", "vector"): 0.1,
     ("output", "vector"): 0.03,
 }
 

@@ -10,13 +10,8 @@ from tpsgd_edge.spec.activations import Activation, activation_problems
 from tpsgd_edge.spec.backprop import backprop_problems
 from tpsgd_edge.spec.blocks import block_problems, has_passed_error, passed_layers
 from tpsgd_edge.spec.branches import branch_problems, unknown_inputs
-from tpsgd_edge.spec.layers import (
-    AdaptorSpec,
-    ConvSpec,
-    DenseSpec,
-    WeightedSpec,
-    WeightFormat,
-)
+from tpsgd_edge.spec.detection import detector_problems, finds_anomalies
+from tpsgd_edge.spec.layers import AdaptorSpec, ConvSpec, DenseSpec
 from tpsgd_edge.spec.loss import LABEL_SPACE, LossSpec
 from tpsgd_edge.spec.memory import KEEPING
 from tpsgd_edge.spec.problems import Problem, raise_problems
@@ -24,6 +19,7 @@ from tpsgd_edge.spec.readouts import readout_problems
 from tpsgd_edge.spec.scores import carried_loss_problems, scores_problems
 from tpsgd_edge.spec.sections import ProjectionKind, Spec
 from tpsgd_edge.spec.walks import walk_problems
+from tpsgd_edge.spec.weighted import WeightedSpec, WeightFormat
 
 LabelsKind = Literal["class", "vector"]
 
@@ -177,6 +173,7 @@ def spec_problems(spec: Spec) -> list[Problem]:
         "auto": None,
         "classification": "class",
         "regression": "vector",
+        "anomaly": "class",
     }
     if not spec.model.layers:
         return []  # they are still to be read from the model's source
@@ -184,6 +181,7 @@ def spec_problems(spec: Spec) -> list[Problem]:
     if unfinished:
         return unfinished
     return [
+        *detector_problems(spec),
         *_order_problems(spec),
         *walk_problems(spec),
         *branch_problems(spec.model),
@@ -217,7 +215,7 @@ def _loss_place(spec: Spec, index: int) -> str:
 
 def _last_layer_problems(spec: Spec) -> Iterator[Problem]:
     last = spec.model.layers[-1]
-    if not isinstance(last, DenseSpec):
+    if not isinstance(last, DenseSpec) and not finds_anomalies(spec.model):
         yield Problem(
             "the last layer must be dense: it gives one output for each class or label value",
             where=f"[model], layers[{len(spec.model.layers) - 1}]",

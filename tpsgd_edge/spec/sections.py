@@ -15,13 +15,15 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from tpsgd_edge.spec.base import Positive, Section
+from tpsgd_edge.spec.drift import DriftSpec
 from tpsgd_edge.spec.firmware import FirmwareSpec
-from tpsgd_edge.spec.layers import WeightFormat
 from tpsgd_edge.spec.loss import LossSpec
 from tpsgd_edge.spec.model import ModelSpec
 from tpsgd_edge.spec.names import check_class_names, check_model_name
 from tpsgd_edge.spec.platform import PlatformSpec
+from tpsgd_edge.spec.replay import ReplaySpec
 from tpsgd_edge.spec.source import SourceInput
+from tpsgd_edge.spec.weighted import WeightFormat
 
 ActivationFormat = Literal["s8", "s16"]
 RawType = Literal["float", "uint8", "int8", "uint16", "int16"]
@@ -209,9 +211,13 @@ class DataSpec(Section):
     at. Example: `header = false`"""
     drop: tuple[str, ...] = ()
     """Columns of a CSV file that are no inputs. Example: `drop = ["id", "time"]`"""
-    task: Literal["auto", "classification", "regression"] = "auto"
-    """Whether labels are classes or values to predict; "auto" looks at them.
-    Example: `task = "regression"`"""
+    task: Literal["auto", "classification", "regression", "anomaly"] = "auto"
+    """Whether labels are classes or values to predict, or say which samples are normal; "auto"
+    looks at them. Example: `task = "regression"`"""
+    normal: tuple[str, ...] | None = None
+    """Names of the classes that are normal in an anomaly task: only these are learned, and all
+    others are anomalies; where not given, the class normal, ok, good or 0. Since: 0.2.0.
+    Example: `normal = ["idle", "running"]`"""
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Share of the samples that is kept for testing, where there is no test_file.
     Example: `test_fraction = 0.25`"""
@@ -253,6 +259,14 @@ class DataSpec(Section):
     @classmethod
     def _names_of_classes(cls, value: object) -> object:
         return None if value is None else check_class_names(value)
+
+    @field_validator("normal", mode="before")
+    @classmethod
+    def _names_of_normal_classes(cls, value: object) -> object:
+        names = (value,) if isinstance(value, str | int) else value
+        if isinstance(names, list | tuple):
+            return tuple(str(name) if type(name) is int else name for name in names)
+        return names
 
     @field_validator("raw", mode="before")
     @classmethod
@@ -311,6 +325,10 @@ class Spec(Section):
     """Where the targets of hidden layers come from."""
     data: DataSpec
     """Samples and labels."""
+    replay: ReplaySpec = ReplaySpec()
+    """What the device keeps of the samples that it has seen."""
+    drift: DriftSpec = DriftSpec()
+    """What notices that the net does worse than it did."""
     platform: PlatformSpec = PlatformSpec()
     """The hardware and its budget."""
     firmware: FirmwareSpec = FirmwareSpec()

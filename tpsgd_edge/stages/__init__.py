@@ -1,5 +1,6 @@
 """The stages between a spec and a result, each one function; `pipeline.py` puts them in order."""
 
+from tpsgd_edge.stages.detection import detection_in
 from tpsgd_edge.stages.firmware import Firmware, inspect_firmware
 from tpsgd_edge.stages.preparation import (
     Prepared,
@@ -31,6 +32,7 @@ __all__ = [
     "compile_for_host",
     "compile_predicting",
     "default_steps",
+    "detection_in",
     "inspect_firmware",
     "metric_of",
     "on_host",

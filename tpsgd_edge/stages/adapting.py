@@ -22,6 +22,7 @@ from tpsgd_edge.spec import (
     LayerSpec,
     Spec,
     WeightedSpec,
+    finds_anomalies,
     past_adaptors,
 )
 from tpsgd_edge.stages.facts import largest_class
@@ -186,6 +187,12 @@ def try_strategies(spec: Spec, rates: Sequence[float], folds: int, progress: Pro
     Raises:
         TpsgdError: the net has not learned before, or has no classes to learn.
     """
+    if finds_anomalies(spec.model):
+        raise SpecError(
+            "a detector needs no strategy: it learns whatever is normal where it is",
+            where=f"{spec.source}, [model], layer '{spec.model.layers[-1].name}'",
+            help="simulate tells how well it does on the samples of the spec",
+        )
     if not spec.model.has_first_weights:
         raise SpecError(
             "there is nothing to adapt yet: the net has not learned anything",

@@ -9,6 +9,7 @@ from typing import Literal
 _CHANCE = 0.005  # above the share of the largest class, or above an R^2 of 0
 _BELOW_LINEAR, _BELOW_LINEAR_BY_HEART = 0.03, 0.1
 _BELOW_BEST = 0.03
+_HARDLY_TOLD = 0.6  # AUROC; 0.5 is chance
 _LOST_INPUTS = 0.25  # share of the inputs
 _CLIPPED_INPUTS = 0.05  # share of the values
 _CLIPPED_OUTPUTS = 0.01  # share of the answers
@@ -62,7 +63,7 @@ class Facts:
     """
 
     seen: str = "the test set"
-    metric: Literal["accuracy", "r2"] = "accuracy"
+    metric: Literal["accuracy", "r2", "auroc"] = "accuracy"
     tests: int | None = None
     score: float | None = None
     scores: tuple[float, ...] = ()
@@ -88,6 +89,8 @@ class Facts:
 
     def text(self, score: float) -> str:
         """A score as the reports print it."""
+        if self.metric == "auroc":
+            return f"AUROC {score:.3f}"
         return f"{100 * score:.1f} %" if self.metric == "accuracy" else f"R² {score:.3f}"
 
 
@@ -130,6 +133,13 @@ def _at_chance(facts: Facts) -> Words:
     if score is None:
         return None
     helps = "another learning_rate (3 times more, 3 times less), more epochs, or look at the data"
+    if facts.metric == "auroc":
+        if score > _HARDLY_TOLD:
+            return None
+        return (
+            f"{facts.text(score)} on {facts.seen}: anomalies score hardly higher than normal ones",
+            "other units, the other method, or samples that show more of what is normal",
+        )
     if facts.metric == "r2" and score <= _CHANCE:
         return f"{facts.text(score)} on {facts.seen}: no better than the mean of the labels", helps
     if facts.metric == "r2" or largest is None or score > largest[0] + _CHANCE:

@@ -122,9 +122,15 @@ def onnx_of(prepared: Prepared, state: State, *, scaled_input: bool = False) -> 
         scaled_input: leave out what `data.scaling` does to samples.
 
     Raises:
-        SpecError: the net has an adaptor, which no chain of operators can express.
+        SpecError: the net has an adaptor, which no chain of operators can express, or a detector.
     """
     model = prepared.model
+    if model.detectors:
+        raise SpecError(
+            f"the detector '{model.last.name}' cannot be exported",
+            where=f"{prepared.spec.source}, [model], layer '{model.last.name}'",
+            help="its score and its threshold are integers; a checkpoint keeps all of them",
+        )
     adaptors = [layer.name for layer in model.weighted if layer.residual]
     if adaptors:
         raise SpecError(

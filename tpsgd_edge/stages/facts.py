@@ -40,7 +40,7 @@ def training_doubts(
 def data_facts(model: QuantizedModel, dataset: Dataset, scaling: str = "") -> Facts:
     """Collect the facts about the data and their scale alone; `scaling` is the spec's."""
     facts = replace(_input_facts(model, dataset.x_train), scaling=scaling)
-    if dataset.labels.kind == "class" and len(dataset.y_test):
+    if dataset.labels.kind == "class" and len(dataset.y_test) and not model.detectors:
         facts = replace(facts, **_set_facts(dataset))
     return facts
 
@@ -65,11 +65,17 @@ def training_facts(
         scores=tuple(score.value for score in training.scores),
         random_hidden=random_hidden,
         # Where a layer keeps what it came with, the answers are bound to that.
-        linear=linear_score(dataset) if model.trainable == model.weighted else None,
+        linear=_linear_score(model, dataset),
         clipped_outputs=clipped_outputs(model, training.outputs),
         weights_at_limits=weights_at_limits(model, training.state),
         **_answer_facts(last, dataset.class_names),
     )
+
+
+def _linear_score(model: QuantizedModel, dataset: Dataset) -> tuple[str, float] | None:
+    """Name and score of a linear model, where the net could do as well."""
+    is_free = model.trainable == model.weighted and not model.detectors
+    return linear_score(dataset) if is_free else None
 
 
 def learned_facts(model: QuantizedModel, dataset: Dataset, outputs: Array, state: bytes) -> Facts:

@@ -110,6 +110,8 @@ def _names(labels: LabelFormat) -> tuple[str, ...]:
 
 def _reasons(old: QuantizedModel, new: QuantizedModel, rows: Rows | None) -> Iterator[str]:
     """Why the state cannot be carried over, by layer."""
+    for detector in dict.fromkeys(layer.name for layer in (*old.detectors, *new.detectors)):
+        yield f"score and threshold of the detector '{detector}' hold in its own numbers alone"
     if old.labels.kind != new.labels.kind or old.steps != new.steps:
         yield "labels or steps of a sequence are of another kind"
     elif rows is None:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.arithmetic.types import Real
+from tpsgd_edge.errors import SpecError
 from tpsgd_edge.graph import Graph
 from tpsgd_edge.graph.forward import outputs
 from tpsgd_edge.memory import state_layout
@@ -60,8 +61,18 @@ def layer_errors(
 
     Args:
         state: of a trained model; None for the initial weights.
+
+    Raises:
+        SpecError: the net ends in a detector.
     """
     model, x = prepared.model, prepared.dataset.x_test
+    if model.detectors:
+        raise SpecError(
+            f"there is no quantization error of the detector '{model.last.name}'",
+            where=f"{prepared.spec.source}, [model], layer '{model.last.name}'",
+            found="a threshold that is learned in integers, and nowhere else",
+            help='compare weights = "s8" and "s16" by the AUROC that simulate tells',
+        )
     x = x[:: max(1, len(x) // samples)][:samples]
     reference = Reference(model)
     if state is not None:

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 
 from tpsgd_edge.codegen.kinds.conv2d import CONV2D
 from tpsgd_edge.codegen.kinds.dense import DENSE
+from tpsgd_edge.codegen.kinds.detector import DETECTOR
 from tpsgd_edge.codegen.kinds.gru import GRU
 from tpsgd_edge.codegen.kinds.join import ADD, CONCAT
 from tpsgd_edge.codegen.kinds.kind import Kind
@@ -36,6 +37,7 @@ KINDS: Mapping[str, Kind] = {
     "rnn": RNN,
     "gru": GRU,
     "memory": MEMORY,
+    "detector": DETECTOR,
     "add": ADD,
     "concat": CONCAT,
 }
