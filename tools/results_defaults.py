@@ -4,10 +4,10 @@
 
 Trains a net with one hidden layer of 32 units on each table of tools/open_data.py, and a small
 convolutional, a recurrent and a net behind a memory on each set of sequences, from specs that hold
-nothing but layers and data, with the generated code on this computer, three seeds each. Beside them stand logistic
-regression (ridge where labels are values) and scikit-learn's multilayer perceptron of the same
-width, sequences beside the same net in torch with Adam (memories beside the recurrent one), and the
-net's own hidden layers at random.
+nothing but layers and data, with the generated code on this computer, three seeds each. Beside them
+stand logistic regression (ridge where labels are values) and scikit-learn's multilayer perceptron
+of the same width, sequences beside the same net in torch with Adam (memories beside the recurrent
+one), and the net's own hidden layers at random.
 FOLDER holds the packages' files, as tools/open_data.py says.
 """
 
