@@ -18,10 +18,11 @@ PYTEST := $(TEST_ENV) $(BIN)/python -m pytest -n $(TEST_JOBS) --dist worksteal -
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench bench-check lint format docs wheel clean distclean
+.PHONY: help demo board-demo test check bench bench-check lint format docs wheel clean distclean
 
 help:
 	@echo 'make demo       set up .venv, train the digits network on an emulated Cortex-M4F, write a report'
+	@echo 'make board-demo  train over the UART of an emulated board, cutting its power (needs QEMU)'
 	@echo 'make test       set up what is missing, run every test'
 	@echo 'make check      run the quick tests'
 	@echo 'make bench      instructions, RAM and flash on each emulated core: docs/results/device.json'
@@ -34,6 +35,9 @@ help:
 
 demo: $(VENV)/.demo
 	$(BIN)/tpsgd-edge report examples/digits.toml
+
+board-demo: $(VENV)/.link
+	$(BIN)/python tools/board_demo.py
 
 test: $(VENV)/.test
 	$(PYTEST) $(COVER)
@@ -83,9 +87,15 @@ $(VENV)/.demo: $(NEEDS)
 	$(PIP_INSTALL) --no-build-isolation --editable '.[emulator]'
 	@touch $@
 
+$(VENV)/.link: $(VENV)/.demo
+	$(PIP_INSTALL) --no-build-isolation --editable '.[emulator,link]'
+	@touch $@
+
 # torch comes with the exact version of constraints.txt; an open range would fetch gigabytes of CUDA.
+# cobs is built from its sources, which brings what that needs only under build isolation.
 $(VENV)/.test: $(VENV)/.demo
-	$(PIP_INSTALL) --no-build-isolation --editable '.[emulator,dev,onnx,sklearn,torch]'
+	$(PIP_INSTALL) cobs
+	$(PIP_INSTALL) --no-build-isolation --editable '.[emulator,dev,link,onnx,sklearn,torch]'
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.demo

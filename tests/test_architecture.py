@@ -30,7 +30,7 @@ FLOORS = (
     {"verdict"},
     {"stages"},
     {"reports"},
-    {"pipeline", "migration", "estimator", "starter"},
+    {"pipeline", "migration", "replaying", "estimator", "starter", "link"},
     {"cli"},
 )
 FLOOR_OF = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}
@@ -38,6 +38,7 @@ FLOOR_OF = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}
 # Where packages come in that a floor above should not know of.
 DOORS = {
     "click": {"cli"},
+    "cobs": {"link"},
     "ctypes": {"toolchain"},
     "elftools": {"toolchain"},
     "jinja2": {"codegen", "reports"},
@@ -46,12 +47,15 @@ DOORS = {
     "pydantic": {"spec"},
     "pydantic_core": {"spec"},
     "rich": {"cli"},
+    "serial": {"link"},
     "sklearn": {"estimator"},
     "sqlite3": {"comparison"},
+    "starlette": {"link"},
     "subprocess": {"toolchain"},
     "torch": {"rule", "frontend"},
     "capstone": {"toolchain"},
     "unicorn": {"toolchain"},
+    "uvicorn": {"link"},
 }
 # What the command line must not load before it knows what is asked for.
 HEAVY = {"jinja2", "matplotlib", "numpy", "pydantic", "rich", "sklearn", "torch", "unicorn"}
@@ -73,6 +77,7 @@ MAX_TEMPLATE_LINES = 250
 # rest are arguments of single templates.
 GIVEN = {"m", "linked"}
 GIVEN_TO = {
+    "board_main.c.j2": {"b"},
     "example_main.c.j2": {"e"},
     "model.c.j2": {"headers"},
     "project_cmake.j2": {"sources"},

@@ -56,6 +56,9 @@ TESTS = {
     "sequences": "tests/random/test_random_sequences.py",
     "detector": "tests/proof/test_corners_of_detectors.py",
     "detectors": "tests/random/test_random_detectors.py",
+    "replay": "tests/proof/test_corners_of_replay.py",
+    "kept": "tests/unit/test_replay.py",
+    "orders": "tests/unit/test_orders.py",
     "memories": "tests/random/test_random_memories.py",
     "memory": "tests/proof/test_corners_of_memories.py",
     "memory_by_hand": "tests/unit/test_reference_memory.py",
@@ -63,11 +66,16 @@ TESTS = {
     "readouts": "tests/random/test_random_readouts.py",
     "graphs": "tests/random/test_random_graphs.py",
     "fails": "tests/random/test_proof_can_fail.py",
+    "logs": "tests/unit/test_logs.py",
     "cuts": "tests/store/test_power_cuts.py",
     "checkpoints": "tests/store/test_checkpoints.py",
     "formats": "tests/store/test_formats.py",
     "projects": "tests/store/test_stored_projects.py",
     "migration": "tests/store/test_migration.py",
+    "frames": "tests/wire/test_frames.py",
+    "linked": "tests/wire/test_linked.py",
+    "lines": "tests/wire/test_line_faults.py",
+    "wired": "tests/wire/test_wired_projects.py",
 }
 _EQUIVALENT = "equivalent: "
 

@@ -42,7 +42,6 @@ from tpsgd_edge.stages import (
     scratch_project,
 )
 from tpsgd_edge.stages.adapting import (
-    Strategy,
     learn,
     save_weights,
     score_on,
@@ -50,11 +49,20 @@ from tpsgd_edge.stages.adapting import (
     training_ram,
 )
 from tpsgd_edge.stages.preparation import trained_graph
+from tpsgd_edge.stages.strategies import Strategy
 from tpsgd_edge.toolchain.device import Device
 from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import open_device
 
 COUNTS, ROOM = (20, 50, 100), 100
+# Of windows of each person, and what is looked at with all of them.
+DRAWS = (1, 2, 3)
+DRAWN = (
+    "last layer",
+    "c1 through c2 and fc, and last",
+    "c1 and c2 through fc, and last",
+    "all, backpropagation",
+)
 DEV_PEOPLE = 2
 RATES = (0.003, 0.01)
 # Passes over the few windows of a person, and over the more images of a domain.
@@ -63,7 +71,7 @@ OTHERS = 3000
 RULE = {"schedule": "constant"}
 TAUGHT = {"method": "backprop", "epochs": 5, "learning_rate": 0.01}
 
-HAPT = {
+HAPT: dict[str, Any] = {
     "name": "person",
     "model": {
         "layers": [
@@ -77,6 +85,19 @@ HAPT = {
     "rule": RULE,
     "data": {"file": "hapt", "scaling": "standard_channels"},
 }
+# The same, its last layer reads the second convolution too.
+_C1, _C2, _FC, _OUT = HAPT["model"]["layers"]
+BOTH = HAPT | {
+    "model": {
+        "layers": [
+            *(_C1, _C2, _FC),
+            {"name": "flat", "kind": "flatten", "from": ["c2"]},
+            {"name": "both", "kind": "concat", "from": ["flat", "fc"]},
+            _OUT,
+        ],
+        "pretrain": TAUGHT,
+    }
+}
 FASHION = {
     "name": "domain",
     "model": {
@@ -88,9 +109,10 @@ FASHION = {
         "pretrain": TAUGHT,
     },
     "rule": RULE,
-    "data": {"file": "fashion-mnist"},
+    "data": {"file": "fashion-mnist", "scaling": "unit"},
 }
-# Which layers learn, towards what, and the layers behind which adaptors learn.
+# Which layers learn, towards what, the layers behind which adaptors learn, and those to which
+# errors are passed.
 PERSON_STRATEGIES = {
     "last layer": (("out",), "prototype", ()),
     "last two, prototypes": (("fc", "out"), "prototype", ()),
@@ -98,6 +120,15 @@ PERSON_STRATEGIES = {
     "all, random targets": (("c1", "c2", "fc", "out"), "random", ()),
     "all, backpropagation": (("c1", "c2", "fc", "out"), "backprop", ()),
     "adaptor behind fc, and last": (("out",), "prototype", ("fc",)),
+    "last two, one error": (("fc", "out"), "prototype", (), ("fc",)),
+    "c2 through fc, and last": (("c2", "out"), "prototype", (), ("c2",)),
+    "c1 through c2 and fc, and last": (("c1", "out"), "prototype", (), ("c1",)),
+    "c1 and c2 through fc, and last": (("c1", "c2", "out"), "prototype", (), ("c1", "c2")),
+    "pairs": (("c1", "c2", "fc", "out"), "fitted", (), ("c1", "fc")),
+    "pair c1, c2 by its own loss, and last": (("c1", "c2", "out"), "fitted", (), ("c1",)),
+}
+BOTH_STRATEGIES = {
+    "last layer, reading c2 and fc": (("out",), "prototype", ()),
 }
 DOMAIN_STRATEGIES = {
     "last layer": (("out",), "prototype", ()),
@@ -151,8 +182,8 @@ def scores_or_none(*arguments: Any) -> dict[str, Any] | None:
 
 def strategy_of(plan: tuple[Any, ...], rate: float) -> Strategy:
     """A strategy at a rate."""
-    trains, targets, adaptors = plan
-    return Strategy(trains, targets, rate, adaptors)
+    trains, targets, *rest = plan
+    return Strategy(trains, targets, rate, *rest)
 
 
 def equal_on(core: str, spec: Spec, dataset: Dataset, weights: Path, strategy: Strategy) -> bool:
@@ -187,26 +218,30 @@ def on_device(prepared: Prepared) -> Iterator[Device]:
 
 
 @cache
-def people(package: Path) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+def people(package: Path, draw: int = 1) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     """Windows and activities of each person, in an order drawn at random."""
     found = {}
     for person, recordings in sorted(read_recordings(package).items()):
         samples = [sample for recording in recordings for sample in windows(recording)]
-        order = np.random.default_rng(person).permutation(len(samples))
+        seed = person if draw == 1 else (person, draw)
+        order = np.random.default_rng(seed).permutation(len(samples))
         x, y = np.stack([s for s, _ in samples]), np.array([a for _, a in samples])
         found[person] = x[order], y[order]
     return found
 
 
-def person_data(spec: Spec, package: Path, person: int) -> Dataset:
-    """The person's first windows to learn from, the rest to test; the others as source domain."""
+def person_data(spec: Spec, package: Path, person: int, draw: int = 1) -> Dataset:
+    """The person's first windows to learn from, the rest to test; the others as source domain.
+
+    The others come in the same order whatever the draw is, so that the net begins as it was.
+    """
     everyone = people(package)
     others = [value for other, value in everyone.items() if other != person]
     x, y = (np.concatenate(parts) for parts in zip(*others, strict=True))
     order = np.random.default_rng(0).permutation(len(x))
     train, test = order[:OTHERS], order[OTHERS : OTHERS + 1000]
     source_domain = dataset_from_arrays(spec, x[train], y[train], x[test], y[test])
-    x, y = everyone[person]
+    x, y = people(package, draw)[person]
     own = dataset_from_arrays(
         spec, x[:ROOM], y[:ROOM], x[ROOM:], y[ROOM:], source_domain=source_domain
     )
@@ -218,28 +253,81 @@ def person_runs(table: Results, package: Path | None, limit: int) -> None:
     """All runs on people, first those that rates are chosen by."""
     if package is None or not table.may_train:
         return
-    spec = spec_from_dict(HAPT)
     everyone = list(people(package))
     for person in everyone[: DEV_PEOPLE + limit]:
-        is_dev = person in everyone[:DEV_PEOPLE]
-        wanted = list(_wanted(table, person, is_dev=is_dev))
-        if all(key in table.results for key, _ in wanted):
-            continue
-        dataset = person_data(spec, package, person)
-        weights = trained_file(spec, dataset)
-        counts = (50,) if is_dev else COUNTS
-        for key, strategy in wanted:
-            table.get(key, partial(scores_or_none, spec, dataset, weights, strategy, counts))
+        for net, strategies in ((HAPT, PERSON_STRATEGIES), (BOTH, BOTH_STRATEGIES)):
+            is_dev = person in everyone[:DEV_PEOPLE]
+            wanted = list(_wanted(table, person, strategies, is_dev=is_dev))
+            if all(key in table.results for key, _ in wanted):
+                continue
+            spec = spec_from_dict(net)
+            dataset = person_data(spec, package, person)
+            weights = trained_file(spec, dataset)
+            counts = (50,) if is_dev else COUNTS
+            for key, strategy in wanted:
+                table.get(key, partial(scores_or_none, spec, dataset, weights, strategy, counts))
         print(f"person {person} done", flush=True)
 
 
-def _wanted(table: Results, person: int, *, is_dev: bool) -> Iterator[tuple[str, Strategy]]:
-    for name, plan in PERSON_STRATEGIES.items():
-        for rate in RATES if is_dev else (chosen_rate(table, f"person/{name}"),):
+def _wanted(
+    table: Results, person: int, strategies: dict[str, Any], *, is_dev: bool
+) -> Iterator[tuple[str, Strategy]]:
+    for name, plan in strategies.items():
+        for rate in _rates(plan) if is_dev else (chosen_rate(table, f"person/{name}"),):
             yield (
                 f"person/{name}/{'dev' if is_dev else 'test'}/{person}/{rate:g}",
                 strategy_of(plan, rate),
             )
+
+
+def draw_runs(table: Results, package: Path | None, limit: int) -> None:
+    """The most telling ways again, with other windows of each person."""
+    if package is None or not table.may_train:
+        return
+    spec, everyone = spec_from_dict(HAPT), list(people(package))
+    for person in everyone[DEV_PEOPLE : DEV_PEOPLE + limit]:
+        wanted = [(draw, name) for draw in DRAWS[1:] for name in DRAWN]
+        keys = {
+            (draw, name): f"draw/{name}/{draw}/{person}/{chosen_rate(table, f'person/{name}'):g}"
+            for draw, name in wanted
+        }
+        if all(key in table.results for key in keys.values()):
+            continue
+        weights = trained_file(spec, person_data(spec, package, person))
+        for (draw, name), key in keys.items():
+            dataset = person_data(spec, package, person, draw)
+            strategy = strategy_of(PERSON_STRATEGIES[name], float(key.rpartition("/")[2]))
+            table.get(key, partial(scores_or_none, spec, dataset, weights, strategy, COUNTS))
+
+
+def draw_table(table: Results) -> Iterator[str]:
+    """Means over people and draws, and how far the mean over people goes from draw to draw."""
+    yield f"| what learns | {' | '.join(f'{n} windows' for n in COUNTS)} |"
+    yield "|---|" + "---|" * len(COUNTS)
+    many = 0
+    for name in DRAWN:
+        first = {p: row["after"] for p, row in _by_person(table, name).items()}
+        rows = [first, *(_of_draw(table, name, draw) for draw in DRAWS[1:])]
+        everyone = set.intersection(*(set(found) for found in rows))
+        many = len(everyone)
+        if not everyone:
+            continue
+        cells = [
+            _percent([mean(found[p][str(n)] for p in everyone) for found in rows]) for n in COUNTS
+        ]
+        yield f"| {name} | {' | '.join(cells)} |"
+    yield f"\n{many} people, {len(DRAWS)} draws; ± from draw to draw."
+
+
+def _of_draw(table: Results, name: str, draw: int) -> dict[str, Any]:
+    start = f"draw/{name}/{draw}/"
+    found = {k.split("/")[3]: v for k, v in table.results.items() if k.startswith(start) and v}
+    return {person: row["after"] for person, row in found.items()}
+
+
+def _rates(plan: tuple[Any, ...]) -> tuple[float, ...]:
+    """Rates to choose from; errors that pass through a layer come out small."""
+    return (*RATES, 0.03) if len(plan) > 3 else RATES
 
 
 def chosen_rate(table: Results, start: str) -> float:
@@ -255,13 +343,14 @@ def chosen_rate(table: Results, start: str) -> float:
 
 def person_table(table: Results) -> Iterator[str]:
     """Mean over the people with whom all is done."""
-    of = {name: _by_person(table, name) for name in PERSON_STRATEGIES}
-    everyone = sorted(set.intersection(*(set(rows) for rows in of.values())))
+    strategies = PERSON_STRATEGIES | BOTH_STRATEGIES
+    of = {name: _by_person(table, name) for name in strategies}
+    everyone = sorted(set.intersection(*(set(rows) for rows in of.values() if rows)))
     counts = " | ".join(f"{n} windows" for n in COUNTS)
     yield f"| what learns | rate | RAM | before | {counts} | the others, after {COUNTS[-1]} |"
     yield "|---|---|---|---|" + "---|" * (len(COUNTS) + 1)
-    for name in PERSON_STRATEGIES:
-        rows = [of[name][person] for person in everyone]
+    for name in strategies:
+        rows = [of[name][person] for person in everyone if person in of[name]]
         if not rows:
             continue
         after = [_percent([row["after"][str(n)] for row in rows]) for n in COUNTS]
@@ -358,7 +447,8 @@ def main() -> None:
     table = Results(arguments.results, may_train=not arguments.only_print)
     person_runs(table, arguments.hapt, arguments.people)
     domain_runs(table, arguments.core)
-    for lines in (person_table(table), domain_table(table)):
+    draw_runs(table, arguments.hapt, arguments.people)
+    for lines in (person_table(table), draw_table(table), domain_table(table)):
         print("\n".join(lines), end="\n\n")
 
 

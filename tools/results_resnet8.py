@@ -24,8 +24,11 @@ from tpsgd_edge import Spec, build, load_spec, quantization, verify
 from tpsgd_edge.frontend.idx import read_idx
 from tpsgd_edge.frontend.imports.onnx_net import read_onnx
 from tpsgd_edge.graph.forward import outputs
+from tpsgd_edge.quantize import quantize_inputs, quantize_labels
 from tpsgd_edge.spec import PlatformSpec
-from tpsgd_edge.stages import prepare
+from tpsgd_edge.stages import compile_for_device, prepare, render_project, scratch_project
+from tpsgd_edge.toolchain.counting import count_instructions
+from tpsgd_edge.toolchain.interface import interface_of
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 BATCH = 32
@@ -167,12 +170,24 @@ def costs(folder: Path, steps: int) -> Iterator[str]:
             spec = spec_of(folder, weights, learns)
             document: dict[str, Any] = build(spec, out=folder / "build").to_json()
             ram, flash = document["ram_bytes"], document["flash_bytes"]
-            counts = (document["instructions_per_inference"], document["instructions_per_step"])
-            inference, step = (f"{count:,}" if count else "" for count in counts)
+            inference, step = counts(spec)
             yield (
                 f"| {weights} | {learns} | {ram['total']:,} | {ram['arena']:,} "
-                f"| {flash['total']:,} | {inference} | {step} | {verdicts(spec, steps)} |"
+                f"| {flash['total']:,} | {inference:,} | {step:,} | {verdicts(spec, steps)} |"
             )
+
+
+def counts(spec: Spec) -> tuple[int, int]:
+    """Instructions of an inference and of the first training step, on the first sample."""
+    prepared = prepare(spec)
+    project = render_project(prepared)
+    x = quantize_inputs(prepared.model, prepared.dataset.x_train[:1])
+    labels = quantize_labels(prepared.model, prepared.dataset.y_train[:1])
+    with scratch_project(project) as folder:
+        binary = compile_for_device(prepared, project, folder)
+        counted = count_instructions(binary, interface_of(prepared.model), x, labels)
+    assert counted.step is not None
+    return counted.inference.per_run, counted.step.per_run
 
 
 def verdicts(spec: Spec, steps: int) -> str:

@@ -2,9 +2,9 @@
 
 Every error that a user can meet says what happened, where, what was found and what to do next, and
 carries the exit code of the command line: 2 when the spec or the data are at fault, 3 when a tool
-is missing or failed. A mismatch between reference and device is no error but a verdict; where
-nobody asked for one, what would be made from code that is wrong is refused instead, with exit
-code 1.
+is missing or failed, or a device on a line. A mismatch between reference and device is no error but
+a verdict; where nobody asked for one, what would be made from code that is wrong is refused
+instead, with exit code 1.
 """
 
 import unicodedata
@@ -103,6 +103,12 @@ class MismatchError(TpsgdError):
 
 class ToolError(TpsgdError):
     """A compiler, emulator or optional package is missing or failed."""
+
+    exit_code = 3
+
+
+class LinkError(TpsgdError):
+    """A device at the other end of a line does not answer, or is not what was expected there."""
 
     exit_code = 3
 

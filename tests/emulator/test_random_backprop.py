@@ -36,6 +36,6 @@ def test_the_set_hands_errors_through_all_kinds_of_layers():
     kinds = {
         model.layers[index].kind
         for model in map(model_of, range(NETWORKS))
-        for index in model.error_path[:-1]
+        for index in model.way_down(len(model.layers) - 1)[:-1]
     }
     assert kinds == {"dense", "conv2d", "max_pool", "average_pool"}

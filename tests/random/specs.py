@@ -100,9 +100,31 @@ def specs(draw: st.DrawFn) -> Drawn:
             layer.pop("target_pool", None)
     elif projection := _projection(draw, rule):
         content["projection"] = projection
+    if draw(st.integers(0, 3)) == 0:
+        _pass_errors(draw, rule, layers)
     if is_class and _can_carry(rule, layers):
         rule["scores"] = draw(st.sampled_from(("own", "carried", "carried")))
+    if draw(st.integers(0, 3)) == 0:
+        content["replay"] = _replay(draw, outputs if is_class and not each_step else None)
     return Drawn(content, shape, outputs, is_class, each_step, draw(st.integers(0, 2**31)))
+
+
+def _pass_errors(draw: st.DrawFn, rule: dict[str, Any], layers: list[dict[str, Any]]) -> None:
+    """Let some hidden layers have their errors from above; some that cannot are refused."""
+    hidden = [la for la in layers[:-1] if la["kind"] in ("dense", "conv1d", "conv2d")]
+    for layer in hidden:
+        if rule.get("kind") != "backprop" and draw(st.booleans()):
+            layer["error"] = "passed"
+            layer.pop("target_pool", None)
+            rule.pop("error_gate", None)
+
+
+def _replay(draw: st.DrawFn, classes: int | None) -> dict[str, Any]:
+    """A replay, balanced where a sample has one of some classes."""
+    keep = draw(st.sampled_from(("reservoir", "balanced"))) if classes else "reservoir"
+    least = classes if classes and keep == "balanced" else 1
+    size, again = draw(st.integers(least, least + 4)), draw(st.integers(1, 3))
+    return {"size": size, "keep": keep, "again": again}
 
 
 def _can_carry(rule: Mapping[str, Any], layers: Sequence[Mapping[str, Any]]) -> bool:
@@ -112,6 +134,7 @@ def _can_carry(rule: Mapping[str, Any], layers: Sequence[Mapping[str, Any]]) -> 
     recurrent = any(layer["kind"] in ("rnn", "gru") for layer in layers)
     loss = rule.get("loss", {}).get("kind", "projected_cross_entropy")
     is_read_out = loss == "projected_cross_entropy" and rule.get("kind") != "backprop"
+    is_read_out = is_read_out and not any(la.get("error") == "passed" for la in layers)
     return bool(learning) and not recurrent and is_read_out
 
 

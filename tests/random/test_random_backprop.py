@@ -42,9 +42,9 @@ def test_errors_reach_the_first_layers():
         reference = Reference(model)
         for x, label in zip(*samples_of(model, seed), strict=True):
             reference.train_step(x, label)
-            if len(model.error_path) > 2:
+            if len(model.way_down(len(model.layers) - 1)) > 2:
                 several += 1
-                reached += model.error_path[-1] in reference.changed
+                reached += model.way_down(len(model.layers) - 1)[-1] in reference.changed
     assert reached > several / 5 > 60
 
 

@@ -30,14 +30,14 @@ def with_backprop(rng: Rng, model: QuantizedModel, *, some_frozen: bool = True) 
     for index, layer in enumerate(model.layers):
         if isinstance(layer, Weighted):
             behind = model.layers[index + 1] if index == first and not layer.is_last else None
-            layer = _from_above(layer, behind)
+            layer = from_above(layer, behind)
             if index > first:
-                layer = altered(layer, input_gradient=_input_gradient(rng, layer))
+                layer = altered(layer, input_gradient=random_gradient(rng, layer))
         layers.append(layer)
     return replace(model, layers=tuple(layers), gate=None, rule="backprop")
 
 
-def _from_above(layer: QuantizedWeighted, behind: QuantizedLayer | None) -> QuantizedWeighted:
+def from_above(layer: QuantizedWeighted, behind: QuantizedLayer | None) -> QuantizedWeighted:
     """The layer without a loss of its own; `behind` is given for the first one that learns."""
     if layer.kind == "conv2d":
         shapes = {
@@ -60,7 +60,8 @@ def _can_be_left_out(pool: QuantizedPool) -> bool:
     return pool.mode == "max" and apart
 
 
-def _input_gradient(rng: Rng, layer: QuantizedWeighted) -> InputGradient | InputGradientF32:
+def random_gradient(rng: Rng, layer: QuantizedWeighted) -> InputGradient | InputGradientF32:
+    """Numbers by which a layer hands its errors down."""
     if layer.weight_type == "f32":
         return InputGradientF32()
     rows = layer.n_out

@@ -32,7 +32,7 @@ def assert_same_training(model: QuantizedModel, steps: int, seed: int = 1) -> Re
     for layer, w, b in zip(model.layers, naive.w, naive.b, strict=True):
         if layer.kind == "gru" and layer.trains:
             tensors += zip(layer.units, w, b, strict=True)
-        elif layer.kind not in (*POOLS, "gru"):
+        elif layer.kind not in (*POOLS, "gru") and layer.trains:
             tensors.append((layer, w, b))
     for layer, w, b in tensors:
         for name, values, type_ in (("w", w, layer.weight_type), ("b", b, layer.bias_type)):

@@ -1,4 +1,4 @@
-"""docs/ARITHMETIC.md once more, in scalars and loops: section 18."""
+"""docs/ARITHMETIC.md once more, in scalars and loops: sections 18 and 26."""
 
 from tests.support.scalar import (
     PHI,
@@ -18,7 +18,7 @@ from tests.support.scalar import (
     update,
     update_f32,
 )
-from tests.support.scalar_maps import element, patch, units
+from tests.support.scalar_maps import element, patch, spread, units
 
 LIMIT = 32767
 LIMIT_F32 = F(2**20)
@@ -35,6 +35,22 @@ def backprop_step(model, w, b, values, label, rng, decay):
         if index > first:
             below = _below(layer, w[index], e, x, y, real=real)
         if w[index]:
+            _learn(layer, w[index], b[index], x, y, e, rng, decay, real=real)
+        e = below
+
+
+def block_step(model, way, w, b, values, e, rng, decay):
+    """A block learns: its head from e of each unit, and from there down; all w and b in place."""
+    real = model.value_type == "f32"
+    places = model.edges.places()
+    for index in way:
+        layer, (place,) = model.layers[index], places[index]
+        x, y = values[place], values[index + 1]
+        if layer.kind == "conv2d" and layer.shape.is_pooled and not layer.loss.is_local:
+            found = spread(layer, y, e)
+            e = [found.get(unit, F(0) if real else 0) for unit in units(layer)]
+        below = _below(layer, w[index], e, x, y, real=real) if index != way[-1] else None
+        if w[index] and layer.trains:
             _learn(layer, w[index], b[index], x, y, e, rng, decay, real=real)
         e = below
 

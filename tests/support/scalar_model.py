@@ -11,20 +11,26 @@ from tests.support.scalar import (
     forward_f32,
     learn,
     learn_f32,
+    local_errors,
+    local_errors_f32,
     rshift_round,
     softmax,
     softmax_f32,
     stream,
 )
-from tests.support.scalar_backprop import backprop_step
+from tests.support.scalar_backprop import backprop_step, block_step
 from tests.support.scalar_maps import (
     average_pool,
     average_pool_f32,
+    averaged,
+    averaged_f32,
     conv_forward,
     conv_forward_f32,
     conv_learn,
     conv_learn_f32,
     max_pool,
+    spread,
+    units,
 )
 from tests.support.scalar_rnn import (
     GruMemory,
@@ -124,7 +130,7 @@ class ScalarModel:
     def _units(self, layer):
         if layer.kind == "gru":
             return 6 * layer.n_out if layer.trains else 0
-        if layer.kind in POOLS:
+        if layer.kind in POOLS or not layer.trains:
             return 0
         if layer.kind in ("dense", "rnn"):
             return layer.n_out
@@ -186,9 +192,26 @@ class ScalarModel:
     def _learn_locally(self, values, label, kinds):
         closed = self._gate_is_closed(values[-1], label)
         last = len(self.model.layers) - 1
+        ways = {way[0]: way for way in self.model.ways_down}
+        passed = {index for way in ways.values() for index in way[1:]}
         for index, layer in enumerate(self.model.layers):
-            if layer.kind in kinds and layer.trains and (index == last or not closed):
+            if layer.kind not in kinds or not layer.trains or index in passed:
+                continue
+            if index in ways:
+                e = self._errors_of_units(index, values[index + 1], label)
+                decay = self._decay()
+                block_step(self.model, ways[index], self.w, self.b, values, e, self.rng, decay)
+            elif index == last or not closed:
                 self._learn_layer(index, values, label)
+
+    def _errors_of_units(self, index, y, label):
+        """The errors of a layer's own loss, of a map those of the units that it sees."""
+        layer, errors = self.model.layers[index], local_errors_f32 if self.real else local_errors
+        if layer.kind == "dense":
+            return errors(layer, y, label)
+        seen = (averaged_f32 if self.real else averaged)(layer, y)
+        found = spread(layer, y, errors(layer, seen, label))
+        return [found.get(unit, F(0) if self.real else 0) for unit in units(layer)]
 
     def _decay(self):
         schedule = self.model.schedule

@@ -17,7 +17,7 @@ from tests.support.memories import with_memories
 from tests.support.models import random_model
 from tests.support.readouts import with_learning_readouts
 from tpsgd_edge.codegen import CProject
-from tpsgd_edge.quantize.model import QuantizedModel
+from tpsgd_edge.quantize.model import QuantizedModel, Replay
 
 _DENSE = {"label_kind": "class", "n_in": 9, "hidden": [7], "lively": True}
 
@@ -56,6 +56,9 @@ _MODELS: dict[str, Callable[[], QuantizedModel]] = {
     "remembers": lambda: with_memories(_rng(13), network(13, value_type="s8", n_in=6, hidden=[4])),
     "odd": lambda: detecting(_rng(14), "s8", 9, 3, "s8"),
     "steady": lambda: detecting(_rng(15), "s16", 7, 0),
+    "keeps": lambda: replace(
+        network(14, value_type="s8", **_DENSE), replay=Replay(40, is_balanced=True, again=2)
+    ),
     "learned": _learned,
     "adaptor": _adaptor,
     "twin": lambda: _frozen(11),
@@ -66,10 +69,16 @@ TWINS = ("twin", "other_twin")
 
 
 @cache
+def small_model(name: str) -> QuantizedModel:
+    """One of the models above."""
+    return replace(_MODELS[name](), name=name)
+
+
+@cache
 def small_project(name: str) -> CProject:
     """A golden project, or one of the models above under its name there."""
     if name in NAMES:
         return golden_project(name)
-    model = replace(_MODELS[name](), name=name)
+    model = small_model(name)
     x, labels = samples_of(model, 1)
     return project_of(model, x[:4], labels[:4])

@@ -14,7 +14,8 @@ from tpsgd_edge.cli.running import run
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.pipeline import adapt
 from tpsgd_edge.spec import load_spec, spec_from_dict
-from tpsgd_edge.stages.adapting import strategies_of
+from tpsgd_edge.stages.adapting import layers_of
+from tpsgd_edge.stages.strategies import Strategy, passing_strategies, strategies_of
 
 LAYERS = [{"name": "fc1", "units": 8}, {"name": "fc2", "units": 6}, {"name": "out", "units": 3}]
 SPEC = """
@@ -60,8 +61,9 @@ def test_the_best_way_is_a_spec(tmp_path: Path) -> None:
     out = tmp_path / "best.toml"
     result = adapt(load_spec(make_spec(tmp_path)), rates=[0.02], folds=2, out=out)
     found: dict[str, Any] = result.to_json()
-    # The last layer; one hidden layer or both with it, each towards two kinds of targets; adaptors.
-    assert len(found["trials"]) == 1 + 2 * 3 + 2
+    # The last layer; one hidden layer or both with it, each towards two kinds of targets; one by an
+    # error that is passed to it, and a pair; adaptors.
+    assert len(found["trials"]) == 1 + 2 * 3 + 2 + 1 + 2
     refused = [trial for trial in found["trials"] if trial["refused"]]
     assert all(trial["ram"] > 400 for trial in refused)
     assert refused
@@ -82,6 +84,7 @@ def test_the_best_way_is_a_spec(tmp_path: Path) -> None:
     shown = show_adaptation(result, None)
     assert "over the RAM budget" in shown
     assert "fc2, out; random targets" in shown
+    assert "fc1, out; errors passed to fc1" in shown
     assert "where the net comes from" in shown
 
 
@@ -117,21 +120,83 @@ def test_every_layer_and_all_together_are_tried_at_every_rate() -> None:
     content = {"name": "n", "model": {"layers": LAYERS[1:]}, "data": {"file": "x"}}
     strategies = strategies_of(spec_from_dict(content), (0.1, 0.2))
     found = [
-        (strategy.trains, strategy.targets, strategy.adaptors)
+        (strategy.trains, strategy.targets, strategy.adaptors, strategy.passed)
         for strategy in strategies
         if strategy.rate == 0.1
     ]
     assert found == [
-        (("out",), "prototype", ()),
-        (("fc2", "out"), "prototype", ()),
-        (("fc2", "out"), "random", ()),
-        (("out",), "prototype", ("fc2",)),
+        (("out",), "prototype", (), ()),
+        (("fc2", "out"), "prototype", (), ()),
+        (("fc2", "out"), "random", (), ()),
+        (("fc2", "out"), "prototype", (), ("fc2",)),
+        (("out",), "prototype", ("fc2",), ()),
     ]
-    assert len(strategies) == 8
+    assert len(strategies) == 10
 
 
 def gated(name: str, **keys: Any) -> dict[str, Any]:
     return {"kind": "gru", "name": name, "units": 3, **keys}
+
+
+CONVS = [
+    {"name": "c1", "kind": "conv1d", "filters": 4, "dilation": 2},
+    {"name": "c2", "kind": "conv1d", "filters": 4},
+    {"kind": "max_pool", "size": [1, 2]},
+    {"name": "fc", "units": 8},
+    LAYERS[2],
+]
+
+
+def passing(layers: list[dict[str, Any]]) -> list[tuple[tuple[str, ...], tuple[str, ...], str]]:
+    content = {"name": "n", "model": {"layers": layers}, "data": {"file": "x"}}
+    made = passing_strategies(spec_from_dict(content), 0.1)
+    return [(strategy.trains, strategy.passed, strategy.targets) for strategy in made]
+
+
+def test_errors_are_passed_to_each_layer_to_all_below_the_last_hidden_one_and_in_pairs() -> None:
+    assert passing(CONVS) == [
+        (("fc", "out"), ("fc",), "prototype"),
+        (("c2", "out"), ("c2",), "prototype"),
+        (("c1", "out"), ("c1",), "prototype"),
+        (("c1", "c2", "out"), ("c1", "c2"), "prototype"),
+        (("c1", "c2", "fc", "out"), ("c1", "fc"), "fitted"),
+    ]
+    assert passing(LAYERS[2:]) == []
+
+
+@pytest.mark.parametrize(
+    ("layers", "reached"),
+    [
+        # Nothing below what no error passes.
+        ([CONVS[1], CONVS[0] | {"name": "d"}, *CONVS[3:]], {"d", "fc"}),
+        ([CONVS[1], CONVS[3] | {"activation": "gelu", "train": False}, LAYERS[2]], set()),
+        ([{"name": "m", "kind": "memory"}, *CONVS[3:]], {"fc"}),
+        ([gated("g"), *CONVS[3:]], {"fc"}),
+        (
+            [
+                CONVS[1] | {"padding": "same", "filters": 1},
+                {"name": "sum", "kind": "add", "from": ["x", "c2"]},
+                *CONVS[3:],
+            ],
+            {"fc"},
+        ),
+    ],
+)
+def test_errors_are_passed_as_far_as_they_can_go(
+    layers: list[dict[str, Any]], reached: set[str]
+) -> None:
+    assert {name for _, passed, _ in passing(layers) for name in passed} == reached
+
+
+def test_the_spec_of_a_way_says_whose_errors_are_passed(tmp_path: Path) -> None:
+    spec = load_spec(make_spec(tmp_path))
+    strategy = Strategy(("fc1", "out"), "prototype", 0.1, passed=("fc1",))
+    layers = layers_of(spec, strategy)
+    assert [(layer.name, layer.train, layer.error) for layer in layers] == [
+        ("fc1", True, "passed"),
+        ("fc2", False, "own"),
+        ("out", True, "own"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_hidden_layers_have_errors_from_above_and_no_projection():
     model = model_of(MAPS)
     conv1, conv2, last = model.trainable
     # The first layer takes its errors from behind its max pool.
-    assert model.error_path == (4, 3, 2, 0)
+    assert model.way_down(len(model.layers) - 1) == (4, 3, 2, 0)
     assert (model.errors_go_to(2), model.errors_go_to(0)) == (0, None)
     assert (conv1.loss.kind, last.loss.kind) == ("backward", "softmax_cross_entropy")
     assert (conv1.projection, conv1.learning.input_gradient) == (None, None)
@@ -167,7 +167,7 @@ def _growth(layer: QuantizedWeighted) -> float:
 
 def test_layers_that_do_not_train_are_not_reached():
     model = model_of([MAPS[0] | {"train": False}, *MAPS[1:]])
-    assert model.error_path == (4, 3, 2)
+    assert model.way_down(len(model.layers) - 1) == (4, 3, 2)
     conv2 = model.trainable[0]
     assert conv2.name == "conv2"
     assert conv2.learning.input_gradient is None
@@ -184,7 +184,7 @@ def test_narrow_sums_take_32_bits():
 
 def test_no_value_is_overwritten_before_its_last_use():
     for model in backprop_models(150):
-        plan, path = plan_memory(model).training, model.error_path
+        plan, path = plan_memory(model).training, model.way_down(len(model.layers) - 1)
         memory = Memory(plan.size)
         for stage in plan.schedule:
             own = model.layers[stage.layer].name

@@ -13,7 +13,8 @@ from tpsgd_edge.graph.forward import forward
 from tpsgd_edge.memory import model_id
 from tpsgd_edge.spec import Edges, Spec, past_adaptors, spec_from_dict
 from tpsgd_edge.stages import prepare
-from tpsgd_edge.stages.adapting import Strategy, layers_of
+from tpsgd_edge.stages.adapting import layers_of
+from tpsgd_edge.stages.strategies import Strategy
 
 OUT = {"name": "out", "units": 2}
 

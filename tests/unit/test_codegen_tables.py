@@ -42,7 +42,11 @@ OWN = {
     "model_port.h.j2",
     "model_raw.h.j2",
     "model_raw.c.j2",
+    "model_log.h.j2",
+    "model_log.c.j2",
     "model_store.h.j2",
+    "model_wire.c.j2",
+    "model_wire.h.j2",
     "model_store.c.j2",
     "project_makefile.j2",
     "project_cmake.j2",
@@ -85,7 +89,8 @@ def test_every_component_is_in_some_project_and_no_more_in_all_than_must_be():
     for model in (curved, branched, scored, pixels, detecting):
         samples = [part[:2] for part in samples_of(model, 1)]
         test = selftest_of(model, *samples)
-        projects.append(render(model, plan_memory(model), ORIGIN, test, {}, has_store=True))
+        plan = plan_memory(model)
+        projects.append(render(model, plan, ORIGIN, test, {}, has_store=True, has_wire=True))
     present = [
         {c.name for c in COMPONENTS if file_name(project.name, f"{c.name}.h") in project.files}
         for project in projects

@@ -2,10 +2,12 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.random.networks import network, project_of, samples_of
 from tests.support.small_projects import SMALL, small_project
 from tests.unit.test_two_models import PROOF, code_of, program, run
 
@@ -154,6 +156,18 @@ def test_big_endian_cores_are_refused(tmp_path):
         written(name, tmp_path)
         message = refusal([gcc, *flags, f"{name}.c"], tmp_path)
         assert "needs a little-endian core" in message
+
+
+def test_a_model_with_more_bytes_than_addresses_is_refused(tmp_path):
+    """The product in the length of an array would be another number where an int has 16 bits."""
+    gcc = needed("avr-gcc")
+    shape = {"label_kind": "class", "n_in": 300, "hidden": [110]}
+    model = replace(network(1, value_type="s8", weight_types=["s8", "s8"], **shape), name="large")
+    x, labels = samples_of(model, 1)
+    for path, text in code_of(project_of(model, x[:2], labels[:2])).items():
+        (tmp_path / path).write_text(text)
+    message = refusal([gcc, "-mmcu=atmega2560", "-c", "large.c"], tmp_path)
+    assert "large has more than 32,767 bytes in one piece" in message
 
 
 def test_a_compiler_without_a_c_library_is_enough(tmp_path):

@@ -26,6 +26,7 @@ WRITERS = {
     "starter/project.py": "files of a new project, none of which may be there",
     "stages/adapting.py": "samples of a fold, in a scratch folder",
     "frontend/imports/net.py": "into memory, then through files.py",
+    "toolchain/board_run.py": "erased flash of an emulated board, in the place that is asked for",
     "toolchain/build.py": "sources and objects, in the folder of a build",
     "toolchain/qemu_counter.py": "the plan of the plugin, in a scratch folder",
     "toolchain/qemu_link.py": "commands, in a scratch folder",
@@ -39,13 +40,15 @@ READERS = {
     "frontend/npz.py": "npz",
     "frontend/imports/file.py": "onnx",
     "stages/export.py": "dump",
+    "replaying.py": "log",
     "comparison/store.py": "results",
     "toolchain/folder.py": "manifest",
 }
 # What is read of the package itself, or was written by the same run.
 OWN = {
     *("assets.py", "cache.py", "files.py", "codegen/rendering.py", "reports/html.py"),
-    *("spec/schema.py", "toolchain/platforms.py", "toolchain/platform_file.py"),
+    *("link/page.py", "spec/schema.py", "toolchain/platforms.py", "toolchain/platform_file.py"),
+    *("toolchain/board.py", "toolchain/board_file.py", "toolchain/board_run.py"),
     *("toolchain/build.py", "toolchain/elf.py", "toolchain/qemu_counter.py", "pipeline.py"),
     *("toolchain/scratch.py", "toolchain/qemu_link.py"),
 }

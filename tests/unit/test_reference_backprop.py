@@ -153,7 +153,10 @@ def errors_of(spec: Spec) -> dict[str, NDArray[np.float64]]:
         values.append(layer.forward(values[-1]))
     unit = 1.0 if model.value_type == "f32" else 2.0**-14
     found = {}
-    for index, e in backward_errors(model, layers, values, int(data.y_train[0])):
+    way = model.way_down(len(layers) - 1)
+    words, last = np.zeros(model.n_out, np.uint32), cast(Any, layers[-1])
+    own, _ = last.meet_loss(values[-1], int(data.y_train[0]), words, 0)
+    for index, e in backward_errors(model, layers, values, way, own):
         numbers = model.layers[index]
         if isinstance(numbers, Weighted):
             found[numbers.name] = e * unit * numbers.learning.steps.error_scale

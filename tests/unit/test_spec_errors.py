@@ -191,11 +191,14 @@ def test_model_names_that_hide_a_header() -> None:
     assert "'stdint' is taken: stdint.h would hide another file" in error_of(("name", "stdint"))
 
 
-@pytest.mark.parametrize("name", ["tps", "my_tps", "my_tps_net", "digits_train", "digits_store"])
+@pytest.mark.parametrize(
+    "name",
+    ["tps", "my_tps", "my_tps_net", "digits_train", "digits_store", "d_raw", "d_log", "d_wire"],
+)
 def test_a_model_may_not_be_called_like_a_part_of_another_one(name):
     message = error_of(("name", name))
     assert f"{name!r} would share names with other models in one firmware" in message
-    assert "leave out the word 'tps', and 'train' or 'store' at the end" in message
+    assert "leave out the word 'tps', and _train, _store, _raw, _log, _wire at the end" in message
 
 
 def test_layer_names_that_collide() -> None:

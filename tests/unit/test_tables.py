@@ -115,6 +115,7 @@ FEW: Mapping[tuple[str, str], str] = {
     ("frontend.exports.activation", "_FACTORS"): "those that are a product of z",
     ("frontend.imports.recognized", "_KNOWN"): "what exporters write as several operators",
     ("spec.rates", "STEP_SIZES"): "kinds with weights, and the output",
+    ("reports.adaptation", "_WORDS"): "what layers that adapt learn towards",
     ("rule.feedback", "_DRAW"): "rules with random matrices of their own",
     ("rule.rules", "DIRECT"): "rules that reach each layer without the ones above",
 }

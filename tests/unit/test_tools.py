@@ -31,6 +31,7 @@ SCRIPTS = sorted(path.name for path in (ROOT / "tools").glob("*.py"))
 NO_HELP = (
     "conv_in_torch.py",
     "experiments.py",
+    "line_devices.py",
     "make_digits.py",
     "of_seeds.py",
     "open_data.py",

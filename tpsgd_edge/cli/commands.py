@@ -12,6 +12,7 @@ from tpsgd_edge.cli.compare import compare_command
 from tpsgd_edge.cli.example import example_command
 from tpsgd_edge.cli.explain import explain_command, schema_command
 from tpsgd_edge.cli.export import export_command, model_id_option, weights_in_option
+from tpsgd_edge.cli.link import link_command
 from tpsgd_edge.cli.migrate import migrate_command
 from tpsgd_edge.cli.options import (
     debug_option,
@@ -19,11 +20,14 @@ from tpsgd_edge.cli.options import (
     epochs_option,
     json_option,
     load,
+    order_option,
     spec_options,
     steps_option,
 )
 from tpsgd_edge.cli.outcome import Outcome, outcome
 from tpsgd_edge.cli.quantization import quantization_command
+from tpsgd_edge.cli.replay import replay_command
+from tpsgd_edge.cli.watch import watch_command
 
 
 class _InOrder(click.Group):
@@ -152,6 +156,7 @@ def verify_command(
 @cli.command("simulate")
 @spec_options
 @epochs_option
+@order_option
 @click.option(
     "--weights-out",
     type=click.Path(path_type=Path),
@@ -167,6 +172,7 @@ def simulate_command(
     overrides: tuple[str, ...],
     as_json: bool,
     epochs: int | None,
+    order: Literal["shuffled", "recorded", "sorted", "classes"],
     weights_out: Path | None,
     weights_in: Path | None,
     model_id: int | None,
@@ -184,6 +190,7 @@ def simulate_command(
         result = simulate(
             spec,
             epochs=epochs,
+            order=order,
             weights_out=weights_out,
             weights_in=weights_in,
             model_id=model_id,
@@ -248,6 +255,9 @@ def report_command(
 cli.add_command(example_command)
 cli.add_command(export_command)
 cli.add_command(migrate_command)
+link_command.add_command(watch_command)
+cli.add_command(link_command)
+cli.add_command(replay_command)
 cli.add_command(quantization_command)
 cli.add_command(adapt_command)
 cli.add_command(compare_command)
@@ -259,11 +269,12 @@ cli.add_command(schema_command)
 @json_option
 @debug_option
 def platforms_command(*, as_json: bool) -> Outcome:
-    """The platforms: what builds and runs them."""
+    """The platforms: what builds and runs them; and the boards."""
     from tpsgd_edge.cli.tables import show_platforms
+    from tpsgd_edge.toolchain.board import all_boards
     from tpsgd_edge.toolchain.platforms import all_platforms
 
-    platforms = all_platforms()
+    platforms, boards = all_platforms(), all_boards()
     document = {
         "platforms": [
             {
@@ -274,9 +285,20 @@ def platforms_command(*, as_json: bool) -> Outcome:
                 "notes": platform.notes,
             }
             for platform in platforms
-        ]
+        ],
+        "boards": [
+            {
+                "name": board.name,
+                "title": board.title,
+                "platform": board.platform.name,
+                "flash": board.memory.flash.size,
+                "ram": board.memory.ram.size,
+                "notes": board.notes,
+            }
+            for board in boards
+        ],
     }
-    return outcome(document, lambda: show_platforms(platforms), as_json=as_json)
+    return outcome(document, lambda: show_platforms(platforms, boards), as_json=as_json)
 
 
 @cli.command("doctor")

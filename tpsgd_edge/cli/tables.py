@@ -12,6 +12,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tpsgd_edge.reports.forgetting import Forgetting
 from tpsgd_edge.reports.results import (
     BuildResult,
     CurvePoint,
@@ -32,6 +33,7 @@ from tpsgd_edge.reports.summary import (
 from tpsgd_edge.reports.text import UNKNOWN, bytes_text, count_text, metric_text, percent_text
 
 if TYPE_CHECKING:
+    from tpsgd_edge.toolchain.board import Board
     from tpsgd_edge.toolchain.doctor import Tool
     from tpsgd_edge.toolchain.platforms import Platform
 
@@ -59,6 +61,11 @@ def show_build(result: BuildResult) -> str:
     if result.folder is not None:
         compiler = f", compiled with {result.compiler}" if result.compiled else ", not compiled"
         items.append(f"project: {result.folder} ({len(result.files)} files{compiler})")
+        if result.board is not None and result.compiled:
+            program = result.folder / "build" / f"{result.spec.name}.elf"
+            command = " ".join(result.board.qemu_words(program))
+            line = "pty" if result.spec.firmware.wire else "stdio"
+            items.append(f"run: {command} -display none -serial {line}")
     return render(*items)
 
 
@@ -76,7 +83,22 @@ def show_simulate(result: SimulateResult) -> str:
         speed = f"{result.samples_per_second:,.0f} samples a second"
         lines.append(Line("Speed", speed, "on this computer, training"))
     lines += planned_ram_line(result)
-    return render(_lines(f"{result.spec.name} on {result.platform}", lines), _curve(result))
+    tables = [_lines(f"{result.spec.name} on {result.platform}", lines), _curve(result)]
+    if result.forgetting is not None:
+        tables.append(_forgetting(result, result.forgetting))
+    return render(*tables)
+
+
+def _forgetting(result: SimulateResult, forgetting: Forgetting) -> Table:
+    table = make_table("class", "when it was learned", "at the end")
+    table.columns[1].justify = table.columns[2].justify = "right"
+    rows = zip(forgetting.classes, forgetting.learned, forgetting.left, strict=True)
+    for place, learned, left in rows:
+        shares = (metric_text("accuracy", share) for share in (learned, left))
+        table.add_row(result.class_names[place], *shares)
+    table.add_section()
+    table.add_row("forgotten, in the mean", "", metric_text("accuracy", forgetting.mean))
+    return table
 
 
 def show_export(result: ExportResult) -> str:
@@ -93,14 +115,18 @@ def show_export(result: ExportResult) -> str:
     return render(_lines(f"{result.spec.name} on {result.platform}", lines))
 
 
-def show_platforms(platforms: Iterable["Platform"]) -> str:
-    """One row for each platform."""
+def show_platforms(platforms: Iterable["Platform"], boards: Iterable["Board"]) -> str:
+    """One row for each platform, then one for each board."""
     table = make_table("name", "core", "compilers", "runs on", "notes")
     for platform in platforms:
         runs_on = ", ".join(platform.emulators) or ("itself" if platform.is_host else UNKNOWN)
         compilers = ", ".join(platform.flags)
         table.add_row(platform.name, platform.title, compilers, runs_on, platform.notes)
-    return render(table)
+    with_uart = make_table("board", "of", "platform", "flash", "RAM", "notes")
+    for board in boards:
+        flash, ram = (bytes_text(region.size) for region in (board.memory.flash, board.memory.ram))
+        with_uart.add_row(board.name, board.title, board.platform.name, flash, ram, board.notes)
+    return render(table, with_uart)
 
 
 def show_doctor(tools: Iterable["Tool"]) -> str:
@@ -150,7 +176,8 @@ def _sizes(result: BuildResult) -> Table:
     table = make_table(f"{result.spec.name} on {result.platform}", "bytes", "of the budget")
     table.columns[1].justify = table.columns[2].justify = "right"
     for name, part in (
-        ("RAM: weights", sizes.ram.weights),
+        ("RAM: weights", sizes.ram.weights - result.kept_bytes),
+        *((("RAM: kept samples", result.kept_bytes),) if result.kept_bytes else ()),
         ("RAM: arena", sizes.ram.arena),
         ("RAM: stack", sizes.ram.stack or None),
     ):
@@ -195,7 +222,7 @@ def _curve(result: SimulateResult) -> Table:
     table.columns[0].justify = table.columns[1].justify = "right"
     for point in _thinned(result.curve):
         text = metric_text(result.metric, point.accuracy)
-        table.add_row(f"{point.epoch:g}", text, _bar(point.accuracy))
+        table.add_row(f"{round(point.epoch, 3):g}", text, _bar(point.accuracy))
     return table
 
 

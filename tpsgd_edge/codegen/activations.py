@@ -87,7 +87,7 @@ def _curves(model: QuantizedModel) -> dict[tuple[Curve, str], None]:
     for unit in model.weighted:
         if unit.numbers.curve is not None:
             used[unit.numbers.curve, unit.y_type] = None
-            if unit.trains and unit.numbers.curve.has_slopes:
+            if (unit.trains or unit.passes_only) and unit.numbers.curve.has_slopes:
                 used[unit.numbers.curve, "slopes"] = None
     return used
 

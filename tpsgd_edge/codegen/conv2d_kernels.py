@@ -72,6 +72,7 @@ class Conv2dKernels:
 
     Attributes:
         depthwise: forward passes of filters that see one channel each.
+        spread: of errors of windows to the units of a map, which passes them on.
         sees_pooled: whether some local loss sees its map behind a max pool.
         is_dilated: whether some filter sees places that lie apart.
     """
@@ -80,6 +81,7 @@ class Conv2dKernels:
     depthwise: tuple[ForwardKernel, ...]
     learn: tuple[ConvKernel, ...]
     average: tuple[MapKernel, ...]
+    spread: tuple[MapKernel, ...]
     room: Room
     sees_pooled: bool
     is_dilated: bool
@@ -110,6 +112,7 @@ def conv2d_kernels(model: QuantizedModel) -> Conv2dKernels | None:
         depthwise=unique(forward_kernel(layer, model) for layer in convs if is_depthwise(layer)),
         learn=unique(_learn_kernel(layer) for layer in learning),
         average=unique(map_kernel(layer.y_type) for layer in learning),
+        spread=unique(map_kernel(layer.y_type) for layer in learning if layer.hands_down_windows),
         room=_room(convs),
         sees_pooled=sees_pooled(model),
         is_dilated=is_dilated(model),

@@ -175,6 +175,7 @@ class DenseKernels:
 def dense_kernels(model: QuantizedModel) -> DenseKernels:
     """The kernels that the dense units of the model use, in the order of first use."""
     weighted, trained = model.weighted, model.trainable
+    met = [layer for layer in weighted if layer.trains or layer.passes_only]
     in_rows = [layer for layer in weighted if not is_depthwise(layer)]
     seeded = [layer for layer in trained if isinstance(layer.init, SeededInit)]
     return DenseKernels(
@@ -182,7 +183,7 @@ def dense_kernels(model: QuantizedModel) -> DenseKernels:
         forward=unique(forward_kernel(layer, model) for layer in in_rows),
         dot=unique(dot_kernel(layer, model) for layer in in_rows if layer.weight_type != "f32"),
         init=unique(init_kernel(layer) for layer in seeded if layer.kind != "rnn"),
-        grad=unique(grad_kernel(layer) for layer in trained if needs_derivative(layer)),
+        grad=unique(grad_kernel(layer) for layer in met if needs_derivative(layer)),
         update=unique(update_kernel(layer, model) for layer in trained),
         widest_input=max((layer.n_in for layer in weighted), default=0),
     )

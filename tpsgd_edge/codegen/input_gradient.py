@@ -1,4 +1,4 @@
-"""Backpropagation: kernels of the errors of the layer below (section 18)."""
+"""Kernels that pass errors on to the layer below (sections 18 and 26)."""
 
 from dataclasses import dataclass
 
@@ -39,12 +39,13 @@ class InputGradientKernels:
 
 
 def input_gradient_kernels(model: QuantizedModel) -> InputGradientKernels | None:
-    """The kernels that a model needs; None where it trains by local losses."""
-    if model.rule != "backprop":
+    """The kernels that a model needs; None where each layer that learns has its own loss."""
+    ways = model.ways_down
+    if not ways:
         return None
     handing = [layer for layer in model.weighted if layer.learning.input_gradient is not None]
     convs = [layer for layer in handing if layer.kind == "conv2d"]
-    passed = [model.layers[i] for i in model.error_path]
+    passed = [model.layers[index] for way in ways for index in way]
     return InputGradientKernels(
         columns=unique(_kernel(layer) for layer in handing),
         dense=unique(_kernel(layer) for layer in handing if layer.kind == "dense"),

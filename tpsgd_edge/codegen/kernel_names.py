@@ -48,7 +48,11 @@ def slope_name(layer: QuantizedWeighted) -> str:
 
 def takes_derivative(layer: QuantizedWeighted) -> bool:
     """Tell whether the convolution multiplies errors by f'(z) while it learns, not before."""
-    return needs_derivative(layer) and layer.learning.input_gradient is None
+    return needs_derivative(layer) and (layer.loss.is_local or not _hands_down(layer))
+
+
+def _hands_down(layer: QuantizedWeighted) -> bool:
+    return layer.learning.input_gradient is not None
 
 
 def error_suffix(layer: QuantizedWeighted, *, carries: bool = False) -> str:

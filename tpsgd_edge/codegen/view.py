@@ -7,18 +7,22 @@ from tpsgd_edge.codegen.arrays import ArrayView, model_arrays
 from tpsgd_edge.codegen.c import C_TYPES, c_float, c_uint
 from tpsgd_edge.codegen.calls import LearningCalls, OperationView, use_state
 from tpsgd_edge.codegen.constants import ProjectionView, projection_view
+from tpsgd_edge.codegen.drift import DriftView
 from tpsgd_edge.codegen.kernels import Kernels, needed_kernels
 from tpsgd_edge.codegen.kinds import KINDS, LayerView
 from tpsgd_edge.codegen.kinds.memory import memory_arrays
 from tpsgd_edge.codegen.kinds.unit import UnitMembers, unit_members, unit_struct
+from tpsgd_edge.codegen.log import LogView
 from tpsgd_edge.codegen.notes import NotesView, notes_view
 from tpsgd_edge.codegen.rate import RateView, rate_view
 from tpsgd_edge.codegen.raw import RawView, raw_view
+from tpsgd_edge.codegen.replay import ReplayView, replay_view
 from tpsgd_edge.codegen.schedule import LABEL_PROBABILITY, inference_stages, training_calls_of
 from tpsgd_edge.codegen.selftest import SelfTest, SelfTestView, selftest_view
 from tpsgd_edge.codegen.sequence import LabelsView, SequenceView, labels_view, sequence_view
 from tpsgd_edge.codegen.state import StateView, state_view
 from tpsgd_edge.codegen.store import StoreView
+from tpsgd_edge.codegen.wire import WireView
 from tpsgd_edge.codegen.work import WorkView, work_view
 from tpsgd_edge.memory import MemoryPlan, model_id
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
@@ -45,10 +49,16 @@ class ModelView:
         unit_struct: the struct of dense units, of which `members` says what it needs.
         has_residual: whether some layer's input is added to its outputs.
         carries: whether layers carry scores, the sum of which is the answer.
+        rule: the learning rule in words.
+        how_it_learns: when in a training step the layers learn, in words.
         last: the name of the last layer.
         gate: the error gate as a literal; empty without one.
+        replay: samples that are kept; None of a model that keeps none.
         confidence_c: C type of a confidence; empty where outputs give no probabilities of classes.
         store: the checkpoint of a project that saves; None of others.
+        wire: the sizes of a project that a computer talks to; None of others.
+        log: the log of a project that writes down what it learns from; None of others.
+        drift: the detector of a project that has one; None of others.
     """
 
     name: str
@@ -69,6 +79,8 @@ class ModelView:
     kernels: Kernels
     has_residual: bool
     carries: bool
+    rule: str
+    how_it_learns: str
     projection: ProjectionView | None
     tables: tuple[TableView, ...]
     state: StateView
@@ -82,7 +94,11 @@ class ModelView:
     constants: tuple[ArrayView, ...]
     selftest: SelfTestView
     raw: RawView
+    replay: ReplayView | None
     store: StoreView | None = None
+    wire: WireView | None = None
+    log: LogView | None = None
+    drift: DriftView | None = None
 
     @property
     def runtime_version(self) -> int:
@@ -93,6 +109,13 @@ class ModelView:
     def upper(self) -> str:
         """Prefix of the model's macros."""
         return self.name.upper()
+
+    @property
+    def is_large(self) -> bool:
+        """Tell whether something is larger than arrays are where addresses have 16 bits."""
+        pieces = [self.work.model_bytes, self.work.training.work_bytes]
+        pieces += [len(array.content) for array in self.constants]
+        return max(pieces) > 0x7FFF
 
     @property
     def is_float(self) -> bool:
@@ -150,22 +173,6 @@ class ModelView:
         return self.kernels.detector is not None
 
     @property
-    def rule(self) -> str:
-        """The learning rule in words."""
-        if self.detects:
-            return "unsupervised"
-        return "tpSGD" if self.kernels.backward is None else "backpropagation"
-
-    @property
-    def how_it_learns(self) -> str:
-        """Say when in a training step the layers learn."""
-        if self.detects:
-            return "it learns what is normal, without labels"
-        if self.kernels.backward is not None:
-            return "layers learn by backpropagation, the last one first"
-        return "every layer learns during the forward pass"
-
-    @property
     def trains_in_words(self) -> str:
         """Say what a training step does."""
         if self.detects:
@@ -211,6 +218,8 @@ def model_view(
         kernels=needed_kernels(model),
         has_residual=any(layer.residual for layer in model.weighted),
         carries=bool(model.carrying),
+        rule=_rule(model),
+        how_it_learns=_how_it_learns(model),
         projection=projection_view(model),
         tables=tuple(activation_tables(model)),
         state=state_view(model, plan),
@@ -224,7 +233,23 @@ def model_view(
         constants=constants,
         selftest=selftest_view(model, selftest, constants),
         raw=raw_view(model, None),
+        replay=replay_view(model),
     )
+
+
+def _rule(model: QuantizedModel) -> str:
+    if model.detectors:
+        return "unsupervised"
+    return "backpropagation" if model.rule == "backprop" else "tpSGD"
+
+
+def _how_it_learns(model: QuantizedModel) -> str:
+    if model.detectors:
+        return "it learns what is normal, without labels"
+    if model.rule == "backprop":
+        return "layers learn by backpropagation, the last one first"
+    words = "every layer learns during the forward pass"
+    return f"{words}, some from the error of a layer above" if model.ways_down else words
 
 
 def _confidence_c(model: QuantizedModel) -> str:

@@ -6,6 +6,7 @@ from tpsgd_edge.spec import (
     Spec,
     first_loss,
     first_projection,
+    has_passed_error,
     is_rate_open,
     layer_learning_rate,
     layer_loss,
@@ -31,6 +32,7 @@ def learning_of(spec: Spec, index: int, labels: LabelsKind) -> Learning:
         is_rate_open=is_rate_open(spec, index),
         dead_zone=spec.rule.dead_zone,
         trainable=own.train,
+        is_passed=has_passed_error(spec, index),
         weights=layer_weights(spec, index),
         weight_range=own.weight_range,
     )

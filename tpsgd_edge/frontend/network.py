@@ -17,12 +17,14 @@ from tpsgd_edge.frontend.scaling import Scaling, input_scaling, label_scaling, s
 from tpsgd_edge.frontend.walk import check_step_labels, learning_period, walked, with_measures
 from tpsgd_edge.frontend.weights_file import file_weights
 from tpsgd_edge.graph import (
+    Block,
     Conv2d,
     Graph,
     Layer,
     Pool,
     Shape,
     Weights,
+    blocks_of,
     seen_through,
     walk_of,
 )
@@ -158,10 +160,7 @@ def _layers(spec: Spec, shape: Shape, labels: LabelsKind) -> tuple[Layer, ...]:
         if key in walk:
             made, shapes[key] = walked(made, steps, is_last=key == walk[-1])
         layers.append(made)
-    if spec.rule.kind == "backprop":
-        _check_pools(layers)
-        return tuple(_with_all_errors(spec, layers))
-    return tuple(_seen_behind_pools(spec, layers))
+    return tuple(_seen_by_losses(spec, layers))
 
 
 def _reads(spec: Spec) -> dict[str, tuple[str, ...]]:
@@ -176,46 +175,51 @@ def _reads(spec: Spec) -> dict[str, tuple[str, ...]]:
     return {key: tuple(map(origin, edges.inputs_of(key))) for key, _ in pairs if key not in flat}
 
 
-def _check_pools(layers: list[Layer]) -> None:
-    for layer in layers:
-        if isinstance(layer, Pool) and layer.is_cut:
-            raise SpecError(
-                f"backpropagation does not pass through the pool '{layer.name}'",
-                where=f"[model], layer '{layer.name}'",
-                found="windows that reach over the edges of the map",
-                help='leave padding and ceil_mode out, or set rule = "tpsgd"',
-            )
+def _seen_by_losses(spec: Spec, layers: list[Layer]) -> Iterator[Layer]:
+    """The layers, each convolution with what its error is of.
 
-
-def _with_all_errors(spec: Spec, layers: list[Layer]) -> Iterator[Layer]:
-    """Under backpropagation each position of a map has an error of its own.
-
-    The first layer that learns hands none down, and so can take them from behind its max pool.
+    It is averages of its map, those behind the max pool that follows it where one does; where
+    errors are passed down, each position has one of its own.
     """
-    first = next(layer.name for layer in spec.model.weighted if layer.train)
-    edges = Edges.of([layer.name for layer in layers], _reads(spec))
-    for layer in layers:
-        if isinstance(layer, Conv2d):
-            behind = _only_reader(layer, edges, layers) if layer.name == first else None
-            own = seen_through(layer, behind, "position")
-            yield own if own.pool else replace(layer, windows=layer.y_shape[:2])
-        else:
-            yield layer
-
-
-def _seen_behind_pools(spec: Spec, layers: list[Layer]) -> Iterator[Layer]:
-    """The layers, convolutions with their local loss behind the max pool that follows them."""
     pools = {
         layer.name: layer.target_pool
         for layer in spec.model.layers
         if isinstance(layer, ConvSpec | AdaptorSpec)
     }
     edges = Edges.of([layer.name for layer in layers], _reads(spec))
+    blocks, follows = blocks_of(layers, edges), spec.rule.kind == "backprop"
+    _check_pools(layers if follows else _passing(layers, blocks), is_baseline=follows)
+    lowest = {block[-1] for block in blocks}
     for layer in layers:
-        if isinstance(layer, Conv2d):
-            yield seen_through(layer, _only_reader(layer, edges, layers), pools[layer.name])
-        else:
+        if not isinstance(layer, Conv2d):
             yield layer
+        elif follows or layer.learning.is_passed:
+            # The lowest one hands nothing down, and so can take errors from behind its max pool.
+            behind = _only_reader(layer, edges, layers) if layer.name in lowest else None
+            own = seen_through(layer, behind, "position")
+            yield own if own.pool else replace(layer, windows=layer.y_shape[:2])
+        else:
+            yield seen_through(layer, _only_reader(layer, edges, layers), pools[layer.name])
+
+
+def _passing(layers: list[Layer], blocks: tuple[Block, ...]) -> list[Layer]:
+    """The layers of blocks."""
+    names = {name for block in blocks for name in block}
+    return [layer for layer in layers if layer.name in names]
+
+
+def _check_pools(layers: list[Layer], *, is_baseline: bool) -> None:
+    for layer in layers:
+        if isinstance(layer, Pool) and layer.is_cut:
+            what, instead = ("backpropagation does not pass", 'rule = "tpsgd"')
+            if not is_baseline:
+                what, instead = "no error passes", 'error = "own" in the layers before it'
+            raise SpecError(
+                f"{what} through the pool '{layer.name}'",
+                where=f"[model], layer '{layer.name}'",
+                found="windows that reach over the edges of the map",
+                help=f"leave padding and ceil_mode out, or set {instead}",
+            )
 
 
 def _only_reader(layer: Layer, edges: Edges, layers: list[Layer]) -> Layer | None:

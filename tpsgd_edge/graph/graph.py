@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.errors import DataError, SpecError
+from tpsgd_edge.graph.blocks import Block, blocks_of
 from tpsgd_edge.graph.joins import Shape
 from tpsgd_edge.graph.layers import (
     Layer,
@@ -131,6 +132,11 @@ class Graph:
     def recurrent(self) -> tuple[Recurrent, ...]:
         """The recurrent layers, first to last."""
         return tuple(cast(Recurrent, layer) for layer in self.layers if layer.is_recurrent)
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """Names of the layers that learn from one loss, each block from its head down."""
+        return blocks_of(self.layers, self.edges)
 
     @property
     def walk(self) -> tuple[Layer, ...]:

@@ -21,6 +21,8 @@ class Learning:
         rate: learning rate.
         is_rate_open: whether nobody asks for just this rate, so that the nearest one will do.
         dead_zone: steps of smaller errors than this are 0.
+        is_passed: whether its error comes from the layer above: to learn from, or, in a layer that
+            does not learn, to pass on (section 26).
         trainable: whether the layer learns on the device.
         weights: format of the weights.
         weight_range: largest weight that the layer must hold; None: from initial weights.
@@ -34,5 +36,6 @@ class Learning:
     is_rate_open: bool = True
     dead_zone: float = 0.0
     trainable: bool = True
+    is_passed: bool = False
     weights: WeightFormat = "s16"
     weight_range: float | None = None

@@ -1,7 +1,7 @@
 """Lifetimes of the buffers of one step, and their offsets in one arena.
 
-A schedule is a list of stages, each of one layer: forward, recall, learn, and under
-backpropagation pass, of errors through a pool. A buffer lives from
+A schedule is a list of stages, each of one layer: forward, recall, learn, and backward, of errors
+that only pass through a layer. A buffer lives from
 the stage that writes it to the last stage that reads it. Buffers that never live at the same time
 may share bytes.
 
@@ -158,9 +158,6 @@ def _gated_answer(model: QuantizedModel) -> tuple[Operation, ...]:
 def _learning(model: QuantizedModel) -> Iterator[tuple[Operation, ...]]:
     """Learning of all layers, in the ways that there are."""
     last = len(model.layers) - 1
-    if model.rule == "backprop":
-        yield (*_answer(model), *_backward(model))
-        return
     if not model.has_error_gate:
         yield tuple(_make_and_learn(model, last + 1))
         return
@@ -176,19 +173,17 @@ def _learning(model: QuantizedModel) -> Iterator[tuple[Operation, ...]]:
     yield (*answer, *again)
 
 
-def _backward(model: QuantizedModel) -> Iterator[Operation]:
-    """Learning from the last layer down: each stage makes the errors of the layer below."""
-    for index in model.error_path:
-        yield Operation("learn" if _learns(model, index) else "backward", index)
-
-
 def _make_and_learn(model: QuantizedModel, count: int) -> Iterator[Operation]:
-    """The outputs of each of the first layers, and its learning at once."""
+    """The outputs of each of the first layers, and its learning at once, with all of its block.
+
+    Each stage of a block makes the errors of the layer below.
+    """
     for layer in range(count):
         if _is_made(model, layer, count):
             yield Operation("recall" if layer < len(model.walk) else "forward", layer)
-        if _learns(model, layer):
-            yield Operation("learn", layer)
+        if _has_own_loss(model, layer):
+            for index in model.way_down(layer):
+                yield Operation("learn" if _learns(model, index) else "backward", index)
 
 
 def _is_made(model: QuantizedModel, layer: int, count: int) -> bool:
@@ -203,6 +198,11 @@ def _is_made(model: QuantizedModel, layer: int, count: int) -> bool:
 
 def _learns(model: QuantizedModel, index: int) -> bool:
     return model.layers[index].trains
+
+
+def _has_own_loss(model: QuantizedModel, index: int) -> bool:
+    own = model.layers[index].loss_layer
+    return _learns(model, index) and own is not None and own.loss.is_local
 
 
 # Greedy placement is optimal in none of these orders, but seldom far from it in the best of them.
@@ -240,6 +240,7 @@ def _place(buffers: Sequence[Buffer]) -> list[Buffer]:
 
 
 def _buffers(model: QuantizedModel, schedule: tuple[Operation, ...]) -> Iterator[Buffer]:
+    passed = {index for way in model.ways_down for index in way[1:]}
     for index, layer in enumerate(model.layers):
         lives = tuple(_lives(model, schedule, index))
         yield Buffer(f"{layer.name}_y", layer.name, "y", layer.y_type, layer.y_count, lives)
@@ -251,7 +252,8 @@ def _buffers(model: QuantizedModel, schedule: tuple[Operation, ...]) -> Iterator
             if works:
                 name = f"{layer.name}_{scratch.role}"
                 yield Buffer(name, layer.name, scratch.role, scratch.type, scratch.count, works)
-        yield from _backward_buffers(model, schedule, index)
+        if index in passed:
+            yield from _error_buffers(model, schedule, index)
 
 
 def _scores_buffer(model: QuantizedModel, schedule: tuple[Operation, ...], index: int) -> Buffer:
@@ -270,12 +272,10 @@ def _scores_buffer(model: QuantizedModel, schedule: tuple[Operation, ...], index
     return Buffer(name, layer.name, "v", model.output_type, count, lives)
 
 
-def _backward_buffers(
+def _error_buffers(
     model: QuantizedModel, schedule: tuple[Operation, ...], index: int
 ) -> Iterator[Buffer]:
     """Errors from the layer above, from its stage to this layer's own."""
-    if model.rule != "backprop" or index not in model.error_path[1:]:
-        return
     layer, type_ = model.layers[index], model.last.error_type
     for t, stage in enumerate(schedule):
         if stage.layer == index and stage.kind in ("learn", "backward"):

@@ -20,7 +20,7 @@ from tpsgd_edge.quantize.model import (
     keeps_present,
 )
 
-Role = Literal["y", "e", "s", "p", "m", "d", "g", "h", "v"]
+Role = Literal["y", "e", "s", "p", "m", "d", "g", "h", "u", "v"]
 Use = Literal["forward", "learn"]
 
 
@@ -31,10 +31,10 @@ class Scratch:
     Attributes:
         role: s (read-out of a label-space loss), e (errors, then steps); of a convolution also p
             (patches of the input), m (its map, averaged over windows), d (errors, then steps, of
-            one position); of a recurrent layer with traces p (its input and own output; then one of
-            its traces); of a gru that does not learn g (sums over its input, then over its own
-            output), of one that does d (errors of these sums, then steps); of a memory that reads
-            a map h (its states).
+            one position), u (errors of all units, to pass them on); of a recurrent layer with
+            traces p (its input and own output; then one of its traces); of a gru that does not
+            learn g (sums over its input, then over its own output), of one that does d (errors of
+            these sums, then steps); of a memory that reads a map h (its states).
         uses: the stages between which its content need not last.
     """
 
@@ -73,6 +73,8 @@ def _of_conv2d(layer: QuantizedConv2d, n_labels: int) -> Iterator[Scratch]:
     yield from _read_out(layer, n_labels)
     if layer.loss.is_local:
         yield Scratch("m", layer.y_type, layer.n_target, ("learn",))
+    if layer.hands_down_windows:
+        yield Scratch("u", layer.error_type, layer.y_count, ("learn",))
     yield Scratch("d", layer.error_type, layer.n_out, ("learn",))
     yield from _errors(layer)
 

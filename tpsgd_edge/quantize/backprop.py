@@ -1,4 +1,4 @@
-"""Numbers that layers need to train by backpropagation (docs/ARITHMETIC.md, section 18)."""
+"""Numbers of layers to whom errors are passed (docs/ARITHMETIC.md, sections 18 and 26)."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -30,27 +30,31 @@ _LARGEST_SHIFT = 40
 _LARGEST_SUM = 2**52
 
 
-def with_backward_pass(
+def with_passed_errors(
     graph: Graph, layers: Sequence[QuantizedLayer], reach: Mapping[str, float]
 ) -> list[QuantizedLayer]:
-    """The layers with the scales of their errors, and with rates for these.
+    """The layers with the scales of the errors that are passed down, and with rates for these.
 
     Args:
-        reach: the largest error of each value but the last one, in real numbers, by its name.
+        reach: the largest error of each value that errors come to, in real numbers, by its name.
     """
-    edges, learning = graph.edges, {la.name: la.learning for la in graph.weighted}
-    made, last = list(layers), layers[-1].units[0]
-    trained = [i for i, layer in enumerate(layers) if layer.trains]
-    scale = last.learning.steps.error_scale
-    for index in range(len(layers) - 1, trained[0] - 1, -1):
-        layer = layers[index].loss_layer
-        if layer is None:
-            scale *= _share(cast(QuantizedPool, layers[index]))
-            continue
-        layer = _with_steps(layer, _steps(layer, learning[layer.name], scale))
-        if index > trained[0]:
-            layer, scale = _with_input_gradient(layer, scale, reach[edges.input_of(layer.name)])
-        made[index] = layer
+    own, made = {layer.name: layer for layer in graph.weighted}, list(layers)
+    places = {layer.name: place for place, layer in enumerate(graph.layers)}
+    for block in graph.blocks:
+        scale, area = made[places[block[0]]].units[0].learning.steps.error_scale, 1.0
+        for name, below in zip(block, (*block[1:], ""), strict=True):
+            layer = made[places[name]].loss_layer
+            if layer is None:
+                scale *= _share(cast(QuantizedPool, made[places[name]]))
+                continue
+            if name == block[0]:
+                # The factor of its averages counts for all that its error comes to.
+                area = own[name].target_area
+            elif layer.trains:
+                layer = _with_steps(layer, _steps(layer, own[name].learning, scale, area))
+            if below:
+                layer, scale = _with_input_gradient(layer, scale, reach[below])
+            made[places[name]] = layer
     return made
 
 
@@ -64,15 +68,16 @@ def _with_steps(layer: QuantizedWeighted, steps: Steps) -> QuantizedWeighted:
     return replace(layer, learning=replace(layer.learning, steps=steps))
 
 
-def _steps(layer: QuantizedWeighted, learning: Learning, scale: float) -> Steps:
-    """Steps of errors in units of `scale`."""
+def _steps(layer: QuantizedWeighted, learning: Learning, scale: float, area: float) -> Steps:
+    """Steps of errors in units of `scale`, which the head of a block divides by `area`."""
     numbers, steps = layer.numbers, layer.learning.steps
     of_delta = scale * numbers.steepest
     if isinstance(steps, FloatSteps):
         zone = dead_zone(learning.dead_zone, of_delta, is_float=True)
-        return FloatSteps(float(to_binary32(learning.rate)), zone)
+        return FloatSteps(float(to_binary32(learning.rate / area)), zone)
     factor = (
         learning.rate
+        / area
         * of_delta
         * numbers.x_scale
         / numbers.weight_scale

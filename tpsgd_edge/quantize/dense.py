@@ -188,7 +188,8 @@ def check_counts(layer: WeightedLayer) -> None:
 
 def _loss(layer: WeightedLayer, context: DenseContext) -> tuple[Loss, float, Projection | None]:
     spec, labels, learning = context.spec, context.graph.labels, context.learning
-    if spec.rule.kind == "backprop" and not context.is_last:
+    follows = spec.rule.kind == "backprop" and not context.is_last
+    if follows or learning.is_passed:
         return Loss("backward"), 1.0, None
     projection = None
     if not context.is_last:

@@ -72,6 +72,17 @@ class Weighted(Generic[G, N, S]):
         return self
 
     @property
+    def hands_down_windows(self) -> bool:
+        """Tell whether it passes on an error of its own loss, which has one of each window."""
+        passes = self.trains and self.learning.input_gradient is not None
+        return passes and self.loss.is_local and self.kind == "conv2d"
+
+    @property
+    def passes_only(self) -> bool:
+        """Tell whether it does not learn, but passes errors on."""
+        return not self.trains and self.learning.input_gradient is not None
+
+    @property
     def is_recurrent(self) -> bool:
         """Tell whether it reads a sequence."""
         return self.shape.is_recurrent

@@ -64,7 +64,7 @@ class LayerLearning(Generic[S]):
             here only the kind of the loss means anything.
         projection: of a hidden layer with a loss of its own.
         unit_offset: place of its units among those that draw random numbers.
-        input_gradient: how it hands errors down under backpropagation; None where it does not.
+        input_gradient: how it hands its errors down; None where it does not.
     """
 
     loss: Loss

@@ -6,6 +6,7 @@ these.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -58,6 +59,7 @@ from tpsgd_edge.quantize.parameters import (
     ValueType,
     limits,
 )
+from tpsgd_edge.quantize.replay import Replay
 from tpsgd_edge.quantize.shapes import Conv2dShape, DenseShape, RnnShape, WeightedShape
 from tpsgd_edge.spec import SAMPLE, Edges, RawType
 
@@ -102,6 +104,7 @@ __all__ = [
     "Readout",
     "ReadoutF32",
     "RecurrentBounds",
+    "Replay",
     "Requantize",
     "RnnShape",
     "Schedule",
@@ -207,6 +210,7 @@ class QuantizedModel:
         scores: whether layers carry scores, as section 22 says.
         reads: names of the values that a layer reads, by layer name, where these are others than
             that of the layer before it; `edges` has those of all layers.
+        replay: samples that are kept; None where there are none.
     """
 
     name: str
@@ -222,6 +226,7 @@ class QuantizedModel:
     rule: Literal["tpsgd", "backprop"] = "tpsgd"
     scores: Literal["own", "carried"] = "own"
     reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    replay: Replay | None = None
 
     @property
     def edges(self) -> Edges:
@@ -268,26 +273,30 @@ class QuantizedModel:
         """The layers that learn, first to last."""
         return tuple(layer for layer in self.weighted if layer.trains)
 
-    @property
-    def error_path(self) -> tuple[int, ...]:
-        """Under backpropagation: the layers that errors stop at, from the last one down.
+    def way_down(self, head: int) -> tuple[int, ...]:
+        """Layers that errors stop at which a layer with a loss of its own hands down; itself first.
 
         The lowest one may take them from behind its max pool, which is left out then.
         """
-        edges, learners = self.edges, {layer.name for layer in self.trainable}
-        path, value = [len(self.layers) - 1], self.layers[-1].name
-        while learners & edges.up_to(edges.input_of(value)):
-            value = edges.input_of(value)
-            path.append(edges.names.index(value))
-        if any(unit.shape.is_pooled for unit in self.layers[path[-1]].units):
+        edges, path = self.edges, [head]
+        while _hands_down(self.layers[path[-1]]):
+            path.append(edges.names.index(edges.input_of(self.layers[path[-1]].name)))
+        while len(path) > 1 and not self.layers[path[-1]].trains:
+            path.pop()
+        if any(unit.shape.is_pooled for unit in self.layers[path[-1]].units) and len(path) > 2:
             del path[-2]
         return tuple(path)
 
+    @property
+    def ways_down(self) -> tuple[tuple[int, ...], ...]:
+        """Blocks (section 26): the ways of the layers that hand down an error of their own loss."""
+        heads = (i for i, layer in enumerate(self.layers) if _heads_block(layer))
+        return tuple(self.way_down(head) for head in heads)
+
     def errors_go_to(self, index: int) -> int | None:
-        """Under backpropagation: the next layer that a layer's errors stop at; None below all."""
-        path = self.error_path
-        place = path.index(index) + 1
-        return path[place] if place < len(path) else None
+        """The next layer that a layer's errors stop at; None where they end."""
+        pairs = (pair for way in self.ways_down for pair in pairwise(way))
+        return dict(pairs).get(index)
 
     @property
     def with_loss(self) -> tuple[QuantizedWeighted, ...]:
@@ -355,3 +364,15 @@ class QuantizedModel:
     def total_units(self) -> int:
         """Units that draw random numbers: what `rng` advances by, times PHI."""
         return sum(layer.y_count for layer in self.trainable)
+
+
+def _hands_down(layer: QuantizedLayer) -> bool:
+    """Tell whether errors of a layer's outputs go on to its inputs: through pools they all do."""
+    if not layer.units:
+        return True
+    return layer.loss_layer is not None and layer.units[0].learning.input_gradient is not None
+
+
+def _heads_block(layer: QuantizedLayer) -> bool:
+    own = layer.loss_layer
+    return layer.trains and own is not None and own.loss.is_local and _hands_down(layer)

@@ -23,7 +23,7 @@ from tpsgd_edge.graph import (
 )
 from tpsgd_edge.graph.forward import forward
 from tpsgd_edge.graph.initial_weights import initial_bound
-from tpsgd_edge.quantize.backprop import with_backward_pass
+from tpsgd_edge.quantize.backprop import with_passed_errors
 from tpsgd_edge.quantize.binary32 import check_binary32
 from tpsgd_edge.quantize.carried import first_totals
 from tpsgd_edge.quantize.context import DenseContext
@@ -31,6 +31,7 @@ from tpsgd_edge.quantize.dense import quantize_conv2d, quantize_dense
 from tpsgd_edge.quantize.detector import quantize_detector
 from tpsgd_edge.quantize.error_reach import SAMPLES as ERROR_SAMPLES
 from tpsgd_edge.quantize.error_reach import error_reach
+from tpsgd_edge.quantize.head_errors import Head
 from tpsgd_edge.quantize.joins import quantize_add, quantize_concat
 from tpsgd_edge.quantize.last_layer import logit_shift, widened
 from tpsgd_edge.quantize.memory import quantize_memory
@@ -43,6 +44,7 @@ from tpsgd_edge.quantize.model import (
     ValueType,
 )
 from tpsgd_edge.quantize.recurrent import quantize_gru, quantize_rnn
+from tpsgd_edge.quantize.replay import Replay, replay_of
 from tpsgd_edge.quantize.scales import (
     INPUT_MAX,
     input_scale,
@@ -76,8 +78,10 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
 
     ranges = _Ranges(inputs.scale, tuple(full_scales), labels.scale, shift)
     layers = _quantized_layers(spec, graph, value_type, ranges)
-    if spec.rule.kind == "backprop":
-        layers = with_backward_pass(graph, layers, _error_reach(spec, graph, dataset))
+    if graph.blocks:
+        heads = _heads(graph, layers, labels.scale)
+        layers = with_passed_errors(graph, layers, _error_reach(spec, graph, dataset, heads))
+    replay = replay_of(spec, classes=_classes(labels))
     model = QuantizedModel(
         name=spec.name,
         seed=spec.seed,
@@ -86,7 +90,7 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
         labels=labels,
         inputs=inputs,
         schedule=make_schedule(
-            spec.rule, samples=len(dataset.x_train) * _updates_per_sample(graph)
+            spec.rule, samples=len(dataset.x_train) * _updates_per_sample(graph, replay)
         ),
         gate=_gate(spec, graph.labels.kind, value_type),
         steps=graph.steps,
@@ -94,6 +98,7 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
         rule=spec.rule.kind,
         scores="carried" if is_carried else "own",
         reads=graph.reads,
+        replay=replay,
     )
     if value_type == "f32":
         check_binary32(model)
@@ -180,7 +185,20 @@ def _check_says_something(graph: Graph) -> None:
             )
 
 
-def _error_reach(spec: Spec, graph: Graph, dataset: Dataset) -> Mapping[str, float]:
+def _heads(graph: Graph, layers: list[QuantizedLayer], label_scale: float) -> dict[str, Head]:
+    """The layers that hand their errors down, by name."""
+    heads = {block[0] for block in graph.blocks}
+    pairs = ((layer.weighted, made) for layer, made in zip(graph.layers, layers, strict=True))
+    return {
+        own.name: Head(own, made.units[0], label_scale)
+        for own, made in pairs
+        if own is not None and own.name in heads
+    }
+
+
+def _error_reach(
+    spec: Spec, graph: Graph, dataset: Dataset, heads: Mapping[str, Head]
+) -> Mapping[str, float]:
     scaling = dataset_scaling(spec, dataset)
     step = max(1, len(dataset.x_train) // ERROR_SAMPLES)
     labels = np.asarray(dataset.y_train)[::step]
@@ -188,13 +206,19 @@ def _error_reach(spec: Spec, graph: Graph, dataset: Dataset) -> Mapping[str, flo
         mean, std = label_scaling(spec, dataset.y_train)
         labels = (labels - mean) / std
     x = np.asarray((dataset.x_train[::step] - scaling[0]) / scaling[1], np.float64)
-    return error_reach(graph, x, labels, spec.seed)
+    return error_reach(graph, x, labels, spec.seed, heads)
 
 
-def _updates_per_sample(graph: Graph) -> int:
-    """Number of updates that a model makes for one sample."""
+def _classes(labels: LabelFormat) -> int | None:
+    """Number of classes, where a sample has one."""
+    return labels.count if labels.kind == "class" and not labels.each_step else None
+
+
+def _updates_per_sample(graph: Graph, replay: Replay | None) -> int:
+    """Number of updates that a model makes for one sample, those on kept samples among them."""
     every = 1 if graph.labels.each_step else _learn_every(graph)
-    return 1 + (graph.steps - 1) // every if every else 1
+    updates = 1 + (graph.steps - 1) // every if every else 1
+    return updates * (1 if replay is None else 1 + replay.again)
 
 
 def _learn_every(graph: Graph) -> int:

@@ -151,8 +151,8 @@ class Loss:
 
     Attributes:
         kind: as in the spec: projected_cross_entropy, projected_l2, l2, l1, huber, dead_zone,
-            cross_entropy, custom or softmax_cross_entropy; "backward" in hidden layers under
-            backpropagation, which have none; "reconstruction" in detectors, which have their own.
+            cross_entropy, custom or softmax_cross_entropy; "backward" of layers whose errors are
+            passed to them, which have none; "reconstruction" in detectors, which have their own.
         target: of the losses in target space.
         delta: of huber and dead_zone, s16 in Q14 of R (f32: real).
         readout: of the losses in label space.

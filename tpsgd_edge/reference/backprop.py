@@ -1,4 +1,4 @@
-"""A training step by backpropagation (docs/ARITHMETIC.md, section 18)."""
+"""Errors that layers pass to those below (docs/ARITHMETIC.md, sections 18 and 26)."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -12,30 +12,38 @@ from tpsgd_edge.reference.integer.update import delta_of as integer_delta
 
 
 def backward_errors(
-    model: QuantizedModel, layers: Sequence[Any], values: Sequence[Array], label: Any
+    model: QuantizedModel,
+    layers: Sequence[Any],
+    values: Sequence[Array],
+    way: Sequence[int],
+    e: Array,
 ) -> Iterator[tuple[int, Array]]:
-    """Yield the errors (y_count,) of each layer's outputs that they reach, from the last one down.
+    """Yield the errors of each layer's outputs that they reach on their way down.
 
     Each layer may be updated before the next error is asked for.
 
     Args:
         layers: of the reference, all of the model's.
         values: x, then the outputs of each layer.
+        way: layers that errors stop at, from the one whose own loss they begin with.
+        e: the errors of that one, (n_target,).
     """
     is_float = model.value_type == "f32"
     table = BINARY32 if is_float else INTEGER
     delta_of: Callable[[Any, Any, Any], Array] = binary32_delta if is_float else integer_delta
-    path, reads = model.error_path, model.edges.places()
-    e = layers[path[0]].error(values[-1], label)
-    for index in path:
+    reads = model.edges.places()
+    for index in way:
         numbers, x, y = model.layers[index], values[reads[index][0]], values[index + 1]
         # Before the layer is updated.
         e_x = None
-        if index != path[-1]:
-            output_gradient = delta_of(numbers, e, y) if numbers.units else e
-            e_x = table[numbers.kind](layers[index], output_gradient, x, y)
+        if index != way[-1]:
+            errors = e
+            if numbers.units:
+                errors = delta_of(numbers, layers[index].of_units(e, y), y)
+            e_x = table[numbers.kind](layers[index], errors, x, y)
         yield index, e
-        e = e_x
+        if e_x is not None:
+            e = e_x
 
 
 # By the layer's kind. Arguments: the layer, delta or e of its outputs, its inputs, its outputs.

@@ -87,10 +87,15 @@ class CarryingLayer(Protocol):
 
 
 class GradientLayer(WeightedLayer, Protocol):
-    """One layer that backpropagation reaches."""
+    """One layer that has an error passed to it, or passes its own on."""
 
-    def error(self, y: Any, label: Any) -> Array:
-        """Compute e (n_out,) of the layer's own loss, that of the last layer."""
+    def meet_loss(
+        self, y: Any, label: Any, words: NDArray[np.uint32], decay: Any
+    ) -> tuple[Array, bool]:
+        """Compute e (n_target,) of the layer's own loss; tell whether its read-out learned."""
+
+    def of_units(self, e: Any, y: Any) -> Array:
+        """Errors (y_count,) of units from those that the loss sees, (n_target,)."""
 
     def learn_from(self, e: Any, x: Any, y: Any, words: NDArray[np.uint32], decay: Any, /) -> bool:
         """One update by the errors e of the outputs y; whether anything may have changed."""

@@ -8,10 +8,16 @@ from typing import Any
 from tpsgd_edge.reports.results import Json, finite
 from tpsgd_edge.reports.text import bytes_text, metric_text
 from tpsgd_edge.spec import Spec
-from tpsgd_edge.stages.adapting import Strategy, Trial, Trials, layers_of
+from tpsgd_edge.stages.adapting import Trial, Trials, layers_of
 from tpsgd_edge.stages.doubts import Doubt, Facts, doubts
+from tpsgd_edge.stages.strategies import Strategy
 
-_WORDS = {"prototype": "prototypes", "random": "random targets"}
+_WORDS = {
+    "prototype": "prototypes",
+    "random": "random targets",
+    "fitted": "fitted targets",
+    "backprop": "backpropagation",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +77,16 @@ def strategy_text(strategy: Strategy) -> str:
 
     >>> strategy_text(Strategy(("fc2", "out"), "prototype", 0.01))
     'fc2, out; prototypes'
+    >>> strategy_text(Strategy(("fc2", "out"), "prototype", 0.01, passed=("fc2",)))
+    'fc2, out; errors passed to fc2'
     """
     parts = [
         ", ".join((*(f"adaptor behind {name}" for name in strategy.adaptors), *strategy.trains))
     ]
     if strategy.has_targets:
         parts.append(_WORDS[strategy.targets])
+    if strategy.passed:
+        parts.append(f"errors passed to {', '.join(strategy.passed)}")
     return "; ".join(parts)
 
 
@@ -85,6 +95,7 @@ def _trial(trial: Trial) -> Json:
     return {
         "trains": list(strategy.trains),
         "adaptors": list(strategy.adaptors),
+        "passed": list(strategy.passed),
         "targets": strategy.targets if strategy.has_targets else None,
         "learning_rate": strategy.rate,
         "ram": trial.ram,
@@ -121,6 +132,8 @@ def _source_settings(spec: Spec, strategy: Strategy) -> Iterator[str]:
             yield f"settings.{layer.name}.train = {_toml(layer.train)}"
             if layer.train and layer.projection is not None:
                 yield f"settings.{layer.name}.projection = {_toml(layer.projection)}"
+            if layer.error != "own":
+                yield f"settings.{layer.name}.error = {_toml(layer.error)}"
 
 
 def _settings(layer: Any) -> dict[str, Any]:

@@ -8,12 +8,14 @@ from tpsgd_edge.reports.costs import (
     budget_of,
     check_budget,
     formats_of,
+    kept_bytes,
     layer_costs,
     with_instructions,
 )
 from tpsgd_edge.reports.results import BuildResult
 from tpsgd_edge.stages import Firmware, Prepared
 from tpsgd_edge.stages.facts import data_doubts
+from tpsgd_edge.toolchain.board import board_of
 from tpsgd_edge.toolchain.sizes import Sizes
 
 
@@ -35,16 +37,19 @@ def build_result(
         formats=formats_of(model),
         layers=with_instructions(layers, firmware.counts if firmware else None),
         arena=prepared.plan.training.buffers,
+        kept_bytes=kept_bytes(prepared.plan),
         digests={"spec": spec.digest, "project": project.digest},
         data=prepared.dataset.said,
         warnings=data_doubts(prepared),
+        board=board_of(spec),
     )
 
 
 def budget_check(prepared: Prepared) -> Callable[[Sizes], None]:
     """A check before anything runs: an emulator takes its time over what does not fit anyway."""
     layers = layer_costs(prepared.model, prepared.plan)
-    return lambda sizes: check_budget(prepared.spec, sizes, layers)
+    kept = kept_bytes(prepared.plan)
+    return lambda sizes: check_budget(prepared.spec, sizes, layers, kept)
 
 
 def check_built(result: BuildResult) -> None:
@@ -54,4 +59,4 @@ def check_built(result: BuildResult) -> None:
         BudgetError: it exceeds the budget.
     """
     if result.sizes is not None:
-        check_budget(result.spec, result.sizes, result.layers)
+        check_budget(result.spec, result.sizes, result.layers, result.kept_bytes)

@@ -73,15 +73,19 @@ def _check_carried(graph: Graph, losses: Sequence[LossSpec]) -> None:
     learning = [(layer, loss) for layer, loss in hidden if layer.learning.trainable]
     others = [(layer, loss) for layer, loss in learning if loss.kind != "projected_cross_entropy"]
     others += [last] if last[1].kind != "softmax_cross_entropy" else []
-    if graph.recurrent or not learning or others:
+    if graph.recurrent or not learning or others or graph.blocks:
         layer, loss = others[0] if others else last
         found = f"layer '{layer.name}' with the loss '{loss.kind}'"
         if graph.recurrent:
             found = f"the recurrent layer '{graph.recurrent[0].name}'"
+        if graph.blocks:
+            found = f"layer '{graph.blocks[0][-1]}', whose error is passed to it"
         raise SpecError(
             "the network has no scores that could be carried",
             where="[model], layers",
-            found=found if others or graph.recurrent else "no hidden layer that learns",
+            found=found
+            if others or graph.recurrent or graph.blocks
+            else "no hidden layer that learns",
             help="classifiers of dense layers and convolutions carry them, under "
             "projected_cross_entropy and softmax_cross_entropy; leave tpsgd_carried out",
         )

@@ -27,6 +27,7 @@ from tpsgd_edge.rule.rules import (
     backward_pass,
     input_gradients,
     last_delta,
+    with_passed,
 )
 from tpsgd_edge.rule.sequence import first_traces, next_traces, through_time
 
@@ -135,7 +136,7 @@ def _deltas(
         slope = slopes[index] if index < len(slopes) else y
         deltas[index] = rule.hidden(task, index, y, slope, error)
     deltas[last] = error if is_for_all else None
-    return deltas
+    return with_passed(task, activity, deltas) if is_for_all and rule.passes else deltas
 
 
 def _through_time(

@@ -1,5 +1,7 @@
 """Pre-training as the spec asks for it."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +21,9 @@ def pretrain_network(
     Returns the weights by layer name.
     """
     settings = spec.model.pretrain or PretrainSpec()
+    if spec.rule.kind == "backprop":
+        # On the device the last layer's error comes to all; here the method says who gets it.
+        graph = _without_blocks(graph)
     return train_float(
         graph,
         x,
@@ -34,3 +39,14 @@ def pretrain_network(
         momentum=_MOMENTUM,
         seed=spec.seed,
     ).weights()
+
+
+def _without_blocks(graph: Graph) -> Graph:
+    """The same, each layer with a loss of its own."""
+    layers = tuple(
+        layer
+        if layer.weighted is None
+        else replace(layer.weighted, learning=replace(layer.weighted.learning, is_passed=False))
+        for layer in graph.layers
+    )
+    return replace(graph, layers=layers)

@@ -29,7 +29,8 @@ class FloatNetwork:
     With `each_step`, every step of a sequence has an output. `reads` says where the inputs of each
     layer stand in a list of the sample and all outputs, by default one before its own output.
     `read_outs` are those of the layers that carry scores, (batch, y_count) -> (batch, K), None of
-    others: the last outputs are sums with them then.
+    others: the last outputs are sums with them then. `blocks` are the places of the layers of each
+    block, from its head down (docs/ARITHMETIC.md, section 26).
     """
 
     layers: tuple[Layer, ...]
@@ -38,6 +39,7 @@ class FloatNetwork:
     each_step: bool = False
     reads: tuple[tuple[int, ...], ...] = ()
     read_outs: tuple[Callable[[Tensor], Tensor] | None, ...] = ()
+    blocks: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.reads:
@@ -130,4 +132,5 @@ def first_network(graph: Graph, *, seed: int) -> FloatNetwork:
         tuple(torch.tensor(weights.b, dtype=torch.float32) for weights in first),
         graph.labels.each_step,
         graph.edges.places(),
+        blocks=tuple(tuple(map(graph.edges.names.index, block)) for block in graph.blocks),
     )

@@ -78,14 +78,17 @@ class Direct:
 
     Attributes:
         needs_error: the whole forward pass comes first; else a layer learns in the middle of it.
+        passes: errors go down the blocks of the network.
     """
 
     hidden: HiddenDelta
     needs_error: bool = False
+    passes: bool = False
 
     def __call__(self, task: Task) -> Iterator[Change]:
-        """Yield the change of each layer, first to last."""
-        return _after_the_output(self, task) if self.needs_error else _on_the_way(self, task)
+        """Yield the change of each layer, first to last; of a block from its head down."""
+        at_the_end = self.needs_error or (self.passes and task.network.blocks)
+        return _after_the_output(self, task) if at_the_end else _on_the_way(self, task)
 
 
 def tpsgd(
@@ -199,8 +202,8 @@ def pepita(task: Task) -> Iterator[Change]:
 Rule = Callable[[Task], Iterator[Change]]
 
 DIRECT: dict[str, Direct] = {
-    "tpsgd": Direct(tpsgd),
-    "tpsgd_learned": Direct(tpsgd),
+    "tpsgd": Direct(tpsgd, passes=True),
+    "tpsgd_learned": Direct(tpsgd, passes=True),
     "drtp": Direct(drtp),
     "dfa": Direct(dfa, needs_error=True),
     "sdfa": Direct(sdfa, needs_error=True),
@@ -306,11 +309,40 @@ def _last_readers(network: FloatNetwork) -> dict[int, int]:
 def _after_the_output(rule: Direct, task: Task) -> Iterator[Change]:
     activity, last = task.activity or task.network.activity(task.x), len(task.losses) - 1
     error = last_delta(activity, task.labels, task.losses)
-    for index, y in enumerate(activity[1:-1]):
-        delta = rule.hidden(task, index, y, y, error)
+    deltas: Deltas = [rule.hidden(task, i, y, y, error) for i, y in enumerate(activity[1:-1])]
+    deltas.append(error)
+    if rule.passes:
+        deltas = with_passed(task, activity, deltas)
+    for index in _in_order(task, last + 1):
+        delta = deltas[index]
         if delta is not None:
             yield Change(index, task.network.read(index, activity), delta)
-    yield Change(last, task.network.read(last, activity), error)
+
+
+def with_passed(task: Task, activity: list[Tensor], deltas: Deltas) -> Deltas:
+    """The deltas (batch, y_count), those of each block below its head from the head's own.
+
+    docs/ARITHMETIC.md, section 26.
+    """
+    made, network = list(deltas), task.network
+    for head, *lower in network.blocks:
+        grad = made[head]
+        if grad is None:
+            continue
+        above = head
+        for index in lower:
+            ((_, grad),) = input_gradients(network, above, activity, network.w, grad)
+            grad = grad * derivative(network.layers[index], activity[index + 1])
+            own = network.layers[index].weighted
+            made[index] = grad if own is not None and own.learning.trainable else None
+            above = index
+    return made
+
+
+def _in_order(task: Task, count: int) -> list[int]:
+    """Places of the layers in the order in which they learn: those of a block behind its head."""
+    heads = {index: block[0] for block in task.network.blocks for index in block}
+    return sorted(range(count), key=lambda index: (heads.get(index, index), -index))
 
 
 def _projected(task: Task, index: int, signal: Tensor, activation: Tensor) -> Tensor | None:

@@ -6,6 +6,7 @@ lists all of it; what only the data can tell is checked by the stage that has th
 
 from tpsgd_edge.spec.activations import NOT_MONOTONE, Activation
 from tpsgd_edge.spec.base import LARGEST_POSITIVE
+from tpsgd_edge.spec.blocks import has_passed_error, obstacle, passed_layers
 from tpsgd_edge.spec.carried import can_carry_scores, carries_scores
 from tpsgd_edge.spec.detection import finds_anomalies
 from tpsgd_edge.spec.detector import DetectorSpec
@@ -129,6 +130,7 @@ __all__ = [
     "finds_anomalies",
     "first_loss",
     "first_projection",
+    "has_passed_error",
     "is_normalized",
     "is_rate_open",
     "layer_activation",
@@ -138,7 +140,9 @@ __all__ = [
     "layer_projection",
     "layer_weights",
     "load_spec",
+    "obstacle",
     "parse_bytes",
+    "passed_layers",
     "past_adaptors",
     "skipped_steps",
     "spec_from_dict",

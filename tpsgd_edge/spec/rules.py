@@ -8,6 +8,7 @@ from typing import Literal
 
 from tpsgd_edge.spec.activations import Activation, activation_problems
 from tpsgd_edge.spec.backprop import backprop_problems
+from tpsgd_edge.spec.blocks import block_problems, has_passed_error, passed_layers
 from tpsgd_edge.spec.branches import branch_problems, unknown_inputs
 from tpsgd_edge.spec.detection import detector_problems, finds_anomalies
 from tpsgd_edge.spec.layers import AdaptorSpec, ConvSpec, DenseSpec
@@ -80,7 +81,7 @@ def layer_projection(spec: Spec, index: int, labels_kind: LabelsKind) -> Project
     prototypes, unless the loss asks for others (docs/RESULTS.md). Label vectors have none.
     """
     own, kind = weighted_layer(spec, index).projection, spec.projection.kind
-    if spec.rule.kind == "backprop" or is_last(spec, index):
+    if is_last(spec, index) or has_passed_error(spec, index) or spec.rule.kind == "backprop":
         return spec.projection.random_kind  # nobody uses it
     if own == "prototype" or (own is None and kind == "prototype"):
         return "prototype"
@@ -103,6 +104,8 @@ def first_projection(spec: Spec, index: int, labels_kind: LabelsKind) -> Project
     own, kind = weighted_layer(spec, index).projection, spec.projection.kind
     if own == "fitted" or (own is None and kind == "fitted"):
         return "fitted"
+    if has_passed_error(spec, index):
+        return spec.projection.random_kind  # nobody uses it
     asked, model = _asked_loss(spec, index), spec.model
     is_open = kind is None and "storage" not in spec.projection.model_fields_set
     is_open = own is None and (is_open or kind == "learned")
@@ -127,6 +130,7 @@ def error_gate(spec: Spec, labels_kind: LabelsKind) -> float | None:
     is_dense = all(layer.kind == "dense" for layer in model.layers)
     learns = any(layer.train for layer in model.weighted[:-1])
     is_meant = is_dense and learns and not _has_meaning(spec) and spec.numbers.weights != "f32"
+    is_meant = is_meant and not passed_layers(model)
     if spec.rule.kind == "backprop" or not is_meant:
         return None
     output = first_loss(spec, len(model.layers) - 1, labels_kind)
@@ -184,6 +188,7 @@ def spec_problems(spec: Spec) -> list[Problem]:
         *_training_problems(spec),
         *_format_problems(spec),
         *(backprop_problems(spec) if spec.rule.kind == "backprop" else ()),
+        *(block_problems(spec) if spec.rule.kind == "tpsgd" else ()),
         *(scores_problems(spec) if spec.rule.scores == "carried" else ()),
         *_loss_problems(spec, kinds[spec.data.task]),
     ]
@@ -309,6 +314,8 @@ def _loss_problems(spec: Spec, kind: LabelsKind | None) -> Iterator[Problem]:
         yield from readout_problems(spec)
     for layer in spec.model.weighted:
         index = layer_index(spec, layer.name)
+        if has_passed_error(spec, index) and spec.rule.kind == "tpsgd":
+            continue  # It has no loss.
         loss = _asked_loss(spec, index) if kind is None else layer_loss(spec, index, kind)
         if loss is not None:
             yield from _layer_problems(spec, index, loss.kind, kind)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from tpsgd_edge.spec.blocks import passed_layers
 from tpsgd_edge.spec.problems import Problem
 from tpsgd_edge.spec.sections import Spec
 from tpsgd_edge.spec.walks import walk_length
@@ -34,6 +35,14 @@ def scores_problems(spec: Spec) -> Iterator[Problem]:
             where=_KEY,
             found=f"the memory '{walking[-1].name}' at the end of {len(walking)} layers along it",
             help=_OWN,
+        )
+    passed = passed_layers(spec.model)
+    if passed:
+        yield Problem(
+            f"layer '{passed[0]}' has no read-out that could add to scores",
+            where=_KEY,
+            found='error = "passed"',
+            help='remove scores, or set error = "own": blocks gain nothing by carried scores',
         )
     if spec.model.has_first_weights:
         yield Problem(

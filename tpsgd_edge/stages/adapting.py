@@ -1,4 +1,4 @@
-"""Ways to adapt a net that has learned before: which layers learn, towards what, how fast."""
+"""Trials of ways to adapt a net that has learned before."""
 
 import math
 from collections.abc import Sequence
@@ -18,9 +18,7 @@ from tpsgd_edge.graph import Graph
 from tpsgd_edge.memory import MemoryPlan
 from tpsgd_edge.quantize import quantize_inputs, quantize_labels
 from tpsgd_edge.spec import (
-    NOT_MONOTONE,
     AdaptorSpec,
-    GruSpec,
     LayerSpec,
     Spec,
     WeightedSpec,
@@ -34,66 +32,10 @@ from tpsgd_edge.stages.preparation import (
     trained_graph,
 )
 from tpsgd_edge.stages.running import on_host
+from tpsgd_edge.stages.strategies import Strategy, own_layers, strategies_of
 from tpsgd_edge.stages.training import Progress, score
 from tpsgd_edge.toolchain.device import Device
 from tpsgd_edge.toolchain.scratch import scratch_folder
-
-Targets = Literal["prototype", "random", "backprop"]
-
-
-@dataclass(frozen=True, slots=True)
-class Strategy:
-    """One strategy to adapt.
-
-    Attributes:
-        trains: layers that learn; the others stay in flash.
-        targets: of the hidden layers and adaptors among them; or backpropagation instead.
-        adaptors: layers behind which an adaptor learns.
-        rate: learning rate of all that learns.
-    """
-
-    trains: tuple[str, ...]
-    targets: Targets
-    rate: float
-    adaptors: tuple[str, ...] = ()
-
-    @property
-    def has_targets(self) -> bool:
-        """Tell whether more than the last layer learns."""
-        return bool(self.adaptors) or len(self.trains) > 1
-
-
-def strategies_of(spec: Spec, rates: Sequence[float]) -> tuple[Strategy, ...]:
-    """List strategies to try: the last layer alone, with one hidden layer, all, adaptors."""
-    layers = _own_layers(spec)
-    *hidden, last = (layer.name for layer in layers)
-    can_learn = [layer.name for layer in layers[:-1] if _can_learn(layer)]
-    sets = [(last,), *((name, last) for name in can_learn)]
-    if len(can_learn) > 1:
-        sets.append((*can_learn, last))
-    strategies = []
-    for rate in rates:
-        for trains in sets:
-            strategies.append(Strategy(trains, "prototype", rate))
-            if len(trains) > 1:
-                strategies.append(Strategy(trains, "random", rate))
-        adapted = hidden[max(0, _count_recurrent(layers) - 1) :]
-        strategies += [Strategy((last,), "prototype", rate, (name,)) for name in adapted]
-    return tuple(strategies)
-
-
-def _can_learn(layer: WeightedSpec) -> bool:
-    """Tell whether a local rule can train the layer.
-
-    It does not where a reset gate acts before the sums, or no slope follows from the outputs.
-    """
-    reset_before = isinstance(layer, GruSpec) and layer.reset == "before"
-    return not reset_before and layer.activation not in NOT_MONOTONE
-
-
-def _count_recurrent(layers: Sequence[WeightedSpec]) -> int:
-    """They come first; an adaptor can only stand behind the last of them."""
-    return sum(layer.is_recurrent for layer in layers)
 
 
 def save_weights(graph: Graph, path: Path) -> None:
@@ -191,18 +133,20 @@ def cross_validated(
     return float(np.mean(scores))
 
 
-def _own_layers(spec: Spec) -> list[WeightedSpec]:
-    return [layer for layer in spec.model.weighted if not isinstance(layer, AdaptorSpec)]
-
-
-def _projection(strategy: Strategy) -> Literal["prototype", "random"] | None:
+def _projection(strategy: Strategy) -> Literal["prototype", "random", "fitted"] | None:
     return None if strategy.targets == "backprop" else strategy.targets
 
 
 def _with_training_flags(layer: WeightedSpec, strategy: Strategy) -> Any:
-    trains = layer.name in strategy.trains
-    projection = _projection(strategy) if trains and layer.name != strategy.trains[-1] else None
-    own = {"train": trains, "learning_rate": None, "loss": None, "projection": projection}
+    trains, is_passed = layer.name in strategy.trains, layer.name in strategy.passed
+    has_target = trains and not is_passed and layer.name != strategy.trains[-1]
+    own: dict[str, Any] = {
+        "train": trains,
+        "learning_rate": None,
+        "loss": None,
+        "projection": _projection(strategy) if has_target else None,
+        "error": "passed" if is_passed else "own",
+    }
     return layer.model_copy(update=own)
 
 
@@ -312,4 +256,4 @@ def _source_score(device: Device, prepared: Prepared, dataset: Dataset) -> float
 
 
 def _last(spec: Spec) -> tuple[str, ...]:
-    return (_own_layers(spec)[-1].name,)
+    return (own_layers(spec)[-1].name,)

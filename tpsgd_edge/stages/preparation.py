@@ -22,8 +22,11 @@ from tpsgd_edge.memory import MemoryPlan, plan_memory
 from tpsgd_edge.quantize import QuantizedModel, quantize, quantize_inputs, quantize_labels
 from tpsgd_edge.rule import pretrain
 from tpsgd_edge.spec import Spec
+from tpsgd_edge.stages.boards import board_project_files
+from tpsgd_edge.stages.drift import detector_of
 from tpsgd_edge.stages.selftest import selftest_of
 from tpsgd_edge.stages.windows import window_of
+from tpsgd_edge.toolchain.board import with_board
 from tpsgd_edge.toolchain.build import Binary, compile_firmware, compile_simulation
 from tpsgd_edge.toolchain.compilers import find_compiler
 from tpsgd_edge.toolchain.folder import write_scratch
@@ -50,6 +53,7 @@ class Prepared:
 
 def prepare(spec: Spec, dataset: Dataset | None = None) -> Prepared:
     """Make a quantized model with a memory plan of a spec. Reads the data, writes nothing."""
+    spec = with_board(spec)
     platform = load_platform(spec.platform.name)
     spec = with_source(spec)
     dataset = load_dataset(spec) if dataset is None else dataset
@@ -96,9 +100,21 @@ def render_project(prepared: Prepared) -> CProject:
     model, dataset, spec = prepared.model, prepared.dataset, prepared.spec
     origin = Origin(__version__, spec.source, spec.digest)
     selftest = selftest_of(model, *selftest_samples(model, dataset))
-    port, has_store = port_files(prepared.platform), spec.firmware.store
+    port = port_files(prepared.platform) | board_project_files(spec, prepared.plan)
+    own = spec.firmware
     window = window_of(spec, model, dataset.input_shape)
-    return render(model, prepared.plan, origin, selftest, port, has_store=has_store, window=window)
+    return render(
+        model,
+        prepared.plan,
+        origin,
+        selftest,
+        port,
+        has_store=own.store,
+        has_wire=own.wire,
+        window=window,
+        log_every=own.log,
+        drift=detector_of(spec, model),
+    )
 
 
 def selftest_samples(

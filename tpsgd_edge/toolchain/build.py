@@ -72,6 +72,29 @@ class Binary:
     warnings: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Image:
+    """Code around the model's, and the way both are linked.
+
+    Attributes:
+        folder: of the project, where its code and its link.ld are.
+        title: what the program is called after.
+        sources: C files relative to the project.
+        flags: for the compiler, beside those of every firmware.
+    """
+
+    folder: str
+    title: str
+    sources: tuple[str, ...]
+    entry: str
+    flags: tuple[str, ...] = ()
+
+
+def harness(platform: Platform) -> Image:
+    """The code of port/, which feeds an emulated core."""
+    return Image("port", platform.name, port_sources(platform), "tps_port_reset")
+
+
 def compile_firmware(
     folder: Path,
     name: str,
@@ -80,6 +103,7 @@ def compile_firmware(
     compiler: Compiler,
     *,
     build_dir: Path,
+    image: Image | None = None,
     inference_only: bool = False,
     optimize: str = "-O2",
     warnings_as_errors: bool = False,
@@ -91,6 +115,7 @@ def compile_firmware(
         name: the project's name.
         sources: C files relative to `folder`; those in port/ are taken from the platform.
         build_dir: objects and ELF go here.
+        image: what is around the model; the harness of port/ where not given.
         inference_only: with NAME_INFERENCE_ONLY.
         optimize: such as -O2 or -Os.
 
@@ -98,8 +123,10 @@ def compile_firmware(
         ToolError: the compiler fails; its message is in the error.
         OutputError: `build_dir` cannot be written.
     """
+    image = harness(platform) if image is None else image
     flags = [
         *device_flags(platform, compiler),
+        *image.flags,
         optimize,
         *_warning_flags(as_errors=warnings_as_errors),
         *([f"-D{name.upper()}_INFERENCE_ONLY"] if inference_only else []),
@@ -107,19 +134,18 @@ def compile_firmware(
         "-Iport",
     ]
     own = _without_port(sources)
-    label = f"{name}-{platform.name}{'-inference' if inference_only else ''}"
-    digest = _digest([folder, folder / "port"], [compiler.title, *compiler.command, *flags, *own])
+    label = f"{name}-{image.title}{'-inference' if inference_only else ''}"
+    folders = [folder, folder / "port", folder / image.folder]
+    digest = _digest(folders, [compiler.title, *compiler.command, *flags, *own])
 
     def make(scratch: Path) -> tuple[Path, str]:
-        objects, said = _compile_objects(
-            folder, [*own, *port_sources(platform)], compiler, flags, scratch
-        )
-        return _link(folder, objects, platform, compiler, scratch), said
+        objects, said = _compile_objects(folder, [*own, *image.sources], compiler, flags, scratch)
+        return _link(folder, objects, platform, compiler, scratch, image), said
 
     elf = build_dir / f"{label}-{digest[:12]}.elf"
     # clang borrows a library of whatever gcc there is.
     is_kept = compiler.family != "clang"
-    words = (digest, *_link_flags(platform, compiler))
+    words = (digest, *_link_flags(platform, compiler, image))
     warnings = _unless_built(elf, make, _key(words, compiler) if is_kept else None)
     return Binary(elf, "firmware", name, platform, compiler, inference_only, warnings)
 
@@ -258,26 +284,31 @@ def _compile_objects(
 
 
 def _link(
-    folder: Path, objects: Sequence[Path], platform: Platform, compiler: Compiler, scratch: Path
+    folder: Path,
+    objects: Sequence[Path],
+    platform: Platform,
+    compiler: Compiler,
+    scratch: Path,
+    image: Image,
 ) -> Path:
     built = scratch / "built.elf"
     arguments = [
-        *_link_flags(platform, compiler),
+        *_link_flags(platform, compiler, image),
         *(str(path) for path in objects),
         *_runtime_library(platform, compiler),
         "-o",
         str(built),
     ]
-    _compile(compiler, arguments, folder, scratch, purpose=f"linking for {platform.name}")
+    _compile(compiler, arguments, folder, scratch, purpose=f"linking for {image.title}")
     return built
 
 
-def _link_flags(platform: Platform, compiler: Compiler) -> list[str]:
+def _link_flags(platform: Platform, compiler: Compiler, image: Image) -> list[str]:
     return [
         *device_flags(platform, compiler),
         *LINK[compiler.family],
-        "-Wl,-T,port/link.ld",
-        "-Wl,--entry=tps_port_reset",
+        f"-Wl,-T,{image.folder}/link.ld",
+        f"-Wl,--entry={image.entry}",
     ]
 
 

@@ -163,7 +163,7 @@ def _read(name: str) -> Platform:
         arch=keys.arch,
         port=keys.port,
         flags=_flags(keys.compilers),
-        memory=None if keys.memory is None else _memory(keys.memory),
+        memory=None if keys.memory is None else memory_map(keys.memory),
         unicorn=keys.emulators.unicorn,
         qemu=None if keys.emulators.qemu is None else _qemu(keys.emulators.qemu),
         timing=keys.timing,
@@ -175,7 +175,8 @@ def _flags(keys: CompilerKeys) -> dict[Family, tuple[str, ...]]:
     return {family: tuple(flags) for family, flags in given if flags is not None}
 
 
-def _memory(keys: MemoryKeys) -> MemoryMap:
+def memory_map(keys: MemoryKeys) -> MemoryMap:
+    """Read a memory map of a platform or board file."""
     return MemoryMap(_region(keys.flash), _region(keys.ram), keys.stack)
 
 

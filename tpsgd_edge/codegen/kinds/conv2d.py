@@ -29,7 +29,13 @@ from tpsgd_edge.codegen.kinds.dense import (
     weighted_words,
 )
 from tpsgd_edge.codegen.kinds.kind import Kind
-from tpsgd_edge.codegen.kinds.learning import backward_calls, draw_call, error_calls, learning_stage
+from tpsgd_edge.codegen.kinds.learning import (
+    backward_calls,
+    draw_call,
+    error_calls,
+    learning_stage,
+    passing_stage,
+)
 from tpsgd_edge.codegen.kinds.unit import Field, LayerView, numbers, unit_fields
 from tpsgd_edge.quantize.model import Conv2dShape, QuantizedConv2d, QuantizedModel
 
@@ -96,13 +102,29 @@ def _learning_calls(model: QuantizedModel, layer: QuantizedConv2d) -> Iterator[C
             yield _average(layer)
         unit, averages = struct_of(layer, "unit"), arena(layer, "m")
         yield from error_calls(layer, unit, averages, totals=totals)
-    elif needs_derivative(layer) and layer.learning.input_gradient is not None:
-        yield call(f"tps_map_grad_{grad_suffix(layer)}", this, y, e)
-    yield from backward_calls(model, layer, this)
+    yield from _passing_calls(model, layer)
     given = (this, *weights(layer), input_of(model, layer), y, e)
     scratch = (arena(layer, "p"), arena(layer, "d"))
     function = f"tps_conv2d_learn_{conv_learn_suffix(layer)}"
     yield call(function, *given, *scratch, DECAY, *draws(layer))
+
+
+def _passing_calls(model: QuantizedModel, layer: QuantizedConv2d) -> Iterator[Call]:
+    """Errors of units become delta, and errors of the layer below; none where nothing is below."""
+    this, y, delta = struct_of(layer), arena(layer, "y"), arena(layer, "e")
+    if layer.learning.input_gradient is None:
+        return
+    if layer.hands_down_windows:
+        # The errors of windows stay: from them the layer itself learns, place by place.
+        e, delta = delta, arena(layer, "u")
+        yield call(f"tps_map_spread_{layer.y_type}", this, y, e, delta)
+    if needs_derivative(layer):
+        yield call(f"tps_map_grad_{grad_suffix(layer)}", this, y, delta)
+    yield from backward_calls(model, layer, this, delta)
+
+
+def _backward(model: QuantizedModel, layer: QuantizedConv2d) -> OperationView:
+    return passing_stage(layer, _passing_calls(model, layer))
 
 
 def _draw(layer: QuantizedConv2d, seed: int) -> Call:
@@ -115,5 +137,6 @@ CONV2D = Kind(
     facts=weighted_facts,
     forward=_forward,
     learn=_learn,
+    backward=_backward,
     draw=_draw,
 )

@@ -27,6 +27,7 @@ from tpsgd_edge.codegen.kinds.learning import (
     draw_call,
     error_calls,
     learning_stage,
+    passing_stage,
     step_calls,
 )
 from tpsgd_edge.codegen.kinds.unit import LayerView, unit_fields, unit_struct
@@ -110,10 +111,20 @@ def _learning_calls(model: QuantizedModel, layer: QuantizedWeighted) -> Iterator
         probability = probability_c(is_float=layer.y_type == "f32") if is_asked else ""
         totals = totals_of(model, layer)
         yield from error_calls(layer, this, y, totals=totals, probability=probability)
+    yield from _passing_calls(model, layer)
+    yield from step_calls(layer, this, (input_of(model, layer),), e)
+
+
+def _passing_calls(model: QuantizedModel, layer: QuantizedWeighted) -> Iterator[Call]:
+    """Errors become delta, and errors of the layer below."""
+    this, y, e = struct_of(layer), arena(layer, "y"), arena(layer, "e")
     if needs_derivative(layer):
         yield call(f"tps_dense_grad_{grad_suffix(layer)}", this, y, e)
-    yield from backward_calls(model, layer, this)
-    yield from step_calls(layer, this, (input_of(model, layer),), e)
+    yield from backward_calls(model, layer, this, e)
+
+
+def _backward(model: QuantizedModel, layer: QuantizedWeighted) -> OperationView:
+    return passing_stage(layer, _passing_calls(model, layer))
 
 
 def _draw(layer: QuantizedWeighted, seed: int) -> Call:
@@ -126,5 +137,6 @@ DENSE = Kind(
     facts=weighted_facts,
     forward=_forward,
     learn=_learn,
+    backward=_backward,
     draw=_draw,
 )

@@ -29,8 +29,8 @@ class Kind:
         facts: what the manifest says of a layer beside its shape.
         forward: the stage of the forward pass.
         learn: the stage in which the layer learns; None of a kind that has no weights.
-        backward: the stage in which errors go through it; None of a kind that learns, which hands
-            them down while it learns.
+        backward: the stage in which errors only go through it; a layer that learns hands them down
+            in that one. None of a kind that they do not pass.
         recall: the stage that makes the outputs of the latest step again; None of a kind that is
             not recurrent.
         draw: the call that draws initial weights from a seed; None of a kind that has no weights.

@@ -22,10 +22,7 @@ from tpsgd_edge.quantize.model import InputGradient, QuantizedModel, QuantizedWe
 
 def learning_stage(layer: QuantizedWeighted, calls: Iterator[Call]) -> OperationView:
     """The stage in which a layer learns."""
-    comment = f"{layer.name} learns: {layer.loss.kind.replace('_', ' ')}"
-    gradient = layer.learning.input_gradient
-    if isinstance(gradient, InputGradient):
-        comment += f"; |w delta| <= {gradient.sums.high:,}"
+    comment = f"{layer.name} learns: {layer.loss.kind.replace('_', ' ')}{_sums_of(layer)}"
     return OperationView(comment, tuple(calls))
 
 
@@ -67,16 +64,28 @@ def scratch_of(layer: QuantizedWeighted) -> tuple[Argument, ...]:
 
 
 def backward_calls(
-    model: QuantizedModel, layer: QuantizedWeighted, this: Argument
+    model: QuantizedModel, layer: QuantizedWeighted, this: Argument, delta: Argument
 ) -> Iterator[Call]:
-    """The errors of the layer below, before this layer's weights change."""
+    """The errors of the layer below from delta, before this layer's weights change."""
     gradient = layer.learning.input_gradient
     if gradient is None:
         return
     shift = (number(gradient.shift),) if isinstance(gradient, InputGradient) else ()
     w, _ = weights(layer)
     function = f"tps_{layer.kind}_backward_{input_gradient_suffix(layer)}"
-    yield call(function, this, w, arena(layer, "e"), *shift, input_gradient_of(model, layer))
+    yield call(function, this, w, delta, *shift, input_gradient_of(model, layer))
+
+
+def passing_stage(layer: QuantizedWeighted, calls: Iterator[Call]) -> OperationView:
+    """The stage in which errors pass through a layer that does not learn."""
+    return OperationView(f"errors through {layer.name}{_sums_of(layer)}", tuple(calls))
+
+
+def _sums_of(layer: QuantizedWeighted) -> str:
+    gradient = layer.learning.input_gradient
+    if not isinstance(gradient, InputGradient):
+        return ""
+    return f"; |w delta| <= {gradient.sums.high:,}"
 
 
 def step_calls(

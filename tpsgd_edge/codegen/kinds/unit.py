@@ -70,6 +70,7 @@ class UnitMembers:
 def unit_members(model: QuantizedModel) -> UnitMembers:
     """The groups that any layer of the model needs."""
     layers = model.with_loss
+    met = (*layers, *(layer for layer in model.weighted if layer.passes_only))
     tabulated = {layer.y_type for layer in model.weighted if layer.numbers.curve}
     settings = {key for layer in model.weighted for key in settings_of(layer.activation)}
     is_float = model.value_type == "f32"
@@ -84,7 +85,7 @@ def unit_members(model: QuantizedModel) -> UnitMembers:
         loss_table=any(layer.loss.table is not None for layer in layers),
         learning_readout=any(layer.has_learning_readout for layer in layers),
         negative_slope=_leaks(model),
-        slopes=any(layer.numbers.curve and layer.numbers.curve.has_slopes for layer in layers),
+        slopes=any(layer.numbers.curve and layer.numbers.curve.has_slopes for layer in met),
         alpha=is_float and "alpha" in settings,
         beta=is_float and "beta" in settings,
     )
@@ -110,7 +111,7 @@ def _activation_fields(model: QuantizedModel, layer: QuantizedWeighted) -> Itera
     """Tables of an activation, or the settings of its function in binary32."""
     if layer.numbers.curve is not None:
         yield f"table_{layer.y_type}", table_name(model, layer.numbers.curve, layer.y_type)
-        if layer.trains and layer.numbers.curve.has_slopes:
+        if (layer.trains or layer.passes_only) and layer.numbers.curve.has_slopes:
             yield "slopes", table_name(model, layer.numbers.curve, "slopes")
     if model.value_type == "f32" and layer.activation != "leaky_relu":
         for key, number in zip(settings_of(layer.activation), layer.settings, strict=True):

@@ -118,19 +118,38 @@ class Binary32Conv2d:
         Args:
             total: scores that are carried, (K,), where the error comes from them.
         """
-        seen = self._averaged(y)
-        e, readout_learned = error_of_loss(self.loss, seen, label, decay, total)
+        e, readout_learned = self.meet_loss(y, label, words, decay, total=total)
         return self.learn_from(e, x, y, words, decay) or readout_learned
 
     def read_out(self, y: F32) -> F32:
         """Scores (K,) of the output map y (y_count,)."""
         return read_out(self.loss, self._averaged(y))
 
+    def meet_loss(
+        self,
+        y: F32,
+        label: Label,
+        words: NDArray[np.uint32],
+        decay: np.float32,
+        *,
+        total: F32 | None = None,
+    ) -> tuple[F32, bool]:
+        """Compute e (n_target,) of the own loss; then its read-out learns: tell if it did.
+
+        Args:
+            total: as for `learn`.
+        """
+        return error_of_loss(self.loss, self._averaged(y), label, decay, total)
+
+    def of_units(self, e: F32, y: F32) -> F32:
+        """Errors (y_count,) of the units of a map y from those of its windows, (n_target,)."""
+        return self.target.spread(e, y)
+
     def learn_from(
         self, e: F32, x: F32, y: F32, words: NDArray[np.uint32], decay: np.float32
     ) -> bool:
         """Update w and b by the errors e (n_target,) of windows; return whether a unit learned."""
-        layer, e = self.layer, self.target.spread(e, y)
+        layer, e = self.layer, self.of_units(e, y)
         d = step_sizes(layer, decay, e, y).reshape(-1, layer.n_out)
         positions = np.flatnonzero(d.any(axis=1))
         if not positions.size:

@@ -11,7 +11,6 @@ from tpsgd_edge.reference.binary32.functions import F32, ZERO
 from tpsgd_edge.reference.binary32.loss import (
     Label,
     LossConstants,
-    local_error,
     prepare_loss,
     read_out,
 )
@@ -104,16 +103,32 @@ class Binary32Dense:
             c: activations that the derivative is taken from, where these are not y.
             total: scores that are carried, (K,), where the error comes from them.
         """
-        e, readout_learned = error_of_loss(self.loss, y, label, decay, total)
+        e, readout_learned = self.meet_loss(y, label, words, decay, total=total)
         return self.learn_from(e, x, y if c is None else c, words, decay) or readout_learned
 
     def read_out(self, y: F32) -> F32:
         """Scores (K,) of outputs y (n_out,)."""
         return read_out(self.loss, y)
 
-    def error(self, y: F32, label: Label) -> F32:
-        """Compute e (n_out,) of the layer's own loss."""
-        return local_error(self.loss, y, label)
+    def meet_loss(
+        self,
+        y: F32,
+        label: Label,
+        words: NDArray[np.uint32],
+        decay: np.float32,
+        *,
+        total: F32 | None = None,
+    ) -> tuple[F32, bool]:
+        """Compute e (n_out,) of the own loss; then its read-out learns: tell if it did.
+
+        Args:
+            total: as for `learn`.
+        """
+        return error_of_loss(self.loss, y, label, decay, total)
+
+    def of_units(self, e: F32, y: F32) -> F32:
+        """Errors (n_out,) of the units: each has one of its own."""
+        return e
 
     def learn_from(
         self, e: F32, x: F32, c: F32, words: NDArray[np.uint32], decay: np.float32

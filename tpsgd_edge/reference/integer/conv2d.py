@@ -113,19 +113,38 @@ class IntegerConv2d:
         Args:
             total: scores that are carried, (K,), where the error comes from them.
         """
-        seen = self._averaged(y)
-        e, readout_learned = error_of_loss(self.loss, seen, label, words, decay, total)
+        e, readout_learned = self.meet_loss(y, label, words, decay, total=total)
         return self.learn_from(e, x, y, words, decay) or readout_learned
 
     def read_out(self, y: Int64) -> Int64:
         """Scores (K,) of the output map y (y_count,)."""
         return read_out(self.loss, self._averaged(y))
 
+    def meet_loss(
+        self,
+        y: Int64,
+        label: Label,
+        words: NDArray[np.uint32],
+        decay: int,
+        *,
+        total: Int64 | None = None,
+    ) -> tuple[Int64, bool]:
+        """Compute e (n_target,) of the own loss; then its read-out learns: tell if it did.
+
+        Args:
+            total: as for `learn`.
+        """
+        return error_of_loss(self.loss, self._averaged(y), label, words, decay, total)
+
+    def of_units(self, e: Int64, y: Int64) -> Int64:
+        """Errors (y_count,) of the units of a map y from those of its windows, (n_target,)."""
+        return self.target.spread(e, y)
+
     def learn_from(
         self, e: Int64, x: NDArray[Any], y: Int64, words: NDArray[np.uint32], decay: int
     ) -> bool:
         """Update w and b by the errors e (n_target,) of windows; return whether a unit learned."""
-        layer, e = self.layer, self.target.spread(e, y)
+        layer, e = self.layer, self.of_units(e, y)
         d = step_sizes(layer, decay, e, y, words)
         # Rows of w do not see each other: one after the other, each through its positions.
         output, position = d.reshape(-1, layer.n_out).T.nonzero()

@@ -12,7 +12,6 @@ from tpsgd_edge.quantize.model import DTYPES, IntegerWeighted
 from tpsgd_edge.reference.integer.loss import (
     Label,
     LossConstants,
-    local_error,
     prepare_loss,
     read_out,
 )
@@ -101,16 +100,32 @@ class IntegerDense:
             c: activations that the derivative is taken from, where these are not y.
             total: scores that are carried, (K,), where the error comes from them.
         """
-        e, readout_learned = error_of_loss(self.loss, y, label, words, decay, total)
+        e, readout_learned = self.meet_loss(y, label, words, decay, total=total)
         return self.learn_from(e, x, y if c is None else c, words, decay) or readout_learned
 
     def read_out(self, y: Int64) -> Int64:
         """Scores (K,) of outputs y (n_out,)."""
         return read_out(self.loss, y)
 
-    def error(self, y: Int64, label: Label) -> Int64:
-        """Compute e (n_out,) of the layer's own loss."""
-        return local_error(self.loss, y, label)
+    def meet_loss(
+        self,
+        y: Int64,
+        label: Label,
+        words: NDArray[np.uint32],
+        decay: int,
+        *,
+        total: Int64 | None = None,
+    ) -> tuple[Int64, bool]:
+        """Compute e (n_out,) of the own loss; then its read-out learns: tell if it did.
+
+        Args:
+            total: as for `learn`.
+        """
+        return error_of_loss(self.loss, y, label, words, decay, total)
+
+    def of_units(self, e: Int64, y: Int64) -> Int64:
+        """Errors (n_out,) of the units: each has one of its own."""
+        return e
 
     def learn_from(
         self, e: Int64, x: NDArray[Any], c: Int64, words: NDArray[np.uint32], decay: int

@@ -1,0 +1,77 @@
+"""Real firmware of a board: its files in the project, and the program that is linked of them."""
+
+import re
+from pathlib import Path
+
+from tpsgd_edge.codegen import CProject
+from tpsgd_edge.codegen.board import BoardView, board_main
+from tpsgd_edge.errors import BudgetError, ToolError
+from tpsgd_edge.memory import MemoryPlan
+from tpsgd_edge.spec import Spec
+from tpsgd_edge.toolchain.board import Board, board_files, board_of
+from tpsgd_edge.toolchain.build import Binary, compile_firmware
+from tpsgd_edge.toolchain.compilers import find_compiler
+
+# RAM of a board's program beside models, arena and stack: the wire's buffers and the UART's ring.
+_BESIDE = 2048
+_OVERFLOW = re.compile(r"overflowed by (\d+) bytes")
+
+
+def board_project_files(spec: Spec, plan: MemoryPlan) -> dict[str, str]:
+    """The files of the spec's board, by path below the project; none without a board."""
+    board = board_of(spec)
+    if board is None:
+        return {}
+    has_store = _has_store(spec, board)
+    used = plan.n_bytes + plan.state.size + board.memory.stack + _BESIDE
+    has_room = used <= board.memory.ram.size
+    view = BoardView(spec.name, spec.source, has_store, spec.firmware.wire, has_room)
+    return board_files(board, has_store=has_store) | {"board/main.c": board_main(view)}
+
+
+def compile_board(spec: Spec, project: CProject, folder: Path) -> Binary | None:
+    """The program of the spec's board, built in `folder`/build; None without a board.
+
+    Raises:
+        BudgetError: it does not fit into the board's memory.
+        ToolError: there is no compiler, or it fails.
+    """
+    board = board_of(spec)
+    if board is None:
+        return None
+    try:
+        return compile_firmware(
+            folder,
+            project.name,
+            project.sources,
+            board.platform,
+            find_compiler(board.platform),
+            build_dir=folder / "build",
+            image=board.image(has_store=_has_store(spec, board)),
+        )
+    except ToolError as error:
+        raise _too_large(error, board, spec) or error from None
+
+
+def place_of(spec: Spec) -> str:
+    """The name of the board, or else of the platform, that a spec is for."""
+    board = board_of(spec)
+    return spec.platform.name if board is None else board.name
+
+
+def _has_store(spec: Spec, board: Board) -> bool:
+    return spec.firmware.store and board.storage is not None
+
+
+def _too_large(error: ToolError, board: Board, spec: Spec) -> BudgetError | None:
+    """Say in words what the linker means, where a memory is too small for it."""
+    over = [int(size) for size in _OVERFLOW.findall(str(error.found or ""))]
+    if not over:
+        return None
+    sizes = f"{board.memory.flash.size:,} bytes of flash and {board.memory.ram.size:,} of RAM"
+    return BudgetError(
+        f"the firmware does not fit into the board '{board.name}'",
+        where=f"{spec.source}, [platform] board",
+        found=f"{max(over):,} bytes too many; it has {sizes}",
+        help='fewer units, weights = "s8", no store or wire, or a larger board',
+    )
