@@ -30,7 +30,7 @@ FLOORS = (
     {"verdict"},
     {"stages"},
     {"reports"},
-    {"pipeline", "migration", "estimator", "starter", "link"},
+    {"pipeline", "migration", "replaying", "estimator", "starter", "link"},
     {"cli"},
 )
 FLOOR_OF = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}

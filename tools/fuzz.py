@@ -1,4 +1,4 @@
-"""Fuzz what comes from outside: specs, data, models, dumps, checkpoints, notes, manifests, results.
+"""Fuzz what comes from outside: specs, data, models, dumps, checkpoints, logs, manifests and more.
 
     python tools/fuzz.py --minutes 30 --corpus FOLDER              # guided by what code is reached
     python tools/fuzz.py --minutes 10 --only spec csv --plain      # changed seeds; needs nothing
@@ -18,6 +18,7 @@ import sqlite3
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext, suppress
@@ -49,6 +50,7 @@ with atheris.instrument_imports(include=["tpsgd_edge"]) if atheris else nullcont
     from tpsgd_edge.memory import model_id, state_layout
     from tpsgd_edge.memory.checkpoint import checkpoint, newest
     from tpsgd_edge.memory.dump import read_dump
+    from tpsgd_edge.memory.log import HEAD, log_format, read_log
     from tpsgd_edge.memory.state import COUNTERS
     from tpsgd_edge.quantize import QuantizedModel
     from tpsgd_edge.reference import Reference
@@ -166,6 +168,31 @@ def _storage(model: QuantizedModel, state: bytes) -> bytes:
     return whole[:-9] + whole + bytes(64) + other + b"\xff" * 64
 
 
+def _read_log(model: QuantizedModel) -> Callable[[bytes, Path], object]:
+    form = log_format(model)
+
+    def read(content: bytes, folder: Path) -> None:
+        for session in read_log(content, form, where="log"):
+            steps = [record for record in session.records if record.kind == "step"]
+            # Nothing is made of bytes that are not there.
+            assert sum(form.x_bytes + form.label_bytes for _ in steps) <= len(content)
+            assert session.checked <= len(session.records)
+
+    return read
+
+
+def _log(model: QuantizedModel) -> bytes:
+    """Two beginnings, each with a step, a digest and a new rate; the second one is cut off."""
+    form = log_format(model)
+    sizes = (form.x_bytes, form.label_bytes)
+    head = HEAD.pack(b"tpSl", 1, form.model_id, *sizes, 1, 0, 0)
+    session = head + zlib.crc32(head).to_bytes(4, "little") + b"S" + bytes(sum(sizes))
+    session += b"D" + bytes(8)
+    session += zlib.crc32(session).to_bytes(4, "little")
+    session += b"R" + bytes(4) + b"B"
+    return session + session[:-20]
+
+
 @cache
 def readers() -> Mapping[str, Reader]:
     """A reader for each kind of file."""
@@ -189,6 +216,7 @@ def readers() -> Mapping[str, Reader]:
         "onnx": Reader(_to_file(read_onnx), (onnx,)),
         "dump": Reader(_dump(model), (state,)),
         "checkpoint": Reader(_checkpoint(model), (_storage(model, state),)),
+        "log": Reader(_read_log(model), (_log(model),)),
         "manifest": Reader(_read_manifest, tuple(text.encode() for text in manifests)),
         "note": Reader(_read_note, (note.encode(),)),
         "results": Reader(_read_results, (_results(),)),
@@ -219,8 +247,8 @@ def _results() -> bytes:
             pass
         with sqlite3.connect(path) as connection:
             connection.execute(
-                "insert into runs values ('spec', 'random', 1, 0.1, 1, 2, 32, 0, 'accuracy',"
-                " '[0.1, 0.5]', 1.5, 10, 20, 30)"
+                "insert into runs values ('spec', 'random', 1, 0.1, 1, 2, 32, 0, 'shuffled',"
+                " 'accuracy', '[0.1, 0.5]', 1.5, 10, 20, 30)"
             )
         connection.close()
         return path.read_bytes()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tpsgd_edge.migration import migrate
     from tpsgd_edge.pipeline import adapt, build, export, quantization, report, simulate, verify
     from tpsgd_edge.quantize.model import QuantizedModel
+    from tpsgd_edge.replaying import replay
     from tpsgd_edge.spec import Spec, load_spec, spec_from_dict
     from tpsgd_edge.trace import Trace
     from tpsgd_edge.verdict import Verdict, compare
@@ -50,6 +51,7 @@ __all__ = [
     "load_spec",
     "migrate",
     "quantization",
+    "replay",
     "report",
     "simulate",
     "spec_from_dict",
@@ -79,6 +81,7 @@ _HOME_OF = {
     "load_spec": "spec",
     "migrate": "migration",
     "quantization": "pipeline",
+    "replay": "replaying",
     "report": "pipeline",
     "simulate": "pipeline",
     "spec_from_dict": "spec",

@@ -12,6 +12,7 @@ from pathlib import Path
 from tpsgd_edge.files import check_output, write_whole
 from tpsgd_edge.frontend.exports.onnx_net import ONNX_MARK, sample_lengths
 from tpsgd_edge.frontend.inputs import input_files
+from tpsgd_edge.frontend.order import Order
 from tpsgd_edge.memory import digest_order
 from tpsgd_edge.memory.dump import State
 from tpsgd_edge.reports.adaptation import AdaptResult
@@ -20,13 +21,13 @@ from tpsgd_edge.reports.costs import formats_of
 from tpsgd_edge.reports.html import REPORT_MARK, write_html
 from tpsgd_edge.reports.results import (
     BuildResult,
-    CurvePoint,
     ExportResult,
     QuantizationResult,
     ReportResult,
     SimulateResult,
     VerifyResult,
 )
+from tpsgd_edge.reports.simulated import simulated, with_passes
 from tpsgd_edge.spec import DEFAULT_RATE, Spec
 from tpsgd_edge.stages import (
     Firmware,
@@ -34,7 +35,6 @@ from tpsgd_edge.stages import (
     Progress,
     check_binary,
     compile_predicting,
-    detection_in,
     inspect_firmware,
     metric_of,
     on_host,
@@ -42,14 +42,12 @@ from tpsgd_edge.stages import (
     prove_all,
     render_project,
     scratch_project,
-    train_on_host,
-    with_frozen_hidden_layers,
 )
 from tpsgd_edge.stages.adapting import try_strategies
 from tpsgd_edge.stages.boards import compile_board, place_of
 from tpsgd_edge.stages.bounds import steps_to_compare
-from tpsgd_edge.stages.export import onnx_of, read_state, write_state
-from tpsgd_edge.stages.facts import data_doubts, training_doubts
+from tpsgd_edge.stages.export import onnx_of, read_state
+from tpsgd_edge.stages.facts import data_doubts
 from tpsgd_edge.stages.quantization import compare_scores, layer_errors
 from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.folder import write_project
@@ -131,6 +129,7 @@ def simulate(
     spec: Spec,
     *,
     epochs: int | None = None,
+    order: Order = "shuffled",
     weights_out: Path | None = None,
     weights_in: Path | None = None,
     model_id: int | None = None,
@@ -140,6 +139,8 @@ def simulate(
 
     Args:
         epochs: those of the spec where not given.
+        order: in which the samples come: shuffled, as recorded, sorted by class, or the classes one
+            after the other, which is one pass.
         weights_out: where to write the trained state struct, as a debugger dumps it from a board.
         weights_in, model_id: the state to begin with, as for `export`.
 
@@ -148,9 +149,11 @@ def simulate(
     """
     if weights_out is not None:
         check_output(weights_out, "the state", inputs=input_files(spec))
+    spec, epochs = with_passes(spec, order, epochs)
     prepared = prepare(spec)
     begin, count = _state_in(prepared, weights_in, model_id), epochs or prepared.spec.rule.passes
-    return _simulate(prepared, count, progress or _silent, weights_out, begin)
+    tell = progress or _silent
+    return simulated(prepared, count, tell, weights_out, begin, order=order)
 
 
 def export(
@@ -263,16 +266,16 @@ def report(
         predicting = compile_predicting(prepared, project, folder)
         verified = _verify(prepared, firmware, predicting, count, emulator, tell)
     # After a mismatch the report is made all the same: it says so.
-    simulated = _simulate(
+    trained = simulated(
         prepared, epochs or prepared.spec.rule.passes, tell, check=verified.is_equal
     )
-    simulated = replace(
-        simulated,
+    trained = replace(
+        trained,
         sizes=built.sizes,
         instructions_per_step=verified.instructions_per_step,
         instructions_per_inference=verified.instructions_per_inference,
     )
-    result = ReportResult(built, verified, simulated)
+    result = ReportResult(built, verified, trained)
     return replace(result, html=write_html(result, path))
 
 
@@ -345,47 +348,3 @@ def _emulator_title(prepared: Prepared, emulator: Emulator | None) -> str | None
     if prepared.platform.is_host:
         return None
     return emulator_title(emulator or find_emulator(prepared.platform))
-
-
-def _simulate(
-    prepared: Prepared,
-    epochs: int,
-    progress: Progress,
-    weights_out: Path | None = None,
-    begin: State | None = None,
-    *,
-    check: bool = True,
-) -> SimulateResult:
-    model, dataset = prepared.model, prepared.dataset
-    training = train_on_host(prepared, epochs, progress, "training", begin, check=check)
-    if weights_out is not None:
-        write_state(prepared, training.state, weights_out)
-    baselines = {}
-    if any(not layer.is_last for layer in model.trainable):
-        frozen = replace(prepared, model=with_frozen_hidden_layers(model))
-        has_weights = prepared.spec.model.has_first_weights or begin is not None
-        name = f"hidden layers {'as they came' if has_weights else 'at random'}"
-        trained = train_on_host(frozen, epochs, progress, name, begin, check=check)
-        baselines[name] = trained.scores[-1].value
-    scores = training.scores
-    samples = len(dataset.x_train)
-    return SimulateResult(
-        spec=prepared.spec,
-        platform=prepared.platform.name,
-        epochs=epochs,
-        metric=metric_of(model),
-        accuracy_before=scores[0].value,
-        accuracy_after=scores[-1].value,
-        curve=tuple(CurvePoint(i, i * samples, s.value) for i, s in enumerate(scores)),
-        confusion=scores[-1].confusion,
-        samples_per_second=training.steps / training.seconds if training.seconds else None,
-        class_names=dataset.class_names,
-        formats=formats_of(model),
-        baselines=baselines,
-        weights=weights_out,
-        source_domain=tuple(score.value for score in training.source_scores),
-        data=dataset.said,
-        warnings=training_doubts(prepared, training, baselines),
-        planned_ram=prepared.plan.n_bytes,
-        detection=detection_in(prepared, training.outputs),
-    )

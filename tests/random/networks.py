@@ -15,6 +15,7 @@ from tests.support.draws import TYPE_RANGE, Rng
 from tests.support.models import PROJECTIONS, VALUE_TYPES, random_model, random_samples
 from tpsgd_edge.codegen import CProject, Origin, render
 from tpsgd_edge.memory import plan_memory
+from tpsgd_edge.memory.kept import kept_samples
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel, Schedule, StoredInit
 from tpsgd_edge.stages.selftest import selftest_of
 
@@ -153,11 +154,29 @@ def late_state(model: QuantizedModel, seed: int) -> dict[str, Array]:
         for own in detector.tensors:
             values = _at_the_ends(rng, (own.count,), own.low, own.high)
             state[f"{detector.name}.{own.role}"] = values.astype(DTYPES["s32"])
+    state |= late_samples(model, rng)
     state["rng"] = np.array(rng.integers(2**32), DTYPES["u32"])
     state["step"] = np.array(2**32 - 3, DTYPES["u32"])
     state["start"] = np.array(2**32 - 3 - rng.integers(100), DTYPES["u32"])
     state["rate"] = random_rate(rng, model)
     return state
+
+
+def late_samples(model: QuantizedModel, rng: np.random.Generator) -> dict[str, Array]:
+    """All room for kept samples taken, most by one class, and counters near or at their ends."""
+    made: dict[str, Array] = {}
+    for name, type_, shape in kept_samples(model):
+        role = name.rpartition(".")[2]
+        if role == "kept":
+            values = np.array(model.replay.size)
+        elif role == "seen":
+            values = 2**32 - 1 - rng.integers(0, 3, shape)
+        elif type_ == "u16":
+            values = rng.integers(0, model.labels.count, shape) * (rng.random(shape) < 0.4)
+        else:
+            values = _at_the_ends(rng, shape, *_input_range(type_))
+        made[name] = np.asarray(values).astype(DTYPES[type_])
+    return made
 
 
 def random_rate(rng: np.random.Generator, model: QuantizedModel) -> Array:

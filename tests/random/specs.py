@@ -104,6 +104,8 @@ def specs(draw: st.DrawFn) -> Drawn:
         _pass_errors(draw, rule, layers)
     if is_class and _can_carry(rule, layers):
         rule["scores"] = draw(st.sampled_from(("own", "carried", "carried")))
+    if draw(st.integers(0, 3)) == 0:
+        content["replay"] = _replay(draw, outputs if is_class and not each_step else None)
     return Drawn(content, shape, outputs, is_class, each_step, draw(st.integers(0, 2**31)))
 
 
@@ -115,6 +117,14 @@ def _pass_errors(draw: st.DrawFn, rule: dict[str, Any], layers: list[dict[str, A
             layer["error"] = "passed"
             layer.pop("target_pool", None)
             rule.pop("error_gate", None)
+
+
+def _replay(draw: st.DrawFn, classes: int | None) -> dict[str, Any]:
+    """A replay, balanced where a sample has one of some classes."""
+    keep = draw(st.sampled_from(("reservoir", "balanced"))) if classes else "reservoir"
+    least = classes if classes and keep == "balanced" else 1
+    size, again = draw(st.integers(least, least + 4)), draw(st.integers(1, 3))
+    return {"size": size, "keep": keep, "again": again}
 
 
 def _can_carry(rule: Mapping[str, Any], layers: Sequence[Mapping[str, Any]]) -> bool:

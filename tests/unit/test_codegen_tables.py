@@ -42,6 +42,8 @@ OWN = {
     "model_port.h.j2",
     "model_raw.h.j2",
     "model_raw.c.j2",
+    "model_log.h.j2",
+    "model_log.c.j2",
     "model_store.h.j2",
     "model_wire.c.j2",
     "model_wire.h.j2",

@@ -40,6 +40,7 @@ READERS = {
     "frontend/npz.py": "npz",
     "frontend/imports/file.py": "onnx",
     "stages/export.py": "dump",
+    "replaying.py": "log",
     "comparison/store.py": "results",
     "toolchain/folder.py": "manifest",
 }

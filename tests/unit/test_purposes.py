@@ -20,6 +20,7 @@ def test_the_numbers_stay():
         "ORDER_OF_SAMPLES": 3,
         "FEEDBACK": 4,
         "WEIGHTS_OF_SAMPLES": 4,
+        "KEPT_SAMPLES": 5,
     }
 
 

@@ -192,12 +192,13 @@ def test_model_names_that_hide_a_header() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["tps", "my_tps", "my_tps_net", "digits_train", "digits_store", "my_wire"]
+    "name",
+    ["tps", "my_tps", "my_tps_net", "digits_train", "digits_store", "d_raw", "d_log", "d_wire"],
 )
 def test_a_model_may_not_be_called_like_a_part_of_another_one(name):
     message = error_of(("name", name))
     assert f"{name!r} would share names with other models in one firmware" in message
-    assert "leave out the word 'tps', and 'train', 'store' or 'wire' at the end" in message
+    assert "leave out the word 'tps', and _train, _store, _raw, _log, _wire at the end" in message
 
 
 def test_layer_names_that_collide() -> None:

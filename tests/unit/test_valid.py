@@ -49,12 +49,13 @@ def test_each_member_is_looked_at_to_its_end(name, tmp_path):
     own = project.files[f"{project.name}.c"]
     ranges = RANGE.findall(own)
     is_float = "model->rate >= 0.0f" in own
+    kept = list(beyond_kept_samples(own))
     (tmp_path / "main.c").write_text(
         MAIN.format(
             name=project.name,
             rate="float" if is_float else "uint32_t",
             one=1 if is_float else 32768,
-            changes="\n".join(line for one in ranges for line in beyond(*one)),
+            changes="\n".join([*(line for one in ranges for line in beyond(*one)), *kept]),
         )
     )
     compiler = find_compiler(load_platform("host"))
@@ -67,7 +68,8 @@ def test_each_member_is_looked_at_to_its_end(name, tmp_path):
     said = dict(line.split() for line in done.stdout.splitlines())
     assert said.pop("first") == said.pop("trained") == "1"
     assert set(said.values()) == {"0"}
-    assert len(said) == 2 + len(ranges) * (3 if is_float else 2)
+    assert len(said) == 2 + len(ranges) * (3 if is_float else 2) + len(kept)
+    assert len(kept) == (2 if name == "keeps" else 0)
     # Biases at least: their type always holds more than training makes.
     assert {member for _, member, *_ in ranges} >= set(re.findall(r"(\w+_b)\[", header(project)))
 
@@ -86,3 +88,12 @@ def beyond(kind, member, count, low, high):
         values = {"low": f"{low} * 2", "high": f"{high} * 2", "none": "0.0f / (model.rate - 1)"}
     for end, value in values.items():
         yield f'    model.{member}[{count} - 1] = {value};\n    say("{member}.{end}");'
+
+
+def beyond_kept_samples(own):
+    """One sample more than there is room for, and a class that is none in the last place."""
+    found = re.search(r"replay_kept <= (\w+) && tps_all_below\(model->(\w+), (\d+), (\w+)\)", own)
+    if found:
+        size, label, count, classes = found.groups()
+        yield f'    model.replay_kept = {size} + 1;\n    say("kept");'
+        yield f'    model.{label}[{count} - 1] = {classes};\n    say("{label}");'

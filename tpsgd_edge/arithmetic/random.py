@@ -12,8 +12,8 @@ _MASK = 0xFFFFFFFF
 class Purpose(IntEnum):
     """Purpose of a stream of random numbers: its number enters the stream's seed.
 
-    The first three are drawn on devices too (docs/ARITHMETIC.md, section 3). A number stays with
-    its purpose for ever: another one would be another model.
+    The first three and that of kept samples are drawn on devices too (docs/ARITHMETIC.md, section
+    3). A number stays with its purpose for ever: another one would be another model.
     """
 
     TRAINING = 0
@@ -23,6 +23,7 @@ class Purpose(IntEnum):
     # These two never meet: matrices of rules in floating point, and samples drawn by weight.
     FEEDBACK = 4
     WEIGHTS_OF_SAMPLES = 4
+    KEPT_SAMPLES = 5
 
 
 def mix(h: int) -> int:

@@ -20,11 +20,13 @@ from tpsgd_edge.cli.options import (
     epochs_option,
     json_option,
     load,
+    order_option,
     spec_options,
     steps_option,
 )
 from tpsgd_edge.cli.outcome import Outcome, outcome
 from tpsgd_edge.cli.quantization import quantization_command
+from tpsgd_edge.cli.replay import replay_command
 from tpsgd_edge.cli.watch import watch_command
 
 
@@ -154,6 +156,7 @@ def verify_command(
 @cli.command("simulate")
 @spec_options
 @epochs_option
+@order_option
 @click.option(
     "--weights-out",
     type=click.Path(path_type=Path),
@@ -169,6 +172,7 @@ def simulate_command(
     overrides: tuple[str, ...],
     as_json: bool,
     epochs: int | None,
+    order: Literal["shuffled", "recorded", "sorted", "classes"],
     weights_out: Path | None,
     weights_in: Path | None,
     model_id: int | None,
@@ -186,6 +190,7 @@ def simulate_command(
         result = simulate(
             spec,
             epochs=epochs,
+            order=order,
             weights_out=weights_out,
             weights_in=weights_in,
             model_id=model_id,
@@ -252,6 +257,7 @@ cli.add_command(export_command)
 cli.add_command(migrate_command)
 link_command.add_command(watch_command)
 cli.add_command(link_command)
+cli.add_command(replay_command)
 cli.add_command(quantization_command)
 cli.add_command(adapt_command)
 cli.add_command(compare_command)

@@ -1,10 +1,11 @@
 """`tpsgd-edge compare`."""
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
-from tpsgd_edge.cli.options import epochs_option, load, spec_options
+from tpsgd_edge.cli.options import epochs_option, load, order_option, spec_options
 from tpsgd_edge.cli.outcome import Outcome, outcome
 
 
@@ -25,6 +26,7 @@ from tpsgd_edge.cli.outcome import Outcome, outcome
     help="Runs of each rule, from the spec's seed on.",
 )
 @epochs_option
+@order_option
 @click.option(
     "--batch",
     type=click.IntRange(min=1),
@@ -80,6 +82,7 @@ def compare_command(
     rules: str | None,
     seeds: int,
     epochs: int | None,
+    order: Literal["shuffled", "recorded", "sorted", "classes"],
     batch: int,
     rates: str | None,
     ratios: str | None,
@@ -105,6 +108,7 @@ def compare_command(
             rules=None if rules is None else [rule.strip() for rule in rules.split(",")],
             seeds=seeds,
             epochs=epochs,
+            order=order,
             batch=batch,
             rates=parse_rates(rates),
             ratios=parse_ratios(ratios),

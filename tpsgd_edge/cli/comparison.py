@@ -9,6 +9,7 @@ from tpsgd_edge.cli.tables import make_table, render
 from tpsgd_edge.comparison.runs import GRID, RANDOM, TITLES, Metric, rate_text
 from tpsgd_edge.comparison.summary import Comparison, RuleSummary
 from tpsgd_edge.errors import SpecError
+from tpsgd_edge.frontend.order import IN_WORDS
 from tpsgd_edge.reports.text import bytes_text, count_text, metric_name
 
 
@@ -48,7 +49,7 @@ def show_comparison(result: Comparison, plot: Path | None) -> str:
     items: list[RenderableType] = [
         f"{result.spec.name}: {metric_name(result.metric)} on the test set, {seeds}, "
         f"{plan.epochs} epochs of {count_text(result.samples)} samples, batches of {plan.batch}, "
-        "floating point",
+        f"floating point{IN_WORDS[plan.order]}",
         _table(result),
         f"{result.rate_note}; one sample's, as in the spec",
         "memory: the most bytes of tensors alive in a training step, weights included",

@@ -62,6 +62,15 @@ epochs_option = click.option(
     "--epochs", type=click.IntRange(1, 100_000), metavar="N", help="Passes over the training data."
 )
 
+order_option = click.option(
+    "--order",
+    type=click.Choice(["shuffled", "recorded", "sorted", "classes"]),
+    default="shuffled",
+    show_default=True,
+    help="In which the samples come: as recorded in their file, sorted by class, or the classes "
+    "one after the other, once.",
+)
+
 
 def spec_options(function: Callable[P, R]) -> Callable[P, R]:
     """SPEC and the options of every verb that reads one."""

@@ -12,6 +12,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tpsgd_edge.reports.forgetting import Forgetting
 from tpsgd_edge.reports.results import (
     BuildResult,
     CurvePoint,
@@ -82,7 +83,22 @@ def show_simulate(result: SimulateResult) -> str:
         speed = f"{result.samples_per_second:,.0f} samples a second"
         lines.append(Line("Speed", speed, "on this computer, training"))
     lines += planned_ram_line(result)
-    return render(_lines(f"{result.spec.name} on {result.platform}", lines), _curve(result))
+    tables = [_lines(f"{result.spec.name} on {result.platform}", lines), _curve(result)]
+    if result.forgetting is not None:
+        tables.append(_forgetting(result, result.forgetting))
+    return render(*tables)
+
+
+def _forgetting(result: SimulateResult, forgetting: Forgetting) -> Table:
+    table = make_table("class", "when it was learned", "at the end")
+    table.columns[1].justify = table.columns[2].justify = "right"
+    rows = zip(forgetting.classes, forgetting.learned, forgetting.left, strict=True)
+    for place, learned, left in rows:
+        shares = (metric_text("accuracy", share) for share in (learned, left))
+        table.add_row(result.class_names[place], *shares)
+    table.add_section()
+    table.add_row("forgotten, in the mean", "", metric_text("accuracy", forgetting.mean))
+    return table
 
 
 def show_export(result: ExportResult) -> str:
@@ -160,7 +176,8 @@ def _sizes(result: BuildResult) -> Table:
     table = make_table(f"{result.spec.name} on {result.platform}", "bytes", "of the budget")
     table.columns[1].justify = table.columns[2].justify = "right"
     for name, part in (
-        ("RAM: weights", sizes.ram.weights),
+        ("RAM: weights", sizes.ram.weights - result.kept_bytes),
+        *((("RAM: kept samples", result.kept_bytes),) if result.kept_bytes else ()),
         ("RAM: arena", sizes.ram.arena),
         ("RAM: stack", sizes.ram.stack or None),
     ):
@@ -205,7 +222,7 @@ def _curve(result: SimulateResult) -> Table:
     table.columns[0].justify = table.columns[1].justify = "right"
     for point in _thinned(result.curve):
         text = metric_text(result.metric, point.accuracy)
-        table.add_row(f"{point.epoch:g}", text, _bar(point.accuracy))
+        table.add_row(f"{round(point.epoch, 3):g}", text, _bar(point.accuracy))
     return table
 
 

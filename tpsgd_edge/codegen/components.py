@@ -73,7 +73,7 @@ def _has_softmax(view: ModelView) -> bool:
 
 
 def _keeps_calls_apart(view: ModelView) -> bool:
-    return bool(view.gate) or view.rate.schedule is not None
+    return bool(view.gate) or view.rate.schedule is not None or view.replay is not None
 
 
 def _calls_readouts(view: ModelView) -> bool:
@@ -82,6 +82,10 @@ def _calls_readouts(view: ModelView) -> bool:
 
 def _carries_scores(view: ModelView) -> bool:
     return view.carries
+
+
+def _has_drift(view: ModelView) -> bool:
+    return view.drift is not None
 
 
 def _has_store(view: ModelView) -> bool:
@@ -123,6 +127,8 @@ COMPONENTS = (
     Component(
         "tps_frames", is_runtime=True, when=_has_wire, included=_never, linked=FRAME_FUNCTIONS
     ),
+    # NAME_drift.h includes it.
+    Component("tps_drift", has_source=False, is_runtime=True, when=_has_drift, included=_never),
     Component("tps_gru", when=lambda view: view.kernels.gru is not None),
     Component("tps_join", when=lambda view: view.kernels.join is not None),
     Component("tps_layer", has_source=False, included=_never),
@@ -148,6 +154,9 @@ COMPONENTS = (
         "tps_readout",
         when=lambda view: bool(view.kernels.errors.read_out),
         included=_calls_readouts,
+    ),
+    Component(
+        "tps_replay", has_source=False, is_runtime=True, when=lambda view: view.replay is not None
     ),
     Component("tps_residual", has_source=False, when=lambda view: view.has_residual),
     Component("tps_rnn", when=lambda view: view.kernels.rnn is not None),

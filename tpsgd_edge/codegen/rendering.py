@@ -14,7 +14,9 @@ from tpsgd_edge.assets import firmware_dir, templates_dir
 from tpsgd_edge.cache import fetch, keep, key_of
 from tpsgd_edge.codegen.c import c_rows, c_uint, c_wrapped
 from tpsgd_edge.codegen.components import components_of, included_headers
+from tpsgd_edge.codegen.drift import DriftView
 from tpsgd_edge.codegen.license import LICENSE, with_license
+from tpsgd_edge.codegen.log import log_view
 from tpsgd_edge.codegen.manifest import manifest
 from tpsgd_edge.codegen.naming import file_name, noted, of_model
 from tpsgd_edge.codegen.project import CProject
@@ -37,6 +39,8 @@ def render(
     has_store: bool = False,
     has_wire: bool = False,
     window: WindowView | None = None,
+    log_every: int | None = None,
+    drift: DriftView | None = None,
 ) -> CProject:
     """The C project of a model.
 
@@ -44,15 +48,18 @@ def render(
         port: hand-written files of the platform, by path below the project; copied as they are.
         has_store: whether the project can save and load checkpoints.
         has_wire: whether a computer can talk to it.
+        drift: the detector of drift, where the project is to have one.
         window: how samples are taken from a stream, where the project is to do that.
+        log_every: training steps from digest to digest, where the project writes a log of them.
 
     Returns:
         The same bytes for the same arguments, whatever the machine.
     """
     view = model_view(model, plan, origin, selftest)
-    view = replace(view, raw=replace(view.raw, window=window))
+    view = replace(view, raw=replace(view.raw, window=window), drift=drift)
     view = replace(view, store=store_view(plan)) if has_store else view
     view = replace(view, wire=wire_view(model, plan)) if has_wire else view
+    view = view if log_every is None else replace(view, log=log_view(model, log_every))
     files = dict(_own_files(view)) | dict(_component_files(view))
     sources = tuple(sorted(name for name in files if name.endswith(".c")))
     files |= _build_files(view, sources, files)
@@ -71,12 +78,17 @@ def _own_files(view: ModelView) -> Iterator[tuple[str, str]]:
     yield f"{view.name}.h", template("model.h.j2").render(m=view)
     yield f"{view.name}_raw.h", template("model_raw.h.j2").render(m=view)
     yield f"{view.name}_raw.c", template("model_raw.c.j2").render(m=view)
+    if view.drift is not None:
+        yield f"{view.name}_drift.h", template("model_drift.h.j2").render(m=view)
     if view.store is not None:
         yield f"{view.name}_store.h", template("model_store.h.j2").render(m=view)
         yield f"{view.name}_store.c", template("model_store.c.j2").render(m=view)
     if view.wire is not None:
         yield f"{view.name}_wire.h", template("model_wire.h.j2").render(m=view)
         yield f"{view.name}_wire.c", template("model_wire.c.j2").render(m=view)
+    if view.log is not None:
+        yield f"{view.name}_log.h", template("model_log.h.j2").render(m=view)
+        yield f"{view.name}_log.c", template("model_log.c.j2").render(m=view)
     yield "port/model_port.h", template("model_port.h.j2").render(m=view)
 
 

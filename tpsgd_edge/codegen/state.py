@@ -9,11 +9,14 @@ from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.codegen.c import C_TYPES, c_float, c_uint
 from tpsgd_edge.codegen.schedule import FirstValues, first_values
 from tpsgd_edge.memory import MemoryPlan, StateTensor, digest_order
+from tpsgd_edge.memory.kept import is_of_kept_samples, kept_samples
 from tpsgd_edge.quantize.model import QuantizedModel, QuantizedWeighted, in_integers, limits
 from tpsgd_edge.quantize.scales import BIAS_BITS
 
 # The largest number of binary32: what is learned must be finite.
 _LARGEST = float(np.finfo(np.float32).max)
+# What binary32 is proved for in samples and labels (docs/ARITHMETIC.md, section 12).
+_SAMPLE_MAX = 2.0**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class StateView:
         digest: its weights and biases, then its counters, in the order of the model's digest.
         first_rng: the initial state of the random numbers.
         total_units: units that draw random numbers at each step.
+        kept: those of kept samples, which are 0 at first.
         ranges: of the members whose type holds more numbers than training makes.
     """
 
@@ -63,6 +67,7 @@ class StateView:
     first_values: tuple[FirstValues, ...]
     first_rng: str
     total_units: int
+    kept: tuple[MemberView, ...]
     ranges: tuple[RangeView, ...]
 
 
@@ -75,6 +80,7 @@ def state_view(model: QuantizedModel, plan: MemoryPlan) -> StateView:
         first_values=first_values(model),
         first_rng=c_uint(stream(model.seed, Purpose.TRAINING, 0)),
         total_units=model.total_units,
+        kept=tuple(by_name[name] for name, _, _ in kept_samples(model)),
         ranges=tuple(_ranges(model, plan)),
     )
 
@@ -85,9 +91,14 @@ def _ranges(model: QuantizedModel, plan: MemoryPlan) -> Iterator[RangeView]:
     yield from _own_ranges(model)
     for tensor in plan.state.tensors:
         layer, dot, role = tensor.name.rpartition(".")
-        if not dot or role not in ("w", "b", "p"):
+        if not dot or not (is_of_kept_samples(tensor.name) or role in ("w", "b", "p")):
             continue
-        low, high = _range(role, tensor.type, layers[layer])
+        if tensor.type in ("u16", "u32"):
+            continue
+        if is_of_kept_samples(tensor.name):
+            low, high = (-_SAMPLE_MAX, _SAMPLE_MAX) if tensor.type == "f32" else limits(tensor.type)
+        else:
+            low, high = _range(role, tensor.type, layers[layer])
         if tensor.type == "f32" or (low, high) != limits(tensor.type):
             count = _member_view(tensor).count
             literal = c_float if tensor.type == "f32" else str
@@ -129,6 +140,8 @@ def _counter_note(tensor: StateTensor) -> str:
         "rng": "state of the random numbers",
         "step": "training steps so far",
         "start": "the step at which the schedule of the learning rate began",
+        "replay.kept": "samples that are kept",
+        "replay.seen": "samples that came",
         "rate": "factor of all learning rates" + ("" if tensor.type == "f32" else ", Q15"),
     }
     return notes.get(tensor.name, "")

@@ -7,13 +7,16 @@ from tpsgd_edge.codegen.arrays import ArrayView, model_arrays
 from tpsgd_edge.codegen.c import C_TYPES, c_float, c_uint
 from tpsgd_edge.codegen.calls import LearningCalls, OperationView, use_state
 from tpsgd_edge.codegen.constants import ProjectionView, projection_view
+from tpsgd_edge.codegen.drift import DriftView
 from tpsgd_edge.codegen.kernels import Kernels, needed_kernels
 from tpsgd_edge.codegen.kinds import KINDS, LayerView
 from tpsgd_edge.codegen.kinds.memory import memory_arrays
 from tpsgd_edge.codegen.kinds.unit import UnitMembers, unit_members, unit_struct
+from tpsgd_edge.codegen.log import LogView
 from tpsgd_edge.codegen.notes import NotesView, notes_view
 from tpsgd_edge.codegen.rate import RateView, rate_view
 from tpsgd_edge.codegen.raw import RawView, raw_view
+from tpsgd_edge.codegen.replay import ReplayView, replay_view
 from tpsgd_edge.codegen.schedule import LABEL_PROBABILITY, inference_stages, training_calls_of
 from tpsgd_edge.codegen.selftest import SelfTest, SelfTestView, selftest_view
 from tpsgd_edge.codegen.sequence import LabelsView, SequenceView, labels_view, sequence_view
@@ -50,9 +53,12 @@ class ModelView:
         how_it_learns: when in a training step the layers learn, in words.
         last: the name of the last layer.
         gate: the error gate as a literal; empty without one.
+        replay: samples that are kept; None of a model that keeps none.
         confidence_c: C type of a confidence; empty where outputs give no probabilities of classes.
         store: the checkpoint of a project that saves; None of others.
         wire: the sizes of a project that a computer talks to; None of others.
+        log: the log of a project that writes down what it learns from; None of others.
+        drift: the detector of a project that has one; None of others.
     """
 
     name: str
@@ -88,8 +94,11 @@ class ModelView:
     constants: tuple[ArrayView, ...]
     selftest: SelfTestView
     raw: RawView
+    replay: ReplayView | None
     store: StoreView | None = None
     wire: WireView | None = None
+    log: LogView | None = None
+    drift: DriftView | None = None
 
     @property
     def runtime_version(self) -> int:
@@ -224,6 +233,7 @@ def model_view(
         constants=constants,
         selftest=selftest_view(model, selftest, constants),
         raw=raw_view(model, None),
+        replay=replay_view(model),
     )
 
 

@@ -10,6 +10,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from tpsgd_edge.comparison.runs import GRID, RANDOM, TITLES, TRIAL_SEEDS, Plan, Result, Run
@@ -20,6 +21,7 @@ from tpsgd_edge.frontend.data import Dataset, load_dataset
 from tpsgd_edge.frontend.defaults import with_defaults
 from tpsgd_edge.frontend.imports.source import with_source
 from tpsgd_edge.frontend.network import build_graph
+from tpsgd_edge.frontend.order import Order, check_classes, passes_in
 from tpsgd_edge.rule.defined import check_activations, check_rule
 from tpsgd_edge.spec import Spec, finds_anomalies
 
@@ -32,6 +34,7 @@ def compare_rules(
     rules: Sequence[str] | None = None,
     seeds: int = 3,
     epochs: int | None = None,
+    order: Order = "shuffled",
     batch: int = 32,
     rates: Sequence[float] = GRID,
     ratios: Sequence[float] = (1.0,),
@@ -43,20 +46,19 @@ def compare_rules(
 ) -> Comparison:
     """Train the network of a spec by each rule with each seed, in floating point.
 
-    Runs that the file of results holds are not made again. Initial weights are those that the spec
-    gives or that its seed draws; [model.pretrain] is left out.
+    Runs that the file of results holds are not made again. [model.pretrain] is left out.
 
     Args:
         rules: names in `TITLES`, all that are defined for the network where not given; hidden
             layers left at random come along in any case.
         seeds: how many, from that of the spec on.
         epochs: those of the spec where not given.
+        order: in which the samples come; class by class it is one pass.
         rates: of one sample, for all rules but tpSGD, which has those of the spec. Where there are
             several, each rule gets the best on a fifth of the training set, held out.
         ratios: hidden layers learn at the rate times one of these, chosen along with the rate.
         tune_tpsgd: tpSGD chooses too, from the rates of the spec times each of `FACTORS`.
-        trial_seeds: with how many of the seeds each rate is tried; the best is that whose mean less
-            the standard deviation is highest.
+        trial_seeds: with how many of the seeds each rate is tried (`runs.steady_score`).
         out: the file of results; NAME-rules.sqlite beside the spec where not given.
         jobs: processes; one for each core where not given.
 
@@ -66,12 +68,12 @@ def compare_rules(
     """
     spec = with_source(spec)
     _check(spec, rules or ())
-    dataset = load_dataset(spec)
-    spec, dataset = with_defaults(spec, dataset)
+    spec, dataset = with_defaults(spec, _in_classes(order, load_dataset(spec)))
     plan = Plan(
         rules=tuple(dict.fromkeys([*_defined(spec, dataset, rules), RANDOM])),
         seeds=tuple((spec.seed + i) % 2**32 for i in range(seeds)),
-        epochs=epochs or spec.rule.passes,
+        epochs=passes_in(order, epochs) or spec.rule.passes,
+        order=order,
         batch=batch,
         rates=tuple(dict.fromkeys(rates)),
         ratios=tuple(dict.fromkeys(ratios)),
@@ -79,11 +81,17 @@ def compare_rules(
         trial_seeds=min(trial_seeds, seeds),
     )
     path = out or spec.folder / f"{spec.name}-rules.sqlite"
-    tell = progress or _silent
     with open_store(path, spec.digest) as store, _workers(jobs or _cores()) as workers:
-        trials = _all(spec, store, workers, plan.trials(), tell, "choosing learning rates")
-        results = _all(spec, store, workers, plan.runs(trials), tell, "training")
+        do = partial(_all, spec, store, workers, progress or _silent)
+        trials = do(plan.trials(), "choosing learning rates")
+        results = do(plan.runs(trials), "training")
     return replace(summarize(spec, plan, path, trials, results), data=dataset.said)
+
+
+def _in_classes(order: Order, dataset: Dataset) -> Dataset:
+    if order == "classes":
+        check_classes(dataset)
+    return dataset
 
 
 def _check(spec: Spec, rules: Sequence[str]) -> None:
@@ -142,8 +150,8 @@ def _all(
     spec: Spec,
     store: Store,
     workers: ProcessPoolExecutor,
-    runs: Sequence[Run],
     progress: Progress,
+    runs: Sequence[Run],
     stage: str,
 ) -> list[Result]:
     """The results of all runs, in their order."""

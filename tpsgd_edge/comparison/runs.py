@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Literal
 
+from tpsgd_edge.frontend.order import Order
+
 Metric = Literal["accuracy", "r2"]
 # A rate and a ratio, as in `Run`.
 Pair = tuple[float | None, float]
@@ -49,6 +51,7 @@ class Run:
         rate: learning rate of one sample, as in the spec; None: the spec's rates, layer by layer.
         ratio: hidden layers learn at this times the rate; all layers where it is the spec's.
         is_trial: scored on the last fifth of the training set, which it does not learn.
+        order: in which the samples come.
     """
 
     rule: str
@@ -58,6 +61,7 @@ class Run:
     batch: int
     is_trial: bool = False
     ratio: float = 1.0
+    order: Order = "shuffled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,7 @@ class Plan:
         ratios: of the hidden layers' rate to the last layer's, chosen along with it.
         is_tpsgd_tuned: tpSGD, in all its ways, chooses from the spec's rates times `FACTORS`.
         trial_seeds: with how many of the seeds, all where there are fewer.
+        order: in which the samples come, in trials too.
     """
 
     rules: tuple[str, ...]
@@ -112,11 +117,12 @@ class Plan:
     is_tpsgd_tuned: bool = False
     trial_seeds: int = TRIAL_SEEDS
     ratios: tuple[float, ...] = (1.0,)
+    order: Order = "shuffled"
 
     def trials(self) -> list[Run]:
         """The runs that choose learning rates."""
         return [
-            Run(rule, seed, rate, self.epochs, self.batch, is_trial=True, ratio=ratio)
+            self._run(rule, seed, (rate, ratio), is_trial=True)
             for rule in self.rules
             if len(self._pairs(rule)) > 1
             for rate, ratio in self._pairs(rule)
@@ -126,11 +132,11 @@ class Plan:
     def runs(self, trials: list[Result]) -> list[Run]:
         """The runs that are compared, each rule at its best rate."""
         best = {rule: self._best(rule, trials) for rule in self.rules}
-        return [
-            Run(rule, seed, best[rule][0], self.epochs, self.batch, ratio=best[rule][1])
-            for rule in self.rules
-            for seed in self.seeds
-        ]
+        return [self._run(rule, seed, best[rule]) for rule in self.rules for seed in self.seeds]
+
+    def _run(self, rule: str, seed: int, pair: Pair, *, is_trial: bool = False) -> Run:
+        rate, ratio = pair
+        return Run(rule, seed, rate, self.epochs, self.batch, is_trial, ratio, self.order)
 
     def _best(self, rule: str, trials: list[Result]) -> Pair:
         """The first of those that are best by `steady_score`: the smallest rate where rates tie."""

@@ -23,6 +23,7 @@ create table if not exists runs (
     epochs integer not null,
     batch integer not null,
     is_trial integer not null,
+    sample_order text not null default 'shuffled',
     metric text not null,
     scores text not null,
     seconds real not null,
@@ -31,7 +32,7 @@ create table if not exists runs (
     step_bytes integer
 )
 """
-_KEYS = ("rule", "seed", "rate", "ratio", "epochs", "batch", "is_trial")
+_KEYS = ("rule", "seed", "rate", "ratio", "epochs", "batch", "is_trial", "sample_order")
 _KEY = " and ".join(f"{name} is ?" for name in _KEYS)
 # Messages of SQLite quote the file, which need not be text.
 _UNUSABLE = (sqlite3.Error, UnicodeError)
@@ -180,14 +181,19 @@ def _check_journal(path: Path) -> None:
 
 
 def _key(run: Run) -> tuple[str | int | float | None, ...]:
-    return (run.rule, run.seed, run.rate, run.ratio, run.epochs, run.batch, int(run.is_trial))
+    trial = int(run.is_trial)
+    return (run.rule, run.seed, run.rate, run.ratio, run.epochs, run.batch, trial, run.order)
 
 
 def _complete(connection: sqlite3.Connection) -> None:
-    """Give a file of before the column that it lacks."""
+    """Give a file of before the columns that it lacks."""
     columns = {name for _, name, *_ in connection.execute("pragma table_info(runs)")}
     if "rule" in columns and "ratio" not in columns:
         connection.execute("alter table runs add column ratio real not null default 1")
+    if "rule" in columns and "sample_order" not in columns:
+        connection.execute(
+            "alter table runs add column sample_order text not null default 'shuffled'"
+        )
 
 
 def _unusable(path: Path, error: Exception) -> OutputError:

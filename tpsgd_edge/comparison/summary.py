@@ -104,6 +104,7 @@ class Comparison:
             "file": str(self.path),
             "metric": self.metric,
             "seeds": list(self.plan.seeds),
+            "order": self.plan.order,
             "epochs": self.plan.epochs,
             "batch": self.plan.batch,
             "samples_per_epoch": self.samples,

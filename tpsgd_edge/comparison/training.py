@@ -16,6 +16,7 @@ from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.data import Dataset, label_scaling, load_dataset
 from tpsgd_edge.frontend.fitted import with_fitted_projections
 from tpsgd_edge.frontend.network import build_graph, dataset_scaling
+from tpsgd_edge.frontend.order import sample_order
 from tpsgd_edge.graph import Graph, with_extra_classes
 from tpsgd_edge.rule.defined import check_rule
 from tpsgd_edge.rule.measure import StepCost, one_thread, step_cost
@@ -42,6 +43,7 @@ class _Samples:
     y: NDArray[Any]
     x_test: NDArray[np.float32]
     y_test: NDArray[Any]
+    dataset: Dataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,10 @@ def execute(spec: Spec, run: Run) -> Result:
     clock = _Clock(samples)
     clock.after_epoch(0, first_network(graph, seed=run.seed))
     learn = partial(train_float, graph, **settings)
+    order = None if run.order == "shuffled" else partial(_order, run, samples.dataset)
     # Where the weights leave the finite numbers, a score is missing.
     with suppress(SpecError):
-        learn(x, y, epochs=run.epochs, after_epoch=clock.after_epoch)
+        learn(x, y, epochs=run.epochs, after_epoch=clock.after_epoch, order=order)
     cost = None if run.is_trial else _cost(learn, graph, x[: run.batch], y[: run.batch])
     seen = run.epochs * len(x)
     return Result(
@@ -95,6 +98,10 @@ def execute(spec: Spec, run: Run) -> Result:
         macs=None if cost is None else round(cost.macs * seen / len(x[: run.batch])),
         step_bytes=None if cost is None else cost.peak_bytes,
     )
+
+
+def _order(run: Run, dataset: Dataset, epoch: int) -> NDArray[np.intp]:
+    return sample_order(run.order, dataset, run.seed, epoch - 1)
 
 
 def _cost(
@@ -173,11 +180,13 @@ def _samples(source: _Source, *, is_trial: bool) -> _Samples:
     x, x_test = (
         ((part - mean) / std).astype(np.float32) for part in (dataset.x_train, dataset.x_test)
     )
-    return _Samples(graph, x, y, x_test, y_test)
+    return _Samples(graph, x, y, x_test, y_test, dataset)
 
 
 def _held_out(dataset: Dataset) -> Dataset:
     """The end of the training set takes the place of the test set."""
     x, y = dataset.x_train, dataset.y_train
     kept = len(x) - max(1, len(x) // _HELD_OUT)
-    return replace(dataset, x_train=x[:kept], y_train=y[:kept], x_test=x[kept:], y_test=y[kept:])
+    places = None if dataset.places is None else dataset.places[:kept]
+    dataset = replace(dataset, x_train=x[:kept], y_train=y[:kept], places=places)
+    return replace(dataset, x_test=x[kept:], y_test=y[kept:])

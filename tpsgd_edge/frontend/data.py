@@ -82,6 +82,7 @@ class Dataset:
         said: what is to be said of the data.
         source_domain: of the source domain, where it is another one.
         raw: C type of a sample's values as a sensor gives them.
+        places: where each training sample stands in its file (n,); None: as they are here.
     """
 
     x_train: Samples
@@ -95,6 +96,13 @@ class Dataset:
     source_domain: "Dataset | None" = None
     said: DataNotes = NO_NOTES
     raw: RawType = "float"
+    places: NDArray[np.intp] | None = None
+
+    def recorded_order(self) -> NDArray[np.intp]:
+        """Indices (n,) of the training samples as they stand in their file."""
+        if self.places is None:
+            return np.arange(len(self.x_train))
+        return np.argsort(self.places, kind="stable")
 
     @property
     def first(self) -> "Dataset":
@@ -213,6 +221,7 @@ def _make_dataset(
         source=source,
         source_domain=source_domain,
         raw=raw_type(spec, *(one for one in (train, test) if one is not None)),
+        places=order,
         said=DataNotes(
             labelled.said,
             (

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from tpsgd_edge.arithmetic.ops import U32_MASK
 from tpsgd_edge.arithmetic.random import PHI, Purpose, stream
 from tpsgd_edge.errors import DataError
+from tpsgd_edge.memory.kept import KEPT
 from tpsgd_edge.memory.state import digest_order, state_layout
-from tpsgd_edge.quantize.model import FloatNumbers, QuantizedModel, QuantizedWeighted
+from tpsgd_edge.quantize.model import FloatNumbers, QuantizedModel, QuantizedWeighted, Replay
 from tpsgd_edge.quantize.projection import LARGEST_ENTRY
 from tpsgd_edge.quantize.scales import BIAS_BITS
 from tpsgd_edge.trace import digest
@@ -52,6 +53,8 @@ def read_dump(model: QuantizedModel, raw: bytes, *, where: str, crc: int | None 
         for own in detector.tensors:
             name = f"{detector.name}.{own.role}"
             _check_range(name, state[name], (own.low, own.high), where)
+    if model.replay is not None:
+        _check_kept(model, model.replay, state, where)
     if crc is not None:
         found = digest(state[name] for name in digest_order(model))
         if found != crc:
@@ -94,6 +97,23 @@ def _check_range(
     wide = values.astype(np.int64)
     flags = (wide >= bounds[0]) & (wide <= bounds[1])
     _check_flags(name, values, flags, where)
+
+
+def _check_kept(model: QuantizedModel, replay: Replay, state: State, where: str) -> None:
+    """As many samples are kept as came and have room; classes and numbers are what they can be."""
+    kept, seen = int(state[f"{KEPT}.kept"]), int(np.sum(state[f"{KEPT}.seen"], dtype=np.int64))
+    good = kept == min(seen, replay.size)
+    label, x = state[f"{KEPT}.label"], state[f"{KEPT}.x"]
+    if model.labels.kind == "class":
+        good = good and int(np.max(label)) < model.labels.count
+    numbers = [values for values in (label, x) if values.dtype.kind == "f"]
+    if not good or not all((np.abs(values) <= 2.0**20).all() for values in numbers):
+        raise DataError(
+            "the dump holds kept samples that can never be",
+            where=where,
+            found=f"{kept:,} kept of {seen:,} that came, the largest label {np.max(label)}",
+            help="the dump is damaged: take it again, while nothing trains",
+        )
 
 
 def _check_layer(layer: QuantizedWeighted, state: State, where: str) -> None:

@@ -29,6 +29,7 @@ _NO_MEANING = {
     "QuantizedModel": {"name", "schedule", "gate", "learn_every", "rule"},
     "QuantizedGru": {"loss_layer"},
     "QuantizedDetector": {"loss_layer", "up", "down"},
+    "Replay": {"again"},
     "InputScaling": {"raw"},
     "Projection": {"rate"},
     "LayerLearning": {"loss", "steps", "input_gradient"},
@@ -116,6 +117,8 @@ def _own_fields(value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, QuantizedModel) and not value.carrying:
         # Models without scores that are carried have the ids of old.
         left_out = left_out | {"scores"}
+    if isinstance(value, QuantizedModel) and value.replay is None:
+        left_out = left_out | {"replay"}
     for field in fields(value):
         if field.name not in left_out:
             yield field.name, getattr(value, field.name)

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.memory.kept import kept_samples
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
 
 # What is state beside the layers' tensors, in the order of the digest.
@@ -92,6 +93,11 @@ def state_layout(model: QuantizedModel) -> StateLayout:
             type_ = "f32" if layer.weight_type == "f32" else "s8"
             matrix = (layer.n_target, model.labels.count)
             members.append((f"{layer.name}.p", f"{layer.name}_p", type_, matrix))
+    kept = kept_samples(model)
+    members += [(name, name.replace(".", "_"), type_, shape) for name, type_, shape in kept]
+    if kept:
+        # They are of all sizes; the others are in order already.
+        members.sort(key=lambda member: -DTYPES[member[2]].itemsize)
 
     tensors, offset = [], 0
     for name, member, type_, shape in members:
@@ -109,4 +115,4 @@ def digest_order(model: QuantizedModel) -> tuple[str, ...]:
         for tensor in ("wbp" if layer.has_learning_readout else "wb")
     ]
     own = [f"{layer.name}.{tensor.role}" for layer in model.detectors for tensor in layer.tensors]
-    return (*names, *own, *COUNTERS)
+    return (*names, *own, *(name for name, _, _ in kept_samples(model)), *COUNTERS)

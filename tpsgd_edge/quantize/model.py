@@ -59,6 +59,7 @@ from tpsgd_edge.quantize.parameters import (
     ValueType,
     limits,
 )
+from tpsgd_edge.quantize.replay import Replay
 from tpsgd_edge.quantize.shapes import Conv2dShape, DenseShape, RnnShape, WeightedShape
 from tpsgd_edge.spec import SAMPLE, Edges, RawType
 
@@ -103,6 +104,7 @@ __all__ = [
     "Readout",
     "ReadoutF32",
     "RecurrentBounds",
+    "Replay",
     "Requantize",
     "RnnShape",
     "Schedule",
@@ -208,6 +210,7 @@ class QuantizedModel:
         scores: whether layers carry scores, as section 22 says.
         reads: names of the values that a layer reads, by layer name, where these are others than
             that of the layer before it; `edges` has those of all layers.
+        replay: samples that are kept; None where there are none.
     """
 
     name: str
@@ -223,6 +226,7 @@ class QuantizedModel:
     rule: Literal["tpsgd", "backprop"] = "tpsgd"
     scores: Literal["own", "carried"] = "own"
     reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    replay: Replay | None = None
 
     @property
     def edges(self) -> Edges:
@@ -362,11 +366,14 @@ class QuantizedModel:
         return sum(layer.y_count for layer in self.trainable)
 
 
+_POOLS = ("max_pool", "average_pool")
+
+
 def _hands_down(layer: QuantizedLayer) -> bool:
     """Tell whether errors of a layer's outputs go on to its inputs: through pools they all do."""
-    if not layer.units:
+    if layer.kind in _POOLS:
         return True
-    return layer.loss_layer is not None and layer.units[0].learning.input_gradient is not None
+    return bool(layer.units) and layer.units[0].learning.input_gradient is not None
 
 
 def _heads_block(layer: QuantizedLayer) -> bool:

@@ -44,6 +44,7 @@ from tpsgd_edge.quantize.model import (
     ValueType,
 )
 from tpsgd_edge.quantize.recurrent import quantize_gru, quantize_rnn
+from tpsgd_edge.quantize.replay import Replay, replay_of
 from tpsgd_edge.quantize.scales import (
     INPUT_MAX,
     input_scale,
@@ -80,6 +81,7 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
     if graph.blocks:
         heads = _heads(graph, layers, labels.scale)
         layers = with_passed_errors(graph, layers, _error_reach(spec, graph, dataset, heads))
+    replay = replay_of(spec, classes=_classes(labels))
     model = QuantizedModel(
         name=spec.name,
         seed=spec.seed,
@@ -88,7 +90,7 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
         labels=labels,
         inputs=inputs,
         schedule=make_schedule(
-            spec.rule, samples=len(dataset.x_train) * _updates_per_sample(graph)
+            spec.rule, samples=len(dataset.x_train) * _updates_per_sample(graph, replay)
         ),
         gate=_gate(spec, graph.labels.kind, value_type),
         steps=graph.steps,
@@ -96,6 +98,7 @@ def quantize(spec: Spec, graph: Graph, dataset: Dataset) -> QuantizedModel:
         rule=spec.rule.kind,
         scores="carried" if is_carried else "own",
         reads=graph.reads,
+        replay=replay,
     )
     if value_type == "f32":
         check_binary32(model)
@@ -206,10 +209,16 @@ def _error_reach(
     return error_reach(graph, x, labels, spec.seed, heads)
 
 
-def _updates_per_sample(graph: Graph) -> int:
-    """Number of updates that a model makes for one sample."""
+def _classes(labels: LabelFormat) -> int | None:
+    """Number of classes, where a sample has one."""
+    return labels.count if labels.kind == "class" and not labels.each_step else None
+
+
+def _updates_per_sample(graph: Graph, replay: Replay | None) -> int:
+    """Number of updates that a model makes for one sample, those on kept samples among them."""
     every = 1 if graph.labels.each_step else _learn_every(graph)
-    return 1 + (graph.steps - 1) // every if every else 1
+    updates = 1 + (graph.steps - 1) // every if every else 1
+    return updates * (1 if replay is None else 1 + replay.again)
 
 
 def _learn_every(graph: Graph) -> int:

@@ -28,6 +28,7 @@ from tpsgd_edge.reference.layer import (
     from_quantized,
 )
 from tpsgd_edge.reference.rates import RATES
+from tpsgd_edge.reference.replay import KeptSamples
 from tpsgd_edge.reference.samples import checked_labels, checked_sample
 from tpsgd_edge.reference.walk import Walk
 
@@ -78,6 +79,7 @@ class Reference:
         self._total_units = model.total_units
         self._unit_words = weyl(0, self._total_units)
         real = model.value_type == "f32"
+        self._kept = None if model.replay is None else KeptSamples(model, model.replay)
         self._gate = float(np.float32(model.gate)) if real and model.gate else model.gate
 
     def output(self, x: Array) -> Array:
@@ -129,6 +131,8 @@ class Reference:
     def train_step(self, x: Array, label: int | Array) -> Array:
         """One training step; of a sequence one after each of the model's `learning_steps`.
 
+        Of a model that keeps samples, steps on kept ones go before it.
+
         Args:
             x: one sample, shape (n_in,), in the model's value type; the steps of a sequence
                 follow each other.
@@ -142,19 +146,46 @@ class Reference:
         Raises:
             DataError: sample or label do not fit the model.
         """
-        model, steps = self.model, self.model.learning_steps
-        labels = checked_labels(model, label)
-        if not model.labels.each_step:
-            labels *= len(steps)
+        sample, labels = checked_sample(self.model, x), checked_labels(self.model, label)
         changed: set[int] = set()
-        walk = self._walk(checked_sample(model, x), steps)
+        if self._kept is not None:
+            changed |= self._learn_again(self._kept)
+        output, own = self._learn_whole(sample, labels)
+        if self._kept is not None:
+            self._kept.keep(x, label, self._rng)
+        self.changed = tuple(sorted(changed | own))
+        return output
+
+    def _learn_again(self, kept: KeptSamples) -> set[int]:
+        """Training steps on kept samples; the layers that they may have changed."""
+        changed: set[int] = set()
+        assert self.model.replay is not None
+        for _ in range(self.model.replay.again if kept.count else 0):
+            x, label = kept.learned_again(self._rng)
+            sample, labels = checked_sample(self.model, x), self._labels_of(label)
+            changed |= self._learn_whole(sample, labels)[1]
+        return changed
+
+    def _labels_of(self, label: Array) -> list[int | Array]:
+        """The labels of a kept sample, which lie in one row."""
+        model = self.model
+        shape = (-1, model.labels.count) if model.labels.each_step else (-1,)
+        rows = label.reshape(shape) if model.labels.kind == "vector" else label
+        return checked_labels(model, rows)
+
+    def _learn_whole(self, sample: Array, labels: list[int | Array]) -> tuple[Array, set[int]]:
+        """One training step on a sample; the outputs, and the layers that it may have changed."""
+        model, steps = self.model, self.model.learning_steps
+        if not model.labels.each_step:
+            labels = labels * len(steps)
+        changed: set[int] = set()
+        walk = self._walk(sample, steps)
         for (step, values), own_label in zip(walk, labels, strict=True):
             all_learn = model.labels.each_step or step == steps[-1]
             if all_learn or self._gate is not None:
                 values = self._finished(values)
             changed.update(self._learn(values, own_label, all_learn=all_learn))
-        self.changed = tuple(sorted(changed))
-        return self._narrow(values[-1])
+        return self._narrow(values[-1]), changed
 
     def set_rate(self, rate: float) -> None:
         """Scale the learning rates of all layers from now on.
@@ -176,7 +207,12 @@ class Reference:
         tensors: dict[str, Array] = {}
         for index in self._trained:
             tensors |= {name: t.copy() for name, t in self.layer_tensors(index).items()}
-        return {**tensors, **self.counters()}
+        kept = {name: tensor.copy() for name, tensor in self.kept_samples().items()}
+        return {**tensors, **kept, **self.counters()}
+
+    def kept_samples(self) -> dict[str, Array]:
+        """The tensors of kept samples, to read only and until the next step; empty without any."""
+        return {} if self._kept is None else self._kept.state()
 
     def counters(self) -> dict[str, Array]:
         """The tensors `rng`, `step`, `start` and `rate`, shape ()."""
@@ -217,6 +253,8 @@ class Reference:
         for index, detector in self._detectors.items():
             name, roles = self.model.layers[index].name, detector.own_tensors()
             detector.set_own({role: state[f"{name}.{role}"] for role in roles})
+        if self._kept is not None:
+            self._kept.load(state)
         self._rng, self._step = int(state["rng"]), int(state["step"])
         self._start = int(state["start"])
         self.set_rate(state["rate"].item())

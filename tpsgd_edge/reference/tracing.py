@@ -40,7 +40,7 @@ def trace(
 
 def _touched(reference: Reference) -> dict[str, Array]:
     """The tensors that may differ from the step before; the digests of the others hold on."""
-    tensors = reference.counters()
+    tensors = reference.counters() | reference.kept_samples()
     for index in reference.changed:
         tensors |= reference.layer_tensors(index)
     return tensors

@@ -8,6 +8,7 @@ from tpsgd_edge.reports.costs import (
     budget_of,
     check_budget,
     formats_of,
+    kept_bytes,
     layer_costs,
     with_instructions,
 )
@@ -36,6 +37,7 @@ def build_result(
         formats=formats_of(model),
         layers=with_instructions(layers, firmware.counts if firmware else None),
         arena=prepared.plan.training.buffers,
+        kept_bytes=kept_bytes(prepared.plan),
         digests={"spec": spec.digest, "project": project.digest},
         data=prepared.dataset.said,
         warnings=data_doubts(prepared),
@@ -46,7 +48,8 @@ def build_result(
 def budget_check(prepared: Prepared) -> Callable[[Sizes], None]:
     """A check before anything runs: an emulator takes its time over what does not fit anyway."""
     layers = layer_costs(prepared.model, prepared.plan)
-    return lambda sizes: check_budget(prepared.spec, sizes, layers)
+    kept = kept_bytes(prepared.plan)
+    return lambda sizes: check_budget(prepared.spec, sizes, layers, kept)
 
 
 def check_built(result: BuildResult) -> None:
@@ -56,4 +59,4 @@ def check_built(result: BuildResult) -> None:
         BudgetError: it exceeds the budget.
     """
     if result.sizes is not None:
-        check_budget(result.spec, result.sizes, result.layers)
+        check_budget(result.spec, result.sizes, result.layers, result.kept_bytes)

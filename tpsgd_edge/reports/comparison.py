@@ -2,23 +2,13 @@
 
 from pathlib import Path
 
-from matplotlib import rc_context, rcdefaults, rcParams
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from tpsgd_edge.comparison.runs import RANDOM, TITLES, TPSGD
 from tpsgd_edge.comparison.summary import Comparison
-from tpsgd_edge.errors import OutputError
+from tpsgd_edge.reports.figures import figure_file
 from tpsgd_edge.reports.text import metric_name
-
-_FORMATS = (".svg", ".png", ".pdf")
-# Without what would differ from one run to the next.
-_METADATA: dict[str, dict[str, None]] = {
-    ".svg": {"Date": None, "Creator": None},
-    ".png": {"Software": None},
-    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-}
 
 
 def plot_comparison(result: Comparison, path: Path) -> None:
@@ -27,29 +17,12 @@ def plot_comparison(result: Comparison, path: Path) -> None:
     Raises:
         OutputError: a format that is not known, or a file that cannot be written.
     """
-    suffix = path.suffix.lower()
-    if suffix not in _FORMATS:
-        raise OutputError(
-            f"a plot cannot be written as '{path.suffix}'",
-            where=f"--plot {path}",
-            help=f"end the name with one of {', '.join(_FORMATS)}",
-        )
-    with rc_context():
-        rcdefaults()
-        rcParams.update({"svg.hashsalt": "tpsgd-edge", "axes.spines.top": False})
-        rcParams.update({"axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.3})
-        figure = Figure(figsize=(11, 4.4), layout="constrained")
+    with figure_file(path, size=(11, 4.4)) as figure:
         left, right = figure.subplots(1, 2, sharey=True)
         _draw(left, result, against="samples")
         _draw(right, result, against="macs")
         left.set_ylabel(f"{metric_name(result.metric)} on the test set")
         figure.legend(*left.get_legend_handles_labels(), loc="outside right upper", fontsize=9)
-        try:
-            figure.savefig(path, dpi=150, metadata=_METADATA[suffix])
-        except OSError as error:
-            raise OutputError(
-                "the plot cannot be written", where=str(path), found=error.strerror
-            ) from None
 
 
 def _draw(axes: Axes, result: Comparison, *, against: str) -> None:

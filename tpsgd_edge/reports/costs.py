@@ -6,6 +6,7 @@ from typing import Any
 
 from tpsgd_edge.errors import BudgetError
 from tpsgd_edge.memory import MemoryPlan
+from tpsgd_edge.memory.kept import is_of_kept_samples
 from tpsgd_edge.quantize.model import (
     DTYPES,
     QuantizedGru,
@@ -176,15 +177,23 @@ def budget_of(spec: Spec) -> Budget:
     return Budget(spec.platform.ram_bytes, spec.platform.flash_bytes)
 
 
-def check_budget(spec: Spec, sizes: Sizes, layers: tuple[LayerCost, ...]) -> None:
+def kept_bytes(plan: MemoryPlan) -> int:
+    """Bytes of the samples that the device keeps."""
+    return sum(t.n_bytes for t in plan.state.tensors if is_of_kept_samples(t.name))
+
+
+def check_budget(spec: Spec, sizes: Sizes, layers: tuple[LayerCost, ...], kept: int = 0) -> None:
     """Compare sizes with the budget of the spec.
+
+    Args:
+        kept: bytes of samples that are kept.
 
     Raises:
         BudgetError: RAM or flash exceed it; the message holds the table and names the largest part.
     """
     budget = budget_of(spec)
     ram = [(f"layer '{layer.layer}'", layer.ram_bytes) for layer in layers]
-    ram += [("arena", sizes.ram.arena), ("stack", sizes.ram.stack)]
+    ram += [("replay", kept), ("arena", sizes.ram.arena), ("stack", sizes.ram.stack)]
     ram.append(("counters and rate", sizes.ram.total - sum(size for _, size in ram)))
     flash = [(f"constants of '{layer.layer}'", layer.flash_bytes) for layer in layers]
     flash.append(("code", sizes.flash.code))
@@ -211,6 +220,8 @@ def _check(kind: str, parts: list[tuple[str, int]], budget: int | None, *, where
 def _advice(kind: str, largest: str) -> str:
     if largest == "arena":
         return "smaller maps (a stride, an earlier pool, fewer filters) or fewer units"
+    if largest == "replay":
+        return "a smaller [replay] size"
     if kind == "RAM":
         return 'fewer units, weights = "s8", or train = false where a layer may stay'
     return 'weights drawn from the seed, or projection storage = "seed"'

@@ -95,14 +95,19 @@ def layer_colour(index: int) -> str:
 
 
 def ram_parts(
-    sizes: Sizes, layers: Sequence[LayerCost], buffers: Sequence[Buffer] = ()
+    sizes: Sizes, layers: Sequence[LayerCost], buffers: Sequence[Buffer] = (), kept: int = 0
 ) -> tuple[Part, ...]:
-    """List the parts of RAM; their sizes add up to `ram_total`."""
+    """List the parts of RAM; their sizes add up to `ram_total`.
+
+    Args:
+        kept: bytes of samples that are kept.
+    """
     arena = arena_bytes(sizes, layers, buffers)
     parts = [
         Part(f"{layer.layer} weights", layer_colour(i), layer.ram_bytes)
         for i, layer in enumerate(layers)
     ]
+    parts.append(Part("kept samples", "tables", kept))
     parts.append(Part("counters, rate", "state", sizes.ram.weights - _sum(parts)))
     parts.append(Part("arena", "arena", arena))
     # States of a sequence lie outside of the arena: other calls may come in between.
@@ -128,7 +133,11 @@ def memory_maps(build: BuildResult) -> tuple[MemoryMap, ...]:
     if build.sizes is None:
         return ()
     return (
-        memory_map("RAM", ram_parts(build.sizes, build.layers, build.arena), build.budget.ram),
+        memory_map(
+            "RAM",
+            ram_parts(build.sizes, build.layers, build.arena, build.kept_bytes),
+            build.budget.ram,
+        ),
         memory_map("Flash", flash_parts(build.sizes, build.layers), build.budget.flash),
     )
 

@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.frontend.data import NO_NOTES, DataNotes
+from tpsgd_edge.frontend.order import Order
 from tpsgd_edge.memory.plan import Buffer
+from tpsgd_edge.reports.forgetting import Forgetting
 from tpsgd_edge.reports.layer_cost import Budget, LayerCost
 from tpsgd_edge.reports.sizes_json import sizes_json
 from tpsgd_edge.spec import Spec
@@ -77,6 +79,7 @@ class BuildResult:
         sizes: None where nothing was compiled.
         formats: number formats of each layer, in words.
         arena: buffers of the training arena, from the memory plan.
+        kept_bytes: of the samples that the device keeps.
         digests: hexadecimal digests by name ("project", "initial weights").
         board: whose firmware was linked; None where the program is the harness of an emulated core.
     """
@@ -92,6 +95,7 @@ class BuildResult:
     formats: Mapping[str, str]
     layers: tuple[LayerCost, ...]
     arena: tuple[Buffer, ...] = ()
+    kept_bytes: int = 0
     digests: Mapping[str, str] = field(default_factory=dict)
     data: DataNotes = NO_NOTES
     warnings: tuple[Doubt, ...] = ()
@@ -185,6 +189,8 @@ class SimulateResult:
         warnings: what makes the result doubtful.
         planned_ram: bytes of weights, arena and streams on a device; the stack comes on top.
         detection: scores and threshold of a detector on the test set; None of other nets.
+        order: in which the samples came.
+        forgetting: what became of each class; None unless they came one after the other.
     """
 
     spec: Spec
@@ -208,6 +214,8 @@ class SimulateResult:
     warnings: tuple[Doubt, ...] = ()
     planned_ram: int | None = None
     detection: Detection | None = None
+    order: Order = "shuffled"
+    forgetting: Forgetting | None = None
 
     def to_json(self) -> Json:
         """The common keys, and epochs, learning curve, confusion matrix."""
@@ -229,6 +237,8 @@ class SimulateResult:
             "weights": None if self.weights is None else str(self.weights),
             "planned_ram_bytes": self.planned_ram,
             "detection": None if self.detection is None else self.detection.to_json(),
+            "order": self.order,
+            "forgetting": None if self.forgetting is None else self.forgetting.to_json(),
         }
 
 

@@ -53,6 +53,7 @@ class _Pace:
     schedule: str
     final_rate: float
     seed: int
+    order: Callable[[int], NDArray[np.intp]] | None = None
 
 
 def train_float(
@@ -73,25 +74,25 @@ def train_float(
     error_gate: float | None = None,
     clip_norm: float | None = None,
     seed: int = 1,
+    order: Callable[[int], NDArray[np.intp]] | None = None,
     after_epoch: Callable[[int, FloatNetwork], None] | None = None,
 ) -> FloatNetwork:
     """The trained network; the same arguments give the same network on the same machine.
 
     Initial weights and projections are those of a device with this seed, and the random matrices of
-    the other rules come from it too. The update is the mean over
-    a batch, so with batch = 1 the rate is that of the device. In a sequence tpSGD learns after each
-    step that a device learns after, backpropagation from the sum over all labels.
+    the other rules come from it too. The update is the mean over a batch: with batch = 1 the rate
+    is that of the device. In a sequence tpSGD learns after each step that a device learns after.
 
     Args:
         x: samples (n, n_in), scaled; sequences step by step.
         labels: classes (n,) or scaled vectors (n, K); of each step (n, steps) or (n, steps, K).
         losses: one for each layer with weights; rules other than tpSGD use the last one only.
-        learning_rate: one for all layers, or one for each layer with weights. tpSGD divides that
-            of a map by the mean area of the windows whose averages its loss sees, PEPITA by the
-            number of positions.
+        learning_rate: one for all layers, or one for each with weights; tpSGD divides that of a map
+            by the mean area of the windows that its loss sees, PEPITA by the number of positions.
         schedule: constant, linear, cosine or exponential, down to `final_rate` times the rate.
         error_gate: hidden layers learn only where the class gets less than this probability.
         clip_norm: largest norm of the gradient of a batch, all layers together.
+        order: indices of the samples in an epoch, from 1; drawn from the seed where not given.
         after_epoch: called with the epoch, from 1, and the network as it is then.
 
     Raises:
@@ -108,7 +109,7 @@ def train_float(
     settings = _Settings(rule, made, feedback, rates, momentum, limits, graph.learn_every)
     samples = torch.tensor(np.asarray(x, np.float32))
     targets = label_rows(labels, graph.labels).view(len(samples), -1, graph.labels.count)
-    pace = _Pace(epochs, batch, schedule, final_rate, seed)
+    pace = _Pace(epochs, batch, schedule, final_rate, seed, order)
     with torch.inference_mode():
         for epoch in _epochs(net, samples, targets, settings, pace):
             _check_finite(net, epoch)
@@ -193,7 +194,7 @@ def _epochs(
     ]
     count = math.ceil(len(x) / pace.batch)
     for epoch in range(1, pace.epochs + 1):
-        batches = _batches(len(x), pace.batch, seed=pace.seed, epoch=epoch)
+        batches = _batches(len(x), pace, epoch)
         for step, rows in enumerate(batches, start=(epoch - 1) * count):
             decay = DECAY[pace.schedule](step / (pace.epochs * count), pace.final_rate)
             _train_batch(net, x[rows], labels[rows], settings, decay, velocity)
@@ -204,10 +205,13 @@ def _positions(layer: WeightedLayer) -> int:
     return layer.y_count // layer.n_out
 
 
-def _batches(count: int, batch: int, *, seed: int, epoch: int) -> Iterator[Tensor]:
-    order = np.random.default_rng((seed, epoch)).permutation(count)
-    for start in range(0, count, batch):
-        yield torch.from_numpy(order[start : start + batch])
+def _batches(count: int, pace: _Pace, epoch: int) -> Iterator[Tensor]:
+    if pace.order is None:
+        order = np.random.default_rng((pace.seed, epoch)).permutation(count)
+    else:
+        order = pace.order(epoch)
+    for start in range(0, count, pace.batch):
+        yield torch.from_numpy(order[start : start + pace.batch])
 
 
 def _train_batch(

@@ -25,3 +25,9 @@ class FirmwareSpec(Section):
     a sample is complete: at first after as many as a sample has, then after every `hop` more.
     Since: 0.2.0.
     Example: `hop = 32`"""
+    log: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Add NAME_log.h, which writes down label and input of each training step, and a digest of the
+    model after every `log` of them, through a function of yours: `tpsgd-edge replay` makes the same
+    weights of it, and finds where a device went another way (docs/LOG.md).
+    Since: 0.2.0.
+    Example: `log = 100`"""

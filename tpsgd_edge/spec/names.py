@@ -17,6 +17,9 @@ _FILES_TAKEN = """
     unistd wchar wctype model_port con aux nul prn
 """
 
+# NAME_raw.h of one model is not to be the header of a model NAME_raw.
+_ENDINGS = ("_train", "_store", "_raw", "_log", "_wire")
+
 
 def check_c_name(name: str) -> str:
     """Return the name if it can name a member of a struct in a generated project.
@@ -50,10 +53,10 @@ def check_model_name(name: str) -> str:
     """
     if check_c_name(name) in _FILES_TAKEN.split():
         raise ValueError(f"{name!r} is taken: {name}.h would hide another file")
-    if "tps" in name.split("_") or name.endswith(("_train", "_store", "_wire")):
+    if "tps" in name.split("_") or name.endswith(_ENDINGS):
         raise ValueError(
             f"{name!r} would share names with other models in one firmware: "
-            "leave out the word 'tps', and 'train', 'store' or 'wire' at the end"
+            f"leave out the word 'tps', and {', '.join(_ENDINGS)} at the end"
         )
     return name
 

@@ -15,11 +15,13 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from tpsgd_edge.spec.base import Positive, Section
+from tpsgd_edge.spec.drift import DriftSpec
 from tpsgd_edge.spec.firmware import FirmwareSpec
 from tpsgd_edge.spec.loss import LossSpec
 from tpsgd_edge.spec.model import ModelSpec
 from tpsgd_edge.spec.names import check_class_names, check_model_name
 from tpsgd_edge.spec.platform import PlatformSpec
+from tpsgd_edge.spec.replay import ReplaySpec
 from tpsgd_edge.spec.source import SourceInput
 from tpsgd_edge.spec.weighted import WeightFormat
 
@@ -323,6 +325,10 @@ class Spec(Section):
     """Where the targets of hidden layers come from."""
     data: DataSpec
     """Samples and labels."""
+    replay: ReplaySpec = ReplaySpec()
+    """What the device keeps of the samples that it has seen."""
+    drift: DriftSpec = DriftSpec()
+    """What notices that the net does worse than it did."""
     platform: PlatformSpec = PlatformSpec()
     """The hardware and its budget."""
     firmware: FirmwareSpec = FirmwareSpec()

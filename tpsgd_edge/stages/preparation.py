@@ -23,6 +23,7 @@ from tpsgd_edge.quantize import QuantizedModel, quantize, quantize_inputs, quant
 from tpsgd_edge.rule import pretrain
 from tpsgd_edge.spec import Spec
 from tpsgd_edge.stages.boards import board_project_files
+from tpsgd_edge.stages.drift import detector_of
 from tpsgd_edge.stages.selftest import selftest_of
 from tpsgd_edge.stages.windows import window_of
 from tpsgd_edge.toolchain.board import with_board
@@ -111,6 +112,8 @@ def render_project(prepared: Prepared) -> CProject:
         has_store=own.store,
         has_wire=own.wire,
         window=window,
+        log_every=own.log,
+        drift=detector_of(spec, model),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tpsgd_edge.errors import MismatchError
+from tpsgd_edge.frontend.order import Order, stretches_of
 from tpsgd_edge.memory.dump import State
 from tpsgd_edge.reference import Reference, answers, trace
 from tpsgd_edge.stages.preparation import (
@@ -49,21 +50,32 @@ def train_on_host(
     begin: State | None = None,
     *,
     check: bool,
+    order: Order = "shuffled",
 ) -> Training:
     """Train on this computer with generated code, as `train` does.
 
     Args:
         begin: the state to begin with; the first one where not given.
         check: have the code test itself first.
+        order: in which the samples come; class by class it is one pass, whatever `epochs` says.
 
     Raises:
         MismatchError: it fails its self-test.
+        DataError: samples without classes cannot come class by class.
     """
+    stretches = stretches_of(order, prepared.dataset, prepared.model.seed, epochs)
     model, samples = prepared.model, quantize_samples(prepared.model, prepared.dataset)
     raw = None if begin is None else prepared.plan.state.write(begin)
     with on_host(prepared, check=check) as device:
         return train(
-            device, model, samples, epochs=epochs, progress=progress, stage=stage, begin=raw
+            device,
+            model,
+            samples,
+            epochs=epochs,
+            progress=progress,
+            stage=stage,
+            begin=raw,
+            stretches=stretches,
         )
 
 

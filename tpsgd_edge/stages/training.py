@@ -1,7 +1,7 @@
 """Training runs with the generated code: epochs, learning curve, scores."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -53,6 +53,7 @@ class Score:
 class Training:
     """Result of a training run: scores on the test set before the first and after each epoch.
 
+    `seen` says before each score how many samples there were.
     `state` is a copy of the state struct at the end, `outputs` are those for the test set then.
     `source_scores` are those on the test set of the source domain, before the
     first and after the last epoch; empty where it comes from no other.
@@ -63,6 +64,7 @@ class Training:
     steps: int
     state: bytes
     source_scores: tuple[Score, ...] = ()
+    seen: tuple[int, ...] = ()
     outputs: Array = field(default_factory=lambda: np.zeros(0))
 
 
@@ -93,10 +95,12 @@ def train(
     progress: Progress,
     stage: str = "training",
     begin: bytes | None = None,
+    stretches: Sequence[NDArray[np.intp]] | None = None,
 ) -> Training:
     """Train for whole epochs, in an order drawn from the seed.
 
     Args:
+        stretches: indices of samples that are trained on instead, with a score after each part.
         begin: the state struct to begin with; the initial state where not given.
     """
     device.init()
@@ -108,19 +112,22 @@ def train(
         [] if samples.source_domain is None else [_score_on(device, model, samples.source_domain)]
     )
     seconds = 0.0
-    for epoch in range(epochs):
-        progress(stage, epoch, epochs)
-        order = epoch_order(model.seed, epoch, len(samples.x))
+    count = len(samples.x)
+    if stretches is None:
+        stretches = [epoch_order(model.seed, epoch, count) for epoch in range(epochs)]
+    for part, order in enumerate(stretches):
+        progress(stage, part, len(stretches))
         start = time.perf_counter()
         device.train(samples.x, samples.labels, order=order)
         seconds += time.perf_counter() - start
         outputs = device.outputs(samples.x_test)
         scores.append(score(model, outputs, samples.y_test))
-    progress(stage, epochs, epochs)
+    progress(stage, len(stretches), len(stretches))
     if samples.source_domain is not None:
         source_domain.append(_score_on(device, model, samples.source_domain))
-    steps, state = epochs * len(samples.x), device.state()
-    return Training(tuple(scores), seconds, steps, state, tuple(source_domain), outputs)
+    steps, state = sum(map(len, stretches)), device.state()
+    seen = tuple(np.cumsum([0, *map(len, stretches)]).tolist())
+    return Training(tuple(scores), seconds, steps, state, tuple(source_domain), seen, outputs)
 
 
 def _score_on(device: Device, model: QuantizedModel, samples: Samples) -> Score:
