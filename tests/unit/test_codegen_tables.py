@@ -55,6 +55,7 @@ OWN = {
     "project_makefile.j2",
     "project_cmake.j2",
     "project_readme.md.j2",
+    "board_main.c.j2",
     "example_main.c.j2",
 }
 
