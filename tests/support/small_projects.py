@@ -10,6 +10,7 @@ from tests.golden.projects import NAMES, golden_project
 from tests.random.networks import network, project_of, samples_of
 from tests.support.adapting import with_adaptor
 from tests.support.backprop import with_backprop
+from tests.support.detectors import detecting
 from tests.support.frozen import freeze
 from tests.support.gru import with_gru_layers
 from tests.support.memories import with_memories
@@ -53,6 +54,8 @@ _MODELS: dict[str, Callable[[], QuantizedModel]] = {
     "wave_gru": lambda: with_gru_layers(_rng(6), network(6, value_type="s16", recurrent=True)),
     "chain": lambda: with_backprop(_rng(7), network(7, value_type="s16", maps=True)),
     "remembers": lambda: with_memories(_rng(13), network(13, value_type="s8", n_in=6, hidden=[4])),
+    "odd": lambda: detecting(_rng(14), "s8", 9, 3, "s8"),
+    "steady": lambda: detecting(_rng(15), "s16", 7, 0),
     "keeps": lambda: replace(
         network(14, value_type="s8", **_DENSE), replay=Replay(40, is_balanced=True, again=2)
     ),
