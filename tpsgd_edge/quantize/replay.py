@@ -8,7 +8,7 @@ from tpsgd_edge.spec import Spec
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """How many samples are kept, which, and how often they are learned from.
+    """Samples that a device keeps: their number, their choice, and how often it learns from them.
 
     Attributes:
         is_balanced: as many of each class; else each that came with the same probability.
