@@ -3,10 +3,11 @@
     python tools/results_defaults.py FOLDER [--half judging] [--only sequences]
 
 Trains a net with one hidden layer of 32 units on each table of tools/open_data.py, and a small
-convolutional and a recurrent net on each set of sequences, from specs that hold nothing but layers
-and data, with the generated code on this computer, three seeds each. Beside them stand logistic
-regression (ridge where labels are values) and scikit-learn's multilayer perceptron of the same
-width, sequences beside the same net in torch with Adam, and the net's own hidden layers at random.
+convolutional, a recurrent and a net behind a memory on each set of sequences, from specs that hold
+nothing but layers and data, with the generated code on this computer, three seeds each. Beside them
+stand logistic regression (ridge where labels are values) and scikit-learn's multilayer perceptron
+of the same width, sequences beside the same net in torch with Adam (memories beside the recurrent
+one), and the net's own hidden layers at random.
 FOLDER holds the packages' files, as tools/open_data.py says.
 """
 
@@ -75,6 +76,15 @@ def conv_layers(outputs: int) -> list[dict[str, Any]]:
 def rnn_layers(outputs: int) -> list[dict[str, Any]]:
     """A recurrent layer of 32 units."""
     return [{"name": "rnn1", "kind": "rnn", "units": 32}, {"name": "fc1", "units": outputs}]
+
+
+def memory_layers(outputs: int) -> list[dict[str, Any]]:
+    """Sixteen cosine sums of each channel, and 32 units that read them."""
+    return [
+        {"name": "mem", "kind": "memory", "cosines": 16},
+        {"name": "fc1", "units": 32},
+        {"name": "fc2", "units": outputs},
+    ]
 
 
 def default_spec(data: OpenSet, layers: list[dict[str, Any]], seed: int) -> Spec:
@@ -216,6 +226,7 @@ def jobs(
             yield data.name, "conv1d", partial(sequence_row, conv_layers), data
             if data.x.shape[1] <= _RNN_STEPS:
                 yield data.name, "rnn", partial(sequence_row, rnn_layers), data
+                yield data.name, "memory", partial(sequence_row, memory_layers), data
 
 
 def main() -> None:

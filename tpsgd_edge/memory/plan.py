@@ -181,7 +181,7 @@ def _make_and_learn(model: QuantizedModel, count: int) -> Iterator[Operation]:
     for layer in range(count):
         if _is_made(model, layer, count):
             yield Operation("recall" if layer < len(model.walk) else "forward", layer)
-        if _has_own_loss(model, layer):
+        if _learns_in_turn(model, layer):
             for index in model.way_down(layer):
                 yield Operation("learn" if _learns(model, index) else "backward", index)
 
@@ -200,9 +200,10 @@ def _learns(model: QuantizedModel, index: int) -> bool:
     return model.layers[index].trains
 
 
-def _has_own_loss(model: QuantizedModel, index: int) -> bool:
+def _learns_in_turn(model: QuantizedModel, index: int) -> bool:
+    """Tell whether a layer learns when its turn comes, not from what another passes to it."""
     own = model.layers[index].loss_layer
-    return _learns(model, index) and own is not None and own.loss.is_local
+    return _learns(model, index) and (own is None or not own.loss.is_passed)
 
 
 # Greedy placement is optimal in none of these orders, but seldom far from it in the best of them.

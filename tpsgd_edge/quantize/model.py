@@ -366,11 +366,14 @@ class QuantizedModel:
         return sum(layer.y_count for layer in self.trainable)
 
 
+_POOLS = ("max_pool", "average_pool")
+
+
 def _hands_down(layer: QuantizedLayer) -> bool:
     """Tell whether errors of a layer's outputs go on to its inputs: through pools they all do."""
-    if not layer.units:
+    if layer.kind in _POOLS:
         return True
-    return layer.loss_layer is not None and layer.units[0].learning.input_gradient is not None
+    return bool(layer.units) and layer.units[0].learning.input_gradient is not None
 
 
 def _heads_block(layer: QuantizedLayer) -> bool:

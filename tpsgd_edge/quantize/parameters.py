@@ -174,6 +174,11 @@ class Loss:
         return self.kind not in ("backward", "reconstruction")
 
     @property
+    def is_passed(self) -> bool:
+        """Tell whether the layer above passes its error to the layer."""
+        return self.kind == "backward"
+
+    @property
     def in_label_space(self) -> bool:
         """Tell whether P^T y is compared with the label, instead of y with P y*."""
         return self.kind in LABEL_SPACE
