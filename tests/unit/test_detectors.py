@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.kinds import begun, net
+from tests.support.kinds import assert_trains_on_this_computer, begun, net
 from tests.unit.test_codegen_builds import compiler
 from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.frontend.data import Dataset, dataset_from_arrays
@@ -118,6 +118,16 @@ def test_no_normal_sample_in_the_training_set_is_refused():
         dataset(["bad"] * 6, y_test=np.array(["ok"] * 3), normal=["ok"])
 
 
+def test_labels_that_are_the_samples_are_told_of():
+    x = RNG.normal(size=(30, 3)).astype(np.float32)
+    own = spec({"name": "a", "units": 2}, {"name": "b", "units": 3}, data={"task": "regression"})
+    notes = [dataset_from_arrays(own, x, y).said.notes for y in (x, x[::-1])]
+    assert ["labels are the samples themselves" in " ".join(said) for said in notes] == [
+        True,
+        False,
+    ]
+
+
 def test_auroc_is_the_share_of_pairs_in_the_right_order():
     scores, y = RNG.integers(0, 9, 60), RNG.integers(0, 2, 60)
     pairs = [(a > b) + 0.5 * (a == b) for a in scores[y == 1] for b in scores[y == 0]]
@@ -137,6 +147,14 @@ def test_what_is_told_of_the_scores():
     without = detection_of(outputs, np.zeros(5, int), unit=1.0, asked=0.01)
     assert without is not None
     assert (without.found, without.roc) == (None, ())
+
+
+def test_a_detector_behind_layers_that_do_not_train():
+    layers = [{"kind": "conv2d", "name": "map", "filters": 2, "kernel": 2, "train": False}]
+    folder = net("conv2d").folder
+    content = {"file": "d.npz", "normal": [0, 1], "input_shape": [5, 6, 2]}
+    own = {"name": "n", "model": {"layers": [*layers, {**DETECTOR, "units": 5}]}, "data": content}
+    assert_trains_on_this_computer(begun(spec_from_dict(own, folder=folder)))
 
 
 @pytest.mark.parametrize("method", ["reconstruction", "statistics"])
