@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.board_files import on_board
 from tpsgd_edge.assets import firmware_dir
 from tpsgd_edge.errors import BudgetError, SpecError, ToolError
 from tpsgd_edge.frontend.data import dataset_from_arrays
@@ -22,6 +23,10 @@ from tpsgd_edge.toolchain.board import (
 )
 from tpsgd_edge.toolchain.board_file import read_board_file
 from tpsgd_edge.toolchain.board_run import EmulatedBoard, _Pace, erased_storage
+from tpsgd_edge.toolchain.build import WARNINGS, device_flags
+from tpsgd_edge.toolchain.compilers import find_compiler
+from tpsgd_edge.toolchain.folder import write_project
+from tpsgd_edge.toolchain.process import run_tool
 
 BOARDS = all_boards()
 TEXT = """\
@@ -279,3 +284,18 @@ class _Project:
     """As much of a project as is asked for before anything is compiled."""
 
     name, sources = "net", ()
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+def test_the_code_of_a_board_compiles_without_a_warning(tmp_path, board):
+    try:
+        compiler = find_compiler(board.platform, "gcc")
+    except ToolError as error:
+        pytest.skip(error.what)
+    _, project = on_board(board.name)
+    write_project(project.files, tmp_path / "net")
+    sources = [path for path in board.image(has_store=True).sources if path.startswith("board/")]
+    assert "board/main.c" in sources
+    own = ("-DTPS_BOARD", *WARNINGS, "-Werror", "-fsyntax-only", "-I.", "-Iboard")
+    flags = (*device_flags(board.platform, compiler), *own)
+    run_tool([*compiler.command, *flags, *sources], purpose="gcc", timeout=60, cwd=tmp_path / "net")

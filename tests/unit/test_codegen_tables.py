@@ -1,7 +1,7 @@
 """The generator's tables: nothing is missing, nothing is there that no project can have."""
 
 from dataclasses import replace
-from typing import get_args
+from typing import Any, get_args
 
 import jinja2.nodes
 import numpy as np
@@ -27,6 +27,7 @@ from tpsgd_edge.codegen.calls import (
     use_state,
 )
 from tpsgd_edge.codegen.components import COMPONENTS
+from tpsgd_edge.codegen.drift import DriftView
 from tpsgd_edge.codegen.error_kernels import ErrorKernel
 from tpsgd_edge.codegen.kinds import KINDS
 from tpsgd_edge.codegen.naming import file_name
@@ -36,12 +37,15 @@ from tpsgd_edge.spec.loss import LossKind
 from tpsgd_edge.stages.selftest import selftest_of
 
 # Rendered on their own, or into other files than those of kernels.
+DRIFT = DriftView(is_confidence=False, tolerance=1638, threshold=327680, after=30)
 OWN = {
     "model.h.j2",
     "model.c.j2",
     "model_port.h.j2",
     "model_raw.h.j2",
     "model_raw.c.j2",
+    "model_drift.h.j2",
+    "board_main.c.j2",
     "model_log.h.j2",
     "model_log.c.j2",
     "model_store.h.j2",
@@ -90,7 +94,8 @@ def test_every_component_is_in_some_project_and_no_more_in_all_than_must_be():
         samples = [part[:2] for part in samples_of(model, 1)]
         test = selftest_of(model, *samples)
         plan = plan_memory(model)
-        projects.append(render(model, plan, ORIGIN, test, {}, has_store=True, has_wire=True))
+        more: dict[str, Any] = {"has_store": True, "has_wire": True, "log_every": 5, "drift": DRIFT}
+        projects.append(render(model, plan, ORIGIN, test, {}, **more))
     present = [
         {c.name for c in COMPONENTS if file_name(project.name, f"{c.name}.h") in project.files}
         for project in projects

@@ -1,6 +1,7 @@
 """Samples that are kept: which ones, which of them come again, and what is refused in words."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,13 @@ from tpsgd_edge.quantize import quantize_inputs, quantize_labels
 from tpsgd_edge.quantize.model import QuantizedModel, Replay
 from tpsgd_edge.reference import Reference
 from tpsgd_edge.reports.costs import check_budget, kept_bytes
-from tpsgd_edge.stages import on_host, prepare
+from tpsgd_edge.spec import load_spec
+from tpsgd_edge.stages import on_host, prepare, render_project
 from tpsgd_edge.stages.migration import migrate_state
 from tpsgd_edge.toolchain.sizes import Flash, Ram, Sizes
 
 U32 = 2**32
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def mixed(h: int) -> int:
@@ -195,6 +198,19 @@ class TestSpec:
     def test_what_cannot_be_is_refused_in_words(self, replay, is_class, words):
         with pytest.raises(SpecError) as caught:
             prepare(net(is_class=is_class, replay=replay))
+        assert words in caught.value.message()
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            ("replay.size=9", "a detector of anomalies keeps no samples"),
+            ('drift.watch="accuracy"', "a detector of anomalies watches its scores itself"),
+        ],
+    )
+    def test_detectors_of_anomalies_have_none_of_it(self, change, words):
+        spec = load_spec(EXAMPLES / "digits_anomaly.toml", [change, "platform.name=host"])
+        with pytest.raises(SpecError) as caught:
+            render_project(prepare(spec))
         assert words in caught.value.message()
 
     def test_the_schedule_counts_steps_on_kept_samples(self):

@@ -68,7 +68,7 @@ def test_the_device_learns_what_the_reference_learns(tmp_path, name):
             expected = np.ravel(reference.train_step(x, label))
             assert np.array_equal(answer.outputs, expected.astype(outputs))
             assert device.greet().digest == digest_now(model, reference)
-        assert device.hello.step == 6 * len(model.learning_steps)
+        assert device.hello.step == int(reference.state()["step"])
         assert device.selftest()
         assert device.greet().digest == digest_now(model, reference)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class DriftView:
-    """What the detector of a project looks at, and its limits as the contract has them.
+    """The detector of a project: the number it looks at, and its limits as the contract has them.
 
     Attributes:
         is_confidence: whether it looks at confidences; else at right and wrong answers.

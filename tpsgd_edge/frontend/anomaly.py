@@ -58,7 +58,7 @@ def read_normality(
 def with_anomalies(
     held_out: NDArray[np.intp], order: NDArray[np.intp], y: NDArray[np.int64]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Samples held out for the test, with all anomalies among the others, and those to learn."""
+    """Indices (n,) of the test, with all anomalies in it, and of what is to be learned."""
     is_normal = y[order] == NORMAL
     return np.concatenate([held_out, order[~is_normal]]), order[is_normal]
 

@@ -24,7 +24,7 @@ from tpsgd_edge.frontend.overlap import overlap_notes
 from tpsgd_edge.frontend.raw_type import raw_type
 from tpsgd_edge.frontend.samples import RawSamples, check_samples
 from tpsgd_edge.frontend.scaling import input_scaling, label_scaling
-from tpsgd_edge.frontend.split import drawn_order
+from tpsgd_edge.frontend.split import count_for_test, drawn_order
 from tpsgd_edge.graph import Labels
 from tpsgd_edge.spec import FASHION_MNIST, KEEPING, RawType, Spec, finds_anomalies
 
@@ -199,7 +199,7 @@ def _make_dataset(
     labelled = _labelled(spec, train, test, steps, source_domain)
     if source_domain is not None:
         _check_kin(source_domain, train, labelled.labels)
-    n_test = _test_count(spec, train) if test is None else 0
+    n_test = count_for_test(train, spec.data.test_fraction) if test is None else 0
     order = drawn_order(spec.seed, len(train.x))
     held_out, order = order[:n_test], order[n_test:]
     if finds_anomalies(spec.model):
@@ -383,16 +383,3 @@ def _steps_in_a_row(raw: RawSamples) -> RawSamples:
 def _flat(x: NDArray[Any]) -> Samples:
     flat = x.reshape(len(x), -1)
     return flat if flat.dtype == np.uint8 else flat.astype(np.float32)
-
-
-def _test_count(spec: Spec, train: RawSamples) -> int:
-    count = len(train.x)
-    n_test = max(1, round(count * spec.data.test_fraction))
-    if n_test >= count:
-        raise DataError(
-            "there are too few samples to keep some for the test",
-            where=train.where,
-            found=f"{count} samples, test_fraction = {spec.data.test_fraction:g}",
-            help="give more samples, a smaller test_fraction, or a test_file",
-        )
-    return n_test

@@ -48,7 +48,7 @@ def sample_order(order: Order, dataset: Dataset, seed: int, epoch: int) -> NDArr
 def stretches_of(
     order: Order, dataset: Dataset, seed: int, epochs: int
 ) -> tuple[NDArray[np.intp], ...]:
-    """Indices of the training samples, part by part: epochs, or the classes of one pass.
+    """Indices of the training samples, (n,) each part: of epochs, or of the classes of one pass.
 
     Raises:
         DataError: as for `sample_order`.

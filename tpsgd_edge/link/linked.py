@@ -130,7 +130,7 @@ class LinkedDevice:
         found = self._session.ask(Command.TRAIN, payload)
         if found is None:
             learned = (self.greet().step - before) % 2**32
-            if 0 < learned <= len(self.model.learning_steps):
+            if 0 < learned <= _most_steps(self.model):
                 # It was learned before the session was lost; only its answer is not known.
                 return Answer(self._step, None, None, np.empty(0))
             if self._step != before:
@@ -277,6 +277,12 @@ def digest_of(model: QuantizedModel, state: bytes) -> int:
     layout = state_layout(model)
     tensors = layout.read(state.ljust(layout.size, b"\0"))
     return digest(tensors[name] for name in digest_order(model))
+
+
+def _most_steps(model: QuantizedModel) -> int:
+    """The most training steps that one sample is: of a sequence some, and those of kept samples."""
+    again = 0 if model.replay is None else model.replay.again
+    return len(model.learning_steps) * (1 + again)
 
 
 def _on_the_wire(model: QuantizedModel, labels: NDArray[np.generic]) -> NDArray[np.generic]:

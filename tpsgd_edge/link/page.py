@@ -2,11 +2,12 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tpsgd_edge.errors import ToolError, how_to_install
+from tpsgd_edge.errors import LinkError, ToolError, how_to_install
 from tpsgd_edge.link.live import Live
 
 if TYPE_CHECKING:
@@ -60,19 +61,28 @@ def serve(live: Live, port: int) -> None:
     """Serve the page on this computer until it is interrupted.
 
     Raises:
+        LinkError: the port is taken.
         ToolError: uvicorn is not installed.
     """
     try:
         import uvicorn
     except ModuleNotFoundError:
         raise _missing() from None
-    uvicorn.run(
-        page(live),
-        host="127.0.0.1",
-        port=port,
-        log_level="error",
-        timeout_graceful_shutdown=1,
-    )
+    with _listener(port) as listener:
+        config = uvicorn.Config(page(live), log_level="error", timeout_graceful_shutdown=1)
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listener(port: int) -> socket.socket:
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        raise LinkError(
+            "the page cannot be served",
+            where=f"http://localhost:{port}",
+            found=error.strerror or str(error),
+            help="choose another port: --port 8001",
+        ) from None
 
 
 async def _events(live: Live) -> AsyncIterator[str]:

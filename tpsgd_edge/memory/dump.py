@@ -100,7 +100,7 @@ def _check_range(
 
 
 def _check_kept(model: QuantizedModel, replay: Replay, state: State, where: str) -> None:
-    """As many samples are kept as came and have room; classes and numbers are what they can be."""
+    """Compare the number of kept samples with those that came, and their values with ranges."""
     kept, seen = int(state[f"{KEPT}.kept"]), int(np.sum(state[f"{KEPT}.seen"], dtype=np.int64))
     good = kept == min(seen, replay.size)
     label, x = state[f"{KEPT}.label"], state[f"{KEPT}.x"]

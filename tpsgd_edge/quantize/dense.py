@@ -175,7 +175,11 @@ def _sums_f32(
 
 
 def check_counts(layer: WeightedLayer) -> None:
-    """Counts of a layer are 16 bits wide in the generated code."""
+    """Refuse a layer whose counts do not fit into 16 bits, as the generated code needs.
+
+    Raises:
+        SpecError: too many inputs or units.
+    """
     for what, count in (("inputs", layer.n_in), ("units", layer.n_out)):
         if count > _LARGEST_COUNT:
             raise SpecError(

@@ -73,12 +73,12 @@ class QuantizedDetector:
 
     @property
     def method(self) -> Literal["reconstruction", "statistics"]:
-        """What a sample is compared with, as in the spec."""
+        """The word of the spec for what a sample is compared with."""
         return "statistics" if self.code is None else "reconstruction"
 
     @property
     def tensors(self) -> tuple[OwnTensor, ...]:
-        """State beside weights and biases."""
+        """State beside weights and biases, each (count,)."""
         threshold = OwnTensor("t", (0, FIRST_RATIO, 0), 0, LARGEST_COUNT)
         if self.code is not None:
             return (threshold,)

@@ -8,7 +8,7 @@ from tpsgd_edge.spec import Spec
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """How many samples are kept, which, and how often they are learned from.
+    """Samples that a device keeps: their number, their choice, and how often it learns from them.
 
     Attributes:
         is_balanced: as many of each class; else each that came with the same probability.
@@ -27,11 +27,19 @@ def replay_of(spec: Spec, *, classes: int | None) -> Replay | None:
         classes: number of classes where a sample has one; None where it has other labels.
 
     Raises:
-        SpecError: samples that no class tells apart, or less room than classes, are to be balanced.
+        SpecError: samples that no class tells apart, or less room than classes, are to be balanced;
+            or those of a detector of anomalies are to be kept.
     """
     asked = spec.replay
     if asked.size == 0:
         return None
+    if spec.data.task == "anomaly":
+        raise SpecError(
+            "a detector of anomalies keeps no samples: it would count their scores again and again",
+            where=f"{spec.source}, [replay], size",
+            found=f"size = {asked.size}",
+            help="leave [replay] out",
+        )
     if asked.keep == "balanced":
         _check_balanced(spec, classes)
     fits = classes is not None and classes <= asked.size

@@ -8,7 +8,7 @@ _MOST = 65535
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a detector looks for: `tolerance` and `threshold` in Q15, and numbers to wait for."""
+    """Limits of a detector: `tolerance` and `threshold` in Q15, and numbers to wait for."""
 
     tolerance: int
     threshold: int
@@ -17,7 +17,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Detector:
-    """What a detector remembers; all 0 at first."""
+    """Memory of a detector; all 0 at first."""
 
     n: int = 0
     sum: int = 0

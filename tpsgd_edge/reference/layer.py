@@ -119,10 +119,10 @@ class DetectorLayer(ReferenceLayer, Protocol):
         """Update by threshold and score y (2,); tell whether anything changed."""
 
     def own_tensors(self) -> dict[str, Array]:
-        """Return the tensors beside weights and biases, by role."""
+        """Return the tensors beside weights and biases, by role, each (count,)."""
 
     def set_own(self, tensors: dict[str, Array]) -> None:
-        """Set the tensors beside weights and biases, by role."""
+        """Set the tensors beside weights and biases, by role, each (count,)."""
 
 
 class MemoryLayer(RecurrentLayer, Protocol):

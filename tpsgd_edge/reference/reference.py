@@ -211,7 +211,7 @@ class Reference:
         return {**tensors, **kept, **self.counters()}
 
     def kept_samples(self) -> dict[str, Array]:
-        """The tensors of kept samples, to read only and until the next step; empty without any."""
+        """The tensors of kept samples, (size, ...), to be read until the next step; or none."""
         return {} if self._kept is None else self._kept.state()
 
     def counters(self) -> dict[str, Array]:

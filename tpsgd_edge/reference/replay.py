@@ -36,11 +36,11 @@ class KeptSamples:
         }
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """The tensors by name, to read only and until the next step."""
+        """The tensors by name, samples (size, n_in), only read and until the next step."""
         return self._tensors
 
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from the tensors of a state."""
+        """Go on from the tensors of a state, samples (size, n_in)."""
         self._tensors = {name: np.array(state[name]) for name in self._tensors}
 
     @property
@@ -49,12 +49,12 @@ class KeptSamples:
         return int(self._tensors[f"{KEPT}.kept"])
 
     def learned_again(self, rng: int) -> tuple[Array, Array]:
-        """The sample and the label that are learned from again, one of those that are kept."""
+        """The kept sample (n_in,) that is learned from again, and its label."""
         place = below(self._word(rng, _LEARNED), self.count)
         return self._x[place], self._labels[place]
 
     def keep(self, x: Array, label: Any, rng: int) -> None:
-        """Keep a new sample, or leave it."""
+        """Keep a new sample x, shape (n_in,), or leave it."""
         place = self._place(int(label) if self._replay.is_balanced else None, rng)
         if place is not None:
             self._x[place] = x

@@ -1,4 +1,4 @@
-"""How much a net forgot of classes that came one after the other."""
+"""Forgetting of classes that came one after the other."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +39,7 @@ class Forgetting:
 
 
 def forgetting_of(training: Training) -> Forgetting:
-    """What became of each class of a training that met one after the other.
+    """Compare each class of a training after its own samples and at the end.
 
     A class that has no test samples is not among them.
     """

@@ -50,7 +50,7 @@ def accuracy_line(result: SimulateResult) -> Line:
 
 
 def detection_lines(result: SimulateResult) -> tuple[Line, ...]:
-    """What a detector's threshold does; empty of other nets."""
+    """Lines about a detector's threshold; empty of other nets."""
     found = result.detection
     if found is None:
         return ()

@@ -93,7 +93,7 @@ def detection_of(
 
 
 def auroc(scores: NDArray[Any], y: NDArray[Any]) -> float:
-    """Probability that an anomaly's score is above a normal sample's; ties count one half.
+    """Probability that an anomaly's score (n,) is above a normal one's; ties count one half.
 
     >>> auroc(np.array([1, 2, 2, 3]), np.array([0, 0, 1, 1]))
     0.875

@@ -15,6 +15,13 @@ def detector_of(spec: Spec, model: QuantizedModel) -> DriftView | None:
     asked = spec.drift
     if asked.watch is None:
         return None
+    if spec.data.task == "anomaly":
+        raise SpecError(
+            "a detector of anomalies watches its scores itself: there is no drift beside them",
+            where=f"{spec.source}, [drift], watch",
+            found=f'watch = "{asked.watch}"',
+            help="leave [drift] out",
+        )
     labels = model.labels
     if asked.watch == "accuracy" and (labels.kind != "class" or labels.each_step):
         raise SpecError(

@@ -100,7 +100,7 @@ def train(
     """Train for whole epochs, in an order drawn from the seed.
 
     Args:
-        stretches: indices of samples that are trained on instead, with a score after each part.
+        stretches: indices (n,) of samples that are trained on instead, a score after each part.
         begin: the state struct to begin with; the initial state where not given.
     """
     device.init()

@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 import tty
@@ -58,7 +59,11 @@ class EmulatedBoard:
         """
         self._command = _command(board, program, storage)
         self._baud = baud
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._folder = tempfile.TemporaryDirectory(prefix="board-")
+        # In a folder that nobody else can read, as a port of TCP would not be.
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(f"{self._folder.name}/uart")
+        self._listener.listen(1)
         self._listener.settimeout(_START_LIMIT)
         self._master, self._slave = os.openpty()
         # Held open, so that the port stays when a host goes; raw, as the wire's bytes must pass.
@@ -87,8 +92,7 @@ class EmulatedBoard:
         Raises:
             ToolError: QEMU does not start.
         """
-        host, port = self._listener.getsockname()
-        line = f"socket,id=uart,host={host},port={port},nodelay=on"
+        line = f"socket,id=uart,path={self._listener.getsockname()}"
         command = [*self._command, "-chardev", line, "-serial", "chardev:uart"]
         self._child = subprocess.Popen(
             command,
@@ -102,7 +106,6 @@ class EmulatedBoard:
         except TimeoutError:
             self.power_off()
             raise self._silent() from None
-        self._line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         threading.Thread(target=self._carry_out, args=(self._line,), daemon=True).start()
 
     def power_off(self) -> None:
@@ -123,6 +126,7 @@ class EmulatedBoard:
         self._is_open = False
         self.power_off()
         self._listener.close()
+        self._folder.cleanup()
         if self._child is not None and self._child.stderr is not None:
             self._child.stderr.close()
         # Wakes up the thread that reads what a host sends.

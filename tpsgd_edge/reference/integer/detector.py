@@ -49,11 +49,11 @@ class IntegerDetector:
         return () if self.code is None else (self.code,)
 
     def own_tensors(self) -> dict[str, NDArray[Any]]:
-        """Return the tensors beside weights and biases, by role, as the device keeps them."""
+        """Return the tensors beside weights and biases, by role, each (count,)."""
         return {role: values.astype("<i4") for role, values in self.own.items()}
 
     def set_own(self, tensors: dict[str, NDArray[Any]]) -> None:
-        """Set the tensors beside weights and biases, by role."""
+        """Set the tensors beside weights and biases, by role, each (count,)."""
         for role, values in self.own.items():
             values[...] = tensors[role]
 
@@ -69,7 +69,7 @@ class IntegerDetector:
     def learn(
         self, x: NDArray[Any], y: Int64, label: int, words: NDArray[np.uint32], decay: int
     ) -> bool:
-        """Learn a sample that is normal; tell whether anything may have changed."""
+        """Learn a sample x (n_in,) that is normal; tell whether anything may have changed."""
         if label != 0:
             return False
         if self.code is not None:
