@@ -1,5 +1,6 @@
 """Anomaly tasks: what a spec may say, which samples are learned, what is told, what C offers."""
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from tests.support.kinds import assert_trains_on_this_computer, begun, net
 from tests.unit.test_codegen_builds import compiler
+from tpsgd_edge.cli.running import run
 from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.frontend.data import Dataset, dataset_from_arrays
 from tpsgd_edge.graph.detector import usual_units
@@ -17,10 +19,12 @@ from tpsgd_edge.memory.dump import read_dump
 from tpsgd_edge.quantize import quantize_inputs
 from tpsgd_edge.quantize.detectors import OwnTensor
 from tpsgd_edge.reference import Reference
+from tpsgd_edge.reports.detection_plots import roc_svg, scores_svg
 from tpsgd_edge.spec import Spec, spec_from_dict
 from tpsgd_edge.stages import render_project
 from tpsgd_edge.stages.detection import auroc, detection_of
 
+EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "digits_anomaly.toml"
 DETECTOR = {"kind": "detector", "name": "d"}
 RNG = np.random.default_rng(3)
 
@@ -147,6 +151,31 @@ def test_what_is_told_of_the_scores():
     without = detection_of(outputs, np.zeros(5, int), unit=1.0, asked=0.01)
     assert without is not None
     assert (without.found, without.roc) == (None, ())
+
+
+def test_plots_hold_both_kinds_of_samples_and_the_threshold():
+    outputs = np.stack([np.full(40, 20), RNG.integers(1, 40, 40)], axis=1)
+    found = detection_of(outputs, np.arange(40) % 2, unit=1.0, asked=0.01)
+    assert found is not None
+    scores, roc = scores_svg(found), roc_svg(found)
+    assert all(word in scores for word in ("<svg", "normal", "anomalies", "threshold"))
+    assert "anomalies found" in roc
+    assert scores_svg(found) == scores
+
+
+@pytest.mark.slow
+def test_a_report_tells_of_scores_and_of_the_roc(tmp_path: Path, capsys: Any):
+    html = tmp_path / "r.html"
+    given = ["--platform", "host", "--steps", "20", "--epochs", "2", "--out", str(html), "--json"]
+    assert run(["report", str(EXAMPLE), *given]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["metric"], told["verdict"]) == ("auroc", "equal")
+    assert told["accuracy_after"] > 0.85
+    found = told["detection"]
+    assert sum(found["histogram"]["normal"]) == 179
+    assert 0 <= found["false_alarms"] <= 0.1
+    page = html.read_text(encoding="utf-8")
+    assert all(word in page for word in ("<h2>Scores</h2>", "<h2>ROC</h2>", "AUROC"))
 
 
 def test_a_detector_behind_layers_that_do_not_train():
