@@ -55,7 +55,6 @@ OWN = {
     "project_makefile.j2",
     "project_cmake.j2",
     "project_readme.md.j2",
-    "board_main.c.j2",
     "example_main.c.j2",
 }
 
