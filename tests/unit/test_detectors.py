@@ -1,5 +1,6 @@
 """Anomaly tasks: what a spec may say, which samples are learned, what is told, what C offers."""
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.kinds import begun, net
+from tests.support.kinds import assert_trains_on_this_computer, begun, net
 from tests.unit.test_codegen_builds import compiler
+from tpsgd_edge.cli.running import run
 from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.frontend.data import Dataset, dataset_from_arrays
 from tpsgd_edge.graph.detector import usual_units
@@ -17,10 +19,12 @@ from tpsgd_edge.memory.dump import read_dump
 from tpsgd_edge.quantize import quantize_inputs
 from tpsgd_edge.quantize.detectors import OwnTensor
 from tpsgd_edge.reference import Reference
+from tpsgd_edge.reports.detection_plots import roc_svg, scores_svg
 from tpsgd_edge.spec import Spec, spec_from_dict
 from tpsgd_edge.stages import render_project
 from tpsgd_edge.stages.detection import auroc, detection_of
 
+EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "digits_anomaly.toml"
 DETECTOR = {"kind": "detector", "name": "d"}
 RNG = np.random.default_rng(3)
 
@@ -118,6 +122,16 @@ def test_no_normal_sample_in_the_training_set_is_refused():
         dataset(["bad"] * 6, y_test=np.array(["ok"] * 3), normal=["ok"])
 
 
+def test_labels_that_are_the_samples_are_told_of():
+    x = RNG.normal(size=(30, 3)).astype(np.float32)
+    own = spec({"name": "a", "units": 2}, {"name": "b", "units": 3}, data={"task": "regression"})
+    notes = [dataset_from_arrays(own, x, y).said.notes for y in (x, x[::-1])]
+    assert ["labels are the samples themselves" in " ".join(said) for said in notes] == [
+        True,
+        False,
+    ]
+
+
 def test_auroc_is_the_share_of_pairs_in_the_right_order():
     scores, y = RNG.integers(0, 9, 60), RNG.integers(0, 2, 60)
     pairs = [(a > b) + 0.5 * (a == b) for a in scores[y == 1] for b in scores[y == 0]]
@@ -137,6 +151,39 @@ def test_what_is_told_of_the_scores():
     without = detection_of(outputs, np.zeros(5, int), unit=1.0, asked=0.01)
     assert without is not None
     assert (without.found, without.roc) == (None, ())
+
+
+def test_plots_hold_both_kinds_of_samples_and_the_threshold():
+    outputs = np.stack([np.full(40, 20), RNG.integers(1, 40, 40)], axis=1)
+    found = detection_of(outputs, np.arange(40) % 2, unit=1.0, asked=0.01)
+    assert found is not None
+    scores, roc = scores_svg(found), roc_svg(found)
+    assert all(word in scores for word in ("<svg", "normal", "anomalies", "threshold"))
+    assert "anomalies found" in roc
+    assert scores_svg(found) == scores
+
+
+@pytest.mark.slow
+def test_a_report_tells_of_scores_and_of_the_roc(tmp_path: Path, capsys: Any):
+    html = tmp_path / "r.html"
+    given = ["--platform", "host", "--steps", "20", "--epochs", "2", "--out", str(html), "--json"]
+    assert run(["report", str(EXAMPLE), *given]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["metric"], told["verdict"]) == ("auroc", "equal")
+    assert told["accuracy_after"] > 0.85
+    found = told["detection"]
+    assert sum(found["histogram"]["normal"]) == 179
+    assert 0 <= found["false_alarms"] <= 0.1
+    page = html.read_text(encoding="utf-8")
+    assert all(word in page for word in ("<h2>Scores</h2>", "<h2>ROC</h2>", "AUROC"))
+
+
+def test_a_detector_behind_layers_that_do_not_train():
+    layers = [{"kind": "conv2d", "name": "map", "filters": 2, "kernel": 2, "train": False}]
+    folder = net("conv2d").folder
+    content = {"file": "d.npz", "normal": [0, 1], "input_shape": [5, 6, 2]}
+    own = {"name": "n", "model": {"layers": [*layers, {**DETECTOR, "units": 5}]}, "data": content}
+    assert_trains_on_this_computer(begun(spec_from_dict(own, folder=folder)))
 
 
 @pytest.mark.parametrize("method", ["reconstruction", "statistics"])

@@ -15,6 +15,7 @@ import pytest
 
 from tests.random.networks import ORIGIN, network, samples_of
 from tests.support.carried import with_carried_scores
+from tests.support.detectors import detecting
 from tests.support.gru import with_gru_layers
 from tests.support.map_models import chain, conv, small
 from tests.support.memories import behind_a_map
@@ -93,6 +94,7 @@ MODELS: dict[str, Callable[[int], QuantizedModel]] = {
     "rnn": lambda seed: network(seed, recurrent=True, label_kind="class", lively=True),
     "gru": _gru,
     "memory of a map": _memory_of_a_map,
+    "detector": lambda seed: detecting(np.random.default_rng(seed), "s8", 9, 3, "s8"),
 }
 
 

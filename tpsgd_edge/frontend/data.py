@@ -1,6 +1,5 @@
 """The data set of a spec, from whatever file holds it to a `Dataset`."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from tpsgd_edge.errors import DataError
 from tpsgd_edge.frontend.anomaly import read_normality, with_anomalies
 from tpsgd_edge.frontend.classes import Asked, shown
 from tpsgd_edge.frontend.files import FASHION_CLASSES, read_sets
+from tpsgd_edge.frontend.label_notes import label_notes
 from tpsgd_edge.frontend.labels import (
     LabelledBy,
     are_one_hot,
@@ -233,7 +233,7 @@ def _make_dataset(
                 *(note for note in (test.notes if test else ()) if note not in train.notes),
                 *labelled.notes,
                 *overlap_notes(x_train, x_test, is_split=test is None),
-                *_undefined(labelled.labels, y_test),
+                *label_notes(labelled.labels, x_train, y_train, y_test),
             ),
         ),
     )
@@ -250,12 +250,6 @@ def _labelled(
     if finds_anomalies(spec.model):
         return read_normality(train, test, spec.data.normal, spec.data.classes)
     return _with_room(spec, _read_all_labels(train, test, steps, _asked(spec, source_domain)))
-
-
-def _undefined(labels: Labels, y_test: NDArray[Any]) -> Iterator[str]:
-    """Note about labels for which no score can be computed."""
-    if labels.kind == "vector" and len(y_test) and (y_test == y_test[0]).all():
-        yield "the labels of the test set are all the same value, so R² is not defined"
 
 
 def _asked(spec: Spec, source_domain: Dataset | None) -> Asked:
