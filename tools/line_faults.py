@@ -108,7 +108,7 @@ class Bench:
         self.digests: dict[int, int] = {}
         self.states: dict[int, bytes] = {}
         with Process(program, folder) as process, self.open(process.port) as device:
-            self.digests[0] = device.hello.digest
+            self.states[0], self.digests[0] = device.pull(), device.hello.digest
             for i in range(3 * SAMPLES):
                 device.train(self.x[i], self.y[i])
                 self.states[i + 1] = device.pull()

@@ -10,6 +10,7 @@ from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.data import dataset_from_arrays
 from tpsgd_edge.memory import plan_memory
 from tpsgd_edge.quantize import QuantizedModel
+from tpsgd_edge.reports.costs import layer_costs
 from tpsgd_edge.spec import Spec, error_gate, spec_from_dict
 from tpsgd_edge.stages import prepare, render_project
 
@@ -189,6 +190,16 @@ def test_layers_that_do_not_train_pass_errors_on_and_take_no_ram():
     assert not any(tensor.name.startswith("fc2") for tensor in plan_memory(model).state.tensors)
     # Without anything below that wants it, no error comes.
     assert model_of(FC1 | {"train": False}, frozen, OUT).ways_down == ()
+
+
+def test_a_report_says_where_the_error_comes_from():
+    model = model_of(FC1 | PASSED, FC2 | {"train": False}, OUT)
+    costs = layer_costs(model, plan_memory(model))
+    assert [cost.about.partition(", ")[2] for cost in costs] == [
+        "error from above",
+        "does not train",
+        "softmax cross entropy",
+    ]
 
 
 @pytest.mark.parametrize("weights", ["s16", "f32"])

@@ -134,4 +134,4 @@ def test_a_schedule_counts_the_updates_on_the_way_through_a_sequence(every, each
     spec = spec_from_dict({**content, "rule": {"learn_every": every, "learning_rate": 0.02}})
     labels = np.repeat(CLASSES[:, np.newaxis], 4, axis=1) if each_step else CLASSES
     dataset = dataset_from_arrays(spec, RNG.normal(size=(60, 4, 3)).astype(np.float32), labels)
-    assert _updates_per_sample(build_graph(spec, dataset)) == updates
+    assert _updates_per_sample(build_graph(spec, dataset), None) == updates

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -160,3 +161,9 @@ def test_places_are_those_of_the_samples_that_are_used(folder):
     dataset = load_dataset(spec)
     assert dataset.places is not None
     assert len(dataset.places) == len(dataset.x_train) == 20
+
+
+def test_a_detector_of_anomalies_has_no_classes_in_turn(capsys):
+    spec = str(Path(__file__).parents[2] / "examples" / "digits_anomaly.toml")
+    assert run(["simulate", spec, "--platform", "host", "--order", "classes"]) == 2
+    assert "a detector of anomalies learns one class" in capsys.readouterr().err

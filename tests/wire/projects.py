@@ -19,8 +19,9 @@ from tpsgd_edge.memory import plan_memory
 from tpsgd_edge.quantize import QuantizedModel, quantize_inputs, quantize_labels
 from tpsgd_edge.stages.selftest import selftest_of
 
-# Golden projects; a state that ends with single bytes; 16 bits; labels at each step of a sequence.
-WIRED = (*NAMES, "bytes", "words", "maps", "wave", "wave_gru", "remembers", "keeps")
+# Golden projects; a state that ends with single bytes; 16 bits; labels at each step of a sequence;
+# kept samples; detectors of anomalies.
+WIRED = (*NAMES, *"bytes words maps wave wave_gru remembers keeps odd steady".split())
 SANITIZE = ("-O0", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 # A busy machine is no fault of a line.
 LIMITS = Limits(answer=20.0, slow=60.0, tries=2)

@@ -1,5 +1,6 @@
 """A line that fails: no call waits beyond its limit, and weights are those of whole steps."""
 
+import struct
 import time
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from tools.line_devices import FaultyLine, Process, double, flip
 from tools.line_faults import HANG, KINDS, SAMPLES, Tally, bench_in, trial
 from tpsgd_edge.errors import LinkError
 from tpsgd_edge.link import LinkedDevice
+from tpsgd_edge.link.messages import BAD_BLOCK, Command
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +123,15 @@ def test_weights_go_on_coming_in_after_another_computer_spoke(bench):
             assert device.hello.digest == bench.digests[1]
             # Of four blocks, one was left.
             assert whole - (line.frames - frames_before) == 6
+
+
+def test_no_read_is_longer_than_a_block(bench):
+    with Process(bench.program, bench.folder) as process, bench.open(process.port) as device:
+        block = device.hello.block
+        assert len(bench.state) > 2 * block
+        good = device._ask(Command.READ, struct.pack("<II", 0, block))
+        assert (good.status, good.payload[4:]) == (0, bench.states[0][:block])
+        assert device._ask(Command.READ, struct.pack("<II", 0, block + 1)).status == BAD_BLOCK
 
 
 def test_the_table_finds_a_device_that_learns_twice(bench, monkeypatch):

@@ -100,6 +100,8 @@ def test_raw_samples_of_the_data_file_are_taken(petals):
         counts = device.statistics()
         assert (counts.step, counts.logged, counts.trained) == (5, 6, 5)
         assert (counts.repeated, counts.dropped, counts.lost) == (0, 0, 0)
+        # Two hellos, five steps, two looks at the log, a score: no session was lost.
+        assert counts.carried_out == 10
 
 
 def test_a_log_forgets_the_oldest_and_says_so(petals):

@@ -44,8 +44,9 @@ def test_the_headers_of_several_models_are_for_cplusplus_too(tmp_path, compiler_
     names = [wired(name).project.name for name in WIRED]
     lines = [f'#include "{name}_wire.h"' for name in names]
     lines += [f"static struct {name}_model {name};" for name in names]
-    lines += [f"static struct {name}_wire {name}_line;" for name in names]
-    calls = [f"    {name}_wire_open(&{name}_line, 0, &{name});" for name in names]
+    lines += [f"static struct {name}_wire {name}_wire_of;" for name in names]
+    lines.append("static struct tps_line line;")
+    calls = [f"    {name}_wire_open(&{name}_wire_of, &line, &{name});" for name in names]
     lines += ["int main()", "{", *calls, "    return 0;", "}", ""]
     (tmp_path / "main.cpp").write_text("\n".join(lines))
     flags = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]

@@ -132,6 +132,8 @@ def _about_gru(layer: QuantizedGru) -> str:
 def _learns(layer: QuantizedWeighted) -> str:
     if not layer.trains:
         return "does not train"
+    if layer.loss.is_passed:
+        return "error from above"
     text = layer.loss.kind.replace("_", " ")
     if layer.projection is not None:
         is_measured = layer.projection.kind == "prototype"

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.order import Order, passes_in
 from tpsgd_edge.memory.dump import State
 from tpsgd_edge.reports.costs import formats_of
@@ -26,8 +27,16 @@ def with_passes(spec: Spec, order: Order, epochs: int | None) -> tuple[Spec, int
     """The spec and its epochs; where classes come one after the other, with a schedule of one pass.
 
     Raises:
-        SpecError: more passes are asked for.
+        SpecError: more passes are asked for, or a detector of anomalies learns, which meets no
+            class but the normal one.
     """
+    if order == "classes" and spec.data.task == "anomaly":
+        raise SpecError(
+            "a detector of anomalies learns one class, which no other can come after",
+            where="--order classes",
+            found='task = "anomaly"',
+            help="use --order recorded or shuffled",
+        )
     passes = passes_in(order, epochs)
     if order == "classes":
         spec = spec.model_copy(update={"rule": spec.rule.model_copy(update={"epochs": 1})})

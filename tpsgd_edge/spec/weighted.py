@@ -29,7 +29,8 @@ class WeightedSpec(ReadingSpec):
     each class in the trained net, fitted, or random. Example: `projection = "random"`"""
     error: Literal["own", "passed"] = "own"
     """Where a hidden layer has its error from: its own local loss, or the layer above, which passes
-    it on through its weights: both learn from one loss. Example: `error = "passed"`"""
+    it on through its weights: both learn from one loss. Since: 0.2.0.
+    Example: `error = "passed"`"""
     activation: Activation | None = None
     """Activation; where not given, linear in the last layer and tanh in others.
     Example: `activation = "relu"`"""
