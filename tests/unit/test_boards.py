@@ -14,7 +14,6 @@ from tpsgd_edge.reports.costs import budget_of
 from tpsgd_edge.spec import Spec, load_spec, spec_from_dict
 from tpsgd_edge.stages import prepare, render_project
 from tpsgd_edge.stages.boards import compile_board, place_of
-from tpsgd_edge.toolchain import board_run
 from tpsgd_edge.toolchain.board import (
     all_boards,
     board_files,
@@ -23,7 +22,7 @@ from tpsgd_edge.toolchain.board import (
     with_board,
 )
 from tpsgd_edge.toolchain.board_file import read_board_file
-from tpsgd_edge.toolchain.board_run import EmulatedBoard, _Pace, erased_storage
+from tpsgd_edge.toolchain.board_run import EmulatedBoard, Pace, erased_storage
 from tpsgd_edge.toolchain.build import WARNINGS, device_flags
 from tpsgd_edge.toolchain.compilers import find_compiler
 from tpsgd_edge.toolchain.folder import write_project
@@ -241,14 +240,14 @@ class TestRunning:
         slept, clock = [], [100.0]
         monkeypatch.setattr("time.monotonic", lambda: clock[0])
         monkeypatch.setattr("time.sleep", slept.append)
-        pace = _Pace(1000)
+        pace = Pace(1000)
         pace.wait(10)
         clock[0] += 0.05
         pace.wait(10)
         clock[0] += 100
         pace.wait(1)
         assert slept == pytest.approx([0.1, 0.15, 0.01])
-        _Pace(None).wait(1000)
+        Pace(None).wait(1000)
         assert len(slept) == 3
 
 
@@ -300,22 +299,3 @@ def test_the_code_of_a_board_compiles_without_a_warning(tmp_path, board):
     own = ("-DTPS_BOARD", *WARNINGS, "-Werror", "-fsyntax-only", "-I.", "-Iboard")
     flags = (*device_flags(board.platform, compiler), *own)
     run_tool([*compiler.command, *flags, *sources], purpose="gcc", timeout=60, cwd=tmp_path / "net")
-
-
-def test_bytes_pass_one_after_the_other_at_the_speed_of_the_line(monkeypatch):
-    now, slept = [100.0], []
-
-    def sleep(seconds):
-        slept.append(round(seconds, 9))
-        now[0] += seconds
-
-    monkeypatch.setattr(board_run.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(board_run.time, "sleep", sleep)
-    pace = board_run.Pace(9600)
-    pace.wait(96)  # ten bits a byte
-    now[0] += 0.05  # half of the next ones' time goes by
-    pace.wait(96)
-    now[0] += 7
-    pace.wait(1)
-    board_run.Pace(None).wait(10**6)
-    assert slept == [0.1, 0.1, round(1 / 960, 9)]
