@@ -84,12 +84,13 @@ def small(keep: str, size: int = 5, again: int = 1, **changes: Any) -> Quantized
 
 @pytest.mark.parametrize("keep", ["reservoir", "balanced"])
 def test_the_kept_samples_are_those_of_the_contract(keep):
-    prepared = prepare(net(replay={"size": 5, "keep": keep}))
+    prepared = prepare(net(replay={"size": 4, "keep": keep}))
     model = prepared.model
     x = quantize_inputs(model, prepared.dataset.x_train)
-    # One class for long, then the others: a class with few takes the place of one with most.
+    # One class for long, then others: a class with few takes the place of one with most. Two tie
+    # when the third one comes.
     labels = np.array([0] * 40 + [1] * 30 + [2] * 20 + [0, 1, 2] * 10, np.uint16)
-    reference, story = Reference(model), Story(5, is_balanced=keep == "balanced")
+    reference, story = Reference(model), Story(4, is_balanced=keep == "balanced")
     held = []
     for number, label in enumerate(labels):
         before, again = reference.state(), len(story.slots) > 0
@@ -104,7 +105,7 @@ def test_the_kept_samples_are_those_of_the_contract(keep):
         held.append(tuple(story.slots))
     assert len(set(held)) > 15, "samples were replaced"
     if keep == "balanced":
-        assert sorted(story.labels.count(k) for k in range(CLASSES)) == [1, 2, 2]
+        assert sorted(story.labels.count(k) for k in range(CLASSES)) == [1, 1, 2]
 
 
 @pytest.mark.parametrize("again", [1, 3])
