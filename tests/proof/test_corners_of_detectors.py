@@ -82,17 +82,19 @@ def test_far_values_saturate_and_count_no_more_than_64_variances():
     # 127 * 256 and a mean of -32,768 are 65,280 apart: 32,767, of which 65,535 / 2^10 count.
     assert [score for _, score in answered(model, *lessons)] == [32767, 32767]
     assert [state["v"] for state in after(model, *lessons)] == [[32767**2]] * 2
+    # Beside an input that is its mean: half of 65,535.
+    two = {"fc1_m": [-(1 << 29), 0], "fc1_v": [0, 0], "fc1_t": [0, 1 << 20, 0]}
+    assert answered(statistics("s8", 2), ([127, 0], two))[0][1] == 23170
 
 
 def test_a_quotient_is_rounded_down_and_a_small_variance_counts_as_256():
     model = statistics("s16")
     # 16^2 / 256 is 1: the root of 2^14. 15^2 / 256 is 0, and 1,023 >> 10 too.
     # With a variance of 2^20 the divisor is 1,280 in all: 36^2 is above it, 35^2 is not.
-    lessons = [
-        ([x], {"fc1_v": [v], "fc1_t": LEARNED})
-        for x, v in ((16, 0), (15, 1023), (36, 1 << 20), (35, 1 << 20))
-    ]
-    assert [score for _, score in answered(model, *lessons)] == [128, 0, 128, 0]
+    # 101^2 / 256 is 39, where 255 would make 40 of it.
+    met = ((16, 0), (15, 1023), (36, 1 << 20), (35, 1 << 20), (101, 0))
+    lessons = [([x], {"fc1_v": [v], "fc1_t": LEARNED}) for x, v in met]
+    assert [score for _, score in answered(model, *lessons)] == [128, 0, 128, 0, 799]
 
 
 def test_means_and_variances_go_half_up_by_the_bits_of_the_count():
@@ -159,8 +161,8 @@ def test_errors_are_halves_of_the_outputs_and_biases_stay():
     (layer,) = model.layers
     code = altered(layer.code, rate=Requantize(2**15, 15), update_shift=6)
     model = replace(model, layers=(replace(layer, code=code, back=Requantize(2**14, 30)),))
-    # d = delta = -1 >> 1 = -1: a rest of -128 moves its weight by 2^7 / 2^6, one of -1 by 0 or 1.
-    (moved,) = after(model, ([-1, -128], {}))
+    # d = delta = -2 >> 1 = -1: a rest of -128 moves its weight by 2^7 / 2^6, one of -2 by 0 or 1.
+    (moved,) = after(model, ([-2, -128], {}))
     assert moved["w"][1] == 2
     assert moved["w"][0] in (1, 2)
     assert moved["b"] == [0]

@@ -22,7 +22,7 @@ from tpsgd_edge.toolchain.board import (
     with_board,
 )
 from tpsgd_edge.toolchain.board_file import read_board_file
-from tpsgd_edge.toolchain.board_run import EmulatedBoard, _Pace, erased_storage
+from tpsgd_edge.toolchain.board_run import EmulatedBoard, Pace, erased_storage
 from tpsgd_edge.toolchain.build import WARNINGS, device_flags
 from tpsgd_edge.toolchain.compilers import find_compiler
 from tpsgd_edge.toolchain.folder import write_project
@@ -240,14 +240,14 @@ class TestRunning:
         slept, clock = [], [100.0]
         monkeypatch.setattr("time.monotonic", lambda: clock[0])
         monkeypatch.setattr("time.sleep", slept.append)
-        pace = _Pace(1000)
+        pace = Pace(1000)
         pace.wait(10)
         clock[0] += 0.05
         pace.wait(10)
         clock[0] += 100
         pace.wait(1)
         assert slept == pytest.approx([0.1, 0.15, 0.01])
-        _Pace(None).wait(1000)
+        Pace(None).wait(1000)
         assert len(slept) == 3
 
 

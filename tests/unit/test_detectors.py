@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.kinds import assert_trains_on_this_computer, begun, net
 from tests.unit.test_codegen_builds import compiler
+from tools import results_anomaly
 from tpsgd_edge.cli.running import run
 from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.frontend.data import Dataset, dataset_from_arrays
@@ -24,7 +25,9 @@ from tpsgd_edge.spec import Spec, spec_from_dict
 from tpsgd_edge.stages import render_project
 from tpsgd_edge.stages.detection import auroc, detection_of
 
-EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "digits_anomaly.toml"
+ROOT = Path(__file__).parent.parent.parent
+EXAMPLE = ROOT / "examples" / "digits_anomaly.toml"
+RESULTS = ROOT / "docs" / "results"
 DETECTOR = {"kind": "detector", "name": "d"}
 RNG = np.random.default_rng(3)
 
@@ -176,6 +179,16 @@ def test_a_report_tells_of_scores_and_of_the_roc(tmp_path: Path, capsys: Any):
     assert 0 <= found["false_alarms"] <= 0.1
     page = html.read_text(encoding="utf-8")
     assert all(word in page for word in ("<h2>Scores</h2>", "<h2>ROC</h2>", "AUROC"))
+
+
+def test_the_tables_in_the_documentation_are_those_of_the_results():
+    page = (RESULTS / "anomaly.md").read_text(encoding="utf-8")
+    results = results_anomaly.Results(RESULTS / "anomaly.json", may_train=False)
+    for name in results_anomaly.SETS:
+        assert "\n".join(results_anomaly.score_table(results, name)) in page
+    costs = "\n".join(results_anomaly.cost_table(results, list(results_anomaly.SETS)))
+    assert costs.count("equal, 200 steps") == 16
+    assert costs in page
 
 
 def test_a_detector_behind_layers_that_do_not_train():

@@ -134,7 +134,7 @@ class EmulatedBoard:
 
     def _carry_in(self) -> None:
         """Carry from the port to the board; what comes while the power is off is lost."""
-        pace = _Pace(self._baud)
+        pace = Pace(self._baud)
         while True:
             data = os.read(self._master, _CHUNK)
             if not self._is_open:
@@ -150,7 +150,7 @@ class EmulatedBoard:
 
     def _carry_out(self, line: socket.socket) -> None:
         """Carry from the board to the port, until the power goes."""
-        pace = _Pace(self._baud)
+        pace = Pace(self._baud)
         with contextlib.suppress(OSError):
             while data := line.recv(_CHUNK):
                 pace.wait(len(data))
@@ -166,7 +166,7 @@ class EmulatedBoard:
         )
 
 
-class _Pace:
+class Pace:
     """Time that bytes take on a line."""
 
     def __init__(self, baud: int | None) -> None:
