@@ -40,7 +40,7 @@ def encoded(frame: Frame) -> bytes:
     """The bytes of a frame on the line.
 
     >>> encoded(Frame(1, 2, b"")).hex()
-    '000301010102010101055f41aae900'
+    '00030101010202010105c81cf6a500'
     """
     head = _HEAD.pack(frame.version, frame.command, frame.status, frame.number)
     body = head + frame.payload

@@ -6,8 +6,9 @@ convolution the sum is over positions. A layer has learned before the next one i
 rule keeps only what it still needs. Recurrent layers get their deltas in `deltas.py`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal, NamedTuple
 
 import torch
@@ -309,12 +310,14 @@ def _last_readers(network: FloatNetwork) -> dict[int, int]:
 def _after_the_output(rule: Direct, task: Task) -> Iterator[Change]:
     activity, last = task.activity or task.network.activity(task.x), len(task.losses) - 1
     error = last_delta(activity, task.labels, task.losses)
-    deltas: Deltas = [rule.hidden(task, i, y, y, error) for i, y in enumerate(activity[1:-1])]
-    deltas.append(error)
-    if rule.passes:
-        deltas = with_passed(task, activity, deltas)
-    for index in _in_order(task, last + 1):
-        delta = deltas[index]
+    hidden = (rule.hidden(task, i, y, y, error) for i, y in enumerate(activity[1:-1]))
+    # Without blocks one after the other: all of them at once take memory, which is measured.
+    deltas: Iterable[Tensor | None] = chain(hidden, [error])
+    order: Iterable[int] = range(last + 1)
+    if rule.passes and task.network.blocks:
+        made, order = with_passed(task, activity, list(deltas)), _in_order(task, last + 1)
+        deltas = (made[index] for index in order)
+    for index, delta in zip(order, deltas, strict=True):
         if delta is not None:
             yield Change(index, task.network.read(index, activity), delta)
 
