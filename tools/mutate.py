@@ -61,6 +61,7 @@ TESTS = {
     "orders": "tests/unit/test_orders.py",
     "memories": "tests/random/test_random_memories.py",
     "memory": "tests/proof/test_corners_of_memories.py",
+    "memory_works": "tests/unit/test_works_of_memories.py",
     "memory_by_hand": "tests/unit/test_reference_memory.py",
     "backprop": "tests/random/test_random_backprop.py",
     "readouts": "tests/random/test_random_readouts.py",
