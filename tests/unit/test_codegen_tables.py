@@ -1,5 +1,7 @@
 """The generator's tables: nothing is missing, nothing is there that no project can have."""
 
+import re
+from collections import defaultdict
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -150,3 +152,28 @@ def literals(of):
 def test_every_loss_has_its_words_and_its_error(loss):
     kernel = ErrorKernel(loss, loss, "target", "s8", "int8_t", is_last=True, returns="void")
     assert template("error_macros.j2").module.summary(kernel).startswith("e = ")
+
+
+# Of two that no project has together, one name may stand in both.
+APART = ({"tps_dense", "tps_dense_f32"}, {"tps_error", "tps_error_f32"})
+# A compilation of its own on every machine.
+ALONE = {"board_main", "example_main", "project_readme"}
+_STATIC = re.compile(
+    r"^static (?:inline |const |struct )*[\w{}.]+(?: \w+)? ?[ *](\w+)(?=[\[(;]| =)", re.MULTILINE
+)
+
+
+def test_static_names_are_those_of_one_file():
+    """Simulations and proofs compile all files of a project as one."""
+    places: dict[str, set[str]] = defaultdict(set)
+    folders = [firmware_dir() / part for part in ("runtime", "port", "host")]
+    for path in (p for folder in (templates_dir(), *folders) for p in folder.iterdir()):
+        # The model's own source is made of several templates.
+        stem = path.name.partition(".")[0]
+        if stem in ALONE or stem in ("startup_riscv", "stdio", "sim"):
+            continue
+        for name in _STATIC.findall(path.read_text(encoding="utf-8")):
+            places[name].add(re.sub("^model_(steps|predicting|training)$", "model", stem))
+    assert len(places) > 60
+    twice = {name: stems for name, stems in places.items() if len(stems) > 1}
+    assert not [name for name, stems in twice.items() if stems not in APART], twice
