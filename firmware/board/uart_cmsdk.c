@@ -29,6 +29,10 @@ void tps_uart_open(void)
 void tps_uart_listen(int on)
 {
     CTRL = on ? CTRL | CTRL_RX_INTERRUPT : CTRL & ~CTRL_RX_INTERRUPT;
+    if (!on) {
+        /* Of a byte that came in just before: nothing else takes its request back. */
+        INTCLEAR = INT_RX;
+    }
 }
 
 int tps_uart_has_byte(void)
