@@ -2,6 +2,7 @@
 
 import os
 import runpy
+import select
 import shutil
 import subprocess
 import sys
@@ -70,6 +71,12 @@ def answers_of(spec, values, labels):
     return said
 
 
+def said_by(line):
+    """The next bytes; a board that says nothing for a minute will say no more."""
+    assert select.select([line], [], [], 60)[0], "the board has stopped"
+    return os.read(line, 1000)
+
+
 def lines(board, values, known):
     """What the firmware says while it is fed, stretch by stretch, its greeting first."""
     line = os.open(board.port, os.O_RDWR | os.O_NOCTTY)
@@ -79,12 +86,12 @@ def lines(board, values, known):
     rows["value"], rows["load"], rows["state"] = values, told[:, 0], told[:, 1]
     said = b""
     while b"ready\n" not in said:
-        said += os.read(line, 100)
+        said += said_by(line)
     for start in range(0, len(rows), STRETCH):
         os.write(line, rows[start : start + STRETCH].tobytes())
         end = min(start + STRETCH, len(rows))
         while said.count(b"\n") < 2 + (end - WINDOW) // HOP:
-            said += os.read(line, 1000)
+            said += said_by(line)
     os.close(line)
     return said.decode().splitlines()
 
