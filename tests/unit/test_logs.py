@@ -316,6 +316,14 @@ def test_a_write_that_fails_stops_the_log_and_not_the_training(logged, tmp_path)
     assert behind.log("5")[-8:] == behind.log()[-8:]
 
 
+def test_a_log_with_a_hole_takes_nothing_more_until_it_begins_anew(logged):
+    made = logged(body=trained(0, 20) + "writes = 1000;" + trained(20, STEPS))
+    begun = made.log("30")
+    assert begun == made.log()[: len(begun)]
+    # A beginning and nine samples, whose parts are three writes each, and the kind of one more.
+    assert len(begun) == BEGIN_BYTES + 9 * 9 + 1
+
+
 def replayed_in_part(made: Logged, raw: bytes, folder: Path) -> str:
     """What is said of a log whose second session begins with steps that the first one lacks."""
     with pytest.raises(DataError) as caught:
