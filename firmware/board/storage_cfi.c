@@ -17,8 +17,6 @@
 #define STATUS_READY BOTH(0x80)
 #define STATUS_FAILED BOTH(0x3A)
 
-static uint8_t page[64];
-
 /* Wait for the chips, which then give their data again. Returns 0 where they did what they should.
  */
 static int finish(volatile uint32_t *word)
@@ -33,8 +31,8 @@ static int finish(volatile uint32_t *word)
     return (status & STATUS_FAILED) != 0;
 }
 
-static int program(void *context, uint32_t block, uint32_t offset, const void *bytes,
-                   uint32_t count)
+int tps_board_storage_program(void *context, uint32_t block, uint32_t offset, const void *bytes,
+                              uint32_t count)
 {
     volatile uint32_t *word = (volatile uint32_t *)tps_board_storage_address(block, offset);
     const uint8_t *from = bytes;
@@ -51,7 +49,7 @@ static int program(void *context, uint32_t block, uint32_t offset, const void *b
     return 0;
 }
 
-static int erase(void *context, uint32_t block)
+int tps_board_storage_erase(void *context, uint32_t block)
 {
     volatile uint32_t *word = (volatile uint32_t *)tps_board_storage_address(block, 0);
 
@@ -60,25 +58,6 @@ static int erase(void *context, uint32_t block)
     *word = CONFIRM;
     return finish(word);
 }
-
-static int sync(void *context)
-{
-    (void)context;
-    return 0;
-}
-
-const struct tps_storage tps_board_storage = {
-    .read = tps_board_storage_read,
-    .program = program,
-    .erase = erase,
-    .sync = sync,
-    .page = page,
-    .program_size = 4,
-    .page_size = sizeof page,
-    .block_size = TPS_BOARD_STORAGE_BLOCK_SIZE,
-    .block_count = TPS_BOARD_STORAGE_BLOCK_COUNT,
-    .resumes = 1,
-};
 
 #else
 typedef int tps_board_is_empty;

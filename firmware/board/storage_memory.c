@@ -8,10 +8,8 @@
 #ifdef TPS_BOARD
 #include "tps_board_storage.h"
 
-static uint8_t page[64];
-
-static int program(void *context, uint32_t block, uint32_t offset, const void *bytes,
-                   uint32_t count)
+int tps_board_storage_program(void *context, uint32_t block, uint32_t offset, const void *bytes,
+                              uint32_t count)
 {
     volatile uint8_t *to = (volatile uint8_t *)tps_board_storage_address(block, offset);
     const uint8_t *from = bytes;
@@ -24,7 +22,7 @@ static int program(void *context, uint32_t block, uint32_t offset, const void *b
     return 0;
 }
 
-static int erase(void *context, uint32_t block)
+int tps_board_storage_erase(void *context, uint32_t block)
 {
     volatile uint8_t *to = (volatile uint8_t *)tps_board_storage_address(block, 0);
 
@@ -34,25 +32,6 @@ static int erase(void *context, uint32_t block)
     }
     return 0;
 }
-
-static int sync(void *context)
-{
-    (void)context;
-    return 0;
-}
-
-const struct tps_storage tps_board_storage = {
-    .read = tps_board_storage_read,
-    .program = program,
-    .erase = erase,
-    .sync = sync,
-    .page = page,
-    .program_size = 4,
-    .page_size = sizeof page,
-    .block_size = TPS_BOARD_STORAGE_BLOCK_SIZE,
-    .block_count = TPS_BOARD_STORAGE_BLOCK_COUNT,
-    .resumes = 1,
-};
 
 #else
 typedef int tps_board_is_empty;

@@ -15,8 +15,6 @@
 
 enum { READ_ONLY = 0, WRITE = 1, ERASE = 2 };
 
-static uint8_t page[64];
-
 static void set_config(uint32_t config)
 {
     CONFIG = config;
@@ -24,8 +22,8 @@ static void set_config(uint32_t config)
     }
 }
 
-static int program(void *context, uint32_t block, uint32_t offset, const void *bytes,
-                   uint32_t count)
+int tps_board_storage_program(void *context, uint32_t block, uint32_t offset, const void *bytes,
+                              uint32_t count)
 {
     volatile uint32_t *word = (volatile uint32_t *)tps_board_storage_address(block, offset);
     const uint8_t *from = bytes;
@@ -41,7 +39,7 @@ static int program(void *context, uint32_t block, uint32_t offset, const void *b
     return 0;
 }
 
-static int erase(void *context, uint32_t block)
+int tps_board_storage_erase(void *context, uint32_t block)
 {
     (void)context;
     set_config(ERASE);
@@ -51,25 +49,6 @@ static int erase(void *context, uint32_t block)
     set_config(READ_ONLY);
     return 0;
 }
-
-static int sync(void *context)
-{
-    (void)context;
-    return 0;
-}
-
-const struct tps_storage tps_board_storage = {
-    .read = tps_board_storage_read,
-    .program = program,
-    .erase = erase,
-    .sync = sync,
-    .page = page,
-    .program_size = 4,
-    .page_size = sizeof page,
-    .block_size = TPS_BOARD_STORAGE_BLOCK_SIZE,
-    .block_count = TPS_BOARD_STORAGE_BLOCK_COUNT,
-    .resumes = 1,
-};
 
 #else
 typedef int tps_board_is_empty;

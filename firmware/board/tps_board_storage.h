@@ -1,7 +1,7 @@
 /*
  * tps_board_storage.h -- where the board keeps checkpoints (docs/STORE.md)
  *
- * Each storage_*.c implements the calls for its kind of flash.
+ * Each storage_*.c programs and erases its kind of flash; storage.c has the other calls.
  */
 #ifndef TPS_BOARD_STORAGE_H
 #define TPS_BOARD_STORAGE_H
@@ -10,6 +10,11 @@
 #include "tps_storage.h"
 
 extern const struct tps_storage tps_board_storage;
+
+/* The driver's calls, as docs/STORE.md has them. */
+int tps_board_storage_program(void *context, uint32_t block, uint32_t offset, const void *bytes,
+                              uint32_t count);
+int tps_board_storage_erase(void *context, uint32_t block);
 
 /* The address of a byte of the storage. */
 static inline uintptr_t tps_board_storage_address(uint32_t block, uint32_t offset)

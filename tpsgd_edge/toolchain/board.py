@@ -151,7 +151,7 @@ def board_files(board: Board, *, has_store: bool) -> dict[str, str]:
     folder = firmware_dir() / "board"
     names = [*_FILES, f"startup_{board.platform.port}.c", f"uart_{board.uart.driver}.c"]
     if has_store and board.storage is not None:
-        names += ["tps_board_storage.h", f"storage_{board.storage.driver}.c"]
+        names += ["tps_board_storage.h", "storage.c", f"storage_{board.storage.driver}.c"]
     files = {f"board/{name}": (folder / name).read_text(encoding="utf-8") for name in names}
     for name in ("tps_board_config.h", "link.ld"):
         text = (folder / f"{name}.in").read_text(encoding="utf-8")

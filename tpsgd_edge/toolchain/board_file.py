@@ -1,12 +1,10 @@
 """Keys of a board file, checked on reading as the keys of a spec are."""
 
-import tomllib
 from pathlib import Path
 
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.spec.base import Keys
-from tpsgd_edge.spec.problems import validated
-from tpsgd_edge.toolchain.platform_file import MemoryKeys
+from tpsgd_edge.toolchain.platform_file import MemoryKeys, read_keys
 
 
 class UartKeys(Keys):
@@ -63,13 +61,7 @@ def read_board_file(path: Path) -> BoardKeys:
         SpecError: everything that is wrong with it.
     """
     where = f"boards/{path.name}"
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise SpecError(
-            f"the board file '{path.name}' is not valid TOML", where=where, found=str(error)
-        ) from None
-    keys = validated(BoardKeys, content, source=where)
+    keys = read_keys(path, BoardKeys, what="board file", where=where)
     has_file = keys.storage is not None and keys.storage.file_size is not None
     if bool(keys.qemu.keeps) != has_file:
         raise SpecError(

@@ -2,13 +2,14 @@
 
 import tomllib
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.spec.base import Keys
 from tpsgd_edge.spec.problems import validated
 from tpsgd_edge.toolchain.cycles import Timing
 
+K = TypeVar("K", bound=Keys)
 Family = Literal["zig", "gcc", "clang"]
 Arch = Literal["host", "arm", "riscv"]
 FAMILIES: tuple[Family, ...] = get_args(Family)
@@ -64,6 +65,24 @@ class PlatformKeys(Keys):
     emulators: EmulatorKeys = EmulatorKeys()
 
 
+def read_keys(path: Path, kind: type[K], *, what: str, where: str) -> K:
+    """Read a TOML file of the package's own kind, and check its keys.
+
+    Args:
+        what, where: what messages call the file and its place.
+
+    Raises:
+        SpecError: it is not TOML, or everything that is wrong with its keys.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise SpecError(
+            f"the {what} '{path.name}' is not valid TOML", where=where, found=str(error)
+        ) from None
+    return validated(kind, content, source=where)
+
+
 def read_platform_file(path: Path) -> PlatformKeys:
     """Read and check a platform file.
 
@@ -71,13 +90,7 @@ def read_platform_file(path: Path) -> PlatformKeys:
         SpecError: everything that is wrong with it.
     """
     where = f"platforms/{path.name}"
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise SpecError(
-            f"the platform file '{path.name}' is not valid TOML", where=where, found=str(error)
-        ) from None
-    keys = validated(PlatformKeys, content, source=where)
+    keys = read_keys(path, PlatformKeys, what="platform file", where=where)
     missing = [name for name in ("port", "memory") if getattr(keys, name) is None]
     if keys.arch != "host" and missing:
         raise SpecError(
