@@ -120,7 +120,7 @@ def verify_command(
     overrides: tuple[str, ...],
     as_json: bool,
     steps: int | None,
-    emulator: Literal["auto", "unicorn", "qemu"],
+    emulator: Literal["auto", "unicorn", "qemu", "node"],
     weights_in: Path | None,
     model_id: int | None,
 ) -> Outcome:
@@ -225,7 +225,7 @@ def report_command(
     markdown: bool,
     steps: int | None,
     epochs: int | None,
-    emulator: Literal["auto", "unicorn", "qemu"],
+    emulator: Literal["auto", "unicorn", "qemu", "node"],
 ) -> Outcome:
     """All three, one table and an HTML report.
 

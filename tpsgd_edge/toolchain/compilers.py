@@ -27,6 +27,7 @@ COMMANDS: dict[str, dict[Family, tuple[str, ...]]] = {
         "gcc": ("riscv64-unknown-elf-gcc", "riscv32-unknown-elf-gcc", "riscv-none-elf-gcc"),
         "clang": ("clang",),
     },
+    "wasm": {"zig": ("zig",), "clang": ("clang",)},
 }
 
 

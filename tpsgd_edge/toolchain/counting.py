@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tpsgd_edge.arithmetic.types import Array
+from tpsgd_edge.errors import ToolError
 from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.device import Device
 from tpsgd_edge.toolchain.elf import read_elf
@@ -51,6 +52,12 @@ def count_instructions(
         ToolError: the emulator is not installed, has no model of the platform, or cannot count.
     """
     emulator = find_emulator(binary.platform) if emulator == "auto" else emulator
+    if emulator not in _RUN:
+        raise ToolError(
+            f"{emulator} does not count instructions",
+            where=f"platform '{binary.platform.name}'",
+            help="a core has instructions to count; `tpsgd-edge platforms` lists them",
+        )
     elf = read_elf(binary.path)
 
     def counted(function: str, run: Callable[[Device], object]) -> Count:
