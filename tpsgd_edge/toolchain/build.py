@@ -57,7 +57,7 @@ LINK = {
     "clang": ("-nostdlib", "-fuse-ld=lld", "-Wl,--gc-sections"),
 }
 # A module has no entry: it exports functions, and asks for none.
-LINK_WASM = {"zig": ("-nostdlib",), "clang": ("-nostdlib", "-fuse-ld=lld")}
+LINK_MODULE = ("-nostdlib", "-Wl,--no-entry")
 TIMEOUT = 300.0
 
 
@@ -138,7 +138,7 @@ def compile_firmware(
     own = _without_port(sources)
     label = f"{name}-{image.title}{'-inference' if inference_only else ''}"
     folders = [folder, folder / "port", folder / image.folder]
-    digest = _digest(folders, [compiler.title, *compiler.command, *flags, *own])
+    digest = _digest(folders, [compiler.title, *compiler.command, *flags, *own, *image.sources])
 
     def make(scratch: Path) -> tuple[Path, str]:
         objects, said = _compile_objects(folder, [*own, *image.sources], compiler, flags, scratch)
@@ -307,7 +307,7 @@ def _link(
 
 def _link_flags(platform: Platform, compiler: Compiler, image: Image) -> list[str]:
     if not platform.is_core:
-        return [*device_flags(platform, compiler), *LINK_WASM[compiler.family], "-Wl,--no-entry"]
+        return [*device_flags(platform, compiler), *LINK_MODULE]
     return [
         *device_flags(platform, compiler),
         *LINK[compiler.family],
@@ -318,8 +318,10 @@ def _link_flags(platform: Platform, compiler: Compiler, image: Image) -> list[st
 
 def _runtime_library(platform: Platform, compiler: Compiler) -> list[str]:
     """Soft float, division and the like: zig brings its own, clang for bare metal borrows gcc's."""
-    if compiler.family != "clang" or not platform.is_core:
-        return [] if compiler.family == "zig" else ["-lgcc"]
+    if compiler.family == "zig" or not platform.is_core:
+        return []
+    if compiler.family == "gcc":
+        return ["-lgcc"]
     gcc = find_compiler(platform, "gcc")
     question = [*gcc.command, *platform.flags["gcc"], "-print-libgcc-file-name"]
     return [run_tool(question, purpose="asking gcc for its runtime library", timeout=60).strip()]

@@ -13,13 +13,12 @@ from tpsgd_edge.errors import ToolError
 from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.device import Device
 from tpsgd_edge.toolchain.elf import read_elf
-from tpsgd_edge.toolchain.executed import Count, count_of
+from tpsgd_edge.toolchain.executed import Count, Executed, count_of
 from tpsgd_edge.toolchain.interface import ModelInterface
 from tpsgd_edge.toolchain.open_device import EmulatorChoice, find_emulator
 from tpsgd_edge.toolchain.qemu_counter import run_in_qemu
 from tpsgd_edge.toolchain.unicorn_counter import run_in_unicorn
 
-_RUN = {"unicorn": run_in_unicorn, "qemu": run_in_qemu}
 _TIMEOUT = 600.0
 
 
@@ -52,13 +51,6 @@ def count_instructions(
         ToolError: the emulator is not installed, has no model of the platform, or cannot count.
     """
     emulator = find_emulator(binary.platform) if emulator == "auto" else emulator
-    if emulator not in _RUN:
-        raise ToolError(
-            f"{emulator} does not count instructions",
-            where=f"platform '{binary.platform.name}'",
-            help="a core has instructions to count; `tpsgd-edge platforms` lists them",
-        )
-    elf = read_elf(binary.path)
 
     def counted(function: str, run: Callable[[Device], object]) -> Count:
         def run_from_state(device: Device) -> None:
@@ -69,9 +61,28 @@ def count_instructions(
         executed = _RUN[emulator](
             binary, interface, f"{binary.name}_{function}_with", run_from_state, timeout=_TIMEOUT
         )
-        return count_of(executed, elf, binary.platform)
+        return count_of(executed, read_elf(binary.path), binary.platform)
 
     inference = counted("outputs", lambda device: device.outputs(x))
     if binary.inference_only:
         return Counts(None, inference)
     return Counts(counted("train_step", lambda device: device.train(x, labels)), inference)
+
+
+def _cannot_count(
+    binary: Binary,
+    interface: ModelInterface,
+    function: str,
+    run: Callable[[Device], object],
+    *,
+    timeout: float,
+) -> Executed:
+    """Refuse: what node executes are the instructions of this computer."""
+    raise ToolError(
+        "node does not count instructions",
+        where=f"platform '{binary.platform.name}'",
+        help="a core has instructions to count; `tpsgd-edge platforms` lists them",
+    )
+
+
+_RUN = {"unicorn": run_in_unicorn, "qemu": run_in_qemu, "node": _cannot_count}
