@@ -7,6 +7,7 @@
  *   raw()      a raw sample        prepare()     raw -> x; returns a tps_status
  *   x()        a sample            outputs()     x -> y; returns the address of y
  *   label()    its label           train_step()  x, label -> state; returns a tps_status
+ *   target()   a label vector      prepare_label()  target -> label; returns a tps_status
  *   state()    the state struct    init()        sets the state that training starts from
  *
  * Types and lengths are those of the same functions in NAME.h. serve() is the harness for verify:
@@ -167,6 +168,22 @@ const float *EXPORT(values)(void)
 #ifndef MODEL_INFERENCE_ONLY
 static _Alignas(8) model_label_t label[MODEL_LABEL_COUNT];
 
+#ifdef MODEL_HAS_VALUES
+static float target[MODEL_N_VALUES];
+
+float *EXPORT(target)(void);
+float *EXPORT(target)(void)
+{
+    return target;
+}
+
+uint32_t EXPORT(prepare_label)(void);
+uint32_t EXPORT(prepare_label)(void)
+{
+    return (uint32_t)model_prepare_label(target, label);
+}
+#endif
+
 model_label_t *EXPORT(label)(void);
 model_label_t *EXPORT(label)(void)
 {
@@ -177,6 +194,13 @@ uint32_t EXPORT(train_step)(void);
 uint32_t EXPORT(train_step)(void)
 {
     return (uint32_t)model_train_step(&model, x, label);
+}
+
+/* The schedule of the learning rate begins again, as for a device that meets something new. */
+void EXPORT(restart_schedule)(void);
+void EXPORT(restart_schedule)(void)
+{
+    model_restart_schedule(&model);
 }
 #endif
 

@@ -20,7 +20,7 @@ from tpsgd_edge.toolchain.wasm_sizes import measure_module
 RAM = Ram(weights=108, arena=24, stack=0)
 EXPORTS = {
     *("memory", "serve", "state", "state_size", "raw", "x", "label", "init", "selftest"),
-    *("digest", "prepare", "outputs", "predict", "train_step"),
+    *("digest", "prepare", "outputs", "predict", "train_step", "restart_schedule"),
 }
 # Trains by the exported functions alone, as a page does, and tells what came of it.
 TRAINING = """

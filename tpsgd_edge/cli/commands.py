@@ -212,6 +212,7 @@ def simulate_command(
 @click.option(
     "--markdown", is_flag=True, help="Print Markdown tables, for the summary of a CI run."
 )
+@click.option("--no-widget", is_flag=True, help="Leave the live model out of the page.")
 @steps_option
 @epochs_option
 @emulator_option
@@ -223,6 +224,7 @@ def report_command(
     as_json: bool,
     out: Path | None,
     markdown: bool,
+    no_widget: bool,
     steps: int | None,
     epochs: int | None,
     emulator: Literal["auto", "unicorn", "qemu", "node"],
@@ -230,7 +232,8 @@ def report_command(
     """All three, one table and an HTML report.
 
     Builds, verifies and simulates, and writes one self-contained HTML file: learning curve,
-    confusion matrix, memory map drawn to scale, cost per layer.
+    confusion matrix, memory map drawn to scale, cost per layer, and the model itself, in
+    WebAssembly: it answers, and learns, in the page.
     """
     from tpsgd_edge.cli.progress import progress_bar
     from tpsgd_edge.cli.tables import show_report
@@ -241,7 +244,13 @@ def report_command(
     with progress_bar() as progress:
         chosen = None if emulator == "auto" else emulator
         result = report(
-            spec, out=out, steps=steps, epochs=epochs, emulator=chosen, progress=progress
+            spec,
+            out=out,
+            steps=steps,
+            epochs=epochs,
+            emulator=chosen,
+            widget=not no_widget,
+            progress=progress,
         )
     return outcome(
         result.to_json(),

@@ -1,4 +1,7 @@
-"""The report as one self-contained HTML file: no script, nothing loaded, no date, no clock."""
+"""The report as one self-contained HTML file: nothing loaded, no date, no clock.
+
+Its one script is that of the live model, and is left out with it.
+"""
 
 from pathlib import Path
 

@@ -24,6 +24,7 @@ from tpsgd_edge.spec import Spec
 from tpsgd_edge.stages.detection import Detection
 from tpsgd_edge.stages.doubts import Doubt
 from tpsgd_edge.stages.quantization import LayerError
+from tpsgd_edge.stages.widget import Widget
 from tpsgd_edge.toolchain.board import Board
 from tpsgd_edge.toolchain.sizes import Sizes
 from tpsgd_edge.verdict import Verdict
@@ -191,6 +192,7 @@ class SimulateResult:
         detection: scores and threshold of a detector on the test set; None of other nets.
         order: in which the samples came.
         forgetting: what became of each class; None unless they came one after the other.
+        state: the trained state struct.
     """
 
     spec: Spec
@@ -216,6 +218,7 @@ class SimulateResult:
     detection: Detection | None = None
     order: Order = "shuffled"
     forgetting: Forgetting | None = None
+    state: bytes = field(default=b"", repr=False)
 
     def to_json(self) -> Json:
         """The common keys, and epochs, learning curve, confusion matrix."""
@@ -324,11 +327,15 @@ def _fields(layer: LayerError) -> list[tuple[str, object]]:
 
 @dataclass(frozen=True, slots=True)
 class ReportResult:
-    """All three verbs on one spec, and where the HTML was written."""
+    """All three verbs on one spec, the model for the page, and where the HTML was written.
+
+    `widget` is in a sentence why there is none, or empty where nobody asked for one.
+    """
 
     build: BuildResult
     verify: VerifyResult
     simulate: SimulateResult
+    widget: Widget | str = ""
     html: Path | None = None
 
     @property

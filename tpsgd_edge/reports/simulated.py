@@ -99,6 +99,7 @@ def simulated(
         warnings=training_doubts(prepared, ends, baselines),
         planned_ram=prepared.plan.n_bytes,
         detection=detection_in(prepared, training.outputs),
+        state=training.state,
     )
 
 

@@ -29,6 +29,7 @@ from tpsgd_edge.reports.text import (
     metric_text,
     plural,
 )
+from tpsgd_edge.reports.widget import WidgetView, widget_view
 from tpsgd_edge.spec import (
     LabelsKind,
     Spec,
@@ -38,6 +39,7 @@ from tpsgd_edge.spec import (
     layer_projection,
 )
 from tpsgd_edge.stages.doubts import Doubt
+from tpsgd_edge.stages.widget import Widget
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ class ReportView:
     curve_note: str
     curve: Markup
     confusion: HeatTable | None
+    widget: WidgetView | None
+    no_widget: str
     detection: DetectionView | None
     maps: tuple[MemoryMap, ...]
     arena: ArenaMap | None
@@ -137,6 +141,10 @@ def report_view(result: ReportResult) -> ReportView:
         confusion=None
         if simulate.confusion is None
         else heat_table(simulate.confusion, simulate.class_names),
+        widget=widget_view(result.widget, build.platform)
+        if isinstance(result.widget, Widget)
+        else None,
+        no_widget=result.widget if isinstance(result.widget, str) else "",
         detection=_detection(simulate),
         maps=memory_maps(build),
         arena=arena_map(build.arena, build.layers, build.sizes),

@@ -16,6 +16,7 @@ from tpsgd_edge.toolchain.qemu_link import QemuLink, qemu_command
 from tpsgd_edge.toolchain.unicorn_link import UnicornLink, import_unicorn
 
 Emulator = Literal["unicorn", "qemu", "node"]
+_EMULATORS: tuple[Emulator, ...] = get_args(Emulator)
 EmulatorChoice = Literal["auto", "unicorn", "qemu", "node"]
 
 
@@ -51,7 +52,7 @@ def find_emulator(platform: Platform) -> Emulator:
         ToolError: none is; it says how to get one.
     """
     missing: ToolError | None = None
-    for name in (name for name in get_args(Emulator) if name in platform.emulators):
+    for name in (name for name in _EMULATORS if name in platform.emulators):
         try:
             _LOOKS[name](platform)
             return name
