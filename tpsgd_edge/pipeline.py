@@ -281,7 +281,7 @@ def report(
     live: Widget | str = ""
     if widget and verified.is_equal:
         live = widget_of(prepared, project, trained.state, trained.epochs)
-    result = ReportResult(built, verified, trained, live)
+    result = ReportResult(built, verified, trained, widget=live)
     return replace(result, html=write_html(result, path))
 
 

@@ -335,8 +335,8 @@ class ReportResult:
     build: BuildResult
     verify: VerifyResult
     simulate: SimulateResult
-    widget: Widget | str = ""
     html: Path | None = None
+    widget: Widget | str = ""
 
     @property
     def spec(self) -> Spec:

@@ -57,7 +57,6 @@
   const state = view("u8", c.state(), c.state_size());
 
   const digest = () => c.digest() >>> 0;
-  const steps = () => lessons;
   const sampleOf = (set, i) => set.raw.subarray(i * facts.nIn, (i + 1) * facts.nIn);
   const labelOf = (set, i) =>
     isClass ? set.labels[i] : set.labels.subarray(i * facts.labelCount, (i + 1) * facts.labelCount);
@@ -139,7 +138,7 @@
 
   /* ---- the curve, and where the training stands ---- */
 
-  let lessons = 0, epochs = 0, curve = [], busy = false, isOld = false;
+  let lessons = 0, epochs = 0, curve = [], busy = false, isRenewed = false;
 
   function note() {
     curve.push([lessons, score()]);
@@ -152,14 +151,14 @@
     line.textContent = `${lessons.toLocaleString("en")} steps, digest `;
     make("code", line, { "data-role": "digest" }, crc);
     if (digest() === facts.crc) {
-      make("span", line, { class: "same", "data-role": "same" }, " ✓ that of this report");
+      make("span", line, { class: "same", "data-role": "same" }, " ✓ as in this report");
     }
   }
 
   function drawCurve() {
     const svg = part("curve"), left = 40, right = 312, top = 12, bottom = 160;
     const first = curve[0][0], last = Math.max(curve[curve.length - 1][0], first + 1);
-    const low = isClass ? 0 : Math.min(0, ...curve.map(([, value]) => Math.max(value, -1)));
+    const low = isClass ? 0 : Math.floor(10 * Math.min(0, ...curve.map(([, value]) => Math.max(value, -1)))) / 10;
     const x = (at) => left + ((right - left) * (at - first)) / (last - first);
     const y = (value) => bottom - ((bottom - top) * (Math.max(value, low) - low)) / (1 - low);
     const word = (value) => (isClass ? `${(100 * value).toFixed(1)} %` : value.toFixed(3));
@@ -167,13 +166,13 @@
     const [endX, endY] = points[points.length - 1].split(",").map(Number);
     const ticks = (isClass ? [0, 0.25, 0.5, 0.75, 1] : [low, 0.5 + low / 2, 1])
       .map((value) => `<line class="grid" x1="${left}" x2="${right}" y1="${y(value)}" y2="${y(value)}"/>` +
-        `<text x="${left - 6}" y="${y(value) + 4}" text-anchor="end">${isClass ? `${100 * value} %` : value.toFixed(1)}</text>`);
+        `<text x="${left - 6}" y="${y(value) + 4}" text-anchor="end">${isClass ? `${100 * value} %` : (value || 0).toFixed(1)}</text>`);
     svg.innerHTML = `${ticks.join("")}<polyline class="line" points="${points.join(" ")}"/>` +
       `<circle cx="${endX}" cy="${endY}" r="3.5"/>` +
       `<text x="${Math.min(endX, right - 20)}" y="${endY > 34 ? endY - 8 : endY + 18}" text-anchor="middle" style="fill: var(--ink); font-weight: 600" data-role="score">${word(curve[curve.length - 1][1])}</text>` +
       `<text x="${left}" y="178">${first.toLocaleString("en")}</text>` +
-      `<text x="${right}" y="178" text-anchor="end">${last.toLocaleString("en")} steps here</text>` +
-      `<text x="${(left + right) / 2}" y="178" text-anchor="middle">${isClass ? "right" : "R²"} of ${test.count}</text>`;
+      `<text x="${(left + right) / 2}" y="178" text-anchor="middle">steps</text>` +
+      `<text x="${right}" y="178" text-anchor="end">${last.toLocaleString("en")}</text>`;
   }
 
   function begin(bytes, epoch, said) {
@@ -184,7 +183,7 @@
     }
     lessons = epoch * train.count;
     epochs = epoch;
-    isOld = Boolean(bytes);
+    isRenewed = false;
     curve = [];
     note();
     show();
@@ -192,10 +191,10 @@
   }
 
   /* A schedule that has come to its end hardly moves the weights any more: it begins again. */
-  function refresh() {
-    if (isOld) {
+  function renew() {
+    if (epochs >= facts.epochs && !isRenewed) {
       c.restart_schedule();
-      isOld = false;
+      isRenewed = true;
     }
   }
 
@@ -207,13 +206,13 @@
     }
     busy = true;
     part("train").disabled = true;
-    refresh();
-    const order = orderOf(epochs);
+    renew();
+    const order = orderOf(epochs), stretch = Math.ceil(order.length / 8);
     let spent = 0, from = performance.now(), told = from;
     for (let i = 0; i < order.length; i++) {
       read(sampleOf(train, order[i]));
       learn(labelOf(train, order[i]));
-      if (performance.now() - told > 40) {
+      if ((i + 1) % stretch === 0 || performance.now() - told > 100) {
         spent += performance.now() - from;
         note();
         await pause();
@@ -235,7 +234,7 @@
     }
     read(current);
     const before = ask();
-    refresh();
+    renew();
     const taken = learn(of);
     note();
     show();
@@ -494,7 +493,7 @@
     const colours = ["#1d5fd0", "#e0952b", "#159a6c", "#b06aa8", "#6a5fd0", "#2f8fd8"];
     const span = Math.max(high, -low) || 1, base = low < 0 ? -span : low;
     context.clearRect(0, 0, canvas.width, canvas.height);
-    for (let k = 0; k < Math.min(channels, 6); k++) {
+    for (let k = 0; k < channels; k++) {
       context.strokeStyle = colours[k];
       context.lineWidth = detailed ? 3 : 2;
       context.beginPath();
@@ -549,7 +548,7 @@
       }
       means[k] = sum / train.count;
       const row = make("label", into, {}, `input ${k + 1}`);
-      const slider = make("input", row, { type: "range", min: least, max: most, step: isWhole ? 1 : (most - least) / 1000 || 1 });
+      const slider = make("input", row, { type: "range", min: least, max: most, step: isWhole ? 1 : "any" });
       sliders.push({ slider, text: make("output", row) });
       slider.addEventListener("input", () => {
         const sample = Float32Array.from(current);

@@ -22,8 +22,10 @@ class WidgetView:
 
     note: str
     samples: str
+    tests: str
     look: str
     is_class: bool
+    is_detector: bool
     facts: Markup
 
 
@@ -32,8 +34,10 @@ def widget_view(widget: Widget, platform: str) -> WidgetView:
     return WidgetView(
         note=_note(widget, platform),
         samples=_samples_note(widget),
+        tests=count_text(len(widget.test.raw)),
         look=widget.look,
         is_class=widget.interface.labels_are_classes,
+        is_detector=widget.is_detector,
         facts=Markup(json_in_html(_facts(widget))),
     )
 
@@ -57,10 +61,8 @@ def _note(widget: Widget, platform: str) -> str:
 
 
 def _samples_note(widget: Widget) -> str:
-    train, test = (count_text(len(part.raw)) for part in (widget.train, widget.test))
-    if widget.is_whole:
-        return f"all {train} training samples, and {test} to test it"
-    return f"the first {train} training samples, and {test} to test it"
+    count = count_text(len(widget.train.raw))
+    return f"all {count} training samples" if widget.is_whole else f"{count} training samples"
 
 
 def _facts(widget: Widget) -> dict[str, object]:

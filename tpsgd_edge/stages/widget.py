@@ -21,7 +21,7 @@ Look = Literal["image", "sequence", "table"]
 
 # A page holds the module and the samples. Samples are cut, a module that is larger is left out.
 _MOST_MODULE_BYTES = 512 * 1024
-_MOST_TRAINING_BYTES, _MOST_TEST_BYTES = 160 * 1024, 48 * 1024
+_MOST_TRAINING_BYTES, _MOST_TEST_BYTES = 128 * 1024, 40 * 1024
 # Fewest pixels along an edge of what is taken for an image, though the data do not say so.
 _FEWEST_PIXELS = 7
 
@@ -134,7 +134,9 @@ def _look(prepared: Prepared) -> tuple[Look, tuple[int, ...]]:
     is_signal = any(layer.kind == "conv1d" for layer in prepared.spec.model.layers)
     if model.steps > 1 or (is_signal and len(shape) == 2):
         steps = model.steps if model.steps > 1 else shape[0]
-        return "sequence", (steps, model.n_inputs // steps)
+        channels = model.n_inputs // steps
+        # More lines than one can tell apart are a picture, as rows of an image are.
+        return ("sequence", (steps, channels)) if channels <= 6 else ("image", (steps, channels, 1))
     if len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3)):
         return "image", (*shape, 1)[:3]
     edge = math.isqrt(model.n_inputs)
