@@ -18,6 +18,8 @@ from tpsgd_edge.trace import digest
 pytestmark = [pytest.mark.slow, pytest.mark.emulator]
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+# One compilation for the report and its page.
+WASM = ("platform.name=wasm32",)
 THREE = (
     *((0.30, 0.25), (0.45, 0.15), (0.60, 0.20), (0.65, 0.30), (0.55, 0.42), (0.45, 0.48)),
     *((0.58, 0.50), (0.68, 0.62), (0.64, 0.78), (0.50, 0.86), (0.32, 0.80)),
@@ -56,8 +58,8 @@ class Shown:
         return file.read_bytes()
 
 
-def opened(name: str, folder: Path, **options) -> Shown:
-    spec = load_spec(EXAMPLES / f"{name}.toml")
+def opened(name: str, folder: Path, overrides: tuple[str, ...] = (), **options) -> Shown:
+    spec = load_spec(EXAMPLES / f"{name}.toml", overrides)
     result = report(spec, out=folder / "report.html", steps=20, **options)
     page = Page(folder)
     page.open(result.html)
@@ -77,7 +79,7 @@ def digits(tmp_path_factory):
 @pytest.fixture(scope="module")
 def diabetes(tmp_path_factory):
     needed()
-    shown = opened("diabetes", tmp_path_factory.mktemp("diabetes"), epochs=2)
+    shown = opened("diabetes", tmp_path_factory.mktemp("diabetes"), WASM, epochs=2)
     with shown.page:
         yield shown
         assert shown.page.errors == []

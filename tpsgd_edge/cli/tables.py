@@ -31,11 +31,12 @@ from tpsgd_edge.reports.summary import (
     verdict_line,
 )
 from tpsgd_edge.reports.text import UNKNOWN, bytes_text, count_text, metric_text, percent_text
+from tpsgd_edge.stages.widget import Widget
 
 if TYPE_CHECKING:
     from tpsgd_edge.toolchain.board import Board
     from tpsgd_edge.toolchain.doctor import Tool
-    from tpsgd_edge.toolchain.platforms import Platform
+from tpsgd_edge.toolchain.platforms import Platform
 
 _PIPED_WIDTH = 120
 _CURVE_ROWS = 20
@@ -48,7 +49,9 @@ def show_report(result: ReportResult) -> str:
     items: list[RenderableType] = [_lines(title, summary(result))]
     items += _mismatch(result.verify)
     if result.html is not None:
-        items.append(f"report: {result.html}")
+        live = isinstance(result.widget, Widget)
+        note = " (the model in it is live: open it in a browser)" if live else ""
+        items.append(f"report: {result.html}{note}")
     return render(*items)
 
 

@@ -105,7 +105,7 @@ def widget_of(prepared: Prepared, project: CProject, state: bytes, epochs: int) 
 
 
 def _compiled(project: CProject) -> tuple[str, bytes]:
-    """What compiled the model for WebAssembly, and the module.
+    """Compile the model for WebAssembly: name and version of the compiler, and the module.
 
     Raises:
         ToolError: there is no compiler, or it fails.
@@ -126,7 +126,7 @@ _NAMES = "port/model_port.h"
 
 
 def _look(prepared: Prepared) -> tuple[Look, tuple[int, ...]]:
-    """How a sample is shown, and its shape.
+    """Tell how a sample is shown, and its shape.
 
     Flat samples of a square number of values with one scale are taken for images.
     """
