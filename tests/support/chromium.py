@@ -128,7 +128,8 @@ class Page:
         """Wait for a download; the browser writes it under another name at first."""
         end = time.monotonic() + seconds
         while not path.is_file() or path.stat().st_size == 0:
-            assert time.monotonic() < end, f"{path.name}: not within {seconds} s"
+            if time.monotonic() > end:
+                pytest.fail(f"{path.name} did not come within {seconds} s")
             time.sleep(0.02)
 
     def place_of(self, selector: str) -> tuple[float, float, float, float]:

@@ -19,6 +19,7 @@ from tpsgd_edge.frontend.order import Order
 from tpsgd_edge.memory.plan import Buffer
 from tpsgd_edge.reports.forgetting import Forgetting
 from tpsgd_edge.reports.layer_cost import Budget, LayerCost
+from tpsgd_edge.reports.notebook import ShownInNotebooks
 from tpsgd_edge.reports.sizes_json import sizes_json
 from tpsgd_edge.spec import Spec
 from tpsgd_edge.stages.detection import Detection
@@ -71,7 +72,7 @@ class CurvePoint:
 
 
 @dataclass(frozen=True, slots=True)
-class BuildResult:
+class BuildResult(ShownInNotebooks):
     """A rendered and perhaps compiled project.
 
     Attributes:
@@ -117,7 +118,7 @@ class BuildResult:
 
 
 @dataclass(frozen=True, slots=True)
-class VerifyResult:
+class VerifyResult(ShownInNotebooks):
     """Reference against device.
 
     Attributes:
@@ -174,7 +175,7 @@ class VerifyResult:
 
 
 @dataclass(frozen=True, slots=True)
-class SimulateResult:
+class SimulateResult(ShownInNotebooks):
     """A whole training run with the generated code.
 
     Attributes:
@@ -326,7 +327,7 @@ def _fields(layer: LayerError) -> list[tuple[str, object]]:
 
 
 @dataclass(frozen=True, slots=True)
-class ReportResult:
+class ReportResult(ShownInNotebooks):
     """All three verbs on one spec, the model for the page, and where the HTML was written.
 
     `widget` is in a sentence why there is none, or empty where nobody asked for one.

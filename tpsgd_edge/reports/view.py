@@ -136,7 +136,7 @@ def report_view(result: ReportResult) -> ReportView:
         chips=_chips(result),
         lede=_lede(result),
         numbers=tuple(_unbroken(line) for line in summary(result)[:-1]),
-        curve_note=_curve_note(result),
+        curve_note=curve_note(result.simulate),
         curve=Markup(learning_curve_svg(simulate)),
         confusion=None
         if simulate.confusion is None
@@ -208,15 +208,16 @@ def _unbroken(line: Line) -> Line:
     )
 
 
-def _curve_note(result: ReportResult) -> str:
-    curve = result.simulate.curve
+def curve_note(result: SimulateResult) -> str:
+    """What the learning curve shows, and where it was best."""
+    curve = result.curve
     seen = f", {curve[-1].samples_seen:,} samples" if curve else ""
-    name = metric_name(result.simulate.metric)
+    name = metric_name(result.metric)
     text = f"{name} on the test set while the generated code trains, one sample at a time{seen}."
-    best = best_point(result.simulate)
+    best = best_point(result)
     if best is None:
         return text
-    value = metric_text(result.simulate.metric, best.accuracy)
+    value = metric_text(result.metric, best.accuracy)
     return f"{text} It was best after epoch {best.epoch:g}: {value}."
 
 
