@@ -37,40 +37,6 @@ _ONE_VECTOR = (
 _BEFORE_LAYERS = "leave the shift of samples out of the net, and give it samples that have it"
 
 
-def gemm(chain: Chain, call: Call) -> Chain:
-    """Read Gemm, a dense layer; DataError if it reads no vector of each sample."""
-    if chain.order.ndim != 2 or chain.order.shape[0] != 1 or call.integer("transA", 0):
-        raise call.error(
-            "Gemm reads no vector of each sample",
-            found=f"values of shape {chain.order.shape}, transA = {call.integer('transA', 0)}",
-        )
-    w = call.real(1, "weights")
-    if w.ndim == 2 and not call.integer("transB", 0):
-        w = w.T
-    w = w * call.number("alpha", 1.0)
-    bias = call.optional(2, "bias")
-    b = np.zeros(w.shape[0] if w.ndim else 1)
-    if bias is not None:
-        try:
-            b = np.broadcast_to(call.finite(bias, "bias"), (1, len(b)))[0]
-        except ValueError:
-            raise call.error("the bias of Gemm does not fit", found=f"shape {bias.shape}") from None
-    # Up to opset 6 it says that a bias is spread; ours is one row in any case.
-    call.integer("broadcast", 1)
-    return dense(chain, call, w, b * call.number("beta", 1.0))
-
-
-def matmul(chain: Chain, call: Call) -> Chain:
-    """Read MatMul, a dense layer without bias; DataError if the constant comes first."""
-    if call.arrays[0] is not None:
-        raise call.error(
-            "MatMul has its constant first",
-            help="values times weights, in this order, are a layer",
-        )
-    w = call.real(1, "weights").T
-    return dense(chain, call, w, np.zeros(w.shape[0] if w.ndim else 1))
-
-
 def dense(chain: Chain, call: Call, w: Real, b: Real) -> Chain:
     """Append a dense layer with w (units, values) and b (units,); DataError if they do not fit."""
     order = places(chain, call)

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.frontend.imports.file import OnnxNet
 from tpsgd_edge.frontend.imports.net import ImportedNet
 from tpsgd_edge.frontend.imports.onnx_net import imported
+from tpsgd_edge.frontend.tflite.dilation import taken_apart
 from tpsgd_edge.frontend.tflite.file import Operator, Tensor, TfliteFile, read_tflite_file
 from tpsgd_edge.frontend.tflite.nodes import Nodes
 from tpsgd_edge.frontend.tflite.operators import HANDLERS
@@ -59,6 +58,7 @@ def as_graph(net: TfliteFile) -> OnnxNet:
     """
     given = _input(net)
     nodes, tensor = Nodes(net), net.tensor(given)
+    nodes.apart = taken_apart(nodes)
     nodes.begin(given, _INPUT)
     _from_integers(nodes, given, tensor)
     for op in net.operators:

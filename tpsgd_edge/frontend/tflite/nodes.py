@@ -6,7 +6,8 @@ folds it away.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,15 +30,35 @@ _ADDED = re.compile(
 _CALLED = re.compile(r"conv|dense|fc|linear|matmul|pool|predict|logit", re.IGNORECASE)
 
 
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """What operators around a convolution with gaps are in truth, by their indices.
+
+    Attributes:
+        pads: zeros that SPACE_TO_BATCH_ND puts before and behind each axis from the second one on.
+        dilation: of the convolution, (rows, columns).
+        same: operators that take an axis away again.
+        closed: BATCH_TO_SPACE_ND, of which nothing is left.
+    """
+
+    pads: Mapping[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    dilation: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    same: frozenset[int] = frozenset()
+    closed: frozenset[int] = frozenset()
+
+
 class Nodes:
     """Nodes and constants of a net in the making."""
 
     def __init__(self, net: TfliteFile) -> None:
         self.net = net
+        self.apart = Apart()
         self.made: list[Node] = []
         self.tensors: dict[str, HeldTensor] = {}
         # The name of the node's output that stands for each tensor.
         self._held: dict[int, str] = {}
+        # Constants that operators make of others.
+        self._computed: dict[int, Array] = {}
         self._values = 0
 
     def error(self, op: Operator, what: str, *, found: str | None, help: str | None) -> DataError:  # noqa: A002 - as in errors
@@ -67,7 +88,9 @@ class Nodes:
         Raises:
             DataError: it is computed from the samples.
         """
-        tensor = self.tensor(op, place)
+        tensor, index = self.tensor(op, place), self._index(op, place)
+        if index in self._computed:
+            return self._computed[index]
         if not tensor.is_constant and 0 not in tensor.shape:
             raise self.error(
                 op,
@@ -75,7 +98,16 @@ class Nodes:
                 found=f"'{tensor.name[:60]}' is computed from the samples",
                 help="only what is fixed in the file can become weights",
             )
-        return self._counted(op, constant(self.net, self._index(op, place)))
+        return self._counted(op, constant(self.net, index))
+
+    def is_constant(self, op: Operator, place: int) -> bool:
+        """Tell whether an input's numbers are in the file, or made of such."""
+        return self.tensor(op, place).is_constant or self._index(op, place) in self._computed
+
+    def computed(self, op: Operator, array: Array) -> None:
+        """Let a constant stand for what an operator makes of another one."""
+        self.stands_for(op, self.held(f"constant of operator {op.index}", array))
+        self._computed[op.outputs[0]] = array
 
     def whole(self, op: Operator, place: int, what: str) -> tuple[int, ...]:
         """Whole numbers of an input that is constant; DataError if they are others."""

@@ -96,10 +96,35 @@ def _conv(nodes: Nodes, op: Operator) -> None:
         "Conv",
         inputs,
         group=max(channels // max(filters.shape[1], 1), 1),
-        dilations=(int(_option(op, "dilation_h")), int(_option(op, "dilation_w"))),
+        dilations=nodes.apart.dilation.get(op.index) or _dilations(op),
         **_window(nodes, op),
     )
     _finish(nodes, op, _channels_last(nodes, op, y))
+
+
+def _dilations(op: Operator) -> tuple[int, int]:
+    return int(_option(op, "dilation_h")), int(_option(op, "dilation_w"))
+
+
+def _space_to_batch(nodes: Nodes, op: Operator) -> None:
+    """Read the begin of a convolution with gaps: zeros around its map."""
+    around = ((0, 0), *nodes.apart.pads[op.index])
+    left = len(nodes.tensor(op, 0).shape) - len(around)
+    before, behind = zip(*around, *[(0, 0)] * left, strict=True)
+    x = nodes.value(op, 0)
+    nodes.stands_for(op, nodes.node(op, "Pad", [x], pads=(*before, *behind), value=0.0))
+
+
+def _batch_to_space(nodes: Nodes, op: Operator) -> None:
+    """Read the end of a convolution with gaps, of which nothing is left."""
+    if op.index not in nodes.apart.closed:
+        raise nodes.error(
+            op,
+            "BATCH_TO_SPACE_ND closes what no SPACE_TO_BATCH_ND began",
+            found=None,
+            help="a convolution with dilation, stride 1 and padding VALID is read between them",
+        )
+    nodes.stands_for(op, nodes.value(op, 0))
 
 
 def _bias(nodes: Nodes, op: Operator) -> list[str]:
@@ -116,7 +141,7 @@ def _bias(nodes: Nodes, op: Operator) -> list[str]:
 
 
 def _fully_connected(nodes: Nodes, op: Operator) -> None:
-    """Read FULLY_CONNECTED: a dense layer, or one at each place where it keeps the axes."""
+    """Read FULLY_CONNECTED: a dense layer, or one of each step where it keeps the axes."""
     if _option(op, "weights_format"):
         raise nodes.error(
             op,
@@ -127,25 +152,14 @@ def _fully_connected(nodes: Nodes, op: Operator) -> None:
     w, shape = nodes.constant(op, 1, "weights"), nodes.tensor(op, 0).shape
     if w.ndim != 2:
         raise nodes.error(op, f"{op.op} has odd weights", found=f"shape {w.shape}", help=None)
-    if _option(op, "keep_num_dims") and len(shape) == 3 and shape[1] > 1:
-        _at_each_step(nodes, op, w)
-        return
     rows = nodes.held(f"rows of operator {op.index}", np.array([-1, w.shape[1]]))
     x = nodes.node(op, "Reshape", [nodes.value(op, 0), rows])
     weights = nodes.held(f"weights of operator {op.index}", w)
     y = nodes.node(op, "Gemm", [x, weights, *_bias(nodes, op)], transB=1)
     if _option(op, "keep_num_dims") and len(shape) > 2:
-        lengths = np.array([*(1 for _ in shape[1:]), len(w)])
+        lengths = np.array([1, *shape[1:-1], len(w)])
         y = nodes.node(op, "Reshape", [y, nodes.held(f"axes of operator {op.index}", lengths)])
     _finish(nodes, op, y)
-
-
-def _at_each_step(nodes: Nodes, op: Operator, w: Any) -> None:
-    """A dense layer at each step is a convolution of one step."""
-    x = nodes.node(op, "Transpose", [nodes.value(op, 0)], perm=(0, 2, 1))
-    weights = nodes.held(f"weights of operator {op.index}", w[:, :, np.newaxis])
-    y = nodes.node(op, "Conv", [x, weights, *_bias(nodes, op)])
-    _finish(nodes, op, nodes.node(op, "Transpose", [y], perm=(0, 2, 1)))
 
 
 def _pool(nodes: Nodes, op: Operator) -> None:
@@ -157,13 +171,16 @@ def _pool(nodes: Nodes, op: Operator) -> None:
 
 
 def _reduce(nodes: Nodes, op: Operator) -> None:
-    kind = "ReduceMean" if op.op == "MEAN" else "ReduceMax"
+    kind = _REDUCED[op.op]
     axes, keeps = nodes.whole(op, 1, "axes"), int(_option(op, "keep_dims"))
     x = nodes.value(op, 0)
     nodes.stands_for(op, nodes.node(op, kind, [x], axes=axes, keepdims=keeps))
 
 
 def _reshape(nodes: Nodes, op: Operator) -> None:
+    if op.index in nodes.apart.same:
+        nodes.stands_for(op, nodes.node(op, "Squeeze", [nodes.value(op, 0)], axes=(1,)))
+        return
     if nodes.has(op, 1):
         shape = nodes.value(op, 1)
     else:
@@ -301,9 +318,13 @@ def _arg_max(nodes: Nodes, op: Operator) -> None:
 
 def _same(nodes: Nodes, op: Operator) -> None:
     """Read what changes how numbers are written: values stay real numbers."""
+    if nodes.is_constant(op, 0):
+        nodes.computed(op, nodes.constant(op, 0, "input"))
+        return
     nodes.stands_for(op, nodes.node(op, "Identity", [nodes.value(op, 0)]))
 
 
+_REDUCED = {"MEAN": "ReduceMean", "REDUCE_MAX": "ReduceMax", "REDUCE_PROD": "ReduceProd"}
 # Those whose sums saturate where their outputs are whole numbers.
 _WITH_SUMS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "ADD")
 _CURVES: Mapping[str, tuple[str, tuple[float, ...]]] = {
@@ -321,7 +342,7 @@ HANDLERS: Mapping[str, Callable[[Nodes, Operator], None]] = {
     **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D"), _conv),
     "FULLY_CONNECTED": _fully_connected,
     **dict.fromkeys(("MAX_POOL_2D", "AVERAGE_POOL_2D"), _pool),
-    **dict.fromkeys(("MEAN", "REDUCE_MAX"), _reduce),
+    **dict.fromkeys(_REDUCED, _reduce),
     "RESHAPE": _reshape,
     **dict.fromkeys(("SOFTMAX", "LOG_SOFTMAX"), _softmax),
     **dict.fromkeys(_CURVES, _elementwise),
@@ -336,6 +357,8 @@ HANDLERS: Mapping[str, Callable[[Nodes, Operator], None]] = {
     "TRANSPOSE": _transpose,
     "SQUEEZE": _squeeze,
     "EXPAND_DIMS": _expand_dims,
+    "SPACE_TO_BATCH_ND": _space_to_batch,
+    "BATCH_TO_SPACE_ND": _batch_to_space,
     "SHAPE": _shape,
     "STRIDED_SLICE": _strided_slice,
     "GATHER": _gather,
