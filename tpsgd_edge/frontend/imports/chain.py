@@ -73,6 +73,7 @@ class Chain:
         scaling: of the samples, before the first layer; None where the layer took it in.
         sealed: how many of the layers make other tensors too, and so stay as they are.
         taken: names of layers that are not in this chain.
+        is_lying: whether our map is one row high where the net's own is one column wide.
     """
 
     order: Order
@@ -89,6 +90,7 @@ class Chain:
     scaling: Affine | None = None
     sealed: int = 0
     taken: frozenset[str] = frozenset()
+    is_lying: bool = False
 
     @property
     def size(self) -> int:

@@ -222,8 +222,11 @@ def _can_fold(chain: Chain, *, padding: int) -> bool:
 
 
 def _is_upright(chain: Chain) -> bool:
-    """Tell whether the values are a map that is one column wide and several rows high."""
-    if chain.order.ndim != 4 or chain.steps > 1:
+    """Tell whether the values are a map that is one column wide and several rows high.
+
+    A map that a layer made so is read as it is.
+    """
+    if chain.order.ndim != 4 or chain.steps > 1 or (chain.layers and not chain.is_lying):
         return False
     rows, columns = _framed(chain)[0].order.shape[2:]
     return bool(columns == 1 < rows)
@@ -256,6 +259,7 @@ def _lying(handler: Handler, chain: Chain, call: Call) -> Chain:
     arrays = [a.swapaxes(2, 3) if a is not None and a.ndim == 4 else a for a in call.arrays]
     seen = replace(chain, order=chain.order.swapaxes(2, 3))
     made = handler(seen, replace(call, node=node, arrays=tuple(arrays)))
+    made = replace(made, is_lying=True)
     return replace(made, order=made.order.swapaxes(2, 3)) if made.order.ndim == 4 else made
 
 

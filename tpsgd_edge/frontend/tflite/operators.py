@@ -181,10 +181,11 @@ def _reshape(nodes: Nodes, op: Operator) -> None:
     if op.index in nodes.apart.same:
         nodes.stands_for(op, nodes.node(op, "Squeeze", [nodes.value(op, 0)], axes=(1,)))
         return
-    if nodes.has(op, 1):
+    if nodes.has(op, 1) and not nodes.is_constant(op, 1):
         shape = nodes.value(op, 1)
     else:
-        asked = op.options.get("new_shape", ())
+        # Old converters gave the list an axis more.
+        asked = nodes.whole(op, 1, "shape") if nodes.has(op, 1) else op.options.get("new_shape", ())
         shape = nodes.held(f"shape of operator {op.index}", np.array(asked, np.int64))
     nodes.stands_for(op, nodes.node(op, "Reshape", [nodes.value(op, 0), shape]))
 
