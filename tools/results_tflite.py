@@ -27,7 +27,7 @@ from tpsgd_edge.spec import spec_from_dict
 from tpsgd_edge.stages.preparation import Prepared, prepare
 
 _SAMPLES, _COMPARED = 240, 100
-_MOST_CLASSES = 1000
+_MOST_CLASSES, _MANY_LABELS = 200, 500
 # Of the range of an input in integers that samples without a meaning take.
 _SHARE = 0.2
 
@@ -71,7 +71,7 @@ def _compared(
     spec = spec_from_dict(
         {
             "name": "net",
-            "model": {"source": str(path.resolve())},
+            "model": {"source": str(path.resolve()), "settings": _settings(path, units)},
             "rule": {"learning_rate": 1e-4},
             "data": {"file": "x.npz", "scaling": "none"},
         },
@@ -92,6 +92,14 @@ def _compared(
         verdict = verify(spec, steps=3).verdict.verdict
         learnt = " | bit for bit" if verdict == "equal" else " | NOT bit for bit"
     return f"{min(differences):.1e} | {same} | {ours}{learnt}"
+
+
+def _settings(path: Path, units: int) -> dict[str, dict[str, str]]:
+    """Settings by which hidden layers learn where there are too many labels to project them."""
+    if units < _MANY_LABELS:
+        return {}
+    *names, _ = read_tflite(path).weights
+    return {name: {"loss": "l2"} for name in names}
 
 
 def _real(prepared: Prepared) -> NDArray[Any]:

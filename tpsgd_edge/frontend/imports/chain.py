@@ -24,13 +24,17 @@ ZERO = -1
 
 @dataclass(frozen=True, slots=True)
 class ImportedLayer:
-    """A layer as a table of a spec, its weights, its output map, and what it reads."""
+    """A layer as a table of a spec, its weights, its output map, and what it reads.
+
+    `y_shape` is the height, width and channels of a map that it makes.
+    """
 
     table: Mapping[str, Any]
     weights: Weights | None
     y_count: int
     channels: int
     reads: tuple[str, ...] = ()
+    y_shape: Shape | None = None
 
     @property
     def kind(self) -> str:

@@ -143,7 +143,8 @@ def convolution(
         chain = with_scaled_samples(chain)
     w, b = _with_pending(chain, call, w, b, padding=sum(padding))
     rows = w.transpose(0, 2, 3, 1).reshape(filters, -1)
-    layer = ImportedLayer({**table, "name": name}, Weights(rows, b), math.prod(y_shape), filters)
+    table, count = {**table, "name": name}, math.prod(y_shape)
+    layer = ImportedLayer(table, Weights(rows, b), count, filters, y_shape=y_shape)
     order = canonical(y_shape)[np.newaxis]
     return extended(chain, layer, order[:, :, 0] if is_1d else order, x_shape)
 
@@ -291,6 +292,13 @@ def map_shape(chain: Chain, call: Call) -> Shape:
             f"{call.node.op} reads a map that was reordered before",
             found=f"values of shape {shape} that do not lie as rows, columns, channels",
             help="only Transpose from and to channels first can be undone",
+        )
+    made = chain.layers[-1].y_shape if chain.layers else None
+    if made is not None and made != x_shape:
+        raise call.error(
+            f"{call.node.op} reads a map in another shape than the layer before makes it",
+            found=f"{made[0]} x {made[1]} x {made[2]} made, {' x '.join(map(str, x_shape))} read",
+            help="layers that read maps follow each other without a Reshape between",
         )
     return x_shape
 
