@@ -8,7 +8,6 @@ pytest.importorskip("onnxruntime")
 pytest.importorskip("torch")
 
 from tests.support import onnx_nets as nets
-
 from tpsgd_edge.errors import DataError
 
 node = onnx.helper.make_node

@@ -3,6 +3,7 @@
 import struct
 import time
 import tracemalloc
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -76,10 +77,8 @@ def test_a_gigabyte_that_is_only_declared_ends_at_once(where, tmp_path):
     for place in places:
         path = tmp_path / "net.tflite"
         path.write_bytes(raw[:place] + struct.pack("<I", number) + raw[place + 4 :])
-        try:
+        with suppress(DataError):
             read_tflite(path)
-        except DataError as error:
-            assert error.what
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4 << 20
@@ -101,7 +100,7 @@ def test_what_is_no_tensorflow_lite_file(tmp_path):
     assert "without the mark TFL3" in str(error_of(b"0123456789", tmp_path))
     lfs = error_of(b"version https://git-lfs.github.com/spec/v1\n", tmp_path)
     assert lfs.help == "fetch the file itself: git lfs pull"
-    with pytest.raises(DataError, match="there is no model 'none.tflite'"):
+    with pytest.raises(DataError, match=r"there is no model 'none\.tflite'"):
         read_tflite(tmp_path / "none.tflite")
     spec = spec_from_dict(
         {"name": "n", "model": {"source": "net.pb"}, "data": {"file": "x.npz"}}, tmp_path
@@ -150,9 +149,8 @@ def test_forms_that_change_the_answer_are_refused(tmp_path):
     assert error_of(b.content(b.y), tmp_path).found == "number 5"
     b = small()
     b.net.operators[0].inputs[1] = 0
-    assert "the weights of FULLY_CONNECTED is not a constant" in error_of(
-        b.content(b.y), tmp_path
-    ).what.replace("are", "is")
+    what = error_of(b.content(b.y), tmp_path).what
+    assert what == "FULLY_CONNECTED reads weights that are not fixed in the file"
 
 
 def test_operators_that_do_not_fit_each_other(tmp_path):

@@ -14,7 +14,6 @@ from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.errors import DataError
 
 
-
 @dataclass(frozen=True, slots=True)
 class Table:
     """One table of a file; every method raises a `DataError` where it points out of the bytes."""

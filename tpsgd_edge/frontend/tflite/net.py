@@ -13,9 +13,7 @@ from tpsgd_edge.frontend.tflite.operators import HANDLERS
 from tpsgd_edge.frontend.tflite.schema import ONNX_TYPES
 
 _INPUT = "samples"
-_RECURRENT = (
-    "let a gru or rnn layer learn it, give the weights in an .npz, or leave the layer out"
-)
+_RECURRENT = "let a gru or rnn layer learn it, give the weights in an .npz, or leave the layer out"
 _STATE = "a net that keeps values from call to call: convert the one that reads a whole window"
 _HELP = {
     "UNIDIRECTIONAL_SEQUENCE_LSTM": _RECURRENT,

@@ -94,9 +94,9 @@ class Nodes:
         if not tensor.is_constant and 0 not in tensor.shape:
             raise self.error(
                 op,
-                f"the {what} of {op.op} is not a constant",
+                f"{op.op} reads {what} that are not fixed in the file",
                 found=f"'{tensor.name[:60]}' is computed from the samples",
-                help="only what is fixed in the file can become weights",
+                help="only constants can become weights, shapes and places",
             )
         return self._counted(op, constant(self.net, index))
 

@@ -132,7 +132,7 @@ def _bias(nodes: Nodes, op: Operator) -> list[str]:
     if not nodes.has(op, 2):
         return []
     tensor, w, x = nodes.tensor(op, 2), nodes.tensor(op, 1), nodes.tensor(op, 0)
-    b = nodes.constant(op, 2, "bias")
+    b = nodes.constant(op, 2, "biases")
     if tensor.steps is None and b.dtype.kind == "i" and w.steps is not None and x.steps is not None:
         b = b * (w.steps.scale * x.steps.scale[0])
     elif tensor.steps is not None and b.dtype.kind == "i":
@@ -185,7 +185,9 @@ def _reshape(nodes: Nodes, op: Operator) -> None:
         shape = nodes.value(op, 1)
     else:
         # Old converters gave the list an axis more.
-        asked = nodes.whole(op, 1, "shape") if nodes.has(op, 1) else op.options.get("new_shape", ())
+        asked = (
+            nodes.whole(op, 1, "lengths") if nodes.has(op, 1) else op.options.get("new_shape", ())
+        )
         shape = nodes.held(f"shape of operator {op.index}", np.array(asked, np.int64))
     nodes.stands_for(op, nodes.node(op, "Reshape", [nodes.value(op, 0), shape]))
 
@@ -251,14 +253,14 @@ def _pad(nodes: Nodes, op: Operator) -> None:
     around = nodes.whole(op, 1, "paddings")
     value = 0.0
     if op.op == "PADV2":
-        given = nodes.constant(op, 2, "value")
+        given = nodes.constant(op, 2, "values")
         value = float(given.ravel()[0]) if given.size == 1 else 1.0
     pads = (*around[::2], *around[1::2])
     nodes.stands_for(op, nodes.node(op, "Pad", [nodes.value(op, 0)], pads=pads, value=value))
 
 
 def _transpose(nodes: Nodes, op: Operator) -> None:
-    axes = nodes.whole(op, 1, "order of axes")
+    axes = nodes.whole(op, 1, "axes")
     nodes.stands_for(op, nodes.node(op, "Transpose", [nodes.value(op, 0)], perm=axes))
 
 
@@ -268,7 +270,7 @@ def _squeeze(nodes: Nodes, op: Operator) -> None:
 
 
 def _expand_dims(nodes: Nodes, op: Operator) -> None:
-    axes = nodes.whole(op, 1, "axis")
+    axes = nodes.whole(op, 1, "axes")
     nodes.stands_for(op, nodes.node(op, "Unsqueeze", [nodes.value(op, 0)], axes=axes))
 
 
@@ -312,7 +314,7 @@ def _gather(nodes: Nodes, op: Operator) -> None:
 
 
 def _arg_max(nodes: Nodes, op: Operator) -> None:
-    axis = nodes.whole(op, 1, "axis")
+    axis = nodes.whole(op, 1, "axes")
     x = nodes.value(op, 0)
     nodes.stands_for(op, nodes.node(op, "ArgMax", [x], axis=axis[0] if axis else 0, keepdims=0))
 
@@ -320,7 +322,7 @@ def _arg_max(nodes: Nodes, op: Operator) -> None:
 def _same(nodes: Nodes, op: Operator) -> None:
     """Read what changes how numbers are written: values stay real numbers."""
     if nodes.is_constant(op, 0):
-        nodes.computed(op, nodes.constant(op, 0, "input"))
+        nodes.computed(op, nodes.constant(op, 0, "values"))
         return
     nodes.stands_for(op, nodes.node(op, "Identity", [nodes.value(op, 0)]))
 
