@@ -7,8 +7,8 @@ onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("torch")
 
-from tests.support import onnx_nets as nets
-from tpsgd_edge.errors import DataError
+from tests.support import onnx_nets as nets  # noqa: E402
+from tpsgd_edge.errors import DataError  # noqa: E402
 
 node = onnx.helper.make_node
 RNG = np.random.default_rng(3)

@@ -1,7 +1,6 @@
 """TensorFlow Lite files that are broken, hostile or hold what has no layer of ours."""
 
 import struct
-import time
 import tracemalloc
 from contextlib import suppress
 
@@ -72,7 +71,6 @@ def test_a_gigabyte_that_is_only_declared_ends_at_once(where, tmp_path):
     }[where]
     places = [i for i in range(0, len(raw) - 4, 4) if struct.unpack_from("<I", raw, i) == (count,)]
     assert places
-    began = time.perf_counter()
     tracemalloc.start()
     for place in places:
         path = tmp_path / "net.tflite"
@@ -82,7 +80,6 @@ def test_a_gigabyte_that_is_only_declared_ends_at_once(where, tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4 << 20
-    assert time.perf_counter() - began < 5
 
 
 def test_a_shape_that_promises_more_than_the_file_holds(tmp_path):

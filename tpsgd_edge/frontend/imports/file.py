@@ -57,7 +57,7 @@ class HeldTensor:
 
     @property
     def size(self) -> int:
-        """How many numbers it says that it holds."""
+        """Count of the numbers that it says it holds."""
         held = self.proto
         return held.size if isinstance(held, np.ndarray) else math.prod(held.dims)
 

@@ -34,7 +34,7 @@ _WHOLE_TYPES = {3: (0, 255), 7: (-(1 << 15), (1 << 15) - 1), 9: (-128, 127), INT
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """What whole numbers stand for: scale * (q - zero), along an axis if there are several.
+    """The meaning of whole numbers q: scale * (q - zero), along an axis if there are several.
 
     Attributes:
         scale: (1,) or (n,).
@@ -94,7 +94,7 @@ class TfliteFile:
     outputs: tuple[int, ...]
 
     def tensor(self, index: int) -> Tensor:
-        """A tensor by its place; DataError where the file has no such place."""
+        """Return a tensor, of any shape, by its place; DataError where the file has none there."""
         if not 0 <= index < len(self.tensors):
             raise DataError(
                 f"'{self.file}' names a tensor that it does not have",

@@ -45,7 +45,7 @@ class Table:
         return tuple(Table(self.raw, self._followed(place), self.file) for place in places)
 
     def numbers(self, field: int, kind: str, what: str, most: int) -> Array | None:
-        """A list of numbers of a numpy type, of which at most `most` are allowed; None for none."""
+        """A list (n,) of numbers of a numpy type, n <= `most`; None where there is none."""
         if self._place(field) is None:
             return None
         start, count = self._vector(field, np.dtype(kind).itemsize)
@@ -62,7 +62,7 @@ class Table:
         return bytes(self.content(field)[:most]).decode("utf-8", "replace")
 
     def _place(self, field: int) -> int | None:
-        """Where a field lies; None where it is left out."""
+        """The place of a field; None where it is left out."""
         vtable = self.at - int(self._read("i", self.at))
         entry = 4 + 2 * field
         if entry + 2 > int(self._read("H", vtable)):
@@ -71,7 +71,7 @@ class Table:
         return self.at + distance if distance else None
 
     def _vector(self, field: int, size: int) -> tuple[int, int]:
-        """Where a list begins, and how many entries it has."""
+        """The begin of a list, and the count of its entries."""
         place = self._place(field)
         if place is None:
             return 0, 0

@@ -32,7 +32,7 @@ _CALLED = re.compile(r"conv|dense|fc|linear|matmul|pool|predict|logit", re.IGNOR
 
 @dataclass(frozen=True, slots=True)
 class Apart:
-    """What operators around a convolution with gaps are in truth, by their indices.
+    """The true meaning of operators around a convolution with gaps, by their indices.
 
     Attributes:
         pads: zeros that SPACE_TO_BATCH_ND puts before and behind each axis from the second one on.
@@ -75,7 +75,7 @@ class Nodes:
         return self._held.get(index, f"tensor {index}")
 
     def tensor(self, op: Operator, place: int) -> Tensor:
-        """An input of an operator as the file describes it; DataError where it has no such one."""
+        """An input, of any shape, as the file describes it; DataError where there is none."""
         return self.net.tensor(self._index(op, place))
 
     def has(self, op: Operator, place: int) -> bool:
@@ -83,7 +83,7 @@ class Nodes:
         return place < len(op.inputs) and op.inputs[place] >= 0
 
     def constant(self, op: Operator, place: int, what: str) -> Array:
-        """The numbers of an input that is constant.
+        """The numbers of an input that is constant, in its shape.
 
         Raises:
             DataError: it is computed from the samples.
@@ -105,7 +105,7 @@ class Nodes:
         return self.tensor(op, place).is_constant or self._index(op, place) in self._computed
 
     def computed(self, op: Operator, array: Array) -> None:
-        """Let a constant stand for what an operator makes of another one."""
+        """Let a constant of any shape stand for what an operator makes of another one."""
         self.stands_for(op, self.held(f"constant of operator {op.index}", array))
         self._computed[op.outputs[0]] = array
 
@@ -122,7 +122,7 @@ class Nodes:
         return tuple(int(n) for n in array.ravel())
 
     def value(self, op: Operator, place: int) -> str:
-        """The name of an input, constant or not."""
+        """The name of an input, constant or not; DataError where nothing before makes it."""
         index = self._index(op, place)
         if index not in self._held:
             tensor = self.net.tensor(index)
@@ -138,7 +138,7 @@ class Nodes:
         return self._held[index]
 
     def held(self, name: str, array: Array) -> str:
-        """The name of a new constant."""
+        """The name of a new constant of any shape."""
         self.tensors[name] = HeldTensor(array)
         return name
 
@@ -173,7 +173,7 @@ class Nodes:
         return bool(set(op.outputs) & set(self.net.outputs))
 
     def output(self, op: Operator) -> Tensor | None:
-        """What an operator makes, as the file describes it."""
+        """The output of an operator, of any shape, as the file describes it."""
         return self.net.tensor(op.outputs[0]) if op.outputs else None
 
     def _index(self, op: Operator, place: int) -> int:
