@@ -118,7 +118,7 @@ def test_wear_is_spread(program, flash, state):
 FAULTS = {
     "the newest is erased": (
         "tps_store.c",
-        "if (slot->group + 1 == store->held)",
+        "if (store->group + 1 == store->held)",
         "if (false)",
         "fail",
         RESUMES,
@@ -132,8 +132,8 @@ FAULTS = {
     ),
     "flash that does not allow it is gone on in": (
         "tps_store.c",
-        "storage->resumes != 0 ? at.index + 1 : ring.slots",
-        "at.index + 1",
+        "storage->resumes != 0 ? slot % ring.slots + 1 : ring.slots",
+        "slot % ring.slots + 1",
         "walk",
         STRICT,
     ),
