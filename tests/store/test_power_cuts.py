@@ -125,8 +125,8 @@ FAULTS = {
     ),
     "a slot is taken as it is": (
         "tps_store.c",
-        "!tps_slot_is_erased(ring, *slot)",
-        "false",
+        "tps_slot_is_erased(ring, *slot)",
+        "true",
         "walk",
         RESUMES,
     ),
@@ -161,7 +161,7 @@ FAULTS = {
     ),
     "an older one is no news": (
         "tps_store.c",
-        "is_first && !is_followed(&ring, at)",
+        "is_first && !is_followed(&ring, slot)",
         "is_first",
         "rot",
         RESUMES,
