@@ -22,6 +22,7 @@ from tpsgd_edge.reports.layer_cost import Budget, LayerCost
 from tpsgd_edge.reports.notebook import ShownInNotebooks
 from tpsgd_edge.reports.sizes_json import sizes_json
 from tpsgd_edge.spec import Spec
+from tpsgd_edge.stages.costs import Costs
 from tpsgd_edge.stages.detection import Detection
 from tpsgd_edge.stages.doubts import Doubt
 from tpsgd_edge.stages.quantization import LayerError
@@ -84,6 +85,7 @@ class BuildResult(ShownInNotebooks):
         kept_bytes: of the samples that the device keeps.
         digests: hexadecimal digests by name ("project", "initial weights").
         board: whose firmware was linked; None where the program is the harness of an emulated core.
+        costs: what calls take at most; None where nobody asked.
     """
 
     spec: Spec
@@ -102,9 +104,10 @@ class BuildResult(ShownInNotebooks):
     data: DataNotes = NO_NOTES
     warnings: tuple[Doubt, ...] = ()
     board: Board | None = None
+    costs: Costs | None = None
 
     def to_json(self) -> Json:
-        """The common keys, and folder, files, compiler, board, budget, layers."""
+        """The common keys, and folder, files, compiler, board, budget, layers, costs."""
         return _document(self, self.warnings) | {
             **sizes_json(self.sizes),
             "folder": str(self.folder) if self.folder is not None else None,
@@ -114,6 +117,7 @@ class BuildResult(ShownInNotebooks):
             "budget_bytes": {"ram": self.budget.ram, "flash": self.budget.flash},
             "layers": [layer.to_json() for layer in self.layers],
             "digests": dict(self.digests),
+            "costs": None if self.costs is None else self.costs.to_json(),
         }
 
 
@@ -257,6 +261,7 @@ class ExportResult:
         crc: what NAME_digest() gives for them.
         input_shape: of one sample that the net reads.
         knows_model: whether anything said that the weights are of this very model.
+        kind: of file: onnx or tflite.
     """
 
     spec: Spec
@@ -269,13 +274,14 @@ class ExportResult:
     formats: Mapping[str, str]
     knows_model: bool
     data: DataNotes = NO_NOTES
+    kind: str = "onnx"
 
     def to_json(self) -> Json:
         """The common keys, and file, size, digest, shape of a sample."""
         return _document(self) | {
             "steps": self.steps,
-            "onnx": str(self.path),
-            "onnx_bytes": self.bytes,
+            self.kind: str(self.path),
+            f"{self.kind}_bytes": self.bytes,
             "digest": f"0x{self.crc:08x}",
             "input_shape": list(self.input_shape),
             "model_id_checked": self.knows_model,
