@@ -12,10 +12,10 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tpsgd_edge.reports.curve import CurvePoint
 from tpsgd_edge.reports.forgetting import Forgetting
 from tpsgd_edge.reports.results import (
     BuildResult,
-    CurvePoint,
     ExportResult,
     ReportResult,
     SimulateResult,

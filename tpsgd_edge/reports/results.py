@@ -4,7 +4,6 @@
 know. `data` of a result says what the labels were understood as, and what is odd about the data.
 """
 
-import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from tpsgd_edge.frontend.data import NO_NOTES, DataNotes
 from tpsgd_edge.frontend.order import Order
 from tpsgd_edge.memory.plan import Buffer
+from tpsgd_edge.reports.curve import CurvePoint, Json, finite
 from tpsgd_edge.reports.forgetting import Forgetting
 from tpsgd_edge.reports.layer_cost import Budget, LayerCost
 from tpsgd_edge.reports.notebook import ShownInNotebooks
@@ -31,7 +31,6 @@ from tpsgd_edge.toolchain.board import Board
 from tpsgd_edge.toolchain.sizes import Sizes
 from tpsgd_edge.verdict import Verdict
 
-Json = dict[str, object]
 Metric = Literal["accuracy", "r2", "auroc"]
 
 KEYS = (
@@ -48,28 +47,6 @@ KEYS = (
     "platform",
     "formats",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class CurvePoint:
-    """Score on the test set at one time of the training; epoch 0 is before training.
-
-    `accuracy` is in the metric of the result.
-    """
-
-    epoch: float
-    samples_seen: int
-    accuracy: float
-    loss: float | None = None
-
-    def to_json(self) -> Json:
-        """The fields by name."""
-        return {
-            "epoch": self.epoch,
-            "samples_seen": self.samples_seen,
-            "accuracy": finite(self.accuracy),
-            "loss": finite(self.loss),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,15 +354,6 @@ def command_arguments(spec: Spec, platform: str) -> str:
         if not override.startswith("platform.name="):
             words += ["--set", override]
     return shlex.join(words)
-
-
-def finite(value: float | None) -> float | None:
-    """The value, or None where JSON has no word for it.
-
-    >>> finite(0.5), finite(float("nan")), finite(None)
-    (0.5, None, None)
-    """
-    return float(value) if value is not None and math.isfinite(value) else None
 
 
 def _document(result: _Result, warnings: Sequence[Doubt] = ()) -> Json:

@@ -209,7 +209,7 @@ def _unbroken(line: Line) -> Line:
 
 
 def curve_note(result: SimulateResult) -> str:
-    """What the learning curve shows, and where it was best."""
+    """Say what the learning curve shows, and where it was best."""
     curve = result.curve
     seen = f", {curve[-1].samples_seen:,} samples" if curve else ""
     name = metric_name(result.metric)
