@@ -31,6 +31,7 @@ from tpsgd_edge.errors import LinkError
 from tpsgd_edge.link import Entry, LinkedDevice, Log, Statistics, View, Watch
 from tpsgd_edge.link.live import Live, Seen
 from tpsgd_edge.link.page import _PAGE, _events, page
+from tpsgd_edge.link.watching import Drift
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
