@@ -142,7 +142,6 @@ def _is_bounded(model: QuantizedModel) -> bool:
     """Tell whether all that a step of the model does is known how to provoke."""
     return (
         {layer.kind for layer in model.layers} <= BOUNDED_KINDS
-        and model.rule == "tpsgd"
         and model.scores == "own"
         and model.replay is None
         and model.labels.kind == "class"
