@@ -110,7 +110,7 @@ def _layers(
             "this is no net of Keras whose layers are listed",
             where=file,
             found=f"class {kind!r:.40}",
-            help="build it as keras.Sequential or from keras.Input; a subclass has its layers in code",
+            help="build it as keras.Sequential or from keras.Input; a subclass is only code",
         )
     before: tuple[str, ...] = ()
     for entry in entries or ():
