@@ -31,6 +31,7 @@ FLOORS = (
     {"stages"},
     {"reports"},
     {"pipeline", "migration", "replaying", "estimator", "starter", "link"},
+    {"fluent"},
     {"cli"},
 )
 FLOOR_OF = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}
