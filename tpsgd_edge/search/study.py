@@ -1,0 +1,238 @@
+"""The study of a search: Optuna's, in one SQLite file, the same for the same seed."""
+
+import importlib.util
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tpsgd_edge.errors import OutputError, ToolError, how_to_install
+from tpsgd_edge.files import check_plain
+from tpsgd_edge.search.space import Dimension, Params, Space
+from tpsgd_edge.search.trial import Cost, Measured, Outcome
+from tpsgd_edge.spec.toml import toml_value
+
+# Points that are drawn blindly, before what is known says where to look.
+_BLIND = 10
+_DIGITS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A point of the space and what is known of it.
+
+    Attributes:
+        is_open: the study has not been told yet how it ended.
+        generation: with which others it is tried; None where it is not, or is not planned yet.
+        refused: why it was not tried.
+        over: how far it is over a budget, as a share; 0 within all.
+        test_score: after learning the whole training set.
+    """
+
+    number: int
+    params: Params
+    is_open: bool
+    generation: int | None = None
+    refused: str | None = None
+    over: float = 0.0
+    outcome: Outcome | None = None
+    measured: Measured | None = None
+    test_score: float | None = None
+
+
+class Study:
+    """Asks for points and keeps what became of them, each at once and for good."""
+
+    def __init__(self, study: Any, space: Space, seed: int) -> None:
+        self._study = study
+        self._space = space
+        self._seed = seed
+
+    def starts(self, make: Callable[[], Sequence[Params]]) -> list[Params]:
+        """The points that are asked for first; made once, and then kept."""
+        if "starts" not in self._study.user_attrs:
+            made = [_encoded(self._space, point) for point in make()]
+            self._study.set_user_attr("starts", made)
+        return list(self._study.user_attrs["starts"])
+
+    def trials(self) -> list[Trial]:
+        """All trials so far, in the order in which they were asked for."""
+        whole = {dimension.name for dimension in self._space.dimensions}
+        kept = [one for one in self._study.get_trials(deepcopy=False) if set(one.params) >= whole]
+        known = self._study.user_attrs
+        return [self._trial(one, known) for one in kept]
+
+    def ask(self) -> Trial:
+        """The next point: what comes is a matter of the seed and of what was told before."""
+        count = len(self.trials())
+        self._study.sampler = _sampler(self._seed, count, self._over)
+        starts = self._study.user_attrs.get("starts", [])
+        if count < len(starts):
+            self._study.enqueue_trial(starts[count], skip_if_exists=True)
+        asked = self._study.ask(_distributions(self._space.dimensions))
+        made = self._study.get_trials(deepcopy=False)[asked.number]
+        return self._trial(made, {})
+
+    def keep(self, trial: Trial) -> Trial:
+        """Keep what became known of a trial, told or not."""
+        known = asdict(replace(trial, params={}))
+        # Optuna takes nothing more for a trial that has ended, but for the study.
+        self._study.set_user_attr(_key(trial.number), known)
+        return trial
+
+    def tell(self, trial: Trial) -> None:
+        """End a trial: the sampler learns from it now."""
+        from optuna.trial import TrialState
+
+        self._study.sampler = _sampler(self._seed, trial.number, self._over)
+        done = trial.outcome
+        if done is None or done.is_stopped or trial.over > 0:
+            self._study.tell(trial.number, state=TrialState.PRUNED)
+        else:
+            values = (done.score, done.cost.ram, done.cost.work)
+            self._study.tell(trial.number, values=values)
+
+    def _over(self, one: Any) -> tuple[float]:
+        return (float(self._study.user_attrs.get(_key(one.number), {}).get("over", 0.0)),)
+
+    def _trial(self, one: Any, known: Mapping[str, Any]) -> Trial:
+        params = {**self._space.fixed, **_decoded(self._space, one.params)}
+        trial = Trial(one.number, params, is_open=one.state.name == "RUNNING")
+        return _with_known(trial, known.get(_key(one.number), {}))
+
+
+def _key(number: int) -> str:
+    return f"trial {number}"
+
+
+@contextmanager
+def open_study(path: Path, space: Space, terms: Mapping[str, Any], seed: int) -> Iterator[Study]:
+    """The study in a file, which is made where it does not exist, with its folder.
+
+    Args:
+        terms: what must be the same for a study to be gone on with.
+
+    Raises:
+        ToolError: Optuna is missing.
+        OutputError: the file cannot be written, is no study, or is of another search.
+    """
+    if importlib.util.find_spec("optuna") is None:
+        raise ToolError("a search needs Optuna, which is not installed", help=how_to_install("search"))
+    import optuna
+    from sqlalchemy.exc import SQLAlchemyError
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    check_plain(path, "the study")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
+        study = optuna.create_study(
+            storage=storage,
+            study_name="search",
+            directions=["maximize", "minimize", "minimize"],
+            load_if_exists=True,
+        )
+    except (OSError, SQLAlchemyError, RuntimeError, ValueError) as error:
+        raise _unusable(path, error) from None
+    try:
+        _check_terms(study, terms, path)
+        yield Study(study, space, seed)
+    except (SQLAlchemyError, optuna.exceptions.OptunaError) as error:
+        raise _unusable(path, error) from None
+    finally:
+        storage.engine.dispose()
+
+
+def _check_terms(study: Any, terms: Mapping[str, Any], path: Path) -> None:
+    known = study.user_attrs.get("terms")
+    if known is None:
+        study.set_user_attr("terms", dict(terms))
+        return
+    differ = [name for name in terms if known.get(name) != terms[name]]
+    if differ:
+        name = differ[0]
+        raise OutputError(
+            "the file holds another search",
+            where=str(path),
+            found=f"{name} {str(known.get(name))[:60]}, this search has {str(terms[name])[:60]}",
+            help="name another file with --store, or remove this one",
+        )
+
+
+def _unusable(path: Path, error: Exception) -> OutputError:
+    return OutputError(
+        "the file of the search cannot be used",
+        where=str(path),
+        found=str(error).splitlines()[0][:200] if str(error) else type(error).__name__,
+        help="name another file with --store",
+    )
+
+
+def _sampler(seed: int, count: int, over: Callable[[Any], tuple[float]]) -> Any:
+    from optuna.samplers import TPESampler
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Options that Optuna may still change.
+        return TPESampler(
+            seed=(seed * 1_000_003 + count) % 2**32,
+            n_startup_trials=_BLIND,
+            multivariate=True,
+            constraints_func=over,
+        )
+
+
+def _distributions(dimensions: Sequence[Dimension]) -> dict[str, Any]:
+    from optuna.distributions import (
+        CategoricalDistribution,
+        FloatDistribution,
+        IntDistribution,
+    )
+
+    made: dict[str, Any] = {}
+    for one in dimensions:
+        if one.values:
+            made[one.name] = CategoricalDistribution([toml_value(value) for value in one.values])
+        elif one.is_whole:
+            made[one.name] = IntDistribution(int(one.low), int(one.high), log=one.low > 0)
+        else:
+            made[one.name] = FloatDistribution(one.low, one.high, log=True)
+    return made
+
+
+def _encoded(space: Space, params: Params) -> dict[str, Any]:
+    """A point as Optuna has it: choices as text."""
+    listed = {one.name for one in space.dimensions if one.values}
+    return {
+        name: toml_value(value) if name in listed else value for name, value in params.items()
+    }
+
+
+def _decoded(space: Space, params: Mapping[str, Any]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for one in space.dimensions:
+        value = params[one.name]
+        if one.values:
+            value = {toml_value(choice): choice for choice in one.values}[value]
+        elif not one.is_whole:
+            value = float(f"{value:.{_DIGITS}g}")
+        made[one.name] = value
+    return made
+
+
+def _with_known(trial: Trial, known: Mapping[str, Any]) -> Trial:
+    outcome, size = known.get("outcome"), known.get("measured")
+    return replace(
+        trial,
+        generation=known.get("generation"),
+        refused=known.get("refused"),
+        over=known.get("over", 0.0),
+        outcome=None if outcome is None else _outcome(outcome),
+        measured=None if size is None else Measured(**size),
+        test_score=known.get("test_score"),
+    )
+
+
+def _outcome(known: Mapping[str, Any]) -> Outcome:
+    return Outcome(**{**known, "cost": Cost(**known["cost"]), "looks": tuple(known["looks"])})
