@@ -22,7 +22,7 @@ from tpsgd_edge.search.nets import spec_at
 from tpsgd_edge.search.result import Budget, Found, SearchResult
 from tpsgd_edge.search.space import Params, Space, space_of
 from tpsgd_edge.search.starts import starting_points
-from tpsgd_edge.search.study import Study, Trial, open_study
+from tpsgd_edge.search.study import SAME, Study, Trial, open_study
 from tpsgd_edge.search.trial import (
     Measured,
     Source,
@@ -38,6 +38,9 @@ from tpsgd_edge.toolchain.board import with_board
 
 Progress = Callable[[str, int, int], None]
 BATCH = 4
+# The parts of the RAM budget within which nets are looked for, one after the other: so a front
+# comes about, and the best net of all gets most of the trials.
+_LIMITS = (1.0, 1.0, 0.6, 1.0, 0.4)
 # So many points in a row that are over the budget or known already end a search.
 _MOST_IN_VAIN = 200
 
@@ -182,12 +185,22 @@ def _planned(one: _Search, known: Sequence[Trial], generation: int, count: int) 
     for _ in range(_MOST_IN_VAIN):
         if count <= 0:
             return
-        trial = _looked_at(one, left.pop(0) if left else one.study.ask())
+        trial = _looked_at(one, left.pop(0) if left else one.study.ask(_limit(one)))
         if trial.refused is None:
             count -= 1
             yield one.study.keep(replace(trial, generation=generation))
         else:
             one.study.tell(one.study.keep(trial))
+
+
+def _limit(one: _Search) -> float:
+    """The RAM for which the next point is to be good: the budget, and now and then a part of it."""
+    place = len(one.study.trials())
+    most = one.budget.ram
+    if most is None:
+        known = [trial.outcome.cost.ram for trial in one.study.trials() if trial.outcome]
+        most = max(known, default=1 << 40)
+    return most * _LIMITS[place % len(_LIMITS)]
 
 
 def _looked_at(one: _Search, trial: Trial) -> Trial:
@@ -197,17 +210,13 @@ def _looked_at(one: _Search, trial: Trial) -> Trial:
         spec = one.spec_of(trial)
         for other in before:
             if other.generation is not None and one.spec_of(other).digest == spec.digest:
-                return replace(trial, refused=f"the same as trial {other.number}", over=_SAME)
+                return replace(trial, refused=f"the same as trial {other.number}", over=SAME)
         cost = cost_of(spec, one.dataset)
     except (SpecError, DataError) as error:
         return replace(trial, refused=error.message(), over=1.0)
     over = one.budget.over(Measured(cost.ram))
     why = f"needs {cost.ram:,} bytes of RAM" if over > 0 else None
     return replace(trial, refused=why, over=over)
-
-
-# A point that was tried already is a little worse than one within the budget.
-_SAME = 1e-6
 
 
 def _tried(one: _Search, members: Sequence[Trial]) -> Iterator[Trial]:

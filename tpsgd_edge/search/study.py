@@ -1,6 +1,7 @@
 """The study of a search: Optuna's, in one SQLite file, the same for the same seed."""
 
 import importlib.util
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,8 +16,12 @@ from tpsgd_edge.search.trial import Cost, Measured, Outcome
 from tpsgd_edge.spec.toml import toml_value
 
 # Points that are drawn blindly, before what is known says where to look.
-_BLIND = 10
+_BLIND = 8
+# The share of the trials that the sampler takes for good ones.
+_GOOD_SHARE = 0.2
 _DIGITS = 3
+# `over` of a point that was tried already.
+SAME = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +69,32 @@ class Study:
         known = self._study.user_attrs
         return [self._trial(one, known) for one in kept]
 
-    def ask(self) -> Trial:
-        """The next point: what comes is a matter of the seed and of what was told before."""
-        count = len(self.trials())
-        self._study.sampler = _sampler(self._seed, count, self._over)
+    def ask(self, limit: float) -> Trial:
+        """The next point: what comes is a matter of the seed and of what is known.
+
+        Args:
+            limit: bytes of RAM; the best net within them is looked for.
+        """
+        known = self.trials()
         starts = self._study.user_attrs.get("starts", [])
-        if count < len(starts):
-            self._study.enqueue_trial(starts[count], skip_if_exists=True)
-        asked = self._study.ask(_distributions(self._space.dimensions))
+        left = starts[len(known) : len(known) + 1]
+        point = left[0] if left else self._drawn(known, limit)
+        asked = _ask_for(self._study, point, _distributions(self._space.dimensions))
         made = self._study.get_trials(deepcopy=False)[asked.number]
         return self._trial(made, {})
+
+    def _drawn(self, known: Sequence[Trial], limit: float) -> dict[str, Any]:
+        """A point that the sampler draws, with all that is known and this limit."""
+        import optuna
+
+        seed = (self._seed * 1_000_003 + len(known)) % 2**32
+        study = optuna.create_study(direction="maximize", sampler=_sampler(seed))
+        distributions = _distributions(self._space.dimensions)
+        for trial in known:
+            # What was known already teaches nothing.
+            if trial.refused is None or trial.over > SAME:
+                study.add_trial(_as_known(trial, self._space, distributions, limit))
+        return dict(study.ask(distributions).params)
 
     def keep(self, trial: Trial) -> Trial:
         """Keep what became known of a trial, told or not."""
@@ -86,16 +107,12 @@ class Study:
         """End a trial: the sampler learns from it now."""
         from optuna.trial import TrialState
 
-        self._study.sampler = _sampler(self._seed, trial.number, self._over)
         done = trial.outcome
         if done is None or done.is_stopped or trial.over > 0:
             self._study.tell(trial.number, state=TrialState.PRUNED)
         else:
             values = (done.score, done.cost.ram, done.cost.work)
             self._study.tell(trial.number, values=values)
-
-    def _over(self, one: Any) -> tuple[float]:
-        return (float(self._study.user_attrs.get(_key(one.number), {}).get("over", 0.0)),)
 
     def _trial(self, one: Any, known: Mapping[str, Any]) -> Trial:
         params = {**self._space.fixed, **_decoded(self._space, one.params)}
@@ -170,17 +187,32 @@ def _unusable(path: Path, error: Exception) -> OutputError:
     )
 
 
-def _sampler(seed: int, count: int, over: Callable[[Any], tuple[float]]) -> Any:
+def _sampler(seed: int) -> Any:
     from optuna.samplers import TPESampler
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Options that Optuna may still change.
         return TPESampler(
-            seed=(seed * 1_000_003 + count) % 2**32,
+            seed=seed,
             n_startup_trials=_BLIND,
             multivariate=True,
-            constraints_func=over,
+            gamma=_good_ones,
         )
+
+
+def _good_ones(count: int) -> int:
+    """How many of so many trials count as good."""
+    return max(2, math.ceil(_GOOD_SHARE * count))
+
+
+def _ask_for(study: Any, point: Params, distributions: Mapping[str, Any]) -> Any:
+    """A trial of a study at a point that is known."""
+    from optuna.samplers import PartialFixedSampler, RandomSampler
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        study.sampler = PartialFixedSampler(dict(point), RandomSampler(seed=0))
+        return study.ask(dict(distributions))
 
 
 def _distributions(dimensions: Sequence[Dimension]) -> dict[str, Any]:
@@ -199,6 +231,34 @@ def _distributions(dimensions: Sequence[Dimension]) -> dict[str, Any]:
         else:
             made[one.name] = FloatDistribution(one.low, one.high, log=True)
     return made
+
+
+def _as_known(
+    trial: Trial, space: Space, distributions: Mapping[str, Any], limit: float
+) -> Any:
+    """A trial as the sampler sees it: under way, stopped, over a limit, or with its score."""
+    import optuna
+    from optuna.trial import TrialState
+
+    own: dict[str, Any] = {"constraints": {"budget": _over(trial, limit)}}
+    done = trial.outcome
+    if done is not None and not done.is_stopped:
+        own |= {"state": TrialState.COMPLETE, "value": done.score}
+    elif done is not None:
+        looks = dict(enumerate(done.looks, 1))
+        own |= {"state": TrialState.PRUNED, "intermediate_values": looks}
+    elif trial.refused is not None:
+        own |= {"state": TrialState.PRUNED}
+    else:
+        own = {"state": TrialState.RUNNING}
+    params = _encoded(space, {one.name: trial.params[one.name] for one in space.dimensions})
+    return optuna.create_trial(params=params, distributions=dict(distributions), **own)
+
+
+def _over(trial: Trial, limit: float) -> float:
+    """How far a trial is over its budgets, or over a limit of RAM."""
+    ram = trial.outcome.cost.ram if trial.outcome is not None else 0
+    return max(trial.over, ram / limit - 1)
 
 
 def _encoded(space: Space, params: Params) -> dict[str, Any]:

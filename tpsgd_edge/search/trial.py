@@ -37,7 +37,7 @@ from tpsgd_edge.toolchain.platforms import load_platform
 # One sample in so many is held out at a time.
 _PARTS = 5
 # So many samples judge a net, of a small set by holding out other parts too.
-_ENOUGH_JUDGES = 500
+_ENOUGH_JUDGES = 2000
 # A net is looked at after these shares of its epochs.
 _LOOKS = (0.25, 0.5, 1.0)
 # With fewer nets to compare with, none is stopped.
