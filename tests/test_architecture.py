@@ -60,7 +60,17 @@ DOORS = {
     "uvicorn": {"link"},
 }
 # What the command line must not load before it knows what is asked for.
-HEAVY = {"jinja2", "matplotlib", "numpy", "optuna", "pydantic", "rich", "sklearn", "torch", "unicorn"}
+HEAVY = {
+    "jinja2",
+    "matplotlib",
+    "numpy",
+    "optuna",
+    "pydantic",
+    "rich",
+    "sklearn",
+    "torch",
+    "unicorn",
+}
 
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60

@@ -13,7 +13,7 @@ _TIME = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*([smh]?)", re.ASCII)
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
-class _Seconds(click.ParamType):
+class _Seconds(click.ParamType[float]):
     """A length of time, as 90, 90s, 10m or 2h."""
 
     name = "time"
@@ -45,7 +45,9 @@ class _Seconds(click.ParamType):
     metavar="N",
     help="Nets to try, those of earlier calls among them.",
 )
-@click.option("--time", "seconds", type=_Seconds(), metavar="T", help="Begin no trial after it: 10m.")
+@click.option(
+    "--time", "seconds", type=_Seconds(), metavar="T", help="Begin no trial after it: 10m."
+)
 @click.option(
     "--batch",
     type=click.IntRange(min=1, max=1000),

@@ -49,9 +49,10 @@ def _rates(spec: Spec, labels: Labels, params: Params, rule: Mapping[str, Any]) 
     rates = {key: _rounded(factor * rule[key]) for key in _RATES if key in rule}
     if "learning_rate" in rule:
         return rates
-    kind = _STEPS_LIKE.get(params["kind"]) or _first_hidden(spec)
+    is_given = params["kind"] == "given"
+    kind = _step_kind(spec) if is_given else _STEPS_LIKE.get(params["kind"])
     step = rule.get("step_size") or (STEP_SIZES[kind, labels.kind] if kind else None)
-    if step is None or spec.rule.kind != "tpsgd":
+    if kind is None or step is None or spec.rule.kind != "tpsgd":
         return rates
     return rates | {"step_size": min(100.0, _rounded(factor * step))}
 
@@ -60,7 +61,7 @@ def _rates(spec: Spec, labels: Labels, params: Params, rule: Mapping[str, Any]) 
 _STEPS_LIKE = {"dense": "dense", "memory": "dense", "conv2d": "conv2d", "conv1d": "conv2d"}
 
 
-def _first_hidden(spec: Spec) -> str | None:
+def _step_kind(spec: Spec) -> str | None:
     """The kind that says the step sizes of a spec's own net; None where its last layer has others.
 
     A recurrent layer learns a hundred times slower than the dense layer behind it.
@@ -80,9 +81,8 @@ def _times(layer: Mapping[str, Any], params: Params) -> dict[str, Any]:
     if layer.get("groups", 1) != 1:
         return dict(layer)
     made = {key: max(1, round(params["width"] * layer[key])) for key in counts}
-    rates = {"learning_rate": _rounded(params["rate"] * layer["learning_rate"])} if (
-        "learning_rate" in layer
-    ) else {}
+    own = {"learning_rate": params["rate"] * layer.get("learning_rate", 0)}
+    rates = {key: _rounded(rate) for key, rate in own.items() if key in layer}
     return {**layer, **made, **rates}
 
 

@@ -26,14 +26,14 @@ _FILES = ("file", "labels_file", "test_file", "test_labels_file")
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a net may cost, in bytes and in instructions of a training step; None: anything."""
+    """Limits of a net, in bytes and in instructions of a training step; None: there is none."""
 
     ram: int | None = None
     flash: int | None = None
     instructions: int | None = None
 
     def over(self, cost: Measured) -> float:
-        """How far a net is over the budget that it exceeds most, as a share; 0 within all.
+        """Share by which a net is over the budget that it exceeds most; 0 within all.
 
         >>> Budget(ram=1000).over(Measured(ram=1500)), Budget(ram=1000).over(Measured(ram=900))
         (0.5, 0.0)
@@ -56,14 +56,22 @@ class Found:
 
     @property
     def outcome(self) -> Outcome:
-        """What its trial said."""
+        """Outcome of its trial.
+
+        Raises:
+            ValueError: it has none, so it is on no front.
+        """
         if self.trial.outcome is None:
             raise ValueError("a net of the front was tried")
         return self.trial.outcome
 
     @property
     def size(self) -> Measured:
-        """What its firmware takes."""
+        """Sizes of its firmware.
+
+        Raises:
+            ValueError: nobody measured it.
+        """
         if self.trial.measured is None:
             raise ValueError("a net of the front was measured")
         return self.trial.measured
@@ -100,7 +108,7 @@ class SearchResult:
 
     @property
     def metric(self) -> Literal["accuracy", "r2"]:
-        """What scores are."""
+        """Metric of all scores."""
         return "accuracy" if self.labels.kind == "class" else "r2"
 
     @property

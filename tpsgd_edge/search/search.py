@@ -47,7 +47,7 @@ _MOST_IN_VAIN = 200
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """What stays the same while a search goes on."""
+    """Everything that stays the same while a search goes on."""
 
     spec: Spec
     source: Source
@@ -109,25 +109,33 @@ def search(
     budget = Budget(spec.platform.ram_bytes, spec.platform.flash_bytes, instructions)
     space = space_of(spec, dataset, budget.ram)
     path = store or spec.folder / f"{spec.name}-search.sqlite"
-    terms = {
-        "spec": spec.digest,
-        "space": repr(space),
-        "data": zlib.crc32(np.ascontiguousarray(dataset.x_train).tobytes()),
-        "batch": batch,
-        "instructions": instructions,
-    }
+    terms = _terms(spec, space, dataset) | {"batch": batch, "instructions": instructions}
     jobs = min(jobs or cores(), batch)
     deadline = float("inf") if seconds is None else time.monotonic() + seconds
     with ExitStack() as opened:
         study = opened.enter_context(open_study(path, space, terms, spec.seed))
         workers = opened.enter_context(workers_of(jobs)) if jobs > 1 else None
         one = _Search(
-            spec, source, dataset, space, budget, study, jobs, workers, deadline,
+            spec,
+            source,
+            dataset,
+            space,
+            budget,
+            study,
+            jobs,
+            workers,
+            deadline,
             progress or _silent,
         )
         study.starts(lambda: list(starting_points(space, budget.ram, partial(_ram_of, one))))
         _try_all(one, trials, batch)
         return _result(one, path)
+
+
+def _terms(spec: Spec, space: Space, dataset: Dataset) -> dict[str, Any]:
+    """Everything that must be the same where a search is gone on with."""
+    data = zlib.crc32(np.ascontiguousarray(dataset.x_train).tobytes())
+    return {"spec": spec.digest, "space": repr(space), "data": data}
 
 
 def _ram_of(one: _Search, params: Params) -> int | None:
@@ -177,7 +185,7 @@ def _generation(one: _Search, known: Sequence[Trial], wanted: int) -> bool:
 
 
 def _planned(one: _Search, known: Sequence[Trial], generation: int, count: int) -> Iterator[Trial]:
-    """So many points that are nets within the RAM; all others are told at once.
+    """Give so many points that are nets within the RAM, and tell of all others at once.
 
     Points that an interruption left unplanned come first.
     """

@@ -8,6 +8,7 @@ from typing import Any
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.spec import KEEPING, NetKind, SearchSpec, Spec, finds_anomalies
+from tpsgd_edge.spec.toml import toml_value
 
 # A choice of a search by the name of its dimension.
 Params = Mapping[str, Any]
@@ -103,7 +104,7 @@ def _check(spec: Spec) -> None:
 
 def _dimensions(spec: Spec, dataset: Dataset, ram: int | None) -> Iterator[Dimension]:
     search, kinds = spec.search, kinds_of(spec, dataset)
-    hidden = [layer for layer in spec.model.weighted[:-1]]
+    hidden = list(spec.model.weighted[:-1])
     yield _choice("kind", kinds, "given" if "given" in kinds else kinds[0])
     if set(kinds) != {"given"}:
         yield _whole("depth", search.depth, len(hidden))
@@ -158,5 +159,5 @@ def _number(name: str, ends: tuple[float, float]) -> Dimension:
 
 
 def _choice(name: str, values: tuple[Any, ...], start: Any) -> Dimension:
-    values = tuple(dict.fromkeys(values))
+    values = tuple({toml_value(value): value for value in values}.values())
     return Dimension(name, values=values, start=start if start in values else values[0])

@@ -1,4 +1,4 @@
-"""Where a search starts: the spec's own net, and nets of each kind that fill parts of the RAM."""
+"""The first points of a search: the spec's own net, and nets that fill parts of the RAM."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

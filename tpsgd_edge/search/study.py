@@ -136,7 +136,9 @@ def open_study(path: Path, space: Space, terms: Mapping[str, Any], seed: int) ->
         OutputError: the file cannot be written, is no study, or is of another search.
     """
     if importlib.util.find_spec("optuna") is None:
-        raise ToolError("a search needs Optuna, which is not installed", help=how_to_install("search"))
+        raise ToolError(
+            "a search needs Optuna, which is not installed", help=how_to_install("search")
+        )
     import optuna
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -201,7 +203,7 @@ def _sampler(seed: int) -> Any:
 
 
 def _good_ones(count: int) -> int:
-    """How many of so many trials count as good."""
+    """Number of trials that count as good, of so many."""
     return max(2, math.ceil(_GOOD_SHARE * count))
 
 
@@ -233,9 +235,7 @@ def _distributions(dimensions: Sequence[Dimension]) -> dict[str, Any]:
     return made
 
 
-def _as_known(
-    trial: Trial, space: Space, distributions: Mapping[str, Any], limit: float
-) -> Any:
+def _as_known(trial: Trial, space: Space, distributions: Mapping[str, Any], limit: float) -> Any:
     """A trial as the sampler sees it: under way, stopped, over a limit, or with its score."""
     import optuna
     from optuna.trial import TrialState
@@ -256,7 +256,7 @@ def _as_known(
 
 
 def _over(trial: Trial, limit: float) -> float:
-    """How far a trial is over its budgets, or over a limit of RAM."""
+    """Share by which a trial is over its budgets, or over a limit of RAM."""
     ram = trial.outcome.cost.ram if trial.outcome is not None else 0
     return max(trial.over, ram / limit - 1)
 
@@ -264,9 +264,7 @@ def _over(trial: Trial, limit: float) -> float:
 def _encoded(space: Space, params: Params) -> dict[str, Any]:
     """A point as Optuna has it: choices as text."""
     listed = {one.name for one in space.dimensions if one.values}
-    return {
-        name: toml_value(value) if name in listed else value for name, value in params.items()
-    }
+    return {name: toml_value(value) if name in listed else value for name, value in params.items()}
 
 
 def _decoded(space: Space, params: Mapping[str, Any]) -> dict[str, Any]:

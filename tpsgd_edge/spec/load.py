@@ -203,7 +203,11 @@ def _parse(raw: bytes, path: Path) -> dict[str, Any]:
 
 
 def apply_override(content: dict[str, Any], override: str) -> list[str]:
-    """Set the key of an override; the notes on old names in it."""
+    """Set the key of an override; the notes on old names in it.
+
+    Raises:
+        SpecError: it is no `key=value`, or there is no such entry.
+    """
     key, equals, text = override.partition("=")
     steps = [step.strip() for step in key.split(".")]
     if not equals or not all(steps):

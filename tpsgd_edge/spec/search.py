@@ -1,4 +1,4 @@
-"""What a search chooses from."""
+"""The section of a spec that says what a search chooses from."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -13,33 +13,23 @@ from tpsgd_edge.spec.weighted import WeightFormat
 NetKind = Literal["given", "dense", "conv2d", "conv1d", "memory", "rnn"]
 
 
-def _pair(value: object) -> object:
-    """One number for both ends."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return (value, value)
+def _listed(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _listed(value: object) -> object:
-    """One value alone, or a list of them."""
-    if value is None or isinstance(value, tuple):
-        return value
-    return tuple(value) if isinstance(value, list) else (value,)
-
-
-_Count = Annotated[int, Field(ge=1, le=LARGEST)]
-_Counts = Annotated[tuple[_Count, _Count], BeforeValidator(_pair)]
-_Depth = Annotated[int, Field(ge=0, le=4)]
-_Depths = Annotated[tuple[_Depth, _Depth], BeforeValidator(_pair)]
-_Factor = Annotated[float, Field(ge=0.001, le=1000)]
-_Factors = Annotated[tuple[_Factor, _Factor], BeforeValidator(_pair)]
 _Listed = BeforeValidator(_listed)
+_Count = Annotated[int, Field(ge=1, le=LARGEST)]
+_Counts = Annotated[tuple[_Count, _Count], _Listed]
+_Depth = Annotated[int, Field(ge=0, le=4)]
+_Depths = Annotated[tuple[_Depth, _Depth], _Listed]
+_Factor = Annotated[float, Field(ge=0.001, le=1000)]
+_Factors = Annotated[tuple[_Factor, _Factor], _Listed]
 _Epochs = Annotated[int, Field(ge=1, le=100_000)]
 _Gate = Annotated[float, Field(gt=0, le=1)] | Literal["none"]
 
 
 class SearchSpec(Section):
-    """What `tpsgd-edge search` chooses from: nets, formats and rates.
+    """Nets, formats and rates that `tpsgd-edge search` chooses from.
 
     What is left out follows from the data. It changes nothing of what the other commands do.
     """
@@ -51,7 +41,7 @@ class SearchSpec(Section):
     Example: `kinds = ["dense", "conv2d"]`"""
     depth: _Depths = (1, 2)
     """Fewest and most hidden layers with weights. Since: 0.2.0. Example: `depth = [0, 3]`"""
-    units: Annotated[tuple[_Count, _Count] | None, BeforeValidator(_pair)] = None
+    units: Annotated[tuple[_Count, _Count] | None, _Listed] = None
     """Fewest and most units of a dense or recurrent hidden layer; where not given, 4 to twice the
     spec's largest layer, and no more than fit the RAM at a byte a weight. Since: 0.2.0.
     Example: `units = [8, 64]`"""

@@ -53,8 +53,7 @@ def toml_value(value: Any) -> str:
         return f"{{ {inner} }}" if inner else "{}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(toml_value, value))}]"
-    # JSON's strings, numbers and truth values are TOML's too, but for one character.
-    return json.dumps(value).replace("\x7f", "\\u007f")
+    return _plain(value)
 
 
 def _pair(key: str, value: Any) -> Iterator[str]:
@@ -74,7 +73,12 @@ def _is_table(value: list[Any]) -> bool:
 
 def _key(name: str) -> str:
     is_bare = name.replace("_", "").replace("-", "").isalnum() and name.isascii()
-    return name if is_bare else json.dumps(name)
+    return name if is_bare else _plain(name)
+
+
+def _plain(value: Any) -> str:
+    """A text, number or truth value; JSON's are TOML's too, but for one character."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _without_none(value: Any) -> Any:
