@@ -404,14 +404,15 @@ def test_nets_over_the_budget_when_compiled_are_on_no_front(tmp_path, fake, monk
     words = "no net of the space is within the budget"
     with pytest.raises(SpecError, match=words) as caught:
         search(spec, trials=4, jobs=1, instructions=500, store=tmp_path / "i.sqlite")
-    assert "the nearest is over when compiled" in caught.value.message()
+    assert "4 nets tried; those that the memory plan admits are over" in caught.value.message()
 
 
 def test_what_is_over_the_ram_is_refused_before_it_is_tried(tmp_path, fake):
-    result = search(spec_for(tmp_path, ram=420), trials=4, jobs=1)
+    spec = spec_for(tmp_path, ram=420, search={"units": [4, 60]})
+    result = search(spec, trials=4, jobs=1)
     assert all(outcome.cost.ram <= 420 for outcome in result.tried)
-    refused = [trial.refused for trial in result.trials if trial.refused]
-    assert any(words.startswith("needs ") and "bytes of RAM" in words for words in refused)
+    assert result.refused == len(result.refusals) > 0
+    assert all(one.why.startswith("needs ") and one.over > 0 for one in result.refusals)
     assert fake.count("attempt") == 4
 
 
@@ -421,14 +422,15 @@ def test_no_net_is_tried_twice(tmp_path, fake):
     result = search(spec, trials=20, jobs=1)
     # The space is finite, so the search ends before its number of trials.
     assert len(result.tried) == fake.count("attempt") == 3
-    refused = {trial.refused for trial in result.trials if trial.refused}
-    assert refused <= {f"the same as trial {number}" for number in range(30)}
+    known = {f"the same as trial {number}" for number in range(3)}
+    assert {one.why for one in result.refusals} <= known
 
 
 def test_no_trial_begins_after_the_time(tmp_path, fake):
     spec = spec_for(tmp_path)
-    with pytest.raises(SpecError, match="no net of the space"):
+    with pytest.raises(SpecError, match="no net of the space") as caught:
         search(spec, seconds=0, jobs=1)
+    assert "the time was over" in caught.value.message()
     assert fake == []
 
 
@@ -531,8 +533,8 @@ def test_a_search_finds_what_simulate_and_build_say_of_its_specs(tmp_path, capsy
     write_specs(alone, best, None)
     assert run(["build", str(best), "--out", str(tmp_path / "c"), "--json"]) == 0
     built = json.loads(capsys.readouterr().out)
-    assert built["ram_bytes"] == alone.best.size.ram <= 2644
-    assert built["flash_bytes"] == alone.best.size.flash
+    assert built["ram_bytes"]["total"] == alone.best.size.ram <= 2644
+    assert built["flash_bytes"]["total"] == alone.best.size.flash
     assert run(["simulate", str(best), "--json"]) == 0
     simulated = json.loads(capsys.readouterr().out)
     assert simulated["accuracy_after"] == alone.best.trial.test_score > 0.9

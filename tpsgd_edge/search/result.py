@@ -14,7 +14,7 @@ from tpsgd_edge.reports.front import FrontPoint
 from tpsgd_edge.reports.results import Json, finite
 from tpsgd_edge.reports.text import bytes_text, count_text, metric_text
 from tpsgd_edge.search.front import best_of
-from tpsgd_edge.search.study import Trial
+from tpsgd_edge.search.study import Refusal, Trial
 from tpsgd_edge.search.trial import Measured, Outcome
 from tpsgd_edge.spec import FASHION_MNIST, Spec
 from tpsgd_edge.spec.toml import spec_content, toml_text
@@ -104,6 +104,7 @@ class SearchResult:
     budget: Budget
     path: Path
     trials: tuple[Trial, ...]
+    refusals: tuple[Refusal, ...]
     front: tuple[Found, ...]
 
     @property
@@ -130,7 +131,7 @@ class SearchResult:
     @property
     def refused(self) -> int:
         """Number of points that were not trained: too large, no net, or known already."""
-        return sum(trial.refused is not None for trial in self.trials)
+        return len(self.refusals) + sum(trial.refused is not None for trial in self.trials)
 
     @property
     def points(self) -> tuple[FrontPoint, ...]:

@@ -22,7 +22,7 @@ from tpsgd_edge.search.nets import spec_at
 from tpsgd_edge.search.result import Budget, Found, SearchResult
 from tpsgd_edge.search.space import Params, Space, space_of
 from tpsgd_edge.search.starts import starting_points
-from tpsgd_edge.search.study import SAME, Study, Trial, open_study
+from tpsgd_edge.search.study import Refusal, Study, Trial, open_study
 from tpsgd_edge.search.trial import (
     Measured,
     Source,
@@ -41,8 +41,6 @@ BATCH = 4
 # The parts of the RAM budget within which nets are looked for, one after the other: so a front
 # comes about, and the best net of all gets most of the trials.
 _LIMITS = (1.0, 1.0, 0.6, 1.0, 0.4)
-# So many points in a row that are over the budget or known already end a search.
-_MOST_IN_VAIN = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +166,14 @@ def _generation(one: _Search, known: Sequence[Trial], wanted: int) -> bool:
 
     False: there is nothing left to try, or it is late.
     """
-    last = max((trial.generation for trial in known if trial.generation is not None), default=-1)
+    last = max((trial.generation for trial in known), default=-1)
     members = [trial for trial in known if trial.generation == last]
     if not any(trial.is_open for trial in members):
         last, members = last + 1, []
+    members += [trial for trial in known if trial.generation < 0]
     if all(trial.is_open for trial in members):
-        members += _planned(one, known, last, wanted - len(members))
+        members += _planned(one, wanted - len(members))
+    members = [one.study.keep(replace(trial, generation=last)) for trial in members]
     done = list(_tried(one, members))
     if len(done) < len(members):
         return False  # It is late; what is done is kept.
@@ -184,47 +184,36 @@ def _generation(one: _Search, known: Sequence[Trial], wanted: int) -> bool:
     return bool(members)
 
 
-def _planned(one: _Search, known: Sequence[Trial], generation: int, count: int) -> Iterator[Trial]:
-    """Give so many points that are nets within the RAM, and tell of all others at once.
-
-    Points that an interruption left unplanned come first.
-    """
-    left = [trial for trial in known if trial.is_open and trial.generation is None]
-    for _ in range(_MOST_IN_VAIN):
-        if count <= 0:
+def _planned(one: _Search, count: int) -> Iterator[Trial]:
+    """Give so many points that are nets within the RAM."""
+    for _ in range(count):
+        known = one.study.trials()
+        trial = one.study.ask(_limit(one, known), partial(_look, one, known))
+        if trial is None:
             return
-        trial = _looked_at(one, left.pop(0) if left else one.study.ask(_limit(one)))
-        if trial.refused is None:
-            count -= 1
-            yield one.study.keep(replace(trial, generation=generation))
-        else:
-            one.study.tell(one.study.keep(trial))
+        yield trial
 
 
-def _limit(one: _Search) -> float:
+def _limit(one: _Search, known: Sequence[Trial]) -> float:
     """The RAM for which the next point is to be good: the budget, and now and then a part of it."""
-    place = len(one.study.trials())
     most = one.budget.ram
     if most is None:
-        known = [trial.outcome.cost.ram for trial in one.study.trials() if trial.outcome]
-        most = max(known, default=1 << 40)
-    return most * _LIMITS[place % len(_LIMITS)]
+        most = max((trial.outcome.cost.ram for trial in known if trial.outcome), default=1 << 40)
+    return most * _LIMITS[len(known) % len(_LIMITS)]
 
 
-def _looked_at(one: _Search, trial: Trial) -> Trial:
-    """The trial, or why it need not be tried: over the RAM, no such net, or one that is known."""
-    before = [other for other in one.study.trials() if other.number < trial.number]
+def _look(one: _Search, known: Sequence[Trial], params: Params) -> Refusal | None:
+    """Why a point need not be tried: it is over the RAM, no net at all, or one that is known."""
     try:
-        spec = one.spec_of(trial)
-        for other in before:
-            if other.generation is not None and one.spec_of(other).digest == spec.digest:
-                return replace(trial, refused=f"the same as trial {other.number}", over=SAME)
+        spec = spec_at(one.spec, one.dataset.labels, params)
+        for other in known:
+            if one.spec_of(other).digest == spec.digest:
+                return Refusal(f"the same as trial {other.number}", 0.0)
         cost = cost_of(spec, one.dataset)
     except (SpecError, DataError) as error:
-        return replace(trial, refused=error.message(), over=1.0)
+        return Refusal(error.message(), 1.0)
     over = one.budget.over(Measured(cost.ram))
-    why = f"needs {cost.ram:,} bytes of RAM" if over > 0 else None
-    return replace(trial, refused=why, over=over)
+    return Refusal(f"needs {cost.ram:,} bytes of RAM", over) if over > 0 else None
 
 
 def _tried(one: _Search, members: Sequence[Trial]) -> Iterator[Trial]:
@@ -310,18 +299,21 @@ def _result(one: _Search, path: Path) -> SearchResult:
         budget=one.budget,
         path=path,
         trials=tuple(known),
+        refusals=tuple(one.study.refused()),
         front=tuple(Found(trial, one.spec_of(trial)) for trial in front_of(known)),
     )
 
 
 def _nothing_fits(one: _Search, known: Sequence[Trial]) -> SpecError:
-    nearest = min((trial for trial in known if trial.over > 0), key=lambda t: t.over, default=None)
+    tried = sum(trial.outcome is not None for trial in known)
     return SpecError(
         "no net of the space is within the budget",
         where=f"{one.spec.source}, [search]",
-        found=f"{len(known)} points; the nearest {nearest.refused or 'is over when compiled'}"
-        if nearest
-        else f"{len(known)} points, none tried",
+        found=f"{tried} nets tried; those that the memory plan admits are over when compiled"
+        if tried
+        else "the memory plan refuses all that was drawn"
+        if not one.is_late
+        else "the time was over before a net was tried",
         help='fewer units, weights = ["s8"], a larger budget, or more time',
     )
 

@@ -20,8 +20,8 @@ _BLIND = 8
 # The share of the trials that the sampler takes for good ones.
 _GOOD_SHARE = 0.2
 _DIGITS = 3
-# `over` of a point that was tried already.
-SAME = 1e-6
+# Points in a row that are not worth trying end a search.
+_MOST_IN_VAIN = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ class Trial:
 
     Attributes:
         is_open: the study has not been told yet how it ended.
-        generation: with which others it is tried; None where it is not, or is not planned yet.
-        refused: why it was not tried.
+        generation: with which others it is tried.
+        refused: why there is no such net after all.
         over: how far it is over a budget, as a share; 0 within all.
         test_score: after learning the whole training set.
     """
@@ -39,12 +39,20 @@ class Trial:
     number: int
     params: Params
     is_open: bool
-    generation: int | None = None
+    generation: int = -1
     refused: str | None = None
     over: float = 0.0
     outcome: Outcome | None = None
     measured: Measured | None = None
     test_score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a point is not tried, and by which share it is over the RAM; 0 where it is known."""
+
+    why: str
+    over: float
 
 
 class Study:
@@ -69,32 +77,69 @@ class Study:
         known = self._study.user_attrs
         return [self._trial(one, known) for one in kept]
 
-    def ask(self, limit: float) -> Trial:
-        """The next point: what comes is a matter of the seed and of what is known.
+    def ask(self, limit: float, look: Callable[[Params], Refusal | None]) -> Trial | None:
+        """The next point that is worth trying: a matter of the seed and of what is known.
 
         Args:
             limit: bytes of RAM; the best net within them is looked for.
+            look: says of a point why it is not worth trying.
+
+        Returns:
+            None where point after point is refused.
         """
-        known = self.trials()
+        known, refused = self.trials(), list[Refusal]()
         starts = self._study.user_attrs.get("starts", [])
-        left = starts[len(known) : len(known) + 1]
-        point = left[0] if left else self._drawn(known, limit)
+        for point in starts[len(known) + len(self.refused()) :]:
+            why = look(self._params(point))
+            if why is None:
+                return self._begun(point, known, refused)
+            refused.append(why)
+        drawn = self._drawn(known, limit, look, refused)
+        return None if drawn is None else self._begun(drawn, known, refused)
+
+    def refused(self) -> list[Refusal]:
+        """All points that were not worth trying, in their order."""
+        known = self._study.user_attrs
+        lists = (known[key] for key in sorted(known) if key.startswith("refused before"))
+        return [Refusal(*one) for refused in lists for one in refused]
+
+    def _begun(self, point: Params, known: Sequence[Trial], refused: Sequence[Refusal]) -> Trial:
+        """A trial at a point that was looked at."""
+        if refused:
+            # Written over where an interruption comes now, because the same points come again.
+            key = f"refused before {len(known):09}"
+            self._study.set_user_attr(key, [(one.why, one.over) for one in refused])
         asked = _ask_for(self._study, point, _distributions(self._space.dimensions))
         made = self._study.get_trials(deepcopy=False)[asked.number]
         return self._trial(made, {})
 
-    def _drawn(self, known: Sequence[Trial], limit: float) -> dict[str, Any]:
+    def _drawn(
+        self,
+        known: Sequence[Trial],
+        limit: float,
+        look: Callable[[Params], Refusal | None],
+        refused: list[Refusal],
+    ) -> Params | None:
         """A point that the sampler draws, with all that is known and this limit."""
-        import optuna
+        from optuna.trial import TrialState
 
-        seed = (self._seed * 1_000_003 + len(known)) % 2**32
-        study = optuna.create_study(direction="maximize", sampler=_sampler(seed))
         distributions = _distributions(self._space.dimensions)
-        for trial in known:
-            # What was known already teaches nothing.
-            if trial.refused is None or trial.over > SAME:
-                study.add_trial(_as_known(trial, self._space, distributions, limit))
-        return dict(study.ask(distributions).params)
+        study = _as_known_by_now(known, self._space, distributions, self._seed, limit)
+        for _ in range(_MOST_IN_VAIN):
+            asked = study.ask(distributions)
+            why = look(self._params(asked.params))
+            if why is None:
+                return dict(asked.params)
+            refused.append(why)
+            if why.over > 0:
+                asked.set_constraint("budget", why.over)
+                study.tell(asked, state=TrialState.PRUNED)
+            else:
+                study.tell(asked, state=TrialState.FAIL)
+        return None
+
+    def _params(self, point: Params) -> Params:
+        return {**self._space.fixed, **_decoded(self._space, point)}
 
     def keep(self, trial: Trial) -> Trial:
         """Keep what became known of a trial, told or not."""
@@ -115,8 +160,7 @@ class Study:
             self._study.tell(trial.number, values=values)
 
     def _trial(self, one: Any, known: Mapping[str, Any]) -> Trial:
-        params = {**self._space.fixed, **_decoded(self._space, one.params)}
-        trial = Trial(one.number, params, is_open=one.state.name == "RUNNING")
+        trial = Trial(one.number, self._params(one.params), is_open=one.state.name == "RUNNING")
         return _with_known(trial, known.get(_key(one.number), {}))
 
 
@@ -235,6 +279,22 @@ def _distributions(dimensions: Sequence[Dimension]) -> dict[str, Any]:
     return made
 
 
+def _as_known_by_now(
+    known: Sequence[Trial],
+    space: Space,
+    distributions: Mapping[str, Any],
+    seed: int,
+    limit: float,
+) -> Any:
+    """A study in memory, with one aim: the best score within a limit of RAM."""
+    import optuna
+
+    own_seed = (seed * 1_000_003 + len(known)) % 2**32
+    study = optuna.create_study(direction="maximize", sampler=_sampler(own_seed))
+    study.add_trials([_as_known(trial, space, distributions, limit) for trial in known])
+    return study
+
+
 def _as_known(trial: Trial, space: Space, distributions: Mapping[str, Any], limit: float) -> Any:
     """A trial as the sampler sees it: under way, stopped, over a limit, or with its score."""
     import optuna
@@ -283,7 +343,7 @@ def _with_known(trial: Trial, known: Mapping[str, Any]) -> Trial:
     outcome, size = known.get("outcome"), known.get("measured")
     return replace(
         trial,
-        generation=known.get("generation"),
+        generation=known.get("generation", -1),
         refused=known.get("refused"),
         over=known.get("over", 0.0),
         outcome=None if outcome is None else _outcome(outcome),
