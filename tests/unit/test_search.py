@@ -409,11 +409,11 @@ def test_nets_over_the_budget_when_compiled_are_on_no_front(tmp_path, fake, monk
 
 def test_what_is_over_the_ram_is_refused_before_it_is_tried(tmp_path, fake):
     spec = spec_for(tmp_path, ram=420, search={"units": [4, 60]})
-    result = search(spec, trials=4, jobs=1)
+    result = search(spec, trials=8, jobs=1)
     assert all(outcome.cost.ram <= 420 for outcome in result.tried)
     assert result.refused == len(result.refusals) > 0
     assert all(one.why.startswith("needs ") and one.over > 0 for one in result.refusals)
-    assert fake.count("attempt") == 4
+    assert fake.count("attempt") == 8
 
 
 def test_no_net_is_tried_twice(tmp_path, fake):
