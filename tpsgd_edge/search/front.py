@@ -1,6 +1,6 @@
 """The front: nets that no other one beats in everything."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from tpsgd_edge.search.study import Trial
 from tpsgd_edge.search.trial import Outcome
@@ -41,8 +41,3 @@ def _of(trial: Trial) -> Outcome:
     if trial.outcome is None:
         raise ValueError(f"trial {trial.number} has no outcome")
     return trial.outcome
-
-
-def outcomes(trials: Iterable[Trial]) -> Iterator[Outcome]:
-    """The outcomes of trials that have one."""
-    return (trial.outcome for trial in trials if trial.outcome is not None)

@@ -16,7 +16,7 @@ from tpsgd_edge.search.trial import Cost, Measured, Outcome
 from tpsgd_edge.spec.toml import toml_value
 
 # Points that are drawn blindly, before what is known says where to look.
-_BLIND = 8
+_BLIND = 6
 # The share of the trials that the sampler takes for good ones.
 _GOOD_SHARE = 0.2
 _DIGITS = 3
@@ -273,7 +273,7 @@ def _distributions(dimensions: Sequence[Dimension]) -> dict[str, Any]:
         if one.values:
             made[one.name] = CategoricalDistribution([toml_value(value) for value in one.values])
         elif one.is_whole:
-            made[one.name] = IntDistribution(int(one.low), int(one.high), log=one.low > 0)
+            made[one.name] = IntDistribution(int(one.low), int(one.high))
         else:
             made[one.name] = FloatDistribution(one.low, one.high, log=True)
     return made

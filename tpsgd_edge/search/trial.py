@@ -165,7 +165,7 @@ def try_net(source: Source, spec: Spec, peers: Peers) -> Outcome:
             start = time.process_time()
             learn(device, prepared, part.x_train, part.y_train, epochs=prepared.spec.rule.passes)
             training += time.process_time() - start
-            scores.append(score_on(device, prepared, part.x_test, part.y_test))
+            scores.append(_number(score_on(device, prepared, part.x_test, part.y_test)))
     score = float(np.mean(scores))
     return Outcome(cost, looks, score, is_stopped, _processor() - begin, training)
 
