@@ -121,7 +121,7 @@ def show(name: str) -> None:
     print(f"the spec's own net: {metric_text(result.metric, score)}")
     print(f"processor time a trial: {tried / count:.2f} s, ", end="")
     print(f"{tried / trained:.2f} times that of the training alone; ", end="")
-    print(f"simulate of the spec's own net: {simulated:.2f} s")
+    print(f"simulate of the spec's own net: {simulated:.2f} s", flush=True)
 
 
 def main() -> None:

@@ -187,7 +187,7 @@ def test_the_same_seed_gives_the_same_front_wherever_it_was_interrupted(
 
 def test_nets_over_the_budget_when_compiled_are_on_no_front(tmp_path, fake, monkeypatch):
     spec = spec_for(tmp_path, ram=700)
-    result = search(spec, trials=8, batch=4, jobs=1)
+    result = search(spec, trials=5, batch=3, jobs=1)
     # The plan says 100 bytes less than what is measured.
     assert all(found.size.ram <= 700 for found in result.front)
     over = [trial for trial in result.trials if trial.over > 0 and trial.outcome]
@@ -196,17 +196,17 @@ def test_nets_over_the_budget_when_compiled_are_on_no_front(tmp_path, fake, monk
     monkeypatch.setattr(searching, "measured", lambda *_: Measured(100, instructions=999))
     words = "no net of the space is within the budget"
     with pytest.raises(SpecError, match=words) as caught:
-        search(spec, trials=4, jobs=1, instructions=500, store=tmp_path / "i.sqlite")
-    assert "4 nets tried; those that the memory plan admits are over" in caught.value.message()
+        search(spec, trials=3, batch=3, jobs=1, instructions=500, store=tmp_path / "i.sqlite")
+    assert "3 nets tried; those that the memory plan admits are over" in caught.value.message()
 
 
 def test_what_is_over_the_ram_is_refused_before_it_is_tried(tmp_path, fake):
     spec = spec_for(tmp_path, ram=420, search={"units": [4, 60]})
-    result = search(spec, trials=8, jobs=1)
+    result = search(spec, trials=6, jobs=1)
     assert all(outcome.cost.ram <= 420 for outcome in result.tried)
     assert result.refused == len(result.refusals) > 0
     assert all(one.why.startswith("needs ") and one.over > 0 for one in result.refusals)
-    assert fake.count("attempt") == 8
+    assert fake.count("attempt") == 6
 
 
 def test_no_net_is_tried_twice(tmp_path, fake):
@@ -243,7 +243,7 @@ def test_a_file_of_another_search_is_not_gone_on_with(tmp_path, fake):
 
 
 def test_specs_are_written_for_their_folder_and_over_no_others(tmp_path, fake):
-    result = search(spec_for(tmp_path, ram=900), trials=5, jobs=1)
+    result = search(spec_for(tmp_path, ram=900), trials=3, jobs=1)
     best, front = tmp_path / "deep" / "best.toml", tmp_path / "front"
     written = write_specs(result, best, front)
     assert len(written) == 1 + len(result.front)
@@ -281,10 +281,10 @@ def test_the_command_says_the_front_and_marks_the_best(tmp_path, fake, capsys, m
     monkeypatch.chdir(tmp_path)
     spec = spec_for(tmp_path)
     Path("net.toml").write_text(toml_text(spec_content(spec)))
-    arguments = ["search", "net.toml", "--ram", "900", "--trials", "5", "--jobs", "1"]
+    arguments = ["search", "net.toml", "--ram", "900", "--trials", "3", "--jobs", "1"]
     assert run([*arguments, "--out", "best.toml", "--front", "front", "--plot", "f.svg"]) == 0
     said = capsys.readouterr().out
-    assert "net on host: 5 nets tried, " in said
+    assert "net on host: 3 nets tried, " in said
     assert sum(line.startswith(" *") for line in said.splitlines()) == 1
     assert "written: best.toml" in said
     assert "written: f.svg" in said
@@ -293,7 +293,7 @@ def test_the_command_says_the_front_and_marks_the_best(tmp_path, fake, capsys, m
     assert run([*arguments, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["budget"] == {"ram": 900, "flash": None, "instructions": None}
-    assert document["trials"] == 5
+    assert document["trials"] == 3
     assert document["best"] in document["front"]
     for found in document["front"]:
         assert tomllib.loads(found["toml"])["name"] == "net"
