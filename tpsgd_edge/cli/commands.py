@@ -27,6 +27,7 @@ from tpsgd_edge.cli.options import (
 from tpsgd_edge.cli.outcome import Outcome, outcome
 from tpsgd_edge.cli.quantization import quantization_command
 from tpsgd_edge.cli.replay import replay_command
+from tpsgd_edge.cli.search import search_command
 from tpsgd_edge.cli.watch import watch_command
 
 
@@ -288,6 +289,7 @@ cli.add_command(replay_command)
 cli.add_command(quantization_command)
 cli.add_command(adapt_command)
 cli.add_command(compare_command)
+cli.add_command(search_command)
 cli.add_command(explain_command)
 cli.add_command(schema_command)
 
