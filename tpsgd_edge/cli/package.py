@@ -49,4 +49,6 @@ def package_command(
     maker = Maker(**{key: value for key, value in said.items() if value is not None})
     spec = load(spec_path, platform, overrides)
     result = package(spec, target, out=out, maker=maker)
-    return outcome(result.to_json(), lambda: show_package(result), as_json=as_json, data=result.data)
+    return outcome(
+        result.to_json(), lambda: show_package(result), as_json=as_json, data=result.data
+    )

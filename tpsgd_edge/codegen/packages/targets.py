@@ -81,7 +81,7 @@ _ALL = (
         example="examples",
         shares_example=False,
         archive="",
-        next="make -C ports/unix USER_C_MODULES=DIR, where DIR is the folder that holds {folder}",
+        next="make -C ports/unix USER_C_MODULES={parent}, in MicroPython's tree",
     ),
     Target(
         name="c",

@@ -1,6 +1,7 @@
 """The view that templates of packages see."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tpsgd_edge.codegen.classes import ClassView
@@ -13,7 +14,9 @@ from tpsgd_edge.memory import MemoryPlan
 from tpsgd_edge.memory.checkpoint import OVERHEAD
 from tpsgd_edge.quantize.model import QuantizedModel
 
-_RAW_BYTES = {"float": 4, "uint8_t": 1, "int8_t": 1, "uint16_t": 2, "int16_t": 2}
+# Letters of Python's array for C types.
+_TYPECODES = {"float": "f", "uint8_t": "B", "int8_t": "b", "uint16_t": "H", "int16_t": "h"}
+_FUNCTIONS = ("init", "selftest", "predict", "train", "steps", "digest", "load", "save")
 _VERSION = re.compile(r"(0|[1-9]\d{0,8})(\.(0|[1-9]\d{0,8})){2}", re.ASCII)
 _MAIL = re.compile(r"\s*<([^<>\s]+@[^<>\s]+)>\s*$")
 # Characters that mean something in one of the formats: quotes, brackets, ends of lines.
@@ -81,7 +84,6 @@ class PackageView:
     adapter: str
     n_in: int
     n_out: int
-    raw_bytes: int
     classes: tuple[ClassView, ...]
     has_confidence: bool
     confidence_one: str
@@ -124,6 +126,26 @@ class PackageView:
         return bool(self.example.class_names)
 
     @property
+    def typecode(self) -> str:
+        """The letter of Python's array for a sample's values."""
+        return _TYPECODES[self.example.raw_c]
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """The functions of a module of Python."""
+        return (*_FUNCTIONS, "confidence") if self.has_confidence else _FUNCTIONS
+
+    @property
+    def samples_python(self) -> tuple[str, ...]:
+        """The samples as Python writes numbers."""
+        return tuple(_without_f(row) for row in self.example.samples)
+
+    @property
+    def labels_python(self) -> tuple[str, ...]:
+        """Label vectors as Python writes numbers."""
+        return () if self.is_classifier else tuple(_without_f(row) for row in self.example.labels)
+
+    @property
     def license(self) -> str:
         """The licence of generated code."""
         return LICENSE
@@ -150,13 +172,16 @@ def package_view(
         adapter=adapter,
         n_in=model.n_inputs,
         n_out=model.n_out,
-        raw_bytes=model.n_inputs * _RAW_BYTES[example.raw_c],
         classes=labels_view(model).classes,
         has_confidence=model.has_confidence,
         confidence_one="1.0f" if model.value_type == "f32" else "32768.0f",
         ram_bytes=plan.n_bytes,
         checkpoint_bytes=plan.state.used_bytes + OVERHEAD,
     )
+
+
+def _without_f(row: Iterable[str]) -> str:
+    return ", ".join(number.removesuffix("f") for number in row)
 
 
 def _refuse(option: str, found: str, wanted: str) -> None:
