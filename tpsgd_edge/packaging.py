@@ -77,6 +77,6 @@ def package(
         folder=folder,
         files=tuple(made.files),
         archive=archive,
-        next=record.next.format(folder=folder, parent=folder.parent, archive=archive),
+        next=record.next.format(p=made.view, folder=folder, parent=folder.parent, archive=archive),
         data=made.data,
     )

@@ -60,7 +60,7 @@ def _kernels(target: Target, project: CProject) -> Iterator[tuple[str, str]]:
 
 
 def _rendered(target: Target, view: PackageView) -> Iterator[tuple[str, str]]:
-    """What the ecosystem's folder holds, and what several share."""
+    """Texts of the ecosystem's folder, and of those that several share."""
     root = templates_dir() / _FOLDER
     for source in sorted((root / target.name).rglob("*.j2")):
         path = source.relative_to(root / target.name).as_posix().removesuffix(".j2")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What of an ecosystem's package is not in its folder of templates.
+    """The record of an ecosystem: whatever is not in its folder of templates.
 
     Attributes:
         name: as it is typed, and its folder in `codegen_templates/packages/`.
@@ -90,7 +90,7 @@ _ALL = (
         example="examples/learn",
         shares_example=True,
         archive="",
-        next="make -C {folder} && {folder}/build/learn",
+        next="make -C {folder}, which makes build/lib{p.name}.a and build/learn there",
     ),
 )
 TARGETS = {target.name: target for target in _ALL}
