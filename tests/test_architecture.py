@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 
 import jinja2.meta
-import pytest
 
+from tests.support.of_each import of_each
 from tpsgd_edge.codegen.rendering import _environment
 
 ROOT = Path(__file__).parent.parent
@@ -152,7 +152,7 @@ def test_every_part_has_a_floor():
     assert parts <= FLOOR_OF.keys()
 
 
-@pytest.mark.parametrize("path", outside("__init__", "__main__"), ids=name_of)
+@of_each(outside("__init__", "__main__"), name_of)
 def test_imports_point_down(path):
     part = part_of(path)
     for module in imports_of(parse(path)):
@@ -164,7 +164,7 @@ def test_imports_point_down(path):
         assert FLOOR_OF[other] < FLOOR_OF[part], f"{part} may not import {other}"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+@of_each(SOURCES, name_of)
 def test_packages_enter_by_their_door(path):
     for module in imports_of(parse(path)):
         root = module.partition(".")[0]
@@ -186,17 +186,17 @@ def test_help_loads_nothing_heavy():
     assert done.stdout.endswith("loaded:\n")
 
 
-@pytest.mark.parametrize("path", SOURCES + C_SOURCES + TESTS, ids=name_of)
+@of_each(SOURCES + C_SOURCES + TESTS, name_of)
 def test_files_stay_short(path):
     assert path.read_text(encoding="utf-8").count("\n") <= MAX_FILE_LINES
 
 
-@pytest.mark.parametrize("path", TEMPLATES, ids=name_of)
+@of_each(TEMPLATES, name_of)
 def test_templates_stay_short(path):
     assert path.read_text(encoding="utf-8").count("\n") <= MAX_TEMPLATE_LINES
 
 
-@pytest.mark.parametrize("path", TEMPLATES, ids=name_of)
+@of_each(TEMPLATES, name_of)
 def test_templates_take_no_names_from_the_air(path):
     """What a macro needs are its arguments; what is imported or included gets the model only."""
     text = path.read_text(encoding="utf-8")
@@ -216,14 +216,14 @@ def strings_of(tree: ast.Module) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.value
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "codegen").rglob("*.py")), ids=name_of)
+@of_each(sorted((PACKAGE / "codegen").rglob("*.py")), name_of)
 def test_templates_alone_write_c(path):
     if path.name not in MAY_HOLD_C:
         found = [(line, text) for line, text in strings_of(parse(path)) if C_TEXT.search(text)]
         assert not found
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+@of_each(SOURCES, name_of)
 def test_functions_stay_short(path):
     for node in functions_of(parse(path)):
         assert lines_of(node) <= MAX_FUNCTION_LINES, f"{node.name} has {lines_of(node)} lines"
@@ -234,7 +234,7 @@ def test_most_functions_are_small():
     assert sizes[len(sizes) // 2] <= MAX_MEDIAN_FUNCTION_LINES
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+@of_each(SOURCES, name_of)
 def test_public_names_have_docstrings(path):
     tree = parse(path)
     missing = [name for name, node in public_definitions(tree) if not ast.get_docstring(node)]
@@ -244,7 +244,7 @@ def test_public_names_have_docstrings(path):
 
 
 # A layer of the reference holds weights that learn; the command line notes options as they come.
-@pytest.mark.parametrize("path", outside("reference", "cli"), ids=name_of)
+@of_each(outside("reference", "cli"), name_of)
 def test_dataclasses_are_frozen(path):
     for node in ast.walk(parse(path)):
         if not isinstance(node, ast.ClassDef):
@@ -256,13 +256,13 @@ def test_dataclasses_are_frozen(path):
                 assert "slots=True" in words, f"{node.name} has no slots"
 
 
-@pytest.mark.parametrize("path", outside("errors"), ids=name_of)
+@of_each(outside("errors"), name_of)
 def test_install_commands_work_in_a_checkout_too(path):
     """`errors.how_to_install` writes them all."""
     assert "pip install 'tpsgd-edge" not in path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("path", outside("cli", "__main__"), ids=name_of)
+@of_each(outside("cli", "__main__"), name_of)
 def test_nothing_prints_or_exits_but_the_command_line(path):
     for node in ast.walk(parse(path)):
         if isinstance(node, ast.Call):

@@ -3,9 +3,10 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
-import pytest
+from tests.support.of_each import of_each
 
 PACKAGE = Path(__file__).parents[1] / "tpsgd_edge"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
@@ -27,6 +28,7 @@ def name_of(path: Path) -> str:
     return path.relative_to(PACKAGE).as_posix()
 
 
+@cache
 def parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
@@ -68,13 +70,13 @@ def takes_arrays(function: Function) -> bool:
     return any(ARRAY.search(ast.unparse(one)) for one in annotations if one is not None)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+@of_each(SOURCES, name_of)
 def test_docstrings_begin_with_a_verb_or_a_noun(path: Path) -> None:
     found = [(name, text) for name, text in documented(parse(path)) if OPENING.match(text)]
     assert not found
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+@of_each(SOURCES, name_of)
 def test_functions_say_what_they_raise(path: Path) -> None:
     silent = [
         function.name
@@ -84,7 +86,7 @@ def test_functions_say_what_they_raise(path: Path) -> None:
     assert not silent, f"no Raises in {silent}"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+@of_each(SOURCES, name_of)
 def test_functions_say_the_shapes_of_arrays(path: Path) -> None:
     silent = [
         function.name

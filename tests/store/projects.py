@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.golden.projects import NAMES, prepared
 from tests.random.networks import ORIGIN, network, samples_of
-from tpsgd_edge.codegen import CProject, render
+from tpsgd_edge.codegen import Additions, CProject, render
 from tpsgd_edge.memory import plan_memory
 from tpsgd_edge.quantize.model import QuantizedModel
 from tpsgd_edge.stages.selftest import selftest_of
@@ -30,7 +30,7 @@ def stored_project(name: str) -> CProject:
     model = stored_model(name)
     x, labels = samples_of(model, 1)
     selftest = selftest_of(model, x[:4], labels[:4])
-    return render(model, plan_memory(model), ORIGIN, selftest, {}, has_store=True)
+    return render(model, plan_memory(model), ORIGIN, selftest, {}, Additions(has_store=True))
 
 
 def write_sources(name: str, folder: Path) -> list[str]:

@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 from dataclasses import replace
-from typing import Any, get_args
+from typing import get_args
 
 import jinja2.nodes
 import numpy as np
@@ -16,7 +16,7 @@ from tests.support.gru import with_gru_layers
 from tests.support.memories import with_memories
 from tests.support.small_projects import SMALL, small_project
 from tpsgd_edge.assets import firmware_dir, templates_dir
-from tpsgd_edge.codegen import render
+from tpsgd_edge.codegen import Additions, render
 from tpsgd_edge.codegen.calls import (
     DECAY,
     Argument,
@@ -96,8 +96,8 @@ def test_every_component_is_in_some_project_and_no_more_in_all_than_must_be():
         samples = [part[:2] for part in samples_of(model, 1)]
         test = selftest_of(model, *samples)
         plan = plan_memory(model)
-        more: dict[str, Any] = {"has_store": True, "has_wire": True, "log_every": 5, "drift": DRIFT}
-        projects.append(render(model, plan, ORIGIN, test, {}, **more))
+        more = Additions(has_store=True, has_wire=True, log_every=5, drift=DRIFT)
+        projects.append(render(model, plan, ORIGIN, test, {}, more))
     present = [
         {c.name for c in COMPONENTS if file_name(project.name, f"{c.name}.h") in project.files}
         for project in projects

@@ -3,10 +3,12 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from tests.support.of_each import of_each
 from tools.fuzz import readers
 from tpsgd_edge import errors
 from tpsgd_edge.toolchain import doctor
@@ -60,9 +62,15 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(PACKAGE))
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """All nodes of a module's tree."""
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
     """Calls of functions and methods, by the last part of their name."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Call):
             yield ast.unparse(node.func).rpartition(".")[2], node
 
@@ -92,13 +100,13 @@ def reads(path: Path) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+@of_each(SOURCES, name_of)
 def test_files_are_written_through_two_modules(path):
     if name_of(path) not in {*WRITERS, "files.py", "toolchain/folder.py"}:
         assert writes(path) == []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+@of_each(SOURCES, name_of)
 def test_what_reads_a_file_from_outside_is_fuzzed(path):
     if reads(path) and name_of(path) not in OWN:
         assert READERS.get(name_of(path)) in readers(), reads(path)
@@ -110,10 +118,10 @@ def test_what_is_listed_is_there():
     assert not [name for name in WRITERS if not writes(PACKAGE / name)]
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+@of_each(SOURCES, name_of)
 def test_errors_descend_from_ours(path):
     ours = {name for name in vars(errors) if name.endswith("Error")}
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
             name = ast.unparse(node.exc.func).rpartition(".")[2]
             is_class = name[0].isupper()

@@ -13,7 +13,7 @@ from tests.random.networks import ORIGIN, samples_of
 from tests.support.small_projects import small_model
 from tests.unit.test_codegen_builds import compiler
 from tools.line_devices import Process, build
-from tpsgd_edge.codegen import CProject, render
+from tpsgd_edge.codegen import Additions, CProject, render
 from tpsgd_edge.link import Limits, LinkedDevice
 from tpsgd_edge.memory import plan_memory
 from tpsgd_edge.quantize import QuantizedModel, quantize_inputs, quantize_labels
@@ -49,7 +49,7 @@ def wired(name: str, *, has_store: bool = False) -> Wired:
         x, labels = samples_of(model, 1)
     selftest = selftest_of(model, x[:4], labels[:4])
     plan = plan_memory(model)
-    project = render(model, plan, ORIGIN, selftest, {}, has_store=has_store, has_wire=True)
+    project = render(model, plan, ORIGIN, selftest, {}, Additions(has_store, has_wire=True))
     return Wired(model, project, x, labels)
 
 

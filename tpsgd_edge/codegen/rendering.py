@@ -4,7 +4,6 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import cache, partial
 
 import jinja2
@@ -12,19 +11,20 @@ from jinja2.bccache import Bucket
 
 from tpsgd_edge.assets import firmware_dir, templates_dir
 from tpsgd_edge.cache import fetch, keep, key_of
+from tpsgd_edge.codegen.additions import (
+    NO_ADDITIONS,
+    Additions,
+    endings_of_additions,
+    with_additions,
+)
 from tpsgd_edge.codegen.c import c_rows, c_uint, c_wrapped
 from tpsgd_edge.codegen.components import components_of, included_headers
-from tpsgd_edge.codegen.drift import DriftView
 from tpsgd_edge.codegen.license import LICENSE, with_license
-from tpsgd_edge.codegen.log import log_view
 from tpsgd_edge.codegen.manifest import manifest
 from tpsgd_edge.codegen.naming import file_name, noted, of_model
 from tpsgd_edge.codegen.project import CProject
-from tpsgd_edge.codegen.raw import WindowView
 from tpsgd_edge.codegen.selftest import SelfTest
-from tpsgd_edge.codegen.store import store_view
 from tpsgd_edge.codegen.view import ModelView, Origin, model_view
-from tpsgd_edge.codegen.wire import wire_view
 from tpsgd_edge.memory import MemoryPlan
 from tpsgd_edge.quantize.model import QuantizedModel
 
@@ -35,31 +35,17 @@ def render(
     origin: Origin,
     selftest: SelfTest,
     port: Mapping[str, str],
-    *,
-    has_store: bool = False,
-    has_wire: bool = False,
-    window: WindowView | None = None,
-    log_every: int | None = None,
-    drift: DriftView | None = None,
+    additions: Additions = NO_ADDITIONS,
 ) -> CProject:
     """The C project of a model.
 
     Args:
         port: hand-written files of the platform, by path below the project; copied as they are.
-        has_store: whether the project can save and load checkpoints.
-        has_wire: whether a computer can talk to it.
-        drift: the detector of drift, where the project is to have one.
-        window: how samples are taken from a stream, where the project is to do that.
-        log_every: training steps from digest to digest, where the project writes a log of them.
 
     Returns:
         The same bytes for the same arguments, whatever the machine.
     """
-    view = model_view(model, plan, origin, selftest)
-    view = replace(view, raw=replace(view.raw, window=window), drift=drift)
-    view = replace(view, store=store_view(plan)) if has_store else view
-    view = replace(view, wire=wire_view(model, plan)) if has_wire else view
-    view = view if log_every is None else replace(view, log=log_view(model, log_every))
+    view = with_additions(model_view(model, plan, origin, selftest), model, plan, additions)
     files = dict(_own_files(view)) | dict(_component_files(view))
     sources = tuple(sorted(name for name in files if name.endswith(".c")))
     files |= _build_files(view, sources, files)
@@ -75,20 +61,8 @@ def _own_files(view: ModelView) -> Iterator[tuple[str, str]]:
     """Path and text of each file that only this model has."""
     source = template("model.c.j2").render(m=view, headers=included_headers(view))
     yield f"{view.name}.c", source
-    yield f"{view.name}.h", template("model.h.j2").render(m=view)
-    yield f"{view.name}_raw.h", template("model_raw.h.j2").render(m=view)
-    yield f"{view.name}_raw.c", template("model_raw.c.j2").render(m=view)
-    if view.drift is not None:
-        yield f"{view.name}_drift.h", template("model_drift.h.j2").render(m=view)
-    if view.store is not None:
-        yield f"{view.name}_store.h", template("model_store.h.j2").render(m=view)
-        yield f"{view.name}_store.c", template("model_store.c.j2").render(m=view)
-    if view.wire is not None:
-        yield f"{view.name}_wire.h", template("model_wire.h.j2").render(m=view)
-        yield f"{view.name}_wire.c", template("model_wire.c.j2").render(m=view)
-    if view.log is not None:
-        yield f"{view.name}_log.h", template("model_log.h.j2").render(m=view)
-        yield f"{view.name}_log.c", template("model_log.c.j2").render(m=view)
+    for ending in (".h", "_raw.h", "_raw.c", *endings_of_additions(view)):
+        yield f"{view.name}{ending}", template(f"model{ending}.j2").render(m=view)
     yield "port/model_port.h", template("model_port.h.j2").render(m=view)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge import __version__
-from tpsgd_edge.codegen import CProject, Origin, render
+from tpsgd_edge.codegen import Additions, CProject, Origin, render
 from tpsgd_edge.frontend.data import Dataset, Samples, label_scaling, load_dataset
 from tpsgd_edge.frontend.defaults import with_defaults
 from tpsgd_edge.frontend.fitted import with_fitted_projections
@@ -102,19 +102,14 @@ def render_project(prepared: Prepared) -> CProject:
     selftest = selftest_of(model, *selftest_samples(model, dataset))
     port = port_files(prepared.platform) | board_project_files(spec, prepared.plan)
     own = spec.firmware
-    window = window_of(spec, model, dataset.input_shape)
-    return render(
-        model,
-        prepared.plan,
-        origin,
-        selftest,
-        port,
+    additions = Additions(
         has_store=own.store,
         has_wire=own.wire,
-        window=window,
+        window=window_of(spec, model, dataset.input_shape),
         log_every=own.log,
         drift=detector_of(spec, model),
     )
+    return render(model, prepared.plan, origin, selftest, port, additions)
 
 
 def selftest_samples(
