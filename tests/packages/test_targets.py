@@ -56,6 +56,7 @@ def test_a_package_is_whole(target, tmp_path):
     assert str(tmp_path) not in texts
 
 
+@pytest.mark.series(2)
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_package_has_the_same_bytes_each_time_and_is_written_over(target, tmp_path):
     first = package_of(digits_spec(), TARGETS[target], MAKER)
@@ -98,6 +99,7 @@ def test_the_example_of_c_computes_what_the_reference_does_and_keeps_it(case, tm
     assert run(program, cwd=tmp_path).splitlines()[1] != "steps so far 0"
 
 
+@pytest.mark.slow
 def test_packages_of_two_models_go_together_in_one_program(tmp_path):
     """One make builds each; a CMake project adds both."""
     cmake = needed("cmake")
@@ -127,6 +129,7 @@ def test_the_example_of_a_pack_compiles_for_a_core(tmp_path):
     run(gcc, *core, f"-I{folder}/src", "-c", *sources, cwd=tmp_path)
 
 
+@pytest.mark.series(2)
 @pytest.mark.parametrize(
     ("target", "main", "more"),
     [
