@@ -80,6 +80,7 @@ GIVEN_TO = {
     "board_main.c.j2": {"b"},
     "example_main.c.j2": {"e"},
     "model.c.j2": {"headers"},
+    "model_costs.h.j2": {"c"},
     "project_cmake.j2": {"sources"},
     "project_makefile.j2": {"sources", "headers"},
     "project_readme.md.j2": {"license"},

@@ -44,6 +44,7 @@ with atheris.instrument_imports(include=["tpsgd_edge"]) if atheris else nullcont
     from tpsgd_edge.frontend.imports.onnx_net import read_onnx
     from tpsgd_edge.frontend.npz import read_npz
     from tpsgd_edge.frontend.samples import check_samples
+    from tpsgd_edge.frontend.tflite.net import read_tflite
     from tpsgd_edge.link.frames import Frame, encoded
     from tpsgd_edge.link.frames import Reader as FrameReader
     from tpsgd_edge.link.messages import Answer, Hello, Kind, Log, Statistics, number_of
@@ -60,6 +61,7 @@ with atheris.instrument_imports(include=["tpsgd_edge"]) if atheris else nullcont
     from tpsgd_edge.toolchain.folder import write_project
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+DATA = EXAMPLES.parent / "tests" / "data"
 _RUN = Run("random", 1, 0.1, 2, 32)
 _SPEC = b"""name = "net"
 seed = 1
@@ -207,6 +209,7 @@ def readers() -> Mapping[str, Reader]:
         _manifest("net.c", b""),
     ]
     onnx = (EXAMPLES / "digits_onnx.onnx").read_bytes()
+    tflite = tuple(path.read_bytes() for path in sorted(DATA.glob("*.tflite")))
     npz = (EXAMPLES / "diabetes.npz").read_bytes()
     return {
         "spec": Reader(_read_spec, (_SPEC, _SPEC.replace(b'"f32"', b'"s8"'))),
@@ -214,6 +217,7 @@ def readers() -> Mapping[str, Reader]:
         "npz": Reader(_to_file(read_npz), (npz,)),
         "idx": Reader(_to_file(read_idx), (idx,)),
         "onnx": Reader(_to_file(read_onnx), (onnx,)),
+        "tflite": Reader(_to_file(read_tflite), tflite),
         "dump": Reader(_dump(model), (state,)),
         "checkpoint": Reader(_checkpoint(model), (_storage(model, state),)),
         "log": Reader(_read_log(model), (_log(model),)),

@@ -46,6 +46,7 @@ from tpsgd_edge.stages import (
 from tpsgd_edge.stages.adapting import try_strategies
 from tpsgd_edge.stages.boards import compile_board, place_of
 from tpsgd_edge.stages.bounds import steps_to_compare
+from tpsgd_edge.stages.costs import measure_costs, project_with_costs
 from tpsgd_edge.stages.export import onnx_of, read_state
 from tpsgd_edge.stages.facts import data_doubts
 from tpsgd_edge.stages.quantization import compare_scores, layer_errors
@@ -64,12 +65,14 @@ def build(
     *,
     out: Path | None = None,
     compile: bool = True,  # noqa: A002 - the word that users type
+    costs: bool = False,
 ) -> BuildResult:
     """Render the C project into a folder, compile it, measure it against the budget.
 
     Args:
         out: the folder; build/NAME-PLATFORM where not given.
         compile: False stops when the project is written.
+        costs: measure what calls take at most, and write it as NAME_costs.h.
 
     Raises:
         TpsgdError: the spec or data are at fault, a tool is missing, the budget is exceeded, or the
@@ -77,17 +80,20 @@ def build(
     """
     prepared = prepare(spec)
     project = render_project(prepared)
-    firmware, built = None, {}
+    firmware, measured, built = None, None, {}
     if compile:
         # In a folder of its own first: what exceeds the budget is not written at all.
         with scratch_project(project) as folder:
             firmware = inspect_firmware(prepared, project, folder, budget_check(prepared))
             check_built(build_result(prepared, project, None, firmware))
             check_binary(prepared, firmware.binary)
+            if costs:
+                measured = measure_costs(prepared, project, folder, firmware.binary)
+                project = project_with_costs(project, firmware.binary, measured)
             binary = (compile_board(prepared.spec, project, folder) or firmware.binary).path
             built = {f"build/{spec.name}{binary.suffix}": binary.read_bytes()}
     folder = out or Path("build") / f"{spec.name}-{place_of(prepared.spec)}"
-    result = build_result(prepared, project, folder, firmware)
+    result = build_result(prepared, project, folder, firmware, measured)
     write_project(project.files, folder, built=built)
     return result
 

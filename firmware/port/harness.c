@@ -353,6 +353,7 @@ static int serve(uint32_t opcode, uint32_t count)
     case VALUES:
         return reply_values(count);
     case SELFTEST:
+        stack_at_call = tps_port_stack_pointer();
         reply_u32((uint32_t)model_selftest(&tps_port_model));
         model_init(&tps_port_model);
         return 1;

@@ -40,33 +40,33 @@ bool tps_slots_divide(struct tps_ring *ring, const struct tps_storage *storage,
     return ring->groups >= 2;
 }
 
-uint32_t tps_slot_block(const struct tps_ring *ring, struct tps_slot slot)
+uint32_t tps_slot_block(const struct tps_ring *ring, uint32_t slot)
 {
-    return slot.group * ring->blocks;
+    return slot / ring->slots * ring->blocks;
 }
 
-uint32_t tps_slot_offset(const struct tps_ring *ring, struct tps_slot slot)
+uint32_t tps_slot_offset(const struct tps_ring *ring, uint32_t slot)
 {
-    return slot.index * ring->slot_bytes;
+    return slot % ring->slots * ring->slot_bytes;
 }
 
 /* Read count bytes of a slot from an offset on, block by block. */
-static bool read_slot(const struct tps_ring *ring, struct tps_slot slot, uint32_t offset,
-                      void *bytes, uint32_t count)
+static bool read_slot(const struct tps_ring *ring, uint32_t slot, uint32_t offset, uint8_t *to,
+                      uint32_t count)
 {
     const struct tps_storage *storage = ring->storage;
-    uint8_t *to = bytes;
-    uint32_t at = tps_slot_offset(ring, slot) + offset;
+    uint32_t block = tps_slot_block(ring, slot);
 
+    offset += tps_slot_offset(ring, slot);
     while (count > 0) {
-        const uint32_t block = tps_slot_block(ring, slot) + at / storage->block_size;
-        const uint32_t in_block = at % storage->block_size;
-        const uint32_t part = smaller(count, storage->block_size - in_block);
-        if (storage->read(storage->context, block, in_block, to, part) != 0) {
+        block += offset / storage->block_size;
+        offset %= storage->block_size;
+        const uint32_t part = smaller(count, storage->block_size - offset);
+        if (storage->read(storage->context, block, offset, to, part) != 0) {
             return false;
         }
         to += part;
-        at += part;
+        offset += part;
         count -= part;
     }
     return true;
@@ -83,7 +83,7 @@ static bool are_erased(const uint8_t *bytes, uint32_t count)
     return bytes[0] == 0xFF || bytes[0] == 0;
 }
 
-bool tps_slot_is_erased(const struct tps_ring *ring, struct tps_slot slot)
+bool tps_slot_is_erased(const struct tps_ring *ring, uint32_t slot)
 {
     const uint32_t page = ring->storage->page_size;
     uint8_t *const bytes = ring->storage->page;
@@ -96,7 +96,7 @@ bool tps_slot_is_erased(const struct tps_ring *ring, struct tps_slot slot)
     return true;
 }
 
-uint32_t tps_slot_read_header(const struct tps_ring *ring, struct tps_slot slot,
+uint32_t tps_slot_read_header(const struct tps_ring *ring, uint32_t slot,
                               struct tps_slot_header *header)
 {
     uint8_t *const bytes = ring->storage->page;
@@ -123,8 +123,7 @@ uint32_t tps_slot_read_header(const struct tps_ring *ring, struct tps_slot slot,
     return TPS_SLOT_OURS;
 }
 
-bool tps_slot_is_whole(const struct tps_ring *ring, struct tps_slot slot, uint32_t crc,
-                       uint8_t *state)
+bool tps_slot_is_whole(const struct tps_ring *ring, uint32_t slot, uint32_t crc, uint8_t *state)
 {
     uint8_t *const page = ring->storage->page;
     const uint32_t end = TPS_SLOT_HEADER_BYTES + ring->model->bytes;

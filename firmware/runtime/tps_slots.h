@@ -1,8 +1,8 @@
 /*
  * tps_slots.h -- the slots of a storage, and what is read of them (docs/STORE.md)
  *
- * A storage is a ring of slots, one for each checkpoint. Slots that are erased together are a
- * group: some in a block, or some blocks for one slot.
+ * A storage is a ring of slots, one for each checkpoint, counted from 0. Slots that are erased
+ * together are a group: some in a block, or some blocks for one slot.
  */
 #ifndef TPS_SLOTS_H
 #define TPS_SLOTS_H
@@ -35,11 +35,6 @@ struct tps_ring {
     uint32_t groups;
 };
 
-struct tps_slot {
-    uint32_t group;
-    uint32_t index;
-};
-
 /* What a slot holds, as bits. */
 #define TPS_SLOT_ERASED 1u
 #define TPS_SLOT_UNREADABLE 2u
@@ -59,21 +54,20 @@ bool tps_slots_divide(struct tps_ring *ring, const struct tps_storage *storage,
                       const struct tps_store_model *model);
 
 /* Where a slot begins. */
-uint32_t tps_slot_block(const struct tps_ring *ring, struct tps_slot slot);
-uint32_t tps_slot_offset(const struct tps_ring *ring, struct tps_slot slot);
+uint32_t tps_slot_block(const struct tps_ring *ring, uint32_t slot);
+uint32_t tps_slot_offset(const struct tps_ring *ring, uint32_t slot);
 
 /* Whether all of a slot reads as erased: all 0xFF or, in some flash, all 0. */
-bool tps_slot_is_erased(const struct tps_ring *ring, struct tps_slot slot);
+bool tps_slot_is_erased(const struct tps_ring *ring, uint32_t slot);
 
 /* Read the header of a slot, by way of the storage's page. Returns what the slot holds. */
-uint32_t tps_slot_read_header(const struct tps_ring *ring, struct tps_slot slot,
+uint32_t tps_slot_read_header(const struct tps_ring *ring, uint32_t slot,
                               struct tps_slot_header *header);
 
 /*
  * Whether a slot of ours, whose header has this CRC, is whole. Its state goes to `state`, or
  * nowhere where that is NULL.
  */
-bool tps_slot_is_whole(const struct tps_ring *ring, struct tps_slot slot, uint32_t crc,
-                       uint8_t *state);
+bool tps_slot_is_whole(const struct tps_ring *ring, uint32_t slot, uint32_t crc, uint8_t *state);
 
 #endif

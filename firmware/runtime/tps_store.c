@@ -14,11 +14,23 @@
 
 #define READY 0x74535054u
 
-static void note_damage(struct tps_store *store, const struct tps_ring *ring, struct tps_slot slot)
+static void note_damage(struct tps_store *store, const struct tps_ring *ring, uint32_t slot)
 {
     store->damaged++;
     store->damaged_block = tps_slot_block(ring, slot);
     store->damaged_offset = tps_slot_offset(ring, slot);
+}
+
+/* Whether a group is of another model or format, whose slots have other lengths. */
+static bool is_of_others(uint32_t kind)
+{
+    return kind == TPS_SLOT_OTHER_MODEL || kind == TPS_SLOT_OTHER_FORMAT;
+}
+
+/* The first slot of the group behind that of a slot. */
+static uint32_t next_group(const struct tps_ring *ring, uint32_t slot)
+{
+    return slot - slot % ring->slots + ring->slots;
 }
 
 /*
@@ -28,90 +40,73 @@ static void note_damage(struct tps_store *store, const struct tps_ring *ring, st
 TPS_APART static uint32_t look_at_all(struct tps_store *store, const struct tps_ring *ring)
 {
     struct tps_slot_header header;
-    struct tps_slot at;
     uint32_t seen = 0;
 
     /* As if there were one, of number 0, in the last group. */
     store->next = 1;
     store->group = ring->groups - 1;
     store->index = ring->slots;
-    for (at.group = 0; at.group < ring->groups; at.group++) {
-        for (at.index = 0; at.index < ring->slots; at.index++) {
-            const uint32_t kind = tps_slot_read_header(ring, at, &header);
-            const bool is_first = seen < TPS_SLOT_OTHER_FORMAT;
-            seen |= kind;
-            if (kind == TPS_SLOT_UNREADABLE) {
-                note_damage(store, ring, at);
-            }
-            if (kind < TPS_SLOT_OTHER_FORMAT) {
-                continue;
-            }
-            /* Numbers may pass 2^32: what is less than half of that ahead is newer. */
-            if (is_first || header.sequence - store->next < (uint32_t)1 << 31) {
-                store->next = header.sequence + 1;
-                store->group = at.group;
-            }
-            /* Slots of others have other lengths. */
-            if (kind != TPS_SLOT_OURS) {
-                break;
-            }
+    for (uint32_t slot = 0; slot < ring->groups * ring->slots;) {
+        const uint32_t kind = tps_slot_read_header(ring, slot, &header);
+        const bool is_first = seen < TPS_SLOT_OTHER_FORMAT;
+        seen |= kind;
+        if (kind == TPS_SLOT_UNREADABLE) {
+            note_damage(store, ring, slot);
         }
+        /* Numbers may pass 2^32: what is less than half of that ahead is newer. */
+        if (kind >= TPS_SLOT_OTHER_FORMAT &&
+            (is_first || header.sequence - store->next < (uint32_t)1 << 31)) {
+            store->next = header.sequence + 1;
+            store->group = slot / ring->slots;
+        }
+        slot = is_of_others(kind) ? next_group(ring, slot) : slot + 1;
     }
     return seen;
 }
 
 /*
  * Find the newest checkpoint of this model whose age is at least *age; its age takes the place of
- * that. An age counts numbers back from the newest, and then slots.
+ * that. The upper half of an age counts numbers back from the newest, the lower half is the slot.
  */
-TPS_APART static bool find_older(struct tps_slot *found, uint64_t *age, uint32_t newest,
-                                 const struct tps_ring *ring)
+TPS_APART static bool find_older(uint64_t *age, uint32_t newest, const struct tps_ring *ring)
 {
     struct tps_slot_header header;
     uint64_t best = UINT64_MAX;
-    struct tps_slot at;
 
-    for (at.group = 0; at.group < ring->groups; at.group++) {
-        for (at.index = 0; at.index < ring->slots; at.index++) {
-            const uint32_t kind = tps_slot_read_header(ring, at, &header);
-            const uint64_t back = newest - header.sequence;
-            const uint64_t key = back << 32 | (at.group * ring->slots + at.index);
-            if (kind == TPS_SLOT_OURS && key >= *age && key < best) {
-                *found = at;
-                best = key;
-            }
-            if (kind == TPS_SLOT_OTHER_MODEL || kind == TPS_SLOT_OTHER_FORMAT) {
-                break;
-            }
+    for (uint32_t slot = 0; slot < ring->groups * ring->slots;) {
+        const uint32_t kind = tps_slot_read_header(ring, slot, &header);
+        const uint64_t key = (uint64_t)(newest - header.sequence) << 32 | slot;
+        if (kind == TPS_SLOT_OURS && key >= *age && key < best) {
+            best = key;
         }
+        slot = is_of_others(kind) ? next_group(ring, slot) : slot + 1;
     }
     *age = best;
     return best != UINT64_MAX;
 }
 
 /* Whether something begins where a save after this checkpoint would have written. */
-TPS_APART static bool is_followed(const struct tps_ring *ring, struct tps_slot slot)
+TPS_APART static bool is_followed(const struct tps_ring *ring, uint32_t slot)
 {
     struct tps_slot_header header;
-    struct tps_slot next = {(slot.group + 1) % ring->groups, 0};
+    const uint32_t next = next_group(ring, slot) % (ring->groups * ring->slots);
 
     if (tps_slot_read_header(ring, next, &header) == TPS_SLOT_UNREADABLE) {
         return true;
     }
-    next.group = slot.group;
-    next.index = slot.index + 1;
-    return next.index < ring->slots &&
-           tps_slot_read_header(ring, next, &header) == TPS_SLOT_UNREADABLE;
+    slot++;
+    return slot % ring->slots != 0 &&
+           tps_slot_read_header(ring, slot, &header) == TPS_SLOT_UNREADABLE;
 }
 
-static void hold(struct tps_store *store, const struct tps_ring *ring, struct tps_slot slot,
+static void hold(struct tps_store *store, const struct tps_ring *ring, uint32_t slot,
                  const struct tps_slot_header *header)
 {
     store->sequence = header->sequence;
     store->step = header->step;
     store->block = tps_slot_block(ring, slot);
     store->offset = tps_slot_offset(ring, slot);
-    store->held = slot.group + 1;
+    store->held = slot / ring->slots + 1;
 }
 
 /* Why nothing was loaded, where this was seen. */
@@ -134,7 +129,6 @@ tps_status tps_store_load(struct tps_store *store, const struct tps_storage *sto
 {
     struct tps_slot_header header;
     struct tps_ring ring;
-    struct tps_slot at;
     uint64_t age = 0;
 
     *store = (struct tps_store){0};
@@ -143,16 +137,17 @@ tps_status tps_store_load(struct tps_store *store, const struct tps_storage *sto
     }
     const uint32_t seen = look_at_all(store, &ring);
     store->ready = READY;
-    for (bool is_first = true; find_older(&at, &age, store->next - 1, &ring); is_first = false) {
-        if (tps_slot_read_header(&ring, at, &header) == TPS_SLOT_OURS &&
-            tps_slot_is_whole(&ring, at, header.crc, state)) {
-            hold(store, &ring, at, &header);
-            store->group = at.group;
-            store->index = storage->resumes != 0 ? at.index + 1 : ring.slots;
-            return is_first && !is_followed(&ring, at) ? TPS_OK : TPS_STORE_OLDER;
+    for (bool is_first = true; find_older(&age, store->next - 1, &ring); is_first = false) {
+        const uint32_t slot = (uint32_t)age;
+        if (tps_slot_read_header(&ring, slot, &header) == TPS_SLOT_OURS &&
+            tps_slot_is_whole(&ring, slot, header.crc, state)) {
+            hold(store, &ring, slot, &header);
+            store->group = slot / ring.slots;
+            store->index = storage->resumes != 0 ? slot % ring.slots + 1 : ring.slots;
+            return is_first && !is_followed(&ring, slot) ? TPS_OK : TPS_STORE_OLDER;
         }
         if (is_first) {
-            note_damage(store, &ring, at);
+            note_damage(store, &ring, slot);
         } else {
             store->damaged++;
         }
@@ -163,24 +158,21 @@ tps_status tps_store_load(struct tps_store *store, const struct tps_storage *sto
 
 /* Find an erased slot, and erase the next group where this one has none. */
 TPS_APART static bool take_slot(struct tps_store *store, const struct tps_ring *ring,
-                                struct tps_slot *slot)
+                                uint32_t *slot)
 {
-    *slot = (struct tps_slot){store->group, store->index};
-    while (slot->index < ring->slots && !tps_slot_is_erased(ring, *slot)) {
-        slot->index++;
-    }
-    store->index = slot->index + 1;
-    if (slot->index < ring->slots) {
-        return true;
-    }
-    slot->index = 0;
-    slot->group = (slot->group + 1) % ring->groups;
-    if (slot->group + 1 == store->held) {
-        slot->group = (slot->group + 1) % ring->groups;
+    for (; store->index < ring->slots; store->index++) {
+        *slot = store->group * ring->slots + store->index;
+        if (tps_slot_is_erased(ring, *slot)) {
+            store->index++;
+            return true;
+        }
     }
     /* Where a block does not take an erase, the next call leaves its group alone. */
-    store->group = slot->group;
-    store->index = ring->slots;
+    store->group = (store->group + 1) % ring->groups;
+    if (store->group + 1 == store->held) {
+        store->group = (store->group + 1) % ring->groups;
+    }
+    *slot = store->group * ring->slots;
     for (uint32_t i = 0; i < ring->blocks; i++) {
         if (ring->storage->erase(ring->storage->context, tps_slot_block(ring, *slot) + i) != 0) {
             return false;
@@ -238,7 +230,7 @@ static void put_u32(struct writer *writer, uint32_t value)
     put(writer, bytes, 4);
 }
 
-TPS_APART static bool write_slot(const struct tps_ring *ring, struct tps_slot slot,
+TPS_APART static bool write_slot(const struct tps_ring *ring, uint32_t slot,
                                  const struct tps_slot_header *header, const uint8_t *state)
 {
     const struct tps_storage *storage = ring->storage;
@@ -266,7 +258,7 @@ tps_status tps_store_save(struct tps_store *store, const struct tps_storage *sto
 {
     struct tps_slot_header header = {store->next, step, 0};
     struct tps_ring ring;
-    struct tps_slot slot;
+    uint32_t slot;
 
     if (!tps_slots_divide(&ring, storage, model)) {
         return TPS_STORE_BAD_SIZES;

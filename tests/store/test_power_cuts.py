@@ -118,22 +118,22 @@ def test_wear_is_spread(program, flash, state):
 FAULTS = {
     "the newest is erased": (
         "tps_store.c",
-        "if (slot->group + 1 == store->held)",
+        "if (store->group + 1 == store->held)",
         "if (false)",
         "fail",
         RESUMES,
     ),
     "a slot is taken as it is": (
         "tps_store.c",
-        "!tps_slot_is_erased(ring, *slot)",
-        "false",
+        "tps_slot_is_erased(ring, *slot)",
+        "true",
         "walk",
         RESUMES,
     ),
     "flash that does not allow it is gone on in": (
         "tps_store.c",
-        "storage->resumes != 0 ? at.index + 1 : ring.slots",
-        "at.index + 1",
+        "storage->resumes != 0 ? slot % ring.slots + 1 : ring.slots",
+        "slot % ring.slots + 1",
         "walk",
         STRICT,
     ),
@@ -161,7 +161,7 @@ FAULTS = {
     ),
     "an older one is no news": (
         "tps_store.c",
-        "is_first && !is_followed(&ring, at)",
+        "is_first && !is_followed(&ring, slot)",
         "is_first",
         "rot",
         RESUMES,

@@ -250,7 +250,8 @@ def test_flash_ram_and_stack_on_a_cortex_m4f(tmp_path, optimize):
     saves = ("petals_save", "tps_store_save", "tps_slot_is_whole", "read_slot")
     for calls in (loads, saves):
         names = [name if name in stack else f"petals_{name}" for name in calls]
-        assert sum(stack[name] for name in names) < 300
+        # With struct tps_store, whose size is below.
+        assert sum(stack[name] for name in names) + 52 < 300
     (tmp_path / "size.c").write_text(
         '#include "petals_store.h"\nchar bytes[sizeof(struct tps_store)];\n'
     )

@@ -109,6 +109,7 @@ def test_options_reach_the_pipeline(stages, spec_file):
     assert stages["build"].call_args.kwargs == {
         "out": Path("somewhere"),
         "compile": False,
+        "costs": False,
     }
     run(["verify", spec_file])
     assert stages["verify"].call_args.kwargs == {

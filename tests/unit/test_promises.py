@@ -41,6 +41,7 @@ READERS = {
     "frontend/idx.py": "idx",
     "frontend/npz.py": "npz",
     "frontend/imports/file.py": "onnx",
+    "frontend/tflite/file.py": "tflite",
     "stages/export.py": "dump",
     "replaying.py": "log",
     "comparison/store.py": "results",

@@ -113,12 +113,7 @@ class TestRam:
     @pytest.mark.emulator
     @pytest.mark.parametrize("platform", ["cortex-m0plus", "rv32imc"])
     @pytest.mark.parametrize("weights", ["s16", "s8", "f32"])
-    def test_digits_train_in_the_ram_that_is_allowed(
-        self, platform: str, weights: str, request: pytest.FixtureRequest
-    ) -> None:
-        if (platform, weights) == ("cortex-m0plus", "s8"):
-            reason = "8 bytes of stack too many since the work is an argument: 200 of 192"
-            request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+    def test_digits_train_in_the_ram_that_is_allowed(self, platform: str, weights: str) -> None:
         try:
             find_compiler(load_platform(platform))
             find_emulator(load_platform(platform))

@@ -87,6 +87,11 @@ def new_command(
     "--out", type=click.Path(path_type=Path), metavar="DIR", help="Where the C project goes."
 )
 @click.option("--no-compile", is_flag=True, help="Render the project only; no compiler is needed.")
+@click.option(
+    "--costs",
+    is_flag=True,
+    help="Measure stack and instructions at most, and write them as NAME_costs.h.",
+)
 def build_command(
     *,
     spec_path: Path,
@@ -95,6 +100,7 @@ def build_command(
     as_json: bool,
     out: Path | None,
     no_compile: bool,
+    costs: bool,
 ) -> Outcome:
     """Render the C project, compile it, print its sizes.
 
@@ -104,7 +110,9 @@ def build_command(
     from tpsgd_edge.pipeline import build
 
     spec = load(spec_path, platform, overrides)
-    result = build(spec, out=out, compile=not no_compile)
+    if costs and no_compile:
+        raise click.UsageError("--costs measures compiled code: leave out --no-compile")
+    result = build(spec, out=out, compile=not no_compile, costs=costs)
     return outcome(result.to_json(), lambda: show_build(result), as_json=as_json, data=result.data)
 
 

@@ -34,6 +34,7 @@ from tpsgd_edge.reports.text import UNKNOWN, bytes_text, count_text, metric_text
 
 if TYPE_CHECKING:
     from tpsgd_edge.packaging import PackageResult
+    from tpsgd_edge.stages.costs import Costs
     from tpsgd_edge.toolchain.board import Board
     from tpsgd_edge.toolchain.doctor import Tool
     from tpsgd_edge.toolchain.platforms import Platform
@@ -59,6 +60,8 @@ def show_build(result: BuildResult) -> str:
     if result.sizes is not None:
         items.append(_sizes(result))
     items.append(_layers(result))
+    if result.costs is not None:
+        items.append(_costs(result.spec.name, result.costs))
     if result.folder is not None:
         compiler = f", compiled with {result.compiler}" if result.compiled else ", not compiled"
         items.append(f"project: {result.folder} ({len(result.files)} files{compiler})")
@@ -200,6 +203,13 @@ def _sizes(result: BuildResult) -> Table:
         table.add_row(name, count_text(part), "")
     table.add_row("flash", *_against(sizes.flash.total, budget.flash), style="bold")
     return table
+
+
+def _costs(name: str, costs: "Costs") -> str:
+    step = f"a training step at most {count_text(costs.step)} instructions"
+    if costs.step is None:
+        step = "no bound is known for the instructions of a training step"
+    return f"stack: {bytes_text(costs.training.calls)} at most; {step} ({name}_costs.h)"
 
 
 def _against(used: int, budget: int | None) -> tuple[str, str]:

@@ -51,7 +51,7 @@ def render(
     files |= _build_files(view, sources, files)
     files |= port
     files = {path: with_license(path, text) for path, text in files.items()}
-    digests = {name: _sha256(text) for name, text in sorted(files.items())}
+    digests = {name: sha256_of(text) for name, text in sorted(files.items())}
     document = manifest(model, plan, origin, digests)
     files["manifest.json"] = json.dumps(document, indent=2) + "\n"
     return CProject(model.name, dict(sorted(files.items())), sources)
@@ -140,5 +140,6 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _sha256(text: str) -> str:
+def sha256_of(text: str) -> str:
+    """Digest of a file of a project, as the manifest has it."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()

@@ -14,13 +14,18 @@ from tpsgd_edge.reports.costs import (
 )
 from tpsgd_edge.reports.results import BuildResult
 from tpsgd_edge.stages import Firmware, Prepared
+from tpsgd_edge.stages.costs import Costs
 from tpsgd_edge.stages.facts import data_doubts
 from tpsgd_edge.toolchain.board import board_of
 from tpsgd_edge.toolchain.sizes import Sizes
 
 
 def build_result(
-    prepared: Prepared, project: CProject, folder: Path | None, firmware: Firmware | None
+    prepared: Prepared,
+    project: CProject,
+    folder: Path | None,
+    firmware: Firmware | None,
+    costs: Costs | None = None,
 ) -> BuildResult:
     """Collect the result of `build`, which may have written no folder and compiled no firmware."""
     model, spec = prepared.model, prepared.spec
@@ -42,6 +47,7 @@ def build_result(
         data=prepared.dataset.said,
         warnings=data_doubts(prepared),
         board=board_of(spec),
+        costs=costs,
     )
 
 

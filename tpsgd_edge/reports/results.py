@@ -21,6 +21,7 @@ from tpsgd_edge.reports.forgetting import Forgetting
 from tpsgd_edge.reports.layer_cost import Budget, LayerCost
 from tpsgd_edge.reports.sizes_json import sizes_json
 from tpsgd_edge.spec import Spec
+from tpsgd_edge.stages.costs import Costs
 from tpsgd_edge.stages.detection import Detection
 from tpsgd_edge.stages.doubts import Doubt
 from tpsgd_edge.stages.quantization import LayerError
@@ -82,6 +83,7 @@ class BuildResult:
         kept_bytes: of the samples that the device keeps.
         digests: hexadecimal digests by name ("project", "initial weights").
         board: whose firmware was linked; None where the program is the harness of an emulated core.
+        costs: what calls take at most; None where nobody asked.
     """
 
     spec: Spec
@@ -100,9 +102,10 @@ class BuildResult:
     data: DataNotes = NO_NOTES
     warnings: tuple[Doubt, ...] = ()
     board: Board | None = None
+    costs: Costs | None = None
 
     def to_json(self) -> Json:
-        """The common keys, and folder, files, compiler, board, budget, layers."""
+        """The common keys, and folder, files, compiler, board, budget, layers, costs."""
         return _document(self, self.warnings) | {
             **sizes_json(self.sizes),
             "folder": str(self.folder) if self.folder is not None else None,
@@ -112,6 +115,7 @@ class BuildResult:
             "budget_bytes": {"ram": self.budget.ram, "flash": self.budget.flash},
             "layers": [layer.to_json() for layer in self.layers],
             "digests": dict(self.digests),
+            "costs": None if self.costs is None else self.costs.to_json(),
         }
 
 

@@ -63,7 +63,7 @@ class ModelSpec(Section):
     """Layers from input to output, a table for each.
     Example: `layers = [{ name = "fc1", units = 32 }, { name = "fc2", units = 10 }]`"""
     source: str | None = None
-    """ONNX file of a trained net, instead of layers. Example: `source = "net.onnx"`"""
+    """File of a trained net (.onnx, .tflite), instead of layers. Example: `source = "net.onnx"`"""
     settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Keys of single layers of a source, by the layer's name: what the file cannot say.
     Example: `settings = { conv1 = { train = false } }, source = "net.onnx"`"""

@@ -51,7 +51,6 @@ def count_instructions(
         ToolError: the emulator is not installed, has no model of the platform, or cannot count.
     """
     emulator = find_emulator(binary.platform) if emulator == "auto" else emulator
-    elf = read_elf(binary.path)
 
     def counted(function: str, run: Callable[[Device], object]) -> Count:
         def run_from_state(device: Device) -> None:
@@ -59,12 +58,31 @@ def count_instructions(
                 device.load_state(state)
             run(device)
 
-        executed = _RUN[emulator](
-            binary, interface, f"{binary.name}_{function}_with", run_from_state, timeout=_TIMEOUT
-        )
-        return count_of(executed, elf, binary.platform)
+        return count_function(binary, interface, function, run_from_state, emulator=emulator)
 
     inference = counted("outputs", lambda device: device.outputs(x))
     if binary.inference_only:
         return Counts(None, inference)
     return Counts(counted("train_step", lambda device: device.train(x, labels)), inference)
+
+
+def count_function(
+    binary: Binary,
+    interface: ModelInterface,
+    function: str,
+    run: Callable[[Device], object],
+    *,
+    emulator: EmulatorChoice = "auto",
+) -> Count:
+    """Count the instructions of one public function while `run` uses a new device.
+
+    Args:
+        function: its name without the model's, such as "train_step".
+
+    Raises:
+        ToolError: as `count_instructions` does.
+    """
+    emulator = find_emulator(binary.platform) if emulator == "auto" else emulator
+    name = f"{binary.name}_{function}_with"
+    executed = _RUN[emulator](binary, interface, name, run, timeout=_TIMEOUT)
+    return count_of(executed, read_elf(binary.path), binary.platform)

@@ -276,12 +276,24 @@ def _arithmetic(call: Call) -> Array:
         raise call.error(f"{call.node.op} does not fit", found=str(error)[:100]) from None
 
 
+def _product(call: Call) -> Array:
+    """The product of lengths, before a Reshape."""
+    array = call.array(0, "input")
+    call.integers("axes", ())
+    keeps = call.integer("keepdims", 1)
+    if array.ndim > 1 or array.size > 8 or array.dtype.kind not in "iu":
+        raise call.error("ReduceProd of other constants than lengths is not computed here")
+    product = np.array(math.prod(array.ravel().tolist()) % (1 << 63), np.int64)
+    return product.reshape((1,) * array.ndim) if keeps else product
+
+
 _COMPUTES: dict[str, Callable[[Call], Array]] = {
     "Constant": _constant,
     "Cast": _cast,
     "Concat": _concat,
     "Expand": _expand,
     "Shape": lambda call: shape_of(call.array(0, "input").shape, call),
+    "ReduceProd": _product,
     "ConstantOfShape": _constant_of_shape,
     **dict.fromkeys(("Add", "Sub", "Mul", "Div"), _arithmetic),
     "QuantizeLinear": quantized,

@@ -47,7 +47,10 @@ class Attributes(Mapping[str, Any]):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One operator of an ONNX graph."""
+    """One operator of an ONNX graph.
+
+    `said` is what the operator is called in the file, where that is no ONNX file.
+    """
 
     op: str
     domain: str
@@ -55,11 +58,13 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Attributes
+    said: str = ""
 
     def place(self, file: str) -> str:
         """Place of the node, for messages."""
         name = self.name or (self.outputs[0] if self.outputs else "")
-        return f"{file}, node '{visible(name[:60])}' ({visible(self.op[:40])})"
+        op = f"{self.said}, read as {self.op}" if self.said else self.op
+        return f"{file}, node '{visible(name[:60])}' ({visible(op[:60])})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,13 +24,17 @@ ZERO = -1
 
 @dataclass(frozen=True, slots=True)
 class ImportedLayer:
-    """A layer as a table of a spec, its weights, its output map, and what it reads."""
+    """A layer as a table of a spec, its weights, its output map, and what it reads.
+
+    `y_shape` is the height, width and channels of a map that it makes.
+    """
 
     table: Mapping[str, Any]
     weights: Weights | None
     y_count: int
     channels: int
     reads: tuple[str, ...] = ()
+    y_shape: Shape | None = None
 
     @property
     def kind(self) -> str:
@@ -73,6 +77,7 @@ class Chain:
         scaling: of the samples, before the first layer; None where the layer took it in.
         sealed: how many of the layers make other tensors too, and so stay as they are.
         taken: names of layers that are not in this chain.
+        is_lying: whether our map is one row high where the net's own is one column wide.
     """
 
     order: Order
@@ -89,6 +94,7 @@ class Chain:
     scaling: Affine | None = None
     sealed: int = 0
     taken: frozenset[str] = frozenset()
+    is_lying: bool = False
 
     @property
     def size(self) -> int:

@@ -51,9 +51,15 @@ _ATTRIBUTE_FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class HeldTensor:
-    """A tensor as the file keeps it; `tensor_array` reads it."""
+    """A tensor as the file keeps it, or its numbers; `tensor_array` reads it."""
 
     proto: Any
+
+    @property
+    def size(self) -> int:
+        """Count of the numbers that it says it holds."""
+        held = self.proto
+        return held.size if isinstance(held, np.ndarray) else math.prod(held.dims)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +227,8 @@ def tensor_array(net: OnnxNet, held: HeldTensor) -> Array:
         DataError: too large, of another length or type than said, or outside the model's folder.
     """
     tensor = held.proto
+    if isinstance(tensor, np.ndarray):
+        return tensor
     if hasattr(tensor, "indices"):
         return _spread(net, tensor)
     where = f"{net.file}, tensor '{_text(tensor.name)[:60]}'"

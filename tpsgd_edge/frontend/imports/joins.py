@@ -161,7 +161,10 @@ def _extended(
     taken = {name for chain in chains for name in chain.names}
     name = layer_name(call.node.name, table["kind"], taken)
     reads = tuple(chain.layers[-1].name if chain.layers else SAMPLE for chain in chains)
-    own = ImportedLayer({**table, "name": name}, None, order.size, channels, reads)
+    maps = (chain.layers[-1].y_shape for chain in chains if chain.layers)
+    made = next((shape for shape in maps if shape is not None), None)
+    y_shape = None if made is None else (made[0], made[1], channels)
+    own = ImportedLayer({**table, "name": name}, None, order.size, channels, reads, y_shape)
     return replace(chains[0], layers=(*layers, own), order=order, second=None, ends_by_steps=False)
 
 

@@ -7,6 +7,7 @@ from tpsgd_edge.frontend.imports import (
     elementwise,
     linear_models,
     pooling,
+    products,
     quantized,
     recurrent,
     weighted,
@@ -17,8 +18,8 @@ from tpsgd_edge.frontend.imports.help import what_to_do
 from tpsgd_edge.frontend.onnx_activations import CURVES
 
 HANDLERS: dict[tuple[str, str], Callable[[Chain, Call], Chain]] = {
-    ("", "Gemm"): weighted.gemm,
-    ("", "MatMul"): weighted.matmul,
+    ("", "Gemm"): products.gemm,
+    ("", "MatMul"): products.matmul,
     ("", "Conv"): weighted.conv,
     ("", "Pad"): weighted.pad,
     ("", "RNN"): recurrent.rnn,

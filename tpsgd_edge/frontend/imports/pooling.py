@@ -145,7 +145,7 @@ def _pool(
         table |= {"size": kernel, "stride": stride}
     if made_pool.is_cut:
         table |= edges
-    layer = ImportedLayer(table, None, math.prod(y_shape), y_shape[2])
+    layer = ImportedLayer(table, None, math.prod(y_shape), y_shape[2], y_shape=y_shape)
     order = canonical(y_shape)[np.newaxis]
     made = extended(chain, layer, order[:, :, 0] if chain.order.ndim == 3 else order, x_shape)
     return replace(made, pending=_passed(chain, call, mode, y_shape))

@@ -79,7 +79,7 @@ class _Nodes:
             held = attributes.get("value", attributes.get("value_float"))
         if isinstance(held, float):
             return held
-        if not isinstance(held, HeldTensor) or math.prod(held.proto.dims) != 1:
+        if not isinstance(held, HeldTensor) or held.size != 1:
             return None
         array: Array = tensor_array(self.net, held)
         return float(array.ravel()[0]) if array.dtype.kind in "iuf" else None

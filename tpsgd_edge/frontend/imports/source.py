@@ -1,5 +1,8 @@
 """The model of a spec that another tool made."""
 
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
 import numpy as np
 
 from tpsgd_edge.arithmetic.types import Real
@@ -9,6 +12,7 @@ from tpsgd_edge.frontend.imports.net import ImportedNet
 from tpsgd_edge.frontend.imports.onnx_net import read_onnx
 from tpsgd_edge.frontend.imports.two_classes import as_two_classes, ends_with_sigmoid
 from tpsgd_edge.frontend.inputs import check_inputs
+from tpsgd_edge.frontend.tflite.net import read_tflite
 from tpsgd_edge.graph import Weights
 from tpsgd_edge.spec import DenseSpec, SourceInput, Spec, with_layers
 
@@ -35,17 +39,26 @@ def read_source(spec: Spec) -> ImportedNet:
     """Read the net that a spec names.
 
     Raises:
-        SpecError: it is no ONNX file by its ending.
+        SpecError: it is no file of a net by its ending.
     """
     path = spec.folder / (spec.model.source or "")
-    if path.suffix.lower() != ".onnx":
+    read = _READERS.get(path.suffix.lower())
+    if read is None:
         raise SpecError(
             f"the model's source '{path.name}' is of an unknown kind",
             where=f"{spec.source}, [model], source",
             found=f"the ending '{path.suffix}'",
-            help="a source is an ONNX file; from PyTorch: torch.onnx.export, or from_torch",
+            help=f"a source ends with {', '.join(_READERS)}; from PyTorch: torch.onnx.export, or "
+            "from_torch",
         )
-    return read_onnx(path)
+    return read(path)
+
+
+# By the ending of the file.
+_READERS: Mapping[str, Callable[[Path], ImportedNet]] = {
+    ".onnx": read_onnx,
+    ".tflite": read_tflite,
+}
 
 
 def source_weights(spec: Spec, class_names: tuple[str, ...]) -> dict[str, Weights]:

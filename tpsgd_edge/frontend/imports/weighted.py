@@ -37,40 +37,6 @@ _ONE_VECTOR = (
 _BEFORE_LAYERS = "leave the shift of samples out of the net, and give it samples that have it"
 
 
-def gemm(chain: Chain, call: Call) -> Chain:
-    """Read Gemm, a dense layer; DataError if it reads no vector of each sample."""
-    if chain.order.ndim != 2 or chain.order.shape[0] != 1 or call.integer("transA", 0):
-        raise call.error(
-            "Gemm reads no vector of each sample",
-            found=f"values of shape {chain.order.shape}, transA = {call.integer('transA', 0)}",
-        )
-    w = call.real(1, "weights")
-    if w.ndim == 2 and not call.integer("transB", 0):
-        w = w.T
-    w = w * call.number("alpha", 1.0)
-    bias = call.optional(2, "bias")
-    b = np.zeros(w.shape[0] if w.ndim else 1)
-    if bias is not None:
-        try:
-            b = np.broadcast_to(call.finite(bias, "bias"), (1, len(b)))[0]
-        except ValueError:
-            raise call.error("the bias of Gemm does not fit", found=f"shape {bias.shape}") from None
-    # Up to opset 6 it says that a bias is spread; ours is one row in any case.
-    call.integer("broadcast", 1)
-    return dense(chain, call, w, b * call.number("beta", 1.0))
-
-
-def matmul(chain: Chain, call: Call) -> Chain:
-    """Read MatMul, a dense layer without bias; DataError if the constant comes first."""
-    if call.arrays[0] is not None:
-        raise call.error(
-            "MatMul has its constant first",
-            help="values times weights, in this order, are a layer",
-        )
-    w = call.real(1, "weights").T
-    return dense(chain, call, w, np.zeros(w.shape[0] if w.ndim else 1))
-
-
 def dense(chain: Chain, call: Call, w: Real, b: Real) -> Chain:
     """Append a dense layer with w (units, values) and b (units,); DataError if they do not fit."""
     order = places(chain, call)
@@ -177,7 +143,8 @@ def convolution(
         chain = with_scaled_samples(chain)
     w, b = _with_pending(chain, call, w, b, padding=sum(padding))
     rows = w.transpose(0, 2, 3, 1).reshape(filters, -1)
-    layer = ImportedLayer({**table, "name": name}, Weights(rows, b), math.prod(y_shape), filters)
+    table, count = {**table, "name": name}, math.prod(y_shape)
+    layer = ImportedLayer(table, Weights(rows, b), count, filters, y_shape=y_shape)
     order = canonical(y_shape)[np.newaxis]
     return extended(chain, layer, order[:, :, 0] if is_1d else order, x_shape)
 
@@ -256,8 +223,11 @@ def _can_fold(chain: Chain, *, padding: int) -> bool:
 
 
 def _is_upright(chain: Chain) -> bool:
-    """Tell whether the values are a map that is one column wide and several rows high."""
-    if chain.order.ndim != 4 or chain.steps > 1:
+    """Tell whether the values are a map that is one column wide and several rows high.
+
+    A map that a layer made so is read as it is.
+    """
+    if chain.order.ndim != 4 or chain.steps > 1 or (chain.layers and not chain.is_lying):
         return False
     rows, columns = _framed(chain)[0].order.shape[2:]
     return bool(columns == 1 < rows)
@@ -290,6 +260,7 @@ def _lying(handler: Handler, chain: Chain, call: Call) -> Chain:
     arrays = [a.swapaxes(2, 3) if a is not None and a.ndim == 4 else a for a in call.arrays]
     seen = replace(chain, order=chain.order.swapaxes(2, 3))
     made = handler(seen, replace(call, node=node, arrays=tuple(arrays)))
+    made = replace(made, is_lying=True)
     return replace(made, order=made.order.swapaxes(2, 3)) if made.order.ndim == 4 else made
 
 
@@ -321,6 +292,13 @@ def map_shape(chain: Chain, call: Call) -> Shape:
             f"{call.node.op} reads a map that was reordered before",
             found=f"values of shape {shape} that do not lie as rows, columns, channels",
             help="only Transpose from and to channels first can be undone",
+        )
+    made = chain.layers[-1].y_shape if chain.layers else None
+    if made is not None and made != x_shape:
+        raise call.error(
+            f"{call.node.op} reads a map in another shape than the layer before makes it",
+            found=f"{made[0]} x {made[1]} x {made[2]} made, {' x '.join(map(str, x_shape))} read",
+            help="layers that read maps follow each other without a Reshape between",
         )
     return x_shape
 
