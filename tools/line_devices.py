@@ -37,6 +37,8 @@ def build(project: CProject, folder: Path, *command: str) -> Path:
     flags = [f"-DMODEL={project.name}", f'-DMODEL_H="{project.name}_wire.h"']
     if f"{project.name}_store.h" in project.files:
         flags.append("-DSTORE")
+    if f"{project.name}_log.h" in project.files:
+        flags.append("-DLOGGED")
     folders = [f"-I{place}" for place in (folder, EXAMPLES / "store", EXAMPLES / "wire")]
     sources = [str(EXAMPLES / "wire" / "main_posix.c"), *(str(folder / s) for s in project.sources)]
     words = [*command, "-std=c11", *flags, *folders, *sources, "-o", str(folder / "device")]
@@ -70,8 +72,8 @@ class Process:
         assert self._first_line() == self.port
 
     def _start(self, where: str) -> "subprocess.Popen[str]":
-        checkpoints = str(self._folder / "checkpoints.bin")
-        command = [str(self._program), where, checkpoints]
+        files = (str(self._folder / name) for name in ("checkpoints.bin", "device.log"))
+        command = [str(self._program), where, *files]
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     def _first_line(self) -> str:

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from tpsgd_edge.errors import OutputError
 from tpsgd_edge.files import check_output, write_whole
 from tpsgd_edge.frontend.exports.onnx_net import ONNX_MARK, sample_lengths
 from tpsgd_edge.frontend.inputs import input_files
 from tpsgd_edge.frontend.order import Order
+from tpsgd_edge.frontend.tflite.export import TFLITE_MARK
 from tpsgd_edge.memory import digest_order
 from tpsgd_edge.memory.dump import State
 from tpsgd_edge.reports.adaptation import AdaptResult
@@ -47,7 +49,7 @@ from tpsgd_edge.stages.adapting import try_strategies
 from tpsgd_edge.stages.boards import compile_board, place_of
 from tpsgd_edge.stages.bounds import steps_to_compare
 from tpsgd_edge.stages.costs import measure_costs, project_with_costs
-from tpsgd_edge.stages.export import onnx_of, read_state
+from tpsgd_edge.stages.export import onnx_of, read_state, tflite_of
 from tpsgd_edge.stages.facts import data_doubts
 from tpsgd_edge.stages.quantization import compare_scores, layer_errors
 from tpsgd_edge.toolchain.build import Binary
@@ -167,16 +169,18 @@ def export(
     *,
     weights: Path,
     onnx: Path | None = None,
+    tflite: Path | None = None,
     crc: int | None = None,
     model_id: int | None = None,
     scaled_input: bool = False,
 ) -> ExportResult:
-    """Write a trained net as an ONNX file in floating point.
+    """Write a trained net as an ONNX or TensorFlow Lite file in floating point.
 
     Args:
         weights: the raw bytes of the state struct, from a device or from `simulate`; or a
             checkpoint, or a copy of the storage that a device keeps them in.
-        onnx: the file; NAME.onnx where not given.
+        onnx: the file; NAME.onnx where neither is given.
+        tflite: a TensorFlow Lite file instead.
         crc: what NAME_digest() gave on the device, to be compared.
         model_id: NAME_MODEL_ID of the firmware, to be compared.
         scaled_input: leave out what `data.scaling` does to samples.
@@ -185,13 +189,18 @@ def export(
         TpsgdError: the spec is at fault, the weights are no state of its model, or the package onnx
             is missing.
     """
-    path = onnx or Path(f"{spec.name}.onnx")
-    inputs = (*input_files(spec), weights)
-    check_output(path, "the ONNX file", inputs=inputs, mark=ONNX_MARK)
+    path = tflite or onnx or Path(f"{spec.name}.onnx")
+    if tflite and onnx:
+        raise OutputError(
+            "one file is written at a time", where="--onnx, --tflite", help="name one"
+        )
+    what = f"the {'TensorFlow Lite' if tflite else 'ONNX'} file"
+    mark = TFLITE_MARK if tflite else ONNX_MARK
+    check_output(path, what, inputs=(*input_files(spec), weights), mark=mark)
     prepared = prepare(spec)
     state, knows_model = read_state(prepared, weights, crc=crc, model=model_id)
-    content = onnx_of(prepared, state, scaled_input=scaled_input)
-    write_whole(content, path, what="the ONNX file")
+    content = (tflite_of if tflite else onnx_of)(prepared, state, scaled_input=scaled_input)
+    write_whole(content, path, what=what)
     return ExportResult(
         spec=prepared.spec,
         platform=prepared.platform.name,
@@ -203,6 +212,7 @@ def export(
         formats=formats_of(prepared.model),
         data=prepared.dataset.said,
         knows_model=knows_model,
+        kind="tflite" if tflite else "onnx",
     )
 
 

@@ -101,11 +101,10 @@ static void end_block(struct tps_frames *frames)
     if (frames->out_left != 0) {
         return;
     }
-    if (frames->out_zero != 0) {
-        frames->sent_at++;
-    } else if (frames->sent_at == frames->sent_count) {
+    if (frames->out_zero == 0 && frames->sent_at == frames->sent_count) {
         frames->out_phase = FRAME_END;
     }
+    frames->sent_at += frames->out_zero;
     frames->out_zero = 0;
 }
 

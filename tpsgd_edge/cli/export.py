@@ -53,6 +53,12 @@ weights_in_option = click.option(
 )
 @click.option("--onnx", type=click.Path(path_type=Path), metavar="OUT", help="[default: NAME.onnx]")
 @click.option(
+    "--tflite",
+    type=click.Path(path_type=Path),
+    metavar="OUT",
+    help="Write a TensorFlow Lite file instead.",
+)
+@click.option(
     "--digest",
     "crc",
     metavar="CRC",
@@ -71,11 +77,12 @@ def export_command(
     as_json: bool,
     weights: Path,
     onnx: Path | None,
+    tflite: Path | None,
     crc: int | None,
     model_id: int | None,
     scaled_input: bool,
 ) -> Outcome:
-    """Trained weights as an ONNX file.
+    """Trained weights as an ONNX or TensorFlow Lite file.
 
     Reads the state struct that a device holds in RAM and writes the net in floating point. From a
     board with gdb: `dump binary value weights.bin model`; with J-Link Commander: `savebin
@@ -88,6 +95,12 @@ def export_command(
 
     spec = load(spec_path, platform, overrides)
     result = export(
-        spec, weights=weights, onnx=onnx, crc=crc, model_id=model_id, scaled_input=scaled_input
+        spec,
+        weights=weights,
+        onnx=onnx,
+        tflite=tflite,
+        crc=crc,
+        model_id=model_id,
+        scaled_input=scaled_input,
     )
     return outcome(result.to_json(), lambda: show_export(result), as_json=as_json, data=result.data)

@@ -111,7 +111,11 @@ def show_export(result: ExportResult) -> str:
     lines = [
         Line("Training", f"{count_text(result.steps)} steps", f"digest 0x{result.crc:08x}"),
         Line("Input", f"({shape})", "samples, channels last"),
-        Line("ONNX", bytes_text(result.bytes), str(result.path)),
+        Line(
+            "ONNX" if result.kind == "onnx" else "TFLite",
+            bytes_text(result.bytes),
+            str(result.path),
+        ),
     ]
     if not result.knows_model:
         note = "the dump does not say; --model-id takes MODEL_ID of the firmware's header"

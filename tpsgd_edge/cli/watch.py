@@ -65,10 +65,12 @@ def watch_command(
     """
     from tpsgd_edge.link.live import Live
     from tpsgd_edge.link.page import serve
+    from tpsgd_edge.stages.drift import detector_of
 
     opener, prepared = reopen(ctx)
     samples = _samples(prepared) if train else None
-    live = Live(opener, interval=interval, latest=latest, samples=samples)
+    drift = detector_of(prepared.spec, prepared.model)
+    live = Live(opener, interval=interval, latest=latest, samples=samples, drift=drift)
     with suppress(KeyboardInterrupt), live:
         if web:
             click.echo(f"http://localhost:{web_port}; Ctrl-C ends it", err=True)
@@ -111,8 +113,17 @@ def _line(seen: "Seen") -> str:
     confidence = "–" if view.confidence is None else f"{view.confidence:.1%}"
     return (
         f"step {view.statistics.step:,}, {view.rate:,.1f} a second, accuracy {accuracy} of the "
-        f"latest {view.labelled}, confidence {confidence}"
+        f"latest {view.labelled}, confidence {confidence}{_drift(view)}"
     )
+
+
+def _drift(view: "View") -> str:
+    """Words about drift, of a spec that watches for it."""
+    if view.drift is None:
+        return ""
+    if view.drift.step is None:
+        return ", no drift"
+    return f", drift {view.drift.found} times, latest at step {view.drift.step:,}"
 
 
 def render_seen(seen: "Seen") -> "RenderableType":

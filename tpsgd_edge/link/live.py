@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tpsgd_edge.codegen.drift import DriftView
 from tpsgd_edge.errors import LinkError
 from tpsgd_edge.link.linked import LinkedDevice
 from tpsgd_edge.link.watching import View, Watch
@@ -41,6 +42,7 @@ class Live:
     Args:
         reopen: opens the line, again where it has gone.
         samples: to train on between looks; None to look only.
+        drift: the detector of the spec, if it has one.
     """
 
     def __init__(
@@ -50,9 +52,10 @@ class Live:
         interval: float = 0.5,
         latest: int = 200,
         samples: Iterator[Sample] | None = None,
+        drift: DriftView | None = None,
     ) -> None:
         self._reopen, self._interval, self._latest = reopen, interval, latest
-        self._samples = samples
+        self._samples, self._drift = samples, drift
         self._device: LinkedDevice | None = None
         self._watch: Watch | None = None
         self._seen = Seen()
@@ -96,7 +99,7 @@ class Live:
 
     def _open(self) -> None:
         self._device = self._reopen()
-        self._watch = Watch(self._device, self._latest)
+        self._watch = Watch(self._device, self._latest, drift=self._drift)
 
     def _run(self) -> None:
         while not self._stop.is_set():

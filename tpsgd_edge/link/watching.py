@@ -2,19 +2,35 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.codegen.drift import DriftView
 from tpsgd_edge.link.linked import LinkedDevice
 from tpsgd_edge.link.messages import Entry, Log, Statistics
+from tpsgd_edge.reference.drift import ONE, Detector
+from tpsgd_edge.reference.drift import Limits as DriftLimits
 
 # Steps a second are those of the latest seconds.
 _PACE = 5.0
 # Points of the curve that are kept; a full curve is thinned out.
 _POINTS = 240
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """What the spec's detector of drift says of the samples that were seen.
+
+    Attributes:
+        found: how often the net had begun to do worse.
+        step: training steps when that was seen last; None where it never was.
+    """
+
+    found: int = 0
+    step: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +45,7 @@ class View:
         rate: training steps a second.
         missed: entries that the device had forgotten before they were asked for.
         resets: how often the device began again.
+        drift: of a spec with [drift]; None of others.
     """
 
     name: str
@@ -45,6 +62,7 @@ class View:
     wire_bytes: int
     missed: int
     resets: int
+    drift: Drift | None = None
 
 
 class Watch:
@@ -53,13 +71,21 @@ class Watch:
     Args:
         latest: how many of the latest labelled samples count.
         clock: the seconds since any moment.
+        drift: the detector of the spec, which this computer runs on what it sees.
     """
 
     def __init__(
-        self, device: LinkedDevice, latest: int = 200, clock: Callable[[], float] = time.monotonic
+        self,
+        device: LinkedDevice,
+        latest: int = 200,
+        clock: Callable[[], float] = time.monotonic,
+        drift: DriftView | None = None,
     ) -> None:
         self.device = device
         self._clock = clock
+        self._detects = drift
+        self._detector = Detector()
+        self._drift = None if drift is None else Drift()
         self._seen: deque[Entry] = deque(maxlen=latest)
         self._paces: deque[tuple[float, int]] = deque()
         self._curve: list[tuple[int, float]] = []
@@ -74,7 +100,9 @@ class Watch:
         """
         counts = self.device.statistics()
         self._follow(counts.step)
-        self._take(self._log())
+        log = self._log()
+        self._take(log)
+        self._watch_for_drift(log.entries, counts.step)
         known = [entry for entry in self._seen if entry.label is not None]
         accuracy = _mean([entry.answer == entry.label for entry in known])
         if accuracy is not None:
@@ -95,6 +123,7 @@ class Watch:
             wire_bytes=hello.wire_bytes,
             missed=self._missed,
             resets=self._resets,
+            drift=self._drift,
         )
 
     def _log(self) -> Log:
@@ -107,6 +136,18 @@ class Watch:
             self._missed += 0 if began_again else log.first - self._next
         self._next = log.next
         self._seen.extend(log.entries)
+
+    def _watch_for_drift(self, entries: Sequence[Entry], step: int) -> None:
+        if self._detects is None or self._drift is None:
+            return
+        own = self._detects
+        limits = DriftLimits(own.tolerance, own.threshold, own.after)
+        for entry in entries:
+            if not own.is_confidence and entry.label is None:
+                continue
+            self._detector, has_risen = self._detector.after(_doubt(entry, own), limits)
+            if has_risen:
+                self._drift = Drift(self._drift.found + 1, step)
 
     def _follow(self, step: int) -> None:
         now = self._clock()
@@ -125,6 +166,13 @@ class Watch:
             self._curve.append((step, accuracy))
         if len(self._curve) > _POINTS:
             del self._curve[1:-1:2]
+
+
+def _doubt(entry: Entry, drift: DriftView) -> int:
+    """Return what a detector looks at, in Q15: a wrong answer, or what confidence lacks."""
+    if drift.is_confidence:
+        return ONE - round(entry.confidence * ONE)
+    return 0 if entry.answer == entry.label else ONE
 
 
 def _mean(values: list[float] | list[bool]) -> float | None:

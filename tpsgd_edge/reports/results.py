@@ -257,6 +257,7 @@ class ExportResult:
         crc: what NAME_digest() gives for them.
         input_shape: of one sample that the net reads.
         knows_model: whether anything said that the weights are of this very model.
+        kind: of file: onnx or tflite.
     """
 
     spec: Spec
@@ -269,13 +270,14 @@ class ExportResult:
     formats: Mapping[str, str]
     knows_model: bool
     data: DataNotes = NO_NOTES
+    kind: str = "onnx"
 
     def to_json(self) -> Json:
         """The common keys, and file, size, digest, shape of a sample."""
         return _document(self) | {
             "steps": self.steps,
-            "onnx": str(self.path),
-            "onnx_bytes": self.bytes,
+            self.kind: str(self.path),
+            f"{self.kind}_bytes": self.bytes,
             "digest": f"0x{self.crc:08x}",
             "input_shape": list(self.input_shape),
             "model_id_checked": self.knows_model,

@@ -8,6 +8,7 @@ from pathlib import Path
 from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.files import is_plain, write_whole
 from tpsgd_edge.frontend.exports.onnx_net import Ends, to_onnx
+from tpsgd_edge.frontend.tflite.export import to_tflite
 from tpsgd_edge.graph import Graph
 from tpsgd_edge.memory import StateLayout, model_id, model_id_text, state_layout
 from tpsgd_edge.memory.checkpoint import headers, newest
@@ -124,6 +125,32 @@ def onnx_of(prepared: Prepared, state: State, *, scaled_input: bool = False) -> 
     Raises:
         SpecError: the net has an adaptor, which no chain of operators can express, or a detector.
     """
+    ends, note = _ends(prepared, scaled_input=scaled_input), _note(prepared, state, scaled_input)
+    names = prepared.dataset.class_names
+    return to_onnx(with_state(prepared, state), ends, note=note, class_names=names)
+
+
+def tflite_of(prepared: Prepared, state: State, *, scaled_input: bool = False) -> bytes:
+    """Write the trained net as the bytes of a TensorFlow Lite file.
+
+    Args:
+        scaled_input: leave out what `data.scaling` does to samples.
+
+    Raises:
+        SpecError: as for `onnx_of`, or a layer that TensorFlow Lite has no operators for.
+    """
+    ends, note = _ends(prepared, scaled_input=scaled_input), _note(prepared, state, scaled_input)
+    return to_tflite(with_state(prepared, state), ends, note=note)
+
+
+def _note(prepared: Prepared, state: State, scaled_input: bool) -> str:  # noqa: FBT001
+    scaling = "scaled as by data.scaling of the spec" if scaled_input else "as the data file has it"
+    steps = int(state["step"])
+    return f"{prepared.model.name} after {steps} training steps; x is {scaling}, channels last"
+
+
+def _ends(prepared: Prepared, *, scaled_input: bool) -> Ends:
+    """Steps before the first layer and behind the last one; SpecError for what is no net."""
     model = prepared.model
     if model.detectors:
         raise SpecError(
@@ -141,12 +168,8 @@ def onnx_of(prepared: Prepared, state: State, *, scaled_input: bool = False) -> 
     inputs, labels = (model.inputs.mean, model.inputs.std), None
     if model.labels.kind == "vector":
         labels = (model.labels.mean, model.labels.std)
-    ends = Ends(
+    return Ends(
         inputs=None if scaled_input else inputs,
         labels=labels,
         has_softmax=model.last.loss.kind == "softmax_cross_entropy",
     )
-    scaling = "scaled as by data.scaling of the spec" if scaled_input else "as the data file has it"
-    note = f"{model.name} after {int(state['step'])} training steps; x is {scaling}, channels last"
-    names = prepared.dataset.class_names
-    return to_onnx(with_state(prepared, state), ends, note=note, class_names=names)

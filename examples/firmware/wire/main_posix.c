@@ -8,7 +8,8 @@
  *     tpsgd-edge link socket://localhost:5555 digits.toml feed --train
  *
  * The argument is a port, 0 for any, or pty. With -DSTORE (and firmware.store=true, and the folder
- * of store_file.h) a second one is the file of its checkpoints.
+ * of store_file.h) a second one is the file of its checkpoints; with -DLOGGED (and
+ * firmware.log=100) a third one is the file of its log.
  */
 #define _XOPEN_SOURCE 700
 #define _DEFAULT_SOURCE
@@ -52,6 +53,31 @@ static void load(const char *path)
 }
 #endif
 
+#ifdef LOGGED
+/* A third argument is the file of the log. */
+static struct OWN(_log) written;
+
+static bool append(void *context, const void *bytes, uint32_t count)
+{
+    return fwrite(bytes, 1, count, context) == count && fflush(context) == 0;
+}
+
+static void begin_log(const char *path)
+{
+    written.context = fopen(path, "ab");
+    written.write = append;
+    if (written.context == NULL || !OWN(_log_begin)(&written, &model)) {
+        exit(1);
+    }
+    wire.written = &written;
+}
+#else
+static void begin_log(const char *path)
+{
+    (void)path;
+}
+#endif
+
 static bool open_line(const char *where)
 {
     char name[64];
@@ -73,6 +99,7 @@ int main(int count, char **arguments)
     OWN(_wire_open)(&wire, &line.line, &model);
     wire.scratch = &scratch;
     load(count > 2 ? arguments[2] : "checkpoints.bin");
+    begin_log(count > 3 ? arguments[3] : "device.log");
     for (;;) {
         line_posix_wait(&line, 100);
         while (OWN(_wire_poll)(&wire)) {

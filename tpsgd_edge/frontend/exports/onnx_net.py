@@ -52,7 +52,7 @@ def to_onnx(graph: Graph, ends: Ends, *, note: str = "", class_names: Sequence[s
     writer = OnnxWriter()
     lengths = sample_lengths(graph)
     sample = Held("x") if ends.inputs is None else _scaled(writer, ends.inputs, lengths)
-    weights, edges, walk = _with_label_scaling(graph, ends), graph.edges, graph.walk
+    weights, edges, walk = with_label_scaling(graph, ends), graph.edges, graph.walk
     held = {SAMPLE: _first(writer, graph, sample)}
     for layer in graph.layers:
         inputs = [held[name] for name in edges.inputs_of(layer.name)]
@@ -135,7 +135,7 @@ def _answers(writer: OnnxWriter, graph: Graph, layer: Layer, held: Held) -> Held
     return Held(writer.node("Reshape", [samples, rows], "/x_answered"))
 
 
-def _with_label_scaling(graph: Graph, ends: Ends) -> dict[str, Weights]:
+def with_label_scaling(graph: Graph, ends: Ends) -> dict[str, Weights]:
     """The weights, with a linear last layer that speaks in the units of the labels."""
     weights, last = dict(graph.weights), graph.weighted[-1]
     if ends.labels is not None and last.activation == "linear":

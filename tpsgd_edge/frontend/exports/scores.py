@@ -19,19 +19,26 @@ def with_scores(writer: OnnxWriter, graph: Graph, held: Mapping[str, Held]) -> s
     """
     total = ""
     for name, read_out in graph.read_outs.items():
-        layer = graph.layer(name)
-        # A loss that sees the map behind a pool reads what that pool makes.
-        is_pooled = isinstance(layer, Conv2d) and layer.pool is not None
-        seen = graph.edges.consumers_of(name)[0] if is_pooled else name
-        rows, order = flat(writer, held[seen], f"{name}/scores")
-        weight = writer.constant(f"{name}.read_out", _of_seen(layer, read_out).T[:, order])
+        rows, order = flat(writer, held[seen_of(graph, name)], f"{name}/scores")
+        weights = of_seen(graph.layer(name), read_out).T[:, order]
+        weight = writer.constant(f"{name}.read_out", weights)
         scores = writer.node("Gemm", [rows.name, weight], f"{name}/scores", transB=1)
         total = writer.node("Add", [total, scores], f"{name}/total") if total else scores
     last = held[graph.layers[-1].name].name
     return writer.node("Add", [total, last], "/answer") if total else last
 
 
-def _of_seen(layer: Layer, read_out: Real) -> Real:
+def seen_of(graph: Graph, name: str) -> str:
+    """The layer whose values a layer's scores are made of.
+
+    A loss that sees the map behind a pool reads what that pool makes.
+    """
+    layer = graph.layer(name)
+    is_pooled = isinstance(layer, Conv2d) and layer.pool is not None
+    return graph.edges.consumers_of(name)[0] if is_pooled else name
+
+
+def of_seen(layer: Layer, read_out: Real) -> Real:
     """Weights (values, K) of all values that the loss averages, from those of the averages."""
     if not isinstance(layer, Conv2d):
         return read_out
