@@ -133,7 +133,7 @@ def test_the_example_of_a_pack_compiles_for_a_core(tmp_path):
 @pytest.mark.parametrize(
     ("target", "main", "more"),
     [
-        ("zephyr", "samples/learn/src", ["-DCONFIG_NVS=1"]),
+        ("zephyr", "samples/learn/src", ["-DCONFIG_NVS=1", "-DCONFIG_UART_CONSOLE=1"]),
         ("zephyr", "samples/learn/src", []),
         ("esp-idf", "examples/learn/main", []),
     ],
