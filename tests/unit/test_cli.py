@@ -287,7 +287,8 @@ def test_doctor_names_what_is_there_and_what_is_not(capsys):
         assert tool["path"] or tool["version"] or tool["help"]
     help_ = {tool["name"]: tool["help"] for tool in tools}
     assert {"onnx", "onnxruntime", "torch", "scikit-learn", "unicorn", "capstone"} <= set(help_)
-    for name, extra in (("onnx", "onnx"), ("torch", "torch"), ("scikit-learn", "sklearn")):
+    extras = {"onnx": "onnx", "torch": "torch", "optuna": "search", "scikit-learn": "sklearn"}
+    for name, extra in extras.items():
         assert f"pip install 'tpsgd-edge[{extra}]'" in help_[name]
         assert f"pip install -c constraints.txt '.[{extra}]'" in help_[name]
 

@@ -117,6 +117,8 @@ FEW: Mapping[tuple[str, str], str] = {
     ("spec.rates", "STEP_SIZES"): "kinds with weights, and the output",
     ("reports.adaptation", "_WORDS"): "what layers that adapt learn towards",
     ("rule.feedback", "_DRAW"): "rules with random matrices of their own",
+    ("search.nets", "_HIDDEN"): "the kinds of nets that a search makes of nothing",
+    ("search.nets", "_STEPS_LIKE"): "those whose layers learn at one step size",
     ("rule.rules", "DIRECT"): "rules that reach each layer without the ones above",
 }
 

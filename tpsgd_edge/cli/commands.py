@@ -25,8 +25,10 @@ from tpsgd_edge.cli.options import (
     steps_option,
 )
 from tpsgd_edge.cli.outcome import Outcome, outcome
+from tpsgd_edge.cli.package import package_command
 from tpsgd_edge.cli.quantization import quantization_command
 from tpsgd_edge.cli.replay import replay_command
+from tpsgd_edge.cli.search import search_command
 from tpsgd_edge.cli.watch import watch_command
 
 
@@ -109,10 +111,20 @@ def build_command(
     from tpsgd_edge.pipeline import build
 
     spec = load(spec_path, platform, overrides)
-    if costs and no_compile:
-        raise click.UsageError("--costs measures compiled code: leave out --no-compile")
+    _must_compile(costs=costs, no_compile=no_compile)
     result = build(spec, out=out, compile=not no_compile, costs=costs)
     return outcome(result.to_json(), lambda: show_build(result), as_json=as_json, data=result.data)
+
+
+def _must_compile(*, costs: bool, no_compile: bool) -> None:
+    """Check that there is code to measure.
+
+    Raises:
+        click.BadParameter: costs are asked for, and no compiling.
+    """
+    if costs and no_compile:
+        help_ = "measures compiled code: leave out --no-compile"
+        raise click.BadParameter(help_, param_hint="--costs")
 
 
 @cli.command("verify")
@@ -270,6 +282,7 @@ def report_command(
 
 
 cli.add_command(example_command)
+cli.add_command(package_command)
 cli.add_command(export_command)
 cli.add_command(migrate_command)
 link_command.add_command(watch_command)
@@ -278,6 +291,7 @@ cli.add_command(replay_command)
 cli.add_command(quantization_command)
 cli.add_command(adapt_command)
 cli.add_command(compare_command)
+cli.add_command(search_command)
 cli.add_command(explain_command)
 cli.add_command(schema_command)
 

@@ -67,6 +67,7 @@ _PACKAGES = (
     ("onnx", "nets from ONNX files, export", how_to_install("onnx")),
     ("onnxruntime", "runs what export writes; not needed here", "pip install onnxruntime"),
     ("torch", "pre-training, compare, nets from PyTorch", how_to_install("torch")),
+    ("optuna", "search", how_to_install("search")),
     ("scikit-learn", "TPSGDClassifier, TPSGDRegressor", how_to_install("sklearn")),
 )
 
