@@ -109,8 +109,6 @@ def build_command(
     from tpsgd_edge.pipeline import build
 
     spec = load(spec_path, platform, overrides)
-    if costs and no_compile:
-        raise click.UsageError("--costs measures compiled code: leave out --no-compile")
     result = build(spec, out=out, compile=not no_compile, costs=costs)
     return outcome(result.to_json(), lambda: show_build(result), as_json=as_json, data=result.data)
 

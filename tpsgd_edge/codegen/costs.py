@@ -20,7 +20,7 @@ class Stacks:
 
 @dataclass(frozen=True, slots=True)
 class CostsView:
-    """What the header says.
+    """Facts that the header states.
 
     Attributes:
         platform, compiler: in words, of which code it holds.

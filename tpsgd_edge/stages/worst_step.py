@@ -113,7 +113,7 @@ def run_provoked(
 
 
 def learning_shares(provocation: Provocation) -> Iterator[float]:
-    """Of the units of each layer that an error of some label reaches, the share that learn."""
+    """Share of each layer's units that learn, among those that an error of some label reaches."""
     model = provocation.model
     outputs = _from_state(model, provocation.state).layer_outputs(provocation.x)
     rng = np.random.default_rng(model.seed)
