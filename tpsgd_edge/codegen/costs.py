@@ -20,7 +20,7 @@ class Stacks:
 
 @dataclass(frozen=True, slots=True)
 class CostsView:
-    """Facts that the header states.
+    """Figures that the header gives.
 
     Attributes:
         platform, compiler: in words, of which code it holds.

@@ -113,7 +113,7 @@ def run_provoked(
 
 
 def learning_shares(provocation: Provocation) -> Iterator[float]:
-    """Share of each layer's units that learn, among those that an error of some label reaches."""
+    """The share that learn, of the units of each layer that an error of some label reaches."""
     model = provocation.model
     outputs = _from_state(model, provocation.state).layer_outputs(provocation.x)
     rng = np.random.default_rng(model.seed)
