@@ -25,6 +25,7 @@ from tpsgd_edge.cli.options import (
     steps_option,
 )
 from tpsgd_edge.cli.outcome import Outcome, outcome
+from tpsgd_edge.cli.package import package_command
 from tpsgd_edge.cli.quantization import quantization_command
 from tpsgd_edge.cli.replay import replay_command
 from tpsgd_edge.cli.search import search_command
@@ -269,6 +270,7 @@ def report_command(
 
 
 cli.add_command(example_command)
+cli.add_command(package_command)
 cli.add_command(export_command)
 cli.add_command(migrate_command)
 link_command.add_command(watch_command)

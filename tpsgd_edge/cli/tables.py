@@ -34,6 +34,7 @@ from tpsgd_edge.reports.text import UNKNOWN, bytes_text, count_text, metric_text
 from tpsgd_edge.stages.widget import Widget
 
 if TYPE_CHECKING:
+    from tpsgd_edge.packaging import PackageResult
     from tpsgd_edge.stages.costs import Costs
     from tpsgd_edge.toolchain.board import Board
     from tpsgd_edge.toolchain.doctor import Tool
@@ -148,6 +149,15 @@ def show_doctor(tools: Iterable["Tool"]) -> str:
         place = str(tool.path or "") if found else tool.help
         table.add_row(mark, tool.name, tool.version or "", tool.purpose, place)
     return render(table)
+
+
+def show_package(result: "PackageResult") -> str:
+    """Say where the package is, and what takes it."""
+    place = result.folder if result.archive is None else result.archive
+    return render(
+        f"{result.title} {result.name} {result.version}: {place} ({len(result.files)} files)",
+        f"next: {result.next}",
+    )
 
 
 def show_new(files: Sequence[Path]) -> str:
