@@ -260,7 +260,7 @@ def targets() -> Iterator[Target]:
         yield Target(compiler, "this computer", partial(on_computer, compiler, native, ()))
     yield Target("g++ (main program)", "this computer", in_cplusplus)
     for platform in all_platforms():
-        if not platform.is_host:
+        if not platform.is_host and "gcc" in platform.flags:
             arm = platform.arch == "arm"
             compiler = "arm-none-eabi-gcc" if arm else "riscv64-unknown-elf-gcc"
             run = partial(on_core, platform.name, "gcc")
