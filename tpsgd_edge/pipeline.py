@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tpsgd_edge.errors import OutputError
+from tpsgd_edge.errors import OutputError, SpecError
 from tpsgd_edge.files import check_output, write_whole
 from tpsgd_edge.frontend.exports.onnx_net import ONNX_MARK, sample_lengths
 from tpsgd_edge.frontend.inputs import input_files
@@ -81,6 +81,12 @@ def build(
         TpsgdError: the spec or data are at fault, a tool is missing, the budget is exceeded, or the
             code fails its self-test where this computer or an emulator can run it.
     """
+    if costs and not compile:
+        raise SpecError(
+            "costs are measured on compiled code",
+            found="a build that does not compile",
+            help="leave out --no-compile, or --costs",
+        )
     prepared = prepare(spec)
     project = render_project(prepared)
     firmware, measured, built = None, None, {}

@@ -110,4 +110,8 @@ def test_a_build_writes_what_calls_take(tmp_path, capsys):
 def test_costs_need_a_core_that_can_be_emulated(capsys):
     spec = str(Path("examples/digits.toml").resolve())
     assert run(["build", spec, "--no-compile", "--costs"]) == 2
-    assert "--costs: measures compiled code: leave out --no-compile" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "costs are measured on compiled code" in said
+    assert "leave out --no-compile, or --costs" in said
+    assert run(["build", spec, "--costs", "--platform", "host"]) == 3
+    assert "is measured on an emulated core" in capsys.readouterr().err

@@ -8,6 +8,7 @@ import numpy as np
 
 from tpsgd_edge.frontend.data import dataset_from_arrays
 from tpsgd_edge.quantize.model import DTYPES
+from tpsgd_edge.reference import Reference
 from tpsgd_edge.spec import spec_from_dict
 from tpsgd_edge.stages import Prepared, prepare
 from tpsgd_edge.stages.worst_step import Provocation
@@ -63,12 +64,12 @@ def attempts(found: Provocation, count: int) -> Iterator[Provocation]:
         lambda high, w: rng.choice((-high - 1, high), w.shape),
         lambda _, w: np.zeros(w.shape),
     )
+    first = Reference(model).state()
     bits = {f"{unit.name}.w": unit.numbers.weight_bits for unit in model.trainable}
     for turn in range(count):
         change = weights[turn % len(weights)]
         state = dict(found.state) | {"rng": np.array(rng.integers(2**32), np.uint32)}
         for name in bits:
-            old = state[name]
-            state[name] = change(2 ** bits[name] - 1, old).astype(old.dtype)
+            state[name] = change(2 ** bits[name] - 1, first[name]).astype(first[name].dtype)
         x = inputs[turn % len(inputs)](model.n_inputs).astype(dtype)
         yield replace(found, state=state, x=x, label=int(rng.integers(4)))

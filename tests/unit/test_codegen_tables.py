@@ -46,6 +46,7 @@ OWN = {
     "model_port.h.j2",
     "model_raw.h.j2",
     "model_raw.c.j2",
+    "model_costs.h.j2",
     "model_drift.h.j2",
     "board_main.c.j2",
     "model_log.h.j2",
