@@ -47,11 +47,22 @@ OWN = {
     "depthwise, apart": (
         [
             {**DEPTHWISE, "filters": 6, "groups": 2, "dilation": 2, "padding": "same"},
-            {"kind": "max_pool", "size": 3, "stride": 2, "padding": [1, 1, 1, 1]},
+            {"kind": "max_pool", "size": 3, "stride": 2, "padding": [1, 1, 0, 0]},
             {"kind": "avg_pool", "size": 2, "stride": 2, "padding": [0, 0, 1, 1]},
             OUT,
         ],
         (11, 9, 2),
+    ),
+    "zeros on both sides": ([{**CONV, "kernel": 3, "stride": 2, "padding": 1}, OUT], (10, 8, 2)),
+    "three ways": (
+        [
+            {**SAME, "activation": "relu"},
+            {**SAME, "name": "d"},
+            {**SAME, "name": "e", "kernel": 1, "activation": "linear"},
+            {**SKIP, "from": ["c", "d", "e"]},
+            OUT,
+        ],
+        (7, 6, 2),
     ),
     "ways that meet": (
         [

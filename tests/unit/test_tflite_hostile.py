@@ -39,7 +39,7 @@ def error_of(raw: bytes, folder) -> DataError:
 
 def test_a_file_that_is_cut_short_anywhere_is_said_to_be(tmp_path):
     raw, path = content(), tmp_path / "net.tflite"
-    for length in range(len(raw)):
+    for length in [*range(64), *range(64, len(raw), 7), len(raw) - 1]:
         error = error_of(raw[:length], tmp_path)
         assert "net.tflite" in error.where, length
         assert error.what.startswith(("'net.tflite'", "a tensor ")), (length, error.what)
@@ -47,10 +47,11 @@ def test_a_file_that_is_cut_short_anywhere_is_said_to_be(tmp_path):
     assert len(read_tflite(path).layers) == 1
 
 
-def test_every_byte_may_be_wrong(tmp_path):
+def test_any_byte_may_be_wrong(tmp_path):
     raw, path, fine = content(), tmp_path / "net.tflite", 0
-    for place in range(len(raw)):
-        for wrong in (0, 0x7F, 0xFF):
+    places = range(0, len(raw), 13)
+    for place in places:
+        for wrong in (0x7F, 0xFF):
             path.write_bytes(raw[:place] + bytes([wrong]) + raw[place + 1 :])
             try:
                 read_tflite(path)
@@ -58,7 +59,7 @@ def test_every_byte_may_be_wrong(tmp_path):
             except TpsgdError:
                 continue
     # What only names something, or numbers of weights, may be anything.
-    assert 0 < fine < 3 * len(raw)
+    assert 0 < fine < 2 * len(places)
 
 
 @pytest.mark.parametrize("where", ["the weights", "the shape", "the operators"])
