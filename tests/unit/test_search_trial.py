@@ -21,7 +21,8 @@ CHEAP = Cost(1, 1)
 
 @pytest.fixture
 def spec(tmp_path):
-    return spec_for(tmp_path, rule={"epochs": EPOCHS})
+    # So noisy that hardly two nets answer all alike.
+    return spec_for(tmp_path, rule={"epochs": EPOCHS}, noise=4.0)
 
 
 def scored(spec, dataset) -> list[list[float]]:
