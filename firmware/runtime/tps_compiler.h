@@ -9,6 +9,14 @@
 #error "the generated code needs a little-endian core"
 #endif
 
+/* Constants that stay in flash. AVR cores keep others in RAM, and read these by other instructions:
+ * a pointer to them is of another kind. It takes GNU C there, -std=gnu11. */
+#ifdef __FLASH
+#define TPS_FLASH __flash
+#else
+#define TPS_FLASH
+#endif
+
 /* A function of its own has all registers to itself, and its caller saves fewer. */
 #ifdef __GNUC__
 #define TPS_APART __attribute__((noinline))

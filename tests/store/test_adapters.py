@@ -1,4 +1,4 @@
-"""The adapters of examples/firmware/store: compiled without a warning, and run."""
+"""The adapters of firmware/store: compiled without a warning, and run."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from tests.unit.test_odd_compilers import needed
 from tests.unit.test_two_models import run
 
 HERE = Path(__file__).parent
-ADAPTERS = HERE.parent.parent / "examples" / "firmware" / "store"
+ADAPTERS = HERE.parent.parent / "firmware" / "store"
 SYSTEMS = HERE / "systems"
 STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
 _MAIN = """
@@ -188,18 +188,26 @@ UART
 static uint8_t page[32];
 static petals_model model, other;
 static tps_store store;
+static store_eeprom eeprom, before;
 
 int main()
 {
     UCSR0B = 1 << TXEN0;
     stdout = &out;
-    tps_storage eeprom = store_eeprom(100, page, sizeof page, PETALS_CHECKPOINT_BYTES, 3);
-    printf("loaded %ld\\n", static_cast<long>(petals_load(&store, &eeprom, &model)));
+    store_eeprom_open(&eeprom, 1000, page, sizeof page, PETALS_CHECKPOINT_BYTES, 3);
+    /* Another model's checkpoints in the same EEPROM. */
+    store_eeprom_open(&before, 0, page, sizeof page, PETALS_CHECKPOINT_BYTES, 2);
+    printf("loaded %ld\\n", static_cast<long>(petals_load(&store, &before.storage, &other)));
+    other.step = 30;
+    printf("saved %ld\\n", static_cast<long>(petals_save(&store, &before.storage, &other)));
+    printf("loaded %ld\\n", static_cast<long>(petals_load(&store, &eeprom.storage, &model)));
     for (int i = 0; i < 7; i++) {
         model.step++;
-        printf("saved %ld\\n", static_cast<long>(petals_save(&store, &eeprom, &model)));
+        printf("saved %ld\\n", static_cast<long>(petals_save(&store, &eeprom.storage, &model)));
     }
-    printf("loaded %ld\\n", static_cast<long>(petals_load(&store, &eeprom, &other)));
+    printf("loaded %ld\\n", static_cast<long>(petals_load(&store, &eeprom.storage, &other)));
+    printf("step %ld\\n", static_cast<long>(other.step));
+    petals_load(&store, &before.storage, &other);
     printf("step %ld\\n", static_cast<long>(other.step));
     cli();
     sleep_mode();
@@ -233,4 +241,5 @@ def test_an_arduino_keeps_checkpoints_in_its_eeprom(tmp_path):
     )
     said = re.findall(r"(?:loaded|saved|step) \d+", done.stdout + done.stderr)
     # An EEPROM begins with FF everywhere.
-    assert said == ["loaded 33", *["saved 0"] * 7, "loaded 0", "step 7"]
+    first = ["loaded 33", "saved 0"]
+    assert said == [*first, "loaded 33", *["saved 0"] * 7, "loaded 0", "step 7", "step 30"]

@@ -125,8 +125,11 @@ def test_options_reach_the_pipeline(stages, spec_file):
         "steps": 9,
         "epochs": 2,
         "emulator": "qemu",
+        "widget": True,
         "progress": None,
     }
+    run(["report", spec_file, "--no-widget"])
+    assert not stages["report"].call_args.kwargs["widget"]
 
 
 def test_settings_and_platform_override_the_spec(stages, spec_file):

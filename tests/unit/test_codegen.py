@@ -258,7 +258,8 @@ def test_the_names_that_a_linker_sees_are_those_that_the_headers_declare():
     declared = re.compile(r"^(?!static|typedef|#)\w[\w *]*?\b(tps_\w+)(?=\(|\[)", re.MULTILINE)
     branched = network(3, graph=True)
     test = selftest_of(branched, *(part[:2] for part in samples_of(branched, 1)))
-    saving = codegen.render(branched, plan_memory(branched), ORIGIN, test, {}, has_store=True)
+    additions = codegen.Additions(has_store=True)
+    saving = codegen.render(branched, plan_memory(branched), ORIGIN, test, {}, additions)
     for project in (saving, *map(small_project, SMALL)):
         files = project.files
         headers = (text for path, text in files.items() if path.endswith(".h"))

@@ -72,7 +72,7 @@ def test_components_are_all_templates_and_all_runtime_files():
     runtime = {name for c in COMPONENTS if c.is_runtime for name in c.files}
     assert runtime == {path.name for path in (firmware_dir() / "runtime").iterdir()}
     rendered = {f"{name}.j2" for c in COMPONENTS if not c.is_runtime for name in c.files}
-    there = {path.name for path in templates_dir().iterdir()}
+    there = {path.name for path in templates_dir().iterdir() if path.is_file()}
     assert rendered | OWN <= there
     used = set()
     for name in there:
@@ -167,7 +167,7 @@ def test_static_names_are_those_of_one_file():
     """Simulations and proofs compile all files of a project as one."""
     places: dict[str, set[str]] = defaultdict(set)
     folders = [firmware_dir() / part for part in ("runtime", "port", "host")]
-    for path in (p for folder in (templates_dir(), *folders) for p in folder.iterdir()):
+    for path in (p for folder in (templates_dir(), *folders) for p in folder.glob("*.*")):
         # The model's own source is made of several templates.
         stem = path.name.partition(".")[0]
         if stem in ALONE or stem in ("startup_riscv", "stdio", "sim"):

@@ -60,14 +60,14 @@ def make_spec(folder: Path, case: str) -> Spec:
     return spec_from_dict(content, folder=folder, source="net.toml")
 
 
-def expected_digest(spec: Spec) -> int:
+def expected_digest(spec: Spec, epochs: int = EPOCHS) -> int:
     """The reference after the example's training steps."""
     prepared = prepare(spec)
     chosen = some_of_each(prepared.dataset)
     x = quantize_inputs(prepared.model, prepared.dataset.x_train[chosen])
     labels = quantize_labels(prepared.model, prepared.dataset.y_train[chosen])
     reference = Reference(prepared.model)
-    for _ in range(EPOCHS):
+    for _ in range(epochs):
         for sample, label in zip(x, labels, strict=True):
             reference.train_step(sample, label)
     state = reference.state()

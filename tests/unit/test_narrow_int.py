@@ -1,5 +1,6 @@
 """Cores whose int has 16 bits compute the same: no expression overflows there; and on an AVR."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -11,8 +12,12 @@ from tests.unit.test_codegen import projects
 from tests.unit.test_odd_compilers import needed, written
 from tests.unit.test_two_models import code_of, run
 
-# What fits 8 KB of RAM, constants included: an AVR has them there.
-ON_AVR = ("classes", "regression", "bytes", "words", "reals", "wave", "twin", "adaptor")
+# What fits 8 KB of RAM. Each kind of constant is there once: an AVR reads those in flash by other
+# instructions.
+ON_AVR = ("classes", "regression", "bytes", "words", "reals", "wave", "twin", "adaptor", "learned")
+ON_AVR += ("remembers",)
+# Constants that kernels read by the pointers of weights in RAM.
+IN_RAM = re.compile(r"tps_\w+_[wb]|\w+_layer|__compound_literal\.\d+")
 
 _MAIN = """
 #include <avr/interrupt.h>
@@ -117,3 +122,18 @@ def on_avr(name: str, folder: Path) -> str:
 @pytest.mark.parametrize("name", ON_AVR)
 def test_an_avr_computes_the_same_bits(tmp_path, name):
     assert on_avr(name, tmp_path).startswith("selftest 0 digest ")
+
+
+@pytest.mark.series(2)
+@pytest.mark.parametrize("name", ON_AVR)
+def test_constants_of_an_avr_stay_in_flash(tmp_path, name):
+    gcc, dump = needed("avr-gcc"), needed("avr-objdump")
+    sources = written(name, tmp_path)
+    run(gcc, "-std=gnu11", "-Os", "-mmcu=atmega2560", "-c", *sources, cwd=tmp_path)
+    symbols = run(dump, "-t", *(path.name for path in tmp_path.glob("*.o")), cwd=tmp_path)
+    found = re.findall(r" O (\.[\w.]+)\s+\w+ (\S+)$", symbols, re.MULTILINE)
+    places = {symbol.removeprefix(f"{name}_"): section for section, symbol in found}
+    assert places["nibble_table"] == ".progmem.data"
+    assert len([s for s in places.values() if s == ".progmem.data"]) >= 4
+    in_ram = [s for s, section in places.items() if section.startswith((".data", ".rodata"))]
+    assert [symbol for symbol in in_ram if not IN_RAM.fullmatch(symbol)] == []

@@ -25,6 +25,7 @@ from tpsgd_edge.cli.options import (
     steps_option,
 )
 from tpsgd_edge.cli.outcome import Outcome, outcome
+from tpsgd_edge.cli.package import package_command
 from tpsgd_edge.cli.quantization import quantization_command
 from tpsgd_edge.cli.replay import replay_command
 from tpsgd_edge.cli.search import search_command
@@ -110,10 +111,20 @@ def build_command(
     from tpsgd_edge.pipeline import build
 
     spec = load(spec_path, platform, overrides)
-    if costs and no_compile:
-        raise click.UsageError("--costs measures compiled code: leave out --no-compile")
+    _must_compile(costs=costs, no_compile=no_compile)
     result = build(spec, out=out, compile=not no_compile, costs=costs)
     return outcome(result.to_json(), lambda: show_build(result), as_json=as_json, data=result.data)
+
+
+def _must_compile(*, costs: bool, no_compile: bool) -> None:
+    """Check that there is code to measure.
+
+    Raises:
+        click.BadParameter: costs are asked for, and no compiling.
+    """
+    if costs and no_compile:
+        help_ = "measures compiled code: leave out --no-compile"
+        raise click.BadParameter(help_, param_hint="--costs")
 
 
 @cli.command("verify")
@@ -129,7 +140,7 @@ def verify_command(
     overrides: tuple[str, ...],
     as_json: bool,
     steps: int | None,
-    emulator: Literal["auto", "unicorn", "qemu"],
+    emulator: Literal["auto", "unicorn", "qemu", "node"],
     weights_in: Path | None,
     model_id: int | None,
 ) -> Outcome:
@@ -221,6 +232,7 @@ def simulate_command(
 @click.option(
     "--markdown", is_flag=True, help="Print Markdown tables, for the summary of a CI run."
 )
+@click.option("--no-widget", is_flag=True, help="Leave the live model out of the page.")
 @steps_option
 @epochs_option
 @emulator_option
@@ -232,14 +244,16 @@ def report_command(
     as_json: bool,
     out: Path | None,
     markdown: bool,
+    no_widget: bool,
     steps: int | None,
     epochs: int | None,
-    emulator: Literal["auto", "unicorn", "qemu"],
+    emulator: Literal["auto", "unicorn", "qemu", "node"],
 ) -> Outcome:
     """All three, one table and an HTML report.
 
     Builds, verifies and simulates, and writes one self-contained HTML file: learning curve,
-    confusion matrix, memory map drawn to scale, cost per layer.
+    confusion matrix, memory map drawn to scale, cost per layer, and the model itself, in
+    WebAssembly: it answers, and learns, in the page.
     """
     from tpsgd_edge.cli.progress import progress_bar
     from tpsgd_edge.cli.tables import show_report
@@ -250,7 +264,13 @@ def report_command(
     with progress_bar() as progress:
         chosen = None if emulator == "auto" else emulator
         result = report(
-            spec, out=out, steps=steps, epochs=epochs, emulator=chosen, progress=progress
+            spec,
+            out=out,
+            steps=steps,
+            epochs=epochs,
+            emulator=chosen,
+            widget=not no_widget,
+            progress=progress,
         )
     return outcome(
         result.to_json(),
@@ -262,6 +282,7 @@ def report_command(
 
 
 cli.add_command(example_command)
+cli.add_command(package_command)
 cli.add_command(export_command)
 cli.add_command(migrate_command)
 link_command.add_command(watch_command)

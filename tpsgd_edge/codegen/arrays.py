@@ -24,6 +24,8 @@ class ArrayView:
         note: a comment behind its declaration; may be empty.
         content: its bytes as the device holds them.
         is_for_training: whether only training reads it.
+        is_apart: whether it may lie where an AVR does not keep weights: only loops written for it
+            read it.
     """
 
     name: str
@@ -33,6 +35,7 @@ class ArrayView:
     lines: tuple[str, ...]
     content: bytes
     is_for_training: bool = False
+    is_apart: bool = False
 
 
 def model_arrays(model: QuantizedModel) -> tuple[ArrayView, ...]:
@@ -49,12 +52,14 @@ def model_arrays(model: QuantizedModel) -> tuple[ArrayView, ...]:
 
 def selftest_arrays(
     model: QuantizedModel, samples: NDArray[np.generic], labels: NDArray[np.generic]
-) -> tuple[ArrayView, ...]:
+) -> tuple[ArrayView, ArrayView]:
     """Arrays of the self-test's samples (n, n_in) and labels (n, ...)."""
     label_type = "u16" if model.labels.kind == "class" else model.output_type
     return (
-        constant_array(f"{model.name}_selftest_x", model.value_type, samples),
-        constant_array(f"{model.name}_selftest_labels", label_type, labels),
+        replace(
+            constant_array(f"{model.name}_selftest_x", model.value_type, samples), is_apart=True
+        ),
+        replace(constant_array(f"{model.name}_selftest_labels", label_type, labels), is_apart=True),
     )
 
 
@@ -62,8 +67,13 @@ def _unit_arrays(layer: QuantizedWeighted) -> Iterator[ArrayView]:
     if isinstance(layer.init, StoredInit):
         w, b = layer.init.w.ravel(), layer.init.b
         first = "first_" if layer.trains else ""
-        yield constant_array(f"tps_{layer.name}_{first}w", layer.weight_type, w, "[n_out][n_in]")
-        yield constant_array(f"tps_{layer.name}_{first}b", layer.bias_type, b)
+        weights = constant_array(
+            f"tps_{layer.name}_{first}w", layer.weight_type, w, "[n_out][n_in]"
+        )
+        # Kernels read those that do not train by the same pointers as weights in RAM.
+        yield replace(weights, is_apart=layer.trains)
+        biases = constant_array(f"tps_{layer.name}_{first}b", layer.bias_type, b)
+        yield replace(biases, is_apart=layer.trains)
     if not layer.trains:
         return
     if layer.projection is not None and layer.projection.storage != "seed":
@@ -81,7 +91,8 @@ def _projection_array(layer: str, projection: Projection) -> ArrayView:
         values = projection.values.ravel()
         return _for_training(constant_array(name, "s8", values, "P"))
     if projection.learns:
-        return constant_array(f"tps_{layer}_first_p", "s8", projection.values.ravel(), "P")
+        first = constant_array(f"tps_{layer}_first_p", "s8", projection.values.ravel(), "P")
+        return replace(first, is_apart=True)
     packed = pack_entries(projection.values)
     lines = tuple(c_rows((f"0x{byte:02X}" for byte in packed.ravel()), 16))
     array = ArrayView(name, "uint8_t", (packed.size,), "P", lines, packed.tobytes())
@@ -89,7 +100,7 @@ def _projection_array(layer: str, projection: Projection) -> ArrayView:
 
 
 def _for_training(array: ArrayView) -> ArrayView:
-    return replace(array, is_for_training=True)
+    return replace(array, is_for_training=True, is_apart=True)
 
 
 def pack_entries(values: NDArray[np.int8]) -> NDArray[np.uint8]:

@@ -35,7 +35,12 @@ class ExampleView:
     epochs: int
 
 
-def example_main(
+def example_main(view: ExampleView) -> str:
+    """The text of a main.c that trains on some samples and prints the answers."""
+    return template("example_main.c.j2").render(e=view)
+
+
+def example_view(
     model: QuantizedModel,
     x: NDArray[Any],
     y: NDArray[Any],
@@ -43,8 +48,8 @@ def example_main(
     *,
     spec_file: str,
     data_file: str,
-) -> str:
-    """The text of a main.c that trains on some samples and prints the answers.
+) -> ExampleView:
+    """The view of an example with some samples.
 
     Args:
         x, y: raw samples (n, n_in), and their class indices (n,) or label vectors (n, K).
@@ -52,7 +57,7 @@ def example_main(
     """
     is_class = model.labels.kind == "class"
     vectors = () if is_class else _rows(y.astype(np.float32))
-    view = ExampleView(
+    return ExampleView(
         name=model.name,
         upper=model.name.upper(),
         spec_file=_comment(spec_file),
@@ -63,7 +68,6 @@ def example_main(
         samples=_rows(x.astype(RAW_DTYPES[model.inputs.raw])),
         epochs=EPOCHS,
     )
-    return template("example_main.c.j2").render(e=view)
 
 
 def _rows(values: NDArray[Any]) -> tuple[tuple[str, ...], ...]:

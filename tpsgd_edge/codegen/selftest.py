@@ -1,5 +1,6 @@
 """The self-test: its samples, and what a device must make of them."""
 
+import math
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -42,7 +43,8 @@ class SelfTestView:
     Attributes:
         arrays: the samples and their labels.
         label_is_row: whether a sample has several labels, or one of several numbers.
-        constants: names of the arrays in flash that every build has.
+        label_c, label_count: C type and number of the entries of a sample's label.
+        constants: the arrays in flash that every build has.
         training_constants: those that only training reads.
         constants_digest, training_digest: of the former, and of all of them.
     """
@@ -50,8 +52,10 @@ class SelfTestView:
     count: int
     arrays: tuple[ArrayView, ...]
     label_is_row: bool
-    constants: tuple[str, ...]
-    training_constants: tuple[str, ...]
+    label_c: str
+    label_count: int
+    constants: tuple[ArrayView, ...]
+    training_constants: tuple[ArrayView, ...]
     constants_digest: str
     training_digest: str
     first_digest: str
@@ -59,19 +63,27 @@ class SelfTestView:
     digest: str
     answers: str
 
+    @property
+    def some_apart(self) -> bool:
+        """Tell whether any of the constants lies where an AVR has its program."""
+        return any(array.is_apart for array in (*self.constants, *self.training_constants))
+
 
 def selftest_view(
     model: QuantizedModel, selftest: SelfTest, arrays: Iterable[ArrayView]
 ) -> SelfTestView:
     """The view of a model's self-test; `arrays` are all constants but its samples."""
     ordered = sorted(arrays, key=lambda array: array.is_for_training)
+    samples, labels = selftest_arrays(model, selftest.x, selftest.label_rows)
     always = [array for array in ordered if not array.is_for_training]
     return SelfTestView(
         count=len(selftest.x),
-        arrays=selftest_arrays(model, selftest.x, selftest.label_rows),
-        label_is_row=selftest.label_rows.ndim > 1,
-        constants=tuple(array.name for array in always),
-        training_constants=tuple(array.name for array in ordered if array.is_for_training),
+        arrays=(samples, labels),
+        label_is_row=len(labels.shape) > 1,
+        label_c=labels.c_type,
+        label_count=math.prod(labels.shape[1:]),
+        constants=tuple(always),
+        training_constants=tuple(array for array in ordered if array.is_for_training),
         constants_digest=_digest(always),
         training_digest=_digest(ordered),
         first_digest=c_uint(selftest.first_digest),

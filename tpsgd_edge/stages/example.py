@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.codegen.example import example_main
+from tpsgd_edge.codegen.example import ExampleView, example_main, example_view
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.spec import Spec
-from tpsgd_edge.stages.preparation import prepare
+from tpsgd_edge.stages.preparation import Prepared, prepare
 
 # As many samples as a page holds, one of each class at least where there are few of them.
 _MOST_SAMPLES, _MOST_NUMBERS = 12, 4_000
@@ -21,8 +21,16 @@ def example_program(spec: Spec) -> str:
     Raises:
         TpsgdError: the spec or data are at fault; each step of a sequence has a label.
     """
-    prepared = prepare(spec)
-    dataset, model = prepared.dataset, prepared.model
+    return example_main(example_of(prepare(spec)))
+
+
+def example_of(prepared: Prepared) -> ExampleView:
+    """The samples of an example.
+
+    Raises:
+        SpecError: each step of a sequence has a label.
+    """
+    spec, dataset, model = prepared.spec, prepared.dataset, prepared.model
     if model.labels.each_step:
         raise SpecError(
             "there is no example for sequences with a label for each step",
@@ -30,7 +38,7 @@ def example_program(spec: Spec) -> str:
             help=f"README.md of the project says how to call {model.name}_step",
         )
     chosen = some_of_each(dataset)
-    return example_main(
+    return example_view(
         model,
         dataset.x_train[chosen],
         dataset.y_train[chosen],

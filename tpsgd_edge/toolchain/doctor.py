@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tpsgd_edge.errors import ToolError, how_to_install
 from tpsgd_edge.toolchain.compilers import INSTALL_ZIG, find_zig
+from tpsgd_edge.toolchain.node_link import INSTALL_NODE
 from tpsgd_edge.toolchain.process import run_tool
 from tpsgd_edge.toolchain.qemu_link import install_qemu
 
@@ -58,6 +59,7 @@ _PROGRAMS = (
         "runs and counts RISC-V",
         install_qemu("qemu-system-riscv32"),
     ),
+    ("node", "--version", "runs WebAssembly", INSTALL_NODE),
 )
 _PACKAGES = (
     ("unicorn", "runs and counts every platform but the Cortex-M55", INSTALL_ZIG),

@@ -245,7 +245,7 @@ def _move(folder: Path, changed: Iterable[str], obsolete: Iterable[str]) -> None
     for path in obsolete:
         (folder / path).unlink(missing_ok=True)
     for path in sorted(changed, key=_manifest_last):
-        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
         os.replace(folder / _STAGE / path, folder / path)
     for place in {(folder / path).parent for path in changed}:
         sync_folder(place)

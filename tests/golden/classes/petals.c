@@ -137,7 +137,7 @@ uint32_t petals_evaluate_with(const struct petals_model *model, struct petals_wo
  * nothing of it is kept while a kernel runs. */
 TPS_APART static uint16_t decay_of(const struct petals_model *model)
 {
-    static const uint16_t decay[32] = {
+    static const TPS_FLASH uint16_t decay[32] = {
         32261, 31247, 30234, 29220, 28206, 27192, 26179, 25165,
         24151, 23137, 22124, 21110, 20096, 19082, 18068, 17055,
         16041, 15027, 14013, 13000, 11986, 10972, 9958, 8945,
@@ -235,24 +235,64 @@ int petals_valid(const struct petals_model *model)
         && tps_within_s32(model->fc2_b, 3, -134217728, 134217728);
 }
 
+/* A sample of the self-test where kernels can read it. */
+struct selftest_sample {
+#ifdef __FLASH
+    int8_t x[PETALS_N_IN];
+    uint16_t label[1];
+#else
+    const int8_t *x;
+    const uint16_t *label;
+#endif
+};
+
+static void read_sample(uint32_t i, struct selftest_sample *sample)
+{
+#ifdef __FLASH
+    for (uint32_t k = 0; k < PETALS_N_IN; k++) {
+        sample->x[k] = petals_selftest_x[i][k];
+    }
+    sample->label[0] = petals_selftest_labels[i];
+#else
+    sample->x = petals_selftest_x[i];
+    sample->label = petals_selftest_labels + i;
+#endif
+}
+
+/* Right answers to all samples. */
+static uint32_t selftest_right(const struct petals_model *model)
+{
+#ifdef __FLASH
+    struct selftest_sample sample;
+    uint32_t right = 0;
+
+    for (uint32_t i = 0; i < 4; i++) {
+        read_sample(i, &sample);
+        right += petals_evaluate(model, sample.x, sample.label, 1);
+    }
+    return right;
+#else
+    return petals_evaluate(model, &petals_selftest_x[0][0], petals_selftest_labels, 4);
+#endif
+}
+
 /* CRC-32 of all answers to the built-in samples, one after the other. */
 static uint32_t selftest_answers(const struct petals_model *model)
 {
+    struct selftest_sample sample;
     int16_t outputs[PETALS_N_OUT];
     uint32_t crc = 0;
 
     for (uint32_t i = 0; i < 4; i++) {
-        const int8_t *x = petals_selftest_x[i];
-
-        petals_outputs(model, x, outputs);
+        read_sample(i, &sample);
+        petals_outputs(model, sample.x, outputs);
         crc = tps_crc32(crc, outputs, sizeof outputs);
-        const uint16_t answer = petals_predict(model, x);
+        const uint16_t answer = petals_predict(model, sample.x);
         crc = tps_crc32(crc, &answer, sizeof answer);
         const uint16_t confidence = petals_confidence();
         crc = tps_crc32(crc, &confidence, sizeof confidence);
     }
-    const uint32_t right =
-        petals_evaluate(model, &petals_selftest_x[0][0], petals_selftest_labels, 4);
+    const uint32_t right = selftest_right(model);
     crc = tps_crc32(crc, &right, sizeof right);
     return crc;
 }
@@ -264,13 +304,16 @@ tps_status petals_selftest(struct petals_model *scratch)
         return TPS_SELFTEST_FAILED;
     }
 #ifndef PETALS_INFERENCE_ONLY
+    struct selftest_sample sample;
+
     for (uint32_t i = 0; i < 4; i++) {
-        petals_train_step(scratch, petals_selftest_x[i], petals_selftest_labels[i]);
+        read_sample(i, &sample);
+        petals_train_step(scratch, sample.x, *sample.label);
     }
     if (petals_digest(scratch) != 0xD984CD3Cu || selftest_answers(scratch) != 0x7C13087Du) {
         return TPS_SELFTEST_FAILED;
     }
-    if (petals_train_step(scratch, petals_selftest_x[0], PETALS_N_LABELS) != TPS_BAD_LABEL) {
+    if (petals_train_step(scratch, sample.x, PETALS_N_LABELS) != TPS_BAD_LABEL) {
         return TPS_SELFTEST_FAILED;
     }
 #endif

@@ -2,11 +2,12 @@
 /* petals_raw.c -- raw samples of "petals" */
 #include "petals_raw.h"
 
+#include "petals_tps_compiler.h"
 #include "petals_tps_float.h"
 #include "petals_tps_names.h"
 
 /* All entries of a sample have the same constants. */
-static const struct {
+static const TPS_FLASH struct {
     float mean;
     float gain;
 } raw_inputs[1] = {

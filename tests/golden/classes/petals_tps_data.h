@@ -3,11 +3,12 @@
 #ifndef PETALS_TPS_DATA_H
 #define PETALS_TPS_DATA_H
 
+#include "petals_tps_compiler.h"
 #include "petals_tps_names.h"
 
 #include <stdint.h>
 
-extern const int8_t petals_selftest_x[4][3];
-extern const uint16_t petals_selftest_labels[4];
+extern const TPS_FLASH  int8_t petals_selftest_x[4][3];
+extern const TPS_FLASH  uint16_t petals_selftest_labels[4];
 
 #endif

@@ -3,6 +3,7 @@
 #ifndef PETALS_TPS_LAYER_H
 #define PETALS_TPS_LAYER_H
 
+#include "petals_tps_compiler.h"
 #include "petals_tps_names.h"
 
 #include <stdint.h>
@@ -17,7 +18,7 @@ struct tps_dense {
     uint8_t z_shift;
     int16_t z_min;
     int16_t z_max;
-    const int8_t *table_s8; /* [256]: y of z, none where y = z */
+    const TPS_FLASH int8_t *table_s8; /* [256]: y of z, none where y = z */
     uint8_t weight_bits; /* weights stay in [-2^weight_bits, 2^weight_bits - 1] */
     int16_t init_bound; /* initial weights are drawn from [-init_bound, init_bound] */
     int32_t bias_one;   /* the input 1.0, in units of a bias update */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 #include "petals_tps_softmax.h"
 
-const uint16_t tps_exp2_table[64] = {
+const TPS_FLASH uint16_t tps_exp2_table[64] = {
     32768, 32415, 32066, 31720, 31379, 31041, 30706, 30376,
     30048, 29725, 29405, 29088, 28774, 28464, 28158, 27855,
     27554, 27258, 26964, 26674, 26386, 26102, 25821, 25543,

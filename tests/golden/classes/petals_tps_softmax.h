@@ -7,12 +7,13 @@
 #ifndef PETALS_TPS_SOFTMAX_H
 #define PETALS_TPS_SOFTMAX_H
 
+#include "petals_tps_compiler.h"
 #include "petals_tps_names.h"
 
 #include <stdint.h>
 
 /* round(32768 * 2^(-i / 64)) */
-extern const uint16_t tps_exp2_table[64];
+extern const TPS_FLASH uint16_t tps_exp2_table[64];
 
 /* What all probabilities of one softmax share. */
 struct tps_softmax {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR 0BSD */
 #include "petals_tps_tables.h"
 
-const int8_t tps_tanh_table_s8[256] = {
+const TPS_FLASH int8_t tps_tanh_table_s8[256] = {
     -128, -128, -128, -128, -128, -128, -128, -128,
     -128, -128, -128, -128, -128, -128, -128, -128,
     -128, -128, -128, -128, -128, -128, -128, -128,

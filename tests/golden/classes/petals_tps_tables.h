@@ -3,10 +3,11 @@
 #ifndef PETALS_TPS_TABLES_H
 #define PETALS_TPS_TABLES_H
 
+#include "petals_tps_compiler.h"
 #include "petals_tps_names.h"
 
 #include <stdint.h>
 
-extern const int8_t tps_tanh_table_s8[256];
+extern const TPS_FLASH int8_t tps_tanh_table_s8[256];
 
 #endif

@@ -153,6 +153,20 @@ int plane_valid(const struct plane_model *model)
         && tps_within_f32(model->fc2_w, 2 * 5, -3.4028235e+38f, 3.4028235e+38f);
 }
 
+/* CRC-32 of constants in flash. */
+static uint32_t crc_of_flash(uint32_t crc, const TPS_FLASH void *bytes, uint32_t count)
+{
+#ifdef __FLASH
+    for (const TPS_FLASH uint8_t *next = bytes; count > 0; count--) {
+        const uint8_t byte = *next++;
+        crc = tps_crc32(crc, &byte, 1);
+    }
+    return crc;
+#else
+    return tps_crc32(crc, bytes, count);
+#endif
+}
+
 /* Whether the constants in flash are those that were built. */
 static int constants_are_whole(void)
 {
@@ -162,23 +176,49 @@ static int constants_are_whole(void)
         return 0;
     }
 #ifndef PLANE_INFERENCE_ONLY
-    crc = tps_crc32(crc, tps_fc1_projection, sizeof tps_fc1_projection);
+    crc = crc_of_flash(crc, tps_fc1_projection, sizeof tps_fc1_projection);
     return crc == 0xB626C8D1u;
 #else
     return 1;
 #endif
 }
 
+/* A sample of the self-test where kernels can read it. */
+struct selftest_sample {
+#ifdef __FLASH
+    float x[PLANE_N_IN];
+    float label[2];
+#else
+    const float *x;
+    const float *label;
+#endif
+};
+
+static void read_sample(uint32_t i, struct selftest_sample *sample)
+{
+#ifdef __FLASH
+    for (uint32_t k = 0; k < PLANE_N_IN; k++) {
+        sample->x[k] = plane_selftest_x[i][k];
+    }
+    for (uint32_t k = 0; k < 2; k++) {
+        sample->label[k] = plane_selftest_labels[i][k];
+    }
+#else
+    sample->x = plane_selftest_x[i];
+    sample->label = plane_selftest_labels[i];
+#endif
+}
+
 /* CRC-32 of all answers to the built-in samples, one after the other. */
 static uint32_t selftest_answers(const struct plane_model *model)
 {
+    struct selftest_sample sample;
     float outputs[PLANE_N_OUT];
     uint32_t crc = 0;
 
     for (uint32_t i = 0; i < 4; i++) {
-        const float *x = plane_selftest_x[i];
-
-        plane_outputs(model, x, outputs);
+        read_sample(i, &sample);
+        plane_outputs(model, sample.x, outputs);
         crc = tps_crc32(crc, outputs, sizeof outputs);
     }
     return crc;
@@ -194,8 +234,11 @@ tps_status plane_selftest(struct plane_model *scratch)
         return TPS_SELFTEST_FAILED;
     }
 #ifndef PLANE_INFERENCE_ONLY
+    struct selftest_sample sample;
+
     for (uint32_t i = 0; i < 4; i++) {
-        plane_train_step(scratch, plane_selftest_x[i], plane_selftest_labels[i]);
+        read_sample(i, &sample);
+        plane_train_step(scratch, sample.x, sample.label);
     }
     if (plane_digest(scratch) != 0x8338ECA7u || selftest_answers(scratch) != 0xC59D14E1u) {
         return TPS_SELFTEST_FAILED;

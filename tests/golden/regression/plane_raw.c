@@ -2,11 +2,12 @@
 /* plane_raw.c -- raw samples of "plane" */
 #include "plane_raw.h"
 
+#include "plane_tps_compiler.h"
 #include "plane_tps_float.h"
 #include "plane_tps_names.h"
 
 /* Entry i of a sample has constants number i modulo 2. */
-static const struct {
+static const TPS_FLASH struct {
     float mean;
     float gain;
 } raw_inputs[2] = {
@@ -45,7 +46,7 @@ tps_status plane_prepare(const float raw[PLANE_N_IN], float x[PLANE_N_IN])
 }
 
 /* Entry i of a label has constants number i modulo 2. */
-static const struct {
+static const TPS_FLASH struct {
     float mean;
     float gain;
 } raw_labels[2] = {

@@ -3,12 +3,13 @@
 #ifndef PLANE_TPS_DATA_H
 #define PLANE_TPS_DATA_H
 
+#include "plane_tps_compiler.h"
 #include "plane_tps_names.h"
 
 #include <stdint.h>
 
-extern const int8_t tps_fc1_projection[10]; /* P */
-extern const float plane_selftest_x[4][2];
-extern const float plane_selftest_labels[4][2];
+extern const TPS_FLASH int8_t tps_fc1_projection[10]; /* P */
+extern const TPS_FLASH  float plane_selftest_x[4][2];
+extern const TPS_FLASH  float plane_selftest_labels[4][2];
 
 #endif

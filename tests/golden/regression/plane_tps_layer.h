@@ -3,6 +3,7 @@
 #ifndef PLANE_TPS_LAYER_H
 #define PLANE_TPS_LAYER_H
 
+#include "plane_tps_compiler.h"
 #include "plane_tps_f32.h"
 #include "plane_tps_names.h"
 
@@ -20,7 +21,7 @@ struct tps_dense_f32 {
     float delta; /* bend of the loss */
     float rate;
     float dead_zone; /* smaller errors count as none */
-    const int8_t *projection; /* P, row by row */
+    const TPS_FLASH int8_t *projection; /* P, row by row */
 };
 
 #endif

@@ -12,7 +12,7 @@
 
 /* Walks along one row of P. */
 struct tps_row {
-    const int8_t *data;
+    const TPS_FLASH int8_t *data;
 };
 
 static inline struct tps_row tps_row_begin(const struct tps_dense_f32 *layer, uint32_t j)

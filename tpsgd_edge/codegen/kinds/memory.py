@@ -1,7 +1,7 @@
 """Memories: fixed linear states of each channel of a sequence."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -80,18 +80,22 @@ def _memories(model: QuantizedModel) -> list[QuantizedMemory]:
 def memory_arrays(model: QuantizedModel) -> Iterator[ArrayView]:
     """Constants of memories that lie in flash beside the layers' structs."""
     for layer in _memories(model):
-        name, is_float = f"tps_{layer.name}", layer.x_type == "f32"
-        if not layer.leak_shifts:
-            cosines = layer.cosines.ravel()
-            type_ = "f32" if is_float else "s16"
-            yield constant_array(f"{name}_cosines", type_, cosines, "[length][states]")
-        yield constant_array(f"{name}_mid", layer.state_type, np.array(layer.mids))
-        if is_float:
-            yield constant_array(f"{name}_gain", "f32", np.array(layer.gains))
-            continue
-        mults, shifts = ([getattr(f, part) for f in layer.factors] for part in ("mult", "shift"))
-        yield constant_array(f"{name}_mult", "u16", np.array(mults))
-        yield constant_array(f"{name}_shift", "u8", np.array(shifts))
+        yield from (replace(array, is_apart=True) for array in _arrays_of(layer))
+
+
+def _arrays_of(layer: QuantizedMemory) -> Iterator[ArrayView]:
+    name, is_float = f"tps_{layer.name}", layer.x_type == "f32"
+    if not layer.leak_shifts:
+        cosines = layer.cosines.ravel()
+        type_ = "f32" if is_float else "s16"
+        yield constant_array(f"{name}_cosines", type_, cosines, "[length][states]")
+    yield constant_array(f"{name}_mid", layer.state_type, np.array(layer.mids))
+    if is_float:
+        yield constant_array(f"{name}_gain", "f32", np.array(layer.gains))
+        return
+    mults, shifts = ([getattr(f, part) for f in layer.factors] for part in ("mult", "shift"))
+    yield constant_array(f"{name}_mult", "u16", np.array(mults))
+    yield constant_array(f"{name}_shift", "u8", np.array(shifts))
 
 
 def _struct(model: QuantizedModel, layer: QuantizedMemory) -> LayerView:

@@ -8,10 +8,21 @@
 #include <string.h>
 #include <sys/types.h>
 
+struct device;
+
 struct nvs_fs {
+    const struct device *flash_device;
+    long offset;
+    uint16_t sector_size;
+    uint16_t sector_count;
     uint8_t entries[64][256];
     size_t sizes[64];
 };
+
+static inline int nvs_mount(struct nvs_fs *fs)
+{
+    return fs->flash_device != NULL && fs->sector_count >= 2 ? 0 : -EINVAL;
+}
 
 static inline ssize_t nvs_write(struct nvs_fs *fs, uint16_t id, const void *data, size_t len)
 {
