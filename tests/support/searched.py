@@ -5,11 +5,13 @@ import numpy as np
 from tpsgd_edge.spec import Spec, spec_from_dict
 
 
-def spec_for(folder, shape=(12,), *, search=None, rule=None, layers=None, ram="4K") -> Spec:
+def spec_for(
+    folder, shape=(12,), *, search=None, rule=None, layers=None, ram="4K", noise=1.0
+) -> Spec:
     """A spec with 60 samples of three classes, in a file of its own."""
     draw = np.random.default_rng(1)
     y = np.arange(60) % 3
-    x = draw.normal(size=(60, *shape)).astype(np.float32) + y.reshape(-1, *[1] * len(shape))
+    x = draw.normal(0, noise, (60, *shape)).astype(np.float32) + y.reshape(-1, *[1] * len(shape))
     np.savez(folder / "data.npz", x=x, y=y)
     content = {
         "name": "net",

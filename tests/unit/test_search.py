@@ -167,7 +167,7 @@ def check_resumed(spec, folder, fake, monkeypatch, places, **asked):
 
 def test_an_interrupted_search_goes_on(tmp_path, fake, monkeypatch):
     spec = spec_for(tmp_path, ram=900)
-    check_resumed(spec, tmp_path, fake, monkeypatch, lambda _: (2,), trials=4, batch=3)
+    check_resumed(spec, tmp_path, fake, monkeypatch, lambda _: (3,), trials=7, batch=3)
 
 
 @pytest.mark.slow

@@ -123,7 +123,7 @@ PARAMS = {
     ],
 )
 def test_a_net_of_each_kind_has_a_plan(tmp_path, kind, shape, layers):
-    spec = spec_for(tmp_path, SHAPES[shape])
+    spec = spec_for(tmp_path, SHAPES[shape], search={"units": [3, 9]})
     dataset = load_dataset(spec)
     made = spec_at(spec, dataset.labels, {**PARAMS, "kind": kind})
     found = [
