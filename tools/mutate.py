@@ -77,8 +77,9 @@ TESTS = {
     "linked": "tests/wire/test_linked.py",
     "lines": "tests/wire/test_line_faults.py",
     "wired": "tests/wire/test_wired_projects.py",
+    "watched": "tests/wire/test_watched_drift.py",
+    "worst": "tests/unit/test_worst_step.py",
     "wired_log": "tests/wire/test_wired_log.py",
-    "live": "tests/wire/test_live_page.py",
 }
 _EQUIVALENT = "equivalent: "
 

@@ -110,4 +110,4 @@ def test_a_build_writes_what_calls_take(tmp_path, capsys):
 def test_costs_need_a_core_that_can_be_emulated(capsys):
     spec = str(Path("examples/digits.toml").resolve())
     assert run(["build", spec, "--no-compile", "--costs"]) == 2
-    assert "--costs measures compiled code: leave out --no-compile" in capsys.readouterr().err
+    assert "--costs: measures compiled code: leave out --no-compile" in capsys.readouterr().err

@@ -60,6 +60,7 @@ UNKNOWN = {
     "a layer that stays": {"layers": FROZEN},
     "errors from above": {"layers": PASSED},
     "backpropagation": {"layers": DENSE, "rule": {"kind": "backprop"}},
+    "carried scores": {"layers": DENSE, "rule": {"scores": "carried"}},
     "kept samples": {"layers": DENSE, "replay": {"size": 4}},
     "read-outs that learn": {"layers": DENSE, "projection": {"kind": "learned"}},
 }

@@ -31,6 +31,7 @@ from tpsgd_edge.errors import LinkError
 from tpsgd_edge.link import Entry, LinkedDevice, Log, Statistics, View, Watch
 from tpsgd_edge.link.live import Live, Seen
 from tpsgd_edge.link.page import _PAGE, _events, page
+from tpsgd_edge.link.watching import Drift
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -128,6 +129,7 @@ def a_view():
         wire_bytes=592,
         missed=7,
         resets=1,
+        drift=Drift(2, 900),
     )
     return Seen(5, view)
 
@@ -352,7 +354,7 @@ def test_a_browser_shows_what_was_seen(still, tmp_path):
     # A name is text, whatever is in it.
     assert found["confusion"] == "longnotched<b>round</b>long1notched1<b>round</b>1"
     assert "model 4.8 KB" in found["ram"]
-    assert "Samples not seen here7Resets1" in found["counters"]
+    assert "Samples not seen here7Resets1Drift2, latest at step 900" in found["counters"]
     assert found.get("problem", "") == ""
 
 

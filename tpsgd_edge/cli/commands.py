@@ -110,10 +110,20 @@ def build_command(
     from tpsgd_edge.pipeline import build
 
     spec = load(spec_path, platform, overrides)
-    if costs and no_compile:
-        raise click.UsageError("--costs measures compiled code: leave out --no-compile")
+    _must_compile(costs=costs, no_compile=no_compile)
     result = build(spec, out=out, compile=not no_compile, costs=costs)
     return outcome(result.to_json(), lambda: show_build(result), as_json=as_json, data=result.data)
+
+
+def _must_compile(*, costs: bool, no_compile: bool) -> None:
+    """Check that there is code to measure.
+
+    Raises:
+        click.BadParameter: costs are asked for, and no compiling.
+    """
+    if costs and no_compile:
+        help_ = "measures compiled code: leave out --no-compile"
+        raise click.BadParameter(help_, param_hint="--costs")
 
 
 @cli.command("verify")

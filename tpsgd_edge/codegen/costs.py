@@ -20,7 +20,7 @@ class Stacks:
 
 @dataclass(frozen=True, slots=True)
 class CostsView:
-    """What the header says.
+    """Figures that the header gives.
 
     Attributes:
         platform, compiler: in words, of which code it holds.

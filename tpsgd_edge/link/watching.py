@@ -22,7 +22,7 @@ _POINTS = 240
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """What the spec's detector of drift says of the samples that were seen.
+    """Findings of the spec's detector of drift among the samples that were seen.
 
     Attributes:
         found: how often the net had begun to do worse.

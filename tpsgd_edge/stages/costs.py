@@ -1,4 +1,4 @@
-"""What the calls of a model take at most: stack, and instructions of a training step."""
+"""Largest costs of a model's calls: stack, and instructions of a training step."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,7 +33,7 @@ AROUND = 64
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What calls take, on one platform.
+    """Largest costs of calls, on one platform.
 
     Attributes:
         training: stacks of firmware that trains.

@@ -113,7 +113,7 @@ def run_provoked(
 
 
 def learning_shares(provocation: Provocation) -> Iterator[float]:
-    """Of the units of each layer that an error of some label reaches, the share that learn."""
+    """The share that learn, of the units of each layer that an error of some label reaches."""
     model = provocation.model
     outputs = _from_state(model, provocation.state).layer_outputs(provocation.x)
     rng = np.random.default_rng(model.seed)
@@ -142,7 +142,6 @@ def _is_bounded(model: QuantizedModel) -> bool:
     """Tell whether all that a step of the model does is known how to provoke."""
     return (
         {layer.kind for layer in model.layers} <= BOUNDED_KINDS
-        and model.rule == "tpsgd"
         and model.scores == "own"
         and model.replay is None
         and model.labels.kind == "class"

@@ -1,9 +1,10 @@
 /*
  * main.c -- two models that watch and learn from one vibration sensor
  *
- * The sensor is the UART here: four bytes a value, which are the value (int16, lower byte first) and
- * what is known of the machine now, a class of either model or 255. Whenever a window is full, both
- * models answer, in a line of text; what is known they learn.
+ * The sensor is the UART here: four bytes a value, which are the value (int16, lower byte first)
+ * and what is known of the machine now: the class of its load, and 0 where its bearing is good, or
+ * 255. Whenever a window is full, both models answer, in a line of text. One learns which load it
+ * was, the other how a good bearing sounds.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,6 +14,7 @@
 #include "tps_board.h"
 
 #define UNKNOWN 255
+#define GOOD 0
 
 static struct motor_model motor;
 static struct bearing_model bearing;
@@ -49,8 +51,8 @@ static void watch_motor(uint8_t known)
 static void watch_bearing(uint8_t known)
 {
     say(bearing_class_name(bearing_predict(&bearing, bearing_window.x)));
-    if (known != UNKNOWN) {
-        (void)bearing_train_step(&bearing, bearing_window.x, known);
+    if (known == GOOD) {
+        (void)bearing_learn(&bearing, bearing_window.x);
     }
 }
 
