@@ -30,7 +30,11 @@ FLOORS = (
     {"verdict"},
     {"stages"},
     {"reports"},
-    {"pipeline", "packaging", "migration", "replaying", "estimator", "starter", "link"},
+    {
+        *("pipeline", "packaging", "migration", "replaying", "estimator", "starter", "link"),
+        "search",
+    },
+    {"fluent"},
     {"cli"},
 )
 FLOOR_OF = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}
@@ -44,11 +48,13 @@ DOORS = {
     "jinja2": {"codegen", "reports"},
     "matplotlib": {"reports"},
     "onnx": {"frontend"},
+    "optuna": {"search"},
     "pydantic": {"spec"},
     "pydantic_core": {"spec"},
     "rich": {"cli"},
     "serial": {"link"},
     "sklearn": {"estimator"},
+    "sqlalchemy": {"search"},
     "sqlite3": {"comparison"},
     "starlette": {"link"},
     "subprocess": {"toolchain"},
@@ -58,7 +64,17 @@ DOORS = {
     "uvicorn": {"link"},
 }
 # What the command line must not load before it knows what is asked for.
-HEAVY = {"jinja2", "matplotlib", "numpy", "pydantic", "rich", "sklearn", "torch", "unicorn"}
+HEAVY = {
+    "jinja2",
+    "matplotlib",
+    "numpy",
+    "optuna",
+    "pydantic",
+    "rich",
+    "sklearn",
+    "torch",
+    "unicorn",
+}
 
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
         TrainingWarning,
     )
     from tpsgd_edge.estimator import TPSGDClassifier, TPSGDRegressor
+    from tpsgd_edge.fluent import load_spec, spec_from_dict
     from tpsgd_edge.frontend.imports.torch_module import from_torch
     from tpsgd_edge.migration import migrate
     from tpsgd_edge.pipeline import adapt, build, export, quantization, report, simulate, verify
     from tpsgd_edge.quantize.model import QuantizedModel
     from tpsgd_edge.replaying import replay
-    from tpsgd_edge.spec import Spec, load_spec, spec_from_dict
+    from tpsgd_edge.spec import Spec
     from tpsgd_edge.trace import Trace
     from tpsgd_edge.verdict import Verdict, compare
 
@@ -80,13 +81,13 @@ _HOME_OF = {
     "export": "pipeline",
     "from_keras": "frontend.keras.model",
     "from_torch": "frontend.imports.torch_module",
-    "load_spec": "spec",
+    "load_spec": "fluent",
     "migrate": "migration",
     "quantization": "pipeline",
     "replay": "replaying",
     "report": "pipeline",
     "simulate": "pipeline",
-    "spec_from_dict": "spec",
+    "spec_from_dict": "fluent",
     "verify": "pipeline",
 }
 

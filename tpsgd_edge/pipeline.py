@@ -52,6 +52,7 @@ from tpsgd_edge.stages.costs import measure_costs, project_with_costs
 from tpsgd_edge.stages.export import onnx_of, read_state, tflite_of
 from tpsgd_edge.stages.facts import data_doubts
 from tpsgd_edge.stages.quantization import compare_scores, layer_errors
+from tpsgd_edge.stages.widget import Widget, widget_of
 from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.folder import write_project
 from tpsgd_edge.toolchain.open_device import (
@@ -261,6 +262,7 @@ def report(
     steps: int | None = None,
     epochs: int | None = None,
     emulator: Emulator | None = None,
+    widget: bool = True,
     progress: Progress | None = None,
 ) -> ReportResult:
     """Build, verify and simulate, and write one HTML file about it.
@@ -268,6 +270,7 @@ def report(
     Args:
         out: the file; NAME-PLATFORM.html where not given.
         steps: as for `verify`; where not given, the whole training if it is small, else 1,000.
+        widget: whether the model itself runs in the page, in WebAssembly.
     """
     path = out or Path(f"{spec.name}-{spec.platform.name}.html")
     check_output(path, "the report", inputs=input_files(spec), mark=REPORT_MARK)
@@ -291,7 +294,10 @@ def report(
         instructions_per_step=verified.instructions_per_step,
         instructions_per_inference=verified.instructions_per_inference,
     )
-    result = ReportResult(built, verified, trained)
+    live: Widget | str = ""
+    if widget and verified.is_equal:
+        live = widget_of(prepared, project, trained.state, trained.epochs)
+    result = ReportResult(built, verified, trained, widget=live)
     return replace(result, html=write_html(result, path))
 
 

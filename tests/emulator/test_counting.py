@@ -19,7 +19,7 @@ from tpsgd_edge.toolchain.platforms import all_platforms, load_platform
 from tpsgd_edge.toolchain.unicorn_link import import_unicorn
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
-CORES = [platform.name for platform in all_platforms() if not platform.is_host]
+CORES = [platform.name for platform in all_platforms() if platform.is_core]
 COUNTED = [
     pytest.param(platform.name, emulator, id=f"{platform.name}-{emulator}")
     for platform in all_platforms()

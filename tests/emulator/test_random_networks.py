@@ -24,7 +24,7 @@ pytestmark = pytest.mark.emulator
 NETWORKS = 20
 # With these seeds the set covers all kinds; the last test says whether it still does.
 _FIRST_SEED = 158
-CORES = [platform.name for platform in all_platforms() if not platform.is_host]
+CORES = [platform.name for platform in all_platforms() if platform.is_core]
 _STORAGES = [
     (kind, storage)
     for storage in ("seed", "s8", "packed")

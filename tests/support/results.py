@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from tpsgd_edge.memory.plan import Buffer
+from tpsgd_edge.reports.curve import CurvePoint
 from tpsgd_edge.reports.results import (
     Budget,
     BuildResult,
-    CurvePoint,
     LayerCost,
     ReportResult,
     SimulateResult,

@@ -125,8 +125,11 @@ def test_options_reach_the_pipeline(stages, spec_file):
         "steps": 9,
         "epochs": 2,
         "emulator": "qemu",
+        "widget": True,
         "progress": None,
     }
+    run(["report", spec_file, "--no-widget"])
+    assert not stages["report"].call_args.kwargs["widget"]
 
 
 def test_settings_and_platform_override_the_spec(stages, spec_file):
@@ -284,7 +287,8 @@ def test_doctor_names_what_is_there_and_what_is_not(capsys):
         assert tool["path"] or tool["version"] or tool["help"]
     help_ = {tool["name"]: tool["help"] for tool in tools}
     assert {"onnx", "onnxruntime", "torch", "scikit-learn", "unicorn", "capstone"} <= set(help_)
-    for name, extra in (("onnx", "onnx"), ("torch", "torch"), ("scikit-learn", "sklearn")):
+    extras = {"onnx": "onnx", "torch": "torch", "optuna": "search", "scikit-learn": "sklearn"}
+    for name, extra in extras.items():
         assert f"pip install 'tpsgd-edge[{extra}]'" in help_[name]
         assert f"pip install -c constraints.txt '.[{extra}]'" in help_[name]
 

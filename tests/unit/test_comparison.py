@@ -16,7 +16,7 @@ import pytest
 
 from tpsgd_edge.cli import run
 from tpsgd_edge.cli.comparison import show_comparison
-from tpsgd_edge.comparison import compare
+from tpsgd_edge.comparison import compare, workers
 from tpsgd_edge.comparison.compare import compare_rules
 from tpsgd_edge.comparison.runs import FACTORS, GRID, TITLES, TRIAL_SEEDS, Result, Run
 from tpsgd_edge.comparison.store import open_store
@@ -158,7 +158,7 @@ def test_nothing_is_computed_twice(spec, made, tmp_path, monkeypatch):
 
 
 def test_a_worker_that_dies_is_an_error_in_words(spec, tmp_path, monkeypatch):
-    monkeypatch.setattr(compare, "_begin", partial(os._exit, 9))
+    monkeypatch.setattr(workers, "begin", partial(os._exit, 9))
     with pytest.raises(ToolError, match="has ended before its time") as caught:
         compare_rules(spec, rules=["random"], out=tmp_path / "r.sqlite", jobs=1)
     assert "--jobs 1" in str(caught.value)
@@ -170,7 +170,7 @@ def test_a_worker_that_dies_is_an_error_in_words(spec, tmp_path, monkeypatch):
 
 def train_for_ever(line) -> None:
     """A worker as a comparison begins it: it says who it is, and stays."""
-    compare._begin()
+    workers.begin()
     line.send(os.getpid())
     time.sleep(600)
 

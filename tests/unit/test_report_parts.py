@@ -14,6 +14,7 @@ from tests.support.results import (
     verify_result,
 )
 from tpsgd_edge.reports.confusion import heat_table
+from tpsgd_edge.reports.curve import CurvePoint
 from tpsgd_edge.reports.layer_cost import Budget
 from tpsgd_edge.reports.markdown import render_markdown
 from tpsgd_edge.reports.memory_map import (
@@ -24,7 +25,7 @@ from tpsgd_edge.reports.memory_map import (
     ram_parts,
 )
 from tpsgd_edge.reports.plots import best_point, learning_curve_svg
-from tpsgd_edge.reports.results import CurvePoint, ReportResult
+from tpsgd_edge.reports.results import ReportResult
 from tpsgd_edge.reports.summary import (
     Line,
     instruction_lines,

@@ -110,7 +110,7 @@ def test_every_key_has_words_and_an_example(key):
     assert key.words[0].isupper() or key.words.startswith("k:"), help_
     is_section = key.type.startswith("table") and key.name in (
         *("model", "numbers", "rule", "projection", "data", "platform", "firmware", "pretrain"),
-        *("replay", "drift"),
+        *("replay", "drift", "search"),
     )
     assert is_section or key.example, help_
 

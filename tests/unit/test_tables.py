@@ -104,7 +104,7 @@ PARTS: Mapping[str, tuple[set[str], ...]] = {
     "formats": (set(get_args(ActivationFormat)),),
     "schedules": (set(SCHEDULES) - {"constant"},),
     "rules": (set(get_args(RuleName)) - {"last_layer"},),
-    "architectures": (set(get_args(Arch)) - {"host"},),
+    "architectures": (set(get_args(Arch)) - {"host", "wasm"},),
 }
 # Tables that are about a few names by their nature, and what becomes of the others.
 FEW: Mapping[tuple[str, str], str] = {
@@ -117,6 +117,8 @@ FEW: Mapping[tuple[str, str], str] = {
     ("spec.rates", "STEP_SIZES"): "kinds with weights, and the output",
     ("reports.adaptation", "_WORDS"): "what layers that adapt learn towards",
     ("rule.feedback", "_DRAW"): "rules with random matrices of their own",
+    ("search.nets", "_HIDDEN"): "the kinds of nets that a search makes of nothing",
+    ("search.nets", "_STEPS_LIKE"): "those whose layers learn at one step size",
     ("rule.rules", "DIRECT"): "rules that reach each layer without the ones above",
 }
 

@@ -13,7 +13,8 @@ from tpsgd_edge.toolchain.platforms import (
     port_sources,
 )
 
-DEVICES = [platform for platform in all_platforms() if not platform.is_host]
+CORES = [platform for platform in all_platforms() if platform.is_core]
+MODULES = [platform for platform in all_platforms() if platform.arch == "wasm"]
 
 
 def test_all_platforms_are_there_and_the_host_comes_first():
@@ -26,6 +27,7 @@ def test_all_platforms_are_there_and_the_host_comes_first():
         "cortex-m55",
         "cortex-m7",
         "rv32imc",
+        "wasm32",
     ]
 
 
@@ -43,19 +45,34 @@ def test_a_platform_like_no_other_gets_the_list():
 
 
 def test_only_the_m55_needs_qemu():
-    assert {p.name for p in DEVICES if p.emulators[0] != "unicorn"} == {"cortex-m55"}
-    assert all("qemu" in p.emulators for p in DEVICES)
+    assert {p.name for p in CORES if p.emulators[0] != "unicorn"} == {"cortex-m55"}
+    assert all("qemu" in p.emulators for p in CORES)
 
 
 def test_every_platform_builds_with_every_family():
-    assert all(set(p.flags) == {"zig", "gcc", "clang"} for p in all_platforms())
+    assert all(set(p.flags) == {"zig", "gcc", "clang"} for p in all_platforms() if p not in MODULES)
+    assert all(set(p.flags) == {"zig", "clang"} for p in MODULES), "gcc does not write WebAssembly"
 
 
 def test_the_host_has_no_port():
     assert port_files(load_platform("host")) == {}
 
 
-@pytest.mark.parametrize("platform", DEVICES, ids=lambda p: p.name)
+def test_a_module_has_no_reset_and_no_addresses():
+    assert [platform.name for platform in MODULES] == ["wasm32"]
+    for platform in MODULES:
+        assert platform.emulators == ("node",)
+        assert set(port_files(platform)) == {
+            "port/tps_port.h",
+            "port/answers.h",
+            "port/harness.c",
+            "port/answers.c",
+            "port/memory.c",
+            "port/startup_wasm.c",
+        }
+
+
+@pytest.mark.parametrize("platform", CORES, ids=lambda p: p.name)
 def test_the_linker_script_has_the_numbers_of_the_platform(platform):
     script = port_files(platform)["port/link.ld"]
     assert f"ORIGIN = 0x{platform.memory.flash.origin:08x}" in script
@@ -64,7 +81,7 @@ def test_the_linker_script_has_the_numbers_of_the_platform(platform):
     assert re.findall(r"\$", script) == ["$"]  # __global_pointer$
 
 
-@pytest.mark.parametrize("platform", DEVICES, ids=lambda p: p.name)
+@pytest.mark.parametrize("platform", CORES, ids=lambda p: p.name)
 def test_a_port_has_the_start_up_code_of_its_core_only(platform):
     assert set(port_sources(platform)) == {
         "port/harness.c",
@@ -76,7 +93,7 @@ def test_a_port_has_the_start_up_code_of_its_core_only(platform):
     }
 
 
-@pytest.mark.parametrize("platform", DEVICES, ids=lambda p: p.name)
+@pytest.mark.parametrize("platform", CORES, ids=lambda p: p.name)
 def test_memory_holds_the_largest_model_in_every_format(platform):
     largest = (784 * 256 + 256 + 256 * 10 + 10) * 4
     assert platform.memory.ram.size > largest + platform.memory.stack

@@ -11,8 +11,8 @@ import pytest
 from tests.support.results import report_result, simulate_result
 from tpsgd_edge.cli import run
 from tpsgd_edge.cli.tables import show_simulate
+from tpsgd_edge.reports.curve import CurvePoint
 from tpsgd_edge.reports.html import write_html
-from tpsgd_edge.reports.results import CurvePoint
 from tpsgd_edge.toolchain.compilers import find_zig
 
 SPEC = """

@@ -28,6 +28,7 @@ from tpsgd_edge.cli.outcome import Outcome, outcome
 from tpsgd_edge.cli.package import package_command
 from tpsgd_edge.cli.quantization import quantization_command
 from tpsgd_edge.cli.replay import replay_command
+from tpsgd_edge.cli.search import search_command
 from tpsgd_edge.cli.watch import watch_command
 
 
@@ -139,7 +140,7 @@ def verify_command(
     overrides: tuple[str, ...],
     as_json: bool,
     steps: int | None,
-    emulator: Literal["auto", "unicorn", "qemu"],
+    emulator: Literal["auto", "unicorn", "qemu", "node"],
     weights_in: Path | None,
     model_id: int | None,
 ) -> Outcome:
@@ -231,6 +232,7 @@ def simulate_command(
 @click.option(
     "--markdown", is_flag=True, help="Print Markdown tables, for the summary of a CI run."
 )
+@click.option("--no-widget", is_flag=True, help="Leave the live model out of the page.")
 @steps_option
 @epochs_option
 @emulator_option
@@ -242,14 +244,16 @@ def report_command(
     as_json: bool,
     out: Path | None,
     markdown: bool,
+    no_widget: bool,
     steps: int | None,
     epochs: int | None,
-    emulator: Literal["auto", "unicorn", "qemu"],
+    emulator: Literal["auto", "unicorn", "qemu", "node"],
 ) -> Outcome:
     """All three, one table and an HTML report.
 
     Builds, verifies and simulates, and writes one self-contained HTML file: learning curve,
-    confusion matrix, memory map drawn to scale, cost per layer.
+    confusion matrix, memory map drawn to scale, cost per layer, and the model itself, in
+    WebAssembly: it answers, and learns, in the page.
     """
     from tpsgd_edge.cli.progress import progress_bar
     from tpsgd_edge.cli.tables import show_report
@@ -260,7 +264,13 @@ def report_command(
     with progress_bar() as progress:
         chosen = None if emulator == "auto" else emulator
         result = report(
-            spec, out=out, steps=steps, epochs=epochs, emulator=chosen, progress=progress
+            spec,
+            out=out,
+            steps=steps,
+            epochs=epochs,
+            emulator=chosen,
+            widget=not no_widget,
+            progress=progress,
         )
     return outcome(
         result.to_json(),
@@ -281,6 +291,7 @@ cli.add_command(replay_command)
 cli.add_command(quantization_command)
 cli.add_command(adapt_command)
 cli.add_command(compare_command)
+cli.add_command(search_command)
 cli.add_command(explain_command)
 cli.add_command(schema_command)
 

@@ -12,10 +12,10 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tpsgd_edge.reports.curve import CurvePoint
 from tpsgd_edge.reports.forgetting import Forgetting
 from tpsgd_edge.reports.results import (
     BuildResult,
-    CurvePoint,
     ExportResult,
     ReportResult,
     SimulateResult,
@@ -31,13 +31,14 @@ from tpsgd_edge.reports.summary import (
     verdict_line,
 )
 from tpsgd_edge.reports.text import UNKNOWN, bytes_text, count_text, metric_text, percent_text
+from tpsgd_edge.stages.widget import Widget
 
 if TYPE_CHECKING:
     from tpsgd_edge.packaging import PackageResult
     from tpsgd_edge.stages.costs import Costs
     from tpsgd_edge.toolchain.board import Board
     from tpsgd_edge.toolchain.doctor import Tool
-    from tpsgd_edge.toolchain.platforms import Platform
+from tpsgd_edge.toolchain.platforms import Platform
 
 _PIPED_WIDTH = 120
 _CURVE_ROWS = 20
@@ -50,7 +51,9 @@ def show_report(result: ReportResult) -> str:
     items: list[RenderableType] = [_lines(title, summary(result))]
     items += _mismatch(result.verify)
     if result.html is not None:
-        items.append(f"report: {result.html}")
+        live = isinstance(result.widget, Widget)
+        note = " (the model in it is live: open it in a browser)" if live else ""
+        items.append(f"report: {result.html}{note}")
     return render(*items)
 
 

@@ -1,14 +1,9 @@
 """A network, several rules, several seeds: trained on all cores, with nothing computed twice."""
 
 import importlib.util
-import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +11,7 @@ from pathlib import Path
 from tpsgd_edge.comparison.runs import GRID, RANDOM, TITLES, TRIAL_SEEDS, Plan, Result, Run
 from tpsgd_edge.comparison.store import Store, open_store
 from tpsgd_edge.comparison.summary import Comparison, summarize
+from tpsgd_edge.comparison.workers import cores, deaf_to_the_keyboard, workers_of
 from tpsgd_edge.errors import SpecError, ToolError, how_to_install
 from tpsgd_edge.frontend.data import Dataset, load_dataset
 from tpsgd_edge.frontend.defaults import with_defaults
@@ -81,7 +77,7 @@ def compare_rules(
         trial_seeds=min(trial_seeds, seeds),
     )
     path = out or spec.folder / f"{spec.name}-rules.sqlite"
-    with open_store(path, spec.digest) as store, _workers(jobs or _cores()) as workers:
+    with open_store(path, spec.digest) as store, workers_of(jobs or cores()) as workers:
         do = partial(_all, spec, store, workers, progress or _silent)
         trials = do(plan.trials(), "choosing learning rates")
         results = do(plan.runs(trials), "training")
@@ -168,7 +164,7 @@ def _all(
 def _computed(spec: Spec, workers: ProcessPoolExecutor, runs: Sequence[Run]) -> Iterator[Result]:
     # Seed by seed: a process reads the data set again only where the seed is another.
     in_order = sorted(runs, key=lambda run: run.seed)
-    with _deaf_to_the_keyboard():
+    with deaf_to_the_keyboard():
         futures: list[Future[Result]] = [workers.submit(_execute, spec, run) for run in in_order]
     try:
         for future in as_completed(futures):
@@ -186,53 +182,6 @@ def _execute(spec: Spec, run: Run) -> Result:
     from tpsgd_edge.comparison.training import execute
 
     return execute(spec, run)
-
-
-@contextmanager
-def _workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that end at once where the work is interrupted."""
-    context, others = multiprocessing.get_context("spawn"), multiprocessing.active_children()
-    workers = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin)
-    try:
-        yield workers
-    except BaseException:
-        # The executor's own thread waits for them: two that wait for one process get in each
-        # other's way.
-        for process in set(multiprocessing.active_children()).difference(others):
-            process.terminate()
-        workers.shutdown(cancel_futures=True)
-        raise
-    workers.shutdown()
-
-
-@contextmanager
-def _deaf_to_the_keyboard() -> Iterator[None]:
-    """Processes started here do not hear an interruption; this one ends them itself."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _begin() -> None:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A process that trains does not outlive the one that asked for it, however that one ends."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _silent(stage: str, done: int, total: int) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tpsgd_edge.reports.results import Json, finite
+from tpsgd_edge.reports.curve import Json, finite
 from tpsgd_edge.reports.text import bytes_text, metric_text
 from tpsgd_edge.spec import Spec
 from tpsgd_edge.stages.adapting import Trial, Trials, layers_of

@@ -1,9 +1,16 @@
-"""The report as one self-contained HTML file: no script, nothing loaded, no date, no clock."""
+"""The report as one self-contained HTML file: nothing loaded, no date, no clock.
+
+Its one script is that of the live model, and is left out with it.
+"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tpsgd_edge.files import check_output, write_whole
 from tpsgd_edge.reports.results import ReportResult
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 # What the head of every report holds; a file without it is not ours to overwrite.
 REPORT_MARK = b'<meta name="generator" content="tpsgd-edge'
@@ -12,11 +19,16 @@ REPORT_MARK = b'<meta name="generator" content="tpsgd-edge'
 def render_html(result: ReportResult) -> str:
     """The report; the same result gives the same bytes."""
     # Matplotlib and jinja2 take a third of a second, which only a report should wait for.
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     from tpsgd_edge.reports.view import report_view
 
-    environment = Environment(
+    return environment().get_template("report.html.j2").render(r=report_view(result))
+
+
+def environment() -> "Environment":
+    """The templates of this folder."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,
         autoescape=True,
@@ -24,7 +36,6 @@ def render_html(result: ReportResult) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template("report.html.j2").render(r=report_view(result))
 
 
 def write_html(result: ReportResult, path: Path) -> Path:

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tpsgd_edge.reports.results import Json
+from tpsgd_edge.reports.curve import Json
 from tpsgd_edge.spec import Spec
 from tpsgd_edge.stages.migration import Carried
 

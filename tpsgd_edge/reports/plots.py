@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from tpsgd_edge.reports.results import CurvePoint, SimulateResult, finite
+from tpsgd_edge.reports.curve import CurvePoint, finite
+from tpsgd_edge.reports.results import SimulateResult
 from tpsgd_edge.reports.text import metric_name, metric_text
 
 # Matplotlib wants real colours; these stand for variables of the page, which knows light and dark.

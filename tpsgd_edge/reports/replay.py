@@ -5,8 +5,9 @@ from pathlib import Path
 
 from matplotlib.ticker import PercentFormatter
 
+from tpsgd_edge.reports.curve import Json, finite
 from tpsgd_edge.reports.figures import figure_file
-from tpsgd_edge.reports.results import Json, Metric, finite
+from tpsgd_edge.reports.results import Metric
 from tpsgd_edge.reports.text import metric_name
 from tpsgd_edge.spec import Spec
 from tpsgd_edge.stages.replay import Replay

@@ -4,7 +4,6 @@
 know. `data` of a result says what the labels were understood as, and what is odd about the data.
 """
 
-import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -17,19 +16,21 @@ from numpy.typing import NDArray
 from tpsgd_edge.frontend.data import NO_NOTES, DataNotes
 from tpsgd_edge.frontend.order import Order
 from tpsgd_edge.memory.plan import Buffer
+from tpsgd_edge.reports.curve import CurvePoint, Json, finite
 from tpsgd_edge.reports.forgetting import Forgetting
 from tpsgd_edge.reports.layer_cost import Budget, LayerCost
+from tpsgd_edge.reports.notebook import ShownInNotebooks
 from tpsgd_edge.reports.sizes_json import sizes_json
 from tpsgd_edge.spec import Spec
 from tpsgd_edge.stages.costs import Costs
 from tpsgd_edge.stages.detection import Detection
 from tpsgd_edge.stages.doubts import Doubt
 from tpsgd_edge.stages.quantization import LayerError
+from tpsgd_edge.stages.widget import Widget
 from tpsgd_edge.toolchain.board import Board
 from tpsgd_edge.toolchain.sizes import Sizes
 from tpsgd_edge.verdict import Verdict
 
-Json = dict[str, object]
 Metric = Literal["accuracy", "r2", "auroc"]
 
 KEYS = (
@@ -49,29 +50,7 @@ KEYS = (
 
 
 @dataclass(frozen=True, slots=True)
-class CurvePoint:
-    """Score on the test set at one time of the training; epoch 0 is before training.
-
-    `accuracy` is in the metric of the result.
-    """
-
-    epoch: float
-    samples_seen: int
-    accuracy: float
-    loss: float | None = None
-
-    def to_json(self) -> Json:
-        """The fields by name."""
-        return {
-            "epoch": self.epoch,
-            "samples_seen": self.samples_seen,
-            "accuracy": finite(self.accuracy),
-            "loss": finite(self.loss),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class BuildResult:
+class BuildResult(ShownInNotebooks):
     """A rendered and perhaps compiled project.
 
     Attributes:
@@ -120,7 +99,7 @@ class BuildResult:
 
 
 @dataclass(frozen=True, slots=True)
-class VerifyResult:
+class VerifyResult(ShownInNotebooks):
     """Reference against device.
 
     Attributes:
@@ -177,7 +156,7 @@ class VerifyResult:
 
 
 @dataclass(frozen=True, slots=True)
-class SimulateResult:
+class SimulateResult(ShownInNotebooks):
     """A whole training run with the generated code.
 
     Attributes:
@@ -195,6 +174,7 @@ class SimulateResult:
         detection: scores and threshold of a detector on the test set; None of other nets.
         order: in which the samples came.
         forgetting: what became of each class; None unless they came one after the other.
+        state: the trained state struct.
     """
 
     spec: Spec
@@ -220,6 +200,7 @@ class SimulateResult:
     detection: Detection | None = None
     order: Order = "shuffled"
     forgetting: Forgetting | None = None
+    state: bytes = field(default=b"", repr=False)
 
     def to_json(self) -> Json:
         """The common keys, and epochs, learning curve, confusion matrix."""
@@ -329,13 +310,17 @@ def _fields(layer: LayerError) -> list[tuple[str, object]]:
 
 
 @dataclass(frozen=True, slots=True)
-class ReportResult:
-    """All three verbs on one spec, and where the HTML was written."""
+class ReportResult(ShownInNotebooks):
+    """All three verbs on one spec, the model for the page, and where the HTML was written.
+
+    `widget` is in a sentence why there is none, or empty where nobody asked for one.
+    """
 
     build: BuildResult
     verify: VerifyResult
     simulate: SimulateResult
     html: Path | None = None
+    widget: Widget | str = ""
 
     @property
     def spec(self) -> Spec:
@@ -369,15 +354,6 @@ def command_arguments(spec: Spec, platform: str) -> str:
         if not override.startswith("platform.name="):
             words += ["--set", override]
     return shlex.join(words)
-
-
-def finite(value: float | None) -> float | None:
-    """The value, or None where JSON has no word for it.
-
-    >>> finite(0.5), finite(float("nan")), finite(None)
-    (0.5, None, None)
-    """
-    return float(value) if value is not None and math.isfinite(value) else None
 
 
 def _document(result: _Result, warnings: Sequence[Doubt] = ()) -> Json:

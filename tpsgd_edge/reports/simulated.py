@@ -7,8 +7,9 @@ from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.order import Order, passes_in
 from tpsgd_edge.memory.dump import State
 from tpsgd_edge.reports.costs import formats_of
+from tpsgd_edge.reports.curve import CurvePoint
 from tpsgd_edge.reports.forgetting import forgetting_of
-from tpsgd_edge.reports.results import CurvePoint, SimulateResult
+from tpsgd_edge.reports.results import SimulateResult
 from tpsgd_edge.spec import Spec
 from tpsgd_edge.stages import (
     Prepared,
@@ -99,6 +100,7 @@ def simulated(
         warnings=training_doubts(prepared, ends, baselines),
         planned_ram=prepared.plan.n_bytes,
         detection=detection_in(prepared, training.outputs),
+        state=training.state,
     )
 
 

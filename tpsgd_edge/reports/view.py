@@ -29,6 +29,7 @@ from tpsgd_edge.reports.text import (
     metric_text,
     plural,
 )
+from tpsgd_edge.reports.widget import WidgetView, widget_view
 from tpsgd_edge.spec import (
     LabelsKind,
     Spec,
@@ -38,6 +39,7 @@ from tpsgd_edge.spec import (
     layer_projection,
 )
 from tpsgd_edge.stages.doubts import Doubt
+from tpsgd_edge.stages.widget import Widget
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ class ReportView:
     curve_note: str
     curve: Markup
     confusion: HeatTable | None
+    widget: WidgetView | None
+    no_widget: str
     detection: DetectionView | None
     maps: tuple[MemoryMap, ...]
     arena: ArenaMap | None
@@ -132,11 +136,15 @@ def report_view(result: ReportResult) -> ReportView:
         chips=_chips(result),
         lede=_lede(result),
         numbers=tuple(_unbroken(line) for line in summary(result)[:-1]),
-        curve_note=_curve_note(result),
+        curve_note=curve_note(result.simulate),
         curve=Markup(learning_curve_svg(simulate)),
         confusion=None
         if simulate.confusion is None
         else heat_table(simulate.confusion, simulate.class_names),
+        widget=widget_view(result.widget, build.platform)
+        if isinstance(result.widget, Widget)
+        else None,
+        no_widget=result.widget if isinstance(result.widget, str) else "",
         detection=_detection(simulate),
         maps=memory_maps(build),
         arena=arena_map(build.arena, build.layers, build.sizes),
@@ -200,15 +208,16 @@ def _unbroken(line: Line) -> Line:
     )
 
 
-def _curve_note(result: ReportResult) -> str:
-    curve = result.simulate.curve
+def curve_note(result: SimulateResult) -> str:
+    """Say what the learning curve shows, and where it was best."""
+    curve = result.curve
     seen = f", {curve[-1].samples_seen:,} samples" if curve else ""
-    name = metric_name(result.simulate.metric)
+    name = metric_name(result.metric)
     text = f"{name} on the test set while the generated code trains, one sample at a time{seen}."
-    best = best_point(result.simulate)
+    best = best_point(result)
     if best is None:
         return text
-    value = metric_text(result.simulate.metric, best.accuracy)
+    value = metric_text(result.metric, best.accuracy)
     return f"{text} It was best after epoch {best.epoch:g}: {value}."
 
 

@@ -48,6 +48,7 @@ from tpsgd_edge.spec.rules import (
     layer_weights,
     weighted_layer,
 )
+from tpsgd_edge.spec.search import NetKind, SearchSpec
 from tpsgd_edge.spec.sections import (
     DEFAULT_FINAL_RATE,
     FASHION_MNIST,
@@ -104,6 +105,7 @@ __all__ = [
     "LossSpec",
     "MemorySpec",
     "ModelSpec",
+    "NetKind",
     "NumbersSpec",
     "OutputLoss",
     "PlatformSpec",
@@ -116,6 +118,7 @@ __all__ = [
     "RecurrentSpec",
     "RnnSpec",
     "RuleSpec",
+    "SearchSpec",
     "SourceInput",
     "Spec",
     "WeightFormat",

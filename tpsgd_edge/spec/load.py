@@ -34,7 +34,7 @@ def load_spec(path: str | Path, overrides: Sequence[str] = ()) -> Spec:
     renamed = with_new_names(_parse(_read(path), path))
     notes = [*renamed.notes]
     for override in overrides:
-        notes += _apply(renamed.content, override)
+        notes += apply_override(renamed.content, override)
     spec = spec_from_dict(renamed.content, folder=path.parent, source=path.name)
     spec._overrides = tuple(overrides)
     spec._notes = (*notes, *spec.notes)
@@ -202,8 +202,12 @@ def _parse(raw: bytes, path: Path) -> dict[str, Any]:
         ) from None
 
 
-def _apply(content: dict[str, Any], override: str) -> list[str]:
-    """Set the key of an override; the notes on old names in it."""
+def apply_override(content: dict[str, Any], override: str) -> list[str]:
+    """Set the key of an override; the notes on old names in it.
+
+    Raises:
+        SpecError: it is no `key=value`, or there is no such entry.
+    """
     key, equals, text = override.partition("=")
     steps = [step.strip() for step in key.split(".")]
     if not equals or not all(steps):

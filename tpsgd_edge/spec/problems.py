@@ -98,22 +98,26 @@ def _problem(error: ErrorDetails, root: type[BaseModel], content: Mapping[str, A
     found = f"{key} = {_shown(error['input'])}" if key else None
     context = error.get("ctx", {})
     section = _section_at(root, error["loc"][:-1])
+    # An entry of a list may be what the list says of all.
+    field = key.partition("[")[0]
     if kind == "union_tag_invalid":
         return _unknown_kind(context["tag"], context["expected_tags"], where)
     if kind == "extra_forbidden":
         return Problem(
             f"unknown key '{key}'", where, None, did_you_mean(key, list(fields_by_key(section)))
         )
+    if kind == "missing" and isinstance(path[-1], int):
+        kind, key = "too_short", str(path[-2])
     if kind == "missing":
         return Problem(f"'{key}' is missing", where, None, _example(path))
     if kind == "value_error":
         return Problem(str(context["error"]), where, None if "name" in key else _short(found))
     if kind == "literal_error":
-        values = [str(value) for value in _literals(section, key)]
+        values = [str(value) for value in _literals(section, field)]
         help_text = _allowed(str(error["input"]), values)
         return Problem(f"unknown value of '{key}'", where, found, help_text)
     if kind in _RANGE_ERRORS:
-        return Problem(f"'{key}' is out of range", where, found, range_text(section, key))
+        return Problem(f"'{key}' is out of range", where, found, range_text(section, field))
     if kind in ("too_short", "too_long"):
         return Problem(
             f"'{key}' has too few or too many entries", where, None, range_text(section, key)
@@ -257,7 +261,7 @@ def _annotations(annotation: Any) -> list[Any]:
         for item in annotation.__metadata__:
             metadata += getattr(item, "metadata", [item])
         return metadata
-    if get_origin(annotation) in (Union, types.UnionType):
+    if get_origin(annotation) in (Union, types.UnionType, tuple):
         return [item for part in get_args(annotation) for item in _annotations(part)]
     return []
 

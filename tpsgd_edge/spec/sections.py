@@ -22,6 +22,7 @@ from tpsgd_edge.spec.model import ModelSpec
 from tpsgd_edge.spec.names import check_class_names, check_model_name
 from tpsgd_edge.spec.platform import PlatformSpec
 from tpsgd_edge.spec.replay import ReplaySpec
+from tpsgd_edge.spec.search import SearchSpec
 from tpsgd_edge.spec.source import SourceInput
 from tpsgd_edge.spec.weighted import WeightFormat
 
@@ -333,6 +334,8 @@ class Spec(Section):
     """The hardware and its budget."""
     firmware: FirmwareSpec = FirmwareSpec()
     """What the generated project holds beside the model."""
+    search: SearchSpec = SearchSpec()
+    """What `tpsgd-edge search` chooses from."""
 
     _c_name = field_validator("name")(check_model_name)
 
@@ -368,8 +371,11 @@ class Spec(Section):
 
     @property
     def digest(self) -> str:
-        """A SHA-256 of what the spec says, with defaults and overrides, in whatever form."""
-        content: dict[str, Any] = self.model_dump(mode="json", by_alias=True)
+        """A SHA-256 of what the spec says, with defaults and overrides, in whatever form.
+
+        [search] is left out: it says nothing of the net that is built.
+        """
+        content: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude={"search"})
         for layer in content["model"]["layers"]:
             # The layer before is meant, however that is said.
             if layer["from"] is None:

@@ -18,7 +18,8 @@ from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.counting import Counts, count_instructions
 from tpsgd_edge.toolchain.interface import ModelInterface, interface_of
 from tpsgd_edge.toolchain.open_device import can_emulate, open_device
-from tpsgd_edge.toolchain.sizes import Sizes, measure
+from tpsgd_edge.toolchain.sizes import Ram, Sizes, measure
+from tpsgd_edge.toolchain.wasm_sizes import measure_module
 
 # Training steps from the initial state over which stack and instructions are measured: as many as
 # take an emulator a second or two, by the multiply-accumulates of a forward pass. Counting is slow.
@@ -58,7 +59,7 @@ def inspect_firmware(
     if prepared.platform.is_host:
         return Firmware(compile_for_host(project, folder), None, None)
     binary = compile_for_device(prepared, project, folder)
-    sizes = measure(binary)
+    sizes = _sizes(prepared, binary)
     if check_sizes is not None:
         check_sizes(sizes)
     if not can_emulate(prepared.platform):
@@ -75,6 +76,15 @@ def inspect_firmware(
         sizes = sizes.with_stack(device.stack_bytes())
     counts = _counts_if_any(binary, interface, x[:counted], labels[:counted])
     return Firmware(binary, sizes, counts)
+
+
+def _sizes(prepared: Prepared, binary: Binary) -> Sizes:
+    """Sizes as linked; of a module, whose memory has no sections, those of the plan."""
+    if prepared.platform.is_core:
+        return measure(binary)
+    weights = prepared.plan.state.size
+    ram = Ram(weights=weights, arena=prepared.plan.n_bytes - weights, stack=0)
+    return measure_module(binary.path, ram)
 
 
 def _counts_if_any(

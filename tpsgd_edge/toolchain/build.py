@@ -56,12 +56,14 @@ LINK = {
     "gcc": ("-nostdlib", "-Wl,--gc-sections"),
     "clang": ("-nostdlib", "-fuse-ld=lld", "-Wl,--gc-sections"),
 }
+# A module has no entry: it exports functions, and asks for none.
+LINK_MODULE = ("-nostdlib", "-Wl,--no-entry")
 TIMEOUT = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """A build: an ELF for a device, a shared library or a harness program for the host."""
+    """A build: an ELF or a WebAssembly module, a shared library or a program for the host."""
 
     path: Path
     kind: Kind
@@ -114,7 +116,7 @@ def compile_firmware(
         folder: the project, with port/ as in `port_files`.
         name: the project's name.
         sources: C files relative to `folder`; those in port/ are taken from the platform.
-        build_dir: objects and ELF go here.
+        build_dir: objects and ELF, or module, go here.
         image: what is around the model; the harness of port/ where not given.
         inference_only: with NAME_INFERENCE_ONLY.
         optimize: such as -O2 or -Os.
@@ -136,18 +138,18 @@ def compile_firmware(
     own = _without_port(sources)
     label = f"{name}-{image.title}{'-inference' if inference_only else ''}"
     folders = [folder, folder / "port", folder / image.folder]
-    digest = _digest(folders, [compiler.title, *compiler.command, *flags, *own])
+    digest = _digest(folders, [compiler.title, *compiler.command, *flags, *own, *image.sources])
 
     def make(scratch: Path) -> tuple[Path, str]:
         objects, said = _compile_objects(folder, [*own, *image.sources], compiler, flags, scratch)
         return _link(folder, objects, platform, compiler, scratch, image), said
 
-    elf = build_dir / f"{label}-{digest[:12]}.elf"
+    linked = build_dir / f"{label}-{digest[:12]}{'.elf' if platform.is_core else '.wasm'}"
     # clang borrows a library of whatever gcc there is.
     is_kept = compiler.family != "clang"
     words = (digest, *_link_flags(platform, compiler, image))
-    warnings = _unless_built(elf, make, _key(words, compiler) if is_kept else None)
-    return Binary(elf, "firmware", name, platform, compiler, inference_only, warnings)
+    warnings = _unless_built(linked, make, _key(words, compiler) if is_kept else None)
+    return Binary(linked, "firmware", name, platform, compiler, inference_only, warnings)
 
 
 def compile_simulation(
@@ -291,7 +293,7 @@ def _link(
     scratch: Path,
     image: Image,
 ) -> Path:
-    built = scratch / "built.elf"
+    built = scratch / "linked"
     arguments = [
         *_link_flags(platform, compiler, image),
         *(str(path) for path in objects),
@@ -304,6 +306,8 @@ def _link(
 
 
 def _link_flags(platform: Platform, compiler: Compiler, image: Image) -> list[str]:
+    if not platform.is_core:
+        return [*device_flags(platform, compiler), *LINK_MODULE]
     return [
         *device_flags(platform, compiler),
         *LINK[compiler.family],
@@ -314,8 +318,10 @@ def _link_flags(platform: Platform, compiler: Compiler, image: Image) -> list[st
 
 def _runtime_library(platform: Platform, compiler: Compiler) -> list[str]:
     """Soft float, division and the like: zig brings its own, clang for bare metal borrows gcc's."""
-    if compiler.family != "clang":
-        return [] if compiler.family == "zig" else ["-lgcc"]
+    if compiler.family == "zig" or not platform.is_core:
+        return []
+    if compiler.family == "gcc":
+        return ["-lgcc"]
     gcc = find_compiler(platform, "gcc")
     question = [*gcc.command, *platform.flags["gcc"], "-print-libgcc-file-name"]
     return [run_tool(question, purpose="asking gcc for its runtime library", timeout=60).strip()]

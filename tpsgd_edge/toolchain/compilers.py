@@ -27,6 +27,7 @@ COMMANDS: dict[str, dict[Family, tuple[str, ...]]] = {
         "gcc": ("riscv64-unknown-elf-gcc", "riscv32-unknown-elf-gcc", "riscv-none-elf-gcc"),
         "clang": ("clang",),
     },
+    "wasm": {"zig": ("zig",), "clang": ("clang",)},
 }
 
 
@@ -99,7 +100,7 @@ def zig_environment(scratch: Path) -> dict[str, str]:
 def _candidates(platform: Platform, wanted: str | None) -> Iterator[Compiler]:
     commands = COMMANDS[platform.arch]
     if wanted is not None and wanted not in commands:
-        yield from _by_command(wanted)
+        yield from (found for found in _by_command(wanted) if found.family in platform.flags)
         return
     for family, names in commands.items():
         if wanted in (None, family) and family in platform.flags:

@@ -9,16 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tpsgd_edge.arithmetic.types import Array
+from tpsgd_edge.errors import ToolError
 from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.device import Device
 from tpsgd_edge.toolchain.elf import read_elf
-from tpsgd_edge.toolchain.executed import Count, count_of
+from tpsgd_edge.toolchain.executed import Count, Executed, count_of
 from tpsgd_edge.toolchain.interface import ModelInterface
 from tpsgd_edge.toolchain.open_device import EmulatorChoice, find_emulator
 from tpsgd_edge.toolchain.qemu_counter import run_in_qemu
 from tpsgd_edge.toolchain.unicorn_counter import run_in_unicorn
 
-_RUN = {"unicorn": run_in_unicorn, "qemu": run_in_qemu}
 _TIMEOUT = 600.0
 
 
@@ -86,3 +86,22 @@ def count_function(
     name = f"{binary.name}_{function}_with"
     executed = _RUN[emulator](binary, interface, name, run, timeout=_TIMEOUT)
     return count_of(executed, read_elf(binary.path), binary.platform)
+
+
+def _cannot_count(
+    binary: Binary,
+    interface: ModelInterface,
+    function: str,
+    run: Callable[[Device], object],
+    *,
+    timeout: float,
+) -> Executed:
+    """Refuse: what node executes are the instructions of this computer."""
+    raise ToolError(
+        "node does not count instructions",
+        where=f"platform '{binary.platform.name}'",
+        help="a core has instructions to count; `tpsgd-edge platforms` lists them",
+    )
+
+
+_RUN = {"unicorn": run_in_unicorn, "qemu": run_in_qemu, "node": _cannot_count}

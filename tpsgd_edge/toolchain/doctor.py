@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tpsgd_edge.errors import ToolError, how_to_install
 from tpsgd_edge.toolchain.compilers import INSTALL_ZIG, find_zig
+from tpsgd_edge.toolchain.node_link import INSTALL_NODE
 from tpsgd_edge.toolchain.process import run_tool
 from tpsgd_edge.toolchain.qemu_link import install_qemu
 
@@ -58,6 +59,7 @@ _PROGRAMS = (
         "runs and counts RISC-V",
         install_qemu("qemu-system-riscv32"),
     ),
+    ("node", "--version", "runs WebAssembly", INSTALL_NODE),
 )
 _PACKAGES = (
     ("unicorn", "runs and counts every platform but the Cortex-M55", INSTALL_ZIG),
@@ -65,6 +67,7 @@ _PACKAGES = (
     ("onnx", "nets from ONNX files, export", how_to_install("onnx")),
     ("onnxruntime", "runs what export writes; not needed here", "pip install onnxruntime"),
     ("torch", "pre-training, compare, nets from PyTorch", how_to_install("torch")),
+    ("optuna", "search", how_to_install("search")),
     ("scikit-learn", "TPSGDClassifier, TPSGDRegressor", how_to_install("sklearn")),
 )
 

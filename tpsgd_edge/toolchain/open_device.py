@@ -1,20 +1,23 @@
 """Opens a binary where it runs: in this process, as a process, or on an emulated core."""
 
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Literal, get_args
 
 from tpsgd_edge.errors import ToolError
 from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.device import Device
 from tpsgd_edge.toolchain.host_device import HostDevice
 from tpsgd_edge.toolchain.interface import ModelInterface
+from tpsgd_edge.toolchain.node_link import NodeLink, node_command
 from tpsgd_edge.toolchain.platforms import Platform
 from tpsgd_edge.toolchain.process_link import ProcessLink
-from tpsgd_edge.toolchain.protocol import StreamDevice
+from tpsgd_edge.toolchain.protocol import Link, StreamDevice
 from tpsgd_edge.toolchain.qemu_link import QemuLink, qemu_command
 from tpsgd_edge.toolchain.unicorn_link import UnicornLink, import_unicorn
 
-Emulator = Literal["unicorn", "qemu"]
-EmulatorChoice = Literal["auto", "unicorn", "qemu"]
+Emulator = Literal["unicorn", "qemu", "node"]
+_EMULATORS: tuple[Emulator, ...] = get_args(Emulator)
+EmulatorChoice = Literal["auto", "unicorn", "qemu", "node"]
 
 
 def open_device(
@@ -36,12 +39,10 @@ def open_device(
     if binary.kind == "library":
         return HostDevice(binary.path, interface)
     if binary.kind == "program":
-        return StreamDevice(ProcessLink(binary.path, timeout=timeout), interface)
+        return StreamDevice(ProcessLink(str(binary.path.resolve()), timeout=timeout), interface)
     if emulator == "auto":
         emulator = find_emulator(binary.platform)
-    if emulator == "unicorn":
-        return StreamDevice(UnicornLink(binary, timeout=timeout), interface)
-    return StreamDevice(QemuLink(binary, interface, timeout=timeout), interface)
+    return StreamDevice(_LINKS[emulator](binary, interface, timeout), interface)
 
 
 def find_emulator(platform: Platform) -> Emulator:
@@ -51,13 +52,10 @@ def find_emulator(platform: Platform) -> Emulator:
         ToolError: none is; it says how to get one.
     """
     missing: ToolError | None = None
-    for name in platform.emulators:
+    for name in (name for name in _EMULATORS if name in platform.emulators):
         try:
-            if name == "unicorn":
-                import_unicorn()
-                return "unicorn"
-            qemu_command(platform)
-            return "qemu"
+            _LOOKS[name](platform)
+            return name
         except ToolError as error:
             missing = missing or error
     raise missing or ToolError(f"no emulator runs {platform.title}")
@@ -76,4 +74,17 @@ def emulator_title(emulator: Emulator) -> str:
     """Name of an emulator, with its version where the package says one."""
     if emulator == "unicorn":
         return f"unicorn {import_unicorn().__version__}"
-    return "QEMU"
+    return "QEMU" if emulator == "qemu" else "node"
+
+
+_LINKS: Mapping[Emulator, Callable[[Binary, ModelInterface, float], Link]] = {
+    "unicorn": lambda binary, _, timeout: UnicornLink(binary, timeout=timeout),
+    "qemu": lambda binary, interface, timeout: QemuLink(binary, interface, timeout=timeout),
+    "node": lambda binary, _, timeout: NodeLink(binary, timeout=timeout),
+}
+# Each of them raises ToolError where its emulator is missing.
+_LOOKS: Mapping[Emulator, Callable[[Platform], object]] = {
+    "unicorn": lambda _: import_unicorn(),
+    "qemu": qemu_command,
+    "node": lambda _: node_command(),
+}

@@ -11,8 +11,15 @@ from tpsgd_edge.toolchain.cycles import Timing
 
 K = TypeVar("K", bound=Keys)
 Family = Literal["zig", "gcc", "clang"]
-Arch = Literal["host", "arm", "riscv"]
+Arch = Literal["host", "arm", "riscv", "wasm"]
 FAMILIES: tuple[Family, ...] = get_args(Family)
+# The host starts by itself, a module gets its memory from whoever runs it.
+_NEEDED: dict[Arch, tuple[str, ...]] = {
+    "host": (),
+    "arm": ("port", "memory"),
+    "riscv": ("port", "memory"),
+    "wasm": ("port",),
+}
 
 
 class RegionKeys(Keys):
@@ -46,10 +53,11 @@ class QemuKeys(Keys):
 
 
 class EmulatorKeys(Keys):
-    """[emulators]: unicorn's name of the CPU model, and QEMU."""
+    """[emulators]: unicorn's name of the CPU model, QEMU, and whether node runs it."""
 
     unicorn: str | None = None
     qemu: QemuKeys | None = None
+    node: bool = False
 
 
 class PlatformKeys(Keys):
@@ -91,8 +99,8 @@ def read_platform_file(path: Path) -> PlatformKeys:
     """
     where = f"platforms/{path.name}"
     keys = read_keys(path, PlatformKeys, what="platform file", where=where)
-    missing = [name for name in ("port", "memory") if getattr(keys, name) is None]
-    if keys.arch != "host" and missing:
+    missing = [name for name in _NEEDED[keys.arch] if getattr(keys, name) is None]
+    if missing:
         raise SpecError(
             f"the platform file '{path.name}' does not say how its core starts",
             where=where,

@@ -22,7 +22,7 @@ from tpsgd_edge.toolchain.platform_file import (
 )
 
 _FOLDER = Path(__file__).resolve().parent / "platforms"
-_PORT_FILES = (
+_CORE_FILES = (
     "tps_port.h",
     "tps_boot.h",
     "semihosting.h",
@@ -33,6 +33,8 @@ _PORT_FILES = (
     "semihosting.c",
     "memory.c",
 )
+# A module has no reset and no semihosting. The order is that of its functions (wasm_sizes.py).
+_MODULE_FILES = ("tps_port.h", "answers.h", "memory.c", "startup_wasm.c", "harness.c", "answers.c")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +67,12 @@ class Platform:
     """A kind of core.
 
     Attributes:
-        port: which start-up file it takes: cortex_m or riscv; None for the host.
+        port: which start-up file it takes: cortex_m, riscv or wasm; None for the host.
         flags: compiler flags that choose the core, by family of compilers.
-        memory: None for the host.
+        memory: None for the host, and for WebAssembly, whose memory grows.
         unicorn: name of a CPU model of unicorn, None where it has none.
         qemu: None where QEMU does not run it.
+        node: whether node runs it.
         timing: whose cycles `cycles.py` estimates, None where it knows none.
     """
 
@@ -82,6 +85,7 @@ class Platform:
     memory: MemoryMap | None
     unicorn: str | None
     qemu: Qemu | None
+    node: bool
     timing: Timing | None
 
     @property
@@ -90,9 +94,15 @@ class Platform:
         return self.arch == "host"
 
     @property
+    def is_core(self) -> bool:
+        """Tell whether it has an address map and instructions that an emulator can count."""
+        return self.memory is not None
+
+    @property
     def emulators(self) -> tuple[str, ...]:
-        """Names of the emulators that run it, first choice first: unicorn, qemu."""
-        return tuple(n for n, runs in (("unicorn", self.unicorn), ("qemu", self.qemu)) if runs)
+        """Names of the emulators that run it, first choice first: unicorn, qemu, node."""
+        runs = {"unicorn": self.unicorn, "qemu": self.qemu, "node": self.node}
+        return tuple(name for name, how in runs.items() if how)
 
 
 def load_platform(name: str) -> Platform:
@@ -122,9 +132,10 @@ def port_files(platform: Platform) -> dict[str, str]:
     if platform.port is None:
         return {}
     folder = firmware_dir() / "port"
-    names = (*_PORT_FILES, f"startup_{platform.port}.c")
+    own = f"startup_{platform.port}.c"
+    names = (*_CORE_FILES, own) if platform.is_core else _MODULE_FILES
     files = {f"port/{name}": (folder / name).read_text(encoding="utf-8") for name in names}
-    return files | {"port/link.ld": _linker_script(platform, folder)}
+    return files | ({"port/link.ld": _linker_script(platform, folder)} if platform.is_core else {})
 
 
 def port_sources(platform: Platform) -> tuple[str, ...]:
@@ -166,6 +177,7 @@ def _read(name: str) -> Platform:
         memory=None if keys.memory is None else memory_map(keys.memory),
         unicorn=keys.emulators.unicorn,
         qemu=None if keys.emulators.qemu is None else _qemu(keys.emulators.qemu),
+        node=keys.emulators.node,
         timing=keys.timing,
     )
 

@@ -1,9 +1,8 @@
-"""The harness as a program of this computer (firmware/host/stdio.c)."""
+"""The harness as a program of this computer (firmware/host/stdio.c), or inside of one."""
 
 import subprocess
 import tempfile
 import threading
-from pathlib import Path
 
 from tpsgd_edge.errors import ToolError
 from tpsgd_edge.toolchain.process import failure, tool_environment
@@ -15,13 +14,13 @@ class ProcessLink:
     # The child may write while this process still writes: all of it must fit into the pipe.
     max_reply = 32768
 
-    def __init__(self, program: Path, *, timeout: float) -> None:
-        self._program = str(program.resolve())
+    def __init__(self, *command: str, timeout: float) -> None:
+        self._command = command
         self._timeout = timeout
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - close() closes it
         try:
             self._child = subprocess.Popen(
-                [self._program],
+                self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
@@ -30,7 +29,7 @@ class ProcessLink:
         except OSError as error:
             self._stderr.close()
             raise ToolError(
-                "the harness could not start", where=self._program, found=str(error)
+                "the harness could not start", where=self._command[0], found=str(error)
             ) from error
 
     def exchange(self, request: bytes, reply_size: int) -> bytes:
@@ -69,4 +68,4 @@ class ProcessLink:
         code = self._child.wait()
         self._stderr.seek(0)
         said = self._stderr.read().decode("utf-8", "replace")
-        return failure("the harness", [self._program], code, said)
+        return failure("the harness", self._command, code, said)
