@@ -30,10 +30,7 @@ FLOORS = (
     {"verdict"},
     {"stages"},
     {"reports"},
-    {
-        *("pipeline", "packaging", "migration", "replaying", "estimator", "starter", "link"),
-        "search",
-    },
+    {"pipeline", "packaging", "migration", "replaying", "estimator", "starter", "link", "search"},
     {"fluent"},
     {"cli"},
 )

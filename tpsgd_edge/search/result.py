@@ -10,8 +10,8 @@ from tpsgd_edge.files import check_output, write_whole
 from tpsgd_edge.frontend.data import DataNotes
 from tpsgd_edge.frontend.inputs import input_files
 from tpsgd_edge.graph import Labels
+from tpsgd_edge.reports.curve import Json, finite
 from tpsgd_edge.reports.front import FrontPoint
-from tpsgd_edge.reports.results import Json, finite
 from tpsgd_edge.reports.text import bytes_text, count_text, metric_text
 from tpsgd_edge.search.front import best_of
 from tpsgd_edge.search.study import Refusal, Trial
