@@ -137,3 +137,14 @@ def test_constants_of_an_avr_stay_in_flash(tmp_path, name):
     assert len([s for s in places.values() if s == ".progmem.data"]) >= 4
     in_ram = [s for s, section in places.items() if section.startswith((".data", ".rodata"))]
     assert [symbol for symbol in in_ram if not IN_RAM.fullmatch(symbol)] == []
+
+
+@pytest.mark.series(3)
+@pytest.mark.parametrize("name", SMALL)
+def test_firmware_that_only_predicts_compiles_without_a_warning(tmp_path, name):
+    """Functions that only a training step calls are gone with it."""
+    written(name, tmp_path)
+    model = small_project(name).name
+    flags = ["-Wall", "-Wextra", "-Werror", f"-D{model.upper()}_INFERENCE_ONLY", "-fsyntax-only"]
+    run(needed("gcc"), "-std=c11", *flags, f"{model}.c", cwd=tmp_path)
+    run(needed("avr-gcc"), "-std=gnu11", "-mmcu=atmega2560", *flags, f"{model}.c", cwd=tmp_path)

@@ -68,6 +68,11 @@ class SelfTestView:
         """Tell whether any of the constants lies where an AVR has its program."""
         return any(array.is_apart for array in (*self.constants, *self.training_constants))
 
+    @property
+    def apart_for_training(self) -> bool:
+        """Tell whether only training reads those."""
+        return self.some_apart and not any(array.is_apart for array in self.constants)
+
 
 def selftest_view(
     model: QuantizedModel, selftest: SelfTest, arrays: Iterable[ArrayView]

@@ -153,6 +153,7 @@ int plane_valid(const struct plane_model *model)
         && tps_within_f32(model->fc2_w, 2 * 5, -3.4028235e+38f, 3.4028235e+38f);
 }
 
+#ifndef PLANE_INFERENCE_ONLY
 /* CRC-32 of constants in flash. */
 static uint32_t crc_of_flash(uint32_t crc, const TPS_FLASH void *bytes, uint32_t count)
 {
@@ -166,6 +167,7 @@ static uint32_t crc_of_flash(uint32_t crc, const TPS_FLASH void *bytes, uint32_t
     return tps_crc32(crc, bytes, count);
 #endif
 }
+#endif
 
 /* Whether the constants in flash are those that were built. */
 static int constants_are_whole(void)
