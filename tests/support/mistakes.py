@@ -234,7 +234,7 @@ MISTAKES = {
         files={"n.onnx": b"\x08"},
     ),
     "samples as a net": Mistake(
-        ("is of an unknown kind", "a source is an ONNX file"),
+        ("is of an unknown kind", "a source ends with .onnx, .tflite"),
         spec(
             (
                 'layers = [{ name = "fc1", units = 6 }, { name = "out", units = 3 }]',
