@@ -39,7 +39,7 @@ def build(project: CProject, folder: Path, *command: str) -> Path:
         flags.append("-DSTORE")
     if f"{project.name}_log.h" in project.files:
         flags.append("-DLOGGED")
-    folders = [f"-I{place}" for place in (folder, EXAMPLES / "store", EXAMPLES / "wire")]
+    folders = [f"-I{place}" for place in (folder, ROOT / "firmware" / "store", EXAMPLES / "wire")]
     sources = [str(EXAMPLES / "wire" / "main_posix.c"), *(str(folder / s) for s in project.sources)]
     words = [*command, "-std=c11", *flags, *folders, *sources, "-o", str(folder / "device")]
     subprocess.run(words, check=True, timeout=300)
