@@ -87,11 +87,6 @@ struct petals_work {
 #endif
 };
 extern struct petals_work petals_own_work;
-#ifndef PETALS_INFERENCE_ONLY
-#define PETALS_WORK_BYTES 36
-#else
-#define PETALS_WORK_BYTES 12
-#endif
 
 /* For example __attribute__((section(".ccmram"))), where petals.c is compiled. */
 #ifndef PETALS_WORK_ATTRIBUTE

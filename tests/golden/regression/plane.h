@@ -74,11 +74,6 @@ struct plane_work {
 #endif
 };
 extern struct plane_work plane_own_work;
-#ifndef PLANE_INFERENCE_ONLY
-#define PLANE_WORK_BYTES 40
-#else
-#define PLANE_WORK_BYTES 28
-#endif
 
 /* For example __attribute__((section(".ccmram"))), where plane.c is compiled. */
 #ifndef PLANE_WORK_ATTRIBUTE
