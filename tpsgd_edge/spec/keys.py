@@ -132,7 +132,7 @@ def find_keys(text: str) -> tuple[Key, ...]:
     """The keys that somebody means: by name, by name and section, or a whole section.
 
     >>> [key.path for key in find_keys("epochs")]
-    ['model.pretrain.epochs', 'rule.epochs']
+    ['model.pretrain.epochs', 'rule.epochs', 'search.epochs']
     >>> [key.path for key in find_keys("--set rule.epochs=3")]
     ['rule.epochs']
     >>> [key.kinds for key in find_keys("model.layers.fc1.reset")]
