@@ -48,6 +48,7 @@ from tpsgd_edge.toolchain.open_device import open_device
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 HELD_OUT = {"fashion_cnn": 6_000, "vgg_small": 6_000, "har_conv1d": 1_800}
+FASHION_SAMPLES = 60_000
 # Samples whose maps are held at once.
 CHUNK = 250
 
@@ -178,6 +179,18 @@ def depth_rows() -> Iterator[Row]:
     yield Row("tpSGD, scores of each layer's own, s8", own, VGG_RATES_S8)
 
 
+# All samples of Fashion-MNIST, and twice as many epochs: eight times the steps of the example.
+WHOLE = ("data.limit=60000", "rule.epochs=4")
+
+
+def whole_rows() -> Iterator[Row]:
+    """vgg_small on all samples there are."""
+    yield Row(BACKPROP, Run("vgg_small", "backprop", settings=WHOLE), _all(0.05, 0.1))
+    run = Run("vgg_small", "code", settings=(*FITTED, CARRIED, *WHOLE), weights="s16")
+    rates = ((0.00075, 0.003), (0.0015, 0.003), (0.0015, 0.00625))
+    yield Row("tpSGD, carried scores, s16", run, rates)
+
+
 VGG_RATES_S8 = ((0.0015, 0.0125), (0.0015, 0.025))
 VGG_CARRIED = {
     "s16": (
@@ -278,6 +291,7 @@ TABLES: Mapping[str, Callable[[Table], Iterator[str]]] = {
     "fashion_cnn": lambda table: table_of(CNN_ROWS, table, seeds=SEEDS),
     "vgg_small": lambda table: table_of(tuple(depth_rows()), table, seeds=SEEDS),
     "vgg_small totals": totals_table,
+    "vgg_small whole": lambda table: table_of(tuple(whole_rows()), table, seeds=SEEDS[:2]),
     "har_conv1d": lambda table: table_of(HAR_ROWS, table, seeds=SEEDS),
 }
 
@@ -312,10 +326,11 @@ def data_of(run: Run) -> Dataset:
     if run.net == "har_conv1d":
         return _hapt(run)
     count = HELD_OUT[run.net]
-    spec = load_spec(EXAMPLES / f"{run.net}.toml", [f"seed={run.seed}"])
-    limit = spec.data.limit or 0
-    whole = _fashion(run.seed, limit + count)
+    limit = spec_of(run).data.limit or 0
+    whole = _fashion(run.seed, min(limit + count, FASHION_SAMPLES))
     x, y = whole.x_train, whole.y_train
+    # Where all are for training, those that are held out are taken from them.
+    limit = min(limit, len(x) - count) if run.held_out else limit
     kept = replace(whole, x_train=x[:limit], y_train=y[:limit])
     return replace(kept, x_test=x[limit:], y_test=y[limit:]) if run.held_out else kept
 
