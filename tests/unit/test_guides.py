@@ -69,9 +69,7 @@ def test_the_matrix_has_each_platform_board_and_package():
     assert named | {name for title, name in said.items() if title in matrix} == set(TARGETS)
 
 
-ROW = re.compile(
-    r"^\| [^|]+ \| [^|]+ \| ([\w+-]+) \| (\d+) \|.* about ([\d.]+)[ ¹²]*\|$", re.MULTILINE
-)
+ROW = re.compile(r"^\| .* \| ([\w+-]+) \| (\d+) \|.* about ([\d.]+)[ ¹²]*\|$", re.MULTILINE)
 CYCLES = re.compile(r"^\| (Cortex-M[\w+]+) \|(?: [\d,]+ \|){3} ([\d,]+) \|$", re.MULTILINE)
 COUNTS = re.compile(
     r"^\| ([\w+-]+) \|.* ([\d,]+) \| [\d,]+ \| equal, 1,000 steps \|$", re.MULTILINE
@@ -84,11 +82,9 @@ def number(text: str) -> int:
 
 def test_times_of_the_list_of_boards_follow_from_the_tables_of_costs():
     text = (DOCS / "results/costs.md").read_text(encoding="utf-8")
-    cycles = {core: number(found) for core, found in CYCLES.findall(text)}
-    counts = {core: number(found) for core, found in COUNTS.findall(text)}
-    each = cycles["Cortex-M4F"] / counts["Cortex-M4F"]
-    expected = {core: count * each for core, count in counts.items()} | cycles
-    expected["Cortex-M0"] = expected["Cortex-M0+"]
+    expected = {core: number(found) for core, found in COUNTS.findall(text)}
+    expected |= {core: number(found) for core, found in CYCLES.findall(text)}
+    expected |= {"Cortex-M0": expected["Cortex-M0+"], "RV32IMAC": expected["RV32IMC"]}
     rows = ROW.findall((DOCS / "BOARD_LIST.md").read_text(encoding="utf-8"))
     assert len(rows) > 12
     for core, clock, told in rows:
