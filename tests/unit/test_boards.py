@@ -15,9 +15,9 @@ from tpsgd_edge.spec import Spec, load_spec, spec_from_dict
 from tpsgd_edge.stages import prepare, render_project
 from tpsgd_edge.stages.boards import compile_board, place_of
 from tpsgd_edge.toolchain.board import (
-    all_boards,
     board_files,
     board_of,
+    booting_boards,
     load_board,
     with_board,
 )
@@ -28,7 +28,7 @@ from tpsgd_edge.toolchain.compilers import find_compiler
 from tpsgd_edge.toolchain.folder import write_project
 from tpsgd_edge.toolchain.process import run_tool
 
-BOARDS = all_boards()
+BOARDS = booting_boards()
 TEXT = """\
 name = "net"
 model.layers = [{ name = "a", units = 4 }, { name = "b", units = 3 }]
