@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from tpsgd_edge.cli import run
 from tpsgd_edge.errors import OutputError, SpecError, ToolError
 from tpsgd_edge.toolchain import flashing
-from tpsgd_edge.toolchain.board import all_boards, load_board
+from tpsgd_edge.toolchain.board import all_boards, board_files, booting_boards, load_board
+from tpsgd_edge.toolchain.elf import Elf
 from tpsgd_edge.toolchain.flash_image import check_place, intel_hex, plain_image, uf2
-from tpsgd_edge.toolchain.flashing import WAYS, flash, ways_of
+from tpsgd_edge.toolchain.flashing import HARNESS_SECTION, WAYS, flash, ways_of
+from tpsgd_edge.toolchain.platforms import all_platforms, port_files
 
 FLASHED = [board for board in all_boards() if ways_of(board)]
 BASE = 0x10000000
@@ -155,6 +157,25 @@ def elf(path: Path, start: int, content: bytes = b"firmware") -> Path:
 
 def program_for(board, folder):
     return elf(folder / "net.elf", board.memory.flash.origin)
+
+
+def test_the_harness_of_a_core_is_refused_wherever_it_lies(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        flashing, "read_elf", lambda path: Elf({0: b"1234"}, {HARNESS_SECTION: 4}, {}, ())
+    )
+    for name in ("microbit-v2", "pico", "esp32-c3"):
+        with pytest.raises(ToolError) as caught:
+            flash(load_board(name), tmp_path / "net.elf", dry_run=True)
+        assert caught.value.what == "the program is no firmware"
+        assert "harness of an emulated core" in caught.value.found
+
+
+def test_the_linker_script_tells_a_harness_from_firmware():
+    for platform in all_platforms():
+        if platform.is_core:
+            assert f"{HARNESS_SECTION} :" in port_files(platform)["port/link.ld"]
+    for board in booting_boards():
+        assert HARNESS_SECTION not in board_files(board, has_store=True)["board/link.ld"]
 
 
 class TestWays:

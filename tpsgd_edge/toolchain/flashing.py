@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from tpsgd_edge.errors import OutputError, SpecError, ToolError
 from tpsgd_edge.toolchain.board import Board, Drive
-from tpsgd_edge.toolchain.elf import read_elf
+from tpsgd_edge.toolchain.elf import Elf, read_elf
 from tpsgd_edge.toolchain.flash_image import check_place, drive_image, plain_image
 from tpsgd_edge.toolchain.process import run_tool
 from tpsgd_edge.toolchain.scratch import scratch_folder
@@ -17,6 +17,8 @@ from tpsgd_edge.toolchain.scratch import scratch_folder
 Way = Literal["drive", "bossac", "esptool", "probe-rs"]
 WAYS: tuple[Way, ...] = get_args(Way)
 
+# It is in the linker script of each core's harness, and of no board.
+HARNESS_SECTION = ".port_text"
 # Where systems put drives, each in a folder of the name of its volume.
 _MOUNTS = ("/media/*/{}", "/run/media/*/{}", "/media/{}", "/Volumes/{}")
 _TIMEOUT = 180.0
@@ -81,7 +83,9 @@ def flash(
         OutputError: the drive does not take the file.
     """
     chosen = _way(board, way)
-    segments = read_elf(program).segments
+    elf = read_elf(program)
+    _check_kind(elf, program)
+    segments = elf.segments
     # esptool makes an image of what lies in RAM as well.
     if chosen != "esptool":
         check_place(segments, board.memory.flash, board.name)
@@ -121,6 +125,20 @@ def _way(board: Board, way: Way | None) -> Way:
             help=f"it takes programs by {' or '.join(ways)}",
         )
     return way or ways[0]
+
+
+def _check_kind(elf: Elf, program: Path) -> None:
+    """Refuse the harness of an emulated core, which waits for a debugger that a board has not.
+
+    It may lie where the flash of a board is.
+    """
+    if HARNESS_SECTION in elf.sections:
+        raise ToolError(
+            "the program is no firmware",
+            where=str(program),
+            found="the harness of an emulated core, which talks by semihosting",
+            help="name the ELF of firmware for this board: --program FILE",
+        )
 
 
 def _copy(
