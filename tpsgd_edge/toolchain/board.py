@@ -99,7 +99,8 @@ class Board:
 
     Attributes:
         memory: the largest RAM in one piece, the flash for programs, and the least stack.
-        clock: of its core in Hz, as its maker rates it; None of a machine that has none.
+        clock: of its core in Hz: that of the firmware here where there is some, else the highest
+            that its maker rates it for; None of a machine that has none.
         erase: geometry of the flash, for checkpoints; None where nothing is known.
         sources: documents that the numbers are from.
     """
