@@ -101,7 +101,7 @@ def _pages(segments: Segments, sector: int) -> list[tuple[int, bytes]]:
     return [
         (base + at, bytes(content[at : at + UF2_PAGE]))
         for base, content in sorted(sectors.items())
-        for at in range(0, sector, UF2_PAGE)
+        for at in range(0, len(content), UF2_PAGE)
     ]
 
 
