@@ -32,7 +32,7 @@ from tpsgd_edge.link.session import Limits
 from tpsgd_edge.pipeline import build
 from tpsgd_edge.spec import load_spec
 from tpsgd_edge.stages import Prepared, prepare, train_on_host
-from tpsgd_edge.toolchain.board import all_boards, load_board
+from tpsgd_edge.toolchain.board import booting_boards, load_booting_board
 from tpsgd_edge.toolchain.board_run import EmulatedBoard, erased_storage
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -168,7 +168,7 @@ def accuracy(device: LinkedDevice, prepared: Prepared) -> float:
 
 def demonstrate(arguments: argparse.Namespace, folder: Path) -> int:
     """Build, train with power cuts, compare."""
-    board = load_board(arguments.board)
+    board = load_booting_board(arguments.board)
     own = [f"platform.board={board.name}", "firmware.store=true", "firmware.wire=true"]
     spec = load_spec(ROOT / "examples" / "digits.toml", own)
     program = build(spec, out=folder / "project").folder
@@ -196,7 +196,7 @@ def demonstrate(arguments: argparse.Namespace, folder: Path) -> int:
 
 def main() -> int:
     """Read the command line."""
-    keeping = [board.name for board in all_boards() if board.keeps]
+    keeping = [board.name for board in booting_boards() if board.keeps]
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--board", choices=keeping, default="mps2-an386")
     parser.add_argument("--epochs", type=int, default=2)

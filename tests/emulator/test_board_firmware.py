@@ -21,7 +21,7 @@ from tpsgd_edge.spec import spec_from_dict
 from tpsgd_edge.stages import prepare, render_project, scratch_project
 from tpsgd_edge.stages.boards import compile_board
 from tpsgd_edge.toolchain import board_run
-from tpsgd_edge.toolchain.board import all_boards
+from tpsgd_edge.toolchain.board import booting_boards
 from tpsgd_edge.toolchain.board_run import EmulatedBoard, erased_storage
 from tpsgd_edge.toolchain.compilers import PREFERENCE_VARIABLE
 from tpsgd_edge.trace import digest
@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.emulator, pytest.mark.slow]
 LIMITS = Limits(answer=10.0, slow=30.0, tries=3)
 # A board whose power went is given up soon.
 IMPATIENT = Limits(answer=1.0, slow=1.0, tries=1)
-KEEPING = [board for board in all_boards() if board.keeps]
+KEEPING = [board for board in booting_boards() if board.keeps]
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def expected_digest(prepared, order):
 
 
 @pytest.mark.parametrize("family", ["zig", "gcc"])
-@pytest.mark.parametrize("board", all_boards(), ids=lambda board: board.name)
+@pytest.mark.parametrize("board", booting_boards(), ids=lambda board: board.name)
 def test_a_board_learns_over_its_uart(program, monkeypatch, board, family):
     monkeypatch.setenv(PREFERENCE_VARIABLE, family)
     prepared, _ = on_board(board.name)
@@ -83,7 +83,7 @@ def test_a_board_learns_over_its_uart(program, monkeypatch, board, family):
                 assert device.checkpoint() == len(order)
 
 
-@pytest.mark.parametrize("board", all_boards(), ids=lambda board: board.name)
+@pytest.mark.parametrize("board", booting_boards(), ids=lambda board: board.name)
 def test_a_board_without_a_wire_says_what_its_self_test_came_to(program, board):
     with EmulatedBoard(board, program(board, has_wire=False)) as emulated:
         emulated.power_on()

@@ -18,7 +18,9 @@ from tpsgd_edge.toolchain.board import (
     all_boards,
     board_files,
     board_of,
+    booting_boards,
     load_board,
+    load_booting_board,
     with_board,
 )
 from tpsgd_edge.toolchain.board_file import read_board_file
@@ -28,7 +30,9 @@ from tpsgd_edge.toolchain.compilers import find_compiler
 from tpsgd_edge.toolchain.folder import write_project
 from tpsgd_edge.toolchain.process import run_tool
 
-BOARDS = all_boards()
+BOARDS = booting_boards()
+# Boards whose firmware is a user's own.
+TAKEN = tuple(board for board in all_boards() if not board.boots)
 TEXT = """\
 name = "net"
 model.layers = [{ name = "a", units = 4 }, { name = "b", units = 3 }]
@@ -63,6 +67,10 @@ def test_the_boards_that_are_there():
         "netduinoplus2",
         "riscv-virt",
     ]
+    assert [board.name for board in TAKEN] == [
+        *("esp32-c3", "esp32-c6", "microbit-v2", "nano33ble", "nucleo-f446re", "nucleo-l476rg"),
+        *("pico", "pico2", "pico2-riscv", "stm32f4-discovery"),
+    ]
     assert {board.name for board in BOARDS if board.keeps} == {"mps2-an386", "riscv-virt"}
 
 
@@ -90,6 +98,35 @@ def test_checkpoints_lie_beside_code_and_data(board):
         assert end <= region.origin or region.origin + region.size <= storage.base
 
 
+@pytest.mark.parametrize("board", all_boards(), ids=lambda board: board.name)
+def test_the_numbers_of_a_board_fit_together(board):
+    flash, ram = board.memory.flash, board.memory.ram
+    assert 0 < board.memory.stack <= ram.size // 4
+    assert flash.origin + flash.size <= ram.origin or ram.origin + ram.size <= flash.origin
+    assert max(flash.origin + flash.size, ram.origin + ram.size) <= 2**32
+    if board.erase is not None:
+        assert flash.size % board.erase.block == flash.origin % board.erase.block == 0
+        assert board.erase.block % board.erase.write == 0
+    if board.clock is not None:
+        assert 8e6 <= board.clock <= 1e9
+
+
+@pytest.mark.parametrize("board", TAKEN, ids=lambda board: board.name)
+def test_a_board_without_firmware_says_what_firmware_needs_and_who_says_so(board):
+    assert board.clock is not None
+    assert board.erase is not None
+    assert len(board.sources) >= 2
+    drive = board.flashing.drive
+    assert drive is None or drive.format != "uf2" or board.erase.block % 256 == 0
+
+
+def test_a_family_of_uf2_is_one_board_s():
+    drives = [board.flashing.drive for board in all_boards() if board.flashing.drive]
+    families = [drive.family for drive in drives if drive.family is not None]
+    # RP2040, and RP2350 with its cores of Arm and of RISC-V (datasheet, 5.5.3).
+    assert sorted(families) == [0xE48BFF56, 0xE48BFF59, 0xE48BFF5A]
+
+
 def test_every_driver_belongs_to_a_board():
     used = {path for board in BOARDS for path in board_files(board, has_store=True)}
     there = {f"board/{path.name}" for path in (firmware_dir() / "board").glob("*.[ch]")}
@@ -109,6 +146,16 @@ class TestWhichBoard:
         assert (budget_of(spec).ram, budget_of(spec).flash) == (16 * 1024, 224 * 1024)
         assert place_of(spec) == "microbit"
         assert with_board(spec) == spec
+
+    def test_a_board_without_firmware_sets_them_too(self, tmp_path):
+        spec = with_board(spec_with(tmp_path, 'board = "pico"'))
+        assert spec.platform.name == "cortex-m0plus"
+        assert (budget_of(spec).ram, budget_of(spec).flash) == (264 * 1024, 2 * 1024 * 1024)
+        assert place_of(spec) == "pico"
+        with pytest.raises(SpecError) as caught:
+            load_booting_board("pico")
+        assert caught.value.what == "there is no firmware for the board 'pico' here"
+        assert "microbit, mps2-an386" in caught.value.help
 
     def test_a_limit_of_the_spec_stays(self, tmp_path):
         spec = with_board(spec_with(tmp_path, 'board = "microbit"\nram = "8K"'))
@@ -154,6 +201,12 @@ class TestProject:
         files = project_files({"name": "cortex-m0plus"}, {"store": True})
         assert not [path for path in files if path.startswith("board/")]
 
+    def test_of_a_board_without_firmware_there_is_only_the_model(self, tmp_path):
+        files = project_files({"board": "pico"}, {"store": True, "wire": True})
+        assert not [path for path in files if path.startswith("board/")]
+        assert {"net_store.h", "net_wire.h"} <= set(files)
+        assert compile_board(spec_with(tmp_path, 'board = "pico"'), _Project(), tmp_path) is None
+
     def test_without_a_wire_the_board_says_what_its_self_test_came_to(self):
         main = project_files({"board": "microbit"}, {})["board/main.c"]
         assert 'say("net: self-test ");' in main
@@ -187,6 +240,7 @@ memory = { flash = { origin = 0, size = 4096 }, ram = { origin = 8192, size = 40
 uart = { driver = "cmsdk", base = 0x40004000, interrupt = 0, clock = 25000000 }
 storage = { driver = "memory", base = 65536, block_size = 4096, block_count = 4, file_size = 16384 }
 qemu = { command = "qemu-system-arm", arguments = ["-M", "mps2-an385"], keeps = ["$file"] }
+flashing.drive = { name = "DISK", format = "hex", ready = "plug it in" }
 """
 
 
@@ -211,6 +265,11 @@ class TestBoardFiles:
                 "",
                 ["how QEMU keeps its storage", "no qemu.keeps"],
             ),
+            ("qemu = {", "# qemu = {", ["how its firmware runs", "[uart] and [storage] alone"]),
+            ("uart = {", "# uart = {", ["how its firmware runs", "[storage] and [qemu] alone"]),
+            ("hex", "uf2", ["which UF2 files", 'format = "uf2" without a family']),
+            ("ready", "family = 1, ready", ["which UF2 files", 'format = "hex" with a family']),
+            ("hex", "elf", ["unknown value of 'format'", "uf2, hex, bin"]),
             (", file_size = 16384", "", ["qemu.keeps without storage.file_size"]),
             ('title = "', "title = ", ["is not valid TOML"]),
         ],

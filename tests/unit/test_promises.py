@@ -29,6 +29,7 @@ WRITERS = {
     "stages/adapting.py": "samples of a fold, in a scratch folder",
     "frontend/imports/net.py": "into memory, then through files.py",
     "toolchain/board_run.py": "erased flash of an emulated board, in the place that is asked for",
+    "toolchain/flashing.py": "onto the drive of a board, which knows no renaming; a scratch folder",
     "toolchain/build.py": "sources and objects, in the folder of a build",
     "toolchain/qemu_counter.py": "the plan of the plugin, in a scratch folder",
     "toolchain/qemu_link.py": "commands, in a scratch folder",

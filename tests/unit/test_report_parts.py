@@ -35,6 +35,7 @@ from tpsgd_edge.reports.summary import (
 )
 from tpsgd_edge.reports.text import bytes_text
 from tpsgd_edge.reports.view import report_view
+from tpsgd_edge.toolchain.board import load_board
 
 
 def test_the_parts_add_up_to_the_total():
@@ -225,3 +226,34 @@ def test_the_arena_has_one_number():
         assert parts.get("states", 0) == SIZES.ram.arena - arena
         assert sum(parts.values()) == SIZES.ram.total
         assert arena_map(build.arena, layers, SIZES).size == bytes_text(arena)
+
+
+class TestTimeOfAStep:
+    """Milliseconds are estimated where the spec names a board with a clock."""
+
+    @staticmethod
+    def on(board: str, cycles: int | None):
+        result = verify_result()
+        own = {"board": board, "name": load_board(board).platform.name}
+        platform = result.spec.platform.model_copy(update=own)
+        spec = result.spec.model_copy(update={"platform": platform})
+        return replace(
+            result, spec=spec, cycles_per_step=cycles, cycles_per_inference=cycles and cycles // 3
+        )
+
+    def test_from_cycles(self):
+        line = instruction_lines(self.on("pico", 66_500))[-1]
+        assert (line.name, line.value) == ("Time a step", "about 0.5 ms")
+        assert line.detail == "an estimate for pico at 133 MHz, memory without wait states"
+        assert self.on("pico", 66_500).to_json()["milliseconds_per_step_estimate"] == 0.5
+
+    def test_from_instructions_where_cycles_are_not_known(self):
+        line = instruction_lines(self.on("esp32-c3", None))[-1]
+        # 50,222 instructions at 160 MHz.
+        assert line.value == "about 0.314 ms"
+        assert line.detail.endswith("memory without wait states, an instruction a cycle")
+
+    def test_without_a_board_or_its_clock_there_is_none(self):
+        assert verify_result().to_json()["milliseconds_per_step_estimate"] is None
+        for result in (verify_result(), self.on("riscv-virt", None)):
+            assert "Time a step" not in [line.name for line in instruction_lines(result)]

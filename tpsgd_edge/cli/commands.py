@@ -12,6 +12,7 @@ from tpsgd_edge.cli.compare import compare_command
 from tpsgd_edge.cli.example import example_command
 from tpsgd_edge.cli.explain import explain_command, schema_command
 from tpsgd_edge.cli.export import export_command, model_id_option, weights_in_option
+from tpsgd_edge.cli.flash import flash_command
 from tpsgd_edge.cli.link import link_command
 from tpsgd_edge.cli.migrate import migrate_command
 from tpsgd_edge.cli.options import (
@@ -26,6 +27,7 @@ from tpsgd_edge.cli.options import (
 )
 from tpsgd_edge.cli.outcome import Outcome, outcome
 from tpsgd_edge.cli.package import package_command
+from tpsgd_edge.cli.platforms import platforms_command
 from tpsgd_edge.cli.quantization import quantization_command
 from tpsgd_edge.cli.replay import replay_command
 from tpsgd_edge.cli.search import search_command
@@ -271,6 +273,7 @@ def report_command(
 
 cli.add_command(example_command)
 cli.add_command(package_command)
+cli.add_command(flash_command)
 cli.add_command(export_command)
 cli.add_command(migrate_command)
 link_command.add_command(watch_command)
@@ -284,40 +287,7 @@ cli.add_command(explain_command)
 cli.add_command(schema_command)
 
 
-@cli.command("platforms")
-@json_option
-@debug_option
-def platforms_command(*, as_json: bool) -> Outcome:
-    """The platforms: what builds and runs them; and the boards."""
-    from tpsgd_edge.cli.tables import show_platforms
-    from tpsgd_edge.toolchain.board import all_boards
-    from tpsgd_edge.toolchain.platforms import all_platforms
-
-    platforms, boards = all_platforms(), all_boards()
-    document = {
-        "platforms": [
-            {
-                "name": platform.name,
-                "title": platform.title,
-                "compilers": list(platform.flags),
-                "emulators": list(platform.emulators),
-                "notes": platform.notes,
-            }
-            for platform in platforms
-        ],
-        "boards": [
-            {
-                "name": board.name,
-                "title": board.title,
-                "platform": board.platform.name,
-                "flash": board.memory.flash.size,
-                "ram": board.memory.ram.size,
-                "notes": board.notes,
-            }
-            for board in boards
-        ],
-    }
-    return outcome(document, lambda: show_platforms(platforms, boards), as_json=as_json)
+cli.add_command(platforms_command)
 
 
 @cli.command("doctor")

@@ -30,11 +30,20 @@ from tpsgd_edge.reports.summary import (
     summary,
     verdict_line,
 )
-from tpsgd_edge.reports.text import UNKNOWN, bytes_text, count_text, metric_text, percent_text
+from tpsgd_edge.reports.text import (
+    UNKNOWN,
+    bytes_text,
+    clock_text,
+    count_text,
+    metric_text,
+    percent_text,
+    short_bytes,
+)
 from tpsgd_edge.stages.widget import Widget
 
 if TYPE_CHECKING:
     from tpsgd_edge.packaging import PackageResult
+    from tpsgd_edge.spec import Spec
     from tpsgd_edge.stages.costs import Costs
     from tpsgd_edge.toolchain.board import Board
     from tpsgd_edge.toolchain.doctor import Tool
@@ -69,11 +78,23 @@ def show_build(result: BuildResult) -> str:
         compiler = f", compiled with {result.compiler}" if result.compiled else ", not compiled"
         items.append(f"project: {result.folder} ({len(result.files)} files{compiler})")
         if result.board is not None and result.compiled:
-            program = result.folder / "build" / f"{result.spec.name}.elf"
-            command = " ".join(result.board.qemu_words(program))
-            line = "pty" if result.spec.firmware.wire else "stdio"
-            items.append(f"run: {command} -display none -serial {line}")
+            items.append(_next_on(result.board, result.folder, result.spec))
     return render(*items)
+
+
+def _next_on(board: "Board", folder: Path, spec: "Spec") -> str:
+    """How the firmware of a board runs, or that there is none."""
+    from tpsgd_edge.toolchain.board import BootingBoard
+
+    if not isinstance(board, BootingBoard):
+        return (
+            f"board: no start-up code and drivers for {board.name} here, so the program is for an "
+            f"emulated {board.platform.name}; your firmware takes the C files, or a library of "
+            "tpsgd-edge package"
+        )
+    program = folder / "build" / f"{spec.name}.elf"
+    line = "pty" if spec.firmware.wire else "stdio"
+    return f"run: {' '.join(board.qemu_words(program))} -display none -serial {line}"
 
 
 def show_verify(result: VerifyResult) -> str:
@@ -133,11 +154,20 @@ def show_platforms(platforms: Iterable["Platform"], boards: Iterable["Board"]) -
         runs_on = ", ".join(platform.emulators) or ("itself" if platform.is_host else UNKNOWN)
         compilers = ", ".join(platform.flags)
         table.add_row(platform.name, platform.title, compilers, runs_on, platform.notes)
-    with_uart = make_table("board", "of", "platform", "flash", "RAM", "notes")
+    return render(table, _boards(boards))
+
+
+def _boards(boards: Iterable["Board"]) -> Table:
+    table = make_table("board", "of", "platform", "flash", "RAM", "clock", "boots in", "notes")
+    for column in table.columns[3:6]:
+        column.justify = "right"
+        column.no_wrap = True
     for board in boards:
-        flash, ram = (bytes_text(region.size) for region in (board.memory.flash, board.memory.ram))
-        with_uart.add_row(board.name, board.title, board.platform.name, flash, ram, board.notes)
-    return render(table, with_uart)
+        flash, ram = (short_bytes(region.size) for region in (board.memory.flash, board.memory.ram))
+        clock, boots = clock_text(board.clock), "QEMU" if board.boots else UNKNOWN
+        kind = (board.name, board.title, board.platform.name)
+        table.add_row(*kind, flash, ram, clock, boots, board.notes)
+    return table
 
 
 def show_doctor(tools: Iterable["Tool"]) -> str:

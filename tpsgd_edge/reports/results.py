@@ -27,7 +27,7 @@ from tpsgd_edge.stages.detection import Detection
 from tpsgd_edge.stages.doubts import Doubt
 from tpsgd_edge.stages.quantization import LayerError
 from tpsgd_edge.stages.widget import Widget
-from tpsgd_edge.toolchain.board import Board
+from tpsgd_edge.toolchain.board import Board, board_of
 from tpsgd_edge.toolchain.sizes import Sizes
 from tpsgd_edge.verdict import Verdict
 
@@ -61,7 +61,8 @@ class BuildResult(ShownInNotebooks):
         arena: buffers of the training arena, from the memory plan.
         kept_bytes: of the samples that the device keeps.
         digests: hexadecimal digests by name ("project", "initial weights").
-        board: whose firmware was linked; None where the program is the harness of an emulated core.
+        board: which one the spec names; where it does not boot, the program is the harness of an
+            emulated core.
         costs: what calls take at most; None where nobody asked.
     """
 
@@ -130,6 +131,18 @@ class VerifyResult(ShownInNotebooks):
         return self.verdict.verdict == "equal"
 
     @property
+    def milliseconds_per_step(self) -> float | None:
+        """Estimate the time of a training step on the spec's board; None without one.
+
+        Of cores whose cycles are not known, an instruction takes one.
+        """
+        board = board_of(self.spec)
+        cycles = self.cycles_per_step or self.instructions_per_step
+        if board is None or board.clock is None or cycles is None:
+            return None
+        return 1000 * cycles / board.clock
+
+    @property
     def mismatch(self) -> str | None:
         """The first difference in words, and the command that shows it again; None when equal."""
         if self.is_equal:
@@ -149,6 +162,7 @@ class VerifyResult(ShownInNotebooks):
             "instructions_per_inference": self.instructions_per_inference,
             "cycles_per_step_estimate": self.cycles_per_step,
             "cycles_per_inference_estimate": self.cycles_per_inference,
+            "milliseconds_per_step_estimate": self.milliseconds_per_step,
             "emulator": self.emulator,
             "seconds": round(self.seconds, 3),
             "mismatch": self.mismatch,

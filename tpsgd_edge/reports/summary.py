@@ -6,14 +6,17 @@ from tpsgd_edge.reports.results import BuildResult, ReportResult, SimulateResult
 from tpsgd_edge.reports.text import (
     UNKNOWN,
     bytes_text,
+    clock_text,
     count_text,
     metric_name,
     metric_text,
+    number_text,
     of_budget,
     percent_text,
     plural,
     short_bytes,
 )
+from tpsgd_edge.toolchain.board import board_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,8 @@ def instruction_lines(result: VerifyResult) -> tuple[Line, ...]:
     if not inference:
         return (Line("Instructions a step", count_text(step), "one training step"),)
     detail = f"training; {step / inference:.1f} times an inference ({count_text(inference)})"
-    return (Line("Instructions a step", count_text(step), detail), *_cycle_lines(result))
+    lines = (*_cycle_lines(result), *_time_lines(result))
+    return (Line("Instructions a step", count_text(step), detail), *lines)
 
 
 def _cycle_lines(result: VerifyResult) -> tuple[Line, ...]:
@@ -111,6 +115,17 @@ def _cycle_lines(result: VerifyResult) -> tuple[Line, ...]:
         return ()
     detail = f"an estimate, memory without wait states; an inference about {count_text(inference)}"
     return (Line("Cycles a step", f"about {count_text(step)}", detail),)
+
+
+def _time_lines(result: VerifyResult) -> tuple[Line, ...]:
+    """Milliseconds, where the spec names a board with a clock."""
+    step = result.milliseconds_per_step
+    board = board_of(result.spec)
+    if step is None or board is None:
+        return ()
+    at = f"an estimate for {board.name} at {clock_text(board.clock)}, memory without wait states"
+    rate = "" if result.cycles_per_step else ", an instruction a cycle"
+    return (Line("Time a step", f"about {number_text(step)} ms", at + rate),)
 
 
 def verdict_line(result: VerifyResult) -> Line:

@@ -37,6 +37,15 @@ def short_bytes(value: int) -> str:
     return f"{value / scale:.1f}".removesuffix(".0") + f" {unit}"
 
 
+def clock_text(hertz: int | None) -> str:
+    """A clock of a core.
+
+    >>> clock_text(133_000_000), clock_text(3_686_400), clock_text(None)
+    ('133 MHz', '3.69 MHz', '–')
+    """
+    return UNKNOWN if hertz is None else f"{hertz / 1e6:.3g} MHz"
+
+
 def percent_text(part: float, whole: float) -> str:
     """A share in percent.
 

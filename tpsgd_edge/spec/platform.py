@@ -31,8 +31,9 @@ class PlatformSpec(Section):
     """What the project is built for; `tpsgd-edge platforms` lists what there is.
     Example: `name = "cortex-m4f"`"""
     board: str | None = None
-    """Board with a UART to talk over, which sets the core and, where not given, RAM and flash;
-    `tpsgd-edge platforms` lists them. Since: 0.2.0. Example: `board = "microbit"`"""
+    """Board that sets the core and, where not given, RAM and flash, and for those that boot in an
+    emulator firmware with a UART to talk over; `tpsgd-edge platforms` lists them. Since: 0.2.0.
+    Example: `board = "pico"`"""
     ram: str | int | None = None
     """Budget of RAM: a number of bytes, or K and M of 1,024. A build that needs more fails and says
     why. Example: `ram = "20K"`"""

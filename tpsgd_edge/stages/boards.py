@@ -5,10 +5,10 @@ from pathlib import Path
 
 from tpsgd_edge.codegen import CProject
 from tpsgd_edge.codegen.board import BoardView, board_main
-from tpsgd_edge.errors import BudgetError, ToolError
+from tpsgd_edge.errors import BudgetError, SpecError, ToolError
 from tpsgd_edge.memory import MemoryPlan
 from tpsgd_edge.spec import Spec
-from tpsgd_edge.toolchain.board import Board, board_files, board_of
+from tpsgd_edge.toolchain.board import Board, BootingBoard, board_files, board_of
 from tpsgd_edge.toolchain.build import Binary, compile_firmware
 from tpsgd_edge.toolchain.compilers import find_compiler
 
@@ -18,9 +18,9 @@ _OVERFLOW = re.compile(r"overflowed by (\d+) bytes")
 
 
 def board_project_files(spec: Spec, plan: MemoryPlan) -> dict[str, str]:
-    """The files of the spec's board, by path below the project; none without a board."""
+    """The files of the spec's board, by path below the project; none of one that does not boot."""
     board = board_of(spec)
-    if board is None:
+    if not isinstance(board, BootingBoard):
         return {}
     has_store = _has_store(spec, board)
     used = plan.n_bytes + plan.state.size + board.memory.stack + _BESIDE
@@ -30,14 +30,14 @@ def board_project_files(spec: Spec, plan: MemoryPlan) -> dict[str, str]:
 
 
 def compile_board(spec: Spec, project: CProject, folder: Path) -> Binary | None:
-    """The program of the spec's board, built in `folder`/build; None without a board.
+    """The program of the spec's board, built in `folder`/build; None of one that does not boot.
 
     Raises:
         BudgetError: it does not fit into the board's memory.
         ToolError: there is no compiler, or it fails.
     """
     board = board_of(spec)
-    if board is None:
+    if not isinstance(board, BootingBoard):
         return None
     try:
         return compile_firmware(
@@ -59,11 +59,46 @@ def place_of(spec: Spec) -> str:
     return spec.platform.name if board is None else board.name
 
 
-def _has_store(spec: Spec, board: Board) -> bool:
+def flashed_board(spec: Spec, program: Path | None) -> tuple[Board, Path]:
+    """The board of a spec, and the program that goes onto it.
+
+    Args:
+        program: an ELF; that of `build` where not given.
+
+    Raises:
+        SpecError: the spec names no board, or the project has no firmware for it.
+        ToolError: nothing was built yet.
+    """
+    board = board_of(spec)
+    if board is None:
+        raise SpecError(
+            "the spec names no board",
+            where=f"{spec.source}, [platform]",
+            help='board = "pico"; tpsgd-edge platforms lists them all',
+        )
+    if program is not None:
+        return board, program
+    if not board.boots:
+        raise SpecError(
+            f"there is no firmware for the board '{board.name}' here",
+            where=f"{spec.source}, [platform] board",
+            found="a board without start-up code and drivers in the project",
+            help="put the generated code into firmware of your own (tpsgd-edge package), and name "
+            "its ELF: --program FILE",
+        )
+    built = Path("build") / f"{spec.name}-{board.name}" / "build" / f"{spec.name}.elf"
+    if not built.is_file():
+        raise ToolError(
+            "there is no program yet", where=str(built), help=f"tpsgd-edge build {spec.source}"
+        )
+    return board, built
+
+
+def _has_store(spec: Spec, board: BootingBoard) -> bool:
     return spec.firmware.store and board.storage is not None
 
 
-def _too_large(error: ToolError, board: Board, spec: Spec) -> BudgetError | None:
+def _too_large(error: ToolError, board: BootingBoard, spec: Spec) -> BudgetError | None:
     """Say in words what the linker means, where a memory is too small for it."""
     over = [int(size) for size in _OVERFLOW.findall(str(error.found or ""))]
     if not over:

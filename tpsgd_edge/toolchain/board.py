@@ -1,8 +1,8 @@
-"""Boards: core, memory map, UART and storage of each, one TOML file each in boards/."""
+"""Boards: core, memory map, clock and flashing of each, one TOML file each in boards/."""
 
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 
@@ -10,7 +10,17 @@ from tpsgd_edge.assets import firmware_dir
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.spec import Spec
 from tpsgd_edge.spec.problems import did_you_mean
-from tpsgd_edge.toolchain.board_file import BoardKeys, StorageKeys, UartKeys, read_board_file
+from tpsgd_edge.toolchain.board_file import (
+    BoardKeys,
+    BoardQemuKeys,
+    DriveKeys,
+    EraseKeys,
+    FlashingKeys,
+    ImageFormat,
+    StorageKeys,
+    UartKeys,
+    read_board_file,
+)
 from tpsgd_edge.toolchain.build import Image
 from tpsgd_edge.toolchain.platforms import MemoryMap, Platform, Qemu, load_platform, memory_map
 
@@ -45,15 +55,54 @@ class Storage:
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
-    """A board that an emulator runs with real firmware.
+class Drive:
+    """The USB drive that a board is, which programs what is copied to it.
 
     Attributes:
-        memory: its whole RAM, the flash for code, and the least stack.
-        storage: None where checkpoints cannot be kept.
-        qemu: the machine; its firmware talks over the first -serial.
-        program: the option of QEMU that takes the firmware.
-        keeps: further arguments of QEMU that keep the storage in the file "$file".
+        name: its volume label.
+        family: that of its UF2 files; None of other formats.
+        ready: how the drive comes up.
+    """
+
+    name: str
+    format: ImageFormat
+    family: int | None
+    ready: str
+
+
+@dataclass(frozen=True, slots=True)
+class Flashing:
+    """Ways in which a program gets onto a board.
+
+    Attributes:
+        bossac: whether its boot loader talks to bossac.
+        esptool, probe: what esptool and probe-rs call the chip; None where they do not know it.
+    """
+
+    drive: Drive | None
+    bossac: bool
+    esptool: str | None
+    probe: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Erase:
+    """Geometry of flash: bytes that are erased at once, and bytes that are written at once."""
+
+    block: int
+    write: int
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A board that one can buy, or a machine of QEMU.
+
+    Attributes:
+        memory: the largest RAM in one piece, the flash for programs, and the least stack.
+        clock: of its core in Hz: that of the firmware here where there is some, else the highest
+            that its maker rates it for; None of a machine that has none.
+        erase: geometry of the flash, for checkpoints; None where nothing is known.
+        sources: documents that the numbers are from.
     """
 
     name: str
@@ -61,11 +110,38 @@ class Board:
     notes: str
     platform: Platform
     memory: MemoryMap
+    clock: int | None
+    erase: Erase | None
+    flashing: Flashing
+    sources: tuple[str, ...]
+
+    @property
+    def boots(self) -> bool:
+        """Tell whether the project has firmware for it, which an emulator runs."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class BootingBoard(Board):
+    """A board for which there are start-up code and drivers, and an emulator that runs them.
+
+    Attributes:
+        storage: None where checkpoints cannot be kept.
+        qemu: the machine; its firmware talks over the first -serial.
+        program: the option of QEMU that takes the firmware.
+        keeps: further arguments of QEMU that keep the storage in the file "$file".
+    """
+
     uart: Uart
     storage: Storage | None
     qemu: Qemu
     program: str
     keeps: tuple[str, ...]
+
+    @property
+    def boots(self) -> bool:
+        """Tell whether the project has firmware for it, which an emulator runs."""
+        return True
 
     def qemu_words(self, program: Path) -> tuple[str, ...]:
         """QEMU's command with a program, without what its serial port is connected to."""
@@ -96,9 +172,30 @@ def load_board(name: str) -> Board:
     return _read(name)
 
 
+def load_booting_board(name: str) -> BootingBoard:
+    """The board of this name, for which the project has firmware.
+
+    Raises:
+        SpecError: there is none, or its firmware is to be your own.
+    """
+    board = load_board(name)
+    if not isinstance(board, BootingBoard):
+        raise SpecError(
+            f"there is no firmware for the board '{name}' here",
+            where="platform.board",
+            help=f"boards with firmware: {', '.join(other.name for other in booting_boards())}",
+        )
+    return board
+
+
 def all_boards() -> tuple[Board, ...]:
     """Every board, by name."""
     return tuple(_read(name) for name in _names())
+
+
+def booting_boards() -> tuple[BootingBoard, ...]:
+    """Every board for which the project has firmware, by name."""
+    return tuple(board for board in all_boards() if isinstance(board, BootingBoard))
 
 
 def board_of(spec: Spec) -> Board | None:
@@ -146,7 +243,7 @@ def with_board(spec: Spec) -> Spec:
     return spec.model_copy(update={"platform": platform})
 
 
-def board_files(board: Board, *, has_store: bool) -> dict[str, str]:
+def board_files(board: BootingBoard, *, has_store: bool) -> dict[str, str]:
     """Start-up code, drivers, numbers and linker script of a board, path -> text."""
     folder = firmware_dir() / "board"
     names = [*_FILES, f"startup_{board.platform.port}.c", f"uart_{board.uart.driver}.c"]
@@ -159,7 +256,7 @@ def board_files(board: Board, *, has_store: bool) -> dict[str, str]:
     return files
 
 
-def _numbers(board: Board) -> Mapping[str, str]:
+def _numbers(board: BootingBoard) -> Mapping[str, str]:
     memory, uart, storage = board.memory, board.uart, board.storage
     return {
         "title": board.title,
@@ -186,18 +283,45 @@ def _names() -> tuple[str, ...]:
 @cache
 def _read(name: str) -> Board:
     keys = read_board_file(_FOLDER / f"{name}.toml")
-    return Board(
+    board = Board(
         name=name,
         title=keys.title,
         notes=keys.notes,
         platform=load_platform(keys.platform),
         memory=memory_map(keys.memory),
-        uart=_uart(keys.uart),
-        storage=None if keys.storage is None else _storage(keys.storage),
-        qemu=_qemu(keys),
-        program=keys.qemu.program,
-        keeps=tuple(keys.qemu.keeps or ()),
+        clock=keys.clock,
+        erase=None if keys.erase is None else _erase(keys.erase),
+        flashing=_flashing(keys.flashing),
+        sources=tuple(keys.sources or ()),
     )
+    # A board file has both or neither.
+    if keys.uart is None or keys.qemu is None:
+        return board
+    return _booting(board, keys, keys.uart, keys.qemu)
+
+
+def _booting(board: Board, keys: BoardKeys, uart: UartKeys, qemu: BoardQemuKeys) -> BootingBoard:
+    return BootingBoard(
+        **{item.name: getattr(board, item.name) for item in fields(board)},
+        uart=_uart(uart),
+        storage=None if keys.storage is None else _storage(keys.storage),
+        qemu=Qemu(qemu.command, tuple(qemu.arguments)),
+        program=qemu.program,
+        keeps=tuple(qemu.keeps or ()),
+    )
+
+
+def _erase(keys: EraseKeys) -> Erase:
+    return Erase(keys.block, keys.write)
+
+
+def _flashing(keys: FlashingKeys) -> Flashing:
+    drive = None if keys.drive is None else _drive(keys.drive)
+    return Flashing(drive, keys.bossac, keys.esptool, keys.probe)
+
+
+def _drive(keys: DriveKeys) -> Drive:
+    return Drive(keys.name, keys.format, keys.family, keys.ready)
 
 
 def _uart(keys: UartKeys) -> Uart:
@@ -206,7 +330,3 @@ def _uart(keys: UartKeys) -> Uart:
 
 def _storage(keys: StorageKeys) -> Storage:
     return Storage(keys.driver, keys.base, keys.block_size, keys.block_count, keys.file_size)
-
-
-def _qemu(keys: BoardKeys) -> Qemu:
-    return Qemu(keys.qemu.command, tuple(keys.qemu.arguments))

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from tpsgd_edge.errors import ToolError
-from tpsgd_edge.toolchain.board import Board
+from tpsgd_edge.toolchain.board import BootingBoard
 from tpsgd_edge.toolchain.process import tool_environment
 from tpsgd_edge.toolchain.qemu_link import install_qemu
 
@@ -24,7 +24,7 @@ _START_LIMIT = 30.0
 _CHUNK = 4096
 
 
-def erased_storage(board: Board, file: Path) -> Path:
+def erased_storage(board: BootingBoard, file: Path) -> Path:
     """Write the file in which QEMU keeps a board's storage, all of it erased.
 
     Raises:
@@ -48,7 +48,12 @@ class EmulatedBoard:
     """
 
     def __init__(
-        self, board: Board, program: Path, *, storage: Path | None = None, baud: int | None = None
+        self,
+        board: BootingBoard,
+        program: Path,
+        *,
+        storage: Path | None = None,
+        baud: int | None = None,
     ) -> None:
         """Make the port; the power is still off.
 
@@ -181,7 +186,7 @@ class Pace:
             time.sleep(self._free - now)
 
 
-def _command(board: Board, program: Path, storage: Path | None) -> tuple[str, ...]:
+def _command(board: BootingBoard, program: Path, storage: Path | None) -> tuple[str, ...]:
     found = shutil.which(board.qemu.command)
     if found is None:
         raise ToolError(
