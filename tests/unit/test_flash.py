@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tpsgd_edge.cli import run
 from tpsgd_edge.errors import OutputError, SpecError, ToolError
-from tpsgd_edge.toolchain import flashing
+from tpsgd_edge.toolchain import doctor, flashing
 from tpsgd_edge.toolchain.board import all_boards, board_files, booting_boards, load_board
 from tpsgd_edge.toolchain.elf import Elf
 from tpsgd_edge.toolchain.flash_image import check_place, intel_hex, plain_image, uf2
@@ -186,7 +186,8 @@ class TestWays:
     def test_each_way_is_somebody_s_and_has_commands(self):
         assert {way for board in FLASHED for way in ways_of(board)} == set(WAYS)
         assert {"drive", *flashing._COMMANDS} == set(WAYS)
-        assert set(flashing._INSTALL) == set(flashing._COMMANDS)
+        assert set(flashing.INSTALL_FLASHER) == set(flashing._COMMANDS)
+        assert set(flashing._COMMANDS) <= {program[0] for program in doctor._PROGRAMS}
 
     @pytest.mark.parametrize("board", FLASHED, ids=lambda board: board.name)
     def test_a_dry_run_says_all_and_does_nothing(self, tmp_path, monkeypatch, board):
@@ -316,7 +317,7 @@ class TestTools:
         with pytest.raises(ToolError) as caught:
             flash(board, program_for(board, tmp_path), way=way)
         assert caught.value.what == f"{way} is not installed"
-        assert caught.value.help == flashing._INSTALL[way]
+        assert caught.value.help == flashing.INSTALL_FLASHER[way]
 
 
 SPEC = """\

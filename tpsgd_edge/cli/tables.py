@@ -83,7 +83,7 @@ def show_build(result: BuildResult) -> str:
 
 
 def _next_on(board: "Board", folder: Path, spec: "Spec") -> str:
-    """How the firmware of a board runs, or that there is none."""
+    """Advice on how the firmware of a board runs, or that there is none."""
     from tpsgd_edge.toolchain.board import BootingBoard
 
     if not isinstance(board, BootingBoard):

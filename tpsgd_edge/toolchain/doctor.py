@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tpsgd_edge.errors import ToolError, how_to_install
 from tpsgd_edge.toolchain.compilers import INSTALL_ZIG, find_zig
+from tpsgd_edge.toolchain.flashing import INSTALL_FLASHER
 from tpsgd_edge.toolchain.node_link import INSTALL_NODE
 from tpsgd_edge.toolchain.process import run_tool
 from tpsgd_edge.toolchain.qemu_link import install_qemu
@@ -60,6 +61,9 @@ _PROGRAMS = (
         install_qemu("qemu-system-riscv32"),
     ),
     ("node", "--version", "runs WebAssembly", INSTALL_NODE),
+    ("probe-rs", "--version", "flashes boards over a debug probe", INSTALL_FLASHER["probe-rs"]),
+    ("esptool", "version", "flashes an ESP32", INSTALL_FLASHER["esptool"]),
+    ("bossac", "--version", "flashes an Arduino Nano 33 BLE", INSTALL_FLASHER["bossac"]),
 )
 _PACKAGES = (
     ("unicorn", "runs and counts every platform but the Cortex-M55", INSTALL_ZIG),

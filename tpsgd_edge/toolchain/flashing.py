@@ -24,7 +24,7 @@ _MOUNTS = ("/media/*/{}", "/run/media/*/{}", "/media/{}", "/Volumes/{}")
 _TIMEOUT = 180.0
 # Where ESP-IDF's default table of partitions has the program.
 _ESP_PROGRAM = "0x10000"
-_INSTALL: Mapping[Way, str] = {
+INSTALL_FLASHER: Mapping[Way, str] = {
     "bossac": "it comes with Arduino's core for the board; on Debian and Ubuntu: apt install "
     "bossa-cli, whose own version does not know the nRF52840",
     "esptool": "pip install esptool",
@@ -34,7 +34,7 @@ _INSTALL: Mapping[Way, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Flashed:
-    """What was done, or with a dry run would be.
+    """Steps that were done, or with a dry run would be.
 
     Attributes:
         steps: in words: a file that is copied, or commands.
@@ -177,7 +177,7 @@ def _mounted(drive: Drive) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """What commands are about: the ELF, and a file beside it that is made of it."""
+    """Files that commands are about: the ELF, and a file beside it that is made of it."""
 
     elf: Path
     bin: Path
@@ -231,5 +231,5 @@ def _run(way: Way, command: Sequence[str]) -> None:
     names = (command[0], f"{command[0]}.py")
     found = next((path for name in names if (path := shutil.which(name))), None)
     if found is None:
-        raise ToolError(f"{way} is not installed", where="--by", help=_INSTALL[way])
+        raise ToolError(f"{way} is not installed", where="--by", help=INSTALL_FLASHER[way])
     run_tool((found, *command[1:]), purpose=way, timeout=_TIMEOUT)
