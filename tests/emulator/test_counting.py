@@ -23,6 +23,7 @@ CORES = [platform.name for platform in all_platforms() if platform.is_core]
 COUNTED = [
     pytest.param(platform.name, emulator, id=f"{platform.name}-{emulator}")
     for platform in all_platforms()
+    if platform.is_core
     for emulator in platform.emulators
 ]
 

@@ -207,7 +207,7 @@ SELFTEST_SEES = {
     "constants in flash": Fault(
         "toy",
         # What is learned from is the right array: only the sum over the wrong one tells.
-        Change(r"(crc = tps_crc32\(crc, (\w*fc1_projection), sizeof )\2\);", r"\1\2 - 1);"),
+        Change(r"(crc = crc_of_flash\(crc, (\w*fc1_projection), sizeof )\2\);", r"\1\2 - 1);"),
         "mismatch: in selftest after 8 steps",
     ),
 }
