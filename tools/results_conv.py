@@ -15,7 +15,6 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from statistics import mean
 
@@ -23,10 +22,11 @@ from statistics import mean
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+from conv_data import EXAMPLES, data_for
 from conv_in_torch import train_in_torch
 from of_seeds import each, spread
 
-from tpsgd_edge.frontend.data import Dataset, dataset_from_arrays, load_dataset
+from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.graph import WeightedLayer
 from tpsgd_edge.graph.forward import behind, seen_by_loss
 from tpsgd_edge.memory.dump import read_dump
@@ -46,9 +46,6 @@ from tpsgd_edge.stages.training import Training
 from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import open_device
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-HELD_OUT = {"fashion_cnn": 6_000, "vgg_small": 6_000, "har_conv1d": 1_800}
-FASHION_SAMPLES = 60_000
 # Samples whose maps are held at once.
 CHUNK = 250
 
@@ -323,33 +320,7 @@ def spec_of(run: Run) -> Spec:
 
 def data_of(run: Run) -> Dataset:
     """The data set; a run on held-out samples gets some of the training set as its test set."""
-    if run.net == "har_conv1d":
-        return _hapt(run)
-    count = HELD_OUT[run.net]
-    limit = spec_of(run).data.limit or 0
-    whole = _fashion(run.seed, min(limit + count, FASHION_SAMPLES))
-    x, y = whole.x_train, whole.y_train
-    # Where all are for training, those that are held out are taken from them.
-    limit = min(limit, len(x) - count) if run.held_out else limit
-    kept = replace(whole, x_train=x[:limit], y_train=y[:limit])
-    return replace(kept, x_test=x[limit:], y_test=y[limit:]) if run.held_out else kept
-
-
-@cache
-def _fashion(seed: int, count: int) -> Dataset:
-    settings = [f"seed={seed}", f"data.limit={count}"]
-    return load_dataset(load_spec(EXAMPLES / "fashion_cnn.toml", settings))
-
-
-def _hapt(run: Run) -> Dataset:
-    """The file is in the order of the people: those at its end are held out."""
-    spec = spec_of(run)
-    if not run.held_out:
-        return load_dataset(spec)
-    with np.load(EXAMPLES / "hapt_train.npz") as arrays:
-        x, y = arrays["x"], arrays["y"]
-    count = -HELD_OUT[run.net]
-    return dataset_from_arrays(spec, x[:count], y[:count], x[count:], y[count:])
+    return data_for(spec_of(run), run.net, held_out=run.held_out)
 
 
 def after_each_layer(run: Run) -> dict[str, float]:

@@ -29,6 +29,7 @@ SCRIPTS = sorted(path.name for path in (ROOT / "tools").glob("*.py"))
 # One takes no arguments, others are modules of the others.
 # Others import these, or the documentation site does.
 NO_HELP = (
+    "conv_data.py",
     "conv_in_torch.py",
     "experiments.py",
     "line_devices.py",
