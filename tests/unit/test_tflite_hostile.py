@@ -3,6 +3,7 @@
 import struct
 import tracemalloc
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from tpsgd_edge.errors import DataError, SpecError, TpsgdError
 from tpsgd_edge.frontend.imports.source import read_source
 from tpsgd_edge.frontend.tflite.net import read_tflite
 from tpsgd_edge.spec import spec_from_dict
+
+DATA = Path(__file__).resolve().parent.parent / "data"
 
 
 def small() -> Builder:
@@ -60,6 +63,30 @@ def test_any_byte_may_be_wrong(tmp_path):
                 continue
     # What only names something, or numbers of weights, may be anything.
     assert 0 < fine < 2 * len(places)
+
+
+@pytest.mark.parametrize("file", sorted(DATA.glob("*.tflite")), ids=lambda path: path.stem)
+def test_any_length_may_be_wrong(file, tmp_path):
+    """Lists whose lengths do not fit each other: of scales, axes, places, filters, biases."""
+    raw, path = file.read_bytes(), tmp_path / "net.tflite"
+    draw = np.random.default_rng(1)
+    small = [at for at in range(0, len(raw) - 4, 4) if raw[at + 1 : at + 4] == b"\0\0\0"]
+    for place in draw.permutation(small)[:60].tolist():
+        for wrong in (1, 5, 127):
+            path.write_bytes(raw[:place] + struct.pack("<I", wrong) + raw[place + 4 :])
+            with suppress(TpsgdError):
+                read_tflite(path)
+
+
+def test_scales_of_biases_that_do_not_fit(tmp_path):
+    b = Builder((1, 5))
+    bias = b.constant(np.ones(3, np.int32), ([0.5] * 4, [0] * 4))
+    y = b.op("FULLY_CONNECTED", [b.x, b.constant(np.ones((3, 5))), bias], (1, 3))
+    error = error_of(b.content(y), tmp_path)
+    assert (error.what, error.found) == (
+        "the biases of FULLY_CONNECTED have scales that do not fit",
+        "4 scales for 3 biases",
+    )
 
 
 @pytest.mark.parametrize("where", ["the weights", "the shape", "the operators"])

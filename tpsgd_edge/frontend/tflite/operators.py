@@ -133,10 +133,19 @@ def _bias(nodes: Nodes, op: Operator) -> list[str]:
         return []
     tensor, w, x = nodes.tensor(op, 2), nodes.tensor(op, 1), nodes.tensor(op, 0)
     b = nodes.constant(op, 2, "biases")
-    if tensor.steps is None and b.dtype.kind == "i" and w.steps is not None and x.steps is not None:
-        b = b * (w.steps.scale * x.steps.scale[0])
-    elif tensor.steps is not None and b.dtype.kind == "i":
-        b = b * tensor.steps.scale
+    scale = np.ones(1)
+    if b.dtype.kind == "i" and tensor.steps is not None:
+        scale = tensor.steps.scale
+    elif b.dtype.kind == "i" and w.steps is not None and x.steps is not None:
+        scale = w.steps.scale * x.steps.scale[0]
+    if scale.size not in (1, b.size):
+        raise nodes.error(
+            op,
+            f"the biases of {op.op} have scales that do not fit",
+            found=f"{scale.size} scales for {b.size} biases",
+            help="one scale for all of them, or one for each",
+        )
+    b = (b.ravel() * scale).reshape(b.shape)
     return [nodes.held(f"bias of operator {op.index}", b)]
 
 
