@@ -93,8 +93,10 @@ def build(
     if compile:
         # In a folder of its own first: what exceeds the budget is not written at all.
         with scratch_project(project) as folder:
-            firmware = inspect_firmware(prepared, project, folder, budget_check(prepared))
-            check_built(build_result(prepared, project, None, firmware))
+            check = budget_check(prepared)
+            firmware = inspect_firmware(prepared, project, folder, check)
+            if firmware.sizes is not None:
+                check(firmware.sizes)
             check_binary(prepared, firmware.binary)
             if costs:
                 measured = measure_costs(prepared, project, folder, firmware.binary)

@@ -9,8 +9,7 @@
  *                               input and of the outputs, number of tensors (inference only: 0)
  *   1 init      -               -
  *   2 train     count samples   u32: samples that were refused (bad label)
- *   3 trace     count samples   per sample u32 CRC-32 of each tensor, then of the outputs;
- *                               at the end the outputs of the last step
+ *   3 trace     count samples   per sample the state struct, then the outputs of the step
  *   4 outputs   count inputs    per input: the outputs
  *   5 dump      -               the state struct
  *   6 load      the state       -
@@ -36,7 +35,7 @@
 #include "model_port.h"
 #include "tps_port.h"
 
-#define PROTOCOL_VERSION 4u
+#define PROTOCOL_VERSION 5u
 
 enum opcode {
     INFO,
@@ -279,16 +278,6 @@ static int train(uint32_t count)
     return 1;
 }
 
-static void reply_digests(void)
-{
-    const uint8_t *state = (const uint8_t *)&tps_port_model;
-
-    for (uint32_t i = 0; i < MODEL_N_TENSORS; i++) {
-        reply_u32(tps_crc32(0, state + model_tensors[i].offset, model_tensors[i].size));
-    }
-    reply_u32(tps_crc32(0, model_last_output(), MODEL_N_OUT * sizeof(model_output_t)));
-}
-
 static int trace(uint32_t count)
 {
     while (count-- > 0) {
@@ -296,9 +285,9 @@ static int trace(uint32_t count)
             return 0;
         }
         (void)model_train_step(&tps_port_model, sample.input.x, sample.label);
-        reply_digests();
+        tps_port_write(&tps_port_model, sizeof tps_port_model);
+        tps_port_write(model_last_output(), MODEL_N_OUT * sizeof(model_output_t));
     }
-    tps_port_write(model_last_output(), MODEL_N_OUT * sizeof(model_output_t));
     return 1;
 }
 

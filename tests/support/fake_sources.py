@@ -327,15 +327,6 @@ static inline tps_status model_selftest(model_t *scratch)
 
 #define MODEL_N_TENSORS 8
 
-static const struct {
-    uint32_t offset;
-    uint32_t size;
-} model_tensors[MODEL_N_TENSORS] = {
-    {offsetof(model_t, fc1_w), 40}, {offsetof(model_t, fc1_b), 16}, {offsetof(model_t, fc2_w), 24},
-    {offsetof(model_t, fc2_b), 12}, {offsetof(model_t, rng), 4},    {offsetof(model_t, step), 4},
-    {offsetof(model_t, start), 4},  {offsetof(model_t, rate), 4},
-};
-
 static inline tps_status model_train_step(
     model_t *model, const model_x_t *x, const model_label_t *label)
 {

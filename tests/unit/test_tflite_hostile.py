@@ -2,6 +2,7 @@
 
 import struct
 import tracemalloc
+import warnings
 from contextlib import suppress
 from pathlib import Path
 
@@ -216,3 +217,16 @@ def read_of(raw: bytes, folder):
     path = folder / "net.tflite"
     path.write_bytes(raw)
     return read_tflite(path)
+
+
+@pytest.mark.parametrize("bits", [0x7F800001, 0x7F800000, 0xFFC00000])
+def test_a_scale_that_is_no_number(bits, tmp_path):
+    """A NaN that signals warns where it is converted, so that it is refused before."""
+    b = small()
+    x = b.tensor("other", (1, 3), "i1", (0.125, 0))
+    raw = b.content(b.op("RELU", [x], (1, 3)))
+    assert raw.count(struct.pack("<f", 0.125)) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        error = error_of(raw.replace(struct.pack("<f", 0.125), struct.pack("<I", bits)), tmp_path)
+    assert error.what == "'net.tflite' has a scale that is no number"

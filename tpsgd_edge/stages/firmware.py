@@ -1,10 +1,13 @@
 """Compiled firmware: what it takes and what it costs."""
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 from tpsgd_edge.arithmetic.types import Array
+from tpsgd_edge.cache import fetch, keep, key_of
 from tpsgd_edge.codegen import CProject
 from tpsgd_edge.errors import ToolError
 from tpsgd_edge.quantize import quantize_inputs, quantize_labels
@@ -14,10 +17,12 @@ from tpsgd_edge.stages.preparation import (
     compile_for_host,
     forward_macs,
 )
+from tpsgd_edge.toolchain import counting
 from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.counting import Counts, count_instructions
+from tpsgd_edge.toolchain.executed import Count
 from tpsgd_edge.toolchain.interface import ModelInterface, interface_of
-from tpsgd_edge.toolchain.open_device import can_emulate, open_device
+from tpsgd_edge.toolchain.open_device import can_emulate, find_emulator, open_device
 from tpsgd_edge.toolchain.sizes import Ram, Sizes, measure
 from tpsgd_edge.toolchain.wasm_sizes import measure_module
 
@@ -71,11 +76,40 @@ def inspect_firmware(
     )
     x = quantize_inputs(model, dataset.x_train[:steps])
     labels = quantize_labels(model, dataset.y_train[:steps])
+    stack, counts = _measured(binary, interface, x, labels, counted)
+    return Firmware(binary, sizes.with_stack(stack), counts)
+
+
+def _measured(
+    binary: Binary, interface: ModelInterface, x: Array, labels: Array, counted: int
+) -> tuple[int, Counts | None]:
+    """The depth of the stack over some steps, and what the first of them cost.
+
+    The same code does the same on the same samples: the user's cache remembers what an emulator
+    found. A count that no emulator could make is looked for again.
+    """
+    platform = binary.platform
+    samples = (x.tobytes(), labels.tobytes(), str(counted))
+    code = (binary.path.read_bytes(), *_measuring_code())
+    key = key_of((platform.name, find_emulator(platform), *samples, *code))
+    kept = fetch(key)
+    if kept is not None:
+        known = json.loads(kept)
+        step, inference = known["step"], Count(**known["inference"])
+        return known["stack"], Counts(None if step is None else Count(**step), inference)
     with open_device(binary, interface) as device:
         device.train(x, labels)
-        sizes = sizes.with_stack(device.stack_bytes())
+        stack = device.stack_bytes()
     counts = _counts_if_any(binary, interface, x[:counted], labels[:counted])
-    return Firmware(binary, sizes, counts)
+    if counts is not None:
+        keep(key, json.dumps({"stack": stack, **asdict(counts)}).encode())
+    return stack, counts
+
+
+@cache
+def _measuring_code() -> tuple[bytes, ...]:
+    """What measures: results of another state of it are not those of this one."""
+    return tuple(path.read_bytes() for path in sorted(Path(counting.__file__).parent.glob("*.py")))
 
 
 def _sizes(prepared: Prepared, binary: Binary) -> Sizes:

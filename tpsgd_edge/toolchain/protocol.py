@@ -3,6 +3,7 @@
 import struct
 from types import TracebackType
 from typing import Protocol, Self
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from tpsgd_edge.quantize.model import DTYPES
 from tpsgd_edge.toolchain.interface import ModelInterface
 from tpsgd_edge.trace import ANSWERS, Answers, Trace, neighbours
 
-VERSION = 4
+VERSION = 5
 INFO, INIT, TRAIN, TRACE, OUTPUTS, DUMP, LOAD, SELFTEST, STACK, CONFIDENT = range(10)
 ASK, RATE, RESTART, PREPARE, LABEL, VALUES = range(10, 16)
 
@@ -70,17 +71,16 @@ class StreamDevice:
         """See Device."""
         interface = self.interface
         samples = _samples(interface, x, labels)
-        names = interface.trace_names
-        step_bytes = 4 * len(names)
-        parts, final = [], {}
-        answer = interface.answer_bytes
-        for part in _split(samples, (self._link.max_reply - answer) // step_bytes):
-            size = len(part) * step_bytes
-            reply = self._command(TRACE, len(part), part.tobytes(), size + answer)
-            parts.append(reply[:size])
-            final = {"output": interface.last_output(reply[size:])}
-        digests = np.frombuffer(b"".join(parts), "<u4").reshape(-1, len(names))
-        return Trace(names, digests, interface.layout.read(self.state()) | final)
+        state_size, answer = interface.layout.size, interface.answer_bytes
+        pieces, digests, final = _pieces(interface), [], {}
+        for part in _split(samples, self._link.max_reply // (state_size + answer)):
+            size = len(part) * (state_size + answer)
+            reply = self._command(TRACE, len(part), part.tobytes(), size)
+            steps = np.frombuffer(reply, np.uint8).reshape(len(part), -1)
+            digests += [[crc32(step[piece].data) for piece in pieces] for step in steps]
+            final = {"output": interface.last_output(steps[-1, state_size:].tobytes())}
+        table = np.array(digests, np.uint32).reshape(len(samples), len(pieces))
+        return Trace(interface.trace_names, table, interface.layout.read(self.state()) | final)
 
     def outputs(self, x: Array) -> Array:
         """See Device."""
@@ -247,6 +247,13 @@ def _padded(rows: Array) -> NDArray[np.uint8]:
     if count:
         padded[:, :width] = rows.reshape(count, -1).view(np.uint8).reshape(count, width)
     return padded
+
+
+def _pieces(interface: ModelInterface) -> list[slice]:
+    """The bytes of each tensor in a state, and of the outputs that follow it."""
+    layout = interface.layout
+    places = {t.name: slice(t.offset, t.offset + t.n_bytes) for t in layout.tensors}
+    return [*(places[name] for name in interface.tensors), slice(layout.size, None)]
 
 
 def _split(rows: NDArray[np.uint8], size: int) -> list[NDArray[np.uint8]]:

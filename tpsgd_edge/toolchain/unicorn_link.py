@@ -61,6 +61,8 @@ class UnicornLink:
         self._commands = memoryview(b"")
         self._replies = bytearray()
         self._exception: int | None = None
+        # Where to go on, if not where the core stands.
+        self._next: int | None = None
         self._waiting = False
         self._unicorn = unicorn
         self.uc = _new_core(unicorn, platform.arch, platform.unicorn)
@@ -105,9 +107,10 @@ class UnicornLink:
 
     def _run_to_call(self) -> bool:
         """Run for a while. Whether the core stands at a semihosting call now."""
-        self._exception = None
+        begin = self._pc() if self._next is None else self._next
+        self._exception, self._next = None, None
         try:
-            self.uc.emu_start(self._code_address(self._pc()), 0xFFFFFFFF)
+            self.uc.emu_start(self._code_address(begin), 0xFFFFFFFF)
         except self._unicorn.UcError as error:
             # Unicorn has no hook that could go on after ebreak: it ends here.
             if self.arch == "riscv" and self.uc.mem_read(self._pc(), 4) == _EBREAK:
@@ -123,14 +126,15 @@ class UnicornLink:
 
     def _semihosting(self) -> None:
         """Carry out the call at which the core stands, and step over it unless it has to wait."""
+        # Called several times a training step; each look at a register costs as much as a kernel.
         registers = self._registers
-        result = self._call(self.uc.reg_read(registers.first), self.uc.reg_read(registers.second))
+        pc, *arguments = self.uc.reg_read_batch(registers.call)
+        result = self._call(*arguments)
         if result is None:
             self._waiting = True
             return
         self.uc.reg_write(registers.first, result)
-        after = self._pc() + _CALL_BYTES[self.arch]
-        self.uc.reg_write(registers.pc, self._code_address(after))
+        self._next = pc + _CALL_BYTES[self.arch]
 
     def _call(self, operation: int, block: int) -> int | None:
         """One operation's result; None where it reads commands and there are none."""
@@ -206,6 +210,8 @@ class _Registers:
     def __init__(self, constants: ModuleType, prefix: str, names: tuple[str, ...]) -> None:
         numbers = [int(getattr(constants, prefix + name)) for name in names]
         self.pc, self.stack, self.link, self.first, self.second = numbers
+        # What a semihosting call says: where, the operation, its block of words.
+        self.call = (self.pc, self.first, self.second)
 
 
 def _registers(arch: str) -> _Registers:

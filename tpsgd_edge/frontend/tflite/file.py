@@ -243,6 +243,13 @@ def _steps(table: Table | None) -> Steps | None:
     scale = None if table is None else table.numbers(2, "<f4", "scales", _MOST_TENSORS)
     if table is None or scale is None or scale.size == 0:
         return None
+    if not np.isfinite(scale).all():
+        raise DataError(
+            f"'{table.file}' has a scale that is no number",
+            where=table.file,
+            found=f"{float(scale[~np.isfinite(scale)][0])}",
+            help="convert the net again: a scale is what a step of an integer stands for",
+        )
     zero = table.numbers(3, "<i8", "zero points", _MOST_TENSORS)
     zero = np.zeros(1, np.int64) if zero is None or zero.size == 0 else zero
     return Steps(scale.astype(np.float64), zero, table.number(6, "i"))

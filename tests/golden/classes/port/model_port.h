@@ -28,21 +28,6 @@ typedef float model_raw_t;
 #define MODEL_OUTPUT_COUNT 3
 #define MODEL_N_TENSORS 8
 
-/* Tensors of the state, in the order of the model's digest. */
-static const struct {
-    uint32_t offset;
-    uint32_t size;
-} model_tensors[MODEL_N_TENSORS] = {
-    {offsetof(model_t, fc1_w), sizeof(((model_t *)0)->fc1_w)},
-    {offsetof(model_t, fc1_b), sizeof(((model_t *)0)->fc1_b)},
-    {offsetof(model_t, fc2_w), sizeof(((model_t *)0)->fc2_w)},
-    {offsetof(model_t, fc2_b), sizeof(((model_t *)0)->fc2_b)},
-    {offsetof(model_t, rng), sizeof(((model_t *)0)->rng)},
-    {offsetof(model_t, step), sizeof(((model_t *)0)->step)},
-    {offsetof(model_t, start), sizeof(((model_t *)0)->start)},
-    {offsetof(model_t, rate), sizeof(((model_t *)0)->rate)},
-};
-
 static inline void model_init(model_t *model)
 {
     petals_init(model);
