@@ -8,7 +8,14 @@
 
 #define PAINT UINT32_C(0xC5C5C5C5)
 
-extern const uint32_t __data_load[];
+/* An AVR reads its flash by other instructions. */
+#ifdef __FLASH
+#define IN_FLASH __flash
+#else
+#define IN_FLASH
+#endif
+
+extern const IN_FLASH uint32_t __data_load[];
 extern uint32_t __data_start[];
 extern uint32_t __data_end[];
 extern uint32_t __bss_start[];
@@ -44,7 +51,7 @@ uint32_t tps_port_stack_used(const void *from)
 
 _Noreturn void tps_port_boot(void)
 {
-    const uint32_t *from = __data_load;
+    const IN_FLASH uint32_t *from = __data_load;
 
     for (volatile uint32_t *word = __data_start; word < __data_end; word++) {
         *word = *from++;

@@ -37,6 +37,8 @@ static inline const void *tps_port_stack_pointer(void)
     __asm volatile("mov %0, sp" : "=r"(sp));
 #elif defined(__riscv)
     __asm volatile("mv %0, sp" : "=r"(sp));
+#elif defined(__AVR__)
+    __asm volatile("in %A0, 0x3d\n\tin %B0, 0x3e" : "=r"(sp));
 #endif
     return sp;
 }

@@ -130,7 +130,7 @@ def verify_command(
     overrides: tuple[str, ...],
     as_json: bool,
     steps: int | None,
-    emulator: Literal["auto", "unicorn", "qemu", "node"],
+    emulator: Literal["auto", "unicorn", "qemu", "node", "simavr"],
     weights_in: Path | None,
     model_id: int | None,
 ) -> Outcome:
@@ -237,7 +237,7 @@ def report_command(
     no_widget: bool,
     steps: int | None,
     epochs: int | None,
-    emulator: Literal["auto", "unicorn", "qemu", "node"],
+    emulator: Literal["auto", "unicorn", "qemu", "node", "simavr"],
 ) -> Outcome:
     """All three, one table and an HTML report.
 

@@ -50,7 +50,7 @@ platform_option = click.option(
 )
 emulator_option = click.option(
     "--emulator",
-    type=click.Choice(["auto", "unicorn", "qemu", "node"]),
+    type=click.Choice(["auto", "unicorn", "qemu", "node", "simavr"]),
     default="auto",
     show_default=True,
     help="What runs the code of a device.",

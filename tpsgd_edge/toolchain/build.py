@@ -231,10 +231,36 @@ def compile_plugin(source: Path, compiler: Compiler, *, build_dir: Path) -> Path
     return path
 
 
+def compile_program(
+    source: Path, compiler: Compiler, *, build_dir: Path, libraries: Sequence[str]
+) -> Path:
+    """Build a program of this computer from one C file.
+
+    Args:
+        libraries: of the system, as the linker takes them.
+
+    Raises:
+        ToolError: the compiler fails, or has no such library.
+    """
+    flags = ["-std=c11", "-O2", *_warning_flags(as_errors=False)]
+    words = [compiler.title, *compiler.command, *flags, *libraries]
+    digest = _digest([source.parent], [*words, source.name])
+
+    def make(scratch: Path) -> tuple[Path, str]:
+        built = scratch / "built"
+        arguments = [*flags, str(source), "-o", str(built), *libraries]
+        purpose = f"compiling {source.name}"
+        return built, _compile(compiler, arguments, scratch, scratch, purpose=purpose)
+
+    path = build_dir / f"{source.stem}-{digest[:12]}"
+    _unless_built(path, make, _key((digest,), compiler))
+    return path
+
+
 def device_flags(platform: Platform, compiler: Compiler) -> list[str]:
     """Flags without which the code would be another: core, language, freestanding."""
     zig = ZIG if compiler.family == "zig" else ()
-    return [*platform.flags[compiler.family], *LANGUAGE, *PORT, *FREESTANDING, *zig]
+    return [*LANGUAGE, *PORT, *FREESTANDING, *zig, *platform.flags[compiler.family]]
 
 
 def _host_flags(

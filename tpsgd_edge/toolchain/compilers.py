@@ -27,6 +27,7 @@ COMMANDS: dict[str, dict[Family, tuple[str, ...]]] = {
         "gcc": ("riscv64-unknown-elf-gcc", "riscv32-unknown-elf-gcc", "riscv-none-elf-gcc"),
         "clang": ("clang",),
     },
+    "avr": {"gcc": ("avr-gcc",)},
     "wasm": {"zig": ("zig",), "clang": ("clang",)},
 }
 
@@ -65,8 +66,14 @@ def find_compiler(platform: Platform, preferred: str | None = None) -> Compiler:
         f"no C compiler for platform '{platform.name}'",
         where=PREFERENCE_VARIABLE if wanted and not preferred else "platform.name",
         found=f"none of: {looked_for}",
-        help=f"{INSTALL_ZIG} brings zig, which builds for every platform",
+        help=_how_to_install(platform),
     )
+
+
+def _how_to_install(platform: Platform) -> str:
+    if "zig" in platform.flags:
+        return f"{INSTALL_ZIG} brings zig, which builds for every platform but AVR"
+    return "on Debian and Ubuntu: apt install gcc-avr avr-libc"
 
 
 def find_zig() -> tuple[str, ...] | None:

@@ -17,6 +17,7 @@ from tpsgd_edge.toolchain.executed import Count, Executed, count_of
 from tpsgd_edge.toolchain.interface import ModelInterface
 from tpsgd_edge.toolchain.open_device import EmulatorChoice, find_emulator
 from tpsgd_edge.toolchain.qemu_counter import run_in_qemu
+from tpsgd_edge.toolchain.simavr_counter import run_in_simavr
 from tpsgd_edge.toolchain.unicorn_counter import run_in_unicorn
 
 _TIMEOUT = 600.0
@@ -104,4 +105,9 @@ def _cannot_count(
     )
 
 
-_RUN = {"unicorn": run_in_unicorn, "qemu": run_in_qemu, "node": _cannot_count}
+_RUN = {
+    "unicorn": run_in_unicorn,
+    "qemu": run_in_qemu,
+    "node": _cannot_count,
+    "simavr": run_in_simavr,
+}

@@ -2,7 +2,7 @@
 
 import struct
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tpsgd_edge.errors import ToolError
@@ -24,12 +24,14 @@ class Executed:
         fell_through: how many of them went on behind the block instead of jumping.
         by_layer: layer name -> instructions in kernels that worked for this layer; the rest is
             under "model".
+        cycles: of all runs, where the emulator knows them.
     """
 
     runs: int
     blocks: Mapping[Block, int]
     fell_through: Mapping[Block, int]
     by_layer: Mapping[str, int]
+    cycles: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,9 @@ def count_of(executed: Executed, elf: Elf, platform: Platform) -> Count:
         instructions = executions * instructions_in(elf.code(address, size), arch)
         by_function[elf.function_at(address)] += instructions
     total = by_function.total()
-    cycles = None if platform.timing is None else _cycles(executed, elf, platform.timing)
+    cycles = executed.cycles
+    if platform.timing is not None:
+        cycles = _cycles(executed, elf, platform.timing)
     return Count(executed.runs, total, executed.by_layer, dict(by_function.most_common()), cycles)
 
 
@@ -90,7 +94,7 @@ def instructions_in(code: bytes, arch: str) -> int:
     3
     """
     halfwords = struct.unpack(f"<{len(code) // 2}H", code)
-    is_long = _is_long_thumb if arch == "arm" else _is_long_riscv
+    is_long = _IS_LONG[arch]
     count = position = 0
     while position < len(halfwords):
         position += 2 if is_long(halfwords[position]) else 1
@@ -104,3 +108,15 @@ def _is_long_thumb(halfword: int) -> bool:
 
 def _is_long_riscv(halfword: int) -> bool:
     return halfword & 3 == 3
+
+
+def _is_long_avr(halfword: int) -> bool:
+    """LDS and STS, JMP and CALL."""
+    return halfword & 0xFC0F == 0x9000 or halfword & 0xFE0C == 0x940C
+
+
+_IS_LONG: Mapping[str, Callable[[int], bool]] = {
+    "arm": _is_long_thumb,
+    "riscv": _is_long_riscv,
+    "avr": _is_long_avr,
+}

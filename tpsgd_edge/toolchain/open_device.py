@@ -13,11 +13,12 @@ from tpsgd_edge.toolchain.platforms import Platform
 from tpsgd_edge.toolchain.process_link import ProcessLink
 from tpsgd_edge.toolchain.protocol import Link, StreamDevice
 from tpsgd_edge.toolchain.qemu_link import QemuLink, qemu_command
+from tpsgd_edge.toolchain.simavr_link import SimavrLink, check_simavr
 from tpsgd_edge.toolchain.unicorn_link import UnicornLink, import_unicorn
 
-Emulator = Literal["unicorn", "qemu", "node"]
+Emulator = Literal["unicorn", "qemu", "node", "simavr"]
 _EMULATORS: tuple[Emulator, ...] = get_args(Emulator)
-EmulatorChoice = Literal["auto", "unicorn", "qemu", "node"]
+EmulatorChoice = Literal["auto", "unicorn", "qemu", "node", "simavr"]
 
 
 def open_device(
@@ -74,17 +75,19 @@ def emulator_title(emulator: Emulator) -> str:
     """Name of an emulator, with its version where the package says one."""
     if emulator == "unicorn":
         return f"unicorn {import_unicorn().__version__}"
-    return "QEMU" if emulator == "qemu" else "node"
+    return "QEMU" if emulator == "qemu" else emulator
 
 
 _LINKS: Mapping[Emulator, Callable[[Binary, ModelInterface, float], Link]] = {
     "unicorn": lambda binary, _, timeout: UnicornLink(binary, timeout=timeout),
     "qemu": lambda binary, interface, timeout: QemuLink(binary, interface, timeout=timeout),
     "node": lambda binary, _, timeout: NodeLink(binary, timeout=timeout),
+    "simavr": lambda binary, _, timeout: SimavrLink(binary, timeout=timeout),
 }
 # Each of them raises ToolError where its emulator is missing.
 _LOOKS: Mapping[Emulator, Callable[[Platform], object]] = {
     "unicorn": lambda _: import_unicorn(),
     "qemu": qemu_command,
     "node": lambda _: node_command(),
+    "simavr": lambda _: check_simavr(),
 }

@@ -11,13 +11,14 @@ from tpsgd_edge.toolchain.cycles import Timing
 
 K = TypeVar("K", bound=Keys)
 Family = Literal["zig", "gcc", "clang"]
-Arch = Literal["host", "arm", "riscv", "wasm"]
+Arch = Literal["host", "arm", "riscv", "avr", "wasm"]
 FAMILIES: tuple[Family, ...] = get_args(Family)
 # The host starts by itself, a module gets its memory from whoever runs it.
 _NEEDED: dict[Arch, tuple[str, ...]] = {
     "host": (),
     "arm": ("port", "memory"),
     "riscv": ("port", "memory"),
+    "avr": ("port", "memory"),
     "wasm": ("port",),
 }
 
@@ -53,11 +54,12 @@ class QemuKeys(Keys):
 
 
 class EmulatorKeys(Keys):
-    """[emulators]: unicorn's name of the CPU model, QEMU, and whether node runs it."""
+    """[emulators]: the names that unicorn and simavr have for it, QEMU, and whether node runs it."""
 
     unicorn: str | None = None
     qemu: QemuKeys | None = None
     node: bool = False
+    simavr: str | None = None
 
 
 class PlatformKeys(Keys):

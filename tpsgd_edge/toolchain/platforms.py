@@ -25,14 +25,13 @@ _FOLDER = Path(__file__).resolve().parent / "platforms"
 _CORE_FILES = (
     "tps_port.h",
     "tps_boot.h",
-    "semihosting.h",
     "harness.c",
     "answers.h",
     "answers.c",
     "boot.c",
-    "semihosting.c",
     "memory.c",
 )
+_SEMIHOSTING_FILES = ("semihosting.h", "semihosting.c")
 # A module has no reset and no semihosting. The order is that of its functions (wasm_sizes.py).
 _MODULE_FILES = ("tps_port.h", "answers.h", "memory.c", "startup_wasm.c", "harness.c", "answers.c")
 
@@ -67,12 +66,13 @@ class Platform:
     """A kind of core.
 
     Attributes:
-        port: which start-up file it takes: cortex_m, riscv or wasm; None for the host.
+        port: which start-up file it takes: cortex_m, riscv, avr or wasm; None for the host.
         flags: compiler flags that choose the core, by family of compilers.
         memory: None for the host, and for WebAssembly, whose memory grows.
         unicorn: name of a CPU model of unicorn, None where it has none.
         qemu: None where QEMU does not run it.
         node: whether node runs it.
+        simavr: name of a core of simavr, None where it has none.
         timing: whose cycles `cycles.py` estimates, None where it knows none.
     """
 
@@ -86,6 +86,7 @@ class Platform:
     unicorn: str | None
     qemu: Qemu | None
     node: bool
+    simavr: str | None
     timing: Timing | None
 
     @property
@@ -100,8 +101,13 @@ class Platform:
 
     @property
     def emulators(self) -> tuple[str, ...]:
-        """Names of the emulators that run it, first choice first: unicorn, qemu, node."""
-        runs = {"unicorn": self.unicorn, "qemu": self.qemu, "node": self.node}
+        """Names of the emulators that run it, first choice first."""
+        runs = {
+            "unicorn": self.unicorn,
+            "qemu": self.qemu,
+            "node": self.node,
+            "simavr": self.simavr,
+        }
         return tuple(name for name, how in runs.items() if how)
 
 
@@ -132,9 +138,10 @@ def port_files(platform: Platform) -> dict[str, str]:
     if platform.port is None:
         return {}
     folder = firmware_dir() / "port"
-    own = f"startup_{platform.port}.c"
-    names = (*_CORE_FILES, own) if platform.is_core else _MODULE_FILES
-    files = {f"port/{name}": (folder / name).read_text(encoding="utf-8") for name in names}
+    files = {
+        f"port/{name}": (folder / name).read_text(encoding="utf-8")
+        for name in _port_names(platform)
+    }
     return files | ({"port/link.ld": _linker_script(platform, folder)} if platform.is_core else {})
 
 
@@ -143,10 +150,18 @@ def port_sources(platform: Platform) -> tuple[str, ...]:
     return tuple(path for path in port_files(platform) if path.endswith(".c"))
 
 
+def _port_names(platform: Platform) -> tuple[str, ...]:
+    if not platform.is_core:
+        return _MODULE_FILES
+    own = f"startup_{platform.port}.c"
+    return (*_CORE_FILES, *(() if platform.arch == "avr" else _SEMIHOSTING_FILES), own)
+
+
 def _linker_script(platform: Platform, folder: Path) -> str:
     memory = platform.memory
     assert memory is not None
-    template = string.Template((folder / "link.ld.in").read_text(encoding="utf-8"))
+    name = "link_avr.ld.in" if platform.arch == "avr" else "link.ld.in"
+    template = string.Template((folder / name).read_text(encoding="utf-8"))
     return template.substitute(
         title=platform.title,
         port=platform.port,
@@ -178,6 +193,7 @@ def _read(name: str) -> Platform:
         unicorn=keys.emulators.unicorn,
         qemu=None if keys.emulators.qemu is None else _qemu(keys.emulators.qemu),
         node=keys.emulators.node,
+        simavr=keys.emulators.simavr,
         timing=keys.timing,
     )
 

@@ -1,11 +1,14 @@
 """The harness as a program of this computer (firmware/host/stdio.c), or inside of one."""
 
+import contextlib
 import subprocess
 import tempfile
 import threading
 
 from tpsgd_edge.errors import ToolError
 from tpsgd_edge.toolchain.process import failure, tool_environment
+
+_SECONDS_TO_END = 10.0
 
 
 class ProcessLink:
@@ -50,6 +53,13 @@ class ProcessLink:
         if len(reply) != reply_size or self._child.poll() is not None:
             raise self._failure()
         return reply
+
+    def end(self) -> None:
+        """End the command stream, and give the child some seconds to end by itself."""
+        assert self._child.stdin is not None
+        with contextlib.suppress(BrokenPipeError, subprocess.TimeoutExpired):
+            self._child.stdin.close()
+            self._child.wait(_SECONDS_TO_END)
 
     def close(self) -> None:
         """See Link."""

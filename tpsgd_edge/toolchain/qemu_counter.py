@@ -5,6 +5,7 @@ QEMU's other ways to count do not do: its cycle counter reads 0, and its timers 
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from tpsgd_edge.assets import firmware_dir
 from tpsgd_edge.errors import ToolError
@@ -44,13 +45,12 @@ def run_in_qemu(
     plugin = compile_plugin(source, compiler, build_dir=binary.path.parent)
     with scratch_folder() as folder:
         plan, out = folder / "plan.txt", folder / "counts.txt"
-        lines = _plan(read_elf(binary.path), function, interface.layers)
-        plan.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        write_plan(plan, read_elf(binary.path), function, interface.layers)
         arguments = ("-plugin", f"{plugin.resolve()},plan={plan},out={out}")
         link = QemuLink(binary, interface, timeout=timeout, arguments=arguments)
         with StreamDevice(link, interface) as device:
             run(device)
-        return _parsed(out.read_text(encoding="utf-8"), interface.layers)
+        return counted_in(out.read_text(encoding="utf-8"), interface.layers)
 
 
 def check_plugins(platform: Platform) -> None:
@@ -69,8 +69,17 @@ def check_plugins(platform: Platform) -> None:
         )
 
 
+def write_plan(path: Path, elf: Elf, function: str, layers: Sequence[str]) -> None:
+    """Write what count.c and simavr.c count: a function, told apart by the layers it works for.
+
+    Raises:
+        ToolError: the binary has no such function.
+    """
+    text = "".join(f"{line}\n" for line in _plan(elf, function, layers))
+    path.write_text(text, encoding="utf-8")
+
+
 def _plan(elf: Elf, function: str, layers: Sequence[str]) -> Iterator[str]:
-    """Lines of the plugin's plan."""
     entry = elf.find(function)
     yield _range("entry", entry.address, entry.size)
     yield _range("outside", elf.places[_HARNESS], elf.sections[_HARNESS])
@@ -88,9 +97,12 @@ def _range(kind: str, start: int, size: int) -> str:
     return f"{kind} {start:x} {start + size:x}"
 
 
-def _parsed(text: str, layers: Sequence[str]) -> Executed:
-    """The output of all runs of QEMU; each one boots, and most of them count nothing."""
-    runs = 0
+def counted_in(text: str, layers: Sequence[str]) -> Executed:
+    """Read the output of all runs of an emulator.
+
+    QEMU boots for each request, and counts nothing in most of them.
+    """
+    runs = cycles = 0
     blocks: Counter[Block] = Counter()
     fell_through: Counter[Block] = Counter()
     by_layer: Counter[str] = Counter()
@@ -98,6 +110,8 @@ def _parsed(text: str, layers: Sequence[str]) -> Executed:
         kind, *words = line.split()
         if kind == "runs":
             runs += int(words[0])
+        elif kind == "cycles":
+            cycles += int(words[0])
         elif kind == "layer":
             index, count = int(words[0]), int(words[1])
             by_layer[MODEL if index < 0 else layers[index]] += count
@@ -105,4 +119,5 @@ def _parsed(text: str, layers: Sequence[str]) -> Executed:
             block = (int(words[0], 16), int(words[1]))
             blocks[block] += int(words[2])
             fell_through[block] += int(words[3])
-    return Executed(runs, blocks, fell_through, {n: c for n, c in by_layer.items() if c})
+    named = {name: count for name, count in by_layer.items() if count}
+    return Executed(runs, blocks, fell_through, named, cycles or None)
