@@ -65,11 +65,15 @@ struct pair {
     _Alignas(4) model_label_t labels[2 * MODEL_LABEL_COUNT];
 };
 
-/* The model, in a section of its own so that its size can be told from that of the rest. */
+/* The model, in a section of its own so that its size can be told from that of the rest. Cores that
+ * align nothing leave the padding at the end of the struct away, which the other side expects. */
 #if defined(__ELF__)
 __attribute__((section(".bss.tps_port_model")))
 #endif
-static model_t tps_port_model;
+static union {
+    model_t model;
+    uint8_t bytes[(sizeof(model_t) + 3u) / 4u * 4u];
+} state;
 
 /* Where the stack pointer stood when the model was called. */
 static const void *stack_at_call;
@@ -103,7 +107,7 @@ static int reply_outputs(uint32_t count, uint32_t opcode)
         if (!read_all(&input, sizeof input)) {
             return 0;
         }
-        model_outputs(&tps_port_model, input.x, outputs);
+        model_outputs(&state.model, input.x, outputs);
         if (opcode == OUTPUTS) {
             tps_port_write(outputs, sizeof outputs);
         } else {
@@ -198,7 +202,7 @@ static uint32_t bad_labels_taken(const model_x_t *x)
     (void)x;
     return 0;
 #else
-    return tps_port_bad_labels_taken(&tps_port_model, x);
+    return tps_port_bad_labels_taken(&state.model, x);
 #endif
 }
 
@@ -211,11 +215,11 @@ static int reply_answers(uint32_t count)
         if (!read_all(&pair, sizeof pair)) {
             return 0;
         }
-        tps_port_answers(&tps_port_model, pair.x, pair.labels, words);
+        tps_port_answers(&state.model, pair.x, pair.labels, words);
         tps_port_write(words, sizeof words);
     }
     reply_u32(bad_labels_taken(pair.x));
-    reply_u32(model_digest(&tps_port_model));
+    reply_u32(model_digest(&state.model));
     return 1;
 }
 
@@ -225,7 +229,7 @@ static void reply_info(void)
 {
     const uint32_t info[6] = {
         PROTOCOL_VERSION,
-        sizeof(model_t),
+        sizeof state,
         0,
         sizeof(struct input),
         MODEL_OUTPUT_COUNT * sizeof(model_output_t),
@@ -254,7 +258,7 @@ static void reply_info(void)
 {
     const uint32_t info[6] = {
         PROTOCOL_VERSION,
-        sizeof(model_t),
+        sizeof state,
         sizeof(struct sample),
         sizeof(struct input),
         MODEL_OUTPUT_COUNT * sizeof(model_output_t),
@@ -272,7 +276,7 @@ static int train(uint32_t count)
         if (!read_all(&sample, sizeof sample)) {
             return 0;
         }
-        refused += model_train_step(&tps_port_model, sample.input.x, sample.label) != TPS_OK;
+        refused += model_train_step(&state.model, sample.input.x, sample.label) != TPS_OK;
     }
     reply_u32(refused);
     return 1;
@@ -284,8 +288,8 @@ static int trace(uint32_t count)
         if (!read_all(&sample, sizeof sample)) {
             return 0;
         }
-        (void)model_train_step(&tps_port_model, sample.input.x, sample.label);
-        tps_port_write(&tps_port_model, sizeof tps_port_model);
+        (void)model_train_step(&state.model, sample.input.x, sample.label);
+        tps_port_write(&state, sizeof state);
         tps_port_write(model_last_output(), MODEL_N_OUT * sizeof(model_output_t));
     }
     return 1;
@@ -298,7 +302,7 @@ static int set_rate(void)
     if (!read_all(&rate, sizeof rate)) {
         return 0;
     }
-    reply_u32((uint32_t)model_set_rate(&tps_port_model, rate));
+    reply_u32((uint32_t)model_set_rate(&state.model, rate));
     return 1;
 }
 
@@ -312,7 +316,7 @@ static int serve_training(uint32_t opcode, uint32_t count)
     case RATE:
         return set_rate();
     case RESTART:
-        model_restart_schedule(&tps_port_model);
+        model_restart_schedule(&state.model);
         return 1;
     default:
         return 0;
@@ -328,7 +332,7 @@ static int serve(uint32_t opcode, uint32_t count)
         reply_info();
         return 1;
     case INIT:
-        model_init(&tps_port_model);
+        model_init(&state.model);
         return 1;
     case OUTPUTS:
     case CONFIDENT:
@@ -343,14 +347,14 @@ static int serve(uint32_t opcode, uint32_t count)
         return reply_values(count);
     case SELFTEST:
         stack_at_call = tps_port_stack_pointer();
-        reply_u32((uint32_t)model_selftest(&tps_port_model));
-        model_init(&tps_port_model);
+        reply_u32((uint32_t)model_selftest(&state.model));
+        model_init(&state.model);
         return 1;
     case DUMP:
-        tps_port_write(&tps_port_model, sizeof tps_port_model);
+        tps_port_write(&state, sizeof state);
         return 1;
     case LOAD:
-        return read_all(&tps_port_model, sizeof tps_port_model);
+        return read_all(&state, sizeof state);
     case STACK:
         reply_u32(tps_port_stack_used(stack_at_call));
         return 1;

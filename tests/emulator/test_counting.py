@@ -16,6 +16,7 @@ from tpsgd_edge.toolchain.compilers import find_compiler
 from tpsgd_edge.toolchain.counting import count_instructions
 from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.platforms import all_platforms, load_platform
+from tpsgd_edge.toolchain.simavr_link import check_simavr
 from tpsgd_edge.toolchain.unicorn_link import import_unicorn
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
@@ -29,6 +30,7 @@ COUNTED = [
 
 _THUMB = "movs r3, #10\\n1: subs r3, #1\\nbne 1b\\n{wide}movs r0, #0\\nbx lr"
 _RISCV = "li t0, 10\\n1: addi t0, t0, -1\\nbnez t0, 1b\\n{wide}li a0, 0\\nret"
+_AVR = "ldi r24, 10\\n1: dec r24\\nbrne 1b\\nlds r25, 0x200\\nclr r24\\nret"
 # One before the loop, two for each of ten turns, two behind; and one of 4 bytes where there is one.
 _SHORT, _WITH_WIDE = 23, 24
 
@@ -41,13 +43,18 @@ def needs(platform: str, *emulators: str) -> None:
         if "qemu" in emulators:
             qemu_counter.check_plugins(load_platform(platform))
             find_compiler(load_platform("host"))
+        if "simavr" in emulators:
+            check_simavr()
+            find_compiler(load_platform(platform))
     except ToolError as error:
         pytest.skip(str(error))
 
 
 def known_function(platform: str) -> tuple[dict[str, str], int]:
     """The project with a training step in assembly, and that step's number of instructions."""
-    if platform == "rv32imc":
+    if platform == "atmega2560":
+        body, length = _AVR, _WITH_WIDE
+    elif platform == "rv32imc":
         body, length = _RISCV.format(wide="lui t1, 0x12345\\n"), _WITH_WIDE
     elif platform == "cortex-m0plus":
         body, length = _THUMB.format(wide=""), _SHORT

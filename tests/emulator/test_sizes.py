@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.fake_project import FILES
-from tpsgd_edge.toolchain.platforms import all_platforms
+from tpsgd_edge.toolchain.platforms import all_platforms, load_platform
 from tpsgd_edge.toolchain.sizes import measure
 
 DEVICES = [platform.name for platform in all_platforms() if platform.is_core]
@@ -12,12 +12,18 @@ STATE = 108
 ARENA, INFERENCE_ARENA = 10 + 8 + 6, 10 + 8
 
 
+def copied(platform, sizes):
+    """Bytes of constants that lie in RAM too: on an AVR those that no code reads from flash."""
+    return sizes.flash.constants if load_platform(platform).arch == "avr" else 0
+
+
 @pytest.mark.parametrize("platform", DEVICES)
 def test_ram_is_the_state_and_the_static_data(build_firmware, platform):
-    ram = measure(build_firmware(platform)).ram
+    sizes = measure(build_firmware(platform))
+    ram = sizes.ram
     assert ram.weights == STATE
     # Arrays may start at multiples of 4.
-    assert ARENA <= ram.arena <= ARENA + 8
+    assert ARENA <= ram.arena - copied(platform, sizes) <= ARENA + 8
     assert ram.total == ram.weights + ram.arena
 
 
@@ -25,7 +31,9 @@ def test_ram_is_the_state_and_the_static_data(build_firmware, platform):
 def test_firmware_without_training_is_smaller(build_firmware, platform):
     training = measure(build_firmware(platform))
     inference = measure(build_firmware(platform, inference_only=True))
-    assert INFERENCE_ARENA <= inference.ram.arena <= INFERENCE_ARENA + 4 < training.ram.arena
+    arena = inference.ram.arena - copied(platform, inference)
+    assert INFERENCE_ARENA <= arena <= INFERENCE_ARENA + 4
+    assert inference.ram.arena < training.ram.arena
     assert inference.ram.weights == STATE
     assert inference.flash.code < training.flash.code
     assert inference.port_flash < training.port_flash

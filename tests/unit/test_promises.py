@@ -33,6 +33,7 @@ WRITERS = {
     "toolchain/build.py": "sources and objects, in the folder of a build",
     "toolchain/qemu_counter.py": "the plan of the plugin, in a scratch folder",
     "toolchain/qemu_link.py": "commands, in a scratch folder",
+    "toolchain/simavr_link.py": "the flash of the core and a probe, in folders of a build",
 }
 # Who reads files that come from outside, and the reader of tools/fuzz.py that is for them.
 READERS = {
@@ -56,6 +57,7 @@ OWN = {
     *("toolchain/build.py", "toolchain/elf.py", "toolchain/qemu_counter.py", "pipeline.py"),
     *("toolchain/scratch.py", "toolchain/qemu_link.py", "toolchain/wasm_sizes.py"),
     *("stages/widget.py", "codegen/packages/rendering.py"),
+    *("stages/firmware.py", "toolchain/simavr_counter.py"),
 }
 # Errors that no user sees: they become others where they are caught, or name a defect.
 INNER = {"ValueError", "TypeError", "AttributeError", "NotADirectoryError", "BrokenPipeError"}

@@ -104,7 +104,10 @@ PARTS: Mapping[str, tuple[set[str], ...]] = {
     "formats": (set(get_args(ActivationFormat)),),
     "schedules": (set(SCHEDULES) - {"constant"},),
     "rules": (set(get_args(RuleName)) - {"last_layer"},),
-    "architectures": (set(get_args(Arch)) - {"host", "wasm"},),
+    "architectures": (
+        set(get_args(Arch)) - {"host", "wasm"},
+        set(get_args(Arch)) - {"host", "wasm", "avr"},
+    ),
 }
 # Tables that are about a few names by their nature, and what becomes of the others.
 FEW: Mapping[tuple[str, str], str] = {

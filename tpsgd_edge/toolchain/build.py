@@ -7,6 +7,7 @@ folder, or without its paths in the user's cache.
 import hashlib
 import os
 import platform as computer
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from typing import Literal
 
 from tpsgd_edge.assets import firmware_dir
 from tpsgd_edge.cache import fetch, keep, key_of
-from tpsgd_edge.errors import OutputError
+from tpsgd_edge.errors import OutputError, ToolError
 from tpsgd_edge.toolchain.compilers import Compiler, find_compiler, zig_environment
 from tpsgd_edge.toolchain.platforms import Platform, load_platform, port_sources
 from tpsgd_edge.toolchain.process import run_tool
@@ -59,6 +60,8 @@ LINK = {
 # A module has no entry: it exports functions, and asks for none.
 LINK_MODULE = ("-nostdlib", "-Wl,--no-entry")
 TIMEOUT = 300.0
+# GNU's linker, then LLVM's.
+_OVERFLOW = re.compile(r"region [`'](?P<region>\w+)'[^\n]*overflowed(?: by|:) (?P<bytes>\d+) bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +330,18 @@ def _link(
         "-o",
         str(built),
     ]
-    _compile(compiler, arguments, folder, scratch, purpose=f"linking for {image.title}")
+    try:
+        _compile(compiler, arguments, folder, scratch, purpose=f"linking for {image.title}")
+    except ToolError as error:
+        over = _OVERFLOW.search(error.found or "")
+        if over is None:
+            raise
+        raise ToolError(
+            f"the firmware does not fit into the memory of {platform.title}",
+            where=f"platform '{platform.name}'",
+            found=f"{over['region']} is {int(over['bytes']):,} bytes too small",
+            help='fewer units, numbers.weights = "s8", or another platform',
+        ) from error
     return built
 
 
@@ -347,7 +361,8 @@ def _runtime_library(platform: Platform, compiler: Compiler) -> list[str]:
     if compiler.family == "zig" or not platform.is_core:
         return []
     if compiler.family == "gcc":
-        return ["-lgcc"]
+        # avr-libc's own soft float, of which gcc has none there.
+        return ["-lm", "-lgcc"] if platform.arch == "avr" else ["-lgcc"]
     gcc = find_compiler(platform, "gcc")
     question = [*gcc.command, *platform.flags["gcc"], "-print-libgcc-file-name"]
     return [run_tool(question, purpose="asking gcc for its runtime library", timeout=60).strip()]

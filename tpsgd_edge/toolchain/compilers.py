@@ -17,6 +17,7 @@ from tpsgd_edge.toolchain.process import run_tool
 
 PREFERENCE_VARIABLE = "TPSGD_EDGE_COMPILER"
 INSTALL_ZIG = how_to_install("emulator")
+INSTALL_AVR = "on Debian and Ubuntu: apt install gcc-avr avr-libc"
 
 # What a family is called for each architecture, best first.
 COMMANDS: dict[str, dict[Family, tuple[str, ...]]] = {
@@ -72,8 +73,8 @@ def find_compiler(platform: Platform, preferred: str | None = None) -> Compiler:
 
 def _how_to_install(platform: Platform) -> str:
     if "zig" in platform.flags:
-        return f"{INSTALL_ZIG} brings zig, which builds for every platform but AVR"
-    return "on Debian and Ubuntu: apt install gcc-avr avr-libc"
+        return f"{INSTALL_ZIG} brings zig, which builds for it"
+    return INSTALL_AVR
 
 
 def find_zig() -> tuple[str, ...] | None:

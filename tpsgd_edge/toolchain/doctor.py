@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tpsgd_edge.errors import ToolError, how_to_install
-from tpsgd_edge.toolchain.compilers import INSTALL_ZIG, find_zig
+from tpsgd_edge.toolchain.compilers import INSTALL_AVR, INSTALL_ZIG, find_zig
 from tpsgd_edge.toolchain.flashing import INSTALL_FLASHER
 from tpsgd_edge.toolchain.node_link import INSTALL_NODE
 from tpsgd_edge.toolchain.process import run_tool
 from tpsgd_edge.toolchain.qemu_link import install_qemu
+from tpsgd_edge.toolchain.simavr_link import INSTALL_SIMAVR, check_simavr
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ _PROGRAMS = (
         "builds for RISC-V",
         "on Debian and Ubuntu: apt install gcc-riscv64-unknown-elf",
     ),
+    ("avr-gcc", "-dumpversion", "builds for AVR", INSTALL_AVR),
     (
         "qemu-system-arm",
         "--version",
@@ -78,7 +80,7 @@ _PACKAGES = (
 
 def survey() -> tuple[Tool, ...]:
     """Every tool that can be used, found or not."""
-    return (_zig(), *_programs(), *_packages())
+    return (_zig(), *_programs(), _simavr(), *_packages())
 
 
 def _zig() -> Tool:
@@ -97,6 +99,16 @@ def _programs() -> Iterator[Tool]:
         path = shutil.which(name)
         version = _ask([path, question]) if path else None
         yield Tool(name, version, Path(path) if path else None, purpose, help_)
+
+
+def _simavr() -> Tool:
+    """A library, which does not say its version."""
+    try:
+        check_simavr()
+        version = "found"
+    except ToolError:
+        version = None
+    return Tool("libsimavr", version, None, "runs and counts AVR", INSTALL_SIMAVR)
 
 
 def _packages() -> Iterator[Tool]:

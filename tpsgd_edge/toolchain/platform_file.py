@@ -54,7 +54,7 @@ class QemuKeys(Keys):
 
 
 class EmulatorKeys(Keys):
-    """[emulators]: the names that unicorn and simavr have for it, QEMU, and whether node runs it."""
+    """[emulators]: its names in unicorn and simavr, QEMU, and whether node runs it."""
 
     unicorn: str | None = None
     qemu: QemuKeys | None = None
