@@ -5,7 +5,7 @@ import pytest
 
 from tests.emulator.test_random_networks import CORES, run_on
 from tests.random.networks import network
-from tests.support.gru import with_gru_layers
+from tests.support.gated import with_gru_layers
 from tests.support.models import VALUE_TYPES
 from tests.support.sequences import rnn_plans
 from tpsgd_edge.quantize.model import QuantizedGru, QuantizedModel, SeededInit

@@ -40,6 +40,7 @@ NETS: Mapping[str, tuple[tuple[int, ...], list[Table]]] = {
     "conv1d": ((6, 2), [{**_MAP, "kind": "conv1d"}]),
     "rnn": ((4, 3), [{"kind": "rnn", "name": "r", "units": 4}]),
     "gru": ((4, 3), [{"kind": "gru", "name": "g", "units": 4}]),
+    "lstm": ((4, 3), [{"kind": "lstm", "name": "l", "units": 4}]),
     "memory": ((7, 3), [{"kind": "memory", "every": 2}, _FC, {"kind": "memory"}]),
     "max_pool": ((5, 6, 2), [_MAP, {"kind": "max_pool", "size": 2}]),
     "avg_pool": ((5, 6, 2), [_MAP, {"kind": "avg_pool", "size": 2}]),

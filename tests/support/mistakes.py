@@ -106,7 +106,7 @@ MISTAKES = {
         spec(("units = 6", 'units = 6, activation = "tahn"')),
     ),
     "a layer of a kind that is not there": Mistake(
-        ("unknown value of 'kind'", 'kind = "lstm"', "allowed:", "gru"),
+        ("unknown value of 'kind'", 'kind = "attention"', "allowed:", "gru"),
         spec(('name = "fc1"', 'kind = "lstm", name = "fc1"')),
     ),
     "a number in quotes": Mistake(

@@ -12,7 +12,7 @@ from tests.support.adapting import with_adaptor
 from tests.support.backprop import with_backprop
 from tests.support.detectors import detecting
 from tests.support.frozen import freeze
-from tests.support.gru import with_gru_layers
+from tests.support.gated import with_gru_layers
 from tests.support.memories import with_memories
 from tests.support.models import random_model
 from tests.support.readouts import with_learning_readouts

@@ -12,7 +12,7 @@ import pytest
 from tests.random.networks import ORIGIN, network, samples_of
 from tests.support.carried import can_carry, with_carried_scores
 from tests.support.detectors import random_detecting
-from tests.support.gru import with_gru_layers
+from tests.support.gated import with_gru_layers
 from tests.support.memories import with_memories
 from tests.support.small_projects import SMALL, small_project
 from tpsgd_edge.assets import firmware_dir, templates_dir

@@ -14,7 +14,6 @@ def pad(x: str = "x", pads: str = "around", **attributes: Any) -> Any:
 
 
 PADDED = [node("Conv", ["p", "k"], ["c"])]
-LSTM = node("LSTM", ["x", "w", "w"], ["y"], name="lstm1", hidden_size=4)
 WHOLE = node("QuantizeLinear", ["x", "one", "byte"], ["q"])
 QUANTIZED = ["e", "one", "byte"]
 CASES = [
@@ -24,7 +23,6 @@ CASES = [
     ([*DENSE[:2], node("LeakyRelu", ["c"], ["y"], alpha=1e-6)], "0 is Relu"),
     ([*DENSE[:2], node("LeakyRelu", ["c"], ["y"], alpha=np.nan)], "'alpha' of LeakyRelu must be"),
     ([*DENSE[:2], node("PRelu", ["c", "b"], ["y"])], "PRelu has a slope for each channel"),
-    ([LSTM], "use GRU, or RNN with Tanh"),
     ([node("QLinearConv", ["x", "s"], ["y"])], "with QuantizeLinear and DequantizeLinear"),
     ([node("QuantizeLinear", ["x", "two"], ["y"])], "has a scale for each channel"),
     ([node("QuantizeLinear", ["x", "nought"], ["y"])], "QuantizeLinear has odd scales"),

@@ -43,8 +43,10 @@ ACTIVATIONS_C: Mapping[str, ActivationC] = {
 }
 """By the name of the activation."""
 
+_OF_GATES = ((FIXED["sigmoid"], "s16"), (FIXED["tanh"], "s16"))
 TABLES_OF_KINDS: Mapping[str, tuple[tuple[Curve, str], ...]] = {
-    "gru": ((FIXED["sigmoid"], "s16"), (FIXED["tanh"], "s16")),
+    "gru": _OF_GATES,
+    "lstm": _OF_GATES,
 }
 """Tables that the kernels of a kind of layers read whatever the activation, in integers."""
 

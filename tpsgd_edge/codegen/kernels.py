@@ -7,7 +7,7 @@ from tpsgd_edge.codegen.dense_kernels import DenseKernels, dense_kernels
 from tpsgd_edge.codegen.error_kernels import ErrorKernels, error_kernels
 from tpsgd_edge.codegen.input_gradient import InputGradientKernels, input_gradient_kernels
 from tpsgd_edge.codegen.kinds.detector import DetectorKernels, detector_kernels
-from tpsgd_edge.codegen.kinds.gru import GruKernels, gru_kernels
+from tpsgd_edge.codegen.kinds.gated import GatedKernels, gated_kernels
 from tpsgd_edge.codegen.kinds.join import JoinKernels, join_kernels
 from tpsgd_edge.codegen.kinds.memory import MemoryKernels, memory_kernels
 from tpsgd_edge.codegen.kinds.pool import PoolKernels, pool_kernels
@@ -27,7 +27,8 @@ class Kernels:
     memory: MemoryKernels | None
     detector: DetectorKernels | None
     rnn: RnnKernels | None
-    gru: GruKernels | None
+    gru: GatedKernels | None
+    lstm: GatedKernels | None
     backward: InputGradientKernels | None
 
 
@@ -42,6 +43,7 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
         memory=memory_kernels(model),
         detector=detector_kernels(model),
         rnn=rnn_kernels(model),
-        gru=gru_kernels(model),
+        gru=gated_kernels(model, "gru"),
+        lstm=gated_kernels(model, "lstm"),
         backward=input_gradient_kernels(model),
     )

@@ -14,6 +14,7 @@ from tpsgd_edge.graph import (
     Detector,
     Gru,
     Layer,
+    Lstm,
     Memory,
     Padding,
     Pair,
@@ -35,6 +36,7 @@ from tpsgd_edge.spec import (
     GlobalAvgPoolSpec,
     GruSpec,
     LayerSpec,
+    LstmSpec,
     MemorySpec,
     PoolSpec,
     RnnSpec,
@@ -95,6 +97,10 @@ def _make_rnn(layer: RnnSpec, name: str, shape: Shape, activation: str) -> Layer
 def _make_gru(layer: GruSpec, name: str, shape: Shape, activation: str) -> Layer:
     n_x = _step_values(name, shape)
     return Gru(name, n_x, layer.units, reset_before=layer.reset == "before")
+
+
+def _make_lstm(layer: LstmSpec, name: str, shape: Shape, activation: str) -> Layer:
+    return Lstm(name, _step_values(name, shape), layer.units, layer.cell_clip)
 
 
 def _step_values(name: str, shape: Shape) -> int:
@@ -251,6 +257,7 @@ _MAKE: Mapping[str, _Make] = {
     "conv1d": _make_conv1d,
     "rnn": _make_rnn,
     "gru": _make_gru,
+    "lstm": _make_lstm,
     "memory": _make_memory,
     "detector": _make_detector,
     "max_pool": _make_pool,

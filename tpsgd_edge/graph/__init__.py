@@ -9,6 +9,7 @@ from tpsgd_edge.graph.joins import Add, Concat, Join, Shape, add, concat
 from tpsgd_edge.graph.layers import (
     Conv2d,
     Dense,
+    Gated,
     Layer,
     Pair,
     Pool,
@@ -18,7 +19,7 @@ from tpsgd_edge.graph.layers import (
 )
 from tpsgd_edge.graph.learning import Learning
 from tpsgd_edge.graph.memory import Memory
-from tpsgd_edge.graph.recurrent import Gru, Rnn
+from tpsgd_edge.graph.recurrent import Gru, Lstm, Rnn
 from tpsgd_edge.graph.shapes import Padding, conv2d, pool, seen_through
 from tpsgd_edge.graph.walks import periods_of, walk_of
 from tpsgd_edge.spec.edges import SAMPLE, Edges
@@ -32,12 +33,14 @@ __all__ = [
     "Dense",
     "Detector",
     "Edges",
+    "Gated",
     "Graph",
     "Gru",
     "Join",
     "Labels",
     "Layer",
     "Learning",
+    "Lstm",
     "Memory",
     "Padding",
     "Pair",

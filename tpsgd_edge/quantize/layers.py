@@ -1,4 +1,4 @@
-"""Layers in numbers (docs/ARITHMETIC.md, sections 4, 14, 15 and 17).
+"""Layers in numbers (docs/ARITHMETIC.md, sections 4, 14, 15, 17 and 29).
 
 A layer with weights is made of three parts: its shape says what it computes, its numbers in which
 integers or reals, and its learning from which error and by which steps.
@@ -197,41 +197,20 @@ def keeps_present(layer: QuantizedRnn) -> bool:
     return layer.trains and not layer.shape.has_traces
 
 
-@dataclass(frozen=True, slots=True)
-class QuantizedGru:
-    """A gated recurrent layer (section 17): two dense units and a state.
+class _Gated:
+    """What gated recurrent layers share: two dense units, of `gates` rows for each output."""
 
-    Attributes:
-        reads: X: sums over the input, for reset gate, update gate and candidate.
-        own: U: the same over the layer's own output.
-        reset_before: whether the reset gate acts on the state before the candidate's sums.
-        y_scale: real value of one unit of the output.
-        loss_layer: a linear layer with its outputs, whose loss is the layer's; None where
-            it does not learn.
-    """
-
-    name: str
+    __slots__ = ()
+    gates: ClassVar[int]
     reads: QuantizedWeighted
     own: QuantizedWeighted
-    reset_before: bool
-    y_scale: float
-    loss_layer: QuantizedWeighted | None = None
+    loss_layer: QuantizedWeighted | None
     is_recurrent: ClassVar[bool] = True
-
-    @property
-    def kind(self) -> str:
-        """The layer kind, as in the spec."""
-        return "gru"
 
     @property
     def units(self) -> tuple[QuantizedWeighted, ...]:
         """Parts that have weights: both dense units."""
         return self.reads, self.own
-
-    def with_units(self, units: tuple[QuantizedWeighted, ...]) -> "QuantizedGru":
-        """The layer with these parts in place of its `units`."""
-        reads, own = units
-        return replace(self, reads=reads, own=own)
 
     @property
     def trains(self) -> bool:
@@ -260,7 +239,7 @@ class QuantizedGru:
 
     @property
     def n_out(self) -> int:
-        """Units."""
+        """Outputs."""
         return self.own.n_in
 
     @property
@@ -274,9 +253,83 @@ class QuantizedGru:
         return self.n_out
 
     @property
+    def n_sums(self) -> int:
+        """Sums over the input and over the own output, of all gates and the candidate."""
+        return 2 * self.gates * self.n_out
+
+    @property
     def state_type(self) -> Literal["s16", "f32"]:
         """Type of h."""
         return self.reads.error_type
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedGru(_Gated):
+    """A gated recurrent layer (section 17): two dense units and a state.
+
+    Attributes:
+        reads: X: sums over the input, for reset gate, update gate and candidate.
+        own: U: the same over the layer's own output.
+        reset_before: whether the reset gate acts on the state before the candidate's sums.
+        y_scale: real value of one unit of the output.
+        loss_layer: a linear layer with its outputs, whose loss is the layer's; None where
+            it does not learn.
+    """
+
+    name: str
+    reads: QuantizedWeighted
+    own: QuantizedWeighted
+    reset_before: bool
+    y_scale: float
+    loss_layer: QuantizedWeighted | None = None
+    gates: ClassVar[int] = 3
+
+    @property
+    def kind(self) -> str:
+        """The layer kind, as in the spec."""
+        return "gru"
+
+    def with_units(self, units: tuple[QuantizedWeighted, ...]) -> "QuantizedGru":
+        """The layer with these parts in place of its `units`."""
+        reads, own = units
+        return replace(self, reads=reads, own=own)
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedLstm(_Gated):
+    """A layer of long short-term memory (section 29): two dense units, a state and cells.
+
+    Attributes:
+        reads: X: sums over the input, for input, forget and output gate and candidate.
+        own: U: the same over the layer's own output.
+        y_scale: real value of one unit of the output.
+        cell_max: largest magnitude of a cell, in its units.
+        loss_layer: a linear layer with its outputs, whose loss is the layer's; None where
+            it does not learn.
+    """
+
+    name: str
+    reads: QuantizedWeighted
+    own: QuantizedWeighted
+    y_scale: float
+    cell_max: float
+    loss_layer: QuantizedWeighted | None = None
+    gates: ClassVar[int] = 4
+
+    @property
+    def kind(self) -> str:
+        """The layer kind, as in the spec."""
+        return "lstm"
+
+    @property
+    def cell_type(self) -> Literal["s32", "f32"]:
+        """Type of the cells."""
+        return self.reads.bias_type
+
+    def with_units(self, units: tuple[QuantizedWeighted, ...]) -> "QuantizedLstm":
+        """The layer with these parts in place of its `units`."""
+        reads, own = units
+        return replace(self, reads=reads, own=own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,10 +388,11 @@ class QuantizedPool(Weightless):
         return math.prod(self.y_shape)
 
 
-QuantizedRecurrent = QuantizedRnn | QuantizedGru
+QuantizedGated = QuantizedGru | QuantizedLstm
+QuantizedRecurrent = QuantizedRnn | QuantizedGated
 QuantizedLayer = (
     QuantizedWeighted
-    | QuantizedGru
+    | QuantizedGated
     | QuantizedMemory
     | QuantizedDetector
     | QuantizedPool

@@ -24,8 +24,10 @@ from tpsgd_edge.quantize.layers import (
     FloatWeighted,
     IntegerWeighted,
     QuantizedConv2d,
+    QuantizedGated,
     QuantizedGru,
     QuantizedLayer,
+    QuantizedLstm,
     QuantizedPool,
     QuantizedRecurrent,
     QuantizedRnn,
@@ -92,9 +94,11 @@ __all__ = [
     "QuantizedConcat",
     "QuantizedConv2d",
     "QuantizedDetector",
+    "QuantizedGated",
     "QuantizedGru",
     "QuantizedJoin",
     "QuantizedLayer",
+    "QuantizedLstm",
     "QuantizedMemory",
     "QuantizedModel",
     "QuantizedPool",
@@ -126,7 +130,7 @@ __all__ = [
 
 
 # Kinds that keep something from one step of a sequence to the next.
-_KEEPING = ("rnn", "gru", "memory")
+_KEEPING = ("rnn", "gru", "lstm", "memory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +269,7 @@ class QuantizedModel:
 
     @property
     def weighted(self) -> tuple[QuantizedWeighted, ...]:
-        """The layers that have weights, first to last; of a gru, its two dense units."""
+        """The layers that have weights, first to last; of a gated one, its two dense units."""
         return tuple(unit for layer in self.layers for unit in layer.units)
 
     @property
@@ -300,7 +304,7 @@ class QuantizedModel:
 
     @property
     def with_loss(self) -> tuple[QuantizedWeighted, ...]:
-        """Layers with a loss: those that learn; in place of a gru, a layer of its outputs."""
+        """Layers with a loss: those that learn; in place of a gated one, one of its outputs."""
         own = (layer.loss_layer for layer in self.layers if layer.trains)
         return tuple(layer for layer in own if layer is not None)
 

@@ -43,7 +43,7 @@ from tpsgd_edge.quantize.model import (
     QuantizedPool,
     ValueType,
 )
-from tpsgd_edge.quantize.recurrent import quantize_gru, quantize_rnn
+from tpsgd_edge.quantize.recurrent import quantize_gru, quantize_lstm, quantize_rnn
 from tpsgd_edge.quantize.replay import Replay, replay_of
 from tpsgd_edge.quantize.scales import (
     INPUT_MAX,
@@ -250,6 +250,7 @@ _WEIGHTED: Mapping[str, Callable[[Any, DenseContext], QuantizedLayer]] = {
     "conv2d": quantize_conv2d,
     "rnn": quantize_rnn,
     "gru": quantize_gru,
+    "lstm": quantize_lstm,
     "detector": quantize_detector,
 }
 _UNTRAINED: Mapping[str, Callable[[Any, ValueType, Sequence[float], float], QuantizedLayer]] = {

@@ -18,6 +18,7 @@ from tpsgd_edge.reference.binary32.dense import Binary32Dense
 from tpsgd_edge.reference.binary32.functions import probability as binary32_probability
 from tpsgd_edge.reference.binary32.gru import Binary32Gru
 from tpsgd_edge.reference.binary32.join import Binary32Add, Binary32Concat
+from tpsgd_edge.reference.binary32.lstm import Binary32Lstm
 from tpsgd_edge.reference.binary32.memory import Binary32Memory
 from tpsgd_edge.reference.binary32.pool import Binary32AveragePool, Binary32MaxPool
 from tpsgd_edge.reference.binary32.rnn import Binary32Rnn
@@ -26,6 +27,7 @@ from tpsgd_edge.reference.integer.dense import IntegerDense
 from tpsgd_edge.reference.integer.detector import IntegerDetector
 from tpsgd_edge.reference.integer.gru import IntegerGru
 from tpsgd_edge.reference.integer.join import IntegerAdd, IntegerConcat
+from tpsgd_edge.reference.integer.lstm import IntegerLstm
 from tpsgd_edge.reference.integer.memory import IntegerMemory
 from tpsgd_edge.reference.integer.pool import IntegerAveragePool, IntegerMaxPool
 from tpsgd_edge.reference.integer.rnn import IntegerRnn
@@ -136,7 +138,7 @@ class MemoryLayer(RecurrentLayer, Protocol):
         """Return what it hands on, shape (y_count,)."""
 
 
-class GruLayer(RecurrentLayer, Protocol):
+class GatedLayer(RecurrentLayer, Protocol):
     """A recurrent layer that is made of dense ones."""
 
     @property
@@ -153,7 +155,7 @@ def from_quantized(layer: QuantizedLayer, model: QuantizedModel) -> ReferenceLay
     untrained = POOLS.get(key) or JOINS.get(key) or MEMORIES.get(key)
     if untrained is not None:
         return untrained(layer)
-    make = GRUS.get(key) or DETECTORS.get(key) or WEIGHTED[key]
+    make = GATED.get(key) or DETECTORS.get(key) or WEIGHTED[key]
     return make(layer, model.labels.kind, model.labels.count)
 
 
@@ -166,9 +168,10 @@ MakeWeighted = Callable[[Any, str, int], WeightedLayer]
 MakeUntrained = Callable[[Any], ReferenceLayer]
 
 # By the layer's kind and the type of its inputs.
-GRUS: Mapping[tuple[str, str], Callable[[Any, str, int], GruLayer]] = _kind(
-    "gru", IntegerGru.from_quantized, Binary32Gru.from_quantized
-)
+GATED: Mapping[tuple[str, str], Callable[[Any, str, int], GatedLayer]] = {
+    **_kind("gru", IntegerGru.from_quantized, Binary32Gru.from_quantized),
+    **_kind("lstm", IntegerLstm.from_quantized, Binary32Lstm.from_quantized),
+}
 # There are none in binary32.
 DETECTORS: Mapping[tuple[str, str], Callable[[Any, str, int], DetectorLayer]] = {
     ("detector", "s8"): IntegerDetector.from_quantized,

@@ -22,6 +22,7 @@ from tpsgd_edge.codegen.kinds.detector import DETECTOR
 from tpsgd_edge.codegen.kinds.gru import GRU
 from tpsgd_edge.codegen.kinds.join import ADD, CONCAT
 from tpsgd_edge.codegen.kinds.kind import Kind
+from tpsgd_edge.codegen.kinds.lstm import LSTM
 from tpsgd_edge.codegen.kinds.memory import MEMORY
 from tpsgd_edge.codegen.kinds.pool import POOL
 from tpsgd_edge.codegen.kinds.rnn import RNN
@@ -36,6 +37,7 @@ KINDS: Mapping[str, Kind] = {
     "average_pool": POOL,
     "rnn": RNN,
     "gru": GRU,
+    "lstm": LSTM,
     "memory": MEMORY,
     "detector": DETECTOR,
     "add": ADD,

@@ -16,7 +16,6 @@ _HELP = {
     "Mish": "train with Relu, Elu or Softplus instead; a layer with Swish or Gelu runs, untrained",
     "ThresholdedRelu": "train with Relu or LeakyRelu instead",
     "Erf": "Gelu is read from its own operator, or as x * (1 + Erf(x / sqrt 2)) / 2",
-    "LSTM": "use GRU, or RNN with Tanh, or let an rnn layer learn from scratch",
     "QLinearConv": _IN_INTEGERS,
     "QLinearMatMul": _IN_INTEGERS,
     "ConvTranspose": "nets that make maps larger cannot learn here",
@@ -41,7 +40,7 @@ _HELP = {
     "Scan": "export the net without control flow, for one example input",
 }
 _OTHERWISE = (
-    "layers come from Gemm, MatMul, Conv, RNN, GRU, MaxPool, AveragePool, "
+    "layers come from Gemm, MatMul, Conv, RNN, GRU, LSTM, MaxPool, AveragePool, "
     "GlobalAveragePool; "
     f"BatchNormalization, Relu, LeakyRelu, Tanh, Sigmoid, Clip, {', '.join(CURVES)} go into them"
 )

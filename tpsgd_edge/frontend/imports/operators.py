@@ -24,6 +24,7 @@ HANDLERS: dict[tuple[str, str], Callable[[Chain, Call], Chain]] = {
     ("", "Pad"): weighted.pad,
     ("", "RNN"): recurrent.rnn,
     ("", "GRU"): recurrent.gru,
+    ("", "LSTM"): recurrent.lstm,
     **dict.fromkeys((("", "MaxPool"), ("", "AveragePool")), pooling.pooled),
     **dict.fromkeys((("", "GlobalAveragePool"), ("", "GlobalMaxPool")), pooling.pooled_globally),
     **dict.fromkeys((("", "ReduceMean"), ("", "ReduceMax")), pooling.over_map),
@@ -55,6 +56,7 @@ WITHOUT_EFFECT: dict[str, tuple[str, ...]] = {
     "MaxPool": ("storage_order",),
     "RNN": ("output_sequence",),
     "GRU": ("output_sequence",),
+    "LSTM": ("output_sequence",),
     "Cast": ("saturate", "round_mode"),
     "QuantizeLinear": ("saturate", "precision"),
 }

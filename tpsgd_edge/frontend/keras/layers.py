@@ -187,12 +187,23 @@ def _check_recurrent(nodes: Nodes, layer: KerasLayer) -> None:
 
 
 def _recurrent(
-    nodes: Nodes, layer: KerasLayer, x: str, op: str, bias: Array, **attributes: Any
+    nodes: Nodes,
+    layer: KerasLayer,
+    x: str,
+    op: str,
+    bias: Array,
+    *,
+    in_order: Callable[[Array], Array] = lambda rows: rows,
+    **attributes: Any,
 ) -> str:
-    """The outputs of all steps, or of the last one."""
+    """The outputs of all steps, or of the last one.
+
+    Args:
+        in_order: rows of weights in the order of ONNX.
+    """
     _check_recurrent(nodes, layer)
     kernel, own = (nodes.weight(layer, place, None, None) for place in (0, 1))
-    arrays = {"kernel": kernel.T, "recurrent": own.T, "bias": bias}
+    arrays = {"kernel": in_order(kernel.T), "recurrent": in_order(own.T), "bias": bias}
     held = [nodes.constant(layer, name, array[np.newaxis]) for name, array in arrays.items()]
     sequences = bool(layer.config.get("return_sequences"))
     y = nodes.node(
@@ -216,10 +227,7 @@ def _simple_rnn(nodes: Nodes, layer: KerasLayer, x: str) -> str:
 
 def _gru(nodes: Nodes, layer: KerasLayer, x: str) -> str:
     """Read GRU: Keras has its gates in the order of ONNX, the update gate first."""
-    given = (layer.config.get("activation"), layer.config.get("recurrent_activation"))
-    if given != ("tanh", "sigmoid"):
-        help = "tanh, and sigmoid in the gates"  # noqa: A001
-        raise nodes.error(layer, "GRU has other activations", f"{given!r:.60}", help)
+    _check_gated(nodes, layer)
     rows = 3 * nodes.weight(layer, 1, None, None).shape[0]
     is_after = bool(layer.config.get("reset_after", True))
     bias = np.zeros(2 * rows)
@@ -227,6 +235,29 @@ def _gru(nodes: Nodes, layer: KerasLayer, x: str) -> str:
         own = nodes.weight(layer, 2, *((2, rows) if is_after else (rows,))).ravel()
         bias[: own.size] = own
     return _recurrent(nodes, layer, x, "GRU", bias, linear_before_reset=int(is_after))
+
+
+def _lstm(nodes: Nodes, layer: KerasLayer, x: str) -> str:
+    """Read LSTM: Keras has the output gate last, ONNX has it second."""
+    _check_gated(nodes, layer)
+    rows = 4 * nodes.weight(layer, 1, None, None).shape[0]
+    bias = np.zeros(2 * rows)
+    if layer.config.get("use_bias", True):
+        bias[:rows] = _output_second(nodes.weight(layer, 2, rows))
+    return _recurrent(nodes, layer, x, "LSTM", bias, in_order=_output_second)
+
+
+def _output_second(values: Array) -> Array:
+    """Rows of input gate, forget gate, candidate and output gate in the order of ONNX."""
+    take, keep, candidate, show = np.split(values, 4)
+    return np.concatenate([take, show, keep, candidate])
+
+
+def _check_gated(nodes: Nodes, layer: KerasLayer) -> None:
+    given = (layer.config.get("activation"), layer.config.get("recurrent_activation"))
+    if given != ("tanh", "sigmoid"):
+        help = "tanh, and sigmoid in the gates"  # noqa: A001
+        raise nodes.error(layer, f"{layer.kind} has other activations", f"{given!r:.60}", help)
 
 
 def _activation(nodes: Nodes, layer: KerasLayer, x: str) -> str:
@@ -285,6 +316,7 @@ HANDLERS: Mapping[str, Handler] = {
     ),
     "SimpleRNN": _simple_rnn,
     "GRU": _gru,
+    "LSTM": _lstm,
     "Activation": _activation,
     "ReLU": _relu,
     "LeakyReLU": _leaky_relu,
