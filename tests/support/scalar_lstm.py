@@ -86,15 +86,15 @@ def lstm_learn(layer: QuantizedLstm, w, b, memory: LstmMemory, y, label, rng, de
     delta = [0] * (4 * n)
     for j, e in enumerate(local_errors(layer.loss_layer, y, label)):
         take, keep, show, act, before, shown = memory.seen[j]
-        slope = derivative("tanh", "s16", shown)
-        of_cell = rshift_round(rshift_round(e * show, 15) * slope, 15)
+        of_cell = rshift_round(e * derivative("tanh", "s16", shown), 15)
         reach = sat_s16(rshift_round(of_cell * sat_s16(rshift_round(before, 3)), 12))
         gates = rshift_round(of_cell * act, 15), reach, rshift_round(e * shown, 15)
         for g, (value, gate) in enumerate(zip(gates, (take, keep, show), strict=True)):
             product = value * derivative("sigmoid", "s16", gate)
             assert abs(product) < 2**31
             delta[g * n + j] = rshift_round(product, 15)
-        delta[3 * n + j] = rshift_round(of_cell * derivative("tanh", "s16", act), 15)
+        taken = rshift_round(of_cell * take, 15)
+        delta[3 * n + j] = rshift_round(taken * derivative("tanh", "s16", act), 15)
     for k, unit in enumerate(layer.units):
         base = rng + PHI * unit.learning.unit_offset
         for j in range(4 * n):
@@ -108,11 +108,11 @@ def lstm_learn_f32(layer: QuantizedLstm, w, b, memory: LstmMemory, y, label, rng
     delta = [F(0)] * (4 * n)
     for j, e in enumerate(local_errors_f32(layer.loss_layer, y, label)):
         take, keep, show, act, before, shown = memory.seen[j]
-        of_cell = F(F(e * show) * derivative_f32("tanh", shown))
+        of_cell = F(e * derivative_f32("tanh", shown))
         gates = F(of_cell * act), F(of_cell * before), F(e * shown)
         for g, (value, gate) in enumerate(zip(gates, (take, keep, show), strict=True)):
             delta[g * n + j] = F(value * derivative_f32("sigmoid", gate))
-        delta[3 * n + j] = F(of_cell * derivative_f32("tanh", act))
+        delta[3 * n + j] = F(F(of_cell * take) * derivative_f32("tanh", act))
     for k, unit in enumerate(layer.units):
         for j in range(4 * n):
             d = step_size_f32(unit, delta[j], F(0), decay)

@@ -12,7 +12,7 @@ import pytest
 from tests.random.networks import ORIGIN, network, samples_of
 from tests.support.carried import can_carry, with_carried_scores
 from tests.support.detectors import random_detecting
-from tests.support.gated import with_gru_layers
+from tests.support.gated import with_gru_layers, with_lstm_layers
 from tests.support.memories import with_memories
 from tests.support.small_projects import SMALL, small_project
 from tpsgd_edge.assets import firmware_dir, templates_dir
@@ -113,13 +113,14 @@ def test_the_kinds_are_those_that_layers_have():
     branched = [network(seed, graph=True) for seed in range(20)]
     rng = np.random.default_rng(0)
     remembering = with_memories(rng, network(0))
-    others = (with_gru_layers(rng, recurrent), remembering, random_detecting(1))
+    gated = (with_gru_layers(rng, recurrent), with_lstm_layers(rng, recurrent))
+    others = (*gated, remembering, random_detecting(1))
     models = [recurrent, *others, *branched]
     assert set(KINDS) == {layer.kind for model in models for layer in model.layers}
 
 
 def test_kinds_that_keep_a_state_can_make_their_output_again():
-    assert {name for name, kind in KINDS.items() if kind.recall} == {"rnn", "gru", "memory"}
+    assert {name for name, kind in KINDS.items() if kind.recall} == {"rnn", "gru", "lstm", "memory"}
 
 
 def test_what_a_lesson_reads_is_in_its_calls_however_deep():

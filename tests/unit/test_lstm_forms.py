@@ -1,4 +1,4 @@
-"""Forms of LSTM in files of others: those that come in as others run them, those that are refused."""
+"""Forms of LSTM in ONNX files: those that come in as ONNX Runtime runs them, and the refused."""
 
 from pathlib import Path
 

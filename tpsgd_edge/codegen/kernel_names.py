@@ -1,7 +1,7 @@
 """Names of kernels: what follows the verb, from the layers that they are made for."""
 
 from tpsgd_edge.codegen.activations import ACTIVATIONS_C
-from tpsgd_edge.quantize.model import InputGradient, QuantizedGated, QuantizedGru, QuantizedWeighted
+from tpsgd_edge.quantize.model import InputGradient, QuantizedGated, QuantizedWeighted
 
 # The loss of layers that learn from scores that are carried.
 CARRIED = "carried_cross_entropy"
@@ -81,7 +81,4 @@ def input_gradient_suffix(layer: QuantizedWeighted) -> str:
 
 def gated_suffix(layer: QuantizedGated) -> str:
     """Name of the layer's kernel behind `tps_gru_step_` or `tps_lstm_step_`."""
-    suffix = update_suffix(layer.reads)
-    if isinstance(layer, QuantizedGru):
-        return f"{'before' if layer.reset_before else 'after'}_{suffix}"
-    return suffix
+    return f"{layer.reset}_{update_suffix(layer.reads)}".lstrip("_")

@@ -103,7 +103,7 @@ class Rnn:
 
 
 class _Gated:
-    """What gated layers share: `gates` rows for each unit, of sums over x and over the own output.
+    """A layer with `gates` rows for each unit, of sums over x and over the own output.
 
     `n_x` values come in at a step. Weights are (gates n_out, n_x + n_out), columns of x first;
     biases (2, gates n_out): of the sums over x, and of those over the own output.

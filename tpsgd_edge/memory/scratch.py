@@ -33,8 +33,8 @@ class Scratch:
             (patches of the input), m (its map, averaged over windows), d (errors, then steps, of
             one position), u (errors of all units, to pass them on); of a recurrent layer with
             traces p (its input and own output; then one of its traces); of a gated one that does
-            not learn g (sums over its input, then over its own output), of one that does d (errors of
-            these sums, then steps); of a memory that reads a map h (its states).
+            not learn g (sums over its input, then over its own output), of one that does d
+            (errors of these sums, then steps); of a memory that reads a map h (its states).
         uses: the stages between which its content need not last.
     """
 

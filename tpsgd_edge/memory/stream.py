@@ -21,7 +21,8 @@ from tpsgd_edge.quantize.model import (
 class StreamBuffer:
     """Memory that a layer keeps between timesteps. Only training needs a `trace`.
 
-    An rnn keeps its latest activation (c), an lstm its cells (c). A memory keeps its states (s), and the counts of its inputs (n) where it has to know them.
+    An rnn keeps its latest activation (c), an lstm its cells (c). A memory keeps its states (s),
+    and the counts of its inputs (n) where it has to know them.
     """
 
     layer: str

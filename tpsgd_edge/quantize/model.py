@@ -20,14 +20,12 @@ from tpsgd_edge.quantize.branches import (
     QuantizedJoin,
 )
 from tpsgd_edge.quantize.detectors import QuantizedDetector
+from tpsgd_edge.quantize.gated import QuantizedGated, QuantizedGru, QuantizedLstm
 from tpsgd_edge.quantize.layers import (
     FloatWeighted,
     IntegerWeighted,
     QuantizedConv2d,
-    QuantizedGated,
-    QuantizedGru,
     QuantizedLayer,
-    QuantizedLstm,
     QuantizedPool,
     QuantizedRecurrent,
     QuantizedRnn,

@@ -118,7 +118,7 @@ def _cell_max(layer: Lstm, value_type: ValueType) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What all gated layers are made of."""
+    """The parts that all gated layers have."""
 
     reads: QuantizedWeighted
     own: QuantizedWeighted

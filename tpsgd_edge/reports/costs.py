@@ -126,7 +126,7 @@ def _about(layer: QuantizedWeighted) -> str:
 
 
 def _about_gru(layer: QuantizedGru) -> str:
-    return f"reset {'before' if layer.reset_before else 'after'}, {_about_gated(layer)}"
+    return f"reset {layer.reset}, {_about_gated(layer)}"
 
 
 def _about_gated(layer: QuantizedGated) -> str:

@@ -157,13 +157,10 @@ def _lstm_back(layer: Lstm, w: Tensor, step: Step, grad: Tensor, carried: Tensor
 
 
 def _lstm_present_delta(layer: Lstm, w: Tensor, step: Step, error: Tensor) -> Tensor:
-    take, _, show, _, _, shown = step.gates
-    import os
-    v=os.environ.get("V","a")
+    """Cells learn the whole error, as if the output gate showed all of them."""
+    take, *_, shown = step.gates
     of_cell = error * (1 - shown.square())
-    if "o" in v: of_cell = of_cell * show
-    c = of_cell * (take if "i" in v else 1)
-    return _lstm_delta(step, error, of_cell, c)
+    return _lstm_delta(step, error, of_cell, of_cell * take)
 
 
 def _lstm_delta(step: Step, of_h: Tensor, of_cell: Tensor, of_c: Tensor) -> Tensor:

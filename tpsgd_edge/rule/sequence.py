@@ -5,7 +5,6 @@ docs/ARITHMETIC.md, sections 15, 17 and 23. What one layer does at one step is i
 
 from collections.abc import Iterator, Sequence
 
-import torch
 from torch import Tensor
 
 from tpsgd_edge.graph import Layer, Rnn, periods_of

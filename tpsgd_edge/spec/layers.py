@@ -183,21 +183,19 @@ class GatedSpec(WeightedSpec):
     """Settings that gated recurrent layers share."""
 
     is_recurrent: ClassVar[bool] = True
+    called: ClassVar[str]
 
     @model_validator(mode="after")
     def _has_activations_of_its_own(self) -> Self:
         if self.activation not in (None, "tanh"):
-            kind = getattr(self, "kind", "")
-            article = "an" if kind == "lstm" else "a"
-            raise ValueError(
-                f"{article} {kind} layer has tanh and sigmoid inside: leave activation out"
-            )
+            raise ValueError(f"{self.called} has tanh and sigmoid inside: leave activation out")
         return self
 
 
 class GruSpec(GatedSpec):
     """A gated recurrent layer, with gates that say how far its state moves."""
 
+    called: ClassVar[str] = "a gru layer"
     kind: Literal["gru"]
     """Kind of the layer. Example: `kind = "gru"`"""
     units: Annotated[int, Field(ge=1, le=LARGEST // 3)]
@@ -220,6 +218,7 @@ class GruSpec(GatedSpec):
 class LstmSpec(GatedSpec):
     """A layer of long short-term memory, whose gates say what its cells keep, take in and show."""
 
+    called: ClassVar[str] = "an lstm layer"
     kind: Literal["lstm"]
     """Kind of the layer. Since: 0.2.0. Example: `kind = "lstm"`"""
     units: Annotated[int, Field(ge=1, le=LARGEST // 4)]
@@ -229,7 +228,7 @@ class LstmSpec(GatedSpec):
     Since: 0.2.0. Example: `cell_clip = 10.0`"""
 
 
-RecurrentSpec = RnnSpec | GatedSpec
+RecurrentSpec = RnnSpec | GruSpec | LstmSpec
 
 
 def _kind(value: Any) -> str:

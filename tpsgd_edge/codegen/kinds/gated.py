@@ -1,4 +1,4 @@
-"""What gated recurrent layers share: two dense units, gates, and what they keep."""
+"""Gated recurrent layers of any kind: two dense units, gates, and states."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,12 +20,7 @@ from tpsgd_edge.codegen.kinds.dense import bound_of, summary_words, weighted_fac
 from tpsgd_edge.codegen.kinds.kind import Kind
 from tpsgd_edge.codegen.kinds.learning import error_calls, step_calls
 from tpsgd_edge.codegen.kinds.unit import Field, LayerView, unit_fields
-from tpsgd_edge.quantize.model import (
-    QuantizedGated,
-    QuantizedGru,
-    QuantizedModel,
-    QuantizedWeighted,
-)
+from tpsgd_edge.quantize.model import QuantizedGated, QuantizedModel, QuantizedWeighted
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +61,7 @@ def _kernel(layer: QuantizedGated) -> GatedKernel:
     return GatedKernel(
         suffix=gated_suffix(layer),
         forward=forward_suffix(layer.reads),
-        reset_before=isinstance(layer, QuantizedGru) and layer.reset_before,
+        reset_before=layer.reset == "before",
         w=C_TYPES[layer.weight_type],
         b=C_TYPES[layer.reads.bias_type],
         x=C_TYPES[layer.x_type],
@@ -107,9 +102,7 @@ def gated_kind(
     )
 
 
-def _struct(
-    model: QuantizedModel, layer: QuantizedGated, fields: tuple[Field, ...]
-) -> LayerView:
+def _struct(model: QuantizedModel, layer: QuantizedGated, fields: tuple[Field, ...]) -> LayerView:
     units = [("reads", layer.reads), ("own", layer.own)]
     if layer.loss_layer is not None:
         units.append(("loss_layer", layer.loss_layer))
@@ -129,9 +122,7 @@ def _forward(
     function = f"tps_{layer.kind}_step_{gated_suffix(layer)}"
     step = call(function, struct_of(layer), *both, input_of(model, layer), *memory)
     shapes = f"{layer.n_x} and own {layer.n_out} -> {layer.n_out}"
-    return OperationView(
-        f"{layer.name}: {shapes}, {layer.kind}{bound_of(*layer.units)}", (step,)
-    )
+    return OperationView(f"{layer.name}: {shapes}, {layer.kind}{bound_of(*layer.units)}", (step,))
 
 
 def _gates(layer: QuantizedGated) -> Argument:

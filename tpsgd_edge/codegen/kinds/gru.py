@@ -6,7 +6,7 @@ from tpsgd_edge.codegen.kinds.gated import gated_kind
 
 
 def _facts(layer: Any) -> dict[str, object]:
-    return {"reset": "before" if layer.reset_before else "after"}
+    return {"reset": layer.reset}
 
 
 GRU = gated_kind(_facts, states=("h",))

@@ -64,9 +64,11 @@ def lstm(chain: Chain, call: Call) -> Chain:
 
 
 def advice_on_cells(nodes: Iterable[Node], name: str) -> str | None:
-    """What to do where a net reads the cells of an LSTM, which have this name; else None."""
+    """Advice where this name is that of the cells of an LSTM; else None."""
     are_cells = any(node.op == "LSTM" and name in node.outputs[2:] for node in nodes)
-    return "these are the cells of an LSTM: read its output or its last state" if are_cells else None
+    return (
+        "these are the cells of an LSTM: read its output or its last state" if are_cells else None
+    )
 
 
 def _recurrent(

@@ -101,7 +101,7 @@ class Nodes:
         return self._counted(op, constant(self.net, index))
 
     def bias(self, op: Operator, place: int, weights: int) -> Array:
-        """Biases in real numbers: whole ones have the scales of values and weights multiplied.
+        """Biases (count,) in real numbers; whole ones have the scales of values and weights.
 
         Args:
             weights: the place of the weights that meet the operator's values.

@@ -50,7 +50,9 @@ def _rows(nodes: Nodes, op: Operator, places: tuple[int, ...]) -> Array:
     parts = [nodes.constant(op, places[gate], "weights") for gate in _ORDER]
     shapes = {part.shape for part in parts}
     if len(shapes) != 1 or parts[0].ndim != 2:
-        raise nodes.error(op, f"{op.op} has odd weights", found=f"{sorted(shapes)!s:.80}", help=None)
+        raise nodes.error(
+            op, f"{op.op} has odd weights", found=f"{sorted(shapes)!s:.80}", help=None
+        )
     return np.concatenate(parts)
 
 

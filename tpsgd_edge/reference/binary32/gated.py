@@ -1,4 +1,4 @@
-"""What gated recurrent layers share in binary32 (docs/ARITHMETIC.md, sections 12, 17 and 29)."""
+"""Gated recurrent layers of any kind in binary32 (docs/ARITHMETIC.md, sections 12, 17 and 29)."""
 
 from dataclasses import dataclass
 from typing import Any, Self

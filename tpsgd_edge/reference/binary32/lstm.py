@@ -71,10 +71,10 @@ class Binary32Lstm(Binary32Gated):
         assert self.seen is not None
         s, e = self.seen, local_error(self.loss, y, label)
         take, keep, show = s.gates
-        cell = (e * show) * DERIVATIVES["tanh"](s.shown)
+        cell = e * DERIVATIVES["tanh"](s.shown)
         of_take = (cell * s.c) * DERIVATIVES["sigmoid"](take)
         of_keep = (cell * s.before) * DERIVATIVES["sigmoid"](keep)
         of_show = (e * s.shown) * DERIVATIVES["sigmoid"](show)
-        of_c = cell * DERIVATIVES["tanh"](s.c)
+        of_c = (cell * take) * DERIVATIVES["tanh"](s.c)
         errors = np.concatenate([of_take, of_keep, of_show, of_c])
         return self.learn_from(errors, errors, s.x, s.h, words, decay)

@@ -1,4 +1,4 @@
-"""What gated recurrent layers share in integers (docs/ARITHMETIC.md, sections 17 and 29)."""
+"""Gated recurrent layers of any kind in integers (docs/ARITHMETIC.md, sections 17 and 29)."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -68,14 +68,14 @@ class IntegerGated:
         return self.own.forward(from_q15(self.layer.x_type, state))
 
     def activate(self, activation: str, sums: Int64) -> Int64:
-        """Activate gates or candidate, from sums in the s16 of both dense layers."""
+        """Activate gates or candidate (n,), from sums in the s16 of both dense layers."""
         return ACTIVATIONS[activation](self.reads.layer, sat_s16(sums))
 
     def slope(self, activation: str, y: Int64) -> Int64:
-        """The derivative in Q15 where the activation gave y."""
+        """The derivative in Q15 where the activation gave y, in its shape."""
         return DERIVATIVES[activation](self.reads.layer, y)
 
 
 def scaled(values: Int64, share: Int64) -> Int64:
-    """Values times a share in Q15."""
+    """Values times a share in Q15, both (n,)."""
     return rshift_round(values * share, 15)

@@ -73,11 +73,11 @@ class IntegerLstm(IntegerGated):
         assert self.seen is not None
         s, e = self.seen, local_error(self.loss, y, label)
         take, keep, show = s.gates
-        cell = scaled(scaled(e, show), self.slope("tanh", s.shown))
+        cell = scaled(e, self.slope("tanh", s.shown))
         of_take = scaled(scaled(cell, s.c), self.slope("sigmoid", take))
         of_keep = sat_s16(rshift_round(cell * s.before, 12))
         of_keep = scaled(of_keep, self.slope("sigmoid", keep))
         of_show = scaled(scaled(e, s.shown), self.slope("sigmoid", show))
-        of_c = scaled(cell, self.slope("tanh", s.c))
+        of_c = scaled(scaled(cell, take), self.slope("tanh", s.c))
         errors = np.concatenate([of_take, of_keep, of_show, of_c])
         return self.learn_from(errors, errors, s.x, s.h, words, decay)
