@@ -103,7 +103,7 @@ class QuantizedGru(_Gated):
 
     @property
     def reset(self) -> str:
-        """Where the reset gate acts, as in the spec."""
+        """The place where the reset gate acts, as in the spec."""
         return "before" if self.reset_before else "after"
 
     def with_units(self, units: "tuple[QuantizedWeighted, ...]") -> "QuantizedGru":
@@ -140,7 +140,7 @@ class QuantizedLstm(_Gated):
 
     @property
     def reset(self) -> str:
-        """Where a reset gate acts: it has none."""
+        """The place where a reset gate acts: there is none."""
         return ""
 
     @property
