@@ -42,6 +42,7 @@ NETS: Mapping[str, tuple[tuple[int, ...], list[Table]]] = {
     "gru": ((4, 3), [{"kind": "gru", "name": "g", "units": 4}]),
     "lstm": ((4, 3), [{"kind": "lstm", "name": "l", "units": 4}]),
     "memory": ((7, 3), [{"kind": "memory", "every": 2}, _FC, {"kind": "memory"}]),
+    "norm": ((5, 6, 4), [{**_MAP, "filters": 4}, {"kind": "norm"}]),
     "max_pool": ((5, 6, 2), [_MAP, {"kind": "max_pool", "size": 2}]),
     "avg_pool": ((5, 6, 2), [_MAP, {"kind": "avg_pool", "size": 2}]),
     "global_avg_pool": ((5, 6, 2), [_MAP, {"kind": "global_avg_pool"}]),

@@ -46,6 +46,7 @@ REFUSED_KINDS: Refusals = {
     ("backprop", "rnn"): "recurrent",
     ("backprop", "gru"): "recurrent",
     ("backprop", "lstm"): "recurrent",
+    ("backprop", "norm"): "does not pass through layers that normalize",
     ("backprop", "add"): "does not pass through nets that branch",
     ("backprop", "concat"): "does not pass through nets that branch",
 }

@@ -10,6 +10,7 @@ from tpsgd_edge.codegen.kinds.detector import DetectorKernels, detector_kernels
 from tpsgd_edge.codegen.kinds.gated import GatedKernels, gated_kernels
 from tpsgd_edge.codegen.kinds.join import JoinKernels, join_kernels
 from tpsgd_edge.codegen.kinds.memory import MemoryKernels, memory_kernels
+from tpsgd_edge.codegen.kinds.norm import norm_types
 from tpsgd_edge.codegen.kinds.pool import PoolKernels, pool_kernels
 from tpsgd_edge.codegen.kinds.rnn import RnnKernels, rnn_kernels
 from tpsgd_edge.quantize.model import QuantizedModel
@@ -25,6 +26,7 @@ class Kernels:
     pool: PoolKernels | None
     join: JoinKernels | None
     memory: MemoryKernels | None
+    norm: tuple[tuple[str, str], ...]
     detector: DetectorKernels | None
     rnn: RnnKernels | None
     gru: GatedKernels | None
@@ -41,6 +43,7 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
         pool=pool_kernels(model),
         join=join_kernels(model),
         memory=memory_kernels(model),
+        norm=norm_types(model),
         detector=detector_kernels(model),
         rnn=rnn_kernels(model),
         gru=gated_kernels(model, "gru"),

@@ -16,6 +16,7 @@ from tpsgd_edge.graph import (
     Layer,
     Lstm,
     Memory,
+    Norm,
     Padding,
     Pair,
     Rnn,
@@ -38,6 +39,7 @@ from tpsgd_edge.spec import (
     LayerSpec,
     LstmSpec,
     MemorySpec,
+    NormSpec,
     PoolSpec,
     RnnSpec,
     WeightedSpec,
@@ -145,6 +147,10 @@ def _make_detector(layer: DetectorSpec, name: str, shape: Shape, activation: str
             help=f"set units = {usual_units(n_in)}, or leave it out",
         )
     return Detector(name, n_in, units, layer.false_alarms)
+
+
+def _make_norm(layer: NormSpec, name: str, shape: Shape, activation: str) -> Layer:
+    return Norm(name, shape, layer.over == "all", layer.center, layer.epsilon)
 
 
 def _make_adaptor(layer: AdaptorSpec, name: str, shape: Shape, activation: str) -> Layer:
@@ -260,6 +266,7 @@ _MAKE: Mapping[str, _Make] = {
     "lstm": _make_lstm,
     "memory": _make_memory,
     "detector": _make_detector,
+    "norm": _make_norm,
     "max_pool": _make_pool,
     "avg_pool": _make_pool,
     "global_avg_pool": _make_global_pool,

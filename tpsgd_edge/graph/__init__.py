@@ -19,6 +19,7 @@ from tpsgd_edge.graph.layers import (
 )
 from tpsgd_edge.graph.learning import Learning
 from tpsgd_edge.graph.memory import Memory
+from tpsgd_edge.graph.norm import Norm
 from tpsgd_edge.graph.recurrent import Gru, Lstm, Rnn
 from tpsgd_edge.graph.shapes import Padding, conv2d, pool, seen_through
 from tpsgd_edge.graph.walks import periods_of, walk_of
@@ -42,6 +43,7 @@ __all__ = [
     "Learning",
     "Lstm",
     "Memory",
+    "Norm",
     "Padding",
     "Pair",
     "Pool",

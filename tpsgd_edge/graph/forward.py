@@ -22,6 +22,7 @@ from tpsgd_edge.graph.layers import (
     window_bounds,
 )
 from tpsgd_edge.graph.memory import Memory, memory_of, remembered
+from tpsgd_edge.graph.norm import Norm, normalized
 from tpsgd_edge.graph.recurrent import Gru, Lstm, Rnn
 from tpsgd_edge.spec.edges import SAMPLE
 
@@ -118,11 +119,16 @@ def _remembered(layer: Memory, inputs: Sequence[Real]) -> Real:
     return remembered(layer, x)[:, -1]
 
 
+def _normalized(layer: Norm, inputs: Sequence[Real]) -> Real:
+    return normalized(layer, inputs[0])
+
+
 # Outputs of layers without weights, by kind.
 _JOINED: dict[str, Callable[[Any, Sequence[Real]], Real]] = {
     "add": _added,
     "concat": _side_by_side,
     "memory": _remembered,
+    "norm": _normalized,
     "max_pool": _pooled,
     "average_pool": _pooled,
 }

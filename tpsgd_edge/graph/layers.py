@@ -14,6 +14,7 @@ from tpsgd_edge.graph.detector import Detector
 from tpsgd_edge.graph.joins import Add, Concat, Shape
 from tpsgd_edge.graph.learning import Learning
 from tpsgd_edge.graph.memory import Memory
+from tpsgd_edge.graph.norm import Norm
 from tpsgd_edge.graph.recurrent import Gru, Lstm, Rnn
 from tpsgd_edge.graph.weightless import Weightless
 
@@ -250,7 +251,7 @@ class Pool(Weightless):
 Gated = Gru | Lstm
 Recurrent = Rnn | Gated
 WeightedLayer = Dense | Conv2d | Recurrent | Detector
-Layer = WeightedLayer | Memory | Pool | Add | Concat
+Layer = WeightedLayer | Memory | Pool | Norm | Add | Concat
 
 
 def window_bounds(length: int, windows: int) -> tuple[int, ...]:

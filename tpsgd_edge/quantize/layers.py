@@ -14,6 +14,7 @@ from tpsgd_edge.quantize.detectors import QuantizedDetector
 from tpsgd_edge.quantize.gated import QuantizedGated
 from tpsgd_edge.quantize.learning import FloatSteps, IntegerSteps, LayerLearning, Steps
 from tpsgd_edge.quantize.memories import QuantizedMemory
+from tpsgd_edge.quantize.norms import QuantizedNorm
 from tpsgd_edge.quantize.numbers import FloatNumbers, IntegerNumbers, LayerNumbers
 from tpsgd_edge.quantize.parameters import (
     Loss,
@@ -261,6 +262,7 @@ QuantizedLayer = (
     | QuantizedMemory
     | QuantizedDetector
     | QuantizedPool
+    | QuantizedNorm
     | QuantizedAdd
     | QuantizedConcat
 )

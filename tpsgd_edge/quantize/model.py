@@ -38,6 +38,7 @@ from tpsgd_edge.quantize.layers import (
 )
 from tpsgd_edge.quantize.learning import FloatSteps, IntegerSteps, LayerLearning, Steps
 from tpsgd_edge.quantize.memories import QuantizedMemory
+from tpsgd_edge.quantize.norms import QuantizedNorm
 from tpsgd_edge.quantize.numbers import FloatNumbers, IntegerNumbers, LayerNumbers
 from tpsgd_edge.quantize.parameters import (
     DTYPES,
@@ -97,6 +98,7 @@ __all__ = [
     "QuantizedJoin",
     "QuantizedLayer",
     "QuantizedLstm",
+    "QuantizedNorm",
     "QuantizedMemory",
     "QuantizedModel",
     "QuantizedPool",

@@ -20,6 +20,7 @@ from tpsgd_edge.reference.binary32.gru import Binary32Gru
 from tpsgd_edge.reference.binary32.join import Binary32Add, Binary32Concat
 from tpsgd_edge.reference.binary32.lstm import Binary32Lstm
 from tpsgd_edge.reference.binary32.memory import Binary32Memory
+from tpsgd_edge.reference.binary32.norm import Binary32Norm
 from tpsgd_edge.reference.binary32.pool import Binary32AveragePool, Binary32MaxPool
 from tpsgd_edge.reference.binary32.rnn import Binary32Rnn
 from tpsgd_edge.reference.integer.conv2d import IntegerConv2d
@@ -29,6 +30,7 @@ from tpsgd_edge.reference.integer.gru import IntegerGru
 from tpsgd_edge.reference.integer.join import IntegerAdd, IntegerConcat
 from tpsgd_edge.reference.integer.lstm import IntegerLstm
 from tpsgd_edge.reference.integer.memory import IntegerMemory
+from tpsgd_edge.reference.integer.norm import IntegerNorm
 from tpsgd_edge.reference.integer.pool import IntegerAveragePool, IntegerMaxPool
 from tpsgd_edge.reference.integer.rnn import IntegerRnn
 from tpsgd_edge.reference.integer.softmax import probability as integer_probability
@@ -152,7 +154,7 @@ class GatedLayer(RecurrentLayer, Protocol):
 def from_quantized(layer: QuantizedLayer, model: QuantizedModel) -> ReferenceLayer:
     """The layer with its constants at hand, and weights of zero."""
     key = layer.kind, layer.x_type
-    untrained = POOLS.get(key) or JOINS.get(key) or MEMORIES.get(key)
+    untrained = POOLS.get(key) or JOINS.get(key) or MEMORIES.get(key) or NORMS.get(key)
     if untrained is not None:
         return untrained(layer)
     make = GATED.get(key) or DETECTORS.get(key) or WEIGHTED[key]
@@ -189,6 +191,7 @@ POOLS: Mapping[tuple[str, str], MakeUntrained] = {
 MEMORIES: Mapping[tuple[str, str], Callable[[Any], MemoryLayer]] = _kind(
     "memory", IntegerMemory.from_quantized, Binary32Memory.from_quantized
 )
+NORMS: Mapping[tuple[str, str], MakeUntrained] = _kind("norm", IntegerNorm, Binary32Norm)
 JOINS: Mapping[tuple[str, str], MakeUntrained] = {
     **_kind("add", IntegerAdd, Binary32Add),
     **_kind("concat", IntegerConcat, Binary32Concat),

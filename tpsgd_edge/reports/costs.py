@@ -13,6 +13,7 @@ from tpsgd_edge.quantize.model import (
     QuantizedGru,
     QuantizedLayer,
     QuantizedModel,
+    QuantizedNorm,
     QuantizedWeighted,
     StoredInit,
 )
@@ -84,6 +85,7 @@ _SHAPES: Mapping[str, Callable[[Any], str]] = {
     "gru": _values,
     "lstm": _values,
     "memory": _joined,
+    "norm": _map,
     "detector": _values,
     "max_pool": _map,
     "average_pool": _map,
@@ -145,6 +147,10 @@ def _learns(layer: QuantizedWeighted) -> str:
     return text
 
 
+def _about_norm(layer: QuantizedNorm) -> str:
+    return f"{'mean and deviation' if layer.centered else 'root of the mean square'} taken off"
+
+
 def _kind_in_words(layer: QuantizedLayer) -> str:
     return layer.kind.replace("_", " ")
 
@@ -159,6 +165,7 @@ _ABOUT: Mapping[str, Callable[[Any], str]] = {
     "max_pool": _kind_in_words,
     "average_pool": _kind_in_words,
     "memory": lambda layer: layer.about,
+    "norm": _about_norm,
     "detector": lambda layer: layer.about,
     "add": _kind_in_words,
     "concat": _kind_in_words,

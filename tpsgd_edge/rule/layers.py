@@ -27,12 +27,14 @@ from tpsgd_edge.graph import (
     Layer,
     Lstm,
     Memory,
+    Norm,
     Pool,
     Rnn,
     Shape,
     is_adaptor,
 )
 from tpsgd_edge.rule.memories import memory_forward, memory_gradient
+from tpsgd_edge.rule.norms import norm_forward, norm_gradient
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +231,7 @@ def _shifted(layer: Pool, row: int, column: int) -> tuple[slice, ...]:
     )
 
 
-def _pool_update(layer: Memory | Pool, x: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
+def _pool_update(layer: Memory | Norm | Pool, x: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
     raise TypeError(f"layer '{layer.name}' has no weights")
 
 
@@ -263,6 +265,7 @@ LAYERS: dict[str, LayerKind] = {
     "lstm": LayerKind(_in_time, _in_time, _lstm_update),
     "conv2d": LayerKind(_conv_forward, _conv_gradient, _conv_update),
     "memory": LayerKind(memory_forward, memory_gradient, _pool_update),
+    "norm": LayerKind(norm_forward, norm_gradient, _pool_update),
     "max_pool": LayerKind(_pool_forward, _pool_gradient, _pool_update),
     "average_pool": LayerKind(_pool_forward, _pool_gradient, _pool_update),
 }

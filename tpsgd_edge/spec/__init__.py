@@ -72,6 +72,7 @@ from tpsgd_edge.spec.weightless import (
     ConcatSpec,
     FlattenSpec,
     GlobalAvgPoolSpec,
+    NormSpec,
     PoolSpec,
     ReadingSpec,
 )

@@ -19,6 +19,7 @@ from tpsgd_edge.spec.weightless import (
     ConcatSpec,
     FlattenSpec,
     GlobalAvgPoolSpec,
+    NormSpec,
     PoolSpec,
 )
 
@@ -251,6 +252,7 @@ LayerSpec = Annotated[
     | Annotated[PoolSpec, Tag("max_pool")]
     | Annotated[PoolSpec, Tag("avg_pool")]
     | Annotated[GlobalAvgPoolSpec, Tag("global_avg_pool")]
+    | Annotated[NormSpec, Tag("norm")]
     | Annotated[AddSpec, Tag("add")]
     | Annotated[ConcatSpec, Tag("concat")]
     | Annotated[FlattenSpec, Tag("flatten")],

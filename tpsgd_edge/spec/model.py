@@ -12,7 +12,13 @@ from tpsgd_edge.spec.edges import Edges
 from tpsgd_edge.spec.layers import DenseSpec, GatedSpec, LayerSpec
 from tpsgd_edge.spec.memory import MemorySpec
 from tpsgd_edge.spec.weighted import WeightedSpec
-from tpsgd_edge.spec.weightless import AddSpec, ConcatSpec, GlobalAvgPoolSpec, PoolSpec
+from tpsgd_edge.spec.weightless import (
+    AddSpec,
+    ConcatSpec,
+    GlobalAvgPoolSpec,
+    NormSpec,
+    PoolSpec,
+)
 
 # What layers are called that may leave their name out.
 _STEMS: Mapping[type, str] = {
@@ -20,6 +26,7 @@ _STEMS: Mapping[type, str] = {
     GlobalAvgPoolSpec: "pool",
     AddSpec: "add",
     ConcatSpec: "concat",
+    NormSpec: "norm",
     MemorySpec: "memory",
 }
 
@@ -119,7 +126,7 @@ class ModelSpec(Section):
     def names(self) -> tuple[str | None, ...]:
         """The name of each layer; flatten needs none.
 
-        Pools without one are pool1, pool2, ..., sums add1, ..., concatenations concat1, ...
+        Pools without one are pool1, pool2, ..., sums add1, ..., norms norm1, ... and so on.
         """
         counts: Counter[str] = Counter()
         names: list[str | None] = []

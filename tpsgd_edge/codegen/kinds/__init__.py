@@ -24,6 +24,7 @@ from tpsgd_edge.codegen.kinds.join import ADD, CONCAT
 from tpsgd_edge.codegen.kinds.kind import Kind
 from tpsgd_edge.codegen.kinds.lstm import LSTM
 from tpsgd_edge.codegen.kinds.memory import MEMORY
+from tpsgd_edge.codegen.kinds.norm import NORM
 from tpsgd_edge.codegen.kinds.pool import POOL
 from tpsgd_edge.codegen.kinds.rnn import RNN
 from tpsgd_edge.codegen.kinds.unit import LayerView
@@ -39,6 +40,7 @@ KINDS: Mapping[str, Kind] = {
     "gru": GRU,
     "lstm": LSTM,
     "memory": MEMORY,
+    "norm": NORM,
     "detector": DETECTOR,
     "add": ADD,
     "concat": CONCAT,

@@ -14,6 +14,7 @@ from tpsgd_edge.errors import DataError
 from tpsgd_edge.frontend.exports.activation import activated
 from tpsgd_edge.frontend.exports.held import Held
 from tpsgd_edge.frontend.exports.memories import memory
+from tpsgd_edge.frontend.exports.norms import norm
 from tpsgd_edge.frontend.exports.writer import Lengths, OnnxWriter
 from tpsgd_edge.frontend.onnx_activations import IN_RNN, OPERATORS
 from tpsgd_edge.graph import Add, Concat, Conv2d, Dense, Gated, Gru, Lstm, Pool, Rnn, Shape, Weights
@@ -222,6 +223,7 @@ MAKE: Mapping[str, Make] = {
     "gru": _gru,
     "lstm": _lstm,
     "memory": memory,
+    "norm": norm,
     "max_pool": _pool,
     "average_pool": _pool,
 }

@@ -208,7 +208,7 @@ def last_active(chain: Chain) -> int | None:
         layer = chain.layers[index]
         if layer.weights is not None or layer.kind == "add":
             return index
-        if layer.kind == "concat":
+        if layer.kind in ("concat", "norm"):
             return None
     return None
 

@@ -19,7 +19,6 @@ _HELP = {
     "QLinearConv": _IN_INTEGERS,
     "QLinearMatMul": _IN_INTEGERS,
     "ConvTranspose": "nets that make maps larger cannot learn here",
-    "LayerNormalization": "use BatchNormalization, which is folded into the layers",
     "InstanceNormalization": "use BatchNormalization, which is folded into the layers",
     "Pad": "zeros around a map go into the convolution behind them; pools have pads of their own",
     "Split": _TAKEN_APART,

@@ -6,6 +6,7 @@ from tpsgd_edge.frontend.imports import (
     curves,
     elementwise,
     linear_models,
+    norms,
     pooling,
     products,
     quantized,
@@ -32,6 +33,9 @@ HANDLERS: dict[tuple[str, str], Callable[[Chain, Call], Chain]] = {
     **dict.fromkeys((("", "LeakyRelu"), ("", "PRelu")), elementwise.leaky_relu),
     ("", "Clip"): elementwise.clip,
     **{("", op): curves.curve for op in CURVES},
+    **dict.fromkeys(
+        (("", "LayerNormalization"), ("", "RMSNormalization")), norms.layer_normalization
+    ),
     ("", "BatchNormalization"): elementwise.batch_normalization,
     **dict.fromkeys((("", "Max"), ("", "Min")), elementwise.extreme),
     ("", "Neg"): elementwise.negated,

@@ -146,6 +146,23 @@ def _scaled(nodes: Nodes, layer: KerasLayer, x: str, factor: Array, shift: Array
     return nodes.node(layer, "Add", [x, nodes.constant(layer, "shift", more)])
 
 
+def _normalization(nodes: Nodes, layer: KerasLayer, x: str) -> str:
+    """Read LayerNormalization and RMSNormalization over the last axis."""
+    axis = layer.config.get("axis", -1)
+    axis = axis[0] if isinstance(axis, list | tuple) and len(axis) == 1 else axis
+    if axis not in (-1, layer.ndim - 1):
+        help = "the values of each place are normalized: axis = -1"  # noqa: A001
+        raise nodes.error(layer, "the layer normalizes other values", f"axis = {axis!r:.40}", help)
+    given = [np.asarray(w, np.float64) for w in layer.weights]
+    is_scaled = layer.kind == "RMSNormalization" or bool(layer.config.get("scale", True))
+    if given and not is_scaled:
+        given = [np.ones(given[0].shape), *given]
+    names = ("scale", "shift")
+    held = [nodes.constant(layer, name, w) for name, w in zip(names, given, strict=False)]
+    epsilon = float(layer.config.get("epsilon") or 1e-7)
+    return nodes.node(layer, layer.kind, [x, *held], axis=-1, epsilon=epsilon)
+
+
 def _rescaling(nodes: Nodes, layer: KerasLayer, x: str) -> str:
     scale, offset = (np.asarray(layer.config.get(name), float) for name in ("scale", "offset"))
     return _scaled(nodes, layer, x, scale, offset)
@@ -302,6 +319,7 @@ HANDLERS: Mapping[str, Handler] = {
     **{f"{mode}Pooling{axes}D": _pool for mode in ("Max", "Average") for axes in (1, 2)},
     **{f"Global{m}Pooling{axes}D": _pool_globally for m in ("Max", "Average") for axes in (1, 2)},
     "BatchNormalization": _batch_normalization,
+    **dict.fromkeys(("LayerNormalization", "RMSNormalization"), _normalization),
     "Rescaling": _rescaling,
     "Flatten": _flatten,
     "Reshape": _reshape,

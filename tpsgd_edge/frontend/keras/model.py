@@ -14,7 +14,6 @@ from tpsgd_edge.frontend.keras.nodes import KerasLayer, Nodes
 
 _HELP = {
     "Bidirectional": "a device learns from the past: one direction",
-    "LayerNormalization": "use BatchNormalization, which is folded into the layers",
     "Lambda": "its code is not run here: use layers of Keras",
     "MultiHeadAttention": "attention has no layer of ours",
 }
