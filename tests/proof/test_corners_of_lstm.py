@@ -118,3 +118,31 @@ def test_gates_between_their_ends_are_rounded_half_up(value_type):
     state = start(model)
     steps_of(model, [(state, *lesson) for lesson in zip(x, labels, strict=True)])
     assert np.abs(Reference(model).layer_outputs(x[0])[0].astype(int)).max() < END[value_type]
+
+
+def test_a_large_cell_teaches_its_forget_gate_within_s16():
+    """Of ten timesteps the last one finds a cell near 9 and leaves a tenth of it."""
+    model = replace(drawn("s16"), steps=11, learn_every=0)
+    lstm, last = model.layers
+    n, (n_x, rows) = 4, (lstm.reads.n_in, lstm.reads.n_out)
+    kind = DTYPES[lstm.weight_type]
+    w, b = np.zeros((rows, n_x), kind), np.zeros(rows, np.int32)
+    # One input opens the forget gates, one drives candidates; the other gates stay open.
+    w[n : 2 * n, 0] = w[3 * n :, 1] = 1
+    b[:n] = b[2 * n : 3 * n] = 2**10
+    numbers = {"z": Requantize(2**15, 15)}
+    reads = altered(lstm.reads, init=StoredInit(w, b), **numbers)
+    nothing = StoredInit(np.zeros((rows, n), kind), np.zeros(rows, np.int32))
+    own = altered(lstm.own, init=nothing, **numbers)
+    model = replace(model, layers=(replace(lstm, reads=reads, own=own, cell_max=2**30), last))
+    x = np.zeros((11, n_x), int)
+    x[:10, :2] = 32767
+    x[10, 0] = -9000
+    lessons = [(start(model), x.ravel(), label) for label in range(3)]
+    steps_of(model, lessons)
+    layer = Reference(model)._steps.keeping[0]
+    layer.reset()
+    for row in x:
+        layer.forward(row)
+    assert (layer.seen.before == 32767).all()
+    assert (layer.seen.gates[1] < 5000).all()

@@ -157,10 +157,16 @@ def _maps(draw: st.DrawFn) -> tuple[tuple[int, ...], list[dict[str, Any]]]:
             "target_pool": draw(st.sampled_from((1, 2, 3, "position"))),
         }
     ]
+    if draw(st.integers(0, 4)) == 0:
+        layers.append({"kind": "norm", **_normalizes(draw)})
     if draw(st.booleans()):
         pool = draw(st.sampled_from(("max_pool", "avg_pool", "global_avg_pool")))
         layers.append({"kind": pool} if pool.startswith("global") else {"kind": pool, "size": 2})
     return (size, draw(st.integers(3, 8)), channels), layers
+
+
+def _normalizes(draw: st.DrawFn) -> dict[str, Any]:
+    return {"over": draw(st.sampled_from(("channels", "all"))), "center": draw(st.booleans())}
 
 
 def _time(draw: st.DrawFn) -> tuple[tuple[int, ...], list[dict[str, Any]]]:

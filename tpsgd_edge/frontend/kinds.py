@@ -150,7 +150,15 @@ def _make_detector(layer: DetectorSpec, name: str, shape: Shape, activation: str
 
 
 def _make_norm(layer: NormSpec, name: str, shape: Shape, activation: str) -> Layer:
-    return Norm(name, shape, layer.over == "all", layer.center, layer.epsilon)
+    made = Norm(name, shape, layer.over == "all", layer.center, layer.epsilon)
+    if made.group_size == 1:
+        raise SpecError(
+            f"layer '{name}' normalizes single values: nothing would be left of them",
+            where=f"[model], layer '{name}'",
+            found=f"a map of {by(shape)}",
+            help='set over = "all", or data.input_shape where the samples have more channels',
+        )
+    return made
 
 
 def _make_adaptor(layer: AdaptorSpec, name: str, shape: Shape, activation: str) -> Layer:

@@ -111,6 +111,7 @@ __all__ = [
     "MemorySpec",
     "ModelSpec",
     "NetKind",
+    "NormSpec",
     "NumbersSpec",
     "OutputLoss",
     "PlatformSpec",

@@ -15,7 +15,7 @@ def norm(writer: OnnxWriter, layer: Norm, weights: Weights | None, held: Held) -
     on_places = held.shape is not None and not layer.over_all and held.shape[:2] != (1, 1)
     if on_places:
         x = writer.node("Transpose", [x], f"{name}/last", perm=[0, 2, 3, 1])
-    shape = (layer.group_size,)
+    shape: tuple[int, ...] = (layer.group_size,)
     if held.shape is not None and not on_places:
         height, width, channels = held.shape
         shape = (channels, height, width)
