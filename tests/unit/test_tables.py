@@ -92,7 +92,7 @@ PARTS: Mapping[str, tuple[set[str], ...]] = {
         _RECURRENT,
         _GATED,
         _WEIGHTED - _GATED,
-        _PLAIN - _JOINS - {*_RECURRENT, "memory"},
+        _PLAIN - _JOINS - {*_RECURRENT, "memory", "norm"},
         {*_WEIGHTED, "memory", "detector"},
     ),
     "losses": (

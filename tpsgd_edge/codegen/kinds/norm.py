@@ -26,7 +26,7 @@ def _fields(layer: QuantizedNorm) -> Iterator[Field]:
         yield "epsilon", c_float(layer.epsilon)
         return
     yield "unit_bits", layer.unit_bits
-    yield "epsilon", f"UINT64_C({int(layer.epsilon)})"
+    yield "epsilon", int(layer.epsilon)
 
 
 def _words(_layer: QuantizedNorm) -> str:

@@ -72,7 +72,7 @@ def _without_pending(
 
 
 def _over(chain: Chain, rows: Any) -> str | None:
-    """What each row of places is: all values, or the channels of one place; else None."""
+    """Name what each row of places is: all values, or the channels of one place; else None."""
     count = rows.size
     if len(rows) == 1:
         return "all"
