@@ -296,13 +296,16 @@ def classes_of_layers() -> set[str]:
     found = {"WeightedLayer", "Recurrent", "RecurrentSpec", "Join", "QuantizedJoin", "Weightless"}
     for path in SOURCES:
         part, is_spec = part_of(path), path.name in ("layers.py", "weightless.py")
+        own: set[str] = set()
         for node in parse(path).body:
             if not isinstance(node, ast.ClassDef):
                 continue
             members = {getattr(member, "name", "") for member in node.body}
             has_values = bool(members & {"x_count", "forward"})
+            has_values = has_values or bool({ast.unparse(base) for base in node.bases} & own)
             if is_spec if part == "spec" else has_values and part in LAYERED:
-                found.add(node.name)
+                own.add(node.name)
+        found |= own
     return found
 
 

@@ -47,6 +47,8 @@ TESTS = {
     "layers": "tests/proof/test_corners_of_layers.py",
     "kernels": "tests/proof/test_corners_of_kernels.py",
     "branches": "tests/proof/test_corners_of_branches.py",
+    "lstm": "tests/proof/test_corners_of_lstm.py",
+    "norms": "tests/proof/test_corners_of_norms.py",
     "right": "tests/proof/test_wrong_devices.py::test_code_that_is_right_is_equal",
     "wrong": "tests/proof/test_wrong_devices.py",
     "device": "tests/unit/test_toolchain_host.py",

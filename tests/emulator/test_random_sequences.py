@@ -5,16 +5,16 @@ import pytest
 
 from tests.emulator.test_random_networks import CORES, run_on
 from tests.random.networks import network
-from tests.support.gru import with_gru_layers
+from tests.support.gated import with_gru_layers, with_lstm_layers
 from tests.support.models import VALUE_TYPES
 from tests.support.sequences import rnn_plans
-from tpsgd_edge.quantize.model import QuantizedGru, QuantizedModel, SeededInit
+from tpsgd_edge.quantize.model import QuantizedGru, QuantizedLstm, QuantizedModel, SeededInit
 
 pytestmark = pytest.mark.emulator
 
 NETWORKS = 12
 # With these seeds the set covers all kinds; the last test says whether it still does.
-_FIRST_SEED, _FIRST_GATED = 7, 5418
+_FIRST_SEED, _FIRST_GATED, _FIRST_LSTM = 7, 5418, 29
 
 
 def model_of(number: int) -> QuantizedModel:
@@ -31,6 +31,12 @@ def gated_model_of(number: int) -> QuantizedModel:
     """The same with gru layers."""
     model = network(_FIRST_GATED + number, value_type=VALUE_TYPES[number % 3], recurrent=True)
     return with_gru_layers(np.random.default_rng(number), model)
+
+
+def lstm_model_of(number: int) -> QuantizedModel:
+    """The same with lstm layers."""
+    model = network(_FIRST_LSTM + number, value_type=VALUE_TYPES[number % 3], recurrent=True)
+    return with_lstm_layers(np.random.default_rng(number), model)
 
 
 @pytest.mark.parametrize("core", CORES)
@@ -61,6 +67,12 @@ def test_a_core_runs_gru_layers_as_the_reference_does(core, number):
     run_on(core, gated_model_of(number), number)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("place", "core"), [*enumerate(CORES)])
+def test_a_core_runs_lstm_layers_as_the_reference_does(core, place):
+    run_on(core, lstm_model_of(place), place)
+
+
 @pytest.mark.series(1)
 @pytest.mark.parametrize("core", [core for core in CORES if core.startswith("cortex")])
 def test_clang_clears_the_stream_of_a_wide_layer(core):
@@ -75,6 +87,9 @@ def test_the_set_covers_all_kinds():
     grus = [la for model in gated for la in model.recurrent if isinstance(la, QuantizedGru)]
     assert {la.x_type for la in grus} == set(VALUE_TYPES)
     assert {(la.reset_before, la.x_type == "f32") for la in grus} >= {(True, False), (False, False)}
+    cells = [lstm_model_of(place) for place in range(len(CORES))]
+    lstms = [la for model in cells for la in model.recurrent if isinstance(la, QuantizedLstm)]
+    assert {(la.x_type, la.trains) for la in lstms} >= {(kind, True) for kind in VALUE_TYPES}
     models = [model_of(number) for number in range(NETWORKS)]
     layers = [layer for model in models for layer in model.recurrent]
     assert len({(layer.weight_type, layer.shape.has_traces) for layer in layers}) == 6

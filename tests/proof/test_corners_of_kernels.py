@@ -7,7 +7,7 @@ import pytest
 
 from tests.proof.bench import Requantize, Schedule, one_layer, start, steps_of
 from tests.proof.models import as_it_is, gated, hidden, layer_outputs, maps, recurrent
-from tests.support.gru import with_gru_layers
+from tests.support.gated import with_gru_layers
 from tests.support.maps import conv_plan
 from tests.support.models import random_model, random_samples
 from tests.support.parts import altered

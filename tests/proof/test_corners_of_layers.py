@@ -8,7 +8,7 @@ import pytest
 from tests.proof.bench import Requantize, Schedule, start, steps_of
 from tests.proof.models import as_it_is, layer_outputs, maps, recurrent
 from tests.support.backprop import with_backprop
-from tests.support.gru import with_gru_layers
+from tests.support.gated import with_gru_layers
 from tests.support.maps import conv_plan, pool_plan
 from tests.support.models import random_model
 from tests.support.parts import altered

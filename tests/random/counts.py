@@ -13,7 +13,8 @@ class Count:
     per_build: int
 
 
-# Mixtures have convolutions and pools behind recurrent layers; gated networks have gru layers.
+# Mixtures have convolutions and pools behind recurrent layers; gated networks have gru layers,
+# those of "lstm" at least one of these.
 CI = {
     "dense": Count(500, 30),
     "maps": Count(200, 10),
@@ -23,6 +24,7 @@ CI = {
     "backprop": Count(120, 6),
     "blocks": Count(120, 4),
     "gated": Count(60, 4),
+    "lstm": Count(24, 1),
     "memories": Count(80, 4),
     "detectors": Count(36, 3),
     "graphs": Count(500, 10),
@@ -37,6 +39,7 @@ ELSEWHERE = {
     "backprop": Count(12, 1),
     "blocks": Count(12, 1),
     "gated": Count(6, 1),
+    "lstm": Count(6, 1),
     "memories": Count(12, 1),
     "detectors": Count(8, 1),
     "graphs": Count(16, 1),

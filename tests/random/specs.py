@@ -17,6 +17,7 @@ from tpsgd_edge.frontend.data import dataset_from_arrays
 from tpsgd_edge.spec import spec_from_dict
 from tpsgd_edge.stages import Prepared, prepare
 
+RECURRENT = ("rnn", "gru", "lstm")
 ACTIVATIONS = ("tanh", "sigmoid", "relu", "relu6", "leaky_relu", "hard_tanh", "linear")
 LOSSES = ("projected_l2", "l2", "l1", "huber", "epsilon_insensitive", "custom")
 
@@ -60,16 +61,16 @@ class Drawn:
 def specs(draw: st.DrawFn) -> Drawn:
     """Dense nets, nets on maps, along time, of recurrent layers; all formats, losses, rules."""
     kind = draw(
-        st.sampled_from(("dense", "dense", "maps", "time", "rnn", "gru", "memory", "graph"))
+        st.sampled_from(("dense", "dense", "maps", "time", "rnn", "gru", "lstm", "memory", "graph"))
     )
     is_class = draw(st.booleans() | st.just(True))
     outputs = draw(st.integers(2 if is_class else 1, 6))
     shape, layers = _LAYERS[kind](draw)
-    each_step = kind in ("rnn", "gru") and draw(st.integers(0, 3)) == 0
+    each_step = kind in RECURRENT and draw(st.integers(0, 3)) == 0
     for _ in range(draw(st.sampled_from((0, 1, 1, 2)))):
         layers.append({"kind": "dense", "units": draw(st.integers(1, 12))})
     layers.append({"kind": "dense", "units": outputs})
-    follows = kind not in ("rnn", "gru", "memory", "graph")
+    follows = kind not in (*RECURRENT, "memory", "graph")
     rule = _rule(draw, is_class=is_class, can_follow_gradient=follows)
     if kind == "memory" and rule["learn_every"]:
         del rule["learn_every"]  # Memories say when there is something new.
@@ -131,7 +132,7 @@ def _can_carry(rule: Mapping[str, Any], layers: Sequence[Mapping[str, Any]]) -> 
     """Tell whether the hidden layers that learn read out scores."""
     kinds = {"dense", "conv1d", "conv2d"}
     learning = [la for la in layers[:-1] if la["kind"] in kinds and la.get("train", True)]
-    recurrent = any(layer["kind"] in ("rnn", "gru") for layer in layers)
+    recurrent = any(layer["kind"] in RECURRENT for layer in layers)
     loss = rule.get("loss", {}).get("kind", "projected_cross_entropy")
     is_read_out = loss == "projected_cross_entropy" and rule.get("kind") != "backprop"
     is_read_out = is_read_out and not any(la.get("error") == "passed" for la in layers)
@@ -156,10 +157,16 @@ def _maps(draw: st.DrawFn) -> tuple[tuple[int, ...], list[dict[str, Any]]]:
             "target_pool": draw(st.sampled_from((1, 2, 3, "position"))),
         }
     ]
+    if draw(st.integers(0, 4)) == 0:
+        layers.append({"kind": "norm", **_normalizes(draw)})
     if draw(st.booleans()):
         pool = draw(st.sampled_from(("max_pool", "avg_pool", "global_avg_pool")))
         layers.append({"kind": pool} if pool.startswith("global") else {"kind": pool, "size": 2})
     return (size, draw(st.integers(3, 8)), channels), layers
+
+
+def _normalizes(draw: st.DrawFn) -> dict[str, Any]:
+    return {"over": draw(st.sampled_from(("channels", "all"))), "center": draw(st.booleans())}
 
 
 def _time(draw: st.DrawFn) -> tuple[tuple[int, ...], list[dict[str, Any]]]:
@@ -185,6 +192,13 @@ def _gru(draw: st.DrawFn) -> tuple[tuple[int, ...], list[dict[str, Any]]]:
     return (draw(st.integers(1, 6)), draw(st.integers(1, 5))), [
         {"kind": "gru", "units": draw(st.integers(1, 7))}
     ]
+
+
+def _lstm(draw: st.DrawFn) -> tuple[tuple[int, ...], list[dict[str, Any]]]:
+    layer: dict[str, Any] = {"kind": "lstm", "units": draw(st.integers(1, 7))}
+    if draw(st.integers(0, 3)) == 0:
+        layer["cell_clip"] = draw(st.sampled_from((10.0, 0.5)))
+    return (draw(st.integers(1, 6)), draw(st.integers(1, 5))), [layer]
 
 
 def _memory(draw: st.DrawFn) -> tuple[tuple[int, ...], list[dict[str, Any]]]:
@@ -253,6 +267,7 @@ _LAYERS = {
     "time": _time,
     "rnn": _rnn,
     "gru": _gru,
+    "lstm": _lstm,
     "memory": _memory,
     "graph": _graph,
 }
@@ -298,7 +313,7 @@ def _projection(draw: st.DrawFn, rule: dict[str, Any]) -> dict[str, Any]:
 
 def _vary(draw: st.DrawFn, layer: dict[str, Any], *, is_last: bool, real: bool) -> None:
     """An activation, and now and then weights of another format, or none that learn."""
-    if not is_last and layer["kind"] != "gru":
+    if not is_last and layer["kind"] not in ("gru", "lstm"):
         layer["activation"] = draw(st.sampled_from(ACTIVATIONS))
     if not real and draw(st.integers(0, 5)) == 0:
         layer["weights"] = draw(st.sampled_from(("s16", "s8")))

@@ -11,17 +11,20 @@ import pytest
 from tests.random.counts import CI, NOW
 from tests.random.networks import network, samples_of
 from tests.random.running import OTHER_BUILDS, SANITIZED, run_model
-from tests.support.gru import with_gru_layers
+from tests.support.gated import with_gru_layers, with_lstm_layers
 from tests.support.models import VALUE_TYPES
 from tests.support.sequences import MOST_STEPS
-from tpsgd_edge.quantize.model import QuantizedGru, QuantizedModel, SeededInit
+from tpsgd_edge.quantize.model import QuantizedGru, QuantizedLstm, QuantizedModel, SeededInit
 from tpsgd_edge.reference import Reference
 
 SEQUENCES, MIXTURES, GATED = NOW["sequences"], NOW["mixtures"], NOW["gated"]
+LSTM = NOW["lstm"]
 _FIRST_SEED, _FIRST_MIXTURE, _FIRST_GATED = 8100, 9000, 10_036
+_FIRST_LSTM = 11_000
 PLAIN_SEEDS = range(_FIRST_SEED, _FIRST_SEED + SEQUENCES.sanitized)
 MIXTURE_SEEDS = range(_FIRST_MIXTURE, _FIRST_MIXTURE + MIXTURES.sanitized)
 GATED_SEEDS = range(_FIRST_GATED, _FIRST_GATED + GATED.sanitized)
+LSTM_SEEDS = range(_FIRST_LSTM, _FIRST_LSTM + LSTM.sanitized)
 
 
 def sequences(seed: int) -> QuantizedModel:
@@ -33,6 +36,12 @@ def gated(seed: int) -> QuantizedModel:
     """The same with at least one gru layer among the recurrent ones; maps behind in some."""
     model = network(seed, recurrent=True, maps=seed % 4 == 3)
     return with_gru_layers(np.random.default_rng(seed), model)
+
+
+def remembering(seed: int) -> QuantizedModel:
+    """The same with at least one lstm layer; maps behind in some."""
+    model = network(seed, recurrent=True, maps=seed % 4 == 3)
+    return with_lstm_layers(np.random.default_rng(seed), model)
 
 
 @pytest.mark.parametrize("seed", [*PLAIN_SEEDS, *MIXTURE_SEEDS])
@@ -59,6 +68,28 @@ def test_sanitized_code_with_gru_layers_does_what_the_reference_does(seed):
 @pytest.mark.parametrize("name", OTHER_BUILDS)
 def test_other_builds_with_gru_layers_do_too(name, seed):
     run_model(gated(seed), seed, OTHER_BUILDS[name])
+
+
+@pytest.mark.parametrize("seed", LSTM_SEEDS)
+def test_sanitized_code_with_lstm_layers_does_what_the_reference_does(seed):
+    run_model(remembering(seed), seed, SANITIZED)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", LSTM_SEEDS[: LSTM.per_build])
+@pytest.mark.parametrize("name", OTHER_BUILDS)
+def test_other_builds_with_lstm_layers_do_too(name, seed):
+    run_model(remembering(seed), seed, OTHER_BUILDS[name])
+
+
+def test_the_networks_of_ci_hold_all_kinds_of_lstm_layers():
+    models = [remembering(_FIRST_LSTM + number) for number in range(CI["lstm"].sanitized)]
+    lstms = [la for model in models for la in model.recurrent if isinstance(la, QuantizedLstm)]
+    assert len({(la.weight_type, la.x_type) for la in lstms}) == 5
+    assert len({(la.trains, la.x_type) for la in lstms}) == 6
+    assert len({la.cell_max for la in lstms}) == 5
+    stacks = {tuple(la.kind for la in model.recurrent) for model in models}
+    assert stacks >= {("lstm",), ("lstm", "rnn"), ("rnn", "lstm")}
 
 
 def test_the_networks_of_ci_hold_all_kinds_of_gru_layers():

@@ -53,7 +53,7 @@ def folder(tmp_path, monkeypatch):
     np.savez("maps.npz", x=rng.normal(size=(60, 6, 6, 1)) + y[:, None, None, None], y=y)
     np.savez("waves.npz", x=rng.normal(size=(60, 5, 2)) + y[:, None, None], y=y)
     Path("maps.toml").write_text(_MAPS)
-    for kind in ("rnn", "gru"):
+    for kind in ("rnn", "gru", "lstm"):
         Path(f"{kind}.toml").write_text(_RECURRENT.replace("KIND", kind))
     return tmp_path
 
@@ -94,7 +94,7 @@ def assert_same_numbers(old, state, new, made, but: tuple[str, ...] = ()) -> Non
         assert np.abs(was.b - now.b).max() <= step_b + 1e-6 * np.abs(was.b).max(), unit.name
 
 
-@pytest.mark.parametrize("name", ["classes", "regression", "maps", "rnn", "gru"])
+@pytest.mark.parametrize("name", ["classes", "regression", "maps", "rnn", "gru", "lstm"])
 def test_the_same_spec_gives_the_same_state(folder, name):
     ready, state = trained(f"{name}.toml")
     made = migrate_state(ready.model, state, ready.model)

@@ -22,8 +22,8 @@ from tpsgd_edge.frontend.onnx_activations import CURVES
 from tpsgd_edge.graph import Graph
 from tpsgd_edge.spec import spec_from_dict
 
-LAYERS = ("Gemm", "MatMul", "Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "RNN", "GRU")
-IN_TIME = ("RNN", "GRU")
+IN_TIME = ("RNN", "GRU", "LSTM")
+LAYERS = ("Gemm", "MatMul", "Conv", "MaxPool", "AveragePool", "GlobalAveragePool", *IN_TIME)
 INTO_LAYERS = ("BatchNormalization", "Relu", "LeakyRelu", "Tanh", "Sigmoid", "Clip", "Add", *CURVES)
 MOVES = ("Flatten", "Reshape", "Transpose", "Identity", "Dropout")
 ENDS = ("Softmax", "LogSoftmax")
@@ -179,7 +179,7 @@ def _predict(net: Any, samples: NDArray[Any]) -> NDArray[Any]:
     content["data"]["input_shape"] = net.input_shape
     spec = spec_from_dict(content)
     # Channels first become channels last; vectors and sequences stay.
-    channels = net.layers[0]["kind"] not in ("dense", "rnn", "gru")
+    channels = net.layers[0]["kind"] not in ("dense", "rnn", "gru", "lstm")
     ours = np.moveaxis(samples, 1, -1) if channels and samples.ndim > 2 else samples
     count = max(len(samples), 2 * spec.model.n_out)
     x = np.resize(ours, (count, *ours.shape[1:]))

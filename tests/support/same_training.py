@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.support.models import random_samples
-from tests.support.scalar_model import POOLS, ScalarModel
+from tests.support.scalar_model import GATED, POOLS, ScalarModel
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
 from tpsgd_edge.reference import Reference
 
@@ -30,9 +30,9 @@ def assert_same_training(model: QuantizedModel, steps: int, seed: int = 1) -> Re
     state = reference.state()
     tensors = []
     for layer, w, b in zip(model.layers, naive.w, naive.b, strict=True):
-        if layer.kind == "gru" and layer.trains:
+        if layer.kind in GATED and layer.trains:
             tensors += zip(layer.units, w, b, strict=True)
-        elif layer.kind not in (*POOLS, "gru") and layer.trains:
+        elif layer.kind not in (*POOLS, *GATED) and layer.trains:
             tensors.append((layer, w, b))
     for layer, w, b in tensors:
         for name, values, type_ in (("w", w, layer.weight_type), ("b", b, layer.bias_type)):

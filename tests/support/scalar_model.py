@@ -19,6 +19,13 @@ from tests.support.scalar import (
     stream,
 )
 from tests.support.scalar_backprop import backprop_step, block_step
+from tests.support.scalar_lstm import (
+    LstmMemory,
+    lstm_learn,
+    lstm_learn_f32,
+    lstm_step,
+    lstm_step_f32,
+)
 from tests.support.scalar_maps import (
     average_pool,
     average_pool_f32,
@@ -48,12 +55,15 @@ from tpsgd_edge.quantize.model import QuantizedModel, SeededInit
 
 POOLS = ("max_pool", "average_pool")
 BEHIND = ("dense", "conv2d")
-MEMORY = {"rnn": Memory, "gru": GruMemory}
+MEMORY = {"rnn": Memory, "gru": GruMemory, "lstm": LstmMemory}
+GATED = ("gru", "lstm")
 STEP = {
     ("rnn", False): rnn_step,
     ("rnn", True): rnn_step_f32,
     ("gru", False): gru_step,
     ("gru", True): gru_step_f32,
+    ("lstm", False): lstm_step,
+    ("lstm", True): lstm_step_f32,
 }
 # By the layer's kind, and whether the model is in f32.
 FORWARD = {
@@ -75,6 +85,8 @@ LEARN = {
     ("rnn", True): rnn_learn_f32,
     ("gru", False): gru_learn,
     ("gru", True): gru_learn_f32,
+    ("lstm", False): lstm_learn,
+    ("lstm", True): lstm_learn_f32,
 }
 
 
@@ -91,7 +103,7 @@ class ScalarModel:
         self.start, self.rate = 0, F(1) if self.real else 2**15
         self.w, self.b = [], []
         for layer in model.layers:
-            if layer.kind == "gru":
+            if layer.kind in GATED:
                 w, b = zip(*(self._initial(unit) for unit in layer.units), strict=True)
             else:
                 w, b = ([], []) if layer.kind in POOLS else self._initial(layer)
@@ -128,8 +140,8 @@ class ScalarModel:
         return w, b
 
     def _units(self, layer):
-        if layer.kind == "gru":
-            return 6 * layer.n_out if layer.trains else 0
+        if layer.kind in GATED:
+            return layer.n_sums if layer.trains else 0
         if layer.kind in POOLS or not layer.trains:
             return 0
         if layer.kind in ("dense", "rnn"):

@@ -12,7 +12,7 @@ from tests.support.adapting import with_adaptor
 from tests.support.backprop import with_backprop
 from tests.support.detectors import detecting
 from tests.support.frozen import freeze
-from tests.support.gru import with_gru_layers
+from tests.support.gated import with_gru_layers, with_lstm_layers
 from tests.support.memories import with_memories
 from tests.support.models import random_model
 from tests.support.readouts import with_learning_readouts
@@ -52,6 +52,7 @@ _MODELS: dict[str, Callable[[], QuantizedModel]] = {
     "maps": lambda: network(4, value_type="s8", label_kind="class", maps=True),
     "wave": lambda: network(5, value_type="s8", label_kind="class", recurrent=True),
     "wave_gru": lambda: with_gru_layers(_rng(6), network(6, value_type="s16", recurrent=True)),
+    "cells": lambda: with_lstm_layers(_rng(6), network(6, value_type="s8", recurrent=True)),
     "chain": lambda: with_backprop(_rng(7), network(7, value_type="s16", maps=True)),
     "remembers": lambda: with_memories(_rng(13), network(13, value_type="s8", n_in=6, hidden=[4])),
     "odd": lambda: detecting(_rng(14), "s8", 9, 3, "s8"),

@@ -115,6 +115,8 @@ def litert(content: bytes, x: NDArray[Any]) -> NDArray[np.float64]:
     given, made = runtime.get_input_details()[0], runtime.get_output_details()[0]
     rows = []
     for sample in x:
+        # Cells and outputs of an LSTM go on from call to call else.
+        runtime.reset_all_variables()
         runtime.set_tensor(given["index"], sample.reshape(given["shape"]).astype(given["dtype"]))
         runtime.invoke()
         rows.append(runtime.get_tensor(made["index"]).astype(np.float64).ravel())

@@ -12,8 +12,9 @@ import pytest
 from tests.random.networks import ORIGIN, network, samples_of
 from tests.support.carried import can_carry, with_carried_scores
 from tests.support.detectors import random_detecting
-from tests.support.gru import with_gru_layers
+from tests.support.gated import with_gru_layers, with_lstm_layers
 from tests.support.memories import with_memories
+from tests.support.norms import normalizing
 from tests.support.small_projects import SMALL, small_project
 from tpsgd_edge.assets import firmware_dir, templates_dir
 from tpsgd_edge.codegen import Additions, render
@@ -93,7 +94,8 @@ def test_every_component_is_in_some_project_and_no_more_in_all_than_must_be():
     pixels = network(1, value_type="s8", label_kind="class", hidden=[3])
     pixels = replace(pixels, inputs=replace(pixels.inputs, raw="uint8"))
     detecting = random_detecting(1)
-    for model in (curved, branched, scored, pixels, detecting):
+    norm = normalizing("s8", (1, 1, 5))
+    for model in (curved, branched, scored, pixels, detecting, norm):
         samples = [part[:2] for part in samples_of(model, 1)]
         test = selftest_of(model, *samples)
         plan = plan_memory(model)
@@ -113,13 +115,14 @@ def test_the_kinds_are_those_that_layers_have():
     branched = [network(seed, graph=True) for seed in range(20)]
     rng = np.random.default_rng(0)
     remembering = with_memories(rng, network(0))
-    others = (with_gru_layers(rng, recurrent), remembering, random_detecting(1))
+    gated = (with_gru_layers(rng, recurrent), with_lstm_layers(rng, recurrent))
+    others = (*gated, remembering, random_detecting(1), normalizing("s8", (1, 1, 5)))
     models = [recurrent, *others, *branched]
     assert set(KINDS) == {layer.kind for model in models for layer in model.layers}
 
 
 def test_kinds_that_keep_a_state_can_make_their_output_again():
-    assert {name for name, kind in KINDS.items() if kind.recall} == {"rnn", "gru", "memory"}
+    assert {name for name, kind in KINDS.items() if kind.recall} == {"rnn", "gru", "lstm", "memory"}
 
 
 def test_what_a_lesson_reads_is_in_its_calls_however_deep():

@@ -23,7 +23,7 @@ from tpsgd_edge.memory.dump import read_dump
 from tpsgd_edge.quantize import quantize_inputs, quantize_labels
 from tpsgd_edge.quantize.samples import read_outputs
 from tpsgd_edge.reference import Reference
-from tpsgd_edge.reference.layer import GRUS, MEMORIES, POOLS, WEIGHTED
+from tpsgd_edge.reference.layer import GATED, MEMORIES, POOLS, WEIGHTED
 from tpsgd_edge.spec import load_spec, spec_from_dict
 from tpsgd_edge.stages import prepare
 from tpsgd_edge.stages.export import onnx_of, with_state
@@ -49,6 +49,7 @@ LEAKY = {"kind": "rnn", "name": "r", "units": 6, "leak": [1.0, 0.5, 0.25]}
 PLAIN = {"kind": "rnn", "name": "p", "units": 5, "leak": 1.0}
 SLOPING = {**PLAIN, "name": "s", "activation": "leaky_relu", "negative_slope": 0.2}
 GATES = {"kind": "gru", "name": "g", "units": 5}
+CELLS = {"kind": "lstm", "name": "k", "units": 5}
 NETS = {
     "dense": ([{"name": "a", "units": 7}, {"name": "b", "units": 5}, OUT], (9,)),
     "activations": (
@@ -97,6 +98,7 @@ NETS = {
         (12, 3),
     ),
     "plain recurrent": ([SLOPING, PLAIN, OUT], (8, 4)),
+    "cells": ([CELLS, {**CELLS, "name": "h"}, OUT], (8, 4)),
     "gated": ([{**GATES, "reset": "before", "train": False}, {**GATES, "name": "h"}, OUT], (8, 4)),
     "memories": (
         [{"kind": "memory", "every": 3}, {"name": "a", "units": 5}, {"kind": "memory"}, OUT],
@@ -172,7 +174,7 @@ def test_every_layer_kind_predicts_the_same(name):
 
 
 def test_every_kind_of_the_reference_can_go_out():
-    assert set(MAKE) == {kind for kind, _ in (*WEIGHTED, *GRUS, *POOLS, *MEMORIES)}
+    assert set(MAKE) == {kind for kind, _ in (*WEIGHTED, *GATED, *POOLS, *MEMORIES)}
 
 
 @pytest.mark.parametrize("scaling", ["none", "standard", "standard_channels", "standard_all"])

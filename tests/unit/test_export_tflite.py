@@ -96,7 +96,7 @@ def test_every_layer_kind_predicts_the_same(name):
 def test_every_kind_goes_out_or_is_refused_by_its_name():
     from tpsgd_edge.frontend.exports import layers
 
-    loops = {"rnn", "gru", "memory"}
+    loops = {"rnn", "gru", "lstm", "memory"}
     assert set(layers.MAKE) - set(MAKE) == loops
     assert layers.JOIN.keys() == JOIN.keys()
     ready, reference = prepared(*NETS["plain recurrent"])

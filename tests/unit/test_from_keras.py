@@ -60,6 +60,21 @@ NETS = {
         (6, 4),
         [la.GRU(5, return_sequences=True), la.SimpleRNN(4), la.Dense(3)],
     ),
+    "cells": ((6, 4), [la.LSTM(5, return_sequences=True), la.LSTM(4, use_bias=False), la.Dense(3)]),
+    "norms": (
+        (6, 4),
+        [
+            la.LayerNormalization(),
+            la.Conv1D(5, 2, activation="tanh"),
+            la.RMSNormalization(),
+            la.ReLU(),
+            la.Flatten(),
+            la.LayerNormalization(center=False, epsilon=0.1),
+            la.Dense(4),
+            la.LayerNormalization(scale=False),
+            la.Dense(3),
+        ],
+    ),
     "gates before": ((6, 4), [la.GRU(5, reset_after=False), la.Dense(3)]),
     "moved": (
         (5, 6),
@@ -131,7 +146,11 @@ def test_ways_that_part_and_meet(tmp_path):
 
 
 REFUSED = {
-    "LSTM": ([la.LSTM(4), la.Dense(3)], "LSTM has no layer of ours", "use GRU"),
+    "LSTM with other curves": (
+        [la.LSTM(4, activation="relu"), la.Dense(3)],
+        "LSTM has other activations",
+        "tanh, and sigmoid",
+    ),
     "backwards": (
         [la.GRU(4, go_backwards=True), la.Dense(3)],
         "the layer reads its steps in a way of its own",
@@ -143,9 +162,14 @@ REFUSED = {
         "relu",
     ),
     "another norm": (
-        [la.LayerNormalization(), la.Flatten(), la.Dense(3)],
-        "LayerNormalization has no layer of ours",
-        "BatchNormalization",
+        [la.GroupNormalization(2), la.Flatten(), la.Dense(3)],
+        "GroupNormalization has no layer of ours",
+        "layers are read",
+    ),
+    "a norm along time": (
+        [la.LayerNormalization(axis=1), la.Flatten(), la.Dense(3)],
+        "the layer normalizes other values",
+        "axis = -1",
     ),
     "another axis": (
         [la.BatchNormalization(axis=1), la.Flatten(), la.Dense(3)],

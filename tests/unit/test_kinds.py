@@ -45,6 +45,8 @@ REFUSED_KINDS: Refusals = {
     ("backprop", "detector"): "learns without labels",
     ("backprop", "rnn"): "recurrent",
     ("backprop", "gru"): "recurrent",
+    ("backprop", "lstm"): "recurrent",
+    ("backprop", "norm"): "does not pass through layers that normalize",
     ("backprop", "add"): "does not pass through nets that branch",
     ("backprop", "concat"): "does not pass through nets that branch",
 }

@@ -41,6 +41,8 @@ CONSTANTS = {
     "rs": real(1, 4, 4),
     "gr": real(1, 12, 6),
     "gs": real(1, 12, 4),
+    "lr": real(1, 16, 6),
+    "ls": real(1, 16, 4),
     "row": np.array([1, -1]),
 }
 CONSTANTS = {name: np.asarray(array) for name, array in CONSTANTS.items()}
@@ -131,6 +133,7 @@ AROUND: dict[str, Any] = {
     ),
     "RNN": ([node("RNN", ["x", "rr", "rs"], ["", "s"], hidden_size=4)], STEPS),
     "GRU": ([node("GRU", ["x", "gr", "gs"], ["", "s"], hidden_size=4)], STEPS),
+    "LSTM": ([node("LSTM", ["x", "lr", "ls"], ["", "s"], hidden_size=4)], STEPS),
 }
 LAST_STATE = [node("Squeeze", ["s", "first"], ["h"]), *ENDING]
 MORE = {"slope": np.full(1, 0.2, np.float32), "none": np.zeros(8, np.int64)}
@@ -153,7 +156,7 @@ def save(folder: Path, nodes: Any, shape: Any, opset: int = 18, **more: Any) -> 
 @pytest.mark.parametrize("op", AROUND)
 def test_an_attribute_that_nobody_knows_is_named(op: str, tmp_path: Path) -> None:
     nodes, shape = AROUND[op]
-    nodes = [*nodes, *(LAST_STATE if op in ("RNN", "GRU") else [])]
+    nodes = [*nodes, *(LAST_STATE if op in ("RNN", "GRU", "LSTM") else [])]
     read_onnx(save(tmp_path, nodes, shape))
     for index, one in enumerate(nodes):
         if one.op_type != op:
@@ -176,7 +179,7 @@ def test_attributes_that_say_what_holds_anyway_are_heeded(
     # Some exporters write every attribute, with its default.
     schema = onnx.defs.get_schema(op, opset)
     nodes, shape = AROUND[op]
-    nodes = [*nodes, *(LAST_STATE if op in ("RNN", "GRU") else [])]
+    nodes = [*nodes, *(LAST_STATE if op in ("RNN", "GRU", "LSTM") else [])]
     full = []
     for one in nodes:
         changed = onnx.NodeProto()

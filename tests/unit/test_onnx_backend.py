@@ -20,6 +20,7 @@ PASSED = {
     "GlobalAveragePool": 2,
     "RNN": 4,
     "GRU": 4,
+    "LSTM": 3,
     "BatchNormalization": 2,
     "Relu": 1,
     "LeakyRelu": 3,

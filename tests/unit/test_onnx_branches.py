@@ -161,11 +161,6 @@ LAST = [node("MatMul", ["z", "u"], ["y"])]
             "Tanh of a sum has no layer",
         ),
         (
-            [node("Add", ["t", "b"], ["s"]), node("Mul", ["s", "k"], ["m"]),
-             node("Relu", ["m"], ["z"])],
-            "a scaling between that cannot be folded",
-        ),
-        (
             [node("Relu", ["b"], ["r"]), node("Add", ["r", "b"], ["z"])],
             "what layer 'dense_2' makes is read elsewhere without it",
         ),

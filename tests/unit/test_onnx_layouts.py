@@ -234,9 +234,9 @@ def test_a_net_along_time_that_makes_two_dimensions_itself(tmp_path: Path) -> No
             check(path, x, samples)
 
 
-@pytest.mark.parametrize("op", ["RNN", "GRU"])
+@pytest.mark.parametrize("op", ["RNN", "GRU", "LSTM"])
 def test_sequences(op: str, tmp_path: Path) -> None:
-    rows = 5 if op == "RNN" else 15
+    rows = {"RNN": 5, "GRU": 15, "LSTM": 20}[op]
     nodes = [
         node("Transpose", ["x"], ["t"], perm=[1, 0, 2]),
         node(op, ["t", "w", "r"], ["all", "last"], hidden_size=5),

@@ -56,6 +56,16 @@ class Gated(Sequences):
         self.rnn = nn.GRU(6, 8, layers, batch_first=True)
 
 
+class Cells(Sequences):
+    def __init__(self, *, layers=1, last_state=False, **how):
+        super().__init__("tanh", last_state=last_state)
+        self.rnn = nn.LSTM(6, 8, layers, batch_first=True, **how)
+
+    def forward(self, x):
+        y, (h, _) = self.rnn(x)
+        return self.out(h[-1] if self.last_state else y[:, -1])
+
+
 class DepthwiseSeparable(nn.Sequential):
     def __init__(self, channels):
         super().__init__(
@@ -187,6 +197,8 @@ NETS = {
     "rnn": lambda: (Sequences("tanh", layers=2), (9, 6)),
     "gru": lambda: (Gated(layers=2), (9, 6)),
     "gru, last state": lambda: (Gated(last_state=True), (9, 6)),
+    "lstm": lambda: (Cells(layers=2), (9, 6)),
+    "lstm, last state, no bias": lambda: (Cells(last_state=True, bias=False), (9, 6)),
     "rnn, last state, relu": lambda: (Sequences("relu", last_state=True), (9, 6)),
 }
 

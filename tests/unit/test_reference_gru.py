@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.gru import with_gru_layers
+from tests.support.gated import with_gru_layers
 from tests.support.models import VALUE_TYPES, random_model
 from tests.support.same_training import assert_same_training
 from tpsgd_edge.frontend.data import dataset_from_arrays
 from tpsgd_edge.quantize import quantize_inputs
 from tpsgd_edge.quantize.model import QuantizedGru, QuantizedModel
 from tpsgd_edge.reference import Reference
-from tpsgd_edge.reference.layer import GRUS
+from tpsgd_edge.reference.layer import GATED
 from tpsgd_edge.spec import spec_from_dict
 from tpsgd_edge.stages import prepare
 
@@ -115,4 +115,4 @@ def test_where_the_reset_gate_acts_makes_a_difference():
 
 
 def test_every_format_is_in_the_table():
-    assert {key[1] for key in GRUS if key[0] == "gru"} == set(VALUE_TYPES)
+    assert {key[1] for key in GATED if key[0] == "gru"} == set(VALUE_TYPES)

@@ -21,21 +21,24 @@ LAYERS: dict[str, list[dict[str, Any]]] = {
     "conv1d": [{"name": "a", "kind": "conv1d", "filters": 2, "kernel": 3}],
     "rnn": [{"name": "a", "kind": "rnn", "units": 4}],
     "gru": [{"name": "a", "kind": "gru", "units": 4}],
+    "lstm": [{"name": "a", "kind": "lstm", "units": 4}],
 }
 ACTIVATIONS = list(FACTS)
-# A gru has its own activations.
-CASES = [(kind, name) for kind in LAYERS for name in (ACTIVATIONS if kind != "gru" else ["tanh"])]
+# Gated layers have their own activations.
+GATED = ("gru", "lstm")
+CASES = [(kind, name) for kind in LAYERS for name in (["tanh"] if kind in GATED else ACTIVATIONS)]
 FORMATS = [("s16", "s8"), ("s8", "s16"), ("f32", "s8")]
 
 
 def shapes(layers: list[dict[str, Any]], kind: str) -> dict[str, tuple[int, ...]]:
     """Shapes of the arrays of a weights_file."""
-    n_in = {"conv1d": 3 * WIDTH, "rnn": WIDTH, "gru": WIDTH}.get(kind, STEPS * WIDTH)
+    n_in = {"conv1d": 3 * WIDTH, "rnn": WIDTH, "gru": WIDTH, "lstm": WIDTH}.get(kind, STEPS * WIDTH)
     found = {}
     for layer in layers:
         units = layer.get("units", layer.get("filters"))
-        if kind == "gru" and layer["name"] == "a":
-            found |= {"a.w": (3 * units, n_in + units), "a.b": (2, 3 * units)}
+        if kind in GATED and layer["name"] == "a":
+            rows = (3 if kind == "gru" else 4) * units
+            found |= {"a.w": (rows, n_in + units), "a.b": (2, rows)}
         else:
             own = units if layer.get("kind") == "rnn" else 0
             found |= {f"{layer['name']}.w": (units, n_in + own), f"{layer['name']}.b": (units,)}
@@ -46,7 +49,7 @@ def shapes(layers: list[dict[str, Any]], kind: str) -> dict[str, tuple[int, ...]
 def run(tmp_path, kind, activation, formats, weight, sample, vectors, rule) -> None:
     """The whole path in floating point, and the reference's first steps."""
     hidden = [dict(layer) for layer in LAYERS[kind]]
-    if kind != "gru":
+    if kind not in GATED:
         trains = {} if FACTS[activation].learns else {"train": False}
         hidden = [{**layer, "activation": activation, **trains} for layer in hidden]
     layers = [*hidden, {"name": "o", "units": CLASSES}]

@@ -16,7 +16,7 @@ import pytest
 from tests.random.networks import ORIGIN, network, samples_of
 from tests.support.carried import with_carried_scores
 from tests.support.detectors import detecting
-from tests.support.gru import with_gru_layers
+from tests.support.gated import with_gru_layers, with_lstm_layers
 from tests.support.map_models import chain, conv, small
 from tests.support.memories import behind_a_map
 from tests.unit.test_codegen_builds import compiler
@@ -79,6 +79,11 @@ def _gru(seed: int) -> QuantizedModel:
     return with_gru_layers(rng, network(seed, recurrent=True, label_kind="class", lively=True))
 
 
+def _lstm(seed: int) -> QuantizedModel:
+    rng = np.random.default_rng(seed)
+    return with_lstm_layers(rng, network(seed, recurrent=True, label_kind="class", lively=True))
+
+
 def _memory_of_a_map(seed: int) -> QuantizedModel:
     rng = np.random.default_rng(seed)
     return behind_a_map(rng, _conv2d("s8", seed))
@@ -93,6 +98,7 @@ MODELS: dict[str, Callable[[int], QuantizedModel]] = {
     "depthwise": _depthwise,
     "rnn": lambda seed: network(seed, recurrent=True, label_kind="class", lively=True),
     "gru": _gru,
+    "lstm": _lstm,
     "memory of a map": _memory_of_a_map,
     "detector": lambda seed: detecting(np.random.default_rng(seed), "s8", 9, 3, "s8"),
 }

@@ -240,6 +240,19 @@ def test_what_a_gru_cannot_be(keys: dict[str, Any], words: str) -> None:
     assert words in error_of(("model.layers", [gru, {"name": "out", "units": 3}]))
 
 
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"activation": "relu"}, "an lstm layer has tanh and sigmoid inside: leave activation out"),
+        ({"cell_clip": 0}, "'cell_clip' is out of range"),
+        ({"reset": "after"}, "'reset'"),
+    ],
+)
+def test_what_an_lstm_cannot_be(keys: dict[str, Any], words: str) -> None:
+    lstm = {"kind": "lstm", "name": "g", "units": 4, **keys}
+    assert words in error_of(("model.layers", [lstm, {"name": "out", "units": 3}]))
+
+
 def test_missing_keys_say_what_to_add() -> None:
     with pytest.raises(SpecError) as error:
         spec_from_dict({"model": {"layers": [{"name": "a"}, {"units": 3}]}, "data": {}})

@@ -27,12 +27,12 @@ from tpsgd_edge.starter import create_project
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.toml"))
 LAYERS = [{"name": "fc1", "units": 32}, {"name": "fc2", "units": 10}]
+GATED = ("GruSpec", "LstmSpec")
 # Keys of all layers with weights that these have, but refuse.
 REFUSED = {
     ("AdaptorSpec", "negative_slope"),
-    ("GruSpec", "negative_slope"),
-    ("GruSpec", "activation"),
-    *((section, key) for section in ("AdaptorSpec", "GruSpec") for key in ("alpha", "beta")),
+    *((section, key) for section in GATED for key in ("negative_slope", "activation")),
+    *((section, key) for section in ("AdaptorSpec", *GATED) for key in ("alpha", "beta")),
     *(("DetectorSpec", key) for key in ("train", "projection", "loss")),
     *(("DetectorSpec", key) for key in ("negative_slope", "alpha", "beta")),
 }

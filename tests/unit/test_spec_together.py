@@ -104,16 +104,17 @@ def test_what_does_not_go_together(changes: list[tuple[str, Any]], words: str) -
             "  where: digits.toml, [model], layer 'conv1'\n"
             '  found: kind = "conv2"\n'
             "  help:  did you mean 'conv2d'? allowed: dense, adaptor, conv2d, conv1d, rnn, gru, "
-            "memory, detector, max_pool, avg_pool, global_avg_pool, add, concat, flatten",
+            "lstm, memory, detector, max_pool, avg_pool, global_avg_pool, norm, add, "
+            "concat, flatten",
         ),
         (
             {"kind": 3, "name": "conv1"},
             "unknown value of 'kind'\n"
             "  where: digits.toml, [model], layer 'conv1'\n"
             '  found: kind = "3"\n'
-            "  help:  allowed: dense, adaptor, conv2d, conv1d, rnn, gru, memory, "
+            "  help:  allowed: dense, adaptor, conv2d, conv1d, rnn, gru, lstm, memory, "
             "detector, max_pool, "
-            "avg_pool, global_avg_pool, add, concat, flatten",
+            "avg_pool, global_avg_pool, norm, add, concat, flatten",
         ),
         (
             {"kind": "conv2d", "name": "conv1"},

@@ -45,7 +45,9 @@ GRAPH_KINDS = {
 }
 _LABEL_SPACE = set(LABEL_SPACE)
 # Kinds with weights that a net may have anywhere, in all formats; detectors are apart.
-_WEIGHTED = {"dense", "conv2d", "rnn", "gru"}
+_GATED = {"gru", "lstm"}
+_RECURRENT = {"rnn", *_GATED}
+_WEIGHTED = {"dense", "conv2d", *_RECURRENT}
 _PLAIN = GRAPH_KINDS - {"detector"}
 # Kinds that read several values.
 _JOINS = {"add", "concat"}
@@ -79,15 +81,18 @@ PARTS: Mapping[str, tuple[set[str], ...]] = {
         _PLAIN - _WEIGHTED,
         _PLAIN - _WEIGHTED - _JOINS,
         _PLAIN - _WEIGHTED - _JOINS - {"memory"},
-        _WEIGHTED - {"rnn", "gru"},
-        {*_WEIGHTED, "detector"} - {"rnn", "gru"},
+        _PLAIN - _WEIGHTED - _JOINS - {"memory", "norm"},
+        _WEIGHTED - _RECURRENT,
+        {*_WEIGHTED, "detector"} - _RECURRENT,
         {*_WEIGHTED, "memory"},
-        {"dense", "rnn", "gru", "memory"},
+        {"dense", "memory", *_RECURRENT},
         {"memory", "detector"},
-        {"rnn", "gru"},
-        {"gru"},
-        _WEIGHTED - {"gru"},
-        _PLAIN - _JOINS - {"rnn", "gru", "memory"},
+        {"norm"},
+        {"max_pool", "average_pool"},
+        _RECURRENT,
+        _GATED,
+        _WEIGHTED - _GATED,
+        _PLAIN - _JOINS - {*_RECURRENT, "memory", "norm"},
         {*_WEIGHTED, "memory", "detector"},
     ),
     "losses": (

@@ -137,7 +137,7 @@ def test_what_is_no_tensorflow_lite_file(tmp_path):
 
 
 REFUSED = {
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": "let a gru or rnn layer learn it",
+    "UNIDIRECTIONAL_SEQUENCE_RNN": "let a gru or rnn layer learn it",
     "SVDF": "Conv1D along time",
     "VAR_HANDLE": "keeps values from call to call",
     "TRANSPOSE_CONV": "maps larger",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.random.networks import network, project_of, samples_of
-from tests.support.gru import with_gru_layers
+from tests.support.gated import with_gru_layers
 from tests.support.sequences import rnn_plans
 from tests.unit.test_codegen_builds import compiler
 from tests.unit.test_two_models import FLAGS, run

@@ -43,8 +43,10 @@ ACTIVATIONS_C: Mapping[str, ActivationC] = {
 }
 """By the name of the activation."""
 
+_OF_GATES = ((FIXED["sigmoid"], "s16"), (FIXED["tanh"], "s16"))
 TABLES_OF_KINDS: Mapping[str, tuple[tuple[Curve, str], ...]] = {
-    "gru": ((FIXED["sigmoid"], "s16"), (FIXED["tanh"], "s16")),
+    "gru": _OF_GATES,
+    "lstm": _OF_GATES,
 }
 """Tables that the kernels of a kind of layers read whatever the activation, in integers."""
 
@@ -82,8 +84,8 @@ def _curves(model: QuantizedModel) -> dict[tuple[Curve, str], None]:
     """Each table once, in the order of first use: its curve, and its type or "slopes"."""
     used: dict[tuple[Curve, str], None] = {}
     for layer in model.recurrent:
-        if layer.x_type != "f32":
-            used |= dict.fromkeys(TABLES_OF_KINDS.get(layer.kind, ()))
+        if layer.x_type != "f32" and layer.kind in TABLES_OF_KINDS:
+            used |= dict.fromkeys(TABLES_OF_KINDS[layer.kind])
     for unit in model.weighted:
         if unit.numbers.curve is not None:
             used[unit.numbers.curve, unit.y_type] = None

@@ -134,7 +134,9 @@ COMPONENTS = (
     Component("tps_layer", has_source=False, included=_never),
     # NAME_wire.h includes it.
     Component("tps_line", has_source=False, is_runtime=True, when=_has_wire, included=_never),
+    Component("tps_lstm", when=lambda view: view.kernels.lstm is not None),
     Component("tps_memory", when=lambda view: view.kernels.memory is not None),
+    Component("tps_norm", when=lambda view: bool(view.kernels.norm)),
     Component("tps_pairs", has_source=False, is_runtime=True, when=_is_integer, included=_never),
     Component("tps_pool", when=lambda view: view.kernels.pool is not None),
     Component(

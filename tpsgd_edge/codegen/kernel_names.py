@@ -1,7 +1,7 @@
 """Names of kernels: what follows the verb, from the layers that they are made for."""
 
 from tpsgd_edge.codegen.activations import ACTIVATIONS_C
-from tpsgd_edge.quantize.model import InputGradient, QuantizedGru, QuantizedWeighted
+from tpsgd_edge.quantize.model import InputGradient, QuantizedGated, QuantizedWeighted
 
 # The loss of layers that learn from scores that are carried.
 CARRIED = "carried_cross_entropy"
@@ -79,6 +79,6 @@ def input_gradient_suffix(layer: QuantizedWeighted) -> str:
     return f"{layer.weight_type}_{'s64' if gradient.is_wide else 's32'}"
 
 
-def gru_suffix(layer: QuantizedGru) -> str:
-    """Name of the layer's kernel behind `tps_gru_step_`."""
-    return f"{'before' if layer.reset_before else 'after'}_{update_suffix(layer.reads)}"
+def gated_suffix(layer: QuantizedGated) -> str:
+    """Name of the layer's kernel behind `tps_gru_step_` or `tps_lstm_step_`."""
+    return f"{layer.reset}_{update_suffix(layer.reads)}".lstrip("_")

@@ -7,9 +7,10 @@ from tpsgd_edge.codegen.dense_kernels import DenseKernels, dense_kernels
 from tpsgd_edge.codegen.error_kernels import ErrorKernels, error_kernels
 from tpsgd_edge.codegen.input_gradient import InputGradientKernels, input_gradient_kernels
 from tpsgd_edge.codegen.kinds.detector import DetectorKernels, detector_kernels
-from tpsgd_edge.codegen.kinds.gru import GruKernels, gru_kernels
+from tpsgd_edge.codegen.kinds.gated import GatedKernels, gated_kernels
 from tpsgd_edge.codegen.kinds.join import JoinKernels, join_kernels
 from tpsgd_edge.codegen.kinds.memory import MemoryKernels, memory_kernels
+from tpsgd_edge.codegen.kinds.norm import norm_types
 from tpsgd_edge.codegen.kinds.pool import PoolKernels, pool_kernels
 from tpsgd_edge.codegen.kinds.rnn import RnnKernels, rnn_kernels
 from tpsgd_edge.quantize.model import QuantizedModel
@@ -25,9 +26,11 @@ class Kernels:
     pool: PoolKernels | None
     join: JoinKernels | None
     memory: MemoryKernels | None
+    norm: tuple[tuple[str, str], ...]
     detector: DetectorKernels | None
     rnn: RnnKernels | None
-    gru: GruKernels | None
+    gru: GatedKernels | None
+    lstm: GatedKernels | None
     backward: InputGradientKernels | None
 
 
@@ -40,8 +43,10 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
         pool=pool_kernels(model),
         join=join_kernels(model),
         memory=memory_kernels(model),
+        norm=norm_types(model),
         detector=detector_kernels(model),
         rnn=rnn_kernels(model),
-        gru=gru_kernels(model),
+        gru=gated_kernels(model, "gru"),
+        lstm=gated_kernels(model, "lstm"),
         backward=input_gradient_kernels(model),
     )

@@ -14,7 +14,9 @@ from tpsgd_edge.graph import (
     Detector,
     Gru,
     Layer,
+    Lstm,
     Memory,
+    Norm,
     Padding,
     Pair,
     Rnn,
@@ -35,7 +37,9 @@ from tpsgd_edge.spec import (
     GlobalAvgPoolSpec,
     GruSpec,
     LayerSpec,
+    LstmSpec,
     MemorySpec,
+    NormSpec,
     PoolSpec,
     RnnSpec,
     WeightedSpec,
@@ -97,6 +101,10 @@ def _make_gru(layer: GruSpec, name: str, shape: Shape, activation: str) -> Layer
     return Gru(name, n_x, layer.units, reset_before=layer.reset == "before")
 
 
+def _make_lstm(layer: LstmSpec, name: str, shape: Shape, activation: str) -> Layer:
+    return Lstm(name, _step_values(name, shape), layer.units, layer.cell_clip)
+
+
 def _step_values(name: str, shape: Shape) -> int:
     """Values that a recurrent layer reads at one step."""
     if shape[0] != 1:
@@ -139,6 +147,18 @@ def _make_detector(layer: DetectorSpec, name: str, shape: Shape, activation: str
             help=f"set units = {usual_units(n_in)}, or leave it out",
         )
     return Detector(name, n_in, units, layer.false_alarms)
+
+
+def _make_norm(layer: NormSpec, name: str, shape: Shape, activation: str) -> Layer:
+    made = Norm(name, shape, layer.over == "all", layer.center, layer.epsilon)
+    if made.group_size == 1:
+        raise SpecError(
+            f"layer '{name}' normalizes single values: nothing would be left of them",
+            where=f"[model], layer '{name}'",
+            found=f"a map of {by(shape)}",
+            help='set over = "all", or data.input_shape where the samples have more channels',
+        )
+    return made
 
 
 def _make_adaptor(layer: AdaptorSpec, name: str, shape: Shape, activation: str) -> Layer:
@@ -251,8 +271,10 @@ _MAKE: Mapping[str, _Make] = {
     "conv1d": _make_conv1d,
     "rnn": _make_rnn,
     "gru": _make_gru,
+    "lstm": _make_lstm,
     "memory": _make_memory,
     "detector": _make_detector,
+    "norm": _make_norm,
     "max_pool": _make_pool,
     "avg_pool": _make_pool,
     "global_avg_pool": _make_global_pool,

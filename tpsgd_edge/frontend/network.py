@@ -40,6 +40,7 @@ from tpsgd_edge.spec import (
     Edges,
     FlattenSpec,
     LabelsKind,
+    NormSpec,
     Spec,
     check_labels_kind,
     layer_activation,
@@ -116,7 +117,7 @@ def sample_shape(spec: Spec, shape: tuple[int, ...]) -> Shape:
 
     What `data.input_shape` says; else images (h, w) have one channel, and vectors are 1 x 1. Where
     the first layer on maps is a conv1d, a memory or recurrent, samples (t,) and (t, c) are
-    sequences: 1 x t x c.
+    sequences: 1 x t x c; without such a layer, where channels are normalized, too.
 
     Raises:
         SpecError: an input shape that does not hold as many values as a sample.
@@ -131,9 +132,11 @@ def sample_shape(spec: Spec, shape: tuple[int, ...]) -> Shape:
                 f"{count:,}",
             )
         return asked
-    anywhere = DenseSpec | FlattenSpec | AdaptorSpec | AddSpec | ConcatSpec
+    anywhere = DenseSpec | FlattenSpec | AdaptorSpec | AddSpec | ConcatSpec | NormSpec
     on_maps = [la for la in spec.model.layers if not isinstance(la, anywhere)]
-    along_time = on_maps and (on_maps[0].kind in KEEPING or isinstance(on_maps[0], Conv1dSpec))
+    along_time = any(isinstance(la, NormSpec) and la.over == "channels" for la in spec.model.layers)
+    if on_maps:
+        along_time = on_maps[0].kind in KEEPING or isinstance(on_maps[0], Conv1dSpec)
     if along_time and len(shape) < 3:
         return (1, shape[0], math.prod(shape[1:]))
     if len(shape) == 2:

@@ -29,7 +29,7 @@ def file_weights(spec: Spec, graph: Graph) -> dict[str, Weights]:
             where="[model], weights_file",
             found=f"arrays: {', '.join(sorted(arrays)) or 'none'}"[:300],
             help="each layer needs LAYER.w of shape (units, inputs) and LAYER.b of shape (units,); "
-            "of a gru (3 units, inputs + units) and (2, 3 units)",
+            "of a gru (3 units, inputs + units) and (2, 3 units), of an lstm 4 in place of 3",
         )
     return {
         layer.name: Weights(

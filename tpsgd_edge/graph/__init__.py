@@ -9,6 +9,7 @@ from tpsgd_edge.graph.joins import Add, Concat, Join, Shape, add, concat
 from tpsgd_edge.graph.layers import (
     Conv2d,
     Dense,
+    Gated,
     Layer,
     Pair,
     Pool,
@@ -18,7 +19,8 @@ from tpsgd_edge.graph.layers import (
 )
 from tpsgd_edge.graph.learning import Learning
 from tpsgd_edge.graph.memory import Memory
-from tpsgd_edge.graph.recurrent import Gru, Rnn
+from tpsgd_edge.graph.norm import Norm
+from tpsgd_edge.graph.recurrent import Gru, Lstm, Rnn
 from tpsgd_edge.graph.shapes import Padding, conv2d, pool, seen_through
 from tpsgd_edge.graph.walks import periods_of, walk_of
 from tpsgd_edge.spec.edges import SAMPLE, Edges
@@ -32,13 +34,16 @@ __all__ = [
     "Dense",
     "Detector",
     "Edges",
+    "Gated",
     "Graph",
     "Gru",
     "Join",
     "Labels",
     "Layer",
     "Learning",
+    "Lstm",
     "Memory",
+    "Norm",
     "Padding",
     "Pair",
     "Pool",

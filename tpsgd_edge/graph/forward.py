@@ -1,7 +1,7 @@
 """A net with its initial weights, in real numbers: what ranges values take, what losses see."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -12,9 +12,18 @@ from tpsgd_edge.graph.detector import Detector
 from tpsgd_edge.graph.graph import Graph, Weights
 from tpsgd_edge.graph.initial_weights import initial_weights
 from tpsgd_edge.graph.joins import Add, Concat
-from tpsgd_edge.graph.layers import Conv2d, Dense, Pool, Recurrent, WeightedLayer, window_bounds
+from tpsgd_edge.graph.layers import (
+    Conv2d,
+    Dense,
+    Gated,
+    Pool,
+    Recurrent,
+    WeightedLayer,
+    window_bounds,
+)
 from tpsgd_edge.graph.memory import Memory, memory_of, remembered
-from tpsgd_edge.graph.recurrent import Gru, Rnn
+from tpsgd_edge.graph.norm import Norm, normalized
+from tpsgd_edge.graph.recurrent import Gru, Lstm, Rnn
 from tpsgd_edge.spec.edges import SAMPLE
 
 # Maps are large: this many samples show their range.
@@ -110,11 +119,16 @@ def _remembered(layer: Memory, inputs: Sequence[Real]) -> Real:
     return remembered(layer, x)[:, -1]
 
 
+def _normalized(layer: Norm, inputs: Sequence[Real]) -> Real:
+    return normalized(layer, inputs[0])
+
+
 # Outputs of layers without weights, by kind.
 _JOINED: dict[str, Callable[[Any, Sequence[Real]], Real]] = {
     "add": _added,
     "concat": _side_by_side,
     "memory": _remembered,
+    "norm": _normalized,
     "max_pool": _pooled,
     "average_pool": _pooled,
 }
@@ -145,37 +159,62 @@ _SUMS: dict[str, Callable[[Any, Real, Weights], Real]] = {
 
 def _run(layer: Recurrent, x: Real, weights: Weights) -> tuple[Real, Real]:
     """Activations c of all steps (n * steps, n_out), and states h (n, steps, n_out)."""
-    h, step = np.zeros((len(x), layer.n_out)), _STEP[layer.kind]
+    zero, step = np.zeros((len(x), layer.n_out)), _STEP[layer.kind]
     seen, states = [], []
+    now = _At(zero, zero)
     for t in range(x.shape[1]):
-        c, h = step(layer, x[:, t], h, weights)
+        c, now = step(layer, x[:, t], now, weights)
         seen.append(c)
-        states.append(h)
+        states.append(now.h)
     return np.concatenate(seen), np.stack(states, axis=1)
 
 
-def _rnn_step(layer: Rnn, x: Real, h: Real, weights: Weights) -> tuple[Real, Real]:
-    z = np.concatenate([x, h], axis=1) @ weights.w.T + weights.b
+class _At(NamedTuple):
+    """Output h and cell (n, n_out) of a layer after a timestep; only an lstm changes its cell."""
+
+    h: Real
+    cell: Real
+
+
+def _rnn_step(layer: Rnn, x: Real, at: _At, weights: Weights) -> tuple[Real, _At]:
+    z = np.concatenate([x, at.h], axis=1) @ weights.w.T + weights.b
     c = ACTIVATION[layer.activation](z, *layer.numbers)
-    return c, h + np.array(layer.unit_leaks) * (c - h)
+    return c, at._replace(h=at.h + np.array(layer.unit_leaks) * (c - at.h))
 
 
-def _gru_step(layer: Gru, x: Real, h: Real, weights: Weights) -> tuple[Real, Real]:
-    n = layer.n_out
+def _gated_sums(layer: Gated, x: Real, h: Real, weights: Weights) -> tuple[Real, Real]:
+    """Sums (n, gates n_out) over the input, and over the own output."""
     a = x @ weights.w[:, : layer.n_x].T + weights.b[0]
-    u = h @ weights.w[:, layer.n_x :].T + weights.b[1]
+    return a, h @ weights.w[:, layer.n_x :].T + weights.b[1]
+
+
+def _gru_step(layer: Gru, x: Real, at: _At, weights: Weights) -> tuple[Real, _At]:
+    n, h = layer.n_out, at.h
+    a, u = _gated_sums(layer, x, h, weights)
     gates = ACTIVATION["sigmoid"](a[:, : 2 * n] + u[:, : 2 * n])
     r, z = gates[:, :n], gates[:, n:]
     k = r * u[:, 2 * n :]
     if layer.reset_before:
         k = (r * h) @ weights.w[2 * n :, layer.n_x :].T + weights.b[1, 2 * n :]
     c = np.tanh(a[:, 2 * n :] + k)
-    return c, c + z * (h - c)
+    return c, at._replace(h=c + z * (h - c))
 
 
-_STEP: dict[str, Callable[[Any, Real, Real, Weights], tuple[Real, Real]]] = {
+def _lstm_step(layer: Lstm, x: Real, at: _At, weights: Weights) -> tuple[Real, _At]:
+    n = layer.n_out
+    a, u = _gated_sums(layer, x, at.h, weights)
+    gates = ACTIVATION["sigmoid"]((a + u)[:, : 3 * n])
+    c = np.tanh((a + u)[:, 3 * n :])
+    cell = gates[:, n : 2 * n] * at.cell + gates[:, :n] * c
+    if layer.cell_clip is not None:
+        cell = np.clip(cell, -layer.cell_clip, layer.cell_clip)
+    return c, _At(gates[:, 2 * n :] * np.tanh(cell), cell)
+
+
+_STEP: dict[str, Callable[[Any, Real, _At, Weights], tuple[Real, _At]]] = {
     "rnn": _rnn_step,
     "gru": _gru_step,
+    "lstm": _lstm_step,
 }
 
 

@@ -44,7 +44,7 @@ class Weights:
     """Real-valued weights (n_out, n_in) and biases (n_out,) of one layer.
 
     A row of a convolution is one filter, flattened from (rows, columns, channels of its group). A
-    gru layer has more: `weight_shapes` of the layer.
+    gated layer has more: `weight_shapes` of the layer.
     """
 
     w: NDArray[np.float64]

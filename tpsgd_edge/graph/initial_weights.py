@@ -10,9 +10,9 @@ from tpsgd_edge.arithmetic.random import Purpose, stream, uniform
 from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.graph.graph import Graph, Weights
 from tpsgd_edge.graph.layers import WeightedLayer
-from tpsgd_edge.graph.recurrent import Gru, Rnn
+from tpsgd_edge.graph.recurrent import Gru, Lstm, Rnn
 
-# Of a gru layer before training, units move by 1/2, 1/4, 1/8 or 1/16 of the way at a step.
+# Of a gated layer before training, units move by 1/2, 1/4, 1/8 or 1/16 of the way at a step.
 _GATE_SPEEDS = 4
 # With sqrt(3) the signal keeps its size from layer to layer. Nets of one or two convolutions learn
 # as well from smaller initial weights, deeper ones do not (docs/RESULTS.md).
@@ -72,9 +72,12 @@ def _convolutions(graph: Graph) -> int:
     return sum(layer.kind == "conv2d" and not layer.residual for layer in graph.layers)
 
 
-def _first_gates(layer: Gru, _drawn: Real) -> Real:
-    """Biases of a gru layer: groups of units whose update gates begin at unlike speeds."""
-    b = np.zeros((2, 3 * layer.n_out))
+def _first_gates(layer: Gru | Lstm, _drawn: Real) -> Real:
+    """Biases of a gated layer: groups of units whose states begin at unlike speeds.
+
+    The second rows are of the gate that keeps the state: the update gate, or the forget gate.
+    """
+    b = np.zeros((2, layer.gates * layer.n_out))
     leak = 2.0 ** -(1 + np.arange(layer.n_out) * _GATE_SPEEDS // layer.n_out)
     b[0, layer.n_out : 2 * layer.n_out] = np.log(1 / leak - 1)
     return b
@@ -87,6 +90,7 @@ _BIASES: Mapping[str, Callable[[Any, Real], Real]] = {
     "detector": _zeros,
     "rnn": _in_range,
     "gru": _first_gates,
+    "lstm": _first_gates,
 }
 
 

@@ -14,7 +14,8 @@ from tpsgd_edge.graph.detector import Detector
 from tpsgd_edge.graph.joins import Add, Concat, Shape
 from tpsgd_edge.graph.learning import Learning
 from tpsgd_edge.graph.memory import Memory
-from tpsgd_edge.graph.recurrent import Gru, Rnn
+from tpsgd_edge.graph.norm import Norm
+from tpsgd_edge.graph.recurrent import Gru, Lstm, Rnn
 from tpsgd_edge.graph.weightless import Weightless
 
 Pair = tuple[int, int]
@@ -247,9 +248,10 @@ class Pool(Weightless):
         return math.prod(self.y_shape)
 
 
-Recurrent = Rnn | Gru
+Gated = Gru | Lstm
+Recurrent = Rnn | Gated
 WeightedLayer = Dense | Conv2d | Recurrent | Detector
-Layer = WeightedLayer | Memory | Pool | Add | Concat
+Layer = WeightedLayer | Memory | Pool | Norm | Add | Concat
 
 
 def window_bounds(length: int, windows: int) -> tuple[int, ...]:

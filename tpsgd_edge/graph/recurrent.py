@@ -1,4 +1,4 @@
-"""Recurrent layer kinds of a graph (docs/ARITHMETIC.md, sections 15 and 17)."""
+"""Recurrent layer kinds of a graph (docs/ARITHMETIC.md, sections 15, 17 and 29)."""
 
 import itertools
 from dataclasses import dataclass, field
@@ -102,23 +102,17 @@ class Rnn:
         return 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Gru:
-    """A gated recurrent layer: h moves towards a candidate c, as far as the update gate z lets it.
+class _Gated:
+    """A layer with `gates` rows for each unit, of sums over x and over the own output.
 
-    `n_x` values come in at a step. Its weights are (3 n_out, n_x + n_out): rows of the reset gate,
-    of the update gate and of the candidate, columns of x first; its biases (2, 3 n_out): of the
-    sums over x, and of those over the own output.
-
-    Attributes:
-        reset_before: whether the reset gate acts on h before the candidate's sums, else on them.
+    `n_x` values come in at a step. Weights are (gates n_out, n_x + n_out), columns of x first;
+    biases (2, gates n_out): of the sums over x, and of those over the own output.
     """
 
-    name: str
+    __slots__ = ()
+    gates: ClassVar[int]
     n_x: int
     n_out: int
-    reset_before: bool = False
-    learning: Learning = field(default=Learning(), kw_only=True)
     is_recurrent: ClassVar[bool] = True
     is_on_maps: ClassVar[bool] = False
     residual: ClassVar[bool] = False
@@ -126,16 +120,6 @@ class Gru:
     leaks: ClassVar[tuple[float, ...]] = ()
     input_gain: ClassVar[float] = 1.0
     recurrent_gain: ClassVar[float] = 1.0
-
-    @property
-    def kind(self) -> Literal["gru"]:
-        """The layer kind, as in the spec."""
-        return "gru"
-
-    @property
-    def weighted(self) -> "Gru":
-        """The layer itself, as it has weights."""
-        return self
 
     @property
     def x_shapes(self) -> tuple[Shape, ...]:
@@ -150,7 +134,7 @@ class Gru:
     @property
     def weight_shapes(self) -> tuple[tuple[int, int], tuple[int, ...]]:
         """The shapes of w and b."""
-        return (3 * self.n_out, self.n_in), (2, 3 * self.n_out)
+        return (self.gates * self.n_out, self.n_in), (2, self.gates * self.n_out)
 
     @property
     def activation(self) -> Literal["tanh"]:
@@ -186,3 +170,60 @@ class Gru:
     def target_area(self) -> float:
         """Each value is compared by itself."""
         return 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Gru(_Gated):
+    """A gated recurrent layer: h moves towards a candidate c, as far as the update gate z lets it.
+
+    Its rows are of the reset gate, of the update gate and of the candidate.
+
+    Attributes:
+        reset_before: whether the reset gate acts on h before the candidate's sums, else on them.
+    """
+
+    name: str
+    n_x: int
+    n_out: int
+    reset_before: bool = False
+    learning: Learning = field(default=Learning(), kw_only=True)
+    gates: ClassVar[int] = 3
+
+    @property
+    def kind(self) -> Literal["gru"]:
+        """The layer kind, as in the spec."""
+        return "gru"
+
+    @property
+    def weighted(self) -> "Gru":
+        """The layer itself, as it has weights."""
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Lstm(_Gated):
+    """A layer of long short-term memory: a cell c, of which an output gate shows h = o tanh(c).
+
+    The cell keeps what the forget gate leaves of it, and takes in what the input gate lets in of a
+    candidate. Its rows are of input gate, forget gate, output gate and candidate.
+
+    Attributes:
+        cell_clip: the largest magnitude of a cell, where it has one.
+    """
+
+    name: str
+    n_x: int
+    n_out: int
+    cell_clip: float | None = None
+    learning: Learning = field(default=Learning(), kw_only=True)
+    gates: ClassVar[int] = 4
+
+    @property
+    def kind(self) -> Literal["lstm"]:
+        """The layer kind, as in the spec."""
+        return "lstm"
+
+    @property
+    def weighted(self) -> "Lstm":
+        """The layer itself, as it has weights."""
+        return self

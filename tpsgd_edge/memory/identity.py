@@ -28,6 +28,7 @@ _NAMES_IN_IDS = {
 _NO_MEANING = {
     "QuantizedModel": {"name", "schedule", "gate", "learn_every", "rule"},
     "QuantizedGru": {"loss_layer"},
+    "QuantizedLstm": {"loss_layer"},
     "QuantizedDetector": {"loss_layer", "up", "down"},
     "Replay": {"again"},
     "InputScaling": {"raw"},

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from tpsgd_edge.quantize.model import (
     QuantizedConv2d,
     QuantizedDetector,
-    QuantizedGru,
+    QuantizedGated,
     QuantizedLayer,
     QuantizedMemory,
     QuantizedRnn,
@@ -32,9 +32,9 @@ class Scratch:
         role: s (read-out of a label-space loss), e (errors, then steps); of a convolution also p
             (patches of the input), m (its map, averaged over windows), d (errors, then steps, of
             one position), u (errors of all units, to pass them on); of a recurrent layer with
-            traces p (its input and own output; then one of its traces); of a gru that does not
-            learn g (sums over its input, then over its own output), of one that does d (errors of
-            these sums, then steps); of a memory that reads a map h (its states).
+            traces p (its input and own output; then one of its traces); of a gated one that does
+            not learn g (sums over its input, then over its own output), of one that does d
+            (errors of these sums, then steps); of a memory that reads a map h (its states).
         uses: the stages between which its content need not last.
     """
 
@@ -96,17 +96,11 @@ def _of_rnn(layer: QuantizedRnn, n_labels: int) -> Iterator[Scratch]:
     yield from _of_dense(layer, n_labels)
 
 
-def gru_sums(layer: QuantizedGru) -> int:
-    """Sums over the input and over the own output: of two gates and a candidate each."""
-    return 2 * 3 * layer.n_out
-
-
-def _of_gru(layer: QuantizedGru, n_labels: int) -> Iterator[Scratch]:
-    sums = gru_sums(layer)
+def _of_gated(layer: QuantizedGated, n_labels: int) -> Iterator[Scratch]:
     if layer.loss_layer is None:
-        yield Scratch("g", layer.state_type, sums, ("forward",))
+        yield Scratch("g", layer.state_type, layer.n_sums, ("forward",))
         return
-    yield Scratch("d", layer.state_type, sums, ("learn",))
+    yield Scratch("d", layer.state_type, layer.n_sums, ("learn",))
     yield from _of_dense(layer.loss_layer, n_labels)
 
 
@@ -138,7 +132,8 @@ SCRATCH: Mapping[str, Callable[[Any, int], Iterator[Scratch]]] = {
     "dense": _of_dense,
     "conv2d": _of_conv2d,
     "rnn": _of_rnn,
-    "gru": _of_gru,
+    "gru": _of_gated,
+    "lstm": _of_gated,
     "memory": _of_memory,
     "detector": _of_detector,
 }

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tpsgd_edge.memory.scratch import gru_sums
 from tpsgd_edge.quantize.model import (
     DTYPES,
-    QuantizedGru,
+    QuantizedGated,
+    QuantizedLstm,
     QuantizedMemory,
     QuantizedModel,
     QuantizedRnn,
@@ -21,7 +21,8 @@ from tpsgd_edge.quantize.model import (
 class StreamBuffer:
     """Memory that a layer keeps between timesteps. Only training needs a `trace`.
 
-    A memory keeps its states (s), and the counts of its inputs (n) where it has to know them.
+    An rnn keeps its latest activation (c), an lstm its cells (c). A memory keeps its states (s),
+    and the counts of its inputs (n) where it has to know them.
     """
 
     layer: str
@@ -56,11 +57,16 @@ def _of_rnn(layer: QuantizedRnn) -> Iterator[StreamBuffer]:
         yield StreamBuffer(layer.name, "c", layer.y_type, layer.n_out)
 
 
-def _of_gru(layer: QuantizedGru) -> Iterator[StreamBuffer]:
+def _of_gated(layer: QuantizedGated) -> Iterator[StreamBuffer]:
     yield StreamBuffer(layer.name, "h", layer.state_type, layer.n_out)
     if layer.trains:
         yield StreamBuffer(layer.name, "v", layer.x_type, layer.n_x + layer.n_out)
-        yield StreamBuffer(layer.name, "g", layer.state_type, gru_sums(layer))
+        yield StreamBuffer(layer.name, "g", layer.state_type, layer.n_sums)
+
+
+def _of_lstm(layer: QuantizedLstm) -> Iterator[StreamBuffer]:
+    yield from _of_gated(layer)
+    yield StreamBuffer(layer.name, "c", layer.cell_type, layer.n_out)
 
 
 def _of_memory(layer: QuantizedMemory) -> Iterator[StreamBuffer]:
@@ -75,7 +81,8 @@ def _nothing(_layer: object) -> Iterator[StreamBuffer]:
 
 STREAMS: Mapping[str, Callable[[Any], Iterator[StreamBuffer]]] = {
     "rnn": _of_rnn,
-    "gru": _of_gru,
+    "gru": _of_gated,
+    "lstm": _of_lstm,
     "memory": _of_memory,
     "dense": _nothing,
 }

@@ -1,18 +1,20 @@
-"""Layers in numbers (docs/ARITHMETIC.md, sections 4, 14, 15 and 17).
+"""Layers in numbers (docs/ARITHMETIC.md, sections 4, 14 and 15).
 
 A layer with weights is made of three parts: its shape says what it computes, its numbers in which
 integers or reals, and its learning from which error and by which steps.
 """
 
 import math
-from dataclasses import dataclass, replace
-from typing import ClassVar, Generic, Literal, TypeAlias, TypeVar, cast
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeAlias, TypeVar, cast
 
 from tpsgd_edge.arithmetic.activations import Numbers
 from tpsgd_edge.quantize.branches import QuantizedAdd, QuantizedConcat
 from tpsgd_edge.quantize.detectors import QuantizedDetector
+from tpsgd_edge.quantize.gated import QuantizedGated
 from tpsgd_edge.quantize.learning import FloatSteps, IntegerSteps, LayerLearning, Steps
 from tpsgd_edge.quantize.memories import QuantizedMemory
+from tpsgd_edge.quantize.norms import QuantizedNorm
 from tpsgd_edge.quantize.numbers import FloatNumbers, IntegerNumbers, LayerNumbers
 from tpsgd_edge.quantize.parameters import (
     Loss,
@@ -198,88 +200,6 @@ def keeps_present(layer: QuantizedRnn) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class QuantizedGru:
-    """A gated recurrent layer (section 17): two dense units and a state.
-
-    Attributes:
-        reads: X: sums over the input, for reset gate, update gate and candidate.
-        own: U: the same over the layer's own output.
-        reset_before: whether the reset gate acts on the state before the candidate's sums.
-        y_scale: real value of one unit of the output.
-        loss_layer: a linear layer with its outputs, whose loss is the layer's; None where
-            it does not learn.
-    """
-
-    name: str
-    reads: QuantizedWeighted
-    own: QuantizedWeighted
-    reset_before: bool
-    y_scale: float
-    loss_layer: QuantizedWeighted | None = None
-    is_recurrent: ClassVar[bool] = True
-
-    @property
-    def kind(self) -> str:
-        """The layer kind, as in the spec."""
-        return "gru"
-
-    @property
-    def units(self) -> tuple[QuantizedWeighted, ...]:
-        """Parts that have weights: both dense units."""
-        return self.reads, self.own
-
-    def with_units(self, units: tuple[QuantizedWeighted, ...]) -> "QuantizedGru":
-        """The layer with these parts in place of its `units`."""
-        reads, own = units
-        return replace(self, reads=reads, own=own)
-
-    @property
-    def trains(self) -> bool:
-        """Tell whether it learns on the device."""
-        return self.loss_layer is not None
-
-    @property
-    def weight_type(self) -> ValueType:
-        """Type of the weights of both units."""
-        return self.reads.weight_type
-
-    @property
-    def x_type(self) -> ValueType:
-        """Type of the input."""
-        return self.reads.x_type
-
-    @property
-    def y_type(self) -> ValueType:
-        """Type of the output: that of the input."""
-        return self.reads.x_type
-
-    @property
-    def n_x(self) -> int:
-        """Values in the layer's own input at one step."""
-        return self.reads.n_in
-
-    @property
-    def n_out(self) -> int:
-        """Units."""
-        return self.own.n_in
-
-    @property
-    def x_count(self) -> int:
-        """Values in the layer's input at one step."""
-        return self.n_x
-
-    @property
-    def y_count(self) -> int:
-        """Values in the layer's output."""
-        return self.n_out
-
-    @property
-    def state_type(self) -> Literal["s16", "f32"]:
-        """Type of h."""
-        return self.reads.error_type
-
-
-@dataclass(frozen=True, slots=True)
 class QuantizedPool(Weightless):
     """Pooling (section 14): learns nothing; type and scale stay.
 
@@ -335,13 +255,14 @@ class QuantizedPool(Weightless):
         return math.prod(self.y_shape)
 
 
-QuantizedRecurrent = QuantizedRnn | QuantizedGru
+QuantizedRecurrent = QuantizedRnn | QuantizedGated
 QuantizedLayer = (
     QuantizedWeighted
-    | QuantizedGru
+    | QuantizedGated
     | QuantizedMemory
     | QuantizedDetector
     | QuantizedPool
+    | QuantizedNorm
     | QuantizedAdd
     | QuantizedConcat
 )

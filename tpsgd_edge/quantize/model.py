@@ -20,11 +20,11 @@ from tpsgd_edge.quantize.branches import (
     QuantizedJoin,
 )
 from tpsgd_edge.quantize.detectors import QuantizedDetector
+from tpsgd_edge.quantize.gated import QuantizedGated, QuantizedGru, QuantizedLstm
 from tpsgd_edge.quantize.layers import (
     FloatWeighted,
     IntegerWeighted,
     QuantizedConv2d,
-    QuantizedGru,
     QuantizedLayer,
     QuantizedPool,
     QuantizedRecurrent,
@@ -38,6 +38,7 @@ from tpsgd_edge.quantize.layers import (
 )
 from tpsgd_edge.quantize.learning import FloatSteps, IntegerSteps, LayerLearning, Steps
 from tpsgd_edge.quantize.memories import QuantizedMemory
+from tpsgd_edge.quantize.norms import QuantizedNorm
 from tpsgd_edge.quantize.numbers import FloatNumbers, IntegerNumbers, LayerNumbers
 from tpsgd_edge.quantize.parameters import (
     DTYPES,
@@ -92,11 +93,14 @@ __all__ = [
     "QuantizedConcat",
     "QuantizedConv2d",
     "QuantizedDetector",
+    "QuantizedGated",
     "QuantizedGru",
     "QuantizedJoin",
     "QuantizedLayer",
+    "QuantizedLstm",
     "QuantizedMemory",
     "QuantizedModel",
+    "QuantizedNorm",
     "QuantizedPool",
     "QuantizedRecurrent",
     "QuantizedRnn",
@@ -126,7 +130,7 @@ __all__ = [
 
 
 # Kinds that keep something from one step of a sequence to the next.
-_KEEPING = ("rnn", "gru", "memory")
+_KEEPING = ("rnn", "gru", "lstm", "memory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +269,7 @@ class QuantizedModel:
 
     @property
     def weighted(self) -> tuple[QuantizedWeighted, ...]:
-        """The layers that have weights, first to last; of a gru, its two dense units."""
+        """The layers that have weights, first to last; of a gated one, its two dense units."""
         return tuple(unit for layer in self.layers for unit in layer.units)
 
     @property
@@ -300,7 +304,7 @@ class QuantizedModel:
 
     @property
     def with_loss(self) -> tuple[QuantizedWeighted, ...]:
-        """Layers with a loss: those that learn; in place of a gru, a layer of its outputs."""
+        """Layers with a loss: those that learn; in place of a gated one, one of its outputs."""
         own = (layer.loss_layer for layer in self.layers if layer.trains)
         return tuple(layer for layer in own if layer is not None)
 

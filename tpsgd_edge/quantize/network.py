@@ -43,7 +43,8 @@ from tpsgd_edge.quantize.model import (
     QuantizedPool,
     ValueType,
 )
-from tpsgd_edge.quantize.recurrent import quantize_gru, quantize_rnn
+from tpsgd_edge.quantize.norm import quantize_norm
+from tpsgd_edge.quantize.recurrent import quantize_gru, quantize_lstm, quantize_rnn
 from tpsgd_edge.quantize.replay import Replay, replay_of
 from tpsgd_edge.quantize.scales import (
     INPUT_MAX,
@@ -250,12 +251,14 @@ _WEIGHTED: Mapping[str, Callable[[Any, DenseContext], QuantizedLayer]] = {
     "conv2d": quantize_conv2d,
     "rnn": quantize_rnn,
     "gru": quantize_gru,
+    "lstm": quantize_lstm,
     "detector": quantize_detector,
 }
 _UNTRAINED: Mapping[str, Callable[[Any, ValueType, Sequence[float], float], QuantizedLayer]] = {
     "max_pool": _quantize_pool,
     "average_pool": _quantize_pool,
     "memory": quantize_memory,
+    "norm": quantize_norm,
     "add": quantize_add,
     "concat": quantize_concat,
 }
@@ -329,11 +332,12 @@ def _full_scale(y: NDArray[np.float64], growth: float) -> float:
 def _growth(graph: Graph, index: int) -> float:
     """Factor by which outputs may grow while this layer and those before it learn.
 
-    Four times from drawn initial weights, half as much again from weights that were trained before.
+    Four times from drawn initial weights, half as much again from weights that were trained before;
+    what is normalized does not grow.
     """
     before = graph.edges.up_to(graph.layers[index].name)
     up_to = {la.name for la in graph.weighted} & before
-    if graph.frozen.issuperset(up_to):
+    if graph.frozen.issuperset(up_to) or graph.layers[index].kind == "norm":
         return 1.0
     return 1.5 if graph.weights.keys() >= up_to else 4.0
 

@@ -1,11 +1,11 @@
 """Recurrent layers in numbers: dense layers, and what they have beside."""
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from tpsgd_edge.arithmetic.formats import FORMATS
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.graph import Dense, Gru, Rnn, Weights
+from tpsgd_edge.graph import Dense, Gated, Gru, Lstm, Rnn, Weights
 from tpsgd_edge.graph.initial_weights import initial_weights
 from tpsgd_edge.quantize.binary32 import to_binary32
 from tpsgd_edge.quantize.context import DenseContext
@@ -16,16 +16,22 @@ from tpsgd_edge.quantize.model import (
     IntegerNumbers,
     LayerNumbers,
     QuantizedGru,
+    QuantizedLstm,
     QuantizedWeighted,
     RecurrentBounds,
     RnnShape,
     SeededInit,
+    ValueType,
 )
 from tpsgd_edge.quantize.scales import BIAS_BITS, INPUT_MAX
 
 _LARGEST_SHIFT = 15
-# Sums of a gru layer reach 8 in s16, as far as the table of sigmoid does.
+# Sums of a gated layer reach 8 in s16, as far as the table of sigmoid does.
 _SUM_UNIT = 2.0**-12
+# A forget gate below 1 keeps a cell within 2^15, in steps of 2^-15; in binary32, a sum with 1 no
+# longer grows from 2^24 on.
+CELL_MAX = 2**30
+_CELL_MAX_F32 = 2.0**24
 
 
 def quantize_rnn(layer: Rnn, context: DenseContext) -> QuantizedWeighted:
@@ -79,10 +85,52 @@ def _bounds_f32(layer: Rnn, bound: float) -> RecurrentBounds:
 
 def quantize_gru(layer: Gru, context: DenseContext) -> QuantizedGru:
     """All numbers of a gated recurrent layer: those of its two dense units."""
+    made = _gated(layer, context)
+    return QuantizedGru(
+        name=layer.name,
+        reads=made.reads,
+        own=made.own,
+        reset_before=layer.reset_before,
+        y_scale=made.y_scale,
+        loss_layer=made.loss_layer,
+    )
+
+
+def quantize_lstm(layer: Lstm, context: DenseContext) -> QuantizedLstm:
+    """All numbers of a layer of long short-term memory: those of its two dense units."""
+    made = _gated(layer, context)
+    return QuantizedLstm(
+        name=layer.name,
+        reads=made.reads,
+        own=made.own,
+        y_scale=made.y_scale,
+        cell_max=_cell_max(layer, context.value_type),
+        loss_layer=made.loss_layer,
+    )
+
+
+def _cell_max(layer: Lstm, value_type: ValueType) -> float:
+    """Bound of the cells; where none is asked for, one that they never pass."""
+    if value_type == "f32":
+        return float(to_binary32(_CELL_MAX_F32 if layer.cell_clip is None else layer.cell_clip))
+    return CELL_MAX if layer.cell_clip is None else max(1, round(layer.cell_clip * 2**15))
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The parts that all gated layers have."""
+
+    reads: QuantizedWeighted
+    own: QuantizedWeighted
+    y_scale: float
+    loss_layer: QuantizedWeighted | None
+
+
+def _gated(layer: Gated, context: DenseContext) -> _Parts:
     weights = initial_weights(context.graph, context.index, context.spec.seed)
     loss_layer = None
     if context.learning.trainable:
-        # It only has errors: its outputs are those of the gru.
+        # It only has errors: its outputs are those of the gated layer.
         outputs = DenseShape(layer.n_x + layer.n_out, layer.n_out)
         made = quantize_weighted(layer, outputs, context)
         loss_layer = replace(
@@ -92,19 +140,17 @@ def quantize_gru(layer: Gru, context: DenseContext) -> QuantizedGru:
             numbers=_without_curve(made.numbers),
             init=SeededInit(0, 0),
         )
+    n_rows = layer.gates * layer.n_out
     own_scale = 1.0 if context.value_type == "f32" else 1 / INPUT_MAX[context.value_type]
-    n_drawn = 0 if loss_layer is None else 3 * layer.n_out
+    n_drawn = 0 if loss_layer is None else n_rows
     of_own = replace(context, x_scale=own_scale, unit_offset=context.unit_offset + n_drawn)
-    n_rows = 3 * layer.n_out
     first_x = Weights(weights.w[:, : layer.n_x], weights.b[0])
     first_h = Weights(weights.w[:, layer.n_x :], weights.b[1])
     reads = Dense(f"{layer.name}_x", layer.n_x, n_rows, "linear")
     own = Dense(f"{layer.name}_h", layer.n_out, n_rows, "linear")
-    return QuantizedGru(
-        name=layer.name,
+    return _Parts(
         reads=quantize_sums(reads, context, first_x, unit=_SUM_UNIT, loss_layer=loss_layer),
         own=quantize_sums(own, of_own, first_h, unit=_SUM_UNIT, loss_layer=loss_layer),
-        reset_before=layer.reset_before,
         y_scale=own_scale,
         loss_layer=loss_layer,
     )

@@ -61,7 +61,7 @@ def _real_read_out(
 
 
 def _joined(*units: Weights) -> Weights:
-    """The weights of a layer from those of its dense units: of a gru, over its input and output."""
+    """The weights of a layer from those of its dense units: of a gated one, over its inputs."""
     if len(units) == 1:
         return units[0]
     w = np.concatenate([unit.w for unit in units], axis=1)

@@ -18,7 +18,9 @@ from tpsgd_edge.reference.binary32.dense import Binary32Dense
 from tpsgd_edge.reference.binary32.functions import probability as binary32_probability
 from tpsgd_edge.reference.binary32.gru import Binary32Gru
 from tpsgd_edge.reference.binary32.join import Binary32Add, Binary32Concat
+from tpsgd_edge.reference.binary32.lstm import Binary32Lstm
 from tpsgd_edge.reference.binary32.memory import Binary32Memory
+from tpsgd_edge.reference.binary32.norm import Binary32Norm
 from tpsgd_edge.reference.binary32.pool import Binary32AveragePool, Binary32MaxPool
 from tpsgd_edge.reference.binary32.rnn import Binary32Rnn
 from tpsgd_edge.reference.integer.conv2d import IntegerConv2d
@@ -26,7 +28,9 @@ from tpsgd_edge.reference.integer.dense import IntegerDense
 from tpsgd_edge.reference.integer.detector import IntegerDetector
 from tpsgd_edge.reference.integer.gru import IntegerGru
 from tpsgd_edge.reference.integer.join import IntegerAdd, IntegerConcat
+from tpsgd_edge.reference.integer.lstm import IntegerLstm
 from tpsgd_edge.reference.integer.memory import IntegerMemory
+from tpsgd_edge.reference.integer.norm import IntegerNorm
 from tpsgd_edge.reference.integer.pool import IntegerAveragePool, IntegerMaxPool
 from tpsgd_edge.reference.integer.rnn import IntegerRnn
 from tpsgd_edge.reference.integer.softmax import probability as integer_probability
@@ -136,7 +140,7 @@ class MemoryLayer(RecurrentLayer, Protocol):
         """Return what it hands on, shape (y_count,)."""
 
 
-class GruLayer(RecurrentLayer, Protocol):
+class GatedLayer(RecurrentLayer, Protocol):
     """A recurrent layer that is made of dense ones."""
 
     @property
@@ -150,10 +154,10 @@ class GruLayer(RecurrentLayer, Protocol):
 def from_quantized(layer: QuantizedLayer, model: QuantizedModel) -> ReferenceLayer:
     """The layer with its constants at hand, and weights of zero."""
     key = layer.kind, layer.x_type
-    untrained = POOLS.get(key) or JOINS.get(key) or MEMORIES.get(key)
+    untrained = POOLS.get(key) or JOINS.get(key) or MEMORIES.get(key) or NORMS.get(key)
     if untrained is not None:
         return untrained(layer)
-    make = GRUS.get(key) or DETECTORS.get(key) or WEIGHTED[key]
+    make = GATED.get(key) or DETECTORS.get(key) or WEIGHTED[key]
     return make(layer, model.labels.kind, model.labels.count)
 
 
@@ -166,9 +170,10 @@ MakeWeighted = Callable[[Any, str, int], WeightedLayer]
 MakeUntrained = Callable[[Any], ReferenceLayer]
 
 # By the layer's kind and the type of its inputs.
-GRUS: Mapping[tuple[str, str], Callable[[Any, str, int], GruLayer]] = _kind(
-    "gru", IntegerGru.from_quantized, Binary32Gru.from_quantized
-)
+GATED: Mapping[tuple[str, str], Callable[[Any, str, int], GatedLayer]] = {
+    **_kind("gru", IntegerGru.from_quantized, Binary32Gru.from_quantized),
+    **_kind("lstm", IntegerLstm.from_quantized, Binary32Lstm.from_quantized),
+}
 # There are none in binary32.
 DETECTORS: Mapping[tuple[str, str], Callable[[Any, str, int], DetectorLayer]] = {
     ("detector", "s8"): IntegerDetector.from_quantized,
@@ -186,6 +191,7 @@ POOLS: Mapping[tuple[str, str], MakeUntrained] = {
 MEMORIES: Mapping[tuple[str, str], Callable[[Any], MemoryLayer]] = _kind(
     "memory", IntegerMemory.from_quantized, Binary32Memory.from_quantized
 )
+NORMS: Mapping[tuple[str, str], MakeUntrained] = _kind("norm", IntegerNorm, Binary32Norm)
 JOINS: Mapping[tuple[str, str], MakeUntrained] = {
     **_kind("add", IntegerAdd, Binary32Add),
     **_kind("concat", IntegerConcat, Binary32Concat),

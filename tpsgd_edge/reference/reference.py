@@ -14,11 +14,11 @@ from tpsgd_edge.errors import DataError
 from tpsgd_edge.memory.state import rate_type
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
 from tpsgd_edge.reference.backprop import backward_errors
-from tpsgd_edge.reference.binary32.gru import Binary32Gru
+from tpsgd_edge.reference.binary32.gated import Binary32Gated
 from tpsgd_edge.reference.carried import answer_of, totals_of
 from tpsgd_edge.reference.initial import initial_weights
 from tpsgd_edge.reference.integer.detector import IntegerDetector
-from tpsgd_edge.reference.integer.gru import IntegerGru
+from tpsgd_edge.reference.integer.gated import IntegerGated
 from tpsgd_edge.reference.layer import (
     PROBABILITY,
     DetectorLayer,
@@ -353,7 +353,7 @@ class Reference:
 
 
 def _dense_layers(layer: ReferenceLayer) -> tuple[WeightedLayer, ...]:
-    if isinstance(layer, IntegerGru | Binary32Gru | IntegerDetector):
+    if isinstance(layer, IntegerGated | Binary32Gated | IntegerDetector):
         return layer.parts
     return (cast(WeightedLayer, layer),)
 

@@ -9,9 +9,11 @@ from tpsgd_edge.memory import MemoryPlan
 from tpsgd_edge.memory.kept import is_of_kept_samples
 from tpsgd_edge.quantize.model import (
     DTYPES,
+    QuantizedGated,
     QuantizedGru,
     QuantizedLayer,
     QuantizedModel,
+    QuantizedNorm,
     QuantizedWeighted,
     StoredInit,
 )
@@ -42,7 +44,7 @@ def layer_costs(model: QuantizedModel, plan: MemoryPlan) -> tuple[LayerCost, ...
 
 def _layer_cost(layer: QuantizedLayer, tensors: Mapping[str, int]) -> LayerCost:
     units, loss = layer.units, layer.loss_layer
-    # The loss of a gru belongs to a unit without weights.
+    # The loss of a gated layer belongs to a unit without weights.
     own = () if loss is None or any(loss is unit for unit in units) else (loss,)
     tables = _TABLES[layer.kind](layer) if layer.kind in _TABLES else 0
     names = {f"{unit.name}.{tensor}" for unit in (*units, *own) for tensor in "wbpmvt"}
@@ -81,7 +83,9 @@ _SHAPES: Mapping[str, Callable[[Any], str]] = {
     "conv2d": lambda layer: _map(layer.shape),
     "rnn": _values,
     "gru": _values,
+    "lstm": _values,
     "memory": _joined,
+    "norm": _map,
     "detector": _values,
     "max_pool": _map,
     "average_pool": _map,
@@ -124,9 +128,11 @@ def _about(layer: QuantizedWeighted) -> str:
 
 
 def _about_gru(layer: QuantizedGru) -> str:
-    reset = "before" if layer.reset_before else "after"
-    loss = layer.loss_layer
-    return f"reset {reset}, {'does not train' if loss is None else _learns(loss)}"
+    return f"reset {layer.reset}, {_about_gated(layer)}"
+
+
+def _about_gated(layer: QuantizedGated) -> str:
+    return "does not train" if layer.loss_layer is None else _learns(layer.loss_layer)
 
 
 def _learns(layer: QuantizedWeighted) -> str:
@@ -141,6 +147,10 @@ def _learns(layer: QuantizedWeighted) -> str:
     return text
 
 
+def _about_norm(layer: QuantizedNorm) -> str:
+    return f"{'mean and deviation' if layer.centered else 'root of the mean square'} taken off"
+
+
 def _kind_in_words(layer: QuantizedLayer) -> str:
     return layer.kind.replace("_", " ")
 
@@ -151,9 +161,11 @@ _ABOUT: Mapping[str, Callable[[Any], str]] = {
     "conv2d": _about,
     "rnn": _about,
     "gru": _about_gru,
+    "lstm": _about_gated,
     "max_pool": _kind_in_words,
     "average_pool": _kind_in_words,
     "memory": lambda layer: layer.about,
+    "norm": _about_norm,
     "detector": lambda layer: layer.about,
     "add": _kind_in_words,
     "concat": _kind_in_words,

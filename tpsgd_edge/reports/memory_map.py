@@ -182,7 +182,7 @@ def arena_map(
 def arena_bytes(sizes: Sizes | None, layers: Sequence[LayerCost], buffers: Sequence[Buffer]) -> int:
     """Bytes of the arena: those that are linked, without the states of recurrent layers."""
     planned = max((buffer.end for buffer in buffers), default=0)
-    has_states = any(layer.kind in ("rnn", "gru") for layer in layers)
+    has_states = any(layer.kind in ("rnn", "gru", "lstm") for layer in layers)
     return planned if sizes is None or (planned and has_states) else sizes.ram.arena
 
 

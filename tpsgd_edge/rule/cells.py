@@ -1,7 +1,8 @@
 """Recurrent layers at one step in torch: forward, back, and what a local error teaches.
 
-docs/ARITHMETIC.md, sections 15, 17 and 22. A delta is dJ/dz: of a gru (batch, 6 n_out), of the sums
-over its input and then of those over its own output, each for reset gate, update gate, candidate.
+docs/ARITHMETIC.md, sections 15, 17, 23 and 29. A delta is dJ/dz: of a gated layer (batch, 2 gates
+n_out), of the sums over its input and then of those over its own output, each in the order of its
+rows: gates and candidate.
 """
 
 from collections.abc import Callable
@@ -11,13 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tpsgd_edge.graph import Dense, Gru, Layer, Rnn
+from tpsgd_edge.graph import Dense, Gated, Gru, Layer, Lstm, Rnn
 from tpsgd_edge.rule.activations import activate, derivative
 from tpsgd_edge.rule.layers import forward, input_gradient
 from tpsgd_edge.rule.memories import memory_back, memory_stepper
 from tpsgd_edge.rule.steps import Back, Step, Stepper
 
-# A way back: (layer, w, step, dJ/dh, what the timestep behind it hands back) -> `Back`.
+# A way back: (layer, w, step, dJ/dh, dJ/d of the state that the timestep behind it hands back) ->
+# `Back`.
 WayBack = Callable[[Any, Tensor, Step, Tensor, Tensor], Back]
 
 
@@ -29,19 +31,21 @@ class Cell:
         stepper: (layer, any tensor of the type in use) -> what takes a step.
         back: the way back through one step.
         delta: (layer, w, step, delta of the rule) -> delta of the layer, from the present alone.
+        states: how many values of each unit go from one timestep to the next.
     """
 
     stepper: Callable[[Any, Tensor], Stepper]
     back: WayBack
     delta: Callable[[Any, Tensor, Step, Tensor], Tensor]
+    states: int = 1
 
 
 def slope_of(layer: Layer, step: Step) -> Tensor:
     """Values (batch, n_out) at which a rule takes f' of a layer that learns from the present.
 
-    A gru takes its derivatives itself, in `Cell.delta`: tanh' is 1 at 0.
+    A gated layer takes its derivatives itself, in `Cell.delta`: tanh' is 1 at 0.
     """
-    return torch.zeros_like(step.c) if isinstance(layer, Gru) else step.c
+    return torch.zeros_like(step.c) if isinstance(layer, Gated) else step.c
 
 
 def _rnn_stepper(layer: Rnn, like: Tensor) -> Stepper:
@@ -64,12 +68,17 @@ def _rnn_back(layer: Rnn, w: Tensor, step: Step, grad: Tensor, carried: Tensor) 
     return Back(delta, lower[:, : layer.n_x], before)
 
 
+def _gated_sums(layer: Gated, x: Tensor, h: Tensor, w: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Sums (batch, gates n_out) over the input, and over the own output."""
+    a = torch.addmm(b[0], x, w[:, : layer.n_x].T)
+    return a, torch.addmm(b[1], h, w[:, layer.n_x :].T)
+
+
 def _gru_stepper(layer: Gru, like: Tensor) -> Stepper:
     n, n_x, first = layer.n_out, layer.n_x, layer.reset_before
 
     def step(x: Tensor, h: Tensor, w: Tensor, b: Tensor) -> Step:
-        a = torch.addmm(b[0], x, w[:, :n_x].T)
-        u = torch.addmm(b[1], h, w[:, n_x:].T)
+        a, u = _gated_sums(layer, x, h, w, b)
         r, z = torch.sigmoid(a[:, : 2 * n] + u[:, : 2 * n]).chunk(2, dim=1)
         q, k = h, r * u[:, 2 * n :]
         if first:
@@ -112,6 +121,60 @@ def _gru_delta(layer: Gru, w: Tensor, step: Step, of_h: Tensor, of_c: Tensor) ->
     return torch.cat((reset, update, candidate, reset, update, own), dim=1)
 
 
+def _lstm_stepper(layer: Lstm, like: Tensor) -> Stepper:
+    n = layer.n_out
+    cell = like.new_zeros(len(like), n)
+
+    def step(x: Tensor, h: Tensor, w: Tensor, b: Tensor) -> Step:
+        nonlocal cell
+        before = cell
+        a, u = _gated_sums(layer, x, h, w, b)
+        take, keep, show = torch.sigmoid((a + u)[:, : 3 * n]).chunk(3, dim=1)
+        c = torch.tanh((a + u)[:, 3 * n :])
+        cell = keep * before + take * c
+        if layer.cell_clip is not None:
+            cell = cell.clamp(-layer.cell_clip, layer.cell_clip)
+        shown = torch.tanh(cell)
+        gates = (take, keep, show, before, cell, shown)
+        return Step(torch.cat((x, h), dim=1), c, show * shown, gates)
+
+    return step
+
+
+def _lstm_back(layer: Lstm, w: Tensor, step: Step, grad: Tensor, carried: Tensor) -> Back:
+    """The way back; `carried` and what goes on are dJ/dh and dJ/dcell side by side."""
+    of_h, later = carried.chunk(2, dim=1)
+    total = grad + of_h
+    take, keep, show, _, cell, shown = step.gates
+    of_cell = later + total * show * (1 - shown.square())
+    if layer.cell_clip is not None:
+        of_cell = of_cell * (cell.abs() < layer.cell_clip)
+    delta = _lstm_delta(step, total, of_cell, of_cell * take)
+    of_sums = delta[:, : 4 * layer.n_out]
+    lower = of_sums @ w
+    before = torch.cat((lower[:, layer.n_x :], of_cell * keep), dim=1)
+    return Back(delta, lower[:, : layer.n_x], before)
+
+
+def _lstm_present_delta(layer: Lstm, w: Tensor, step: Step, error: Tensor) -> Tensor:
+    """Cells learn the whole error, as if the output gate showed all of them."""
+    take, *_, shown = step.gates
+    of_cell = error * (1 - shown.square())
+    return _lstm_delta(step, error, of_cell, of_cell * take)
+
+
+def _lstm_delta(step: Step, of_h: Tensor, of_cell: Tensor, of_c: Tensor) -> Tensor:
+    """The delta of a step from dJ/dh, dJ/dcell and what the candidate takes for its error."""
+    take, keep, show, before, _, shown = step.gates
+    sums = (
+        of_cell * step.c * take * (1 - take),
+        of_cell * before * keep * (1 - keep),
+        of_h * shown * show * (1 - show),
+        of_c * (1 - step.c.square()),
+    )
+    return torch.cat((*sums, *sums), dim=1)
+
+
 def _dense_stepper(layer: Dense, like: Tensor) -> Stepper:
     def step(x: Tensor, h: Tensor, w: Tensor, b: Tensor) -> Step:
         y = activate(layer, forward(layer, x, w, b))
@@ -130,4 +193,5 @@ CELLS: dict[str, Cell] = {
     "memory": Cell(memory_stepper, memory_back, lambda layer, w, step, delta: delta),
     "rnn": Cell(_rnn_stepper, _rnn_back, lambda layer, w, step, delta: delta),
     "gru": Cell(_gru_stepper, _gru_back, _gru_present_delta),
+    "lstm": Cell(_lstm_stepper, _lstm_back, _lstm_present_delta, states=2),
 }

@@ -22,15 +22,19 @@ from tpsgd_edge.graph import (
     Concat,
     Conv2d,
     Dense,
+    Gated,
     Gru,
     Layer,
+    Lstm,
     Memory,
+    Norm,
     Pool,
     Rnn,
     Shape,
     is_adaptor,
 )
 from tpsgd_edge.rule.memories import memory_forward, memory_gradient
+from tpsgd_edge.rule.norms import norm_forward, norm_gradient
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,13 @@ def _rnn_update(layer: Rnn, x: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cat(parts), delta.sum(dim=0)
 
 
+def _lstm_update(layer: Lstm, v: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
+    """Sums for inputs v (batch, n_in) and deltas (batch, 8 n_out), as in `cells.py`."""
+    of_x, of_h = delta.chunk(2, dim=1)
+    w = torch.cat((of_x.T @ v[:, : layer.n_x], of_h.T @ v[:, layer.n_x :]), dim=1)
+    return w, torch.stack((of_x.sum(dim=0), of_h.sum(dim=0)))
+
+
 def _gru_update(layer: Gru, v: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
     """Sums for inputs v (batch, n_in + n_out) and deltas (batch, 6 n_out), as in `cells.py`."""
     of_x, of_h = delta.chunk(2, dim=1)
@@ -137,7 +148,7 @@ def _gru_update(layer: Gru, v: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cat((of_x.T @ x, own), dim=1), torch.stack((of_x.sum(dim=0), of_h.sum(dim=0)))
 
 
-def _in_time(layer: Gru, *tensors: Tensor) -> Tensor:
+def _in_time(layer: Gated, *tensors: Tensor) -> Tensor:
     raise TypeError(f"layer '{layer.name}' does more at a step than one product: see cells.py")
 
 
@@ -220,7 +231,7 @@ def _shifted(layer: Pool, row: int, column: int) -> tuple[slice, ...]:
     )
 
 
-def _pool_update(layer: Memory | Pool, x: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
+def _pool_update(layer: Memory | Norm | Pool, x: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
     raise TypeError(f"layer '{layer.name}' has no weights")
 
 
@@ -251,8 +262,10 @@ LAYERS: dict[str, LayerKind] = {
     "dense": LayerKind(_dense_forward, _dense_gradient, _dense_update),
     "rnn": LayerKind(_dense_forward, _dense_gradient, _rnn_update),
     "gru": LayerKind(_in_time, _in_time, _gru_update),
+    "lstm": LayerKind(_in_time, _in_time, _lstm_update),
     "conv2d": LayerKind(_conv_forward, _conv_gradient, _conv_update),
     "memory": LayerKind(memory_forward, memory_gradient, _pool_update),
+    "norm": LayerKind(norm_forward, norm_gradient, _pool_update),
     "max_pool": LayerKind(_pool_forward, _pool_gradient, _pool_update),
     "average_pool": LayerKind(_pool_forward, _pool_gradient, _pool_update),
 }

@@ -24,8 +24,8 @@ _CHUNK = 1024
 class FloatNetwork:
     """Layers and their weights, binary32.
 
-    w[l] and b[l] have the shapes of `weight_shapes`, (n_out, n_in) and (n_out,) but for a gru; both
-    are empty for a layer without weights.
+    w[l] and b[l] have the shapes of `weight_shapes`, (n_out, n_in) and (n_out,) but for a gated
+    layer; both are empty for a layer without weights.
     With `each_step`, every step of a sequence has an output. `reads` says where the inputs of each
     layer stand in a list of the sample and all outputs, by default one before its own output.
     `read_outs` are those of the layers that carry scores, (batch, y_count) -> (batch, K), None of

@@ -5,7 +5,6 @@ docs/ARITHMETIC.md, sections 15, 17 and 23. What one layer does at one step is i
 
 from collections.abc import Iterator, Sequence
 
-import torch
 from torch import Tensor
 
 from tpsgd_edge.graph import Layer, Rnn, periods_of
@@ -70,9 +69,10 @@ def through_time(
 ) -> tuple[list[Tensor], list[Tensor]]:
     """The delta and dJ/dx (batch, n_x) of each step that it sees, from dJ/dh at each of them."""
     deltas, gradients = [], []
-    carried = torch.zeros_like(grads[-1])
+    cell = CELLS[layer.kind]
+    carried = grads[-1].new_zeros(len(grads[-1]), cell.states * layer.y_count)
     for step, grad in zip(reversed(steps), reversed(grads), strict=True):
-        back = CELLS[layer.kind].back(layer, w, step, grad, carried)
+        back = cell.back(layer, w, step, grad, carried)
         carried = back.before
         deltas.append(back.delta)
         gradients.append(back.input_gradient)

@@ -16,7 +16,8 @@ class Step:
             more, times the reset gate where that acts first: (batch, n_in + n_out).
         c: the new activation, or candidate (batch, n_out).
         h: the state and output after the step (batch, n_out).
-        gates: of a gru reset gate, update gate, and the candidate's sums over the own output.
+        gates: of a gru reset gate, update gate, and the candidate's sums over the own output; of an
+            lstm input, forget and output gate, the cell before the step and after it, and its tanh.
         at: of a memory, how many inputs came before.
     """
 

@@ -6,6 +6,7 @@ from tpsgd_edge.spec.layers import Conv1dSpec, Conv2dSpec, ConvSpec, RecurrentSp
 from tpsgd_edge.spec.problems import Problem
 from tpsgd_edge.spec.sections import Spec
 from tpsgd_edge.spec.walks import walk_keys
+from tpsgd_edge.spec.weightless import NormSpec
 
 _RULE = '[rule], kind = "backprop"'
 
@@ -39,6 +40,13 @@ def backprop_problems(spec: Spec) -> Iterator[Problem]:
 
 
 def _layer_problems(spec: Spec) -> Iterator[Problem]:
+    if any(isinstance(layer, NormSpec) for layer in spec.model.layers):
+        yield Problem(
+            "backpropagation does not pass through layers that normalize",
+            where=_RULE,
+            found='kind = "norm"',
+            help='leave them out, or kind = "tpsgd"',
+        )
     learns, walk = "", walk_keys(spec.model)
     for layer in spec.model.weighted:
         if layer.name in walk and not layer.is_recurrent:

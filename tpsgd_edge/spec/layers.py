@@ -4,7 +4,7 @@ Layers that learn share `WeightedSpec`: weights, a local loss and a learning rat
 shape of the data can tell is checked where the graph is built.
 """
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
@@ -19,6 +19,7 @@ from tpsgd_edge.spec.weightless import (
     ConcatSpec,
     FlattenSpec,
     GlobalAvgPoolSpec,
+    NormSpec,
     PoolSpec,
 )
 
@@ -179,10 +180,23 @@ class RnnSpec(WeightedSpec):
         return self
 
 
-class GruSpec(WeightedSpec):
-    """A gated recurrent layer, with gates that say how far its state moves."""
+class GatedSpec(WeightedSpec):
+    """Settings that gated recurrent layers share."""
 
     is_recurrent: ClassVar[bool] = True
+    called: ClassVar[str]
+
+    @model_validator(mode="after")
+    def _has_activations_of_its_own(self) -> Self:
+        if self.activation not in (None, "tanh"):
+            raise ValueError(f"{self.called} has tanh and sigmoid inside: leave activation out")
+        return self
+
+
+class GruSpec(GatedSpec):
+    """A gated recurrent layer, with gates that say how far its state moves."""
+
+    called: ClassVar[str] = "a gru layer"
     kind: Literal["gru"]
     """Kind of the layer. Example: `kind = "gru"`"""
     units: Annotated[int, Field(ge=1, le=LARGEST // 3)]
@@ -199,12 +213,23 @@ class GruSpec(WeightedSpec):
                 'a gru layer with reset = "before" does not learn on the device: its reset gate '
                 'would need the errors of other units; set train = false, or reset = "after"'
             )
-        if self.activation not in (None, "tanh"):
-            raise ValueError("a gru layer has tanh and sigmoid inside: leave activation out")
         return self
 
 
-RecurrentSpec = RnnSpec | GruSpec
+class LstmSpec(GatedSpec):
+    """A layer of long short-term memory, whose gates say what its cells keep, take in and show."""
+
+    called: ClassVar[str] = "an lstm layer"
+    kind: Literal["lstm"]
+    """Kind of the layer. Since: 0.2.0. Example: `kind = "lstm"`"""
+    units: Annotated[int, Field(ge=1, le=LARGEST // 4)]
+    """Number of outputs, each of which has a cell. Since: 0.2.0. Example: `units = 32`"""
+    cell_clip: Annotated[float, Field(gt=0, le=32768)] | None = None
+    """Largest magnitude of a cell, where it has one: TensorFlow Lite's LSTM has 10.
+    Since: 0.2.0. Example: `cell_clip = 10.0`"""
+
+
+RecurrentSpec = RnnSpec | GruSpec | LstmSpec
 
 
 def _kind(value: Any) -> str:
@@ -221,11 +246,13 @@ LayerSpec = Annotated[
     | Annotated[Conv1dSpec, Tag("conv1d")]
     | Annotated[RnnSpec, Tag("rnn")]
     | Annotated[GruSpec, Tag("gru")]
+    | Annotated[LstmSpec, Tag("lstm")]
     | Annotated[MemorySpec, Tag("memory")]
     | Annotated[DetectorSpec, Tag("detector")]
     | Annotated[PoolSpec, Tag("max_pool")]
     | Annotated[PoolSpec, Tag("avg_pool")]
     | Annotated[GlobalAvgPoolSpec, Tag("global_avg_pool")]
+    | Annotated[NormSpec, Tag("norm")]
     | Annotated[AddSpec, Tag("add")]
     | Annotated[ConcatSpec, Tag("concat")]
     | Annotated[FlattenSpec, Tag("flatten")],

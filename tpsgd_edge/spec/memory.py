@@ -9,7 +9,7 @@ from tpsgd_edge.spec.weightless import WeightlessSpec
 
 _MOST_COSINES = 64
 # Kinds of layers that keep something from one step of a sequence to the next.
-KEEPING = ("rnn", "gru", "memory")
+KEEPING = ("rnn", "gru", "lstm", "memory")
 
 
 def skipped_steps(layer: object) -> int:

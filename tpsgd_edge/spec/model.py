@@ -9,10 +9,16 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 from tpsgd_edge.spec.base import Positive, Section
 from tpsgd_edge.spec.detector import DETECTOR
 from tpsgd_edge.spec.edges import Edges
-from tpsgd_edge.spec.layers import DenseSpec, GruSpec, LayerSpec
+from tpsgd_edge.spec.layers import DenseSpec, GatedSpec, LayerSpec
 from tpsgd_edge.spec.memory import MemorySpec
 from tpsgd_edge.spec.weighted import WeightedSpec
-from tpsgd_edge.spec.weightless import AddSpec, ConcatSpec, GlobalAvgPoolSpec, PoolSpec
+from tpsgd_edge.spec.weightless import (
+    AddSpec,
+    ConcatSpec,
+    GlobalAvgPoolSpec,
+    NormSpec,
+    PoolSpec,
+)
 
 # What layers are called that may leave their name out.
 _STEMS: Mapping[type, str] = {
@@ -20,6 +26,7 @@ _STEMS: Mapping[type, str] = {
     GlobalAvgPoolSpec: "pool",
     AddSpec: "add",
     ConcatSpec: "concat",
+    NormSpec: "norm",
     MemorySpec: "memory",
 }
 
@@ -38,11 +45,11 @@ class PretrainSpec(Section):
 
 
 def _check_members(layers: Sequence[LayerSpec], names: list[str]) -> None:
-    # A layer owns the C names NAME, NAME_w and NAME_b; a gru also those of NAME_x and NAME_h, a
-    # detector NAME_m, NAME_v and NAME_t.
+    # A layer owns the C names NAME, NAME_w and NAME_b; a gated layer also those of NAME_x and
+    # NAME_h, a detector NAME_m, NAME_v and NAME_t.
     owners = [(name, name) for name in names]
-    grus = [layer.name for layer in layers if isinstance(layer, GruSpec)]
-    owners += [(name, f"{name}_{unit}") for name in grus for unit in "xh"]
+    gated = [layer.name for layer in layers if isinstance(layer, GatedSpec)]
+    owners += [(name, f"{name}_{unit}") for name in gated for unit in "xh"]
     detectors = [layer.name for layer in layers if layer.kind == DETECTOR]
     for name, owner in owners:
         members = [f"{owner}_w", f"{owner}_b"] if owner == name else [owner, f"{owner}_w"]
@@ -119,7 +126,7 @@ class ModelSpec(Section):
     def names(self) -> tuple[str | None, ...]:
         """The name of each layer; flatten needs none.
 
-        Pools without one are pool1, pool2, ..., sums add1, ..., concatenations concat1, ...
+        Pools without one are pool1, pool2, ..., sums add1, ..., norms norm1, ... and so on.
         """
         counts: Counter[str] = Counter()
         names: list[str | None] = []

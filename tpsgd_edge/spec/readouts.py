@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tpsgd_edge.spec.layers import GruSpec
+from tpsgd_edge.spec.layers import GruSpec, LstmSpec
 from tpsgd_edge.spec.problems import Problem
 from tpsgd_edge.spec.sections import Spec
 
@@ -14,11 +14,11 @@ def readout_problems(spec: Spec) -> Iterator[Problem]:
     for layer in spec.model.weighted[:-1]:
         if not layer.train:
             continue
-        if isinstance(layer, GruSpec):
+        if isinstance(layer, GruSpec | LstmSpec):
             yield Problem(
-                f"the read-out of the gru layer '{layer.name}' cannot learn",
+                f"the read-out of the {layer.kind} layer '{layer.name}' cannot learn",
                 where=_KIND,
-                found='kind = "gru"',
+                found=f'kind = "{layer.kind}"',
                 help="take a fixed projection, an rnn layer, or train = false for this one",
             )
         if layer.projection is not None:

@@ -1,6 +1,6 @@
 """The layer kinds of a spec that have no weights, and what all kinds share."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -79,6 +79,24 @@ class GlobalAvgPoolSpec(WeightlessSpec):
 
     kind: Literal["global_avg_pool"]
     """Kind of the layer. Example: `kind = "global_avg_pool"`"""
+
+
+class NormSpec(WeightlessSpec):
+    """Values less their mean over their standard deviation, anew for each sample.
+
+    A convolution of 1 x 1 with groups = "depthwise" behind it has scale and shift that learn.
+    """
+
+    kind: Literal["norm"]
+    """Kind of the layer. Since: 0.2.0. Example: `kind = "norm"`"""
+    over: Literal["channels", "all"] = "channels"
+    """What is normalized together: the channels of each place of a map, or all values; of a vector
+    both are the same. Since: 0.2.0. Example: `over = "all"`"""
+    center: bool = True
+    """Whether the mean is taken off (layer normalization); if not, values are divided by the root
+    of their mean square (RMS normalization). Since: 0.2.0. Example: `center = false`"""
+    epsilon: Annotated[float, Field(ge=1e-12, le=1)] = 1e-5
+    """What is added to variance or mean square. Since: 0.2.0. Example: `epsilon = 0.001`"""
 
 
 class AddSpec(WeightlessSpec):

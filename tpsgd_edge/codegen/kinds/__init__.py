@@ -22,7 +22,9 @@ from tpsgd_edge.codegen.kinds.detector import DETECTOR
 from tpsgd_edge.codegen.kinds.gru import GRU
 from tpsgd_edge.codegen.kinds.join import ADD, CONCAT
 from tpsgd_edge.codegen.kinds.kind import Kind
+from tpsgd_edge.codegen.kinds.lstm import LSTM
 from tpsgd_edge.codegen.kinds.memory import MEMORY
+from tpsgd_edge.codegen.kinds.norm import NORM
 from tpsgd_edge.codegen.kinds.pool import POOL
 from tpsgd_edge.codegen.kinds.rnn import RNN
 from tpsgd_edge.codegen.kinds.unit import LayerView
@@ -36,7 +38,9 @@ KINDS: Mapping[str, Kind] = {
     "average_pool": POOL,
     "rnn": RNN,
     "gru": GRU,
+    "lstm": LSTM,
     "memory": MEMORY,
+    "norm": NORM,
     "detector": DETECTOR,
     "add": ADD,
     "concat": CONCAT,

@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.types import Real
+from tpsgd_edge.errors import DataError
 from tpsgd_edge.frontend.exports.activation import activated
 from tpsgd_edge.frontend.exports.held import Held
 from tpsgd_edge.frontend.exports.memories import memory
+from tpsgd_edge.frontend.exports.norms import norm
 from tpsgd_edge.frontend.exports.writer import Lengths, OnnxWriter
 from tpsgd_edge.frontend.onnx_activations import IN_RNN, OPERATORS
-from tpsgd_edge.graph import Add, Concat, Conv2d, Dense, Gru, Pool, Rnn, Shape, Weights
+from tpsgd_edge.graph import Add, Concat, Conv2d, Dense, Gated, Gru, Lstm, Pool, Rnn, Shape, Weights
 
 
 def flat(writer: OnnxWriter, held: Held, name: str) -> tuple[Held, NDArray[np.intp] | slice]:
@@ -136,18 +138,47 @@ def _leaky(writer: OnnxWriter, layer: Rnn, weights: Weights, held: Held) -> Held
 
 def _gru(writer: OnnxWriter, layer: Gru, weights: Weights | None, held: Held) -> Held:
     """GRU of ONNX, which has the update gate first. It makes all steps."""
+    reset = int(not layer.reset_before)
+    return _gated(writer, layer, "GRU", weights, held, (1, 0, 2), linear_before_reset=reset)
+
+
+def _lstm(writer: OnnxWriter, layer: Lstm, weights: Weights | None, held: Held) -> Held:
+    """LSTM of ONNX, which has the output gate second. It makes all steps.
+
+    Raises:
+        DataError: its cells have a bound, which ONNX cannot say.
+    """
+    if layer.cell_clip is not None:
+        raise DataError(
+            f"the cells of layer '{layer.name}' have a bound, which ONNX cannot say",
+            where=f"[model], layer '{layer.name}'",
+            found=f"cell_clip = {layer.cell_clip:g}",
+            help="leave cell_clip out where the cells never come near it",
+        )
+    return _gated(writer, layer, "LSTM", weights, held, (0, 2, 1, 3))
+
+
+def _gated(
+    writer: OnnxWriter,
+    layer: Gated,
+    op: str,
+    weights: Weights | None,
+    held: Held,
+    order: tuple[int, ...],
+    **how: Any,
+) -> Held:
+    """An operator that makes all steps, with our gates in this order."""
     assert weights is not None
     name, n = layer.name, layer.n_out
-    order = np.r_[n : 2 * n, :n, 2 * n : 3 * n]
-    w = weights.w[order]
+    rows = np.arange(layer.gates * n).reshape(layer.gates, n)[[*order]].ravel()
+    w = weights.w[rows]
     inputs = [
         held.name,
         writer.constant(f"{name}.weight", w[np.newaxis, :, : layer.n_x]),
         writer.constant(f"{name}.recurrence", w[np.newaxis, :, layer.n_x :]),
-        writer.constant(f"{name}.bias", weights.b[:, order].reshape(1, -1)),
+        writer.constant(f"{name}.bias", weights.b[:, rows].reshape(1, -1)),
     ]
-    reset = int(not layer.reset_before)
-    y = writer.node("GRU", inputs, f"{name}/y", hidden_size=n, linear_before_reset=reset)
+    y = writer.node(op, inputs, f"{name}/y", hidden_size=n, **how)
     axis = writer.constant("/axis_1", np.array([1]))
     return Held(writer.node("Squeeze", [y, axis], f"{name}/h"))
 
@@ -190,7 +221,9 @@ MAKE: Mapping[str, Make] = {
     "conv2d": _conv2d,
     "rnn": _rnn,
     "gru": _gru,
+    "lstm": _lstm,
     "memory": memory,
+    "norm": norm,
     "max_pool": _pool,
     "average_pool": _pool,
 }

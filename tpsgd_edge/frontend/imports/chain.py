@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.types import Array, Real
 from tpsgd_edge.frontend.imports.call import Call
+from tpsgd_edge.frontend.imports.names import layer_name
 from tpsgd_edge.graph import SAMPLE, Shape, Weights
 
 Order = NDArray[np.int64]
@@ -208,7 +209,7 @@ def last_active(chain: Chain) -> int | None:
         layer = chain.layers[index]
         if layer.weights is not None or layer.kind == "add":
             return index
-        if layer.kind == "concat":
+        if layer.kind in ("concat", "norm"):
             return None
     return None
 
@@ -219,6 +220,8 @@ def activated(chain: Chain, call: Call, activation: str, **settings: Any) -> Cha
     Raises:
         DataError: it has one already, or something lies between that the activation cannot pass.
     """
+    if chain.layers and (chain.pending is not None or chain.layers[-1].kind == "norm"):
+        chain = with_scale_layer(chain, call)
     index = open_layer(chain)
     if index is None:
         at = last_active(chain)
@@ -289,6 +292,45 @@ def extended(
         pending=None,
         ends_by_steps=False,
     )
+
+
+def map_made(chain: Chain) -> Shape:
+    """The map that the last layer makes, or the sample is."""
+    if not chain.layers:
+        return chain.input_shape
+    last = chain.layers[-1]
+    return last.y_shape or (1, 1, last.y_count)
+
+
+def like_before(
+    chain: Chain, call: Call, table: Mapping[str, Any], weights: Weights | None
+) -> Chain:
+    """The chain with a layer whose values lie as those of the one before."""
+    shape, kind = map_made(chain), str(table["kind"]) if weights is None else "scale"
+    name = layer_name(f"{call.node.name}/{kind}" if call.node.name else "", kind, chain.names)
+    named = {**table, "name": name}
+    layer = ImportedLayer(named, weights, math.prod(shape), shape[2], y_shape=shape)
+    return extended(chain, layer, places(chain, call).reshape(chain.order.shape), shape)
+
+
+def with_scale_layer(chain: Chain, call: Call) -> Chain:
+    """The chain with a layer for what is pending: a convolution of one place for each channel.
+
+    Raises:
+        DataError: the numbers differ from place to place.
+    """
+    channels = map_made(chain)[2]
+    affine: Affine | None = Affine(np.ones(channels), np.zeros(channels))
+    if chain.pending is not None:
+        affine = per_channel(chain.pending, channels)
+    if affine is None:
+        raise call.error(
+            "a scaling differs from place to place",
+            help="scale by channel, or put the scaling directly behind a dense layer",
+        )
+    table = {"kind": "conv2d", "filters": channels, "kernel": 1, "groups": "depthwise"}
+    weights = Weights(affine.scale.reshape(-1, 1), affine.shift)
+    return like_before(chain, call, {**table, "activation": "linear"}, weights)
 
 
 def places(chain: Chain, call: Call) -> Order:

@@ -16,11 +16,9 @@ _HELP = {
     "Mish": "train with Relu, Elu or Softplus instead; a layer with Swish or Gelu runs, untrained",
     "ThresholdedRelu": "train with Relu or LeakyRelu instead",
     "Erf": "Gelu is read from its own operator, or as x * (1 + Erf(x / sqrt 2)) / 2",
-    "LSTM": "use GRU, or RNN with Tanh, or let an rnn layer learn from scratch",
     "QLinearConv": _IN_INTEGERS,
     "QLinearMatMul": _IN_INTEGERS,
     "ConvTranspose": "nets that make maps larger cannot learn here",
-    "LayerNormalization": "use BatchNormalization, which is folded into the layers",
     "InstanceNormalization": "use BatchNormalization, which is folded into the layers",
     "Pad": "zeros around a map go into the convolution behind them; pools have pads of their own",
     "Split": _TAKEN_APART,
@@ -41,7 +39,7 @@ _HELP = {
     "Scan": "export the net without control flow, for one example input",
 }
 _OTHERWISE = (
-    "layers come from Gemm, MatMul, Conv, RNN, GRU, MaxPool, AveragePool, "
+    "layers come from Gemm, MatMul, Conv, RNN, GRU, LSTM, MaxPool, AveragePool, "
     "GlobalAveragePool; "
     f"BatchNormalization, Relu, LeakyRelu, Tanh, Sigmoid, Clip, {', '.join(CURVES)} go into them"
 )

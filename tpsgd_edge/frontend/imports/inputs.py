@@ -20,7 +20,7 @@ _PASSING = (
 )
 # What reads maps channels first, and what reads the steps of a sequence as they lie.
 _ON_MAPS = frozenset(("Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"))
-_ON_STEPS = frozenset(("RNN", "GRU"))
+_ON_STEPS = frozenset(("RNN", "GRU", "LSTM"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def net_input(net: OnnxNet) -> NetInput:
         return NetInput(_known(net, net.input_shape), None)
     first = _first_node(net)
     reads_steps = first is not None and first.op in _ON_STEPS
-    # RNN and GRU have the samples on their second axis, unless `layout` says otherwise.
+    # RNN, GRU and LSTM have the samples on their second axis, unless `layout` says otherwise.
     batch = int(reads_steps and first is not None and first.attributes.get("layout", 0) != 1)
     lengths = [n for axis, n in enumerate(net.input_shape) if axis != batch]
     if len(lengths) not in (1, 2, 3) or len(net.input_shape) <= batch:

@@ -18,7 +18,9 @@ def layer_name(raw: str, kind: str, taken: Collection[str]) -> str:
     """
     parts = [part for part in re.split(r"[/:]", raw.lower()) if part]
     # Exporters add the operator: /conv1/Conv.
-    if len(parts) > 1 and re.fullmatch(r"(conv|gemm|matmul|rnn|gru|\w*pool)(_\d+)?", parts[-1]):
+    if len(parts) > 1 and re.fullmatch(
+        r"(conv|gemm|matmul|rnn|gru|lstm|\w*pool)(_\d+)?", parts[-1]
+    ):
         del parts[-1]
     words = re.findall(r"[a-z0-9]+", " ".join(parts))
     if words[:1] == ["node"] and len(words) > 1:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.errors import DataError
-from tpsgd_edge.frontend.imports import elementwise, two_classes
+from tpsgd_edge.frontend.imports import elementwise, recurrent, two_classes
 from tpsgd_edge.frontend.imports.arrays import computed, moved, shape_of
 from tpsgd_edge.frontend.imports.call import Call, Node
 from tpsgd_edge.frontend.imports.chain import Chain, scaled, with_scaled_samples
@@ -354,7 +354,8 @@ class _Reading:
                 raise call.error(
                     f"{call.node.op[:40]} reads what no node before it makes",
                     found=f"'{name[:60]}'",
-                    help="nodes come in the order of computing, without cycles",
+                    help=recurrent.advice_on_cells(self.net.nodes, name)
+                    or "nodes come in the order of computing, without cycles",
                 )
         for name in call.node.outputs:
             if name and self._is_known(name):

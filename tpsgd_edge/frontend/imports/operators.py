@@ -6,6 +6,7 @@ from tpsgd_edge.frontend.imports import (
     curves,
     elementwise,
     linear_models,
+    norms,
     pooling,
     products,
     quantized,
@@ -24,6 +25,7 @@ HANDLERS: dict[tuple[str, str], Callable[[Chain, Call], Chain]] = {
     ("", "Pad"): weighted.pad,
     ("", "RNN"): recurrent.rnn,
     ("", "GRU"): recurrent.gru,
+    ("", "LSTM"): recurrent.lstm,
     **dict.fromkeys((("", "MaxPool"), ("", "AveragePool")), pooling.pooled),
     **dict.fromkeys((("", "GlobalAveragePool"), ("", "GlobalMaxPool")), pooling.pooled_globally),
     **dict.fromkeys((("", "ReduceMean"), ("", "ReduceMax")), pooling.over_map),
@@ -31,6 +33,9 @@ HANDLERS: dict[tuple[str, str], Callable[[Chain, Call], Chain]] = {
     **dict.fromkeys((("", "LeakyRelu"), ("", "PRelu")), elementwise.leaky_relu),
     ("", "Clip"): elementwise.clip,
     **{("", op): curves.curve for op in CURVES},
+    **dict.fromkeys(
+        (("", "LayerNormalization"), ("", "RMSNormalization")), norms.layer_normalization
+    ),
     ("", "BatchNormalization"): elementwise.batch_normalization,
     **dict.fromkeys((("", "Max"), ("", "Min")), elementwise.extreme),
     ("", "Neg"): elementwise.negated,
@@ -55,6 +60,7 @@ WITHOUT_EFFECT: dict[str, tuple[str, ...]] = {
     "MaxPool": ("storage_order",),
     "RNN": ("output_sequence",),
     "GRU": ("output_sequence",),
+    "LSTM": ("output_sequence",),
     "Cast": ("saturate", "round_mode"),
     "QuantizeLinear": ("saturate", "precision"),
 }

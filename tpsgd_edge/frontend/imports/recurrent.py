@@ -1,6 +1,6 @@
-"""Operators that read sequences: RNN and GRU."""
+"""Operators that read sequences: RNN, GRU and LSTM."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.arithmetic.types import Real
-from tpsgd_edge.frontend.imports.call import Call
+from tpsgd_edge.frontend.imports.call import Call, Node
 from tpsgd_edge.frontend.imports.chain import Chain, extended, per_channel
 from tpsgd_edge.frontend.imports.curves import check_curve
 from tpsgd_edge.frontend.imports.elementwise import leaky_settings
@@ -18,6 +18,8 @@ from tpsgd_edge.graph import Weights
 
 # ONNX has the update gate first, our layers the reset gate.
 _GATES = (1, 0, 2)
+# ONNX has the output gate second; ours is the third.
+_GATES_OF_LSTM = (0, 2, 1, 3)
 
 
 def rnn(chain: Chain, call: Call) -> Chain:
@@ -46,6 +48,29 @@ def gru(chain: Chain, call: Call) -> Chain:
     return _recurrent(chain, call, 3, made)
 
 
+def lstm(chain: Chain, call: Call) -> Chain:
+    """LSTM, one direction, without clipping, with its usual activations: an lstm layer."""
+    _check_lstm(call)
+    # No operator of ONNX limits cells, but that of TensorFlow Lite, which is read as one, does.
+    most = call.node.attributes.get("cell_clip") if call.node.said else None
+    table: dict[str, Any] = {"kind": "lstm", **({} if most is None else {"cell_clip": most})}
+
+    def made(w: Real, own: Real, b: Real) -> tuple[dict[str, Any], Weights]:
+        order = _GATES_OF_LSTM
+        joined = np.concatenate([_gates(w, order), _gates(own, order)], axis=1)
+        return table, Weights(joined, np.stack([_gates(rows, order) for rows in b]))
+
+    return _recurrent(chain, call, 4, made)
+
+
+def advice_on_cells(nodes: Iterable[Node], name: str) -> str | None:
+    """Advice where this name is that of the cells of an LSTM; else None."""
+    are_cells = any(node.op == "LSTM" and name in node.outputs[2:] for node in nodes)
+    return (
+        "these are the cells of an LSTM: read its output or its last state" if are_cells else None
+    )
+
+
 def _recurrent(
     chain: Chain,
     call: Call,
@@ -64,8 +89,10 @@ def _recurrent(
         b = call.real(3, "bias", (1, 2 * rows))[0].reshape(2, rows)
     if call.has(4) and set(call.whole(call.array(4, "lengths"), "lengths")) != {steps}:
         raise call.error(f"{op} reads sequences of different lengths")
-    if call.has(5) and call.real(5, "initial state").any():
-        raise call.error(f"{op} starts from a state other than zero", help="start from zeros")
+    for place, state in ((5, "state"), (6, "cells")):
+        if call.has(place) and call.real(place, f"initial {state}").any():
+            what = f"{op} starts from a state other than zero"
+            raise call.error(what, help="start from zeros")
     check_lengths(call, rows, n_x)
     if chain.pending is not None:
         affine = per_channel(chain.pending, n_x)
@@ -85,17 +112,17 @@ def _recurrent(
     return replace(made, steps=steps, second=second)
 
 
-def _gates(rows: Real) -> Real:
-    """Rows, or biases, of the three gates in our order."""
-    parts = np.split(rows, 3)
-    return np.concatenate([parts[gate] for gate in _GATES])
+def _gates(rows: Real, order: tuple[int, ...] = _GATES) -> Real:
+    """Rows, or biases, of the gates in our order."""
+    parts = np.split(rows, len(order))
+    return np.concatenate([parts[gate] for gate in order])
 
 
 def _sequence(chain: Chain, call: Call) -> tuple[int, int]:
     """Steps, and values of each, that an operator reads."""
     shape = chain.order.shape
     batch = 0 if call.integer("layout", 0) else 1
-    follows = not chain.layers or chain.layers[-1].kind in ("rnn", "gru")
+    follows = not chain.layers or chain.layers[-1].kind in ("rnn", "gru", "lstm")
     if len(shape) != 3 or shape[batch] != 1 or not follows or chain.order.size != chain.size:
         raise call.error(
             f"{call.node.op} reads no sequence of steps",
@@ -140,6 +167,21 @@ def _check_gru(call: Call) -> None:
     direction = call.text("direction", "forward")
     if activations != ("Sigmoid", "Tanh") or direction != "forward" or "clip" in attributes:
         raise _unlike(call, activations, "one direction, Sigmoid and Tanh, no clipping")
+
+
+def _check_lstm(call: Call) -> None:
+    attributes = call.node.attributes
+    usual = ("Sigmoid", "Tanh", "Tanh")
+    activations = attributes.get("activations", usual)
+    direction = call.text("direction", "forward")
+    if activations != usual or direction != "forward" or "clip" in attributes:
+        raise _unlike(call, activations, "one direction, Sigmoid, Tanh and Tanh, no clipping")
+    if call.integer("input_forget", 0):
+        raise call.error("LSTM has one gate for input and forgetting", help="give it both gates")
+    if call.has(7) and call.real(7, "peephole weights").any():
+        raise call.error(
+            "LSTM has gates that look at its cells (peepholes)", help="train it without peepholes"
+        )
 
 
 def _unlike(call: Call, activations: object, rule: str) -> Exception:

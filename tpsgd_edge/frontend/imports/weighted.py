@@ -19,6 +19,7 @@ from tpsgd_edge.frontend.imports.chain import (
     extended,
     per_channel,
     places,
+    with_scale_layer,
     with_scaled_samples,
 )
 from tpsgd_edge.frontend.imports.names import layer_name
@@ -26,10 +27,7 @@ from tpsgd_edge.graph import Shape, Weights, conv2d
 
 _LARGEST = 65_535
 Handler = Callable[[Chain, Call], Chain]
-_BEHIND_LAYERS = (
-    "put BatchNormalization directly behind a layer, before its activation; where a convolution "
-    "has zeros around its map, Clip before it must begin at 0"
-)
+_BEHIND_LAYERS = "put BatchNormalization directly behind a layer, before its activation"
 _ONE_VECTOR = (
     "a dense layer reads one vector; of recurrent layers that were taken apart into products write "
     "the file with torch.onnx.export(..., dynamo=False), or give the weights in an .npz"
@@ -141,6 +139,8 @@ def convolution(
     check_map(call, y_shape)
     if not _can_fold(chain, padding=sum(padding)):
         chain = with_scaled_samples(chain)
+    if chain.layers and not _can_fold(chain, padding=sum(padding)):
+        chain = with_scale_layer(chain, call)
     w, b = _with_pending(chain, call, w, b, padding=sum(padding))
     rows = w.transpose(0, 2, 3, 1).reshape(filters, -1)
     table, count = {**table, "name": name}, math.prod(y_shape)

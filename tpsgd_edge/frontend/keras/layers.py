@@ -146,6 +146,23 @@ def _scaled(nodes: Nodes, layer: KerasLayer, x: str, factor: Array, shift: Array
     return nodes.node(layer, "Add", [x, nodes.constant(layer, "shift", more)])
 
 
+def _normalization(nodes: Nodes, layer: KerasLayer, x: str) -> str:
+    """Read LayerNormalization and RMSNormalization over the last axis."""
+    axis = layer.config.get("axis", -1)
+    axis = axis[0] if isinstance(axis, list | tuple) and len(axis) == 1 else axis
+    if axis not in (-1, layer.ndim - 1):
+        help = "the values of each place are normalized: axis = -1"  # noqa: A001
+        raise nodes.error(layer, "the layer normalizes other values", f"axis = {axis!r:.40}", help)
+    given = [np.asarray(w, np.float64) for w in layer.weights]
+    is_scaled = layer.kind == "RMSNormalization" or bool(layer.config.get("scale", True))
+    if given and not is_scaled:
+        given = [np.ones(given[0].shape), *given]
+    names = ("scale", "shift")
+    held = [nodes.constant(layer, name, w) for name, w in zip(names, given, strict=False)]
+    epsilon = float(layer.config.get("epsilon") or 1e-7)
+    return nodes.node(layer, layer.kind, [x, *held], axis=-1, epsilon=epsilon)
+
+
 def _rescaling(nodes: Nodes, layer: KerasLayer, x: str) -> str:
     scale, offset = (np.asarray(layer.config.get(name), float) for name in ("scale", "offset"))
     return _scaled(nodes, layer, x, scale, offset)
@@ -187,12 +204,23 @@ def _check_recurrent(nodes: Nodes, layer: KerasLayer) -> None:
 
 
 def _recurrent(
-    nodes: Nodes, layer: KerasLayer, x: str, op: str, bias: Array, **attributes: Any
+    nodes: Nodes,
+    layer: KerasLayer,
+    x: str,
+    op: str,
+    bias: Array,
+    *,
+    in_order: Callable[[Array], Array] = lambda rows: rows,
+    **attributes: Any,
 ) -> str:
-    """The outputs of all steps, or of the last one."""
+    """The outputs of all steps, or of the last one.
+
+    Args:
+        in_order: rows of weights in the order of ONNX.
+    """
     _check_recurrent(nodes, layer)
     kernel, own = (nodes.weight(layer, place, None, None) for place in (0, 1))
-    arrays = {"kernel": kernel.T, "recurrent": own.T, "bias": bias}
+    arrays = {"kernel": in_order(kernel.T), "recurrent": in_order(own.T), "bias": bias}
     held = [nodes.constant(layer, name, array[np.newaxis]) for name, array in arrays.items()]
     sequences = bool(layer.config.get("return_sequences"))
     y = nodes.node(
@@ -216,10 +244,7 @@ def _simple_rnn(nodes: Nodes, layer: KerasLayer, x: str) -> str:
 
 def _gru(nodes: Nodes, layer: KerasLayer, x: str) -> str:
     """Read GRU: Keras has its gates in the order of ONNX, the update gate first."""
-    given = (layer.config.get("activation"), layer.config.get("recurrent_activation"))
-    if given != ("tanh", "sigmoid"):
-        help = "tanh, and sigmoid in the gates"  # noqa: A001
-        raise nodes.error(layer, "GRU has other activations", f"{given!r:.60}", help)
+    _check_gated(nodes, layer)
     rows = 3 * nodes.weight(layer, 1, None, None).shape[0]
     is_after = bool(layer.config.get("reset_after", True))
     bias = np.zeros(2 * rows)
@@ -227,6 +252,29 @@ def _gru(nodes: Nodes, layer: KerasLayer, x: str) -> str:
         own = nodes.weight(layer, 2, *((2, rows) if is_after else (rows,))).ravel()
         bias[: own.size] = own
     return _recurrent(nodes, layer, x, "GRU", bias, linear_before_reset=int(is_after))
+
+
+def _lstm(nodes: Nodes, layer: KerasLayer, x: str) -> str:
+    """Read LSTM: Keras has the output gate last, ONNX has it second."""
+    _check_gated(nodes, layer)
+    rows = 4 * nodes.weight(layer, 1, None, None).shape[0]
+    bias = np.zeros(2 * rows)
+    if layer.config.get("use_bias", True):
+        bias[:rows] = _output_second(nodes.weight(layer, 2, rows))
+    return _recurrent(nodes, layer, x, "LSTM", bias, in_order=_output_second)
+
+
+def _output_second(values: Array) -> Array:
+    """Rows of input gate, forget gate, candidate and output gate in the order of ONNX."""
+    take, keep, candidate, show = np.split(values, 4)
+    return np.concatenate([take, show, keep, candidate])
+
+
+def _check_gated(nodes: Nodes, layer: KerasLayer) -> None:
+    given = (layer.config.get("activation"), layer.config.get("recurrent_activation"))
+    if given != ("tanh", "sigmoid"):
+        help = "tanh, and sigmoid in the gates"  # noqa: A001
+        raise nodes.error(layer, f"{layer.kind} has other activations", f"{given!r:.60}", help)
 
 
 def _activation(nodes: Nodes, layer: KerasLayer, x: str) -> str:
@@ -271,6 +319,7 @@ HANDLERS: Mapping[str, Handler] = {
     **{f"{mode}Pooling{axes}D": _pool for mode in ("Max", "Average") for axes in (1, 2)},
     **{f"Global{m}Pooling{axes}D": _pool_globally for m in ("Max", "Average") for axes in (1, 2)},
     "BatchNormalization": _batch_normalization,
+    **dict.fromkeys(("LayerNormalization", "RMSNormalization"), _normalization),
     "Rescaling": _rescaling,
     "Flatten": _flatten,
     "Reshape": _reshape,
@@ -285,6 +334,7 @@ HANDLERS: Mapping[str, Handler] = {
     ),
     "SimpleRNN": _simple_rnn,
     "GRU": _gru,
+    "LSTM": _lstm,
     "Activation": _activation,
     "ReLU": _relu,
     "LeakyReLU": _leaky_relu,

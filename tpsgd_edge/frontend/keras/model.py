@@ -13,9 +13,7 @@ from tpsgd_edge.frontend.keras.layers import HANDLERS
 from tpsgd_edge.frontend.keras.nodes import KerasLayer, Nodes
 
 _HELP = {
-    "LSTM": "use GRU, or let an rnn layer learn from scratch",
     "Bidirectional": "a device learns from the past: one direction",
-    "LayerNormalization": "use BatchNormalization, which is folded into the layers",
     "Lambda": "its code is not run here: use layers of Keras",
     "MultiHeadAttention": "attention has no layer of ours",
 }

@@ -16,7 +16,6 @@ _INPUT = "samples"
 _RECURRENT = "let a gru or rnn layer learn it, give the weights in an .npz, or leave the layer out"
 _STATE = "a net that keeps values from call to call: convert the one that reads a whole window"
 _HELP = {
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": _RECURRENT,
     "BIDIRECTIONAL_SEQUENCE_LSTM": _RECURRENT,
     "LSTM": _RECURRENT,
     "RNN": _RECURRENT,

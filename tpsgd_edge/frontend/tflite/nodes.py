@@ -100,6 +100,31 @@ class Nodes:
             )
         return self._counted(op, constant(self.net, index))
 
+    def bias(self, op: Operator, place: int, weights: int) -> Array:
+        """Biases (count,) in real numbers; whole ones have the scales of values and weights.
+
+        Args:
+            weights: the place of the weights that meet the operator's values.
+
+        Raises:
+            DataError: they have scales, but not one for each.
+        """
+        tensor, w, x = (self.tensor(op, at) for at in (place, weights, 0))
+        b = self.constant(op, place, "biases")
+        scale = np.ones(1)
+        if b.dtype.kind == "i" and tensor.steps is not None:
+            scale = tensor.steps.scale
+        elif b.dtype.kind == "i" and w.steps is not None and x.steps is not None:
+            scale = w.steps.scale * x.steps.scale[0]
+        if scale.size not in (1, b.size):
+            raise self.error(
+                op,
+                f"the biases of {op.op} have scales that do not fit",
+                found=f"{scale.size} scales for {b.size} biases",
+                help="one scale for all of them, or one for each",
+            )
+        return np.asarray((b.ravel() * scale).reshape(b.shape))
+
     def is_constant(self, op: Operator, place: int) -> bool:
         """Tell whether an input's numbers are in the file, or made of such."""
         return self.tensor(op, place).is_constant or self._index(op, place) in self._computed
@@ -198,6 +223,12 @@ class Nodes:
         """The name of a layer in the name of a tensor, such as "sequential/dense/BiasAdd"."""
         tensor = self.output(op)
         return "" if tensor is None else layer_label(tensor.name, op.op)
+
+
+def option(op: Operator, name: str) -> int | float:
+    """A number among the options of an operator; 0 where it is left out."""
+    value = op.options.get(name, 0)
+    return 0 if isinstance(value, tuple) else value
 
 
 def layer_label(name: str, op: str = "") -> str:

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from tpsgd_edge.frontend.tflite.file import Operator
-from tpsgd_edge.frontend.tflite.nodes import Nodes
+from tpsgd_edge.frontend.tflite.nodes import Nodes, option
+from tpsgd_edge.frontend.tflite.recurrent import lstm
 
 _FIRST, _LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 _PADDING = {0: "SAME_UPPER", 1: "VALID"}
@@ -27,7 +28,7 @@ def _activation(nodes: Nodes, op: Operator, kind: str, bounds: tuple[float, ...]
 
 def _finish(nodes: Nodes, op: Operator, y: str) -> None:
     """Let the activation that an operator takes in follow, and name its output."""
-    fused = int(_option(op, "fused"))
+    fused = int(option(op, "fused"))
     if fused and fused not in _FUSED:
         raise nodes.error(
             op,
@@ -57,11 +58,6 @@ def _implied(nodes: Nodes, op: Operator) -> tuple[str, tuple[float, ...]]:
     return ("Clip", (0.0, 6.0)) if is_six else ("Relu", ())
 
 
-def _option(op: Operator, name: str) -> int | float:
-    value = op.options.get(name, 0)
-    return 0 if isinstance(value, tuple) else value
-
-
 def _channels_first(nodes: Nodes, op: Operator) -> str:
     return nodes.node(op, "Transpose", [nodes.value(op, 0)], perm=_FIRST)
 
@@ -71,10 +67,10 @@ def _channels_last(nodes: Nodes, op: Operator, y: str) -> str:
 
 
 def _window(nodes: Nodes, op: Operator) -> dict[str, Any]:
-    padding = _PADDING.get(int(_option(op, "padding")))
+    padding = _PADDING.get(int(option(op, "padding")))
     if padding is None:
         raise nodes.error(op, f"{op.op} has an unknown padding", found=None, help=None)
-    strides = (int(_option(op, "stride_h")), int(_option(op, "stride_w")))
+    strides = (int(option(op, "stride_h")), int(option(op, "stride_w")))
     return {"auto_pad": padding, "strides": strides}
 
 
@@ -103,7 +99,7 @@ def _conv(nodes: Nodes, op: Operator) -> None:
 
 
 def _dilations(op: Operator) -> tuple[int, int]:
-    return int(_option(op, "dilation_h")), int(_option(op, "dilation_w"))
+    return int(option(op, "dilation_h")), int(option(op, "dilation_w"))
 
 
 def _space_to_batch(nodes: Nodes, op: Operator) -> None:
@@ -128,34 +124,20 @@ def _batch_to_space(nodes: Nodes, op: Operator) -> None:
 
 
 def _bias(nodes: Nodes, op: Operator) -> list[str]:
-    """The name of the bias: whole numbers have the scales of values and weights multiplied."""
+    """The name of the bias, if there is one."""
     if not nodes.has(op, 2):
         return []
-    tensor, w, x = nodes.tensor(op, 2), nodes.tensor(op, 1), nodes.tensor(op, 0)
-    b = nodes.constant(op, 2, "biases")
-    scale = np.ones(1)
-    if b.dtype.kind == "i" and tensor.steps is not None:
-        scale = tensor.steps.scale
-    elif b.dtype.kind == "i" and w.steps is not None and x.steps is not None:
-        scale = w.steps.scale * x.steps.scale[0]
-    if scale.size not in (1, b.size):
-        raise nodes.error(
-            op,
-            f"the biases of {op.op} have scales that do not fit",
-            found=f"{scale.size} scales for {b.size} biases",
-            help="one scale for all of them, or one for each",
-        )
-    b = (b.ravel() * scale).reshape(b.shape)
+    b = nodes.bias(op, 2, 1)
     return [nodes.held(f"bias of operator {op.index}", b)]
 
 
 def _fully_connected(nodes: Nodes, op: Operator) -> None:
     """Read FULLY_CONNECTED: a dense layer, or one of each step where it keeps the axes."""
-    if _option(op, "weights_format"):
+    if option(op, "weights_format"):
         raise nodes.error(
             op,
             "FULLY_CONNECTED has shuffled weights",
-            found=f"weights_format = {_option(op, 'weights_format')}",
+            found=f"weights_format = {option(op, 'weights_format')}",
             help="convert the net for microcontrollers, without formats of one processor",
         )
     w, shape = nodes.constant(op, 1, "weights"), nodes.tensor(op, 0).shape
@@ -165,7 +147,7 @@ def _fully_connected(nodes: Nodes, op: Operator) -> None:
     x = nodes.node(op, "Reshape", [nodes.value(op, 0), rows])
     weights = nodes.held(f"weights of operator {op.index}", w)
     y = nodes.node(op, "Gemm", [x, weights, *_bias(nodes, op)], transB=1)
-    if _option(op, "keep_num_dims") and len(shape) > 2:
+    if option(op, "keep_num_dims") and len(shape) > 2:
         lengths = np.array([1, *shape[1:-1], len(w)])
         y = nodes.node(op, "Reshape", [y, nodes.held(f"axes of operator {op.index}", lengths)])
     _finish(nodes, op, y)
@@ -173,7 +155,7 @@ def _fully_connected(nodes: Nodes, op: Operator) -> None:
 
 def _pool(nodes: Nodes, op: Operator) -> None:
     kind = "MaxPool" if op.op == "MAX_POOL_2D" else "AveragePool"
-    size = (int(_option(op, "height")), int(_option(op, "width")))
+    size = (int(option(op, "height")), int(option(op, "width")))
     x = _channels_first(nodes, op)
     y = nodes.node(op, kind, [x], kernel_shape=size, **_window(nodes, op))
     _finish(nodes, op, _channels_last(nodes, op, y))
@@ -181,7 +163,7 @@ def _pool(nodes: Nodes, op: Operator) -> None:
 
 def _reduce(nodes: Nodes, op: Operator) -> None:
     kind = _REDUCED[op.op]
-    axes, keeps = nodes.whole(op, 1, "axes"), int(_option(op, "keep_dims"))
+    axes, keeps = nodes.whole(op, 1, "axes"), int(option(op, "keep_dims"))
     x = nodes.value(op, 0)
     nodes.stands_for(op, nodes.node(op, kind, [x], axes=axes, keepdims=keeps))
 
@@ -202,7 +184,7 @@ def _reshape(nodes: Nodes, op: Operator) -> None:
 
 
 def _softmax(nodes: Nodes, op: Operator) -> None:
-    beta = _option(op, "beta") if op.op == "SOFTMAX" else 1.0
+    beta = option(op, "beta") if op.op == "SOFTMAX" else 1.0
     if beta != 1.0:
         raise nodes.error(
             op,
@@ -220,12 +202,12 @@ def _elementwise(nodes: Nodes, op: Operator) -> None:
 
 
 def _leaky_relu(nodes: Nodes, op: Operator) -> None:
-    x, slope = nodes.value(op, 0), float(_option(op, "alpha"))
+    x, slope = nodes.value(op, 0), float(option(op, "alpha"))
     nodes.stands_for(op, nodes.node(op, "LeakyRelu", [x], alpha=slope))
 
 
 def _gelu(nodes: Nodes, op: Operator) -> None:
-    how = "tanh" if _option(op, "approximate") else "none"
+    how = "tanh" if option(op, "approximate") else "none"
     nodes.stands_for(op, nodes.node(op, "Gelu", [nodes.value(op, 0)], approximate=how))
 
 
@@ -245,12 +227,12 @@ def _extreme(nodes: Nodes, op: Operator) -> None:
 
 def _concat(nodes: Nodes, op: Operator) -> None:
     parts = [nodes.value(op, place) for place in range(len(op.inputs))]
-    _finish(nodes, op, nodes.node(op, "Concat", parts, axis=int(_option(op, "axis"))))
+    _finish(nodes, op, nodes.node(op, "Concat", parts, axis=int(option(op, "axis"))))
 
 
 def _pack(nodes: Nodes, op: Operator) -> None:
     """Read PACK: its inputs with one more axis, joined along it."""
-    axis = int(_option(op, "axis"))
+    axis = int(option(op, "axis"))
     parts = [
         nodes.node(op, "Unsqueeze", [nodes.value(op, place)], axes=(axis,))
         for place in range(len(op.inputs))
@@ -290,7 +272,7 @@ def _shape(nodes: Nodes, op: Operator) -> None:
 def _strided_slice(nodes: Nodes, op: Operator) -> None:
     """Read STRIDED_SLICE: a part of some axes, of which single places lose their axis."""
     starts, ends, steps = (nodes.whole(op, place, "places") for place in (1, 2, 3))
-    masks = {name: int(_option(op, name)) for name in op.options}
+    masks = {name: int(option(op, name)) for name in op.options}
     is_plain = not masks["ellipsis_mask"] and not masks["new_axis_mask"]
     if not is_plain or not len(starts) == len(ends) == len(steps) <= 8 or min(steps, default=1) < 1:
         raise nodes.error(
@@ -316,10 +298,10 @@ def _strided_slice(nodes: Nodes, op: Operator) -> None:
 
 
 def _gather(nodes: Nodes, op: Operator) -> None:
-    if _option(op, "batch_dims"):
+    if option(op, "batch_dims"):
         raise nodes.error(op, "GATHER takes other places of each sample", found=None, help=None)
     inputs = [nodes.value(op, 0), nodes.value(op, 1)]
-    nodes.stands_for(op, nodes.node(op, "Gather", inputs, axis=int(_option(op, "axis"))))
+    nodes.stands_for(op, nodes.node(op, "Gather", inputs, axis=int(option(op, "axis"))))
 
 
 def _arg_max(nodes: Nodes, op: Operator) -> None:
@@ -353,6 +335,7 @@ _CURVES: Mapping[str, tuple[str, tuple[float, ...]]] = {
 HANDLERS: Mapping[str, Callable[[Nodes, Operator], None]] = {
     **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D"), _conv),
     "FULLY_CONNECTED": _fully_connected,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": lstm,
     **dict.fromkeys(("MAX_POOL_2D", "AVERAGE_POOL_2D"), _pool),
     **dict.fromkeys(_REDUCED, _reduce),
     "RESHAPE": _reshape,

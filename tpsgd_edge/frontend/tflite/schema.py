@@ -60,10 +60,17 @@ OPTIONS: Mapping[str, tuple[int, tuple[str, ...]]] = {
         ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask"),
     ),
     "SUB": (28, ("fused",)),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": (
+        71,
+        ("fused", "cell_clip", "projection_clip", "time_major", "asymmetric", "diagonal"),
+    ),
 }
 # Fields of options that take one byte; others take four.
-BYTES = ("fused", "padding", "weights_format", "keep_num_dims", "keep_dims", "approximate")
-REALS = ("alpha", "beta")
+BYTES = (
+    *("fused", "padding", "weights_format", "keep_num_dims", "keep_dims", "approximate"),
+    *("time_major", "asymmetric", "diagonal"),
+)
+REALS = ("alpha", "beta", "cell_clip", "projection_clip")
 ONE_BY_DEFAULT = ("dilation_w", "dilation_h")
 
 # Element types by their numbers, as numpy reads them; 17 is two numbers of 4 bits in each byte.

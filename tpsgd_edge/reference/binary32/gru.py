@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.quantize.model import QuantizedGru, in_binary32
 from tpsgd_edge.reference.binary32.activation import ACTIVATIONS, DERIVATIVES
-from tpsgd_edge.reference.binary32.dense import Binary32Dense
 from tpsgd_edge.reference.binary32.functions import F32
-from tpsgd_edge.reference.binary32.loss import Label, LossConstants, local_error, prepare_loss
+from tpsgd_edge.reference.binary32.gated import Binary32Gated
+from tpsgd_edge.reference.binary32.loss import Label, local_error
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,45 +30,14 @@ class Seen:
 
 
 @dataclass(slots=True, eq=False)
-class Binary32Gru:
-    """One gated recurrent layer: sums over its input and over its own output, and a state.
+class Binary32Gru(Binary32Gated):
+    """One gated recurrent layer.
 
     Attributes:
-        loss: the constants of the layer's loss, where it learns.
         seen: the latest step.
-        h: the state, shape (n_out,).
     """
 
-    layer: QuantizedGru
-    reads: Binary32Dense
-    own: Binary32Dense
-    loss: LossConstants | None
-    h: F32
-    seen: Seen | None
-
-    @property
-    def parts(self) -> tuple[Binary32Dense, Binary32Dense]:
-        """The dense layers, whose state is that of the layer."""
-        return self.reads, self.own
-
-    @classmethod
-    def from_quantized(
-        cls, layer: QuantizedGru, label_kind: str, label_count: int
-    ) -> "Binary32Gru":
-        """The layer with weights of zero, before a sequence."""
-        reads, own = (
-            Binary32Dense.from_quantized(in_binary32(unit), label_kind, label_count)
-            for unit in layer.units
-        )
-        loss = None
-        if layer.loss_layer is not None:
-            loss = prepare_loss(in_binary32(layer.loss_layer), label_kind, label_count)
-        h = np.zeros(layer.n_out, np.float32)
-        return cls(layer, reads, own, loss, h, None)
-
-    def reset(self) -> None:
-        """Begin a sequence."""
-        self.h = np.zeros_like(self.h)
+    seen: Seen | None = None
 
     def forward(self, x: F32) -> F32:
         """The next step of the sequence: y, shape (n_out,), of x, shape (n_x,)."""
@@ -93,6 +61,4 @@ class Binary32Gru:
         reset = (candidate * s.u) * DERIVATIVES["sigmoid"](s.r)
         of_x = np.concatenate([reset, update, candidate])
         of_h = np.concatenate([reset, update, candidate * s.r])
-        n = len(of_x)
-        learned = self.reads.learn_from(of_x, s.x, of_x, words[:n], decay)
-        return self.own.learn_from(of_h, s.h, of_h, words[n:], decay) or learned
+        return self.learn_from(of_x, of_h, s.x, s.h, words, decay)

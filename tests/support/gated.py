@@ -1,5 +1,6 @@
 """Random models whose recurrent layers, some or all, are gated ones."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,15 +14,27 @@ from tpsgd_edge.quantize.model import (
     DenseShape,
     Loss,
     QuantizedGru,
+    QuantizedLstm,
     QuantizedModel,
     QuantizedWeighted,
     Requantize,
     ValueType,
 )
 
+Like = Callable[[Rng, QuantizedModel, int, Any], QuantizedGru | QuantizedLstm]
+
 
 def with_gru_layers(rng: Rng, model: QuantizedModel) -> QuantizedModel:
     """The model with at least one of its recurrent layers a gru of the same size."""
+    return _with_gated(rng, model, _gru_like)
+
+
+def with_lstm_layers(rng: Rng, model: QuantizedModel) -> QuantizedModel:
+    """The model with at least one of its recurrent layers an lstm of the same size."""
+    return _with_gated(rng, model, _lstm_like)
+
+
+def _with_gated(rng: Rng, model: QuantizedModel, like: Like) -> QuantizedModel:
     count = len(model.recurrent)
     becomes = rng.random(count) < 0.5
     becomes[rng.integers(count)] = True
@@ -29,7 +42,7 @@ def with_gru_layers(rng: Rng, model: QuantizedModel) -> QuantizedModel:
     offset = 0
     for index, layer in enumerate(model.layers):
         if index < count and becomes[index]:
-            layer = _gru_like(rng, model, index, layer)
+            layer = like(rng, model, index, layer)
         units = []
         for unit in layer.units:
             units.append(altered(unit, unit_offset=offset) if unit.trains else unit)
@@ -43,23 +56,38 @@ def with_gru_layers(rng: Rng, model: QuantizedModel) -> QuantizedModel:
 def _gru_like(rng: Rng, model: QuantizedModel, index: int, layer: Any) -> QuantizedGru:
     """A gru in place of an rnn."""
     name = f"gru{index + 1}"
-    weight_type = layer.weight_type
-    n_x, rows = layer.shape.n_x, 3 * layer.n_out
-    reads = _sums(rng, model, f"{name}_x", (n_x, rows), weight_type)
-    own = _sums(rng, model, f"{name}_h", (layer.n_out, rows), weight_type)
+    reads, own = _parts(rng, model, name, layer, QuantizedGru.gates)
     if not layer.trains or rng.random() < 0.4:
         return QuantizedGru(name, reads, own, bool(rng.random() < 0.5), layer.y_scale)
-    taught = replace(
-        layer,
-        name=name,
-        shape=DenseShape(layer.n_in, layer.n_out),
-        activation="linear",
-        settings=(),
-    )
-    if layer.weight_type != "f32":
-        taught = altered(taught, curve=None)
     reads, own = (_learning(rng, layer, unit) for unit in (reads, own))
-    return QuantizedGru(name, reads, own, False, layer.y_scale, taught)
+    return QuantizedGru(name, reads, own, False, layer.y_scale, _taught(layer, name))
+
+
+def _lstm_like(rng: Rng, model: QuantizedModel, index: int, layer: Any) -> QuantizedLstm:
+    """An lstm in place of an rnn."""
+    name = f"lstm{index + 1}"
+    reads, own = _parts(rng, model, name, layer, QuantizedLstm.gates)
+    most = choose(rng, (2.0**24, 0.75) if layer.weight_type == "f32" else (2**30, 30_000, 1))
+    if not layer.trains or rng.random() < 0.2:
+        return QuantizedLstm(name, reads, own, layer.y_scale, most)
+    reads, own = (_learning(rng, layer, unit) for unit in (reads, own))
+    return QuantizedLstm(name, reads, own, layer.y_scale, most, _taught(layer, name))
+
+
+def _parts(
+    rng: Rng, model: QuantizedModel, name: str, layer: Any, gates: int
+) -> tuple[QuantizedWeighted, QuantizedWeighted]:
+    """Sums over the input, and over the own output."""
+    rows, weight_type = gates * layer.n_out, layer.weight_type
+    reads = _sums(rng, model, f"{name}_x", (layer.shape.n_x, rows), weight_type)
+    return reads, _sums(rng, model, f"{name}_h", (layer.n_out, rows), weight_type)
+
+
+def _taught(layer: Any, name: str) -> QuantizedWeighted:
+    """The linear layer that has the loss of a gated one."""
+    shape = DenseShape(layer.n_in, layer.n_out)
+    taught = replace(layer, name=name, shape=shape, activation="linear", settings=())
+    return taught if layer.weight_type == "f32" else altered(taught, curve=None)
 
 
 def _learning(rng: Rng, layer: QuantizedWeighted, unit: QuantizedWeighted) -> QuantizedWeighted:
