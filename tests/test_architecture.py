@@ -31,7 +31,7 @@ FLOORS = (
     {"stages"},
     {"reports"},
     {"pipeline", "packaging", "migration", "replaying", "estimator", "starter", "link", "search"},
-    {"fluent"},
+    {"fluent", "fleet"},
     {"cli"},
 )
 FLOOR_OF = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}
@@ -94,6 +94,7 @@ GIVEN_TO = {
     "example_main.c.j2": {"e"},
     "model.c.j2": {"headers"},
     "model_costs.h.j2": {"c"},
+    "model_fleet.h.j2": {"f"},
     "project_cmake.j2": {"sources"},
     "project_makefile.j2": {"sources", "headers"},
     "project_readme.md.j2": {"license"},
