@@ -43,6 +43,7 @@ DOORS = {
     "ctypes": {"toolchain"},
     "elftools": {"toolchain"},
     "jinja2": {"codegen", "reports"},
+    "flwr": {"fleet"},
     "matplotlib": {"reports"},
     "onnx": {"frontend"},
     "optuna": {"search"},

@@ -10,7 +10,7 @@ from tpsgd_edge.arithmetic.random import PHI, mix
 from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.fleet.shared import Shared
-from tpsgd_edge.fleet.updates import DIFFERENCE, Message, read, written
+from tpsgd_edge.fleet.updates import DIFFERENCE, WHOLE, Message, read, written
 from tpsgd_edge.frontend.split import epoch_order
 
 
@@ -42,6 +42,24 @@ class Member:
         self._seed = mix(seed + PHI * (place + 1))
         self._known: Int64 | None = None
         self._passes = 0
+
+    def saved(self) -> tuple[bytes, bytes, int]:
+        """All that the device keeps between rounds: its state, what the server has, its passes."""
+        known = b""
+        if self._known is not None and self.heard is not None:
+            known = written(self.shared, Message(WHOLE, self.heard, 0, self._known))
+        return self.state, known, self._passes
+
+    def restore(self, state: bytes, known: bytes, passes: int) -> None:
+        """Take back what `saved` gave.
+
+        Raises:
+            DataError: it is of another model.
+        """
+        self.state, self._passes = state, passes
+        if known:
+            message = read(self.shared, known)
+            self._known, self.heard = message.values, message.turn
 
     def take(self, raw: bytes) -> None:
         """Take a message of the server over into the state.
