@@ -71,7 +71,7 @@ class FleetResult:
         devices: how many there were.
         rounds: the first one before all learning.
         values: of the server, shape (count,).
-        state: the state struct of the first device with the server's values.
+        state: the state struct of a new device with the server's values.
         seconds: that the rounds took, with their scores.
     """
 

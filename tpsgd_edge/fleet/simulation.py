@@ -82,7 +82,7 @@ def simulate_fleet(spec: Spec, fleet: Fleet, progress: Progress | None = None) -
             progress or _silent,
         )
         began = time.perf_counter()
-        rounds, server, members = _rounds(run)
+        rounds, server, first = _rounds(run)
         seconds = time.perf_counter() - began
         baselines = tuple(_baselines(run)) if fleet.has_baselines else ()
     return FleetResult(
@@ -95,7 +95,7 @@ def simulate_fleet(spec: Spec, fleet: Fleet, progress: Progress | None = None) -
         shared=shared,
         rounds=rounds,
         values=server.values,
-        state=shared.into(members[0].state, server.values),
+        state=shared.into(first, server.values),
         baselines=baselines,
         seconds=seconds,
     )
@@ -121,10 +121,11 @@ def _core(prepared: Prepared, emulated: int) -> Iterator[Device | None]:
             yield core
 
 
-def _rounds(run: _Run) -> tuple[tuple[Round, ...], Server, list[Member]]:
-    """All rounds, the server and the devices after them."""
+def _rounds(run: _Run) -> tuple[tuple[Round, ...], Server, bytes]:
+    """All rounds, the server after them, and the state that all devices began with."""
     fleet, members, seed = run.fleet, run.members(), run.prepared.model.seed
-    server = Server(run.shared, run.shared.of(members[0].state), fleet.averaging, seed)
+    first = members[0].state
+    server = Server(run.shared, run.shared.of(first), fleet.averaging, seed)
     lying = liars(fleet.accidents, seed, len(members))
     late: list[bytes] = []
     found = [Round(0, 0, 0, 0, 0, _scores(run, server, members))]
@@ -147,7 +148,7 @@ def _rounds(run: _Run) -> tuple[tuple[Round, ...], Server, list[Member]]:
         scores = _scores(run, server, members)
         found.append(Round(down, up, len(updates) - refused, refused, len(late), scores))
     run.progress("rounds", fleet.rounds, fleet.rounds)
-    return tuple(found), server, members
+    return tuple(found), server, first
 
 
 def _learned(run: _Run, place: int, member: Member) -> bytes:
