@@ -224,6 +224,7 @@ def test_the_same_fleet_is_the_same_and_another_seed_another(tmp_path):
     assert other.state != first.state
 
 
+@pytest.mark.slow
 @pytest.mark.emulator
 def test_devices_on_an_emulated_core_send_the_same_updates(tmp_path):
     spec = spec_for(tmp_path, platform="cortex-m4f")

@@ -31,7 +31,8 @@ KINDS = ("bytes", "words", "maps", "wave_gru")
 SEED = 12345
 WARNINGS = "-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wmissing-prototypes".split()
 # A server that takes updates from stdin, each behind its length, and answers with its base, all of
-# base as a message, and what the round has changed. A round ends with a length of 0.
+# base as a message, what the round has changed, and that again as an update for a server above. A
+# round ends with a length of 0.
 GATEWAY = """
 #include "NAME_fleet.h"
 #include <stdio.h>
@@ -41,10 +42,11 @@ static int64_t wide[UPPER_FLEET_WIDE_VALUES];
 static uint8_t kept[64][UPPER_FLEET_MESSAGE_BYTES], message[UPPER_FLEET_MESSAGE_BYTES];
 static uint32_t samples[64];
 static struct tps_fleet fleet = {UPPER_FLEET_NAME, SEEDu, base, sums, wide, 0, 0};
-static void send(const int32_t *from)
+static void send(const int32_t *from, uint32_t n)
 {
-    uint32_t bytes = tps_fleet_write(&fleet, from, 0, message, sizeof message);
-    if (tps_fleet_write(&fleet, from, 0, message, bytes - 1u) != 0u) { bytes = 0; }
+    uint32_t bytes = tps_fleet_write(&fleet, from, n, message, sizeof message);
+    if (tps_fleet_write(&fleet, from, n, message, bytes - 1u) != 0u) { bytes = 0; }
+    bytes = bytes == 0 ? 0 : tps_fleet_write(&fleet, from, n, message, bytes);
     fwrite(&bytes, 4, 1, stdout);
     fwrite(message, 1, bytes, stdout);
 }
@@ -71,8 +73,12 @@ int main(void)
         }
         tps_fleet_finish(&fleet);
         fwrite(base, sizeof base, 1, stdout);
-        send(NULL);
-        send(old);
+        send(NULL, 0);
+        send(old, 0);
+        /* To a server above: the samples of all, and the round that it began with. */
+        fleet.round--;
+        send(old, all);
+        fleet.round++;
         many = 0;
     }
     return 0;
@@ -135,7 +141,9 @@ def test_server_gateway_and_plain_integers_agree(tmp_path, name):
         change = written(own, Message(DIFFERENCE, turn + 1, 0, server.values - before))
         assert (server.message(None), server.message(turn)) == (whole, change)
         expected += server.values.astype("<i4").tobytes()
-        expected += b"".join(struct.pack("<I", len(m)) + m for m in (whole, change))
+        every = int(device_shares([m.samples for m in messages]).sum())
+        up = written(own, Message(DIFFERENCE, turn, every, server.values - before))
+        expected += b"".join(struct.pack("<I", len(m)) + m for m in (whole, change, up))
         before = server.values
     said = base.astype("<i4").tobytes()
     for part in sent:
@@ -144,6 +152,26 @@ def test_server_gateway_and_plain_integers_agree(tmp_path, name):
         [str(gateway(tmp_path, name))], input=said, capture_output=True, timeout=60, check=True
     )
     assert done.stdout == expected
+
+
+def test_gateways_and_a_server_come_close_to_one_server():
+    own, rng = shared("words"), np.random.default_rng(3)
+    base = np.zeros(own.count, np.int64)
+    updates = [
+        written(own, Message(DIFFERENCE, 0, 10, rng.integers(-900, 900, own.count)))
+        for _ in range(12)
+    ]
+    flat, top = (Server(own, base, Averaging(), SEED) for _ in range(2))
+    flat.finish(updates)
+    up = []
+    for place in range(3):
+        gate = Server(own, base, Averaging(), SEED + 1 + place)
+        gate.finish(updates[4 * place : 4 * place + 4])
+        up.append(written(own, Message(DIFFERENCE, 0, 40, gate.values - base)))
+    top.finish(up)
+    # Each of both levels rounds by less than 1, up or down.
+    assert np.abs(top.values - flat.values).max() <= 2
+    assert np.abs((top.values - flat.values).mean()) < 0.1
 
 
 def test_nobody_moves_a_value_out_of_its_range():

@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.fleets import spec_for
+from tools.line_devices import Process, build
 from tpsgd_edge.errors import DataError, ToolError
 from tpsgd_edge.fleet.partition import parse_partition
 from tpsgd_edge.fleet.plan import Fleet
 from tpsgd_edge.fleet.simulation import simulate_fleet
 from tpsgd_edge.spec.toml import spec_content, toml_text
+from tpsgd_edge.stages import prepare, render_project
 
 pytest.importorskip("flwr")
 
@@ -93,6 +95,19 @@ def test_a_node_that_fails_is_left_out_and_told_all_values_later(config, caplog)
     assert "node 102: gone" in caplog.text
     # In the third round it does not have the values of the second, as far as the server knows.
     assert grid.kinds[8:12].count(0) == 1
+
+
+def test_a_device_on_a_line_learns_as_one_that_is_simulated(tmp_path, config):
+    pytest.importorskip("serial")
+    spec = spec_for(tmp_path)
+    firmware = spec.firmware.model_copy(update={"wire": True})
+    project = render_project(prepare(spec.model_copy(update={"firmware": firmware})))
+    folder, grid = tmp_path / "device", Here(config, 4)
+    with Process(build(project, folder), folder) as process:
+        assert process.port.startswith("socket://")
+        grid.contexts[101].node_config["port"] = process.port
+        fleet = Fleet(4, 4, partition=parse_partition("classes:2"))
+        assert served(grid, config) == simulate_fleet(spec, fleet).state
 
 
 def test_missing_nodes_are_said(config):

@@ -1,6 +1,6 @@
 """Averages of differences in integers, with one rounding (docs/ARITHMETIC.md, section 27)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -42,18 +42,21 @@ def rounding_words(seed: int, turn: int, count: int) -> Int64:
 
 
 def limited(shared: Shared, base: Int64, differences: Int64) -> Int64:
-    """Differences (n, count) cut to what leaves each value in the range of its tensor."""
+    """Differences (count,) cut to what leaves each value in the range of its tensor."""
     cut: Int64 = np.clip(base + differences, shared.low, shared.high) - base
     return cut
 
 
-def mean(differences: Int64, shares: Int64, words: Int64) -> Int64:
-    """The weighted mean of differences (n, count), rounded at random, shape (count,).
+def mean(differences: Iterable[Int64], shares: Int64, words: Int64) -> Int64:
+    """The weighted mean of differences, n of shape (count,), rounded at random, shape (count,).
 
-    >>> mean(np.array([[4, -1], [0, 0]]), np.array([1, 3]), np.array([0, 0])).tolist()
+    >>> mean([np.array([4, -1]), np.array([0, 0])], np.array([1, 3]), np.array([0, 0])).tolist()
     [1, -1]
     """
-    return _divided(shares @ differences, int(shares.sum()), words)
+    sums = np.zeros(len(words), np.int64)
+    for share, difference in zip(shares.tolist(), differences, strict=True):
+        sums += share * difference
+    return _divided(sums, int(shares.sum()), words)
 
 
 def _divided(sums: Int64, by: int, words: Int64) -> Int64:
@@ -85,7 +88,7 @@ def krum_choice(differences: Int64, cut: int) -> int:
 def averaged(
     shared: Shared,
     base: Int64,
-    differences: Int64,
+    differences: Iterable[Int64],
     shares: Int64,
     words: Int64,
     *,
@@ -96,27 +99,26 @@ def averaged(
 
     Args:
         base: its values before.
-        differences: of the devices, (n, count), n > 0.
+        differences: of the devices, n > 0 of shape (count,); a mean takes one after the other.
         shares: of the devices, (n,); only a mean regards them.
         cut: devices that a trimmed mean leaves out at each end, or that Krum takes for liars.
     """
-    moved = limited(shared, base, differences)
-    make = _AVERAGES[average]
-    return base + make(shared, moved, shares, words, min(cut, (len(moved) - 1) // 2))
+    moved = (limited(shared, base, one) for one in differences)
+    if average == "mean":
+        return base + mean(moved, shares, words)
+    make = _ROBUST[average]
+    return base + make(shared, np.stack(list(moved)), words, min(cut, (len(shares) - 1) // 2))
 
 
-def _krum(shared: Shared, moved: Int64, shares: Int64, words: Int64, cut: int) -> Int64:
+def _krum(shared: Shared, moved: Int64, words: Int64, cut: int) -> Int64:
     places = [tensor.place for tensor in shared.tensors if tensor.type != "s32"]
     chosen = krum_choice(np.concatenate([moved[:, place] for place in places], axis=1), cut)
     found: Int64 = moved[chosen]
     return found
 
 
-_AVERAGES: Mapping[Average, Callable[[Shared, Int64, Int64, Int64, int], Int64]] = {
-    "mean": lambda shared, moved, shares, words, cut: mean(moved, shares, words),
-    "median": lambda shared, moved, shares, words, cut: trimmed_mean(
-        moved, (len(moved) - 1) // 2, words
-    ),
-    "trimmed": lambda shared, moved, shares, words, cut: trimmed_mean(moved, cut, words),
+_ROBUST: Mapping[Average, Callable[[Shared, Int64, Int64, int], Int64]] = {
+    "median": lambda shared, moved, words, cut: trimmed_mean(moved, (len(moved) - 1) // 2, words),
+    "trimmed": lambda shared, moved, words, cut: trimmed_mean(moved, cut, words),
     "krum": _krum,
 }

@@ -5,7 +5,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.arithmetic.ops import Int64
 from tpsgd_edge.arithmetic.random import PHI, mix
 from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.errors import DataError
@@ -40,14 +39,16 @@ class Member:
         self.state = state
         self.heard: int | None = None
         self._seed = mix(seed + PHI * (place + 1))
-        self._known: Int64 | None = None
+        # A state with the values that the server has: compact, as many devices are held at once.
+        self._known = b""
         self._passes = 0
 
     def saved(self) -> tuple[bytes, bytes, int]:
         """All that the device keeps between rounds: its state, what the server has, its passes."""
         known = b""
-        if self._known is not None and self.heard is not None:
-            known = written(self.shared, Message(WHOLE, self.heard, 0, self._known))
+        if self.heard is not None:
+            values = self.shared.of(self._known)
+            known = written(self.shared, Message(WHOLE, self.heard, 0, values))
         return self.state, known, self._passes
 
     def restore(self, state: bytes, known: bytes, passes: int) -> None:
@@ -59,7 +60,7 @@ class Member:
         self.state, self._passes = state, passes
         if known:
             message = read(self.shared, known)
-            self._known, self.heard = message.values, message.turn
+            self._known, self.heard = self.shared.into(state, message.values), message.turn
 
     def take(self, raw: bytes) -> None:
         """Take a message of the server over into the state.
@@ -70,15 +71,15 @@ class Member:
         message = read(self.shared, raw)
         values = message.values
         if message.kind == DIFFERENCE:
-            if self._known is None or self.heard != message.turn - 1:
+            if self.heard is None or self.heard != message.turn - 1:
                 raise DataError(
                     "a message says what has changed since one that did not come",
                     found=f"round {message.turn}; the last one that came is {self.heard}",
                     help="ask the server for all values",
                 )
-            values = self._known + values
-        self._known, self.heard = values, message.turn
-        self.state = self.shared.into(self.state, values)
+            values = self.shared.of(self._known) + values
+        self.state = self._known = self.shared.into(self.state, values)
+        self.heard = message.turn
 
     def learn(self, learner: Learner, x: Array, labels: Array, *, epochs: int) -> bytes:
         """The update after learning the device's samples x (n, n_in), which has begun from `take`.
@@ -86,10 +87,10 @@ class Member:
         Raises:
             DataError: no message was taken.
         """
-        if self._known is None or self.heard is None:
+        if self.heard is None:
             raise DataError("a device learns for a fleet before it has heard of it")
         self.train(learner, x, labels, epochs=epochs)
-        moved = self.shared.of(self.state) - self._known
+        moved = self.shared.of(self.state) - self.shared.of(self._known)
         return written(self.shared, Message(DIFFERENCE, self.heard, epochs * len(x), moved))
 
     def train(self, learner: Learner, x: Array, labels: Array, *, epochs: int) -> None:

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from tpsgd_edge.arithmetic.ops import Int64
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.fleet.averaging import Average, averaged, device_shares, rounding_words
@@ -58,24 +56,28 @@ class Server:
         An update is taken where it is of this round or late by one round. Without any the values
         stay as they are.
         """
-        taken: list[Message] = []
-        for raw in updates:
-            try:
-                message = read(self.shared, raw)
-            except DataError:
-                continue
-            if message.kind == DIFFERENCE and self.turn - 1 <= message.turn <= self.turn:
-                taken.append(message)
+        samples = [self._samples(raw) for raw in updates]
+        taken = [raw for raw, count in zip(updates, samples, strict=True) if count is not None]
         self._before = self.values
         if taken:
             self.values = averaged(
                 self.shared,
                 self.values,
-                np.stack([message.values for message in taken]),
-                device_shares([message.samples for message in taken]),
+                # They are read again one by one: bytes are the least that many updates take.
+                (read(self.shared, raw).values for raw in taken),
+                device_shares([count for count in samples if count is not None]),
                 rounding_words(self._seed, self.turn, self.shared.count),
                 average=self.averaging.average,
                 cut=int(self.averaging.cut * len(taken)),
             )
         self.turn += 1
         return len(updates) - len(taken)
+
+    def _samples(self, raw: bytes) -> int | None:
+        """The samples of an update; None where it cannot be taken."""
+        try:
+            message = read(self.shared, raw)
+        except DataError:
+            return None
+        is_timely = self.turn - 1 <= message.turn <= self.turn
+        return message.samples if message.kind == DIFFERENCE and is_timely else None
