@@ -137,7 +137,7 @@ def train(message: Message, context: Context) -> Message:
 
 @contextmanager
 def _learner(terms: _Terms, context: Context) -> Iterator[tuple[Learner, Array, Array]]:
-    """What learns, and all samples (n, n_in) and labels as it takes them."""
+    """Give the device that learns, and all samples (n, n_in) and labels as it takes them."""
     prepared = _ready(terms).prepared
     dataset, model = prepared.dataset, prepared.model
     port = context.node_config.get("port")
