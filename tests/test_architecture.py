@@ -49,6 +49,7 @@ DOORS = {
     "optuna": {"search"},
     "pydantic": {"spec"},
     "pydantic_core": {"spec"},
+    "ray": {"search"},
     "rich": {"cli"},
     "serial": {"link"},
     "sklearn": {"estimator"},
