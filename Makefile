@@ -95,7 +95,7 @@ $(VENV)/.link: $(VENV)/.demo
 # cobs is built from its sources, which brings what that needs only under build isolation.
 $(VENV)/.test: $(VENV)/.demo
 	$(PIP_INSTALL) cobs
-	$(PIP_INSTALL) --no-build-isolation --editable '.[emulator,dev,ecosystems,link,notebook,onnx,search,sklearn,torch]'
+	$(PIP_INSTALL) --no-build-isolation --editable '.[emulator,dev,ecosystems,fleet,link,notebook,onnx,search,sklearn,torch]'
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.demo

@@ -39,6 +39,9 @@ with atheris.instrument_imports(include=["tpsgd_edge"]) if atheris else nullcont
     from tpsgd_edge.comparison.runs import Run
     from tpsgd_edge.comparison.store import open_store
     from tpsgd_edge.errors import TpsgdError
+    from tpsgd_edge.fleet.shared import shared_of
+    from tpsgd_edge.fleet.updates import DIFFERENCE, WHOLE, Message, written
+    from tpsgd_edge.fleet.updates import read as read_message
     from tpsgd_edge.frontend.csv_file import CsvKeys, read_csv
     from tpsgd_edge.frontend.idx import read_idx
     from tpsgd_edge.frontend.imports.onnx_net import read_onnx
@@ -183,6 +186,23 @@ def _read_log(model: QuantizedModel) -> Callable[[bytes, Path], object]:
     return read
 
 
+def _read_message(model: QuantizedModel) -> Callable[[bytes, Path], object]:
+    shared = shared_of(model)
+
+    def read(content: bytes, folder: Path) -> None:
+        assert read_message(shared, content).values.shape == (shared.count,)
+
+    return read
+
+
+def _messages(model: QuantizedModel) -> tuple[bytes, ...]:
+    """All values of a fleet, and differences of all widths."""
+    shared = shared_of(model)
+    moved = np.arange(shared.count) ** 2 % 70_001
+    messages = (Message(WHOLE, 1, 0, shared.low), Message(DIFFERENCE, 1, 9, moved))
+    return tuple(written(shared, message) for message in messages)
+
+
 def _log(model: QuantizedModel) -> bytes:
     """Two beginnings, each with a step, a digest and a new rate; the second one is cut off."""
     form = log_format(model)
@@ -225,6 +245,7 @@ def readers() -> Mapping[str, Reader]:
         "note": Reader(_read_note, (note.encode(),)),
         "results": Reader(_read_results, (_results(),)),
         "frames": Reader(_read_frames, _frames()),
+        "fleet": Reader(_read_message(model), _messages(model)),
     }
 
 

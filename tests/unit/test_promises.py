@@ -56,7 +56,7 @@ OWN = {
     *("toolchain/board.py", "toolchain/board_file.py", "toolchain/board_run.py"),
     *("toolchain/build.py", "toolchain/elf.py", "toolchain/qemu_counter.py", "pipeline.py"),
     *("toolchain/scratch.py", "toolchain/qemu_link.py", "toolchain/wasm_sizes.py"),
-    *("stages/widget.py", "codegen/packages/rendering.py"),
+    *("stages/widget.py", "codegen/packages/rendering.py", "codegen/fleet.py"),
     *("stages/firmware.py", "toolchain/simavr_counter.py"),
 }
 # Errors that no user sees: they become others where they are caught, or name a defect.

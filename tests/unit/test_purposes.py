@@ -21,6 +21,8 @@ def test_the_numbers_stay():
         "FEEDBACK": 4,
         "WEIGHTS_OF_SAMPLES": 4,
         "KEPT_SAMPLES": 5,
+        "FLEET": 6,
+        "ACCIDENTS": 7,
     }
 
 

@@ -12,8 +12,9 @@ _MASK = 0xFFFFFFFF
 class Purpose(IntEnum):
     """Purpose of a stream of random numbers: its number enters the stream's seed.
 
-    The first three and that of kept samples are drawn on devices too (docs/ARITHMETIC.md, section
-    3). A number stays with its purpose for ever: another one would be another model.
+    The first three and that of kept samples are drawn on devices too, that of fleets on gateways
+    (docs/ARITHMETIC.md, sections 3 and 27). A number stays with its purpose for ever: another one
+    would be another model.
     """
 
     TRAINING = 0
@@ -24,6 +25,9 @@ class Purpose(IntEnum):
     FEEDBACK = 4
     WEIGHTS_OF_SAMPLES = 4
     KEPT_SAMPLES = 5
+    # Averages of a fleet, and what happens to its devices.
+    FLEET = 6
+    ACCIDENTS = 7
 
 
 def mix(h: int) -> int:

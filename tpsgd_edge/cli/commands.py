@@ -13,6 +13,7 @@ from tpsgd_edge.cli.example import example_command
 from tpsgd_edge.cli.explain import explain_command, schema_command
 from tpsgd_edge.cli.export import export_command, model_id_option, weights_in_option
 from tpsgd_edge.cli.flash import flash_command
+from tpsgd_edge.cli.fleet import fleet_command
 from tpsgd_edge.cli.link import link_command
 from tpsgd_edge.cli.migrate import migrate_command
 from tpsgd_edge.cli.options import (
@@ -283,6 +284,7 @@ cli.add_command(quantization_command)
 cli.add_command(adapt_command)
 cli.add_command(compare_command)
 cli.add_command(search_command)
+cli.add_command(fleet_command)
 cli.add_command(explain_command)
 cli.add_command(schema_command)
 

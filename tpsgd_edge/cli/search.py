@@ -3,11 +3,15 @@
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tpsgd_edge.cli.options import load, spec_options
 from tpsgd_edge.cli.outcome import Outcome, outcome
+
+if TYPE_CHECKING:
+    from tpsgd_edge.search.engines import Engine
 
 _TIME = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*([smh]?)", re.ASCII)
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -80,6 +84,13 @@ class _Seconds(click.ParamType[float]):
 @click.option(
     "--jobs", type=click.IntRange(min=1), metavar="N", help="Processes.  [default: cores]"
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["processes", "ray"]),
+    default="processes",
+    show_default=True,
+    help="Where trials run: on this computer, or on the Ray cluster of RAY_ADDRESS.",
+)
 def search_command(
     *,
     spec_path: Path,
@@ -97,6 +108,7 @@ def search_command(
     plot: Path | None,
     store: Path | None,
     jobs: int | None,
+    engine: "Engine",
 ) -> Outcome:
     """Find the net that suits data and budget.
 
@@ -123,6 +135,7 @@ def search_command(
             seconds=seconds,
             store=store,
             jobs=jobs,
+            engine=engine,
             progress=progress,
         )
     written = write_specs(result, out, front)

@@ -3,7 +3,7 @@
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from tpsgd_edge.comparison.workers import cores, deaf_to_the_keyboard, workers_of
+from tpsgd_edge.comparison.workers import deaf_to_the_keyboard
 from tpsgd_edge.errors import DataError, SpecError, ToolError
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.defaults import default_epochs
+from tpsgd_edge.search.engines import Crew, Engine, crew_of
 from tpsgd_edge.search.front import front_of
 from tpsgd_edge.search.nets import spec_at
 from tpsgd_edge.search.result import Budget, Found, SearchResult
@@ -53,8 +54,7 @@ class _Search:
     space: Space
     budget: Budget
     study: Study
-    jobs: int
-    workers: ProcessPoolExecutor | None
+    crew: Crew
     deadline: float
     progress: Progress
     # Specs by the number of their trial.
@@ -82,6 +82,7 @@ def search(
     seconds: float | None = None,
     store: Path | None = None,
     jobs: int | None = None,
+    engine: Engine = "processes",
     progress: Progress | None = None,
 ) -> SearchResult:
     """Find nets for the data and the budget of a spec, by training with the generated code.
@@ -95,6 +96,7 @@ def search(
         seconds: time after which no trial is begun.
         store: the file, SQLite; NAME-search.sqlite beside the spec where not given.
         jobs: processes; one for each core where not given. One works in this process.
+        engine: where trials run; the front is the same.
 
     Raises:
         TpsgdError: spec or data are at fault, a tool is missing, the file is of another search, or
@@ -108,11 +110,10 @@ def search(
     space = space_of(spec, dataset, budget.ram)
     path = store or spec.folder / f"{spec.name}-search.sqlite"
     terms = _terms(spec, space, dataset) | {"batch": batch, "instructions": instructions}
-    jobs = min(jobs or cores(), batch)
     deadline = float("inf") if seconds is None else time.monotonic() + seconds
     with ExitStack() as opened:
         study = opened.enter_context(open_study(path, space, terms, spec.seed))
-        workers = opened.enter_context(workers_of(jobs)) if jobs > 1 else None
+        crew = opened.enter_context(crew_of(engine, jobs, batch))
         one = _Search(
             spec,
             source,
@@ -120,8 +121,7 @@ def search(
             space,
             budget,
             study,
-            jobs,
-            workers,
+            crew,
             deadline,
             progress or _silent,
         )
@@ -251,7 +251,8 @@ def _computed(
     one: _Search, tasks: Sequence[tuple[Any, ...]], *, is_patient: bool = False
 ) -> Iterator[tuple[int, Any]]:
     """Place and result of each task, as they are done; none is begun when it is late."""
-    if one.workers is None:
+    workers = one.crew.workers
+    if workers is None:
         for place, (call, *arguments) in enumerate(tasks):
             if one.is_late and not is_patient:
                 return
@@ -260,9 +261,9 @@ def _computed(
     waiting, running = list(enumerate(tasks)), dict[Future[Any], int]()
     while waiting or running:
         with deaf_to_the_keyboard():
-            while waiting and len(running) < one.jobs and (is_patient or not one.is_late):
+            while waiting and len(running) < one.crew.jobs and (is_patient or not one.is_late):
                 place, (call, *arguments) = waiting.pop(0)
-                running[one.workers.submit(call, *arguments)] = place
+                running[workers.submit(call, *arguments)] = place
         if not running:
             return
         for future in wait(running, return_when=FIRST_COMPLETED).done:

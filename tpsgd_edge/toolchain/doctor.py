@@ -74,6 +74,7 @@ _PACKAGES = (
     ("onnxruntime", "runs what export writes; not needed here", "pip install onnxruntime"),
     ("torch", "pre-training, compare, nets from PyTorch", how_to_install("torch")),
     ("optuna", "search", how_to_install("search")),
+    ("flwr", "a fleet as an app of Flower", how_to_install("fleet")),
     ("scikit-learn", "TPSGDClassifier, TPSGDRegressor", how_to_install("sklearn")),
 )
 

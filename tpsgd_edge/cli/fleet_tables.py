@@ -1,0 +1,69 @@
+"""Terminal output of `tpsgd-edge fleet`."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import RenderableType
+from rich.table import Table
+
+from tpsgd_edge.cli.tables import make_table, render
+from tpsgd_edge.fleet.result import FleetResult, Scores
+from tpsgd_edge.reports.text import bytes_text, metric_text, plural
+
+# Rounds that the table shows, with the first and the last.
+_SHOWN = 10
+
+
+def show_fleet(result: FleetResult, written: Sequence[Path]) -> str:
+    """Scores and bytes of some rounds, and what the same samples come to without a fleet."""
+    fleet = result.fleet
+    personal = f", personal: {', '.join(fleet.personal)}" if fleet.personal else ""
+    learned = len(result.rounds) - 1
+    head = (
+        f"{result.spec.name}: {plural(result.devices, 'device')}, {fleet.partition.words}, "
+        f"{plural(learned, 'round')} of {plural(fleet.epochs, 'epoch')}, "
+        f"{fleet.averaging.average}{personal}"
+    )
+    taken = max(1, sum(one.taken + one.late for one in result.rounds))
+    sent = (
+        f"{bytes_text(result.up)} came from devices, {bytes_text(result.up // taken)} an update; "
+        f"{bytes_text(result.down)} went to them"
+    )
+    same = "the server's net" if not fleet.personal else "the nets of the devices, their mean"
+    note = f"test set: {same}; own test samples: mean over devices, and the worst of them"
+    lines: list[RenderableType] = [head, _table(result), sent, note]
+    if fleet.emulated:
+        lines.append(
+            f"{plural(min(fleet.emulated, result.devices), 'device')} on an emulated "
+            f"{result.spec.platform.name} too: every update equal, bit for bit"
+        )
+    return render(*lines, *(f"written: {path}" for path in written))
+
+
+def _table(result: FleetResult) -> Table:
+    names = ("round", "updates", "late", "refused", "bytes up", "bytes down")
+    table = make_table(*names, "test set", "own test samples", "worst")
+    for column in table.columns:
+        column.justify = "right"
+    for place in _shown(len(result.rounds)):
+        one = result.rounds[place]
+        counts = (one.taken, one.late, one.refused, one.up, one.down)
+        table.add_row(str(place), *(f"{n:,}" for n in counts), *_scores(result, one.scores))
+    for other in result.baselines:
+        table.add_row(other.name, *[""] * 5, *_scores(result, other.scores))
+    return table
+
+
+def _scores(result: FleetResult, scores: Scores) -> Iterator[str]:
+    for value in (scores.whole, scores.mean_own, scores.worst_own):
+        yield metric_text(result.metric, value)
+
+
+def _shown(count: int) -> list[int]:
+    """Places of about ten rounds, the first and the last among them.
+
+    >>> _shown(4), _shown(31)
+    ([0, 1, 2, 3], [0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30])
+    """
+    step = -(-(count - 1) // _SHOWN)
+    return sorted({*range(0, count, max(1, step)), count - 1})

@@ -1,0 +1,1 @@
+"""Fleets: what many devices learn together, averaged in integers (docs/FLEETS.md)."""

@@ -1,0 +1,135 @@
+"""Result of a fleet: scores, bytes and what went wrong, round by round."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from tpsgd_edge.arithmetic.ops import Int64
+from tpsgd_edge.fleet.plan import Fleet
+from tpsgd_edge.fleet.shared import Shared
+from tpsgd_edge.frontend.data import DataNotes
+from tpsgd_edge.quantize.model import QuantizedModel
+from tpsgd_edge.reports.curve import Json, finite
+from tpsgd_edge.spec import Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Scores of the nets of a fleet.
+
+    Attributes:
+        whole: on the whole test set; of nets that differ, their mean.
+        own: of each device with test samples of its own, on these.
+    """
+
+    whole: float
+    own: tuple[float, ...]
+
+    @property
+    def mean_own(self) -> float:
+        """Mean over the devices; NaN where none has test samples."""
+        return float(np.mean(self.own)) if self.own else float("nan")
+
+    @property
+    def worst_own(self) -> float:
+        """Score of the device that is worst off; NaN where none has test samples."""
+        return min(self.own, default=float("nan"))
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A round, and the scores after it; the first one is the net that nobody has taught.
+
+    Attributes:
+        down, up: bytes to all devices, and from them.
+        taken, refused, late: updates that were averaged, those that could not be read or came too
+            late, and those that will come with the next round.
+    """
+
+    down: int
+    up: int
+    taken: int
+    refused: int
+    late: int
+    scores: Scores
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """Scores that the same samples come to without a fleet: "alone" or "central"."""
+
+    name: Literal["alone", "central"]
+    scores: Scores
+
+
+@dataclass(frozen=True, slots=True)
+class FleetResult:
+    """A fleet that has learned.
+
+    Attributes:
+        devices: how many there were.
+        rounds: the first one before all learning.
+        values: of the server, shape (count,).
+        state: the state struct of a new device with the server's values.
+        seconds: that the rounds took, with their scores.
+    """
+
+    spec: Spec
+    data: DataNotes
+    metric: Literal["accuracy", "r2"]
+    fleet: Fleet
+    devices: int
+    model: QuantizedModel
+    shared: Shared
+    rounds: tuple[Round, ...]
+    values: Int64
+    state: bytes
+    baselines: tuple[Baseline, ...]
+    seconds: float
+
+    @property
+    def down(self) -> int:
+        """Bytes to all devices in all rounds."""
+        return sum(one.down for one in self.rounds)
+
+    @property
+    def up(self) -> int:
+        """Bytes from all devices in all rounds."""
+        return sum(one.up for one in self.rounds)
+
+    def to_json(self) -> Json:
+        """Scores and bytes by round, and what was compared."""
+        fleet = self.fleet
+        return {
+            "name": self.spec.name,
+            "spec": {"file": self.spec.source, "digest": self.spec.digest},
+            "metric": self.metric,
+            "labels": self.data.labels or None,
+            "notes": list(self.data.notes),
+            "devices": self.devices,
+            "partition": fleet.partition.words,
+            "epochs": fleet.epochs,
+            "average": fleet.averaging.average,
+            "personal": list(fleet.personal),
+            "shared_values": self.shared.count,
+            "rounds": [_round_json(place, one) for place, one in enumerate(self.rounds)],
+            "bytes": {"down": self.down, "up": self.up},
+            "baselines": {one.name: _scores_json(one.scores) for one in self.baselines},
+        }
+
+
+def _round_json(place: int, one: Round) -> Json:
+    return {
+        "round": place,
+        **_scores_json(one.scores),
+        "bytes": {"down": one.down, "up": one.up},
+        "updates": {"taken": one.taken, "refused": one.refused, "late": one.late},
+    }
+
+
+def _scores_json(scores: Scores) -> Json:
+    return {
+        "test": finite(scores.whole),
+        "own": {"mean": finite(scores.mean_own), "worst": finite(scores.worst_own)},
+    }
