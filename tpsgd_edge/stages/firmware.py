@@ -108,7 +108,7 @@ def _measured(
 
 @cache
 def _measuring_code() -> tuple[bytes, ...]:
-    """What measures: results of another state of it are not those of this one."""
+    """The code that measures: another state of it may come to other results."""
     return tuple(path.read_bytes() for path in sorted(Path(counting.__file__).parent.glob("*.py")))
 
 

@@ -133,7 +133,7 @@ def compile_firmware(
         *device_flags(platform, compiler),
         *image.flags,
         optimize,
-        *_warning_flags(as_errors=warnings_as_errors),
+        *warning_flags(as_errors=warnings_as_errors),
         *([f"-D{name.upper()}_INFERENCE_ONLY"] if inference_only else []),
         "-I.",
         "-Iport",
@@ -141,7 +141,7 @@ def compile_firmware(
     own = _without_port(sources)
     label = f"{name}-{image.title}{'-inference' if inference_only else ''}"
     folders = [folder, folder / "port", folder / image.folder]
-    digest = _digest(folders, [compiler.title, *compiler.command, *flags, *own, *image.sources])
+    digest = digest_of(folders, [compiler.title, *compiler.command, *flags, *own, *image.sources])
 
     def make(scratch: Path) -> tuple[Path, str]:
         objects, said = _compile_objects(folder, [*own, *image.sources], compiler, flags, scratch)
@@ -151,7 +151,7 @@ def compile_firmware(
     # clang borrows a library of whatever gcc there is.
     is_kept = compiler.family != "clang"
     words = (digest, *_link_flags(platform, compiler, image))
-    warnings = _unless_built(linked, make, _key(words, compiler) if is_kept else None)
+    warnings = unless_built(linked, make, cache_key(words, compiler) if is_kept else None)
     return Binary(linked, "firmware", name, platform, compiler, inference_only, warnings)
 
 
@@ -187,13 +187,13 @@ def compile_simulation(
     harness = (port / "answers.c", *harness)
     flags = [
         *_host_flags(platform, compiler, optimize, sanitize=sanitize),
-        *_warning_flags(as_errors=warnings_as_errors),
+        *warning_flags(as_errors=warnings_as_errors),
         *([f"-D{name.upper()}_INFERENCE_ONLY"] if inference_only else []),
     ]
     own = _without_port(sources)
     folders = [folder, folder / "port", host, port]
     searched = (folder.resolve(), folder.resolve() / "port", port)
-    digest = _digest(folders, [compiler.title, *compiler.command, *flags, *own])
+    digest = digest_of(folders, [compiler.title, *compiler.command, *flags, *own])
 
     def make(scratch: Path) -> tuple[Path, str]:
         unit, built = scratch / "unit.c", scratch / "built"
@@ -202,62 +202,14 @@ def compile_simulation(
         include = (f"-I{place.as_posix()}" for place in searched)
         arguments = [*flags, *include, str(unit), "-o", str(built)]
         purpose = f"compiling '{name}' for the host"
-        return built, _compile(compiler, arguments, folder, scratch, purpose=purpose)
+        return built, run_compiler(compiler, arguments, folder, scratch, purpose=purpose)
 
     path = build_dir / f"{name}-host-{digest[:12]}{'-sanitized' if sanitize else '.so'}"
     # What sanitizers report names the files, which lie elsewhere the next time.
-    key = None if sanitize else _key((digest, *_processor()), compiler)
-    warnings = _unless_built(path, make, key)
+    key = None if sanitize else cache_key((digest, *_processor()), compiler)
+    warnings = unless_built(path, make, key)
     kind: Kind = "program" if sanitize else "library"
     return Binary(path, kind, name, platform, compiler, inference_only, warnings)
-
-
-def compile_plugin(source: Path, compiler: Compiler, *, build_dir: Path) -> Path:
-    """Build a plugin for a program of this computer, from one C file that needs nothing else.
-
-    Raises:
-        ToolError: the compiler fails; its message is in the error.
-        OutputError: `build_dir` cannot be written.
-    """
-    zig = ZIG if compiler.family == "zig" else ()
-    flags = [*LANGUAGE, *LIBRARY, *zig, "-O2", *_warning_flags(as_errors=False)]
-    digest = _digest([source.parent], [compiler.title, *compiler.command, *flags, source.name])
-
-    def make(scratch: Path) -> tuple[Path, str]:
-        built = scratch / "built"
-        arguments = [*flags, str(source), "-o", str(built)]
-        purpose = f"compiling {source.name}"
-        return built, _compile(compiler, arguments, scratch, scratch, purpose=purpose)
-
-    path = build_dir / f"{source.stem}-{digest[:12]}.so"
-    _unless_built(path, make)
-    return path
-
-
-def compile_program(
-    source: Path, compiler: Compiler, *, build_dir: Path, libraries: Sequence[str]
-) -> Path:
-    """Build a program of this computer from one C file.
-
-    Args:
-        libraries: of the system, as the linker takes them.
-
-    Raises:
-        ToolError: the compiler fails, or has no such library.
-    """
-    flags = ["-std=c11", "-O2", *_warning_flags(as_errors=False)]
-    words = [compiler.title, *compiler.command, *flags, *libraries]
-    digest = _digest([source.parent], [*words, source.name])
-
-    def make(scratch: Path) -> tuple[Path, str]:
-        built = scratch / "built"
-        arguments = [*flags, str(source), "-o", str(built), *libraries]
-        purpose = f"compiling {source.name}"
-        return built, _compile(compiler, arguments, scratch, scratch, purpose=purpose)
-
-    path = build_dir / f"{source.stem}-{digest[:12]}"
-    _unless_built(path, make, _key((digest,), compiler))
-    return path
 
 
 def device_flags(platform: Platform, compiler: Compiler) -> list[str]:
@@ -275,7 +227,8 @@ def _host_flags(
     return [*common, *LIBRARY, optimize or "-O3", *platform.flags[compiler.family]]
 
 
-def _warning_flags(*, as_errors: bool) -> list[str]:
+def warning_flags(*, as_errors: bool) -> list[str]:
+    """The warnings that all code here is compiled with."""
     return [*WARNINGS, *(["-Werror"] if as_errors else [])]
 
 
@@ -283,10 +236,14 @@ def _without_port(sources: Iterable[str]) -> list[str]:
     return [source for source in sources if not source.startswith("port/")]
 
 
-def _compile(
+def run_compiler(
     compiler: Compiler, arguments: Sequence[str], cwd: Path, scratch: Path, *, purpose: str
 ) -> str:
-    """Run the compiler; what it said."""
+    """Run the compiler; what it said.
+
+    Raises:
+        ToolError: it fails.
+    """
     if compiler.family != "zig":
         return run_tool([*compiler.command, *arguments], purpose=purpose, timeout=TIMEOUT, cwd=cwd)
     return run_tool(
@@ -307,7 +264,9 @@ def _compile_objects(
         target = (scratch / source).with_suffix(".o")
         target.parent.mkdir(parents=True, exist_ok=True)
         arguments = [*flags, "-c", source, "-o", str(target)]
-        return target, _compile(compiler, arguments, folder, scratch, purpose=f"compiling {source}")
+        return target, run_compiler(
+            compiler, arguments, folder, scratch, purpose=f"compiling {source}"
+        )
 
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         results = list(pool.map(compile_one, sources))
@@ -331,7 +290,7 @@ def _link(
         str(built),
     ]
     try:
-        _compile(compiler, arguments, folder, scratch, purpose=f"linking for {image.title}")
+        run_compiler(compiler, arguments, folder, scratch, purpose=f"linking for {image.title}")
     except ToolError as error:
         over = _OVERFLOW.search(error.found or "")
         if over is None:
@@ -368,7 +327,7 @@ def _runtime_library(platform: Platform, compiler: Compiler) -> list[str]:
     return [run_tool(question, purpose="asking gcc for its runtime library", timeout=60).strip()]
 
 
-def _unless_built(
+def unless_built(
     path: Path, make: Callable[[Path], tuple[Path, str]], key: str | None = None
 ) -> str:
     """Have `make` build in a scratch folder, move the result to `path`; what the compiler said.
@@ -399,7 +358,7 @@ def _unless_built(
         ) from error
 
 
-def _key(words: Iterable[str], compiler: Compiler) -> str:
+def cache_key(words: Iterable[str], compiler: Compiler) -> str:
     """The name in the cache: what is compiled, and by which very program."""
     return key_of((*words, *_program(compiler)))
 
@@ -424,7 +383,7 @@ def _processor() -> tuple[str, ...]:
     return tuple(sorted({line for line in lines if line.startswith(names)}))
 
 
-def _digest(folders: Iterable[Path], words: Iterable[str]) -> str:
+def digest_of(folders: Iterable[Path], words: Iterable[str]) -> str:
     """Names the result by everything that goes into it: C files, linker script, command."""
     digest = hashlib.sha256("\0".join(words).encode())
     for folder in folders:

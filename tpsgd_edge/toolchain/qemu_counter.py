@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tpsgd_edge.assets import firmware_dir
 from tpsgd_edge.errors import ToolError
-from tpsgd_edge.toolchain.build import Binary, compile_plugin
+from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.compilers import find_compiler
 from tpsgd_edge.toolchain.device import Device
 from tpsgd_edge.toolchain.elf import Elf, read_elf
@@ -17,6 +17,7 @@ from tpsgd_edge.toolchain.executed import MODEL, Block, Executed
 from tpsgd_edge.toolchain.interface import ModelInterface
 from tpsgd_edge.toolchain.platforms import Platform, load_platform
 from tpsgd_edge.toolchain.process import run_tool
+from tpsgd_edge.toolchain.programs import compile_plugin
 from tpsgd_edge.toolchain.protocol import StreamDevice
 from tpsgd_edge.toolchain.qemu_link import QemuLink, qemu_command
 from tpsgd_edge.toolchain.scratch import scratch_folder

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from tpsgd_edge.assets import firmware_dir
 from tpsgd_edge.errors import ToolError
-from tpsgd_edge.toolchain.build import Binary, compile_program
+from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.compilers import Compiler, find_compiler
 from tpsgd_edge.toolchain.elf import Elf, read_elf
 from tpsgd_edge.toolchain.platforms import load_platform
 from tpsgd_edge.toolchain.process import run_tool
 from tpsgd_edge.toolchain.process_link import ProcessLink
+from tpsgd_edge.toolchain.programs import compile_program
 from tpsgd_edge.toolchain.scratch import scratch_folder
 
 INSTALL_SIMAVR = "on Debian and Ubuntu: apt install libsimavr-dev"
