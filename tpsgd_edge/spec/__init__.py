@@ -11,6 +11,7 @@ from tpsgd_edge.spec.carried import can_carry_scores, carries_scores
 from tpsgd_edge.spec.detection import finds_anomalies
 from tpsgd_edge.spec.detector import DetectorSpec
 from tpsgd_edge.spec.edges import SAMPLE, Edges
+from tpsgd_edge.spec.features import STATISTICS, FeaturesSpec, Statistic
 from tpsgd_edge.spec.layers import (
     AdaptorSpec,
     Conv1dSpec,
@@ -83,6 +84,7 @@ __all__ = [
     "NOT_MONOTONE",
     "SAMPLE",
     "SCHEDULES",
+    "STATISTICS",
     "Activation",
     "ActivationFormat",
     "AdaptorSpec",
@@ -95,6 +97,7 @@ __all__ = [
     "DenseSpec",
     "DetectorSpec",
     "Edges",
+    "FeaturesSpec",
     "FlattenSpec",
     "GlobalAvgPoolSpec",
     "GruSpec",
@@ -121,6 +124,7 @@ __all__ = [
     "SearchSpec",
     "SourceInput",
     "Spec",
+    "Statistic",
     "WeightFormat",
     "WeightedSpec",
     "asked_learning_rate",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge import __version__
 from tpsgd_edge.codegen import Additions, CProject, Origin, render
+from tpsgd_edge.features import FeatureNumbers
 from tpsgd_edge.frontend.data import Dataset, Samples, label_scaling, load_dataset
 from tpsgd_edge.frontend.defaults import with_defaults
 from tpsgd_edge.frontend.fitted import with_fitted_projections
@@ -49,6 +50,11 @@ class Prepared:
     model: QuantizedModel
     plan: MemoryPlan
     platform: Platform
+
+    @property
+    def features(self) -> FeatureNumbers | None:
+        """The numbers of the features of a signal; None where the samples are no signal's."""
+        return None if self.dataset.signal is None else self.dataset.signal.numbers
 
 
 def prepare(spec: Spec, dataset: Dataset | None = None) -> Prepared:
@@ -108,6 +114,7 @@ def render_project(prepared: Prepared) -> CProject:
         window=window_of(spec, model, dataset.input_shape),
         log_every=own.log,
         drift=detector_of(spec, model),
+        features=prepared.features,
     )
     return render(model, prepared.plan, origin, selftest, port, additions)
 
