@@ -14,6 +14,10 @@
 static inline int tps_port_hear(uint32_t count)
 {
 #ifdef MODEL_HAS_SIGNAL
+/* In a section of its own, for its size belongs to the model, not to the harness. */
+#if defined(__ELF__)
+    __attribute__((section(".bss.tps_port_signal")))
+#endif
     static model_signal_t signal;
     static struct {
         _Alignas(4) int16_t samples[MODEL_N_BLOCK];

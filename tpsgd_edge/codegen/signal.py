@@ -36,7 +36,6 @@ class SignalView:
         length: samples of a recording, for each channel.
         window, log_window: samples in a window, and their exponent.
         bands: 0 without a spectrum, and then the tables are empty.
-        state_bytes, table_bytes: of the struct that a stream has, and of its tables in flash.
     """
 
     channels: int
@@ -51,8 +50,6 @@ class SignalView:
     cosines: TableView
     starts: TableView
     rise: TableView
-    state_bytes: int
-    table_bytes: int
 
     @property
     def per_window(self) -> int:
@@ -65,7 +62,6 @@ def signal_view(numbers: FeatureNumbers) -> SignalView:
     bands, none = numbers.bands, np.zeros(0, np.uint16)
     tables = (numbers.cosines, bands.starts, bands.rise) if bands else (none, none, none)
     cosines, starts, rise = map(_table, tables)
-    bins = 4 * (numbers.size // 2 + 1) if bands else 0
     return SignalView(
         channels=numbers.channels,
         length=numbers.length,
@@ -79,8 +75,6 @@ def signal_view(numbers: FeatureNumbers) -> SignalView:
         cosines=cosines,
         starts=starts,
         rise=rise,
-        state_bytes=2 * numbers.size * numbers.channels + bins + 4,
-        table_bytes=sum(table.nbytes for table in tables) + (66 if bands else 0),
     )
 
 

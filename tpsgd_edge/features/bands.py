@@ -22,7 +22,9 @@ def band_features(power: Integers, scale: Integers, bands: BandNumbers) -> Integ
 def _logarithms(band: Integers, scale: Integers) -> Integers:
     """Logarithms to base 2 in Q9, of bands (n, bands) in Q15; 0 below a power of 1."""
     whole = np.maximum(bit_length(band), 1) - 1
-    part = np.where(whole > 16, band >> np.maximum(whole - 16, 0), band << np.maximum(16 - whole, 0))
+    part = np.where(
+        whole > 16, band >> np.maximum(whole - 16, 0), band << np.maximum(16 - whole, 0)
+    )
     part = np.maximum(part - 2**16, 0)
     table = LOG_TABLE.astype(np.int64)
     place = part >> 11

@@ -74,6 +74,12 @@ class FeatureNumbers:
         """Features of one window."""
         return self.channels * self.per_channel
 
+    @property
+    def stream_bytes(self) -> int:
+        """Bytes of what a stream keeps on the device: a window, its spectrum, a counter."""
+        spectrum = 4 * (self.size // 2 + 1) if self.bands else 0
+        return 2 * self.size * self.channels + spectrum + 4
+
 
 def feature_numbers(features: FeaturesSpec, channels: int, length: int) -> FeatureNumbers:
     """The numbers of a spec for recordings of so many samples of each channel.
@@ -132,12 +138,10 @@ def _edges(features: FeaturesSpec) -> NDArray[np.float64]:
     return np.asarray(edges, np.float64)
 
 
-def _check_filled(
-    features: FeaturesSpec, bands: BandNumbers, edges: NDArray[np.float64]
-) -> None:
+def _check_filled(features: FeaturesSpec, bands: BandNumbers, edges: NDArray[np.float64]) -> None:
     weights = np.zeros(bands.count + 2, np.int64)
-    for bin, rise in zip(range(bands.starts[0], bands.starts[-1]), bands.rise, strict=True):
-        edge = int(np.searchsorted(bands.starts, bin, side="right")) - 1
+    for place, rise in zip(range(bands.starts[0], bands.starts[-1]), bands.rise, strict=True):
+        edge = int(np.searchsorted(bands.starts, place, side="right")) - 1
         weights[edge] += rise
         weights[edge - 1] += 2**15 - int(rise)
     # The weights before the first edge's bin fall into the last entry, which is no band.

@@ -29,7 +29,7 @@ class Windows:
     @property
     def size(self) -> int:
         """Samples in a window."""
-        return self.sample.shape[1]
+        return int(self.sample.shape[1])
 
     @property
     def log_size(self) -> int:

@@ -123,7 +123,7 @@ def _folder(path: Path) -> DataError:
         where="[data], file",
         found=visible(f"{', '.join(inside)}, ..."[:100]) if inside else "nothing in it",
         help="name one file; put images and their classes into arrays first: "
-        "numpy.savez('data.npz', x=..., y=...); recordings lie in folders of WAV files, one for each class",
+        "numpy.savez('data.npz', x=..., y=...); recordings: a folder of WAV files for each class",
     )
 
 

@@ -53,7 +53,8 @@ def with_features(spec: Spec, raw: RawSamples) -> tuple[RawSamples, Signal | Non
 
 def _recordings(raw: RawSamples) -> NDArray[np.int16]:
     x = raw.x
-    if x.ndim not in (2, 3) or x.size == 0 or x.shape[-1] > (_MOST_CHANNELS if x.ndim == 3 else x.size):
+    channels = x.shape[2] if x.ndim == 3 else 1
+    if x.ndim not in (2, 3) or x.size == 0 or channels > _MOST_CHANNELS:
         raise DataError(
             "recordings have the wrong shape",
             where=f"{raw.where}; [features]",

@@ -47,7 +47,9 @@ def read_wav_folder(spec: Spec, path: Path) -> RawSamples:
             found="a folder of WAV files, and no [features]",
             help="add [features] with bands = 20 and sample_rate, or with statistics",
         )
-    names, labels, recordings = [], [], []
+    names: list[Path] = []
+    labels: list[str] = []
+    recordings: list[NDArray[np.int16]] = []
     room = LARGEST_SET
     for folder in _folders(path):
         for file in _wav_files(folder):

@@ -35,16 +35,14 @@ def prove_features(
         first = numbers.size // numbers.hop - 1
         whole = np.concatenate([np.zeros((first, numbers.per_window), np.int16), expected])
         wanted = (np.arange(len(blocks)) >= first).astype("<u4")
-        for pair in ((wanted, is_complete), (whole, made)):
-            verdict = compare_function("hear", *pair, so_far, only_predicts=only_predicts)
+        for must, does in ((wanted, is_complete), (whole, made)):
+            verdict = compare_function("hear", must, does, so_far, only_predicts=only_predicts)
             if verdict is not so_far:
                 return verdict
     return so_far
 
 
-def _streams(
-    numbers: FeatureNumbers, recordings: NDArray[np.int16]
-) -> Iterator[NDArray[np.int16]]:
+def _streams(numbers: FeatureNumbers, recordings: NDArray[np.int16]) -> Iterator[NDArray[np.int16]]:
     """Yield signals of whole blocks, shape (samples, channels)."""
     length = numbers.length - (numbers.length - numbers.size) % numbers.hop
     length = min(length, numbers.size + (_WINDOWS - 1) * numbers.hop)

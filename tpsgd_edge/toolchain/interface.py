@@ -148,9 +148,7 @@ class ModelInterface:
         return () if self.answers is None else (self.answers,)
 
 
-def interface_of(
-    model: QuantizedModel, features: FeatureNumbers | None = None
-) -> ModelInterface:
+def interface_of(model: QuantizedModel, features: FeatureNumbers | None = None) -> ModelInterface:
     """The interface of a quantized model, and of what makes features of the signal it hears."""
     is_class = model.labels.kind == "class"
     vector_type = "f32" if model.value_type == "f32" else "s16"
