@@ -54,7 +54,7 @@ def reach(values: Integers) -> Integers:
 
 
 def bit_length(values: Integers) -> Integers:
-    """The bit length of each value, all of which are 0 or more.
+    """The bit length of each value (n, ...), all of which are 0 or more.
 
     >>> bit_length(np.array([0, 1, 2, 3, 2**57 - 1, 2**57]))
     array([ 0,  1,  2,  2, 57, 58])
@@ -68,6 +68,6 @@ def bit_length(values: Integers) -> Integers:
 
 
 def rshift_round(values: Integers, shift: Integers | int) -> Integers:
-    """floor(v / 2^shift + 1/2), with a shift of its own for each row."""
+    """floor(v / 2^shift + 1/2) of values (n, ...), with a shift of its own for each row (n, 1)."""
     half = np.where(np.asarray(shift) > 0, np.int64(1) << np.maximum(np.asarray(shift) - 1, 0), 0)
     return np.asarray((values + half) >> shift, np.int64)

@@ -187,20 +187,11 @@ def _make_dataset(
     source: str,
     source_domain: Dataset | None,
 ) -> Dataset:
-    train, signal = with_features(spec, train)
-    train = arranged(spec, train)
-    test = None if test is None else arranged(spec, with_features(spec, test)[0])
+    train, test, signal = with_features(spec, train, test)
+    train, test = arranged(spec, train), None if test is None else arranged(spec, test)
     steps = _steps(spec, train)
     check_samples(train, steps=steps)
-    if test is not None:
-        test = _in_columns_of(train, test)
-        check_samples(test, steps=steps)
-        if train.x.shape[1:] != test.x.shape[1:]:
-            raise DataError(
-                "training and test samples differ in shape",
-                where=test.where,
-                found=f"{train.x.shape[1:]} for training, {test.x.shape[1:]} for test",
-            )
+    test = None if test is None else _fitting(train, test, steps)
     labelled = _labelled(spec, train, test, steps, source_domain)
     if source_domain is not None:
         _check_kin(source_domain, train, labelled.labels)
@@ -243,6 +234,19 @@ def _make_dataset(
             ),
         ),
     )
+
+
+def _fitting(train: RawSamples, test: RawSamples, steps: int | None) -> RawSamples:
+    """The test samples, checked, with their columns in the order of the training samples."""
+    test = _in_columns_of(train, test)
+    check_samples(test, steps=steps)
+    if train.x.shape[1:] != test.x.shape[1:]:
+        raise DataError(
+            "training and test samples differ in shape",
+            where=test.where,
+            found=f"{train.x.shape[1:]} for training, {test.x.shape[1:]} for test",
+        )
+    return test
 
 
 def _labelled(

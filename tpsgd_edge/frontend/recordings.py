@@ -29,15 +29,17 @@ class Signal:
     recordings: NDArray[np.int16]
 
 
-def with_features(spec: Spec, raw: RawSamples) -> tuple[RawSamples, Signal | None]:
-    """The samples with features in place of recordings, and how they were made; or as they are.
+def with_features(
+    spec: Spec, train: RawSamples, test: RawSamples | None
+) -> tuple[RawSamples, RawSamples | None, Signal | None]:
+    """Both sets with features in place of recordings, and how they were made; or as they are.
 
     Raises:
         DataError: recordings that are not of 16 bits, or have another shape.
         SpecError: windows or bands that do not fit them, or a type of raw samples beside them.
     """
     if spec.features is None:
-        return raw, None
+        return train, test, None
     if spec.data.raw is not None:
         raise SpecError(
             "features of a signal are whole numbers of 16 bits, whatever raw says",
@@ -45,8 +47,13 @@ def with_features(spec: Spec, raw: RawSamples) -> tuple[RawSamples, Signal | Non
             found=f'raw = "{spec.data.raw}", and [features]',
             help="leave raw out",
         )
-    recordings = _of_length(spec.features, _recordings(raw))
-    numbers = feature_numbers(spec.features, recordings.shape[2], recordings.shape[1])
+    train, signal = _made(spec.features, train)
+    return train, None if test is None else _made(spec.features, test)[0], signal
+
+
+def _made(features: FeaturesSpec, raw: RawSamples) -> tuple[RawSamples, Signal]:
+    recordings = _of_length(features, _recordings(raw))
+    numbers = feature_numbers(features, recordings.shape[2], recordings.shape[1])
     signal = Signal(numbers, recordings[:_KEPT].copy())
     return replace(raw, x=features_of(numbers, recordings), x_names=()), signal
 

@@ -1,4 +1,4 @@
-"""What is made of a signal before the net reads it."""
+"""Features that are made of a signal before the net reads it."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal, get_args

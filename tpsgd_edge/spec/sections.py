@@ -328,7 +328,8 @@ class Spec(Section):
     data: DataSpec
     """Samples and labels."""
     features: FeaturesSpec | None = None
-    """What is made of a signal before the net reads it."""
+    """Features that are made of a signal before the net reads it. Since: 0.2.0.
+    Example: `features = { statistics = ["rms", "kurtosis"] }`"""
     replay: ReplaySpec = ReplaySpec()
     """What the device keeps of the samples that it has seen."""
     drift: DriftSpec = DriftSpec()
