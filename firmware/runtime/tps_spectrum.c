@@ -17,67 +17,76 @@ static const TPS_FLASH uint16_t log_table[33] = {
     24736, 25604, 26455, 27292, 28114, 28922, 29717, 30498, 31267, 32024, 32768,
 };
 
-/* The number whose bits, log_count of them, are those of i in reverse. */
-static uint32_t reversed(uint32_t i, uint8_t log_count)
+/* The place after one, in the order of numbers whose bits, below top, are read in reverse. */
+static uint32_t next_reversed(uint32_t place, uint32_t top)
 {
-    uint32_t made = 0;
+    uint32_t bit = top >> 1;
 
-    for (uint8_t bit = 0; bit < log_count; bit++) {
-        made = made << 1 | (i >> bit & 1);
+    while (place & bit) {
+        place ^= bit;
+        bit >>= 1;
     }
-    return made;
+    return place | bit;
+}
+
+static int32_t taper(const struct tps_window *window, uint32_t i, int32_t cosine)
+{
+    return tps_rshift_round(tps_window_full(window, i) * (16384 - cosine), 15);
 }
 
 /* The samples under a Hann window, two in a number, in the order of the first stage. */
 static uint32_t fill(const struct tps_window *window, const TPS_FLASH int16_t *cosines,
                      union tps_bin *bins)
 {
-    const uint32_t half = UINT32_C(1) << (window->log_size - 1);
+    const uint32_t count = UINT32_C(1) << (window->log_size - 1);
+    uint32_t place = 0;
     uint32_t reach = 0;
 
-    for (uint32_t i = 0; i < half; i++) {
-        struct tps_point *to = &bins[reversed(i, (uint8_t)(window->log_size - 1))].point;
-        int32_t taper[2];
-        for (uint32_t odd = 0; odd < 2; odd++) {
-            const uint32_t at = 2 * i + odd;
-            const int32_t cosine = cosines[at <= half ? at : 2 * half - at];
-            taper[odd] = tps_rshift_round(tps_window_full(window, at) * (32768 - cosine), 16);
-            reach |= tps_magnitude_bits(taper[odd]);
-        }
-        to->real = (int16_t)taper[0];
-        to->imag = (int16_t)taper[1];
+    for (uint32_t i = 0; i < 2 * count; i += 2) {
+        const int32_t real = taper(window, i, cosines[i <= count ? i : 2 * count - i]);
+        const int32_t imag = taper(window, i + 1, cosines[i < count ? i + 1 : 2 * count - i - 1]);
+        bins[place].point = (struct tps_point){(int16_t)real, (int16_t)imag};
+        reach |= tps_magnitude_bits(real) | tps_magnitude_bits(imag);
+        place = next_reversed(place, count);
     }
     return reach;
 }
 
-/* first + turned and first - turned in place of both, halved down times. */
-static inline uint32_t cross(struct tps_point *first, struct tps_point *second, int32_t real,
-                             int32_t imag, uint8_t down)
-{
-    const int32_t half = (INT32_C(1) << down) >> 1;
-    const int32_t sum_real = (first->real + real + half) >> down;
-    const int32_t sum_imag = (first->imag + imag + half) >> down;
-    const int32_t difference_real = (first->real - real + half) >> down;
-    const int32_t difference_imag = (first->imag - imag + half) >> down;
+/* What crosses over from the second number of a pair, Q14. */
+struct turned {
+    int32_t real;
+    int32_t imag;
+};
 
-    first->real = (int16_t)sum_real;
-    first->imag = (int16_t)sum_imag;
-    second->real = (int16_t)difference_real;
-    second->imag = (int16_t)difference_imag;
+/* first + turned and first - turned in place of both numbers. Returns their bits. */
+static inline uint32_t cross(union tps_bin *first, union tps_bin *second, struct turned turned,
+                             uint8_t shift)
+{
+    const int32_t half = INT32_C(1) << (shift - 1);
+    const int32_t real = first->point.real * 16384 + half;
+    const int32_t imag = first->point.imag * 16384 + half;
+    const int32_t sum_real = (real + turned.real) >> shift;
+    const int32_t sum_imag = (imag + turned.imag) >> shift;
+    const int32_t rest_real = (real - turned.real) >> shift;
+    const int32_t rest_imag = (imag - turned.imag) >> shift;
+
+    first->point = (struct tps_point){(int16_t)sum_real, (int16_t)sum_imag};
+    second->point = (struct tps_point){(int16_t)rest_real, (int16_t)rest_imag};
     return tps_magnitude_bits(sum_real) | tps_magnitude_bits(sum_imag) |
-           tps_magnitude_bits(difference_real) | tps_magnitude_bits(difference_imag);
+           tps_magnitude_bits(rest_real) | tps_magnitude_bits(rest_imag);
 }
 
 /* One stage over count numbers; pairs are half apart. Returns the bits of what it made. */
 static uint32_t stage(union tps_bin *bins, uint32_t count, uint32_t half,
-                      const TPS_FLASH int16_t *cosines, uint8_t down)
+                      const TPS_FLASH int16_t *cosines, uint8_t shift)
 {
     const uint32_t quarter = count / 2;
     uint32_t reach = 0;
 
     for (uint32_t at = 0; at < count; at += 2 * half) {
         const struct tps_point second = bins[at + half].point;
-        reach |= cross(&bins[at].point, &bins[at + half].point, second.real, second.imag, down);
+        const struct turned turned = {second.real * INT32_C(16384), second.imag * INT32_C(16384)};
+        reach |= cross(&bins[at], &bins[at + half], turned, shift);
     }
     for (uint32_t k = 1; k < half; k++) {
         const uint32_t step = k * (count / half);
@@ -85,36 +94,35 @@ static uint32_t stage(union tps_bin *bins, uint32_t count, uint32_t half,
         const int32_t sine = cosines[step < quarter ? quarter - step : step - quarter];
         for (uint32_t at = k; at < count; at += 2 * half) {
             const struct tps_point second = bins[at + half].point;
-            const int32_t real = cosine * second.real + sine * second.imag;
-            const int32_t imag = cosine * second.imag - sine * second.real;
-            reach |= cross(&bins[at].point, &bins[at + half].point, tps_rshift_round(real, 15),
-                           tps_rshift_round(imag, 15), down);
+            const struct turned turned = {
+                cosine * second.real + sine * second.imag,
+                cosine * second.imag - sine * second.real,
+            };
+            reach |= cross(&bins[at], &bins[at + half], turned, shift);
         }
     }
     return reach;
 }
 
-/* The power of a bin of the real samples: its number, and the mirrored one, are of both halves. */
-static uint32_t bin_power(struct tps_point point, struct tps_point mirrored, int32_t cosine,
-                           int32_t sine, uint8_t last)
+static uint32_t power_of(int32_t real, int32_t imag, uint8_t shift)
 {
-    const int32_t even_real = tps_rshift_round((int32_t)point.real + mirrored.real, 1);
-    const int32_t even_imag = tps_rshift_round((int32_t)point.imag - mirrored.imag, 1);
-    const int32_t odd_real = tps_rshift_round((int32_t)point.real - mirrored.real, 1);
-    const int32_t odd_imag = tps_rshift_round((int32_t)point.imag + mirrored.imag, 1);
-    const int32_t turned_real = tps_rshift_round(cosine * odd_imag - sine * odd_real, 15);
-    const int32_t turned_imag = tps_rshift_round(-sine * odd_imag - cosine * odd_real, 15);
-    const int32_t real = tps_rshift_round(even_real + turned_real, last);
-    const int32_t imag = tps_rshift_round(even_imag + turned_imag, last);
+    const int32_t bin_real = tps_rshift_round(real, shift);
+    const int32_t bin_imag = tps_rshift_round(imag, shift);
 
-    return (uint32_t)(real * real) + (uint32_t)(imag * imag);
+    return (uint32_t)(bin_real * bin_real) + (uint32_t)(bin_imag * bin_imag);
 }
 
-static uint32_t end_power(int32_t real, uint8_t last)
+/* The power of a bin of the real samples: its number, and the mirrored one, are of both halves. */
+static uint32_t bin_power(struct tps_point point, struct tps_point mirrored, int32_t cosine,
+                          int32_t sine, uint8_t last)
 {
-    const int32_t bin = tps_rshift_round(real, last);
+    const int32_t even_real = (int32_t)point.real + mirrored.real;
+    const int32_t even_imag = (int32_t)point.imag - mirrored.imag;
+    const int32_t odd_real = (int32_t)point.real - mirrored.real;
+    const int32_t odd_imag = (int32_t)point.imag + mirrored.imag;
 
-    return (uint32_t)(bin * bin);
+    return power_of(even_real * 16384 + cosine * odd_imag - sine * odd_real,
+                    even_imag * 16384 - sine * odd_imag - cosine * odd_real, (uint8_t)(15 + last));
 }
 
 /* Powers in place of the numbers of the transform. */
@@ -127,13 +135,12 @@ static void take_powers(union tps_bin *bins, uint32_t count, const TPS_FLASH int
     for (uint32_t k = 1; k <= quarter; k++) {
         const struct tps_point low = bins[k].point;
         const struct tps_point high = bins[count - k].point;
-        const int32_t cosine = cosines[k];
         const int32_t sine = cosines[quarter - k];
-        bins[k].power = bin_power(low, high, cosine, sine, last);
+        bins[k].power = bin_power(low, high, cosines[k], sine, last);
         bins[count - k].power = bin_power(high, low, cosines[count - k], sine, last);
     }
-    bins[0].power = end_power((int32_t)first.real + first.imag, last);
-    bins[count].power = end_power((int32_t)first.real - first.imag, last);
+    bins[0].power = power_of((int32_t)first.real + first.imag, 0, last);
+    bins[count].power = power_of((int32_t)first.real - first.imag, 0, last);
 }
 
 /* How often numbers are halved so that they have no more than so many bits. */
@@ -153,7 +160,7 @@ int32_t tps_spectrum_power(const struct tps_window *window, const TPS_FLASH int1
 
     for (uint32_t half = 1; half < count; half *= 2) {
         const uint8_t down = down_to(13, reach);
-        reach = stage(bins, count, half, cosines, down);
+        reach = stage(bins, count, half, cosines, (uint8_t)(14 + down));
         halvings += down;
     }
     const uint8_t last = down_to(14, reach);

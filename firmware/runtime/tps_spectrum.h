@@ -20,7 +20,7 @@ struct tps_bands {
 
 /*
  * Powers bins[size / 2 + 1] of a window, each of which stands for itself times 2^scale.
- * cosines[size / 2 + 1]: of 2 pi i / size, Q15. Returns scale.
+ * cosines[size / 2 + 1]: of 2 pi i / size, Q14. Returns scale.
  */
 int32_t tps_spectrum_power(const struct tps_window *window, const TPS_FLASH int16_t *cosines,
                            union tps_bin *bins);

@@ -38,7 +38,7 @@ class FeatureNumbers:
     Attributes:
         length: samples of a recording, for each channel.
         size: samples in a window, 2^log_size.
-        cosines: s16 in Q15, shape (size / 2 + 1,).
+        cosines: s16 in Q14, shape (size / 2 + 1,).
         bands: of the spectrum; None without one.
     """
 
@@ -107,8 +107,7 @@ def feature_numbers(features: FeaturesSpec, channels: int, length: int) -> Featu
 
 def _cosines(size: int) -> NDArray[np.int16]:
     angles = 2 * np.pi * np.arange(size // 2 + 1) / size
-    scaled = np.floor(2**15 * np.cos(angles) + 0.5)
-    return np.clip(scaled, -32767, 32767).astype(np.int16)
+    return np.floor(2**14 * np.cos(angles) + 0.5).astype(np.int16)
 
 
 def _bands(features: FeaturesSpec) -> BandNumbers:
