@@ -10,12 +10,14 @@ import pytest
 from tests.support.signals import ALL, BANDS, hearing_spec, some_recordings
 from tpsgd_edge import verify
 from tpsgd_edge.features import features_of
+from tpsgd_edge.memory.state import digest_order
 from tpsgd_edge.quantize import quantize_inputs
 from tpsgd_edge.reference import Reference
-from tpsgd_edge.stages import prepare, render_project
+from tpsgd_edge.stages import prepare, render_project, signals
 from tpsgd_edge.toolchain.compilers import find_compiler
 from tpsgd_edge.toolchain.folder import write_project
 from tpsgd_edge.toolchain.platforms import load_platform
+from tpsgd_edge.trace import digest
 
 LINEAR = {"scale": "linear", "sample_rate": 1000, "bands": 5}
 CASES = {
@@ -28,7 +30,7 @@ CASES = {
 }
 
 
-@pytest.mark.series(4)
+@pytest.mark.series(3)
 @pytest.mark.parametrize("name", CASES)
 def test_reference_and_c_hear_alike(name, tmp_path):
     channels = 3 if "three" in name else 1
@@ -44,11 +46,8 @@ def test_formats_do_not_matter(weights, tmp_path):
 
 
 def test_a_wrong_device_is_found(tmp_path, monkeypatch):
-    from tpsgd_edge.features import extraction
-    from tpsgd_edge.stages import signals
-
     def wrong(numbers, recordings):
-        made = extraction.features_of(numbers, recordings)
+        made = features_of(numbers, recordings)
         made[:, -1, -1] += 1
         return made
 
@@ -128,9 +127,6 @@ def test_a_recording_at_once_and_a_stream_are_the_same(tmp_path):
 
 
 def digest_of(reference, prepared) -> str:
-    from tpsgd_edge.memory.state import digest_order
-    from tpsgd_edge.trace import digest
-
     state = reference.state()
     return f"{digest(state[name] for name in digest_order(prepared.model)):08x}"
 
@@ -208,7 +204,5 @@ def test_no_sum_overflows(tmp_path):
     flags = ("-fsanitize=undefined", "-fno-sanitize-recover=all")
     listed = ", ".join(map(str, x[0].tolist()))
     whole, _ = compiled(tmp_path, MAIN % listed, *flags).splitlines()
-    assert (
-        list(map(int, whole.split()))
-        == features_of(prepared.features, x[:1, :, None]).ravel().tolist()
-    )
+    expected = features_of(prepared.features, x[:1, :, None])
+    assert list(map(int, whole.split())) == expected.ravel().tolist()
