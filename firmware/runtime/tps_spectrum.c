@@ -8,7 +8,6 @@
 #include "tps_spectrum.h"
 
 #include "tps_fixed.h"
-#include "tps_names.h"
 
 /* log2(1 + i / 32), Q15. */
 static const TPS_FLASH uint16_t log_table[33] = {
@@ -63,8 +62,8 @@ static inline uint32_t cross(union tps_bin *first, union tps_bin *second, struct
                              uint8_t shift)
 {
     const int32_t half = INT32_C(1) << (shift - 1);
-    const int32_t real = first->point.real * 16384 + half;
-    const int32_t imag = first->point.imag * 16384 + half;
+    const int32_t real = first->point.real * INT32_C(16384) + half;
+    const int32_t imag = first->point.imag * INT32_C(16384) + half;
     const int32_t sum_real = (real + turned.real) >> shift;
     const int32_t sum_imag = (imag + turned.imag) >> shift;
     const int32_t rest_real = (real - turned.real) >> shift;
@@ -195,7 +194,7 @@ void tps_spectrum_bands(const union tps_bin *bins, int32_t scale, const struct t
     const TPS_FLASH uint16_t *rise = bands->rise;
     uint64_t before = 0; /* of the band that rose to this edge */
 
-    for (uint16_t edge = 0; edge <= bands->count; edge++) {
+    for (uint32_t edge = 0; edge <= bands->count; edge++) {
         uint64_t all = 0;
         uint64_t rising = 0;
         for (uint32_t k = bands->starts[edge]; k < bands->starts[edge + 1]; k++) {

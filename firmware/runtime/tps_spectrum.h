@@ -8,6 +8,7 @@
 
 #include "tps_bin.h"
 #include "tps_compiler.h"
+#include "tps_names.h"
 #include "tps_window.h"
 
 #include <stdint.h>

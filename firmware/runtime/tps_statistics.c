@@ -4,7 +4,6 @@
 #include "tps_statistics.h"
 
 #include "tps_fixed.h"
-#include "tps_names.h"
 
 static uint32_t size_of(const struct tps_window *window)
 {

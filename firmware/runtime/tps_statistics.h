@@ -6,6 +6,7 @@
 #ifndef TPS_STATISTICS_H
 #define TPS_STATISTICS_H
 
+#include "tps_names.h"
 #include "tps_window.h"
 
 #include <stdint.h>

@@ -1,5 +1,6 @@
 """NAME_signal.h: the generated C makes the features that the reference makes."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -7,7 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.narrow_int import findings
 from tests.support.signals import ALL, BANDS, hearing_spec, some_recordings
+from tests.unit.test_misra import FLAGS, LISTED
+from tests.unit.test_odd_compilers import needed
+from tests.unit.test_two_models import run
 from tpsgd_edge import verify
 from tpsgd_edge.features import features_of
 from tpsgd_edge.memory.state import digest_order
@@ -191,6 +196,50 @@ def test_code_that_only_predicts_has_nothing_unused(tmp_path):
     flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-DEAR_INFERENCE_ONLY", "-c"]
     command = [*find_compiler(load_platform("host")).command, *flags, "-o", "unit.o", "unit.c"]
     subprocess.run(command, cwd=folder, check=True, timeout=300)
+
+
+def flat_project(folder: Path) -> list[str]:
+    """A project with all features in a folder, without its port; the sources that hear."""
+    files = render_project(prepare(hearing_spec(folder, {**BANDS, "statistics": ALL}))).files
+    for path, text in files.items():
+        if "/" not in path:
+            (folder / path).write_text(text, encoding="utf-8")
+    return ["ear_signal.c", "ear_tps_spectrum.c", "ear_tps_statistics.c"]
+
+
+def test_no_expression_needs_more_than_16_bits_of_an_int(tmp_path):
+    needed("clang-14")
+    for source in flat_project(tmp_path):
+        assert findings(tmp_path, source) == [], source
+
+
+def test_an_avr_keeps_tables_in_flash(tmp_path):
+    gcc, dump = needed("avr-gcc"), needed("avr-objdump")
+    flags = ["-std=gnu11", "-Os", "-Wall", "-Wextra", "-Werror", "-mmcu=atmega2560", "-c"]
+    run(gcc, *flags, *flat_project(tmp_path), cwd=tmp_path)
+    symbols = run(dump, "-t", *(path.name for path in tmp_path.glob("*.o")), cwd=tmp_path)
+    tables = re.findall(
+        r" O (\.[\w.]+)\s+\w+ (\w*(?:signal_[csr]|log_t)\w+)$", symbols, re.MULTILINE
+    )
+    assert {name: section for section, name in tables} == dict.fromkeys(
+        ("log_table", "signal_cosines", "signal_starts", "signal_rise"), ".progmem.data"
+    )
+
+
+@pytest.mark.slow
+def test_no_rule_of_misra_is_broken_that_is_not_in_the_table(tmp_path):
+    cppcheck = needed("cppcheck")
+    done = subprocess.run(
+        [cppcheck, *FLAGS, *flat_project(tmp_path)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    rules = set(re.findall(r"\[(?:misra-c2012-)?([\w.]+)\]$", done.stderr, re.MULTILINE))
+    assert len(rules) > 5
+    assert rules - LISTED == set()
 
 
 @pytest.mark.slow
