@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import signal, stats
 
+from tests.support.scalar_features import features_one_by_one
 from tests.support.signals import ALL, numbers_of, some_recordings
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.features import LOG_TABLE, features_of
@@ -187,3 +188,24 @@ def test_a_band_without_a_bin_is_refused():
     with pytest.raises(SpecError, match="a recording is shorter than a window") as refused:
         numbers_of(200, window=256, statistics=("rms",))
     assert "set window = 128 or less" in str(refused.value)
+
+
+@pytest.mark.parametrize("size", [16, 32, 256])
+def test_the_reference_is_the_contract(size):
+    """Number by number, at all loudnesses and at the ends of 16 bits."""
+    numbers = numbers_of(size, **band_keys(size), statistics=tuple(ALL))
+    windows = np.concatenate([rows(size), corners(size)])
+    made = features_of(numbers, windows[:, :, None])[:, 0]
+    for window, features in zip(windows, made, strict=True):
+        assert features_one_by_one(numbers, window) == features.tolist()
+
+
+def corners(size: int) -> np.ndarray:
+    """Windows of few values, of which many are ties; one bin alone; steps and single pulses."""
+    rng = np.random.default_rng(7)
+    at = np.arange(size)
+    few = rng.integers(-1, 2, (30, size)) * rng.choice([1, 2, 3, 255, 2**13, 2**14, 32767], (30, 1))
+    tones = [np.rint(a * np.cos(2 * np.pi * k * at / size)) for k in (1, 2, 4) for a in (9, 32767)]
+    pulses = [np.where(at == i, v, 0) for i in (0, size // 2, size - 1) for v in (1, LOW, HIGH)]
+    steps = [np.where(at < n, LOW, HIGH) for n in (1, size // 2, size - 1)]
+    return np.concatenate([few, tones, pulses, steps]).astype(np.int16)
