@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 from tpsgd_edge.codegen.drift import DriftView
 from tpsgd_edge.codegen.log import log_view
 from tpsgd_edge.codegen.raw import WindowView
-from tpsgd_edge.codegen.signal import signal_view
+from tpsgd_edge.codegen.signal import Features, signal_view
 from tpsgd_edge.codegen.store import store_view
 from tpsgd_edge.codegen.view import ModelView
 from tpsgd_edge.codegen.wire import wire_view
-from tpsgd_edge.features.numbers import FeatureNumbers
 from tpsgd_edge.memory import MemoryPlan
 from tpsgd_edge.quantize.model import QuantizedModel
 
@@ -42,7 +41,7 @@ class Additions:
     window: WindowView | None = None
     log_every: int | None = None
     drift: DriftView | None = None
-    features: FeatureNumbers | None = None
+    features: Features | None = None
 
 
 NO_ADDITIONS = Additions()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.codegen.c import c_rows
+from tpsgd_edge.codegen.c import c_rows, c_uint
 from tpsgd_edge.features.numbers import FeatureNumbers
 
 SPECTRUM_FUNCTIONS = ("tps_spectrum_bands", "tps_spectrum_power")
@@ -18,6 +18,18 @@ STATISTIC_FUNCTIONS = (
     "tps_window_peaks",
     "tps_window_rms",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """The features of a project.
+
+    Attributes:
+        selftest_crc: CRC-32 of those that its self-test makes.
+    """
+
+    numbers: FeatureNumbers
+    selftest_crc: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +48,7 @@ class SignalView:
         length: samples of a recording, for each channel.
         window, log_window: samples in a window, and their exponent.
         bands: 0 without a spectrum, and then the tables are empty.
+        crc: of the features of the self-test, as a literal.
     """
 
     channels: int
@@ -50,6 +63,7 @@ class SignalView:
     cosines: TableView
     starts: TableView
     rise: TableView
+    crc: str
 
     @property
     def per_window(self) -> int:
@@ -57,8 +71,9 @@ class SignalView:
         return self.channels * self.per_channel
 
 
-def signal_view(numbers: FeatureNumbers) -> SignalView:
-    """The view of the numbers that define features."""
+def signal_view(features: Features) -> SignalView:
+    """The view of what makes features."""
+    numbers = features.numbers
     bands, none = numbers.bands, np.zeros(0, np.uint16)
     tables = (numbers.cosines, bands.starts, bands.rise) if bands else (none, none, none)
     cosines, starts, rise = map(_table, tables)
@@ -75,6 +90,7 @@ def signal_view(numbers: FeatureNumbers) -> SignalView:
         cosines=cosines,
         starts=starts,
         rise=rise,
+        crc=c_uint(features.selftest_crc),
     )
 
 
