@@ -136,6 +136,37 @@ def digest_of(reference, prepared) -> str:
     return f"{digest(state[name] for name in digest_order(prepared.model)):08x}"
 
 
+SELFTEST = """
+#include <stdio.h>
+#include "ear_signal.h"
+
+int main(void)
+{
+    static struct ear_signal signal;
+
+    printf("%d %d\\n", (int)ear_signal_selftest(&signal), (int)signal.heard);
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("ear_tps_spectrum.c", "1455,", "1455,", "0 0"),
+        ("ear_tps_spectrum.c", "1455,", "1955,", "2 0"),
+        ("ear_tps_statistics.c", "> INT16_MAX", "> 9000", "2 0"),
+    ],
+)
+def test_a_board_tests_what_it_makes_of_a_signal(file, old, new, said, tmp_path):
+    spec = hearing_spec(tmp_path, {**BANDS, "statistics": ALL}, x=some_recordings(12, 300, 2))
+    files = dict(render_project(prepare(spec)).files)
+    assert old in files[file]
+    files[file] = files[file].replace(old, new)
+    write_project(files, tmp_path / "ear")
+    assert compiled(tmp_path, SELFTEST).strip() == said
+
+
 ROWS = """
 #include <stdio.h>
 #include "ear_signal.h"
