@@ -122,7 +122,7 @@ def render_project(prepared: Prepared) -> CProject:
 
 
 def _features_of(numbers: FeatureNumbers) -> Features:
-    """What a project makes of a signal, and of the signal of its self-test."""
+    """The features of a project, and what it must make of the signal of its self-test."""
     made = features_of(numbers, selftest_signal(numbers))
     return Features(numbers, digest([made]))
 
