@@ -6,9 +6,9 @@
 makes the tables of docs/SIGNALS.md. The nets are those of examples/spoken_digits.toml and
 spoken_speaker.toml, trained by the generated code on this computer, the former with three seeds;
 beside them scikit-learn's perceptron and logistic regression on the same features. Each of the six
-speakers in turn is the new one. Instructions are counted on an emulated Cortex-M4F and Cortex-M0+. Each result
-is added to the file as soon as it is there; what the file holds is not measured again. `--print`
-measures nothing.
+speakers in turn is the new one. Instructions are counted on an emulated Cortex-M4F and Cortex-M0+.
+Each result is added to the file as soon as it is there; what the file holds is not measured again.
+`--print` measures nothing.
 """
 
 import warnings
