@@ -21,7 +21,7 @@ PACKAGE = ROOT / "tpsgd_edge"
 FLOORS = (
     {"errors", "assets", "cache"},
     {"arithmetic", "spec", "trace", "files"},
-    {"graph"},
+    {"graph", "features"},
     {"rule", "frontend"},
     {"quantize", "comparison"},
     {"memory"},

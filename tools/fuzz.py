@@ -15,6 +15,7 @@ import hashlib
 import json
 import random
 import sqlite3
+import struct
 import sys
 import tempfile
 import time
@@ -48,6 +49,7 @@ with atheris.instrument_imports(include=["tpsgd_edge"]) if atheris else nullcont
     from tpsgd_edge.frontend.npz import read_npz
     from tpsgd_edge.frontend.samples import check_samples
     from tpsgd_edge.frontend.tflite.net import read_tflite
+    from tpsgd_edge.frontend.wav import read_wav
     from tpsgd_edge.link.frames import Frame, encoded
     from tpsgd_edge.link.frames import Reader as FrameReader
     from tpsgd_edge.link.messages import Answer, Hello, Kind, Log, Statistics, number_of
@@ -144,6 +146,19 @@ def _read_results(content: bytes, folder: Path) -> None:
         store.find(_RUN)
 
 
+def _wavs() -> tuple[bytes, ...]:
+    """Recordings of one channel of 16 bits and two of 8, the latter with a part in between."""
+
+    def wav(channels: int, bits: int, *between: bytes) -> bytes:
+        block = channels * bits // 8
+        form = struct.pack("<HHIIHH", 1, channels, 8000, 8000 * block, block, bits)
+        content = b"fmt " + struct.pack("<I", 16) + form + b"".join(between)
+        content += b"data" + struct.pack("<I", 12) + bytes(range(12))
+        return b"RIFF" + struct.pack("<I", 4 + len(content)) + b"WAVE" + content
+
+    return wav(1, 16), wav(2, 8, b"LIST", struct.pack("<I", 3), b"abc\0")
+
+
 def _dump(model: QuantizedModel) -> Callable[[bytes, Path], object]:
     def read(content: bytes, folder: Path) -> None:
         Reference(model).load_state(read_dump(model, content, where="dump"))
@@ -236,6 +251,7 @@ def readers() -> Mapping[str, Reader]:
         "csv": Reader(_to_file(lambda path: check_samples(read_csv(path, CsvKeys()))), (_CSV,)),
         "npz": Reader(_to_file(read_npz), (npz,)),
         "idx": Reader(_to_file(read_idx), (idx,)),
+        "wav": Reader(_to_file(read_wav), _wavs()),
         "onnx": Reader(_to_file(read_onnx), (onnx,)),
         "tflite": Reader(_to_file(read_tflite), tflite),
         "dump": Reader(_dump(model), (state,)),

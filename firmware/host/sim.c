@@ -30,6 +30,9 @@ EXPORT uint32_t tps_sim_prepare(const model_raw_t *raw, model_x_t *x);
 EXPORT uint32_t tps_sim_prepare_label(const float *values, model_label_t *label);
 EXPORT void tps_sim_values(const model_output_t *outputs, float *values);
 #endif
+#ifdef MODEL_HAS_SIGNAL
+EXPORT uint32_t tps_sim_hear(const int16_t *block, int16_t *features);
+#endif
 EXPORT uint32_t tps_sim_digest(const model_t *model);
 EXPORT uint32_t tps_sim_selftest(model_t *scratch);
 #ifndef MODEL_INFERENCE_ONLY
@@ -107,6 +110,20 @@ uint32_t tps_sim_prepare_label(const float *values, model_label_t *label)
 void tps_sim_values(const model_output_t *outputs, float *values)
 {
     model_values(outputs, values);
+}
+#endif
+
+#ifdef MODEL_HAS_SIGNAL
+/* Whether the block of a stream completes a window, and its features; no block begins anew. */
+uint32_t tps_sim_hear(const int16_t *block, int16_t *features)
+{
+    static model_signal_t signal;
+
+    if (block == NULL) {
+        signal.heard = 0;
+        return 0;
+    }
+    return model_hear(&signal, block, features);
 }
 #endif
 

@@ -23,6 +23,8 @@
  *  13 prepare   count raws      per raw sample: u32 tps_status, then x, padded
  *  14 label     count values    per label vector: u32 tps_status, then the label, padded
  *  15 values    count outputs   per output: the values that it stands for (float)
+ *  16 hear      count blocks    per block of a stream: u32 whether it completes a window, then the
+ *                               features, padded, or zeros; no block at all begins a new stream
  *
  * An input is x, padded to a multiple of 4 bytes. A sample is an input, then the label, padded too.
  * A pair is two x, padded, then their two labels, padded too. So are a raw sample and the output of
@@ -32,6 +34,7 @@
  */
 #ifdef TPS_PORT
 #include "answers.h"
+#include "hearing.h"
 #include "model_port.h"
 #include "tps_port.h"
 
@@ -54,6 +57,7 @@ enum opcode {
     PREPARE,
     LABEL,
     VALUES,
+    HEAR,
 };
 
 struct input {
@@ -345,6 +349,8 @@ static int serve(uint32_t opcode, uint32_t count)
         return reply_labels(count);
     case VALUES:
         return reply_values(count);
+    case HEAR:
+        return tps_port_hear(count);
     case SELFTEST:
         stack_at_call = tps_port_stack_pointer();
         reply_u32((uint32_t)model_selftest(&state.model));

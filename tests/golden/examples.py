@@ -27,6 +27,8 @@ _MADE = {
     "fashion_rotated.npz": ((28, 28), 10),
     "hapt_train.npz": ((128, 6), 6),
     "mnist/train-images-idx3-ubyte": ((28, 28), 10),
+    "spoken_digits.npz": ((6000,), 10),
+    "spoken_new.npz": ((6000,), 10),
 }
 
 

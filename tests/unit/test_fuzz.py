@@ -7,9 +7,8 @@ import pytest
 
 from tools.fuzz import inputs, readers, try_one
 
-KINDS = "spec csv npz idx onnx tflite dump checkpoint log manifest note results frames".split()
+KINDS = "spec csv npz idx wav onnx tflite dump checkpoint log manifest note results frames".split()
 KINDS.append("fleet")
-
 QUICK = {"spec": 40, "npz": 60, "onnx": 40, "results": 40}
 
 

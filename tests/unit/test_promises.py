@@ -42,6 +42,7 @@ READERS = {
     "frontend/samples.py": "csv",
     "frontend/idx.py": "idx",
     "frontend/npz.py": "npz",
+    "frontend/wav.py": "wav",
     "frontend/imports/file.py": "onnx",
     "frontend/tflite/file.py": "tflite",
     "stages/export.py": "dump",

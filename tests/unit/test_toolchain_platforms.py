@@ -72,6 +72,7 @@ def test_a_module_has_no_reset_and_no_addresses():
         assert set(port_files(platform)) == {
             "port/tps_port.h",
             "port/answers.h",
+            "port/hearing.h",
             "port/harness.c",
             "port/answers.c",
             "port/memory.c",

@@ -229,6 +229,7 @@ def _sizes(result: BuildResult) -> Table:
         ("RAM: weights", sizes.ram.weights - result.kept_bytes),
         *((("RAM: kept samples", result.kept_bytes),) if result.kept_bytes else ()),
         ("RAM: arena", sizes.ram.arena),
+        *((("RAM: signal", sizes.ram.signal),) if sizes.ram.signal else ()),
         ("RAM: stack", sizes.ram.stack or None),
     ):
         table.add_row(name, count_text(part), "")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from tpsgd_edge.codegen.drift import DriftView
 from tpsgd_edge.codegen.log import log_view
 from tpsgd_edge.codegen.raw import WindowView
+from tpsgd_edge.codegen.signal import Features, signal_view
 from tpsgd_edge.codegen.store import store_view
 from tpsgd_edge.codegen.view import ModelView
 from tpsgd_edge.codegen.wire import wire_view
@@ -18,6 +19,7 @@ _FILES = {
     "store": ("_store.h", "_store.c"),
     "wire": ("_wire.h", "_wire.c"),
     "log": ("_log.h", "_log.c"),
+    "signal": ("_signal.h", "_signal.c"),
 }
 
 
@@ -31,6 +33,7 @@ class Additions:
         window: how samples are taken from a stream; None where they come whole.
         log_every: training steps from digest to digest of a log; None without a log.
         drift: the detector of drift; None without one.
+        features: what is made of a signal; None where samples come as they are.
     """
 
     has_store: bool = False
@@ -38,6 +41,7 @@ class Additions:
     window: WindowView | None = None
     log_every: int | None = None
     drift: DriftView | None = None
+    features: Features | None = None
 
 
 NO_ADDITIONS = Additions()
@@ -54,6 +58,7 @@ def with_additions(
         wire=wire_view(model, plan) if additions.has_wire else None,
         log=None if additions.log_every is None else log_view(model, additions.log_every),
         drift=additions.drift,
+        signal=None if additions.features is None else signal_view(additions.features),
     )
 
 

@@ -7,6 +7,7 @@ header passes the name of each function and table that a linker sees through `li
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from tpsgd_edge.codegen.signal import SPECTRUM_FUNCTIONS, STATISTIC_FUNCTIONS
 from tpsgd_edge.codegen.store import SLOT_FUNCTIONS, STORE_FUNCTIONS
 from tpsgd_edge.codegen.view import ModelView
 from tpsgd_edge.codegen.wire import FRAME_FUNCTIONS
@@ -96,6 +97,18 @@ def _has_wire(view: ModelView) -> bool:
     return view.wire is not None
 
 
+def _hears(view: ModelView) -> bool:
+    return view.signal is not None
+
+
+def _hears_bands(view: ModelView) -> bool:
+    return view.signal is not None and view.signal.bands > 0
+
+
+def _hears_statistics(view: ModelView) -> bool:
+    return view.signal is not None and bool(view.signal.statistics)
+
+
 COMPONENTS = (
     Component("tps_backward", when=lambda view: view.kernels.backward is not None),
     Component("tps_compiler", has_source=False, is_runtime=True, included=_keeps_calls_apart),
@@ -116,7 +129,13 @@ COMPONENTS = (
         when=lambda view: view.kernels.dense.has_curves_f32,
         included=_never,
     ),
-    Component("tps_fixed", has_source=False, is_runtime=True, when=_is_integer, included=_never),
+    Component(
+        "tps_fixed",
+        has_source=False,
+        is_runtime=True,
+        when=lambda view: _is_integer(view) or _hears(view),
+        included=_never,
+    ),
     Component(
         "tps_float",
         has_source=False,
@@ -167,6 +186,22 @@ COMPONENTS = (
         "tps_slots", is_runtime=True, when=_has_store, included=_never, linked=SLOT_FUNCTIONS
     ),
     Component("tps_softmax", when=_has_softmax, included=lambda view: bool(view.confidence_c)),
+    # NAME_signal.h includes it.
+    Component("tps_bin", has_source=False, is_runtime=True, when=_hears_bands, included=_never),
+    Component(
+        "tps_spectrum",
+        is_runtime=True,
+        when=_hears_bands,
+        included=_never,
+        linked=SPECTRUM_FUNCTIONS,
+    ),
+    Component(
+        "tps_statistics",
+        is_runtime=True,
+        when=_hears_statistics,
+        included=_never,
+        linked=STATISTIC_FUNCTIONS,
+    ),
     # The model's public header includes it.
     Component("tps_status", has_source=False, is_runtime=True, included=_never),
     # NAME_store.h includes it.
@@ -174,6 +209,7 @@ COMPONENTS = (
     Component(
         "tps_store", is_runtime=True, when=_has_store, included=_never, linked=STORE_FUNCTIONS
     ),
+    Component("tps_window", has_source=False, is_runtime=True, when=_hears, included=_never),
     Component("tps_tables", when=lambda view: bool(view.tables)),
     # Last: it has the names of all that the other headers declare.
     Component("tps_names", has_source=False, included=_never),

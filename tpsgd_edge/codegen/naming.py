@@ -2,8 +2,9 @@
 
 Templates and runtime files write `tps_` for what belongs to every model. In a project each file of
 theirs is called NAME_tps_..., and NAME_tps_names.h gives their functions and tables such names too.
-tps_status.h, tps_storage.h, tps_line.h and tps_drift.h are the same text in every project, declare
-nothing that a linker sees, and keep their names: all models of a firmware share them.
+tps_status.h, tps_storage.h, tps_line.h, tps_drift.h and tps_bin.h are the same text in every
+project, declare nothing that a linker sees, and keep their names: all models of a firmware share
+them.
 
 Templates include files under the names that these have in the project; a header's template passes
 each name that a linker sees through `linked`, which notes it. The hand-written runtime files know
@@ -12,7 +13,7 @@ no model: `of_model` gives theirs the names of a project.
 
 import re
 
-SHARED = ("tps_drift.h", "tps_line.h", "tps_status.h", "tps_storage.h")
+SHARED = ("tps_bin.h", "tps_drift.h", "tps_line.h", "tps_status.h", "tps_storage.h")
 _INCLUDED = re.compile(r'(?<=#include ")tps_\w+\.h(?=")')
 _GUARD = re.compile(r"\bTPS_\w+_H\b")
 

@@ -20,6 +20,7 @@ from tpsgd_edge.codegen.replay import ReplayView, replay_view
 from tpsgd_edge.codegen.schedule import LABEL_PROBABILITY, inference_stages, training_calls_of
 from tpsgd_edge.codegen.selftest import SelfTest, SelfTestView, selftest_view
 from tpsgd_edge.codegen.sequence import LabelsView, SequenceView, labels_view, sequence_view
+from tpsgd_edge.codegen.signal import SignalView
 from tpsgd_edge.codegen.state import StateView, state_view
 from tpsgd_edge.codegen.store import StoreView
 from tpsgd_edge.codegen.wire import WireView
@@ -59,6 +60,7 @@ class ModelView:
         wire: the sizes of a project that a computer talks to; None of others.
         log: the log of a project that writes down what it learns from; None of others.
         drift: the detector of a project that has one; None of others.
+        signal: what makes features of a signal; None where samples come as they are.
     """
 
     name: str
@@ -99,6 +101,7 @@ class ModelView:
     wire: WireView | None = None
     log: LogView | None = None
     drift: DriftView | None = None
+    signal: SignalView | None = None
 
     @property
     def runtime_version(self) -> int:

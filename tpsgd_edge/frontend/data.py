@@ -22,6 +22,7 @@ from tpsgd_edge.frontend.labels import (
 from tpsgd_edge.frontend.layout import arranged
 from tpsgd_edge.frontend.overlap import overlap_notes
 from tpsgd_edge.frontend.raw_type import raw_type
+from tpsgd_edge.frontend.recordings import Signal, with_features
 from tpsgd_edge.frontend.samples import RawSamples, check_samples
 from tpsgd_edge.frontend.scaling import input_scaling, label_scaling
 from tpsgd_edge.frontend.split import count_for_test, drawn_order
@@ -83,6 +84,7 @@ class Dataset:
         source_domain: of the source domain, where it is another one.
         raw: C type of a sample's values as a sensor gives them.
         places: where each training sample stands in its file (n,); None: as they are here.
+        signal: recordings that the samples are features of, and how they were made; else None.
     """
 
     x_train: Samples
@@ -97,6 +99,7 @@ class Dataset:
     said: DataNotes = NO_NOTES
     raw: RawType = "float"
     places: NDArray[np.intp] | None = None
+    signal: Signal | None = None
 
     def recorded_order(self) -> NDArray[np.intp]:
         """Indices (n,) of the training samples as they stand in their file."""
@@ -184,18 +187,11 @@ def _make_dataset(
     source: str,
     source_domain: Dataset | None,
 ) -> Dataset:
+    train, test, signal = with_features(spec, train, test)
     train, test = arranged(spec, train), None if test is None else arranged(spec, test)
     steps = _steps(spec, train)
     check_samples(train, steps=steps)
-    if test is not None:
-        test = _in_columns_of(train, test)
-        check_samples(test, steps=steps)
-        if train.x.shape[1:] != test.x.shape[1:]:
-            raise DataError(
-                "training and test samples differ in shape",
-                where=test.where,
-                found=f"{train.x.shape[1:]} for training, {test.x.shape[1:]} for test",
-            )
+    test = None if test is None else _fitting(train, test, steps)
     labelled = _labelled(spec, train, test, steps, source_domain)
     if source_domain is not None:
         _check_kin(source_domain, train, labelled.labels)
@@ -222,6 +218,7 @@ def _make_dataset(
         source_domain=source_domain,
         raw=raw_type(spec, *(one for one in (train, test) if one is not None)),
         places=order,
+        signal=signal,
         said=DataNotes(
             labelled.said,
             (
@@ -237,6 +234,19 @@ def _make_dataset(
             ),
         ),
     )
+
+
+def _fitting(train: RawSamples, test: RawSamples, steps: int | None) -> RawSamples:
+    """The test samples, checked, with their columns in the order of the training samples."""
+    test = _in_columns_of(train, test)
+    check_samples(test, steps=steps)
+    if train.x.shape[1:] != test.x.shape[1:]:
+        raise DataError(
+            "training and test samples differ in shape",
+            where=test.where,
+            found=f"{train.x.shape[1:]} for training, {test.x.shape[1:]} for test",
+        )
+    return test
 
 
 def _labelled(

@@ -51,7 +51,7 @@ def _with_scaling(spec: Spec, dataset: Dataset) -> tuple[Spec, tuple[Choice, ...
         scaling, why = chosen_scaling(
             dataset.first.x_train,
             sample_shape(spec, dataset.input_shape),
-            is_sequence=walks or isinstance(first, Conv1dSpec),
+            is_sequence=walks or isinstance(first, Conv1dSpec) or spec.features is not None,
             is_map=isinstance(first, Conv2dSpec),
         )
     data = spec.data.model_copy(update={"scaling": scaling})

@@ -9,6 +9,7 @@ from tpsgd_edge.frontend.csv_file import CsvKeys, read_csv
 from tpsgd_edge.frontend.idx import read_idx
 from tpsgd_edge.frontend.npz import array_names, read_npy, read_npz
 from tpsgd_edge.frontend.samples import RawSamples
+from tpsgd_edge.frontend.wav import is_wav_folder, read_wav_folder
 from tpsgd_edge.spec import FASHION_MNIST, Spec
 
 _FASHION_FOLDER = Path("/usr/share/datasets/fashion-mnist")
@@ -57,7 +58,7 @@ _OTHERS = {
         "put all images and their classes into arrays: numpy.savez('data.npz', x=..., y=...)"
     ),
     (".wav", ".mp3", ".flac"): (
-        "put all recordings and their classes into arrays: numpy.savez('data.npz', x=..., y=...)"
+        "name a folder that has a folder of WAV files for each class (docs/SIGNALS.md)"
     ),
     (".onnx", ".tflite"): "that is a net: it goes into [model], source; here go the samples",
 }
@@ -78,7 +79,7 @@ def read_sets(spec: Spec) -> tuple[RawSamples, RawSamples | None]:
         test_path = spec.folder / data.test_file
         test = _read_one(spec, test_path, data.test_labels_file, key="test_labels_file")
         return _noted_where_same(train, path, test_path), test
-    if _suffix(path) in _NPZ and data.labels_file is None:
+    if not is_wav_folder(path) and _suffix(path) in _NPZ and data.labels_file is None:
         _check_keys(spec, path, _suffix(path))
         return _read_npz_sets(spec, path)
     return _read_one(spec, path, data.labels_file, key="labels_file"), None
@@ -122,11 +123,13 @@ def _folder(path: Path) -> DataError:
         where="[data], file",
         found=visible(f"{', '.join(inside)}, ..."[:100]) if inside else "nothing in it",
         help="name one file; put images and their classes into arrays first: "
-        "numpy.savez('data.npz', x=..., y=...)",
+        "numpy.savez('data.npz', x=..., y=...); recordings: a folder of WAV files for each class",
     )
 
 
 def _read_one(spec: Spec, path: Path, labels_file: str | None, *, key: str) -> RawSamples:
+    if labels_file is None and is_wav_folder(path):
+        return read_wav_folder(spec, path)
     suffix = _suffix(path)
     _check_keys(spec, path, suffix)
     if labels_file is not None and suffix not in (*_IDX, *_NPY):

@@ -117,7 +117,8 @@ def sample_shape(spec: Spec, shape: tuple[int, ...]) -> Shape:
 
     What `data.input_shape` says; else images (h, w) have one channel, and vectors are 1 x 1. Where
     the first layer on maps is a conv1d, a memory or recurrent, samples (t,) and (t, c) are
-    sequences: 1 x t x c; without such a layer, where channels are normalized, too.
+    sequences: 1 x t x c; without such a layer, where channels are normalized, too. So are the
+    features of a signal before a dense layer.
 
     Raises:
         SpecError: an input shape that does not hold as many values as a sample.
@@ -137,6 +138,8 @@ def sample_shape(spec: Spec, shape: tuple[int, ...]) -> Shape:
     along_time = any(isinstance(la, NormSpec) and la.over == "channels" for la in spec.model.layers)
     if on_maps:
         along_time = on_maps[0].kind in KEEPING or isinstance(on_maps[0], Conv1dSpec)
+    # Windows of a signal follow each other, unless a net looks at them as at an image.
+    along_time = along_time or (spec.features is not None and not on_maps)
     if along_time and len(shape) < 3:
         return (1, shape[0], math.prod(shape[1:]))
     if len(shape) == 2:

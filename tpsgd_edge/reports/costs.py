@@ -207,7 +207,8 @@ def check_budget(spec: Spec, sizes: Sizes, layers: tuple[LayerCost, ...], kept: 
     """
     budget = budget_of(spec)
     ram = [(f"layer '{layer.layer}'", layer.ram_bytes) for layer in layers]
-    ram += [("replay", kept), ("arena", sizes.ram.arena), ("stack", sizes.ram.stack)]
+    ram += [("replay", kept), ("arena", sizes.ram.arena)]
+    ram += [("signal", sizes.ram.signal), ("stack", sizes.ram.stack)]
     ram.append(("counters and rate", sizes.ram.total - sum(size for _, size in ram)))
     flash = [(f"constants of '{layer.layer}'", layer.flash_bytes) for layer in layers]
     flash.append(("code", sizes.flash.code))
@@ -234,6 +235,8 @@ def _check(kind: str, parts: list[tuple[str, int]], budget: int | None, *, where
 def _advice(kind: str, largest: str) -> str:
     if largest == "arena":
         return "smaller maps (a stride, an earlier pool, fewer filters) or fewer units"
+    if largest == "signal":
+        return "a shorter [features] window"
     if largest == "replay":
         return "a smaller [replay] size"
     if kind == "RAM":

@@ -112,6 +112,7 @@ def ram_parts(
     parts.append(Part("arena", "arena", arena))
     # States of a sequence lie outside of the arena: other calls may come in between.
     parts.append(Part("states", "tables", sizes.ram.arena - arena))
+    parts.append(Part("signal", "tables", sizes.ram.signal))
     parts.append(Part("stack", "stack", sizes.ram.stack))
     return tuple(part for part in parts if part.size > 0)
 

@@ -11,6 +11,7 @@ def sizes_json(sizes: Sizes | None) -> dict[str, object]:
         "ram_bytes": {
             "weights": sizes.ram.weights,
             "arena": sizes.ram.arena,
+            **({"signal": sizes.ram.signal} if sizes.ram.signal else {}),
             # No run leaves it at 0: not measured.
             "stack": sizes.ram.stack or None,
             "total": sizes.ram.total,

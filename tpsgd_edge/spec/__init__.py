@@ -11,6 +11,7 @@ from tpsgd_edge.spec.carried import can_carry_scores, carries_scores
 from tpsgd_edge.spec.detection import finds_anomalies
 from tpsgd_edge.spec.detector import DetectorSpec
 from tpsgd_edge.spec.edges import SAMPLE, Edges
+from tpsgd_edge.spec.features import STATISTICS, FeaturesSpec, Statistic
 from tpsgd_edge.spec.layers import (
     AdaptorSpec,
     Conv1dSpec,
@@ -86,6 +87,7 @@ __all__ = [
     "NOT_MONOTONE",
     "SAMPLE",
     "SCHEDULES",
+    "STATISTICS",
     "Activation",
     "ActivationFormat",
     "AdaptorSpec",
@@ -98,6 +100,7 @@ __all__ = [
     "DenseSpec",
     "DetectorSpec",
     "Edges",
+    "FeaturesSpec",
     "FlattenSpec",
     "GatedSpec",
     "GlobalAvgPoolSpec",
@@ -127,6 +130,7 @@ __all__ = [
     "SearchSpec",
     "SourceInput",
     "Spec",
+    "Statistic",
     "WeightFormat",
     "WeightedSpec",
     "asked_learning_rate",

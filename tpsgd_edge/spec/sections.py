@@ -16,6 +16,7 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from tpsgd_edge.spec.base import Positive, Section
 from tpsgd_edge.spec.drift import DriftSpec
+from tpsgd_edge.spec.features import FeaturesSpec
 from tpsgd_edge.spec.firmware import FirmwareSpec
 from tpsgd_edge.spec.loss import LossSpec
 from tpsgd_edge.spec.model import ModelSpec
@@ -326,6 +327,9 @@ class Spec(Section):
     """Where the targets of hidden layers come from."""
     data: DataSpec
     """Samples and labels."""
+    features: FeaturesSpec | None = None
+    """Features that are made of a signal before the net reads it. Since: 0.2.0.
+    Example: `features = { statistics = ["rms", "kurtosis"] }`"""
     replay: ReplaySpec = ReplaySpec()
     """What the device keeps of the samples that it has seen."""
     drift: DriftSpec = DriftSpec()
@@ -380,5 +384,7 @@ class Spec(Section):
             # The layer before is meant, however that is said.
             if layer["from"] is None:
                 del layer["from"]
+        if content["features"] is None:
+            del content["features"]
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

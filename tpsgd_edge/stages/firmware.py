@@ -117,7 +117,9 @@ def _sizes(prepared: Prepared, binary: Binary) -> Sizes:
     if prepared.platform.is_core:
         return measure(binary)
     weights = prepared.plan.state.size
-    ram = Ram(weights=weights, arena=prepared.plan.n_bytes - weights, stack=0)
+    features = prepared.features
+    heard = 0 if features is None else features.stream_bytes
+    ram = Ram(weights, prepared.plan.n_bytes - weights, stack=0, signal=heard)
     return measure_module(binary.path, ram)
 
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from tpsgd_edge import __version__
 from tpsgd_edge.codegen import Additions, CProject, Origin, render
+from tpsgd_edge.codegen.signal import Features
+from tpsgd_edge.features import FeatureNumbers, features_of, selftest_signal
 from tpsgd_edge.frontend.data import Dataset, Samples, label_scaling, load_dataset
 from tpsgd_edge.frontend.defaults import with_defaults
 from tpsgd_edge.frontend.fitted import with_fitted_projections
@@ -32,6 +34,7 @@ from tpsgd_edge.toolchain.compilers import find_compiler
 from tpsgd_edge.toolchain.folder import write_scratch
 from tpsgd_edge.toolchain.platforms import Platform, load_platform, port_files
 from tpsgd_edge.toolchain.scratch import scratch_folder
+from tpsgd_edge.trace import digest
 
 # Samples of the self-test, and the multiply-accumulates of a forward pass of them all: it answers
 # each of them six times, which may take an emulator some seconds.
@@ -49,6 +52,11 @@ class Prepared:
     model: QuantizedModel
     plan: MemoryPlan
     platform: Platform
+
+    @property
+    def features(self) -> FeatureNumbers | None:
+        """The numbers of the features of a signal; None where the samples are no signal's."""
+        return None if self.dataset.signal is None else self.dataset.signal.numbers
 
 
 def prepare(spec: Spec, dataset: Dataset | None = None) -> Prepared:
@@ -108,8 +116,15 @@ def render_project(prepared: Prepared) -> CProject:
         window=window_of(spec, model, dataset.input_shape),
         log_every=own.log,
         drift=detector_of(spec, model),
+        features=None if prepared.features is None else _features_of(prepared.features),
     )
     return render(model, prepared.plan, origin, selftest, port, additions)
+
+
+def _features_of(numbers: FeatureNumbers) -> Features:
+    """The features of a project, and what it must make of the signal of its self-test."""
+    made = features_of(numbers, selftest_signal(numbers))
+    return Features(numbers, digest([made]))
 
 
 def selftest_samples(

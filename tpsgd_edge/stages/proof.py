@@ -14,6 +14,7 @@ from tpsgd_edge.reference import Reference, answers, trace
 from tpsgd_edge.reference.rates import rate_of
 from tpsgd_edge.stages.conversions import prove_conversions
 from tpsgd_edge.stages.preparation import Prepared, forward_macs
+from tpsgd_edge.stages.signals import prove_features
 from tpsgd_edge.stages.training import Progress
 from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.device import Device
@@ -64,7 +65,7 @@ def prove_all(
         begin: the state to begin with; the first one where not given.
     """
     training, predicting = binaries
-    interface = interface_of(prepared.model)
+    interface = interface_of(prepared.model, prepared.features)
     with open_device(training, interface, emulator=emulator) as device:
         verdict = prove(device, prepared, steps, progress, begin)
         state = device.state()
@@ -95,6 +96,8 @@ def prove(
     progress("comparing", steps, steps)
     if verdict.verdict == "equal":
         verdict = prove_conversions(device, prepared, verdict)
+    if verdict.verdict == "equal":
+        verdict = prove_features(device, prepared, verdict)
     if verdict.verdict == "mismatch":
         return verdict
     return verdict if passes else selftest_mismatch(steps)
@@ -115,6 +118,8 @@ def prove_predictions(device: Device, prepared: Prepared, state: bytes, steps: i
         verdict = questions.ask(device, reference, steps, only_predicts=True)
     if verdict.verdict == "equal":
         verdict = prove_conversions(device, prepared, verdict, only_predicts=True)
+    if verdict.verdict == "equal":
+        verdict = prove_features(device, prepared, verdict, only_predicts=True)
     if verdict.verdict == "equal" and not device.selftest():
         return selftest_mismatch(steps, only_predicts=True)
     return verdict

@@ -74,17 +74,19 @@ def count_function(
     run: Callable[[Device], object],
     *,
     emulator: EmulatorChoice = "auto",
+    suffix: str = "_with",
 ) -> Count:
     """Count the instructions of one public function while `run` uses a new device.
 
     Args:
         function: its name without the model's, such as "train_step".
+        suffix: of the function that the code behind it is in.
 
     Raises:
         ToolError: as `count_instructions` does.
     """
     emulator = find_emulator(binary.platform) if emulator == "auto" else emulator
-    name = f"{binary.name}_{function}_with"
+    name = f"{binary.name}_{function}{suffix}"
     executed = _RUN[emulator](binary, interface, name, run, timeout=_TIMEOUT)
     return count_of(executed, read_elf(binary.path), binary.platform)
 

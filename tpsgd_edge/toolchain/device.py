@@ -60,6 +60,12 @@ class Device(Protocol):
     def values(self, outputs: Array) -> Array:
         """Convert outputs (n, n_out) of a model with label vectors to their own units, binary32."""
 
+    def hear(self, blocks: Array) -> tuple[NDArray[np.uint32], Array]:
+        """Hear blocks (n, samples) of a new stream: whether each completes a window, and features.
+
+        Features have the shape (n, features of a window), and are zeros where none is complete.
+        """
+
     def state(self) -> bytes:
         """A copy of the state struct."""
 

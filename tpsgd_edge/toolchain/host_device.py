@@ -132,6 +132,13 @@ class HostDevice:
             self._lib.tps_sim_values(_address(one), _address(out))
         return made
 
+    def hear(self, blocks: Array) -> tuple[NDArray[np.uint32], Array]:
+        """See Device."""
+        given = self.interface.blocks(blocks)
+        made = np.zeros((len(given), self.interface.window_features), DTYPES["s16"])
+        self._lib.tps_sim_hear(None, None)
+        return self._converted("hear", given, made), made
+
     def _converted(self, name: str, given: Array, made: Array) -> NDArray[np.uint32]:
         """Call a function for each row of `given` and `made`; the statuses that it returned."""
         function = getattr(self._lib, f"tps_sim_{name}")
@@ -229,6 +236,7 @@ def _load(library: Path) -> ctypes.CDLL:
         ("prepare", u32, [pointer, pointer]),
         ("prepare_label", u32, [pointer, pointer]),
         ("values", None, [pointer, pointer]),
+        ("hear", u32, [pointer, pointer]),
     ):
         function = getattr(lib, f"tps_sim_{name}", None)
         if function is None:

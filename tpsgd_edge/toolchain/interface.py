@@ -6,6 +6,7 @@ import numpy as np
 
 from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.errors import DataError
+from tpsgd_edge.features.numbers import FeatureNumbers
 from tpsgd_edge.memory.state import StateLayout, digest_order, state_layout
 from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
 from tpsgd_edge.quantize.raw import RAW_DTYPES
@@ -25,6 +26,8 @@ class ModelInterface:
         tensors: the state's tensors in digest order.
         layers: names, first to last.
         raw: type of raw samples.
+        block: samples, of all channels, that a stream hears at once; 0 where there are none.
+        window_features: features of a window of the stream.
     """
 
     name: str
@@ -41,6 +44,8 @@ class ModelInterface:
     answers: int | None = None
     has_confidence: bool = False
     raw: RawType = "float"
+    block: int = 0
+    window_features: int = 0
 
     @property
     def confidence_dtype(self) -> np.dtype[np.generic]:
@@ -109,6 +114,14 @@ class ModelInterface:
         """
         return _of_type("raw samples", raw, RAW_DTYPES[self.raw], (self.n_in,))
 
+    def blocks(self, blocks: Array) -> Array:
+        """Blocks of a stream as C wants them, shape (n, block).
+
+        Raises:
+            DataError: another shape, or another type.
+        """
+        return _of_type("blocks", blocks, DTYPES["s16"], (self.block,))
+
     def values(self, values: Array) -> Array:
         """Label vectors in their own units as C wants them, binary32 of shape (n, label_count).
 
@@ -135,8 +148,8 @@ class ModelInterface:
         return () if self.answers is None else (self.answers,)
 
 
-def interface_of(model: QuantizedModel) -> ModelInterface:
-    """The interface of a quantized model."""
+def interface_of(model: QuantizedModel, features: FeatureNumbers | None = None) -> ModelInterface:
+    """The interface of a quantized model, and of what makes features of the signal it hears."""
     is_class = model.labels.kind == "class"
     vector_type = "f32" if model.value_type == "f32" else "s16"
     return ModelInterface(
@@ -154,6 +167,8 @@ def interface_of(model: QuantizedModel) -> ModelInterface:
         layout=state_layout(model),
         tensors=digest_order(model),
         layers=tuple(layer.name for layer in model.layers),
+        block=features.hop * features.channels if features else 0,
+        window_features=features.per_window if features else 0,
     )
 
 

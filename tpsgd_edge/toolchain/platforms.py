@@ -28,12 +28,21 @@ _CORE_FILES = (
     "harness.c",
     "answers.h",
     "answers.c",
+    "hearing.h",
     "boot.c",
     "memory.c",
 )
 _SEMIHOSTING_FILES = ("semihosting.h", "semihosting.c")
 # A module has no reset and no semihosting. The order is that of its functions (wasm_sizes.py).
-_MODULE_FILES = ("tps_port.h", "answers.h", "memory.c", "startup_wasm.c", "harness.c", "answers.c")
+_MODULE_FILES = (
+    "tps_port.h",
+    "answers.h",
+    "hearing.h",
+    "memory.c",
+    "startup_wasm.c",
+    "harness.c",
+    "answers.c",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from tpsgd_edge.trace import ANSWERS, Answers, Trace, neighbours
 
 VERSION = 5
 INFO, INIT, TRAIN, TRACE, OUTPUTS, DUMP, LOAD, SELFTEST, STACK, CONFIDENT = range(10)
-ASK, RATE, RESTART, PREPARE, LABEL, VALUES = range(10, 16)
+ASK, RATE, RESTART, PREPARE, LABEL, VALUES, HEAR = range(10, 17)
 
 
 class Link(Protocol):
@@ -126,6 +126,12 @@ class StreamDevice:
         return self._converted(
             LABEL, interface.values(values), interface.label_type, interface.label_count
         )
+
+    def hear(self, blocks: Array) -> tuple[NDArray[np.uint32], Array]:
+        """See Device."""
+        interface = self.interface
+        self._command(HEAR)
+        return self._converted(HEAR, interface.blocks(blocks), "s16", interface.window_features)
 
     def values(self, outputs: Array) -> Array:
         """See Device."""

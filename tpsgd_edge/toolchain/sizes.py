@@ -9,16 +9,17 @@ from tpsgd_edge.toolchain.elf import read_elf
 
 @dataclass(frozen=True, slots=True)
 class Ram:
-    """Bytes of RAM: the state struct, the code's static data, the stack."""
+    """Bytes of RAM: the state struct, the code's static data, the stack, what a stream keeps."""
 
     weights: int
     arena: int
     stack: int
+    signal: int = 0
 
     @property
     def total(self) -> int:
         """Their sum."""
-        return self.weights + self.arena + self.stack
+        return self.weights + self.arena + self.stack + self.signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ def measure(binary: Binary) -> Sizes:
     sizes are read here: padding and literal pools count where they lie.
 
         .weights             the harness's one model struct (symbol tps_port_model)
+        .signal              the window of a signal that the model hears
         .data, .bss          static data of everything but the harness: the arena
         .text, .rodata       the same for code and constants, with what the compiler's runtime adds
                              (soft float, division, memcpy)
@@ -82,7 +84,7 @@ def measure(binary: Binary) -> Sizes:
         return sections.get(name, 0)
 
     return Sizes(
-        Ram(weights=size(".weights"), arena=size(".data") + size(".bss"), stack=0),
+        Ram(size(".weights"), size(".data") + size(".bss"), stack=0, signal=size(".signal")),
         Flash(code=size(".text"), constants=size(".rodata") + size(".data")),
         port_ram=size(".port_bss"),
         port_flash=size(".port_text"),
