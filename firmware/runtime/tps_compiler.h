@@ -47,4 +47,15 @@
 #define TPS_ROLLED
 #endif
 
+/* A short inner loop whose bounds are constants: one piece of code, unless that shall be small. */
+#if defined(__OPTIMIZE_SIZE__) && defined(__clang__)
+#define TPS_UNROLLED _Pragma("clang loop unroll(disable)")
+#elif defined(__clang__)
+#define TPS_UNROLLED _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
+#define TPS_UNROLLED _Pragma("GCC unroll 16")
+#else
+#define TPS_UNROLLED
+#endif
+
 #endif

@@ -65,6 +65,8 @@ class UpdateKernel:
             `lane` is what a step is multiplied by there.
         whole_words: every row starts at a multiple of 4 bytes.
         has_rest: rows have inputs behind whole groups of 4.
+        in_fours: with Helium, four rows of bytes at once.
+        has_small_bias: steps up to `largest_step` move biases within 32 bits.
     """
 
     suffix: str
@@ -77,6 +79,8 @@ class UpdateKernel:
     lane: int
     whole_words: bool
     has_rest: bool
+    in_fours: bool
+    has_small_bias: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,17 +240,26 @@ def update_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> UpdateKern
     sharing = [other for other in model.trainable if update_suffix(other) == suffix]
     shift = _update_shift(layer)
     lane = 1 << max(0, _LANE_SHIFT[layer.weight_type] - shift)
+    bits = tuple(sorted({_weight_bits(other) for other in sharing}))
+    whole_words = have_whole_words(sharing, model)
+    has_rest = any(other.n_in % 4 for other in sharing)
     return UpdateKernel(
         suffix=suffix,
         w=C_TYPES[layer.weight_type],
         x=C_TYPES[layer.x_type],
         shift=shift,
-        bits=tuple(sorted({_weight_bits(other) for other in sharing})),
+        bits=bits,
         has_lanes=layer.x_type == "s8",
         largest_step=255 // lane,
         lane=lane,
-        whole_words=have_whole_words(sharing, model),
-        has_rest=any(other.n_in % 4 for other in sharing),
+        whole_words=whole_words,
+        has_rest=has_rest,
+        in_fours=layer.weight_type == "s8" and bits == (7,) and whole_words and not has_rest,
+        has_small_bias=all(
+            (255 // lane) * steps.bias_one < 2**31 - 2**shift
+            for other in sharing
+            if isinstance(steps := other.learning.steps, IntegerSteps)
+        ),
     )
 
 

@@ -8,6 +8,9 @@ from tpsgd_edge.codegen.c import C_TYPES, unique
 from tpsgd_edge.codegen.kernel_names import CARRIED, error_suffix
 from tpsgd_edge.quantize.model import QuantizedModel, QuantizedWeighted
 
+# Outputs of 8 bits whose sum has 16.
+_SUMMED = 255
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorKernel:
@@ -59,16 +62,24 @@ class ErrorKernels:
 
     Attributes:
         read_out: those of losses in label space, in integers.
+        reads_out_in_parts: whether a layer has more outputs than have a sum of 16 bits.
     """
 
     local: tuple[ErrorKernel, ...]
     read_out: tuple[ReadoutKernel, ...]
+    reads_out_in_parts: bool
     softmax: tuple[SoftmaxKernel, ...]
 
     @property
     def exp2_table(self) -> tuple[int, ...]:
         """The powers of two of a softmax."""
         return tuple(int(power) for power in exp2_table())
+
+    @property
+    def spreads_probabilities(self) -> bool:
+        """Tell whether all that errors spread is what probabilities lack of the label."""
+        lacking = ("projected_cross_entropy", CARRIED)
+        return all(kernel.kind in lacking for kernel in self.local if kernel.family == "label")
 
     @property
     def shifts_scores(self) -> bool:
@@ -83,6 +94,9 @@ def error_kernels(model: QuantizedModel) -> ErrorKernels:
             error_kernel(layer, model) for layer in model.with_loss if layer.loss.is_local
         ),
         read_out=unique(_readout_kernel(layer) for layer in model.with_loss if reads_out(layer)),
+        reads_out_in_parts=any(
+            layer.n_target > _SUMMED for layer in model.with_loss if reads_out(layer)
+        ),
         softmax=unique(softmax_kernels(model)),
     )
 
