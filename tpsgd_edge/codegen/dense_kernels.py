@@ -27,6 +27,9 @@ from tpsgd_edge.quantize.model import (
 # Bits of a lane of 16 in which the change of a weight is an overflow (s8), or one byte (s16).
 _LANE_SHIFT = {"s8": 15, "s16": 8, "f32": 0}
 
+# Units of a layer that pay for a look at whether its inputs are mostly 0.
+_UNITS_THAT_PAY = 32
+
 
 @dataclass(frozen=True, slots=True)
 class DotKernel:
@@ -37,6 +40,8 @@ class DotKernel:
         rows: of weights at once, where there are registers enough.
         whole_words: every row starts at a multiple of 4 bytes.
         step: with pairs, inputs at once.
+        in_whole_bodies: four inputs and four rows are one statement where pairs are instructions.
+        skips_zeros: has a way for inputs many of which are 0.
         lanes: with vectors of 16 bytes, inputs at once.
         load_x, load_w, vector_mac: what loads them with Helium, widened where needed, and adds up.
     """
@@ -49,6 +54,8 @@ class DotKernel:
     rows: int
     whole_words: bool
     step: int
+    in_whole_bodies: bool
+    skips_zeros: bool
     lanes: int
     load_x: str
     load_w: str
@@ -93,6 +100,7 @@ class ForwardKernel:
         has_top: whether z of a layer ends below the range of its type.
         settings: members of the layer that f of binary32 gets beside z.
         widens: on computers with vector units, inputs are widened to 16 bits first.
+        skips_zeros: its dot products have a way for inputs many of which are 0.
         four: with pairs, it is applied to four patches of a map at once.
         in_eights: such a patch always has a multiple of 8 numbers.
         whole_words: every row of weights starts at a multiple of 4 bytes.
@@ -110,6 +118,7 @@ class ForwardKernel:
     settings: tuple[str, ...]
     widens: bool
     dot: str
+    skips_zeros: bool
     four: bool
     y_type: str
     in_eights: bool
@@ -198,6 +207,7 @@ def dot_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> DotKernel:
     wide = layer.x_type == "s16"
     suffix = update_suffix(layer)
     sharing = [other for other in model.weighted if update_suffix(other) == suffix]
+    whole_words = have_whole_words(sharing, model)
     lanes = 16 if (layer.weight_type, layer.x_type) == ("s8", "s8") else 8
     return DotKernel(
         suffix=update_suffix(layer),
@@ -207,12 +217,22 @@ def dot_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> DotKernel:
         mac="smlald" if wide else "smlad",
         # As many as their sums and pointers fit into the registers.
         rows=2 if wide else 4,
-        whole_words=have_whole_words(sharing, model),
+        whole_words=whole_words,
         step=8 if all(other.n_in % 8 == 0 for other in sharing) else 4,
+        in_whole_bodies=layer.x_type == "s8" and (layer.weight_type == "s8" or whole_words),
+        skips_zeros=_skips_zeros(sharing),
         lanes=lanes,
         load_x=_vector_load(layer.x_type, lanes),
         load_w=_vector_load(layer.weight_type, lanes),
         vector_mac="vmlaldavaq_p_s16" if wide else f"vmladavaq_p_s{128 // lanes}",
+    )
+
+
+def _skips_zeros(layers: Sequence[QuantizedWeighted]) -> bool:
+    """Tell whether a dense layer has as many units as pay for a look at its inputs first."""
+    return any(
+        layer.kind == "dense" and layer.x_type == "s8" and layer.n_out >= _UNITS_THAT_PAY
+        for layer in layers
     )
 
 
@@ -276,6 +296,7 @@ def forward_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> ForwardKe
     """The forward pass of the layer."""
     suffix = forward_suffix(layer)
     sharing = [other for other in model.weighted if forward_suffix(other) == suffix]
+    dotted = [other for other in model.weighted if update_suffix(other) == update_suffix(layer)]
     on_maps = [o for o in sharing if o.kind == "conv2d" and not is_depthwise(o)]
     wide = layer.x_type == "s16"
     widens = (layer.weight_type, layer.x_type) == ("s16", "s8")
@@ -292,6 +313,7 @@ def forward_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> ForwardKe
         settings=settings_of(layer.activation) if layer.weight_type == "f32" else (),
         widens=widens,
         dot=update_suffix(layer),
+        skips_zeros=_skips_zeros(dotted),
         four=layer.x_type == "s8" and bool(on_maps),
         y_type=layer.y_type,
         in_eights=all(other.n_in % 8 == 0 for other in on_maps),
