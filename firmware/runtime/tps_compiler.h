@@ -24,6 +24,13 @@
 #define TPS_APART
 #endif
 
+/* A short function that is part of its callers, unless code shall be small. */
+#if defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
+#define TPS_TOGETHER __attribute__((always_inline)) inline
+#else
+#define TPS_TOGETHER
+#endif
+
 /* RISC-V saves registers by sixteen bytes: a branch apart keeps its own to itself. */
 #ifdef __riscv
 #define TPS_BRANCH TPS_APART

@@ -30,6 +30,9 @@ _LANE_SHIFT = {"s8": 15, "s16": 8, "f32": 0}
 # Units of a layer that pay for a look at whether its inputs are mostly 0.
 _UNITS_THAT_PAY = 32
 
+# Shifts with which `tps_scaled` of tps_fixed.h does: its `tps_scales_s32`.
+_HALF_SHIFTS = range(18, 48)
+
 
 @dataclass(frozen=True, slots=True)
 class DotKernel:
@@ -99,6 +102,7 @@ class ForwardKernel:
         leaks: whether a layer has leaky_relu.
         has_top: whether z of a layer ends below the range of its type.
         settings: members of the layer that f of binary32 gets beside z.
+        halves: half of a product, shifted, is enough for z: `tps_scaled` of tps_fixed.h.
         widens: on computers with vector units, inputs are widened to 16 bits first.
         skips_zeros: its dot products have a way for inputs many of which are 0.
         four: with pairs, it is applied to four patches of a map at once.
@@ -116,6 +120,7 @@ class ForwardKernel:
     has_top: bool
     activation: str
     settings: tuple[str, ...]
+    halves: bool
     widens: bool
     dot: str
     skips_zeros: bool
@@ -311,6 +316,7 @@ def forward_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> ForwardKe
         has_top=any(FACTS[other.activation].has_ceiling for other in sharing),
         activation=layer.activation if layer.weight_type == "f32" else "",
         settings=settings_of(layer.activation) if layer.weight_type == "f32" else (),
+        halves=not wide and all(_is_half_enough(other) for other in sharing),
         widens=widens,
         dot=update_suffix(layer),
         skips_zeros=_skips_zeros(dotted),
@@ -319,6 +325,10 @@ def forward_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> ForwardKe
         in_eights=all(other.n_in % 8 == 0 for other in on_maps),
         whole_words=have_whole_words(on_maps, model),
     )
+
+
+def _is_half_enough(layer: QuantizedWeighted) -> bool:
+    return isinstance(layer.numbers, IntegerNumbers) and layer.numbers.z.shift in _HALF_SHIFTS
 
 
 def init_kernel(layer: QuantizedWeighted) -> InitKernel:
