@@ -28,6 +28,9 @@
 /* Some loops are one statement that takes twelve registers; a debugger's code has not so many. */
 #if defined(__OPTIMIZE__) && !defined(__pic__) && !defined(__ARM_RWPI)
 #define TPS_WHOLE_BODY
+#ifndef __OPTIMIZE_SIZE__
+#define TPS_WHOLE_LOOP
+#endif
 #endif
 #elif defined(TPS_PAIRS_IN_C)
 #define TPS_PAIRS

@@ -75,7 +75,7 @@ class UpdateKernel:
             `lane` is what a step is multiplied by there.
         whole_words: every row starts at a multiple of 4 bytes.
         has_rest: rows have inputs behind whole groups of 4.
-        in_fours: with Helium, four rows of bytes at once.
+        in_fours: four rows at once, of bytes with Helium, of 16 bits with pairs.
         has_small_bias: steps up to `largest_step` move biases within 32 bits.
     """
 
@@ -266,6 +266,7 @@ def update_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> UpdateKern
     shift = _update_shift(layer)
     lane = 1 << max(0, _LANE_SHIFT[layer.weight_type] - shift)
     bits = tuple(sorted({_weight_bits(other) for other in sharing}))
+    fours = layer.weight_type == "s16" or bits == (7,)
     whole_words = have_whole_words(sharing, model)
     has_rest = any(other.n_in % 4 for other in sharing)
     return UpdateKernel(
@@ -279,7 +280,7 @@ def update_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> UpdateKern
         lane=lane,
         whole_words=whole_words,
         has_rest=has_rest,
-        in_fours=layer.weight_type == "s8" and bits == (7,) and whole_words and not has_rest,
+        in_fours=layer.x_type == "s8" and fours and whole_words and not has_rest,
         has_small_bias=all(
             (255 // lane) * steps.bias_one < 2**31 - 2**shift
             for other in sharing
