@@ -24,6 +24,13 @@
 #define TPS_APART
 #endif
 
+/* A function that many others call, of which one copy is enough where code shall be small. */
+#if defined(__GNUC__) && defined(__OPTIMIZE_SIZE__)
+#define TPS_ONCE __attribute__((noinline, unused)) static
+#else
+#define TPS_ONCE static inline
+#endif
+
 /* A short function that is part of its callers, unless code shall be small. */
 #if defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
 #define TPS_TOGETHER __attribute__((always_inline)) inline

@@ -27,12 +27,10 @@ from tpsgd_edge.quantize.model import (
 # Bits of a lane of 16 in which the change of a weight is an overflow (s8), or one byte (s16).
 _LANE_SHIFT = {"s8": 15, "s16": 8, "f32": 0}
 
-# Units of a layer that pay for a look at whether its inputs are mostly 0.
-_UNITS_THAT_PAY = 32
-
 # Shifts with which `tps_scaled` of tps_fixed.h does: its `tps_scales_s32`.
 _HALF_SHIFTS = range(18, 48)
-
+# Units of a layer that pay for a look at whether its inputs are mostly 0.
+_UNITS_THAT_PAY = 32
 
 @dataclass(frozen=True, slots=True)
 class DotKernel:
