@@ -19,9 +19,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from bench_device import EPOCHS, fashion, firmware, prepared_for
 from numpy.typing import NDArray
 
-from tools.bench_device import EPOCHS, fashion, firmware, prepared_for
 from tpsgd_edge.assets import firmware_dir
 from tpsgd_edge.codegen import CProject
 from tpsgd_edge.errors import TpsgdError

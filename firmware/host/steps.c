@@ -5,11 +5,12 @@
  *
  *     -plugin steps.so,entry=A,outside=B,end=C,out=FILE
  *
- * A is where the function begins; when the core comes to an address in [B, C), which is the harness,
- * it has returned. All are hexadecimal. The file gets one u32 a call, behind what it holds.
+ * A is where the function begins; when the core comes to an address in [B, C), which is the
+ * harness, it has returned. All are hexadecimal. The file gets one u32 a call, behind what it
+ * holds.
  *
- * Counting is an addition in the translated code, so that whole trainings can be counted. Blocks are
- * counted as count.c does: all instructions of each block that ran.
+ * Counting is an addition in the translated code, so that whole trainings can be counted. Blocks
+ * are counted as count.c does: all instructions of each block that ran.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -32,6 +32,7 @@ _HALF_SHIFTS = range(18, 48)
 # Units of a layer that pay for a look at whether its inputs are mostly 0.
 _UNITS_THAT_PAY = 32
 
+
 @dataclass(frozen=True, slots=True)
 class DotKernel:
     """`dot_<suffix>` and `dot_rows_<suffix>`.
