@@ -7,14 +7,14 @@ trains 784-128-10 in QEMU and counts each of its 360,000 steps by a plugin (firm
 then 2,000 inferences of the trained net. Where a core is slow to emulate, `--windows` counts the
 first 1,000 steps and that many stretches of 50 at equal distances, to each of which the net is
 trained on this computer; the mean then has a standard error. Without a platform it prints the
-table of what the file holds. A row has a digest of the code that was counted: a test compares it.
+table of what the file holds. `--set` counts another spec, such as rule.kind=backprop. A row has a digest of the code that was counted: a test compares it.
 """
 
 import argparse
 import json
 import sys
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -158,11 +158,12 @@ def code_of(project: CProject) -> str:
     return f"{zlib.crc32(text.encode()):08x}"
 
 
-def measured(platform: str, weights: str, windows: int) -> Row:
-    """One row, by the compiler that is chosen."""
-    prepared = prepared_for(platform, weights)
+def measured(platform: str, weights: str, windows: int, settings: Sequence[str] = ()) -> Row:
+    """One row, by the compiler that is chosen; `settings` change keys of the spec."""
+    rates = ("rule.learning_rate=0.003", *settings)
+    prepared = prepared_for(platform, weights, rates)
     project = render_project(prepared)
-    on_host = prepared_for("host", weights)
+    on_host = prepared_for("host", weights, rates)
     samples = quantize_samples(prepared.model, fashion())
     order = orders(prepared, len(samples.x))
     with scratch_project(project) as folder:
@@ -221,14 +222,15 @@ def main() -> int:
     parser.add_argument("file", type=Path, help="results so far; updated")
     parser.add_argument("--platform", help="the core to count on")
     parser.add_argument("--format", default="s16", help="s16, s8 or f32")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--windows", type=int, default=0, help="stretches, a multiple of 6")
     arguments = parser.parse_args()
     rows = read(arguments.file)
     try:
         if arguments.platform:
             family = find_compiler(load_platform(arguments.platform)).family
-            name = f"{arguments.platform} {arguments.format} {family}"
-            row = measured(arguments.platform, arguments.format, arguments.windows)
+            name = " ".join((arguments.platform, arguments.format, family, *arguments.set))
+            row = measured(arguments.platform, arguments.format, arguments.windows, arguments.set)
             rows = read(arguments.file) | {name: row}
             content = {key: asdict(rows[key]) for key in sorted(rows)}
             arguments.file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
