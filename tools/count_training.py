@@ -6,8 +6,9 @@
 trains 784-128-10 in QEMU and counts each of its 360,000 steps by a plugin (firmware/host/steps.c),
 then 2,000 inferences of the trained net. Where a core is slow to emulate, `--windows` counts the
 first 1,000 steps and that many stretches of 50 at equal distances, to each of which the net is
-trained on this computer; the mean then has a standard error. Without a platform it prints the
-table of what the file holds. `--set` counts another spec, such as rule.kind=backprop. A row has a digest of the code that was counted: a test compares it.
+trained on this computer; the mean then has a standard error. `--set` counts another spec, such as
+rule.kind=backprop. Without a platform it prints the table of what the file holds. A row has a
+digest of the code that was counted, which a test compares.
 """
 
 import argparse
