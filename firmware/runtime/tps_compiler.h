@@ -24,6 +24,20 @@
 #define TPS_APART
 #endif
 
+/* A function that many others call, of which one copy is enough where code shall be small. */
+#if defined(__GNUC__) && defined(__OPTIMIZE_SIZE__)
+#define TPS_ONCE __attribute__((noinline, unused)) static
+#else
+#define TPS_ONCE static inline
+#endif
+
+/* A short function that is part of its callers, unless code shall be small. */
+#if defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
+#define TPS_TOGETHER __attribute__((always_inline)) inline
+#else
+#define TPS_TOGETHER
+#endif
+
 /* RISC-V saves registers by sixteen bytes: a branch apart keeps its own to itself. */
 #ifdef __riscv
 #define TPS_BRANCH TPS_APART
@@ -45,6 +59,17 @@
 #define TPS_ROLLED _Pragma("GCC unroll 1")
 #else
 #define TPS_ROLLED
+#endif
+
+/* A short inner loop whose bounds are constants: one piece of code, unless that shall be small. */
+#if defined(__OPTIMIZE_SIZE__) && defined(__clang__)
+#define TPS_UNROLLED _Pragma("clang loop unroll(disable)")
+#elif defined(__clang__)
+#define TPS_UNROLLED _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
+#define TPS_UNROLLED _Pragma("GCC unroll 16")
+#else
+#define TPS_UNROLLED
 #endif
 
 #endif

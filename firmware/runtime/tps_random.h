@@ -6,13 +6,15 @@
 #ifndef TPS_RANDOM_H
 #define TPS_RANDOM_H
 
+#include "tps_compiler.h"
+
 #include <stdint.h>
 
 /* 2^32 / golden ratio: steps of a Weyl sequence. */
 #define TPS_PHI UINT32_C(0x9E3779B9)
 
 /* A bijection of 32 bits with low bias: C. Wellons' "lowbias32". */
-static inline uint32_t tps_mix(uint32_t h)
+TPS_ONCE uint32_t tps_mix(uint32_t h)
 {
     h ^= h >> 16;
     h *= UINT32_C(0x7FEB352D);

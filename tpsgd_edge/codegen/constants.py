@@ -35,6 +35,11 @@ class ProjectionView:
         """Tell whether one random word holds a whole row."""
         return self.storage == "seed" and self.kind != "gaussian" and self.words_per_row == 1
 
+    @property
+    def has_signs(self) -> bool:
+        """Tell whether a row is one word, and a bit of it the sign of an entry."""
+        return self.one_word and self.entry_bits == 1
+
 
 # Random bits of an entry that is drawn again at each use.
 _DRAWN_BITS = {"sign": 1, "hadamard": 1, "ternary": 2, "gaussian": 32}

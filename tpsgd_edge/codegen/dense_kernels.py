@@ -27,6 +27,11 @@ from tpsgd_edge.quantize.model import (
 # Bits of a lane of 16 in which the change of a weight is an overflow (s8), or one byte (s16).
 _LANE_SHIFT = {"s8": 15, "s16": 8, "f32": 0}
 
+# Shifts with which `tps_scaled` of tps_fixed.h does: its `tps_scales_s32`.
+_HALF_SHIFTS = range(18, 48)
+# Units of a layer that pay for a look at whether its inputs are mostly 0.
+_UNITS_THAT_PAY = 32
+
 
 @dataclass(frozen=True, slots=True)
 class DotKernel:
@@ -37,6 +42,8 @@ class DotKernel:
         rows: of weights at once, where there are registers enough.
         whole_words: every row starts at a multiple of 4 bytes.
         step: with pairs, inputs at once.
+        in_whole_bodies: four inputs and four rows are one statement where pairs are instructions.
+        skips_zeros: has a way for inputs many of which are 0.
         lanes: with vectors of 16 bytes, inputs at once.
         load_x, load_w, vector_mac: what loads them with Helium, widened where needed, and adds up.
     """
@@ -49,6 +56,8 @@ class DotKernel:
     rows: int
     whole_words: bool
     step: int
+    in_whole_bodies: bool
+    skips_zeros: bool
     lanes: int
     load_x: str
     load_w: str
@@ -65,6 +74,8 @@ class UpdateKernel:
             `lane` is what a step is multiplied by there.
         whole_words: every row starts at a multiple of 4 bytes.
         has_rest: rows have inputs behind whole groups of 4.
+        in_fours: four rows at once, of bytes with Helium, of 16 bits with pairs.
+        has_small_bias: steps up to `largest_step` move biases within 32 bits.
     """
 
     suffix: str
@@ -77,6 +88,8 @@ class UpdateKernel:
     lane: int
     whole_words: bool
     has_rest: bool
+    in_fours: bool
+    has_small_bias: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +101,9 @@ class ForwardKernel:
         leaks: whether a layer has leaky_relu.
         has_top: whether z of a layer ends below the range of its type.
         settings: members of the layer that f of binary32 gets beside z.
+        halves: half of a product, shifted, is enough for z: `tps_scaled` of tps_fixed.h.
         widens: on computers with vector units, inputs are widened to 16 bits first.
+        skips_zeros: its dot products have a way for inputs many of which are 0.
         four: with pairs, it is applied to four patches of a map at once.
         in_eights: such a patch always has a multiple of 8 numbers.
         whole_words: every row of weights starts at a multiple of 4 bytes.
@@ -104,8 +119,10 @@ class ForwardKernel:
     has_top: bool
     activation: str
     settings: tuple[str, ...]
+    halves: bool
     widens: bool
     dot: str
+    skips_zeros: bool
     four: bool
     y_type: str
     in_eights: bool
@@ -194,6 +211,7 @@ def dot_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> DotKernel:
     wide = layer.x_type == "s16"
     suffix = update_suffix(layer)
     sharing = [other for other in model.weighted if update_suffix(other) == suffix]
+    whole_words = have_whole_words(sharing, model)
     lanes = 16 if (layer.weight_type, layer.x_type) == ("s8", "s8") else 8
     return DotKernel(
         suffix=update_suffix(layer),
@@ -203,12 +221,22 @@ def dot_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> DotKernel:
         mac="smlald" if wide else "smlad",
         # As many as their sums and pointers fit into the registers.
         rows=2 if wide else 4,
-        whole_words=have_whole_words(sharing, model),
+        whole_words=whole_words,
         step=8 if all(other.n_in % 8 == 0 for other in sharing) else 4,
+        in_whole_bodies=layer.x_type == "s8" and (layer.weight_type == "s8" or whole_words),
+        skips_zeros=_skips_zeros(sharing),
         lanes=lanes,
         load_x=_vector_load(layer.x_type, lanes),
         load_w=_vector_load(layer.weight_type, lanes),
         vector_mac="vmlaldavaq_p_s16" if wide else f"vmladavaq_p_s{128 // lanes}",
+    )
+
+
+def _skips_zeros(layers: Sequence[QuantizedWeighted]) -> bool:
+    """Tell whether a dense layer has as many units as pay for a look at its inputs first."""
+    return any(
+        layer.kind == "dense" and layer.x_type == "s8" and layer.n_out >= _UNITS_THAT_PAY
+        for layer in layers
     )
 
 
@@ -236,17 +264,27 @@ def update_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> UpdateKern
     sharing = [other for other in model.trainable if update_suffix(other) == suffix]
     shift = _update_shift(layer)
     lane = 1 << max(0, _LANE_SHIFT[layer.weight_type] - shift)
+    bits = tuple(sorted({_weight_bits(other) for other in sharing}))
+    fours = layer.weight_type == "s16" or bits == (7,)
+    whole_words = have_whole_words(sharing, model)
+    has_rest = any(other.n_in % 4 for other in sharing)
     return UpdateKernel(
         suffix=suffix,
         w=C_TYPES[layer.weight_type],
         x=C_TYPES[layer.x_type],
         shift=shift,
-        bits=tuple(sorted({_weight_bits(other) for other in sharing})),
+        bits=bits,
         has_lanes=layer.x_type == "s8",
         largest_step=255 // lane,
         lane=lane,
-        whole_words=have_whole_words(sharing, model),
-        has_rest=any(other.n_in % 4 for other in sharing),
+        whole_words=whole_words,
+        has_rest=has_rest,
+        in_fours=layer.x_type == "s8" and fours and whole_words and not has_rest,
+        has_small_bias=all(
+            (255 // lane) * steps.bias_one < 2**31 - 2**shift
+            for other in sharing
+            if isinstance(steps := other.learning.steps, IntegerSteps)
+        ),
     )
 
 
@@ -263,6 +301,7 @@ def forward_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> ForwardKe
     """The forward pass of the layer."""
     suffix = forward_suffix(layer)
     sharing = [other for other in model.weighted if forward_suffix(other) == suffix]
+    dotted = [other for other in model.weighted if update_suffix(other) == update_suffix(layer)]
     on_maps = [o for o in sharing if o.kind == "conv2d" and not is_depthwise(o)]
     wide = layer.x_type == "s16"
     widens = (layer.weight_type, layer.x_type) == ("s16", "s8")
@@ -277,13 +316,19 @@ def forward_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> ForwardKe
         has_top=any(FACTS[other.activation].has_ceiling for other in sharing),
         activation=layer.activation if layer.weight_type == "f32" else "",
         settings=settings_of(layer.activation) if layer.weight_type == "f32" else (),
+        halves=not wide and all(_is_half_enough(other) for other in sharing),
         widens=widens,
         dot=update_suffix(layer),
+        skips_zeros=_skips_zeros(dotted),
         four=layer.x_type == "s8" and bool(on_maps),
         y_type=layer.y_type,
         in_eights=all(other.n_in % 8 == 0 for other in on_maps),
         whole_words=have_whole_words(on_maps, model),
     )
+
+
+def _is_half_enough(layer: QuantizedWeighted) -> bool:
+    return isinstance(layer.numbers, IntegerNumbers) and layer.numbers.z.shift in _HALF_SHIFTS
 
 
 def init_kernel(layer: QuantizedWeighted) -> InitKernel:

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from tpsgd_edge.arithmetic.tables import exp2_table
 from tpsgd_edge.codegen.c import C_TYPES, unique
 from tpsgd_edge.codegen.kernel_names import CARRIED, error_suffix
-from tpsgd_edge.quantize.model import QuantizedModel, QuantizedWeighted
+from tpsgd_edge.quantize.model import QuantizedModel, QuantizedWeighted, Readout
+
+# Outputs of 8 bits whose sum has 16.
+_SUMMED = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +62,26 @@ class ErrorKernels:
 
     Attributes:
         read_out: those of losses in label space, in integers.
+        scales_in_32_bits: whether that is enough for each sum of P^T y times its factor.
+        reads_out_in_parts: whether a layer has more outputs than have a sum of 16 bits.
     """
 
     local: tuple[ErrorKernel, ...]
     read_out: tuple[ReadoutKernel, ...]
+    scales_in_32_bits: bool
+    reads_out_in_parts: bool
     softmax: tuple[SoftmaxKernel, ...]
 
     @property
     def exp2_table(self) -> tuple[int, ...]:
         """The powers of two of a softmax."""
         return tuple(int(power) for power in exp2_table())
+
+    @property
+    def spreads_probabilities(self) -> bool:
+        """Tell whether all that errors spread is what probabilities lack of the label."""
+        lacking = ("projected_cross_entropy", CARRIED)
+        return all(kernel.kind in lacking for kernel in self.local if kernel.family == "label")
 
     @property
     def shifts_scores(self) -> bool:
@@ -83,8 +96,24 @@ def error_kernels(model: QuantizedModel) -> ErrorKernels:
             error_kernel(layer, model) for layer in model.with_loss if layer.loss.is_local
         ),
         read_out=unique(_readout_kernel(layer) for layer in model.with_loss if reads_out(layer)),
+        scales_in_32_bits=all(
+            _scales_in_32_bits(layer) for layer in model.with_loss if reads_out(layer)
+        ),
+        reads_out_in_parts=any(
+            layer.n_target > _SUMMED for layer in model.with_loss if reads_out(layer)
+        ),
         softmax=unique(softmax_kernels(model)),
     )
+
+
+def _scales_in_32_bits(layer: QuantizedWeighted) -> bool:
+    readout = layer.loss.readout
+    if not isinstance(readout, Readout):
+        return False
+    projection = layer.projection
+    entry = 1 if projection and projection.kind in ("sign", "hadamard", "ternary") else 127
+    gain, largest = readout.gain, 128 * entry * layer.n_target
+    return gain.shift <= 30 and largest * gain.mult + 2 ** (gain.shift - 1) < 2**31
 
 
 def reads_out(layer: QuantizedWeighted) -> bool:

@@ -26,6 +26,13 @@
     !defined(__ARM_FEATURE_MVE)
 #define TPS_PAIRS
 #define TPS_INSTRUCTION(text, ...) __asm__(text : "=r"(r) : __VA_ARGS__)
+/* Some loops are one statement that takes twelve registers; a debugger's code has not so many. */
+#if defined(__OPTIMIZE__) && !defined(__pic__) && !defined(__ARM_RWPI)
+#define TPS_WHOLE_BODY
+#ifndef __OPTIMIZE_SIZE__
+#define TPS_WHOLE_LOOP
+#endif
+#endif
 #elif defined(TPS_PAIRS_IN_C)
 #define TPS_PAIRS
 #endif

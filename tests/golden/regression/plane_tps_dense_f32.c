@@ -85,6 +85,12 @@ void tps_dense_update_f32(const struct tps_dense_f32 *layer, float *w, float *b,
             continue;
         }
         uint32_t i = 0;
+#ifdef TPS_VFP
+        i = n_in & ~UINT32_C(7);
+        if (i != 0) {
+            tps_add_scaled_vfp(w, x, step, i);
+        }
+#endif
         for (; i + 8 <= n_in; i += 8) {
             float sum[8];
             for (uint32_t m = 0; m < 8; m++) {

@@ -91,6 +91,78 @@ static inline float tps_sum_of_lanes_f32(const float lane[8])
            ((lane[1] + lane[5]) + (lane[3] + lane[7]));
 }
 
+/*
+ * The FPU of Cortex-M4F, M7 and M33 has 32 registers, which one instruction loads eight at a time.
+ * Its vmla rounds the product, then the sum, as every function here does.
+ */
+#if defined(__ARM_FP) && (__ARM_FP & 4) && defined(__thumb2__) && !defined(__ARM_FEATURE_MVE) &&   \
+    defined(__GNUC__)
+#define TPS_VFP
+
+/* lanes += w x and lanes + 8 += v x. Requires n > 0, a multiple of 8. */
+static inline void tps_add_lanes_vfp(const float *w, const float *v, const float *x, uint32_t n,
+                                     float lanes[16])
+{
+    __asm__ volatile("vldmia %[lanes], {s0-s15}\n"
+                     "1:\n\t"
+                     "vldmia %[x]!, {s16-s23}\n\t"
+                     "vldmia %[w]!, {s24-s31}\n\t"
+                     "vmla.f32 s0, s16, s24\n\t"
+                     "vmla.f32 s1, s17, s25\n\t"
+                     "vmla.f32 s2, s18, s26\n\t"
+                     "vmla.f32 s3, s19, s27\n\t"
+                     "vmla.f32 s4, s20, s28\n\t"
+                     "vmla.f32 s5, s21, s29\n\t"
+                     "vmla.f32 s6, s22, s30\n\t"
+                     "vmla.f32 s7, s23, s31\n\t"
+                     "vldmia %[v]!, {s24-s31}\n\t"
+                     "vmla.f32 s8, s16, s24\n\t"
+                     "vmla.f32 s9, s17, s25\n\t"
+                     "vmla.f32 s10, s18, s26\n\t"
+                     "vmla.f32 s11, s19, s27\n\t"
+                     "vmla.f32 s12, s20, s28\n\t"
+                     "vmla.f32 s13, s21, s29\n\t"
+                     "vmla.f32 s14, s22, s30\n\t"
+                     "vmla.f32 s15, s23, s31\n\t"
+                     "subs %[n], %[n], #8\n\t"
+                     "bne 1b\n\t"
+                     "vstmia %[lanes], {s0-s15}"
+                     : [w] "+r"(w), [v] "+r"(v), [x] "+r"(x), [n] "+r"(n)
+                     : [lanes] "r"(lanes)
+                     : "cc", "memory", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9",
+                       "s10", "s11", "s12", "s13", "s14", "s15", "s16", "s17", "s18", "s19", "s20",
+                       "s21", "s22", "s23", "s24", "s25", "s26", "s27", "s28", "s29", "s30", "s31");
+}
+
+/* w += step x. Requires n > 0, a multiple of 8. */
+static inline void tps_add_scaled_vfp(float *w, const float *x, float step, uint32_t n)
+{
+    const union {
+        float value;
+        uint32_t bits;
+    } factor = {.value = step};
+    __asm__ volatile("vmov s16, %[step]\n"
+                     "1:\n\t"
+                     "vldmia %[x]!, {s0-s7}\n\t"
+                     "vldmia %[w], {s8-s15}\n\t"
+                     "vmla.f32 s8, s0, s16\n\t"
+                     "vmla.f32 s9, s1, s16\n\t"
+                     "vmla.f32 s10, s2, s16\n\t"
+                     "vmla.f32 s11, s3, s16\n\t"
+                     "vmla.f32 s12, s4, s16\n\t"
+                     "vmla.f32 s13, s5, s16\n\t"
+                     "vmla.f32 s14, s6, s16\n\t"
+                     "vmla.f32 s15, s7, s16\n\t"
+                     "vstmia %[w]!, {s8-s15}\n\t"
+                     "subs %[n], %[n], #8\n\t"
+                     "bne 1b"
+                     : [w] "+r"(w), [x] "+r"(x), [n] "+r"(n)
+                     : [step] "r"(factor.bits)
+                     : "cc", "memory", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9",
+                       "s10", "s11", "s12", "s13", "s14", "s15", "s16");
+}
+#endif
+
 /* sum of w[i] * x[i] in eight lanes, so that a vector unit can follow the order. */
 static inline float tps_dot_f32(const float *w, const float *x, uint32_t n)
 {
@@ -111,19 +183,30 @@ static inline float tps_dot_f32(const float *w, const float *x, uint32_t n)
 static inline void tps_dot_two_f32(const float *w, const float *x, uint32_t n, float sum[2])
 {
     const float *v = w + n;
-    float lane[8] = {0.0f}, other[8] = {0.0f};
+    float lanes[16] = {0.0f};
+    float *const other = lanes + 8;
+#ifdef TPS_VFP
+    const uint32_t whole = n & ~UINT32_C(7);
+    if (whole != 0) {
+        tps_add_lanes_vfp(w, v, x, whole, lanes);
+        w += whole;
+        v += whole;
+        x += whole;
+    }
+#else
     for (uint32_t left = n; left >= 8; left -= 8, w += 8, v += 8, x += 8) {
         for (uint32_t m = 0; m < 8; m++) {
             const float input = x[m];
-            lane[m] += w[m] * input;
+            lanes[m] += w[m] * input;
             other[m] += v[m] * input;
         }
     }
+#endif
     for (uint32_t m = 0; m < (n & 7); m++) {
-        lane[m] += w[m] * x[m];
+        lanes[m] += w[m] * x[m];
         other[m] += v[m] * x[m];
     }
-    sum[0] = tps_sum_of_lanes_f32(lane);
+    sum[0] = tps_sum_of_lanes_f32(lanes);
     sum[1] = tps_sum_of_lanes_f32(other);
 }
 
