@@ -24,7 +24,7 @@ CI = {
     "backprop": Count(120, 6),
     "blocks": Count(120, 4),
     "gated": Count(60, 4),
-    "lstm": Count(24, 1),
+    "lstm": Count(16, 1),
     "memories": Count(80, 4),
     "detectors": Count(36, 3),
     "graphs": Count(500, 10),

@@ -35,7 +35,7 @@ def drawn(seed: int) -> QuantizedModel:
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(st.integers(0, 2**32 - 1))
 def test_random_models_train_as_scalar_loops_do(seed):
     assert_same_training(drawn(seed), steps=3, seed=seed)
