@@ -155,12 +155,12 @@ def main() -> int:
         ("train", people.keys() - TEST_PEOPLE),
         ("test", people.keys() & TEST_PEOPLE),
     ):
-        chosen = [recording for person in sorted(wanted) for recording in people[person]]
-        samples = [sample for recording in chosen for sample in windows(recording)]
-        x = np.stack([sample for sample, _ in samples])
-        y = np.array([ACTIVITIES[activity] for _, activity in samples])
+        chosen = [(person, recording) for person in sorted(wanted) for recording in people[person]]
+        samples = [(own, *window) for own, recording in chosen for window in windows(recording)]
+        x = np.stack([sample for _, sample, _ in samples])
+        y = np.array([ACTIVITIES[activity] for _, _, activity in samples])
         path = arguments.out / f"hapt_{part}.npz"
-        np.savez(path, x=x, y=y)
+        np.savez(path, x=x, y=y, person=np.array([own for own, _, _ in samples]))
         print(f"{path.name}: x {x.dtype} {x.shape}, y of {len(set(y.tolist()))} activities")
     return 0
 

@@ -73,6 +73,8 @@ TESTS = {
     "search": "tests/unit/test_search.py",
     "search_space": "tests/unit/test_search_space.py",
     "search_trial": "tests/unit/test_search_trial.py",
+    "fleet": "tests/unit/test_fleet_averaging.py",
+    "fleets": "tests/unit/test_fleet.py",
     "cuts": "tests/store/test_power_cuts.py",
     "checkpoints": "tests/store/test_checkpoints.py",
     "formats": "tests/store/test_formats.py",

@@ -175,6 +175,28 @@ def test_a_message_of_changes_needs_the_one_before(tmp_path):
         member.take(server.message(0))
     member.take(server.message(None))
     assert member.heard == 1
+    for _ in range(2):
+        server.finish([])
+    with pytest.raises(DataError, match="round 3; the last one that came is 1"):
+        member.take(server.message(2))
+
+
+def test_each_pass_has_an_order_of_its_own(tmp_path):
+    """In all rounds, and other ones on other devices."""
+    own = shared_of(prepare(spec_for(tmp_path)).model)
+    orders, state = [], bytes(own.layout.size)
+
+    class Recorder:
+        load_state = staticmethod(lambda state: None)
+        state = staticmethod(lambda: state)
+        train = staticmethod(lambda x, labels, *, order: orders.append(tuple(order)))
+
+    for place in range(2):
+        member = Member(own, place, 1, state)
+        for _ in range(2):
+            member.train(Recorder, np.zeros((20, 8)), np.zeros(20), epochs=2)
+    assert len(set(orders)) == 8
+    assert all(sorted(order) == list(range(20)) for order in orders)
 
 
 def test_dropped_slow_and_lying_devices_are_counted(tmp_path):
