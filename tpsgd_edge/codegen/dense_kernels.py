@@ -65,6 +65,7 @@ class UpdateKernel:
             `lane` is what a step is multiplied by there.
         whole_words: every row starts at a multiple of 4 bytes.
         has_rest: rows have inputs behind whole groups of 4.
+        on_maps: convolutions update two rows at a time by it.
     """
 
     suffix: str
@@ -77,6 +78,7 @@ class UpdateKernel:
     lane: int
     whole_words: bool
     has_rest: bool
+    on_maps: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,7 @@ def dense_kernels(model: QuantizedModel) -> DenseKernels:
         dot=unique(dot_kernel(layer, model) for layer in in_rows if layer.weight_type != "f32"),
         init=unique(init_kernel(layer) for layer in seeded if layer.kind != "rnn"),
         grad=unique(grad_kernel(layer) for layer in met if needs_derivative(layer)),
-        update=unique(update_kernel(layer, model) for layer in trained),
+        update=unique(update_kernel(layer, model) for layer in trained if not is_depthwise(layer)),
         widest_input=max((layer.n_in for layer in weighted), default=0),
     )
 
@@ -231,9 +233,13 @@ def _vector_load(value_type: str, lanes: int) -> str:
 
 
 def update_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> UpdateKernel:
-    """Kernel that updates the layer's weights."""
-    suffix = update_suffix(layer)
-    sharing = [other for other in model.trainable if update_suffix(other) == suffix]
+    """Kernel that updates the layer's weights; shared by layers that find their inputs alike."""
+    suffix, family = update_suffix(layer), is_depthwise(layer)
+    sharing = [
+        other
+        for other in model.trainable
+        if (update_suffix(other), is_depthwise(other)) == (suffix, family)
+    ]
     shift = _update_shift(layer)
     lane = 1 << max(0, _LANE_SHIFT[layer.weight_type] - shift)
     return UpdateKernel(
@@ -247,6 +253,7 @@ def update_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> UpdateKern
         lane=lane,
         whole_words=have_whole_words(sharing, model),
         has_rest=any(other.n_in % 4 for other in sharing),
+        on_maps=any(other.kind == "conv2d" for other in sharing),
     )
 
 

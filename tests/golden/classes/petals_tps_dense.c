@@ -5,9 +5,6 @@
 #include "petals_tps_fixed.h"
 #include "petals_tps_pairs.h"
 #include "petals_tps_random.h"
-
-/* Biases stay in [-TPS_BIAS_MAX, TPS_BIAS_MAX]. */
-#define TPS_BIAS_MAX (INT32_C(1) << 27)
 #ifdef TPS_VECTORS
 
 /* acc += w x for four rows of w: side by side they hide the latency of a multiplication. */
@@ -293,13 +290,6 @@ int tps_dense_steps(const struct tps_dense *layer, uint16_t decay, uint32_t draw
 #endif
     return any;
 }
-
-/* A row of weights that learns: its step, and its random word. */
-struct row_s16_s8 {
-    int16_t *w;
-    int32_t step;
-    uint32_t rho;
-};
 
 /* w += step x^T for one row, all of it with one dither. Where an input is 0, nothing changes. */
 TPS_APART static void update_row_s16_s8_15(const struct row_s16_s8 *row, const int8_t *x,
