@@ -168,7 +168,7 @@ def conv2d_kernels(model: QuantizedModel) -> Conv2dKernels | None:
 
 
 def _largest_bias_change(layer: QuantizedConv2d) -> int:
-    """How far the largest step moves a bias; 0 in f32."""
+    """The most that a step moves a bias; 0 in f32."""
     steps = layer.learning.steps
     if not isinstance(steps, IntegerSteps):
         return 0
