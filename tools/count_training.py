@@ -35,12 +35,13 @@ from tpsgd_edge.stages import (
     scratch_project,
 )
 from tpsgd_edge.stages.training import Samples
-from tpsgd_edge.toolchain.build import Binary, compile_plugin
+from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.compilers import find_compiler
 from tpsgd_edge.toolchain.elf import read_elf
 from tpsgd_edge.toolchain.interface import ModelInterface, interface_of
 from tpsgd_edge.toolchain.open_device import open_device
 from tpsgd_edge.toolchain.platforms import load_platform
+from tpsgd_edge.toolchain.programs import compile_plugin
 from tpsgd_edge.toolchain.protocol import StreamDevice
 from tpsgd_edge.toolchain.qemu_link import QemuLink
 
@@ -199,7 +200,7 @@ def read(path: Path) -> dict[str, Row]:
     if not path.exists():
         return {}
     content: Mapping[str, Mapping[str, object]] = json.loads(path.read_text(encoding="utf-8"))
-    return {name: Row(**{**row, "epochs": tuple(row["epochs"])}) for name, row in content.items()}  # type: ignore[arg-type, call-overload]
+    return {name: Row(**{**row, "epochs": tuple(row["epochs"])}) for name, row in content.items()}  # type: ignore[arg-type]
 
 
 def table(rows: Mapping[str, Row]) -> Iterator[str]:

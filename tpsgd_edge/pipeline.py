@@ -37,6 +37,7 @@ from tpsgd_edge.stages import (
     Progress,
     check_binary,
     compile_predicting,
+    emulator_of_proof,
     inspect_firmware,
     metric_of,
     on_host,
@@ -58,7 +59,6 @@ from tpsgd_edge.toolchain.folder import write_project
 from tpsgd_edge.toolchain.open_device import (
     Emulator,
     emulator_title,
-    find_emulator,
 )
 from tpsgd_edge.trace import digest
 
@@ -351,15 +351,15 @@ def _verify(
 ) -> VerifyResult:
     counts, binaries = firmware.counts, (firmware.binary, predicting)
     start = time.perf_counter()
-    way = emulator or "auto"
-    verdict = prove_all(binaries, prepared, steps, progress, emulator=way, begin=begin)
+    way = emulator or emulator_of_proof(prepared, steps)
+    verdict = prove_all(binaries, prepared, steps, progress, emulator=way or "auto", begin=begin)
     return VerifyResult(
         spec=prepared.spec,
         platform=prepared.platform.name,
         verdict=verdict,
         steps=verdict.steps,
         seconds=time.perf_counter() - start,
-        emulator=_emulator_title(prepared, emulator),
+        emulator=None if prepared.platform.is_host or way is None else emulator_title(way),
         formats=formats_of(prepared.model),
         instructions_per_step=counts.step.per_run if counts and counts.step else None,
         instructions_per_inference=counts.inference.per_run if counts else None,
@@ -372,9 +372,3 @@ def _verify(
 
 def _state_in(prepared: Prepared, weights: Path | None, model_id: int | None) -> State | None:
     return None if weights is None else read_state(prepared, weights, model=model_id)[0]
-
-
-def _emulator_title(prepared: Prepared, emulator: Emulator | None) -> str | None:
-    if prepared.platform.is_host:
-        return None
-    return emulator_title(emulator or find_emulator(prepared.platform))

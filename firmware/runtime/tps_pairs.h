@@ -358,6 +358,26 @@ static inline uint32_t tps_max8(uint32_t a, uint32_t b)
     return r;
 }
 
+/* Where a byte of b is larger, it replaces that of largest, and that of place replaces winner's. */
+static inline void tps_take_max8(uint32_t *largest, uint32_t b, uint32_t *winner, uint32_t place)
+{
+#ifdef TPS_INSTRUCTION
+    uint32_t r;
+    __asm__("ssub8 %2, %0, %3\n\tsel %0, %0, %3\n\tsel %1, %1, %4"
+            : "+r"(*largest), "+r"(*winner), "=&r"(r)
+            : "r"(b), "r"(place)
+            : "cc");
+#else
+    for (int i = 0; i < 32; i += 8) {
+        const uint32_t byte = UINT32_C(0xFF) << i;
+        if ((int8_t)(b >> i) > (int8_t)(*largest >> i)) {
+            *largest = (*largest & ~byte) | (b & byte);
+            *winner = (*winner & ~byte) | (place & byte);
+        }
+    }
+#endif
+}
+
 /* acc + the product of the high numbers. */
 static inline int32_t tps_smlatt(uint32_t a, uint32_t b, int32_t acc)
 {

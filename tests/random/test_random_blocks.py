@@ -37,11 +37,11 @@ def test_other_builds_do_what_the_reference_does(name, seed):
 
 
 MUTATIONS = {
-    "errors of units that no window sees": ("net_tps_conv2d.c", r"u\[k\] = 0;", "u[k] = 32000;"),
+    "errors of units that no window sees": ("net_tps_conv2d.c", r"u\[i\] = 0;", "u[i] = 32000;"),
     "the place that an error is of": (
         "net_tps_conv2d.c",
-        r"(left > 0; left--), u \+= filters",
-        r"\g<1>, u += filters - (left == 2)",
+        r"first = r \* down \+ s \* across;",
+        r"first = r * down + s * across - (s == 1);",
     ),
 }
 

@@ -109,3 +109,38 @@ def test_weights_that_see_places_apart(name, value_type):
         lively=True,
     )
     run_model(model, 6, OTHER_BUILDS[name])
+
+
+_THREE, _ANY = ((3, 3), (2, 3)), ((3, 3), (3, 2))
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "kernels"),
+    [
+        ("plain", "s8", _THREE),
+        ("pairs", "s8", _ANY),
+        ("pairs", "s16", _THREE),
+        ("as fast as it gets", "s16", _ANY),
+    ],
+)
+def test_filters_of_one_channel_learn_at_the_edges_and_in_the_middle(name, weights, kernels):
+    """Three columns wide in all layers, or not; behind a pool, and with two filters a channel."""
+    first, second = kernels
+    plans = chain(
+        conv(4, (1, 1)),
+        conv(4, first, groups=4, before=(1, 1), after=(1, 1)),
+        pool("max", (2, 2)),
+        conv(8, second, groups=4, before=(1, 2), after=(1, 2)),
+        x_shape=(8, 9, 3),
+    )
+    model = random_model(
+        np.random.default_rng(8),
+        value_type="s8",
+        weight_types=[weights] * 4,
+        map_plans=plans,
+        hidden=[],
+        projection="sign",
+        storage="seed",
+        lively=True,
+    )
+    run_model(model, 8, OTHER_BUILDS[name])

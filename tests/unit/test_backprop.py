@@ -195,7 +195,7 @@ def test_no_value_is_overwritten_before_its_last_use():
                     memory.write(buffer)
                 read = inputs
             else:
-                made_here = "spd" + "me" * (stage.layer == path[0])
+                made_here = "spdw" + "me" * (stage.layer == path[0])
                 for buffer in (mine[role] for role in made_here if role in mine):
                     memory.write(buffer)
                 if stage.layer != path[-1]:

@@ -1,6 +1,7 @@
 """Tables as people have them: what writes CSV files, and what it puts into them."""
 
 import io
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.frontend.csv_file import CsvKeys, read_csv
+from tpsgd_edge.frontend.csv_rows import Rows
 from tpsgd_edge.frontend.samples import RawSamples
 
 X = [[1.5, 2.0, -3.25], [4.0, 5.5, 6.0], [7.0, 8.0, 9.5], [0.5, 0.25, 1.0]]
@@ -252,3 +254,35 @@ def test_advice_on_the_label(tmp_path: Path, text: str, advice: str) -> None:
     said = read(tmp_path, text).advice(units)
     assert advice in said
     assert bool(advice) == bool(said)
+
+
+def test_a_table_takes_at_most_four_times_its_file(tmp_path):
+    rng = np.random.default_rng(1)
+    lines = (",".join(map(str, row)) for row in rng.integers(0, 256, (2000, 785)))
+    path = tmp_path / "images.csv"
+    path.write_text("\n".join(lines))
+    tracemalloc.start()
+    try:
+        raw = read_csv(path, CsvKeys())
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (raw.x.shape, raw.x.dtype) == ((2000, 784), np.float32)
+    assert peak < 4 * path.stat().st_size
+
+
+@pytest.mark.parametrize("late", ["0.1", "16777217", "1e39"])
+def test_numbers_that_binary32_does_not_hold_stay_as_they_are(tmp_path, late):
+    path = tmp_path / "late.csv"
+    path.write_text("1.5,0\n" * 300 + f"{late},1\n")
+    x = read_csv(path, CsvKeys()).x
+    assert x.dtype == np.float64
+    assert (x[0, 0], x[-1, 0]) == (1.5, float(late))
+
+
+def test_a_cell_may_hold_what_parts_cells_in_memory():
+    rows = Rows.of([["a\x1fb", "c"], ["d", ""]])
+    assert [*rows] == [("a\x1fb", "c"), ("d", "")]
+    assert [*rows.widths()] == [2, 2]
+    assert [*rows.of_width(1)] == []
+    assert rows[1:][0] == ("d", "")

@@ -97,6 +97,11 @@ def test_the_summary_has_one_line_for_each_number():
         Line("Stack", "416 B", "416 B measured, part of RAM"),
         Line("Flash", "5.5 KiB", "5,672 B of 64 KiB (8.7 %)"),
         Line("Instructions a step", "50,222", "training; 3.0 times an inference (16,520)"),
+        Line(
+            "Energy of a step",
+            "about 3.0 inferences",
+            "an estimate by instructions: 0.785 ms of a core at 64 MHz",
+        ),
         Line("Verdict", "equal", "bit for bit, 500 training steps on cortex-m4f, unicorn 2.1.4"),
     )
 
@@ -252,6 +257,16 @@ class TestTimeOfAStep:
         # 50,222 instructions at 160 MHz.
         assert line.value == "about 0.314 ms"
         assert line.detail.endswith("memory without wait states, an instruction a cycle")
+
+    def test_energy_is_told_in_inferences(self):
+        line = instruction_lines(self.on("pico", 66_500))[-2]
+        assert line == Line(
+            "Energy of a step",
+            "about 3.0 inferences",
+            "an estimate by cycles: 1.04 ms of a core at 64 MHz",
+        )
+        line = instruction_lines(verify_result())[-1]
+        assert line.detail == "an estimate by instructions: 0.785 ms of a core at 64 MHz"
 
     def test_without_a_board_or_its_clock_there_is_none(self):
         assert verify_result().to_json()["milliseconds_per_step_estimate"] is None

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from tpsgd_edge.errors import SpecError
+from tpsgd_edge.errors import SpecError, ToolError
+from tpsgd_edge.toolchain import open_device
 from tpsgd_edge.toolchain.platform_file import read_platform_file
 from tpsgd_edge.toolchain.platforms import (
     all_platforms,
@@ -181,3 +182,26 @@ class TestPlatformFiles:
     def test_no_line_may_go_in_silence(self, path, line):
         kept = [text for n, text in enumerate(GOOD.splitlines()) if n != line]
         assert refusal(path, "\n".join(kept))
+
+
+@pytest.mark.parametrize(
+    ("platform", "work", "installed", "chosen"),
+    [
+        ("cortex-m4f", 10**6, {"unicorn", "qemu"}, "unicorn"),
+        ("cortex-m4f", 10**9, {"unicorn", "qemu"}, "qemu"),
+        ("cortex-m4f", 10**9, {"unicorn"}, "unicorn"),
+        ("cortex-m4f", 10**6, {"qemu"}, "qemu"),
+        ("cortex-m55", 10**9, {"unicorn", "qemu"}, "qemu"),
+    ],
+)
+def test_long_proofs_take_the_quicker_emulator(monkeypatch, platform, work, installed, chosen):
+    def look(name):
+        def at(_):
+            if name not in installed:
+                raise ToolError(f"no {name}")
+
+        return at
+
+    looks = {name: look(name) for name in ("unicorn", "qemu", "node")}
+    monkeypatch.setattr(open_device, "_LOOKS", looks)
+    assert open_device.quickest_emulator(load_platform(platform), work) == chosen

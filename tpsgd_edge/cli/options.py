@@ -53,7 +53,7 @@ emulator_option = click.option(
     type=click.Choice(["auto", "unicorn", "qemu", "node", "simavr"]),
     default="auto",
     show_default=True,
-    help="What runs the code of a device.",
+    help="What runs the code of a device; auto: the quicker one that is installed.",
 )
 steps_option = click.option(
     "--steps", type=click.IntRange(1, 10_000_000), metavar="N", help="Training steps to compare."

@@ -1,19 +1,30 @@
 """Kernels of convolutions, and of averages over maps."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from tpsgd_edge.codegen.c import C_TYPES, LIMITS, unique
-from tpsgd_edge.codegen.dense_kernels import ForwardKernel, forward_kernel
+from tpsgd_edge.codegen.dense_kernels import (
+    ForwardKernel,
+    GradKernel,
+    UpdateKernel,
+    forward_kernel,
+    grad_kernel,
+    update_kernel,
+)
 from tpsgd_edge.codegen.kernel_names import (
     conv_learn_suffix,
     forward_suffix,
-    grad_suffix,
     is_depthwise,
     takes_derivative,
     update_suffix,
 )
-from tpsgd_edge.quantize.model import QuantizedConv2d, QuantizedModel, QuantizedWeighted
+from tpsgd_edge.quantize.model import (
+    IntegerSteps,
+    QuantizedConv2d,
+    QuantizedModel,
+    QuantizedWeighted,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +47,12 @@ class ConvKernel:
     Attributes:
         dense: suffix of that kernel.
         grad: suffix of the kernel of derivatives, empty where the error needs none.
+        slope: that kernel.
+        shift: of changes of weights in integers.
+        bits: of the weights of each layer that uses it, beside the sign.
+        is_depthwise: whether its filters see one channel each; `family` is in its name.
+        is_three: whether they are three columns wide in each layer that uses it.
+        is_single: whether each channel has one filter there.
         map: type of the output map.
         order: of numbers in packed patches; empty where patches are not packed.
         w, b, x, y, e: C types.
@@ -44,6 +61,12 @@ class ConvKernel:
     suffix: str
     dense: str
     grad: str
+    slope: GradKernel | None
+    shift: int
+    bits: tuple[int, ...]
+    is_depthwise: bool
+    is_three: bool
+    is_single: bool
     map: str
     order: str
     w: str
@@ -51,6 +74,11 @@ class ConvKernel:
     x: str
     y: str
     e: str
+
+    @property
+    def family(self) -> str:
+        """The kind of layers whose kernel it is."""
+        return "depthwise" if self.is_depthwise else "conv2d"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +101,8 @@ class Conv2dKernels:
     Attributes:
         depthwise: forward passes of filters that see one channel each.
         spread: of errors of windows to the units of a map, which passes them on.
+        winner: C type of the place of a unit in its window of a pool.
+        narrow_biases: whether no step moves a bias by more than 2^30.
         sees_pooled: whether some local loss sees its map behind a max pool.
         is_dilated: whether some filter sees places that lie apart.
     """
@@ -83,13 +113,25 @@ class Conv2dKernels:
     average: tuple[MapKernel, ...]
     spread: tuple[MapKernel, ...]
     room: Room
+    winner: str
+    narrow_biases: bool
     sees_pooled: bool
     is_dilated: bool
 
     @property
+    def lessons(self) -> tuple[ConvKernel, ...]:
+        """Kernels of `learn`, one for each pair of types of weights and inputs."""
+        return _by_types(self.learn)
+
+    @property
     def update(self) -> tuple[ConvKernel, ...]:
-        """Kernels of `learn`, one for each kernel that updates."""
-        return tuple({kernel.dense: kernel for kernel in self.learn}.values())
+        """The same of those that update whole rows."""
+        return _by_types(kernel for kernel in self.learn if not kernel.is_depthwise)
+
+    @property
+    def depthwise_update(self) -> tuple[ConvKernel, ...]:
+        """The same of those whose filters see one channel each."""
+        return _by_types(kernel for kernel in self.learn if kernel.is_depthwise)
 
     @property
     def pack_orders(self) -> tuple[str, ...]:
@@ -102,6 +144,10 @@ class Conv2dKernels:
         return "seen" if self.sees_pooled else "out"
 
 
+def _by_types(kernels: Iterable[ConvKernel]) -> tuple[ConvKernel, ...]:
+    return tuple({kernel.dense: kernel for kernel in kernels}.values())
+
+
 def conv2d_kernels(model: QuantizedModel) -> Conv2dKernels | None:
     """The kernels that the convolutions of the model use; None without any."""
     convs, learning = _convs(model), _learning(model)
@@ -110,13 +156,23 @@ def conv2d_kernels(model: QuantizedModel) -> Conv2dKernels | None:
     return Conv2dKernels(
         forward=unique(_forward_kernel(layer) for layer in convs if not is_depthwise(layer)),
         depthwise=unique(forward_kernel(layer, model) for layer in convs if is_depthwise(layer)),
-        learn=unique(_learn_kernel(layer) for layer in learning),
+        learn=unique(_learn_kernel(layer, model) for layer in learning),
         average=unique(map_kernel(layer.y_type) for layer in learning),
         spread=unique(map_kernel(layer.y_type) for layer in learning if layer.hands_down_windows),
         room=_room(convs),
+        winner=C_TYPES[model.winner_type],
+        narrow_biases=all(_largest_bias_change(layer) <= 2**30 for layer in learning),
         sees_pooled=sees_pooled(model),
         is_dilated=is_dilated(model),
     )
+
+
+def _largest_bias_change(layer: QuantizedConv2d) -> int:
+    """The most that a step moves a bias; 0 in f32."""
+    steps = layer.learning.steps
+    if not isinstance(steps, IntegerSteps):
+        return 0
+    return (steps.bias_one * 2**15 >> steps.update_shift) + 1
 
 
 def _convs(model: QuantizedModel) -> list[QuantizedConv2d]:
@@ -139,23 +195,46 @@ def is_dilated(model: QuantizedModel) -> bool:
 
 def _forward_kernel(layer: QuantizedConv2d) -> ConvKernel:
     suffix = forward_suffix(layer)
-    return _conv_kernel(layer, suffix, suffix, "")
+    return _conv_kernel(layer, suffix, suffix)
 
 
-def _learn_kernel(layer: QuantizedConv2d) -> ConvKernel:
-    grad = grad_suffix(layer) if takes_derivative(layer) else ""
-    return _conv_kernel(layer, conv_learn_suffix(layer), update_suffix(layer), grad)
+def _learn_kernel(layer: QuantizedConv2d, model: QuantizedModel) -> ConvKernel:
+    slope = grad_kernel(layer) if takes_derivative(layer) else None
+    update = update_kernel(layer, model)
+    suffix, dense = conv_learn_suffix(layer), update_suffix(layer)
+    kernel = _conv_kernel(layer, suffix, dense, slope, update)
+    if not kernel.is_depthwise:
+        return kernel
+    depthwise = [other for other in _learning(model) if is_depthwise(other)]
+    shapes = [other.shape for other in depthwise if update_suffix(other) == dense]
+    return replace(
+        kernel,
+        is_three=all(shape.kernel[1] == 3 for shape in shapes),
+        is_single=all(shape.n_out == shape.groups for shape in shapes),
+    )
 
 
 # As pairs of weights come out of their words.
 _PACK_ORDERS = {"s8": "even_odd", "s16": "in_order"}
 
 
-def _conv_kernel(layer: QuantizedWeighted, suffix: str, dense: str, grad: str) -> ConvKernel:
+def _conv_kernel(
+    layer: QuantizedWeighted,
+    suffix: str,
+    dense: str,
+    slope: GradKernel | None = None,
+    update: UpdateKernel | None = None,
+) -> ConvKernel:
     return ConvKernel(
         suffix=suffix,
         dense=dense,
-        grad=grad,
+        grad="" if slope is None else slope.suffix,
+        slope=slope,
+        shift=update.shift if update else 0,
+        bits=update.bits if update else (),
+        is_depthwise=is_depthwise(layer),
+        is_three=False,
+        is_single=False,
         map=layer.y_type,
         order=_PACK_ORDERS[layer.weight_type] if layer.x_type == "s8" else "",
         w=C_TYPES[layer.weight_type],

@@ -76,6 +76,7 @@ class UpdateKernel:
         has_rest: rows have inputs behind whole groups of 4.
         in_fours: four rows at once, of bytes with Helium, of 16 bits with pairs.
         has_small_bias: steps up to `largest_step` move biases within 32 bits.
+        on_maps: convolutions update two rows at a time by it.
     """
 
     suffix: str
@@ -90,6 +91,7 @@ class UpdateKernel:
     has_rest: bool
     in_fours: bool
     has_small_bias: bool
+    on_maps: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +203,7 @@ def dense_kernels(model: QuantizedModel) -> DenseKernels:
         dot=unique(dot_kernel(layer, model) for layer in in_rows if layer.weight_type != "f32"),
         init=unique(init_kernel(layer) for layer in seeded if layer.kind != "rnn"),
         grad=unique(grad_kernel(layer) for layer in met if needs_derivative(layer)),
-        update=unique(update_kernel(layer, model) for layer in trained),
+        update=unique(update_kernel(layer, model) for layer in trained if not is_depthwise(layer)),
         widest_input=max((layer.n_in for layer in weighted), default=0),
     )
 
@@ -259,9 +261,13 @@ def _vector_load(value_type: str, lanes: int) -> str:
 
 
 def update_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> UpdateKernel:
-    """Kernel that updates the layer's weights."""
-    suffix = update_suffix(layer)
-    sharing = [other for other in model.trainable if update_suffix(other) == suffix]
+    """Kernel that updates the layer's weights; shared by layers that find their inputs alike."""
+    suffix, family = update_suffix(layer), is_depthwise(layer)
+    sharing = [
+        other
+        for other in model.trainable
+        if (update_suffix(other), is_depthwise(other)) == (suffix, family)
+    ]
     shift = _update_shift(layer)
     lane = 1 << max(0, _LANE_SHIFT[layer.weight_type] - shift)
     bits = tuple(sorted({_weight_bits(other) for other in sharing}))
@@ -285,6 +291,7 @@ def update_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> UpdateKern
             for other in sharing
             if isinstance(steps := other.learning.steps, IntegerSteps)
         ),
+        on_maps=any(other.kind == "conv2d" for other in sharing),
     )
 
 

@@ -19,19 +19,28 @@ def label_advice(table: Table, labels: Sequence[int], numbers: Numbers, units: i
     one_hot = _one_hot_end(table)
     if one_hot and len(labels) == 1:
         return f'if the last columns are one-hot labels, set data.y = "{", ".join(one_hot)}"'
-    columns = [column for column in range(table.width) if column not in labels]
-    likely = [column for column in columns if _are_classes(table.column(column), numbers, units)]
+    likely = _likely(table, labels, numbers, units)
     if not likely:
         return ""
     names = " or ".join(f'data.y = "{table.called(column)}"' for column in likely[:_MOST_NAMED])
     return f"if the labels are in another column, set {names}"
 
 
-def _are_classes(cells: Sequence[str], numbers: Numbers, units: int) -> bool:
-    """Tell whether cells hold one word or whole number for each unit, each several times."""
-    kinds = set(cells)
-    if len(kinds) < 2 or len(kinds) != units or _LEAST_OF_EACH * len(kinds) > len(cells):
-        return False
+def _likely(table: Table, labels: Sequence[int], numbers: Numbers, units: int) -> list[int]:
+    """Columns that hold one word or whole number for each unit, each several times."""
+    if not 2 <= units <= len(table.rows) / _LEAST_OF_EACH:
+        return []
+    kinds: dict[int, set[str]] = {c: set() for c in range(table.width) if c not in labels}
+    for row in table.rows:
+        for column, seen in [*kinds.items()]:
+            seen.add(row[column])
+            if len(seen) > units:
+                del kinds[column]
+    return [c for c, seen in kinds.items() if len(seen) == units and _are_words(seen, numbers)]
+
+
+def _are_words(kinds: set[str], numbers: Numbers) -> bool:
+    """Tell whether cells are words or whole numbers."""
     try:
         return all(numbers.value(cell).is_integer() for cell in kinds)
     except ValueError:
@@ -40,9 +49,10 @@ def _are_classes(cells: Sequence[str], numbers: Numbers, units: int) -> bool:
 
 def _one_hot_end(table: Table) -> list[str]:
     """Names of the columns at the end in which each row has a single 1; empty where none are so."""
-    first = table.width
-    while first > 1 and all(row[first - 1].lower() in _BITS for row in table.rows):
-        first -= 1
+    first = 1
+    for row in table.rows:
+        bits = (c for c in range(table.width, first, -1) if row[c - 1].lower() not in _BITS)
+        first = next(bits, first)
     for start in range(first, table.width - 1):
         if all(
             sum(cell.lower() in ("1", "1.0", "true") for cell in r[start:]) == 1 for r in table.rows

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,6 +22,7 @@ from tpsgd_edge.frontend.csv_numbers import (
     is_whole,
     numbers_of,
 )
+from tpsgd_edge.frontend.csv_rows import Cells
 from tpsgd_edge.frontend.csv_text import Table, read_table
 from tpsgd_edge.frontend.samples import RawSamples
 
@@ -32,6 +34,8 @@ _BY_NUMBER = re.compile(r"column\s*(\d{1,5})", re.IGNORECASE | re.ASCII)
 _UNNAMED = re.compile(r"(?:unnamed:\s*\d+(?:\.\d+)?)?", re.IGNORECASE | re.ASCII)
 _LONGEST_LABEL = 100
 _MOST_NAMED = 5
+# Rows whose cells are numbers at the same time.
+_BLOCK = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +64,7 @@ def read_csv(path: Path, keys: CsvKeys) -> RawSamples:
     Raises:
         DataError: missing, ragged, truncated or not numeric, with the line and the column.
     """
-    label_names = [name.strip() for name in keys.label.split(",")]
-    table = read_table(path, has_header=keys.has_header, named=(*label_names, *keys.drop))
+    table = _read(path, keys)
     dropped = {_column(table, name, "drop") for name in keys.drop}
     labels = _label_columns(table, keys.label)
     index = _index(table, labels)
@@ -77,7 +80,11 @@ def read_csv(path: Path, keys: CsvKeys) -> RawSamples:
     numbers = _checked_numbers(table, [*features, *labels])
     x = _values(table, features, numbers)
     many = len(labels) > 1
-    y = _values(table, labels, numbers) if many else _labels(table, labels[0], numbers, keys)
+    y = (
+        _values(table, labels, numbers).astype(np.float64)
+        if many
+        else _labels(table, labels[0], numbers, keys)
+    )
     notes = (*_reading_notes(table, numbers, index), *_column_notes(table, x, features))
     return RawSamples(
         x,
@@ -86,10 +93,21 @@ def read_csv(path: Path, keys: CsvKeys) -> RawSamples:
         table.lines,
         y_from=", ".join(table.title(column) for column in labels[:_MOST_NAMED]),
         y_names=_names(table, labels) if many else (),
-        advice=partial(label_advice, table, labels, numbers),
+        advice=partial(_advice, path, keys, numbers),
         x_names=_names(table, features),
         notes=notes,
     )
+
+
+def _read(path: Path, keys: CsvKeys) -> Table:
+    label_names = [name.strip() for name in keys.label.split(",")]
+    return read_table(path, has_header=keys.has_header, named=(*label_names, *keys.drop))
+
+
+def _advice(path: Path, keys: CsvKeys, numbers: Numbers, units: int) -> str:
+    """`label_advice` of the file, read once more: a table is not kept for what is seldom asked."""
+    table = _read(path, keys)
+    return label_advice(table, _label_columns(table, keys.label), numbers, units)
 
 
 def _names(table: Table, columns: Sequence[int]) -> tuple[str, ...]:
@@ -170,17 +188,36 @@ def _checked_numbers(table: Table, columns: Sequence[int]) -> Numbers:
     return numbers
 
 
-def _values(table: Table, columns: Sequence[int], numbers: Numbers) -> NDArray[np.float64]:
-    values = np.empty((len(table.rows), len(columns)))
-    for i, row in enumerate(table.rows):
+def _values(
+    table: Table, columns: Sequence[int], numbers: Numbers
+) -> NDArray[np.float32] | NDArray[np.float64]:
+    """The numbers of some columns; in binary32 where that holds each of them exactly."""
+    values: NDArray[Any] = np.empty((len(table.rows), len(columns)), np.float32)
+    rows, start = iter(table.rows), 0
+    while block := [*islice(rows, _BLOCK)]:
+        exact = _block(table, start, block, columns, numbers)
+        with np.errstate(over="ignore"):
+            is_exact = bool((exact.astype(np.float32) == exact).all())
+        if not is_exact and values.dtype == np.float32:
+            values = values.astype(np.float64)
+        values[start : start + len(block)] = exact
+        start += len(block)
+    return values
+
+
+def _block(
+    table: Table, start: int, rows: Sequence[Cells], columns: Sequence[int], numbers: Numbers
+) -> NDArray[np.float64]:
+    values = np.empty((len(rows), len(columns)))
+    for i, row in enumerate(rows):
         try:
-            values[i] = [numbers.value(row[column]) for column in columns]
+            values[i] = numbers.values([row[column] for column in columns])
         except ValueError:
-            _refuse_text(table, i, columns, numbers)
+            _refuse_text(table, start + i, columns, numbers)
     missing = np.isnan(values)
     if missing.any():
         at = int(np.argmax(missing.any(axis=1)))
-        _refuse_missing(table, at, columns[int(np.argmax(missing[at]))], columns)
+        _refuse_missing(table, start + at, columns[int(np.argmax(missing[at]))], columns)
     return values
 
 
@@ -269,7 +306,7 @@ def _reading_notes(table: Table, numbers: Numbers, index: Sequence[int]) -> Iter
         )
 
 
-def _column_notes(table: Table, x: NDArray[np.float64], features: Sequence[int]) -> Iterator[str]:
+def _column_notes(table: Table, x: NDArray[Any], features: Sequence[int]) -> Iterator[str]:
     """Columns that tell nothing of a sample, or number it."""
     name, count = f"'{table.name}'", len(table.rows)
     constant = [c for c, values in zip(features, x.T, strict=True) if (values == values[0]).all()]

@@ -38,6 +38,16 @@ class Numbers:
             cell = cell.replace(",", ".")
         return number(cell)
 
+    def values(self, cells: Sequence[str]) -> list[float]:
+        """The numbers in some cells; ValueError where one holds none."""
+        text = ",".join(cells)
+        if not self.comma and text.isascii() and "_" not in text:
+            try:
+                return list(map(float, cells))
+            except ValueError:
+                pass  # A cell may say true or false.
+        return [self.value(cell) for cell in cells]
+
 
 def number(cell: str) -> float:
     """Read the number in a cell.

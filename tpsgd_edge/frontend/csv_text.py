@@ -1,14 +1,15 @@
 """A text file of cells as a table: encoding, separator, comments, and whether it has a header."""
 
 import csv
-import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from tpsgd_edge.errors import DataError, visible
 from tpsgd_edge.frontend.csv_numbers import is_missing, is_number, is_whole
+from tpsgd_edge.frontend.csv_rows import Rows
 from tpsgd_edge.frontend.samples import read_bytes
 
 # Where several part all lines alike, the first one does: a comma may be the mark of decimals.
@@ -32,10 +33,6 @@ _OTHER_FILES = {
 }
 
 
-# The number of a line, and its cells.
-Row = tuple[int, tuple[str, ...]]
-
-
 @dataclass(frozen=True, slots=True)
 class Table:
     """Rows of cells without what surrounds them.
@@ -50,7 +47,7 @@ class Table:
 
     name: str
     header: tuple[str, ...] | None
-    rows: tuple[tuple[str, ...], ...]
+    rows: Rows
     lines: tuple[int, ...]
     separator: str
     notes: tuple[str, ...] = ()
@@ -89,14 +86,14 @@ def read_table(path: Path, *, has_header: bool | None, named: Sequence[str] = ()
     Raises:
         DataError: missing, ragged, truncated, no text, or another kind of file.
     """
-    text = _decoded(path)
-    separator, lines = _lines(text)
-    rows = _with_row_names(_without_last_separator(_rows(path.name, lines, separator)))
-    looks_so = bool(rows) and _is_header([row for _, row in rows], named)
-    table = _table(
-        path.name, rows, separator, has_header=looks_so if has_header is None else has_header
-    )
-    notes = _notes(table, lines.comments, was_asked=has_header is not None)
+    text = _Text(_decoded(path))
+    separator = text.separator()
+    at, rows = _rows(path.name, text, separator)
+    rows = _with_row_names(_without_last_separator(rows))
+    looks_so = bool(rows) and _is_header(rows, named)
+    is_header = looks_so if has_header is None else has_header
+    table = _table(path.name, at, rows, separator, has_header=is_header)
+    notes = _notes(table, text.comments, was_asked=has_header is not None)
     return replace(table, notes=tuple(notes))
 
 
@@ -118,40 +115,60 @@ def _decoded(path: Path) -> str:
         ) from None
 
 
-@dataclass(frozen=True, slots=True)
-class _Lines:
-    """A text with empty lines in the place of those that hold no cells, so that numbers stay."""
+class _Text:
+    """A text that is gone through line by line, as its lines would take its memory once more.
 
-    text: str
-    comments: int
+    Attributes:
+        comments: lines that were passed over, once all lines were gone through.
+    """
+
+    def __init__(self, text: str) -> None:
+        """Take a text, and make all its line ends alike."""
+        if "\r" in text:
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        self._text = text
+        self.comments = 0
+
+    def separator(self) -> str:
+        """The separator of cells: named in the first line, or what parts the first lines alike."""
+        named = self._named()
+        if named is not None:
+            return named
+        filled = (line for line in self.lines() if line.strip())
+        return _separator(list(islice(filled, _LINES_LOOKED_AT)))
+
+    def lines(self) -> Iterator[str]:
+        """The lines, empty ones in the place of those that hold no cells, so that numbers stay.
+
+        Lines of a cell that spans several lines are no comments.
+        """
+        self.comments, is_open, is_named = 0, False, self._named() is not None
+        for line in self._split():
+            if is_named:
+                line, is_named = "", False
+            is_comment = not is_open and _COMMENT.match(line) is not None
+            self.comments += is_comment
+            if not is_comment and line.count('"') % 2:
+                is_open = not is_open
+            yield "" if is_comment else line
+
+    def _named(self) -> str | None:
+        found = _EXCEL_LINE.fullmatch(next(self._split(), ""))
+        return found[1] if found else None
+
+    def _split(self) -> Iterator[str]:
+        start = 0
+        while (end := self._text.find("\n", start)) >= 0:
+            yield self._text[start:end]
+            start = end + 1
+        if start < len(self._text):
+            yield self._text[start:]
 
 
-def _lines(text: str) -> tuple[str, _Lines]:
-    lines = io.StringIO(text, newline=None).getvalue().split("\n")
-    separator = _EXCEL_LINE.fullmatch(lines[0])
-    if separator is not None:
-        lines[0] = ""
-    is_comment = _comments(lines)
-    kept = ["" if hidden else line for line, hidden in zip(lines, is_comment, strict=True)]
-    chosen = separator[1] if separator is not None else _separator(kept)
-    return chosen, _Lines("\n".join(kept), sum(is_comment))
-
-
-def _comments(lines: Sequence[str]) -> list[bool]:
-    """Mark the lines that are comments; lines of a cell that spans several lines are none."""
-    found, is_open = [], False
-    for line in lines:
-        found.append(not is_open and _COMMENT.match(line) is not None)
-        if not found[-1] and line.count('"') % 2:
-            is_open = not is_open
-    return found
-
-
-def _separator(lines: Sequence[str]) -> str:
-    """The one that parts the first lines into rows of equal length."""
-    some = [line for line in lines if line.strip()][:_LINES_LOOKED_AT]
+def _separator(some: Sequence[str]) -> str:
+    """The one that parts the first lines, none of them empty, into rows of equal length."""
     for separator in _SEPARATORS:
-        widths = {len(row) for row in _parsed("\n".join(some), separator)}
+        widths = {len(row) for row in _parsed(some, separator)}
         if len(widths) == 1 and widths != {1}:
             return separator
     # A ragged file is refused line by line; what is most frequent parts it.
@@ -162,54 +179,58 @@ def _separator(lines: Sequence[str]) -> str:
     return " " if len(widths) == 1 and widths != {1} else ","
 
 
-def _parsed(text: str, separator: str) -> Iterator[list[str]]:
+def _parsed(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
     if separator == " ":
-        return iter([line.split() for line in text.split("\n")])
-    return csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
+        return (line.split() for line in lines)
+    ended = (f"{line}\n" for line in lines)
+    return csv.reader(ended, delimiter=separator, skipinitialspace=True)
 
 
-def _rows(name: str, lines: _Lines, separator: str) -> list[Row]:
-    """Rows that hold something, each with the number of its line."""
-    reader, rows = _parsed(lines.text, separator), []
-    try:
+def _rows(name: str, text: _Text, separator: str) -> tuple[list[int], Rows]:
+    """Rows that hold something, and the numbers of their lines."""
+    reader, at = _parsed(text.lines(), separator), list[int]()
+
+    def filled() -> Iterator[list[str]]:
         for number, row in enumerate(reader, 1):
-            if any(cell.strip() for cell in row):
-                at = getattr(reader, "line_num", number)
-                rows.append((at, tuple(cell.strip() for cell in row)))
+            cells = [cell.strip() for cell in row]
+            if any(cells):
+                at.append(getattr(reader, "line_num", number))
+                yield cells
+
+    try:
+        return at, Rows.of(filled())
     except csv.Error as error:
         raise DataError(
             f"'{name}' is not a CSV file",
             where=f"{name}, line {getattr(reader, 'line_num', 0)}",
             found=str(error),
         ) from None
-    return rows
 
 
-def _without_last_separator(rows: list[Row]) -> list[Row]:
+def _without_last_separator(rows: Rows) -> Rows:
     """The rows without an empty last column, as separators at the ends of lines make one."""
-    below = [row for _, row in rows[1:]]
+    below = rows[1:]
     if not below or any(row[-1] or len(row) != len(below[0]) for row in below):
         return rows
-    width, first = len(below[0]) - 1, rows[0][1]
+    width, first = len(below[0]) - 1, rows[0]
     if width and (len(first) == width or (len(first) == width + 1 and not first[-1])):
-        return [(at, row[:width]) for at, row in rows]
+        return Rows.of(row[:width] for row in rows)
     return rows
 
 
-def _with_row_names(rows: list[Row]) -> list[Row]:
+def _with_row_names(rows: Rows) -> Rows:
     """The rows with an empty name above a first column that R wrote without one."""
-    names = rows[0][1] if rows else ()
-    is_short = len(rows) > 1 and all(len(row) == len(names) + 1 for _, row in rows[1:])
+    names = rows[0] if rows else ()
+    is_short = len(rows) > 1 and all(width == len(names) + 1 for width in rows[1:].widths())
     if is_short and not any(is_number(cell) for cell in names):
-        return [(rows[0][0], ("", *names)), *rows[1:]]
+        return rows.with_first(("", *names))
     return rows
 
 
-def _table(name: str, rows: Sequence[Row], separator: str, *, has_header: bool) -> Table:
+def _table(name: str, at: Sequence[int], rows: Rows, separator: str, *, has_header: bool) -> Table:
     start = 1 if has_header and rows else 0
-    header = rows[0][1] if start else None
-    cells, lines = tuple(row for _, row in rows[start:]), tuple(at for at, _ in rows[start:])
-    table = Table(name, header, cells, lines, separator)
+    header = rows[0] if start else None
+    table = Table(name, header, rows[start:], tuple(at[start:]), separator)
     if not table.rows:
         raise DataError("the data set is empty", where=name, found="no line with values")
     _check_widths(table)
@@ -229,18 +250,20 @@ def _notes(table: Table, comments: int, *, was_asked: bool) -> Iterator[str]:
 
 
 def _check_widths(table: Table) -> None:
-    for row, line in zip(table.rows, table.lines, strict=True):
-        if len(row) != table.width:
+    width = table.width
+    for index, cells in enumerate(table.rows.widths()):
+        if cells != width:
+            line = table.lines[index]
             raise DataError(
-                f"line {line} has {len(row)} cells instead of {table.width}",
+                f"line {line} has {cells} cells instead of {width}",
                 where=f"{table.name}, line {line}",
-                found=visible(table.separator.join(row)[:60]),
+                found=visible(table.separator.join(table.rows[index])[:60]),
                 help=f"cells are parted by {_NAMES.get(table.separator, table.separator)}; the "
                 "file may be truncated, or a cell holds the separator without quotes",
             )
 
 
-def _is_header(rows: Sequence[tuple[str, ...]], named: Sequence[str]) -> bool:
+def _is_header(rows: Rows, named: Sequence[str]) -> bool:
     """Tell whether the first row holds names.
 
     It does where it has no numbers; where a name that the spec asks for is in it; where a name
@@ -255,7 +278,7 @@ def _is_header(rows: Sequence[tuple[str, ...]], named: Sequence[str]) -> bool:
         return False
     if not any(is_number(cell) for cell in cells):
         return True
-    below = [row for row in rows[1:] if len(row) == width]
+    below = rows[1:].of_width(width)
     if not below:
         return False
     if any(name in cells for name in named):
@@ -271,7 +294,7 @@ def _number_rows(cells: Sequence[str]) -> bool:
     return all(is_whole(cell) for cell in cells) and len({*cells}) == len(cells)
 
 
-def _counts(cells: Sequence[str], below: Sequence[tuple[str, ...]]) -> bool:
+def _counts(cells: Sequence[str], below: Rows) -> bool:
     """Tell whether the numbers in a first row go up in steps of one, as names of columns do."""
     numbers = [int(cell) for cell in cells if is_whole(cell)]
     start, count = (numbers or [0])[0], len(numbers)

@@ -201,11 +201,11 @@ def _make_dataset(
     if finds_anomalies(spec.model):
         held_out, order = with_anomalies(held_out, order, labelled.y_train)
     if test is None or labelled.y_test is None:
-        x_test, y_test = _flat(train.x[held_out]), labelled.y_train[held_out]
+        x_test, y_test = _flat(train.x, held_out), labelled.y_train[held_out]
     else:
         x_test, y_test = _flat(test.x), labelled.y_test
     order = order[: spec.data.limit]
-    x_train, y_train = _flat(train.x[order]), labelled.y_train[order]
+    x_train, y_train = _flat(train.x, order), labelled.y_train[order]
     return Dataset(
         x_train=x_train,
         y_train=y_train,
@@ -390,6 +390,8 @@ def _steps_in_a_row(raw: RawSamples) -> RawSamples:
     return replace(raw, y=y, where=f"{raw.where}, step by step", lines=())
 
 
-def _flat(x: NDArray[Any]) -> Samples:
+def _flat(x: NDArray[Any], some: NDArray[np.intp] | None = None) -> Samples:
+    """All samples or some of them, flattened; narrowed before they are copied."""
     flat = x.reshape(len(x), -1)
-    return flat if flat.dtype == np.uint8 else flat.astype(np.float32)
+    narrow = flat if flat.dtype == np.uint8 else flat.astype(np.float32, copy=some is None)
+    return narrow if some is None else narrow[some]

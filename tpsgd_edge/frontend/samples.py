@@ -17,6 +17,8 @@ from tpsgd_edge.errors import DataError, visible
 LARGEST_INPUT = 65_535
 LARGEST_SET = 1 << 31
 _MOST_ENTRIES = 1000
+# Samples that are looked at together: what is made of all of them would take their memory again.
+_PIECE = 4096
 _ENDINGS = (".npz", ".npy", ".csv", ".tsv", ".txt", ".gz", "-ubyte")
 _PATHS = "paths start at the folder of the spec"
 
@@ -151,6 +153,11 @@ def check_samples(raw: RawSamples, *, steps: int | None = None) -> None:
     check_finite(raw, y, "y")
 
 
+def _are_finite(values: NDArray[Any]) -> NDArray[np.bool_]:
+    good: NDArray[np.bool_] = np.abs(values) <= np.finfo(np.float32).max
+    return good
+
+
 def check_finite(raw: RawSamples, values: NDArray[Any], name: str) -> None:
     """Check that binary32 can hold all `values`, of any shape.
 
@@ -159,9 +166,9 @@ def check_finite(raw: RawSamples, values: NDArray[Any], name: str) -> None:
     """
     if values.dtype.kind != "f":
         return
-    good = np.abs(values) <= np.finfo(np.float32).max
-    if good.all():
+    if all(_are_finite(values[i : i + _PIECE]).all() for i in range(0, len(values), _PIECE)):
         return
+    good = _are_finite(values)
     at = np.unravel_index(int(np.argmin(good)), values.shape)
     index = ", ".join(str(int(i)) for i in at)
     column = f", column '{visible(raw.x_names[at[1]])}'" if name == "x" and raw.x_names else ""

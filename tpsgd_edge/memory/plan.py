@@ -248,7 +248,9 @@ def _buffers(model: QuantizedModel, schedule: tuple[Operation, ...]) -> Iterator
         carries = layer.name in model.carrying
         if carries:
             yield _scores_buffer(model, schedule, index)
-        for scratch in scratch_of(layer, model.labels.count, carries=carries):
+        for scratch in scratch_of(
+            layer, model.labels.count, carries=carries, winner_type=model.winner_type
+        ):
             works = tuple(t for use in scratch.uses for t in _times(schedule, index, use))
             if works:
                 name = f"{layer.name}_{scratch.role}"

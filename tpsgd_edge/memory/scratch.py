@@ -20,7 +20,7 @@ from tpsgd_edge.quantize.model import (
     keeps_present,
 )
 
-Role = Literal["y", "e", "s", "p", "m", "d", "g", "h", "u", "v"]
+Role = Literal["y", "e", "s", "p", "m", "d", "g", "h", "u", "v", "w"]
 Use = Literal["forward", "learn"]
 
 
@@ -31,10 +31,11 @@ class Scratch:
     Attributes:
         role: s (read-out of a label-space loss), e (errors, then steps); of a convolution also p
             (patches of the input), m (its map, averaged over windows), d (errors, then steps, of
-            one position), u (errors of all units, to pass them on); of a recurrent layer with
-            traces p (its input and own output; then one of its traces); of a gated one that does
-            not learn g (sums over its input, then over its own output), of one that does d
-            (errors of these sums, then steps); of a memory that reads a map h (its states).
+            one position, in f32), u (errors of all units, to pass them on), w (the units that a
+            pool takes from a row of windows); of a recurrent layer with traces p (its input and own
+            output; then one of its traces); of a gated one that does not learn g (sums over its
+            input, then over its own output), of one that does d (errors of these sums, then
+            steps); of a memory that reads a map h (its states).
         uses: the stages between which its content need not last.
     """
 
@@ -45,14 +46,20 @@ class Scratch:
 
 
 def scratch_of(
-    layer: QuantizedLayer, n_labels: int, *, carries: bool = False
+    layer: QuantizedLayer,
+    n_labels: int,
+    *,
+    carries: bool = False,
+    winner_type: ValueType = "s8",
 ) -> tuple[Scratch, ...]:
     """The buffers of a layer; none of a kind that is not in `SCRATCH`.
 
     Args:
         carries: whether it adds to scores: then it is read out in its forward stage.
+        winner_type: of places in the windows of a pool.
     """
-    found = tuple(SCRATCH[layer.kind](layer, n_labels)) if layer.kind in SCRATCH else ()
+    made = tuple(SCRATCH[layer.kind](layer, n_labels)) if layer.kind in SCRATCH else ()
+    found = tuple(replace(s, type=winner_type) if s.role == "w" else s for s in made)
     if not carries:
         return found
     learns = any(part.has_learning_readout for part in layer.units)
@@ -75,7 +82,10 @@ def _of_conv2d(layer: QuantizedConv2d, n_labels: int) -> Iterator[Scratch]:
         yield Scratch("m", layer.y_type, layer.n_target, ("learn",))
     if layer.hands_down_windows:
         yield Scratch("u", layer.error_type, layer.y_count, ("learn",))
-    yield Scratch("d", layer.error_type, layer.n_out, ("learn",))
+    if layer.error_type == "f32":
+        yield Scratch("d", layer.error_type, layer.n_out, ("learn",))
+    if layer.shape.is_pooled:
+        yield Scratch("w", "s8", layer.shape.seen_shape[1] * layer.n_out, ("learn",))
     yield from _errors(layer)
 
 

@@ -323,6 +323,12 @@ class QuantizedModel:
         return last
 
     @property
+    def winner_type(self) -> ValueType:
+        """The type of places in the windows of pools that local losses see maps through."""
+        pools = [u.shape.pool_kernel for u in self.trainable if isinstance(u.shape, Conv2dShape)]
+        return "s8" if all(rows * columns <= 128 for rows, columns in pools) else "s16"
+
+    @property
     def detectors(self) -> tuple[QuantizedDetector, ...]:
         """The detector that the model ends in, if it finds anomalies."""
         return tuple(self.of_kind("detector"))

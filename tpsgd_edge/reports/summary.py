@@ -18,6 +18,9 @@ from tpsgd_edge.reports.text import (
 )
 from tpsgd_edge.toolchain.board import board_of
 
+# Many microcontrollers run at it; energy is told as time there.
+_COMMON_CLOCK = 64_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -104,7 +107,7 @@ def instruction_lines(result: VerifyResult) -> tuple[Line, ...]:
     if not inference:
         return (Line("Instructions a step", count_text(step), "one training step"),)
     detail = f"training; {step / inference:.1f} times an inference ({count_text(inference)})"
-    lines = (*_cycle_lines(result), *_time_lines(result))
+    lines = (*_cycle_lines(result), _energy_line(result, step, inference), *_time_lines(result))
     return (Line("Instructions a step", count_text(step), detail), *lines)
 
 
@@ -115,6 +118,24 @@ def _cycle_lines(result: VerifyResult) -> tuple[Line, ...]:
         return ()
     detail = f"an estimate, memory without wait states; an inference about {count_text(inference)}"
     return (Line("Cycles a step", f"about {count_text(step)}", detail),)
+
+
+def _energy_line(result: VerifyResult, step: int, inference: int) -> Line:
+    """The energy that learning from a sample takes, in inferences, and its time at a common clock.
+
+    At one clock and voltage energy goes with cycles; where they are not known, an instruction takes
+    one.
+    """
+    cycles, of_inference = result.cycles_per_step, result.cycles_per_inference
+    if cycles is None or not of_inference:
+        cycles, of_inference = step, inference
+    time = number_text(1000 * cycles / _COMMON_CLOCK)
+    return Line(
+        "Energy of a step",
+        f"about {cycles / of_inference:.1f} inferences",
+        f"an estimate by {'cycles' if result.cycles_per_step else 'instructions'}: "
+        f"{time} ms of a core at {clock_text(_COMMON_CLOCK)}",
+    )
 
 
 def _time_lines(result: VerifyResult) -> tuple[Line, ...]:

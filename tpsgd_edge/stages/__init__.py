@@ -11,7 +11,7 @@ from tpsgd_edge.stages.preparation import (
     render_project,
     scratch_project,
 )
-from tpsgd_edge.stages.proof import default_steps, prove, prove_all
+from tpsgd_edge.stages.proof import default_steps, emulator_of_proof, prove, prove_all
 from tpsgd_edge.stages.running import check_binary, on_host, train_on_host
 from tpsgd_edge.stages.training import (
     Progress,
@@ -33,6 +33,7 @@ __all__ = [
     "compile_predicting",
     "default_steps",
     "detection_in",
+    "emulator_of_proof",
     "inspect_firmware",
     "metric_of",
     "on_host",

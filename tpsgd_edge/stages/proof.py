@@ -19,7 +19,12 @@ from tpsgd_edge.stages.training import Progress
 from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.device import Device
 from tpsgd_edge.toolchain.interface import interface_of
-from tpsgd_edge.toolchain.open_device import EmulatorChoice, open_device
+from tpsgd_edge.toolchain.open_device import (
+    Emulator,
+    EmulatorChoice,
+    open_device,
+    quickest_emulator,
+)
 from tpsgd_edge.trace import join
 from tpsgd_edge.verdict import BAD_LABELS, Verdict, compare, compare_answers, selftest_mismatch
 
@@ -48,6 +53,17 @@ def default_steps(prepared: Prepared, *, whole_training: bool = False) -> int:
     if whole_training and total * weights <= _AFFORDABLE:
         return total
     return min(_STEPS, total)
+
+
+def emulator_of_proof(prepared: Prepared, steps: int) -> Emulator | None:
+    """The emulator that compares so many steps soonest; None on this computer itself.
+
+    Raises:
+        ToolError: none is installed.
+    """
+    if prepared.platform.is_host:
+        return None
+    return quickest_emulator(prepared.platform, steps * forward_macs(prepared.model))
 
 
 def prove_all(

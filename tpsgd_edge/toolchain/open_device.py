@@ -19,6 +19,8 @@ from tpsgd_edge.toolchain.unicorn_link import UnicornLink, import_unicorn
 Emulator = Literal["unicorn", "qemu", "node", "simavr"]
 _EMULATORS: tuple[Emulator, ...] = get_args(Emulator)
 EmulatorChoice = Literal["auto", "unicorn", "qemu", "node", "simavr"]
+# Multiply-accumulates from which on QEMU makes up for its start.
+_LONG_WORK = 20_000_000
 
 
 def open_device(
@@ -60,6 +62,27 @@ def find_emulator(platform: Platform) -> Emulator:
         except ToolError as error:
             missing = missing or error
     raise missing or ToolError(f"no emulator runs {platform.title}")
+
+
+def quickest_emulator(platform: Platform, work: int) -> Emulator:
+    """The emulator that is soonest done with some work; `find_emulator` where there is no choice.
+
+    QEMU runs long stretches of code two and a half times as fast as unicorn, and starts later.
+
+    Args:
+        work: multiply-accumulates of all that it is to run.
+
+    Raises:
+        ToolError: none is installed.
+    """
+    first = find_emulator(platform)
+    if first != "unicorn" or "qemu" not in platform.emulators or work < _LONG_WORK:
+        return first
+    try:
+        _LOOKS["qemu"](platform)
+    except ToolError:
+        return first
+    return "qemu"
 
 
 def can_emulate(platform: Platform) -> bool:

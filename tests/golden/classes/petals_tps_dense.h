@@ -34,6 +34,16 @@ void tps_dense_grad_tanh_s8(const struct tps_dense *layer, const int8_t *y, int1
  */
 int tps_dense_steps(const struct tps_dense *layer, uint16_t decay, uint32_t draw, int16_t *e);
 
+/* Biases stay in [-TPS_BIAS_MAX, TPS_BIAS_MAX]. */
+#define TPS_BIAS_MAX (INT32_C(1) << 27)
+
+/* A row of weights that learns: its step, and its random word. */
+struct row_s16_s8 {
+    int16_t *w;
+    int32_t step;
+    uint32_t rho;
+};
+
 /*
  * w += d x^T, b += d, rounded at random and limited. Rows with d = 0 are not touched.
  * Requires the same draw as tps_dense_steps.

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 
 from tpsgd_edge.codegen.calls import (
     DECAY,
+    Argument,
     Call,
     OperationView,
     arena,
     call,
     draws,
     input_of,
+    number,
     struct_of,
     weights,
 )
@@ -67,15 +69,20 @@ def _target_pool_fields(g: Conv2dShape) -> Iterator[Field]:
 
 
 def _forward(model: QuantizedModel, layer: QuantizedConv2d) -> OperationView:
-    family = "depthwise" if is_depthwise(layer) else "conv2d"
     given = (struct_of(layer), *weights(layer), input_of(model, layer), arena(layer, "p"))
-    forward = call(f"tps_{family}_forward_{forward_suffix(layer)}", *given, arena(layer, "y"))
+    forward = call(
+        f"tps_{_family(layer)}_forward_{forward_suffix(layer)}", *given, arena(layer, "y")
+    )
     calls = [forward, *residual_calls(model, layer)]
     if carries(model, layer):
         unit, averages = struct_of(layer, "unit"), arena(layer, "m")
         calls += [_average(layer), *scores_calls(model, layer, unit, averages)]
     shapes = shapes_of(layer.shape.x_shape, layer.shape.y_shape)
     return OperationView(f"{layer.name}: {shapes}, {ending(model, layer)}", tuple(calls))
+
+
+def _family(layer: QuantizedConv2d) -> str:
+    return "depthwise" if is_depthwise(layer) else "conv2d"
 
 
 def _average(layer: QuantizedConv2d) -> Call:
@@ -104,9 +111,17 @@ def _learning_calls(model: QuantizedModel, layer: QuantizedConv2d) -> Iterator[C
         yield from error_calls(layer, unit, averages, totals=totals)
     yield from _passing_calls(model, layer)
     given = (this, *weights(layer), input_of(model, layer), y, e)
-    scratch = (arena(layer, "p"), arena(layer, "d"))
-    function = f"tps_conv2d_learn_{conv_learn_suffix(layer)}"
-    yield call(function, *given, *scratch, DECAY, *draws(layer))
+    function = f"tps_{_family(layer)}_learn_{conv_learn_suffix(layer)}"
+    yield call(function, *given, *_learn_scratch(model, layer), DECAY, *draws(layer))
+
+
+def _learn_scratch(model: QuantizedModel, layer: QuantizedConv2d) -> Iterator[Argument]:
+    """Patches; in f32 errors of a place; winners of windows, null where there is no pool."""
+    yield arena(layer, "p")
+    if layer.error_type == "f32":
+        yield arena(layer, "d")
+    if sees_pooled(model):
+        yield arena(layer, "w") if layer.shape.is_pooled else number(0)
 
 
 def _passing_calls(model: QuantizedModel, layer: QuantizedConv2d) -> Iterator[Call]:
