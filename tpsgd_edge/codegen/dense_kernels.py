@@ -286,7 +286,8 @@ def update_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> UpdateKern
         whole_words=whole_words,
         has_rest=has_rest,
         in_fours=layer.x_type == "s8" and fours and whole_words and not has_rest,
-        has_small_bias=all(
+        has_small_bias=layer.x_type == "s8"
+        and all(
             (255 // lane) * steps.bias_one < 2**31 - 2**shift
             for other in sharing
             if isinstance(steps := other.learning.steps, IntegerSteps)
