@@ -50,6 +50,12 @@ def test_formats_do_not_matter(weights, tmp_path):
     assert verify(spec, steps=3).verdict.verdict == "equal"
 
 
+def test_the_generator_takes_numbers_of_the_reference_and_no_more():
+    sources = (Path(__file__).parents[2] / "tpsgd_edge" / "codegen").rglob("*.py")
+    text = "".join(path.read_text(encoding="utf-8") for path in sources)
+    assert set(re.findall(r"tpsgd_edge\.features\S*", text)) == {"tpsgd_edge.features.numbers"}
+
+
 def test_a_wrong_device_is_found(tmp_path, monkeypatch):
     def wrong(numbers, recordings):
         made = features_of(numbers, recordings)
