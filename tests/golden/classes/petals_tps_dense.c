@@ -170,7 +170,7 @@ TPS_APART static void dot_rows_s16_s8(const int16_t *w, const int8_t *x, uint32_
 #endif
 #endif
 
-void tps_dense_forward_s16_s8_s8(const struct tps_dense *layer, const int16_t *w,
+void tps_dense_forward_s16_s8_s8(const struct tps_dense *restrict layer, const int16_t *w,
                         const int32_t *b, const int8_t *x, int8_t *y)
 {
     const uint32_t n_in = layer->n_in;
@@ -207,7 +207,7 @@ void tps_dense_forward_s16_s8_s8(const struct tps_dense *layer, const int16_t *w
     }
 }
 
-void tps_dense_forward_s16_s8_s16(const struct tps_dense *layer, const int16_t *w,
+void tps_dense_forward_s16_s8_s16(const struct tps_dense *restrict layer, const int16_t *w,
                         const int32_t *b, const int8_t *x, int16_t *y)
 {
     const uint32_t n_in = layer->n_in;
@@ -290,6 +290,24 @@ int tps_dense_steps(const struct tps_dense *layer, uint16_t decay, uint32_t draw
 #endif
     return any;
 }
+
+/* A bias after its step; small steps keep within 32 bits. */
+static int32_t moved_bias_s16_s8(const struct tps_dense *layer, int32_t b, const struct row_s16_s8 *row)
+{
+    const int64_t dither = row->rho >> 26;
+    const int64_t sum = b + ((row->step * (int64_t)layer->bias_one + dither) >> 6);
+    return (int32_t)(sum < -TPS_BIAS_MAX ? -TPS_BIAS_MAX : sum > TPS_BIAS_MAX ? TPS_BIAS_MAX : sum);
+}
+
+#ifdef __OPTIMIZE_SIZE__
+#define small_bias_s16_s8 moved_bias_s16_s8
+#else
+static int32_t small_bias_s16_s8(const struct tps_dense *layer, int32_t b, const struct row_s16_s8 *row)
+{
+    const int32_t dither = (int32_t)(row->rho >> 26);
+    return tps_clip(b + ((row->step * layer->bias_one + dither) >> 6), -TPS_BIAS_MAX, TPS_BIAS_MAX);
+}
+#endif
 
 /* w += step x^T for one row, all of it with one dither. Where an input is 0, nothing changes. */
 TPS_APART static void update_row_s16_s8_15(const struct row_s16_s8 *row, const int8_t *x,
@@ -409,36 +427,43 @@ TPS_APART static void update_two_s16_s8_15(const struct row_s16_s8 *row, const i
 #define update_row_s16_s8(layer, row, x) update_row_s16_s8_15(row, x, (layer)->n_in)
 #define update_two_s16_s8(layer, row, x) update_two_s16_s8_15(row, x, (layer)->n_in)
 
+/* Rows that small steps update at once. */
+#define UPDATED_S16_S8 2
+
+static void update_rows_s16_s8(const struct tps_dense *layer, struct row_s16_s8 *rows, uint32_t count, const int8_t *x)
+{
+    if (count == 1) {
+        /* A row on its own: beside it, the same by no step at all. */
+        rows[1] = rows[0];
+        rows[1].step = 0;
+    }
+    update_two_s16_s8(layer, rows, x);
+}
+
 void tps_dense_update_s16_s8(const struct tps_dense *layer, int16_t *w, int32_t *b,
                        const int8_t *x, const int16_t *d, uint32_t draw)
 {
-    struct row_s16_s8 rows[2];
+    struct row_s16_s8 rows[UPDATED_S16_S8];
     uint32_t waiting = 0;
     for (uint32_t j = 0; j < layer->n_out; j++, w += layer->n_in) {
-        const struct row_s16_s8 row = {w, d[j], tps_mix(tps_draw(draw, j))};
-        if (row.step == 0) {
+        if (d[j] == 0) {
             continue;
         }
-        const int64_t dither = row.rho >> 26;
-        const int64_t sum = b[j] + ((row.step * (int64_t)layer->bias_one + dither) >> 6);
-        b[j] = (int32_t)(sum < -TPS_BIAS_MAX  ? -TPS_BIAS_MAX
-                         : sum > TPS_BIAS_MAX ? TPS_BIAS_MAX
-                                              : sum);
+        const struct row_s16_s8 row = {w, d[j], tps_mix(tps_draw(draw, j))};
         if (row.step >= -63 && row.step <= 63) {
+            b[j] = small_bias_s16_s8(layer, b[j], &row);
             rows[waiting++] = row;
-            if (waiting == 2) {
-                update_two_s16_s8(layer, rows, x);
+            if (waiting == UPDATED_S16_S8) {
+                update_rows_s16_s8(layer, rows, waiting, x);
                 waiting = 0;
             }
             continue;
         }
+        b[j] = moved_bias_s16_s8(layer, b[j], &row);
         update_row_s16_s8(layer, &row, x);
     }
     if (waiting != 0) {
-        /* A row on its own: beside it, the same by no step at all. */
-        rows[1] = rows[0];
-        rows[1].step = 0;
-        update_two_s16_s8(layer, rows, x);
+        update_rows_s16_s8(layer, rows, waiting, x);
     }
 }
 #endif
