@@ -72,7 +72,7 @@ static void on_outside(unsigned int cpu, void *data)
     }
 }
 
-static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+static void on_new_block(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
     const uint64_t address = qemu_plugin_tb_vaddr(tb);
 
@@ -86,7 +86,7 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
                                              qemu_plugin_tb_n_insns(tb));
 }
 
-static void on_end(qemu_plugin_id_t id, void *data)
+static void on_close(qemu_plugin_id_t id, void *data)
 {
     (void)id;
     (void)data;
@@ -120,7 +120,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info_t *info, int
         fprintf(stderr, "steps: not all addresses, or no file to write\n");
         return 1;
     }
-    qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
-    qemu_plugin_register_atexit_cb(id, on_end, NULL);
+    qemu_plugin_register_vcpu_tb_trans_cb(id, on_new_block);
+    qemu_plugin_register_atexit_cb(id, on_close, NULL);
     return 0;
 }
