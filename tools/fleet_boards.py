@@ -11,6 +11,7 @@ where a bit differs.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -23,7 +24,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tpsgd_edge.errors import TpsgdError, how_to_install
+from tpsgd_edge.errors import ToolError, TpsgdError, how_to_install
 from tpsgd_edge.fleet.partition import parse_partition
 from tpsgd_edge.fleet.plan import Fleet
 from tpsgd_edge.fleet.simulation import simulate_fleet
@@ -47,6 +48,19 @@ def free_port() -> int:
     """A port that nobody uses at the moment."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
+
+
+def wait_for(port: int) -> None:
+    """Wait until somebody listens at a port.
+
+    Raises:
+        ToolError: nobody does.
+    """
+    for _ in range(120):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(1)
+    raise ToolError("the SuperLink does not start", where=f"port {port}")
 
 
 @contextmanager
@@ -99,7 +113,7 @@ def served(arguments: argparse.Namespace, spec: Spec, folder: Path) -> Path:
         link = ["flower-superlink", "--insecure", "--port", str(port)]
         link += ["--disable-runtime-dependency-installation"]
         opened.enter_context(running(folder / "superlink.log", environment, *link))
-        time.sleep(5)
+        wait_for(port)
         for place in range(arguments.devices):
             emulated = opened.enter_context(EmulatedBoard(board, elf))
             emulated.power_on()
