@@ -22,7 +22,7 @@ static uint64_t sum_of_squares(const struct tps_window *window)
 }
 
 /* The floor of the square root of v. */
-static uint32_t root(uint32_t v)
+static uint32_t whole_root(uint32_t v)
 {
     uint32_t made = 0;
 
@@ -41,7 +41,7 @@ static uint32_t deviation(const struct tps_window *window)
     const uint64_t squares = sum_of_squares(window) << window->log_size;
     const int64_t total = window->total;
 
-    return root((uint32_t)((squares - (uint64_t)(total * total)) >> (2 * window->log_size)));
+    return whole_root((uint32_t)((squares - (uint64_t)(total * total)) >> (2 * window->log_size)));
 }
 
 static int16_t limited(uint32_t v)
@@ -56,7 +56,7 @@ int16_t tps_window_mean(const struct tps_window *window)
 
 int16_t tps_window_rms(const struct tps_window *window)
 {
-    return limited(root((uint32_t)(sum_of_squares(window) >> window->log_size)));
+    return limited(whole_root((uint32_t)(sum_of_squares(window) >> window->log_size)));
 }
 
 int16_t tps_window_deviation(const struct tps_window *window)

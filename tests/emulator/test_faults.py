@@ -71,7 +71,7 @@ def test_a_source_that_does_not_compile_is_shown(build_firmware):
 
 def test_a_project_that_does_not_fit_is_refused_by_the_linker(build_firmware):
     text = FILES["fake.c"].replace("arena_out[3];", "arena_out[4000000];")
-    with pytest.raises(ToolError, match="linking for cortex-m4f failed"):
+    with pytest.raises(ToolError, match="does not fit into the memory of Arm Cortex-M4F"):
         build_firmware("cortex-m4f", extra={"fake.c": text})
 
 

@@ -15,6 +15,7 @@ from tests.support.detectors import random_detecting
 from tests.support.gated import with_gru_layers, with_lstm_layers
 from tests.support.memories import with_memories
 from tests.support.norms import normalizing
+from tests.support.signals import BANDS, numbers_of
 from tests.support.small_projects import SMALL, small_project
 from tpsgd_edge.assets import firmware_dir, templates_dir
 from tpsgd_edge.codegen import Additions, render
@@ -35,12 +36,14 @@ from tpsgd_edge.codegen.error_kernels import ErrorKernel
 from tpsgd_edge.codegen.kinds import KINDS
 from tpsgd_edge.codegen.naming import file_name
 from tpsgd_edge.codegen.rendering import _environment, template
+from tpsgd_edge.codegen.signal import Features
 from tpsgd_edge.memory import plan_memory
 from tpsgd_edge.spec.loss import LossKind
 from tpsgd_edge.stages.selftest import selftest_of
 
 # Rendered on their own, or into other files than those of kernels.
 DRIFT = DriftView(is_confidence=False, tolerance=1638, threshold=327680, after=30)
+FEATURES = Features(numbers_of(256, **BANDS, statistics=("mean", "kurtosis")), selftest_crc=0)
 OWN = {
     "model.h.j2",
     "model.c.j2",
@@ -49,6 +52,9 @@ OWN = {
     "model_raw.c.j2",
     "model_costs.h.j2",
     "model_drift.h.j2",
+    "model_signal.h.j2",
+    "model_signal.c.j2",
+    "model_fleet.h.j2",
     "board_main.c.j2",
     "model_log.h.j2",
     "model_log.c.j2",
@@ -99,7 +105,7 @@ def test_every_component_is_in_some_project_and_no_more_in_all_than_must_be():
         samples = [part[:2] for part in samples_of(model, 1)]
         test = selftest_of(model, *samples)
         plan = plan_memory(model)
-        more = Additions(has_store=True, has_wire=True, log_every=5, drift=DRIFT)
+        more = Additions(has_store=True, has_wire=True, log_every=5, drift=DRIFT, features=FEATURES)
         projects.append(render(model, plan, ORIGIN, test, {}, more))
     present = [
         {c.name for c in COMPONENTS if file_name(project.name, f"{c.name}.h") in project.files}
@@ -161,7 +167,9 @@ def test_every_loss_has_its_words_and_its_error(loss):
 # Of two that no project has together, one name may stand in both.
 APART = ({"tps_dense", "tps_dense_f32"}, {"tps_error", "tps_error_f32"})
 # A compilation of its own on every machine.
-ALONE = {"board_main", "example_main", "project_readme"}
+ALONE = {"board_main", "example_main", "project_readme", "model_fleet"}
+# Programs and plugins of this computer, and start-up code of a core of its own.
+APART_FROM_ALL = {"stdio", "sim", "count", "steps", "simavr", "startup_riscv", "startup_avr"}
 _STATIC = re.compile(
     r"^static (?:inline |const |struct )*[\w{}.]+(?: \w+)? ?[ *](\w+)(?=[\[(;]| =)", re.MULTILINE
 )
@@ -174,7 +182,7 @@ def test_static_names_are_those_of_one_file():
     for path in (p for folder in (templates_dir(), *folders) for p in folder.glob("*.*")):
         # The model's own source is made of several templates.
         stem = path.name.partition(".")[0]
-        if stem in ALONE or stem in ("startup_riscv", "stdio", "sim"):
+        if stem in ALONE | APART_FROM_ALL:
             continue
         for name in _STATIC.findall(path.read_text(encoding="utf-8")):
             places[name].add(re.sub("^model_(steps|predicting|training)$", "model", stem))

@@ -96,8 +96,8 @@ def test_every_layer_kind_predicts_the_same(name):
 def test_every_kind_goes_out_or_is_refused_by_its_name():
     from tpsgd_edge.frontend.exports import layers
 
-    loops = {"rnn", "gru", "lstm", "memory"}
-    assert set(layers.MAKE) - set(MAKE) == loops
+    refused = {"rnn", "gru", "lstm", "memory", "norm"}
+    assert set(layers.MAKE) - set(MAKE) == refused
     assert layers.JOIN.keys() == JOIN.keys()
     ready, reference = prepared(*NETS["plain recurrent"])
     with pytest.raises(SpecError, match="layer 's' cannot be written as TensorFlow Lite") as caught:

@@ -234,7 +234,7 @@ def test_cross_entropy_on_sigmoid_filters_spreads_the_error_alone():
 
 def test_every_layer_kind_of_a_graph_has_its_functions():
     kinds = {layer.kind for mode in ("max", "average") for layer in small_net(mode).layers}
-    assert LAYERS.keys() == kinds | {"rnn", "gru", "lstm", "memory"}
+    assert LAYERS.keys() == kinds | {"rnn", "gru", "lstm", "memory", "norm"}
 
 
 def test_last_layer_leaves_the_filters_alone():

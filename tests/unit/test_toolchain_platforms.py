@@ -155,7 +155,7 @@ class TestPlatformFiles:
         ("old", "new", "words"),
         [
             ("title", "titel", ["'title' is missing", "unknown key 'titel'", "mean 'title'?"]),
-            ('"arm"', '"amr"', ["unknown value of 'arch'", "did you mean 'arm'"]),
+            ('"arm"', '"aarm"', ["unknown value of 'arch'", "did you mean 'arm'"]),
             ("stack = 1024", "", ["'stack' is missing", "[memory]"]),
             ("size = 4096 }\nram", 'size = "4K" }\nram', ["'size' must be a whole number"]),
             ("gcc = [", "icc = [", ["unknown key 'icc'", "[compilers]"]),

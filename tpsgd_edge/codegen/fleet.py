@@ -8,6 +8,8 @@ from tpsgd_edge.codegen.license import LICENSE, with_license
 from tpsgd_edge.codegen.rendering import sha256_of, template
 
 _HEAD_AND_CRC = 20
+# What a gateway has of the code of devices.
+_RUNTIME = ("tps_compiler.h", "tps_random.h")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +62,11 @@ class FleetView:
 
 def gateway_files(view: FleetView, version: str) -> dict[str, str]:
     """The files of a gateway, by their names, with a manifest."""
+    runtime = firmware_dir() / "runtime"
     texts = {
         "tps_fleet.h": (firmware_dir() / "fleet" / "tps_fleet.h").read_text(encoding="utf-8"),
         "tps_fleet.c": (firmware_dir() / "fleet" / "tps_fleet.c").read_text(encoding="utf-8"),
-        "tps_random.h": (firmware_dir() / "runtime" / "tps_random.h").read_text(encoding="utf-8"),
+        **{name: (runtime / name).read_text(encoding="utf-8") for name in _RUNTIME},
         f"{view.name}_fleet.h": template("model_fleet.h.j2").render(f=view),
     }
     files = {path: with_license(path, text) for path, text in sorted(texts.items())}

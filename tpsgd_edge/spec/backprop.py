@@ -6,7 +6,6 @@ from tpsgd_edge.spec.layers import Conv1dSpec, Conv2dSpec, ConvSpec, RecurrentSp
 from tpsgd_edge.spec.problems import Problem
 from tpsgd_edge.spec.sections import Spec
 from tpsgd_edge.spec.walks import walk_keys
-from tpsgd_edge.spec.weightless import NormSpec
 
 _RULE = '[rule], kind = "backprop"'
 
@@ -40,7 +39,7 @@ def backprop_problems(spec: Spec) -> Iterator[Problem]:
 
 
 def _layer_problems(spec: Spec) -> Iterator[Problem]:
-    if any(isinstance(layer, NormSpec) for layer in spec.model.layers):
+    if any(layer.kind == "norm" for layer in spec.model.layers):
         yield Problem(
             "backpropagation does not pass through layers that normalize",
             where=_RULE,

@@ -1,6 +1,5 @@
 """Real firmware of a board: its files in the project, and the program that is linked of them."""
 
-import re
 from pathlib import Path
 
 from tpsgd_edge.codegen import CProject
@@ -9,12 +8,11 @@ from tpsgd_edge.errors import BudgetError, SpecError, ToolError
 from tpsgd_edge.memory import MemoryPlan
 from tpsgd_edge.spec import Spec
 from tpsgd_edge.toolchain.board import Board, BootingBoard, board_files, board_of
-from tpsgd_edge.toolchain.build import Binary, compile_firmware
+from tpsgd_edge.toolchain.build import OVERFLOW, Binary, compile_firmware
 from tpsgd_edge.toolchain.compilers import find_compiler
 
 # RAM of a board's program beside models, arena and stack: the wire's buffers and the UART's ring.
 _BESIDE = 2048
-_OVERFLOW = re.compile(r"overflowed by (\d+) bytes")
 
 
 def board_project_files(spec: Spec, plan: MemoryPlan) -> dict[str, str]:
@@ -100,7 +98,7 @@ def _has_store(spec: Spec, board: BootingBoard) -> bool:
 
 def _too_large(error: ToolError, board: BootingBoard, spec: Spec) -> BudgetError | None:
     """Say in words what the linker means, where a memory is too small for it."""
-    over = [int(size) for size in _OVERFLOW.findall(str(error.found or ""))]
+    over = [int(found["bytes"]) for found in OVERFLOW.finditer(str(error.found or ""))]
     if not over:
         return None
     sizes = f"{board.memory.flash.size:,} bytes of flash and {board.memory.ram.size:,} of RAM"

@@ -61,7 +61,7 @@ LINK = {
 LINK_MODULE = ("-nostdlib", "-Wl,--no-entry")
 TIMEOUT = 300.0
 # GNU's linker, then LLVM's.
-_OVERFLOW = re.compile(r"region [`'](?P<region>\w+)'[^\n]*overflowed(?: by|:) (?P<bytes>\d+) bytes")
+OVERFLOW = re.compile(r"region [`'](?P<region>\w+)'[^\n]*overflowed(?: by|:) (?P<bytes>\d+) bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,8 +292,9 @@ def _link(
     try:
         run_compiler(compiler, arguments, folder, scratch, purpose=f"linking for {image.title}")
     except ToolError as error:
-        over = _OVERFLOW.search(error.found or "")
-        if over is None:
+        over = OVERFLOW.search(error.found or "")
+        # A board says in words of its own what it lacks.
+        if over is None or image.folder != "port":
             raise
         raise ToolError(
             f"the firmware does not fit into the memory of {platform.title}",
@@ -334,6 +335,9 @@ def unless_built(
 
     With a key, what the user's cache has is taken from there, and kept there if the compiler was
     silent: what it warns of is to be read each time.
+
+    Raises:
+        OutputError: the folder cannot be written.
     """
     if path.is_file():
         return ""
