@@ -292,7 +292,8 @@ int tps_dense_steps(const struct tps_dense *layer, uint16_t decay, uint32_t draw
 }
 
 /* A bias after its step; small steps keep within 32 bits. */
-static int32_t moved_bias_s16_s8(const struct tps_dense *layer, int32_t b, const struct row_s16_s8 *row)
+static int32_t moved_bias_s16_s8(const struct tps_dense *layer, int32_t b,
+    const struct row_s16_s8 *row)
 {
     const int64_t dither = row->rho >> 26;
     const int64_t sum = b + ((row->step * (int64_t)layer->bias_one + dither) >> 6);
@@ -302,10 +303,12 @@ static int32_t moved_bias_s16_s8(const struct tps_dense *layer, int32_t b, const
 #ifdef __OPTIMIZE_SIZE__
 #define small_bias_s16_s8 moved_bias_s16_s8
 #else
-static int32_t small_bias_s16_s8(const struct tps_dense *layer, int32_t b, const struct row_s16_s8 *row)
+static int32_t small_bias_s16_s8(const struct tps_dense *layer, int32_t b,
+    const struct row_s16_s8 *row)
 {
     const int32_t dither = (int32_t)(row->rho >> 26);
-    return tps_clip(b + ((row->step * layer->bias_one + dither) >> 6), -TPS_BIAS_MAX, TPS_BIAS_MAX);
+    const int32_t change = (row->step * layer->bias_one + dither) >> 6;
+    return tps_clip(b + change, -TPS_BIAS_MAX, TPS_BIAS_MAX);
 }
 #endif
 
@@ -430,7 +433,8 @@ TPS_APART static void update_two_s16_s8_15(const struct row_s16_s8 *row, const i
 /* Rows that small steps update at once. */
 #define UPDATED_S16_S8 2
 
-static void update_rows_s16_s8(const struct tps_dense *layer, struct row_s16_s8 *rows, uint32_t count, const int8_t *x)
+static void update_rows_s16_s8(const struct tps_dense *layer, struct row_s16_s8 *rows,
+    uint32_t count, const int8_t *x)
 {
     if (count == 1) {
         /* A row on its own: beside it, the same by no step at all. */

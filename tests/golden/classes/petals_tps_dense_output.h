@@ -8,13 +8,17 @@
 
 static inline int8_t tps_output_s16_s8_s8(const struct tps_dense *layer, int32_t acc)
 {
-    const int32_t z = tps_clip(tps_scaled(acc, tps_scaling(layer->z_mult, layer->z_shift)), layer->z_min, layer->z_max);
+    const int32_t z =
+        tps_clip(tps_scaled(acc, tps_scaling(layer->z_mult, layer->z_shift)),
+                 layer->z_min, layer->z_max);
     return (int8_t)(layer->table_s8 ? layer->table_s8[z + 128] : z);
 }
 
 static inline int16_t tps_output_s16_s8_s16(const struct tps_dense *layer, int32_t acc)
 {
-    const int32_t z = tps_clip(tps_scaled(acc, tps_scaling(layer->z_mult, layer->z_shift)), layer->z_min, layer->z_max);
+    const int32_t z =
+        tps_clip(tps_scaled(acc, tps_scaling(layer->z_mult, layer->z_shift)),
+                 layer->z_min, layer->z_max);
     return (int16_t)z;
 }
 

@@ -3,15 +3,14 @@
  * tps_pairs.h -- pairs of 16-bit numbers in one word
  *
  * The DSP extension of Cortex-M4, M7 and M33 works on both at once. Each function is one of its
- * instructions, or the same in plain C: with TPS_PAIRS_IN_C the kernels that are made of them run,
- * and are tested, on any little-endian computer.
+ * instructions, or the same in plain C: with TPS_PAIRS_IN_C the kernels run on any computer.
  */
 #ifndef PETALS_TPS_PAIRS_H
 #define PETALS_TPS_PAIRS_H
 
 #include <stdint.h>
 
-/* Helium: vectors of 16 bytes. Its loops end within a vector, by a mask over the lanes. */
+/* Helium: vectors of 16 bytes; loops end within one, by a mask over the lanes. */
 #if defined(__ARM_FEATURE_MVE)
 #define TPS_MVE
 #include <arm_mve.h>
@@ -19,8 +18,7 @@
 
 /*
  * The instructions are written as Thumb-2 has them, and load words from any address. Cores in Arm
- * state, and compilers that are told -mno-unaligned-access, take the plain kernels; what has MVE
- * has better ways.
+ * state, and compilers that are told -mno-unaligned-access, take the plain kernels.
  */
 #if defined(__ARM_FEATURE_SIMD32) && defined(__thumb2__) && defined(__ARM_FEATURE_UNALIGNED) &&    \
     !defined(__ARM_FEATURE_MVE)

@@ -99,7 +99,8 @@ void tps_spread(const struct tps_dense *layer, const int32_t *s, uint32_t n_labe
         }
         e[j] = (int16_t)tps_clip((with_signs(lower_sum(sums), all) + half) >> shift, -32767, 32767);
         if (j + 1 < n) {
-            e[j + 1] = (int16_t)tps_clip((with_signs(upper_sum(sums), all) + half) >> shift, -32767, 32767);
+            const int32_t upper = (with_signs(upper_sum(sums), all) + half) >> shift;
+            e[j + 1] = (int16_t)tps_clip(upper, -32767, 32767);
         }
     }
 #else

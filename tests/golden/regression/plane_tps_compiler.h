@@ -67,7 +67,7 @@
 #define TPS_UNROLLED _Pragma("clang loop unroll(disable)")
 #elif defined(__clang__)
 #define TPS_UNROLLED _Pragma("clang loop unroll(full)")
-#elif defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
+#elif defined(__GNUC__) && __GNUC__ >= 8 && !defined(__OPTIMIZE_SIZE__)
 #define TPS_UNROLLED _Pragma("GCC unroll 16")
 #else
 #define TPS_UNROLLED
