@@ -301,8 +301,10 @@ static int32_t moved_bias_s16_s8(const struct tps_dense *layer, int32_t b,
 }
 
 #ifdef __OPTIMIZE_SIZE__
-#define small_bias_s16_s8 moved_bias_s16_s8
+#define SMALL_BIAS_S16_S8 moved_bias_s16_s8
 #else
+#define SMALL_BIAS_S16_S8 small_bias_s16_s8
+
 static int32_t small_bias_s16_s8(const struct tps_dense *layer, int32_t b,
     const struct row_s16_s8 *row)
 {
@@ -455,7 +457,7 @@ void tps_dense_update_s16_s8(const struct tps_dense *layer, int16_t *w, int32_t 
         }
         const struct row_s16_s8 row = {w, d[j], tps_mix(tps_draw(draw, j))};
         if (row.step >= -63 && row.step <= 63) {
-            b[j] = small_bias_s16_s8(layer, b[j], &row);
+            b[j] = SMALL_BIAS_S16_S8(layer, b[j], &row);
             rows[waiting++] = row;
             if (waiting == UPDATED_S16_S8) {
                 update_rows_s16_s8(layer, rows, waiting, x);
