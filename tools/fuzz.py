@@ -30,6 +30,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from fuzz_changes import changed
 
 try:
     import atheris
@@ -293,36 +294,6 @@ def _results() -> bytes:
             )
         connection.close()
         return path.read_bytes()
-
-
-def changed(content: bytes, draw: random.Random) -> bytes:
-    """The content with some bytes lost, doubled, moved, or in place of others."""
-    raw = bytearray(content)
-    for _ in range(draw.randint(1, 6)):
-        at, length = draw.randrange(len(raw) + 1), draw.choice((1, 1, 2, 4, 8, 40))
-        piece = raw[at : at + length]
-        match draw.randrange(6):
-            case 0:
-                del raw[at : at + length]
-            case 1:
-                raw[at:at] = piece * draw.choice((1, 2, 50))
-            case 2:
-                raw[at : at + length] = draw.randbytes(len(piece))
-            case 3:
-                other = draw.randrange(len(raw) + 1)
-                raw[other : other + len(piece)] = piece
-            case 4:
-                raw[at : at + 1] = draw.choice(_TOKENS)
-            case _ if at < len(raw):
-                raw[at] ^= 1 << draw.randrange(8)
-    return bytes(raw)
-
-
-_TOKENS = (
-    *(b"0", b"-1", b"1e400", b"nan", b"inf", b"9" * 40, b"\0", b"\xff", b"\xff\xff\xff\xff"),
-    *(b'"', b"\n", b",", b"..", b"/", b"[", b"]", b"{", b"}", b"=", b"\xef\xbb\xbf", b"1e39*r"),
-    *(b'"s8"', b'"s16"', b'"f32"', b'"custom"', b'"backprop"', b'"vector"', b"true", b"1e-320"),
-)
 
 
 def inputs(kind: str, seed: int) -> Iterator[bytes]:

@@ -1,11 +1,12 @@
 """Platform files, and the port that goes with a project."""
 
+import inspect
 import re
 
 import pytest
 
 from tpsgd_edge.errors import SpecError, ToolError
-from tpsgd_edge.toolchain import open_device
+from tpsgd_edge.toolchain import open_device, sizes
 from tpsgd_edge.toolchain.platform_file import read_platform_file
 from tpsgd_edge.toolchain.platforms import (
     all_platforms,
@@ -89,6 +90,14 @@ def test_the_linker_script_has_the_numbers_of_the_platform(platform):
     assert f"startup_{platform.port}.o" in script
     # Of __global_pointer$, which an AVR has no use for.
     assert re.findall(r"\$", script) == ["$"] * (platform not in AVRS)
+
+
+@pytest.mark.parametrize("platform", CORES, ids=lambda p: p.name)
+def test_the_linker_script_has_every_section_that_sizes_are_read_from(platform):
+    script = port_files(platform)["port/link.ld"]
+    read = set(re.findall(r'"(\.\w+)"', inspect.getsource(sizes.measure)))
+    assert {".weights", ".signal", ".bss"} < read
+    assert read <= set(re.findall(r"^    (\.\w+) (?:\(NOLOAD\) )?: \{", script, re.MULTILINE))
 
 
 @pytest.mark.parametrize("platform", CORES, ids=lambda p: p.name)

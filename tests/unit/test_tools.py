@@ -32,6 +32,7 @@ NO_HELP = (
     "conv_data.py",
     "conv_in_torch.py",
     "experiments.py",
+    "fuzz_changes.py",
     "line_devices.py",
     "make_digits.py",
     "of_seeds.py",
