@@ -11,35 +11,33 @@ out of the training set; the test set is looked at with the chosen rates only.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from statistics import mean
 from typing import TYPE_CHECKING, Any, cast
 
 # One thread: sums in torch have one order.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from experiments import EXAMPLES, Results, results_parser, trained_score
-from of_seeds import each
-from results_gru import FORMATS
+from gated_runs import (
+    SEEDS,
+    UNITS,
+    Rates,
+    format_rows,
+    hidden_loss,
+    in_torch,
+    learning_rows,
+    titles,
+)
 
 from tpsgd_edge.frontend.data import Dataset, load_dataset
-from tpsgd_edge.frontend.defaults import with_defaults
-from tpsgd_edge.frontend.network import build_graph, dataset_scaling
-from tpsgd_edge.graph import Graph
-from tpsgd_edge.memory import plan_memory
-from tpsgd_edge.quantize import quantize
-from tpsgd_edge.spec import LossSpec, Spec, spec_from_dict
-from tpsgd_edge.stages import Prepared, prepare
-from tpsgd_edge.toolchain.platforms import load_platform
+from tpsgd_edge.spec import Spec, spec_from_dict
+from tpsgd_edge.stages import prepare
 
 if TYPE_CHECKING:
     from tpsgd_edge.rule.rules import RuleName
 
-Rates = tuple[float, float]
-SEEDS = (1, 2)
-UNITS, BATCH, TEMPERATURE, CLIP_NORM = 64, 16, 0.5, 1.0
 HAPT = ("hapt_train.npz", "hapt_test.npz")
 
 
@@ -95,14 +93,6 @@ TASKS = {
         },
     ),
 }
-TITLES = {
-    "last_layer": "lstm left at random, torch",
-    "tpsgd": "tpSGD, torch",
-    "backprop": "backpropagation through time, torch",
-    "code f32": "tpSGD, generated code, f32",
-    "code s16": "tpSGD, generated code, s16",
-    "code s8": "tpSGD, generated code, s8",
-}
 
 
 @dataclass(frozen=True)
@@ -132,8 +122,7 @@ def spec_of(
 ) -> Spec:
     """One lstm layer and one dense one, in some formats; with rates both train."""
     hidden, last = rates or (0.1, 0.1)
-    loss = {"kind": "projected_cross_entropy", "temperature": TEMPERATURE}
-    lstm = {"kind": "lstm", "name": "cells", "units": UNITS, "loss": loss}
+    lstm = {"kind": "lstm", "name": "cells", "units": UNITS, "loss": hidden_loss()}
     content = {
         "name": "lstm",
         "seed": seed,
@@ -181,39 +170,13 @@ def execute(run: Run) -> dict[str, float]:
     if run.rule.startswith("code"):
         spec = spec_of(task, run.seed, run.rule.split()[1], rates=run.rates)
         return {"float": trained_score(prepare(spec, dataset), task.epochs)}
-    from tpsgd_edge.rule.train import train_float
-
-    spec, dataset = with_defaults(spec_of(task, run.seed), dataset)
-    graph = replace(build_graph(spec, dataset), learn_every=task.learn_every)
-    middle, std = dataset_scaling(spec, dataset)
-    hidden = LossSpec(kind="projected_cross_entropy", temperature=TEMPERATURE)
-    net = train_float(
-        graph,
-        ((dataset.x_train - middle) / std).astype("float32"),
-        dataset.y_train,
-        rule=cast("RuleName", run.rule),
-        losses=[hidden, LossSpec(kind="softmax_cross_entropy")],
-        learning_rate=run.rates,
-        epochs=task.epochs,
-        batch=BATCH,
-        clip_norm=CLIP_NORM if run.rule == "backprop" else None,
-        seed=run.seed,
+    return in_torch(
+        partial(spec_of, task, run.seed),
+        dataset,
+        cast("RuleName", run.rule),
+        run.rates,
+        in_formats=run.rule == "backprop" and not run.held_out,
     )
-    found = {"float": net.accuracy((dataset.x_test - middle) / std, dataset.y_test)}
-    if run.rule == "backprop" and not run.held_out:
-        trained = replace(graph, weights=net.weights())
-        for weights, activations in FORMATS:
-            numbers = spec_of(task, run.seed, weights, activations)
-            found[f"{weights} {activations}"] = _accuracy(numbers, trained, dataset)
-    return found
-
-
-def _accuracy(spec: Spec, graph: Graph, dataset: Dataset) -> float:
-    """Of the generated code with these weights, before it learns anything."""
-    spec, dataset = with_defaults(spec, dataset)
-    model = quantize(spec, graph, dataset)
-    platform = load_platform("host")
-    return trained_score(Prepared(spec, dataset, graph, model, plan_memory(model), platform), 0)
 
 
 class Table(Results):
@@ -231,32 +194,10 @@ class Table(Results):
             tries.sort(key=lambda run: (self.of(run) or {"float": 0.0})["float"])
         return replace(tries[-1], held_out=False)
 
-
-def learning_rows(results: Table, task: str) -> Iterator[str]:
-    """The table of what trains."""
-    yield "| trained by | learning rates | test, mean, % | of each seed |"
-    yield "|---|---:|---:|---|"
-    for rule, title in TITLES.items():
-        run = results.tuned(task, rule)
-        found = [results.of(replace(run, seed=seed)) for seed in SEEDS]
-        values = [100 * entry["float"] for entry in found if entry is not None]
-        if values:
-            rates = ", ".join(f"{rate:g}" for rate in run.rates)
-            yield f"| {title} | {rates} | {mean(values):.2f} | {each(values)} |"
-
-
-def format_rows(results: Table, task: str) -> Iterator[str]:
-    """The table of formats: weights after backpropagation, run by the generated code."""
-    run = results.tuned(task, "backprop")
-    found = [results.of(replace(run, seed=seed)) for seed in SEEDS]
-    there = [entry for entry in found if entry is not None]
-    yield "| weights, activations | test, mean, % | of each seed | below float |"
-    yield "|---|---:|---|---:|"
-    for key in ("float", *(" ".join(names) for names in FORMATS)) if there else ():
-        values = [100 * entry[key] for entry in there]
-        lost = mean(100 * entry["float"] for entry in there) - mean(values)
-        title = {"float": "float, torch", "f32 s16": "f32"}.get(key, key.replace(" ", ", "))
-        yield f"| {title} | {mean(values):.2f} | {each(values)} | {lost:.2f} |"
+    def seeds(self, run: Run) -> list[dict[str, float]]:
+        """What a run came to with each seed, as far as it is there."""
+        found = [self.of(replace(run, seed=seed)) for seed in SEEDS]
+        return [entry for entry in found if entry is not None]
 
 
 def main() -> None:
@@ -266,9 +207,11 @@ def main() -> None:
     for name, task in TASKS.items():
         has_data = name != "hapt" or all((EXAMPLES / file).exists() for file in HAPT)
         results.may_train = not asked.only_print and has_data
-        for row in (f"{task.title}:", "", *learning_rows(results, name), ""):
+        tuned = {title: results.tuned(name, rule) for rule, title in titles("lstm").items()}
+        learned = {title: (run.rates, results.seeds(run)) for title, run in tuned.items()}
+        for row in (f"{task.title}:", "", *learning_rows(learned), ""):
             print(row, flush=True)
-        for row in (*format_rows(results, name), ""):
+        for row in (*format_rows(results.seeds(results.tuned(name, "backprop"))), ""):
             print(row, flush=True)
 
 

@@ -33,6 +33,7 @@ NO_HELP = (
     "conv_in_torch.py",
     "experiments.py",
     "fuzz_changes.py",
+    "gated_runs.py",
     "line_devices.py",
     "make_digits.py",
     "of_seeds.py",
