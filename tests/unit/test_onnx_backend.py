@@ -54,12 +54,14 @@ REASONS = """
     Clip has no activation of ours
     DequantizeLinear has scales or zero points that do not fit
     Dropout is still in training mode
+    LSTM has gates that look at its cells (peepholes)
     LogSoftmax reads no vector
     MaxPool has windows that our layers have not
     QuantizeLinear has an odd zero point
     Reshape does not fit
     Selu has other constants than our layers
     Softmax reads no vector
+    an LSTM of this kind has no layer of ours
     an RNN of this kind has no layer of ours
     a GRU of this kind has no layer of ours
     makes other samples than it reads

@@ -333,7 +333,7 @@ TPS_APART static void update_row_s16_s8_15(const struct row_s16_s8 *row, const i
 
 /* The same for two rows at once and steps up to 63: inputs are loaded once. */
 #ifdef TPS_MVE
-TPS_APART static void update_two_s16_s8_15(const struct row_s16_s8 *row, const int8_t *x,
+TPS_APART static void update_lanes_s16_s8_15(const struct row_s16_s8 *row, const int8_t *x,
     uint32_t n)
 {
     const int16_t step0 = (int16_t)row[0].step;
@@ -360,7 +360,7 @@ TPS_APART static void update_two_s16_s8_15(const struct row_s16_s8 *row, const i
  * change. Inputs are counted from -128, which the dither makes up for. It lies between two
  * products, so that the 1 which the low lane may borrow from the high one is never missed.
  */
-TPS_APART static void update_two_s16_s8_15(const struct row_s16_s8 *row, const int8_t *x,
+TPS_APART static void update_lanes_s16_s8_15(const struct row_s16_s8 *row, const int8_t *x,
     uint32_t n)
 {
     const uint32_t whole = n & ~UINT32_C(3);
@@ -404,7 +404,7 @@ TPS_APART static void update_two_s16_s8_15(const struct row_s16_s8 *row, const i
     }
 }
 #elif defined(TPS_FEW_REGISTERS) || defined(TPS_VECTORS)
-static void update_two_s16_s8_15(const struct row_s16_s8 *row, const int8_t *x, uint32_t n)
+static void update_lanes_s16_s8_15(const struct row_s16_s8 *row, const int8_t *x, uint32_t n)
 {
     update_row_s16_s8_15(row, x, n);
     if (row[1].step != 0) {
@@ -412,7 +412,7 @@ static void update_two_s16_s8_15(const struct row_s16_s8 *row, const int8_t *x, 
     }
 }
 #else
-TPS_APART static void update_two_s16_s8_15(const struct row_s16_s8 *row, const int8_t *x,
+TPS_APART static void update_lanes_s16_s8_15(const struct row_s16_s8 *row, const int8_t *x,
     uint32_t n)
 {
     const int32_t dither0 = (int32_t)(row[0].rho >> 26), step0 = row[0].step;
@@ -430,20 +430,21 @@ TPS_APART static void update_two_s16_s8_15(const struct row_s16_s8 *row, const i
 #endif
 
 #define update_row_s16_s8(layer, row, x) update_row_s16_s8_15(row, x, (layer)->n_in)
-#define update_two_s16_s8(layer, row, x) update_two_s16_s8_15(row, x, (layer)->n_in)
+#define update_lanes_s16_s8(layer, row, x) update_lanes_s16_s8_15(row, x, (layer)->n_in)
 
 /* Rows that small steps update at once. */
-#define UPDATED_S16_S8 2
+#define LANE_ROWS_S16_S8 2
+#define UPDATED_S16_S8 LANE_ROWS_S16_S8
 
 static void update_rows_s16_s8(const struct tps_dense *layer, struct row_s16_s8 *rows,
     uint32_t count, const int8_t *x)
 {
-    if (count == 1) {
+    for (; count < LANE_ROWS_S16_S8; count++) {
         /* A row on its own: beside it, the same by no step at all. */
-        rows[1] = rows[0];
-        rows[1].step = 0;
+        rows[count] = rows[0];
+        rows[count].step = 0;
     }
-    update_two_s16_s8(layer, rows, x);
+    update_lanes_s16_s8(layer, rows, x);
 }
 
 void tps_dense_update_s16_s8(const struct tps_dense *layer, int16_t *w, int32_t *b,
@@ -455,16 +456,19 @@ void tps_dense_update_s16_s8(const struct tps_dense *layer, int16_t *w, int32_t 
         if (d[j] == 0) {
             continue;
         }
-        const struct row_s16_s8 row = {w, d[j], tps_mix(tps_draw(draw, j))};
-        if (row.step >= -63 && row.step <= 63) {
-            b[j] = SMALL_BIAS_S16_S8(layer, b[j], &row);
-            rows[waiting++] = row;
+        const int32_t step = d[j];
+        const uint32_t rho = tps_mix(tps_draw(draw, j));
+        if (step >= -63 && step <= 63) {
+            const struct row_s16_s8 small = {w, step, rho};
+            b[j] = SMALL_BIAS_S16_S8(layer, b[j], &small);
+            rows[waiting++] = small;
             if (waiting == UPDATED_S16_S8) {
                 update_rows_s16_s8(layer, rows, waiting, x);
                 waiting = 0;
             }
             continue;
         }
+        const struct row_s16_s8 row = {w, step, rho};
         b[j] = moved_bias_s16_s8(layer, b[j], &row);
         update_row_s16_s8(layer, &row, x);
     }

@@ -187,6 +187,6 @@ def _check_lstm(call: Call) -> None:
 def _unlike(call: Call, activations: object, rule: str) -> Exception:
     clip = ", clip" if "clip" in call.node.attributes else ""
     found = f"direction {call.text('direction', 'forward')}, activations {activations!r:.60}{clip}"
-    article = "an" if call.node.op == "RNN" else "a"
+    article = "a" if call.node.op == "GRU" else "an"
     what = f"{article} {call.node.op} of this kind has no layer of ours"
     return call.error(what, found=found, help=rule)
