@@ -26,6 +26,12 @@ def program(tmp_path_factory):
     return build(folder, (gcc,), (*flags, *strict)) if gcc else build(folder)
 
 
+@pytest.fixture(scope="module")
+def quick_program(tmp_path_factory):
+    """The trials as fast as they get, for many."""
+    return build(tmp_path_factory.mktemp("quick-trials"))
+
+
 def wrong(counts: dict[str, int]) -> dict[str, int]:
     """What did not end as promised."""
     return {name: counts[name] for name in BAD if counts[name]}
@@ -55,8 +61,8 @@ def test_a_state_of_some_kilobytes(program, flash):
 @pytest.mark.slow
 @pytest.mark.parametrize("flag", FLAGS)
 @pytest.mark.parametrize("flash", FLASHES, ids=lambda flash: flash.name)
-def test_a_thousand_saves(program, flash, flag):
-    counts = run(program, "cuts", flash, state=SMALL, saves=1000, flag=FLAGS[flag])
+def test_a_thousand_saves(quick_program, flash, flag):
+    counts = run(quick_program, "cuts", flash, state=SMALL, saves=1000, flag=FLAGS[flag])
     assert wrong(counts) == {}
     assert counts["cuts"] > 30_000
 

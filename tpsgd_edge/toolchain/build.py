@@ -49,7 +49,7 @@ FREESTANDING = (
     "-fomit-frame-pointer",
 )
 LIBRARY = ("-shared", "-fPIC", "-fvisibility=hidden")
-SANITIZE = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+SANITIZE = ("-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 # zig instruments by default, and its runtime for that is not there on a device.
 ZIG = ("-fno-sanitize=all",)
 LINK = {
