@@ -49,6 +49,8 @@ def test_commands_print_dashes(
     assert run((verb, "s.toml", *options)) == 0
     out, err = capfd.readouterr()
     page = (place / "r.html").read_text() if options else ""
+    # Letters in code that is written in base64 mean nothing.
+    page = re.sub(r"[A-Za-z0-9+/=]{200,}", "", page)
     for text in (out, err, page):
         assert not NAN.search(text)
     assert "–" in out

@@ -292,7 +292,7 @@ int tps_dense_steps(const struct tps_dense *layer, uint16_t decay, uint32_t draw
 }
 
 /* A bias after its step; small steps keep within 32 bits. */
-static int32_t moved_bias_s16_s8(const struct tps_dense *layer, int32_t b,
+TPS_ONCE int32_t moved_bias_s16_s8(const struct tps_dense *layer, int32_t b,
     const struct row_s16_s8 *row)
 {
     const int64_t dither = row->rho >> 26;
