@@ -149,7 +149,7 @@ def hapt_runs(table: Results, package: Path | None, seeds: Sequence[int]) -> Non
                 )
                 name = ",".join(personal) or "none"
                 table.get(f"hapt/{name}/none/mean/{seed}", partial(run, spec, fleet))
-            for trouble, average in _HAPT_TROUBLES if seed == SEEDS[0] else ():
+            for trouble, average in _HAPT_TROUBLES:
                 fleet = Fleet(
                     PERSONS,
                     HAPT_ROUNDS,
