@@ -48,8 +48,8 @@ def _of_gateways(result: FleetResult) -> Iterator[str]:
     if not fleet.gateways:
         return
     yield (
-        f"{bytes_text(above.up)} came from gateways to the server; "
-        f"{bytes_text(above.down)} went to them"
+        f"{bytes_text(above.up)} came from gateways to the server (server up); "
+        f"{bytes_text(above.down)} went to them (server down)"
     )
     if fleet.averaging.average == "mean":
         yield "every gateway ran in C too: every update of it equal, bit for bit"
@@ -62,7 +62,7 @@ def _of_gateways(result: FleetResult) -> Iterator[str]:
 
 def _table(result: FleetResult) -> Table:
     names = ["round", "updates", "late", "refused", "bytes up", "bytes down"]
-    names += ["gateways up", "gateways down"] if result.fleet.gateways else []
+    names += ["server up", "server down"] if result.fleet.gateways else []
     table = make_table(*names, "test set", "own test samples", "worst")
     for column in table.columns:
         column.justify = "right"
