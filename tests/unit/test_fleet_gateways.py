@@ -199,6 +199,31 @@ def test_a_gateway_in_c_takes_sends_and_refuses_what_one_in_python_does(tmp_path
         above.finish([written(own, Message(DIFFERENCE, turn, 9, change.values))])
 
 
+@pytest.mark.parametrize(
+    ("counts", "samples"),
+    [
+        ([0, 0], 0),
+        ([7, 2**14], 7 + 2**14),
+        ([2**31, 2**31 - 1], 2**32 - 1),
+        ([2**31, 2**31], 2**32 - 1),
+        ([2**32 - 1] * 3, 2**32 - 1),
+    ],
+)
+def test_samples_of_a_gateway_saturate(tmp_path, counts, samples):
+    own = shared()
+    view, moved = gateway_view(model_of("bytes"), own), np.ones(own.count, np.int64)
+    updates = [written(own, Message(DIFFERENCE, 0, count, moved)) for count in counts]
+    base = own.low + 1
+    both = (
+        Gateway(own, base, Averaging(), view.seed, 0),
+        GatewayLibrary(compile_gateway(tmp_path), view, base, 0),
+    )
+    for one in both:
+        assert one.finish(updates) == 0
+        assert read(own, one.update()).samples == samples
+    assert both[0].update() == both[1].update()
+
+
 def test_a_gateway_refuses_what_it_cannot_follow(tmp_path):
     own = shared()
     base = own.low + 5

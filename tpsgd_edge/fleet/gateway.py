@@ -12,7 +12,7 @@ def gateway_of(model: QuantizedModel, shared: Shared) -> dict[str, str]:
 
 
 def gateway_view(model: QuantizedModel, shared: Shared) -> FleetView:
-    """What the C of a gateway says of a model, and of the values that its devices share."""
+    """A model and the values that its devices share, as the C of a gateway has them."""
     tensors = tuple(
         TensorView(
             name=own.name,

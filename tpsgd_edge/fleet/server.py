@@ -112,7 +112,7 @@ class Gateway(Server):
         self.turn = self.heard = message.turn
 
     def update(self) -> bytes | None:
-        """What the round that was finished has changed, for the server above.
+        """The update for the server above: how values have changed in the round that was finished.
 
         None where no device sent an update that could be taken.
         """

@@ -100,7 +100,7 @@ class GatewayLibrary:
         return len(updates) - len(taken)
 
     def update(self) -> bytes | None:
-        """What the round has changed, for the server above; None where no update came."""
+        """The update for the server above; None where no update came."""
         if self._fleet.all == 0:
             return None
         samples = self._lib.tps_fleet_samples(self._counts.ctypes.data, len(self._counts))
