@@ -66,11 +66,10 @@ class _Terms:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What came from a device.
+    """Answer of a device that the round has reached.
 
     Attributes:
         place: of the device in the fleet.
-        update: of no bytes where the round did not reach the device.
         is_late: whether it comes with the next round.
     """
 
