@@ -56,7 +56,7 @@ def spec_of(name: str, seed: int, *settings: str) -> Spec:
 def run(spec: Spec, fleet: Fleet) -> dict[str, Any]:
     """Scores, bytes of an update and of a message, and what the same samples come to without."""
     result = simulate_fleet(spec, fleet)
-    last, updates = result.rounds[-1].scores, sum(one.taken + one.late for one in result.rounds)
+    last, updates = result.rounds[-1].scores, result.updates
     found: dict[str, Any] = {
         "test": last.whole,
         "own": last.mean_own,

@@ -102,14 +102,19 @@ def test_personal_layers_stay_in_the_context_of_the_node(tmp_path, config):
         ({"drop": 0.3, "lie": 0.5}, "krum"),
     ],
 )
-def test_accidents_are_those_of_the_command(tmp_path, config, accidents, average):
+def test_accidents_are_those_of_the_command(tmp_path, config, accidents, average, caplog):
     way = parse_partition("classes:2")
     fleet = Fleet(
         4, 6, partition=way, accidents=Accidents(**accidents), averaging=Averaging(average, 0.3)
     )
     result = simulate_fleet(spec_for(tmp_path), fleet)
     config |= accidents | {"average": average, "cut": 0.3, "rounds": 6}
-    assert served(Here(config, 4), config) == result.state
+    with caplog.at_level("INFO", "flwr"):
+        assert served(Here(config, 4), config) == result.state
+    said = [record.getMessage() for record in caplog.records]
+    for one, line in zip(result.rounds[1:], said, strict=True):
+        came = one.taken + one.refused
+        assert f": {came} updates, {one.late} late, {one.refused} refused, {one.up:,} bytes" in line
     plain = simulate_fleet(spec_for(tmp_path), Fleet(4, 6, partition=way))
     assert plain.state != result.state
 

@@ -76,15 +76,16 @@ def test_the_rounds_are_those_of_plain_integers(tmp_path, gateways, accidents):
         late = []
         for turn in range(5):
             luck, now, begin = fate(accidents, model.seed, turn, count), late, plain.base
-            late = []
+            late, sent = [], 0
             for place, (member, part) in enumerate(zip(members, parts, strict=True)):
                 if place in luck.dropped:
                     continue
                 member.take(written(own, Message(WHOLE, turn, 0, np.array(begin))))
                 raw = member.learn(device, x[part.train], labels[part.train], epochs=1)
                 raw = lied(own, raw) if place in liars(accidents, model.seed, count) else raw
+                sent += len(raw)
                 (late if place in luck.slow else now).append((place, raw))
-            up = sum(len(raw) for _, raw in [*now, *late]), plain.finish(now, turn)
+            up = sent, plain.finish(now, turn)
             assert (result.rounds[turn + 1].up, result.rounds[turn + 1].above.up) == up
     assert result.values.tolist() == plain.base
 

@@ -26,9 +26,9 @@ def show_fleet(result: FleetResult, written: Sequence[Path]) -> str:
         f"{plural(learned, 'round')} of {plural(fleet.epochs, 'epoch')}, "
         f"{fleet.averaging.average}{personal}"
     )
-    taken = max(1, sum(one.taken + one.late for one in result.rounds))
+    each = bytes_text(result.up // max(1, result.updates))
     sent = (
-        f"{bytes_text(result.up)} came from devices, {bytes_text(result.up // taken)} an update; "
+        f"{bytes_text(result.up)} came from devices, {each} an update; "
         f"{bytes_text(result.down)} went to them"
     )
     same = "the server's net" if not fleet.personal else "the nets of the devices, their mean"

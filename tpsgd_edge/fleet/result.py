@@ -50,7 +50,7 @@ class Round:
     """A round, and the scores after it; the first one is the net that nobody has taught.
 
     Attributes:
-        down, up: bytes to all devices, and from them: of a server, or of gateways.
+        down, up: bytes that went to devices and that they sent: of a server, or of gateways.
         taken, refused, late: updates that were averaged, those that could not be read or came too
             late, and those that will come with the next round.
         above: bytes between gateways and server; none where there are no gateways.
@@ -107,6 +107,11 @@ class FleetResult:
     def up(self) -> int:
         """Bytes from all devices in all rounds."""
         return sum(one.up for one in self.rounds)
+
+    @property
+    def updates(self) -> int:
+        """Number of updates that devices sent; those that are late in the last round never came."""
+        return sum(one.taken + one.refused for one in self.rounds) + self.rounds[-1].late
 
     @property
     def above(self) -> Hop:

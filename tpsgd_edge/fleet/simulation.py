@@ -135,7 +135,7 @@ def _rounds(run: _Run) -> tuple[tuple[Round, ...], Server, bytes]:
             run.progress("rounds", turn, fleet.rounds)
             luck = fate(fleet.accidents, model.seed, turn, len(members))
             to_gateways = tree.begin()
-            down, updates, late = 0, late, []
+            down, up, updates, late = 0, 0, late, []
             for place, member in enumerate(members):
                 if place in luck.dropped:
                     continue
@@ -145,8 +145,8 @@ def _rounds(run: _Run) -> tuple[tuple[Round, ...], Server, bytes]:
                 update = _learned(run, place, member)
                 if place in lying:
                     update = lied(run.shared, update)
+                up += len(update)
                 (late if place in luck.slow else updates).append((place, update))
-            up = sum(len(raw) for _, raw in [*updates, *late])
             done = tree.finish(updates)
             taken, above = len(updates) - done.refused, Hop(to_gateways, done.up)
             scores = _scores(run, tree.server, members)
