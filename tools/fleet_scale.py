@@ -46,11 +46,12 @@ RADIOS = (
     Radio("LTE-M", 300e3, 0.7, 0.3),
     Radio("LoRa SF7, 1 % of the time", 5.5e3, 0.15, 0.035, 0.01),
 )
-# Cycles on a Cortex-M4F as docs/results/costs.md has them (of 784-128-10 1.36 an instruction).
-# Digits' bytes are measured, in 40 rounds of `classes:2`; the others are those of rows of s16.
+# Cycles on a Cortex-M4F as docs/results/costs.md has them (of 784-128-10 1.36 an instruction, of
+# which a step takes 150,578). Digits' bytes are the mean of 40 rounds of `classes:2`, seed 1, in
+# docs/results/fleet.json; the others are those of rows of s16.
 NETS = (
-    Net("digits, 64-32-10, s16", 4_663, 4_700, 43_376),
-    Net("784-128-10, s16", 203_900, 203_900, 259_600),
+    Net("digits, 64-32-10, s16", 4_663, 3_125, 43_376),
+    Net("784-128-10, s16", 203_900, 203_900, 204_800),
 )
 # A core at 64 MHz that draws 10 mW.
 HERTZ, WATTS = 64e6, 0.010

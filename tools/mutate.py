@@ -75,6 +75,8 @@ TESTS = {
     "search_trial": "tests/unit/test_search_trial.py",
     "fleet": "tests/unit/test_fleet_averaging.py",
     "fleets": "tests/unit/test_fleet.py",
+    "fleet_flower": "tests/unit/test_fleet_flower.py",
+    "gateways": "tests/unit/test_fleet_gateways.py",
     "cuts": "tests/store/test_power_cuts.py",
     "checkpoints": "tests/store/test_checkpoints.py",
     "formats": "tests/store/test_formats.py",

@@ -56,13 +56,14 @@ def spec_of(name: str, seed: int, *settings: str) -> Spec:
 def run(spec: Spec, fleet: Fleet) -> dict[str, Any]:
     """Scores, bytes of an update and of a message, and what the same samples come to without."""
     result = simulate_fleet(spec, fleet)
-    last, updates = result.rounds[-1].scores, sum(one.taken + one.late for one in result.rounds)
+    last, updates = result.rounds[-1].scores, result.updates
     found: dict[str, Any] = {
         "test": last.whole,
         "own": last.mean_own,
         "worst": last.worst_own,
         "up": result.up / max(1, updates),
         "down": result.down / max(1, updates),
+        "hops": [result.up, result.down, result.above.up, result.above.down],
         "whole": 20 + sum(own.count * _bytes(own.type) for own in result.shared.tensors),
         "seconds": result.seconds,
     }
@@ -149,7 +150,7 @@ def hapt_runs(table: Results, package: Path | None, seeds: Sequence[int]) -> Non
                 )
                 name = ",".join(personal) or "none"
                 table.get(f"hapt/{name}/none/mean/{seed}", partial(run, spec, fleet))
-            for trouble, average in _HAPT_TROUBLES if seed == SEEDS[0] else ():
+            for trouble, average in _HAPT_TROUBLES:
                 fleet = Fleet(
                     PERSONS,
                     HAPT_ROUNDS,
@@ -166,6 +167,38 @@ _HAPT_TROUBLES: tuple[tuple[str, Average], ...] = (
     ("10 % lie", "median"),
     ("10 % lie", "trimmed"),
     ("10 % lie", "krum"),
+)
+
+
+def gateway_runs(table: Results) -> None:
+    """Digits over a hundred devices, with and without gateways."""
+    for partition in TROUBLED:
+        for gateways, trouble, average in _GATEWAYS:
+            for seed in SEEDS:
+                fleet = Fleet(
+                    100,
+                    ROUNDS,
+                    partition=parse_partition(partition),
+                    accidents=TROUBLES[trouble],
+                    averaging=Averaging(average, 0.3),
+                    gateways=gateways,
+                )
+                key = f"gateways/{partition}/{gateways}/{trouble}/{average}/{seed}"
+                table.get(key, partial(run, spec_of(DIGITS, seed), fleet))
+
+
+_GATEWAYS: tuple[tuple[int, str, Average], ...] = (
+    (0, "none", "mean"),
+    (1, "none", "mean"),
+    (5, "none", "mean"),
+    (20, "none", "mean"),
+    (0, "30 % drop out", "mean"),
+    (5, "30 % drop out", "mean"),
+    (5, "10 % lie", "mean"),
+    (0, "10 % lie", "median"),
+    # Of five gateways each has devices with the same two classes, of four with all of them.
+    (4, "10 % lie", "median"),
+    (5, "10 % lie", "median"),
 )
 
 
@@ -239,6 +272,21 @@ def trouble_table(table: Results) -> Iterator[str]:
             yield f"| `{partition}` | {trouble} | {' | '.join(cells)} |"
 
 
+def gateway_table(table: Results) -> Iterator[str]:
+    """Accuracy on the test set with gateways, and kilobytes of a round on both hops."""
+    heads = ("devices: up", "down", "gateways: up", "down")
+    yield f"| samples | gateways | accidents | average | test set | {' | '.join(heads)} |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for partition in TROUBLED:
+        for gateways, trouble, average in _GATEWAYS:
+            rows = _of(table, f"gateways/{partition}/{gateways}/{trouble}/{average}")
+            if rows:
+                sent = (mean(row["hops"][i] for row in rows) / ROUNDS / 1000 for i in range(4))
+                score = _percent([row["test"] for row in rows])
+                cells = [f"`{partition}`", str(gateways or "none"), trouble, average, score]
+                yield f"| {' | '.join([*cells, *(f'{kilobytes:,.1f}' for kilobytes in sent)])} |"
+
+
 def hapt_table(table: Results) -> Iterator[str]:
     """Accuracy of each person's own test samples: mean over people, and the worst."""
     yield "| | own samples | worst person | bytes of an update | all values |"
@@ -293,7 +341,8 @@ def main() -> None:
     trouble_runs(table)
     size_runs(table)
     hapt_runs(table, arguments.hapt, SEEDS[1:])
-    for lines in (digits_table, hapt_table, trouble_table, size_table):
+    gateway_runs(table)
+    for lines in (digits_table, hapt_table, trouble_table, gateway_table, size_table):
         print("\n".join(lines(table)), end="\n\n")
 
 

@@ -5,10 +5,20 @@
  *
  *     tps_fleet_begin(&fleet);
  *     for each update that came, in any order:  if (tps_fleet_check(&fleet, update, bytes, &n)) ...
- *     shift = the smallest with which all shares together are at most TPS_FLEET_MOST_SHARE
+ *     shift = tps_fleet_shift(every n, their count);
  *     for each of them:  tps_fleet_add(&fleet, update, tps_fleet_share(n, shift));
  *     tps_fleet_finish(&fleet);
- *     for each device:  bytes = tps_fleet_write(&fleet, NULL, 0, message, room);
+ *     for each device:  bytes = tps_fleet_write(&fleet, NULL, message, room);
+ *
+ * A gateway is a server of its own devices and a device of the server above. It has another array
+ * of values, `before`, and a seed of its own, tps_fleet_gateway_seed(). Its round begins and ends
+ * with the server above:
+ *
+ *     tps_fleet_take(&fleet, before, message, bytes);
+ *     for each device:  bytes = tps_fleet_write(&fleet, NULL, message, room);
+ *     copy base to before;
+ *     a round as above, from tps_fleet_begin to tps_fleet_finish
+ *     bytes = tps_fleet_write_update(&fleet, before, tps_fleet_samples(every n, count), ...);
  *
  * NAME_fleet.h has the tensors of a model and the number of its values. What is taken from outside
  * is checked before anything is read of it; nothing is allocated.
@@ -61,6 +71,15 @@ bool tps_fleet_check(const struct tps_fleet *fleet, const uint8_t *update, uint3
 uint32_t tps_fleet_share(uint32_t n, uint8_t shift);
 
 /*
+ * The least shift with which the shares of devices, that learned n[0], n[1], ... samples, are at
+ * most TPS_FLEET_MOST_SHARE together. Requires at most so many devices.
+ */
+uint8_t tps_fleet_shift(const uint32_t *n, uint32_t count);
+
+/* The samples of all devices, at most 2^32 - 1: what a gateway's update says. */
+uint32_t tps_fleet_samples(const uint32_t *n, uint32_t count);
+
+/*
  * Add an update.
  * Requires that it was checked, and that all shares together are at most TPS_FLEET_MOST_SHARE.
  */
@@ -70,11 +89,31 @@ void tps_fleet_add(struct tps_fleet *fleet, const uint8_t *update, uint32_t shar
 void tps_fleet_finish(struct tps_fleet *fleet);
 
 /*
- * Write a message: base less `from`, an older base, or all of base where that is NULL. A gateway
- * sends what its round has changed up with the n of its devices, and with the round that it began
- * with, by setting fleet->round meanwhile. Returns its bytes; 0 where there is no room.
+ * Write a message: base less `from`, an older base, or all of base where that is NULL.
+ * Returns its bytes; 0 where there is no room.
  */
-uint32_t tps_fleet_write(const struct tps_fleet *fleet, const int32_t *from, uint32_t n,
-                         uint8_t *message, uint32_t room);
+uint32_t tps_fleet_write(const struct tps_fleet *fleet, const int32_t *from, uint8_t *message,
+                         uint32_t room);
+
+/* The seed of gateway 0, 1, ... below a server with a seed: each rounds by words of its own. */
+uint32_t tps_fleet_gateway_seed(uint32_t seed, uint32_t gateway);
+
+/*
+ * Take a message of the server above over: its values become base, its round becomes round.
+ * `before` is base as it was after this function in the round before, which differences start from.
+ * Returns false, and leaves base and round as they are, where the bytes are no message to this
+ * model, where a round is missing between, or where a value is out of its range. Changes the sums:
+ * call it before tps_fleet_begin.
+ */
+bool tps_fleet_take(struct tps_fleet *fleet, const int32_t *before, const uint8_t *message,
+                    uint32_t bytes);
+
+/*
+ * Write what a finished round has changed since `before` as an update for the server above, with
+ * the samples of all devices. Returns its bytes; 0 where there is no room. A gateway without any
+ * update (fleet->all is 0) sends none.
+ */
+uint32_t tps_fleet_write_update(const struct tps_fleet *fleet, const int32_t *before, uint32_t n,
+                                uint8_t *update, uint32_t room);
 
 #endif

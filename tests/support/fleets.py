@@ -61,6 +61,11 @@ def plain_mean(base, low, high, updates, seed: int, turn: int) -> list[int]:
     return made
 
 
+def plain_gateway_seed(seed: int, number: int) -> int:
+    """docs/ARITHMETIC.md, section 27: the seed by which a gateway rounds."""
+    return _mix(_mix(seed + _PHI * 9) + _PHI * (number + 1))
+
+
 def _mix(h: int) -> int:
     h &= _WORD
     h = (h ^ h >> 16) * 0x7FEB352D & _WORD

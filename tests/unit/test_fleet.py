@@ -210,6 +210,11 @@ def test_dropped_slow_and_lying_devices_are_counted(tmp_path):
     expected = [now + before for now, before in zip(came, [0, *late[:-1]], strict=True)]
     assert [one.taken for one in result.rounds[1:]] == expected
     assert not any(one.refused for one in result.rounds)
+    # An update that is late is sent once, and its bytes are counted when it is.
+    sent = [10 - len(luck.dropped) for luck in lucks]
+    assert result.updates == sum(sent)
+    mean = result.up / result.updates
+    assert [one.up / mean for one in result.rounds[1:]] == pytest.approx(sent, rel=0.1)
     assert len(liars(Accidents(lie=0.3), 1, 10)) == 3
     many = [len(fate(Accidents(drop=0.3), 1, turn, 1000).dropped) for turn in range(5)]
     assert sum(many) / 5000 == pytest.approx(0.3, abs=0.03)

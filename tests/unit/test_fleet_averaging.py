@@ -23,7 +23,7 @@ from tpsgd_edge.fleet.averaging import (
     trimmed_mean,
 )
 from tpsgd_edge.fleet.gateway import gateway_of
-from tpsgd_edge.fleet.server import Averaging, Server
+from tpsgd_edge.fleet.server import Averaging, Gateway, Server
 from tpsgd_edge.fleet.shared import shared_of
 from tpsgd_edge.fleet.updates import DIFFERENCE, WHOLE, Message, read, written
 
@@ -32,7 +32,8 @@ SEED = 12345
 WARNINGS = "-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wmissing-prototypes".split()
 # A server that takes updates from stdin, each behind its length, and answers with its base, all of
 # base as a message, what the round has changed, and that again as an update for a server above. A
-# round ends with a length of 0.
+# round ends with a length of 0. Behind a length with the highest bit set is a message of a server
+# above; the answer is whether it was taken, and base.
 GATEWAY = """
 #include "NAME_fleet.h"
 #include <stdio.h>
@@ -42,11 +43,16 @@ static int64_t wide[UPPER_FLEET_WIDE_VALUES];
 static uint8_t kept[64][UPPER_FLEET_MESSAGE_BYTES], message[UPPER_FLEET_MESSAGE_BYTES];
 static uint32_t samples[64];
 static struct tps_fleet fleet = {UPPER_FLEET_NAME, SEEDu, base, sums, wide, 0, 0};
+static uint32_t put(const int32_t *from, uint32_t n, uint32_t room)
+{
+    if (n > 0u) { return tps_fleet_write_update(&fleet, from, n, message, room); }
+    return tps_fleet_write(&fleet, from, message, room);
+}
 static void send(const int32_t *from, uint32_t n)
 {
-    uint32_t bytes = tps_fleet_write(&fleet, from, n, message, sizeof message);
-    if (tps_fleet_write(&fleet, from, n, message, bytes - 1u) != 0u) { bytes = 0; }
-    bytes = bytes == 0 ? 0 : tps_fleet_write(&fleet, from, n, message, bytes);
+    uint32_t bytes = put(from, n, sizeof message);
+    if (put(from, n, bytes - 1u) != 0u) { bytes = 0; }
+    bytes = bytes == 0 ? 0 : put(from, n, bytes);
     fwrite(&bytes, 4, 1, stdout);
     fwrite(message, 1, bytes, stdout);
 }
@@ -55,17 +61,21 @@ int main(void)
     uint32_t length = 0, many = 0;
     if (fread(base, sizeof base, 1, stdin) != 1) { return 1; }
     while (fread(&length, 4, 1, stdin) == 1) {
+        if ((length >> 31) != 0u) {
+            length &= 0x7FFFFFFFu;
+            if (length > sizeof kept[0]) { return 1; }
+            if (fread(kept[0], 1, length, stdin) != length) { return 1; }
+            uint32_t is_taken = tps_fleet_take(&fleet, old, kept[0], length);
+            fwrite(&is_taken, 4, 1, stdout);
+            fwrite(base, sizeof base, 1, stdout);
+            continue;
+        }
         if (length > 0u) {
             if (fread(kept[many], 1, length, stdin) != length) { return 1; }
             if (tps_fleet_check(&fleet, kept[many], length, &samples[many])) { many++; }
             continue;
         }
-        uint32_t all = 0;
-        uint8_t shift = 0;
-        do {
-            all = 0;
-            for (uint32_t i = 0; i < many; i++) { all += tps_fleet_share(samples[i], shift); }
-        } while (all > TPS_FLEET_MOST_SHARE && ++shift > 0);
+        uint8_t shift = tps_fleet_shift(samples, many);
         memcpy(old, base, sizeof base);
         tps_fleet_begin(&fleet);
         for (uint32_t i = 0; i < many; i++) {
@@ -75,10 +85,7 @@ int main(void)
         fwrite(base, sizeof base, 1, stdout);
         send(NULL, 0);
         send(old, 0);
-        /* To a server above: the samples of all, and the round that it began with. */
-        fleet.round--;
-        send(old, all);
-        fleet.round++;
+        send(old, tps_fleet_samples(samples, many));
         many = 0;
     }
     return 0;
@@ -113,9 +120,11 @@ def gateway(folder, name: str):
     flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     flags = flags if command[0].endswith(("gcc", "clang")) else ["-fno-sanitize=all"]
     strict = (*STRICT.split(), *WARNINGS)
-    build = [*command, *strict, "-std=c11", "-O1", *flags, "-c", "tps_fleet.c"]
+    build = [*command, *strict, "-std=c11", "-O1", *flags, "-c"]
+    build += ["tps_fleet.c", "tps_fleet_message.c"]
     subprocess.run(build, cwd=folder, check=True, timeout=120)
-    link = [*command, "-std=c11", "-O1", *flags, "main.c", "tps_fleet.o", "-o", "gateway"]
+    objects = ("tps_fleet.o", "tps_fleet_message.o")
+    link = [*command, "-std=c11", "-O1", *flags, "main.c", *objects, "-o", "gateway"]
     subprocess.run(link, cwd=folder, check=True, timeout=120)
     return folder / "gateway"
 
@@ -141,7 +150,7 @@ def test_server_gateway_and_plain_integers_agree(tmp_path, name):
         change = written(own, Message(DIFFERENCE, turn + 1, 0, server.values - before))
         assert (server.message(None), server.message(turn)) == (whole, change)
         expected += server.values.astype("<i4").tobytes()
-        every = int(device_shares([m.samples for m in messages]).sum())
+        every = sum(m.samples for m in messages)
         up = written(own, Message(DIFFERENCE, turn, every, server.values - before))
         expected += b"".join(struct.pack("<I", len(m)) + m for m in (whole, change, up))
         before = server.values
@@ -165,9 +174,10 @@ def test_gateways_and_a_server_come_close_to_one_server():
     flat.finish(updates)
     up = []
     for place in range(3):
-        gate = Server(own, base, Averaging(), SEED + 1 + place)
+        gate = Gateway(own, base, Averaging(), SEED, place)
         gate.finish(updates[4 * place : 4 * place + 4])
-        up.append(written(own, Message(DIFFERENCE, 0, 40, gate.values - base)))
+        up.append(gate.update())
+        assert read(own, up[-1]).samples == 40
     top.finish(up)
     # Each of both levels rounds by less than 1, up or down.
     assert np.abs(top.values - flat.values).max() <= 2

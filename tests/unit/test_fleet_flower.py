@@ -6,9 +6,11 @@ import pytest
 
 from tests.support.fleets import spec_for
 from tools.line_devices import Process, build
-from tpsgd_edge.errors import DataError, ToolError
+from tpsgd_edge.errors import DataError, SpecError, ToolError
+from tpsgd_edge.fleet.accidents import Accidents
 from tpsgd_edge.fleet.partition import parse_partition
 from tpsgd_edge.fleet.plan import Fleet
+from tpsgd_edge.fleet.server import Averaging
 from tpsgd_edge.fleet.simulation import simulate_fleet
 from tpsgd_edge.spec.toml import spec_content, toml_text
 from tpsgd_edge.stages import prepare, render_project
@@ -29,8 +31,11 @@ class Here(Grid):
     """Nodes of this process, which answer at once; `absent` ones fail in their rounds."""
 
     def __init__(self, config, count, absent=()):
+        # Ids of nodes come in another order than devices: 100, 103, 102, 101.
         self.contexts = {
-            100 + place: Context(1, 100 + place, {"partition-id": place}, RecordDict(), config)
+            100 + -place % count: Context(
+                1, 100 + -place % count, {"partition-id": place}, RecordDict(), config
+            )
             for place in range(count)
         }
         self.absent = absent
@@ -86,6 +91,45 @@ def test_personal_layers_stay_in_the_context_of_the_node(tmp_path, config):
     fleet = Fleet(4, 4, partition=parse_partition("classes:2"), personal=("b",))
     config |= {"personal": "b"}
     assert served(Here(config, 4), config) == simulate_fleet(spec_for(tmp_path), fleet).state
+
+
+@pytest.mark.parametrize(
+    ("accidents", "average"),
+    [
+        ({"drop": 0.4, "slow": 0.4}, "mean"),
+        ({"slow": 0.3, "lie": 0.25}, "trimmed"),
+        ({"drop": 1}, "mean"),
+        ({"drop": 0.3, "lie": 0.5}, "krum"),
+    ],
+)
+def test_accidents_are_those_of_the_command(tmp_path, config, accidents, average, caplog):
+    way = parse_partition("classes:2")
+    fleet = Fleet(
+        4, 6, partition=way, accidents=Accidents(**accidents), averaging=Averaging(average, 0.3)
+    )
+    result = simulate_fleet(spec_for(tmp_path), fleet)
+    config |= accidents | {"average": average, "cut": 0.3, "rounds": 6}
+    with caplog.at_level("INFO", "flwr"):
+        assert served(Here(config, 4), config) == result.state
+    said = [record.getMessage() for record in caplog.records]
+    for one, line in zip(result.rounds[1:], said, strict=True):
+        came = one.taken + one.refused
+        assert f": {came} updates, {one.late} late, {one.refused} refused, {one.up:,} bytes" in line
+    plain = simulate_fleet(spec_for(tmp_path), Fleet(4, 6, partition=way))
+    assert plain.state != result.state
+
+
+def test_of_equal_devices_krum_takes_the_first_of_the_fleet(tmp_path, config):
+    """The two that are nearest to each other are equals, whatever their nodes are called."""
+    config |= {"average": "krum", "cut": 0.0, "devices": 3}
+    fleet = Fleet(3, 4, partition=parse_partition("classes:2"), averaging=Averaging("krum", 0))
+    assert served(Here(config, 3), config) == simulate_fleet(spec_for(tmp_path), fleet).state
+
+
+def test_shares_that_are_none_are_refused(config):
+    with pytest.raises(SpecError, match="no share of the devices") as caught:
+        served(Here(config, 4), config | {"lie": 10})
+    assert caught.value.where == "lie"
 
 
 def test_a_node_that_fails_is_left_out_and_told_all_values_later(config, caplog):

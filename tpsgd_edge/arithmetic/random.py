@@ -28,6 +28,8 @@ class Purpose(IntEnum):
     # Averages of a fleet, and what happens to its devices.
     FLEET = 6
     ACCIDENTS = 7
+    # Seeds of gateways.
+    GATEWAYS = 8
 
 
 def mix(h: int) -> int:

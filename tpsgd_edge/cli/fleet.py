@@ -27,6 +27,14 @@ _CUT = click.FloatRange(0, 0.5, max_open=True)
     help="Devices; by a column as many as it has values, and at most so many.",
 )
 @click.option(
+    "--gateways",
+    type=click.IntRange(0, 16_384),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Gateways, each of which averages its share of the devices for the server.",
+)
+@click.option(
     "--rounds",
     type=click.IntRange(1, 100_000),
     default=20,
@@ -129,14 +137,18 @@ def fleet_command(
     from tpsgd_edge.files import check_output, write_whole
     from tpsgd_edge.fleet.gateway import gateway_of
     from tpsgd_edge.fleet.simulation import simulate_fleet
+    from tpsgd_edge.fleet.tree import check_written
     from tpsgd_edge.frontend.inputs import input_files
     from tpsgd_edge.toolchain.folder import write_project
 
     spec = load(spec_path, platform, overrides)
     if out is not None:
         check_output(out, "the state", inputs=input_files(spec))
+    fleet = _fleet_of(**terms)
+    if gateway is not None:
+        check_written(fleet.averaging.average)
     with progress_bar() as progress:
-        result = simulate_fleet(spec, _fleet_of(**terms), progress)
+        result = simulate_fleet(spec, fleet, progress)
     if out is not None:
         write_whole(result.state, out, what="the state")
     if gateway is not None:
@@ -159,7 +171,7 @@ def _fleet_of(
     baselines: bool,
     **counts: Any,
 ) -> "Fleet":
-    """The fleet that the options name; devices, rounds, epochs and personal go as they are."""
+    """The fleet that the options name; counts and personal go as they are."""
     from tpsgd_edge.fleet.accidents import Accidents
     from tpsgd_edge.fleet.partition import parse_partition
     from tpsgd_edge.fleet.plan import Fleet

@@ -8,6 +8,7 @@ from tpsgd_edge.codegen.license import LICENSE, with_license
 from tpsgd_edge.codegen.rendering import sha256_of, template
 
 _HEAD_AND_CRC = 20
+_FLEET = ("tps_fleet.c", "tps_fleet.h", "tps_fleet_codec.h", "tps_fleet_message.c")
 # What a gateway has of the code of devices.
 _RUNTIME = ("tps_compiler.h", "tps_random.h")
 
@@ -62,10 +63,9 @@ class FleetView:
 
 def gateway_files(view: FleetView, version: str) -> dict[str, str]:
     """The files of a gateway, by their names, with a manifest."""
-    runtime = firmware_dir() / "runtime"
+    own, runtime = firmware_dir() / "fleet", firmware_dir() / "runtime"
     texts = {
-        "tps_fleet.h": (firmware_dir() / "fleet" / "tps_fleet.h").read_text(encoding="utf-8"),
-        "tps_fleet.c": (firmware_dir() / "fleet" / "tps_fleet.c").read_text(encoding="utf-8"),
+        **{name: (own / name).read_text(encoding="utf-8") for name in _FLEET},
         **{name: (runtime / name).read_text(encoding="utf-8") for name in _RUNTIME},
         f"{view.name}_fleet.h": template("model_fleet.h.j2").render(f=view),
     }

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.random import Purpose, draws, stream
+from tpsgd_edge.errors import SpecError
 from tpsgd_edge.fleet.shared import Shared
 from tpsgd_edge.fleet.updates import Message, read, written
 
@@ -26,6 +27,22 @@ class Accidents:
     drop: float = 0.0
     slow: float = 0.0
     lie: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what is no share.
+
+        Raises:
+            SpecError: it lies outside of 0 to 1.
+        """
+        for name in ("drop", "slow", "lie"):
+            share = getattr(self, name)
+            if not 0 <= share <= 1:
+                raise SpecError(
+                    "this is no share of the devices",
+                    where=name,
+                    found=f"{share}",
+                    help="a number from 0 to 1; 0.1 is one device of ten",
+                )
 
 
 @dataclass(frozen=True, slots=True)

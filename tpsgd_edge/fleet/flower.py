@@ -21,12 +21,14 @@ from flwr.serverapp import Grid, ServerApp
 from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.errors import DataError, ToolError
 from tpsgd_edge.files import write_whole
+from tpsgd_edge.fleet.accidents import Accidents, fate, liars, lied
 from tpsgd_edge.fleet.averaging import Average
 from tpsgd_edge.fleet.linked import LinkedLearner
 from tpsgd_edge.fleet.member import Learner, Member
 from tpsgd_edge.fleet.partition import Part, divided, parse_partition
 from tpsgd_edge.fleet.server import Averaging, Server
 from tpsgd_edge.fleet.shared import Shared, shared_of
+from tpsgd_edge.fleet.updates import read
 from tpsgd_edge.link import LinkedDevice
 from tpsgd_edge.quantize import quantize_inputs, quantize_labels
 from tpsgd_edge.spec import load_spec
@@ -59,6 +61,22 @@ class _Terms:
     personal: str
     timeout: float
     out: str
+    accidents: Accidents
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """Answer of a device that the round has reached.
+
+    Attributes:
+        place: of the device in the fleet.
+        is_late: whether it comes with the next round.
+    """
+
+    node: int
+    place: int
+    update: bytes
+    is_late: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +98,17 @@ _DEFAULTS: Mapping[str, Any] = {
     "personal": "",
     "timeout": 3600.0,
     "out": "",
+    "drop": 0.0,
+    "slow": 0.0,
+    "lie": 0.0,
 }
 
 
 def _terms(context: Context) -> _Terms:
+    """The terms in the config of the app. Raises SpecError where a share of devices is none."""
     given = {name: context.run_config.get(name, value) for name, value in _DEFAULTS.items()}
-    return _Terms(spec=str(context.run_config["spec"]), **given)
+    accidents = Accidents(*(float(given.pop(name)) for name in ("drop", "slow", "lie")))
+    return _Terms(spec=str(context.run_config["spec"]), accidents=accidents, **given)
 
 
 @lru_cache(maxsize=1)
@@ -119,20 +142,34 @@ def _bytes_in(content: RecordDict, name: str) -> bytes:
 
 @client_app.train()
 def train(message: Message, context: Context) -> Message:
-    """Take the server's message over, learn, and answer with an update."""
+    """Take the server's message over, learn, and answer with an update.
+
+    A device that a round shall not reach does neither, and answers with nothing.
+    """
     terms = _terms(context)
     ready = _ready(terms)
-    place = int(context.node_config["partition-id"])
+    place, raw = int(context.node_config["partition-id"]), _bytes_in(message.content, "message")
+    seed, devices = ready.prepared.model.seed, len(ready.parts)
+    luck = fate(terms.accidents, seed, read(ready.shared, raw).turn, devices)
+    update = b"" if place in luck.dropped else _learned(terms, context, place, raw)
+    if update and place in liars(terms.accidents, seed, devices):
+        update = lied(ready.shared, update)
+    record = ConfigRecord({"update": update, "place": place, "late": place in luck.slow})
+    return Message(content=RecordDict({_RECORD: record}), reply_to=message)
+
+
+def _learned(terms: _Terms, context: Context, place: int, raw: bytes) -> bytes:
+    """The update of a device after a message, which leaves its state in the context."""
+    ready = _ready(terms)
     with _learner(terms, context) as (learner, x, labels):
         member = Member(ready.shared, place, ready.prepared.model.seed, b"")
         _restore(member, learner, context)
-        member.take(_bytes_in(message.content, "message"))
+        member.take(raw)
         own = ready.parts[place].train
         update = member.learn(learner, x[own], labels[own], epochs=terms.epochs)
     state, known, passes = member.saved()
     context.state[_MEMBER] = ConfigRecord({"state": state, "known": known, "passes": passes})
-    answer = RecordDict({_RECORD: ConfigRecord({"update": update})})
-    return Message(content=answer, reply_to=message)
+    return update
 
 
 @contextmanager
@@ -171,29 +208,37 @@ def serve(grid: Grid, context: Context) -> None:
     averaging = Averaging(cast(Average, terms.average), terms.cut)
     server = Server(ready.shared, ready.shared.of(state), averaging, model.seed)
     nodes, heard = _nodes(grid, len(ready.parts)), dict[int, int]()
+    late: list[bytes] = []
     for turn in range(terms.rounds):
         messages = [_message(server.message(heard.get(node)), node, turn) for node in nodes]
-        updates = dict(_answers(grid.send_and_receive(messages, timeout=terms.timeout)))
-        heard |= dict.fromkeys(updates, turn)
-        refused = server.finish([updates[node] for node in nodes if node in updates])
+        replies = grid.send_and_receive(messages, timeout=terms.timeout)
+        # In the order of the devices: of equals Krum takes the first.
+        answers = sorted(_answers(replies), key=lambda one: one.place)
+        heard |= {one.node: turn for one in answers}
+        updates = [*late, *(one.update for one in answers if not one.is_late)]
+        late = [one.update for one in answers if one.is_late]
+        refused = server.finish(updates)
         device.load_state(ready.shared.into(state, server.values))
         value = score_on(device, ready.prepared, dataset.x_test, dataset.y_test)
-        sent = sum(map(len, updates.values()))
-        counts = (turn + 1, len(updates), refused, f"{sent:,}", value)
-        _LOG.info("round %d: %d updates, %d refused, %s bytes, score %.4f", *counts)
+        sent = sum(len(one.update) for one in answers)
+        counts = (turn + 1, len(updates), len(late), refused, f"{sent:,}", value)
+        _LOG.info("round %d: %d updates, %d late, %d refused, %s bytes, score %.4f", *counts)
     if terms.out:
         made = ready.shared.into(state, server.values)
         write_whole(made, Path(terms.out), what="the state")
 
 
-def _answers(replies: Iterable[Message]) -> Iterator[tuple[int, bytes]]:
-    """Node and update of each device that has answered; the others are left out of the round."""
+def _answers(replies: Iterable[Message]) -> Iterator[_Answer]:
+    """The answers of devices that the round has reached; the others are left out of it."""
     for reply in replies:
         node = reply.metadata.src_node_id
-        if reply.has_content():
-            yield node, _bytes_in(reply.content, "update")
-        else:
+        if not reply.has_content():
             _LOG.warning("node %d: %s", node, reply.error.reason)
+            continue
+        update = _bytes_in(reply.content, "update")
+        record: Any = reply.content[_RECORD]
+        if update:
+            yield _Answer(node, int(record["place"]), update, bool(record["late"]))
 
 
 def _nodes(grid: Grid, count: int) -> list[int]:

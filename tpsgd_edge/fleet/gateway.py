@@ -8,6 +8,11 @@ from tpsgd_edge.quantize.model import DTYPES, QuantizedModel
 
 def gateway_of(model: QuantizedModel, shared: Shared) -> dict[str, str]:
     """The files of a gateway for devices with a model, by their names."""
+    return gateway_files(gateway_view(model, shared), __version__)
+
+
+def gateway_view(model: QuantizedModel, shared: Shared) -> FleetView:
+    """A model and the values that its devices share, as the C of a gateway has them."""
     tensors = tuple(
         TensorView(
             name=own.name,
@@ -19,4 +24,4 @@ def gateway_of(model: QuantizedModel, shared: Shared) -> dict[str, str]:
         )
         for own in shared.tensors
     )
-    return gateway_files(FleetView(model.name, shared.model, model.seed, tensors), __version__)
+    return FleetView(model.name, shared.model, model.seed, tensors)

@@ -9,7 +9,7 @@ from tpsgd_edge.arithmetic.random import PHI, mix
 from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.fleet.shared import Shared
-from tpsgd_edge.fleet.updates import DIFFERENCE, WHOLE, Message, read, written
+from tpsgd_edge.fleet.updates import DIFFERENCE, WHOLE, Message, followed, read, written
 from tpsgd_edge.frontend.split import epoch_order
 
 
@@ -69,15 +69,9 @@ class Member:
             DataError: it cannot be read, or is a change of what this device does not know.
         """
         message = read(self.shared, raw)
-        values = message.values
-        if message.kind == DIFFERENCE:
-            if self.heard is None or self.heard != message.turn - 1:
-                raise DataError(
-                    "a message says what has changed since one that did not come",
-                    found=f"round {message.turn}; the last one that came is {self.heard}",
-                    help="ask the server for all values",
-                )
-            values = self.shared.of(self._known) + values
+        # Before the first message no change is taken, whatever is known.
+        known = self.shared.of(self._known or self.state)
+        values = followed(self.shared, message, self.heard, known)
         self.state = self._known = self.shared.into(self.state, values)
         self.heard = message.turn
 

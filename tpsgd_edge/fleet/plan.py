@@ -13,6 +13,7 @@ class Fleet:
 
     Attributes:
         devices: how many; by a column at most so many.
+        gateways: between the devices and the server; 0 where they talk to it themselves.
         epochs: passes over its samples that a device learns in a round.
         personal: layers that stay at home.
         emulated: devices that run on an emulated core too, and are compared.
@@ -28,3 +29,4 @@ class Fleet:
     personal: tuple[str, ...] = ()
     emulated: int = 0
     has_baselines: bool = False
+    gateways: int = 0

@@ -38,13 +38,22 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
+class Hop:
+    """Bytes between the server and its gateways: down to them, up from them."""
+
+    down: int = 0
+    up: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Round:
     """A round, and the scores after it; the first one is the net that nobody has taught.
 
     Attributes:
-        down, up: bytes to all devices, and from them.
+        down, up: bytes that went to devices and that they sent: of a server, or of gateways.
         taken, refused, late: updates that were averaged, those that could not be read or came too
             late, and those that will come with the next round.
+        above: bytes between gateways and server; none where there are no gateways.
     """
 
     down: int
@@ -53,6 +62,7 @@ class Round:
     refused: int
     late: int
     scores: Scores
+    above: Hop = Hop()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +108,17 @@ class FleetResult:
         """Bytes from all devices in all rounds."""
         return sum(one.up for one in self.rounds)
 
+    @property
+    def updates(self) -> int:
+        """Number of updates that devices sent; those that are late in the last round never came."""
+        return sum(one.taken + one.refused for one in self.rounds) + self.rounds[-1].late
+
+    @property
+    def above(self) -> Hop:
+        """Bytes between gateways and server in all rounds."""
+        down, up = (sum(getattr(one.above, way) for one in self.rounds) for way in ("down", "up"))
+        return Hop(down, up)
+
     def to_json(self) -> Json:
         """Scores and bytes by round, and what was compared."""
         fleet = self.fleet
@@ -108,13 +129,14 @@ class FleetResult:
             "labels": self.data.labels or None,
             "notes": list(self.data.notes),
             "devices": self.devices,
+            "gateways": fleet.gateways,
             "partition": fleet.partition.words,
             "epochs": fleet.epochs,
             "average": fleet.averaging.average,
             "personal": list(fleet.personal),
             "shared_values": self.shared.count,
             "rounds": [_round_json(place, one) for place, one in enumerate(self.rounds)],
-            "bytes": {"down": self.down, "up": self.up},
+            "bytes": _bytes_json(self.down, self.up, self.above),
             "baselines": {one.name: _scores_json(one.scores) for one in self.baselines},
         }
 
@@ -123,9 +145,13 @@ def _round_json(place: int, one: Round) -> Json:
     return {
         "round": place,
         **_scores_json(one.scores),
-        "bytes": {"down": one.down, "up": one.up},
+        "bytes": _bytes_json(one.down, one.up, one.above),
         "updates": {"taken": one.taken, "refused": one.refused, "late": one.late},
     }
+
+
+def _bytes_json(down: int, up: int, above: Hop) -> Json:
+    return {"down": down, "up": up, "gateways": {"down": above.down, "up": above.up}}
 
 
 def _scores_json(scores: Scores) -> Json:

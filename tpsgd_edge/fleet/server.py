@@ -1,13 +1,14 @@
-"""The server of a fleet: its values, what it sends, and what it makes of updates."""
+"""The server of a fleet, and gateways: their values, what they send, what they make of updates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tpsgd_edge.arithmetic.ops import Int64
+from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.fleet.averaging import Average, averaged, device_shares, rounding_words
 from tpsgd_edge.fleet.shared import Shared
-from tpsgd_edge.fleet.updates import DIFFERENCE, WHOLE, Message, read, written
+from tpsgd_edge.fleet.updates import DIFFERENCE, WHOLE, Message, followed, read, written
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Server:
 
     Attributes:
         values: shape (count,), after `turn` rounds.
+        samples: that were learned for the latest round; None where no update came.
     """
 
     def __init__(self, shared: Shared, values: Int64, averaging: Averaging, seed: int) -> None:
@@ -35,6 +37,7 @@ class Server:
         self.averaging = averaging
         self.values = values
         self.turn = 0
+        self.samples: int | None = None
         self._seed = seed
         self._before = values
 
@@ -56,16 +59,17 @@ class Server:
         An update is taken where it is of this round or late by one round. Without any the values
         stay as they are.
         """
-        samples = [self._samples(raw) for raw in updates]
-        taken = [raw for raw, count in zip(updates, samples, strict=True) if count is not None]
-        self._before = self.values
+        counts = [self._samples(raw) for raw in updates]
+        taken = [raw for raw, count in zip(updates, counts, strict=True) if count is not None]
+        samples = [count for count in counts if count is not None]
+        self._before, self.samples = self.values, sum(samples) if taken else None
         if taken:
             self.values = averaged(
                 self.shared,
                 self.values,
                 # They are read again one by one: bytes are the least that many updates take.
                 (read(self.shared, raw).values for raw in taken),
-                device_shares([count for count in samples if count is not None]),
+                device_shares(samples),
                 rounding_words(self._seed, self.turn, self.shared.count),
                 average=self.averaging.average,
                 cut=int(self.averaging.cut * len(taken)),
@@ -81,3 +85,38 @@ class Server:
             return None
         is_timely = self.turn - 1 <= message.turn <= self.turn
         return message.samples if message.kind == DIFFERENCE and is_timely else None
+
+
+class Gateway(Server):
+    """A server of some devices that is itself a device of the server above.
+
+    Attributes:
+        heard: the round after which it heard from the server above last; None before.
+    """
+
+    def __init__(
+        self, shared: Shared, values: Int64, averaging: Averaging, seed: int, number: int
+    ) -> None:
+        super().__init__(shared, values, averaging, stream(seed, Purpose.GATEWAYS, number))
+        self.heard: int | None = None
+
+    def take(self, raw: bytes) -> None:
+        """Take a message of the server above over, which begins a round.
+
+        Raises:
+            DataError: it cannot be read, or is a change of what this gateway does not know.
+        """
+        message = read(self.shared, raw)
+        # What holds now is its own average; the server's values are those that it began with.
+        self.values = followed(self.shared, message, self.heard, self._before)
+        self.turn = self.heard = message.turn
+
+    def update(self) -> bytes | None:
+        """The update for the server above: how values have changed in the round that was finished.
+
+        None where no device sent an update that could be taken.
+        """
+        if self.samples is None:
+            return None
+        moved = self.values - self._before
+        return written(self.shared, Message(DIFFERENCE, self.turn - 1, self.samples, moved))

@@ -14,9 +14,10 @@ from tpsgd_edge.fleet.accidents import fate, liars, lied
 from tpsgd_edge.fleet.member import Member
 from tpsgd_edge.fleet.partition import Part, divided
 from tpsgd_edge.fleet.plan import Fleet
-from tpsgd_edge.fleet.result import Baseline, FleetResult, Round, Scores
+from tpsgd_edge.fleet.result import Baseline, FleetResult, Hop, Round, Scores
 from tpsgd_edge.fleet.server import Server
 from tpsgd_edge.fleet.shared import Shared, shared_of
+from tpsgd_edge.fleet.tree import Sent, check_gateways, tree_of
 from tpsgd_edge.quantize import quantize_inputs, quantize_labels
 from tpsgd_edge.spec import Spec
 from tpsgd_edge.stages import Prepared, compile_for_device, on_host, prepare, render_project
@@ -61,9 +62,10 @@ def simulate_fleet(spec: Spec, fleet: Fleet, progress: Progress | None = None) -
 
     Raises:
         TpsgdError: spec or data are at fault, a tool is missing, the weights cannot be averaged, or
-            an emulated core does not do what this computer does.
+            an emulated core or a gateway in C does not do what this computer does.
     """
     dataset, parts = divided(spec, fleet.partition, fleet.devices)
+    check_gateways(fleet, len(parts))
     prepared = prepare(spec, dataset)
     shared = shared_of(prepared.model, fleet.personal)
     model = prepared.model
@@ -123,32 +125,34 @@ def _core(prepared: Prepared, emulated: int) -> Iterator[Device | None]:
 
 def _rounds(run: _Run) -> tuple[tuple[Round, ...], Server, bytes]:
     """All rounds, the server after them, and the state that all devices began with."""
-    fleet, members, seed = run.fleet, run.members(), run.prepared.model.seed
+    fleet, members, model = run.fleet, run.members(), run.prepared.model
     first = members[0].state
-    server = Server(run.shared, run.shared.of(first), fleet.averaging, seed)
-    lying = liars(fleet.accidents, seed, len(members))
-    late: list[bytes] = []
-    found = [Round(0, 0, 0, 0, 0, _scores(run, server, members))]
-    for turn in range(fleet.rounds):
-        run.progress("rounds", turn, fleet.rounds)
-        luck = fate(fleet.accidents, seed, turn, len(members))
-        down, updates, late = 0, late, []
-        for place, member in enumerate(members):
-            if place in luck.dropped:
-                continue
-            message = server.message(member.heard)
-            down += len(message)
-            member.take(message)
-            update = _learned(run, place, member)
-            if place in lying:
-                update = lied(run.shared, update)
-            (late if place in luck.slow else updates).append(update)
-        up = sum(map(len, [*updates, *late]))
-        refused = server.finish(updates)
-        scores = _scores(run, server, members)
-        found.append(Round(down, up, len(updates) - refused, refused, len(late), scores))
+    lying = liars(fleet.accidents, model.seed, len(members))
+    late: list[Sent] = []
+    with tree_of(fleet, model, run.shared, run.shared.of(first)) as tree:
+        found = [Round(0, 0, 0, 0, 0, _scores(run, tree.server, members))]
+        for turn in range(fleet.rounds):
+            run.progress("rounds", turn, fleet.rounds)
+            luck = fate(fleet.accidents, model.seed, turn, len(members))
+            to_gateways = tree.begin()
+            down, up, updates, late = 0, 0, late, []
+            for place, member in enumerate(members):
+                if place in luck.dropped:
+                    continue
+                message = tree.hub(place).message(member.heard)
+                down += len(message)
+                member.take(message)
+                update = _learned(run, place, member)
+                if place in lying:
+                    update = lied(run.shared, update)
+                up += len(update)
+                (late if place in luck.slow else updates).append((place, update))
+            done = tree.finish(updates)
+            taken, above = len(updates) - done.refused, Hop(to_gateways, done.up)
+            scores = _scores(run, tree.server, members)
+            found.append(Round(down, up, taken, done.refused, len(late), scores, above))
     run.progress("rounds", fleet.rounds, fleet.rounds)
-    return tuple(found), server, first
+    return tuple(found), tree.server, first
 
 
 def _learned(run: _Run, place: int, member: Member) -> bytes:

@@ -70,6 +70,30 @@ def read(shared: Shared, raw: bytes) -> Message:
     return Message(kind, turn, samples, values)
 
 
+def followed(shared: Shared, message: Message, heard: int | None, known: Int64) -> Int64:
+    """The values (count,) that a message of a server leads to.
+
+    Args:
+        heard: the round whose message came last; None before any.
+        known: the server's values after that one, shape (count,).
+
+    Raises:
+        DataError: it says what has changed since one that did not come, or leads out of a range.
+    """
+    if message.kind == WHOLE:
+        return message.values
+    if heard is None or heard != message.turn - 1:
+        raise DataError(
+            "a message says what has changed since one that did not come",
+            found=f"round {message.turn}; the last one that came is {heard}",
+            help="ask the server for all values",
+        )
+    values = known + message.values
+    if ((values < shared.low) | (values > shared.high)).any():
+        raise _refused("changes that lead to values that no device can hold")
+    return values
+
+
 def _refused(found: str) -> DataError:
     return DataError(
         "a message of the fleet cannot be read",
