@@ -22,6 +22,7 @@ from tpsgd_edge.frontend.imports.joins import joined
 from tpsgd_edge.frontend.imports.net import ImportedNet
 from tpsgd_edge.frontend.imports.operators import HANDLERS, check_heeded, check_readable
 from tpsgd_edge.frontend.imports.recognized import with_activations
+from tpsgd_edge.frontend.imports.recognized_norms import with_norms
 from tpsgd_edge.frontend.imports.tail import ENDS, TAIL, are_places, class_names
 from tpsgd_edge.frontend.metadata import class_names as named_classes
 from tpsgd_edge.spec import SAMPLE
@@ -49,7 +50,7 @@ def imported(net: OnnxNet) -> ImportedNet:
     Raises:
         DataError: a node that has no layer of ours, or does not fit.
     """
-    net = with_activations(net)
+    net = with_norms(with_activations(net))
     reading = _Reading(net)
     for node in net.nodes:
         reading.take(node)

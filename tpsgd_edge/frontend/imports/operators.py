@@ -33,9 +33,8 @@ HANDLERS: dict[tuple[str, str], Callable[[Chain, Call], Chain]] = {
     **dict.fromkeys((("", "LeakyRelu"), ("", "PRelu")), elementwise.leaky_relu),
     ("", "Clip"): elementwise.clip,
     **{("", op): curves.curve for op in CURVES},
-    **dict.fromkeys(
-        (("", "LayerNormalization"), ("", "RMSNormalization")), norms.layer_normalization
-    ),
+    **{("", op): norms.layer_normalization for op in norms.OPERATORS},
+    ("", norms.ISLAND): norms.island,
     ("", "BatchNormalization"): elementwise.batch_normalization,
     **dict.fromkeys((("", "Max"), ("", "Min")), elementwise.extreme),
     ("", "Neg"): elementwise.negated,
