@@ -46,6 +46,11 @@ HANDLERS: dict[tuple[str, str], Callable[[Chain, Call], Chain]] = {
     ("", "QuantizeLinear"): quantized.quantize,
     ("", "DequantizeLinear"): quantized.dequantize,
 }
+# What only scales values, or leaves them as they are.
+SCALING = (
+    *("Add", "Sub", "Mul", "Div", "Neg", "BatchNormalization", "Scaler"),
+    *("Cast", "Dropout", "QuantizeLinear", "DequantizeLinear"),
+)
 # What may read zeros that Pad put around values, beside what only moves them.
 _ON_ZEROS = ("Conv", "Pad", "Cast")
 # What may read whole numbers, beside what only moves them.
