@@ -103,8 +103,10 @@ def weight_scale(
         # No room is needed: the largest weight is the largest integer.
         scale = largest / (2.0**bits - 1)
     else:
-        most = power_of_two_above(largest * 2.0 ** (bits - _FEWEST_BITS)) if is_given else 0.0
-        reach = weight_range(weight_type, n_in, largest, all_dense=all_dense, most=most or math.inf)
+        most = math.inf
+        if is_given and largest > 0:
+            most = power_of_two_above(largest * 2.0 ** (bits - _FEWEST_BITS))
+        reach = weight_range(weight_type, n_in, largest, all_dense=all_dense, most=most)
         scale = reach / 2.0**bits
     return scale if step is None else _whole_part(step, scale, largest, bits)
 

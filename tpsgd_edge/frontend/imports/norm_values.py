@@ -1,4 +1,4 @@
-"""What operators that normalize make of values of a known shape, and which norm that is."""
+"""Values that operators make of some of a known shape, and the norm that these are."""
 
 import math
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""What our formats keep of the integers in a file, and what is said of the rest."""
+"""Integers of a file that our formats keep, and notes on what they do not."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -52,30 +52,34 @@ def notes_on_integers(spec: Spec, net: ImportedNet) -> tuple[str, ...]:
     if not net.in_integers or spec.numbers.weights == "f32":
         return ()
     held = [name for name, own in with_steps(net).items() if _holds(spec, name, own)]
-    others = [name for name in net.weights if name not in held]
+    ranged = [name for name in net.weights if _has_range(spec, name)]
+    others = [name for name in net.weights if name not in held + ranged]
     said = [f"'{spec.model.source}' is a net in integers"]
     if held:
-        whose = "all layers" if not others else _listed(held)
+        whose = "all layers" if len(held) == len(net.weights) else _listed(held)
         said.append(f"the weights of {whose} are the file's integers")
     if others:
         said.append(
             f"those of {_listed(others)} have several scales there, or took in what stands beside "
             "them, and are rounded to one scale"
         )
+    said += [f"'{name}' has a weight_range of its own" for name in ranged]
     said.append("values between layers have scales of ours, without zero points")
     return ("; ".join(said),)
 
 
 def _holds(spec: Spec, name: str, weights: Weights) -> bool:
     """Tell whether the format of a layer's weights holds them as whole multiples of their step."""
-    if weights.step is None:
+    if weights.step is None or _has_range(spec, name):
         return False
     own = spec.model.settings.get(name, {})
-    if "weight_range" in own:
-        return False
     largest = float(np.abs(weights.w).max())
     is_s8 = own.get("weights", spec.numbers.weights) == "s8"
     return round(largest / weights.step) <= (_MOST_S8 if is_s8 else _MOST)
+
+
+def _has_range(spec: Spec, name: str) -> bool:
+    return "weight_range" in spec.model.settings.get(name, {})
 
 
 def _listed(names: list[str]) -> str:

@@ -96,8 +96,8 @@ def _rms_norms(exporter: Any) -> Iterator[None]:
         how = {"axis_i": -len(lengths), "epsilon_f": epsilon}
         return graph.op("RMSNormalization", *inputs, **how).setType(x.type())
 
-    def unsupported(graph: Any, *_: Any) -> Any:
-        raise exporter.errors.UnsupportedOperatorError(_RMS_NORM, graph.opset, None)
+    def unsupported(*_: Any) -> Any:
+        return symbolic_helper._onnx_unsupported(_RMS_NORM)
 
     exporter.register_custom_op_symbolic(_RMS_NORM, rms_norm, _FIRST_OPSET)
     try:
