@@ -108,8 +108,12 @@ class Beside(Vectors):
 
 
 class Outside(Vectors):
+    """A standard deviation with epsilon beside it; a small one shows in small values only."""
+
+    epsilon = 1e-3
+
     def norm(self, h):
-        return (h - h.mean(-1, keepdim=True)) / (h.std(-1, keepdim=True) + 1e-3)
+        return (h - h.mean(-1, keepdim=True)) / (h.std(-1, keepdim=True) + self.epsilon)
 
 
 VECTORS = ["dense", "norm", "conv2d", "dense"]
@@ -154,8 +158,11 @@ def test_a_norm_that_is_written_out_answers_as_onnx_runtime_does(form, tmp_path)
     assert norm.epsilon == pytest.approx(epsilon, rel=1e-5)
 
 
-def test_epsilon_beside_the_root_is_no_norm_of_ours(tmp_path):
-    path = nets.save_torch(tmp_path / "net.onnx", Outside(), torch.zeros(1, 6))
+@pytest.mark.parametrize("epsilon", [1e-3, 1e-6])
+def test_epsilon_beside_the_root_is_no_norm_of_ours(epsilon, tmp_path):
+    net = Outside()
+    net.epsilon = epsilon
+    path = nets.save_torch(tmp_path / "net.onnx", net, torch.zeros(1, 6))
     with pytest.raises(DataError, match="make no norm that a layer of ours is") as caught:
         read_onnx(path)
     assert "epsilon is added under the root" in caught.value.help
