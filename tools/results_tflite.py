@@ -72,7 +72,6 @@ def _compared(
         {
             "name": "net",
             "model": {"source": str(path.resolve()), "settings": _settings(path, units)},
-            "rule": {"learning_rate": 1e-4},
             "data": {"file": "x.npz", "scaling": "none"},
         },
         folder,

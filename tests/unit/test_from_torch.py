@@ -1,5 +1,6 @@
 """Nets in PyTorch become layers and weights."""
 
+import io
 import pickle
 from pathlib import Path
 
@@ -84,3 +85,43 @@ def test_what_cannot_be_imported_is_named(tmp_path: Path):
     net = tpsgd_edge.from_torch(nn.Sequential(nn.Linear(3, 2)), torch.zeros(1, 3))
     with pytest.raises(OutputError, match="cannot be written"):
         net.save_weights(tmp_path)
+
+
+def normalized_net():
+    torch.manual_seed(4)
+    net = nn.Sequential(
+        nn.Linear(6, 5),
+        nn.RMSNorm(5),
+        nn.SiLU(),
+        nn.RMSNorm(5, eps=1e-3, elementwise_affine=False),
+        nn.Dropout(0.5),
+        nn.Linear(5, 3),
+    )
+    net[1].weight.data.normal_(1, 0.3)
+    return net.eval()
+
+
+@pytest.mark.parametrize("form", ["module", "program"])
+def test_an_rms_norm_of_torch_is_a_norm(form, tmp_path: Path):
+    module = normalized_net()
+    given = module if form == "module" else torch.export.export(module, (torch.zeros(1, 6),))
+    net = tpsgd_edge.from_torch(given, torch.zeros(1, 6))
+    assert [layer["kind"] for layer in net.layers] == ["dense", "norm", "conv2d", "norm", "dense"]
+    assert [net.layers[at]["epsilon"] for at in (1, 3)] == pytest.approx([2**-23, 1e-3])
+    net.save_weights(tmp_path / "w.npz")
+    model = {"layers": list(net.layers), "weights_file": "w.npz"}
+    spec = spec_from_dict({"name": "net", "model": model, "data": {"file": "x.npz"}}, tmp_path)
+    x = np.random.default_rng(2).normal(size=(12, 6)).astype(np.float32)
+    graph = build_graph(spec, dataset_from_arrays(spec, x, np.arange(12) % 3))
+    with torch.no_grad():
+        expected = module(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(nets.ours(graph, x), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_exporter_is_left_as_it_was():
+    """It does not know RMSNorm by itself, and does not afterwards."""
+    tpsgd_edge.from_torch(normalized_net(), torch.zeros(1, 6))
+    with pytest.raises(torch.onnx.errors.OnnxExporterError, match="rms_norm"):
+        torch.onnx.export(
+            normalized_net(), (torch.zeros(1, 6),), io.BytesIO(), dynamo=False, verbose=False
+        )

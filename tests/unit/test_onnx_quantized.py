@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.resolved import quantized
 from tpsgd_edge.frontend.imports.onnx_net import read_onnx
+from tpsgd_edge.frontend.imports.steps import with_steps
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -122,3 +123,37 @@ def test_an_average_that_counts_zeros_does_not_learn(tmp_path: Path):
     net = read_onnx(nets.save_torch(tmp_path / "net.onnx", module, torch.zeros(1, 2, 8, 8)))
     assert [layer.get("train", True) for layer in net.layers] == [True, False, True]
     np.testing.assert_allclose(next(iter(list(net.weights.values())[1:2])).w, 1 / 9)
+
+
+def test_weights_with_one_scale_keep_their_integers(tmp_path: Path):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(qdq_net(with_steps=False))
+    net = read_onnx(path)
+    assert net.in_integers
+    steps = {name: weights.step for name, weights in with_steps(net).items()}
+    assert steps == {"first": pytest.approx(0.013), "second": None}
+    (note,) = nets.spec_of(path).notes
+    assert "the weights of 'first' are the file's integers; those of 'second'" in note
+
+
+@pytest.mark.parametrize("op", ["DequantizeLinear", "Cast"])
+def test_samples_in_whole_numbers_keep_their_scale_beside_the_weights(op, tmp_path: Path):
+    """Weights of the first layer are those of the file, not 255 times smaller."""
+    scaling = [node("DequantizeLinear", ["x", "s"], ["x_real"])]
+    if op == "Cast":
+        scaling = [node("Cast", ["x"], ["c"], to=1), node("Mul", ["c", "s"], ["x_real"])]
+    w = RNG.normal(size=(6, 3)).astype(np.float32)
+    model = nets.model_of(
+        [*scaling, node("MatMul", ["x_real", "w"], ["y"], name="first")],
+        {"s": np.array(1 / 255, np.float32), "w": w},
+        ("n", 6),
+    )
+    model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
+    path = tmp_path / "net.onnx"
+    path.write_bytes(model.SerializeToString())
+    net = read_onnx(path)
+    np.testing.assert_allclose(net.weights["first"].w, w.T, rtol=1e-6)
+    np.testing.assert_allclose(net.input_scaling.scale, 1 / 255, rtol=1e-6)
+    x = RNG.integers(0, 256, (9, 6)).astype(np.uint8)
+    ours, _ = nets.answers(path, x, np.arange(9) % 3)
+    np.testing.assert_allclose(ours, nets.runtime(path, x), rtol=1e-5, atol=1e-5)

@@ -10,6 +10,7 @@ from tpsgd_edge.arithmetic.expression import compile_expression
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.data import Dataset
 from tpsgd_edge.frontend.imports.source import source_weights
+from tpsgd_edge.frontend.imports.steps import step_of
 from tpsgd_edge.frontend.kinds import make_layer
 from tpsgd_edge.frontend.layout import by, places_of_vector
 from tpsgd_edge.frontend.learning import learning_of
@@ -242,6 +243,8 @@ def _source_weights(spec: Spec, graph: Graph, dataset: Dataset) -> dict[str, Wei
         weights[first] = replace(weights[first], w=weights[first].w[:, places])
     if dataset.labels.kind == "vector" and graph.weighted[-1].activation == "linear":
         mean, std = label_scaling(spec, dataset.first.y_train)
-        w, b = weights[last.name].w, weights[last.name].b
-        weights[last.name] = Weights(w / std[:, np.newaxis], (b - mean) / std)
+        given = weights[last.name]
+        w = given.w / std[:, np.newaxis]
+        step = None if given.step is None else step_of(w)
+        weights[last.name] = Weights(w, (given.b - mean) / std, step)
     return weights

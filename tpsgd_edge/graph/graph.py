@@ -44,11 +44,13 @@ class Weights:
     """Real-valued weights (n_out, n_in) and biases (n_out,) of one layer.
 
     A row of a convolution is one filter, flattened from (rows, columns, channels of its group). A
-    gated layer has more: `weight_shapes` of the layer.
+    gated layer has more: `weight_shapes` of the layer. `step` is what all weights are whole
+    multiples of, where they come from integers: a format that can keeps these.
     """
 
     w: NDArray[np.float64]
     b: NDArray[np.float64]
+    step: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,8 @@ def _weight_scale(
         reach if first is None else float(np.abs(first.w).max()),
         asked=context.learning.weight_range,
         trains=context.learning.trainable,
+        is_given=context.graph.layers[context.index].name in context.graph.weights,
+        step=None if first is None else first.step,
         all_dense=all(layer.kind == "dense" for layer in context.graph.layers),
     )
     if first is None:

@@ -20,6 +20,8 @@ BIAS_BITS = 27
 # layers alone these would make more units learn at each sample, which costs more than it gains
 # (docs/RESULTS.md).
 _RANGE_GAIN = {"s16": 28.0, "s8": 5.0}
+# Bits that the largest of given weights has at least, whatever is typical.
+_FEWEST_BITS = 5
 _RANGE_GAIN_DENSE = _RANGE_GAIN | {"s8": 10.0}
 
 
@@ -54,17 +56,21 @@ def weight_bits(weight_type: str, x_type: str, n_in: int) -> int:
     return min(15, room.bit_length() - 1) if room > 0 else 0
 
 
-def weight_range(weight_type: str, n_in: int, largest: float, *, all_dense: bool) -> float:
+def weight_range(
+    weight_type: str, n_in: int, largest: float, *, all_dense: bool, most: float = math.inf
+) -> float:
     """Real magnitude that 2^weight_bits stands for, with room for learning.
 
     A power of two, but for s8 that must hold large weights: there each step counts.
 
     Args:
         largest: the largest magnitude among the initial weights.
+        most: an upper limit, which leaves small weights some steps.
         all_dense: the net has neither convolutions nor memories nor recurrent layers.
     """
     gain = (_RANGE_GAIN_DENSE if all_dense else _RANGE_GAIN)[weight_type]
     typical = 2.0 ** round(math.log2(gain / math.sqrt(n_in)))
+    typical = min(typical, most)
     if FORMATS[weight_type] is S8:
         return max(typical, 1.25 * largest)
     return max(typical, power_of_two_above(1.25 * largest) if largest > 0 else 0.0)
@@ -79,6 +85,8 @@ def weight_scale(
     asked: float | None,
     trains: bool,
     all_dense: bool,
+    is_given: bool = False,
+    step: float | None = None,
 ) -> float:
     """Real value of one unit of the weights.
 
@@ -86,13 +94,31 @@ def weight_scale(
         bits: k.
         largest: the largest magnitude among the initial weights.
         asked: what 2^weight_bits stands for, where the spec says so.
+        is_given: the initial weights are not drawn, so that nothing says how large they are.
+        step: what all initial weights are whole multiples of; None where there is none.
     """
     if asked:
         return asked / 2.0**bits
     if not trains and largest > 0:
         # No room is needed: the largest weight is the largest integer.
-        return largest / (2.0**bits - 1)
-    return weight_range(weight_type, n_in, largest, all_dense=all_dense) / 2.0**bits
+        scale = largest / (2.0**bits - 1)
+    else:
+        most = math.inf
+        if is_given and largest > 0:
+            most = power_of_two_above(largest * 2.0 ** (bits - _FEWEST_BITS))
+        reach = weight_range(weight_type, n_in, largest, all_dense=all_dense, most=most)
+        scale = reach / 2.0**bits
+    return scale if step is None else _whole_part(step, scale, largest, bits)
+
+
+def _whole_part(step: float, scale: float, largest: float, bits: int) -> float:
+    """The part of a step, over a power of two, that is next above `scale`, or the step itself.
+
+    So weights that are whole multiples of it stay whole; `scale` where they would not fit.
+    """
+    if round(largest / step) > 2**bits - 1:
+        return scale
+    return math.ldexp(step, -max(0, math.floor(math.log2(step / scale * (1 + 1e-9)))))
 
 
 def with_room_for_biases(scale: float, biases: NDArray[np.float64], x_unit: float) -> float:

@@ -10,7 +10,7 @@ docs/SPEC.md, the schema and `tpsgd-edge explain` say.
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
@@ -370,8 +370,14 @@ class Spec(Section):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Notes made while reading, about names that are old ones (`aliases.py`)."""
+        """Notes made while reading: names that are old ones (`aliases.py`), what a source lost."""
         return self._notes
+
+    def with_notes(self, *notes: str) -> Self:
+        """The spec with further notes behind its own."""
+        made = self.model_copy()
+        made._notes = (*self._notes, *notes)
+        return made
 
     @property
     def digest(self) -> str:

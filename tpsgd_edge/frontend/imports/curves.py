@@ -54,7 +54,8 @@ def _check_constants(call: Call) -> None:
 
 
 def _check_no_pool(chain: Chain, call: Call) -> None:
-    if chain.layers and chain.layers[-1].weights is None:
+    # What is normalized gets a layer of its own that scales it.
+    if chain.layers and chain.layers[-1].weights is None and chain.layers[-1].kind != "norm":
         raise call.error(
             f"{call.node.op} stands apart from the layer before it",
             found=f"{chain.layers[-1].kind} between: the largest value before it need not be the "

@@ -67,7 +67,8 @@ class OnnxNet:
     """The parts of an ONNX graph that matter here.
 
     Lengths of the input that the file leaves open are None; `input_type` is ONNX's number of the
-    type of its elements. `opset` is the version of ONNX's own operators.
+    type of its elements. `opset` is the version of ONNX's own operators. `in_integers` tells
+    whether constants were whole numbers with a scale.
     """
 
     file: str
@@ -80,6 +81,7 @@ class OnnxNet:
     input_type: int = 1
     opset: int = 17
     metadata: Mapping[str, str] = field(default_factory=dict)
+    in_integers: bool = False
 
 
 def read_onnx_file(path: Path) -> OnnxNet:

@@ -24,6 +24,7 @@ _HELP = {
     "Split": _TAKEN_APART,
     "Max": "the larger of a value and a number is a relu; of two branches there is no layer yet",
     "Exp": "scikit-learn: to_onnx(model, x, options={id(model): {'raw_scores': True}})",
+    "ReduceL2": "a vector over its length is no layer: nn.RMSNorm and nn.LayerNorm are",
     "Normalizer": "it divides each sample by its own length, which no layer does: give "
     "normalized samples, or use StandardScaler",
     "ConvInteger": _IN_INTEGERS,

@@ -25,6 +25,7 @@ class ImportedNet:
         input_places: places of a sample's values there, in our order; None where they are the same.
         input_scaling: what the net makes of its samples first; None where a layer took it in.
         class_names: in the order of the outputs; None where the net does not say.
+        in_integers: whether the file has weights that are whole numbers with a scale.
     """
 
     layers: tuple[Mapping[str, Any], ...]
@@ -34,6 +35,7 @@ class ImportedNet:
     input_places: tuple[int, ...] | None = None
     input_scaling: Affine | None = None
     class_names: tuple[str, ...] | None = None
+    in_integers: bool = False
 
     def save_weights(self, path: str | Path) -> None:
         """Write an .npz for `model.weights_file`.

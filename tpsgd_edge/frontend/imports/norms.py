@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tpsgd_edge.frontend.imports.call import Call
+from tpsgd_edge.frontend.imports.call import Call, Node
 from tpsgd_edge.frontend.imports.chain import (
     Chain,
     like_before,
@@ -15,7 +15,14 @@ from tpsgd_edge.frontend.imports.chain import (
     scaled,
     with_scale_layer,
 )
+from tpsgd_edge.frontend.imports.help import what_to_do
 from tpsgd_edge.frontend.imports.inputs import laid
+from tpsgd_edge.frontend.imports.norm_values import NormFound, norm_of
+
+# ONNX Runtime's optimizer writes the last one for an RMS norm that it finds.
+OPERATORS = ("LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization")
+# The node that stands for a norm of several operators.
+ISLAND = "Normalization"
 
 
 def layer_normalization(chain: Chain, call: Call) -> Chain:
@@ -29,26 +36,59 @@ def layer_normalization(chain: Chain, call: Call) -> Chain:
     axis = call.integer("axis", -1) % len(shape)
     lengths = shape[axis:]
     is_centered = call.node.op == "LayerNormalization"
-    epsilon = call.number("epsilon", 1e-5)
+    # Both broadcast to the values; `scaled` says where they do not.
+    scale = call.real(1, "scale") if call.has(1) else np.ones(lengths)
+    shift = call.real(2, "bias") if call.has(2) else np.zeros(lengths)
+    axes = tuple(range(axis, len(shape)))
+    return _normalized(
+        chain, call, NormFound(axes, is_centered, call.number("epsilon", 1e-5), scale, shift)
+    )
+
+
+def island(chain: Chain, call: Call) -> Chain:
+    """Read a normalization that is written as several operators.
+
+    Raises:
+        DataError: they make no norm of ours, or one of other values than a layer of ours has.
+    """
+    nodes = call.node.attributes.get("nodes", ())
+    if not nodes or not all(isinstance(node, Node) for node in nodes):
+        raise call.error(f"the operator {ISLAND} has no layer of ours", help=what_to_do(ISLAND))
+    pairs = zip(call.node.inputs, call.arrays, strict=True)
+    constants = {name: array for name, array in pairs if array is not None}
+    norm = norm_of(nodes, call, constants, chain.order.shape)
+    if norm is None:
+        raise call.error(
+            "operators with a mean and a root make no norm that a layer of ours is",
+            found=", ".join(node.op for node in nodes[:12]),
+            help="a norm is (x - mean) / sqrt(variance + epsilon), or x / sqrt(mean square + "
+            "epsilon), then a factor and a shift; epsilon is added under the root",
+        )
+    return _normalized(chain, call, norm)
+
+
+def _normalized(chain: Chain, call: Call, norm: NormFound) -> Chain:
+    """The chain with a norm layer, whose scale and shift are left pending."""
+    shape, epsilon = chain.order.shape, norm.epsilon
     if chain.pending is not None:
-        chain, epsilon = _without_pending(chain, call, epsilon, is_centered=is_centered)
+        chain, epsilon = _without_pending(chain, call, epsilon, is_centered=norm.centered)
     if not chain.layers:
         chain = _samples_as_they_lie(chain)
-    order = places(chain, call).reshape(shape)
-    over = _over(chain, order.reshape(-1, math.prod(lengths)))
+    order = np.moveaxis(places(chain, call).reshape(shape), norm.axes, range(-len(norm.axes), 0))
+    over = _over(chain, order.reshape(-1, math.prod(shape[axis] for axis in norm.axes)))
     if over is None:
         raise call.error(
             f"{call.node.op} normalizes values that no layer of ours does",
-            found=f"axes from {axis} on of values of shape {shape}",
+            found=f"axes {', '.join(map(str, norm.axes))} of values of shape {shape}",
             help="all values of a layer, or the channels of each place, are normalized together",
         )
     table: dict[str, Any] = {"kind": "norm", "over": over, "epsilon": epsilon}
-    if not is_centered:
+    if not norm.centered:
         table["center"] = False
     made = like_before(chain, call, table, None)
-    scale = call.real(1, "scale", lengths) if call.has(1) else np.ones(lengths)
-    shift = call.real(2, "bias", lengths) if call.has(2) else np.zeros(lengths)
-    return made if (scale == 1).all() and not shift.any() else scaled(made, call, scale, shift)
+    if (norm.scale == 1).all() and not norm.shift.any():
+        return made
+    return scaled(made, call, norm.scale, norm.shift)
 
 
 def _samples_as_they_lie(chain: Chain) -> Chain:

@@ -20,8 +20,9 @@ from tpsgd_edge.frontend.imports.help import what_to_do
 from tpsgd_edge.frontend.imports.inputs import first_chain, laid_for, net_input
 from tpsgd_edge.frontend.imports.joins import joined
 from tpsgd_edge.frontend.imports.net import ImportedNet
-from tpsgd_edge.frontend.imports.operators import HANDLERS, check_heeded, check_readable
+from tpsgd_edge.frontend.imports.operators import HANDLERS, SCALING, check_heeded, check_readable
 from tpsgd_edge.frontend.imports.recognized import with_activations
+from tpsgd_edge.frontend.imports.recognized_norms import with_norms
 from tpsgd_edge.frontend.imports.tail import ENDS, TAIL, are_places, class_names
 from tpsgd_edge.frontend.metadata import class_names as named_classes
 from tpsgd_edge.spec import SAMPLE
@@ -49,7 +50,7 @@ def imported(net: OnnxNet) -> ImportedNet:
     Raises:
         DataError: a node that has no layer of ours, or does not fit.
     """
-    net = with_activations(net)
+    net = with_norms(with_activations(net))
     reading = _Reading(net)
     for node in net.nodes:
         reading.take(node)
@@ -62,6 +63,7 @@ def imported(net: OnnxNet) -> ImportedNet:
         input_places=_places(chain),
         input_scaling=chain.scaling,
         class_names=reading.class_names or named_classes(net.metadata),
+        in_integers=net.in_integers or reading.in_integers,
     )
 
 
@@ -111,6 +113,7 @@ class _Reading:
         self.numbers: dict[str, int] = {}
         self.constants: dict[str, Array] = {}
         self.computed = 0
+        self.in_integers = False
         # Tensors that hold answers, and the net up to what they are made of.
         self.tail: set[str] = set()
         self.answered: Chain | None = None
@@ -222,6 +225,9 @@ class _Reading:
         if order is not None:
             chain = replace(chain, order=order)
         elif handler is not None:
+            if self.net.input_type not in _REAL_TYPES and node.op not in SCALING:
+                # Samples of 255 steps would want weights and learning rates as small as these.
+                chain = with_scaled_samples(chain)
             chain = laid_for(chain, call)
         if handler is not None:
             chain = handler(chain, call)
@@ -343,6 +349,7 @@ class _Reading:
                 found=f"domain {call.node.domain[:40]}" if call.node.domain else None,
                 help=what_to_do(call.node.op, call.node.domain, constants=True),
             )
+        self.in_integers |= call.node.op == "DequantizeLinear"
         self.computed += array.size
         if self.computed > _LARGEST_COMPUTED or not call.node.outputs:
             raise call.error(f"{call.node.op[:40]} makes too many constants")

@@ -33,9 +33,8 @@ HANDLERS: dict[tuple[str, str], Callable[[Chain, Call], Chain]] = {
     **dict.fromkeys((("", "LeakyRelu"), ("", "PRelu")), elementwise.leaky_relu),
     ("", "Clip"): elementwise.clip,
     **{("", op): curves.curve for op in CURVES},
-    **dict.fromkeys(
-        (("", "LayerNormalization"), ("", "RMSNormalization")), norms.layer_normalization
-    ),
+    **{("", op): norms.layer_normalization for op in norms.OPERATORS},
+    ("", norms.ISLAND): norms.island,
     ("", "BatchNormalization"): elementwise.batch_normalization,
     **dict.fromkeys((("", "Max"), ("", "Min")), elementwise.extreme),
     ("", "Neg"): elementwise.negated,
@@ -47,6 +46,11 @@ HANDLERS: dict[tuple[str, str], Callable[[Chain, Call], Chain]] = {
     ("", "QuantizeLinear"): quantized.quantize,
     ("", "DequantizeLinear"): quantized.dequantize,
 }
+# What only scales values, or leaves them as they are.
+SCALING = (
+    *("Add", "Sub", "Mul", "Div", "Neg", "BatchNormalization", "Scaler"),
+    *("Cast", "Dropout", "QuantizeLinear", "DequantizeLinear"),
+)
 # What may read zeros that Pad put around values, beside what only moves them.
 _ON_ZEROS = ("Conv", "Pad", "Cast")
 # What may read whole numbers, beside what only moves them.

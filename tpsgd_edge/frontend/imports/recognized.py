@@ -34,7 +34,7 @@ _KNOWN: Mapping[str, tuple[str, dict[str, Any]]] = {
 _erf = np.vectorize(math.erf, otypes=[float])
 
 # Each gets the values of its inputs, numbers among them, and the node.
-_COMPUTES: Mapping[str, Callable[[list[Any], Call], Any]] = {
+COMPUTES: Mapping[str, Callable[[list[Any], Call], Any]] = {
     "Add": lambda v, _: v[0] + v[1],
     "Sub": lambda v, _: v[0] - v[1],
     "Mul": lambda v, _: v[0] * v[1],
@@ -90,7 +90,7 @@ class _Nodes:
 
     def is_single(self, node: Node) -> bool:
         """Tell whether it works on single values."""
-        return node.op in _COMPUTES and node.domain in ("", "ai.onnx") and len(node.outputs) == 1
+        return node.op in COMPUTES and node.domain in ("", "ai.onnx") and len(node.outputs) == 1
 
 
 def with_activations(net: OnnxNet) -> OnnxNet:
@@ -172,7 +172,7 @@ def _known(nodes: _Nodes, x: str, island: list[Node]) -> str | None:
         for node in island:
             inputs = [values[n] if n in values else nodes.number(n) for n in node.inputs if n]
             call = Call(node, (), nodes.net.file)
-            values[node.outputs[0]] = np.asarray(_COMPUTES[node.op](inputs, call), np.float64)
+            values[node.outputs[0]] = np.asarray(COMPUTES[node.op](inputs, call), np.float64)
     y = values[island[-1].outputs[0]]
     for name in _KNOWN:
         if y.shape == _GRID.shape and bool(np.all(np.abs(y - ACTIVATION[name](_GRID)) < _NEAR)):

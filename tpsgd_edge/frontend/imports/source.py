@@ -1,6 +1,7 @@
 """The model of a spec that another tool made."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.frontend.data import raw_labels
 from tpsgd_edge.frontend.imports.net import ImportedNet
 from tpsgd_edge.frontend.imports.onnx_net import read_onnx
+from tpsgd_edge.frontend.imports.steps import notes_on_integers, with_steps
 from tpsgd_edge.frontend.imports.two_classes import as_two_classes, ends_with_sigmoid
 from tpsgd_edge.frontend.inputs import check_inputs
 from tpsgd_edge.frontend.tflite.net import read_tflite
@@ -32,7 +34,8 @@ def with_source(spec: Spec) -> Spec:
     net = read_source(spec)
     if ends_with_sigmoid(net) and _are_two_classes(spec):
         net = as_two_classes(net)
-    return with_layers(spec, net.layers, net.input_shape, net.class_names, source=_input(net))
+    made = with_layers(spec, net.layers, net.input_shape, net.class_names, source=_input(net))
+    return made.with_notes(*notes_on_integers(spec, net))
 
 
 def read_source(spec: Spec) -> ImportedNet:
@@ -70,11 +73,11 @@ def source_weights(spec: Spec, class_names: tuple[str, ...]) -> dict[str, Weight
     net, last = read_source(spec), spec.model.weighted[-1]
     if ends_with_sigmoid(net) and isinstance(last, DenseSpec) and last.units == 2:
         net = as_two_classes(net)
-    weights, own = dict(net.weights), net.class_names
+    weights, own = dict(with_steps(net)), net.class_names
     if own is not None and own != class_names and sorted(own) == sorted(class_names):
         rows = [own.index(name) for name in class_names]
-        w, b = weights[last.name].w, weights[last.name].b
-        weights[last.name] = Weights(w[rows], b[rows])
+        given = weights[last.name]
+        weights[last.name] = replace(given, w=given.w[rows], b=given.b[rows])
     return weights
 
 

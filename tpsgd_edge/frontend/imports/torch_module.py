@@ -3,6 +3,8 @@
 import io
 import pickle
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,10 @@ from tpsgd_edge.frontend.imports.file import onnx_from_bytes
 from tpsgd_edge.frontend.imports.net import ImportedNet
 from tpsgd_edge.frontend.imports.onnx_net import imported
 
+_RMS_NORM = "aten::rms_norm"
+# The exporter's first: what somebody registers for a later one goes before ours.
+_FIRST_OPSET = 9
+
 
 def from_torch(
     module: Any, example_input: Any, *, weights_file: str | Path | None = None
@@ -21,7 +27,8 @@ def from_torch(
     """The layers and weights of a torch module.
 
     Args:
-        module: a `torch.nn.Module`; its training mode stays as it is.
+        module: a `torch.nn.Module`; its training mode stays as it is. Or the program that
+            `torch.export.export` makes of one in evaluation mode.
         example_input: a tensor with one sample, as the module takes it.
         weights_file: a saved state dict to load into the module first. It is read with
             `weights_only`: nothing in it is run.
@@ -39,13 +46,8 @@ def from_torch(
     name = type(module).__name__
     if weights_file is not None:
         _load(torch, module, Path(weights_file))
-    buffer, was_training = io.BytesIO(), module.training
-    exporter: Any = torch.onnx  # which also writes to memory, whatever its types say
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            # The other exporter takes recurrent layers apart.
-            exporter.export(module.eval(), (example_input,), buffer, dynamo=False)
+        content = _exported(torch, module, example_input)
     except ImportError as error:
         raise ToolError(
             "torch needs a package to export a net",
@@ -60,9 +62,49 @@ def from_torch(
             found=(str(error).strip() or type(error).__name__).splitlines()[0][:200],
             help="does the module take the example input? it must have one sample",
         ) from None
+    return _channels_last(imported(onnx_from_bytes(content, name)), name)
+
+
+def _exported(torch: Any, module: Any, example_input: Any) -> bytes:
+    """The ONNX file that torch makes of a module in evaluation mode, or of a program."""
+    exporter: Any = torch.onnx  # which also writes to memory, whatever its types say
+    buffer, how = io.BytesIO(), {"dynamo": False}  # the other exporter takes recurrent layers apart
+    with warnings.catch_warnings(), _rms_norms(exporter):
+        warnings.simplefilter("ignore")
+        if isinstance(module, torch.export.ExportedProgram):
+            # Its mode was settled when it was made.
+            how["training"] = exporter.TrainingMode.PRESERVE
+            exporter.export(module.module(), (example_input,), buffer, **how)
+            return buffer.getvalue()
+        was_training = module.training
+        try:
+            exporter.export(module.eval(), (example_input,), buffer, **how)
+        finally:
+            module.train(was_training)
+    return buffer.getvalue()
+
+
+@contextmanager
+def _rms_norms(exporter: Any) -> Iterator[None]:
+    """Let the exporter write torch.nn.RMSNorm, which it does not know, as one node."""
+    from torch.onnx import symbolic_helper
+
+    @symbolic_helper.parse_args("v", "is", "v", "f")
+    def rms_norm(graph: Any, x: Any, lengths: Any, weight: Any, epsilon: float | None) -> Any:
+        epsilon = float(np.finfo(np.float32).eps) if epsilon is None else epsilon
+        inputs = (x,) if symbolic_helper._is_none(weight) else (x, weight)
+        how = {"axis_i": -len(lengths), "epsilon_f": epsilon}
+        return graph.op("RMSNormalization", *inputs, **how).setType(x.type())
+
+    def unsupported(*_: Any) -> Any:
+        return symbolic_helper._onnx_unsupported(_RMS_NORM)
+
+    exporter.register_custom_op_symbolic(_RMS_NORM, rms_norm, _FIRST_OPSET)
+    try:
+        yield
     finally:
-        module.train(was_training)
-    return _channels_last(imported(onnx_from_bytes(buffer.getvalue(), name)), name)
+        # Once unregistered, torch could no longer say by itself that it does not know it.
+        exporter.register_custom_op_symbolic(_RMS_NORM, unsupported, _FIRST_OPSET)
 
 
 def _channels_last(net: ImportedNet, name: str) -> ImportedNet:

@@ -79,7 +79,16 @@ def as_graph(net: TfliteFile) -> OnnxNet:
         input_shape=tensor.lengths,
         outputs=tuple(nodes.end(index) for index in net.outputs),
         input_type=ONNX_TYPES[tensor.type],
+        in_integers=any(_has_whole_weights(net, op) for op in net.operators),
     )
+
+
+def _has_whole_weights(net: TfliteFile, op: Operator) -> bool:
+    """Tell whether the second input of an operator is constant, in whole numbers with a scale."""
+    if len(op.inputs) < 2 or op.inputs[1] < 0:
+        return False
+    tensor = net.tensor(op.inputs[1])
+    return tensor.is_constant and tensor.steps is not None and tensor.limits is not None
 
 
 def _input(net: TfliteFile) -> int:

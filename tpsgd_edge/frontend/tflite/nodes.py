@@ -123,7 +123,9 @@ class Nodes:
                 found=f"{scale.size} scales for {b.size} biases",
                 help="one scale for all of them, or one for each",
             )
-        return np.asarray((b.ravel() * scale).reshape(b.shape))
+        # A NaN that signals is refused later, in words.
+        with np.errstate(invalid="ignore"):
+            return np.asarray((b.ravel() * scale).reshape(b.shape))
 
     def is_constant(self, op: Operator, place: int) -> bool:
         """Tell whether an input's numbers are in the file, or made of such."""

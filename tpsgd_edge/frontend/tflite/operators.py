@@ -225,6 +225,19 @@ def _extreme(nodes: Nodes, op: Operator) -> None:
     nodes.stands_for(op, nodes.node(op, kind, [nodes.value(op, 0), nodes.value(op, 1)]))
 
 
+def _square(nodes: Nodes, op: Operator) -> None:
+    """Read SQUARE and SQUARED_DIFFERENCE, of which norms are made."""
+    x = nodes.value(op, 0)
+    if op.op == "SQUARED_DIFFERENCE":
+        x = nodes.node(op, "Sub", [x, nodes.value(op, 1)])
+    nodes.stands_for(op, nodes.node(op, "Mul", [x, x]))
+
+
+def _root(nodes: Nodes, op: Operator) -> None:
+    y = nodes.node(op, "Sqrt", [nodes.value(op, 0)])
+    nodes.stands_for(op, nodes.node(op, "Reciprocal", [y]) if op.op == "RSQRT" else y)
+
+
 def _concat(nodes: Nodes, op: Operator) -> None:
     parts = [nodes.value(op, place) for place in range(len(op.inputs))]
     _finish(nodes, op, nodes.node(op, "Concat", parts, axis=int(option(op, "axis"))))
@@ -318,7 +331,12 @@ def _same(nodes: Nodes, op: Operator) -> None:
     nodes.stands_for(op, nodes.node(op, "Identity", [nodes.value(op, 0)]))
 
 
-_REDUCED = {"MEAN": "ReduceMean", "REDUCE_MAX": "ReduceMax", "REDUCE_PROD": "ReduceProd"}
+_REDUCED = {
+    "MEAN": "ReduceMean",
+    "SUM": "ReduceSum",
+    "REDUCE_MAX": "ReduceMax",
+    "REDUCE_PROD": "ReduceProd",
+}
 # Those whose sums saturate where their outputs are whole numbers.
 _WITH_SUMS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "ADD")
 _CURVES: Mapping[str, tuple[str, tuple[float, ...]]] = {
@@ -345,6 +363,8 @@ HANDLERS: Mapping[str, Callable[[Nodes, Operator], None]] = {
     "GELU": _gelu,
     "PRELU": _prelu,
     **dict.fromkeys(("ADD", "SUB", "MUL", "DIV"), _arithmetic),
+    **dict.fromkeys(("SQUARE", "SQUARED_DIFFERENCE"), _square),
+    **dict.fromkeys(("SQRT", "RSQRT"), _root),
     **dict.fromkeys(("MAXIMUM", "MINIMUM"), _extreme),
     "CONCATENATION": _concat,
     "PACK": _pack,
