@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -58,11 +59,11 @@ def test_a_folder_that_others_may_write_is_not_trusted(mode, folder):
     assert (cache_folder(), fetch("a")) == (None, None)
 
 
-@pytest.mark.parametrize("content", [b"", b"on", b"two"])
+@pytest.mark.parametrize("content", [b"", b"on", b"two", b"one more"])
 def test_a_damaged_entry_is_none_and_goes(content, folder):
     keep("a", b"one")
     (entry,) = folder.iterdir()
-    entry.write_bytes(content)
+    entry.write_bytes(entry.read_bytes()[:-3] + content)
     assert fetch("a") is None
     assert list(folder.iterdir()) == []
     keep("a", b"one")
@@ -70,22 +71,23 @@ def test_a_damaged_entry_is_none_and_goes(content, folder):
 
 
 def test_the_least_used_goes_first(folder, monkeypatch):
-    monkeypatch.setattr(cache, "LARGEST", 40)
+    monkeypatch.setattr(cache, "LARGEST", 8 * (5 + 32))
     for i, key in enumerate("abc"):
         keep(key, bytes(5))
-        (entry,) = folder.glob(f"{key}-*")
+        entry = folder / key
         os.utime(entry, (i, i))
     assert fetch("a") is not None  # which makes it the latest one
     for key in "defghi":
         keep(key, bytes(5))
     assert (fetch("a"), fetch("b"), fetch("i")) == (bytes(5), None, bytes(5))
-    assert sum(path.stat().st_size for path in folder.iterdir()) <= 40
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= cache.LARGEST
 
 
 def test_what_is_too_large_is_not_kept(folder, monkeypatch):
-    monkeypatch.setattr(cache, "LARGEST", 40)
-    keep("a", bytes(6))
-    assert fetch("a") is None
+    monkeypatch.setattr(cache, "LARGEST", 43)
+    keep("a", bytes(11))
+    keep("b", bytes(10))
+    assert (fetch("a"), fetch("b")) == (None, bytes(10))
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(folder, monkeypatch):
@@ -100,6 +102,22 @@ def test_a_cache_that_cannot_be_written_is_no_error(folder, monkeypatch):
 
 def test_keys_heed_where_parts_end():
     assert key_of(("ab", "c")) != key_of(("a", "bc")) != key_of(("abc",))
+
+
+def test_an_entry_that_was_cut_short_is_none(folder):
+    keep("a", b"one")
+    (folder / "a").write_bytes(b"")
+    assert fetch("a") is None
+
+
+def test_code_is_that_of_the_part():
+    """What follows from code is kept under a key that holds all of it."""
+    ours = Path(cache.__file__).parent
+    whole = b"".join(cache.code_of("graph", "arithmetic"))
+    for path in (*ours.glob("graph/*.py"), *ours.glob("arithmetic/*.py")):
+        assert path.read_bytes() in whole
+    with pytest.raises(FileNotFoundError):
+        cache.code_of("nothing")
 
 
 def _race(number: int) -> bool:
@@ -155,7 +173,7 @@ class TestCompiling:
         if how == "flags":
             options["optimize"] = "-O1"
         if how == "processor":
-            monkeypatch.setattr(build, "_processor", lambda: ("another",))
+            monkeypatch.setattr(build, "processor", lambda: ("another",))
         if how == "compiler":
             monkeypatch.setattr(build, "_program", lambda _: ("another",))
         self.library(tmp_path / "two", extra, **options)

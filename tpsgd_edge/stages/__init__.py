@@ -1,7 +1,7 @@
 """The stages between a spec and a result, each one function; `pipeline.py` puts them in order."""
 
 from tpsgd_edge.stages.detection import detection_in
-from tpsgd_edge.stages.firmware import Firmware, inspect_firmware
+from tpsgd_edge.stages.firmware import Firmware, check_binary, inspect_firmware
 from tpsgd_edge.stages.preparation import (
     Prepared,
     compile_for_device,
@@ -12,7 +12,7 @@ from tpsgd_edge.stages.preparation import (
     scratch_project,
 )
 from tpsgd_edge.stages.proof import default_steps, emulator_of_proof, prove, prove_all
-from tpsgd_edge.stages.running import check_binary, on_host, train_on_host
+from tpsgd_edge.stages.running import on_host, train_on_host
 from tpsgd_edge.stages.training import (
     Progress,
     Training,

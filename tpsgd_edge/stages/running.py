@@ -16,10 +16,9 @@ from tpsgd_edge.stages.preparation import (
 )
 from tpsgd_edge.stages.proof import with_value
 from tpsgd_edge.stages.training import Progress, Training, quantize_samples, train
-from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.device import Device
 from tpsgd_edge.toolchain.interface import interface_of
-from tpsgd_edge.toolchain.open_device import can_emulate, open_device
+from tpsgd_edge.toolchain.open_device import open_device
 from tpsgd_edge.verdict import Verdict, compare, compare_answers, selftest_mismatch
 
 
@@ -77,18 +76,6 @@ def train_on_host(
             begin=raw,
             stretches=stretches,
         )
-
-
-def check_binary(prepared: Prepared, binary: Binary) -> None:
-    """Have a binary test itself, where this computer or an emulator can run it.
-
-    Raises:
-        MismatchError: it fails its self-test.
-    """
-    platform = prepared.platform
-    if platform.is_host or can_emulate(platform):
-        with open_device(binary, interface_of(prepared.model)) as device:
-            check_selftest(device, prepared, platform.name)
 
 
 def check_selftest(device: Device, prepared: Prepared, platform: str) -> None:
