@@ -88,22 +88,6 @@ def keep(key: str, *parts: bytes) -> None:
 
 
 @cache
-def code_of(*parts: str) -> tuple[bytes, ...]:
-    """The sources of parts of this package, such as "graph": other code may do otherwise.
-
-    Raises:
-        FileNotFoundError: a part has no sources, so that nothing may be kept that it made.
-    """
-    found = []
-    for part in parts:
-        paths = sorted((Path(__file__).parent / part).rglob("*.py"))
-        if not paths:
-            raise FileNotFoundError(part)
-        found += [path.read_bytes() for path in paths]
-    return tuple(found)
-
-
-@cache
 def processor() -> tuple[str, ...]:
     """Facts about this computer's processor; computers may share a home folder."""
     told = Path("/proc/cpuinfo")

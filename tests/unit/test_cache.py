@@ -3,6 +3,7 @@
 import importlib
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.fake_project import SOURCES, write_project
-from tpsgd_edge import cache
+from tpsgd_edge import assets, cache
 from tpsgd_edge.cache import cache_folder, fetch, keep, key_of
 from tpsgd_edge.toolchain import build
 from tpsgd_edge.toolchain.build import compile_firmware, compile_simulation
@@ -110,14 +111,32 @@ def test_an_entry_that_was_cut_short_is_none(folder):
     assert fetch("a") is None
 
 
-def test_code_is_that_of_the_part():
+@pytest.mark.parametrize("changed", ["graph/forward.py", "toolchain/platforms/host.toml"])
+def test_the_digest_of_the_code_is_that_of_every_file(changed, tmp_path, monkeypatch):
     """What follows from code is kept under a key that holds all of it."""
-    ours = Path(cache.__file__).parent
-    whole = b"".join(cache.code_of("graph", "arithmetic"))
-    for path in (*ours.glob("graph/*.py"), *ours.glob("arithmetic/*.py")):
-        assert path.read_bytes() in whole
+    ours = Path(assets.__file__).parent
+    ignored = shutil.ignore_patterns("__pycache__")
+    copy = shutil.copytree(ours, tmp_path / "tpsgd_edge", ignore=ignored)
+    monkeypatch.setattr(assets, "_PACKAGE", copy)
+    for name in ("firmware", "codegen_templates"):
+        (tmp_path / name).mkdir()
+    seen = [assets.code_digest.__wrapped__()]
+    with (copy / changed).open("a") as file:
+        file.write("\n")
+    seen.append(assets.code_digest.__wrapped__())
+    for name in ("firmware", "codegen_templates"):
+        (tmp_path / name / "more.c").write_text("")
+        seen.append(assets.code_digest.__wrapped__())
+    (copy / "__pycache__").mkdir()
+    (copy / "__pycache__" / "more.pyc").write_text("")
+    assert len({*seen}) == len(seen)
+    assert assets.code_digest.__wrapped__() == seen[-1]
+
+
+def test_without_files_there_is_no_digest_of_code(tmp_path, monkeypatch):
+    monkeypatch.setattr(assets, "_PACKAGE", tmp_path / "package.zip" / "tpsgd_edge")
     with pytest.raises(FileNotFoundError):
-        cache.code_of("nothing")
+        assets.code_digest.__wrapped__()
 
 
 def _race(number: int) -> bool:

@@ -5,7 +5,6 @@ one that is fitted is the linear classifier, by least squares, of what a layer m
 before training; then it stays, as a random one does.
 """
 
-import pickle
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from tpsgd_edge.arithmetic.projection import UNIT, draw_projection
 from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.arithmetic.types import Real
+from tpsgd_edge.canonical import canonical
 from tpsgd_edge.frontend.data import Dataset, Samples, label_scaling
 from tpsgd_edge.frontend.network import dataset_scaling
 from tpsgd_edge.frontend.remembered import remembered
@@ -57,7 +57,7 @@ def with_fitted_projections(
         dataset_scaling(spec, dataset),
         _label_rows(spec, graph, dataset)[some],
     )
-    return replace(graph, fitted=remembered(task.parts(), lambda: _fitted(task)))
+    return replace(graph, fitted=remembered(canonical(task), lambda: _fitted(task)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +76,6 @@ class _Task:
     x: Samples
     scaling: Scaling
     wanted: Real
-
-    def parts(self) -> tuple[bytes, ...]:
-        """The same as bytes, whatever the machine."""
-        x = np.ascontiguousarray(self.x)
-        words = (self.places, self.seed, x.dtype.str, x.shape, self.wanted.shape)
-        arrays = (*self.scaling, self.wanted)
-        return (
-            repr(words).encode(),
-            pickle.dumps(self.graph),
-            x.tobytes(),
-            *(array.tobytes() for array in arrays),
-        )
 
 
 def _fitted(task: _Task) -> dict[str, NDArray[np.int8]]:

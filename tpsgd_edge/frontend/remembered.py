@@ -3,28 +3,27 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.cache import code_of, fetch, keep, key_of, processor
+from tpsgd_edge.assets import code_digest
+from tpsgd_edge.cache import fetch, keep, key_of, processor
 
-# Parts of this package that a fit runs through; a test compares them with what is imported.
-CODE = ("arithmetic", "frontend", "graph", "spec")
 # Libraries of numpy choose among ways to add up by these, by the processor and by its cores.
 _SETTINGS = ("BLIS_", "GOTO_", "MKL_", "NPY_", "OMP_", "OPENBLAS_", "VECLIB_")
 
 Fits = dict[str, NDArray[np.int8]]
 
 
-def remembered(parts: Iterable[bytes], make: Callable[[], Fits]) -> Fits:
-    """Matrices by name: those that were made of the same parts before, else what `make` returns.
+def remembered(task: bytes, make: Callable[[], Fits]) -> Fits:
+    """Matrices by name: those that were made for the same task before, else what `make` returns.
 
     Args:
-        parts: all that the matrices follow from, but for code and computer.
+        task: all that the matrices follow from, but for code and computer.
     """
-    key = key_of(("fits", *parts, *_numbers(), *code_of(*CODE)))
+    key = key_of(("fits", task, *_numbers(), code_digest()))
     kept = fetch(key)
     if kept is not None:
         rows = json.loads(kept)

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tpsgd_edge.arithmetic.types import Array
-from tpsgd_edge.cache import code_of, fetch, keep, key_of
+from tpsgd_edge.assets import code_digest
+from tpsgd_edge.cache import fetch, keep, key_of
 from tpsgd_edge.codegen import CProject
 from tpsgd_edge.errors import ToolError
 from tpsgd_edge.quantize import quantize_inputs, quantize_labels
@@ -131,7 +132,7 @@ def _run_by(binary: Binary) -> tuple[str | bytes, ...]:
     platform = binary.platform
     emulator = find_emulator(platform)
     words = (platform.name, emulator, emulator_title(emulator))
-    return (*words, binary.path.read_bytes(), *code_of("toolchain"))
+    return (*words, binary.path.read_bytes(), code_digest())
 
 
 def _sizes(prepared: Prepared, binary: Binary) -> Sizes:
@@ -147,7 +148,7 @@ def _sizes(prepared: Prepared, binary: Binary) -> Sizes:
 
 def _measured_sizes(binary: Binary) -> Sizes:
     """Sizes as linked, as the user's cache or the linked program has them."""
-    key = key_of(("sizes", binary.kind, binary.path.read_bytes(), *code_of("toolchain")))
+    key = key_of(("sizes", binary.kind, binary.path.read_bytes(), code_digest()))
     kept = fetch(key)
     if kept is not None:
         known = json.loads(kept)
