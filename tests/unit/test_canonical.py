@@ -32,7 +32,13 @@ NET = {
 }
 MAPS = {
     "name": "maps",
-    "model": {"layers": [{"name": "conv", "kind": "conv2d", "filters": 4}, {"kind": "max_pool"}, {"name": "fc", "units": 10}]},
+    "model": {
+        "layers": [
+            {"name": "conv", "kind": "conv2d", "filters": 4},
+            {"kind": "max_pool"},
+            {"name": "fc", "units": 10},
+        ]
+    },
     "data": {"file": "digits.npz", "input_shape": [8, 8, 1]},
 }
 VALUES = [
@@ -61,7 +67,9 @@ def test_equal_values_have_the_same_bytes():
     assert canonical(x.T) == canonical(x.T.copy())
 
 
-@pytest.mark.parametrize("value", [object(), lambda: 0, (1, object()), iter(()), Point, np.array([None])])
+@pytest.mark.parametrize(
+    "value", [object(), lambda: 0, (1, object()), iter(()), Point, np.array([None])]
+)
 def test_what_cannot_be_said_is_refused(value):
     with pytest.raises(TypeError, match="canonical"):
         canonical(value)

@@ -4,9 +4,10 @@ import gzip
 import hashlib
 import struct
 import zlib
+from io import BufferedReader
 from math import prod
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ def read_idx(path: Path) -> NDArray[Any]:
         raise unreadable(path, error) from None
 
 
-def _read_packed(file: BinaryIO, path: Path) -> NDArray[Any]:
+def _read_packed(file: BufferedReader, path: Path) -> NDArray[Any]:
     """Read a gzip file; the user's cache remembers what it holds, which is quicker to read."""
     key = key_of(("gzip", hashlib.file_digest(file, "sha256").digest()))
     kept = fetch(key)
@@ -73,7 +74,7 @@ class _Kept:
 class _Noted:
     """A stream that notes what was read of it."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: gzip.GzipFile) -> None:
         self.stream, self.parts = stream, list[bytes]()
 
     def read(self, size: int, /) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.assets import code_digest
 from tpsgd_edge.cache import fetch, keep, key_of
-from tpsgd_edge.codegen import CProject
+from tpsgd_edge.codegen.project import CProject
 from tpsgd_edge.errors import ToolError
 from tpsgd_edge.quantize import quantize_inputs, quantize_labels
 from tpsgd_edge.stages.preparation import (
