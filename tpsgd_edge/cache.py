@@ -5,6 +5,7 @@ it appears at once and whole, and what was damaged or half written later counts 
 """
 
 import hashlib
+import mmap
 import os
 import platform as computer
 import stat
@@ -50,16 +51,26 @@ def key_of(parts: Iterable[str | bytes]) -> str:
 
 def fetch(key: str) -> bytes | None:
     """Return the bytes kept under a key, or None if no undamaged entry exists."""
+    kept = fetch_view(key)
+    return None if kept is None else bytes(kept)
+
+
+def fetch_view(key: str) -> memoryview | None:
+    """Return the same without a copy in memory, which for a large entry takes most of the time.
+
+    Entries are replaced and removed whole, so what was looked at stays as it was.
+    """
     folder = cache_folder()
     if folder is None:
         return None
     path = folder / key
-    with suppress(OSError):
+    with suppress(OSError, ValueError):  # the latter where the file is empty
         with path.open("rb") as file:
-            digest, content = file.read(_DIGEST), file.read()
-        if digest == hashlib.sha256(content).digest():
+            whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        if whole[:_DIGEST] == hashlib.sha256(whole[_DIGEST:]).digest():
             os.utime(path)
-            return content
+            return whole[_DIGEST:]
+        del whole
         path.unlink()
     return None
 

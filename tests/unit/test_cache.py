@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.fake_project import SOURCES, write_project
 from tpsgd_edge import assets, cache
-from tpsgd_edge.cache import cache_folder, fetch, keep, key_of
+from tpsgd_edge.cache import cache_folder, fetch, fetch_view, keep, key_of
 from tpsgd_edge.toolchain import build
 from tpsgd_edge.toolchain.build import compile_firmware, compile_simulation
 from tpsgd_edge.toolchain.compilers import find_compiler
@@ -32,6 +32,15 @@ def test_what_was_kept_is_there_and_nothing_else(folder):
     keep("a", b"one")
     assert (fetch("a"), fetch("b")) == (b"one", None)
     assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_was_looked_at_stays_as_it_was(folder):
+    keep("a", b"one")
+    seen = fetch_view("a")
+    keep("a", b"two")
+    assert (bytes(seen), fetch("a")) == (b"one", b"two")
+    (folder / "a").unlink()
+    assert bytes(seen) == b"one"
 
 
 def test_an_empty_variable_is_no_cache(monkeypatch, tmp_path):

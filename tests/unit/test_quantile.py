@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as drawn
@@ -20,6 +21,17 @@ def test_they_are_those_of_numpy(values, shares):
     before = values.copy()
     assert quantiles(values, *shares) == tuple(float(np.quantile(values, s)) for s in shares)
     assert (values == before).all()
+
+
+@pytest.mark.parametrize("ties", [1, 3, 1e9])
+def test_of_many_values_the_largest_say_it(ties):
+    """The way that looks at a few only, with values that are all different, and with ties."""
+    rng = np.random.default_rng(4)
+    for count in (5000, 64 * 300, 64 * 300 + 7):
+        values = np.round(rng.normal(size=count) * ties) / ties
+        for shares in [(0.9999,), (0.999, 0.9999), (0.998,), (1.0,)]:
+            expected = tuple(float(np.quantile(values, share)) for share in shares)
+            assert quantiles(values.reshape(1, -1), *shares) == expected
 
 
 def test_they_load_no_masked_arrays():

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.cache import fetch, keep, key_of
+from tpsgd_edge.cache import fetch_view, keep, key_of
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.frontend.samples import LARGEST_SET, unreadable
 
@@ -42,9 +42,9 @@ def read_idx(path: Path) -> NDArray[Any]:
 def _read_packed(file: BufferedReader, path: Path) -> NDArray[Any]:
     """Read a gzip file; the user's cache remembers what it holds, which is quicker to read."""
     key = key_of(("gzip", hashlib.file_digest(file, "sha256").digest()))
-    kept = fetch(key)
+    kept = fetch_view(key)
     if kept is not None:
-        return _read_stream(_Kept(memoryview(kept)), path)
+        return _read_stream(_Kept(kept), path)
     file.seek(0)
     noted = _Noted(gzip.GzipFile(fileobj=file))
     values = _read_stream(noted, path)
