@@ -4,7 +4,6 @@ import numpy as np
 
 from tpsgd_edge.arithmetic.types import Real
 
-
 # Values whose largest stand for them all.
 _BLOCK = 64
 
