@@ -30,12 +30,12 @@ def code_digest() -> bytes:
     """Digest of every file of this package, templates and firmware too.
 
     It stands for the code in the keys of what is remembered: other code may come to other results.
-
-    Raises:
-        FileNotFoundError: the package lies in no folder, so that nothing may be remembered.
+    Where the package lies in no folder it is another one each time, and nothing is found again.
     """
     digest = hashlib.sha256()
     roots = (_PACKAGE, firmware_dir(), templates_dir())
+    if not all(root.is_dir() for root in roots):
+        return os.urandom(digest.digest_size)
     for path in (path for root in roots for path in _files_below(str(root))):
         with open(path, "rb") as file:
             content = file.read()
@@ -45,8 +45,6 @@ def code_digest() -> bytes:
 
 
 def _files_below(root: str) -> Iterator[str]:
-    if not os.path.isdir(root):
-        raise FileNotFoundError(root)
     for folder, inside, names in os.walk(root):
         inside[:] = sorted(name for name in inside if name != "__pycache__")
         yield from (os.path.join(folder, name) for name in sorted(names))

@@ -38,7 +38,7 @@ def _largest(flat: Real, count: int) -> Real:
     highest = flat[: blocks * _BLOCK].reshape(blocks, _BLOCK).max(axis=1)
     # So many blocks have a value that is as large.
     highest.partition(blocks - count)
-    return flat[flat >= highest[blocks - count]]
+    return np.asarray(flat[flat >= highest[blocks - count]])
 
 
 def _neighbours(place: float, count: int) -> tuple[int, int]:

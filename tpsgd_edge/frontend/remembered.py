@@ -34,7 +34,7 @@ def remembered(task: bytes, make: Callable[[], Fits]) -> Fits:
 
 
 def _numbers() -> tuple[str, ...]:
-    """What the last bits of sums of real numbers depend on."""
+    """Collect what the last bits of sums of real numbers depend on."""
     settings = [item for item in os.environ.items() if item[0].startswith(_SETTINGS)]
     cores = str(os.cpu_count())
     return (np.__version__, sys.version, cores, repr(sorted(settings)), *processor())

@@ -128,7 +128,7 @@ def check_binary(prepared: Prepared, binary: Binary) -> None:
 
 
 def _run_by(binary: Binary) -> tuple[str | bytes, ...]:
-    """What a run of firmware follows from, but for what it is given."""
+    """Collect what a run of firmware follows from, but for what it is given."""
     platform = binary.platform
     emulator = find_emulator(platform)
     words = (platform.name, emulator, emulator_title(emulator))
