@@ -19,7 +19,7 @@ PACKAGE = ROOT / "tpsgd_edge"
 # From the ground up. A module imports only from its own part and from floors below; parts that
 # share a floor are neighbours and do not see each other.
 FLOORS = (
-    {"errors", "assets", "cache"},
+    {"errors", "assets", "cache", "canonical", "lazy"},
     {"arithmetic", "spec", "trace", "files"},
     {"graph", "features"},
     {"rule", "frontend"},

@@ -2,11 +2,14 @@
 
     python tools/bench_start.py            ten runs of each, the median
     python tools/bench_start.py --runs 3
+    python tools/bench_start.py --runs 5 build examples/fashion_cnn.toml --platform host
 
-A starter (`tpsgd-edge new`) is made in a folder that is gone afterwards; times are user and system
-time of the process and of the compilers that it starts. All runs take turns, so that a busy machine
-slows all of them, and only ratios to the libraries (numpy, pydantic, click, rich, jinja2: one bare
-import) are worth comparing. First runs compile and fill the cache; they are shown apart.
+With words, the command of tpsgd-edge that they are is measured. Without, some are, on a starter
+(`tpsgd-edge new`) in a folder that is gone afterwards. Times are user and system time of the
+process and of the compilers and emulators that it starts. All runs take turns, so that a busy
+machine slows all of them, and only ratios to the libraries (numpy, pydantic, click, rich, jinja2:
+one bare import) are worth comparing. First runs compile and fill a cache of their own; they are
+shown apart.
 """
 
 import argparse
@@ -44,10 +47,15 @@ def processor_seconds(arguments: Sequence[str], folder: Path) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def measured(runs: int) -> list[tuple[str, float, float]]:
+def measured(
+    runs: int, commands: Sequence[Sequence[str]] = COMMANDS
+) -> list[tuple[str, float, float]]:
     """Name, seconds of the first run, median of the others: the libraries, then each command."""
-    lines = {"libraries alone": LIBRARIES}
-    lines |= {" ".join(("tpsgd-edge", *command)): (*_MODULE, *command) for command in COMMANDS}
+    lines: dict[str, tuple[str, ...]] = {"libraries alone": LIBRARIES}
+    for command in commands:
+        # The folder of the runs is another one.
+        words = (os.path.abspath(word) if Path(word).is_file() else word for word in command)
+        lines[" ".join(("tpsgd-edge", *command))] = (*_MODULE, *words)
     seconds: dict[str, list[float]] = {name: [] for name in lines}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -77,7 +85,11 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--runs", type=int, default=10, help="runs of each after the first")
-    print(table(measured(parser.parse_args().runs)))
+    parser.add_argument(
+        "command", nargs=argparse.REMAINDER, help="a command of tpsgd-edge, and its options"
+    )
+    asked = parser.parse_args()
+    print(table(measured(asked.runs, [asked.command] if asked.command else COMMANDS)))
 
 
 if __name__ == "__main__":

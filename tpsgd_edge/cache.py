@@ -1,20 +1,24 @@
 """A folder of the user for what takes long to make and can be made again.
 
-An entry is a file whose name holds the key of what went into it and the digest of its content: it
-appears at once and whole, and what was damaged or half written later counts as missing.
+An entry is a file named by the key of what went into it, which begins with the digest of the rest:
+it appears at once and whole, and what was damaged or half written later counts as missing.
 """
 
 import hashlib
+import mmap
 import os
+import platform as computer
 import stat
 import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 # Some thousands of compiled nets; what was not used for longest goes first.
 LARGEST = 256 << 20
 _VARIABLE = "TPSGD_EDGE_CACHE"
+_DIGEST = hashlib.sha256().digest_size
 
 
 def cache_folder() -> Path | None:
@@ -40,44 +44,69 @@ def key_of(parts: Iterable[str | bytes]) -> str:
     digest = hashlib.sha256()
     for part in parts:
         content = part.encode() if isinstance(part, str) else part
-        digest.update(len(content).to_bytes(8, "little") + content)
+        digest.update(len(content).to_bytes(8, "little"))
+        digest.update(content)
     return digest.hexdigest()[:40]
 
 
 def fetch(key: str) -> bytes | None:
     """Return the bytes kept under a key, or None if no undamaged entry exists."""
+    kept = fetch_view(key)
+    return None if kept is None else bytes(kept)
+
+
+def fetch_view(key: str) -> memoryview | None:
+    """Return the same without a copy in memory, which for a large entry takes most of the time.
+
+    Entries are replaced and removed whole, so what was looked at stays as it was.
+    """
     folder = cache_folder()
     if folder is None:
         return None
-    for path in folder.glob(f"{key}-*"):
-        with suppress(OSError):
-            content = path.read_bytes()
-            if path.name == _name(key, content):
-                os.utime(path)
-                return content
-            path.unlink()
+    path = folder / key
+    with suppress(OSError, ValueError):  # the latter where the file is empty
+        with path.open("rb") as file:
+            whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        if whole[:_DIGEST] == hashlib.sha256(whole[_DIGEST:]).digest():
+            os.utime(path)
+            return whole[_DIGEST:]
+        del whole
+        path.unlink()
     return None
 
 
-def keep(key: str, content: bytes) -> None:
-    """Keep what was made for a key. A cache that cannot be written is no error."""
+def keep(key: str, *parts: bytes) -> None:
+    """Keep what was made for a key, in parts that belong together.
+
+    A cache that cannot be written is no error; what is too large is not kept.
+    """
     folder = cache_folder()
-    if folder is None or len(content) > LARGEST // 8:
+    if folder is None or sum(map(len, parts)) > LARGEST // 4:
         return
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
     with suppress(OSError):
         handle, scratch = tempfile.mkstemp(dir=folder, prefix="new-")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            os.replace(scratch, folder / _name(key, content))
+                file.writelines((digest.digest(), *parts))
+            os.replace(scratch, folder / key)
         except BaseException:
             Path(scratch).unlink(missing_ok=True)
             raise
         _make_room(folder)
 
 
-def _name(key: str, content: bytes) -> str:
-    return f"{key}-{hashlib.sha256(content).hexdigest()[:40]}"
+@cache
+def processor() -> tuple[str, ...]:
+    """Facts about this computer's processor; computers may share a home folder."""
+    told = Path("/proc/cpuinfo")
+    if not told.is_file():
+        return tuple(computer.uname())
+    names = ("model name", "flags", "Features", "CPU part", "isa")
+    lines = told.read_text(encoding="utf-8", errors="replace").splitlines()
+    return tuple(sorted({line for line in lines if line.startswith(names)}))
 
 
 def _is_private(folder: Path) -> bool:

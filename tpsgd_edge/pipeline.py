@@ -8,19 +8,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tpsgd_edge.errors import OutputError, SpecError
 from tpsgd_edge.files import check_output, write_whole
-from tpsgd_edge.frontend.exports.onnx_net import ONNX_MARK, sample_lengths
 from tpsgd_edge.frontend.inputs import input_files
-from tpsgd_edge.frontend.order import Order
-from tpsgd_edge.frontend.tflite.export import TFLITE_MARK
-from tpsgd_edge.memory import digest_order
-from tpsgd_edge.memory.dump import State
-from tpsgd_edge.reports.adaptation import AdaptResult
 from tpsgd_edge.reports.built import budget_check, build_result, check_built
 from tpsgd_edge.reports.costs import formats_of
-from tpsgd_edge.reports.html import REPORT_MARK, write_html
 from tpsgd_edge.reports.results import (
     BuildResult,
     ExportResult,
@@ -29,38 +23,27 @@ from tpsgd_edge.reports.results import (
     SimulateResult,
     VerifyResult,
 )
-from tpsgd_edge.reports.simulated import simulated, with_passes
 from tpsgd_edge.spec import DEFAULT_RATE, Spec
-from tpsgd_edge.stages import (
-    Firmware,
+from tpsgd_edge.stages.boards import compile_board, place_of
+from tpsgd_edge.stages.firmware import Firmware, check_binary, inspect_firmware
+from tpsgd_edge.stages.preparation import (
     Prepared,
-    Progress,
-    check_binary,
     compile_predicting,
-    emulator_of_proof,
-    inspect_firmware,
-    metric_of,
-    on_host,
     prepare,
-    prove_all,
     render_project,
     scratch_project,
 )
-from tpsgd_edge.stages.adapting import try_strategies
-from tpsgd_edge.stages.boards import compile_board, place_of
-from tpsgd_edge.stages.bounds import steps_to_compare
-from tpsgd_edge.stages.costs import measure_costs, project_with_costs
-from tpsgd_edge.stages.export import onnx_of, read_state, tflite_of
-from tpsgd_edge.stages.facts import data_doubts
-from tpsgd_edge.stages.quantization import compare_scores, layer_errors
-from tpsgd_edge.stages.widget import Widget, widget_of
-from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.folder import write_project
-from tpsgd_edge.toolchain.open_device import (
-    Emulator,
-    emulator_title,
-)
-from tpsgd_edge.trace import digest
+
+# What one verb alone needs it imports itself: the others start sooner.
+if TYPE_CHECKING:
+    from tpsgd_edge.frontend.order import Order
+    from tpsgd_edge.memory.dump import State
+    from tpsgd_edge.reports.adaptation import AdaptResult
+    from tpsgd_edge.stages.training import Progress
+    from tpsgd_edge.stages.widget import Widget
+    from tpsgd_edge.toolchain.build import Binary
+    from tpsgd_edge.toolchain.open_device import Emulator
 
 
 def build(
@@ -99,6 +82,8 @@ def build(
                 check(firmware.sizes)
             check_binary(prepared, firmware.binary)
             if costs:
+                from tpsgd_edge.stages.costs import measure_costs, project_with_costs
+
                 measured = measure_costs(prepared, project, folder, firmware.binary)
                 project = project_with_costs(project, firmware.binary, measured)
             binary = (compile_board(prepared.spec, project, folder) or firmware.binary).path
@@ -113,10 +98,10 @@ def verify(
     spec: Spec,
     *,
     steps: int | None = None,
-    emulator: Emulator | None = None,
+    emulator: "Emulator | None" = None,
     weights_in: Path | None = None,
     model_id: int | None = None,
-    progress: Progress | None = None,
+    progress: "Progress | None" = None,
 ) -> VerifyResult:
     """Train reference and device side by side and compare every tensor after every step.
 
@@ -129,6 +114,8 @@ def verify(
     Raises:
         TpsgdError: the spec or data are at fault, or a tool is missing. A mismatch is no error.
     """
+    from tpsgd_edge.stages.bounds import steps_to_compare
+
     prepared = prepare(spec)
     begin = _state_in(prepared, weights_in, model_id)
     project = render_project(prepared)
@@ -146,11 +133,11 @@ def simulate(
     spec: Spec,
     *,
     epochs: int | None = None,
-    order: Order = "shuffled",
+    order: "Order" = "shuffled",
     weights_out: Path | None = None,
     weights_in: Path | None = None,
     model_id: int | None = None,
-    progress: Progress | None = None,
+    progress: "Progress | None" = None,
 ) -> SimulateResult:
     """Train on this computer with the generated code, for whole epochs.
 
@@ -164,6 +151,8 @@ def simulate(
     Raises:
         TpsgdError: the spec or data are at fault, or there is no compiler.
     """
+    from tpsgd_edge.reports.simulated import simulated, with_passes
+
     if weights_out is not None:
         check_output(weights_out, "the state", inputs=input_files(spec))
     spec, epochs = with_passes(spec, order, epochs)
@@ -198,6 +187,12 @@ def export(
         TpsgdError: the spec is at fault, the weights are no state of its model, or the package onnx
             is missing.
     """
+    from tpsgd_edge.frontend.exports.onnx_net import ONNX_MARK, sample_lengths
+    from tpsgd_edge.frontend.tflite.export import TFLITE_MARK
+    from tpsgd_edge.memory import digest_order
+    from tpsgd_edge.stages.export import onnx_of, read_state, tflite_of
+    from tpsgd_edge.trace import digest
+
     path = tflite or onnx or Path(f"{spec.name}.onnx")
     if tflite and onnx:
         raise OutputError(
@@ -231,7 +226,7 @@ def quantization(
     weights: Path | None = None,
     model_id: int | None = None,
     samples: int = 200,
-    progress: Progress | None = None,
+    progress: "Progress | None" = None,
 ) -> QuantizationResult:
     """Compare integers with the same net in real numbers, layer by layer and on the test set.
 
@@ -243,6 +238,10 @@ def quantization(
     Raises:
         TpsgdError: the spec, the data or the weights are at fault, or there is no compiler.
     """
+    from tpsgd_edge.stages.quantization import compare_scores, layer_errors
+    from tpsgd_edge.stages.running import on_host
+    from tpsgd_edge.stages.training import metric_of
+
     prepared = prepare(spec)
     state = _state_in(prepared, weights, model_id)
     layers = layer_errors(prepared, state, samples, progress or _silent)
@@ -269,9 +268,9 @@ def report(
     out: Path | None = None,
     steps: int | None = None,
     epochs: int | None = None,
-    emulator: Emulator | None = None,
+    emulator: "Emulator | None" = None,
     widget: bool = True,
-    progress: Progress | None = None,
+    progress: "Progress | None" = None,
 ) -> ReportResult:
     """Build, verify and simulate, and write one HTML file about it.
 
@@ -280,6 +279,11 @@ def report(
         steps: as for `verify`; where not given, the whole training if it is small, else 1,000.
         widget: whether the model itself runs in the page, in WebAssembly.
     """
+    from tpsgd_edge.reports.html import REPORT_MARK, write_html
+    from tpsgd_edge.reports.simulated import simulated
+    from tpsgd_edge.stages.bounds import steps_to_compare
+    from tpsgd_edge.stages.widget import widget_of
+
     path = out or Path(f"{spec.name}-{spec.platform.name}.html")
     check_output(path, "the report", inputs=input_files(spec), mark=REPORT_MARK)
     tell = progress or _silent
@@ -315,8 +319,8 @@ def adapt(
     rates: Sequence[float] | None = None,
     folds: int = 3,
     out: Path | None = None,
-    progress: Progress | None = None,
-) -> AdaptResult:
+    progress: "Progress | None" = None,
+) -> "AdaptResult":
     """Try which layers of a trained net learn best from a few samples, towards what, how fast.
 
     Args:
@@ -327,6 +331,9 @@ def adapt(
     Raises:
         TpsgdError: the net has not learned before; the spec, the data or a compiler are at fault.
     """
+    from tpsgd_edge.reports.adaptation import AdaptResult
+    from tpsgd_edge.stages.adapting import try_strategies
+
     if out is not None:
         check_output(out, "the best strategy", inputs=input_files(spec))
     tried = rates or [factor * (spec.rule.learning_rate or DEFAULT_RATE) for factor in (0.3, 1, 3)]
@@ -343,12 +350,16 @@ def _silent(stage: str, done: int, total: int) -> None:
 def _verify(
     prepared: Prepared,
     firmware: Firmware,
-    predicting: Binary,
+    predicting: "Binary",
     steps: int,
-    emulator: Emulator | None,
-    progress: Progress,
-    begin: State | None = None,
+    emulator: "Emulator | None",
+    progress: "Progress",
+    begin: "State | None" = None,
 ) -> VerifyResult:
+    from tpsgd_edge.stages.facts import data_doubts
+    from tpsgd_edge.stages.proof import emulator_of_proof, prove_all
+    from tpsgd_edge.toolchain.open_device import emulator_title
+
     counts, binaries = firmware.counts, (firmware.binary, predicting)
     start = time.perf_counter()
     way = emulator or emulator_of_proof(prepared, steps)
@@ -370,5 +381,9 @@ def _verify(
     )
 
 
-def _state_in(prepared: Prepared, weights: Path | None, model_id: int | None) -> State | None:
-    return None if weights is None else read_state(prepared, weights, model=model_id)[0]
+def _state_in(prepared: Prepared, weights: Path | None, model_id: int | None) -> "State | None":
+    if weights is None:
+        return None
+    from tpsgd_edge.stages.export import read_state
+
+    return read_state(prepared, weights, model=model_id)[0]

@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.check_device import check_device
 from tests.support.fake_project import INTERFACE, Twin, samples
+from tpsgd_edge.errors import ToolError
 from tpsgd_edge.toolchain import qemu_link, unicorn_link
 from tpsgd_edge.toolchain.platforms import all_platforms
 
@@ -83,3 +84,48 @@ def test_a_state_that_is_known_needs_no_boot(build_firmware, run_firmware, monke
             assert device.state() == first != trained
         device.train(x, labels)
         assert device.state() == trained
+
+
+def calls_on(device, foreseen=()):
+    """Four calls in turn, of which some may be foreseen; what they say, and the state after."""
+    x, labels = samples(40)
+    halves = slice(0, 20), slice(20, 40)
+    calls = [(what, x[half], labels[half]) for half in halves for what in ("trace", "answers")]
+    device.init()
+    device.foresee([calls[index] for index in foreseen])
+    said = []
+    for what, *given in calls:
+        made = getattr(device, what)(*given)
+        said.append(made.digests if what == "trace" else (made.words, made.bad_labels, made.digest))
+    return repr(said), device.state(), device.stack_bytes()
+
+
+@pytest.mark.parametrize(
+    ("foreseen", "boots"),
+    [((), 5), ((0, 1, 2, 3), 2), ((0, 1), 4), ((1, 0), 6), ((0, 3), 5), ((2,), 6)],
+    ids=["none", "all", "some", "other order", "other than said", "one that comes later"],
+)
+def test_foreseen_calls_share_a_boot_and_say_the_same(
+    build_firmware, run_firmware, monkeypatch, foreseen, boots
+):
+    run, booted = qemu_link.QemuLink._run, []
+    monkeypatch.setattr(qemu_link.QemuLink, "_run", lambda *given: booted.append(1) or run(*given))
+    binary = build_firmware("cortex-m55")
+    with run_firmware(binary, INTERFACE, emulator="qemu") as device:
+        expected = calls_on(device)
+        booted.clear()
+        assert calls_on(device, foreseen) == expected
+        assert len(booted) == boots
+
+
+def test_foreseen_calls_that_fail_fail_when_they_come(build_firmware, run_firmware, monkeypatch):
+    x, labels = samples(10)
+    with run_firmware(build_firmware("cortex-m55"), INTERFACE, emulator="qemu") as device:
+        before = device.state()
+        with monkeypatch.context() as broken:
+            broken.setattr(qemu_link, "run_tool", lambda *_, **__: "")
+            device.foresee([("trace", x, labels)])
+            with pytest.raises(ToolError, match="stopped"):
+                device.trace(x, labels)
+        assert device.state() == before
+        assert device.trace(x, labels).digests.shape[0] == 10

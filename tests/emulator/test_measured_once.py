@@ -47,7 +47,7 @@ def test_whatever_goes_in_is_measured_again(how, measured, monkeypatch):
     if how == "count":
         assert measured(counted=3)[1].step.runs == 3
     if how == "tool":
-        monkeypatch.setattr(firmware, "_measuring_code", lambda: (b"another",))
+        monkeypatch.setattr(firmware, "code_digest", lambda: b"another")
         measured()
     assert measured.opened == 2
 

@@ -3,14 +3,16 @@
 import importlib
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.support.fake_project import SOURCES, write_project
-from tpsgd_edge import cache
-from tpsgd_edge.cache import cache_folder, fetch, keep, key_of
+from tpsgd_edge import assets, cache
+from tpsgd_edge.cache import cache_folder, fetch, fetch_view, keep, key_of
 from tpsgd_edge.toolchain import build
 from tpsgd_edge.toolchain.build import compile_firmware, compile_simulation
 from tpsgd_edge.toolchain.compilers import find_compiler
@@ -30,6 +32,15 @@ def test_what_was_kept_is_there_and_nothing_else(folder):
     keep("a", b"one")
     assert (fetch("a"), fetch("b")) == (b"one", None)
     assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_was_looked_at_stays_as_it_was(folder):
+    keep("a", b"one")
+    seen = fetch_view("a")
+    keep("a", b"two")
+    assert (bytes(seen), fetch("a")) == (b"one", b"two")
+    (folder / "a").unlink()
+    assert bytes(seen) == b"one"
 
 
 def test_an_empty_variable_is_no_cache(monkeypatch, tmp_path):
@@ -58,11 +69,11 @@ def test_a_folder_that_others_may_write_is_not_trusted(mode, folder):
     assert (cache_folder(), fetch("a")) == (None, None)
 
 
-@pytest.mark.parametrize("content", [b"", b"on", b"two"])
+@pytest.mark.parametrize("content", [b"", b"on", b"two", b"one more"])
 def test_a_damaged_entry_is_none_and_goes(content, folder):
     keep("a", b"one")
     (entry,) = folder.iterdir()
-    entry.write_bytes(content)
+    entry.write_bytes(entry.read_bytes()[:-3] + content)
     assert fetch("a") is None
     assert list(folder.iterdir()) == []
     keep("a", b"one")
@@ -70,22 +81,23 @@ def test_a_damaged_entry_is_none_and_goes(content, folder):
 
 
 def test_the_least_used_goes_first(folder, monkeypatch):
-    monkeypatch.setattr(cache, "LARGEST", 40)
+    monkeypatch.setattr(cache, "LARGEST", 8 * (5 + 32))
     for i, key in enumerate("abc"):
         keep(key, bytes(5))
-        (entry,) = folder.glob(f"{key}-*")
+        entry = folder / key
         os.utime(entry, (i, i))
     assert fetch("a") is not None  # which makes it the latest one
     for key in "defghi":
         keep(key, bytes(5))
     assert (fetch("a"), fetch("b"), fetch("i")) == (bytes(5), None, bytes(5))
-    assert sum(path.stat().st_size for path in folder.iterdir()) <= 40
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= cache.LARGEST
 
 
 def test_what_is_too_large_is_not_kept(folder, monkeypatch):
-    monkeypatch.setattr(cache, "LARGEST", 40)
-    keep("a", bytes(6))
-    assert fetch("a") is None
+    monkeypatch.setattr(cache, "LARGEST", 43)
+    keep("a", bytes(11))
+    keep("b", bytes(10))
+    assert (fetch("a"), fetch("b")) == (None, bytes(10))
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(folder, monkeypatch):
@@ -100,6 +112,39 @@ def test_a_cache_that_cannot_be_written_is_no_error(folder, monkeypatch):
 
 def test_keys_heed_where_parts_end():
     assert key_of(("ab", "c")) != key_of(("a", "bc")) != key_of(("abc",))
+
+
+def test_an_entry_that_was_cut_short_is_none(folder):
+    keep("a", b"one")
+    (folder / "a").write_bytes(b"")
+    assert fetch("a") is None
+
+
+@pytest.mark.parametrize("changed", ["graph/forward.py", "toolchain/platforms/host.toml"])
+def test_the_digest_of_the_code_is_that_of_every_file(changed, tmp_path, monkeypatch):
+    """What follows from code is kept under a key that holds all of it."""
+    ours = Path(assets.__file__).parent
+    ignored = shutil.ignore_patterns("__pycache__")
+    copy = shutil.copytree(ours, tmp_path / "tpsgd_edge", ignore=ignored)
+    monkeypatch.setattr(assets, "_PACKAGE", copy)
+    for name in ("firmware", "codegen_templates"):
+        (tmp_path / name).mkdir()
+    seen = [assets.code_digest.__wrapped__()]
+    with (copy / changed).open("a") as file:
+        file.write("\n")
+    seen.append(assets.code_digest.__wrapped__())
+    for name in ("firmware", "codegen_templates"):
+        (tmp_path / name / "more.c").write_text("")
+        seen.append(assets.code_digest.__wrapped__())
+    (copy / "__pycache__").mkdir()
+    (copy / "__pycache__" / "more.pyc").write_text("")
+    assert len({*seen}) == len(seen)
+    assert assets.code_digest.__wrapped__() == seen[-1]
+
+
+def test_code_that_cannot_be_read_is_never_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(assets, "_PACKAGE", tmp_path / "package.zip" / "tpsgd_edge")
+    assert len({assets.code_digest.__wrapped__() for _ in range(3)}) == 3
 
 
 def _race(number: int) -> bool:
@@ -155,7 +200,7 @@ class TestCompiling:
         if how == "flags":
             options["optimize"] = "-O1"
         if how == "processor":
-            monkeypatch.setattr(build, "_processor", lambda: ("another",))
+            monkeypatch.setattr(build, "processor", lambda: ("another",))
         if how == "compiler":
             monkeypatch.setattr(build, "_program", lambda _: ("another",))
         self.library(tmp_path / "two", extra, **options)

@@ -13,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 from tpsgd_edge.reports.curve import CurvePoint
-from tpsgd_edge.reports.forgetting import Forgetting
 from tpsgd_edge.reports.results import (
     BuildResult,
     ExportResult,
@@ -39,10 +38,10 @@ from tpsgd_edge.reports.text import (
     percent_text,
     short_bytes,
 )
-from tpsgd_edge.stages.widget import Widget
 
 if TYPE_CHECKING:
     from tpsgd_edge.packaging import PackageResult
+    from tpsgd_edge.reports.forgetting import Forgetting
     from tpsgd_edge.spec import Spec
     from tpsgd_edge.stages.costs import Costs
     from tpsgd_edge.toolchain.board import Board
@@ -60,7 +59,7 @@ def show_report(result: ReportResult) -> str:
     items: list[RenderableType] = [_lines(title, summary(result))]
     items += _mismatch(result.verify)
     if result.html is not None:
-        live = isinstance(result.widget, Widget)
+        live = not isinstance(result.widget, str)
         note = " (the model in it is live: open it in a browser)" if live else ""
         items.append(f"report: {result.html}{note}")
     return render(*items)
@@ -117,7 +116,7 @@ def show_simulate(result: SimulateResult) -> str:
     return render(*tables)
 
 
-def _forgetting(result: SimulateResult, forgetting: Forgetting) -> Table:
+def _forgetting(result: SimulateResult, forgetting: "Forgetting") -> Table:
     table = make_table("class", "when it was learned", "at the end")
     table.columns[1].justify = table.columns[2].justify = "right"
     rows = zip(forgetting.classes, forgetting.learned, forgetting.left, strict=True)

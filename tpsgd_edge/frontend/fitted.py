@@ -5,7 +5,7 @@ one that is fitted is the linear classifier, by least squares, of what a layer m
 before training; then it stays, as a random one does.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from tpsgd_edge.arithmetic.projection import UNIT, draw_projection
 from tpsgd_edge.arithmetic.random import Purpose, stream
 from tpsgd_edge.arithmetic.types import Real
-from tpsgd_edge.frontend.data import Dataset, label_scaling
+from tpsgd_edge.canonical import canonical
+from tpsgd_edge.frontend.data import Dataset, Samples, label_scaling
 from tpsgd_edge.frontend.network import dataset_scaling
-from tpsgd_edge.frontend.scaling import evenly, some_samples
+from tpsgd_edge.frontend.remembered import remembered
+from tpsgd_edge.frontend.scaling import Scaling, evenly, scaled_samples
 from tpsgd_edge.graph import Graph, Learning
 from tpsgd_edge.graph.forward import behind, seen_by_loss
-from tpsgd_edge.spec import (
-    Spec,
-)
+from tpsgd_edge.spec import Spec
 
 # How many of the samples to fit to run at once.
 _CHUNK = 64
@@ -48,24 +48,55 @@ def with_fitted_projections(
     if not places:
         return graph
     x_train = dataset.first.x_train
-    x = some_samples(x_train, dataset_scaling(spec, dataset))
-    wanted = _label_rows(spec, graph, dataset)[evenly(len(x_train))]
+    some = evenly(len(x_train))
+    task = _Task(
+        graph,
+        tuple(places),
+        spec.seed,
+        x_train[some],
+        dataset_scaling(spec, dataset),
+        _label_rows(spec, graph, dataset)[some],
+    )
+    return replace(graph, fitted=remembered(canonical(task), lambda: _fitted(task)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """All that fits follow from.
+
+    Attributes:
+        places: of the layers to fit.
+        x: samples (m, n_in) as they are; `scaling` is what comes next.
+        wanted: their labels as vectors (m, K).
+    """
+
+    graph: Graph
+    places: tuple[int, ...]
+    seed: int
+    x: Samples
+    scaling: Scaling
+    wanted: Real
+
+
+def _fitted(task: _Task) -> dict[str, NDArray[np.int8]]:
+    """Fit the projections, by names of their layers."""
+    graph, places = task.graph, task.places
+    x = scaled_samples(task.x, task.scaling)
     seen: dict[int, list[Real]] = {place: [] for place in places}
     for start in range(0, len(x), _CHUNK):
-        outputs = behind(graph, x[start : start + _CHUNK], spec.seed)
+        outputs = behind(graph, x[start : start + _CHUNK], task.seed)
         # The layers behind the last that is fitted need not run.
         for place, y in zip(range(places[-1] + 1), outputs, strict=False):
             layer = graph.layers[place].weighted
             if place in seen and layer is not None:
                 seen[place].append(seen_by_loss(layer, y))
-    fitted = {
+    return {
         graph.layers[place].name: _whole(
-            least_squares(np.concatenate(parts), wanted),
-            stream(spec.seed, Purpose.PROJECTION, place),
+            least_squares(np.concatenate(parts), task.wanted),
+            stream(task.seed, Purpose.PROJECTION, place),
         )
         for place, parts in seen.items()
     }
-    return replace(graph, fitted=fitted)
 
 
 def least_squares(seen: Real, wanted: Real) -> Real:

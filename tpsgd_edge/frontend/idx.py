@@ -1,15 +1,18 @@
 """Arrays in IDX files, the format of MNIST, plain or in gzip."""
 
 import gzip
+import hashlib
 import struct
 import zlib
+from io import BufferedReader
 from math import prod
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tpsgd_edge.cache import fetch_view, keep, key_of
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.frontend.samples import LARGEST_SET, unreadable
 
@@ -27,8 +30,7 @@ def read_idx(path: Path) -> NDArray[Any]:
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
             file.seek(0)
-            stream: Any = gzip.GzipFile(fileobj=file) if packed else file
-            return _read_stream(stream, path)
+            return _read_packed(file, path) if packed else _read_stream(file, path)
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise DataError(
             f"'{path.name}' is not a complete gzip file", where=path.name, found=str(error)
@@ -37,7 +39,51 @@ def read_idx(path: Path) -> NDArray[Any]:
         raise unreadable(path, error) from None
 
 
-def _read_stream(stream: IO[bytes], path: Path) -> NDArray[Any]:
+def _read_packed(file: BufferedReader, path: Path) -> NDArray[Any]:
+    """Read a gzip file; the user's cache remembers what it holds, which is quicker to read."""
+    key = key_of(("gzip", hashlib.file_digest(file, "sha256").digest()))
+    kept = fetch_view(key)
+    if kept is not None:
+        return _read_stream(_Kept(kept), path)
+    file.seek(0)
+    noted = _Noted(gzip.GzipFile(fileobj=file))
+    values = _read_stream(noted, path)
+    keep(key, *noted.parts)
+    return values
+
+
+class _Stream(Protocol):
+    """Bytes from the first to the last."""
+
+    def read(self, size: int, /) -> bytes | memoryview:
+        """Read the next `size` bytes, fewer at the end."""
+
+
+class _Kept:
+    """A stream of bytes that are there already, and are not copied."""
+
+    def __init__(self, content: memoryview) -> None:
+        self.rest = content
+
+    def read(self, size: int, /) -> memoryview:
+        """Take the next `size` bytes, fewer at the end."""
+        part, self.rest = self.rest[:size], self.rest[size:]
+        return part
+
+
+class _Noted:
+    """A stream that notes what was read of it."""
+
+    def __init__(self, stream: gzip.GzipFile) -> None:
+        self.stream, self.parts = stream, list[bytes]()
+
+    def read(self, size: int, /) -> bytes:
+        """Read the next `size` bytes, fewer at the end."""
+        self.parts.append(self.stream.read(size))
+        return self.parts[-1]
+
+
+def _read_stream(stream: _Stream, path: Path) -> NDArray[Any]:
     magic = stream.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _TYPES or magic[3] == 0:
         raise DataError(

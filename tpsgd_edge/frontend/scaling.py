@@ -127,8 +127,13 @@ def some_samples(x_train: NDArray[Any], scaling: Scaling) -> NDArray[np.float64]
 
     Scales and learning rates follow from them.
     """
+    return scaled_samples(x_train[evenly(len(x_train))], scaling)
+
+
+def scaled_samples(x: NDArray[Any], scaling: Scaling) -> NDArray[np.float64]:
+    """Samples (m, n_in), scaled and without glitches."""
     mean, std = scaling
-    return without_glitches(np.asarray((x_train[evenly(len(x_train))] - mean) / std, np.float64), 1)
+    return without_glitches(np.asarray((x - mean) / std, np.float64), 1)
 
 
 def label_scaling(spec: Spec, y_train: NDArray[Any]) -> Scaling:

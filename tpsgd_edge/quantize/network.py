@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.activations import FACTS
+from tpsgd_edge.arithmetic.quantile import quantiles
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.data import Dataset, label_scaling
 from tpsgd_edge.frontend.network import dataset_scaling
@@ -325,8 +326,8 @@ def _reach(layer: Layer, y: NDArray[np.float64], value_type: ValueType) -> NDArr
 
 def _full_scale(y: NDArray[np.float64], growth: float) -> float:
     """R for outputs of these magnitudes, which may become so many times as large."""
-    reach = max(growth * np.quantile(y, 0.999), np.quantile(y, 0.9999), 2.0**-8)
-    return power_of_two_above(float(reach))
+    most, nearly_all = quantiles(y, 0.999, 0.9999)
+    return power_of_two_above(max(growth * most, nearly_all, 2.0**-8))
 
 
 def _growth(graph: Graph, index: int) -> float:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.activations import FACTS, Numbers
 from tpsgd_edge.arithmetic.formats import FORMATS, INTEGERS, S8, S16
+from tpsgd_edge.arithmetic.quantile import quantiles
 from tpsgd_edge.arithmetic.tables import Curve, z_reach
 from tpsgd_edge.quantize.model import Requantize, limits
 
@@ -181,7 +182,8 @@ def input_scale(x: NDArray[np.float64], x_type: str) -> float:
     """
     if x_type == "f32":
         return 1.0
-    reach = float(np.quantile(np.abs(x), 0.9999)) or float(np.abs(x).max()) or 1.0
+    magnitudes = np.abs(x)
+    reach = quantiles(magnitudes, 0.9999)[0] or float(magnitudes.max()) or 1.0
     return reach / (INPUT_MAX[x_type] - 1)
 
 

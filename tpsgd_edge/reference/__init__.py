@@ -13,8 +13,23 @@ It never sees the generator or the C, so that an error in one cannot hide in the
     binary32/      the format f32
 """
 
-from tpsgd_edge.reference.answering import answers, selftest_answers
-from tpsgd_edge.reference.reference import Reference
-from tpsgd_edge.reference.tracing import trace
+from typing import TYPE_CHECKING
+
+from tpsgd_edge.lazy import on_first_use
+
+if TYPE_CHECKING:
+    from tpsgd_edge.reference.answering import answers, selftest_answers
+    from tpsgd_edge.reference.reference import Reference
+    from tpsgd_edge.reference.tracing import trace
 
 __all__ = ["Reference", "answers", "selftest_answers", "trace"]
+
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "Reference": "reference",
+        "answers": "answering",
+        "selftest_answers": "answering",
+        "trace": "tracing",
+    },
+)

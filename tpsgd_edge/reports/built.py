@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tpsgd_edge.codegen import CProject
+from tpsgd_edge.codegen.project import CProject
 from tpsgd_edge.reports.costs import (
     budget_of,
     check_budget,
@@ -14,10 +15,12 @@ from tpsgd_edge.reports.costs import (
 )
 from tpsgd_edge.reports.results import BuildResult
 from tpsgd_edge.stages import Firmware, Prepared
-from tpsgd_edge.stages.costs import Costs
 from tpsgd_edge.stages.facts import data_doubts
 from tpsgd_edge.toolchain.board import board_of
 from tpsgd_edge.toolchain.sizes import Sizes
+
+if TYPE_CHECKING:
+    from tpsgd_edge.stages.costs import Costs
 
 
 def build_result(
@@ -25,7 +28,7 @@ def build_result(
     project: CProject,
     folder: Path | None,
     firmware: Firmware | None,
-    costs: Costs | None = None,
+    costs: "Costs | None" = None,
 ) -> BuildResult:
     """Collect the result of `build`, which may have written no folder and compiled no firmware."""
     model, spec = prepared.model, prepared.spec

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,19 +17,21 @@ from tpsgd_edge.frontend.data import NO_NOTES, DataNotes
 from tpsgd_edge.frontend.order import Order
 from tpsgd_edge.memory.plan import Buffer
 from tpsgd_edge.reports.curve import CurvePoint, Json, finite
-from tpsgd_edge.reports.forgetting import Forgetting
 from tpsgd_edge.reports.layer_cost import Budget, LayerCost
 from tpsgd_edge.reports.notebook import ShownInNotebooks
 from tpsgd_edge.reports.sizes_json import sizes_json
 from tpsgd_edge.spec import Spec
-from tpsgd_edge.stages.costs import Costs
-from tpsgd_edge.stages.detection import Detection
-from tpsgd_edge.stages.doubts import Doubt
-from tpsgd_edge.stages.quantization import LayerError
-from tpsgd_edge.stages.widget import Widget
 from tpsgd_edge.toolchain.board import Board, board_of
 from tpsgd_edge.toolchain.sizes import Sizes
-from tpsgd_edge.verdict import Verdict
+
+if TYPE_CHECKING:
+    from tpsgd_edge.reports.forgetting import Forgetting
+    from tpsgd_edge.stages.costs import Costs
+    from tpsgd_edge.stages.detection import Detection
+    from tpsgd_edge.stages.doubts import Doubt
+    from tpsgd_edge.stages.quantization import LayerError
+    from tpsgd_edge.stages.widget import Widget
+    from tpsgd_edge.verdict import Verdict
 
 Metric = Literal["accuracy", "r2", "auroc"]
 
@@ -80,9 +82,9 @@ class BuildResult(ShownInNotebooks):
     kept_bytes: int = 0
     digests: Mapping[str, str] = field(default_factory=dict)
     data: DataNotes = NO_NOTES
-    warnings: tuple[Doubt, ...] = ()
+    warnings: "tuple[Doubt, ...]" = ()
     board: Board | None = None
-    costs: Costs | None = None
+    costs: "Costs | None" = None
 
     def to_json(self) -> Json:
         """The common keys, and folder, files, compiler, board, budget, layers, costs."""
@@ -112,7 +114,7 @@ class VerifyResult(ShownInNotebooks):
 
     spec: Spec
     platform: str
-    verdict: Verdict
+    verdict: "Verdict"
     steps: int
     seconds: float
     emulator: str | None
@@ -122,7 +124,7 @@ class VerifyResult(ShownInNotebooks):
     cycles_per_step: int | None = None
     cycles_per_inference: int | None = None
     data: DataNotes = NO_NOTES
-    warnings: tuple[Doubt, ...] = ()
+    warnings: "tuple[Doubt, ...]" = ()
     weights: Path | None = None
 
     @property
@@ -209,11 +211,11 @@ class SimulateResult(ShownInNotebooks):
     weights: Path | None = None
     source_domain: tuple[float, ...] = ()
     data: DataNotes = NO_NOTES
-    warnings: tuple[Doubt, ...] = ()
+    warnings: "tuple[Doubt, ...]" = ()
     planned_ram: int | None = None
-    detection: Detection | None = None
+    detection: "Detection | None" = None
     order: Order = "shuffled"
-    forgetting: Forgetting | None = None
+    forgetting: "Forgetting | None" = None
     state: bytes = field(default=b"", repr=False)
 
     def to_json(self) -> Json:
@@ -294,7 +296,7 @@ class QuantizationResult:
     spec: Spec
     platform: str
     metric: Metric
-    layers: tuple[LayerError, ...]
+    layers: "tuple[LayerError, ...]"
     real: float
     integers: float
     agreement: float | None
@@ -319,7 +321,7 @@ class QuantizationResult:
         }
 
 
-def _fields(layer: LayerError) -> list[tuple[str, object]]:
+def _fields(layer: "LayerError") -> list[tuple[str, object]]:
     return [(name, getattr(layer, name)) for name in layer.__slots__]
 
 
@@ -334,7 +336,7 @@ class ReportResult(ShownInNotebooks):
     verify: VerifyResult
     simulate: SimulateResult
     html: Path | None = None
-    widget: Widget | str = ""
+    widget: "Widget | str" = ""
 
     @property
     def spec(self) -> Spec:
@@ -370,7 +372,7 @@ def command_arguments(spec: Spec, platform: str) -> str:
     return shlex.join(words)
 
 
-def _document(result: _Result, warnings: Sequence[Doubt] = ()) -> Json:
+def _document(result: _Result, warnings: "Sequence[Doubt]" = ()) -> Json:
     spec, said = result.spec, result.data
     return {
         "name": spec.name,

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from tpsgd_edge.codegen import CProject
-from tpsgd_edge.codegen.board import BoardView, board_main
+from tpsgd_edge.codegen.project import CProject
 from tpsgd_edge.errors import BudgetError, SpecError, ToolError
 from tpsgd_edge.memory import MemoryPlan
 from tpsgd_edge.spec import Spec
@@ -20,6 +19,8 @@ def board_project_files(spec: Spec, plan: MemoryPlan) -> dict[str, str]:
     board = board_of(spec)
     if not isinstance(board, BootingBoard):
         return {}
+    from tpsgd_edge.codegen.board import BoardView, board_main
+
     has_store = _has_store(spec, board)
     used = plan.n_bytes + plan.state.size + board.memory.stack + _BESIDE
     has_room = used <= board.memory.ram.size

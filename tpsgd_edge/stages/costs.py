@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tpsgd_edge.codegen import CProject
 from tpsgd_edge.codegen.costs import CostsView, Stacks, with_costs
+from tpsgd_edge.codegen.project import CProject
 from tpsgd_edge.errors import ToolError
 from tpsgd_edge.quantize import quantize_inputs, quantize_labels
 from tpsgd_edge.stages.preparation import (

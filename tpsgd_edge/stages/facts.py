@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,8 +158,10 @@ def _input_facts(model: QuantizedModel, x_train: Array) -> Facts:
 
 def _distinct(values: Array) -> NDArray[np.intp]:
     """Count the distinct values of each column of `values` (n, columns); shape (columns,)."""
-    in_order = np.sort(values, axis=0)
-    return np.asarray((in_order[1:] != in_order[:-1]).sum(axis=0) + 1)
+    # Narrow integers are sorted by their digits, which is quicker, if that is asked for.
+    kind: Literal["stable"] | None = "stable" if values.itemsize <= 2 else None
+    in_order = np.sort(np.ascontiguousarray(values.T), axis=1, kind=kind)
+    return np.asarray((in_order[:, 1:] != in_order[:, :-1]).sum(axis=1) + 1)
 
 
 def _set_facts(dataset: Dataset) -> dict[str, Any]:

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 
 from tpsgd_edge.arithmetic.types import Array
+from tpsgd_edge.assets import code_digest
 from tpsgd_edge.cache import fetch, keep, key_of
-from tpsgd_edge.codegen import CProject
+from tpsgd_edge.codegen.project import CProject
 from tpsgd_edge.errors import ToolError
 from tpsgd_edge.quantize import quantize_inputs, quantize_labels
 from tpsgd_edge.stages.preparation import (
@@ -17,13 +17,18 @@ from tpsgd_edge.stages.preparation import (
     compile_for_host,
     forward_macs,
 )
-from tpsgd_edge.toolchain import counting
+from tpsgd_edge.stages.running import check_selftest
 from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.counting import Counts, count_instructions
 from tpsgd_edge.toolchain.executed import Count
 from tpsgd_edge.toolchain.interface import ModelInterface, interface_of
-from tpsgd_edge.toolchain.open_device import can_emulate, find_emulator, open_device
-from tpsgd_edge.toolchain.sizes import Ram, Sizes, measure
+from tpsgd_edge.toolchain.open_device import (
+    can_emulate,
+    emulator_title,
+    find_emulator,
+    open_device,
+)
+from tpsgd_edge.toolchain.sizes import Flash, Ram, Sizes, measure
 from tpsgd_edge.toolchain.wasm_sizes import measure_module
 
 # Training steps from the initial state over which stack and instructions are measured: as many as
@@ -88,10 +93,7 @@ def _measured(
     The same code does the same on the same samples: the user's cache remembers what an emulator
     found. A count that no emulator could make is looked for again.
     """
-    platform = binary.platform
-    samples = (x.tobytes(), labels.tobytes(), str(counted))
-    code = (binary.path.read_bytes(), *_measuring_code())
-    key = key_of((platform.name, find_emulator(platform), *samples, *code))
+    key = key_of(("measured", x.tobytes(), labels.tobytes(), str(counted), *_run_by(binary)))
     kept = fetch(key)
     if kept is not None:
         known = json.loads(kept)
@@ -106,21 +108,55 @@ def _measured(
     return stack, counts
 
 
-@cache
-def _measuring_code() -> tuple[bytes, ...]:
-    """The code that measures: another state of it may come to other results."""
-    return tuple(path.read_bytes() for path in sorted(Path(counting.__file__).parent.glob("*.py")))
+def check_binary(prepared: Prepared, binary: Binary) -> None:
+    """Have a binary test itself, where this computer or an emulator can run it.
+
+    Raises:
+        MismatchError: it fails its self-test.
+    """
+    platform, interface = prepared.platform, interface_of(prepared.model)
+    if platform.is_host:
+        with open_device(binary, interface) as device:
+            check_selftest(device, prepared, platform.name)
+    elif can_emulate(platform):
+        # An emulator takes long, and what has passed will pass.
+        key = key_of(("passed", repr(interface), *_run_by(binary)))
+        if fetch(key) is None:
+            with open_device(binary, interface) as device:
+                check_selftest(device, prepared, platform.name)
+            keep(key, b"")
+
+
+def _run_by(binary: Binary) -> tuple[str | bytes, ...]:
+    """Collect what a run of firmware follows from, but for what it is given."""
+    platform = binary.platform
+    emulator = find_emulator(platform)
+    words = (platform.name, emulator, emulator_title(emulator))
+    return (*words, binary.path.read_bytes(), code_digest())
 
 
 def _sizes(prepared: Prepared, binary: Binary) -> Sizes:
     """Sizes as linked; of a module, whose memory has no sections, those of the plan."""
     if prepared.platform.is_core:
-        return measure(binary)
+        return _measured_sizes(binary)
     weights = prepared.plan.state.size
     features = prepared.features
     heard = 0 if features is None else features.stream_bytes
     ram = Ram(weights, prepared.plan.n_bytes - weights, stack=0, signal=heard)
     return measure_module(binary.path, ram)
+
+
+def _measured_sizes(binary: Binary) -> Sizes:
+    """Sizes as linked, as the user's cache or the linked program has them."""
+    key = key_of(("sizes", binary.kind, binary.path.read_bytes(), code_digest()))
+    kept = fetch(key)
+    if kept is not None:
+        known = json.loads(kept)
+        ram, flash = Ram(**known.pop("ram")), Flash(**known.pop("flash"))
+        return Sizes(ram, flash, **known)
+    sizes = measure(binary)
+    keep(key, json.dumps(asdict(sizes)).encode())
+    return sizes
 
 
 def _counts_if_any(

@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge import __version__
-from tpsgd_edge.codegen import Additions, CProject, Origin, render
-from tpsgd_edge.codegen.signal import Features
-from tpsgd_edge.features import FeatureNumbers, features_of, selftest_signal
+from tpsgd_edge.codegen.project import CProject
+from tpsgd_edge.features.numbers import FeatureNumbers
 from tpsgd_edge.frontend.data import Dataset, Samples, label_scaling, load_dataset
 from tpsgd_edge.frontend.defaults import with_defaults
 from tpsgd_edge.frontend.fitted import with_fitted_projections
@@ -24,17 +22,13 @@ from tpsgd_edge.memory import MemoryPlan, plan_memory
 from tpsgd_edge.quantize import QuantizedModel, quantize, quantize_inputs, quantize_labels
 from tpsgd_edge.rule import pretrain
 from tpsgd_edge.spec import Spec
-from tpsgd_edge.stages.boards import board_project_files
-from tpsgd_edge.stages.drift import detector_of
-from tpsgd_edge.stages.selftest import selftest_of
-from tpsgd_edge.stages.windows import window_of
+from tpsgd_edge.stages.projects import ProjectTask, project_of
 from tpsgd_edge.toolchain.board import with_board
 from tpsgd_edge.toolchain.build import Binary, compile_firmware, compile_simulation
 from tpsgd_edge.toolchain.compilers import find_compiler
 from tpsgd_edge.toolchain.folder import write_scratch
-from tpsgd_edge.toolchain.platforms import Platform, load_platform, port_files
+from tpsgd_edge.toolchain.platforms import Platform, load_platform
 from tpsgd_edge.toolchain.scratch import scratch_folder
-from tpsgd_edge.trace import digest
 
 # Samples of the self-test, and the multiply-accumulates of a forward pass of them all: it answers
 # each of them six times, which may take an emulator some seconds.
@@ -105,26 +99,19 @@ def _known_classes_only(
 
 def render_project(prepared: Prepared) -> CProject:
     """The C project, with samples and digest for its self-test."""
-    model, dataset, spec = prepared.model, prepared.dataset, prepared.spec
-    origin = Origin(__version__, spec.source, spec.digest)
-    selftest = selftest_of(model, *selftest_samples(model, dataset))
-    port = port_files(prepared.platform) | board_project_files(spec, prepared.plan)
-    own = spec.firmware
-    additions = Additions(
-        has_store=own.store,
-        has_wire=own.wire,
-        window=window_of(spec, model, dataset.input_shape),
-        log_every=own.log,
-        drift=detector_of(spec, model),
-        features=None if prepared.features is None else _features_of(prepared.features),
+    model, dataset = prepared.model, prepared.dataset
+    samples = selftest_samples(model, dataset)
+    return project_of(
+        ProjectTask(
+            prepared.spec,
+            model,
+            prepared.plan,
+            prepared.platform,
+            dataset.input_shape,
+            prepared.features,
+            *samples,
+        )
     )
-    return render(model, prepared.plan, origin, selftest, port, additions)
-
-
-def _features_of(numbers: FeatureNumbers) -> Features:
-    """The features of a project, and what it must make of the signal of its self-test."""
-    made = features_of(numbers, selftest_signal(numbers))
-    return Features(numbers, digest([made]))
 
 
 def selftest_samples(

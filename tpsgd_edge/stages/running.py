@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from tpsgd_edge.errors import MismatchError
 from tpsgd_edge.frontend.order import Order, stretches_of
 from tpsgd_edge.memory.dump import State
-from tpsgd_edge.reference import Reference, answers, trace
 from tpsgd_edge.stages.preparation import (
     Prepared,
     compile_for_host,
@@ -14,13 +14,13 @@ from tpsgd_edge.stages.preparation import (
     scratch_project,
     selftest_samples,
 )
-from tpsgd_edge.stages.proof import with_value
 from tpsgd_edge.stages.training import Progress, Training, quantize_samples, train
-from tpsgd_edge.toolchain.build import Binary
 from tpsgd_edge.toolchain.device import Device
 from tpsgd_edge.toolchain.interface import interface_of
-from tpsgd_edge.toolchain.open_device import can_emulate, open_device
-from tpsgd_edge.verdict import Verdict, compare, compare_answers, selftest_mismatch
+from tpsgd_edge.toolchain.open_device import open_device
+
+if TYPE_CHECKING:
+    from tpsgd_edge.verdict import Verdict
 
 
 @contextmanager
@@ -79,18 +79,6 @@ def train_on_host(
         )
 
 
-def check_binary(prepared: Prepared, binary: Binary) -> None:
-    """Have a binary test itself, where this computer or an emulator can run it.
-
-    Raises:
-        MismatchError: it fails its self-test.
-    """
-    platform = prepared.platform
-    if platform.is_host or can_emulate(platform):
-        with open_device(binary, interface_of(prepared.model)) as device:
-            check_selftest(device, prepared, platform.name)
-
-
 def check_selftest(device: Device, prepared: Prepared, platform: str) -> None:
     """Have the device test itself; it is in its initial state afterwards.
 
@@ -106,8 +94,13 @@ def check_selftest(device: Device, prepared: Prepared, platform: str) -> None:
         )
 
 
-def _first_difference(device: Device, prepared: Prepared) -> Verdict:
+def _first_difference(device: Device, prepared: Prepared) -> "Verdict":
     """Find the first difference on the samples of the self-test, or else blame the self-test."""
+    # Only code that fails has one.
+    from tpsgd_edge.reference import Reference, answers, trace
+    from tpsgd_edge.stages.proof import with_value
+    from tpsgd_edge.verdict import compare, compare_answers, selftest_mismatch
+
     model = prepared.model
     x, labels = selftest_samples(model, prepared.dataset)
     reference = Reference(model)

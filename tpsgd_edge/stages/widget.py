@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tpsgd_edge.codegen import CProject
+from tpsgd_edge.codegen.project import CProject
 from tpsgd_edge.errors import ToolError
 from tpsgd_edge.memory import digest_order, model_id_text
 from tpsgd_edge.stages.preparation import Prepared, scratch_project

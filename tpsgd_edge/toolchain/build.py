@@ -6,18 +6,16 @@ folder, or without its paths in the user's cache.
 
 import hashlib
 import os
-import platform as computer
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from tpsgd_edge.assets import firmware_dir
-from tpsgd_edge.cache import fetch, keep, key_of
+from tpsgd_edge.cache import fetch, keep, key_of, processor
 from tpsgd_edge.errors import OutputError, ToolError
 from tpsgd_edge.toolchain.compilers import Compiler, find_compiler, zig_environment
 from tpsgd_edge.toolchain.platforms import Platform, load_platform, port_sources
@@ -206,7 +204,7 @@ def compile_simulation(
 
     path = build_dir / f"{name}-host-{digest[:12]}{'-sanitized' if sanitize else '.so'}"
     # What sanitizers report names the files, which lie elsewhere the next time.
-    key = None if sanitize else cache_key((digest, *_processor()), compiler)
+    key = None if sanitize else cache_key((digest, *processor()), compiler)
     warnings = unless_built(path, make, key)
     kind: Kind = "program" if sanitize else "library"
     return Binary(path, kind, name, platform, compiler, inference_only, warnings)
@@ -374,17 +372,6 @@ def _program(compiler: Compiler) -> tuple[str, ...]:
         return ()
     found = path.stat()
     return (str(found.st_mtime_ns), str(found.st_size))
-
-
-@cache
-def _processor() -> tuple[str, ...]:
-    """Facts about the processor that -march=native uses; computers may share a home folder."""
-    told = Path("/proc/cpuinfo")
-    if not told.is_file():
-        return tuple(computer.uname())
-    names = ("model name", "flags", "Features", "CPU part", "isa")
-    lines = told.read_text(encoding="utf-8", errors="replace").splitlines()
-    return tuple(sorted({line for line in lines if line.startswith(names)}))
 
 
 def digest_of(folders: Iterable[Path], words: Iterable[str]) -> str:

@@ -1,8 +1,9 @@
 """The harness's commands (firmware/port/harness.c), over any link that carries bytes both ways."""
 
 import struct
+from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 from zlib import crc32
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.errors import DataError, ToolError
 from tpsgd_edge.quantize.model import DTYPES
+from tpsgd_edge.toolchain.device import Call
 from tpsgd_edge.toolchain.interface import ModelInterface
 from tpsgd_edge.trace import ANSWERS, Answers, Trace, neighbours
 
@@ -29,6 +31,14 @@ class Link(Protocol):
 
     def close(self) -> None:
         """End what runs at the other end."""
+
+
+@runtime_checkable
+class BatchLink(Protocol):
+    """A link that takes some time to begin with, whatever it is asked."""
+
+    def foresee(self, requests: Sequence[tuple[bytes, int]]) -> None:
+        """Say which requests come next, with the sizes of their replies; others may come."""
 
 
 class StreamDevice:
@@ -67,19 +77,36 @@ class StreamDevice:
         reply = self._command(TRAIN, len(samples), samples.tobytes(), 4)
         return int.from_bytes(reply, "little")
 
+    def foresee(self, calls: Sequence[Call]) -> None:
+        """See Device."""
+        if isinstance(self._link, BatchLink):
+            requests_of = {"trace": self._traced, "answers": self._asked}
+            self._link.foresee([part for call in calls for part in requests_of[call[0]](*call[1:])])
+
+    def _traced(self, x: Array, labels: Array) -> Iterator[tuple[bytes, int]]:
+        """Yield the requests of `trace`, with the sizes of their replies."""
+        each = self.interface.layout.size + self.interface.answer_bytes
+        for part in _split(_samples(self.interface, x, labels), self._link.max_reply // each):
+            yield _request(TRACE, len(part), part.tobytes()), len(part) * each
+
+    def _asked(self, x: Array, labels: Array) -> Iterator[tuple[bytes, int]]:
+        """Yield the requests of `answers`, with the sizes of their replies."""
+        pairs, each = _pairs(self.interface, x, labels), 4 * len(ANSWERS)
+        for part in _split(pairs, (self._link.max_reply - 8) // each) or [pairs]:
+            yield _request(ASK, len(part), part.tobytes()), len(part) * each + 8
+
     def trace(self, x: Array, labels: Array) -> Trace:
         """See Device."""
         interface = self.interface
-        samples = _samples(interface, x, labels)
-        state_size, answer = interface.layout.size, interface.answer_bytes
+        state_size = interface.layout.size
         pieces, digests, final = _pieces(interface), [], {}
-        for part in _split(samples, self._link.max_reply // (state_size + answer)):
-            size = len(part) * (state_size + answer)
-            reply = self._command(TRACE, len(part), part.tobytes(), size)
-            steps = np.frombuffer(reply, np.uint8).reshape(len(part), -1)
+        for request, size in self._traced(x, labels):
+            reply = self._link.exchange(request, size)
+            steps = np.frombuffer(reply, np.uint8)
+            steps = steps.reshape(-1, state_size + interface.answer_bytes)
             digests += [[crc32(step[piece].data) for piece in pieces] for step in steps]
             final = {"output": interface.last_output(steps[-1, state_size:].tobytes())}
-        table = np.array(digests, np.uint32).reshape(len(samples), len(pieces))
+        table = np.array(digests, np.uint32).reshape(len(x), len(pieces))
         return Trace(interface.trace_names, table, interface.layout.read(self.state()) | final)
 
     def outputs(self, x: Array) -> Array:
@@ -104,11 +131,9 @@ class StreamDevice:
 
     def answers(self, x: Array, labels: Array) -> Answers:
         """See Device."""
-        pairs = _pairs(self.interface, x, labels)
         words, bad_labels, digest = [], 0, 0
-        size = 4 * len(ANSWERS)
-        for part in _split(pairs, (self._link.max_reply - 8) // size) or [pairs]:
-            reply = self._command(ASK, len(part), part.tobytes(), len(part) * size + 8)
+        for request, size in self._asked(x, labels):
+            reply = self._link.exchange(request, size)
             words.append(reply[:-8])
             taken, digest = struct.unpack("<II", reply[-8:])
             bad_labels += taken
@@ -185,7 +210,7 @@ class StreamDevice:
     def _command(
         self, opcode: int, count: int = 0, payload: bytes = b"", reply_size: int = 0
     ) -> bytes:
-        return self._link.exchange(struct.pack("<II", opcode, count) + payload, reply_size)
+        return self._link.exchange(_request(opcode, count, payload), reply_size)
 
     def _shake_hands(self) -> None:
         interface = self.interface
@@ -202,6 +227,10 @@ class StreamDevice:
                 found=f"{found}, expected {expected}",
                 help="build it again from this spec",
             )
+
+
+def _request(opcode: int, count: int, payload: bytes) -> bytes:
+    return struct.pack("<II", opcode, count) + payload
 
 
 def check_state(interface: ModelInterface, state: bytes) -> None:

@@ -3,7 +3,9 @@
 import contextlib
 import shutil
 import struct
+from collections import deque
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from tpsgd_edge.errors import ToolError
 from tpsgd_edge.toolchain.build import Binary
@@ -17,10 +19,20 @@ _MACHINE = ("-nographic", "-monitor", "none", "-serial", "none")
 _SEMIHOSTING = ("-semihosting-config", "enable=on,target=native")
 
 
+class _Foreseen(NamedTuple):
+    """A request that was answered before it came, and what it left."""
+
+    request: bytes
+    reply: bytes
+    stack: int
+    state: bytes
+
+
 class QemuLink:
     """Boots the firmware for each request, with the state that the last one left.
 
-    That state is known here: to ask for it, or to replace it, needs no boot.
+    That state is known here: to ask for it, or to replace it, needs no boot. Requests that are
+    foreseen share a boot; as soon as another one comes, what it made is forgotten.
     """
 
     max_reply = 1 << 26
@@ -39,6 +51,7 @@ class QemuLink:
         self._state_size = interface.layout.size
         self._state: bytes | None = None
         self._stack = 0
+        self._foreseen: deque[_Foreseen] = deque()
         self._timeout = timeout
         self._scratch = contextlib.ExitStack()
         self._folder = self._scratch.enter_context(scratch_folder())
@@ -46,23 +59,54 @@ class QemuLink:
     def exchange(self, request: bytes, reply_size: int) -> bytes:
         """See Link."""
         opcode, _ = struct.unpack_from("<II", request)
+        if self._foreseen and self._foreseen[0].request == request:
+            return self._taken(self._foreseen.popleft())
         if opcode == STACK:
             stack, self._stack = self._stack, 0
             return struct.pack("<I", stack)
+        if opcode == DUMP and self._state is not None:
+            return self._state
+        self._foreseen.clear()
         if opcode == LOAD:
             self._state = request[len(_command(LOAD)) :]
             return b""
-        if opcode == DUMP and self._state is not None:
-            return self._state
         if opcode == INFO:
             return self._run(request, reply_size)
+        (made,) = self._answered([(request, reply_size)])
+        return self._taken(made)
+
+    def foresee(self, requests: Sequence[tuple[bytes, int]]) -> None:
+        """See BatchLink."""
+        room, chosen = self.max_reply, []
+        for request, size in requests:
+            room -= size + 4 + self._state_size
+            if room < 0:
+                break
+            chosen.append((request, size))
+        self._foreseen.clear()
+        if not chosen:
+            return
+        # What goes wrong goes wrong once more when the request comes, and is told then.
+        with contextlib.suppress(ToolError):
+            self._foreseen.extend(self._answered(chosen))
+
+    def _taken(self, made: _Foreseen) -> bytes:
+        self._stack, self._state = max(self._stack, made.stack), made.state
+        return made.reply
+
+    def _answered(self, requests: Sequence[tuple[bytes, int]]) -> list[_Foreseen]:
+        """Boot once for some requests, one after the other."""
         before = _command(LOAD) + self._state if self._state is not None else b""
         after = _command(STACK) + _command(DUMP)
-        reply = self._run(before + request + after, reply_size + 4 + self._state_size)
-        (stack,) = struct.unpack_from("<I", reply, reply_size)
-        self._stack = max(self._stack, stack)
-        self._state = reply[reply_size + 4 :]
-        return reply[:reply_size]
+        commands = before + b"".join(request + after for request, _ in requests)
+        extra = 4 + self._state_size
+        rest = self._run(commands, sum(size + extra for _, size in requests))
+        made = []
+        for request, size in requests:
+            (stack,) = struct.unpack_from("<I", rest, size)
+            made.append(_Foreseen(request, rest[:size], stack, rest[size + 4 : size + extra]))
+            rest = rest[size + extra :]
+        return made
 
     def close(self) -> None:
         """See Link."""

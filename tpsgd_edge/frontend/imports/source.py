@@ -3,20 +3,19 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.frontend.data import raw_labels
-from tpsgd_edge.frontend.imports.net import ImportedNet
-from tpsgd_edge.frontend.imports.onnx_net import read_onnx
-from tpsgd_edge.frontend.imports.steps import notes_on_integers, with_steps
-from tpsgd_edge.frontend.imports.two_classes import as_two_classes, ends_with_sigmoid
 from tpsgd_edge.frontend.inputs import check_inputs
-from tpsgd_edge.frontend.tflite.net import read_tflite
 from tpsgd_edge.graph import Weights
 from tpsgd_edge.spec import DenseSpec, SourceInput, Spec, with_layers
+
+if TYPE_CHECKING:
+    from tpsgd_edge.frontend.imports.net import ImportedNet
 
 
 def with_source(spec: Spec) -> Spec:
@@ -31,6 +30,9 @@ def with_source(spec: Spec) -> Spec:
     check_inputs(spec)
     if spec.model.source is None or spec.model.layers:
         return spec
+    from tpsgd_edge.frontend.imports.steps import notes_on_integers
+    from tpsgd_edge.frontend.imports.two_classes import as_two_classes, ends_with_sigmoid
+
     net = read_source(spec)
     if ends_with_sigmoid(net) and _are_two_classes(spec):
         net = as_two_classes(net)
@@ -38,7 +40,7 @@ def with_source(spec: Spec) -> Spec:
     return made.with_notes(*notes_on_integers(spec, net))
 
 
-def read_source(spec: Spec) -> ImportedNet:
+def read_source(spec: Spec) -> "ImportedNet":
     """Read the net that a spec names.
 
     Raises:
@@ -57,10 +59,22 @@ def read_source(spec: Spec) -> ImportedNet:
     return read(path)
 
 
-# By the ending of the file.
-_READERS: Mapping[str, Callable[[Path], ImportedNet]] = {
-    ".onnx": read_onnx,
-    ".tflite": read_tflite,
+def _read_onnx(path: Path) -> "ImportedNet":
+    from tpsgd_edge.frontend.imports.onnx_net import read_onnx
+
+    return read_onnx(path)
+
+
+def _read_tflite(path: Path) -> "ImportedNet":
+    from tpsgd_edge.frontend.tflite.net import read_tflite
+
+    return read_tflite(path)
+
+
+# By the ending of the file; most nets come from none.
+_READERS: Mapping[str, Callable[[Path], "ImportedNet"]] = {
+    ".onnx": _read_onnx,
+    ".tflite": _read_tflite,
 }
 
 
@@ -70,6 +84,9 @@ def source_weights(spec: Spec, class_names: tuple[str, ...]) -> dict[str, Weight
     Args:
         class_names: of the data; where the file has the same names, its outputs follow their order.
     """
+    from tpsgd_edge.frontend.imports.steps import with_steps
+    from tpsgd_edge.frontend.imports.two_classes import as_two_classes, ends_with_sigmoid
+
     net, last = read_source(spec), spec.model.weighted[-1]
     if ends_with_sigmoid(net) and isinstance(last, DenseSpec) and last.units == 2:
         net = as_two_classes(net)
@@ -93,7 +110,7 @@ def _are_two_classes(spec: Spec) -> bool:
     return len(labels) == 2 and (is_text or bool((labels == [0, 1]).all()))
 
 
-def _input(net: ImportedNet) -> SourceInput:
+def _input(net: "ImportedNet") -> SourceInput:
     scale: tuple[float, ...] = (1.0,)
     shift: tuple[float, ...] = (0.0,)
     if net.input_scaling is not None:
