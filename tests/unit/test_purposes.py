@@ -23,6 +23,7 @@ def test_the_numbers_stay():
         "KEPT_SAMPLES": 5,
         "FLEET": 6,
         "ACCIDENTS": 7,
+        "GATEWAYS": 8,
     }
 
 
