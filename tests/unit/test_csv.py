@@ -280,6 +280,21 @@ def test_numbers_that_binary32_does_not_hold_stay_as_they_are(tmp_path, late):
     assert (x[0, 0], x[-1, 0]) == (1.5, float(late))
 
 
+def test_memory_that_is_not_written_yet_is_not_read(tmp_path, monkeypatch):
+    """Whatever its bits are, signalling NaN among them, nothing warns."""
+    empty = np.empty
+
+    def odd(shape: Any, dtype: Any = np.float64) -> np.ndarray:
+        made = empty(shape, dtype)
+        made.reshape(-1).view(f"u{made.itemsize}")[:] = 0x7FA0 << (8 * made.itemsize - 16)
+        return made
+
+    monkeypatch.setattr(np, "empty", odd)
+    found = read(tmp_path, "a,b,label\n" + "0.1,2,0\n0.3,4,1\n" * 20)
+    assert found.x.dtype == np.float64
+    assert found.x[:2].tolist() == [[0.1, 2.0], [0.3, 4.0]]
+
+
 def test_a_cell_may_hold_what_parts_cells_in_memory():
     rows = Rows.of([["a\x1fb", "c"], ["d", ""]])
     assert [*rows] == [("a\x1fb", "c"), ("d", "")]

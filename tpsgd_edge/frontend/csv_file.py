@@ -199,7 +199,9 @@ def _values(
         with np.errstate(over="ignore"):
             is_exact = bool((exact.astype(np.float32) == exact).all())
         if not is_exact and values.dtype == np.float32:
-            values = values.astype(np.float64)
+            # What is not written yet may be any bits, signalling NaN too.
+            read, values = values[:start], np.empty(values.shape)
+            values[:start] = read
         values[start : start + len(block)] = exact
         start += len(block)
     return values
