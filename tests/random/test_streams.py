@@ -18,7 +18,8 @@ from tpsgd_edge.toolchain.build import LANGUAGE, SANITIZE, WARNINGS
 from tpsgd_edge.toolchain.process import run_tool
 from tpsgd_edge.trace import digest
 
-SEEDS = range(9500, 9500 + NOW["mixtures"].sanitized)
+# Each takes two programs.
+SEEDS = range(9500, 9500 + NOW["mixtures"].sanitized // 2)
 
 # A program that reads samples and their labels, runs each as a whole and as a stream, and says
 # where they differ. With an argument it only predicts.
