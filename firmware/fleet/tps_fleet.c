@@ -99,22 +99,19 @@ static void add_tensor(struct tps_fleet *fleet, const struct tps_fleet_tensor *t
                        uint32_t first, uint32_t wide, const uint8_t *codes, uint32_t share)
 {
     const uint8_t *at = codes + tps_fleet_code_bytes(tensor);
+    struct tps_fleet_place place = {1, 0};
+    uint32_t row;
 
-    for (uint32_t code = 1; code <= 3u; code++) {
-        const uint32_t width = tps_fleet_width_of(code);
-        for (uint32_t row = 0; row < tensor->rows; row++) {
-            if (tps_fleet_code_of(codes, row) != code) {
-                continue;
-            }
-            for (uint32_t column = 0; column < tensor->columns; column++, at += width) {
-                const uint32_t i = row * tensor->columns + column;
-                const int64_t move =
-                    bounded(tensor, fleet->base[first + i], tps_fleet_read_value(at, width));
-                if (tensor->bytes == 4u) {
-                    fleet->wide_sums[wide + i] += move * share;
-                } else {
-                    fleet->sums[first + i] += (int32_t)move * (int32_t)share;
-                }
+    while (tps_fleet_next_row(tensor, codes, &place, &row)) {
+        const uint32_t width = tps_fleet_width_of(place.code);
+        for (uint32_t column = 0; column < tensor->columns; column++, at += width) {
+            const uint32_t i = row * tensor->columns + column;
+            const int64_t move =
+                bounded(tensor, fleet->base[first + i], tps_fleet_read_value(at, width));
+            if (tensor->bytes == 4u) {
+                fleet->wide_sums[wide + i] += move * share;
+            } else {
+                fleet->sums[first + i] += (int32_t)move * (int32_t)share;
             }
         }
     }

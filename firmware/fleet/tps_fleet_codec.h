@@ -67,6 +67,28 @@ static inline uint32_t tps_fleet_code_of(const uint8_t *codes, uint32_t row)
     return ((uint32_t)codes[row / 4u] >> (2u * (row % 4u))) & 3u;
 }
 
+/* A place among the rows that changed, which come by their codes; it begins at code 1, row 0. */
+struct tps_fleet_place {
+    uint32_t code;
+    uint32_t row;
+};
+
+/* Find the next row that changed, and go behind it; its values take the place's width each. */
+static inline bool tps_fleet_next_row(const struct tps_fleet_tensor *tensor, const uint8_t *codes,
+                                      struct tps_fleet_place *place, uint32_t *row)
+{
+    for (; place->code <= 3u; place->code++) {
+        while (place->row < tensor->rows) {
+            *row = place->row++;
+            if (tps_fleet_code_of(codes, *row) == place->code) {
+                return true;
+            }
+        }
+        place->row = 0;
+    }
+    return false;
+}
+
 static inline uint32_t tps_fleet_code_bytes(const struct tps_fleet_tensor *tensor)
 {
     return (tensor->rows + 3u) / 4u;

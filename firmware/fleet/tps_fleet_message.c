@@ -73,14 +73,12 @@ static uint8_t *write_tensor(const struct tps_fleet *fleet, const struct tps_fle
         return NULL;
     }
     const uint8_t *codes = at;
+    struct tps_fleet_place place = {1, 0};
+    uint32_t row;
     at += tps_fleet_code_bytes(tensor);
-    for (uint32_t code = 1; code <= 3u; code++) {
-        for (uint32_t row = 0; row < tensor->rows; row++) {
-            if (tps_fleet_code_of(codes, row) == code) {
-                at = write_row(fleet, from, first + row * tensor->columns, tensor->columns,
-                               tps_fleet_width_of(code), at);
-            }
-        }
+    while (tps_fleet_next_row(tensor, codes, &place, &row)) {
+        at = write_row(fleet, from, first + row * tensor->columns, tensor->columns,
+                       tps_fleet_width_of(place.code), at);
     }
     return at;
 }
@@ -158,21 +156,18 @@ static bool follow_tensor(struct tps_fleet *fleet, const struct tps_fleet_tensor
                           uint32_t first, const uint8_t *codes)
 {
     const uint8_t *at = codes + tps_fleet_code_bytes(tensor);
+    struct tps_fleet_place place = {1, 0};
+    uint32_t row;
 
-    for (uint32_t code = 1; code <= 3u; code++) {
-        const uint32_t width = tps_fleet_width_of(code);
-        for (uint32_t row = 0; row < tensor->rows; row++) {
-            if (tps_fleet_code_of(codes, row) != code) {
-                continue;
+    while (tps_fleet_next_row(tensor, codes, &place, &row)) {
+        int32_t *values = &fleet->sums[first + row * tensor->columns];
+        const uint32_t width = tps_fleet_width_of(place.code);
+        for (uint32_t column = 0; column < tensor->columns; column++, at += width) {
+            const int64_t value = (int64_t)values[column] + tps_fleet_read_value(at, width);
+            if (!is_within(tensor, value)) {
+                return false;
             }
-            int32_t *values = &fleet->sums[first + row * tensor->columns];
-            for (uint32_t column = 0; column < tensor->columns; column++, at += width) {
-                const int64_t value = (int64_t)values[column] + tps_fleet_read_value(at, width);
-                if (!is_within(tensor, value)) {
-                    return false;
-                }
-                values[column] = (int32_t)value;
-            }
+            values[column] = (int32_t)value;
         }
     }
     return true;

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.assets import firmware_dir
 from tpsgd_edge.codegen.fleet import FleetView
-from tpsgd_edge.errors import ToolError
 from tpsgd_edge.toolchain.build import (
     LANGUAGE,
     WARNINGS,
@@ -20,6 +19,7 @@ from tpsgd_edge.toolchain.build import (
 )
 from tpsgd_edge.toolchain.compilers import find_compiler
 from tpsgd_edge.toolchain.platforms import load_platform
+from tpsgd_edge.toolchain.shared_library import Function, load_library
 
 _U32, _ADDRESS = ctypes.c_uint32, ctypes.c_void_p
 
@@ -52,6 +52,22 @@ class _Fleet(ctypes.Structure):
     )
 
 
+_FLEET = ctypes.POINTER(_Fleet)
+_FUNCTIONS: tuple[Function, ...] = (
+    ("gateway_seed", _U32, [_U32, _U32]),
+    ("take", ctypes.c_bool, [_FLEET, _ADDRESS, ctypes.c_char_p, _U32]),
+    ("write", _U32, [_FLEET, _ADDRESS, _ADDRESS, _U32]),
+    ("check", ctypes.c_bool, [_FLEET, ctypes.c_char_p, _U32, ctypes.POINTER(_U32)]),
+    ("shift", ctypes.c_uint8, [_ADDRESS, _U32]),
+    ("share", _U32, [_U32, ctypes.c_uint8]),
+    ("begin", None, [_FLEET]),
+    ("add", None, [_FLEET, ctypes.c_char_p, _U32]),
+    ("finish", None, [_FLEET]),
+    ("samples", _U32, [_ADDRESS, _U32]),
+    ("write_update", _U32, [_FLEET, _ADDRESS, _U32, _ADDRESS, _U32]),
+)
+
+
 class GatewayLibrary:
     """A gateway in C, with values and sums in arrays of Python's."""
 
@@ -59,7 +75,7 @@ class GatewayLibrary:
         self, library: Path, view: FleetView, values: NDArray[np.int64], number: int
     ) -> None:
         """Begin with the values (count,) that all devices begin with."""
-        self._lib = _load(library)
+        self._lib = load_library(library, "the library of a gateway", "tps_fleet_", _FUNCTIONS)
         own = (_Tensor(t.rows, t.columns, t.low, t.high, t.bytes) for t in view.tensors)
         tensors = (_Tensor * len(view.tensors))(*own)
         self._base = values.astype(np.int32)
@@ -139,29 +155,3 @@ def compile_gateway(build_dir: Path) -> Path:
     path = build_dir / f"gateway-{digest[:12]}.so"
     unless_built(path, make, cache_key((digest, "gateway"), compiler))
     return path
-
-
-def _load(library: Path) -> ctypes.CDLL:
-    try:
-        lib = ctypes.CDLL(str(library.resolve()))
-    except OSError as error:
-        raise ToolError(
-            "the library of a gateway does not load", where=str(library), found=str(error)
-        ) from error
-    fleet, array, text = ctypes.POINTER(_Fleet), _ADDRESS, ctypes.c_char_p
-    for name, result, arguments in (
-        ("gateway_seed", _U32, [_U32, _U32]),
-        ("take", ctypes.c_bool, [fleet, array, text, _U32]),
-        ("write", _U32, [fleet, array, array, _U32]),
-        ("check", ctypes.c_bool, [fleet, text, _U32, ctypes.POINTER(_U32)]),
-        ("shift", ctypes.c_uint8, [array, _U32]),
-        ("share", _U32, [_U32, ctypes.c_uint8]),
-        ("begin", None, [fleet]),
-        ("add", None, [fleet, text, _U32]),
-        ("finish", None, [fleet]),
-        ("samples", _U32, [array, _U32]),
-        ("write_update", _U32, [fleet, array, _U32, array, _U32]),
-    ):
-        function = getattr(lib, f"tps_fleet_{name}")
-        function.restype, function.argtypes = result, arguments
-    return lib

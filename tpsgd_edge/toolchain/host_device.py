@@ -16,10 +16,32 @@ from tpsgd_edge.quantize.model import DTYPES
 from tpsgd_edge.toolchain.device import Call
 from tpsgd_edge.toolchain.interface import ModelInterface
 from tpsgd_edge.toolchain.protocol import check_state, checked_samples
+from tpsgd_edge.toolchain.shared_library import Function, load_library
 from tpsgd_edge.trace import ANSWERS, Answers, Trace, neighbours
 
 # Python sees a Ctrl-C between two calls: some milliseconds to a fraction of a second apart.
 _SAMPLES_PER_CALL = 1024
+
+_POINTER, _U32 = ctypes.c_void_p, ctypes.c_uint32
+# Not every model has a confidence, nor does each build train.
+_FUNCTIONS: tuple[Function, ...] = (
+    ("info", None, [_POINTER]),
+    ("init", None, [_POINTER]),
+    ("outputs", None, [_POINTER, _POINTER, _POINTER, _U32]),
+    ("confidences", None, [_POINTER, _POINTER, _POINTER, _U32]),
+    ("train", _U32, [_POINTER, _POINTER, _POINTER, _POINTER, _U32]),
+    ("last_output", _POINTER, []),
+    ("set_rate", _U32, [_POINTER, _POINTER]),
+    ("restart_schedule", None, [_POINTER]),
+    ("selftest", _U32, [_POINTER]),
+    ("ask", None, [_POINTER, _POINTER, _POINTER, _POINTER, _U32]),
+    ("bad_labels_taken", _U32, [_POINTER, _POINTER]),
+    ("digest", _U32, [_POINTER]),
+    ("prepare", _U32, [_POINTER, _POINTER]),
+    ("prepare_label", _U32, [_POINTER, _POINTER]),
+    ("values", None, [_POINTER, _POINTER]),
+    ("hear", _U32, [_POINTER, _POINTER]),
+)
 
 
 class HostDevice:
@@ -27,7 +49,7 @@ class HostDevice:
 
     def __init__(self, library: Path, interface: ModelInterface) -> None:
         self.interface = interface
-        self._lib = _load(library)
+        self._lib = load_library(library, "the simulation library", "tps_sim_", _FUNCTIONS)
         self._state = np.zeros(interface.layout.size // 4, np.uint32)
         self._check()
         self.init()
@@ -215,39 +237,6 @@ class HostDevice:
                 found=f"{tuple(info.tolist())}, expected {expected}",
                 help="build it again from this spec",
             )
-
-
-def _load(library: Path) -> ctypes.CDLL:
-    try:
-        lib = ctypes.CDLL(str(library.resolve()))
-    except OSError as error:
-        raise ToolError(
-            "the simulation library does not load", where=str(library), found=str(error)
-        ) from error
-    pointer, u32 = ctypes.c_void_p, ctypes.c_uint32
-    for name, result, arguments in (
-        ("info", None, [pointer]),
-        ("init", None, [pointer]),
-        ("outputs", None, [pointer, pointer, pointer, u32]),
-        ("confidences", None, [pointer, pointer, pointer, u32]),
-        ("train", u32, [pointer, pointer, pointer, pointer, u32]),
-        ("last_output", pointer, []),
-        ("set_rate", u32, [pointer, pointer]),
-        ("restart_schedule", None, [pointer]),
-        ("selftest", u32, [pointer]),
-        ("ask", None, [pointer, pointer, pointer, pointer, u32]),
-        ("bad_labels_taken", u32, [pointer, pointer]),
-        ("digest", u32, [pointer]),
-        ("prepare", u32, [pointer, pointer]),
-        ("prepare_label", u32, [pointer, pointer]),
-        ("values", None, [pointer, pointer]),
-        ("hear", u32, [pointer, pointer]),
-    ):
-        function = getattr(lib, f"tps_sim_{name}", None)
-        if function is None:
-            continue  # Not every model has a confidence, nor does each build train.
-        function.restype, function.argtypes = result, arguments
-    return lib
 
 
 def _address(array: Array) -> ctypes.c_void_p:

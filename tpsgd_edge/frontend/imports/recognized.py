@@ -17,6 +17,7 @@ import numpy as np
 from tpsgd_edge.arithmetic.types import Array, Real
 from tpsgd_edge.frontend.imports.call import Attributes, Call, Node
 from tpsgd_edge.frontend.imports.file import HeldTensor, OnnxNet, tensor_array
+from tpsgd_edge.frontend.imports.islands import Found, Ways, with_islands
 from tpsgd_edge.graph.activation import ACTIVATION
 
 _GRID: Real = np.linspace(-10.0, 10.0, 401)
@@ -59,17 +60,8 @@ COMPUTES: Mapping[str, Callable[[list[Any], Call], Any]] = {
 }
 
 
-class _Nodes:
-    """The nodes of a net by the tensors that they make and read."""
-
-    def __init__(self, net: OnnxNet) -> None:
-        self.net = net
-        self.maker = {name: node for node in net.nodes for name in node.outputs if name}
-        self.readers: dict[str, list[Node]] = {}
-        for node in net.nodes:
-            for name in set(node.inputs):
-                self.readers.setdefault(name, []).append(node)
-        self.place = {id(node): place for place, node in enumerate(net.nodes)}
+class _Nodes(Ways):
+    """The nodes of a net, and which tensors are numbers."""
 
     def number(self, name: str) -> float | None:
         """A constant of one value, as a number."""
@@ -96,24 +88,13 @@ class _Nodes:
 def with_activations(net: OnnxNet) -> OnnxNet:
     """The net with one node for each activation that is written as several."""
     nodes = _Nodes(net)
-    gone: set[int] = set()
-    made: dict[int, Node] = {}
-    for node in net.nodes:
-        if id(node) in gone or len(set(node.inputs)) < 2 or not nodes.is_single(node):
-            continue
-        found = _activation(nodes, node)
-        if found is not None:
-            island, activation = found
-            gone |= {id(part) for part in island}
-            made[id(island[-1])] = activation
-    kept = (
-        made.get(id(node), node) for node in net.nodes if id(node) not in gone or id(node) in made
-    )
-    return replace(net, nodes=tuple(kept)) if made else net
+    return with_islands(net, lambda node: _activation(nodes, node))
 
 
-def _activation(nodes: _Nodes, meeting: Node) -> tuple[list[Node], Node] | None:
+def _activation(nodes: _Nodes, meeting: Node) -> Found | None:
     """The nodes that make up an activation, in order, and the one that stands for them."""
+    if len(set(meeting.inputs)) < 2 or not nodes.is_single(meeting):
+        return None
     found = _island(nodes, meeting)
     if found is None:
         return None

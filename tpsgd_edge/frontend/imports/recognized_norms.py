@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from tpsgd_edge.frontend.imports.call import Attributes, Node
 from tpsgd_edge.frontend.imports.file import OnnxNet
+from tpsgd_edge.frontend.imports.islands import Found, Ways, with_islands
 from tpsgd_edge.frontend.imports.norm_values import COMPUTES, REDUCING
 from tpsgd_edge.frontend.imports.norms import ISLAND
 
@@ -20,18 +21,13 @@ _MEETINGS = ("Div", "Mul", "Add", "Sub")
 _ROOTS = ("Sqrt", "ReduceL2")
 
 
-class _Ways:
-    """The nodes of a net by what they make and read, and which tensors the samples change."""
+class _Ways(Ways):
+    """The nodes of a net, and which tensors the samples change."""
 
     def __init__(self, net: OnnxNet) -> None:
-        self.outputs = set(net.outputs)
-        self.maker = {name: node for node in net.nodes for name in node.outputs if name}
-        self.place = {id(node): place for place, node in enumerate(net.nodes)}
-        self.readers: dict[str, list[Node]] = {}
+        super().__init__(net)
         self.changing = {net.input_name}
         for node in net.nodes:
-            for name in set(node.inputs):
-                self.readers.setdefault(name, []).append(node)
             if node.op != "Shape" and not self.changing.isdisjoint(node.inputs):
                 self.changing.update(node.outputs)
 
@@ -47,22 +43,13 @@ class _Ways:
 def with_norms(net: OnnxNet) -> OnnxNet:
     """The net with one node for each normalization that is written as several."""
     ways = _Ways(net)
-    gone: set[int] = set()
-    made: dict[int, Node] = {}
-    for node in net.nodes:
-        if node.op not in _MEETINGS or id(node) in gone or not ways.is_part(node):
-            continue
-        found = _norm(ways, node)
-        if found is not None and gone.isdisjoint(map(id, found[0])):
-            island, whole = found
-            gone |= {id(part) for part in island}
-            made[id(node)] = whole
-    kept = (made.get(id(node), node) for node in net.nodes if id(node) not in gone - made.keys())
-    return replace(net, nodes=tuple(kept)) if made else net
+    return with_islands(net, lambda node: _norm(ways, node))
 
 
-def _norm(ways: _Ways, meeting: Node) -> tuple[list[Node], Node] | None:
+def _norm(ways: _Ways, meeting: Node) -> Found | None:
     """The nodes that make up a norm, in order, and the one that stands for them."""
+    if meeting.op not in _MEETINGS or not ways.is_part(meeting):
+        return None
     found = _island(ways, meeting)
     if found is None or not _is_norm(found[1]) or not _is_closed(ways, found[1]):
         return None
@@ -121,4 +108,4 @@ def _is_closed(ways: _Ways, island: list[Node]) -> bool:
     inside = {id(node) for node in island}
     inner = {name for node in island for name in node.outputs} - set(island[-1].outputs)
     readers = (reader for name in inner for reader in ways.readers.get(name, ()))
-    return not inner & ways.outputs and all(id(reader) in inside for reader in readers)
+    return inner.isdisjoint(ways.net.outputs) and all(id(reader) in inside for reader in readers)
