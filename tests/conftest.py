@@ -17,6 +17,7 @@ _COMMON = {
 }
 settings.register_profile("dev", max_examples=20, **_COMMON)
 settings.register_profile("ci", max_examples=200, **_COMMON)
+settings.register_profile("night", max_examples=500, **_COMMON)
 # Tests compile for themselves; those of the cache name a folder of their own.
 os.environ["TPSGD_EDGE_CACHE"] = ""
 

@@ -98,7 +98,7 @@ class Counter:
         start = elf.places[".port_text"]
         places = f"entry={entry:x},outside={start:x},end={start + elf.sections['.port_text']:x}"
         arguments = ("-plugin", f"{self._plugin.resolve()},{places},out={out}")
-        link = QemuLink(self._binary, self._interface, timeout=_TIMEOUT, arguments=arguments)
+        link = QemuLink(self._binary, timeout=_TIMEOUT, arguments=arguments)
         return StreamDevice(link, self._interface), out
 
 

@@ -1,7 +1,8 @@
 /*
  * semihosting.c -- the harness's streams as two files of the debugger or emulator
  *
- * commands.bin is read, replies.bin is written, both in the folder that the emulator runs in.
+ * commands.bin is read, replies.bin is written, both in the folder that the emulator runs in. They
+ * may be pipes, of which a read returns what has come so far, and nothing at their end alone.
  *
  * For emulators only: without TPS_PORT this file is empty, whoever compiles it.
  */
@@ -52,8 +53,17 @@ void tps_port_open(void)
 
 uint32_t tps_port_read(void *bytes, uint32_t count)
 {
-    const uint32_t arguments[3] = {commands, (uint32_t)(uintptr_t)bytes, count};
-    return count - tps_semihosting_call(SYS_READ, arguments);
+    uint32_t missing = count;
+    uint32_t before;
+
+    do {
+        const uintptr_t rest = (uintptr_t)bytes + (count - missing);
+        const uint32_t arguments[3] = {commands, (uint32_t)rest, missing};
+
+        before = missing;
+        missing = tps_semihosting_call(SYS_READ, arguments);
+    } while (missing > 0 && missing < before);
+    return count - missing;
 }
 
 void tps_port_write(const void *bytes, uint32_t count)

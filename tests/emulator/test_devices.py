@@ -5,7 +5,7 @@ import pytest
 from tests.support.check_device import check_device
 from tests.support.fake_project import INTERFACE, Twin, samples
 from tpsgd_edge.errors import ToolError
-from tpsgd_edge.toolchain import qemu_link, unicorn_link
+from tpsgd_edge.toolchain import process_link, unicorn_link
 from tpsgd_edge.toolchain.platforms import all_platforms
 
 DEVICES = [platform for platform in all_platforms() if not platform.is_host]
@@ -72,60 +72,34 @@ def test_pauses_change_nothing(build_firmware, run_firmware, monkeypatch, platfo
         assert device.state() == expected
 
 
-def test_a_state_that_is_known_needs_no_boot(build_firmware, run_firmware, monkeypatch):
+@pytest.mark.parametrize("platform", ["cortex-m55", "rv32imc"])
+def test_one_qemu_answers_all_calls(build_firmware, run_firmware, monkeypatch, platform):
+    start, started = process_link.ProcessLink.__init__, []
+
+    def counted(*words, **given):
+        started.append(words)
+        start(*words, **given)
+
+    monkeypatch.setattr(process_link.ProcessLink, "__init__", counted)
+    with run_firmware(build_firmware(platform), INTERFACE, emulator="qemu") as device:
+        check_device(device)
+    assert len(started) == 1
+
+
+def test_requests_and_replies_may_be_longer_than_a_pipe(build_firmware, run_firmware):
+    x, labels = samples(20_000)
+    with run_firmware(build_firmware("cortex-m55"), INTERFACE, emulator="qemu") as device:
+        traced = device.trace(x, labels)
+        state = device.state()
+        device.init()
+        device.train(x, labels)
+        assert device.state() == state
+        assert len(traced.digests) == len(x)
+
+
+def test_a_qemu_that_is_killed_is_an_error(build_firmware, run_firmware):
     x, labels = samples(10)
     with run_firmware(build_firmware("cortex-m55"), INTERFACE, emulator="qemu") as device:
-        first = device.state()
-        device.train(x, labels)
-        with monkeypatch.context() as without:
-            without.setattr(qemu_link.QemuLink, "_run", None)
-            trained = device.state()
-            device.load_state(first)
-            assert device.state() == first != trained
-        device.train(x, labels)
-        assert device.state() == trained
-
-
-def calls_on(device, foreseen=()):
-    """Four calls in turn, of which some may be foreseen; what they say, and the state after."""
-    x, labels = samples(40)
-    halves = slice(0, 20), slice(20, 40)
-    calls = [(what, x[half], labels[half]) for half in halves for what in ("trace", "answers")]
-    device.init()
-    device.foresee([calls[index] for index in foreseen])
-    said = []
-    for what, *given in calls:
-        made = getattr(device, what)(*given)
-        said.append(made.digests if what == "trace" else (made.words, made.bad_labels, made.digest))
-    return repr(said), device.state(), device.stack_bytes()
-
-
-@pytest.mark.parametrize(
-    ("foreseen", "boots"),
-    [((), 5), ((0, 1, 2, 3), 2), ((0, 1), 4), ((1, 0), 6), ((0, 3), 5), ((2,), 6)],
-    ids=["none", "all", "some", "other order", "other than said", "one that comes later"],
-)
-def test_foreseen_calls_share_a_boot_and_say_the_same(
-    build_firmware, run_firmware, monkeypatch, foreseen, boots
-):
-    run, booted = qemu_link.QemuLink._run, []
-    monkeypatch.setattr(qemu_link.QemuLink, "_run", lambda *given: booted.append(1) or run(*given))
-    binary = build_firmware("cortex-m55")
-    with run_firmware(binary, INTERFACE, emulator="qemu") as device:
-        expected = calls_on(device)
-        booted.clear()
-        assert calls_on(device, foreseen) == expected
-        assert len(booted) == boots
-
-
-def test_foreseen_calls_that_fail_fail_when_they_come(build_firmware, run_firmware, monkeypatch):
-    x, labels = samples(10)
-    with run_firmware(build_firmware("cortex-m55"), INTERFACE, emulator="qemu") as device:
-        before = device.state()
-        with monkeypatch.context() as broken:
-            broken.setattr(qemu_link, "run_tool", lambda *_, **__: "")
-            device.foresee([("trace", x, labels)])
-            with pytest.raises(ToolError, match="stopped"):
-                device.trace(x, labels)
-        assert device.state() == before
-        assert device.trace(x, labels).digests.shape[0] == 10
+        device._link._process._child.kill()
+        with pytest.raises(ToolError, match="QEMU failed"):
+            device.train(x, labels)

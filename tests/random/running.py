@@ -90,20 +90,16 @@ def _sanitized() -> Build:
 PLAIN = Build(None, "-O0")
 # Without optimization a network takes a quarter of the time, and the sanitizers see more.
 SANITIZED = _sanitized()
+_NO_VECTORS = ("-U__SSE2__", "-U__ARM_NEON")
 OTHER_BUILDS = {
     "optimized and sanitized": Build(None, "-O2", sanitize=True),
     "as fast as it gets": Build(None, "-O3"),
     "clang": Build("clang", "-O1", sanitize=True),
     "zig": Build("zig", "-O3"),
-    "inference only": Build(None, "-O0", sanitize=True, inference_only=True),
+    "inference only": replace(SANITIZED, inference_only=True),
     # What cores without vector units run, and in C what those with the DSP extension run.
-    "plain": Build(None, "-O0", sanitize=True, options=("-U__SSE2__", "-U__ARM_NEON")),
-    "pairs": Build(
-        None,
-        "-O0",
-        sanitize=True,
-        options=("-U__SSE2__", "-U__ARM_NEON", "-DTPS_PAIRS_IN_C"),
-    ),
+    "plain": replace(SANITIZED, options=(*SANITIZED.options, *_NO_VECTORS)),
+    "pairs": replace(SANITIZED, options=(*SANITIZED.options, *_NO_VECTORS, "-DTPS_PAIRS_IN_C")),
 }
 
 

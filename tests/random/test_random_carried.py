@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.random.counts import NOW
+from tests.random.counts import CI, NOW
 from tests.random.networks import network
 from tests.random.running import OTHER_BUILDS, SANITIZED, run_model
 from tests.support.carried import can_carry, with_carried_scores
@@ -38,7 +38,9 @@ def carrying_network(seed: int) -> QuantizedModel:
 
 
 def test_scores_are_carried_in_most_of_them():
-    models = [carrying_network(seed) for seed in range(_FIRST_SEED, _FIRST_SEED + 60)]
+    models = [
+        carrying_network(seed) for seed in range(_FIRST_SEED, _FIRST_SEED + CI["frozen"].sanitized)
+    ]
     assert sum(len(model.carrying) > 1 for model in models) > 20
     assert sum(model.has_error_gate for model in models) > 5
     assert len({model.value_type for model in models if model.carrying}) == 3

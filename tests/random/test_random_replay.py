@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.random.counts import NOW
+from tests.random.counts import CI, NOW
 from tests.random.networks import network
 from tests.random.running import OTHER_BUILDS, SANITIZED, run_model
 from tests.support.models import VALUE_TYPES
@@ -33,7 +33,9 @@ def keeping_network(seed: int) -> QuantizedModel:
 
 
 def test_all_ways_are_among_them():
-    models = [keeping_network(seed) for seed in range(_FIRST_SEED, _FIRST_SEED + 60)]
+    models = [
+        keeping_network(seed) for seed in range(_FIRST_SEED, _FIRST_SEED + CI["frozen"].sanitized)
+    ]
     ways = {(m.labels.kind, m.replay.is_balanced, bool(m.walk)) for m in models if m.replay}
     assert len(ways) >= 5
     assert any(model.labels.each_step for model in models)

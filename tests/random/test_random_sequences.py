@@ -19,7 +19,7 @@ from tpsgd_edge.reference import Reference
 
 SEQUENCES, MIXTURES, GATED = NOW["sequences"], NOW["mixtures"], NOW["gated"]
 LSTM = NOW["lstm"]
-_FIRST_SEED, _FIRST_MIXTURE, _FIRST_GATED = 8100, 9000, 10_036
+_FIRST_SEED, _FIRST_MIXTURE, _FIRST_GATED = 8122, 9000, 10_036
 _FIRST_LSTM = 11_000
 PLAIN_SEEDS = range(_FIRST_SEED, _FIRST_SEED + SEQUENCES.sanitized)
 MIXTURE_SEEDS = range(_FIRST_MIXTURE, _FIRST_MIXTURE + MIXTURES.sanitized)

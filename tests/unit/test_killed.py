@@ -172,7 +172,7 @@ def test_a_command_that_was_killed_works_the_next_time(tmp_path):
 def test_a_command_may_be_killed_at_any_moment(tmp_path, command):
     pytest.importorskip({"compare": "torch", "export": "onnx"}.get(command, "numpy"))
     # Each time `compare` starts two processes that load torch.
-    killed_often(tmp_path, command, 8 if command == "compare" else 20)
+    killed_often(tmp_path, command, 6 if command == "compare" else 12)
 
 
 @needs_proc

@@ -32,7 +32,6 @@ WRITERS = {
     "toolchain/flashing.py": "onto the drive of a board, which knows no renaming; a scratch folder",
     "toolchain/build.py": "sources and objects, in the folder of a build",
     "toolchain/qemu_counter.py": "the plan of the plugin, in a scratch folder",
-    "toolchain/qemu_link.py": "commands, in a scratch folder",
     "toolchain/simavr_link.py": "the flash of the core and a probe, in folders of a build",
 }
 # Who reads files that come from outside, and the reader of tools/fuzz.py that is for them.
@@ -56,7 +55,7 @@ OWN = {
     *("link/page.py", "spec/schema.py", "toolchain/platforms.py", "toolchain/platform_file.py"),
     *("toolchain/board.py", "toolchain/board_file.py", "toolchain/board_run.py"),
     *("toolchain/build.py", "toolchain/elf.py", "toolchain/qemu_counter.py", "pipeline.py"),
-    *("toolchain/scratch.py", "toolchain/qemu_link.py", "toolchain/wasm_sizes.py"),
+    *("toolchain/scratch.py", "toolchain/wasm_sizes.py"),
     *("stages/widget.py", "codegen/packages/rendering.py", "codegen/fleet.py"),
     *("stages/firmware.py", "toolchain/simavr_counter.py"),
 }

@@ -197,7 +197,7 @@ class TestPlatformFiles:
     ("platform", "work", "installed", "chosen"),
     [
         ("cortex-m4f", 10**6, {"unicorn", "qemu"}, "unicorn"),
-        ("cortex-m4f", 10**9, {"unicorn", "qemu"}, "qemu"),
+        ("cortex-m4f", 10**7, {"unicorn", "qemu"}, "qemu"),
         ("cortex-m4f", 10**9, {"unicorn"}, "unicorn"),
         ("cortex-m4f", 10**6, {"qemu"}, "qemu"),
         ("cortex-m55", 10**9, {"unicorn", "qemu"}, "qemu"),

@@ -1,6 +1,5 @@
 """Reference and device side by side, step by step."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -18,7 +17,7 @@ from tpsgd_edge.stages.preparation import Prepared, forward_macs
 from tpsgd_edge.stages.signals import prove_features
 from tpsgd_edge.stages.training import Progress
 from tpsgd_edge.toolchain.build import Binary
-from tpsgd_edge.toolchain.device import Call, Device
+from tpsgd_edge.toolchain.device import Device
 from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import (
     Emulator,
@@ -33,8 +32,6 @@ from tpsgd_edge.verdict import BAD_LABELS, Verdict, compare, compare_answers, se
 # these would keep an emulator for minutes, by the multiply-accumulates of their forward passes.
 _CHUNK = 250
 _CHUNK_MACS = 100_000_000
-# Chunks that a device which is slow to start is told of in advance.
-_AHEAD = 8
 # Weights times steps that a whole training may have to be proved step by step unasked: about 20 s.
 _AFFORDABLE = 100_000_000
 _STEPS = 1000
@@ -201,9 +198,6 @@ def _prove_training(
     chunk = max(1, min(_CHUNK, _CHUNK_MACS // forward_macs(prepared.model)))
     for start in range(0, steps, chunk):
         progress("comparing", start, steps)
-        if start % (chunk * _AHEAD) == 0:
-            ends = range(start + chunk, min(start + chunk * _AHEAD, steps) + 1, chunk)
-            device.foresee(_calls(questions, x, labels, ends, chunk))
         part = slice(start, min(start + chunk, steps))
         expected.append(trace(prepared.model, x[part], labels[part], reference=reference))
         actual.append(device.trace(x[part], labels[part]))
@@ -218,18 +212,6 @@ def _prove_training(
             return answered if answered.verdict == "mismatch" else verdict
         return _after_new_rates(device, reference, verdict, x[:_NEW_STEPS], labels[:_NEW_STEPS])
     return with_value(verdict, device, prepared.model, x, labels, begin)
-
-
-def _calls(
-    questions: _Questions, x: Array, labels: Array, ends: Sequence[int], chunk: int
-) -> list[Call]:
-    """The calls that compare some chunks of training steps, of which these are the ends."""
-    calls: list[Call] = []
-    for end in ends:
-        part = slice(end - chunk, end)
-        calls.append(("trace", x[part], labels[part]))
-        calls.append(("answers", *questions.after(end)))
-    return calls
 
 
 def with_value(

@@ -1,8 +1,7 @@
 """A model that runs somewhere else than in Python, whatever it runs on."""
 
-from collections.abc import Sequence
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +9,6 @@ from numpy.typing import NDArray
 from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.toolchain.interface import ModelInterface
 from tpsgd_edge.trace import Answers, Trace
-
-# A call of `trace` or `answers`, with its samples and labels.
-Call = tuple[Literal["trace", "answers"], Array, Array]
 
 
 class Device(Protocol):
@@ -38,12 +34,6 @@ class Device(Protocol):
 
     def train(self, x: Array, labels: Array, *, order: NDArray[np.integer] | None = None) -> int:
         """Train once on each sample of x (n, n_in), or on `order` of them; count the refused."""
-
-    def foresee(self, calls: Sequence[Call]) -> None:
-        """Say which calls are likely to come: a device that is slow to start makes them at once.
-
-        Any other call may come instead, and answers are the same as without it.
-        """
 
     def trace(self, x: Array, labels: Array) -> Trace:
         """Train once on each sample of x (n, n_in), with the digests of every step."""

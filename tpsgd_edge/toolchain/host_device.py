@@ -2,7 +2,6 @@
 
 import ctypes
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.errors import DataError, ToolError
 from tpsgd_edge.quantize.model import DTYPES
-from tpsgd_edge.toolchain.device import Call
 from tpsgd_edge.toolchain.interface import ModelInterface
 from tpsgd_edge.toolchain.protocol import check_state, checked_samples
 from tpsgd_edge.toolchain.shared_library import Function, load_library
@@ -80,9 +78,6 @@ class HostDevice:
                 self._model, _address(inputs), _address(targets), _address(part), len(part)
             )
         return refused
-
-    def foresee(self, calls: Sequence[Call]) -> None:
-        """See Device. A call of a function takes no time to start."""
 
     def trace(self, x: Array, labels: Array) -> Trace:
         """See Device."""

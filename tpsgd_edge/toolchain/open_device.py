@@ -20,7 +20,7 @@ Emulator = Literal["unicorn", "qemu", "node", "simavr"]
 _EMULATORS: tuple[Emulator, ...] = get_args(Emulator)
 EmulatorChoice = Literal["auto", "unicorn", "qemu", "node", "simavr"]
 # Multiply-accumulates from which on QEMU makes up for its start.
-_LONG_WORK = 20_000_000
+_LONG_WORK = 2_000_000
 
 
 def open_device(
@@ -45,7 +45,7 @@ def open_device(
         return StreamDevice(ProcessLink(str(binary.path.resolve()), timeout=timeout), interface)
     if emulator == "auto":
         emulator = find_emulator(binary.platform)
-    return StreamDevice(_LINKS[emulator](binary, interface, timeout), interface)
+    return StreamDevice(_LINKS[emulator](binary, timeout), interface)
 
 
 def find_emulator(platform: Platform) -> Emulator:
@@ -101,11 +101,11 @@ def emulator_title(emulator: Emulator) -> str:
     return "QEMU" if emulator == "qemu" else emulator
 
 
-_LINKS: Mapping[Emulator, Callable[[Binary, ModelInterface, float], Link]] = {
-    "unicorn": lambda binary, _, timeout: UnicornLink(binary, timeout=timeout),
-    "qemu": lambda binary, interface, timeout: QemuLink(binary, interface, timeout=timeout),
-    "node": lambda binary, _, timeout: NodeLink(binary, timeout=timeout),
-    "simavr": lambda binary, _, timeout: SimavrLink(binary, timeout=timeout),
+_LINKS: Mapping[Emulator, Callable[[Binary, float], Link]] = {
+    "unicorn": lambda binary, timeout: UnicornLink(binary, timeout=timeout),
+    "qemu": lambda binary, timeout: QemuLink(binary, timeout=timeout),
+    "node": lambda binary, timeout: NodeLink(binary, timeout=timeout),
+    "simavr": lambda binary, timeout: SimavrLink(binary, timeout=timeout),
 }
 # Each of them raises ToolError where its emulator is missing.
 _LOOKS: Mapping[Emulator, Callable[[Platform], object]] = {

@@ -4,9 +4,10 @@ import contextlib
 import subprocess
 import tempfile
 import threading
+from pathlib import Path
 
 from tpsgd_edge.errors import ToolError
-from tpsgd_edge.toolchain.process import failure, tool_environment
+from tpsgd_edge.toolchain.process import failure, shown, tool_environment
 
 _SECONDS_TO_END = 10.0
 
@@ -17,7 +18,15 @@ class ProcessLink:
     # The child may write while this process still writes: all of it must fit into the pipe.
     max_reply = 32768
 
-    def __init__(self, *command: str, timeout: float) -> None:
+    def __init__(
+        self,
+        *command: str,
+        timeout: float,
+        folder: Path | None = None,
+        title: str = "the harness",
+    ) -> None:
+        """`folder`: where the child runs. `title`: what errors call it."""
+        self._title = title
         self._command = command
         self._timeout = timeout
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - close() closes it
@@ -27,12 +36,13 @@ class ProcessLink:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
+                cwd=folder,
                 env=tool_environment(),
             )
         except OSError as error:
             self._stderr.close()
             raise ToolError(
-                "the harness could not start", where=self._command[0], found=str(error)
+                f"{title} could not start", where=self._command[0], found=str(error)
             ) from error
 
     def exchange(self, request: bytes, reply_size: int) -> bytes:
@@ -40,7 +50,13 @@ class ProcessLink:
         commands, replies = self._child.stdin, self._child.stdout
         assert commands is not None
         assert replies is not None
-        watchdog = threading.Timer(self._timeout, self._child.kill)
+        is_late = threading.Event()
+
+        def end() -> None:
+            is_late.set()
+            self._child.kill()
+
+        watchdog = threading.Timer(self._timeout, end)
         watchdog.start()
         try:
             commands.write(request)
@@ -51,7 +67,7 @@ class ProcessLink:
         finally:
             watchdog.cancel()
         if len(reply) != reply_size or self._child.poll() is not None:
-            raise self._failure()
+            raise self._failure(is_late=is_late.is_set())
         return reply
 
     def end(self) -> None:
@@ -74,8 +90,11 @@ class ProcessLink:
                     continue  # What was still to be written has no reader any more.
         self._stderr.close()
 
-    def _failure(self) -> ToolError:
+    def _failure(self, *, is_late: bool) -> ToolError:
         code = self._child.wait()
+        if is_late:
+            found = f"no answer within {self._timeout:g} s"
+            return ToolError(f"{self._title} hangs", where=shown(self._command), found=found)
         self._stderr.seek(0)
         said = self._stderr.read().decode("utf-8", "replace")
-        return failure("the harness", self._command, code, said)
+        return failure(self._title, self._command, code, said)

@@ -1,9 +1,9 @@
 """The harness's commands (firmware/port/harness.c), over any link that carries bytes both ways."""
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, Self
 from zlib import crc32
 
 import numpy as np
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.errors import DataError, ToolError
 from tpsgd_edge.quantize.model import DTYPES
-from tpsgd_edge.toolchain.device import Call
 from tpsgd_edge.toolchain.interface import ModelInterface
 from tpsgd_edge.trace import ANSWERS, Answers, Trace, neighbours
 
@@ -31,14 +30,6 @@ class Link(Protocol):
 
     def close(self) -> None:
         """End what runs at the other end."""
-
-
-@runtime_checkable
-class BatchLink(Protocol):
-    """A link that takes some time to begin with, whatever it is asked."""
-
-    def foresee(self, requests: Sequence[tuple[bytes, int]]) -> None:
-        """Say which requests come next, with the sizes of their replies; others may come."""
 
 
 class StreamDevice:
@@ -76,12 +67,6 @@ class StreamDevice:
             samples = samples[order]
         reply = self._command(TRAIN, len(samples), samples.tobytes(), 4)
         return int.from_bytes(reply, "little")
-
-    def foresee(self, calls: Sequence[Call]) -> None:
-        """See Device."""
-        if isinstance(self._link, BatchLink):
-            requests_of = {"trace": self._traced, "answers": self._asked}
-            self._link.foresee([part for call in calls for part in requests_of[call[0]](*call[1:])])
 
     def _traced(self, x: Array, labels: Array) -> Iterator[tuple[bytes, int]]:
         """Yield the requests of `trace`, with the sizes of their replies."""

@@ -48,7 +48,7 @@ def run_in_qemu(
         plan, out = folder / "plan.txt", folder / "counts.txt"
         write_plan(plan, read_elf(binary.path), function, interface.layers)
         arguments = ("-plugin", f"{plugin.resolve()},plan={plan},out={out}")
-        link = QemuLink(binary, interface, timeout=timeout, arguments=arguments)
+        link = QemuLink(binary, timeout=timeout, arguments=arguments)
         with StreamDevice(link, interface) as device:
             run(device)
         return counted_in(out.read_text(encoding="utf-8"), interface.layers)
@@ -99,10 +99,7 @@ def _range(kind: str, start: int, size: int) -> str:
 
 
 def counted_in(text: str, layers: Sequence[str]) -> Executed:
-    """Read the output of all runs of an emulator.
-
-    QEMU boots for each request, and counts nothing in most of them.
-    """
+    """Read what an emulator counted."""
     runs = cycles = 0
     blocks: Counter[Block] = Counter()
     fell_through: Counter[Block] = Counter()
