@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.emulator.test_random_networks import CORES, run_on
+from tests.emulator.test_random_networks import on_cores, run_on
 from tests.random.test_adapting_nets import adapting_network
 from tpsgd_edge.frontend.data import dataset_from_arrays
 from tpsgd_edge.reports.costs import layer_costs
@@ -19,8 +19,7 @@ pytestmark = pytest.mark.emulator
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("number", range(8))
+@on_cores(number=range(8))
 def test_a_core_does_what_the_reference_does(core, number):
     # Seeds of s8 and s16: f32 is for cores with a unit for it.
     seed = 14_000 + 3 * number + (1, 2)[number % 2]

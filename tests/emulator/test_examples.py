@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.test_random_networks import CORES, build_for
+from tests.emulator.test_random_networks import build_for, on_cores
 from tpsgd_edge.errors import DataError, ToolError
 from tpsgd_edge.spec import load_spec
 from tpsgd_edge.stages import (
@@ -42,8 +42,7 @@ def prepared_example(path: Path) -> Prepared:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@on_cores(path=EXAMPLES)
 def test_an_example_trains_as_the_reference_does(path: Path, core: str) -> None:
     prepared = replace(prepared_example(path), platform=load_platform(core))
     if core == "cortex-m0plus" and prepared.spec.numbers.weights == "f32":

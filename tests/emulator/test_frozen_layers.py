@@ -6,7 +6,7 @@ Their weights are constants, which lie at other addresses than those of the stat
 import numpy as np
 import pytest
 
-from tests.emulator.test_random_networks import CORES, run_on
+from tests.emulator.test_random_networks import on_cores, run_on
 from tests.random.networks import network
 from tests.support.frozen import with_frozen_layers
 from tests.support.models import VALUE_TYPES
@@ -28,8 +28,7 @@ def model_of(number: int) -> QuantizedModel:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("number", range(10))
+@on_cores(number=range(10))
 def test_a_core_does_what_the_reference_does(core, number):
     run_on(core, model_of(number), number)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.emulator.test_random_networks import CORES, run_on
+from tests.emulator.test_random_networks import on_cores, run_on
 from tests.random.networks import network
 from tests.support.blocks import with_blocks
 from tests.support.models import VALUE_TYPES
@@ -26,8 +26,7 @@ def model_of(number: int) -> QuantizedModel:
     return with_blocks(np.random.default_rng(number), model)
 
 
-@pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("number", range(NETWORKS))
+@on_cores(number=range(NETWORKS))
 @pytest.mark.slow
 def test_a_core_does_what_the_reference_does(core, number):
     run_on(core, model_of(number), number)

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from tests.emulator.test_random_networks import CORES, run_on
+from tests.emulator.test_random_networks import on_cores, run_on
 from tests.random.networks import network
 from tests.support.models import VALUE_TYPES
 from tpsgd_edge.quantize.model import QuantizedModel, QuantizedPool
@@ -21,23 +21,20 @@ def model_of(number: int) -> QuantizedModel:
     return network(_FIRST_SEED + number, value_type=VALUE_TYPES[number % 3], maps=True)
 
 
-@pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("number", range(NETWORKS))
+@on_cores(number=range(NETWORKS))
 @pytest.mark.slow
 def test_a_core_does_what_the_reference_does(core, number):
     run_on(core, model_of(number), number)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("number", [3, 4, 5])
+@on_cores(number=[3, 4, 5])
 def test_gcc_makes_the_same_of_it(core, number):
     run_on(core, model_of(number), number, family="gcc")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("number", [6, 7, 8])
+@on_cores(number=[6, 7, 8])
 def test_firmware_that_only_predicts_does_too(core, number):
     run_on(core, model_of(number), number, inference_only=True)
 

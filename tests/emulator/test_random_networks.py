@@ -1,11 +1,13 @@
 """A fixed set of random networks on every emulated core: no bit differs from the reference."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.random.counts import NIGHT, NOW
 from tests.random.networks import Recipe, project_of, random_recipe, samples_of
 from tests.random.running import assert_same, assert_same_inference, written
 from tests.support.models import ACTIVATIONS, PROJECTIONS, VALUE_TYPES, loss_choices
@@ -30,6 +32,26 @@ CORES = [
     for platform in all_platforms()
     if platform.memory is not None and platform.memory.ram.size > 1 << 16
 ]
+# One instruction set, more or less of it.
+_ALIKE = ("cortex-m3", "cortex-m4f", "cortex-m7", "cortex-m33")
+
+
+def on_cores(**cases: Sequence[object]) -> pytest.MarkDecorator:
+    """Each case of a test on cores: on two of those that are alike, in turn, and on all others.
+
+    Args:
+        cases: one argument of the test, and its values. At night each is for every core.
+    """
+    ((name, values),) = cases.items()
+    pairs = [
+        pytest.param(value, core, id=f"{getattr(value, 'stem', value)}-{core}")
+        for place, value in enumerate(values)
+        for core in CORES
+        if NOW is NIGHT or core not in _ALIKE or (_ALIKE.index(core) + place + place // 4) % 4 < 2
+    ]
+    return pytest.mark.parametrize((name, "core"), pairs)
+
+
 _STORAGES = [
     (kind, storage)
     for storage in ("seed", "s8", "packed")
@@ -134,22 +156,19 @@ def _quickest(platform: Platform) -> Compiler:
         return find_compiler(platform)
 
 
-@pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("number", range(NETWORKS))
+@on_cores(number=range(NETWORKS))
 def test_a_core_does_what_the_reference_does(core, number):
     run_network(number, core)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("number", [3, 4, 5])
+@on_cores(number=[3, 4, 5])
 def test_gcc_makes_the_same_of_it(core, number):
     run_network(number, core, family="gcc")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("number", [6, 7, 8])
+@on_cores(number=[6, 7, 8])
 def test_firmware_that_only_predicts_does_too(core, number):
     run_network(number, core, inference_only=True)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.emulator.test_random_networks import CORES, run_on
+from tests.emulator.test_random_networks import CORES, on_cores, run_on
 from tests.random.networks import network
 from tests.support.gated import with_gru_layers, with_lstm_layers
 from tests.support.models import VALUE_TYPES
@@ -39,30 +39,26 @@ def lstm_model_of(number: int) -> QuantizedModel:
     return with_lstm_layers(np.random.default_rng(number), model)
 
 
-@pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("number", range(NETWORKS))
+@on_cores(number=range(NETWORKS))
 @pytest.mark.slow
 def test_a_core_does_what_the_reference_does(core, number):
     run_on(core, model_of(number), number)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("number", [3, 4, 5])
+@on_cores(number=[3, 4, 5])
 def test_gcc_makes_the_same_of_it(core, number):
     run_on(core, model_of(number), number, family="gcc")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("number", [6, 7, 8])
+@on_cores(number=[6, 7, 8])
 def test_firmware_that_only_predicts_does_too(core, number):
     run_on(core, model_of(number), number, inference_only=True)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("number", range(4))
+@on_cores(number=range(4))
 def test_a_core_runs_gru_layers_as_the_reference_does(core, number):
     run_on(core, gated_model_of(number), number)
 
