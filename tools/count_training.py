@@ -50,7 +50,7 @@ Counts = NDArray[np.uint32]
 
 EARLY = 1000
 WINDOW = 50
-# Samples that one boot of the emulator gets.
+# Samples of one request.
 CHUNK = 20_000
 INFERENCES = 2000
 _TIMEOUT = 7200.0

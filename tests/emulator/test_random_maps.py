@@ -28,7 +28,7 @@ def test_a_core_does_what_the_reference_does(core, number):
 
 
 @pytest.mark.slow
-@on_cores(number=[3, 4, 5])
+@on_cores(family="gcc", number=[3, 4, 5])
 def test_gcc_makes_the_same_of_it(core, number):
     run_on(core, model_of(number), number, family="gcc")
 

@@ -33,21 +33,36 @@ CORES = [
     if platform.memory is not None and platform.memory.ram.size > 1 << 16
 ]
 # One instruction set, more or less of it.
-_ALIKE = ("cortex-m3", "cortex-m4f", "cortex-m7", "cortex-m33")
+_ALIKE = (
+    ("cortex-m0plus", "cortex-m23"),
+    ("cortex-m3", "cortex-m4f", "cortex-m7", "cortex-m33"),
+    ("cortex-m55", "cortex-m85"),
+    ("rv32imc", "rv32imcb"),
+)
 
 
-def on_cores(**cases: Sequence[object]) -> pytest.MarkDecorator:
-    """Each case of a test on cores: on two of those that are alike, in turn, and on all others.
+def _is_turn_of(core: str, place: int) -> bool:
+    """Whether a core is in the half of its group that takes the case of this place."""
+    for group in _ALIKE:
+        if core in group:
+            return (group.index(core) + place + place // 4) % len(group) < len(group) // 2
+    return True
+
+
+def on_cores(*, family: str | None = None, **cases: Sequence[object]) -> pytest.MarkDecorator:
+    """Each case of a test on cores: in turn on half of those that are alike; at night on all.
 
     Args:
-        cases: one argument of the test, and its values. At night each is for every core.
+        family: of compilers; cores that it does not build for are left out.
+        cases: one argument of the test, and its values.
     """
     ((name, values),) = cases.items()
+    cores = [core for core in CORES if family is None or family in load_platform(core).flags]
     pairs = [
         pytest.param(value, core, id=f"{getattr(value, 'stem', value)}-{core}")
         for place, value in enumerate(values)
-        for core in CORES
-        if NOW is NIGHT or core not in _ALIKE or (_ALIKE.index(core) + place + place // 4) % 4 < 2
+        for core in cores
+        if NOW is NIGHT or _is_turn_of(core, place)
     ]
     return pytest.mark.parametrize((name, "core"), pairs)
 
@@ -162,7 +177,7 @@ def test_a_core_does_what_the_reference_does(core, number):
 
 
 @pytest.mark.slow
-@on_cores(number=[3, 4, 5])
+@on_cores(family="gcc", number=[3, 4, 5])
 def test_gcc_makes_the_same_of_it(core, number):
     run_network(number, core, family="gcc")
 

@@ -27,12 +27,15 @@ def test_all_platforms_are_there_and_the_host_comes_first():
         "host",
         "atmega2560",
         "cortex-m0plus",
+        "cortex-m23",
         "cortex-m3",
         "cortex-m33",
         "cortex-m4f",
         "cortex-m55",
         "cortex-m7",
+        "cortex-m85",
         "rv32imc",
+        "rv32imcb",
         "wasm32",
     ]
 
@@ -50,15 +53,18 @@ def test_a_platform_like_no_other_gets_the_list():
     assert "known: host, atmega2560, cortex-m0plus" in caught.value.help
 
 
-def test_only_the_m55_needs_qemu():
-    assert {p.name for p in LARGE if p.emulators[0] != "unicorn"} == {"cortex-m55"}
+def test_unicorn_has_no_vectors_and_no_extension_b():
+    without = {"cortex-m55", "cortex-m85", "rv32imcb"}
+    assert {p.name for p in LARGE if p.emulators[0] != "unicorn"} == without
     assert all("qemu" in p.emulators for p in LARGE)
     assert all(p.emulators == ("simavr",) for p in AVRS)
 
 
 def test_every_platform_builds_with_every_family():
-    others = [p for p in all_platforms() if p not in (*MODULES, *AVRS)]
+    zig_alone = [load_platform("rv32imcb")]
+    others = [p for p in all_platforms() if p not in (*MODULES, *AVRS, *zig_alone)]
     assert all(set(p.flags) == {"zig", "gcc", "clang"} for p in others)
+    assert all(set(p.flags) == {"zig"} for p in zig_alone), "gcc has no runtime library for it"
     assert all(set(p.flags) == {"gcc"} for p in AVRS)
     assert all(set(p.flags) == {"zig", "clang"} for p in MODULES), "gcc does not write WebAssembly"
 
