@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.attention import CHANNELS, CLASSES, STEPS, block_layers
+from tests.support.attention import CHANNELS, CLASSES, STEPS, WIDTH, block_layers
 from tests.support.wrong_specs import error_of
 from tpsgd_edge.cli import run
 from tpsgd_edge.frontend.data import load_dataset
+from tpsgd_edge.frontend.defaults import with_defaults
 from tpsgd_edge.frontend.network import build_graph
 from tpsgd_edge.spec import Spec, load_spec, spec_from_dict
 
@@ -17,8 +18,8 @@ REFUSAL = (
     "error: layer 'mix' is in floating point only: no device can have it\n"
     "  where: net.toml, [model], layer 'mix'\n"
     '  found: kind = "attention"\n'
-    "  help:  tpsgd-edge compare trains it; for a device take a memory and dense layers, or conv1d, "
-    "which learn more for less (docs/results/attention.md)\n"
+    "  help:  tpsgd-edge compare trains it; for a device take a memory and dense layers, or "
+    "conv1d, which learn more for less (docs/results/attention.md)\n"
 )
 PASSED = {"error": "passed"}
 
@@ -101,6 +102,16 @@ def test_blocks_of_attention_and_of_the_feed_forward_layers(path):
 
 def test_attention_without_layers_that_are_passed_an_error_is_in_no_block(path):
     assert graph_of(path, block_layers()).blocks == ()
+
+
+def test_rates_that_nobody_says_are_small_but_for_the_last_layer(path):
+    """The usual step size of 0.3 makes linear layers diverge whose outputs no bound stops."""
+    spec = load_spec(path)
+    spec, _ = with_defaults(spec, load_dataset(spec))
+    rates = {layer.name: layer.learning_rate for layer in spec.model.weighted}
+    assert rates["q"] == rates["o"] == pytest.approx(0.01 / (WIDTH / 2))
+    assert rates["down"] == pytest.approx(0.01 / WIDTH)
+    assert rates["out"] == pytest.approx(0.3 / (STEPS * WIDTH / 2), rel=0.01)
 
 
 def test_samples_of_steps_need_no_shape(path):

@@ -27,7 +27,7 @@ def attention_gradients(layer: Attention, inputs: Sequence[Tensor], grad: Tensor
 
 
 def _shares(layer: Attention, q: Tensor, k: Tensor) -> Tensor:
-    """How much each step takes of each: (batch, heads, steps, steps)."""
+    """Compute what share each step takes of each: (batch, heads, steps, steps)."""
     return torch.softmax(q @ k.transpose(2, 3) / math.sqrt(layer.head_channels), dim=3)
 
 
