@@ -81,6 +81,14 @@ def test_torch_makes_what_numpy_makes():
         np.testing.assert_allclose(ours.numpy(), theirs, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("heads", [1, 2, 4])
+def test_torch_has_the_heads_that_numpy_has(heads):
+    layer = attention("mix", [(1, STEPS, WIDTH)] * 3, heads)
+    values = [torch.randn(6, STEPS * WIDTH, dtype=torch.float64) for _ in range(3)]
+    expected = attended(layer, [value.numpy() for value in values])
+    np.testing.assert_allclose(attention_forward(layer, values).numpy(), expected, atol=1e-12)
+
+
 @pytest.mark.parametrize("heads", [1, HEADS])
 def test_gradients_are_those_of_autograd(heads):
     layer = attention("mix", [(1, STEPS, WIDTH)] * 3, heads)
