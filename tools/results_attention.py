@@ -44,8 +44,11 @@ LIMIT = "data.limit=8000"
 # Factors of the spec's rates for tpSGD; rates of all layers for backpropagation, of the last layer
 # where the others stay at random.
 FACTORS = (0.3, 1.0, 3.0, 6.0)
-RATES = {"backprop": (0.001, 0.003, 0.01), "random": (0.01, 0.03, 0.1)}
+RATES = {"backprop": (0.001, 0.003, 0.01, 0.03), "random": (0.01, 0.03, 0.1, 0.3)}
 MEMORY_NET = "memory"
+# Instructions of a Cortex-M4F for each multiply-accumulate of a 1x1 convolution of 32 channels in
+# s16: forward, and what its update adds (docs/results/costs.md, convolutions on each core).
+FORWARD, UPDATE = 1.44, 7.56
 PROJECTIONS, HIDDEN = ("query", "key", "value"), ("tokens", "project", "down")
 
 Setting = tuple[str, ...]
@@ -190,21 +193,26 @@ def accuracy_table(net: str, table: Table) -> Iterator[str]:
             continue
         tried = "" if held_out is None else f"{100 * held_out:.2f}"
         values = [100 * result["score"] for result in results]
-        macs = round(mean(result.get("macs", 0) for result in results))
+        macs = f"{round(mean(result.get('macs', 0) for result in results)):,}"
+        if row is MEMORY:
+            macs = ""  # Torch runs more of a memory net than a device does, which counts itself.
         figures = f"{tried} | {spread(values)} | {min(values):.2f} | {each(values)}"
-        yield f"| {row.about} | {rate_text(*pair)} | {figures} | {macs:,} |"
+        yield f"| {row.about} | {rate_text(*pair)} | {figures} | {macs} |"
 
 
 @dataclass(frozen=True)
 class Estimate:
     """What a device would need, by formulas: bytes of RAM and multiply-accumulates of a window.
 
-    Weights have two bytes, as in s16; values of layers one, errors two.
+    Weights have two bytes, as in s16; values of layers one, errors two. Instructions are those of
+    multiply-accumulates and updates alone: softmax, norms and errors that are passed come on top.
     """
 
     weights: int
     macs: int
     exponentials: int
+    read_instructions: int
+    trained_instructions: int
     read_bytes: int
     trained_bytes: int
 
@@ -222,10 +230,14 @@ def estimate(graph: Graph) -> Estimate:
     _, steps, channels = mix.y_shape
     values = steps * channels
     read = 2 * weights + graph.n_inputs + 5 * values + 2 * steps
+    of_layers = sum(la.n_in * la.y_count for la in weighted)
+    forward = FORWARD * (of_layers + mix.macs)
     return Estimate(
         weights=sum(math.prod(la.weight_shapes[0]) for la in weighted),
-        macs=sum(la.n_in * la.y_count for la in weighted) + mix.macs,
+        macs=of_layers + mix.macs,
         exponentials=mix.heads * steps * steps,
+        read_instructions=round(forward),
+        trained_instructions=round(forward + UPDATE * of_layers),
         read_bytes=read,
         trained_bytes=read + values + 2 * 4 * values,
     )
@@ -241,14 +253,19 @@ def graph_of(net: str) -> Graph:
 
 def cost_table() -> Iterator[str]:
     """What formulas say of each net whose data are there."""
-    yield "| net | weights | MACs read | exponentials | RAM read, B | RAM trained, B |"
-    yield "|---|---:|---:|---:|---:|---:|"
+    yield (
+        "| net | weights | RAM read, B | RAM trained, B | MACs read | exponentials "
+        "| instructions read, at least | instructions trained, at least |"
+    )
+    yield "|---|---:|---:|---:|---:|---:|---:|---:|"
     for net in NETS:
         try:
             made = estimate(graph_of(net))
         except DataError:
             continue
-        figures = (made.weights, made.macs, made.exponentials, made.read_bytes, made.trained_bytes)
+        ram = (made.read_bytes, made.trained_bytes)
+        work = (made.macs, made.exponentials, made.read_instructions, made.trained_instructions)
+        figures = (made.weights, *ram, *work)
         yield f"| {net} | {' | '.join(f'{figure:,}' for figure in figures)} |"
 
 

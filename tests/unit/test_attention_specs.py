@@ -19,7 +19,7 @@ REFUSAL = (
     "  where: net.toml, [model], layer 'mix'\n"
     '  found: kind = "attention"\n'
     "  help:  tpsgd-edge compare trains it; for a device take a memory and dense layers, or "
-    "conv1d, which learn more for less (docs/results/attention.md)\n"
+    "conv1d, which learn more in less RAM (docs/results/attention.md)\n"
 )
 PASSED = {"error": "passed"}
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.attention import CHANNELS, CLASSES, HEADS, STEPS, WIDTH, block_graph
+from tests.support.documents import DOCS
 from tools import results_attention as tool
 from tpsgd_edge.errors import DataError
 from tpsgd_edge.frontend.data import load_dataset
@@ -18,10 +19,22 @@ def test_the_estimate_of_a_block():
     assert made.weights == each_step + last
     assert made.macs == STEPS * each_step + last + 2 * STEPS**2 * WIDTH
     assert made.exponentials == HEADS * STEPS**2
+    assert made.read_instructions == round(1.44 * made.macs)
+    learned = STEPS * each_step + last
+    assert made.trained_instructions == round(1.44 * made.macs + 7.56 * learned)
     biases = 6 * WIDTH + 2 * WIDTH + CLASSES
     ram = 2 * (made.weights + biases) + STEPS * CHANNELS + 5 * values + 2 * STEPS
     assert made.read_bytes == ram
     assert made.trained_bytes == ram + values + 2 * 4 * values
+
+
+@pytest.mark.parametrize("net", tool.NETS)
+def test_the_page_has_the_tables_of_the_file(net):
+    table = tool.Table(DOCS / "results" / "attention.json", may_train=False)
+    page = (DOCS / "results" / "attention.md").read_text(encoding="utf-8")
+    made = "\n".join(tool.accuracy_table(net, table))
+    assert made.count("\n") == 1 + len(tool.rows_of(net))
+    assert made in page
 
 
 @pytest.mark.parametrize("net", tool.NETS)

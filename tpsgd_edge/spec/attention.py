@@ -19,5 +19,5 @@ def check_device_can(spec: Spec) -> None:
             where=f"{spec.source}, [model], layer '{name}'",
             found=f'kind = "{ATTENTION}"',
             help="tpsgd-edge compare trains it; for a device take a memory and dense layers, or "
-            "conv1d, which learn more for less (docs/results/attention.md)",
+            "conv1d, which learn more in less RAM (docs/results/attention.md)",
         )
