@@ -32,6 +32,9 @@ KINDS: tuple[str, ...] = tuple(
 FORMATS = (("s16", "s8"), ("s8", "s8"), ("s16", "s16"), ("s8", "s16"), ("f32", "s8"))
 _MAP: Table = {"kind": "conv2d", "name": "map", "filters": 2, "kernel": 2, "projection": "random"}
 _FC: Table = {"name": "fc", "units": 4}
+_EACH_STEP: Table = {"kind": "conv1d", "filters": 4, "kernel": 1, "projection": "random"}
+# Kinds that only `compare` has.
+IN_FLOATS_ALONE = ("attention",)
 # The shape of a sample, and the layers before the last one.
 NETS: Mapping[str, tuple[tuple[int, ...], list[Table]]] = {
     "dense": ((6,), [_FC]),
@@ -50,6 +53,13 @@ NETS: Mapping[str, tuple[tuple[int, ...], list[Table]]] = {
     "detector": ((6,), [{"kind": "detector", "name": "d"}]),
     "add": ((6,), [{**_FC, "units": 6}, {"kind": "add", "from": ["x", "fc"]}]),
     "concat": ((6,), [_FC, {"kind": "concat", "from": ["fc", "x"]}]),
+    "attention": (
+        (6, 2),
+        [
+            *({**_EACH_STEP, "name": name, "from": "x"} for name in "qkv"),
+            {"kind": "attention", "heads": 2, "from": ["q", "k", "v"]},
+        ],
+    ),
 }
 
 

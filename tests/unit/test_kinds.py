@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.kinds import (
     FORMATS,
+    IN_FLOATS_ALONE,
     IN_REAL_NUMBERS,
     KINDS,
     NETS,
@@ -16,7 +17,11 @@ from tests.support.kinds import (
     begun,
     net,
 )
+from tpsgd_edge.comparison.runs import Run
+from tpsgd_edge.comparison.training import execute
 from tpsgd_edge.errors import TpsgdError
+from tpsgd_edge.frontend.data import load_dataset
+from tpsgd_edge.frontend.defaults import with_defaults
 from tpsgd_edge.spec import (
     NOT_MONOTONE,
     SCHEDULES,
@@ -82,11 +87,26 @@ def assert_goes_through(way: Way, name: str, refused: Refusals) -> None:
 
 def is_refused(kind: str, formats: tuple[str, str]) -> bool:
     """Tell whether a kind has no such format, and see that it says so."""
+    if kind in IN_FLOATS_ALONE:
+        with pytest.raises(TpsgdError, match="no device can have it"):
+            begun(net(kind, formats))
+        return True
     if (kind, formats[0]) != ("detector", "f32"):
         return False
     with pytest.raises(TpsgdError, match="detectors compute in integers"):
         net(kind, formats)
     return True
+
+
+@pytest.mark.parametrize("rule", ["tpsgd", "tpsgd_carried", "backprop", "random"])
+@pytest.mark.parametrize("kind", IN_FLOATS_ALONE)
+def test_a_kind_of_floating_point_trains_in_compare(kind, rule):
+    pytest.importorskip("torch")
+    rate = None if rule.startswith("tpsgd") else 0.01
+    spec = net(kind)
+    spec, _ = with_defaults(spec, load_dataset(spec))
+    result = execute(spec, Run(rule, seed=1, rate=rate, epochs=1, batch=4))
+    assert len(result.scores) == 2
 
 
 def test_there_is_a_net_for_each_kind():

@@ -105,7 +105,7 @@ def test_what_does_not_go_together(changes: list[tuple[str, Any]], words: str) -
             '  found: kind = "conv2"\n'
             "  help:  did you mean 'conv2d'? allowed: dense, adaptor, conv2d, conv1d, rnn, gru, "
             "lstm, memory, detector, max_pool, avg_pool, global_avg_pool, norm, add, "
-            "concat, flatten",
+            "concat, attention, flatten",
         ),
         (
             {"kind": 3, "name": "conv1"},
@@ -114,7 +114,7 @@ def test_what_does_not_go_together(changes: list[tuple[str, Any]], words: str) -
             '  found: kind = "3"\n'
             "  help:  allowed: dense, adaptor, conv2d, conv1d, rnn, gru, lstm, memory, "
             "detector, max_pool, "
-            "avg_pool, global_avg_pool, norm, add, concat, flatten",
+            "avg_pool, global_avg_pool, norm, add, concat, attention, flatten",
         ),
         (
             {"kind": "conv2d", "name": "conv1"},

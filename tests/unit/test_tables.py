@@ -17,7 +17,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 import tpsgd_edge
-from tests.support.kinds import KINDS
+from tests.support.kinds import IN_FLOATS_ALONE, KINDS
 from tpsgd_edge.graph import Layer
 from tpsgd_edge.quantize.parameters import ValueType
 from tpsgd_edge.rule.rules import RuleName
@@ -48,9 +48,11 @@ _LABEL_SPACE = set(LABEL_SPACE)
 _GATED = {"gru", "lstm"}
 _RECURRENT = {"rnn", *_GATED}
 _WEIGHTED = {"dense", "conv2d", *_RECURRENT}
-_PLAIN = GRAPH_KINDS - {"detector"}
-# Kinds that read several values.
+_DEVICE_KINDS = GRAPH_KINDS - {*IN_FLOATS_ALONE}
+_PLAIN = _DEVICE_KINDS - {"detector"}
+# Kinds that read several values: those of a device, and with those that only floating point has.
 _JOINS = {"add", "concat"}
+_ALL_JOINS = {*_JOINS, *IN_FLOATS_ALONE}
 # What each stage that differs by it must have an entry for.
 VOCABULARIES: Mapping[str, set[str]] = {
     "kinds of a spec": set(KINDS),
@@ -70,15 +72,18 @@ VOCABULARIES: Mapping[str, set[str]] = {
 }
 # Parts of a vocabulary that a table may be about; each follows from what is said elsewhere.
 PARTS: Mapping[str, tuple[set[str], ...]] = {
-    "kinds of a spec": (_JOINS, set(KINDS) - _JOINS),
+    "kinds of a spec": (_ALL_JOINS, set(KINDS) - _ALL_JOINS),
     "kinds of a graph": (
         _WEIGHTED,
         {*_WEIGHTED, "detector"},
         {"detector"},
         _JOINS,
-        GRAPH_KINDS - _JOINS,
+        _ALL_JOINS,
+        _DEVICE_KINDS,
+        _DEVICE_KINDS - _JOINS,
         _PLAIN - _JOINS,
         _PLAIN - _WEIGHTED,
+        (_PLAIN | _ALL_JOINS) - _WEIGHTED,
         _PLAIN - _WEIGHTED - _JOINS,
         _PLAIN - _WEIGHTED - _JOINS - {"memory"},
         _PLAIN - _WEIGHTED - _JOINS - {"memory", "norm"},

@@ -22,6 +22,7 @@ from tpsgd_edge.graph import (
     Rnn,
     Shape,
     add,
+    attention,
     concat,
     conv2d,
     pool,
@@ -263,6 +264,7 @@ def _on_map(lengths: int | Pair, shape: Shape) -> Pair:
 _JOIN: Mapping[str, Callable[[Any, str, Sequence[Shape]], Layer]] = {
     "add": lambda layer, name, shapes: add(name, list(shapes), layer.activation),
     "concat": lambda layer, name, shapes: concat(name, list(shapes)),
+    "attention": lambda layer, name, shapes: attention(name, shapes, layer.heads),
 }
 _MAKE: Mapping[str, _Make] = {
     "dense": _make_dense,

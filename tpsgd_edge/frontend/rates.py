@@ -11,7 +11,7 @@ from tpsgd_edge.graph import WeightedLayer
 from tpsgd_edge.graph.memory import memory_of
 from tpsgd_edge.spec import Spec, asked_learning_rate, is_normalized, layer_index
 from tpsgd_edge.spec.problems import raise_problems
-from tpsgd_edge.spec.rates import STEP_SIZES, rate_problems
+from tpsgd_edge.spec.rates import BESIDE_ATTENTION, STEP_SIZES, rate_problems
 
 # Digits that are kept: sums of another machine give the same rates.
 _DIGITS = 3
@@ -62,6 +62,7 @@ def _rates(spec: Spec, dataset: Dataset) -> Iterator[tuple[str, float]]:
     whole = graph_layers(spec, dataset)
     layers = [la.weighted for la in whole if la.weighted is not None]
     memories = [memory for memory in map(memory_of, whole) if memory is not None]
+    attends = any(layer.kind == "attention" for layer in whole)
     measured = {memory.name for memory in memories if memory.reach}
     names, edges = {layer.name for layer in layers}, spec.model.edges
     for place, layer in enumerate(layers):
@@ -76,7 +77,10 @@ def _rates(spec: Spec, dataset: Dataset) -> Iterator[tuple[str, float]]:
             square = _first_square(spec, dataset, layer) if is_first else layer.n_in / 2
         is_output = place == len(layers) - 1 and layer.kind != "detector"
         part = "output" if is_output else layer.kind
-        step = spec.rule.step_size or STEP_SIZES[part, dataset.labels.kind]
+        usual = STEP_SIZES[part, dataset.labels.kind]
+        if attends and not is_output:
+            usual = min(usual, BESIDE_ATTENTION)
+        step = spec.rule.step_size or usual
         rate = float(f"{step / max(square, 1.0):.{_DIGITS}g}")
         yield layer.name, rate
 

@@ -1,6 +1,7 @@
 """The model as layers with shapes and the values that they read, before any number format."""
 
 from tpsgd_edge.graph.adaptors import is_adaptor, without_adaptors
+from tpsgd_edge.graph.attention_layer import Attention, attention
 from tpsgd_edge.graph.blocks import Block, blocks_of
 from tpsgd_edge.graph.detector import Detector
 from tpsgd_edge.graph.extra_classes import with_extra_classes
@@ -28,6 +29,7 @@ from tpsgd_edge.spec.edges import SAMPLE, Edges
 __all__ = [
     "SAMPLE",
     "Add",
+    "Attention",
     "Block",
     "Concat",
     "Conv2d",
@@ -54,6 +56,7 @@ __all__ = [
     "WeightedLayer",
     "Weights",
     "add",
+    "attention",
     "blocks_of",
     "concat",
     "conv2d",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tpsgd_edge.graph.layers import Layer
 from tpsgd_edge.spec.edges import SAMPLE, Edges
 
-_POOLS = ("max_pool", "average_pool")
+_PASSING = ("max_pool", "average_pool", "attention")
 
 Block = tuple[str, ...]
 
@@ -28,10 +28,13 @@ def blocks_of(layers: Sequence[Layer], edges: Edges) -> tuple[Block, ...]:
 
 
 def _block(layers: dict[str, Layer], edges: Edges, head: str) -> Block:
-    names, value = [head], edges.input_of(head)
-    while value != SAMPLE and _passes_on(layers[value]):
-        names.append(value)
-        value = edges.input_of(value)
+    names, waiting = [head], list(edges.inputs_of(head))
+    while waiting:
+        value = waiting.pop()
+        if value != SAMPLE and _passes_on(layers[value]):
+            names.append(value)
+            waiting.extend(edges.inputs_of(value))
+    names.sort(key=edges.names.index, reverse=True)
     while len(names) > 1 and not _learns(layers[names[-1]]):
         names.pop()
     return tuple(names)
@@ -40,7 +43,7 @@ def _block(layers: dict[str, Layer], edges: Edges, head: str) -> Block:
 def _passes_on(layer: Layer) -> bool:
     """Tell whether errors of a layer's outputs may go on to its inputs."""
     own = layer.weighted
-    return layer.kind in _POOLS if own is None else own.learning.is_passed
+    return layer.kind in _PASSING if own is None else own.learning.is_passed
 
 
 def _learns(layer: Layer) -> bool:

@@ -8,6 +8,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.graph.activation import ACTIVATION
+from tpsgd_edge.graph.attention_layer import attended
 from tpsgd_edge.graph.detector import Detector
 from tpsgd_edge.graph.graph import Graph, Weights
 from tpsgd_edge.graph.initial_weights import initial_weights
@@ -127,6 +128,7 @@ def _normalized(layer: Norm, inputs: Sequence[Real]) -> Real:
 _JOINED: dict[str, Callable[[Any, Sequence[Real]], Real]] = {
     "add": _added,
     "concat": _side_by_side,
+    "attention": attended,
     "memory": _remembered,
     "norm": _normalized,
     "max_pool": _pooled,

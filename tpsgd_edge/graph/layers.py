@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from tpsgd_edge.arithmetic.activations import Numbers
+from tpsgd_edge.graph.attention_layer import Attention
 from tpsgd_edge.graph.detector import Detector
 from tpsgd_edge.graph.joins import Add, Concat, Shape
 from tpsgd_edge.graph.learning import Learning
@@ -251,7 +252,7 @@ class Pool(Weightless):
 Gated = Gru | Lstm
 Recurrent = Rnn | Gated
 WeightedLayer = Dense | Conv2d | Recurrent | Detector
-Layer = WeightedLayer | Memory | Pool | Norm | Add | Concat
+Layer = WeightedLayer | Memory | Pool | Norm | Add | Concat | Attention
 
 
 def window_bounds(length: int, windows: int) -> tuple[int, ...]:

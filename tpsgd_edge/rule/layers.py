@@ -33,6 +33,7 @@ from tpsgd_edge.graph import (
     Shape,
     is_adaptor,
 )
+from tpsgd_edge.rule.attention import attention_forward, attention_gradients
 from tpsgd_edge.rule.memories import memory_forward, memory_gradient
 from tpsgd_edge.rule.norms import norm_forward, norm_gradient
 
@@ -73,11 +74,11 @@ def _side_by_side(layer: Concat, values: Sequence[Tensor]) -> Tensor:
     return torch.cat([x.view(len(x), *shape) for x, shape in maps], dim=3).flatten(1)
 
 
-def _sum_gradients(layer: Add, grad: Tensor) -> list[Tensor]:
+def _sum_gradients(layer: Add, values: Sequence[Tensor], grad: Tensor) -> list[Tensor]:
     return [grad] * layer.count
 
 
-def _split(layer: Concat, grad: Tensor) -> list[Tensor]:
+def _split(layer: Concat, values: Sequence[Tensor], grad: Tensor) -> list[Tensor]:
     channels = [shape[2] for shape in layer.x_shapes]
     maps = torch.split(grad.view(len(grad), *layer.y_shape), channels, dim=3)
     return [part.flatten(1) for part in maps]
@@ -89,16 +90,17 @@ class JoinKind:
 
     Attributes:
         forward: joins them, before the activation: (batch, y_count).
-        input_gradients: dJ/dx (batch, x_count) of each from dJ/dz (batch, y_count).
+        input_gradients: dJ/dx (batch, x_count) of each from the values and dJ/dz (batch, y_count).
     """
 
     forward: Callable[[Any, Sequence[Tensor]], Tensor]
-    input_gradients: Callable[[Any, Tensor], list[Tensor]]
+    input_gradients: Callable[[Any, Sequence[Tensor], Tensor], list[Tensor]]
 
 
 JOINS: dict[str, JoinKind] = {
     "add": JoinKind(_sum, _sum_gradients),
     "concat": JoinKind(_side_by_side, _split),
+    "attention": JoinKind(attention_forward, attention_gradients),
 }
 """One entry for each kind that reads several values."""
 

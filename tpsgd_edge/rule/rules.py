@@ -254,7 +254,8 @@ def input_gradients(
     """Yield the gradients (batch, x_count) of the values that a layer reads, with their places."""
     layer, places = network.layers[index], network.reads[index]
     if layer.kind in JOINS:
-        gradients = JOINS[layer.kind].input_gradients(layer, grad)
+        values = [activity[place] for place in places]
+        gradients = JOINS[layer.kind].input_gradients(layer, values, grad)
         yield from zip(places, gradients, strict=True)
     else:
         yield places[0], input_gradient(layer, activity[places[0]], w[index], grad)
@@ -332,13 +333,15 @@ def with_passed(task: Task, activity: list[Tensor], deltas: Deltas) -> Deltas:
         grad = made[head]
         if grad is None:
             continue
-        above = head
-        for index in lower:
-            ((_, grad),) = input_gradients(network, above, activity, network.w, grad)
-            grad = grad * derivative(network.layers[index], activity[index + 1])
-            own = network.layers[index].weighted
-            made[index] = grad if own is not None and own.learning.trainable else None
-            above = index
+        # Each value of a block has one reader, so its gradient has one part.
+        grads: dict[int, Tensor] = {}
+        for index in (head, *lower):
+            if index != head:
+                grad = grads[index + 1] * derivative(network.layers[index], activity[index + 1])
+                own = network.layers[index].weighted
+                made[index] = grad if own is not None and own.learning.trainable else None
+            if any(place - 1 in lower for place in network.reads[index]):
+                grads.update(input_gradients(network, index, activity, network.w, grad))
     return made
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.frontend.data import Dataset
-from tpsgd_edge.spec import KEEPING, NetKind, SearchSpec, Spec, finds_anomalies
+from tpsgd_edge.spec import KEEPING, NetKind, SearchSpec, Spec, check_device_can, finds_anomalies
 from tpsgd_edge.spec.toml import toml_value
 
 # A choice of a search by the name of its dimension.
@@ -86,6 +86,7 @@ def _kinds_of_shape(spec: Spec, shape: tuple[int, ...]) -> tuple[NetKind, ...]:
 
 
 def _check(spec: Spec) -> None:
+    check_device_can(spec)
     if finds_anomalies(spec.model):
         raise SpecError(
             "a search needs labels to hold out, and what learns without them has none",

@@ -5,6 +5,7 @@ lists all of it; what only the data can tell is checked by the stage that has th
 """
 
 from tpsgd_edge.spec.activations import NOT_MONOTONE, Activation
+from tpsgd_edge.spec.attention import check_device_can
 from tpsgd_edge.spec.base import LARGEST_POSITIVE
 from tpsgd_edge.spec.blocks import has_passed_error, obstacle, passed_layers
 from tpsgd_edge.spec.carried import can_carry_scores, carries_scores
@@ -70,6 +71,7 @@ from tpsgd_edge.spec.walks import walk_keys
 from tpsgd_edge.spec.weighted import WeightedSpec, WeightFormat
 from tpsgd_edge.spec.weightless import (
     AddSpec,
+    AttentionSpec,
     ConcatSpec,
     FlattenSpec,
     GlobalAvgPoolSpec,
@@ -92,6 +94,7 @@ __all__ = [
     "ActivationFormat",
     "AdaptorSpec",
     "AddSpec",
+    "AttentionSpec",
     "ConcatSpec",
     "Conv1dSpec",
     "Conv2dSpec",
@@ -137,6 +140,7 @@ __all__ = [
     "can_carry_scores",
     "carries_scores",
     "check_c_name",
+    "check_device_can",
     "check_labels_kind",
     "check_model_name",
     "error_gate",

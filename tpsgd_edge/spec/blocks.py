@@ -8,9 +8,10 @@ from tpsgd_edge.spec.model import ModelSpec
 from tpsgd_edge.spec.problems import Problem
 from tpsgd_edge.spec.sections import Spec
 from tpsgd_edge.spec.walks import walk_keys
+from tpsgd_edge.spec.weightless import ATTENTION
 
 # Kinds without weights that errors pass through.
-_PASSING = ("max_pool", "avg_pool", "global_avg_pool", "flatten")
+_PASSING = ("max_pool", "avg_pool", "global_avg_pool", "flatten", ATTENTION)
 
 
 def passed_layers(model: ModelSpec) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from tpsgd_edge.spec.edges import SAMPLE
 from tpsgd_edge.spec.model import ModelSpec
 from tpsgd_edge.spec.problems import Problem, did_you_mean
 from tpsgd_edge.spec.walks import walk_length
+from tpsgd_edge.spec.weightless import ATTENTION
 
 
 def unknown_inputs(model: ModelSpec) -> Iterator[Problem]:
@@ -52,6 +53,13 @@ def _counts(model: ModelSpec) -> Iterator[Problem]:
                     found=_from(reads),
                     help='name one layer, or put { kind = "add" } or { kind = "concat" } before it',
                 )
+        elif layer.kind == ATTENTION and (len(set(reads)), len(reads)) != (3, 3):
+            yield Problem(
+                f"{_called(key)} reads queries, keys and values, each of a layer of its own",
+                where=where,
+                found="nothing" if layer.reads is None else _from(reads),
+                help='name three conv1d layers with kernel = 1: from = ["query", "key", "value"]',
+            )
         elif len(set(reads)) < len(reads) or len(reads) < 2:
             yield Problem(
                 f"{_called(key)} reads two values or more, each of them once",

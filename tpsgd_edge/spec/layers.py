@@ -16,6 +16,7 @@ from tpsgd_edge.spec.memory import MemorySpec
 from tpsgd_edge.spec.weighted import WeightedSpec
 from tpsgd_edge.spec.weightless import (
     AddSpec,
+    AttentionSpec,
     ConcatSpec,
     FlattenSpec,
     GlobalAvgPoolSpec,
@@ -255,6 +256,7 @@ LayerSpec = Annotated[
     | Annotated[NormSpec, Tag("norm")]
     | Annotated[AddSpec, Tag("add")]
     | Annotated[ConcatSpec, Tag("concat")]
+    | Annotated[AttentionSpec, Tag("attention")]
     | Annotated[FlattenSpec, Tag("flatten")],
     Discriminator(_kind),
 ]

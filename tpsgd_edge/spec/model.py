@@ -14,6 +14,7 @@ from tpsgd_edge.spec.memory import MemorySpec
 from tpsgd_edge.spec.weighted import WeightedSpec
 from tpsgd_edge.spec.weightless import (
     AddSpec,
+    AttentionSpec,
     ConcatSpec,
     GlobalAvgPoolSpec,
     NormSpec,
@@ -26,6 +27,7 @@ _STEMS: Mapping[type, str] = {
     GlobalAvgPoolSpec: "pool",
     AddSpec: "add",
     ConcatSpec: "concat",
+    AttentionSpec: "attention",
     NormSpec: "norm",
     MemorySpec: "memory",
 }

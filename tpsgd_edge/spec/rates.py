@@ -26,6 +26,8 @@ STEP_SIZES: dict[tuple[str, LabelsKind], float] = {
     ("detector", "vector"): 0.1,
     ("output", "vector"): 0.03,
 }
+# That of hidden layers in nets with attention: their linear layers have no bound that stops them.
+BESIDE_ATTENTION = 0.01
 
 
 def layer_learning_rate(spec: Spec, index: int) -> float:

@@ -8,6 +8,8 @@ from tpsgd_edge.spec.base import Section
 from tpsgd_edge.spec.lengths import is_length, padding, pair
 from tpsgd_edge.spec.names import check_c_name
 
+ATTENTION = "attention"
+
 
 class ReadingSpec(Section):
     """Settings of every layer."""
@@ -118,6 +120,20 @@ class ConcatSpec(WeightlessSpec):
     reads_several: ClassVar[bool] = True
     kind: Literal["concat"]
     """Kind of the layer. Since: 0.2.0. Example: `kind = "concat"`"""
+
+
+class AttentionSpec(WeightlessSpec):
+    """Attention of each step of a window to all of its steps; in floating point only.
+
+    `from` names three layers that make queries, keys and values. It is for `compare`: there are no
+    integers and no C of it, and every other command refuses it.
+    """
+
+    reads_several: ClassVar[bool] = True
+    kind: Literal["attention"]
+    """Kind of the layer. Since: 0.2.0. Example: `kind = "attention"`"""
+    heads: Annotated[int, Field(ge=1, le=64)] = 1
+    """Parts of the channels that attend by themselves. Since: 0.2.0. Example: `heads = 4`"""
 
 
 class FlattenSpec(WeightlessSpec):

@@ -22,6 +22,7 @@ from tpsgd_edge.spec import (
     LayerSpec,
     Spec,
     WeightedSpec,
+    check_device_can,
     finds_anomalies,
     past_adaptors,
 )
@@ -187,6 +188,7 @@ def try_strategies(spec: Spec, rates: Sequence[float], folds: int, progress: Pro
     Raises:
         TpsgdError: the net has not learned before, or has no classes to learn.
     """
+    check_device_can(spec)
     if finds_anomalies(spec.model):
         raise SpecError(
             "a detector needs no strategy: it learns whatever is normal where it is",

@@ -21,7 +21,7 @@ from tpsgd_edge.graph import Graph, Labels, with_extra_classes, without_adaptors
 from tpsgd_edge.memory import MemoryPlan, plan_memory
 from tpsgd_edge.quantize import QuantizedModel, quantize, quantize_inputs, quantize_labels
 from tpsgd_edge.rule import pretrain
-from tpsgd_edge.spec import Spec
+from tpsgd_edge.spec import Spec, check_device_can
 from tpsgd_edge.stages.projects import ProjectTask, project_of
 from tpsgd_edge.toolchain.board import with_board
 from tpsgd_edge.toolchain.build import Binary, compile_firmware, compile_simulation
@@ -57,6 +57,7 @@ def prepare(spec: Spec, dataset: Dataset | None = None) -> Prepared:
     """Make a quantized model with a memory plan of a spec. Reads the data, writes nothing."""
     spec = with_board(spec)
     platform = load_platform(spec.platform.name)
+    check_device_can(spec)
     spec = with_source(spec)
     dataset = load_dataset(spec) if dataset is None else dataset
     spec, dataset = with_defaults(spec, dataset)
