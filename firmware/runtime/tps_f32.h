@@ -162,6 +162,47 @@ static inline void tps_add_scaled_vfp(float *w, const float *x, float step, uint
 }
 #endif
 
+/*
+ * Computers with vector units follow the lanes: eight numbers are one value. NEON of 32-bit cores
+ * flushes subnormal numbers to zero, and is left out.
+ */
+#if defined(__GNUC__) && (defined(__SSE2__) || (defined(__ARM_NEON) && defined(__aarch64__)))
+#define TPS_EIGHTS
+
+typedef float tps_eight __attribute__((vector_size(32)));
+
+/* The next eight numbers, from any address. */
+#define TPS_EIGHT(name, from)                                                                      \
+    tps_eight name;                                                                                \
+    __builtin_memcpy(&name, from, sizeof name)
+
+/* sum[r] = w[r] x for four rows of w: side by side they hide the latency of an addition. */
+static inline void tps_dot_four_f32(const float *w, const float *x, uint32_t n, float sum[4])
+{
+    const uint32_t whole = n & ~UINT32_C(7);
+    tps_eight lanes[4] = {{0.0f}};
+    for (uint32_t i = 0; i != whole; i += 8) {
+        TPS_EIGHT(input, x + i);
+        TPS_EIGHT(first, w + i);
+        TPS_EIGHT(second, w + n + i);
+        TPS_EIGHT(third, w + 2 * n + i);
+        TPS_EIGHT(fourth, w + 3 * n + i);
+        lanes[0] += first * input;
+        lanes[1] += second * input;
+        lanes[2] += third * input;
+        lanes[3] += fourth * input;
+    }
+    for (uint32_t r = 0; r < 4; r++, w += n) {
+        float lane[8];
+        __builtin_memcpy(lane, lanes + r, sizeof lane);
+        for (uint32_t m = 0; m < n - whole; m++) {
+            lane[m] += w[whole + m] * x[whole + m];
+        }
+        sum[r] = tps_sum_of_lanes_f32(lane);
+    }
+}
+#endif
+
 /* sum of w[i] * x[i] in eight lanes, so that a vector unit can follow the order. */
 static inline float tps_dot_f32(const float *w, const float *x, uint32_t n)
 {

@@ -50,7 +50,10 @@ class HostDevice:
     def __init__(self, library: Path, interface: ModelInterface) -> None:
         self.interface = interface
         self._lib = load_library(library, "the simulation library", "tps_sim_", _FUNCTIONS)
-        self._state = np.zeros(interface.layout.size // 4, np.uint32)
+        room = np.zeros(interface.layout.size // 4 + 16, np.uint32)
+        largest = max(interface.layout.tensors, key=lambda tensor: tensor.n_bytes)
+        start = -(room.ctypes.data + largest.offset) % 64 // 4
+        self._state = room[start : start + interface.layout.size // 4]
         self._check()
         self.init()
 
