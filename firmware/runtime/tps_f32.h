@@ -14,27 +14,54 @@
 #error "the float vectors of MVE flush subnormal numbers to zero: compile with +nomve.fp"
 #endif
 
+/*
+ * Computers with vector units work on eight numbers at once. NEON of 32-bit cores flushes subnormal
+ * numbers to zero, and is left out.
+ */
+#if defined(__GNUC__) && (defined(__SSE2__) || (defined(__ARM_NEON) && defined(__aarch64__)))
+#define TPS_EIGHTS
+
+typedef float tps_eight __attribute__((vector_size(32)));
+
+/* The next eight numbers, from any address. */
+#define TPS_EIGHT(name, from)                                                                      \
+    tps_eight name;                                                                                \
+    __builtin_memcpy(&name, from, sizeof name)
+#endif
+
 #define TPS_LOG2E 0x1.715476p+0f
 
 /* Whether all values are what the arithmetic is proved for: no NaN, |v| <= 2^20. */
 static inline int tps_all_proved_f32(const float *values, uint32_t n)
 {
+#ifdef TPS_EIGHTS
+    uint32_t others = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        others += values[i] >= -0x1p20f ? 0 : 1;
+        others += values[i] <= 0x1p20f ? 0 : 1;
+    }
+    return others == 0;
+#else
     for (uint32_t i = 0; i < n; i++) {
         if (!(values[i] >= -0x1p20f && values[i] <= 0x1p20f)) {
             return 0;
         }
     }
     return 1;
+#endif
 }
 
-/* 2^x for x in [-126, 126], beyond that the value at the end. */
-static inline float tps_exp2_f32(float x)
+/* 2^x for x in [-126, 126]. */
+static inline float tps_exp2_within_f32(float x)
 {
-    x = tps_clip_f32(x, -126.0f, 126.0f);
     int32_t whole = (int32_t)x; /* rounds towards zero */
+#ifdef TPS_EIGHTS
+    whole -= (float)whole > x; /* without a branch, which would keep loops from being vectorized */
+#else
     if ((float)whole > x) {
         whole--;
     }
+#endif
     const float f = x - (float)whole;
     float p = 0x1.d52664p-10f;
     p = 0x1.2d5c5ep-7f + f * p;
@@ -49,6 +76,12 @@ static inline float tps_exp2_f32(float x)
     return power.value * p;
 }
 
+/* 2^x, beyond [-126, 126] the value at the end. */
+static inline float tps_exp2_f32(float x)
+{
+    return tps_exp2_within_f32(tps_clip_f32(x, -126.0f, 126.0f));
+}
+
 static inline float tps_tanh_f32(float z)
 {
     return 1.0f - 2.0f / (tps_exp2_f32(z * (2 * TPS_LOG2E)) + 1.0f);
@@ -58,6 +91,30 @@ static inline float tps_sigmoid_f32(float z)
 {
     return 1.0f / (1.0f + tps_exp2_f32(-z * TPS_LOG2E));
 }
+
+#ifdef TPS_EIGHTS
+
+/* Both of many z: limits and powers apart, since compilers vectorize either loop. */
+static inline void tps_all_tanh_f32(float *z, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        z[i] = tps_clip_f32(z[i] * (2 * TPS_LOG2E), -126.0f, 126.0f);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        z[i] = 1.0f - 2.0f / (tps_exp2_within_f32(z[i]) + 1.0f);
+    }
+}
+
+static inline void tps_all_sigmoid_f32(float *z, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        z[i] = tps_clip_f32(-z[i] * TPS_LOG2E, -126.0f, 126.0f);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        z[i] = 1.0f / (1.0f + tps_exp2_within_f32(z[i]));
+    }
+}
+#endif
 
 static inline float tps_relu_f32(float z)
 {
@@ -162,19 +219,7 @@ static inline void tps_add_scaled_vfp(float *w, const float *x, float step, uint
 }
 #endif
 
-/*
- * Computers with vector units follow the lanes: eight numbers are one value. NEON of 32-bit cores
- * flushes subnormal numbers to zero, and is left out.
- */
-#if defined(__GNUC__) && (defined(__SSE2__) || (defined(__ARM_NEON) && defined(__aarch64__)))
-#define TPS_EIGHTS
-
-typedef float tps_eight __attribute__((vector_size(32)));
-
-/* The next eight numbers, from any address. */
-#define TPS_EIGHT(name, from)                                                                      \
-    tps_eight name;                                                                                \
-    __builtin_memcpy(&name, from, sizeof name)
+#ifdef TPS_EIGHTS
 
 /* sum[r] = w[r] x for four rows of w: side by side they hide the latency of an addition. */
 static inline void tps_dot_four_f32(const float *w, const float *x, uint32_t n, float sum[4])
