@@ -51,17 +51,14 @@ static inline int tps_all_proved_f32(const float *values, uint32_t n)
 #endif
 }
 
-/* 2^x for x in [-126, 126]. */
-static inline float tps_exp2_within_f32(float x)
+/* 2^x for x in [-126, 126], beyond that the value at the end. */
+static inline float tps_exp2_f32(float x)
 {
+    x = tps_clip_f32(x, -126.0f, 126.0f);
     int32_t whole = (int32_t)x; /* rounds towards zero */
-#ifdef TPS_EIGHTS
-    whole -= (float)whole > x; /* without a branch, which would keep loops from being vectorized */
-#else
     if ((float)whole > x) {
         whole--;
     }
-#endif
     const float f = x - (float)whole;
     float p = 0x1.d52664p-10f;
     p = 0x1.2d5c5ep-7f + f * p;
@@ -76,12 +73,6 @@ static inline float tps_exp2_within_f32(float x)
     return power.value * p;
 }
 
-/* 2^x, beyond [-126, 126] the value at the end. */
-static inline float tps_exp2_f32(float x)
-{
-    return tps_exp2_within_f32(tps_clip_f32(x, -126.0f, 126.0f));
-}
-
 static inline float tps_tanh_f32(float z)
 {
     return 1.0f - 2.0f / (tps_exp2_f32(z * (2 * TPS_LOG2E)) + 1.0f);
@@ -94,7 +85,26 @@ static inline float tps_sigmoid_f32(float z)
 
 #ifdef TPS_EIGHTS
 
-/* Both of many z: limits and powers apart, since compilers vectorize either loop. */
+/* tps_exp2_f32 for x in [-126, 126] without a branch: compilers vectorize loops over it. */
+static inline float tps_exp2_within_f32(float x)
+{
+    int32_t whole = (int32_t)x;
+    whole -= (float)whole > x;
+    const float f = x - (float)whole;
+    float p = 0x1.d52664p-10f;
+    p = 0x1.2d5c5ep-7f + f * p;
+    p = 0x1.c7f4aep-5f + f * p;
+    p = 0x1.ebf194p-3f + f * p;
+    p = 0x1.62e43ep-1f + f * p;
+    p = 1.0f + f * p;
+    const union {
+        uint32_t bits;
+        float value;
+    } power = {.bits = (uint32_t)(whole + 127) << 23};
+    return power.value * p;
+}
+
+/* tps_tanh_f32 and tps_sigmoid_f32 of many z: limits and powers are loops of their own. */
 static inline void tps_all_tanh_f32(float *z, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {

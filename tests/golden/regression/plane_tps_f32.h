@@ -15,17 +15,41 @@
 #error "the float vectors of MVE flush subnormal numbers to zero: compile with +nomve.fp"
 #endif
 
+/*
+ * Computers with vector units work on eight numbers at once. NEON of 32-bit cores flushes subnormal
+ * numbers to zero, and is left out.
+ */
+#if defined(__GNUC__) && (defined(__SSE2__) || (defined(__ARM_NEON) && defined(__aarch64__)))
+#define TPS_EIGHTS
+
+typedef float tps_eight __attribute__((vector_size(32)));
+
+/* The next eight numbers, from any address. */
+#define TPS_EIGHT(name, from)                                                                      \
+    tps_eight name;                                                                                \
+    __builtin_memcpy(&name, from, sizeof name)
+#endif
+
 #define TPS_LOG2E 0x1.715476p+0f
 
 /* Whether all values are what the arithmetic is proved for: no NaN, |v| <= 2^20. */
 static inline int tps_all_proved_f32(const float *values, uint32_t n)
 {
+#ifdef TPS_EIGHTS
+    uint32_t others = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        others += values[i] >= -0x1p20f ? 0 : 1;
+        others += values[i] <= 0x1p20f ? 0 : 1;
+    }
+    return others == 0;
+#else
     for (uint32_t i = 0; i < n; i++) {
         if (!(values[i] >= -0x1p20f && values[i] <= 0x1p20f)) {
             return 0;
         }
     }
     return 1;
+#endif
 }
 
 /* 2^x for x in [-126, 126], beyond that the value at the end. */
@@ -59,6 +83,49 @@ static inline float tps_sigmoid_f32(float z)
 {
     return 1.0f / (1.0f + tps_exp2_f32(-z * TPS_LOG2E));
 }
+
+#ifdef TPS_EIGHTS
+
+/* tps_exp2_f32 for x in [-126, 126] without a branch: compilers vectorize loops over it. */
+static inline float tps_exp2_within_f32(float x)
+{
+    int32_t whole = (int32_t)x;
+    whole -= (float)whole > x;
+    const float f = x - (float)whole;
+    float p = 0x1.d52664p-10f;
+    p = 0x1.2d5c5ep-7f + f * p;
+    p = 0x1.c7f4aep-5f + f * p;
+    p = 0x1.ebf194p-3f + f * p;
+    p = 0x1.62e43ep-1f + f * p;
+    p = 1.0f + f * p;
+    const union {
+        uint32_t bits;
+        float value;
+    } power = {.bits = (uint32_t)(whole + 127) << 23};
+    return power.value * p;
+}
+
+/* tps_tanh_f32 and tps_sigmoid_f32 of many z: limits and powers are loops of their own. */
+static inline void tps_all_tanh_f32(float *z, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        z[i] = tps_clip_f32(z[i] * (2 * TPS_LOG2E), -126.0f, 126.0f);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        z[i] = 1.0f - 2.0f / (tps_exp2_within_f32(z[i]) + 1.0f);
+    }
+}
+
+static inline void tps_all_sigmoid_f32(float *z, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        z[i] = tps_clip_f32(-z[i] * TPS_LOG2E, -126.0f, 126.0f);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        z[i] = 1.0f / (1.0f + tps_exp2_within_f32(z[i]));
+    }
+}
+#endif
 
 static inline float tps_relu_f32(float z)
 {
@@ -160,6 +227,35 @@ static inline void tps_add_scaled_vfp(float *w, const float *x, float step, uint
                      : [step] "r"(factor.bits)
                      : "cc", "memory", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9",
                        "s10", "s11", "s12", "s13", "s14", "s15", "s16");
+}
+#endif
+
+#ifdef TPS_EIGHTS
+
+/* sum[r] = w[r] x for four rows of w: side by side they hide the latency of an addition. */
+static inline void tps_dot_four_f32(const float *w, const float *x, uint32_t n, float sum[4])
+{
+    const uint32_t whole = n & ~UINT32_C(7);
+    tps_eight lanes[4] = {{0.0f}};
+    for (uint32_t i = 0; i != whole; i += 8) {
+        TPS_EIGHT(input, x + i);
+        TPS_EIGHT(first, w + i);
+        TPS_EIGHT(second, w + n + i);
+        TPS_EIGHT(third, w + 2 * n + i);
+        TPS_EIGHT(fourth, w + 3 * n + i);
+        lanes[0] += first * input;
+        lanes[1] += second * input;
+        lanes[2] += third * input;
+        lanes[3] += fourth * input;
+    }
+    for (uint32_t r = 0; r < 4; r++, w += n) {
+        float lane[8];
+        __builtin_memcpy(lane, lanes + r, sizeof lane);
+        for (uint32_t m = 0; m < n - whole; m++) {
+            lane[m] += w[whole + m] * x[whole + m];
+        }
+        sum[r] = tps_sum_of_lanes_f32(lane);
+    }
 }
 #endif
 
