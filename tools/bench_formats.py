@@ -110,9 +110,7 @@ class Contestant:
         self.inference.run(lambda _: self.device.outputs(x), part)
 
 
-def contestant(
-    prepared: Prepared, samples: int, folder: Path, preferred: str | None
-) -> Contestant:
+def contestant(prepared: Prepared, samples: int, folder: Path, preferred: str | None) -> Contestant:
     """Build a net; it has no more samples than it needs."""
     model, dataset = prepared.model, prepared.dataset
     x = quantize_inputs(model, dataset.x_train[:samples])
@@ -183,7 +181,9 @@ def main() -> int:
     try:
         with TemporaryDirectory(prefix="bench-formats-") as folder:
             peak = peaks(Path(folder), arguments.compiler)
-        print("| net | format | training, samples/s | to s16 | inference, samples/s | to s16 ", end="")
+        print(
+            "| net | format | training, samples/s | to s16 | inference, samples/s | to s16 ", end=""
+        )
         print("| 10^9 multiply-adds/s | of the peak |")
         print("|---|---|---:|---:|---:|---:|---:|---:|")
         for title in arguments.net or NETS:

@@ -44,7 +44,7 @@ REFERENCE_GOAL = 500.0
 # Torch and the reference do a share of the samples in each turn, so that a run is short.
 TORCH_SHARE, REFERENCE_SHARE = 10, 120
 
-Trainer = Callable[[slice], None]
+Trainer = Callable[[slice], object]
 
 
 @dataclass

@@ -169,7 +169,7 @@ def on_cores(text: str) -> Iterator[str]:
     >>> "".join(on_cores("#ifdef TPS_VECTORS\\nwide\\n#else\\nplain\\n#endif\\nboth\\n")).split()
     ['plain', 'both']
     """
-    # Of each condition around the line: whether it asks for vector units, and whether cores meet it.
+    # The conditions around a line: whether each asks for vector units, and whether cores meet it.
     inside: list[tuple[bool, bool]] = []
     for line in text.splitlines(keepends=True):
         asks = line.split() in (["#ifdef", "TPS_VECTORS"], ["#ifndef", "TPS_VECTORS"])

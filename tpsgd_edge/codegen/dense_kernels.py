@@ -299,7 +299,7 @@ def update_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> UpdateKern
             if isinstance(steps := other.learning.steps, IntegerSteps)
         ),
         on_maps=any(other.kind == "conv2d" for other in sharing),
-        before="uint16_t" if shift <= 16 else "uint32_t",
+        before="uint16_t" if shift <= 16 else "int32_t",
         largest_in_16_bits=(2**15 - 2**shift) // 128,
     )
 
