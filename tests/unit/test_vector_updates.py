@@ -61,7 +61,7 @@ def test_rows_that_wait_for_no_weight_end_like_those_that_do(type_, x_type, tmp_
     info = np.iinfo(x_type)
     # Rows of this project are whole groups of four; random nets have others.
     for n_in in range(4, MOST + 1, 4):
-        d = np.array([*STEPS, *rng.integers(-300, 300, 8)], np.int16)
+        d = np.array([*STEPS * 30, *rng.integers(-300, 300, 8)], np.int16)
         x = rng.choice([info.min, info.max, 0, 1, *rng.integers(info.min, info.max, 8)], n_in)
         x = x.astype(x_type)
         first = rng.choice([-128, 127, *range(-9, 9)], (len(d), n_in)).astype(np.int8)
