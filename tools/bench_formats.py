@@ -33,15 +33,25 @@ from tpsgd_edge.toolchain.platforms import load_platform
 
 FORMATS = ("s16", "s8", "f32")
 EXAMPLES = SPEC.parent
-NETS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "784-128-10": ("fashion_mlp", ("model.layers.0.units=128",)),
-    "fashion_cnn": ("fashion_cnn", ()),
-    "vgg_small": ("vgg_small", ()),
-    "fashion_rows_rnn": ("fashion_rows_rnn", ()),
-    "fashion_rows_gru": ("fashion_rows_gru", ()),
-    "rows_memory": ("rows_memory", ()),
+
+
+@dataclass(frozen=True)
+class Net:
+    """A net of the table: keys that are set in an example, and how many samples are timed."""
+
+    example: str
+    samples: int
+    keys: tuple[str, ...] = ()
+
+
+NETS = {
+    "784-128-10": Net("fashion_mlp", 20_000, ("model.layers.0.units=128",)),
+    "fashion_cnn": Net("fashion_cnn", 2_000),
+    "vgg_small": Net("vgg_small", 500),
+    "fashion_rows_rnn": Net("fashion_rows_rnn", 2_000),
+    "fashion_rows_gru": Net("fashion_rows_gru", 1_000),
+    "rows_memory": Net("rows_memory", 20_000),
 }
-"""A title, the example of the net, and the keys that are set in it."""
 
 # Sums of four rows, as the kernels make them, of numbers that never leave the first-level cache.
 PEAK = """
@@ -145,16 +155,17 @@ def peaks(folder: Path, preferred: str | None) -> dict[str, float]:
 
 
 def contest(
-    title: str, samples: int, turns: int, preferred: str | None, peak: Mapping[str, float]
+    title: str, samples: int | None, turns: int, preferred: str | None, peak: Mapping[str, float]
 ) -> Iterator[str]:
     """A line of the table for each format of a net."""
-    example, keys = NETS[title]
+    net = NETS[title]
+    samples = samples or net.samples
     step = samples // turns
     with TemporaryDirectory(prefix="bench-formats-") as folder:
         those = {}
         for weights in FORMATS:
-            own = (*keys, "platform.name=host", f"numbers.weights={weights}")
-            prepared = prepare(load_spec(EXAMPLES / f"{example}.toml", own))
+            own = (*net.keys, "platform.name=host", f"numbers.weights={weights}")
+            prepared = prepare(load_spec(EXAMPLES / f"{net.example}.toml", own))
             those[weights] = contestant(prepared, samples, Path(folder) / weights, preferred)
         for turn in range(turns):
             for one in those.values():
@@ -174,7 +185,7 @@ def main() -> int:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--net", action="append", choices=NETS, help="all by default")
-    parser.add_argument("--samples", type=int, default=2_000, help="of each net and format")
+    parser.add_argument("--samples", type=int, help="of each net and format")
     parser.add_argument("--turns", type=int, default=10)
     parser.add_argument("--compiler", help="gcc, clang or zig; the first that is found by default")
     arguments = parser.parse_args()

@@ -231,29 +231,51 @@ static inline void tps_add_scaled_vfp(float *w, const float *x, float step, uint
 
 #ifdef TPS_EIGHTS
 
+/*
+ * Where the eights of x begin that are not all 0, in eights; returns how many. Others add nothing
+ * to lanes that begin with 0: these are never -0. Small layers are not worth the question.
+ */
+static inline uint32_t tps_eights_f32(const float *x, uint32_t n, uint32_t rows, uint32_t *eights)
+{
+    const int is_small = n < 256 || rows < 32;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i + 8 <= n; i += 8) {
+        uint64_t bits[4];
+        __builtin_memcpy(bits, x + i, sizeof bits);
+        eights[count] = i;
+        count += is_small || (bits[0] | bits[1] | bits[2] | bits[3]) != 0;
+    }
+    return count;
+}
+
 /* sum[r] = w[r] x for four rows of w: side by side they hide the latency of an addition. */
-static inline void tps_dot_four_f32(const float *w, const float *x, uint32_t n, float sum[4])
+static inline void tps_dot_four_f32(const float *w, const float *x, uint32_t n,
+                                    const uint32_t *eights, uint32_t count, float sum[4])
 {
     const uint32_t whole = n & ~UINT32_C(7);
-    tps_eight lanes[4] = {{0.0f}};
-    for (uint32_t i = 0; i != whole; i += 8) {
+    float lanes[4][8];
+    tps_eight a = {0.0f}, b = a, c = a, d = a;
+    for (uint32_t k = 0; k != count; k++) {
+        const uint32_t i = eights[k];
         TPS_EIGHT(input, x + i);
         TPS_EIGHT(first, w + i);
         TPS_EIGHT(second, w + n + i);
         TPS_EIGHT(third, w + 2 * n + i);
         TPS_EIGHT(fourth, w + 3 * n + i);
-        lanes[0] += first * input;
-        lanes[1] += second * input;
-        lanes[2] += third * input;
-        lanes[3] += fourth * input;
+        a += first * input;
+        b += second * input;
+        c += third * input;
+        d += fourth * input;
     }
+    __builtin_memcpy(lanes[0], &a, sizeof a);
+    __builtin_memcpy(lanes[1], &b, sizeof b);
+    __builtin_memcpy(lanes[2], &c, sizeof c);
+    __builtin_memcpy(lanes[3], &d, sizeof d);
     for (uint32_t r = 0; r < 4; r++, w += n) {
-        float lane[8];
-        __builtin_memcpy(lane, lanes + r, sizeof lane);
         for (uint32_t m = 0; m < n - whole; m++) {
-            lane[m] += w[whole + m] * x[whole + m];
+            lanes[r][m] += w[whole + m] * x[whole + m];
         }
-        sum[r] = tps_sum_of_lanes_f32(lane);
+        sum[r] = tps_sum_of_lanes_f32(lanes[r]);
     }
 }
 #endif

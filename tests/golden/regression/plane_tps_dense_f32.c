@@ -11,8 +11,10 @@ void tps_dense_forward_relu_f32(const struct tps_dense_f32 *layer, const float *
     const uint32_t n_out = layer->n_out;
     uint32_t j = 0;
 #ifdef TPS_EIGHTS
+    uint32_t eights[1];
+    const uint32_t count = tps_eights_f32(x, n_in, n_out, eights);
     for (; j + 4 <= n_out; j += 4, w += 4 * n_in) {
-        tps_dot_four_f32(w, x, n_in, y + j);
+        tps_dot_four_f32(w, x, n_in, eights, count, y + j);
         for (uint32_t r = 0; r < 4; r++) {
             y[j + r] = tps_clip_f32(y[j + r] + b[j + r], -0x1p20f, 0x1p20f);
         }
@@ -43,8 +45,10 @@ void tps_dense_forward_linear_f32(const struct tps_dense_f32 *layer, const float
     const uint32_t n_out = layer->n_out;
     uint32_t j = 0;
 #ifdef TPS_EIGHTS
+    uint32_t eights[1];
+    const uint32_t count = tps_eights_f32(x, n_in, n_out, eights);
     for (; j + 4 <= n_out; j += 4, w += 4 * n_in) {
-        tps_dot_four_f32(w, x, n_in, y + j);
+        tps_dot_four_f32(w, x, n_in, eights, count, y + j);
         for (uint32_t r = 0; r < 4; r++) {
             y[j + r] = tps_clip_f32(y[j + r] + b[j + r], -0x1p20f, 0x1p20f);
         }
