@@ -91,17 +91,14 @@ static inline float tps_exp2_within_f32(float x)
     int32_t whole = (int32_t)x;
     whole -= (float)whole > x;
     const float f = x - (float)whole;
-    float p = 0x1.d52664p-10f;
-    p = 0x1.2d5c5ep-7f + f * p;
-    p = 0x1.c7f4aep-5f + f * p;
-    p = 0x1.ebf194p-3f + f * p;
-    p = 0x1.62e43ep-1f + f * p;
-    p = 1.0f + f * p;
+    float part = 0x1.2d5c5ep-7f + f * 0x1.d52664p-10f;
+    part = 0x1.ebf194p-3f + f * (0x1.c7f4aep-5f + f * part);
+    part = 1.0f + f * (0x1.62e43ep-1f + f * part);
     const union {
         uint32_t bits;
         float value;
     } power = {.bits = (uint32_t)(whole + 127) << 23};
-    return power.value * p;
+    return power.value * part;
 }
 
 /* tps_tanh_f32 and tps_sigmoid_f32 of many z: limits and powers are loops of their own. */
