@@ -32,6 +32,7 @@ from tpsgd_edge.spec import load_spec
 from tpsgd_edge.stages import Prepared, prepare, render_project
 from tpsgd_edge.toolchain.build import compile_simulation
 from tpsgd_edge.toolchain.compilers import find_compiler
+from tpsgd_edge.toolchain.device import Device
 from tpsgd_edge.toolchain.folder import write_project
 from tpsgd_edge.toolchain.interface import interface_of
 from tpsgd_edge.toolchain.open_device import open_device
@@ -43,7 +44,7 @@ REFERENCE_GOAL = 500.0
 # Torch and the reference do a share of the samples in each turn, so that a run is short.
 TORCH_SHARE, REFERENCE_SHARE = 10, 120
 
-Trainer = Callable[[slice], None]
+Trainer = Callable[[slice], object]
 
 
 @dataclass
@@ -74,23 +75,27 @@ class Stopwatch:
         )
 
 
-def code_trainer(prepared: Prepared, folder: Path, preferred: str | None) -> tuple[Trainer, str]:
-    """Training with the generated code, and which compiler built it."""
-    model, dataset = prepared.model, prepared.dataset
+def host_device(prepared: Prepared, folder: Path, preferred: str | None) -> tuple[Device, str]:
+    """The generated code, built in the folder, and which compiler built it."""
     project = render_project(prepared)
     write_project(project.files, folder / "project")
     compiler = find_compiler(load_platform("host"), preferred)
     binary = compile_simulation(
         folder / "project", project.name, project.sources, compiler, build_dir=folder / "build"
     )
-    device = open_device(binary, interface_of(model))
-    x = quantize_inputs(model, dataset.x_train)
-    labels = quantize_labels(model, dataset.y_train)
+    return open_device(binary, interface_of(prepared.model)), compiler.title
+
+
+def code_trainer(prepared: Prepared, folder: Path, preferred: str | None) -> tuple[Trainer, str]:
+    """Training with the generated code, and which compiler built it."""
+    device, title = host_device(prepared, folder, preferred)
+    x = quantize_inputs(prepared.model, prepared.dataset.x_train)
+    labels = quantize_labels(prepared.model, prepared.dataset.y_train)
 
     def train(part: slice) -> None:
         device.train(x, labels, order=np.arange(part.start, part.stop))
 
-    return train, compiler.title
+    return train, title
 
 
 def reference_trainer(prepared: Prepared, count: int) -> Trainer:

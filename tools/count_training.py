@@ -157,9 +157,33 @@ def count_inferences(counter: Counter, samples: Samples, state: bytes) -> int:
 
 def code_of(project: CProject) -> str:
     """A digest of what is compiled for the core, without the model's constants and comments."""
-    text = "".join(project.files[name] for name in sorted(project.files) if "_tps_" in name)
+    files = [project.files[name] for name in sorted(project.files) if "_tps_" in name]
+    text = "".join(line for file in files for line in on_cores(file))
     words = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL).split()
     return f"{zlib.crc32(' '.join(words).encode()):08x}"
+
+
+def on_cores(text: str) -> Iterator[str]:
+    """The lines of a file without what only computers with vector units compile.
+
+    >>> "".join(on_cores("#ifdef TPS_VECTORS\\nwide\\n#else\\nplain\\n#endif\\nboth\\n")).split()
+    ['plain', 'both']
+    """
+    # The conditions around a line: whether each asks for vector units, and whether cores meet it.
+    inside: list[tuple[bool, bool]] = []
+    for line in text.splitlines(keepends=True):
+        asks = line.split() in (["#ifdef", "TPS_VECTORS"], ["#ifndef", "TPS_VECTORS"])
+        is_mark = False
+        if line.startswith("#if"):
+            inside.append((asks, not asks or line.startswith("#ifndef")))
+            is_mark = asks
+        elif line.startswith("#else"):
+            is_mark, met = inside.pop()
+            inside.append((is_mark, met != is_mark))
+        elif line.startswith("#endif"):
+            is_mark, _ = inside.pop()
+        if not is_mark and all(met for _, met in inside):
+            yield line
 
 
 def measured(platform: str, weights: str, windows: int, settings: Sequence[str] = ()) -> Row:

@@ -21,10 +21,11 @@ F = np.float32
 
 
 def test_z_of_f32_is_clipped():
-    model = one_layer("l2", 4, value_type="f32", rate=1.0)
-    state = start(model, fc1_b=[2.0**20, 2.0**21, -(2.0**20) - 1, 3])
-    ((_, output),) = steps_of(model, [(state, [0, 0], [0] * 4)])
-    assert output.tolist() == [2.0**20, 2.0**20, -(2.0**20), 3]
+    # Computers with vector units have a loop for four units, and another one for those left.
+    model = one_layer("l2", 6, value_type="f32", rate=1.0)
+    state = start(model, fc1_b=[2.0**20, 2.0**21, -(2.0**20) - 1, 3, 2.0**21, -(2.0**21)])
+    ((_, output),) = steps_of(model, [(state, [0, 0], [0] * 6)])
+    assert output.tolist() == [2.0**20, 2.0**20, -(2.0**20), 3, 2.0**20, -(2.0**20)]
 
 
 def test_steps_of_f32_are_clipped():
@@ -85,12 +86,25 @@ def test_exp2_of_f32_at_its_ends():
 
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
 def test_functions_of_f32_to_their_last_bit(activation):
-    """12,800 values, so many that one bit of the smallest coefficient of exp2 shows."""
-    model = one_layer("l2", 64, value_type="f32", activation=activation)
+    """12,800 values, so many that one bit of the smallest coefficient of exp2 shows.
+
+    Three units are beyond what computers with vector units compute at once.
+    """
+    model = one_layer("l2", 67, value_type="f32", activation=activation)
     b = np.random.default_rng(1).uniform(-1, 1, 64) * 2.0 ** np.arange(-8, 8, 0.25)
-    state = start(model, fc1_b=b, fc1_w=np.full((64, 2), 0.37))
+    state = start(model, fc1_b=[*b, 99.0, -99.0, 0.5], fc1_w=np.full((67, 2), 0.37))
     x = np.random.default_rng(2).uniform(-9, 9, (200, 2))
-    steps_of(model, [(state, one, [0] * 64) for one in x])
+    steps_of(model, [(state, one, [0] * 67) for one in x])
+
+
+def test_powers_of_softmax_in_f32_to_their_last_bit():
+    """As many values, which computers with vector units compute one by one as well.
+
+    A weight of 0 shows all of a probability.
+    """
+    model = one_layer("softmax_cross_entropy", 64, value_type="f32", kind="class")
+    each = np.random.default_rng(1).uniform(-4, 4, (200, 64))
+    steps_of(model, [(start(model, fc1_b=b), [1, 0], 0) for b in each])
 
 
 def test_dot_products_of_f32_in_their_order():

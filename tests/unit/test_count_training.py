@@ -31,6 +31,31 @@ def test_the_counted_code_is_todays(weights):
     assert not old, f"counted before the kernels changed; python tools/count_training.py {FILE} ..."
 
 
+def test_what_computers_with_vector_units_compile_is_not_of_the_counted_code():
+    text = """one
+#ifdef TPS_VECTORS
+wide
+#if other
+wide too
+#else
+wide as well
+#endif
+#else
+two
+#endif
+#ifndef TPS_VECTORS
+three
+#endif
+#ifdef other
+four
+#else
+five
+#endif
+"""
+    kept = [line for line in count_training.on_cores(text) if not line.startswith("#")]
+    assert "".join(kept).split() == ["one", "two", "three", "four", "five"]
+
+
 def test_a_table_has_a_line_for_each_row():
     row = count_training.Row(100, 150, 2, (150,) * 6, 300, 400, 4600, "0")
     lines = list(count_training.table({"core s8 zig": row}))

@@ -69,10 +69,10 @@ def test_the_matrix_has_each_platform_board_and_package():
     assert named | {name for title, name in said.items() if title in matrix} == set(TARGETS)
 
 
-ROW = re.compile(r"^\| .* \| ([\w+-]+) \| (\d+) \|.* about ([\d.]+)[ ¹²]*\|$", re.MULTILINE)
+ROW = re.compile(r"^\| .* \| ([\w+ -]+) \| (\d+) \|.* about ([\d.]+)[ ¹²]*\|$", re.MULTILINE)
 CYCLES = re.compile(r"^\| (Cortex-M[\w+]+) \|(?: [\d,]+ \|){3} ([\d,]+) \|$", re.MULTILINE)
 COUNTS = re.compile(
-    r"^\| ([\w+-]+) \|.* ([\d,]+) \| [\d,]+ \| equal, 1,000 steps \|$", re.MULTILINE
+    r"^\| ([\w+ -]+) \|.* ([\d,]+) \| [\d,]+ \| equal, 1,000 steps \|$", re.MULTILINE
 )
 
 
@@ -93,7 +93,7 @@ def test_times_of_the_list_of_boards_follow_from_the_tables_of_costs():
 
 def test_the_list_has_each_board_that_the_tool_has_the_clock_of():
     text = (DOCS / "BOARD_LIST.md").read_text(encoding="utf-8")
-    told = dict(re.findall(r"^\| [^|]+ \| `([\w-]+)` \| [^|]+ \| [\w+-]+ \| (\d+) \|", text, re.M))
+    told = dict(re.findall(r"^\| [^|]+ \| `([\w-]+)` \| [^|]+ \| [\w+ -]+ \| (\d+) \|", text, re.M))
     # The MPS2 is a board for prototypes of chips, and no chip of its own.
     boards = [board for board in all_boards() if board.clock and board.name != "mps2-an386"]
     assert told == {board.name: str(board.clock // 1_000_000) for board in boards}

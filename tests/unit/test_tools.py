@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tools import (
+    bench_formats,
     bench_host,
     bench_start,
     check_ram,
@@ -96,6 +97,20 @@ class TestHost:
         prepared = prepare(load_spec(DIGITS, ["platform.name=host"]))
         bench_host.contest(prepared, 240, 2, None)
         assert "torch is not installed: no ratio" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_formats_are_timed_beside_each_other(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, host_compiler: None
+) -> None:
+    monkeypatch.setitem(bench_formats.NETS, "rows_memory", bench_formats.Net("digits", 60))
+    monkeypatch.setattr(bench_formats, "PEAK_TIMES", 10)
+    monkeypatch.setattr(sys, "argv", ["bench_formats.py", "--net", "rows_memory", "--turns", "2"])
+    assert bench_formats.main() == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" | ")[1] for line in lines[2:]] == ["s16", "s8", "f32"]
+    assert lines[2].split(" | ")[3] == lines[2].split(" | ")[5] == "1.00"
+    assert all(re.match(r"\| rows_memory \|( [\w,.]+ \|){7}$", line) for line in lines[2:])
 
 
 class TestRam:

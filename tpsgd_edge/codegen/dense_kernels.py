@@ -77,6 +77,8 @@ class UpdateKernel:
         in_fours: four rows at once, of bytes with Helium, of 16 bits with pairs.
         has_small_bias: steps up to `largest_step` move biases within 32 bits.
         on_maps: convolutions update two rows at a time by it.
+        before: C type of sums of inputs, modulo what the shift leaves of them.
+        largest_in_16_bits: the largest step by which every sum fits 16 bits.
     """
 
     suffix: str
@@ -92,6 +94,8 @@ class UpdateKernel:
     in_fours: bool
     has_small_bias: bool
     on_maps: bool
+    before: str
+    largest_in_16_bits: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,7 @@ class ForwardKernel:
 
     suffix: str
     w: str
+    w_type: str
     x: str
     y: str
     acc: str
@@ -180,9 +185,10 @@ class DenseKernels:
         return tuple(kernel for kernel in self.forward if kernel.four)
 
     @property
-    def needs_four_rows(self) -> bool:
-        """Tell whether computers with vector units work on four rows at once."""
-        return any(kernel.widens or kernel.four for kernel in self.forward)
+    def four_rows(self) -> tuple[str, ...]:
+        """Formats of weights of which computers with vector units work on four rows at once."""
+        widened = [kernel.w_type for kernel in self.forward if kernel.widens]
+        return unique([*widened, *(["s16"] if self.four else [])])
 
     @property
     def has_curves_f32(self) -> bool:
@@ -293,6 +299,8 @@ def update_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> UpdateKern
             if isinstance(steps := other.learning.steps, IntegerSteps)
         ),
         on_maps=any(other.kind == "conv2d" for other in sharing),
+        before="uint16_t" if shift <= 16 else "int32_t",
+        largest_in_16_bits=(2**15 - 2**shift) // 128,
     )
 
 
@@ -312,10 +320,10 @@ def forward_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> ForwardKe
     dotted = [other for other in model.weighted if update_suffix(other) == update_suffix(layer)]
     on_maps = [o for o in sharing if o.kind == "conv2d" and not is_depthwise(o)]
     wide = layer.x_type == "s16"
-    widens = (layer.weight_type, layer.x_type) == ("s16", "s8")
     return ForwardKernel(
         suffix=suffix,
         w=C_TYPES[layer.weight_type],
+        w_type=layer.weight_type,
         x=C_TYPES[layer.x_type],
         y=C_TYPES[layer.y_type],
         acc="int64_t" if wide else "int32_t",
@@ -325,7 +333,7 @@ def forward_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> ForwardKe
         activation=layer.activation if layer.weight_type == "f32" else "",
         settings=settings_of(layer.activation) if layer.weight_type == "f32" else (),
         halves=not wide and all(_is_half_enough(other) for other in sharing),
-        widens=widens,
+        widens=layer.x_type == "s8",
         dot=update_suffix(layer),
         skips_zeros=_skips_zeros(dotted),
         four=layer.x_type == "s8" and bool(on_maps),

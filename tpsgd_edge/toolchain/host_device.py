@@ -19,6 +19,7 @@ from tpsgd_edge.trace import ANSWERS, Answers, Trace, neighbours
 
 # Python sees a Ctrl-C between two calls: some milliseconds to a fraction of a second apart.
 _SAMPLES_PER_CALL = 1024
+_CACHE_LINE = 64
 
 _POINTER, _U32 = ctypes.c_void_p, ctypes.c_uint32
 # Not every model has a confidence, nor does each build train.
@@ -48,7 +49,7 @@ class HostDevice:
     def __init__(self, library: Path, interface: ModelInterface) -> None:
         self.interface = interface
         self._lib = load_library(library, "the simulation library", "tps_sim_", _FUNCTIONS)
-        self._state = np.zeros(interface.layout.size // 4, np.uint32)
+        self._state = _aligned_state(interface)
         self._check()
         self.init()
 
@@ -232,6 +233,18 @@ class HostDevice:
                 found=f"{tuple(info.tolist())}, expected {expected}",
                 help="build it again from this spec",
             )
+
+
+def _aligned_state(interface: ModelInterface) -> NDArray[np.uint32]:
+    """Room for the state in which the largest tensor begins with a line of the cache.
+
+    Rows of weights elsewhere have vectors across two lines, and those cost twice.
+    """
+    size = interface.layout.size // 4
+    room = np.zeros(size + _CACHE_LINE // 4, np.uint32)
+    largest = max(interface.layout.tensors, key=lambda tensor: tensor.n_bytes)
+    start = -(room.ctypes.data + largest.offset) % _CACHE_LINE // 4
+    return room[start : start + size]
 
 
 def _address(array: Array) -> ctypes.c_void_p:

@@ -8,7 +8,7 @@
 #ifdef TPS_VECTORS
 
 /* acc += w x for four rows of w: side by side they hide the latency of a multiplication. */
-static void add_four_rows(const int16_t *w, const int16_t *x, uint32_t n, int32_t acc[4])
+static void add_four_rows_s16(const int16_t *w, const int16_t *x, uint32_t n, int32_t acc[4])
 {
     const int16_t *const second = w + n, *const third = second + n, *const fourth = third + n;
     int32_t a = 0, b = 0, c = 0, d = 0;
@@ -184,7 +184,7 @@ void tps_dense_forward_s16_s8_s8(const struct tps_dense *restrict layer, const i
     }
     for (; j + 4 <= n_out; j += 4, w += 4 * n_in) {
         int32_t acc[4] = {b[j], b[j + 1], b[j + 2], b[j + 3]};
-        add_four_rows(w, wide, n_in, acc);
+        add_four_rows_s16(w, wide, n_in, acc);
         for (uint32_t r = 0; r < 4; r++) {
             y[j + r] = tps_output_s16_s8_s8(layer, acc[r]);
         }
@@ -221,7 +221,7 @@ void tps_dense_forward_s16_s8_s16(const struct tps_dense *restrict layer, const 
     }
     for (; j + 4 <= n_out; j += 4, w += 4 * n_in) {
         int32_t acc[4] = {b[j], b[j + 1], b[j + 2], b[j + 3]};
-        add_four_rows(w, wide, n_in, acc);
+        add_four_rows_s16(w, wide, n_in, acc);
         for (uint32_t r = 0; r < 4; r++) {
             y[j + r] = tps_output_s16_s8_s16(layer, acc[r]);
         }

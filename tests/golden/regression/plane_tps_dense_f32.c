@@ -9,7 +9,21 @@ void tps_dense_forward_relu_f32(const struct tps_dense_f32 *layer, const float *
 {
     const uint32_t n_in = layer->n_in;
     const uint32_t n_out = layer->n_out;
-    for (uint32_t j = 0; j < n_out; j += 2, w += 2 * n_in) {
+    uint32_t j = 0;
+#ifdef TPS_EIGHTS
+    uint32_t eights[1];
+    const uint32_t count = tps_eights_f32(x, n_in, n_out, eights);
+    for (; j + 4 <= n_out; j += 4, w += 4 * n_in) {
+        tps_dot_four_f32(w, x, n_in, eights, count, y + j);
+        for (uint32_t r = 0; r < 4; r++) {
+            y[j + r] = tps_clip_f32(y[j + r] + b[j + r], -0x1p20f, 0x1p20f);
+        }
+    }
+    for (uint32_t r = 0; r < j; r++) {
+        y[r] = tps_relu_f32(y[r]);
+    }
+#endif
+    for (; j < n_out; j += 2, w += 2 * n_in) {
         const uint32_t rows = n_out - j >= 2 ? 2 : 1;
         float sum[2];
         if (rows == 2) {
@@ -29,7 +43,21 @@ void tps_dense_forward_linear_f32(const struct tps_dense_f32 *layer, const float
 {
     const uint32_t n_in = layer->n_in;
     const uint32_t n_out = layer->n_out;
-    for (uint32_t j = 0; j < n_out; j += 2, w += 2 * n_in) {
+    uint32_t j = 0;
+#ifdef TPS_EIGHTS
+    uint32_t eights[1];
+    const uint32_t count = tps_eights_f32(x, n_in, n_out, eights);
+    for (; j + 4 <= n_out; j += 4, w += 4 * n_in) {
+        tps_dot_four_f32(w, x, n_in, eights, count, y + j);
+        for (uint32_t r = 0; r < 4; r++) {
+            y[j + r] = tps_clip_f32(y[j + r] + b[j + r], -0x1p20f, 0x1p20f);
+        }
+    }
+    for (uint32_t r = 0; r < j; r++) {
+        y[r] = tps_linear_f32(y[r]);
+    }
+#endif
+    for (; j < n_out; j += 2, w += 2 * n_in) {
         const uint32_t rows = n_out - j >= 2 ? 2 : 1;
         float sum[2];
         if (rows == 2) {
@@ -89,6 +117,14 @@ void tps_dense_update_f32(const struct tps_dense_f32 *layer, float *w, float *b,
         i = n_in & ~UINT32_C(7);
         if (i != 0) {
             tps_add_scaled_vfp(w, x, step, i);
+        }
+#endif
+#ifdef TPS_EIGHTS
+        for (; i + 8 <= n_in; i += 8) {
+            TPS_EIGHT(input, x + i);
+            TPS_EIGHT(sum, w + i);
+            sum += step * input;
+            __builtin_memcpy(w + i, &sum, sizeof sum);
         }
 #endif
         for (; i + 8 <= n_in; i += 8) {
