@@ -142,9 +142,9 @@ def unpacked(data: bytes, n_out: int, n_in: int) -> list[list[int]]:
     rows = []
     for n in range(-(-n_out // 2)):
         pair = data[n * n_in : (n + 1) * n_in]
-        rows.append([((byte & 15) ^ 8) - 8 for byte in pair])
-        rows.append([((byte >> 4) ^ 8) - 8 for byte in pair])
-    assert n_out % 2 == 0 or rows[-1] == [0] * n_in
+        rows.append([(byte & 15) - 8 for byte in pair])
+        rows.append([(byte >> 4) - 8 for byte in pair])
+    assert n_out % 2 == 0 or rows[-1] == [-8] * n_in
     return rows[:n_out]
 
 

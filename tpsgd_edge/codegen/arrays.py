@@ -126,10 +126,10 @@ def pack_rows(w: NDArray[np.generic]) -> NDArray[np.uint8]:
     """Pack weights (n_out, n_in) of 4 bits: bytes of two rows (docs/ARITHMETIC.md, 31).
 
     >>> pack_rows(np.array([[1, -8], [7, -1], [2, 3]], np.int8))
-    array([[113, 248],
-           [  2,   3]], dtype=uint8)
+    array([[249, 112],
+           [ 10,  11]], dtype=uint8)
     """
-    bits = w.astype(np.int8).view(np.uint8) & np.uint8(15)
+    bits = (w.astype(np.int8) + np.int8(8)).view(np.uint8)
     even = np.concatenate([bits, np.zeros((len(bits) % 2, bits.shape[1]), np.uint8)])
     return np.asarray(even[::2] | even[1::2] << np.uint8(4), np.uint8)
 
