@@ -115,7 +115,9 @@ def weight_scale(
 
 
 def nearest_scale(w: NDArray[np.float64], bits: int, step: float | None = None) -> float:
-    """Real value of one unit of weights w that never change: least squares of what rounding leaves.
+    """Real value of one unit of weights (n_out, n_in) that never change.
+
+    It has the least squares of what rounding leaves.
 
     With few bits it pays to cut the largest weights off, for finer steps of all others. Scales from
     the one at which nothing is cut off to an eighth of it are tried, the largest first.
