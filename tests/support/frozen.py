@@ -38,18 +38,20 @@ def _can_have_four_bits(layer: Any) -> bool:
 
 
 def in_four_bits(rng: Rng, layer: Any) -> Any:
-    """A layer that does not train with random s4 weights, often at the ends of their range."""
-    shape, z = layer.init.w.shape, layer.numbers.z
+    """A layer that does not train with random s4 weights, often at the ends of their range.
+
+    Most have sums that fill the range of their outputs: else little of them is seen.
+    """
+    shape, own = layer.init.w.shape, layer.numbers
     w = rng.choice([-8, 7], shape) if rng.random() < 0.3 else rng.integers(-8, 8, shape)
-    # Sums are smaller by as many bits as the weights have less.
-    less = layer.numbers.weight_bits - 3
-    return altered(
-        layer,
-        weight_type="s4",
-        weight_bits=3,
-        z=Requantize(z.mult, max(1, z.shift - less)),
-        init=StoredInit(w.astype(np.int8), layer.init.b),
-    )
+    z, b = own.z, layer.init.b
+    if rng.random() < 0.8:
+        typical = np.sqrt(shape[1]) * 4 * 2.0 ** (7 if own.x_type == "s8" else 15)
+        full = 2.0 ** (7 if own.y_type == "s8" else 15)
+        z = Requantize(z.mult, max(1, int(np.ceil(np.log2(typical / full))) + 15))
+        b = rng.normal(0, typical / 2.0 ** (own.bias_shift + 1), len(w)).astype(b.dtype)
+    init = StoredInit(w.astype(np.int8), b)
+    return altered(layer, weight_type="s4", weight_bits=3, z=z, init=init)
 
 
 def freeze(model: QuantizedModel, trains: list[bool]) -> QuantizedModel:
