@@ -52,13 +52,14 @@ def test_weights_of_four_bits_in_other_builds(name, seed):
     run_model(packed_network(seed), seed, OTHER_BUILDS[name])
 
 
+@pytest.mark.parametrize("build", [SANITIZED, OTHER_BUILDS["pairs"]], ids=["vectors", "pairs"])
 @pytest.mark.parametrize("value_type", ["s8", "s16"])
-def test_rows_of_four_bits_that_are_left_over(value_type):
+def test_rows_and_inputs_of_four_bits_that_are_left_over(value_type, build):
     model = network(7, value_type=value_type, n_in=9, hidden=[7, 6, 5], lively=True)
     frozen = freeze(model, [False, False, False, True])
     packed = with_four_bits(np.random.default_rng(7), frozen, 1.0)
     assert [layer.n_out % 4 for layer in packed.weighted[:3]] == [3, 2, 1]
-    run_model(packed, 7, SANITIZED)
+    run_model(packed, 7, build)
 
 
 def test_the_set_has_weights_of_four_bits_in_all_their_kinds():
