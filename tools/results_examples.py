@@ -40,15 +40,20 @@ def settings_of(name: str) -> list[str]:
     return [f"model.pretrain={pretrain}", *([f"data.limit={limit}"] if limit else [])]
 
 
+def trained_settings(name: str, folder: Path) -> list[str]:
+    """Settings of an example that has learned: its weights lie in the folder, where it did so."""
+    path, settings = EXAMPLES / f"{name}.toml", settings_of(name)
+    if name in COMES_TRAINED:
+        return settings
+    graph = prepare(load_spec(path, settings)).graph
+    weights = {f"{la}.{t}": getattr(w, t) for la, w in graph.weights.items() for t in "wb"}
+    np.savez(folder / f"{name}.npz", **weights)
+    return [f'model.weights_file="{folder / name}.npz"', *settings[1:]]
+
+
 def found(name: str, folder: Path) -> Iterator[tuple[float, float, float | None]]:
     """Scores of real numbers and of integers, and the share of equal answers: s16, then s8."""
-    path, settings = EXAMPLES / f"{name}.toml", settings_of(name)
-    if name not in COMES_TRAINED:
-        # Trained once for both.
-        graph = prepare(load_spec(path, settings)).graph
-        weights = {f"{la}.{t}": getattr(w, t) for la, w in graph.weights.items() for t in "wb"}
-        np.savez(folder / f"{name}.npz", **weights)
-        settings = [f'model.weights_file="{folder / name}.npz"', *settings[1:]]
+    path, settings = EXAMPLES / f"{name}.toml", trained_settings(name, folder)
     for weights_type in ("s16", "s8"):
         spec = load_spec(path, [*settings, f'numbers.weights="{weights_type}"'])
         result = quantization(spec, samples=1)

@@ -45,7 +45,7 @@ def row(path: Path, weights: str, *, learns: bool = True) -> str:
     x_test, y_test = x[::_EVERY], y[::_EVERY]
     wanted = litert(path, x_test)
     with tempfile.TemporaryDirectory() as folder:
-        specs = [_spec(path, weights, seed, Path(folder)) for seed in _SEEDS]
+        specs = [digits_spec(path, weights, seed, Path(folder)) for seed in _SEEDS]
         integers, real = classes(specs[0])
         figures = [
             np.mean(integers == wanted),
@@ -89,7 +89,8 @@ def classes(spec: Spec) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return np.array(answers).argmax(axis=1), np.asarray(real).argmax(axis=1)
 
 
-def _spec(path: Path, weights: str, seed: int, folder: Path) -> Spec:
+def digits_spec(path: Path, weights: str, seed: int, folder: Path) -> Spec:
+    """The spec of a file's net; its samples are written into the folder."""
     (x, y), shape = digits(), (8, 8, 1) if "cnn" in path.stem else (64,)
     x = x.reshape(-1, *shape)
     is_test = np.arange(len(x)) % _EVERY == 0

@@ -37,4 +37,4 @@ def test_the_set_has_frozen_layers_beside_trained_ones_of_the_same_types():
     models = [model_of(number) for number in range(10)]
     frozen = [layer for model in models for layer in model.weighted if not layer.trains]
     assert len(frozen) > 8
-    assert {layer.weight_type for layer in frozen} == {"s8", "s16"}
+    assert {layer.weight_type for layer in frozen} == {"s4", "s8", "s16"}

@@ -319,3 +319,6 @@ def _vary(draw: st.DrawFn, layer: dict[str, Any], *, is_last: bool, real: bool) 
         layer["weights"] = draw(st.sampled_from(("s16", "s8")))
     if not is_last and draw(st.integers(0, 7)) == 0:
         layer["train"] = False
+        has_kernel = layer["kind"] in ("dense", "conv1d", "conv2d") and layer.get("groups", 1) == 1
+        if has_kernel and not real and draw(st.booleans()):
+            layer["weights"] = "s4"

@@ -11,7 +11,7 @@ from tests.random.networks import network, project_of, samples_of
 from tests.support.adapting import with_adaptor
 from tests.support.backprop import with_backprop
 from tests.support.detectors import detecting
-from tests.support.frozen import freeze
+from tests.support.frozen import freeze, with_four_bits
 from tests.support.gated import with_gru_layers, with_lstm_layers
 from tests.support.memories import with_memories
 from tests.support.models import random_model
@@ -45,6 +45,13 @@ def _frozen(seed: int) -> QuantizedModel:
     return freeze(replace(model, layers=(first, *model.layers[1:])), [False, True])
 
 
+def _nibbles() -> QuantizedModel:
+    """A convolution and dense layers with weights of 4 bits, and a last layer that learns."""
+    model = network(15, value_type="s8", label_kind="class", maps=True)
+    kept = freeze(model, [layer is model.weighted[-1] for layer in model.weighted])
+    return with_four_bits(_rng(16), kept, 1.0)
+
+
 _MODELS: dict[str, Callable[[], QuantizedModel]] = {
     "bytes": lambda: network(1, value_type="s8", weight_types=["s8", "s8"], **_DENSE),
     "words": lambda: network(2, value_type="s16", **_DENSE),
@@ -62,6 +69,7 @@ _MODELS: dict[str, Callable[[], QuantizedModel]] = {
     ),
     "learned": _learned,
     "adaptor": _adaptor,
+    "nibbles": _nibbles,
     "twin": lambda: _frozen(11),
     "other_twin": lambda: _frozen(12),
 }

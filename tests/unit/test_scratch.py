@@ -16,6 +16,7 @@ import pytest
 from tests.random.networks import ORIGIN, network, samples_of
 from tests.support.carried import with_carried_scores
 from tests.support.detectors import detecting
+from tests.support.frozen import freeze, with_four_bits
 from tests.support.gated import with_gru_layers, with_lstm_layers
 from tests.support.map_models import chain, conv, small
 from tests.support.memories import behind_a_map
@@ -89,6 +90,12 @@ def _memory_of_a_map(seed: int) -> QuantizedModel:
     return behind_a_map(rng, _conv2d("s8", seed))
 
 
+def _four_bits(seed: int) -> QuantizedModel:
+    model = _on_maps("s8", seed, conv(4, before=(1, 1)), conv(5))
+    kept = freeze(model, [layer is model.weighted[-1] for layer in model.weighted])
+    return with_four_bits(np.random.default_rng(seed), kept, 1.0)
+
+
 MODELS: dict[str, Callable[[int], QuantizedModel]] = {
     "dense": _dense,
     "conv2d of s8": lambda seed: _conv2d("s8", seed),
@@ -96,6 +103,7 @@ MODELS: dict[str, Callable[[int], QuantizedModel]] = {
     "conv2d of f32": lambda seed: _conv2d("f32", seed),
     "scores": lambda seed: with_carried_scores(np.random.default_rng(seed), _conv2d("s8", seed)),
     "depthwise": _depthwise,
+    "four bits": _four_bits,
     "rnn": lambda seed: network(seed, recurrent=True, label_kind="class", lively=True),
     "gru": _gru,
     "lstm": _lstm,

@@ -16,6 +16,7 @@ from tools import (
     check_ram,
     platform_table,
     results_examples,
+    results_s4,
 )
 from tpsgd_edge.errors import ToolError
 from tpsgd_edge.spec import load_spec
@@ -176,3 +177,13 @@ def test_integers_cost_an_example_less_than_a_hundredth(
     assert float(real) > 0.4
     assert abs(float(s16) - float(real)) < 0.01
     assert abs(float(s8) - float(real)) < 0.01
+
+
+@pytest.mark.slow
+def test_weights_of_4_bits_take_half_of_8_and_cost_less_than_two_hundredths(
+    tmp_path: Path, host_compiler: None
+) -> None:
+    pytest.importorskip("torch")
+    _, s16, _, s4, *_, bytes_s8, bytes_s4, _ = results_s4.row("diabetes", tmp_path).split("|")[1:]
+    assert abs(float(s4) - float(s16)) < 0.02
+    assert int(bytes_s8) == 2 * int(bytes_s4) == 160

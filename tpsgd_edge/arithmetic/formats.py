@@ -14,7 +14,7 @@ class NumberFormat:
     """A format of numbers.
 
     Attributes:
-        bits: of one number; it is kept in whole bytes.
+        bits: of one number; arrays hold it in whole bytes.
         kind: i for integers with a sign, u for those without, f for binary32.
         c_type: its type in C, of `c_prefix` for the names of its limits.
         accumulator: format of sums of products of such inputs and weights.
@@ -60,6 +60,8 @@ class NumberFormat:
         return self.bits - 8
 
 
+# Weights of layers that do not train; kernels find two of them in a byte (section 31).
+S4 = NumberFormat("s4", 4, "i", "uint8_t", "", "s32")
 # What samples, outputs and weights may be, then what states, labels and traces are beside.
 S8 = NumberFormat("s8", 8, "i", "int8_t", "INT8", "s32", 13)
 S16 = NumberFormat("s16", 16, "i", "int16_t", "INT16", "s64", 6)
@@ -69,6 +71,7 @@ INTEGERS = (S8, S16)
 FORMATS: Mapping[str, NumberFormat] = {
     number.name: number
     for number in (
+        S4,
         *VALUES,
         NumberFormat("s32", 32, "i", "int32_t", "INT32"),
         NumberFormat("s64", 64, "i", "int64_t", "INT64"),

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.codegen.c import C_TYPES, c_float, c_rows
+from tpsgd_edge.codegen.kernel_names import is_packed
 from tpsgd_edge.quantize.model import (
     DTYPES,
     Projection,
@@ -67,11 +68,16 @@ def _unit_arrays(layer: QuantizedWeighted) -> Iterator[ArrayView]:
     if isinstance(layer.init, StoredInit):
         w, b = layer.init.w.ravel(), layer.init.b
         first = "first_" if layer.trains else ""
-        weights = constant_array(
-            f"tps_{layer.name}_{first}w", layer.weight_type, w, "[n_out][n_in]"
-        )
-        # Kernels read those that do not train by the same pointers as weights in RAM.
-        yield replace(weights, is_apart=layer.trains)
+        if is_packed(layer):
+            rows = pack_rows(layer.init.w).ravel()
+            packed = constant_array(f"tps_{layer.name}_w", "u8", rows, "two rows in [n_in]")
+            yield replace(packed, is_apart=True)
+        else:
+            weights = constant_array(
+                f"tps_{layer.name}_{first}w", layer.weight_type, w, "[n_out][n_in]"
+            )
+            # Kernels read those that do not train by the same pointers as weights in RAM.
+            yield replace(weights, is_apart=layer.trains)
         biases = constant_array(f"tps_{layer.name}_{first}b", layer.bias_type, b)
         yield replace(biases, is_apart=layer.trains)
     if not layer.trains:
@@ -114,6 +120,18 @@ def pack_entries(values: NDArray[np.int8]) -> NDArray[np.uint8]:
     padded[:, :n_labels] = values.view(np.uint8) & 3
     quads = padded.reshape(n_out, -1, 4) << np.array([0, 2, 4, 6], np.uint8)
     return np.asarray(np.bitwise_or.reduce(quads, axis=2), np.uint8)
+
+
+def pack_rows(w: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Pack weights (n_out, n_in) of 4 bits: bytes of two rows (docs/ARITHMETIC.md, 31).
+
+    >>> pack_rows(np.array([[1, -8], [7, -1], [2, 3]], np.int8))
+    array([[249, 112],
+           [ 10,  11]], dtype=uint8)
+    """
+    bits = (w.astype(np.int8) + np.int8(8)).view(np.uint8)
+    even = np.concatenate([bits, np.zeros((len(bits) % 2, bits.shape[1]), np.uint8)])
+    return np.asarray(even[::2] | even[1::2] << np.uint8(4), np.uint8)
 
 
 def constant_array(name: str, type_: str, values: NDArray[np.generic], note: str = "") -> ArrayView:

@@ -16,8 +16,10 @@ from tpsgd_edge.codegen.kernel_names import (
     conv_learn_suffix,
     forward_suffix,
     is_depthwise,
+    is_packed,
     takes_derivative,
     update_suffix,
+    weights_c,
 )
 from tpsgd_edge.quantize.model import (
     IntegerSteps,
@@ -159,7 +161,7 @@ def conv2d_kernels(model: QuantizedModel) -> Conv2dKernels | None:
         learn=unique(_learn_kernel(layer, model) for layer in learning),
         average=unique(map_kernel(layer.y_type) for layer in learning),
         spread=unique(map_kernel(layer.y_type) for layer in learning if layer.hands_down_windows),
-        room=_room(convs),
+        room=_room([layer for layer in convs if not is_packed(layer)]),
         winner=C_TYPES[model.winner_type],
         narrow_biases=all(_largest_bias_change(layer) <= 2**30 for layer in learning),
         sees_pooled=sees_pooled(model),
@@ -236,13 +238,18 @@ def _conv_kernel(
         is_three=False,
         is_single=False,
         map=layer.y_type,
-        order=_PACK_ORDERS[layer.weight_type] if layer.x_type == "s8" else "",
-        w=C_TYPES[layer.weight_type],
+        order=_pack_order(layer),
+        w=weights_c(layer),
         b=C_TYPES[layer.bias_type],
         x=C_TYPES[layer.x_type],
         y=C_TYPES[layer.y_type],
         e=_error_type(layer.weight_type),
     )
+
+
+def _pack_order(layer: QuantizedWeighted) -> str:
+    is_taken = layer.x_type == "s8" and not is_packed(layer)
+    return _PACK_ORDERS[layer.weight_type] if is_taken else ""
 
 
 def _error_type(value_type: str) -> str:

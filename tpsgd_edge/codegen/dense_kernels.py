@@ -10,9 +10,11 @@ from tpsgd_edge.codegen.kernel_names import (
     forward_suffix,
     grad_suffix,
     is_depthwise,
+    is_packed,
     needs_derivative,
     slope_name,
     update_suffix,
+    weights_c,
 )
 from tpsgd_edge.memory.state import state_layout
 from tpsgd_edge.quantize.model import (
@@ -167,12 +169,14 @@ class DenseKernels:
     """The kernels of dense units, on their own or inside of other layers.
 
     Attributes:
-        outputs: all that make outputs from sums; `forward` those that also add up rows.
-        widest_input: the largest number of inputs of a unit.
+        outputs: all that make outputs from sums; `forward` those that also add up rows, `packed`
+            those that add up rows of weights that lie two in a byte.
+        widest_input: the largest number of inputs of a unit whose weights have bytes of their own.
     """
 
     outputs: tuple[ForwardKernel, ...]
     forward: tuple[ForwardKernel, ...]
+    packed: tuple[ForwardKernel, ...]
     dot: tuple[DotKernel, ...]
     init: tuple[InitKernel, ...]
     grad: tuple[GradKernel, ...]
@@ -201,16 +205,18 @@ def dense_kernels(model: QuantizedModel) -> DenseKernels:
     """The kernels that the dense units of the model use, in the order of first use."""
     weighted, trained = model.weighted, model.trainable
     met = [layer for layer in weighted if layer.trains or layer.passes_only]
-    in_rows = [layer for layer in weighted if not is_depthwise(layer)]
+    whole = [layer for layer in weighted if not is_packed(layer)]
+    in_rows = [layer for layer in whole if not is_depthwise(layer)]
     seeded = [layer for layer in trained if isinstance(layer.init, SeededInit)]
     return DenseKernels(
         outputs=unique(forward_kernel(layer, model) for layer in weighted),
         forward=unique(forward_kernel(layer, model) for layer in in_rows),
+        packed=unique(forward_kernel(layer, model) for layer in weighted if is_packed(layer)),
         dot=unique(dot_kernel(layer, model) for layer in in_rows if layer.weight_type != "f32"),
         init=unique(init_kernel(layer) for layer in seeded if layer.kind != "rnn"),
         grad=unique(grad_kernel(layer) for layer in met if needs_derivative(layer)),
         update=unique(update_kernel(layer, model) for layer in trained if not is_depthwise(layer)),
-        widest_input=max((layer.n_in for layer in weighted), default=0),
+        widest_input=max((layer.n_in for layer in whole), default=0),
     )
 
 
@@ -322,7 +328,7 @@ def forward_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> ForwardKe
     wide = layer.x_type == "s16"
     return ForwardKernel(
         suffix=suffix,
-        w=C_TYPES[layer.weight_type],
+        w=weights_c(layer),
         w_type=layer.weight_type,
         x=C_TYPES[layer.x_type],
         y=C_TYPES[layer.y_type],
@@ -336,7 +342,7 @@ def forward_kernel(layer: QuantizedWeighted, model: QuantizedModel) -> ForwardKe
         widens=layer.x_type == "s8",
         dot=update_suffix(layer),
         skips_zeros=_skips_zeros(dotted),
-        four=layer.x_type == "s8" and bool(on_maps),
+        four=layer.x_type == "s8" and bool(on_maps) and not is_packed(layer),
         y_type=layer.y_type,
         in_eights=all(other.n_in % 8 == 0 for other in on_maps),
         whole_words=have_whole_words(on_maps, model),

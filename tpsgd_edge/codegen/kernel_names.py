@@ -1,6 +1,7 @@
 """Names of kernels: what follows the verb, from the layers that they are made for."""
 
 from tpsgd_edge.codegen.activations import ACTIVATIONS_C
+from tpsgd_edge.codegen.c import C_TYPES
 from tpsgd_edge.quantize.model import InputGradient, QuantizedGated, QuantizedWeighted
 
 # The loss of layers that learn from scores that are carried.
@@ -15,6 +16,17 @@ def needs_derivative(layer: QuantizedWeighted) -> bool:
 def is_depthwise(layer: QuantizedWeighted) -> bool:
     """Tell whether an integer kernel for filters of one channel each serves the layer."""
     return layer.shape.is_depthwise and layer.weight_type != "f32"
+
+
+def is_packed(layer: QuantizedWeighted) -> bool:
+    """Tell whether weights lie two in a byte: never those of layers that learn."""
+    return layer.weight_type == "s4"
+
+
+def weights_c(layer: QuantizedWeighted) -> str:
+    """C type of what a pointer to the layer's weights points to."""
+    c_type = C_TYPES[layer.weight_type]
+    return f"TPS_FLASH {c_type}" if is_packed(layer) else c_type
 
 
 def forward_suffix(layer: QuantizedWeighted) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tpsgd_edge.spec import DEFAULT_RATE, LossSpec, ProjectionKind, WeightFormat
+from tpsgd_edge.spec import DEFAULT_RATE, LayerFormat, LossSpec, ProjectionKind
 
 _LOSS = LossSpec(kind="projected_cross_entropy")
 
@@ -37,5 +37,5 @@ class Learning:
     dead_zone: float = 0.0
     trainable: bool = True
     is_passed: bool = False
-    weights: WeightFormat = "s16"
+    weights: LayerFormat = "s16"
     weight_range: float | None = None

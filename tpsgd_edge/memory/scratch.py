@@ -90,12 +90,12 @@ def _of_conv2d(layer: QuantizedConv2d, n_labels: int) -> Iterator[Scratch]:
 
 
 def _patch_count(layer: QuantizedConv2d) -> int:
-    """Numbers of one patch, and in s8 what cores with pairs pack in 16 bits.
+    """Numbers of one patch, and in s8 what cores with pairs pack in 16 bits for whole weights.
 
     That is four patches, which they work on at once, and the one that is packed; or the weights of
     a depthwise convolution.
     """
-    if layer.x_type != "s8":
+    if layer.x_type != "s8" or layer.weight_type == "s4":
         return layer.n_in
     return 2 * layer.n_weights if layer.shape.is_depthwise else (4 * 2 + 1) * layer.n_in
 

@@ -92,13 +92,15 @@ def _unit(layer: WeightedLayer, context: DenseContext, loss: Loss, error_scale: 
     gain = layer.input_gain / layer.recurrent_gain
     numbers = integer_numbers(layer, context, first, bound * max(gain, 1.0))
     scale = error_scale * numbers.steepest
+    # Weights of 4 bits have no rate: they never change.
+    is_kept = learning.weights == "s4"
     # On a map times 1 / (mean area of the windows): section 14.
     rate = learning.rate / layer.target_area
     steps = integer_steps(
         layer,
         context,
         numbers,
-        rate * error_scale * numbers.steepest if loss.is_local else None,
+        rate * error_scale * numbers.steepest if loss.is_local and not is_kept else None,
         dead_zone=int(dead_zone(learning.dead_zone, scale, is_float=False)),
         error_scale=error_scale,
     )

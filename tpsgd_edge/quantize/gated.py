@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
-from tpsgd_edge.quantize.parameters import ValueType
+from tpsgd_edge.quantize.parameters import ValueType, WeightType
 
 if TYPE_CHECKING:
     from tpsgd_edge.quantize.layers import QuantizedWeighted
@@ -30,7 +30,7 @@ class _Gated:
         return self.loss_layer is not None
 
     @property
-    def weight_type(self) -> ValueType:
+    def weight_type(self) -> WeightType:
         """Type of the weights of both units."""
         return self.reads.weight_type
 

@@ -20,6 +20,7 @@ from tpsgd_edge.quantize.parameters import (
     SeededInit,
     StoredInit,
     ValueType,
+    WeightType,
 )
 from tpsgd_edge.quantize.rates import integer_rate
 from tpsgd_edge.quantize.scales import (
@@ -27,6 +28,7 @@ from tpsgd_edge.quantize.scales import (
     INPUT_MAX,
     as_requantize,
     curve_of,
+    nearest_scale,
     negative_slope,
     weight_bits,
     weight_scale,
@@ -92,7 +94,7 @@ def _output(context: DenseContext) -> tuple[ValueType, float]:
 
 
 def _weight_bits(layer: WeightedLayer, context: DenseContext) -> int:
-    weight_type: ValueType = context.learning.weights
+    weight_type: WeightType = context.learning.weights
     bits = weight_bits(weight_type, context.value_type, layer.n_in)
     if weight_type == "s16" and bits < _SMALLEST_WEIGHT_BITS:
         raise SpecError(
@@ -114,13 +116,17 @@ def _weight_scale(
     bits: int,
     bias_shift: int,
 ) -> float:
+    learning = context.learning
+    if first is not None and learning.weights == "s4" and learning.weight_range is None:
+        scale = nearest_scale(first.w, bits, first.step)
+        return with_room_for_biases(scale, first.b, context.x_scale * 2**bias_shift)
     scale = weight_scale(
-        context.learning.weights,
+        learning.weights,
         bits,
         layer.n_in,
         reach if first is None else float(np.abs(first.w).max()),
-        asked=context.learning.weight_range,
-        trains=context.learning.trainable,
+        asked=learning.weight_range,
+        trains=learning.trainable,
         is_given=context.graph.layers[context.index].name in context.graph.weights,
         step=None if first is None else first.step,
         all_dense=all(layer.kind == "dense" for layer in context.graph.layers),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, Literal, TypeAlias, TypeVar, cast
 
 from tpsgd_edge.arithmetic.activations import Numbers
+from tpsgd_edge.arithmetic.formats import FORMATS
 from tpsgd_edge.quantize.branches import QuantizedAdd, QuantizedConcat
 from tpsgd_edge.quantize.detectors import QuantizedDetector
 from tpsgd_edge.quantize.gated import QuantizedGated
@@ -22,6 +23,7 @@ from tpsgd_edge.quantize.parameters import (
     SeededInit,
     StoredInit,
     ValueType,
+    WeightType,
 )
 from tpsgd_edge.quantize.shapes import Conv2dShape, RnnShape, WeightedShape
 from tpsgd_edge.quantize.weightless import Weightless
@@ -105,6 +107,12 @@ class Weighted(Generic[G, N, S]):
         return self.shape.n_in * self.shape.n_out
 
     @property
+    def weight_bytes(self) -> int:
+        """Bytes of w; in s4, two rows share theirs (section 31)."""
+        rows = -(-self.n_out // 2) if self.weight_type == "s4" else self.n_out
+        return rows * self.n_in * FORMATS[self.weight_type].dtype.itemsize
+
+    @property
     def x_count(self) -> int:
         """Values in the layer's input; of a sequence, at one timestep."""
         return self.shape.x_count
@@ -120,7 +128,7 @@ class Weighted(Generic[G, N, S]):
         return self.shape.n_target
 
     @property
-    def weight_type(self) -> ValueType:
+    def weight_type(self) -> WeightType:
         """Type of w."""
         return self.numbers.weight_type
 

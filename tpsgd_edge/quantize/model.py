@@ -58,6 +58,7 @@ from tpsgd_edge.quantize.parameters import (
     Target,
     TargetF32,
     ValueType,
+    WeightType,
     limits,
 )
 from tpsgd_edge.quantize.replay import Replay
@@ -119,6 +120,7 @@ __all__ = [
     "TargetF32",
     "Value",
     "ValueType",
+    "WeightType",
     "Weighted",
     "WeightedShape",
     "in_binary32",

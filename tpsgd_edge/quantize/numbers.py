@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from tpsgd_edge.arithmetic.tables import Curve
-from tpsgd_edge.quantize.parameters import Interval, Requantize, ValueType
+from tpsgd_edge.quantize.parameters import Interval, Requantize, ValueType, WeightType
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class IntegerNumbers:
         own_shift: from the state of a recurrent layer to an input of its own; None of others.
     """
 
-    weight_type: ValueType
+    weight_type: WeightType
     x_type: ValueType
     y_type: ValueType
     weight_bits: int
@@ -64,7 +64,7 @@ class FloatNumbers:
     """
 
     negative_slope: float = 1.0
-    weight_type: ClassVar[ValueType] = "f32"
+    weight_type: ClassVar[WeightType] = "f32"
     x_type: ClassVar[ValueType] = "f32"
     y_type: ClassVar[ValueType] = "f32"
     bias_type: ClassVar[Literal["s32", "f32"]] = "f32"

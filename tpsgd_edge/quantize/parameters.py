@@ -12,6 +12,7 @@ from tpsgd_edge.spec import ProjectionKind
 from tpsgd_edge.spec.loss import LABEL_SPACE
 
 ValueType = Literal["s8", "s16", "f32"]
+WeightType = Literal["s4", ValueType]
 DTYPES: Mapping[str, np.dtype[np.generic]] = {name: own.dtype for name, own in FORMATS.items()}
 
 

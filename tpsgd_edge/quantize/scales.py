@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tpsgd_edge.arithmetic.activations import FACTS, Numbers
-from tpsgd_edge.arithmetic.formats import FORMATS, INTEGERS, S8, S16
+from tpsgd_edge.arithmetic.formats import FORMATS, INTEGERS, S4, S8, S16
 from tpsgd_edge.arithmetic.quantile import quantiles
 from tpsgd_edge.arithmetic.tables import Curve, z_reach
 from tpsgd_edge.quantize.model import Requantize, limits
@@ -24,6 +24,8 @@ _RANGE_GAIN = {"s16": 28.0, "s8": 5.0}
 # Bits that the largest of given weights has at least, whatever is typical.
 _FEWEST_BITS = 5
 _RANGE_GAIN_DENSE = _RANGE_GAIN | {"s8": 10.0}
+# Scales of weights in 4 bits that are tried, as parts of the largest.
+_PARTS = 64
 
 
 def as_requantize(factor: float, *, max_shift: int) -> Requantize | None:
@@ -51,7 +53,7 @@ def power_of_two_above(value: float) -> float:
 
 def weight_bits(weight_type: str, x_type: str, n_in: int) -> int:
     """k: the widest weights for which the accumulator is proved not to overflow (section 2)."""
-    if FORMATS[weight_type] is S8 or FORMATS[x_type] is S16:
+    if FORMATS[weight_type] in (S4, S8) or FORMATS[x_type] is S16:
         return FORMATS[weight_type].bits - 1
     room = (2**31 - 1 - 2**BIAS_BITS) // (n_in * S8.reach)
     return min(15, room.bit_length() - 1) if room > 0 else 0
@@ -110,6 +112,34 @@ def weight_scale(
         reach = weight_range(weight_type, n_in, largest, all_dense=all_dense, most=most)
         scale = reach / 2.0**bits
     return scale if step is None else _whole_part(step, scale, largest, bits)
+
+
+def nearest_scale(w: NDArray[np.float64], bits: int, step: float | None = None) -> float:
+    """Real value of one unit of weights (n_out, n_in) that never change.
+
+    It has the least squares of what rounding leaves.
+
+    With few bits it pays to cut the largest weights off, for finer steps of all others. Scales from
+    the one at which nothing is cut off to an eighth of it are tried, the largest first.
+
+    Args:
+        step: what all weights are whole multiples of, which is the scale where they fit.
+
+    >>> nearest_scale(np.array([[7.0, -3.0], [1.0, 0.0]]), 3)
+    1.0
+    """
+    whole = float(np.abs(w).max()) / (2.0**bits - 1)
+    if whole == 0.0:
+        return 1.0
+    if step is not None and round(whole / step * (2**bits - 1)) < 2**bits:
+        return step
+    scales = [whole * part / _PARTS for part in range(_PARTS, _PARTS // 8 - 1, -1)]
+    return min(scales, key=lambda scale: _squares_left(w, scale, bits))
+
+
+def _squares_left(w: NDArray[np.float64], scale: float, bits: int) -> float:
+    held = np.clip(np.floor(w / scale + 0.5), -(2**bits), 2**bits - 1) * scale
+    return float(np.square(w - held).sum())
 
 
 def _whole_part(step: float, scale: float, largest: float, bits: int) -> float:

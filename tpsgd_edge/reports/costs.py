@@ -176,7 +176,7 @@ def _constant_bytes(layer: QuantizedWeighted) -> int:
     """Bytes of the arrays that this layer alone keeps in flash."""
     count = 0
     if isinstance(layer.init, StoredInit):
-        count += layer.init.w.nbytes + layer.init.b.nbytes
+        count += layer.weight_bytes + layer.init.b.nbytes
     if layer.trains and layer.projection is not None and layer.projection.storage != "seed":
         n_out, n_labels = layer.projection.values.shape
         per_row = -(-n_labels // 4) if layer.projection.storage == "packed" else n_labels

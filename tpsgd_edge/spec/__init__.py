@@ -68,7 +68,7 @@ from tpsgd_edge.spec.sections import (
 )
 from tpsgd_edge.spec.source import SourceInput
 from tpsgd_edge.spec.walks import walk_keys
-from tpsgd_edge.spec.weighted import WeightedSpec, WeightFormat
+from tpsgd_edge.spec.weighted import LayerFormat, WeightedSpec, WeightFormat
 from tpsgd_edge.spec.weightless import (
     AddSpec,
     AttentionSpec,
@@ -110,6 +110,7 @@ __all__ = [
     "GruSpec",
     "HiddenLoss",
     "LabelsKind",
+    "LayerFormat",
     "LayerSpec",
     "LossKind",
     "LossSpec",

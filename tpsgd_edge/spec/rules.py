@@ -11,6 +11,7 @@ from tpsgd_edge.spec.backprop import backprop_problems
 from tpsgd_edge.spec.blocks import block_problems, has_passed_error, passed_layers
 from tpsgd_edge.spec.branches import branch_problems, unknown_inputs
 from tpsgd_edge.spec.detection import detector_problems, finds_anomalies
+from tpsgd_edge.spec.four_bits import four_bit_problems
 from tpsgd_edge.spec.layers import AdaptorSpec, ConvSpec, DenseSpec
 from tpsgd_edge.spec.loss import LABEL_SPACE, LossSpec
 from tpsgd_edge.spec.memory import KEEPING
@@ -19,7 +20,7 @@ from tpsgd_edge.spec.readouts import readout_problems
 from tpsgd_edge.spec.scores import carried_loss_problems, scores_problems
 from tpsgd_edge.spec.sections import ProjectionKind, Spec
 from tpsgd_edge.spec.walks import walk_problems
-from tpsgd_edge.spec.weighted import WeightedSpec, WeightFormat
+from tpsgd_edge.spec.weighted import LayerFormat, WeightedSpec
 
 LabelsKind = Literal["class", "vector"]
 
@@ -154,7 +155,7 @@ def layer_activation(spec: Spec, index: int) -> Activation:
     return weighted_layer(spec, index).activation or ("linear" if is_last(spec, index) else "tanh")
 
 
-def layer_weights(spec: Spec, index: int) -> WeightFormat:
+def layer_weights(spec: Spec, index: int) -> LayerFormat:
     """The weight format of a layer: its own, or that of [numbers]."""
     return weighted_layer(spec, index).weights or spec.numbers.weights
 
@@ -187,6 +188,7 @@ def spec_problems(spec: Spec) -> list[Problem]:
         *branch_problems(spec.model),
         *_training_problems(spec),
         *_format_problems(spec),
+        *four_bit_problems(spec),
         *(backprop_problems(spec) if spec.rule.kind == "backprop" else ()),
         *(block_problems(spec) if spec.rule.kind == "tpsgd" else ()),
         *(scores_problems(spec) if spec.rule.scores == "carried" else ()),

@@ -25,7 +25,7 @@ from tpsgd_edge.spec.platform import PlatformSpec
 from tpsgd_edge.spec.replay import ReplaySpec
 from tpsgd_edge.spec.search import SearchSpec
 from tpsgd_edge.spec.source import SourceInput
-from tpsgd_edge.spec.weighted import WeightFormat
+from tpsgd_edge.spec.weighted import ModelFormat
 
 ActivationFormat = Literal["s8", "s16"]
 RawType = Literal["float", "uint8", "int8", "uint16", "int16"]
@@ -43,7 +43,7 @@ DEFAULT_FINAL_RATE = 0.3
 class NumbersSpec(Section):
     """Number formats."""
 
-    weights: WeightFormat = "s16"
+    weights: ModelFormat = "s16"
     """Format of weights: 16 bits; 8 bits, with random rounding; or binary32, where all else is
     binary32 too. Example: `weights = "s8"`"""
     activations: ActivationFormat = "s8"

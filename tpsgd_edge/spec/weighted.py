@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
 from tpsgd_edge.spec.activations import Activation, check_settings
 from tpsgd_edge.spec.base import Positive
@@ -11,6 +11,19 @@ from tpsgd_edge.spec.names import check_c_name
 from tpsgd_edge.spec.weightless import ReadingSpec
 
 WeightFormat = Literal["s16", "s8", "f32"]
+LayerFormat = Literal[WeightFormat, "s4"]
+
+
+def _of_all_layers(value: object) -> object:
+    if value == "s4":
+        raise ValueError(
+            'weights of 4 bits do not learn: set weights = "s4" in those layers alone that have '
+            "train = false"
+        )
+    return value
+
+
+ModelFormat = Annotated[WeightFormat, BeforeValidator(_of_all_layers)]
 # Slopes are counted in 2^-15.
 _SMALLEST_SLOPE = 2.0**-15
 _SMALLEST_ALPHA, _LARGEST_ALPHA = 2.0**-6, 16.0
@@ -42,8 +55,9 @@ class WeightedSpec(ReadingSpec):
     beta: Annotated[float, Field(ge=-_LARGEST_ALPHA, le=_LARGEST_ALPHA)] | None = None
     """Value of hard_sigmoid at zero (0.5 unless given).
     Example: `beta = 0.4, activation = "hard_sigmoid"`"""
-    weights: WeightFormat | None = None
-    """Format of the layer's weights, where it differs from [numbers]. Example: `weights = "s8"`"""
+    weights: LayerFormat | None = None
+    """Format of the layer's weights, where it differs from [numbers]; "s4", 4 bits, for dense
+    layers and convolutions that do not learn. Example: `weights = "s8"`"""
     loss: LossSpec | None = None
     """Local loss of the layer, where it differs from [rule]; by name or as a table.
     Example: `loss = "l1"`"""

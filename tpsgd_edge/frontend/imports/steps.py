@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from tpsgd_edge.arithmetic.formats import FORMATS
 from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.frontend.imports.net import ImportedNet
 from tpsgd_edge.graph import Weights
@@ -12,7 +13,6 @@ from tpsgd_edge.spec import Spec
 
 # Weights of 8 bits less their zero point.
 _MOST = 255
-_MOST_S8 = 127
 # Of a step; scales of files are binary32.
 _NEAR = 1e-3
 # Weights that are looked at first: most steps fail with them.
@@ -74,8 +74,8 @@ def _holds(spec: Spec, name: str, weights: Weights) -> bool:
         return False
     own = spec.model.settings.get(name, {})
     largest = float(np.abs(weights.w).max())
-    is_s8 = own.get("weights", spec.numbers.weights) == "s8"
-    return round(largest / weights.step) <= (_MOST_S8 if is_s8 else _MOST)
+    held = FORMATS[own.get("weights", spec.numbers.weights)].limits[1]
+    return round(largest / weights.step) <= min(held, _MOST)
 
 
 def _has_range(spec: Spec, name: str) -> bool:
