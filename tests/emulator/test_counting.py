@@ -54,7 +54,7 @@ def known_function(platform: str) -> tuple[dict[str, str], int]:
     """The project with a training step in assembly, and that step's number of instructions."""
     if platform == "atmega2560":
         body, length = _AVR, _WITH_WIDE
-    elif platform == "rv32imc":
+    elif load_platform(platform).arch == "riscv":
         body, length = _RISCV.format(wide="lui t1, 0x12345\\n"), _WITH_WIDE
     elif platform == "cortex-m0plus":
         body, length = _THUMB.format(wide=""), _SHORT
