@@ -236,6 +236,8 @@ static inline uint32_t tps_eights_f32(const float *x, uint32_t n, uint32_t rows,
 {
     const int is_small = n < 256 || rows < 32;
     uint32_t count = 0;
+    /* Compilers ask for a first one, whether there are eights or not. */
+    eights[0] = 0;
     for (uint32_t i = 0; i + 8 <= n; i += 8) {
         uint64_t bits[4];
         __builtin_memcpy(bits, x + i, sizeof bits);
