@@ -106,8 +106,8 @@ MISTAKES = {
         spec(("units = 6", 'units = 6, activation = "tahn"')),
     ),
     "a layer of a kind that is not there": Mistake(
-        ("unknown value of 'kind'", 'kind = "attention"', "allowed:", "gru"),
-        spec(('name = "fc1"', 'kind = "attention", name = "fc1"')),
+        ("unknown value of 'kind'", 'kind = "transformer"', "allowed:", "gru"),
+        spec(('name = "fc1"', 'kind = "transformer", name = "fc1"')),
     ),
     "a number in quotes": Mistake(
         ("'units' must be a whole number", "without quotes"), spec(("units = 6", 'units = "6"'))
