@@ -80,8 +80,9 @@ def look(name: str, folder: Path) -> list[str]:
         # The detector of drift is a header.
         (folder / "drift.c").write_text(f'#include "{project.name}_drift.h"\n', encoding="utf-8")
         files = [*files, "drift.c"]
+    ways = f"--max-configs={ALL_WAYS.get(name, WAYS)}"
     done = subprocess.run(
-        ["cppcheck", *FLAGS, f"--max-configs={ALL_WAYS.get(name, WAYS)}", *files],
+        ["cppcheck", *FLAGS, ways, *files],
         cwd=folder,
         capture_output=True,
         text=True,
