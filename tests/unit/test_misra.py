@@ -36,8 +36,8 @@ FLAGS = [
         "--suppress=missingIncludeSystem",
     ),
 ]
-# How many ways to compile a file are looked at. All that there are, up to twelve, take two and a half
-# times as long, and name one rule more: in the kernels for Helium of the project that has them all.
+# How many ways to compile a file are looked at. All that there are, up to twelve, take more than
+# twice as long, and name one rule more: in the kernels for Helium of the project that has them all.
 WAYS, ALL_WAYS = 3, {"remembers": 12}
 pytestmark = pytest.mark.skipif(
     shutil.which("cppcheck") is None, reason="needs cppcheck: apt-get install cppcheck"
