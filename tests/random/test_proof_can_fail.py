@@ -112,7 +112,7 @@ MUTATIONS = {
     "end of the tanh table": ("net_tps_tables.c", "-128,", "-120,", "output"),
     "table of powers": ("net_tps_softmax.c", "32768,", "16384,", "fc1.w"),
     "golden ratio": ("net_tps_random.h", "0x9E3779B9", "0x9E3779BB", "fc1.w"),
-    "what is left of sums": ("net_tps_dense.c", r"= sum & ", "= sum & 1 & ", "fc2.w"),
+    "what is left of sums": ("net_tps_dense.c", r"\(from & ", "(from & 1 & ", "fc2.w"),
     "seed of P": ("net.c", field("fc1", "projection") + "0x.", r"\g<1>0x1", "fc1.w"),
     "target": ("net.c", field("fc2", "target_mid") + r"-?\d+", r"\g<1>1", "fc2.w"),
     "one of the bias": ("net.c", field("fc2", "bias_one") + "16384", r"\g<1>16385", "fc2.b"),
