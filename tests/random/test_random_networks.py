@@ -4,6 +4,8 @@ Depth, widths, formats, losses, activations, projections, gates, schedules and i
 drawn; so are inputs, labels and weights at the ends of their ranges.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, seed, settings
@@ -11,6 +13,7 @@ from hypothesis import given, seed, settings
 from tests.random.counts import CI, NOW
 from tests.random.networks import Recipe, random_recipe, recipes
 from tests.random.running import OTHER_BUILDS, SANITIZED, Build, repeatable, run_recipe
+from tests.support.models import VALUE_TYPES
 
 DENSE = NOW["dense"]
 BLOCKS = 10
@@ -41,6 +44,16 @@ def test_sanitized_code_does_what_the_reference_does(block):
 def test_other_builds_do_what_the_reference_does(name):
     first_seed = BLOCKS + list(OTHER_BUILDS).index(name)
     check_networks(DENSE.per_build, first_seed, OTHER_BUILDS[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("value_type", VALUE_TYPES)
+@pytest.mark.parametrize("n_in", [1, 2, 3, 7])
+def test_few_inputs_give_no_warning_at_full_optimization(n_in, value_type):
+    """gcc unrolls loops over buffers of a few numbers whole, and then takes these for unset."""
+    recipe = random_recipe(np.random.default_rng(n_in), value_type=value_type)
+    build = OTHER_BUILDS["as fast as it gets"]
+    run_recipe(replace(recipe, n_in=n_in, hidden=(5, 3)), build)
 
 
 @pytest.mark.parametrize(

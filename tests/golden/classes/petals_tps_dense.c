@@ -178,7 +178,7 @@ void tps_dense_forward_s16_s8_s8(const struct tps_dense *restrict layer, const i
     uint32_t j = 0;
 #ifdef TPS_VECTORS
     /* Vector units multiply pairs of 16-bit numbers: widen the inputs once for all rows. */
-    int16_t wide[6];
+    int16_t wide[16];
     for (uint32_t i = 0; i < n_in; i++) {
         wide[i] = x[i];
     }
@@ -215,7 +215,7 @@ void tps_dense_forward_s16_s8_s16(const struct tps_dense *restrict layer, const 
     uint32_t j = 0;
 #ifdef TPS_VECTORS
     /* Vector units multiply pairs of 16-bit numbers: widen the inputs once for all rows. */
-    int16_t wide[6];
+    int16_t wide[16];
     for (uint32_t i = 0; i < n_in; i++) {
         wide[i] = x[i];
     }
