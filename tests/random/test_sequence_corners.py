@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.random.counts import NIGHT, NOW
 from tests.random.networks import project_of, samples_of
 from tests.random.running import PLAIN, SANITIZED, host_binary, run_model, written
 from tests.random.test_corners import STORAGES
@@ -33,11 +34,19 @@ SHIFTS = ((0,), (1, 3, 5), (15,), (1, 0))
 SEED = 5
 
 
+# Each pair of two choices; every combination at night.
+DEEP = [
+    (value_type, label_kind, each_step, has_traces)
+    for place, value_type in enumerate(VALUE_TYPES)
+    for label_kind in ("class", "vector")
+    for each_step in (False, True)
+    for has_traces in (False, True)
+    if NOW is NIGHT or (place + (label_kind == "class") + each_step + has_traces) % 2
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("has_traces", [False, True])
-@pytest.mark.parametrize("each_step", [False, True])
-@pytest.mark.parametrize("value_type", VALUE_TYPES)
-@pytest.mark.parametrize("label_kind", ["class", "vector"])
+@pytest.mark.parametrize(("value_type", "label_kind", "each_step", "has_traces"), DEEP)
 def test_every_activation_with_every_loss_in_one_deep_network(
     value_type, label_kind, each_step, has_traces
 ):
