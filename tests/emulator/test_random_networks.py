@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.random.counts import NIGHT, NOW
+from tests.random.counts import CI, NIGHT, NOW
 from tests.random.networks import Recipe, project_of, random_recipe, samples_of
 from tests.random.running import assert_same, assert_same_inference, written
 from tests.support.models import ACTIVATIONS, PROJECTIONS, VALUE_TYPES, loss_choices
@@ -41,16 +41,22 @@ _ALIKE = (
 )
 
 
+# Each case runs on one core in so many of those that are alike.
+_ONE_IN = {id(NIGHT): 1, id(CI): 2}.get(id(NOW), 4)
+
+
 def _is_turn_of(core: str, place: int) -> bool:
-    """Whether a core is in the half of its group that takes the case of this place."""
+    """Whether a core is among those of its group that take the case of this place."""
     for group in _ALIKE:
         if core in group:
-            return (group.index(core) + place + place // 4) % len(group) < len(group) // 2
+            turns = max(len(group), _ONE_IN)
+            turn = group.index(core) * (turns // len(group)) + place + place // 4
+            return turn % turns < turns // _ONE_IN
     return True
 
 
 def on_cores(*, family: str | None = None, **cases: Sequence[object]) -> pytest.MarkDecorator:
-    """Each case of a test on cores: in turn on half of those that are alike; at night on all.
+    """Each case of a test on cores: in turn on some of those that are alike; at night on all.
 
     Args:
         family: of compilers; cores that it does not build for are left out.
@@ -62,7 +68,7 @@ def on_cores(*, family: str | None = None, **cases: Sequence[object]) -> pytest.
         pytest.param(value, core, id=f"{getattr(value, 'stem', value)}-{core}")
         for place, value in enumerate(values)
         for core in cores
-        if NOW is NIGHT or _is_turn_of(core, place)
+        if _is_turn_of(core, place)
     ]
     return pytest.mark.parametrize((name, "core"), pairs)
 
