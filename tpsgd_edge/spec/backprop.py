@@ -39,13 +39,14 @@ def backprop_problems(spec: Spec) -> Iterator[Problem]:
 
 
 def _layer_problems(spec: Spec) -> Iterator[Problem]:
-    if any(layer.kind == "norm" for layer in spec.model.layers):
-        yield Problem(
-            "backpropagation does not pass through layers that normalize",
-            where=_RULE,
-            found='kind = "norm"',
-            help='leave them out, or kind = "tpsgd"',
-        )
+    for kind, layers in {la.kind: la.errors_stop for la in spec.model.layers}.items():
+        if layers:
+            yield Problem(
+                f"backpropagation does not pass through {layers}",
+                where=_RULE,
+                found=f'kind = "{kind}"',
+                help='leave them out, or kind = "tpsgd"',
+            )
     learns, walk = "", walk_keys(spec.model)
     for layer in spec.model.weighted:
         if layer.name in walk and not layer.is_recurrent:

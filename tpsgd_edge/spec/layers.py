@@ -14,15 +14,7 @@ from tpsgd_edge.spec.leaks import leaks
 from tpsgd_edge.spec.lengths import LARGEST, is_length, padding, pair
 from tpsgd_edge.spec.memory import MemorySpec
 from tpsgd_edge.spec.weighted import WeightedSpec
-from tpsgd_edge.spec.weightless import (
-    AddSpec,
-    AttentionSpec,
-    ConcatSpec,
-    FlattenSpec,
-    GlobalAvgPoolSpec,
-    NormSpec,
-    PoolSpec,
-)
+from tpsgd_edge.spec.weightless import MapSpec
 
 
 class DenseSpec(WeightedSpec):
@@ -250,14 +242,7 @@ LayerSpec = Annotated[
     | Annotated[LstmSpec, Tag("lstm")]
     | Annotated[MemorySpec, Tag("memory")]
     | Annotated[DetectorSpec, Tag("detector")]
-    | Annotated[PoolSpec, Tag("max_pool")]
-    | Annotated[PoolSpec, Tag("avg_pool")]
-    | Annotated[GlobalAvgPoolSpec, Tag("global_avg_pool")]
-    | Annotated[NormSpec, Tag("norm")]
-    | Annotated[AddSpec, Tag("add")]
-    | Annotated[ConcatSpec, Tag("concat")]
-    | Annotated[AttentionSpec, Tag("attention")]
-    | Annotated[FlattenSpec, Tag("flatten")],
+    | MapSpec,
     Discriminator(_kind),
 ]
 

@@ -1,6 +1,6 @@
 """The layer kind that remembers without learning: fixed linear states of what it reads."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -24,6 +24,7 @@ class MemorySpec(WeightlessSpec):
     gradient through time. With cosines = 1 it keeps the mean of what it reads.
     """
 
+    stem: ClassVar[str] = "memory"
     kind: Literal["memory"]
     """Kind of the layer. Since: 0.2.0. Example: `kind = "memory"`"""
     leak: tuple[float, ...] | None = None

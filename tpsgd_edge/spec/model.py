@@ -1,7 +1,7 @@
 """The network of a spec: its layers, and where they and their initial weights come from."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
@@ -10,27 +10,7 @@ from tpsgd_edge.spec.base import Positive, Section
 from tpsgd_edge.spec.detector import DETECTOR
 from tpsgd_edge.spec.edges import Edges
 from tpsgd_edge.spec.layers import DenseSpec, GatedSpec, LayerSpec
-from tpsgd_edge.spec.memory import MemorySpec
 from tpsgd_edge.spec.weighted import WeightedSpec
-from tpsgd_edge.spec.weightless import (
-    AddSpec,
-    AttentionSpec,
-    ConcatSpec,
-    GlobalAvgPoolSpec,
-    NormSpec,
-    PoolSpec,
-)
-
-# What layers are called that may leave their name out.
-_STEMS: Mapping[type, str] = {
-    PoolSpec: "pool",
-    GlobalAvgPoolSpec: "pool",
-    AddSpec: "add",
-    ConcatSpec: "concat",
-    AttentionSpec: "attention",
-    NormSpec: "norm",
-    MemorySpec: "memory",
-}
 
 
 class PretrainSpec(Section):
@@ -133,7 +113,7 @@ class ModelSpec(Section):
         counts: Counter[str] = Counter()
         names: list[str | None] = []
         for layer in self.layers:
-            stem = _STEMS.get(type(layer))
+            stem = layer.stem
             counts.update([stem] if stem else [])
             names.append(layer.name or (f"{stem}{counts[stem]}" if stem else None))
         return tuple(names)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, Tag, field_validator
 
 from tpsgd_edge.spec.base import Section
 from tpsgd_edge.spec.lengths import is_length, padding, pair
@@ -12,8 +12,17 @@ ATTENTION = "attention"
 
 
 class ReadingSpec(Section):
-    """Settings of every layer."""
+    """Settings of every layer.
 
+    Attributes:
+        stem: what layers without a name are called, before their number: pool1, pool2, ...; empty
+            where a layer needs a name, or none at all.
+        errors_stop: how backpropagation, which does not pass the layer, names such layers; empty
+            where errors pass it, or are refused for more than its kind.
+    """
+
+    stem: ClassVar[str] = ""
+    errors_stop: ClassVar[str] = ""
     is_recurrent: ClassVar[bool] = False
     reads_several: ClassVar[bool] = False
     reads: tuple[str, ...] | None = Field(default=None, alias="from", min_length=1, max_length=64)
@@ -44,6 +53,7 @@ class WeightlessSpec(ReadingSpec):
 class PoolSpec(WeightlessSpec):
     """Pooling: the largest or the mean value of each window."""
 
+    stem: ClassVar[str] = "pool"
     kind: Literal["max_pool", "avg_pool"]
     """Kind of the layer: the largest or the mean value of each window.
     Example: `kind = "avg_pool"`"""
@@ -79,6 +89,7 @@ class PoolSpec(WeightlessSpec):
 class GlobalAvgPoolSpec(WeightlessSpec):
     """The mean of each channel over the whole map."""
 
+    stem: ClassVar[str] = "pool"
     kind: Literal["global_avg_pool"]
     """Kind of the layer. Example: `kind = "global_avg_pool"`"""
 
@@ -104,6 +115,7 @@ class NormSpec(WeightlessSpec):
 class AddSpec(WeightlessSpec):
     """The sum of several values of one shape, place by place; `from` names them."""
 
+    stem: ClassVar[str] = "add"
     reads_several: ClassVar[bool] = True
     kind: Literal["add"]
     """Kind of the layer. Since: 0.2.0. Example: `kind = "add"`"""
@@ -117,6 +129,7 @@ class ConcatSpec(WeightlessSpec):
     Vectors are maps of one place: their entries follow each other.
     """
 
+    stem: ClassVar[str] = "concat"
     reads_several: ClassVar[bool] = True
     kind: Literal["concat"]
     """Kind of the layer. Since: 0.2.0. Example: `kind = "concat"`"""
@@ -129,6 +142,7 @@ class AttentionSpec(WeightlessSpec):
     integers and no C of it, and every other command refuses it.
     """
 
+    stem: ClassVar[str] = "attention"
     reads_several: ClassVar[bool] = True
     kind: Literal["attention"]
     """Kind of the layer. Since: 0.2.0. Example: `kind = "attention"`"""
@@ -141,3 +155,16 @@ class FlattenSpec(WeightlessSpec):
 
     kind: Literal["flatten"]
     """Kind of the layer. Example: `kind = "flatten"`"""
+
+
+MapSpec = (
+    Annotated[PoolSpec, Tag("max_pool")]
+    | Annotated[PoolSpec, Tag("avg_pool")]
+    | Annotated[GlobalAvgPoolSpec, Tag("global_avg_pool")]
+    | Annotated[NormSpec, Tag("norm")]
+    | Annotated[AddSpec, Tag("add")]
+    | Annotated[ConcatSpec, Tag("concat")]
+    | Annotated[AttentionSpec, Tag("attention")]
+    | Annotated[FlattenSpec, Tag("flatten")]
+)
+"""The kinds above, each under the name that it has in a spec."""
