@@ -305,7 +305,8 @@ def classes_of_layers() -> set[str]:
                 continue
             members = {getattr(member, "name", "") for member in node.body}
             has_values = bool(members & {"x_count", "forward"})
-            has_values = has_values or bool({ast.unparse(base) for base in node.bases} & own)
+            bases = {ast.unparse(base) for base in node.bases}
+            has_values = has_values or bool(bases & (own | {"Weightless"}))
             if is_spec if part == "spec" else has_values and part in LAYERED:
                 own.add(node.name)
         found |= own

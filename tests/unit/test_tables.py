@@ -18,7 +18,8 @@ import pytest
 
 import tpsgd_edge
 from tests.support.kinds import IN_FLOATS_ALONE, KINDS
-from tpsgd_edge.graph import Layer
+from tpsgd_edge.graph import WeightedLayer
+from tpsgd_edge.graph.weightless import Weightless
 from tpsgd_edge.quantize.parameters import ValueType
 from tpsgd_edge.rule.rules import RuleName
 from tpsgd_edge.spec import (
@@ -38,9 +39,15 @@ from tpsgd_edge.toolchain.platform_file import Arch, Family
 from tpsgd_edge.toolchain.platforms import all_platforms
 
 PACKAGE = Path(tpsgd_edge.__file__).parent
+# All modules, so that no class of layers is missing below.
+MODULES = [
+    importlib.import_module(found.name)
+    for found in pkgutil.walk_packages([str(PACKAGE)], "tpsgd_edge.")
+    if found.name != "tpsgd_edge.__main__"
+]
 GRAPH_KINDS = {
     kind
-    for layer in get_args(Layer)
+    for layer in (*get_args(WeightedLayer), *Weightless.__subclasses__())
     for kind in get_args(get_type_hints(layer.kind.fget)["return"])
 }
 _LABEL_SPACE = set(LABEL_SPACE)
@@ -140,13 +147,6 @@ FEW: Mapping[tuple[str, str], str] = {
 }
 
 
-def modules() -> Iterator[ModuleType]:
-    """Import every module of the package."""
-    for found in pkgutil.walk_packages([str(PACKAGE)], "tpsgd_edge."):
-        if found.name != "tpsgd_edge.__main__":
-            yield importlib.import_module(found.name)
-
-
 def vocabulary_of(names: set[Any]) -> str | None:
     """Name the vocabulary that most of the names are from; None where there is none."""
     shares = {v: len(names & known) for v, known in VOCABULARIES.items()}
@@ -183,7 +183,7 @@ def defined_in(module: ModuleType) -> set[str]:
 def tables() -> dict[tuple[str, str], Mapping[Any, Any]]:
     """The mappings that modules define, by module and name."""
     found = {}
-    for module in modules():
+    for module in MODULES:
         for name in defined_in(module):
             value = getattr(module, name, None)
             if isinstance(value, Mapping) and value:
@@ -238,7 +238,7 @@ def fallbacks(tree: ast.AST, names: Mapping[str, Any]) -> Iterator[str]:
 CHECKED = {id(table) for place, table in TABLES.items() if place not in FEW}
 
 
-@pytest.mark.parametrize("module", list(modules()), ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_no_table_has_a_silent_fallback(module):
     tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
     assert list(fallbacks(tree, vars(module))) == []

@@ -6,7 +6,7 @@ from tpsgd_edge.graph.blocks import Block, blocks_of
 from tpsgd_edge.graph.detector import Detector
 from tpsgd_edge.graph.extra_classes import with_extra_classes
 from tpsgd_edge.graph.graph import Graph, Labels, Value, Weights
-from tpsgd_edge.graph.joins import Add, Concat, Join, Shape, add, concat
+from tpsgd_edge.graph.joins import Add, Concat, Join, add, concat
 from tpsgd_edge.graph.layers import (
     Conv2d,
     Dense,
@@ -24,6 +24,7 @@ from tpsgd_edge.graph.norm import Norm
 from tpsgd_edge.graph.recurrent import Gru, Lstm, Rnn
 from tpsgd_edge.graph.shapes import Padding, conv2d, pool, seen_through
 from tpsgd_edge.graph.walks import periods_of, walk_of
+from tpsgd_edge.graph.weightless import Shape, WeightlessLayer
 from tpsgd_edge.spec.edges import SAMPLE, Edges
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "Shape",
     "Value",
     "WeightedLayer",
+    "WeightlessLayer",
     "Weights",
     "add",
     "attention",

@@ -10,8 +10,7 @@ import numpy as np
 from tpsgd_edge.arithmetic.activations import Numbers
 from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.graph.joins import Shape
-from tpsgd_edge.graph.weightless import Weightless
+from tpsgd_edge.graph.weightless import Shape, Weightless
 
 # Shares are steps x steps numbers for each head: a window that a microcontroller could hold.
 LONGEST = 64
@@ -41,16 +40,6 @@ class Attention(Weightless):
     def x_shapes(self) -> tuple[Shape, ...]:
         """The shapes of queries, keys and values."""
         return (self.y_shape,) * 3
-
-    @property
-    def x_count(self) -> int:
-        """Numbers in all the values that it reads."""
-        return 3 * self.y_count
-
-    @property
-    def y_count(self) -> int:
-        """Numbers in its output."""
-        return math.prod(self.y_shape)
 
     @property
     def head_channels(self) -> int:

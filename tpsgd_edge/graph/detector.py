@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from tpsgd_edge.arithmetic.activations import Numbers
-from tpsgd_edge.graph.joins import Shape
 from tpsgd_edge.graph.learning import Learning
+from tpsgd_edge.graph.weightless import Shape
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ def with_extra_classes(graph: Graph, count: int) -> Graph:
     Where the layer has weights, those of a new unit are the means of the others: its output is the
     mean of theirs, which is never the largest, so no class is answered before it was taught.
     """
-    last = graph.layers[-1]
-    if count == 0 or last.kind != "dense":
+    last = graph.layers[-1].weighted
+    if count == 0 or last is None or last.kind != "dense":
         return graph
     weights = dict(graph.weights)
     if last.name in weights:

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from tpsgd_edge.errors import DataError, SpecError
 from tpsgd_edge.graph.blocks import Block, blocks_of
-from tpsgd_edge.graph.joins import Shape
 from tpsgd_edge.graph.layers import (
     Layer,
     Recurrent,
     WeightedLayer,
 )
 from tpsgd_edge.graph.walks import walk_of
+from tpsgd_edge.graph.weightless import Shape
 from tpsgd_edge.spec.edges import SAMPLE, Edges
 
 # Far above what any microcontroller holds, far below what makes this computer run out of memory.

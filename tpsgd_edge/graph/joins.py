@@ -1,15 +1,12 @@
 """Layers that read several values: sums and concatenations (docs/ARITHMETIC.md, section 20)."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from tpsgd_edge.arithmetic.activations import Numbers
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.graph.weightless import Weightless
-
-Shape = tuple[int, int, int]
+from tpsgd_edge.graph.weightless import Shape, Weightless
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +29,6 @@ class Add(Weightless):
         """The shape of each value that it reads."""
         return (self.y_shape,) * self.count
 
-    @property
-    def x_count(self) -> int:
-        """Numbers in all the values that it reads."""
-        return self.count * self.y_count
-
-    @property
-    def y_count(self) -> int:
-        """Numbers in its output."""
-        return math.prod(self.y_shape)
-
 
 @dataclass(frozen=True, slots=True)
 class Concat(Weightless):
@@ -62,16 +49,6 @@ class Concat(Weightless):
         """The map that it makes."""
         height, width, _ = self.x_shapes[0]
         return height, width, sum(channels for _, _, channels in self.x_shapes)
-
-    @property
-    def x_count(self) -> int:
-        """Numbers in all the values that it reads."""
-        return self.y_count
-
-    @property
-    def y_count(self) -> int:
-        """Numbers in its output."""
-        return math.prod(self.y_shape)
 
 
 Join = Add | Concat

@@ -10,14 +10,10 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from tpsgd_edge.arithmetic.activations import Numbers
-from tpsgd_edge.graph.attention_layer import Attention
 from tpsgd_edge.graph.detector import Detector
-from tpsgd_edge.graph.joins import Add, Concat, Shape
 from tpsgd_edge.graph.learning import Learning
-from tpsgd_edge.graph.memory import Memory
-from tpsgd_edge.graph.norm import Norm
 from tpsgd_edge.graph.recurrent import Gru, Lstm, Rnn
-from tpsgd_edge.graph.weightless import Weightless
+from tpsgd_edge.graph.weightless import Shape, Weightless, WeightlessLayer
 
 Pair = tuple[int, int]
 
@@ -238,21 +234,11 @@ class Pool(Weightless):
         """The map that it reads."""
         return (self.x_shape,)
 
-    @property
-    def x_count(self) -> int:
-        """Values in the input map."""
-        return math.prod(self.x_shape)
-
-    @property
-    def y_count(self) -> int:
-        """Values in the output map."""
-        return math.prod(self.y_shape)
-
 
 Gated = Gru | Lstm
 Recurrent = Rnn | Gated
 WeightedLayer = Dense | Conv2d | Recurrent | Detector
-Layer = WeightedLayer | Memory | Pool | Norm | Add | Concat | Attention
+Layer = WeightedLayer | WeightlessLayer
 
 
 def window_bounds(length: int, windows: int) -> tuple[int, ...]:

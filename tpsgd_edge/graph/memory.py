@@ -8,8 +8,7 @@ import numpy as np
 
 from tpsgd_edge.arithmetic.activations import Numbers
 from tpsgd_edge.arithmetic.types import Real
-from tpsgd_edge.graph.joins import Shape
-from tpsgd_edge.graph.weightless import Weightless
+from tpsgd_edge.graph.weightless import Shape, Weightless
 
 # What varies less than this has no use.
 _SMALLEST_STD = 1e-9
@@ -74,16 +73,6 @@ class Memory(Weightless):
     def y_shape(self) -> Shape:
         """The values that it makes, as a map of one place."""
         return 1, 1, self.channels * self.states
-
-    @property
-    def x_count(self) -> int:
-        """Values in its input."""
-        return math.prod(self.x_shape)
-
-    @property
-    def y_count(self) -> int:
-        """Values in its output."""
-        return self.channels * self.states
 
 
 def memory_of(layer: object) -> Memory | None:

@@ -1,6 +1,5 @@
 """The layer that normalizes what it reads (docs/ARITHMETIC.md, section 30)."""
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -8,8 +7,7 @@ import numpy as np
 
 from tpsgd_edge.arithmetic.activations import Numbers
 from tpsgd_edge.arithmetic.types import Real
-from tpsgd_edge.graph.joins import Shape
-from tpsgd_edge.graph.weightless import Weightless
+from tpsgd_edge.graph.weightless import Shape, Weightless
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +37,6 @@ class Norm(Weightless):
     def x_shapes(self) -> tuple[Shape, ...]:
         """The map that it reads."""
         return (self.y_shape,)
-
-    @property
-    def x_count(self) -> int:
-        """Values in the input map."""
-        return math.prod(self.y_shape)
-
-    @property
-    def y_count(self) -> int:
-        """Values in the output map."""
-        return math.prod(self.y_shape)
 
     @property
     def group_size(self) -> int:

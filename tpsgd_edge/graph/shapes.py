@@ -5,8 +5,8 @@ from typing import Literal
 
 from tpsgd_edge.arithmetic.activations import Numbers
 from tpsgd_edge.errors import SpecError
-from tpsgd_edge.graph.joins import Shape
 from tpsgd_edge.graph.layers import Conv2d, Layer, Pair, Pool
+from tpsgd_edge.graph.weightless import Shape
 
 Padding = Literal["valid", "same"] | tuple[int, int, int, int]
 

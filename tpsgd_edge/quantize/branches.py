@@ -1,14 +1,11 @@
 """Layers in numbers that read several values (docs/ARITHMETIC.md, section 20)."""
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
 from tpsgd_edge.arithmetic.formats import FORMATS
 from tpsgd_edge.quantize.parameters import Requantize, ValueType
-from tpsgd_edge.quantize.weightless import Weightless
-
-Shape = tuple[int, int, int]
+from tpsgd_edge.quantize.weightless import Shape, Weightless
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +60,6 @@ class QuantizedAdd(Weightless):
         """The map of each value that it reads."""
         return (self.y_shape,) * len(self.x_scales)
 
-    @property
-    def y_type(self) -> ValueType:
-        """Type of the output: that of the values it reads."""
-        return self.x_type
-
-    @property
-    def x_count(self) -> int:
-        """Numbers in all values that it reads."""
-        return len(self.x_scales) * self.y_count
-
-    @property
-    def y_count(self) -> int:
-        """Numbers in the sum."""
-        return math.prod(self.y_shape)
-
 
 @dataclass(frozen=True, slots=True)
 class QuantizedConcat(Weightless):
@@ -106,21 +88,6 @@ class QuantizedConcat(Weightless):
         """The map that it makes."""
         height, width, _ = self.x_shapes[0]
         return height, width, sum(channels for _, _, channels in self.x_shapes)
-
-    @property
-    def y_type(self) -> ValueType:
-        """Type of the output: that of the values it reads."""
-        return self.x_type
-
-    @property
-    def x_count(self) -> int:
-        """Numbers in all values that it reads."""
-        return self.y_count
-
-    @property
-    def y_count(self) -> int:
-        """Numbers in the output."""
-        return math.prod(self.y_shape)
 
 
 QuantizedJoin = QuantizedAdd | QuantizedConcat

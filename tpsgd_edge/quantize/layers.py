@@ -4,18 +4,14 @@ A layer with weights is made of three parts: its shape says what it computes, it
 integers or reals, and its learning from which error and by which steps.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeAlias, TypeVar, cast
 
 from tpsgd_edge.arithmetic.activations import Numbers
 from tpsgd_edge.arithmetic.formats import FORMATS
-from tpsgd_edge.quantize.branches import QuantizedAdd, QuantizedConcat
 from tpsgd_edge.quantize.detectors import QuantizedDetector
 from tpsgd_edge.quantize.gated import QuantizedGated
 from tpsgd_edge.quantize.learning import FloatSteps, IntegerSteps, LayerLearning, Steps
-from tpsgd_edge.quantize.memories import QuantizedMemory
-from tpsgd_edge.quantize.norms import QuantizedNorm
 from tpsgd_edge.quantize.numbers import FloatNumbers, IntegerNumbers, LayerNumbers
 from tpsgd_edge.quantize.parameters import (
     Loss,
@@ -26,7 +22,7 @@ from tpsgd_edge.quantize.parameters import (
     WeightType,
 )
 from tpsgd_edge.quantize.shapes import Conv2dShape, RnnShape, WeightedShape
-from tpsgd_edge.quantize.weightless import Weightless
+from tpsgd_edge.quantize.weightless import QuantizedWeightless, Weightless
 
 G = TypeVar("G", bound=WeightedShape, covariant=True)
 N = TypeVar("N", bound=LayerNumbers, covariant=True)
@@ -233,6 +229,11 @@ class QuantizedPool(Weightless):
         return f"{self.mode}_pool"
 
     @property
+    def x_shapes(self) -> tuple[tuple[int, int, int], ...]:
+        """The map that it reads."""
+        return (self.x_shape,)
+
+    @property
     def is_cut(self) -> bool:
         """Tell whether windows reach over the edges of the map, where nothing counts."""
         return any(
@@ -243,34 +244,10 @@ class QuantizedPool(Weightless):
         )
 
     @property
-    def y_type(self) -> ValueType:
-        """Type of the output: that of the input."""
-        return self.x_type
-
-    @property
     def y_scale(self) -> float:
         """Real value of one unit of the output: that of the input."""
         return self.x_scale
 
-    @property
-    def x_count(self) -> int:
-        """Values in the input map."""
-        return math.prod(self.x_shape)
-
-    @property
-    def y_count(self) -> int:
-        """Values in the output map."""
-        return math.prod(self.y_shape)
-
 
 QuantizedRecurrent = QuantizedRnn | QuantizedGated
-QuantizedLayer = (
-    QuantizedWeighted
-    | QuantizedGated
-    | QuantizedMemory
-    | QuantizedDetector
-    | QuantizedPool
-    | QuantizedNorm
-    | QuantizedAdd
-    | QuantizedConcat
-)
+QuantizedLayer = QuantizedWeighted | QuantizedGated | QuantizedDetector | QuantizedWeightless

@@ -1,6 +1,5 @@
 """Memories in numbers, as the device sees them (docs/ARITHMETIC.md, section 23)."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -76,27 +75,12 @@ class QuantizedMemory(Weightless):
     @property
     def y_shape(self) -> tuple[int, int, int]:
         """The values that it makes, as a map of one place."""
-        return 1, 1, self.y_count
-
-    @property
-    def y_type(self) -> ValueType:
-        """Type of the output: that of the input."""
-        return self.x_type
+        return 1, 1, self.channels * self.states
 
     @property
     def state_type(self) -> Literal["s32", "f32"]:
         """Type of the states."""
         return "f32" if self.x_type == "f32" else "s32"
-
-    @property
-    def x_count(self) -> int:
-        """Values in its input."""
-        return math.prod(self.x_shape)
-
-    @property
-    def y_count(self) -> int:
-        """Values in its output, and states."""
-        return self.channels * self.states
 
     @property
     def constant_bytes(self) -> int:

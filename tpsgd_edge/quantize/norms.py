@@ -1,6 +1,5 @@
 """Layers that normalize, in numbers (docs/ARITHMETIC.md, section 30)."""
 
-import math
 from dataclasses import dataclass
 
 from tpsgd_edge.quantize.parameters import ValueType
@@ -43,21 +42,11 @@ class QuantizedNorm(Weightless):
         return self.y_shape
 
     @property
-    def y_type(self) -> ValueType:
-        """Type of the output: that of the input."""
-        return self.x_type
-
-    @property
-    def x_count(self) -> int:
-        """Values in the input map."""
-        return math.prod(self.y_shape)
-
-    @property
-    def y_count(self) -> int:
-        """Values in the output map."""
-        return math.prod(self.y_shape)
-
-    @property
     def groups(self) -> int:
         """Number of groups."""
         return self.y_count // self.group_size
+
+    @property
+    def about(self) -> str:
+        """What is taken off, in words."""
+        return f"{'mean and deviation' if self.centered else 'root of the mean square'} taken off"

@@ -13,7 +13,6 @@ from tpsgd_edge.quantize.model import (
     QuantizedGru,
     QuantizedLayer,
     QuantizedModel,
-    QuantizedNorm,
     QuantizedWeighted,
     StoredInit,
 )
@@ -46,51 +45,47 @@ def _layer_cost(layer: QuantizedLayer, tensors: Mapping[str, int]) -> LayerCost:
     units, loss = layer.units, layer.loss_layer
     # The loss of a gated layer belongs to a unit without weights.
     own = () if loss is None or any(loss is unit for unit in units) else (loss,)
-    tables = _TABLES[layer.kind](layer) if layer.kind in _TABLES else 0
     names = {f"{unit.name}.{tensor}" for unit in (*units, *own) for tensor in "wbpmvt"}
     return LayerCost(
         layer=layer.name,
         kind=layer.kind,
-        shape=_SHAPES[layer.kind](layer),
-        about=_ABOUT[layer.kind](layer),
+        shape=_shape_of(layer),
+        about=_words_of(layer),
         weights=sum(unit.n_weights + unit.n_out for unit in units),
         ram_bytes=sum(tensors.get(name, 0) for name in names),
-        flash_bytes=sum(_constant_bytes(unit) for unit in (*units, *own)) + tables,
+        flash_bytes=sum(_constant_bytes(unit) for unit in (*units, *own)) + _table_bytes(layer),
     )
+
+
+# Layers without weights say of themselves what tables have of the others.
+def _shape_of(layer: Any) -> str:
+    return _SHAPES[layer.kind](layer) if layer.units else _maps(layer.x_shapes, layer.y_shape)
+
+
+def _words_of(layer: Any) -> str:
+    return str(_ABOUT[layer.kind](layer) if layer.units else layer.about)
+
+
+def _table_bytes(layer: Any) -> int:
+    return 0 if layer.units else int(layer.constant_bytes)
 
 
 def _values(layer: Any) -> str:
     return f"{layer.x_count} -> {layer.n_out}"
 
 
-def _map(layer: Any) -> str:
-    return _maps((layer.x_shape,), layer.y_shape)
-
-
-def _joined(layer: Any) -> str:
-    return _maps(layer.x_shapes, layer.y_shape)
-
-
 def _maps(x_shapes: Iterable[tuple[int, int, int]], y_shape: tuple[int, int, int]) -> str:
     return f"{' + '.join(map(_shape, x_shapes))} -> {_shape(y_shape)}"
 
 
-# Bytes of tables that kinds without weights keep in flash.
-_TABLES: Mapping[str, Callable[[Any], int]] = {"memory": lambda layer: layer.constant_bytes}
-# What a layer reads and makes, by its kind.
+# What a layer with weights reads and makes, by its kind.
 _SHAPES: Mapping[str, Callable[[Any], str]] = {
     "dense": _values,
-    "conv2d": lambda layer: _map(layer.shape),
+    "conv2d": lambda layer: _maps((layer.shape.x_shape,), layer.shape.y_shape),
     "rnn": _values,
     "gru": _values,
     "lstm": _values,
-    "memory": _joined,
-    "norm": _map,
     "detector": _values,
-    "max_pool": _map,
-    "average_pool": _map,
-    "add": _joined,
-    "concat": _joined,
 }
 
 
@@ -147,28 +142,14 @@ def _learns(layer: QuantizedWeighted) -> str:
     return text
 
 
-def _about_norm(layer: QuantizedNorm) -> str:
-    return f"{'mean and deviation' if layer.centered else 'root of the mean square'} taken off"
-
-
-def _kind_in_words(layer: QuantizedLayer) -> str:
-    return layer.kind.replace("_", " ")
-
-
-# What a layer does and how it learns, by its kind.
+# How a layer with weights learns, by its kind.
 _ABOUT: Mapping[str, Callable[[Any], str]] = {
     "dense": _about,
     "conv2d": _about,
     "rnn": _about,
     "gru": _about_gru,
     "lstm": _about_gated,
-    "max_pool": _kind_in_words,
-    "average_pool": _kind_in_words,
-    "memory": lambda layer: layer.about,
-    "norm": _about_norm,
     "detector": lambda layer: layer.about,
-    "add": _kind_in_words,
-    "concat": _kind_in_words,
 }
 
 

@@ -100,6 +100,8 @@ class NormSpec(WeightlessSpec):
     A convolution of 1 x 1 with groups = "depthwise" behind it has scale and shift that learn.
     """
 
+    stem: ClassVar[str] = "norm"
+    errors_stop: ClassVar[str] = "layers that normalize"
     kind: Literal["norm"]
     """Kind of the layer. Since: 0.2.0. Example: `kind = "norm"`"""
     over: Literal["channels", "all"] = "channels"

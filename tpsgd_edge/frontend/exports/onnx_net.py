@@ -56,9 +56,9 @@ def to_onnx(graph: Graph, ends: Ends, *, note: str = "", class_names: Sequence[s
     held = {SAMPLE: _first(writer, graph, sample)}
     for layer in graph.layers:
         inputs = [held[name] for name in edges.inputs_of(layer.name)]
-        walks, is_end = layer in walk, layer is (walk or (None,))[-1]
-        if walks and layer.kind == "dense":
-            made = dense_of_steps(writer, layer, weights.get(layer.name), inputs[0])
+        walks, is_end, unit = layer in walk, layer is (walk or (None,))[-1], layer.weighted
+        if walks and unit is not None and unit.kind == "dense":
+            made = dense_of_steps(writer, unit, weights.get(layer.name), inputs[0])
         else:
             memory = memory_of(layer)
             if memory is not None and is_end and not graph.labels.each_step:
