@@ -1,12 +1,14 @@
 """The parts of a project, in one table: whose files there are, where they come from, when.
 
-To add a part, write `codegen_templates/NAME.h.j2` (and `NAME.c.j2`) and add its row here. Its
-header passes the name of each function and table that a linker sees through `linked`: `naming.py`.
+Kernels of a kind of layers come from its record (`kinds/`). To add another part, write
+`codegen_templates/NAME.h.j2` (and `NAME.c.j2`) and add its row here. Its header passes the name of
+each function and table that a linker sees through `linked`: `naming.py`.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from tpsgd_edge.codegen.kinds import FILES, KernelFiles
 from tpsgd_edge.codegen.signal import SPECTRUM_FUNCTIONS, STATISTIC_FUNCTIONS
 from tpsgd_edge.codegen.store import SLOT_FUNCTIONS, STORE_FUNCTIONS
 from tpsgd_edge.codegen.view import ModelView
@@ -66,7 +68,7 @@ def _has_errors(view: ModelView) -> bool:
 
 
 def _finds_anomalies(view: ModelView) -> bool:
-    return view.kernels.detector is not None
+    return view.detects
 
 
 def _has_softmax(view: ModelView) -> bool:
@@ -109,16 +111,18 @@ def _hears_statistics(view: ModelView) -> bool:
     return view.signal is not None and bool(view.signal.statistics)
 
 
-COMPONENTS = (
+def _of_kinds(files: KernelFiles) -> Component:
+    return Component(f"tps_{files.name}", when=lambda view: bool(view.kernels.of_files[files.name]))
+
+
+_PARTS = (
     Component("tps_backward", when=lambda view: view.kernels.backward is not None),
     Component("tps_compiler", has_source=False, is_runtime=True, included=_keeps_calls_apart),
-    Component("tps_conv2d", when=lambda view: view.kernels.conv2d is not None),
     Component("tps_crc32", is_runtime=True, linked=("tps_crc32",)),
     Component("tps_data"),
     Component("tps_dense", when=_has_units),
     Component("tps_dense_f32", when=_is_float),
     Component("tps_dense_output", has_source=False, when=_is_integer, included=_never),
-    Component("tps_detector", when=_finds_anomalies),
     Component("tps_error", when=_has_errors),
     Component("tps_error_f32", when=_is_float),
     Component("tps_f32", has_source=False, is_runtime=True, when=_is_float),
@@ -148,16 +152,10 @@ COMPONENTS = (
     ),
     # NAME_drift.h includes it.
     Component("tps_drift", has_source=False, is_runtime=True, when=_has_drift, included=_never),
-    Component("tps_gru", when=lambda view: view.kernels.gru is not None),
-    Component("tps_join", when=lambda view: view.kernels.join is not None),
     Component("tps_layer", has_source=False, included=_never),
     # NAME_wire.h includes it.
     Component("tps_line", has_source=False, is_runtime=True, when=_has_wire, included=_never),
-    Component("tps_lstm", when=lambda view: view.kernels.lstm is not None),
-    Component("tps_memory", when=lambda view: view.kernels.memory is not None),
-    Component("tps_norm", when=lambda view: bool(view.kernels.norm)),
     Component("tps_pairs", has_source=False, is_runtime=True, when=_is_integer, included=_never),
-    Component("tps_pool", when=lambda view: view.kernels.pool is not None),
     Component(
         "tps_projection",
         has_source=False,
@@ -180,7 +178,6 @@ COMPONENTS = (
         "tps_replay", has_source=False, is_runtime=True, when=lambda view: view.replay is not None
     ),
     Component("tps_residual", has_source=False, when=lambda view: view.has_residual),
-    Component("tps_rnn", when=lambda view: view.kernels.rnn is not None),
     Component("tps_scores", has_source=False, when=_carries_scores),
     Component(
         "tps_slots", is_runtime=True, when=_has_store, included=_never, linked=SLOT_FUNCTIONS
@@ -211,9 +208,10 @@ COMPONENTS = (
     ),
     Component("tps_window", has_source=False, is_runtime=True, when=_hears, included=_never),
     Component("tps_tables", when=lambda view: bool(view.tables)),
-    # Last: it has the names of all that the other headers declare.
-    Component("tps_names", has_source=False, included=_never),
 )
+# Last: it has the names of all that the other headers declare.
+_NAMES = Component("tps_names", has_source=False, included=_never)
+COMPONENTS = (*sorted((*_PARTS, *map(_of_kinds, FILES)), key=lambda part: part.name), _NAMES)
 """In the order in which the model's source includes their headers."""
 
 

@@ -1,37 +1,35 @@
 """Kernels that a model needs: each is rendered once, however many layers share it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from tpsgd_edge.codegen.conv2d_kernels import Conv2dKernels, conv2d_kernels
 from tpsgd_edge.codegen.dense_kernels import DenseKernels, dense_kernels
 from tpsgd_edge.codegen.error_kernels import ErrorKernels, error_kernels
 from tpsgd_edge.codegen.input_gradient import InputGradientKernels, input_gradient_kernels
-from tpsgd_edge.codegen.kinds.detector import DetectorKernels, detector_kernels
-from tpsgd_edge.codegen.kinds.gated import GatedKernels, gated_kernels
-from tpsgd_edge.codegen.kinds.join import JoinKernels, join_kernels
-from tpsgd_edge.codegen.kinds.memory import MemoryKernels, memory_kernels
-from tpsgd_edge.codegen.kinds.norm import norm_types
-from tpsgd_edge.codegen.kinds.pool import PoolKernels, pool_kernels
-from tpsgd_edge.codegen.kinds.rnn import RnnKernels, rnn_kernels
+from tpsgd_edge.codegen.kinds import FILES
 from tpsgd_edge.quantize.model import QuantizedModel
 
 
 @dataclass(frozen=True, slots=True)
 class Kernels:
-    """All kernels of a model; those of a kind that it has no layer of are None."""
+    """All kernels of a model; templates read those of a kind's files by name, as in `kernels.pool`.
+
+    Attributes:
+        of_files: facts about the kernels of the files of kinds, by their names; None, or empty, of
+            files that the model does not need.
+    """
 
     dense: DenseKernels
     errors: ErrorKernels
-    conv2d: Conv2dKernels | None
-    pool: PoolKernels | None
-    join: JoinKernels | None
-    memory: MemoryKernels | None
-    norm: tuple[tuple[str, str], ...]
-    detector: DetectorKernels | None
-    rnn: RnnKernels | None
-    gru: GatedKernels | None
-    lstm: GatedKernels | None
     backward: InputGradientKernels | None
+    of_files: Mapping[str, Any]
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.of_files[name]
+        except KeyError:
+            raise AttributeError(f"no kind of layers has kernels in tps_{name}.c") from None
 
 
 def needed_kernels(model: QuantizedModel) -> Kernels:
@@ -39,14 +37,6 @@ def needed_kernels(model: QuantizedModel) -> Kernels:
     return Kernels(
         dense=dense_kernels(model),
         errors=error_kernels(model),
-        conv2d=conv2d_kernels(model),
-        pool=pool_kernels(model),
-        join=join_kernels(model),
-        memory=memory_kernels(model),
-        norm=norm_types(model),
-        detector=detector_kernels(model),
-        rnn=rnn_kernels(model),
-        gru=gated_kernels(model, "gru"),
-        lstm=gated_kernels(model, "lstm"),
         backward=input_gradient_kernels(model),
+        of_files={files.name: files.kernels(model) for files in FILES},
     )

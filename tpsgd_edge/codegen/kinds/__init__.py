@@ -3,12 +3,12 @@
 To add a kind:
 
 1. Write its kernels, `codegen_templates/tps_NAME.h.j2` and `tps_NAME.c.j2`, with its struct in the
-   header; pass each name that a linker sees through `linked`. Add a row to `codegen/components.py`.
+   header; pass each name that a linker sees through `linked`.
 2. Write `codegen/kinds/NAME.py`. A frozen dataclass has the facts of the kernels (types, suffixes,
-   which of them a model needs), a function makes it from the model or returns None, and
-   `codegen/kernels.py` gets a member for it. Further functions make a `LayerView` of a layer's
-   constants and an `OperationView` of its calls; arguments come from `codegen/calls.py`.
-3. Put them into a `Kind`, and that into `KINDS` under the kind of the quantized layer. `join.py` is
+   which of them a model needs), and a function makes it from the model or returns None. Further
+   functions make a `LayerView` of a layer's constants and an `OperationView` of its calls;
+   arguments come from `codegen/calls.py`.
+3. Put them into a `Kind`, and that into `KINDS` under the kind of the quantized layer. `norm.py` is
    the shortest example, `dense.py` one that learns.
 4. If its kernels work in memory of their own, add their sizes to `memory/scratch.py` and a model to
    `tests/unit/test_scratch.py`.
@@ -21,7 +21,7 @@ from tpsgd_edge.codegen.kinds.dense import DENSE
 from tpsgd_edge.codegen.kinds.detector import DETECTOR
 from tpsgd_edge.codegen.kinds.gru import GRU
 from tpsgd_edge.codegen.kinds.join import ADD, CONCAT
-from tpsgd_edge.codegen.kinds.kind import Kind
+from tpsgd_edge.codegen.kinds.kind import KernelFiles, Kind
 from tpsgd_edge.codegen.kinds.lstm import LSTM
 from tpsgd_edge.codegen.kinds.memory import MEMORY
 from tpsgd_edge.codegen.kinds.norm import NORM
@@ -29,7 +29,7 @@ from tpsgd_edge.codegen.kinds.pool import POOL
 from tpsgd_edge.codegen.kinds.rnn import RNN
 from tpsgd_edge.codegen.kinds.unit import LayerView
 
-__all__ = ["KINDS", "Kind", "LayerView"]
+__all__ = ["FILES", "KINDS", "KernelFiles", "Kind", "LayerView"]
 
 KINDS: Mapping[str, Kind] = {
     "dense": DENSE,
@@ -46,3 +46,6 @@ KINDS: Mapping[str, Kind] = {
     "concat": CONCAT,
 }
 """By the kind of the quantized layer."""
+
+FILES = tuple(dict.fromkeys(kind.files for kind in KINDS.values() if kind.files is not None))
+"""Files of kernels: kinds share some."""

@@ -16,7 +16,7 @@ from tpsgd_edge.codegen.calls import (
     weights,
 )
 from tpsgd_edge.codegen.carried import carries, scores_calls, totals_of
-from tpsgd_edge.codegen.conv2d_kernels import is_dilated, sees_pooled
+from tpsgd_edge.codegen.conv2d_kernels import conv2d_kernels, is_dilated, sees_pooled
 from tpsgd_edge.codegen.kernel_names import (
     conv_learn_suffix,
     forward_suffix,
@@ -30,7 +30,7 @@ from tpsgd_edge.codegen.kinds.dense import (
     weighted_facts,
     weighted_words,
 )
-from tpsgd_edge.codegen.kinds.kind import Kind
+from tpsgd_edge.codegen.kinds.kind import KernelFiles, Kind
 from tpsgd_edge.codegen.kinds.learning import (
     backward_calls,
     draw_call,
@@ -147,6 +147,7 @@ def _draw(layer: QuantizedConv2d, seed: int) -> Call:
 
 
 CONV2D = Kind(
+    files=KernelFiles("conv2d", conv2d_kernels),
     struct=_struct,
     words=weighted_words,
     facts=weighted_facts,

@@ -132,6 +132,7 @@ def _draw(layer: QuantizedWeighted, seed: int) -> Call:
 
 
 DENSE = Kind(
+    files=None,
     struct=_struct,
     words=weighted_words,
     facts=weighted_facts,

@@ -19,7 +19,7 @@ from tpsgd_edge.codegen.calls import (
 )
 from tpsgd_edge.codegen.kernel_names import forward_suffix, update_suffix
 from tpsgd_edge.codegen.kinds.dense import bound_of
-from tpsgd_edge.codegen.kinds.kind import Kind
+from tpsgd_edge.codegen.kinds.kind import KernelFiles, Kind
 from tpsgd_edge.codegen.kinds.learning import draw_call, steps_call
 from tpsgd_edge.codegen.kinds.unit import Field, LayerView, unit_fields
 from tpsgd_edge.quantize.model import QuantizedDetector, QuantizedModel, QuantizedWeighted
@@ -150,6 +150,7 @@ def _draw(layer: QuantizedWeighted, seed: int) -> Call:
 
 
 DETECTOR = Kind(
+    files=KernelFiles("detector", detector_kernels),
     struct=_struct,
     words=_words,
     facts=_facts,

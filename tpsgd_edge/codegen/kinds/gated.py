@@ -17,7 +17,7 @@ from tpsgd_edge.codegen.calls import (
 )
 from tpsgd_edge.codegen.kernel_names import forward_suffix, gated_suffix
 from tpsgd_edge.codegen.kinds.dense import bound_of, summary_words, weighted_facts
-from tpsgd_edge.codegen.kinds.kind import Kind
+from tpsgd_edge.codegen.kinds.kind import KernelFiles, Kind
 from tpsgd_edge.codegen.kinds.learning import error_calls, step_calls
 from tpsgd_edge.codegen.kinds.unit import Field, LayerView, unit_fields
 from tpsgd_edge.quantize.model import QuantizedGated, QuantizedModel, QuantizedWeighted
@@ -69,6 +69,7 @@ def _kernel(layer: QuantizedGated) -> GatedKernel:
 
 
 def gated_kind(
+    name: str,
     facts: Callable[[QuantizedGated], dict[str, object]],
     *,
     states: tuple[str, ...],
@@ -77,6 +78,7 @@ def gated_kind(
     """The kind of gated layers.
 
     Args:
+        name: of the kind, and of its files.
         facts: what the manifest says of a layer beside its units.
         states: roles of what a step moves.
         fields: members of the struct beside its units.
@@ -92,6 +94,7 @@ def gated_kind(
         return _forward(model, layer, states)
 
     return Kind(
+        files=KernelFiles(name, lambda model: gated_kernels(model, name)),
         struct=struct,
         words=_words,
         facts=all_facts,

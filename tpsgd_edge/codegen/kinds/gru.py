@@ -9,4 +9,4 @@ def _facts(layer: Any) -> dict[str, object]:
     return {"reset": layer.reset}
 
 
-GRU = gated_kind(_facts, states=("h",))
+GRU = gated_kind("gru", _facts, states=("h",))

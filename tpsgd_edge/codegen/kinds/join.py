@@ -7,7 +7,7 @@ from tpsgd_edge.arithmetic.formats import FORMATS
 from tpsgd_edge.codegen.c import C_TYPES, c_float
 from tpsgd_edge.codegen.calls import Argument, OperationView, arena, call, inputs_of, struct_of
 from tpsgd_edge.codegen.kinds.conv2d import shapes_of
-from tpsgd_edge.codegen.kinds.kind import Kind
+from tpsgd_edge.codegen.kinds.kind import KernelFiles, Kind
 from tpsgd_edge.codegen.kinds.unit import Entries, Field, LayerView, numbers
 from tpsgd_edge.quantize.model import (
     IntegerSum,
@@ -85,10 +85,6 @@ def _concat_fields(layer: QuantizedConcat) -> Iterator[Field]:
         yield "shift", Entries("uint8_t", tuple(part.shift for part in layer.parts))
 
 
-ADD = Kind(struct=_sum_struct, words=_sum_words, facts=_facts, forward=_sum)
-CONCAT = Kind(struct=_concat_struct, words=_concat_words, facts=_facts, forward=_concat)
-
-
 @dataclass(frozen=True, slots=True)
 class JoinKernels:
     """Kernels of layers with several inputs, and the C type of their sums."""
@@ -104,3 +100,10 @@ def join_kernels(model: QuantizedModel) -> JoinKernels | None:
     sum_c = C_TYPES[FORMATS[model.value_type].accumulator]
     made = JoinKernels("add" in kinds, "concat" in kinds, sum_c)
     return made if made.has_add or made.has_concat else None
+
+
+_FILES = KernelFiles("join", join_kernels)
+ADD = Kind(files=_FILES, struct=_sum_struct, words=_sum_words, facts=_facts, forward=_sum)
+CONCAT = Kind(
+    files=_FILES, struct=_concat_struct, words=_concat_words, facts=_facts, forward=_concat
+)

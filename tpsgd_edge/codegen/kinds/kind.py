@@ -20,10 +20,24 @@ def _no_calls(_model: QuantizedModel, _layer: object) -> tuple[Call, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class KernelFiles:
+    """A header and a source with the kernels of a kind of layers, or of several kinds.
+
+    Attributes:
+        name: of both, which are tps_NAME.h and tps_NAME.c; templates read `m.kernels.NAME`.
+        kernels: facts about the kernels that a model needs; None, or empty, where it needs none.
+    """
+
+    name: str
+    kernels: Callable[[QuantizedModel], object]
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of layers.
 
     Attributes:
+        files: where its kernels are; None of dense layers, whose kernels all others share.
         struct: the constants of a layer.
         words: what a summary says of a layer behind its sizes.
         facts: what the manifest says of a layer beside its shape.
@@ -37,6 +51,7 @@ class Kind:
         remember: what follows the forward pass where the project trains.
     """
 
+    files: KernelFiles | None
     struct: MakeStruct
     words: Callable[[Any], str]
     facts: Callable[[Any], dict[str, object]]

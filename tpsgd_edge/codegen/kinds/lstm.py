@@ -16,4 +16,4 @@ def _fields(layer: Any) -> tuple[Field, ...]:
     return (("cell_max", c_float(most) if layer.x_type == "f32" else int(most)),)
 
 
-LSTM = gated_kind(_facts, states=("h", "c"), fields=_fields)
+LSTM = gated_kind("lstm", _facts, states=("h", "c"), fields=_fields)

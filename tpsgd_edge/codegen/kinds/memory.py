@@ -16,7 +16,7 @@ from tpsgd_edge.codegen.calls import (
     stream,
     struct_of,
 )
-from tpsgd_edge.codegen.kinds.kind import Kind
+from tpsgd_edge.codegen.kinds.kind import KernelFiles, Kind
 from tpsgd_edge.codegen.kinds.unit import Entries, Field, LayerView, numbers
 from tpsgd_edge.quantize.memories import MEAN_BITS
 from tpsgd_edge.quantize.model import QuantizedMemory, QuantizedModel
@@ -167,4 +167,11 @@ def _recall(_model: QuantizedModel, layer: QuantizedMemory) -> OperationView:
     return OperationView(f"{layer.name}: what it hands on", (output,))
 
 
-MEMORY = Kind(struct=_struct, words=_words, facts=_facts, forward=_forward, recall=_recall)
+MEMORY = Kind(
+    files=KernelFiles("memory", memory_kernels),
+    struct=_struct,
+    words=_words,
+    facts=_facts,
+    forward=_forward,
+    recall=_recall,
+)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from tpsgd_edge.codegen.c import C_TYPES, c_float
 from tpsgd_edge.codegen.calls import OperationView, arena, call, input_of, struct_of
 from tpsgd_edge.codegen.kinds.conv2d import shapes_of
-from tpsgd_edge.codegen.kinds.kind import Kind
+from tpsgd_edge.codegen.kinds.kind import KernelFiles, Kind
 from tpsgd_edge.codegen.kinds.unit import Field, LayerView, numbers
 from tpsgd_edge.quantize.model import QuantizedModel, QuantizedNorm
 
@@ -44,4 +44,10 @@ def _forward(model: QuantizedModel, layer: QuantizedNorm) -> OperationView:
     return OperationView(f"{layer.name}: {shapes}, normalized", (forward,))
 
 
-NORM = Kind(struct=_struct, words=_words, facts=_facts, forward=_forward)
+NORM = Kind(
+    files=KernelFiles("norm", norm_types),
+    struct=_struct,
+    words=_words,
+    facts=_facts,
+    forward=_forward,
+)

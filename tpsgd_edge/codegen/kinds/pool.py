@@ -16,7 +16,7 @@ from tpsgd_edge.codegen.calls import (
 )
 from tpsgd_edge.codegen.conv2d_kernels import MapKernel, map_kernel
 from tpsgd_edge.codegen.kinds.conv2d import shapes_of
-from tpsgd_edge.codegen.kinds.kind import Kind
+from tpsgd_edge.codegen.kinds.kind import KernelFiles, Kind
 from tpsgd_edge.codegen.kinds.unit import Field, LayerView, numbers
 from tpsgd_edge.quantize.model import QuantizedModel, QuantizedPool
 
@@ -103,6 +103,7 @@ def _backward(model: QuantizedModel, pool: QuantizedPool) -> OperationView:
 
 
 POOL = Kind(
+    files=KernelFiles("pool", pool_kernels),
     struct=_struct,
     words=_words,
     facts=_facts,

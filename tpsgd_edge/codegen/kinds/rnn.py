@@ -24,7 +24,7 @@ from tpsgd_edge.codegen.kernel_names import (
     update_suffix,
 )
 from tpsgd_edge.codegen.kinds.dense import ending, weighted_facts, weighted_words
-from tpsgd_edge.codegen.kinds.kind import Kind
+from tpsgd_edge.codegen.kinds.kind import KernelFiles, Kind
 from tpsgd_edge.codegen.kinds.learning import (
     draw_call,
     error_calls,
@@ -160,6 +160,7 @@ def _draw(layer: QuantizedRnn, seed: int) -> Call:
 
 
 RNN = Kind(
+    files=KernelFiles("rnn", rnn_kernels),
     struct=_struct,
     words=weighted_words,
     facts=weighted_facts,
