@@ -24,10 +24,13 @@ from tpsgd_edge.toolchain.interface import interface_of
 
 Table = dict[str, Any]
 CLASSES, SAMPLES = 3, 30
-# The kinds of layers that a spec can name.
-KINDS: tuple[str, ...] = tuple(
-    mark.tag for part in get_args(get_args(LayerSpec)[0]) for mark in get_args(part)[1:]
-)
+# The kinds of layers that a spec can name, and the class of their settings.
+SECTIONS: Mapping[str, type] = {
+    mark.tag: get_args(part)[0]
+    for part in get_args(get_args(LayerSpec)[0])
+    for mark in get_args(part)[1:]
+}
+KINDS: tuple[str, ...] = tuple(SECTIONS)
 # Weights and activations; in f32 all is binary32.
 FORMATS = (("s16", "s8"), ("s8", "s8"), ("s16", "s16"), ("s8", "s16"), ("f32", "s8"))
 _MAP: Table = {"kind": "conv2d", "name": "map", "filters": 2, "kernel": 2, "projection": "random"}

@@ -17,7 +17,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 import tpsgd_edge
-from tests.support.kinds import IN_FLOATS_ALONE, KINDS
+from tests.support.kinds import IN_FLOATS_ALONE, KINDS, SECTIONS
 from tpsgd_edge.graph import WeightedLayer
 from tpsgd_edge.graph.weightless import Weightless
 from tpsgd_edge.quantize.parameters import ValueType
@@ -57,6 +57,8 @@ _RECURRENT = {"rnn", *_GATED}
 _WEIGHTED = {"dense", "conv2d", *_RECURRENT}
 _DEVICE_KINDS = GRAPH_KINDS - {*IN_FLOATS_ALONE}
 _PLAIN = _DEVICE_KINDS - {"detector"}
+# Kinds without weights that backpropagation does not pass.
+_STOPS = {kind for kind, settings in SECTIONS.items() if settings.errors_stop}
 # Kinds that read several values: those of a device, and with those that only floating point has.
 _JOINS = {"add", "concat"}
 _ALL_JOINS = {*_JOINS, *IN_FLOATS_ALONE}
@@ -104,7 +106,7 @@ PARTS: Mapping[str, tuple[set[str], ...]] = {
         _RECURRENT,
         _GATED,
         _WEIGHTED - _GATED,
-        _PLAIN - _JOINS - {*_RECURRENT, "memory", "norm"},
+        _PLAIN - _JOINS - {*_RECURRENT, "memory", *_STOPS},
         {*_WEIGHTED, "memory", "detector"},
     ),
     "losses": (

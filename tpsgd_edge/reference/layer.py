@@ -154,9 +154,8 @@ class GatedLayer(RecurrentLayer, Protocol):
 def from_quantized(layer: QuantizedLayer, model: QuantizedModel) -> ReferenceLayer:
     """The layer with its constants at hand, and weights of zero."""
     key = layer.kind, layer.x_type
-    untrained = POOLS.get(key) or JOINS.get(key) or MEMORIES.get(key) or NORMS.get(key)
-    if untrained is not None:
-        return untrained(layer)
+    if key in UNTRAINED:
+        return UNTRAINED[key](layer)
     make = GATED.get(key) or DETECTORS.get(key) or WEIGHTED[key]
     return make(layer, model.labels.kind, model.labels.count)
 
@@ -184,15 +183,11 @@ WEIGHTED: Mapping[tuple[str, str], MakeWeighted] = {
     **_kind("conv2d", IntegerConv2d.from_quantized, Binary32Conv2d.from_quantized),
     **_kind("rnn", IntegerRnn.from_quantized, Binary32Rnn.from_quantized),
 }
-POOLS: Mapping[tuple[str, str], MakeUntrained] = {
+UNTRAINED: Mapping[tuple[str, str], MakeUntrained] = {
     **_kind("max_pool", IntegerMaxPool.from_quantized, Binary32MaxPool.from_quantized),
     **_kind("average_pool", IntegerAveragePool.from_quantized, Binary32AveragePool.from_quantized),
-}
-MEMORIES: Mapping[tuple[str, str], Callable[[Any], MemoryLayer]] = _kind(
-    "memory", IntegerMemory.from_quantized, Binary32Memory.from_quantized
-)
-NORMS: Mapping[tuple[str, str], MakeUntrained] = _kind("norm", IntegerNorm, Binary32Norm)
-JOINS: Mapping[tuple[str, str], MakeUntrained] = {
+    **_kind("memory", IntegerMemory.from_quantized, Binary32Memory.from_quantized),
+    **_kind("norm", IntegerNorm, Binary32Norm),
     **_kind("add", IntegerAdd, Binary32Add),
     **_kind("concat", IntegerConcat, Binary32Concat),
 }

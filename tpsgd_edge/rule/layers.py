@@ -26,11 +26,10 @@ from tpsgd_edge.graph import (
     Gru,
     Layer,
     Lstm,
-    Memory,
-    Norm,
     Pool,
     Rnn,
     Shape,
+    WeightlessLayer,
     is_adaptor,
 )
 from tpsgd_edge.rule.attention import attention_forward, attention_gradients
@@ -233,7 +232,7 @@ def _shifted(layer: Pool, row: int, column: int) -> tuple[slice, ...]:
     )
 
 
-def _pool_update(layer: Memory | Norm | Pool, x: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
+def _pool_update(layer: WeightlessLayer, x: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
     raise TypeError(f"layer '{layer.name}' has no weights")
 
 
