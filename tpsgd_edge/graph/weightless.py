@@ -1,4 +1,4 @@
-"""What all layers without weights share, and what others ask of any of them."""
+"""Facts of all layers without weights, and the questions that others ask of any of them."""
 
 import math
 from typing import ClassVar, Protocol

@@ -48,5 +48,5 @@ class QuantizedNorm(Weightless):
 
     @property
     def about(self) -> str:
-        """What is taken off, in words."""
+        """Say what is taken off."""
         return f"{'mean and deviation' if self.centered else 'root of the mean square'} taken off"

@@ -1,4 +1,4 @@
-"""What all layers without weights share, and what others ask of any of them."""
+"""Facts of all layers without weights, and the questions that others ask of any of them."""
 
 import math
 from typing import ClassVar, Protocol, Self
@@ -65,7 +65,7 @@ class QuantizedWeightless(Mapped, Protocol):
 
     @property
     def about(self) -> str:
-        """What it does, in words."""
+        """Say what it does."""
 
 
 class Weightless:
@@ -108,5 +108,5 @@ class Weightless:
 
     @property
     def about(self: Mapped) -> str:
-        """What it does, in words: its kind."""
+        """Say what it does: its kind."""
         return self.kind.replace("_", " ")
