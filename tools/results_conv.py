@@ -188,6 +188,8 @@ def whole_rows() -> Iterator[Row]:
     yield Row("tpSGD, carried scores, s16", run, rates)
 
 
+# What was tried in s8 beside rates.
+TRIED_S8 = ("dead_zone=0.02", "dead_zone=0.05", "final_rate=0.003", "final_rate=0.1")
 VGG_RATES_S8 = ((0.0015, 0.0125), (0.0015, 0.025))
 VGG_CARRIED = {
     "s16": (
@@ -195,7 +197,11 @@ VGG_CARRIED = {
         *((0.0015, last) for last in (0.003, 0.00625, 0.0125)),
         (0.003, 0.0125),
     ),
-    "s8": (*((0.0015, last) for last in (0.0125, 0.025, 0.05)), (0.003, 0.0125)),
+    "s8": (
+        *((0.0015, last) for last in (0.0125, 0.025, 0.05, 0.1)),
+        *((0.003, last) for last in (0.0125, 0.025, 0.05, 0.1)),
+        *((0.00075, 0.05), (0.006, 0.05)),
+    ),
 }
 
 
@@ -279,6 +285,18 @@ def totals_table(table: Table) -> Iterator[str]:
         yield f"| {seed} | " + " | ".join(f"{100 * after[name]:.1f}" for name in names) + " |"
 
 
+def tries_table(table: Table) -> Iterator[str]:
+    """Accuracy on held-out samples of settings in s8, at the best rates, by one seed."""
+    s8 = Run("vgg_small", "code", settings=(*FITTED, CARRIED), weights="s8")
+    run = table.tuned(Row("", s8, VGG_CARRIED["s8"]))
+    yield "| setting | held out, % |"
+    yield "|---|---:|"
+    for settings in ((), *((f"rule.{tried}",) for tried in TRIED_S8)):
+        one = replace(run, settings=(*run.settings, *settings), held_out=True)
+        if (found := table.result(one)) is not None:
+            yield f"| {', '.join(settings) or 'none'} | {100 * found['accuracy']:.2f} |"
+
+
 SEEDS = (1, 2, 3)
 CNN_RATES = ((0.008, 0.1), (0.012, 0.1), (0.016, 0.1))
 HAR_RATES = ((0.01, 0.1), (0.02, 0.1), (0.04, 0.1))
@@ -288,6 +306,7 @@ TABLES: Mapping[str, Callable[[Table], Iterator[str]]] = {
     "fashion_cnn": lambda table: table_of(CNN_ROWS, table, seeds=SEEDS),
     "vgg_small": lambda table: table_of(tuple(depth_rows()), table, seeds=SEEDS),
     "vgg_small totals": totals_table,
+    "vgg_small tries": tries_table,
     "vgg_small whole": lambda table: table_of(tuple(whole_rows()), table, seeds=SEEDS[:2]),
     "har_conv1d": lambda table: table_of(HAR_ROWS, table, seeds=SEEDS),
 }
@@ -326,7 +345,7 @@ def data_of(run: Run) -> Dataset:
 def after_each_layer(run: Run) -> dict[str, float]:
     """Train, and score the sum of scores after each layer, in real numbers."""
     prepared = prepare(spec_of(run), data_of(run))
-    state = read_dump(prepared.model, _trained(prepared).state, where="what was trained")
+    state = read_dump(prepared.model, trained(prepared).state, where="what was trained")
     graph = with_state(prepared, state)
     inputs, dataset = prepared.model.inputs, prepared.dataset
     x = (dataset.x_test - inputs.mean) / inputs.std
@@ -349,10 +368,10 @@ def _train_code(run: Run, spec: Spec, dataset: Dataset) -> float:
     prepared = prepare(spec, dataset)
     if run.rule == "code random":
         prepared = replace(prepared, model=with_frozen_hidden_layers(prepared.model))
-    return _trained(prepared).scores[-1].value
+    return trained(prepared).scores[-1].value
 
 
-def _trained(prepared: Prepared) -> Training:
+def trained(prepared: Prepared) -> Training:
     project, model = render_project(prepared), prepared.model
     with scratch_project(project) as folder:
         binary = compile_for_host(project, folder)
