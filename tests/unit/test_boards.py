@@ -65,13 +65,14 @@ def test_the_boards_that_are_there():
         "microbit",
         "mps2-an386",
         "netduinoplus2",
+        "pico",
         "riscv-virt",
     ]
     assert [board.name for board in TAKEN] == [
         *("esp32-c3", "esp32-c6", "microbit-v2", "nano33ble", "nucleo-f446re", "nucleo-l476rg"),
-        *("pico", "pico2", "pico2-riscv", "stm32f4-discovery"),
+        *("pico2", "pico2-riscv", "stm32f4-discovery"),
     ]
-    assert {board.name for board in BOARDS if board.keeps} == {"mps2-an386", "riscv-virt"}
+    assert {board.name for board in BOARDS if board.emulator.keeps} == {"mps2-an386", "riscv-virt"}
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
@@ -148,13 +149,13 @@ class TestWhichBoard:
         assert with_board(spec) == spec
 
     def test_a_board_without_firmware_sets_them_too(self, tmp_path):
-        spec = with_board(spec_with(tmp_path, 'board = "pico"'))
-        assert spec.platform.name == "cortex-m0plus"
-        assert (budget_of(spec).ram, budget_of(spec).flash) == (264 * 1024, 2 * 1024 * 1024)
-        assert place_of(spec) == "pico"
+        spec = with_board(spec_with(tmp_path, 'board = "pico2"'))
+        assert spec.platform.name == "cortex-m33"
+        assert (budget_of(spec).ram, budget_of(spec).flash) == (520 * 1024, 4 * 1024 * 1024)
+        assert place_of(spec) == "pico2"
         with pytest.raises(SpecError) as caught:
-            load_booting_board("pico")
-        assert caught.value.what == "there is no firmware for the board 'pico' here"
+            load_booting_board("pico2")
+        assert caught.value.what == "there is no firmware for the board 'pico2' here"
         assert "microbit, mps2-an386" in caught.value.help
 
     def test_a_limit_of_the_spec_stays(self, tmp_path):
@@ -202,10 +203,10 @@ class TestProject:
         assert not [path for path in files if path.startswith("board/")]
 
     def test_of_a_board_without_firmware_there_is_only_the_model(self, tmp_path):
-        files = project_files({"board": "pico"}, {"store": True, "wire": True})
+        files = project_files({"board": "pico2"}, {"store": True, "wire": True})
         assert not [path for path in files if path.startswith("board/")]
         assert {"net_store.h", "net_wire.h"} <= set(files)
-        assert compile_board(spec_with(tmp_path, 'board = "pico"'), _Project(), tmp_path) is None
+        assert compile_board(spec_with(tmp_path, 'board = "pico2"'), _Project(), tmp_path) is None
 
     def test_without_a_wire_the_board_says_what_its_self_test_came_to(self):
         main = project_files({"board": "microbit"}, {})["board/main.c"]
@@ -267,6 +268,7 @@ class TestBoardFiles:
             ),
             ("qemu = {", "# qemu = {", ["how its firmware runs", "[uart] and [storage] alone"]),
             ("uart = {", "# uart = {", ["how its firmware runs", "[storage] and [qemu] alone"]),
+            ("notes", 'node = { script = "a.mjs", package = "a" }\nnotes', ["[qemu] and [node]"]),
             ("hex", "uf2", ["which UF2 files", 'format = "uf2" without a family']),
             ("ready", "family = 1, ready", ["which UF2 files", 'format = "hex" with a family']),
             ("hex", "elf", ["unknown value of 'format'", "uf2, hex, bin"]),
