@@ -23,6 +23,7 @@ from tpsgd_edge.toolchain.board import (
     load_booting_board,
     with_board,
 )
+from tpsgd_edge.toolchain.board_emulators import node_packages
 from tpsgd_edge.toolchain.board_file import read_board_file
 from tpsgd_edge.toolchain.board_run import EmulatedBoard, Pace, erased_storage
 from tpsgd_edge.toolchain.build import WARNINGS, device_flags
@@ -296,6 +297,18 @@ class TestRunning:
             EmulatedBoard(load_board("microbit"), tmp_path / "net.elf")
         assert caught.value.what == "the emulator qemu-system-arm is not installed"
         assert "apt install qemu-system-arm" in caught.value.help
+
+    def test_a_missing_package_of_node_is_named(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("sys.prefix", str(tmp_path))
+        monkeypatch.setenv("NODE_PATH", "")
+        with pytest.raises(ToolError) as caught:
+            EmulatedBoard(load_board("pico"), tmp_path / "net.elf")
+        assert caught.value.what == "the package rp2040js is not installed"
+        assert (caught.value.where, caught.value.help) == ("board 'pico'", "npm install rp2040js")
+        (tmp_path / "node_modules" / "rp2040js").mkdir(parents=True)
+        (tmp_path / "node_modules" / "rp2040js" / "package.json").touch()
+        assert node_packages("rp2040js") == (tmp_path / "node_modules").resolve()
 
     def test_bytes_take_their_time_one_after_the_other(self, monkeypatch):
         slept, clock = [], [100.0]

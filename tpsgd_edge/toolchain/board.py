@@ -237,7 +237,12 @@ def with_board(spec: Spec) -> Spec:
 def board_files(board: BootingBoard, *, has_store: bool) -> dict[str, str]:
     """Start-up code, drivers, numbers and linker script of a board, path -> text."""
     folder = firmware_dir() / "board"
-    names = [*_FILES, *board.files, f"startup_{board.platform.port}.c", f"uart_{board.uart.driver}.c"]
+    names = [
+        *_FILES,
+        *board.files,
+        f"startup_{board.platform.port}.c",
+        f"uart_{board.uart.driver}.c",
+    ]
     if has_store and board.storage is not None:
         names += ["tps_board_storage.h", "storage.c", f"storage_{board.storage.driver}.c"]
     files = {f"board/{name}": (folder / name).read_text(encoding="utf-8") for name in names}

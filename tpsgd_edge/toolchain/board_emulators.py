@@ -59,7 +59,7 @@ class BoardQemu:
         return tuple(string.Template(word).substitute(file=file) for word in self.keeps)
 
     def environment(self) -> Mapping[str, str]:
-        """What it needs in its environment."""
+        """Variables that are added to its environment."""
         return {}
 
     def _start(self, program: Path) -> tuple[str, ...]:
@@ -93,7 +93,7 @@ class BoardNode:
         return (node_command(), str(self.script), str(program), socket)
 
     def environment(self) -> Mapping[str, str]:
-        """What it needs in its environment.
+        """Variables that are added to its environment.
 
         Raises:
             ToolError: the package is not installed.
@@ -125,7 +125,7 @@ def node_packages(name: str) -> Path:
 
 
 def _places() -> Iterator[Path]:
-    """Those of NODE_PATH, of the working folder and those above it, of the Python environment."""
+    """Folders of NODE_PATH, of the working folder and all above it, of the Python environment."""
     yield from map(Path, filter(None, os.environ.get("NODE_PATH", "").split(os.pathsep)))
     here = Path.cwd()
     yield from (folder / "node_modules" for folder in (here, *here.parents))
