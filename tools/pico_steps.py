@@ -3,11 +3,11 @@
     python tools/pico_steps.py                         needs node, and npm install rp2040js
     python tools/pico_steps.py examples/digits.toml --passes 5
 
-builds the firmware of a spec for the Pico, writes the UF2 file that its boot loader takes, and starts
-that in rp2040js. Over the line the board tests itself and learns the samples of `tpsgd-edge example`,
-twenty times all of them. In the end its weights are compared with the reference's: ends with 1 where
-a bit differs. Time is cycles of instructions, as rp2040js counts them, at the clock that the firmware
-sets; waiting for flash is in none of them.
+builds the firmware of a spec for the Pico, writes the UF2 file that its boot loader takes, and
+starts that in rp2040js. Over the line the board tests itself and learns the samples of
+`tpsgd-edge example`, twenty times all of them. In the end its weights are compared with the
+reference's: ends with 1 where a bit differs. Time is cycles of instructions, as rp2040js counts
+them, at the clock that the firmware sets; waiting for flash is in none of them.
 """
 
 import argparse

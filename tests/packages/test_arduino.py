@@ -1,4 +1,4 @@
-"""Arduino: arduino-builder compiles the sketch, simavr and avr8js run it, with the reference's bits."""
+"""Arduino: arduino-builder compiles sketches, simavr and avr8js run them, bits are the reference's."""
 
 import re
 import subprocess

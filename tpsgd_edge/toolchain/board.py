@@ -12,7 +12,6 @@ from tpsgd_edge.spec import Spec
 from tpsgd_edge.spec.problems import did_you_mean
 from tpsgd_edge.toolchain.board_emulators import BoardNode, BoardQemu, board_node, board_qemu
 from tpsgd_edge.toolchain.board_file import (
-    BoardKeys,
     BoardQemuKeys,
     DriveKeys,
     EraseKeys,
