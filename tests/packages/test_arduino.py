@@ -1,4 +1,4 @@
-"""Arduino: arduino-builder compiles sketches, simavr and avr8js run them, bits are the reference's."""
+"""Arduino: arduino-builder compiles sketches, simavr and avr8js run them to the reference's bits."""
 
 import re
 import subprocess
