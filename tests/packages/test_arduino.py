@@ -1,4 +1,4 @@
-"""Arduino: arduino-builder compiles sketches, simavr and avr8js run them to the reference's bits."""
+"""Arduino: arduino-builder compiles sketches; in simavr and avr8js they learn the same bits."""
 
 import re
 import subprocess
