@@ -18,6 +18,14 @@
 #define TPS_FLASH
 #endif
 
+/* Room that keeps no value between two calls, off the stack. MicroPython's linker of native modules
+ * takes such variables only where all files see them; those of a function are on the stack there. */
+#ifdef MICROPY_ENABLE_DYNRUNTIME
+#define TPS_STATIC
+#else
+#define TPS_STATIC static
+#endif
+
 /* A function of its own has all registers to itself, and its caller saves fewer. */
 #ifdef __GNUC__
 #define TPS_APART __attribute__((noinline))
