@@ -17,11 +17,9 @@
 #define TPS_FLASH
 #endif
 
-/* Room that keeps no value between two calls, off the stack. MicroPython's linker of native modules
- * takes such variables only where all files see them; those of a function are on the stack there. */
-#ifdef MICROPY_ENABLE_DYNRUNTIME
-#define TPS_STATIC
-#else
+/* Room that keeps no value between two calls, off the stack. -DTPS_STATIC= is for linkers that take
+ * only variables which all files see: that of MicroPython's native modules. */
+#ifndef TPS_STATIC
 #define TPS_STATIC static
 #endif
 

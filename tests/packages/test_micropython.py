@@ -13,9 +13,9 @@ from tests.unit.test_two_models import run
 from tpsgd_edge.codegen.example import EPOCHS
 
 TREE = TREES / "micropython"
-NATIVE = "-DMICROPY_ENABLE_DYNRUNTIME"
+NATIVE = ["-DMICROPY_ENABLE_DYNRUNTIME", "-DTPS_STATIC="]
 # What native modules are compiled with: py/dynruntime.mk of MicroPython.
-OBJECTS = ["-fpic", "-fno-common", "-Os", NATIVE]
+OBJECTS = ["-fpic", "-fno-common", "-Os", *NATIVE]
 CORES = {
     "gcc": [],
     "arm-none-eabi-gcc": ["-mthumb", "-mcpu=cortex-m0"],
@@ -41,7 +41,7 @@ def program(folder: Path, flags: list[str]) -> Path:
     return built
 
 
-@pytest.mark.parametrize("flags", [[], [NATIVE]], ids=["user module", "native module"])
+@pytest.mark.parametrize("flags", [[], NATIVE], ids=["user module", "native module"])
 def test_a_module_learns_what_the_reference_learns(flags, tmp_path):
     folder = made(digits_spec(), "micropython", tmp_path / "digits").folder
     built = program(folder, flags)
@@ -76,6 +76,19 @@ def variables(gcc: str, folder: Path) -> list[str]:
     """Variables of one file, and those with a first value, in the objects of a folder."""
     listed = run(gcc.removesuffix("gcc") + "nm", *folder.glob("*.o"))
     return re.findall(r" [bD] (?!\w+_layer$)(\S+)$", listed, re.MULTILINE)
+
+
+def test_the_makefile_has_what_these_tests_compile_with(tmp_path):
+    folder = made(digits_spec(), "micropython", tmp_path / "digits").folder
+    makefile = (folder / "Makefile").read_text()
+    assert NATIVE[1] in makefile.split()
+    assert "SRC = mod_digits.c $(wildcard src/*.c)\n" in makefile
+
+
+def test_names_and_texts_of_micropython_are_in_no_header(tmp_path):
+    """Its tools look for them in .c files, and fail where a header comes first."""
+    folder = made(digits_spec(), "micropython", tmp_path / "digits").folder
+    assert [path.name for path in folder.rglob("*.h") if "MP_" in path.read_text()] == []
 
 
 def test_the_example_calls_what_the_module_has(tmp_path):
