@@ -93,10 +93,16 @@ $(VENV)/.link: $(VENV)/.demo
 
 # torch comes with the exact version of constraints.txt; an open range would fetch gigabytes of CUDA.
 # cobs is built from its sources, which brings what that needs only under build isolation.
-$(VENV)/.test: $(VENV)/.demo
+$(VENV)/.test: $(VENV)/.demo | $(VENV)/.node
 	$(PIP_INSTALL) cobs
 	$(PIP_INSTALL) --no-build-isolation --editable '.[emulator,dev,ecosystems,fleet,link,notebook,onnx,search,sklearn,torch]'
 	@touch $@
+
+# Emulators of boards from npm. Where that is missing or fails, tests that need them skip.
+$(VENV)/.node: $(VENV)/pyvenv.cfg tests/node/package.json tests/node/package-lock.json
+	@mkdir -p $(VENV)/node && cp tests/node/*.json $(VENV)/node
+	@if npm ci --prefix $(VENV)/node --no-audit --no-fund --ignore-scripts; then touch $@; \
+		else echo 'no packages of npm: tests that run boards in node skip'; fi
 
 $(VENV)/.docs: $(VENV)/.demo
 	$(PIP_INSTALL) --no-build-isolation --editable '.[docs]'

@@ -196,7 +196,7 @@ def demonstrate(arguments: argparse.Namespace, folder: Path) -> int:
 
 def main() -> int:
     """Read the command line."""
-    keeping = [board.name for board in booting_boards() if board.keeps]
+    keeping = [board.name for board in booting_boards() if board.emulator.keeps]
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--board", choices=keeping, default="mps2-an386")
     parser.add_argument("--epochs", type=int, default=2)

@@ -2,7 +2,6 @@
 
 import os
 import random
-import shutil
 import threading
 
 import numpy as np
@@ -32,7 +31,7 @@ pytestmark = [pytest.mark.emulator, pytest.mark.slow]
 LIMITS = Limits(answer=10.0, slow=30.0, tries=3)
 # A board whose power went is given up soon.
 IMPATIENT = Limits(answer=1.0, slow=1.0, tries=1)
-KEEPING = [board for board in booting_boards() if board.keeps]
+KEEPING = [board for board in booting_boards() if board.emulator.keeps]
 
 
 @pytest.fixture
@@ -40,8 +39,10 @@ def program(tmp_path):
     """Builds the net for a board; skips where a compiler or the emulator is missing."""
 
     def build(board, **options):
-        if shutil.which(board.qemu.command) is None:
-            pytest.skip(f"needs {board.qemu.command}")
+        try:
+            board.emulator.on_socket(tmp_path / "net.elf", "uart", None)
+        except ToolError as error:
+            pytest.skip(error.what)
         try:
             binary = board_program(board.name, tmp_path, **options)
         except ToolError as error:

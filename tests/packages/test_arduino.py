@@ -1,4 +1,4 @@
-"""Arduino: arduino-builder compiles the sketch, simavr runs it, the bits are the reference's."""
+"""Arduino: arduino-builder compiles sketches; in simavr and avr8js they learn the same bits."""
 
 import re
 import subprocess
@@ -10,6 +10,9 @@ import pytest
 from tests.packages.making import digits_spec, made
 from tests.unit.test_example import expected_digest, make_spec
 from tests.unit.test_odd_compilers import needed
+from tpsgd_edge.errors import ToolError
+from tpsgd_edge.toolchain.board_emulators import node_packages
+from tpsgd_edge.toolchain.node_link import node_command
 
 _CORE = Path("/usr/share/arduino/hardware")
 _BUILDER = Path("/usr/share/arduino-builder")
@@ -23,10 +26,16 @@ pytestmark = pytest.mark.slow
 
 def sketch_on(board: str, sketch: Path, libraries: Path) -> str:
     """What a sketch says until its digest, on a simulated board."""
-    builder, simavr = needed("arduino-builder"), needed("simavr")
+    simavr, elf = needed("simavr"), sketch_for(board, sketch, libraries)
+    return until_digest(simavr, BOARDS[board][1], elf)
+
+
+def sketch_for(board: str, sketch: Path, libraries: Path) -> Path:
+    """The ELF of a sketch."""
+    builder = needed("arduino-builder")
     if not _CORE.is_dir():
         pytest.skip("arduino-core-avr is not installed")
-    name, core = BOARDS[board]
+    name, _ = BOARDS[board]
     build = libraries.parent / "build"
     tools = libraries.parent / "tools"
     for folder in (build, tools):
@@ -42,7 +51,7 @@ def sketch_on(board: str, sketch: Path, libraries: Path) -> str:
     warnings = re.findall(r"^(?!.*put into program memory area).*warning:.*$", done.stderr, re.M)
     ours = [line for line in warnings if "/cores/" not in line]
     assert ours == []
-    return until_digest(simavr, core, build / f"{sketch.name}.elf")
+    return build / f"{sketch.name}.elf"
 
 
 def until_digest(simavr: str, core: str, elf: Path) -> str:
@@ -62,13 +71,42 @@ def until_digest(simavr: str, core: str, elf: Path) -> str:
     return said
 
 
+def in_avr8js(elf: Path) -> str:
+    """What the program of an Uno sends until its digest, in another emulator."""
+    try:
+        node, packages = node_command(), node_packages("avr8js")
+    except ToolError as error:
+        pytest.skip(error.what)
+    script = Path(__file__).with_name("avr8js.mjs")
+    environment = {"NODE_PATH": str(packages), "PATH": str(Path(node).parent)}
+    done = subprocess.run(
+        [node, script, elf, "3000"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    return done.stdout
+
+
 def test_an_uno_learns_digits_in_its_2_kb(tmp_path):
     spec = digits_spec()
     folder = made(spec, "arduino", tmp_path / "libraries" / "digits").folder
-    said = sketch_on("uno", folder / "examples" / "Learn" / "Learn.ino", tmp_path / "libraries")
+    sketch = folder / "examples" / "Learn" / "Learn.ino"
+    said = sketch_on("uno", sketch, tmp_path / "libraries")
     assert "self-test passed.." in said
     assert f"digest {expected_digest(spec, PASSES):X}.." in said
     assert "saved" not in said, "1 KB of EEPROM does not hold two checkpoints"
+    again = in_avr8js(tmp_path / "build" / "Learn.ino.elf")
+    assert without_times(again) == without_times(said.replace("..\n", "\n"))
+    assert f"digest {expected_digest(spec, PASSES):X}" in again.splitlines()
+
+
+def without_times(said: str) -> list[str]:
+    """Lines of a sketch, but for its microseconds and what a simulator says itself."""
+    lines = re.findall(r"^(?:self-test|answer|pass|steps|digest).*$", said, re.MULTILINE)
+    return [re.sub(r"microseconds .*", "", line) for line in lines]
 
 
 def test_a_mega_learns_values_and_saves_them(tmp_path):

@@ -1,6 +1,5 @@
 """Manifests: what the ecosystems' own tools, or checks of their formats, say of packages."""
 
-import ast
 import json
 import re
 import subprocess
@@ -175,16 +174,3 @@ def test_the_build_files_of_a_system_build_its_example(target, tree, sample, pro
     run(cmake, "--build", tmp_path / "b")
     said = run(tmp_path / "b" / program).splitlines()
     assert said[-2:] == ["saved", f"digest {digits_digest()}"]
-
-
-def test_the_example_of_micropython_calls_what_its_module_has(tmp_path):
-    folder = made(digits_spec(), "micropython", tmp_path / "digits").folder
-    tree = ast.parse((folder / "examples" / "learn.py").read_text())
-    called = {
-        node.attr
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "digits"
-    }
-    module = (folder / "mod_digits.c").read_text()
-    assert {"train", "predict", "save", "load", "STORAGE_BYTES"} <= called
-    assert called <= set(re.findall(r"MP_QSTR_(\w+)\)", module))

@@ -23,6 +23,7 @@ from tpsgd_edge.toolchain.board import (
     load_booting_board,
     with_board,
 )
+from tpsgd_edge.toolchain.board_emulators import node_packages
 from tpsgd_edge.toolchain.board_file import read_board_file
 from tpsgd_edge.toolchain.board_run import EmulatedBoard, Pace, erased_storage
 from tpsgd_edge.toolchain.build import WARNINGS, device_flags
@@ -65,13 +66,14 @@ def test_the_boards_that_are_there():
         "microbit",
         "mps2-an386",
         "netduinoplus2",
+        "pico",
         "riscv-virt",
     ]
     assert [board.name for board in TAKEN] == [
         *("esp32-c3", "esp32-c6", "microbit-v2", "nano33ble", "nucleo-f446re", "nucleo-l476rg"),
-        *("pico", "pico2", "pico2-riscv", "stm32f4-discovery"),
+        *("pico2", "pico2-riscv", "stm32f4-discovery"),
     ]
-    assert {board.name for board in BOARDS if board.keeps} == {"mps2-an386", "riscv-virt"}
+    assert {board.name for board in BOARDS if board.emulator.keeps} == {"mps2-an386", "riscv-virt"}
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
@@ -148,13 +150,13 @@ class TestWhichBoard:
         assert with_board(spec) == spec
 
     def test_a_board_without_firmware_sets_them_too(self, tmp_path):
-        spec = with_board(spec_with(tmp_path, 'board = "pico"'))
-        assert spec.platform.name == "cortex-m0plus"
-        assert (budget_of(spec).ram, budget_of(spec).flash) == (264 * 1024, 2 * 1024 * 1024)
-        assert place_of(spec) == "pico"
+        spec = with_board(spec_with(tmp_path, 'board = "pico2"'))
+        assert spec.platform.name == "cortex-m33"
+        assert (budget_of(spec).ram, budget_of(spec).flash) == (520 * 1024, 4 * 1024 * 1024)
+        assert place_of(spec) == "pico2"
         with pytest.raises(SpecError) as caught:
-            load_booting_board("pico")
-        assert caught.value.what == "there is no firmware for the board 'pico' here"
+            load_booting_board("pico2")
+        assert caught.value.what == "there is no firmware for the board 'pico2' here"
         assert "microbit, mps2-an386" in caught.value.help
 
     def test_a_limit_of_the_spec_stays(self, tmp_path):
@@ -202,10 +204,10 @@ class TestProject:
         assert not [path for path in files if path.startswith("board/")]
 
     def test_of_a_board_without_firmware_there_is_only_the_model(self, tmp_path):
-        files = project_files({"board": "pico"}, {"store": True, "wire": True})
+        files = project_files({"board": "pico2"}, {"store": True, "wire": True})
         assert not [path for path in files if path.startswith("board/")]
         assert {"net_store.h", "net_wire.h"} <= set(files)
-        assert compile_board(spec_with(tmp_path, 'board = "pico"'), _Project(), tmp_path) is None
+        assert compile_board(spec_with(tmp_path, 'board = "pico2"'), _Project(), tmp_path) is None
 
     def test_without_a_wire_the_board_says_what_its_self_test_came_to(self):
         main = project_files({"board": "microbit"}, {})["board/main.c"]
@@ -267,6 +269,7 @@ class TestBoardFiles:
             ),
             ("qemu = {", "# qemu = {", ["how its firmware runs", "[uart] and [storage] alone"]),
             ("uart = {", "# uart = {", ["how its firmware runs", "[storage] and [qemu] alone"]),
+            ("notes", 'node = { script = "a.mjs", package = "a" }\nnotes', ["[qemu] and [node]"]),
             ("hex", "uf2", ["which UF2 files", 'format = "uf2" without a family']),
             ("ready", "family = 1, ready", ["which UF2 files", 'format = "hex" with a family']),
             ("hex", "elf", ["unknown value of 'format'", "uf2, hex, bin"]),
@@ -294,6 +297,18 @@ class TestRunning:
             EmulatedBoard(load_board("microbit"), tmp_path / "net.elf")
         assert caught.value.what == "the emulator qemu-system-arm is not installed"
         assert "apt install qemu-system-arm" in caught.value.help
+
+    def test_a_missing_package_of_node_is_named(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("sys.prefix", str(tmp_path))
+        monkeypatch.setenv("NODE_PATH", "")
+        with pytest.raises(ToolError) as caught:
+            EmulatedBoard(load_board("pico"), tmp_path / "net.elf")
+        assert caught.value.what == "the package rp2040js is not installed"
+        assert (caught.value.where, caught.value.help) == ("board 'pico'", "npm install rp2040js")
+        (tmp_path / "node_modules" / "rp2040js").mkdir(parents=True)
+        (tmp_path / "node_modules" / "rp2040js" / "package.json").touch()
+        assert node_packages("rp2040js") == (tmp_path / "node_modules").resolve()
 
     def test_bytes_take_their_time_one_after_the_other(self, monkeypatch):
         slept, clock = [], [100.0]

@@ -364,7 +364,7 @@ class TestCommand:
         ("board", "code", "words"),
         [
             ("", 2, ["the spec names no board", 'board = "pico"']),
-            ("pico", 2, ["there is no firmware for the board 'pico' here", "--program FILE"]),
+            ("pico2", 2, ["there is no firmware for the board 'pico2' here", "--program FILE"]),
             ("microbit", 3, ["there is no program yet", "tpsgd-edge build net.toml"]),
         ],
     )

@@ -92,8 +92,7 @@ def _next_on(board: "Board", folder: Path, spec: "Spec") -> str:
             "tpsgd-edge package"
         )
     program = folder / "build" / f"{spec.name}.elf"
-    line = "pty" if spec.firmware.wire else "stdio"
-    return f"run: {' '.join(board.qemu_words(program))} -display none -serial {line}"
+    return f"run: {' '.join(board.emulator.words(program, has_wire=spec.firmware.wire))}"
 
 
 def show_verify(result: VerifyResult) -> str:

@@ -10,19 +10,20 @@ from tpsgd_edge.assets import firmware_dir
 from tpsgd_edge.errors import SpecError
 from tpsgd_edge.spec import Spec
 from tpsgd_edge.spec.problems import did_you_mean
+from tpsgd_edge.toolchain.board_emulators import BoardNode, BoardQemu, board_node, board_qemu
 from tpsgd_edge.toolchain.board_file import (
-    BoardKeys,
     BoardQemuKeys,
     DriveKeys,
     EraseKeys,
     FlashingKeys,
     ImageFormat,
+    NodeKeys,
     StorageKeys,
     UartKeys,
     read_board_file,
 )
 from tpsgd_edge.toolchain.build import Image
-from tpsgd_edge.toolchain.platforms import MemoryMap, Platform, Qemu, load_platform, memory_map
+from tpsgd_edge.toolchain.platforms import MemoryMap, Platform, load_platform, memory_map
 
 _FOLDER = Path(__file__).resolve().parent / "boards"
 _FILES = ("tps_board.h", "tps_start.h", "tps_uart.h")
@@ -126,30 +127,19 @@ class BootingBoard(Board):
     """A board for which there are start-up code and drivers, and an emulator that runs them.
 
     Attributes:
+        files: of firmware/board, besides start-up code and drivers.
         storage: None where checkpoints cannot be kept.
-        qemu: the machine; its firmware talks over the first -serial.
-        program: the option of QEMU that takes the firmware.
-        keeps: further arguments of QEMU that keep the storage in the file "$file".
     """
 
+    files: tuple[str, ...]
     uart: Uart
     storage: Storage | None
-    qemu: Qemu
-    program: str
-    keeps: tuple[str, ...]
+    emulator: BoardQemu | BoardNode
 
     @property
     def boots(self) -> bool:
         """Tell whether the project has firmware for it, which an emulator runs."""
         return True
-
-    def qemu_words(self, program: Path) -> tuple[str, ...]:
-        """QEMU's command with a program, without what its serial port is connected to."""
-        return (self.qemu.command, *self.qemu.arguments, self.program, str(program))
-
-    def keeping(self, file: Path) -> tuple[str, ...]:
-        """Arguments of QEMU with which the storage lies in a file, which is there already."""
-        return tuple(string.Template(word).substitute(file=file) for word in self.keeps)
 
     def image(self, *, has_store: bool) -> Image:
         """Start-up code and drivers around the model's code, to be linked for the board."""
@@ -246,7 +236,12 @@ def with_board(spec: Spec) -> Spec:
 def board_files(board: BootingBoard, *, has_store: bool) -> dict[str, str]:
     """Start-up code, drivers, numbers and linker script of a board, path -> text."""
     folder = firmware_dir() / "board"
-    names = [*_FILES, f"startup_{board.platform.port}.c", f"uart_{board.uart.driver}.c"]
+    names = [
+        *_FILES,
+        *board.files,
+        f"startup_{board.platform.port}.c",
+        f"uart_{board.uart.driver}.c",
+    ]
     if has_store and board.storage is not None:
         names += ["tps_board_storage.h", "storage.c", f"storage_{board.storage.driver}.c"]
     files = {f"board/{name}": (folder / name).read_text(encoding="utf-8") for name in names}
@@ -294,21 +289,21 @@ def _read(name: str) -> Board:
         flashing=_flashing(keys.flashing),
         sources=tuple(keys.sources or ()),
     )
-    # A board file has both or neither.
-    if keys.uart is None or keys.qemu is None:
+    # A board file has a UART and one emulator, or neither.
+    emulator = keys.qemu or keys.node
+    if keys.uart is None or emulator is None:
         return board
-    return _booting(board, keys, keys.uart, keys.qemu)
-
-
-def _booting(board: Board, keys: BoardKeys, uart: UartKeys, qemu: BoardQemuKeys) -> BootingBoard:
     return BootingBoard(
         **{item.name: getattr(board, item.name) for item in fields(board)},
-        uart=_uart(uart),
+        files=tuple(keys.files or ()),
+        uart=_uart(keys.uart),
         storage=None if keys.storage is None else _storage(keys.storage),
-        qemu=Qemu(qemu.command, tuple(qemu.arguments)),
-        program=qemu.program,
-        keeps=tuple(qemu.keeps or ()),
+        emulator=_emulator(emulator),
     )
+
+
+def _emulator(keys: BoardQemuKeys | NodeKeys) -> BoardQemu | BoardNode:
+    return board_qemu(keys) if isinstance(keys, BoardQemuKeys) else board_node(keys)
 
 
 def _erase(keys: EraseKeys) -> Erase:

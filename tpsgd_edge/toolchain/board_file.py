@@ -43,6 +43,13 @@ class BoardQemuKeys(Keys):
     keeps: list[str] | None = None
 
 
+class NodeKeys(Keys):
+    """[node]: a script of firmware/host that runs the board in node, and the package it needs."""
+
+    script: str
+    package: str
+
+
 ImageFormat = Literal["uf2", "hex", "bin"]
 
 
@@ -80,8 +87,9 @@ class EraseKeys(Keys):
 class BoardKeys(Keys):
     """A board file: its core, memory and clock, and how it is flashed.
 
-    With UART and QEMU's machine it boots firmware of the project; a board without both takes the
-    model's C files into firmware of your own.
+    With a UART and an emulator it boots firmware of the project; a board without both takes the
+    model's C files into firmware of your own. `files` are those of firmware/board that it needs
+    besides start-up code and drivers.
     """
 
     title: str
@@ -89,12 +97,14 @@ class BoardKeys(Keys):
     notes: str
     clock: int | None = None
     sources: list[str] | None = None
+    files: list[str] | None = None
     memory: MemoryKeys
     erase: EraseKeys | None = None
     flashing: FlashingKeys = FlashingKeys()
     uart: UartKeys | None = None
     storage: StorageKeys | None = None
     qemu: BoardQemuKeys | None = None
+    node: NodeKeys | None = None
 
 
 def read_board_file(path: Path) -> BoardKeys:
@@ -118,13 +128,16 @@ Problem = tuple[str, str, str]
 
 
 def _half_booting(keys: BoardKeys) -> Problem | None:
-    given = [name for name in ("uart", "storage", "qemu") if getattr(keys, name) is not None]
-    if not given or {"uart", "qemu"} <= set(given):
+    names = ("uart", "storage", "qemu", "node")
+    given = [name for name in names if getattr(keys, name) is not None]
+    emulators = {"qemu", "node"} & set(given)
+    if not given or ("uart" in given and len(emulators) == 1):
         return None
     return (
         "does not say how its firmware runs",
         f"[{'] and ['.join(given)}] alone",
-        "give [uart] and [qemu], or none where the project has no firmware for the board",
+        "give [uart] and either [qemu] or [node], or none of them where the project has no "
+        "firmware for the board",
     )
 
 

@@ -1,14 +1,14 @@
-"""Boards in QEMU, at a serial port of this computer: power on, power off, a file for the flash."""
+"""Emulated boards at a serial port of this computer: power on, power off, a file for the flash."""
 
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
 import tempfile
 import threading
 import time
 import tty
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,7 +16,6 @@ from typing import Self
 from tpsgd_edge.errors import ToolError
 from tpsgd_edge.toolchain.board import BootingBoard
 from tpsgd_edge.toolchain.process import tool_environment
-from tpsgd_edge.toolchain.qemu_link import install_qemu
 
 # A byte on the line: start bit, 8 bits, stop bit.
 _BITS = 10
@@ -39,7 +38,7 @@ def erased_storage(board: BootingBoard, file: Path) -> Path:
 
 
 class EmulatedBoard:
-    """A board in QEMU. A context manager: leaving it ends QEMU and takes the port away.
+    """A board in its emulator. A context manager: leaving it ends that and takes the port away.
 
     Attributes:
         port: the pseudo terminal at which the UART of the board is, as pyserial opens it. It stays
@@ -59,15 +58,16 @@ class EmulatedBoard:
 
         Args:
             program: the ELF that `build` made for this board.
-            storage: the file of `erased_storage`; without it QEMU forgets what was saved.
+            storage: the file of `erased_storage`; without it what was saved is forgotten.
             baud: the speed of the line in each direction; None: as fast as it goes.
         """
-        self._command = _command(board, program, storage)
         self._baud = baud
         self._folder = tempfile.TemporaryDirectory(prefix="board-")
+        path = f"{self._folder.name}/uart"
+        self._command, self._environment = _command(board, program, path, storage)
         # In a folder that nobody else can read, as a port of TCP would not be.
         self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(f"{self._folder.name}/uart")
+        self._listener.bind(path)
         self._listener.listen(1)
         self._listener.settimeout(_START_LIMIT)
         self._master, self._slave = os.openpty()
@@ -95,16 +95,14 @@ class EmulatedBoard:
         """Start the board from reset.
 
         Raises:
-            ToolError: QEMU does not start.
+            ToolError: the emulator does not start.
         """
-        line = f"socket,id=uart,path={self._listener.getsockname()}"
-        command = [*self._command, "-chardev", line, "-serial", "chardev:uart"]
         self._child = subprocess.Popen(
-            command,
+            self._command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            env=tool_environment(),
+            env=tool_environment() | dict(self._environment),
         )
         try:
             self._line, _ = self._listener.accept()
@@ -186,14 +184,13 @@ class Pace:
             time.sleep(self._free - now)
 
 
-def _command(board: BootingBoard, program: Path, storage: Path | None) -> tuple[str, ...]:
-    found = shutil.which(board.qemu.command)
-    if found is None:
-        raise ToolError(
-            f"the emulator {board.qemu.command} is not installed",
-            where=f"board '{board.name}'",
-            help=install_qemu(board.qemu.command),
-        )
-    kept = () if storage is None else board.keeping(storage.resolve())
-    words = board.qemu_words(program.resolve())
-    return (found, *words[1:], *kept, "-display", "none", "-monitor", "none")
+def _command(
+    board: BootingBoard, program: Path, socket: str, storage: Path | None
+) -> tuple[tuple[str, ...], Mapping[str, str]]:
+    """The emulator's command, and what is added to its environment."""
+    kept = None if storage is None else storage.resolve()
+    try:
+        words = board.emulator.on_socket(program.resolve(), socket, kept)
+        return words, board.emulator.environment()
+    except ToolError as error:
+        raise ToolError(error.what, where=f"board '{board.name}'", help=error.help) from None

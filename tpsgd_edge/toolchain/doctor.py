@@ -62,7 +62,7 @@ _PROGRAMS = (
         "runs and counts RISC-V",
         install_qemu("qemu-system-riscv32"),
     ),
-    ("node", "--version", "runs WebAssembly", INSTALL_NODE),
+    ("node", "--version", "runs WebAssembly, and a Pico by rp2040js", INSTALL_NODE),
     ("probe-rs", "--version", "flashes boards over a debug probe", INSTALL_FLASHER["probe-rs"]),
     ("esptool", "version", "flashes an ESP32", INSTALL_FLASHER["esptool"]),
     ("bossac", "--version", "flashes an Arduino Nano 33 BLE", INSTALL_FLASHER["bossac"]),

@@ -35,7 +35,7 @@ static tps_status convert_raw_inputs(const float *raw, int8_t *to, uint32_t coun
 }
 
 /* What the functions work in that do all in one call. */
-static int8_t raw_x[PETALS_N_IN];
+TPS_STATIC int8_t raw_x[PETALS_N_IN];
 
 tps_status petals_prepare(const float raw[PETALS_N_IN], int8_t x[PETALS_N_IN])
 {

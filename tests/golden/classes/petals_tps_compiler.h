@@ -18,6 +18,12 @@
 #define TPS_FLASH
 #endif
 
+/* Room that keeps no value between two calls, off the stack. -DTPS_STATIC= is for linkers that take
+ * only variables which all files see: that of MicroPython's native modules. */
+#ifndef TPS_STATIC
+#define TPS_STATIC static
+#endif
+
 /* A function of its own has all registers to itself, and its caller saves fewer. */
 #ifdef __GNUC__
 #define TPS_APART __attribute__((noinline))

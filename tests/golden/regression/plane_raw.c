@@ -38,7 +38,7 @@ static tps_status convert_raw_inputs(const float *raw, float *to, uint32_t count
 }
 
 /* What the functions work in that do all in one call. */
-static float raw_x[PLANE_N_IN];
+TPS_STATIC float raw_x[PLANE_N_IN];
 
 tps_status plane_prepare(const float raw[PLANE_N_IN], float x[PLANE_N_IN])
 {
@@ -102,7 +102,7 @@ tps_status plane_predict_raw(const struct plane_model *model, const float raw[PL
     const tps_status status = plane_prepare(raw, raw_x);
 
     if (status == TPS_OK) {
-        static float outputs[PLANE_N_OUT];
+        TPS_STATIC float outputs[PLANE_N_OUT];
         plane_outputs(model, raw_x, outputs);
         plane_values(outputs, values);
     }
@@ -113,7 +113,7 @@ tps_status plane_predict_raw(const struct plane_model *model, const float raw[PL
 tps_status plane_train_raw(struct plane_model *model, const float raw[PLANE_N_IN],
     const float values[PLANE_N_LABELS])
 {
-    static float label[2];
+    TPS_STATIC float label[2];
     tps_status status = plane_prepare(raw, raw_x);
 
     if (status == TPS_OK) {
