@@ -41,14 +41,19 @@ def settings_of(name: str) -> list[str]:
 
 
 def trained_settings(name: str, folder: Path) -> list[str]:
-    """Settings of an example that has learned: its weights lie in the folder, where it did so."""
+    """Settings of an example that has learned: its weights lie in the folder.
+
+    Samples are scaled as it learned them: with weights of a file they would be read as they are.
+    """
     path, settings = EXAMPLES / f"{name}.toml", settings_of(name)
     if name in COMES_TRAINED:
         return settings
-    graph = prepare(load_spec(path, settings)).graph
-    weights = {f"{la}.{t}": getattr(w, t) for la, w in graph.weights.items() for t in "wb"}
+    prepared = prepare(load_spec(path, settings))
+    given = prepared.graph.weights
+    weights = {f"{la}.{t}": getattr(w, t) for la, w in given.items() for t in "wb"}
     np.savez(folder / f"{name}.npz", **weights)
-    return [f'model.weights_file="{folder / name}.npz"', *settings[1:]]
+    file = f'model.weights_file="{folder / name}.npz"'
+    return [file, *settings[1:], f'data.scaling="{prepared.spec.data.scaling}"']
 
 
 def found(name: str, folder: Path) -> Iterator[tuple[float, float, float | None]]:

@@ -211,13 +211,13 @@ def test_a_pointer_to_a_file_is_no_file(tmp_path: Path) -> None:
 def test_numbers_of_other_tools_are_named(domain: str, tool: str, tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     for nodes in (
-        [node("Quant", ["w"], ["q"], domain=domain), node("MatMul", ["x", "q"], ["y"])],
-        [node("MatMul", ["x", "w"], ["a"]), node("Quant", ["a"], ["y"], domain=domain)],
+        [node("MultiThreshold", ["w"], ["q"], domain=domain), node("MatMul", ["x", "q"], ["y"])],
+        [node("MatMul", ["x", "w"], ["a"]), node("MultiThreshold", ["a"], ["y"], domain=domain)],
     ):
         path.write_bytes(nets.model_of(nodes, {"w": real(6, 3)}, ROW).SerializeToString())
         with pytest.raises(DataError) as error:
             read_onnx(path)
-        assert f"Quant is {tool}'s own: export the net in real numbers" in str(error.value)
+        assert f"MultiThreshold is {tool}'s own: export the net in real numbers" in str(error.value)
 
 
 STATIC = {

@@ -77,7 +77,7 @@ def test_a_bias_without_a_scale_has_those_of_values_and_weights(tmp_path):
     (tmp_path / "b.tflite").write_bytes(with_scale.content(y))
     x = RNG.integers(-128, 128, (8, 4, 3, N_IN)).astype(np.int8)
     a, b = (nets.answers(tmp_path / f"{name}.tflite", x, np.arange(8) % 4)[0] for name in "ab")
-    np.testing.assert_allclose(a, b, rtol=1e-6)
+    np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)
 
 
 def test_integers_at_the_end_of_a_net_are_no_relu(tmp_path):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 T = TypeVar("T")
 
@@ -58,6 +59,11 @@ class NumberFormat:
     def above_q7(self) -> int:
         """Shift to the 8 bits that read-outs and tables of slopes take of a value."""
         return self.bits - 8
+
+    def holds(self, values: NDArray[np.float64], step: float) -> bool:
+        """Tell whether the whole numbers nearest to values / step, of any shape, are within it."""
+        low, high = self.limits
+        return bool(values.min() > (low - 0.5) * step and values.max() < (high + 0.5) * step)
 
 
 # Weights of layers that do not train; kernels find two of them in a byte (section 31).

@@ -131,8 +131,10 @@ def nearest_scale(w: NDArray[np.float64], bits: int, step: float | None = None) 
     whole = float(np.abs(w).max()) / (2.0**bits - 1)
     if whole == 0.0:
         return 1.0
-    if step is not None and round(whole / step * (2**bits - 1)) < 2**bits:
-        return step
+    if step is not None:
+        steps = np.rint(w / step)
+        if steps.min() >= -(2.0**bits) and steps.max() < 2.0**bits:
+            return step
     scales = [whole * part / _PARTS for part in range(_PARTS, _PARTS // 8 - 1, -1)]
     return min(scales, key=lambda scale: _squares_left(w, scale, bits))
 

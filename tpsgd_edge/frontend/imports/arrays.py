@@ -10,9 +10,10 @@ from collections.abc import Callable
 import numpy as np
 
 from tpsgd_edge.arithmetic.types import Array
+from tpsgd_edge.frontend.imports import few_bits
 from tpsgd_edge.frontend.imports.call import LARGEST_MAP, Call
 from tpsgd_edge.frontend.imports.help import what_to_do
-from tpsgd_edge.frontend.imports.quantized import dequantized, quantized
+from tpsgd_edge.frontend.imports.quantized import cut_off, dequantized, quantized
 
 _INT64 = 7
 _TYPE_NAMES = {"FLOAT": 1, "INT32": 6, "INT64": 7, "FLOAT16": 10, "DOUBLE": 11}
@@ -29,6 +30,8 @@ def moved(array: Array, call: Call) -> Array | None:
 def computed(call: Call) -> Array | None:
     """Compute an operator with constant inputs, of any shape; None if the operator is not known."""
     node = call.node
+    if node.domain == few_bits.DOMAIN and node.op in few_bits.OPERATORS:
+        return few_bits.quant_of_constants(call)
     if node.domain not in ("", "ai.onnx"):
         return None
     if node.op in _COMPUTES:
@@ -298,4 +301,5 @@ _COMPUTES: dict[str, Callable[[Call], Array]] = {
     **dict.fromkeys(("Add", "Sub", "Mul", "Div"), _arithmetic),
     "QuantizeLinear": quantized,
     "DequantizeLinear": dequantized,
+    "Clip": cut_off,
 }

@@ -70,11 +70,14 @@ class Chain:
         second: the same for the second output of the last node, where it has one.
         steps: of the sequence that the last layer makes; 1 where it makes none.
         pending: what is to be folded into the next layer.
-        is_quantized: whether QuantizeLinear made the values, and DequantizeLinear is to come.
+        grid: scale and zero point of QuantizeLinear, which made the values, and whose
+            DequantizeLinear is to come.
         samples: places of our samples' values in the net's own input; None where they are the same.
         bounds: of Max and Min, an activation that is still to be given to a layer.
         are_whole: whether the samples are whole numbers, and no scale made real ones of them yet.
-        ends_by_steps: whether QuantizeLinear gave the last layer its relu: its integers begin at 0.
+        before_steps: the net before the steps of a file gave its last layer an activation, since
+            they begin at 0 or are few; None where the layer has its own, if any.
+        has_few_steps: whether the file has fewer steps for some values than 8 bits.
         scaling: of the samples, before the first layer; None where the layer took it in.
         sealed: how many of the layers make other tensors too, and so stay as they are.
         taken: names of layers that are not in this chain.
@@ -87,11 +90,12 @@ class Chain:
     second: Order | None = None
     steps: int = 1
     pending: Affine | None = None
-    is_quantized: bool = False
+    grid: tuple[float, float] | None = None
     samples: Order | None = None
     bounds: tuple[float, float] | None = None
     are_whole: bool = False
-    ends_by_steps: bool = False
+    before_steps: "Chain | None" = None
+    has_few_steps: bool = False
     scaling: Affine | None = None
     sealed: int = 0
     taken: frozenset[str] = frozenset()
@@ -161,6 +165,7 @@ def scaled(chain: Chain, call: Call, scale: Array, shift: Array) -> Chain:
     Both are folded into the layer before, or left pending.
     """
     affine = Affine(spread(chain, call, scale), spread(chain, call, shift))
+    chain = replace(chain, before_steps=None)
     before = chain.pending
     if before is not None:
         shifted = affine.scale * before.shift + affine.shift
@@ -250,7 +255,8 @@ def activated(chain: Chain, call: Call, activation: str, **settings: Any) -> Cha
         )
     layer = chain.layers[index]
     table = {**layer.table, "activation": activation, **settings}
-    return _replaced(chain, index, replace(layer, table=table))
+    made = _replaced(chain, index, replace(layer, table=table))
+    return replace(made, before_steps=None)
 
 
 # An activation of one of several ways that leave a layer.
@@ -290,7 +296,7 @@ def extended(
         second=None,
         steps=1,
         pending=None,
-        ends_by_steps=False,
+        before_steps=None,
     )
 
 

@@ -52,6 +52,11 @@ _TOOLS = {
     "PACTOps": "PACT",
     "com.microsoft": "ONNX Runtime",
 }
+_OF_QONNX = {
+    "BipolarQuant": "one bit is no format of ours: train the net with Quant of 2 bits or more",
+    "Trunc": "an average that is cut to fewer bits: take an average pool of real numbers",
+    "FloatQuant": "numbers of few bits with a point are no format of ours: train with Quant",
+}
 _SIMPLIFY = "write the file with its constants computed, for example by onnxruntime's optimizer"
 
 
@@ -61,6 +66,8 @@ def what_to_do(op: str, domain: str = "", *, constants: bool = False) -> str:
     Args:
         constants: whether it computes with constants only.
     """
+    if domain in _TOOLS and op in _OF_QONNX:
+        return f"{op} is {_TOOLS[domain]}'s own. {_OF_QONNX[op]}"
     if domain in _TOOLS:
         return f"{op[:40]} is {_TOOLS[domain]}'s own: export the net in real numbers"
     if domain not in ("", "ai.onnx", "ai.onnx.ml"):

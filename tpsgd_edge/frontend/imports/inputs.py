@@ -16,7 +16,7 @@ from tpsgd_edge.graph import Shape
 # Nodes that read samples without saying what their axes are.
 _PASSING = (
     *("Identity", "Cast", "Dropout", "Scaler", "Add", "Sub", "Mul", "Div", "Pad"),
-    *("QuantizeLinear", "DequantizeLinear", "Max", "Min", "Neg"),
+    *("QuantizeLinear", "DequantizeLinear", "Quant", "IntQuant", "Max", "Min", "Neg"),
 )
 # What reads maps channels first, and what reads the steps of a sequence as they lie.
 _ON_MAPS = frozenset(("Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"))

@@ -165,7 +165,7 @@ def _extended(
     made = next((shape for shape in maps if shape is not None), None)
     y_shape = None if made is None else (made[0], made[1], channels)
     own = ImportedLayer({**table, "name": name}, None, order.size, channels, reads, y_shape)
-    return replace(chains[0], layers=(*layers, own), order=order, second=None, ends_by_steps=False)
+    return replace(chains[0], layers=(*layers, own), order=order, second=None, before_steps=None)
 
 
 _HANDLERS: Mapping[str, Callable[[tuple[list[Chain], tuple[ImportedLayer, ...]], Call], Chain]] = {

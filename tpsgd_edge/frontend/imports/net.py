@@ -26,6 +26,7 @@ class ImportedNet:
         input_scaling: what the net makes of its samples first; None where a layer took it in.
         class_names: in the order of the outputs; None where the net does not say.
         in_integers: whether the file has weights that are whole numbers with a scale.
+        has_few_steps: whether it rounds some values to fewer steps than 8 bits have.
     """
 
     layers: tuple[Mapping[str, Any], ...]
@@ -36,6 +37,7 @@ class ImportedNet:
     input_scaling: Affine | None = None
     class_names: tuple[str, ...] | None = None
     in_integers: bool = False
+    has_few_steps: bool = False
 
     def save_weights(self, path: str | Path) -> None:
         """Write an .npz for `model.weights_file`.

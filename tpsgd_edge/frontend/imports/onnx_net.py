@@ -11,7 +11,7 @@ import numpy as np
 
 from tpsgd_edge.arithmetic.types import Array
 from tpsgd_edge.errors import DataError
-from tpsgd_edge.frontend.imports import elementwise, recurrent, two_classes
+from tpsgd_edge.frontend.imports import elementwise, few_bits, recurrent, two_classes
 from tpsgd_edge.frontend.imports.arrays import computed, moved, shape_of
 from tpsgd_edge.frontend.imports.call import Call, Node
 from tpsgd_edge.frontend.imports.chain import Chain, scaled, with_scaled_samples
@@ -64,6 +64,7 @@ def imported(net: OnnxNet) -> ImportedNet:
         input_scaling=chain.scaling,
         class_names=reading.class_names or named_classes(net.metadata),
         in_integers=net.in_integers or reading.in_integers,
+        has_few_steps=chain.has_few_steps,
     )
 
 
@@ -146,7 +147,7 @@ class _Reading:
         """The chain up to the answers, when all nodes are read."""
         chain, net = self._answers(), self.net
         chain = self._ended(chain, Call(net.nodes[-1], (), net.file))
-        if chain.is_quantized:
+        if chain.grid is not None:
             raise DataError(
                 "the outputs of the net are whole numbers",
                 where=net.file,
@@ -290,8 +291,8 @@ class _Reading:
 
     def _ended(self, chain: Chain, call: Call) -> Chain:
         """The chain as a net ends with it."""
-        if chain.ends_by_steps:
-            chain = elementwise.without_relu(chain) or chain
+        if chain.before_steps is not None:
+            chain = replace(chain.before_steps, order=chain.order, grid=chain.grid)
         return self._settled(chain, call)
 
     def _continue(self, chain: Chain, call: Call) -> None:
@@ -349,7 +350,7 @@ class _Reading:
                 found=f"domain {call.node.domain[:40]}" if call.node.domain else None,
                 help=what_to_do(call.node.op, call.node.domain, constants=True),
             )
-        self.in_integers |= call.node.op == "DequantizeLinear"
+        self.in_integers |= call.node.op in ("DequantizeLinear", *few_bits.OPERATORS)
         self.computed += array.size
         if self.computed > _LARGEST_COMPUTED or not call.node.outputs:
             raise call.error(f"{call.node.op[:40]} makes too many constants")
@@ -382,6 +383,8 @@ class _Reading:
         is_own = node.domain == "com.microsoft" and node.op.endswith("quantizeLinear")
         is_own |= node.domain == "com.microsoft" and node.op == "QuantizeLinear"
         domain = "" if is_own else node.domain
+        if node.op in few_bits.OPERATORS and domain in few_bits.OLD_DOMAINS:
+            domain = few_bits.DOMAIN
         return replace(node, domain=domain, attributes=node.attributes.changed(read))
 
     def _with_arrays(self, call: Call) -> Call:

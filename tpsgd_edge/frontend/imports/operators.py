@@ -5,11 +5,12 @@ from collections.abc import Callable
 from tpsgd_edge.frontend.imports import (
     curves,
     elementwise,
+    few_bits,
     linear_models,
     norms,
     pooling,
     products,
-    quantized,
+    quantized_values,
     recurrent,
     weighted,
 )
@@ -31,7 +32,7 @@ HANDLERS: dict[tuple[str, str], Callable[[Chain, Call], Chain]] = {
     **dict.fromkeys((("", "ReduceMean"), ("", "ReduceMax")), pooling.over_map),
     **dict.fromkeys((("", "Relu"), ("", "Tanh"), ("", "Sigmoid")), elementwise.activation),
     **dict.fromkeys((("", "LeakyRelu"), ("", "PRelu")), elementwise.leaky_relu),
-    ("", "Clip"): elementwise.clip,
+    ("", "Clip"): quantized_values.clip,
     **{("", op): curves.curve for op in CURVES},
     **{("", op): norms.layer_normalization for op in norms.OPERATORS},
     ("", norms.ISLAND): norms.island,
@@ -43,20 +44,24 @@ HANDLERS: dict[tuple[str, str], Callable[[Chain, Call], Chain]] = {
     ("ai.onnx.ml", "LinearRegressor"): linear_models.linear_regressor,
     **{("", op): elementwise.arithmetic for op in ("Add", "Sub", "Mul", "Div")},
     **dict.fromkeys((("", "Dropout"), ("", "Cast")), elementwise.same),
-    ("", "QuantizeLinear"): quantized.quantize,
-    ("", "DequantizeLinear"): quantized.dequantize,
+    ("", "QuantizeLinear"): quantized_values.quantize,
+    ("", "DequantizeLinear"): quantized_values.dequantize,
+    **{(few_bits.DOMAIN, op): quantized_values.quant for op in few_bits.OPERATORS},
 }
 # What only scales values, or leaves them as they are.
 SCALING = (
     *("Add", "Sub", "Mul", "Div", "Neg", "BatchNormalization", "Scaler"),
-    *("Cast", "Dropout", "QuantizeLinear", "DequantizeLinear"),
+    *("Cast", "Dropout", "QuantizeLinear", "DequantizeLinear", *few_bits.OPERATORS),
 )
 # What may read zeros that Pad put around values, beside what only moves them.
 _ON_ZEROS = ("Conv", "Pad", "Cast")
 # What may read whole numbers, beside what only moves them.
-_ON_INTEGERS = ("DequantizeLinear", "MaxPool", "GlobalMaxPool")
+_ON_INTEGERS = ("DequantizeLinear", "MaxPool", "GlobalMaxPool", "Clip")
 # What may read samples that are whole numbers and have no scale yet.
-_ON_WHOLE = (*_ON_INTEGERS, "Cast", "Scaler", "LinearClassifier", "LinearRegressor")
+_ON_WHOLE = (
+    *("DequantizeLinear", "MaxPool", "GlobalMaxPool", "Cast"),
+    *("Scaler", "LinearClassifier", "LinearRegressor"),
+)
 # Attributes that say nothing about what a net predicts.
 WITHOUT_EFFECT: dict[str, tuple[str, ...]] = {
     "Dropout": ("ratio", "seed"),
@@ -104,7 +109,7 @@ def check_readable(chain: Chain, call: Call, *, is_move: bool) -> None:
             found="samples that are whole numbers",
             help="let the net take real numbers, or put Cast or DequantizeLinear behind its input",
         )
-    if chain.is_quantized and op not in _ON_INTEGERS:
+    if chain.grid is not None and op not in _ON_INTEGERS:
         raise call.error(
             f"{op[:40]} computes with whole numbers",
             found="values behind QuantizeLinear",

@@ -1,69 +1,22 @@
 """QuantizeLinear and DequantizeLinear: what whole numbers in a file stand for.
 
-Of weights it is computed: they become real numbers on the scale of the file. Values on their way
-stay real numbers; only where they end at zero is a layer's relu. Integers are chosen here anew.
+Of weights it is computed: they become real numbers on the scale of the file.
 """
-
-from dataclasses import replace
 
 import numpy as np
 
-from tpsgd_edge.arithmetic.activations import FACTS
 from tpsgd_edge.arithmetic.types import Array, Real
 from tpsgd_edge.frontend.imports.call import Call
-from tpsgd_edge.frontend.imports.chain import Chain, activated, last_active, scaled
 
 _UINT8 = 2
-_NONE = np.zeros((), np.uint8)
 _TYPES = tuple(np.dtype(name) for name in ("u1", "i1", "u2", "i2", "i4"))
-
-
-def quantize(chain: Chain, call: Call) -> Chain:
-    """Read QuantizeLinear of values: relu if its smallest integer stands for 0.
-
-    Raises:
-        DataError: it has several scales.
-    """
-    scale, zero = _scale(call), _zero(call)
-    call.integer("axis", 1)
-    if scale.size != 1:
-        raise call.error(
-            "QuantizeLinear of values has a scale for each channel",
-            found=f"{scale.size} scales",
-            help="only weights may have several",
-        )
-    if bool(np.all(zero == np.iinfo(zero.dtype).min)) and chain.layers:
-        at = last_active(chain)
-        if at is None or not FACTS[chain.layers[at].table["activation"]].is_never_negative:
-            chain = replace(activated(chain, call, "relu"), ends_by_steps=True)
-    return replace(chain, is_quantized=True)
-
-
-def dequantize(chain: Chain, call: Call) -> Chain:
-    """Read DequantizeLinear of what QuantizeLinear made, or of samples that are whole numbers.
-
-    Raises:
-        DataError: it reads something else.
-    """
-    scale = _scale(call)
-    if chain.are_whole:
-        zero = _along(call, chain.order, call.array(2, "zero point") if call.has(2) else _NONE)
-        factor = _along(call, chain.order, scale)
-        return scaled(replace(chain, are_whole=False), call, factor, -factor * zero)
-    if not chain.is_quantized:
-        raise call.error(
-            "DequantizeLinear reads what no QuantizeLinear made",
-            help="samples and values between layers are real numbers",
-        )
-    call.integer("axis", 1)
-    return replace(chain, is_quantized=False)
 
 
 def quantized(call: Call) -> Array:
     """Compute QuantizeLinear of constants, in the shape of its input."""
-    x, zero = call.finite(call.array(0, "input"), "input"), _zero(call)
+    x, zero = call.finite(call.array(0, "input"), "input"), zero_of(call)
     limits = np.iinfo(zero.dtype)
-    whole = np.rint(x / _along(call, x, _scale(call))) + _along(call, x, zero)
+    whole = np.rint(x / along(call, x, scale_of(call))) + along(call, x, zero)
     return np.clip(whole, limits.min, limits.max).astype(zero.dtype)
 
 
@@ -81,11 +34,16 @@ def dequantized(call: Call) -> Array:
         raise call.error(
             "DequantizeLinear has a zero point of another type", found=f"{zero.dtype}, {x.dtype}"
         )
-    wide = x.astype(np.float64) - _along(call, x, zero)
-    return np.asarray(wide * _along(call, x, _scale(call)))
+    wide = x.astype(np.float64) - along(call, x, zero)
+    return np.asarray(wide * along(call, x, scale_of(call)))
 
 
-def _scale(call: Call) -> Real:
+def scale_of(call: Call) -> Real:
+    """Scales of QuantizeLinear or DequantizeLinear: one, or a list (n,).
+
+    Raises:
+        DataError: they are not above zero, or lie in blocks.
+    """
     scale = call.real(1, "scale")
     if not (scale > 0).all() or scale.ndim > 1 or scale.size == 0 or call.integer("block_size", 0):
         raise call.error(
@@ -96,7 +54,12 @@ def _scale(call: Call) -> Real:
     return scale
 
 
-def _zero(call: Call) -> Array:
+def zero_of(call: Call) -> Array:
+    """Zero points of QuantizeLinear, of the type of its output.
+
+    Raises:
+        DataError: a type or a shape that is not read.
+    """
     zero = call.array(2, "zero point") if call.has(2) else np.zeros((), np.uint8)
     said = call.integer("output_dtype", 0)
     asked = 0 if call.has(2) else said
@@ -108,8 +71,12 @@ def _zero(call: Call) -> Array:
     return zero
 
 
-def _along(call: Call, x: Array, values: Array) -> Real:
-    """One value for all of x, or one for each index of an axis."""
+def along(call: Call, x: Array, values: Array) -> Real:
+    """One value for all of x, or one for each index of an axis, in a shape that fits to x.
+
+    Raises:
+        DataError: they do not fit.
+    """
     axis = call.integer("axis", 1)
     if values.size == 1:
         return values.reshape(()).astype(np.float64)
@@ -121,3 +88,27 @@ def _along(call: Call, x: Array, values: Array) -> Real:
     shape = [1] * x.ndim
     shape[axis] = values.size
     return values.reshape(shape).astype(np.float64)
+
+
+def cut_off(call: Call) -> Array:
+    """Compute Clip of constants that are whole numbers, in the shape of its input.
+
+    Raises:
+        DataError: they are no whole numbers.
+    """
+    x = call.array(0, "input")
+    if x.dtype not in _TYPES:
+        raise call.error("Clip of constants is computed of whole numbers alone", found=f"{x.dtype}")
+    return np.clip(x, *whole_bounds(call)).astype(x.dtype)
+
+
+def whole_bounds(call: Call) -> tuple[int, int]:
+    """The bounds of Clip of whole numbers.
+
+    Raises:
+        DataError: one is missing, or no whole number.
+    """
+    bounds = [call.whole(call.array(i, what), what) for i, what in ((1, "min"), (2, "max"))]
+    if any(len(bound) != 1 for bound in bounds) or bounds[0] > bounds[1]:
+        raise call.error("Clip has odd bounds", found=f"{bounds[0]!r:.40}, {bounds[1]!r:.40}")
+    return bounds[0][0], bounds[1][0]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tpsgd_edge.arithmetic.formats import FORMATS
+from tpsgd_edge.arithmetic.formats import FORMATS, S4
 from tpsgd_edge.arithmetic.types import Real
 from tpsgd_edge.frontend.imports.net import ImportedNet
 from tpsgd_edge.graph import Weights
@@ -13,6 +13,7 @@ from tpsgd_edge.spec import Spec
 
 # Weights of 8 bits less their zero point.
 _MOST = 255
+_CAN_HAVE_FOUR_BITS = ("dense", "conv1d", "conv2d")
 # Of a step; scales of files are binary32.
 _NEAR = 1e-3
 # Weights that are looked at first: most steps fail with them.
@@ -64,7 +65,14 @@ def notes_on_integers(spec: Spec, net: ImportedNet) -> tuple[str, ...]:
             "them, and are rounded to one scale"
         )
     said += [f"'{name}' has a weight_range of its own" for name in ranged]
+    if small := _in_four_bits(spec, net, held):
+        said.append(
+            f"those of {_listed(small)} have 4 bits or fewer: with train = false and weights = "
+            '"s4" they take half a byte each'
+        )
     said.append("values between layers have scales of ours, without zero points")
+    if net.has_few_steps:
+        said.append("values that it rounds to few steps are finer here, so some answers differ")
     return ("; ".join(said),)
 
 
@@ -73,9 +81,24 @@ def _holds(spec: Spec, name: str, weights: Weights) -> bool:
     if weights.step is None or _has_range(spec, name):
         return False
     own = spec.model.settings.get(name, {})
+    number = FORMATS[own.get("weights", spec.numbers.weights)]
+    if number is S4:
+        return S4.holds(weights.w, weights.step)
     largest = float(np.abs(weights.w).max())
-    held = FORMATS[own.get("weights", spec.numbers.weights)].limits[1]
-    return round(largest / weights.step) <= min(held, _MOST)
+    return round(largest / weights.step) <= min(number.limits[1], _MOST)
+
+
+def _in_four_bits(spec: Spec, net: ImportedNet, held: list[str]) -> list[str]:
+    """Layers before the last whose weights 4 bits hold, and that have not asked for these."""
+    tables, weights = {table["name"]: table for table in net.layers[:-1]}, with_steps(net)
+    found = []
+    for name in held:
+        step, own = weights[name].step, spec.model.settings.get(name, {})
+        table = tables.get(name, {"kind": ""})
+        can = table["kind"] in _CAN_HAVE_FOUR_BITS and "groups" not in table
+        if can and own.get("weights") != "s4" and step and S4.holds(weights[name].w, step):
+            found.append(name)
+    return found
 
 
 def _has_range(spec: Spec, name: str) -> bool:
