@@ -1,6 +1,7 @@
 """Settings for all tests: what hypothesis draws, which tests are slow, when golden files change."""
 
 import os
+import zlib
 from collections import defaultdict
 
 import pytest
@@ -32,6 +33,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+# CI and the nightly run draw more, and run all cases of tests that are marked as sampled.
+_IS_PLAIN = settings().max_examples < 200
 # Tests here compile C for each case: of each test, so many cases are quick, the others slow.
 _COMPILING = {"random": 1, "emulator": 1}
 # Of the corners of the contract, which all compile C, `make check` visits every third.
@@ -41,6 +44,9 @@ _CORNERS = 3
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Of a series of like cases `make check` runs some, evenly spread; the others are spare."""
+    # Whoever names a file of tests gets them all.
+    if _IS_PLAIN and items and not any(".py" in asked for asked in items[0].config.args):
+        _sample(items)
     corners = [item for item in items if item.path.name.startswith("test_corners_of_")]
     for i, item in enumerate(corners):
         if i % _CORNERS:
@@ -59,6 +65,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                     _leave_out(case)
     if items and items[0].config.pluginmanager.hasplugin("_cov"):
         _measure_only_the_quick(items)
+
+
+def _sample(items: list[pytest.Item]) -> None:
+    """Of tests that are marked so keep one case in n, drawn by its name; by 0 none."""
+    kept, left = [], []
+    for item in items:
+        marker = item.get_closest_marker("sampled")
+        one_in = marker.args[0] if marker else 1
+        is_drawn = one_in and zlib.crc32(item.nodeid.encode()) % one_in == 0
+        (kept if is_drawn else left).append(item)
+    if left:
+        items[0].config.hook.pytest_deselected(items=left)
+        items[:] = kept
 
 
 def _leave_out(item: pytest.Item) -> None:

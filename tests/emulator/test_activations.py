@@ -34,18 +34,21 @@ def running(value_type: str) -> QuantizedModel:
     return frozen(model, *FROZEN_ACTIVATIONS, rng=rng)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("core", CORES)
 @pytest.mark.parametrize("value_type", VALUE_TYPES)
 def test_a_core_learns_with_curves_as_the_reference_does(value_type, core):
     run_on(core, learning(value_type), 1)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("core", CORES)
 @pytest.mark.parametrize("value_type", VALUE_TYPES)
 def test_a_core_runs_curves_as_the_reference_does(value_type, core):
     run_on(core, running(value_type), 2)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.slow
 @pytest.mark.parametrize("core", CORES)
 @pytest.mark.parametrize("value_type", ["s8", "s16"])

@@ -29,6 +29,7 @@ NETS = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.series(2)
 @pytest.mark.parametrize(
     ("kind", "number"), [(kind, number) for kind, (_, fits) in NETS.items() for number in fits]

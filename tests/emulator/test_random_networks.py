@@ -42,7 +42,7 @@ _ALIKE = (
 
 
 # Each case runs on one core in so many of those that are alike.
-_ONE_IN = {id(NIGHT): 1, id(CI): 2}.get(id(NOW), 4)
+_ONE_IN = {id(NIGHT): 1, id(CI): 2}.get(id(NOW), 8)
 
 
 def _is_turn_of(core: str, place: int) -> bool:

@@ -58,6 +58,7 @@ def test_a_state_of_some_kilobytes(program, flash):
     assert counts["cuts"] > 1000 or flash.ways > 1
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.slow
 @pytest.mark.parametrize("flag", FLAGS)
 @pytest.mark.parametrize("flash", FLASHES, ids=lambda flash: flash.name)

@@ -27,6 +27,7 @@ def test_changed_files_do_no_harm(kind):
             try_one(kind, content)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2, 6))
 @pytest.mark.parametrize("kind", KINDS)

@@ -112,12 +112,14 @@ def findings(tmp_path_factory) -> Callable[[str], set[str]]:
     return found
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PROJECTS)
 def test_no_rule_is_broken_that_is_not_in_the_table(name, findings):
     assert not findings(name) - LISTED
 
 
+@pytest.mark.sampled(0)
 @pytest.mark.slow
 def test_no_row_of_the_table_is_unneeded(findings):
     assert set().union(*map(findings, PROJECTS)) == LISTED

@@ -104,6 +104,7 @@ def test_words_from_any_address_are_loaded_only_where_that_is_allowed(tmp_path, 
     assert found == {"-munaligned-access": True, "-mno-unaligned-access": False}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("flags", [["-O2", "-march=native"], ["-O3", "-march=native", "-flto"]])
 @pytest.mark.parametrize("name", SMALL)
 @pytest.mark.series(2)

@@ -35,6 +35,7 @@ CASES = [
 ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.series(25)
 @pytest.mark.parametrize(("value_type", "label_kind", "activation", "loss"), CASES)
 def test_recurrent_layers_train_as_scalar_loops_do(value_type, label_kind, activation, loss):

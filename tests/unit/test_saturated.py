@@ -78,6 +78,7 @@ def run(tmp_path, kind, activation, formats, weight, sample, vectors, rule) -> N
     layer_errors(prepared, None, 8, lambda *_: None)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.series(24)
 @pytest.mark.parametrize(("kind", "activation", "formats", "weight", "sample"), MEETINGS)
 def test_no_warning_in_the_whole_path(tmp_path, kind, activation, formats, weight, sample):

@@ -137,6 +137,7 @@ def of(name: str, lines: list[str]) -> list[str]:
     return [line for line in lines if line.split()[0] == model]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.series(4)
 @pytest.mark.parametrize("pair", PAIRS, ids="-".join)
 def test_two_models_in_one_firmware_compute_what_they_do_alone(built, pair):

@@ -25,6 +25,7 @@ def frames(bench):
     return bench.frames()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.series(6)
 @pytest.mark.parametrize("place", range(4))
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)

@@ -25,6 +25,7 @@ def own_sources(name, folder, *, has_store=False):
     return own
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.series(6)
 @pytest.mark.parametrize("compiler_name", COMPILERS)
 @pytest.mark.parametrize("name", WIRED)
